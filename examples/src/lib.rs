@@ -1,0 +1,177 @@
+//! The example: a project tracker for many organizations, as the two seed documents describe it.
+//!
+//! `cargo run --bin gen-migrations` turns these structs into the files under `examples/migrations`.
+
+use chrono::{DateTime, Utc};
+use tenant_runtime::{
+    TenantEnum, TenantTable,
+    roles::{Admin, Member, Viewer},
+};
+use uuid::Uuid;
+
+/// A customer: the tenant itself.
+///
+/// No tenant's role makes one or deletes one; that is the operator's.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(org = "id", select = "viewer", update = "admin")]
+pub struct Organization {
+    /// The tenant's key, which every other table carries.
+    pub id: Uuid,
+    /// What the organization calls itself.
+    #[tenant(check = "length(name) BETWEEN 1 AND 200")]
+    pub name: String,
+    /// When it signed up.
+    #[tenant(default = "now()")]
+    pub created_at: DateTime<Utc>,
+}
+
+/// A person who signs in; may belong to several organizations.
+///
+/// It belongs to no tenant, so no tenant's role may read it: whom a member works with stands in `org_members`.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(global)]
+pub struct User {
+    /// The person's key.
+    pub id: Uuid,
+    /// Where the person gets mail.
+    #[tenant(unique)]
+    pub email: String,
+    /// How the person is called.
+    pub full_name: Option<String>,
+    /// When the person signed up.
+    #[tenant(default = "now()")]
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a member of an organization may do there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TenantEnum)]
+pub enum MemberRole {
+    /// Runs the organization.
+    Admin,
+    /// Does the daily work.
+    Member,
+    /// Reads.
+    Viewer,
+}
+
+/// Says who belongs to an organization, and as what.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+pub struct OrgMember {
+    /// The organization.
+    #[tenant(id, references = Organization, on_delete = "cascade")]
+    pub organization_id: Uuid,
+    /// The person.
+    #[tenant(id, references = User)]
+    pub user_id: Uuid,
+    /// What the person may do.
+    pub role: MemberRole,
+    /// Since when.
+    #[tenant(default = "now()")]
+    pub created_at: DateTime<Utc>,
+}
+
+/// A project of an organization.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+pub struct Project {
+    /// The project's key.
+    pub id: Uuid,
+    /// The organization.
+    #[tenant(references = Organization, on_delete = "cascade")]
+    pub organization_id: Uuid,
+    /// What it is called.
+    pub name: String,
+    /// What it is about.
+    pub description: Option<String>,
+    /// When it was made.
+    #[tenant(default = "now()", index)]
+    pub created_at: DateTime<Utc>,
+}
+
+/// How far a task is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TenantEnum)]
+pub enum TaskStatus {
+    /// Nobody has begun.
+    Todo,
+    /// Somebody is at it.
+    InProgress,
+    /// It is done.
+    Done,
+}
+
+/// A task in a project.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "member")]
+pub struct Task {
+    /// The task's key.
+    pub id: Uuid,
+    /// The organization; the same as the project's, which the foreign key makes sure of.
+    #[tenant(references = Organization, on_delete = "cascade")]
+    pub organization_id: Uuid,
+    /// The project.
+    #[tenant(references = Project, on_delete = "cascade")]
+    pub project_id: Uuid,
+    /// What is to be done.
+    pub title: String,
+    /// What there is to know about it.
+    pub description: Option<String>,
+    /// How far it is.
+    #[tenant(default = "'todo'", index)]
+    pub status: TaskStatus,
+    /// Who does it: a member of the same organization.
+    #[tenant(references = OrgMember, on_delete = "set_null")]
+    pub assigned_to: Option<Uuid>,
+    /// When it was written down.
+    #[tenant(default = "now()")]
+    pub created_at: DateTime<Utc>,
+}
+
+/// Who in the organization sees a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TenantEnum)]
+pub enum Visibility {
+    /// Everybody.
+    Team,
+    /// Who wrote it.
+    Private,
+}
+
+/// A document of an organization.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "member")]
+pub struct Document {
+    /// The document's key, counted up by the database.
+    pub id: i64,
+    /// The organization.
+    #[tenant(references = Organization, on_delete = "cascade")]
+    pub organization_id: Uuid,
+    /// What it is called.
+    pub title: String,
+    /// Its text.
+    pub content: Option<String>,
+    /// Who wrote it: a member of the same organization.
+    #[tenant(references = OrgMember)]
+    pub created_by: Uuid,
+    /// Who sees it.
+    #[tenant(default = "'team'")]
+    pub visibility: Visibility,
+}
+
+/// Somebody whom an organization employs.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(org = "organization_id", select = "admin", insert = "admin", update = "admin", delete = "admin")]
+pub struct Employee {
+    /// The employee's key, counted up by the database.
+    pub id: i64,
+    /// The organization.
+    #[tenant(references = Organization, on_delete = "cascade")]
+    pub organization_id: Uuid,
+    /// How the employee is called.
+    pub name: String,
+    /// Where the employee gets mail; no two of an organization share it.
+    #[tenant(unique)]
+    pub email: String,
+    /// What the employee earns, in cents a year.
+    #[tenant(check = "salary >= 0")]
+    pub salary: i64,
+}

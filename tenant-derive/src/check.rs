@@ -1,0 +1,248 @@
+//! The rules a table keeps, each a function: they look at what was written and report, and change nothing.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::Ident;
+use quote::ToTokens;
+use syn::{LitStr, ext::IdentExt as _};
+
+use crate::{
+    ast::{Field, Part, Table},
+    attr::suggestion,
+    diag::Diag,
+    name,
+};
+
+/// Checks a table and returns its key; `None` only where a mistake was reported.
+pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
+    scope(diag, table);
+    commands(diag, table);
+    tenant_column(diag, table);
+    for field in &table.fields {
+        skip(diag, field);
+        supplied(diag, field);
+        reference(diag, field);
+        texts(diag, field);
+    }
+    names(diag, table);
+    columns(diag, table);
+    lists(diag, table);
+    key(diag, table)
+}
+
+/// A table belongs to tenants or to nobody, and says so: forgetting it must not open a table.
+fn scope(diag: &Diag, table: &Table<'_>) {
+    match (&table.attrs.org, &table.attrs.global) {
+        (Some(org), None) => scope_field(diag, table, org),
+        (None, Some(_)) => {}
+        (None, None) if table.attrs.mentions("org") || table.attrs.mentions("global") => {}
+        (None, None) => diag.error(
+            table.ident,
+            format_args!("`{}` does not say whose rows it holds", table.ident),
+            "name the field with the tenant's key: `#[tenant(org = \"organization_id\", select = \"viewer\")]`; \
+             or write `#[tenant(global)]` for rows that belong to no tenant",
+        ),
+        (Some(_), Some(global)) => diag.error(
+            global,
+            "a table is either `global` or has an `org`",
+            "drop `global` where rows belong to a tenant, `org` where they belong to nobody",
+        ),
+    }
+}
+
+/// `org` names a field.
+fn scope_field(diag: &Diag, table: &Table<'_>, org: &LitStr) {
+    let written = org.value();
+    match table.fields.iter().find(|field| field.name() == written) {
+        None => diag.error(
+            org,
+            format_args!("`{}` has no field `{written}`", table.ident),
+            field_suggestion(table, &written, "`org` names the field with the tenant's key"),
+        ),
+        Some(field) if field.attrs.skip.is_some() => diag.error(
+            org,
+            format_args!("the field `{written}` is skipped and cannot be the tenant column"),
+            "drop `skip` from the field",
+        ),
+        Some(_) => {}
+    }
+}
+
+/// Some role reads a tenant's table, and who writes a table reads it: PostgreSQL asks that for WHERE and RETURNING.
+fn commands(diag: &Diag, table: &Table<'_>) {
+    let attrs = &table.attrs;
+    if attrs.mentions("select") {
+        return;
+    }
+    let writers = [("insert", &attrs.insert), ("update", &attrs.update), ("delete", &attrs.delete)];
+    let mut writers = writers.iter().filter_map(|(key, role)| role.as_ref().map(|role| (key, role))).peekable();
+    if writers.peek().is_none() && attrs.mentions("org") {
+        diag.error(
+            table.ident,
+            format_args!("`{}` does not say which role may read it", table.ident),
+            "add `select = \"viewer\"` to `#[tenant(…)]`",
+        );
+    }
+    for (key, role) in writers {
+        diag.error(
+            role,
+            format_args!("`{key}` names a role but nobody may read the table"),
+            "add `select = \"…\"` with that role or one below it: who writes rows reads them as well",
+        );
+    }
+}
+
+/// The tenant column takes its value from the context and its type from the tenancy.
+fn tenant_column(diag: &Diag, table: &Table<'_>) {
+    let Some(field) = table.tenant() else { return };
+    for key in &field.attrs.keys {
+        let name = key.to_string();
+        if ["default", "supplied", "sql_type"].contains(&name.as_str()) {
+            diag.error(
+                key,
+                format_args!("`{name}` does not go on the tenant column"),
+                format_args!("drop it: `{}` takes its value from the context", field.name()),
+            );
+        }
+    }
+}
+
+/// A skipped field is no column, so nothing else can be said about it.
+fn skip(diag: &Diag, field: &Field<'_>) {
+    if field.attrs.skip.is_none() {
+        return;
+    }
+    for key in field.attrs.keys.iter().filter(|key| *key != "skip") {
+        diag.error(
+            key,
+            format_args!("`{key}` is said of a field that is skipped"),
+            format_args!("drop `{key}`, or `skip` if `{}` is a column", field.name()),
+        );
+    }
+}
+
+/// Only a key can be made by the database, so only a key says that it is not.
+fn supplied(diag: &Diag, field: &Field<'_>) {
+    if let (Some(supplied), Part::Plain) = (&field.attrs.supplied, field.part) {
+        diag.error(
+            supplied,
+            "`supplied` goes on the field that is the key",
+            "drop it: the app gives the value of every other column anyway",
+        );
+    }
+}
+
+/// `on_delete` is about the row that the field refers to.
+fn reference(diag: &Diag, field: &Field<'_>) {
+    if let (Some((key, _)), None) = (&field.attrs.on_delete, &field.attrs.references) {
+        diag.error(key, "`on_delete` without `references`", "add `references = Project`, with the struct of the table");
+    }
+}
+
+/// An SQL text says something.
+fn texts(diag: &Diag, field: &Field<'_>) {
+    let attrs = &field.attrs;
+    for (key, text) in [("default", &attrs.default), ("sql_type", &attrs.sql_type), ("check", &attrs.check)] {
+        if let Some(text) = text.as_ref().filter(|text| text.value().trim().is_empty()) {
+            diag.error(text, format_args!("`{key}` is empty"), format_args!("write SQL here, or drop `{key}`"));
+        }
+    }
+}
+
+/// PostgreSQL takes 63 bytes of a name.
+fn names(diag: &Diag, table: &Table<'_>) {
+    let attrs = &table.attrs;
+    let default = LitStr::new(&name::table(table.ident), table.ident.span());
+    one_name(diag, "table", attrs.table.as_ref().unwrap_or(&default));
+    if let Some(schema) = &attrs.schema {
+        one_name(diag, "schema", schema);
+    }
+    for field in table.columns() {
+        let default = LitStr::new(&field.name(), field.ident.span());
+        one_name(diag, "column", field.attrs.column.as_ref().unwrap_or(&default));
+    }
+}
+
+fn one_name(diag: &Diag, key: &str, name: &LitStr) {
+    let text = name.value();
+    if let Some(problem) = name::problem(&text) {
+        let shown = name::shown(&text);
+        diag.error(
+            name,
+            format_args!("the {key} name `{shown}` {problem}"),
+            format_args!("choose another: `{key} = \"…\"`"),
+        );
+    }
+}
+
+/// No two columns share a name.
+fn columns(diag: &Diag, table: &Table<'_>) {
+    let mut seen = BTreeSet::new();
+    for field in table.columns() {
+        let column = field.column();
+        if !seen.insert(column.clone()) {
+            let at = field.attrs.column.as_ref().map_or(field.ident.to_token_stream(), ToTokens::to_token_stream);
+            diag.error(
+                at,
+                format_args!("there are two columns `{column}`"),
+                "give one of them another name: `column = \"…\"`",
+            );
+        }
+    }
+}
+
+/// `unique(…)` and `index(…)` name two or more columns by their fields.
+fn lists(diag: &Diag, table: &Table<'_>) {
+    for list in table.attrs.uniques.iter().chain(&table.attrs.indexes) {
+        if list.fields.len() < 2 {
+            diag.error(
+                &list.key,
+                format_args!("`{}` on a struct takes two fields or more", list.key),
+                format_args!("for a single column write `#[tenant({})]` on the field", list.key),
+            );
+        }
+        for (i, ident) in list.fields.iter().enumerate() {
+            listed(diag, table, ident, list.fields[..i].contains(ident));
+        }
+    }
+}
+
+fn listed(diag: &Diag, table: &Table<'_>, ident: &Ident, again: bool) {
+    let written = ident.unraw().to_string();
+    if again {
+        diag.error(ident, format_args!("`{written}` is listed twice"), "name each field once");
+    } else if !table.columns().any(|field| field.name() == written) {
+        diag.error(
+            ident,
+            format_args!("`{}` has no column field `{written}`", table.ident),
+            field_suggestion(table, &written, "name fields of the struct that are not skipped"),
+        );
+    }
+}
+
+/// A table has one key field, beside which the tenant column may be part of the key.
+fn key<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
+    let key = table.key();
+    if key.is_none() && !table.fields.iter().any(|field| field.attrs.id.is_some()) {
+        diag.error(
+            table.ident,
+            format_args!("`{}` has no key", table.ident),
+            "mark the field that names a row with `#[tenant(id)]`, or call it `id`",
+        );
+    }
+    let others = table.fields.iter().filter(|field| field.id && field.part != Part::Tenant).skip(1);
+    for id in others.filter_map(|field| field.attrs.id.as_ref()) {
+        diag.error(
+            id,
+            "a second field is marked `id`",
+            "a key is one field, or the tenant column and one field; for more use `unique(…)` on the struct",
+        );
+    }
+    key
+}
+
+fn field_suggestion(table: &Table<'_>, written: &str, otherwise: &str) -> String {
+    let fields: Vec<String> = table.columns().map(Field::name).collect();
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    if fields.is_empty() { otherwise.to_owned() } else { format!("{otherwise}; {}", suggestion(written, &fields)) }
+}

@@ -1,0 +1,227 @@
+//! Derives `TenantEnum`: an enum without data is a text column with a fixed set of labels.
+
+use std::collections::BTreeSet;
+
+use heck::{ToKebabCase as _, ToLowerCamelCase as _, ToShoutySnakeCase as _, ToSnakeCase as _, ToUpperCamelCase as _};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens as _, quote};
+use syn::{Data, DeriveInput, Fields, LitStr, Path, Variant, ext::IdentExt as _};
+
+use crate::{
+    attr::{self, Item},
+    diag::Diag,
+    expand::runtime,
+    name,
+};
+
+/// Derives `TenantEnum`: read, check, and then expand, or else report and stand in.
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let diag = Diag::new();
+    let attrs = EnumAttrs::read(&diag, input);
+    let labels = labels(&diag, input, &attrs);
+    check(&diag, &labels);
+    match diag.finish() {
+        Ok(()) => expand(input, &attrs, &labels),
+        Err(errors) if input.generics.params.is_empty() => {
+            let inert = inert(input, &attrs);
+            quote!(#errors #inert)
+        }
+        Err(errors) => errors,
+    }
+}
+
+/// What `#[tenant(…)]` says on an enum.
+#[derive(Default)]
+struct EnumAttrs {
+    krate: Option<Path>,
+    rename_all: Option<LitStr>,
+}
+
+impl EnumAttrs {
+    fn read(diag: &Diag, input: &DeriveInput) -> Self {
+        let mut this = Self::default();
+        for item in attr::items(diag, &input.attrs) {
+            match item.name().as_str() {
+                "crate" => attr::set(diag, &mut this.krate, &item, Item::path),
+                "rename_all" => attr::set(diag, &mut this.rename_all, &item, Item::text),
+                _ => item.unknown(diag, &["rename_all", "crate"], (&["rename"], "a variant")),
+            }
+        }
+        this
+    }
+}
+
+/// A variant and the text that stands for it in the database.
+struct Label<'a> {
+    variant: &'a Ident,
+    text: String,
+    /// What to point at when the text is wrong.
+    at: TokenStream,
+}
+
+fn labels<'a>(diag: &Diag, input: &'a DeriveInput, attrs: &EnumAttrs) -> Vec<Label<'a>> {
+    if !input.generics.params.is_empty() {
+        diag.error(&input.generics.params, "the enum of a column has no type parameters", "write an enum without data");
+    }
+    let Data::Enum(data) = &input.data else {
+        let help = "write an enum without data; for a struct that is a table, derive `TenantTable`";
+        diag.error(&input.ident, "`TenantEnum` takes an enum", help);
+        return Vec::new();
+    };
+    if data.variants.is_empty() {
+        diag.error(&input.ident, format_args!("`{}` has no variants", input.ident), "a column needs a value to hold");
+    }
+    let case = attrs.rename_all.as_ref().map_or(CASES[0].1, |given| case(diag, given));
+    data.variants.iter().map(|variant| label(diag, variant, case)).collect()
+}
+
+fn label<'a>(diag: &Diag, variant: &'a Variant, case: Case) -> Label<'a> {
+    if !matches!(variant.fields, Fields::Unit) {
+        diag.error(
+            &variant.fields,
+            format_args!("the variant `{}` holds data, which a label cannot", variant.ident),
+            "store the data in columns of its own, or as JSON by `sqlx::types::Json`",
+        );
+    }
+    let mut rename = None;
+    for item in attr::items(diag, &variant.attrs) {
+        match item.name().as_str() {
+            "rename" => attr::set(diag, &mut rename, &item, Item::text),
+            _ => item.unknown(diag, &["rename"], (&["rename_all", "crate"], "the enum")),
+        }
+    }
+    let text = rename.as_ref().map_or_else(|| case(&variant.ident.unraw().to_string()), LitStr::value);
+    let at = rename.map_or_else(|| variant.ident.to_token_stream(), |rename| rename.to_token_stream());
+    Label { variant: &variant.ident, text, at }
+}
+
+type Case = fn(&str) -> String;
+
+/// The forms of a label; the first is the default.
+const CASES: [(&str, Case); 7] = [
+    ("snake_case", |name| name.to_snake_case()),
+    ("kebab-case", |name| name.to_kebab_case()),
+    ("lowercase", str::to_lowercase),
+    ("UPPERCASE", str::to_uppercase),
+    ("SCREAMING_SNAKE_CASE", |name| name.to_shouty_snake_case()),
+    ("PascalCase", |name| name.to_upper_camel_case()),
+    ("camelCase", |name| name.to_lower_camel_case()),
+];
+
+fn case(diag: &Diag, given: &LitStr) -> Case {
+    let text = given.value();
+    if let Some((_, case)) = CASES.iter().find(|(name, _)| *name == text) {
+        return *case;
+    }
+    let names = CASES.map(|(name, _)| name);
+    diag.error(given, format_args!("`{text}` is no form of labels"), attr::suggestion(&text, &names));
+    CASES[0].1
+}
+
+/// A label is a name for PostgreSQL's sake and for that of whoever reads it; no two variants share one.
+fn check(diag: &Diag, labels: &[Label<'_>]) {
+    let mut seen = BTreeSet::new();
+    for label in labels {
+        let shown = name::shown(&label.text);
+        if let Some(problem) = name::problem(&label.text) {
+            diag.error(&label.at, format_args!("the label `{shown}` {problem}"), "choose another: `rename = \"…\"`");
+        } else if let Some(odd) = label.text.chars().find(|c| matches!(c, '\'' | '"' | '\\') || c.is_control()) {
+            diag.error(
+                &label.at,
+                format_args!("the label `{shown}` holds `{}`", name::shown(&odd.to_string())),
+                "a label holds no quote, no backslash and no control character",
+            );
+        }
+        if !seen.insert(&label.text) {
+            diag.error(
+                &label.at,
+                format_args!("two variants have the label `{shown}`"),
+                "choose another: `rename = \"…\"`",
+            );
+        }
+    }
+}
+
+fn expand(input: &DeriveInput, attrs: &EnumAttrs, labels: &[Label<'_>]) -> TokenStream {
+    let texts = labels.iter().map(|label| &label.text);
+    let (variants, names): (Vec<_>, Vec<_>) = labels.iter().map(|label| (label.variant, &label.text)).unzip();
+    let body = quote! {
+        const LABELS: &'static [&'static ::core::primitive::str] = &[#(#texts),*];
+        fn label(&self) -> &'static ::core::primitive::str {
+            match self { #(Self::#variants => #names,)* }
+        }
+        fn from_label(__label: &::core::primitive::str) -> ::core::option::Option<Self> {
+            match __label {
+                #(#names => ::core::option::Option::Some(Self::#variants),)*
+                _ => ::core::option::Option::None,
+            }
+        }
+    };
+    impls(input, attrs, &body)
+}
+
+/// Stands in for an enum that has mistakes, so that tables which use it add no errors of their own.
+fn inert(input: &DeriveInput, attrs: &EnumAttrs) -> TokenStream {
+    let body = quote! {
+        const LABELS: &'static [&'static ::core::primitive::str] = &[];
+        fn label(&self) -> &'static ::core::primitive::str {
+            ::core::unreachable!()
+        }
+        fn from_label(_: &::core::primitive::str) -> ::core::option::Option<Self> {
+            ::core::option::Option::None
+        }
+    };
+    impls(input, attrs, &body)
+}
+
+fn impls(input: &DeriveInput, attrs: &EnumAttrs, body: &TokenStream) -> TokenStream {
+    let (ident, runtime) = (&input.ident, runtime(attrs.krate.as_ref()));
+    let name = ident.unraw().to_string();
+    quote! {
+        #[allow(unused_qualifications, reason = "the paths are absolute, whatever is in scope")]
+        const _: () = {
+            use #runtime::__private as __rt;
+            use __rt::sqlx as __sqlx;
+
+            #[automatically_derived]
+            impl __rt::Labelled for #ident {
+                const NAME: &'static ::core::primitive::str = #name;
+                #body
+            }
+
+            #[automatically_derived]
+            impl __rt::PgColumn for #ident {
+                const SQL: __rt::SqlType = __rt::SqlType::Labels(<Self as __rt::Labelled>::LABELS);
+            }
+
+            #[automatically_derived]
+            impl __sqlx::Type<__sqlx::Postgres> for #ident {
+                fn type_info() -> __sqlx::postgres::PgTypeInfo {
+                    __rt::label_type()
+                }
+                fn compatible(__ty: &__sqlx::postgres::PgTypeInfo) -> ::core::primitive::bool {
+                    __rt::holds_labels(__ty)
+                }
+            }
+
+            #[automatically_derived]
+            impl __sqlx::Encode<'_, __sqlx::Postgres> for #ident {
+                fn encode_by_ref(
+                    &self,
+                    __buffer: &mut __sqlx::postgres::PgArgumentBuffer,
+                ) -> ::core::result::Result<__sqlx::encode::IsNull, __sqlx::error::BoxDynError> {
+                    __rt::encode_label(self, __buffer)
+                }
+            }
+
+            #[automatically_derived]
+            impl __sqlx::Decode<'_, __sqlx::Postgres> for #ident {
+                fn decode(
+                    __value: __sqlx::postgres::PgValueRef<'_>,
+                ) -> ::core::result::Result<Self, __sqlx::error::BoxDynError> {
+                    __rt::decode_label(__value)
+                }
+            }
+        };
+    }
+}

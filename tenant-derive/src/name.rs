@@ -1,0 +1,136 @@
+//! Names: what a struct's table is called, what is an identifier for PostgreSQL, and what was probably meant.
+
+use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
+use proc_macro2::Ident;
+use syn::{LitStr, ext::IdentExt as _};
+
+/// PostgreSQL cuts longer names off without a word.
+const MAX_BYTES: usize = 63;
+
+/// Returns the table name of a struct that names none: its name in `snake_case`, in the plural.
+pub(crate) fn table(ident: &Ident) -> String {
+    plural(&ident.unraw().to_string().to_snake_case())
+}
+
+/// Returns the type that a role's name stands for, at the place of the string.
+pub(crate) fn role(name: &LitStr) -> Option<Ident> {
+    let text = name.value();
+    if !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+        return None;
+    }
+    let mut ident: Ident = syn::parse_str(&text.to_upper_camel_case()).ok()?;
+    ident.set_span(name.span());
+    Some(ident)
+}
+
+/// Says why PostgreSQL would not take a name as it stands.
+pub(crate) fn problem(name: &str) -> Option<String> {
+    if name.is_empty() {
+        Some("is empty".to_owned())
+    } else if name.contains('\0') {
+        Some("contains a NUL character".to_owned())
+    } else if name.len() > MAX_BYTES {
+        Some(format!("has {} bytes, and PostgreSQL takes {MAX_BYTES}", name.len()))
+    } else {
+        None
+    }
+}
+
+/// Shows a name in a message: what cannot be seen is escaped.
+pub(crate) fn shown(name: &str) -> String {
+    let mut shown = String::new();
+    for c in name.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// Forms the English plural by three rules; whatever they get wrong, `table = "…"` sets right.
+fn plural(word: &str) -> String {
+    let ends = |endings: &[&str]| endings.iter().any(|ending| word.ends_with(ending));
+    match word.strip_suffix('y') {
+        Some(stem) if !stem.is_empty() && !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ if ends(&["s", "x", "z", "ch", "sh"]) => format!("{word}es"),
+        _ => format!("{word}s"),
+    }
+}
+
+/// Returns the candidate that is nearest to what was written, if one is near.
+pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(written, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= written.len().max(candidate.len()).div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Counts the letters to insert, remove, replace or swap with their neighbour between two words.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in to.iter().enumerate() {
+            let mut cost = (above[j] + usize::from(a != b)).min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
+                cost = cost.min(before[j - 1] + 1);
+            }
+            row.push(cost);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{distance, nearest, plural, problem, table};
+
+    #[test]
+    fn plurals_follow_three_simple_rules() {
+        let words = ["project", "category", "day", "address", "box", "quiz", "branch", "wish", "user_account", "y"];
+        let plurals = words.map(plural);
+        assert_eq!(
+            plurals,
+            [
+                "projects",
+                "categories",
+                "days",
+                "addresses",
+                "boxes",
+                "quizes",
+                "branches",
+                "wishes",
+                "user_accounts",
+                "ys"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_table_is_named_after_its_struct() {
+        let idents: [proc_macro2::Ident; 3] =
+            ["ProjectMember", "HttpEntry", "r#Type"].map(|text| syn::parse_str(text).expect("an identifier"));
+        assert_eq!(idents.map(|ident| table(&ident)), ["project_members", "http_entries", "types"]);
+    }
+
+    #[test]
+    fn the_nearest_name_is_suggested_and_nothing_far_away() {
+        let keys = ["table", "tenancy", "select", "delete"];
+        let suggestions = ["tabel", "slect", "deletes", "tenant", "colour"].map(|word| nearest(word, keys));
+        assert_eq!(suggestions, [Some("table"), Some("select"), Some("delete"), Some("tenancy"), None]);
+    }
+
+    #[test]
+    fn a_swap_counts_once() {
+        assert_eq!([distance("tabel", "table"), distance("", "abc"), distance("same", "same")], [1, 3, 0]);
+    }
+
+    #[test]
+    fn the_limit_of_a_name_is_counted_in_bytes() {
+        let problems = [problem(&"é".repeat(32)), problem(&"e".repeat(63)), problem(""), problem("a\0b")];
+        assert_eq!(problems.map(|problem| problem.is_some()), [true, false, true, true]);
+    }
+}

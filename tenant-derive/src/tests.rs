@@ -1,0 +1,1 @@
+//! Snapshots of expansions, each beside the declaration that it comes from.

@@ -1,0 +1,187 @@
+//! The check: declarations become a schema, or findings, all of them at once.
+//!
+//! rustc and the derive have judged each struct by itself; what is judged here takes several structs, or SQL.
+
+mod access;
+mod column;
+mod finding;
+pub(crate) mod fragment;
+mod key;
+mod reference;
+mod tenancy;
+
+use std::collections::BTreeMap;
+
+use self::finding::place;
+pub use self::finding::{Finding, Findings, Severity};
+
+use crate::{
+    ident::Ident,
+    model::{
+        def::{ColumnDef, ScopeDef, TableDef, TableName},
+        schema::{QualifiedName, Schema, Table},
+    },
+    registry::Models,
+};
+
+/// A schema that passed, with what is doubtful in it.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The schema.
+    pub schema: Schema,
+    /// What does not stop generation.
+    pub warnings: Findings,
+}
+
+/// Checks declarations and makes the schema that they mean.
+///
+/// # Errors
+///
+/// With every error and warning when there is at least one error.
+pub fn check(models: &Models) -> Result<Checked, Findings> {
+    let mut findings = Findings::default();
+    let Some(first) = models.tables().first() else {
+        findings.error("", "no model is registered", empty_help(models));
+        return Err(findings);
+    };
+    let tenancy = tenancy::check(first.tenancy, &mut findings);
+    let Some(tenancy) = tenancy.filter(|_| same_tenancy(models, &mut findings)) else {
+        return Err(findings);
+    };
+    let known = known_tables(models, &mut findings);
+    let mut tables = BTreeMap::new();
+    for (name, def) in &known.by_qualified_name {
+        if let Some(table) = table(def, &known, &tenancy, &mut findings) {
+            tables.insert(name.clone(), table);
+        }
+    }
+    key::add_targets_of_composite_keys(&mut tables);
+    key::add_indexes(&mut tables);
+    key::check_names(&tables, &mut findings);
+    if findings.has_errors() {
+        return Err(findings);
+    }
+    let mut schemas: Vec<Ident> = tables.keys().map(|name| name.schema.clone()).collect();
+    schemas.dedup();
+    let schema = Schema { product: models.product.to_owned(), roles: tenancy.roles, schemas, tables };
+    Ok(Checked { schema, warnings: findings })
+}
+
+/// The tables of this run, by both of their names.
+struct Known {
+    by_name: BTreeMap<TableName, &'static TableDef>,
+    by_qualified_name: BTreeMap<QualifiedName, &'static TableDef>,
+}
+
+fn empty_help(models: &Models) -> String {
+    let package = models.crates.first().map_or_else(|| models.product.replace('-', "_"), |krate| (*krate).to_owned());
+    if models.crates.is_empty() {
+        format!(
+            "name the crates that hold the models, or they are not linked: `tenant_runtime::models![{package}]`; then \
+             write `#[derive(TenantTable)]` on a struct there"
+        )
+    } else {
+        format!("`{package}` has no struct with `#[derive(TenantTable)]`; add one, or name the crate that has it")
+    }
+}
+
+fn same_tenancy(models: &Models, findings: &mut Findings) -> bool {
+    let mut same = true;
+    for pair in models.tables().windows(2) {
+        if pair[0].tenancy != pair[1].tenancy {
+            same = false;
+            findings.error(
+                place(pair[1]),
+                format!("`{}` belongs to another tenancy than `{}`", pair[1].rust_name, pair[0].rust_name),
+                "use roles of one tenancy in all structs of one migrations folder",
+            );
+        }
+    }
+    same
+}
+
+fn known_tables(models: &Models, findings: &mut Findings) -> Known {
+    let mut known = Known { by_name: BTreeMap::new(), by_qualified_name: BTreeMap::new() };
+    for def in models.tables().iter().copied() {
+        let Some(name) = qualified_name(def, findings) else { continue };
+        if let Some(other) = known.by_name.insert(def.name, def) {
+            findings.error(
+                place(def),
+                format!("two structs are the table `{}`; the other is at {}", def.name, place(other)),
+                "give one of them another name: `#[tenant(table = \"…\")]`",
+            );
+        }
+        known.by_qualified_name.insert(name, def);
+    }
+    known
+}
+
+fn qualified_name(def: &TableDef, findings: &mut Findings) -> Option<QualifiedName> {
+    let schema = ident(def.name.schema, "schema", &place(def), findings);
+    let table = ident(def.name.table, "table", &place(def), findings);
+    let schema = schema?;
+    let reserved = schema.as_str().starts_with("pg_") || matches!(schema.as_str(), "public" | "information_schema");
+    if reserved {
+        findings.error(
+            place(def),
+            format!("the schema `{schema}` is not the product's own"),
+            "take a schema that the migrations create: leave `schema` out, or name another",
+        );
+    }
+    Some(QualifiedName { schema, table: table? })
+}
+
+fn ident(name: &str, what: &str, place: &str, findings: &mut Findings) -> Option<Ident> {
+    Ident::new(name)
+        .map_err(|error| {
+            findings.error(place, format!("{what} name: {error}"), format!("write a shorter `{what} = \"…\"`"));
+        })
+        .ok()
+}
+
+/// Lowers one declaration; nothing where an error keeps it from making sense.
+fn table(def: &TableDef, known: &Known, tenancy: &tenancy::Tenancy, findings: &mut Findings) -> Option<Table> {
+    let columns = column::columns(def, findings)?;
+    let tenant = column::tenant(def, tenancy, findings)?;
+    let id = column::id(def, tenant, findings)?;
+    let foreign_keys = reference::foreign_keys(def, tenant, known, tenancy, findings);
+    let access = access::access(def, tenant, id, tenancy, findings);
+    Some(Table {
+        comment: def.doc.trim().to_owned(),
+        tenant_column: tenant.map(|tenant| column_ident(tenant.name)),
+        columns,
+        primary_key: key::primary_key(def),
+        uniques: key::uniques(def, tenant, findings),
+        checks: column::checks(def, findings),
+        foreign_keys,
+        indexes: key::indexes(def, tenant, findings),
+        policies: access.policies,
+        grants: access.grants,
+    })
+}
+
+/// Takes the name of a column that [`column::columns`] has judged already.
+fn column_ident(name: &str) -> Ident {
+    Ident::derived([name])
+}
+
+/// Returns the columns of the primary key, the tenant column first.
+fn id_columns(def: &TableDef) -> Vec<&ColumnDef> {
+    let tenant = match def.scope {
+        ScopeDef::Tenant { column } => Some(column),
+        ScopeDef::Global => None,
+    };
+    let mut columns: Vec<_> = def.columns.iter().filter(|column| column.id).collect();
+    columns.sort_by_key(|column| Some(column.name) != tenant);
+    columns
+}
+
+/// Returns the column that names a row within its tenant.
+fn row_id(def: &TableDef) -> Option<&ColumnDef> {
+    id_columns(def).pop()
+}
+
+/// Lists names for a message.
+fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,96 @@
+//! Rules about the tenancy: its names, its settings, and its roles as they stand in the database.
+
+use std::collections::BTreeMap;
+
+use super::finding::Findings;
+use crate::{
+    ident::Ident,
+    model::{
+        def::TenancyDef,
+        schema::{Expression, Role, RoleKind},
+    },
+};
+
+/// A tenancy that passed.
+pub(super) struct Tenancy {
+    /// The owner, the tiers in order, the login.
+    pub(super) roles: Vec<Role>,
+    /// The tier of each role name that attributes use.
+    pub(super) tiers: BTreeMap<&'static str, Ident>,
+    /// The roles that each role includes, itself among them, by the names that attributes use.
+    pub(super) below: BTreeMap<&'static str, Vec<&'static str>>,
+    /// The setting that carries the tenant's key.
+    pub(super) org_setting: &'static str,
+    /// The type of the tenant's key.
+    pub(super) key_type: Expression,
+    /// The declaration.
+    pub(super) def: &'static TenancyDef,
+}
+
+pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option<Tenancy> {
+    for setting in [def.org_setting, def.user_setting] {
+        if !is_setting_name(setting) {
+            findings.error(
+                "",
+                format!("`{setting}` is no name of a setting"),
+                "write two words of lower-case letters, digits and `_` with a dot between, such as `app.organization_id`",
+            );
+        }
+    }
+    let mut role = |name: &str| {
+        let name = format!("{}{name}", def.role_prefix);
+        if !is_word(&name) {
+            findings.error(
+                "",
+                format!("`{name}` is no name for a role"),
+                "write the role prefix and the roles with lower-case letters, digits and `_`, such as `acme_`",
+            );
+            return None;
+        }
+        Ident::new(name)
+            .map_err(|error| findings.error("", format!("role name: {error}"), "take a shorter role prefix"))
+            .ok()
+    };
+    let owner = role("owner")?;
+    let login = role("service")?;
+    let mut tiers = BTreeMap::new();
+    let mut below: BTreeMap<&'static str, Vec<&'static str>> = BTreeMap::new();
+    let mut roles = vec![Role { name: owner, kind: RoleKind::Owner }];
+    for declared in def.roles {
+        let name = role(declared.name)?;
+        let includes = declared.includes.iter().filter_map(|below| tiers.get(below).cloned()).collect();
+        roles.push(Role { name: name.clone(), kind: RoleKind::Tier { includes } });
+        tiers.insert(declared.name, name);
+        let mut all = vec![declared.name];
+        all.extend(declared.includes.iter().filter_map(|name| below.get(name)).flatten().copied());
+        below.insert(declared.name, all);
+    }
+    roles.push(Role { name: login, kind: RoleKind::Login { connection_limit: def.connection_limit } });
+    for declared in def.roles {
+        if matches!(declared.name, "owner" | "service") {
+            findings.error(
+                "",
+                format!("the role `{}` has the name of a role that the generator makes itself", declared.name),
+                "give it another name",
+            );
+        }
+    }
+    Some(Tenancy {
+        roles,
+        tiers,
+        below,
+        org_setting: def.org_setting,
+        key_type: Expression::trusted(super::column::type_name(def.key)?),
+        def,
+    })
+}
+
+fn is_setting_name(name: &str) -> bool {
+    name.split('.').count() == 2 && name.split('.').all(is_word) && name.len() <= crate::ident::MAX_BYTES
+}
+
+/// Says whether a name needs no quotes anywhere, not even within the body of a DO block.
+fn is_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}

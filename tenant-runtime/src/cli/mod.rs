@@ -1,0 +1,134 @@
+//! The command line behind `cargo run --bin gen-migrations`.
+//!
+//! Exit codes: 0 when all went well, 1 when something was found or failed, 2 when the command line makes no sense.
+
+mod apply;
+mod report;
+
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    migrate::{
+        folder::Folder,
+        generate::{GenerateError, generate},
+    },
+    registry::Models,
+};
+
+/// Writes the migrations of structs that derive TenantTable.
+///
+/// Without a command it compares the models with the migrations folder and writes the next migration.
+#[derive(Debug, Parser)]
+#[command(name = "gen-migrations", version, args_conflicts_with_subcommands = false)]
+struct Arguments {
+    /// The migrations folder [default: `migrations` in the package of this program]
+    #[arg(long, value_name = "FOLDER", global = true)]
+    dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the next migration without writing it
+    Show,
+    /// Apply the migrations to a database, or try them on a private PostgreSQL
+    Apply {
+        /// The database, as its administrator: postgres://user:password@host/database
+        ///
+        /// Without it a private PostgreSQL is started, the migrations are tried on it, and it is gone again.
+        #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+        database_url: Option<String>,
+    },
+}
+
+/// Runs the command line; the `main` of a program that holds models.
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     tenant_runtime::cli::main(tenant_runtime::models![])
+/// }
+/// ```
+#[must_use]
+pub fn main(models: Models) -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to standard output and are no mistake.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let folder = Folder::new(arguments.dir.unwrap_or_else(|| default_folder(&models)));
+    let mut out = io::stdout().lock();
+    let result = match arguments.command {
+        None => write(&models, &folder, &mut out),
+        Some(Command::Show) => show(&models, &folder, &mut out),
+        Some(Command::Apply { database_url }) => apply::apply(&models, &folder, database_url.as_deref(), &mut out),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has enough of it, as with `| head`.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = out.flush();
+            let _ = writeln!(io::stderr(), "{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What ends a command with exit code 1.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Generate(GenerateError),
+    #[error("error: {0}")]
+    Message(String),
+    #[error("error: cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl From<GenerateError> for Failure {
+    fn from(error: GenerateError) -> Self {
+        match error {
+            // The findings say `error:` themselves, one by one.
+            GenerateError::Models(_) => Self::Generate(error),
+            error => Self::Message(error.to_string()),
+        }
+    }
+}
+
+/// The folder beside the sources of the program; where those are elsewhere by now, beside the caller.
+fn default_folder(models: &Models) -> PathBuf {
+    let package = Path::new(models.manifest_dir);
+    if package.is_dir() { package.join("migrations") } else { PathBuf::from("migrations") }
+}
+
+fn write(models: &Models, folder: &Folder, out: &mut impl io::Write) -> Result<(), Failure> {
+    let generated = generate(models, folder)?;
+    report::warnings(&generated.checked.warnings);
+    let written = generated.write(folder).map_err(|error| Failure::Message(error.to_string()))?;
+    match written {
+        None => report::nothing_to_do(folder, &generated.checked.schema, out)?,
+        Some(written) => report::written(&written, &generated.checked.schema, out)?,
+    }
+    Ok(())
+}
+
+fn show(models: &Models, folder: &Folder, out: &mut impl io::Write) -> Result<(), Failure> {
+    let generated = generate(models, folder)?;
+    report::warnings(&generated.checked.warnings);
+    match &generated.migration {
+        None => report::nothing_to_do(folder, &generated.checked.schema, out)?,
+        Some((_, migration)) => out.write_all(migration.up.as_bytes())?,
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! What a person reads: who may do what, what was written, and what to do next.
+
+use std::{
+    env,
+    io::{self, Write},
+    path::Path,
+};
+
+use crate::{
+    check::Findings,
+    ident::Ident,
+    migrate::folder::{Folder, Written},
+    model::schema::{Command, RoleKind, Schema, Table},
+};
+
+/// Says what was written, after who may do what.
+pub(super) fn written(written: &Written, schema: &Schema, out: &mut impl Write) -> io::Result<()> {
+    matrix(schema, out)?;
+    writeln!(out, "\nwrote")?;
+    let paths: Vec<_> = written.files.iter().map(|(path, lines)| (short(path), lines)).collect();
+    let width = paths.iter().map(|(path, _)| path.chars().count()).max().unwrap_or(0);
+    for (path, lines) in paths {
+        writeln!(out, "  {path:width$}  {lines:>4} lines")?;
+    }
+    writeln!(
+        out,
+        "\nnext: read the SQL, commit it, and try it on a private PostgreSQL with\n  cargo run --bin gen-migrations apply"
+    )
+}
+
+/// Says that the folder is up to date.
+pub(super) fn nothing_to_do(folder: &Folder, schema: &Schema, out: &mut impl Write) -> io::Result<()> {
+    let tables = schema.tables().len();
+    writeln!(out, "nothing to do: {} is what the models say ({tables} tables)", short(folder.path()))
+}
+
+/// Shows the warnings, where they do not get into what a program may read.
+pub(super) fn warnings(findings: &Findings) {
+    for finding in findings.as_slice() {
+        let _ = writeln!(io::stderr(), "{finding}\n");
+    }
+}
+
+/// Shows who may do what.
+fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
+    let mut rows = vec![["table", "tenant column", "select", "insert", "update", "delete"].map(str::to_owned)];
+    rows.extend(schema.tables().iter().map(|(name, table)| {
+        let tenant = table.tenant_column.as_ref().map_or("(global)", Ident::as_str).to_owned();
+        let [select, insert, update, delete] = Command::ALL.map(|command| role(table, command));
+        [name.to_string(), tenant, select, insert, update, delete]
+    }));
+    let widths: Vec<_> = (0..rows[0].len())
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let tables = schema.tables().len();
+    writeln!(out, "{}: {tables} tables, roles {}\n", schema.product(), tiers(schema))?;
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
+        writeln!(out, "  {}", cells.join("  ").trim_end())?;
+    }
+    writeln!(out, "\n  a role has the rights of those that it includes; - is nobody")
+}
+
+fn tiers(schema: &Schema) -> String {
+    let tier = |role: &crate::model::schema::Role| match &role.kind {
+        RoleKind::Tier { includes } if includes.is_empty() => Some(role.name.to_string()),
+        RoleKind::Tier { includes } => {
+            let below = includes.iter().map(Ident::as_str).collect::<Vec<_>>().join(" and ");
+            Some(format!("{} (includes {below})", role.name))
+        }
+        _ => None,
+    };
+    schema.roles().iter().filter_map(tier).collect::<Vec<_>>().join(", ")
+}
+
+fn role(table: &Table, command: Command) -> String {
+    let grant = table.grants.iter().find(|grant| grant.command == command);
+    grant.map_or_else(|| "-".to_owned(), |grant| grant.role.to_string())
+}
+
+/// Writes a path from where the person is.
+fn short(path: &Path) -> String {
+    let here = env::current_dir().ok();
+    let short = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
+    short.display().to_string()
+}

@@ -1,0 +1,149 @@
+//! The boot guard: refuses a login that row security would not hold, with everything that is wrong at once.
+
+use std::collections::BTreeSet;
+
+use sqlx::{FromRow, PgConnection};
+
+use crate::{
+    error::{Error, Result},
+    ident::quoted,
+    registry::Registered,
+};
+
+/// Checks the login of a connection; returns what the operator should know.
+pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<String>> {
+    let facts: Vec<Fact> =
+        sqlx::query_as(include_str!("guard.sql")).bind(setting_prefixes()).fetch_all(&mut *connection).await?;
+    let login = facts.iter().find(|fact| fact.kind == "login").map(|fact| fact.name.clone()).unwrap_or_default();
+    let findings: Vec<String> = facts.iter().filter_map(|fact| fact.finding(&login)).collect();
+    if findings.is_empty() {
+        Ok(connection.server_version_num().and_then(known_holes).into_iter().collect())
+    } else {
+        Err(Error::UnsafeLogin { login, findings })
+    }
+}
+
+/// What the context is carried in, such as `app`: the first parts of the settings of the linked tenancies.
+fn setting_prefixes() -> Vec<String> {
+    let tenancies = inventory::iter::<Registered>().map(|registered| registered.0.tenancy);
+    let settings = tenancies.flat_map(|tenancy| [tenancy.org_setting, tenancy.user_setting]);
+    let prefixes: BTreeSet<&str> = settings.filter_map(|name| name.split('.').next()).chain(["app"]).collect();
+    prefixes.into_iter().map(|prefix| prefix.to_ascii_lowercase()).collect()
+}
+
+/// One row of `guard.sql`.
+#[derive(Debug, FromRow)]
+struct Fact {
+    kind: String,
+    /// A role, an attribute, or a setting.
+    name: String,
+    /// A role of which the login is a member, or a database.
+    through: Option<String>,
+    /// Relations, or an attribute.
+    detail: Option<String>,
+    /// How many relations there are.
+    total: i64,
+}
+
+impl Fact {
+    /// Says what is wrong and what mends it.
+    fn finding(&self, login: &str) -> Option<String> {
+        let (name, detail) = (&self.name, self.detail.as_deref().unwrap_or_default());
+        let who = quoted(login);
+        let leave = || match self.through.as_deref() {
+            Some(role) => format!("run `REVOKE {} FROM {who}`", quoted(role)),
+            None => format!("take that role from `{login}`"),
+        };
+        let others = match self.total {
+            0 | 1 => detail.to_owned(),
+            total => format!("{detail} and {} more", total - 1),
+        };
+        Some(match self.kind.as_str() {
+            "attribute" if name == "SUPERUSER" => format!(
+                "it is a superuser, whom no policy binds; connect as the login that the migrations make \
+                 (`app_service`), or run `ALTER ROLE {who} NOSUPERUSER`"
+            ),
+            "attribute" => format!("it has the attribute {name}; run `ALTER ROLE {who} NO{name}`"),
+            "becomes" => format!("it can become `{name}`, which has {detail}; {}", leave()),
+            "owner" if name == login => format!(
+                "it owns {others}, and an owner can switch row security off; run \
+                 `REASSIGN OWNED BY {who} TO app_owner` as an administrator"
+            ),
+            "owner" => format!("it can become `{name}`, the owner of {others}; {}", leave()),
+            "holds" if name == login => {
+                format!("it may use {others} without SET ROLE; run `REVOKE ALL ON {detail} FROM {who}`")
+            }
+            "holds" if name == "public" => {
+                format!("everybody may use {others} without SET ROLE; run `REVOKE ALL ON {detail} FROM PUBLIC`")
+            }
+            "holds" => format!(
+                "it inherits the privileges of `{name}` on {others}, so it needs no SET ROLE; run \
+                 `ALTER ROLE {who} NOINHERIT`, and on PostgreSQL 16 and later \
+                 `GRANT {} TO {who} WITH INHERIT FALSE, SET TRUE`",
+                quoted(self.through.as_deref().unwrap_or(name))
+            ),
+            "setting" => format!(
+                "the setting `{name}` is fixed for {detail}, so sessions begin with a context of their own; run `{}`",
+                reset(name, detail, login, self.through.as_deref())
+            ),
+            _ => return None,
+        })
+    }
+}
+
+/// Writes the statement that removes a setting from a login, from a database, or from the login in the database.
+fn reset(setting: &str, of: &str, login: &str, database: Option<&str>) -> String {
+    let setting = setting.split('.').map(|part| quoted(part).to_string()).collect::<Vec<_>>().join(".");
+    let (who, database) = (quoted(login), database.map(quoted));
+    match (of, database) {
+        ("the login", None) => format!("ALTER ROLE {who} RESET {setting}"),
+        ("the login", Some(database)) => format!("ALTER ROLE {who} IN DATABASE {database} RESET {setting}"),
+        (_, Some(database)) => format!("ALTER DATABASE {database} RESET {setting}"),
+        (_, None) => format!("ALTER ROLE ALL RESET {setting}"),
+    }
+}
+
+/// Says that a server's version has known holes in row security.
+pub(super) fn known_holes(version: u32) -> Option<String> {
+    let (major, minor) = (version / 10_000, version % 10_000);
+    let mended = match major {
+        ..14 => {
+            return Some(format!(
+                "PostgreSQL {major} gets no more fixes and has known holes in row security; upgrade it"
+            ));
+        }
+        14 => 24,
+        15 => 19,
+        16 => 15,
+        17 => 11,
+        18 => 6,
+        _ => return None,
+    };
+    (minor < mended)
+        .then(|| format!("PostgreSQL {major}.{minor} has known holes in row security; update it to {major}.{mended}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_versions_with_known_holes_are_warned_of() {
+        assert!(known_holes(150_018).is_some_and(|text| text.contains("15.19")));
+        assert_eq!(known_holes(150_019), None);
+        assert!(known_holes(130_030).is_some());
+        assert_eq!(known_holes(190_000), None);
+    }
+
+    #[test]
+    fn a_finding_quotes_the_names_in_what_mends_it() {
+        let fact = Fact {
+            kind: "becomes".into(),
+            name: "Root".into(),
+            through: Some("Ops \"x\"".into()),
+            detail: Some("BYPASSRLS".into()),
+            total: 0,
+        };
+        assert!(fact.finding("me").is_some_and(|text| text.ends_with("run `REVOKE \"Ops \"\"x\"\"\" FROM me`")));
+    }
+}

@@ -1,0 +1,104 @@
+-- What lets the login of this session pass by row security. One row for each fact; $1 holds the prefixes of settings
+-- that carry a context. Every name is qualified, since the session's search_path is not to be trusted yet.
+WITH login AS (
+    SELECT * FROM pg_catalog.pg_roles WHERE rolname = session_user
+),
+-- Roles that the login is or can become. Of a superuser this would hold for all roles, so nothing more is said there.
+reach AS (
+    SELECT role.*, (
+        SELECT min(direct.rolname::text)
+        FROM pg_catalog.pg_auth_members AS membership
+        JOIN pg_catalog.pg_roles AS direct ON direct.oid = membership.roleid
+        WHERE membership.member = login.oid AND pg_catalog.pg_has_role(direct.oid, role.oid, 'MEMBER')
+    ) AS through
+    FROM login
+    JOIN pg_catalog.pg_roles AS role ON pg_catalog.pg_has_role(login.oid, role.oid, 'MEMBER')
+    WHERE NOT login.rolsuper
+),
+-- Relations with row security. Those of extensions are not the app's.
+relation AS (
+    SELECT class.oid, class.oid::pg_catalog.regclass::text AS name, class.relowner, class.relacl
+    FROM pg_catalog.pg_class AS class
+    WHERE class.relrowsecurity
+      AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_depend AS depend
+          WHERE depend.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            AND depend.objid = class.oid AND depend.deptype = 'e'
+      )
+),
+-- Relations that the login may use without SET ROLE.
+usable AS (
+    SELECT relation.*
+    FROM login, relation
+    WHERE NOT login.rolsuper
+      AND (
+          pg_catalog.has_table_privilege(login.oid, relation.oid, 'DELETE, TRUNCATE, TRIGGER')
+          OR pg_catalog.has_any_column_privilege(login.oid, relation.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
+      )
+),
+-- And to whom the privilege was given: the login, everybody, or a role that it inherits. A role such as
+-- pg_read_all_data stands in no list, and an owner's inherited rights are reported as ownership.
+holder AS (
+    SELECT DISTINCT usable.oid, usable.name, acl.grantee
+    FROM login, usable
+    CROSS JOIN LATERAL (
+        SELECT item.grantee FROM pg_catalog.aclexplode(usable.relacl) AS item
+        UNION
+        SELECT item.grantee
+        FROM pg_catalog.pg_attribute AS attribute
+        CROSS JOIN LATERAL pg_catalog.aclexplode(attribute.attacl) AS item
+        WHERE attribute.attrelid = usable.oid AND attribute.attnum > 0
+    ) AS acl
+    WHERE acl.grantee <> usable.relowner
+      AND (acl.grantee = 0 OR pg_catalog.pg_has_role(login.oid, acl.grantee, 'USAGE'))
+    UNION
+    SELECT usable.oid, usable.name, role.oid
+    FROM login, usable
+    JOIN pg_catalog.pg_roles AS role ON role.rolname IN ('pg_read_all_data', 'pg_write_all_data')
+    WHERE pg_catalog.pg_has_role(login.oid, role.oid, 'USAGE')
+)
+SELECT 'login'::text AS kind, session_user::text AS name, NULL::text AS through, NULL::text AS detail, 0::bigint AS total
+UNION ALL
+SELECT 'attribute', attribute.name, NULL, NULL, 0
+FROM login
+CROSS JOIN LATERAL (
+    VALUES ('SUPERUSER', login.rolsuper), ('BYPASSRLS', login.rolbypassrls AND NOT login.rolsuper),
+        ('CREATEROLE', login.rolcreaterole AND NOT login.rolsuper),
+        ('CREATEDB', login.rolcreatedb AND NOT login.rolsuper),
+        ('REPLICATION', login.rolreplication AND NOT login.rolsuper)
+) AS attribute (name, present)
+WHERE attribute.present
+UNION ALL
+SELECT 'becomes', reach.rolname::text, reach.through, CASE WHEN reach.rolsuper THEN 'SUPERUSER' ELSE 'BYPASSRLS' END, 0
+FROM login, reach
+WHERE reach.oid <> login.oid AND (reach.rolsuper OR reach.rolbypassrls)
+UNION ALL
+SELECT 'owner', reach.rolname::text, min(reach.through), min(relation.name), count(*)
+FROM reach
+JOIN relation ON relation.relowner = reach.oid
+GROUP BY reach.rolname
+UNION ALL
+SELECT 'holds', CASE WHEN holder.grantee = 0 THEN 'public' ELSE min(role.rolname::text) END, min(reach.through),
+    min(holder.name), count(*)
+FROM holder
+LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = holder.grantee
+LEFT JOIN reach ON reach.oid = holder.grantee
+GROUP BY holder.grantee
+UNION ALL
+-- Without the settings of another database, which this session does not have.
+SELECT 'setting', setting.name, database.datname::text,
+    CASE WHEN fixed.setrole <> 0 THEN 'the login' WHEN fixed.setdatabase <> 0 THEN 'the database' ELSE 'all roles' END, 0
+FROM login
+JOIN pg_catalog.pg_db_role_setting AS fixed ON fixed.setrole IN (login.oid, 0)
+LEFT JOIN pg_catalog.pg_database AS database ON database.oid = fixed.setdatabase
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.lower(pg_catalog.split_part(item, '=', 1)) AS name FROM pg_catalog.unnest(fixed.setconfig) AS item
+) AS setting
+WHERE (fixed.setdatabase = 0 OR database.datname = pg_catalog.current_database())
+  AND (
+      setting.name IN ('role', 'session_authorization', 'row_security', 'session_replication_role')
+      -- A search_path for the whole database is common, and each transaction sets its own.
+      OR setting.name = 'search_path' AND fixed.setrole <> 0
+      OR setting.name LIKE '%.%' AND pg_catalog.split_part(setting.name, '.', 1) = ANY ($1)
+  )
+ORDER BY 1, 2, 3

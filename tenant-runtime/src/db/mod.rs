@@ -1,0 +1,183 @@
+//! The database: connections that serve one role each, and transactions that carry a tenant context.
+//!
+//! Nothing here runs a query without a context: neither [`TenantDb`] nor what it hands out gives away a connection.
+
+mod connect;
+mod guard;
+mod pool;
+mod refuse;
+mod text;
+mod tx;
+
+use std::{sync::Arc, time::Duration};
+
+use futures_core::future::BoxFuture;
+
+pub use self::tx::{Isolation, TenantTx, TxOptions};
+pub(crate) use self::{
+    connect::{open as open_connection, options as connection_options},
+    text::trusted,
+};
+use crate::{
+    error::Result,
+    tenant::{Role, TenantCtx},
+};
+
+/// The app's way to the database: one pool of connections for each role, opened when the role first acts.
+///
+/// Connections are not shared between roles: on a connection that changes its role, the server plans every cached
+/// statement anew. Cloning is cheap, and clones share the pools.
+///
+/// It is no sqlx `Executor`, and its pools cannot be had:
+///
+/// ```compile_fail
+/// # async fn f(db: tenant_runtime::TenantDb) -> sqlx::Result<()> {
+/// sqlx::query("DELETE FROM app.projects").execute(&db).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct TenantDb {
+    inner: Arc<pool::Pools>,
+}
+
+/// How a [`TenantDb`] keeps its connections.
+#[derive(Debug, Clone)]
+#[must_use = "options do nothing until `connect` is called"]
+pub struct TenantDbOptions {
+    max_connections: u32,
+    acquire_timeout: Duration,
+}
+
+impl Default for TenantDbOptions {
+    fn default() -> Self {
+        Self { max_connections: 10, acquire_timeout: Duration::from_secs(10) }
+    }
+}
+
+impl TenantDbOptions {
+    /// Sets how many connections each role may hold; 10 unless said.
+    ///
+    /// All roles together must stay below the connection limit of the login.
+    pub fn max_connections(mut self, per_role: u32) -> Self {
+        self.max_connections = per_role.max(1);
+        self
+    }
+
+    /// Sets how long to wait for a connection; 10 seconds unless said.
+    pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
+        self.acquire_timeout = timeout;
+        self
+    }
+
+    /// Connects as the app's login, once it is sure that row security holds for that login.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`](crate::Error::Connect) when the server cannot be reached or does not let the login in, and
+    /// [`Error::UnsafeLogin`](crate::Error::UnsafeLogin) with everything that lets the login pass by row security.
+    pub async fn connect(self, url: &str) -> Result<TenantDb> {
+        let options = connect::options(url)?;
+        let mut connection = connect::open(&options).await?;
+        let warnings = guard::check(&mut connection).await?;
+        // It was checked as a bare connection; the pools open their own.
+        let _ = sqlx::Connection::close(connection).await;
+        Ok(TenantDb { inner: Arc::new(pool::Pools::new(self, options, warnings)) })
+    }
+}
+
+impl TenantDb {
+    /// Connects as the app's login, once it is sure that row security holds for that login.
+    ///
+    /// ```no_run
+    /// # async fn f() -> tenant_runtime::Result<()> {
+    /// let db = tenant_runtime::TenantDb::connect("postgres://app_service:secret@localhost/acme").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantDbOptions::connect`].
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::options().connect(url).await
+    }
+
+    /// Returns the options to change before connecting.
+    pub fn options() -> TenantDbOptions {
+        TenantDbOptions::default()
+    }
+
+    /// Begins a transaction in a context, in one round trip.
+    ///
+    /// Dropping the future leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RoleUnavailable`](crate::Error::RoleUnavailable) when the login may not act in the role,
+    /// [`Error::PoolTimeout`](crate::Error::PoolTimeout) and [`Error::Connect`](crate::Error::Connect) when no
+    /// connection is to be had.
+    pub fn begin<R: Role>(&self, ctx: &TenantCtx<R>) -> BoxFuture<'static, Result<TenantTx<R>>> {
+        self.begin_with(ctx, TxOptions::default())
+    }
+
+    /// Begins a transaction of another kind than the database's default.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Self::begin).
+    pub fn begin_with<R: Role>(
+        &self,
+        ctx: &TenantCtx<R>,
+        options: TxOptions,
+    ) -> BoxFuture<'static, Result<TenantTx<R>>> {
+        let (pools, ctx) = (Arc::clone(&self.inner), ctx.clone());
+        Box::pin(async move { tx::begin(&pools, ctx, options).await })
+    }
+
+    /// Makes a handle for single repository calls, each of which runs in a transaction of its own.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{repo::{access::{May, cmd}, table::Select}, roles::Member, *};
+    /// # async fn f<Project: Select<Id = uuid::Uuid>>(db: TenantDb, ctx: TenantCtx<Member>, id: uuid::Uuid) -> Result<()>
+    /// # where Member: May<cmd::read, Project, Project::SelectRole> + repo::access::RoleOf<Project::Tenancy> {
+    /// let project = Project::get(&db.scope(&ctx), id).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn scope<R: Role>(&self, ctx: &TenantCtx<R>) -> Scope<R> {
+        Scope { db: self.clone(), ctx: ctx.clone() }
+    }
+
+    /// Returns what the operator should know about the server, such as an old version with known holes.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        self.inner.warnings()
+    }
+
+    /// Closes the connections; transactions that are open may end first.
+    pub async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+/// A context together with the database, for single repository calls. Made by [`TenantDb::scope`].
+#[derive(Debug, Clone)]
+#[must_use = "a scope does nothing until it is passed to a repository method"]
+pub struct Scope<R: Role> {
+    db: TenantDb,
+    ctx: TenantCtx<R>,
+}
+
+impl<R: Role> Scope<R> {
+    /// Returns the context.
+    pub fn ctx(&self) -> &TenantCtx<R> {
+        &self.ctx
+    }
+
+    /// Begins a transaction in the context.
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantDb::begin`].
+    pub fn begin(&self) -> BoxFuture<'static, Result<TenantTx<R>>> {
+        self.db.begin(&self.ctx)
+    }
+}

@@ -1,0 +1,111 @@
+//! One pool for each role, and the net under it: a connection goes back without a transaction, or not at all.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    sync::{Mutex, PoisonError},
+};
+
+use sqlx::{
+    Connection as _, PgConnection, PgPool, Postgres,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::{TenantDbOptions, connect};
+use crate::error::{Error, Result, server_error};
+
+/// The pools by database role. The map is held for moments only, never across an await.
+pub(super) struct Pools {
+    options: TenantDbOptions,
+    connect: PgConnectOptions,
+    warnings: Vec<String>,
+    by_role: Mutex<HashMap<&'static str, PgPool>>,
+}
+
+impl Pools {
+    pub(super) fn new(options: TenantDbOptions, connect: PgConnectOptions, warnings: Vec<String>) -> Self {
+        Self { options, connect, warnings, by_role: Mutex::default() }
+    }
+
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Returns how often a begin may meet a connection that the server has closed: each that is kept, and a fresh one.
+    pub(super) fn attempts(&self) -> u32 {
+        self.options.max_connections.saturating_add(1)
+    }
+
+    /// Takes a connection that serves the role.
+    pub(super) async fn acquire(&self, role: &'static str) -> Result<PoolConnection<Postgres>> {
+        let pool = self.of_role(role);
+        pool.acquire().await.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut => Error::PoolTimeout { role, seconds: self.options.acquire_timeout.as_secs() },
+            sqlx::Error::PoolClosed => Error::Database(error),
+            error => connect::failure(&self.connect, error),
+        })
+    }
+
+    fn of_role(&self, role: &'static str) -> PgPool {
+        let mut pools = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.entry(role).or_insert_with(|| self.open()).clone()
+    }
+
+    fn open(&self) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(self.options.max_connections)
+            .acquire_timeout(self.options.acquire_timeout)
+            // A ping would cost a round trip on each begin; the begin itself finds a dead connection, and is repeated.
+            .test_before_acquire(false)
+            .after_release(|connection, _| Box::pin(is_idle(connection)))
+            .connect_lazy_with(self.connect.clone())
+    }
+
+    pub(super) async fn close(&self) {
+        let pools: Vec<PgPool> =
+            self.by_role.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for pool in pools {
+            pool.close().await;
+        }
+    }
+}
+
+impl fmt::Debug for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The connect options hold the password.
+        f.debug_struct("Pools").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Says whether a connection that comes back is idle; one that is not gets closed, which ends what was left open.
+///
+/// sqlx counts transactions itself, and can be wrong where a future was dropped midway. It asks the server only when it
+/// begins one, so this begins one with a statement that does not: on an idle connection that is `BeginFailed`, in an
+/// open transaction it succeeds, and in an aborted one the statement fails. A `ROLLBACK` would warn in the server's log
+/// on every release, and `BEGIN; ROLLBACK` would count as a rollback in its statistics.
+async fn is_idle(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    match connection.begin_with("SELECT").await {
+        Err(sqlx::Error::BeginFailed) => Ok(true),
+        Ok(_open) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Says whether an error means that the connection is gone, so that beginning on another one may well succeed.
+pub(super) fn is_broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => matches!(
+            error.kind(),
+            io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::NotConnected
+                | io::ErrorKind::UnexpectedEof
+        ),
+        // The server's last words: shutdown, crash, idle session timeout, and the connection exceptions.
+        error => server_error(error).is_some_and(|server| {
+            matches!(server.code(), "57P01" | "57P02" | "57P05" | "25P03") || server.code().starts_with("08")
+        }),
+    }
+}

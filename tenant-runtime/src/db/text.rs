@@ -1,0 +1,69 @@
+//! The one place where text that was put together becomes SQL: whoever calls it has quoted every name and literal.
+
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+
+use super::TxOptions;
+use crate::{
+    ident::{literal, quoted},
+    model::def::TenancyDef,
+    tenant::{ContextKey as _, Role, Tenancy, TenantCtx},
+};
+
+/// Takes a text of quoted names, quoted literals and placeholders as SQL.
+pub(crate) fn trusted(sql: String) -> SqlStr {
+    AssertSqlSafe(sql).into_sql_str()
+}
+
+/// Writes the batch that begins a transaction in a context, for one round trip.
+///
+/// The settings stand before `BEGIN`: they carry over into the transaction, and where one fails the connection is left
+/// idle and clean. After `BEGIN` a failure would leave an aborted transaction on it.
+pub(super) fn begin<R: Role>(ctx: &TenantCtx<R>, options: TxOptions) -> SqlStr {
+    let def = <R::Tenancy as Tenancy>::DEF;
+    let (mut org, mut user) = (String::new(), String::new());
+    ctx.org().write_text(&mut org);
+    // Without a user the setting is still written: an older value must not remain.
+    if let Some(key) = ctx.user() {
+        key.write_text(&mut user);
+    }
+    trusted(format!(
+        "SET LOCAL ROLE {role}; SET LOCAL {org_setting} = {org}; SET LOCAL {user_setting} = {user}; \
+         SET LOCAL search_path = {search_path}; SET LOCAL row_security = on; BEGIN{mode}",
+        role = quoted(R::DB_ROLE),
+        org_setting = setting(def.org_setting),
+        org = literal(&org),
+        user_setting = setting(def.user_setting),
+        user = literal(&user),
+        search_path = search_path(def),
+        mode = options.sql(),
+    ))
+}
+
+/// The schema of temporary tables comes last: unnamed, it would come first, and a temporary table could pose as one of
+/// the app's.
+pub(super) fn search_path(def: &TenancyDef) -> String {
+    format!("pg_catalog, {}, pg_temp", quoted(def.schema))
+}
+
+/// Quotes the parts of a setting's name, such as `app.organization_id`.
+fn setting(name: &str) -> String {
+    name.split('.').map(|part| quoted(part).to_string()).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{db::Isolation, roles::Member};
+
+    #[test]
+    fn a_transaction_begins_with_its_context_in_one_batch() {
+        let ctx = TenantCtx::<Member>::vouched_job(uuid::Uuid::nil());
+        let sql = begin(&ctx, TxOptions { isolation: Some(Isolation::Serializable), read_only: true });
+        assert_eq!(
+            sql.as_str(),
+            "SET LOCAL ROLE app_member; SET LOCAL app.organization_id = '00000000-0000-0000-0000-000000000000'; \
+             SET LOCAL app.user_id = ''; SET LOCAL search_path = pg_catalog, app, pg_temp; \
+             SET LOCAL row_security = on; BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY"
+        );
+    }
+}

@@ -1,0 +1,315 @@
+//! What can go wrong, told apart, in words that say what to do next.
+
+use std::fmt;
+
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+
+use crate::model::def::TableName;
+
+/// The result of this crate's operations.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Says what went wrong in the database, or on the way to it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The row does not exist, or not for this tenant and role; the two cannot be told apart.
+    #[error("`{table}` holds no such row that this context may see")]
+    NotFound {
+        /// The table.
+        table: String,
+    },
+    /// The database refused the command to the role, or the row to the policy.
+    #[error("{} may not {command} `{table}`, or not this row; `#[tenant(…)]` on its struct says who may", Who(*.role))]
+    Forbidden {
+        /// The table, as far as it is known.
+        table: String,
+        /// What was to be done.
+        command: &'static str,
+        /// The database role that was refused; unknown after a statement of one's own.
+        role: Option<&'static str>,
+        /// What the server said.
+        source: sqlx::Error,
+    },
+    /// Another row has the same unique value.
+    #[error("`{table}` has a row with this value already, and `{constraint}` allows one")]
+    Conflict {
+        /// The table.
+        table: String,
+        /// The unique constraint or index.
+        constraint: String,
+    },
+    /// A foreign key is violated.
+    #[error("`{constraint}` of `{table}`: the row names one that this tenant does not have, or others still name it")]
+    InvalidReference {
+        /// The table whose foreign key it is.
+        table: String,
+        /// The foreign key.
+        constraint: String,
+    },
+    /// A value is not one that the table takes.
+    #[error("`{table}` does not take this row: `{constraint}` does not hold")]
+    CheckViolated {
+        /// The table.
+        table: String,
+        /// The check, or `not null (column)`.
+        constraint: String,
+    },
+    /// A statement of the transaction failed, so the server kept nothing of it.
+    #[error("a statement of this transaction failed, so none of it was kept; handle the first error and begin anew")]
+    Aborted,
+    /// The statement would control the transaction, the role or the context, which belong to the transaction's owner.
+    #[error(
+        "`{keyword}` cannot run inside a tenant transaction, since it could change who acts or when it ends; \
+         use `commit`, `rollback` and another context for that"
+    )]
+    ForbiddenStatement {
+        /// The word that is refused.
+        keyword: String,
+    },
+    /// The connection is not in the context that was asked for. It is not used any more.
+    #[error("the tenant context was lost: {what}; the transaction was not committed")]
+    ContextLost {
+        /// What was expected and what was found.
+        what: String,
+    },
+    /// The login may not act in the role, mostly because the migrations were not applied to this database.
+    #[error(
+        "the login cannot act as `{role}`; apply the migrations to this database, and check that the URL names \
+         the login that they make"
+    )]
+    RoleUnavailable {
+        /// The database role.
+        role: &'static str,
+        /// What the server said.
+        source: sqlx::Error,
+    },
+    /// The login could pass by row security, so the app must not run on it.
+    #[error("the login `{login}` is not safe for an app:{}", List(.findings))]
+    UnsafeLogin {
+        /// The login.
+        login: String,
+        /// What is wrong, each with what mends it.
+        findings: Vec<String>,
+    },
+    /// No connection could be made.
+    #[error("cannot connect to {target}: {hint}")]
+    Connect {
+        /// Where to: login, host, port and database, never the password.
+        target: String,
+        /// What to do.
+        hint: String,
+        /// What the server or the system said.
+        source: sqlx::Error,
+    },
+    /// All connections of a role stayed in use, or the server cannot be reached any more.
+    #[error(
+        "no connection for `{role}` within {seconds} s; look for transactions that are held open, raise \
+         `max_connections`, or see whether the server is reachable"
+    )]
+    PoolTimeout {
+        /// The database role.
+        role: &'static str,
+        /// How long it was waited.
+        seconds: u64,
+    },
+    /// Migrations could not be read or applied.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// Anything else that the database or the driver said.
+    #[error(transparent)]
+    Database(sqlx::Error),
+}
+
+/// Says why migrations were not applied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrationError {
+    /// The folder cannot be read, or a file in it cannot be a migration.
+    #[error("cannot read the migrations in {folder}: {reason}")]
+    Unreadable {
+        /// The folder.
+        folder: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file was changed after it had been applied.
+    #[error(
+        "`{file}` was changed after it had been applied to this database; restore the file from version control, \
+         and put what is new into a new migration"
+    )]
+    Changed {
+        /// The file.
+        file: String,
+    },
+    /// The database has a migration of which there is no file.
+    #[error(
+        "the database has applied migration {version}, which is not among the files; it was migrated by a newer \
+         version of the app, or by another app"
+    )]
+    Missing {
+        /// The version.
+        version: i64,
+    },
+    /// A file's number is lower than one that was applied.
+    #[error(
+        "`{file}` was not applied, though the later migration {newest} was; give it a number above {newest}, and \
+         generate again"
+    )]
+    OutOfOrder {
+        /// The file.
+        file: String,
+        /// The highest version that the database has.
+        newest: i64,
+    },
+    /// A migration that runs outside a transaction stopped midway.
+    #[error(
+        "migration {version} stopped midway; finish or undo its statement by hand, then delete its row from \
+         `_sqlx_migrations`"
+    )]
+    Dirty {
+        /// The version.
+        version: i64,
+    },
+    /// The server refused a statement of a file.
+    #[error("`{file}`{} failed: {message}", AtLine(*.line))]
+    Failed {
+        /// The file.
+        file: String,
+        /// The line at which the server points.
+        line: Option<usize>,
+        /// The SQLSTATE code.
+        code: Option<String>,
+        /// What the server said, with its code, detail and hint.
+        message: String,
+    },
+}
+
+/// What a statement of the repository was about, for its errors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempt {
+    pub(crate) table: TableName,
+    pub(crate) command: &'static str,
+    pub(crate) role: &'static str,
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::classified(error, None)
+    }
+}
+
+impl Attempt {
+    /// Tells the errors of the attempted statement apart.
+    pub(crate) fn error(&self, error: sqlx::Error) -> Error {
+        Error::classified(error, Some(self))
+    }
+}
+
+impl Error {
+    /// Wraps the error so that it passes through sqlx's interfaces; [`From`] unwraps it.
+    pub(crate) fn into_sqlx(self) -> sqlx::Error {
+        match self {
+            Self::Database(error) => error,
+            error => sqlx::Error::Configuration(Box::new(error)),
+        }
+    }
+
+    fn classified(error: sqlx::Error, attempt: Option<&Attempt>) -> Self {
+        if let sqlx::Error::Configuration(source) = error {
+            return match source.downcast() {
+                Ok(own) => *own,
+                Err(source) => Self::Database(sqlx::Error::Configuration(source)),
+            };
+        }
+        let Some(server) = server_error(&error) else { return Self::Database(error) };
+        let table = || match (attempt, server.schema(), server.table()) {
+            // A foreign key's error is about the table that has the key, which another table's command may hit.
+            (_, Some(schema), Some(table)) => format!("{schema}.{table}"),
+            (Some(attempt), ..) => attempt.table.to_string(),
+            _ => server.message().rsplit(' ').next().unwrap_or_default().trim_matches('"').to_owned(),
+        };
+        let constraint = || match (server.constraint(), server.column()) {
+            (Some(constraint), _) => constraint.to_owned(),
+            (None, Some(column)) => format!("not null ({column})"),
+            (None, None) => "a constraint".to_owned(),
+        };
+        match server.code() {
+            "42501" => Self::Forbidden {
+                table: table(),
+                command: attempt.map_or("use", |attempt| attempt.command),
+                role: attempt.map(|attempt| attempt.role),
+                source: error,
+            },
+            "23505" | "23P01" => Self::Conflict { table: table(), constraint: constraint() },
+            "23503" => Self::InvalidReference { table: table(), constraint: constraint() },
+            "23514" | "23502" => Self::CheckViolated { table: table(), constraint: constraint() },
+            "25P02" => Self::Aborted,
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// Returns what the server said, where the error comes from it.
+pub(crate) fn server_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error()?.try_downcast_ref()
+}
+
+/// Returns the line of `sql` at which the server points.
+pub(crate) fn line_of(error: &PgDatabaseError, sql: &str) -> Option<usize> {
+    match error.position()? {
+        PgErrorPosition::Original(position) => {
+            Some(1 + sql.chars().take(position.saturating_sub(1)).filter(|c| *c == '\n').count())
+        }
+        PgErrorPosition::Internal { .. } => None,
+    }
+}
+
+struct Who(Option<&'static str>);
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(role) => write!(f, "the role `{role}`"),
+            None => f.write_str("the role of this context"),
+        }
+    }
+}
+
+struct List<'a>(&'a [String]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|line| write!(f, "\n- {line}"))
+    }
+}
+
+struct AtLine(Option<usize>);
+
+impl fmt::Display for AtLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |line| write!(f, ", line {line},"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_ours_comes_back_from_sqlx_as_it_was() {
+        let error = Error::ForbiddenStatement { keyword: "COMMIT".into() };
+        assert!(matches!(Error::from(error.into_sqlx()), Error::ForbiddenStatement { keyword } if keyword == "COMMIT"));
+    }
+
+    #[test]
+    fn an_error_of_the_driver_stays_one() {
+        assert!(matches!(Error::from(sqlx::Error::RowNotFound), Error::Database(sqlx::Error::RowNotFound)));
+    }
+
+    #[test]
+    fn findings_stand_one_on_a_line() {
+        let error = Error::UnsafeLogin { login: "x".into(), findings: vec!["a".into(), "b".into()] };
+        assert_eq!(error.to_string(), "the login `x` is not safe for an app:\n- a\n- b");
+    }
+}

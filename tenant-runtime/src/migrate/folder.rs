@@ -1,0 +1,216 @@
+//! The migrations folder: which files are there, and how new ones are written without leaving half of them.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    model::schema::Schema,
+    snapshot::{self, SnapshotError},
+    sql::{self, Migration},
+};
+
+/// The file beside the migrations that says what they amount to.
+pub const SNAPSHOT: &str = "snapshot.json";
+
+/// A folder of migrations in sqlx's format, with the snapshot beside them.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// The files that were written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The migration's number.
+    pub version: i64,
+    /// The paths with their number of lines, in the order in which a person reads them.
+    pub files: Vec<(PathBuf, usize)>,
+}
+
+impl Folder {
+    /// Names a folder, which need not exist yet.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Returns the path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the schema that the migrations so far amount to; the empty one where there are none.
+    ///
+    /// # Errors
+    ///
+    /// When the folder or the snapshot cannot be read, or generated migrations are there without their snapshot.
+    pub fn schema(&self) -> Result<Schema, FolderError> {
+        let path = self.path.join(SNAPSHOT);
+        match fs::read_to_string(&path) {
+            Ok(text) => snapshot::from_text(&text).map_err(|source| FolderError::Snapshot { path, source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Schema::default()),
+            Err(source) => Err(FolderError::Read { path, source }),
+        }
+    }
+
+    /// Lists the migrations by number, with the file names.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub fn migrations(&self) -> Result<Vec<(i64, String)>, FolderError> {
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(FolderError::Read { path: self.path.clone(), source }),
+        };
+        let mut migrations = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|source| FolderError::Read { path: self.path.clone(), source })?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // The rule by which sqlx takes a file for a migration.
+            let version = name.split_once('_').filter(|_| name.ends_with(".sql")).map(|(version, _)| version.parse());
+            if let Some(Ok(version)) = version {
+                migrations.push((version, name));
+            }
+        }
+        migrations.sort();
+        Ok(migrations)
+    }
+
+    /// Writes the next migration and the snapshot of what it leads to.
+    ///
+    /// Each file is written under a temporary name first and the snapshot is renamed last: when a run dies in between, the
+    /// next one finds its own migration again, byte for byte, and completes it.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written, or a generated migration is there that the snapshot does not know. What this call
+    /// wrote is then removed again.
+    pub fn write(&self, description: &str, migration: &Migration, after: &Schema) -> Result<Written, FolderError> {
+        let existing = self.migrations()?;
+        let version = match self.unfinished(&existing, description, migration)? {
+            Some(version) => version,
+            None => existing.last().map_or(1, |(version, _)| version + 1),
+        };
+        let snapshot = snapshot::to_text(after)
+            .map_err(|source| FolderError::Snapshot { path: self.path.join(SNAPSHOT), source })?;
+        let texts = [
+            (format!("{version:04}_{description}.up.sql"), migration.up.as_str()),
+            (format!("{version:04}_{description}.down.sql"), migration.down.as_str()),
+            (SNAPSHOT.to_owned(), snapshot.as_str()),
+        ];
+        let made_folder = !self.path.exists();
+        let mut staged = Staged { files: Vec::new(), folder: made_folder.then(|| self.path.clone()) };
+        fs::create_dir_all(&self.path).map_err(|source| FolderError::Write { path: self.path.clone(), source })?;
+        for (name, text) in &texts {
+            let path = self.path.join(name);
+            let temporary = self.path.join(format!(".{name}.{}.tmp", std::process::id()));
+            staged.files.push(temporary.clone());
+            write_through(&temporary, text).map_err(|source| FolderError::Write { path, source })?;
+        }
+        let mut written = Written { version, files: Vec::new() };
+        for (temporary, (name, text)) in staged.files.clone().into_iter().zip(&texts) {
+            let path = self.path.join(name);
+            fs::rename(temporary, &path).map_err(|source| FolderError::Write { path: path.clone(), source })?;
+            written.files.push((path, text.lines().count()));
+        }
+        staged.folder = None;
+        Ok(written)
+    }
+
+    /// Finds the migration that an earlier run wrote before it died, when it is the one that is about to be written.
+    fn unfinished(
+        &self,
+        existing: &[(i64, String)],
+        description: &str,
+        migration: &Migration,
+    ) -> Result<Option<i64>, FolderError> {
+        let Some((version, name)) = existing.last() else { return Ok(None) };
+        let Some((last, _)) = existing.iter().rev().find(|(_, name)| name.ends_with(".up.sql")) else {
+            return Ok(None);
+        };
+        let path = self.path.join(format!("{last:04}_{description}.up.sql"));
+        match fs::read_to_string(&path) {
+            Ok(text) if text == migration.up && version == last => Ok(Some(*last)),
+            _ if self.path.join(SNAPSHOT).exists() => Ok(None),
+            _ => {
+                let text = fs::read_to_string(self.path.join(name)).unwrap_or_default();
+                if text.contains(sql::SIGNATURE) {
+                    return Err(FolderError::NoSnapshot { path: self.path.join(SNAPSHOT), migration: name.clone() });
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Removes what was staged, unless it was renamed; and the folder, if this run made it and it is empty.
+struct Staged {
+    files: Vec<PathBuf>,
+    folder: Option<PathBuf>,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        for file in &self.files {
+            // Gone already where the rename succeeded.
+            let _ = fs::remove_file(file);
+        }
+        if let Some(folder) = &self.folder {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+fn write_through(path: &Path, text: &str) -> io::Result<()> {
+    use io::Write as _;
+    let mut file = fs::File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Says what is wrong with a migrations folder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// A file or the folder cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file or the folder cannot be written.
+    #[error("cannot write `{}`: {source}\n  help: check the folder's permissions, or name another: --dir <FOLDER>", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The snapshot cannot be read.
+    #[error("cannot use the snapshot `{}`: {source}", path.display())]
+    Snapshot {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: SnapshotError,
+    },
+    /// A migration was generated, and its snapshot is not there.
+    #[error(
+        "`{migration}` was generated, but `{}` is not there to say what it leads to\n  help: take it from version control \
+         again; or, if no migration has run anywhere, delete the generated files and start over",
+        path.display()
+    )]
+    NoSnapshot {
+        /// The snapshot's path.
+        path: PathBuf,
+        /// The newest migration.
+        migration: String,
+    },
+}

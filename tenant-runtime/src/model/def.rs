@@ -1,0 +1,187 @@
+//! What a derive declares: plain `const` data about one table and its tenancy, not checked yet.
+//!
+//! Nothing here can fail and nothing is validated: the derive writes these values, rustc type-checks
+//! them, and [`check`](crate::check) turns them into a schema or into findings.
+
+/// Declares how a product keeps its tenants apart: keys, settings, roles and their order.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TenancyDef {
+    /// The schema that holds the tables which name none.
+    pub schema: &'static str,
+    /// The prefix of every database role, such as `app_`.
+    pub role_prefix: &'static str,
+    /// The type of a tenant's key.
+    pub key: SqlType,
+    /// The type of a user's key.
+    pub user: SqlType,
+    /// The setting that carries the tenant's key, such as `app.organization_id`.
+    pub org_setting: &'static str,
+    /// The setting that carries the user's key, such as `app.user_id`.
+    pub user_setting: &'static str,
+    /// How many connections the app's login may hold at once.
+    pub connection_limit: u16,
+    /// The roles, each after those that it includes.
+    pub roles: &'static [RoleDef],
+}
+
+/// Declares one role of a tenancy.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RoleDef {
+    /// The name as attributes write it, such as `viewer`.
+    pub name: &'static str,
+    /// The roles whose rights this one has as well; each stands earlier in the list.
+    pub includes: &'static [&'static str],
+}
+
+/// Names a table in its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    /// The schema.
+    pub schema: &'static str,
+    /// The table in that schema.
+    pub table: &'static str,
+}
+
+impl std::fmt::Display for TableName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// Declares one table, as the derive read it from a struct.
+#[derive(Debug)]
+pub struct TableDef {
+    /// The struct's name.
+    pub rust_name: &'static str,
+    /// The source file of the struct, as `file!()` says it.
+    pub file: &'static str,
+    /// The line of the derive in that file.
+    pub line: u32,
+    /// The table's name.
+    pub name: TableName,
+    /// The struct's doc comment; it becomes the table's comment.
+    pub doc: &'static str,
+    /// The tenancy to which the table belongs.
+    pub tenancy: &'static TenancyDef,
+    /// Whose rows the table holds.
+    pub scope: ScopeDef,
+    /// The role that may read rows, by its name in the tenancy; nobody where absent.
+    pub select: Option<&'static str>,
+    /// The role that may insert rows.
+    pub insert: Option<&'static str>,
+    /// The role that may update rows.
+    pub update: Option<&'static str>,
+    /// The role that may delete rows.
+    pub delete: Option<&'static str>,
+    /// The columns in the order of the fields.
+    pub columns: &'static [ColumnDef],
+    /// Sets of columns that are unique together, besides those of single columns.
+    pub uniques: &'static [&'static [&'static str]],
+    /// Indexes over several columns, besides those of single columns.
+    pub indexes: &'static [&'static [&'static str]],
+}
+
+/// Says whose rows a table holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeDef {
+    /// Each row belongs to the tenant that this column names.
+    Tenant {
+        /// The tenant column.
+        column: &'static str,
+    },
+    /// The rows belong to no tenant.
+    Global,
+}
+
+/// Declares one column.
+#[derive(Debug)]
+pub struct ColumnDef {
+    /// The field's name.
+    pub field: &'static str,
+    /// The column's name.
+    pub name: &'static str,
+    /// The field's doc comment; it becomes the column's comment.
+    pub doc: &'static str,
+    /// The column's type.
+    pub ty: SqlType,
+    /// Whether the column takes NULL.
+    pub nullable: bool,
+    /// Whether the column is (part of) the primary key.
+    pub id: bool,
+    /// Whether the app gives the value when it inserts a row, as a must or, where there is a default, as a may.
+    ///
+    /// It never gives that of a key which the database makes, and that of the tenant column comes from the context.
+    pub supplied: bool,
+    /// The default, an SQL expression as the attribute says it.
+    pub default: Option<&'static str>,
+    /// The row of another table that the column names.
+    pub references: Option<ReferenceDef>,
+    /// Whether the value is unique, within the tenant on tenant tables.
+    pub unique: bool,
+    /// Whether the column is indexed, after the tenant column on tenant tables.
+    pub index: bool,
+    /// A condition on the row, an SQL expression as the attribute says it.
+    pub check: Option<&'static str>,
+}
+
+/// Declares a foreign key.
+#[derive(Debug, Clone, Copy)]
+pub struct ReferenceDef {
+    /// The table that is referred to.
+    pub table: TableName,
+    /// What happens to the row when the one it names is deleted.
+    pub on_delete: OnDelete,
+}
+
+/// Says what happens to a row when the row that it names is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDelete {
+    /// The deletion is refused (`NO ACTION`).
+    #[default]
+    Refuse,
+    /// The row is deleted as well (`CASCADE`).
+    Cascade,
+    /// The naming column becomes NULL; the tenant column stays (`SET NULL (column)`).
+    SetNull,
+}
+
+/// Names a PostgreSQL type that a Rust type maps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SqlType {
+    /// `boolean`
+    Bool,
+    /// `smallint`
+    Int2,
+    /// `integer`
+    Int4,
+    /// `bigint`
+    Int8,
+    /// `real`
+    Float4,
+    /// `double precision`
+    Float8,
+    /// `numeric`
+    Numeric,
+    /// `text`
+    Text,
+    /// `bytea`
+    Bytea,
+    /// `uuid`
+    Uuid,
+    /// `date`
+    Date,
+    /// `time`
+    Time,
+    /// `timestamp`
+    Timestamp,
+    /// `timestamptz`
+    Timestamptz,
+    /// `jsonb`
+    Jsonb,
+    /// `text` limited by a CHECK to these labels.
+    Labels(&'static [&'static str]),
+    /// An array of another type.
+    Array(&'static SqlType),
+    /// A type as the attribute `sql_type` says it.
+    Custom(&'static str),
+}

@@ -1,0 +1,5 @@
+//! The model: what was declared, and the checked schema that it becomes.
+
+pub mod def;
+#[cfg(feature = "generate")]
+pub mod schema;

@@ -1,0 +1,310 @@
+//! The schema: what the database shall be, checked and complete, policies and grants included.
+//!
+//! A [`Schema`] is made by [`check`](crate::check) or read from a snapshot, and by nothing else. It knows no Rust types
+//! and no attributes any more; every name in it is an [`Ident`] and every expression an [`Expression`].
+
+use std::collections::BTreeMap;
+
+use crate::ident::{Ident, literal};
+
+/// What the database shall be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Schema {
+    pub(crate) product: String,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) schemas: Vec<Ident>,
+    pub(crate) tables: BTreeMap<QualifiedName, Table>,
+}
+
+impl Schema {
+    /// Returns the name of the product whose roles these are.
+    #[must_use]
+    pub fn product(&self) -> &str {
+        &self.product
+    }
+
+    /// Returns the roles: the owner, then each tier after those that it includes, then the login.
+    #[must_use]
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    /// Returns the schemas, sorted.
+    #[must_use]
+    pub fn schemas(&self) -> &[Ident] {
+        &self.schemas
+    }
+
+    /// Returns the tables by name.
+    #[must_use]
+    pub fn tables(&self) -> &BTreeMap<QualifiedName, Table> {
+        &self.tables
+    }
+
+    /// Returns the role that owns everything; there is one in every schema but the empty one.
+    pub(crate) fn owner(&self) -> Option<&Role> {
+        self.roles.iter().find(|role| role.kind == RoleKind::Owner)
+    }
+
+    /// Returns the app's login.
+    pub(crate) fn login(&self) -> Option<&Role> {
+        self.roles.iter().find(|role| matches!(role.kind, RoleKind::Login { .. }))
+    }
+
+    /// Returns the tiers, each after those that it includes.
+    pub(crate) fn tiers(&self) -> impl Iterator<Item = &Role> {
+        self.roles.iter().filter(|role| matches!(role.kind, RoleKind::Tier { .. }))
+    }
+}
+
+/// A database role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// The name.
+    pub name: Ident,
+    /// What the role is for.
+    pub kind: RoleKind,
+}
+
+/// Says what a database role is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleKind {
+    /// Owns the schemas and their tables; nobody logs in as it.
+    Owner,
+    /// Bundles the rights of a declared role; nobody logs in as it.
+    Tier {
+        /// The tiers whose rights it has as well.
+        includes: Vec<Ident>,
+    },
+    /// The app's login: no right of its own, only that to become a tier.
+    Login {
+        /// How many connections it may hold at once.
+        connection_limit: u16,
+    },
+}
+
+/// The name of a table with its schema.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QualifiedName {
+    /// The schema.
+    pub schema: Ident,
+    /// The table.
+    pub table: Ident,
+}
+
+impl QualifiedName {
+    /// Returns the name as it stands in SQL.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", self.schema.quoted(), self.table.quoted())
+    }
+}
+
+impl std::fmt::Display for QualifiedName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// A table with everything that belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// The comment; empty for none.
+    pub comment: String,
+    /// The tenant column; none on a table that belongs to no tenant.
+    pub tenant_column: Option<Ident>,
+    /// The columns in their order.
+    pub columns: Vec<Column>,
+    /// The columns of the primary key.
+    pub primary_key: Key,
+    /// The unique constraints.
+    pub uniques: Vec<Key>,
+    /// The CHECK constraints.
+    pub checks: Vec<Check>,
+    /// The foreign keys.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// The indexes, besides those of the constraints.
+    pub indexes: Vec<Key>,
+    /// The policies. Row level security is enabled and forced on every table.
+    pub policies: Vec<Policy>,
+    /// The grants.
+    pub grants: Vec<Grant>,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// The name.
+    pub name: Ident,
+    /// The comment; empty for none.
+    pub comment: String,
+    /// The type.
+    pub ty: Expression,
+    /// Whether it takes NULL.
+    pub nullable: bool,
+    /// What fills it where an INSERT does not.
+    pub default: Option<ColumnDefault>,
+}
+
+/// What fills a column where an INSERT does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnDefault {
+    /// A number that the database counts up and that no INSERT may choose.
+    Identity,
+    /// An expression.
+    Expression(Expression),
+}
+
+/// Columns that form a key or an index, under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The name of the constraint or the index.
+    pub name: Ident,
+    /// The columns in their order.
+    pub columns: Vec<Ident>,
+}
+
+/// A CHECK constraint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The name.
+    pub name: Ident,
+    /// The condition.
+    pub condition: Expression,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    /// The name.
+    pub name: Ident,
+    /// The referring columns; the tenant column first where both tables have one.
+    pub columns: Vec<Ident>,
+    /// The table referred to.
+    pub target: QualifiedName,
+    /// The columns referred to.
+    pub target_columns: Vec<Ident>,
+    /// What a deletion there does here.
+    pub on_delete: ForeignKeyAction,
+}
+
+/// What the deletion of a row does to the rows that refer to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForeignKeyAction {
+    /// It is refused.
+    Refuse,
+    /// They go as well.
+    Cascade,
+    /// This column of theirs becomes NULL; the tenant column stays.
+    SetNull(Ident),
+}
+
+/// A row-level-security policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The name; unique in its table.
+    pub name: Ident,
+    /// Says in words who may do what.
+    pub comment: String,
+    /// Whether it narrows what the others allow (`RESTRICTIVE`).
+    pub restrictive: bool,
+    /// The command; none for all of them.
+    pub command: Option<Command>,
+    /// The role; none for everybody (`PUBLIC`).
+    pub role: Option<Ident>,
+    /// Which existing rows it lets through.
+    pub using: Option<Expression>,
+    /// Which new rows it lets through.
+    pub with_check: Option<Expression>,
+}
+
+/// A command that a policy or a grant speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "generate", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "generate", serde(rename_all = "lowercase"))]
+pub enum Command {
+    /// `SELECT`
+    Select,
+    /// `INSERT`
+    Insert,
+    /// `UPDATE`
+    Update,
+    /// `DELETE`
+    Delete,
+}
+
+impl Command {
+    /// The four commands.
+    pub const ALL: [Self; 4] = [Self::Select, Self::Insert, Self::Update, Self::Delete];
+
+    /// Returns the SQL keyword.
+    #[must_use]
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Returns the name of the attribute.
+    #[must_use]
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A privilege on a table, given to a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The command.
+    pub command: Command,
+    /// The columns; none for DELETE, which has none.
+    pub columns: Vec<Ident>,
+    /// The role.
+    pub role: Ident,
+}
+
+/// SQL text of one expression or one type, known to be whole: it cannot end the statement around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression(String);
+
+impl Expression {
+    /// Takes text that [`fragment`](crate::check) or a snapshot vouches for.
+    pub(crate) fn trusted(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The tenant predicate: true on rows of the tenant in the context, and on none without a context.
+    ///
+    /// The scalar sub-select is evaluated once per statement, not per row. `NULLIF` is needed since a setting that was set
+    /// once in a session reads as `''` in later transactions, not as NULL.
+    pub(crate) fn tenant_is(column: &Ident, setting: &str, key_type: &Self) -> Self {
+        let cast = if key_type.0 == "text" { String::new() } else { format!("::{key_type}") };
+        Self(format!("{} = (SELECT NULLIF(current_setting({}, true), ''){cast})", column.quoted(), literal(setting)))
+    }
+
+    /// The condition that a column holds one of the labels.
+    pub(crate) fn one_of(column: &Ident, labels: &[&str]) -> Self {
+        let labels = labels.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");
+        Self(format!("{} IN ({labels})", column.quoted()))
+    }
+
+    /// Returns the SQL text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Expression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,179 @@
+//! The plan: changes in an order in which they can be made, each with who makes it and what caused it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    diff::{Change, diff},
+    ident::Ident,
+    model::schema::{ForeignKey, QualifiedName, Role, Schema, Table},
+};
+
+/// Ordered steps from one schema to another.
+#[derive(Debug, Clone)]
+pub struct Plan<'s> {
+    pub(crate) after: &'s Schema,
+    pub(crate) owner: &'s Ident,
+    pub(crate) steps: Vec<Step<'s>>,
+}
+
+impl Plan<'_> {
+    /// Returns the steps in their order.
+    #[must_use]
+    pub fn steps(&self) -> &[Step<'_>] {
+        &self.steps
+    }
+
+    /// Says whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Returns a few words for the file name, such as `init` or `add_invoices`.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let from_nothing = self.steps.iter().any(|step| matches!(step, Step::CreateRoles { .. }));
+        let mut tables = self.steps.iter().filter_map(|step| match step {
+            Step::CreateTable { name, .. } => Some(name.table.as_str()),
+            _ => None,
+        });
+        match (from_nothing, tables.next(), tables.next()) {
+            (false, Some(table), None) => format!("add_{table}"),
+            (false, Some(_), Some(_)) => "add_tables".to_owned(),
+            _ => "init".to_owned(),
+        }
+    }
+}
+
+/// One step: it can be undone, and it leaves nothing readable by more than before or after.
+#[derive(Debug, Clone)]
+pub enum Step<'s> {
+    /// Makes the roles and who belongs to whom.
+    CreateRoles {
+        /// Every role.
+        roles: &'s [Role],
+    },
+    /// Takes from PUBLIC what PostgreSQL gives it in a new database.
+    LockDatabase {
+        /// The login, which alone may connect.
+        login: &'s Ident,
+    },
+    /// Makes a schema that the owner owns.
+    CreateSchema {
+        /// The schema.
+        schema: &'s Ident,
+    },
+    /// Lets the tiers use a schema.
+    OpenSchema {
+        /// The schema.
+        schema: &'s Ident,
+    },
+    /// Takes from PUBLIC what it would get on things that the owner makes later.
+    LockDefaults,
+    /// Makes a table with its keys, indexes, row level security, policies and grants.
+    CreateTable {
+        /// The name.
+        name: &'s QualifiedName,
+        /// The table.
+        table: &'s Table,
+        /// Its foreign keys whose targets exist by now.
+        foreign_keys: Vec<&'s ForeignKey>,
+    },
+    /// Adds a foreign key whose target was made after the table.
+    AddForeignKey {
+        /// The table.
+        name: &'s QualifiedName,
+        /// The foreign key.
+        key: &'s ForeignKey,
+    },
+}
+
+impl Step<'_> {
+    /// Says whether the owner makes the step, rather than the administrator.
+    #[must_use]
+    pub fn as_owner(&self) -> bool {
+        match self {
+            Self::CreateRoles { .. } | Self::LockDatabase { .. } | Self::CreateSchema { .. } => false,
+            Self::OpenSchema { .. } | Self::LockDefaults | Self::CreateTable { .. } | Self::AddForeignKey { .. } => {
+                true
+            }
+        }
+    }
+}
+
+/// Changes for which this version has no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", changes.join("\n"))]
+pub struct Unplanned {
+    /// What has changed, a sentence fragment each.
+    pub changes: Vec<String>,
+}
+
+/// Plans the way from one schema to another.
+///
+/// # Errors
+///
+/// When something changed in a way for which there is no plan: this version plans what is new, not what is altered or gone.
+pub fn plan<'s>(before: &'s Schema, after: &'s Schema) -> Result<Plan<'s>, Unplanned> {
+    let changes = diff(before, after);
+    let from_nothing = *before == Schema::default();
+    let unplanned: Vec<_> = changes
+        .iter()
+        .filter(|change| match change {
+            Change::AddSchema(_) | Change::AddTable { .. } => false,
+            Change::AddRole(_) => !from_nothing,
+            _ => true,
+        })
+        .map(ToString::to_string)
+        .collect();
+    let Some(owner) = after.owner().filter(|_| unplanned.is_empty()) else {
+        return Err(Unplanned { changes: unplanned });
+    };
+    let mut steps = Vec::new();
+    if from_nothing {
+        steps.push(Step::CreateRoles { roles: &after.roles });
+        steps.extend(after.login().map(|login| Step::LockDatabase { login: &login.name }));
+    }
+    let new_schemas = || {
+        changes.iter().filter_map(|change| match change {
+            Change::AddSchema(schema) => Some(*schema),
+            _ => None,
+        })
+    };
+    steps.extend(new_schemas().map(|schema| Step::CreateSchema { schema }));
+    if from_nothing {
+        steps.push(Step::LockDefaults);
+    }
+    steps.extend(new_schemas().map(|schema| Step::OpenSchema { schema }));
+    let new: BTreeMap<_, _> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::AddTable { name, table } => Some((*name, *table)),
+            _ => None,
+        })
+        .collect();
+    steps.extend(create_tables(&new));
+    Ok(Plan { after, owner: &owner.name, steps })
+}
+
+/// Orders tables so that each comes after those that it refers to; where they refer to each other in a circle, the foreign
+/// keys that close it come last.
+fn create_tables<'s>(tables: &BTreeMap<&'s QualifiedName, &'s Table>) -> Vec<Step<'s>> {
+    let mut steps = Vec::new();
+    let mut late = Vec::new();
+    let mut waiting: BTreeSet<_> = tables.keys().copied().collect();
+    let is_ready = |name: &QualifiedName, waiting: &BTreeSet<&QualifiedName>| {
+        tables[name].foreign_keys.iter().all(|key| key.target == *name || !waiting.contains(&key.target))
+    };
+    while let Some(first) = waiting.first().copied() {
+        let name = waiting.iter().copied().find(|name| is_ready(name, &waiting)).unwrap_or(first);
+        waiting.remove(name);
+        let table = tables[name];
+        let (now, later) = table.foreign_keys.iter().partition(|key| !waiting.contains(&key.target));
+        let later: Vec<&ForeignKey> = later;
+        late.extend(later.into_iter().map(|key| Step::AddForeignKey { name, key }));
+        steps.push(Step::CreateTable { name, table, foreign_keys: now });
+    }
+    steps.extend(late);
+    steps
+}

@@ -1,0 +1,9 @@
+//! The repository: typed methods on derived structs, each of which takes a tenant context.
+
+pub mod access;
+pub mod column;
+pub mod derived;
+pub mod handle;
+pub mod methods;
+mod statement;
+pub mod table;

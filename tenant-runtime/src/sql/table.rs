@@ -1,0 +1,154 @@
+//! The SQL of a table: columns, keys, indexes, row level security, policies and grants, in that order.
+
+use std::fmt::Write as _;
+
+use super::heading;
+use crate::{
+    ident::{Ident, literal},
+    model::schema::{Column, ColumnDefault, Command, ForeignKey, ForeignKeyAction, Key, Policy, QualifiedName, Table},
+};
+
+/// Makes a table. Nobody can read it before its policies are in place: the grants come last.
+pub(super) fn create(name: &QualifiedName, table: &Table, foreign_keys: &[&ForeignKey]) -> String {
+    let title = heading(&format!("Table {name}"));
+    let quoted = name.quoted();
+    let mut out = format!("{title}CREATE TABLE {quoted} (\n{}\n);\n", body(table, foreign_keys).join(",\n"));
+    if !table.comment.is_empty() {
+        let _ = writeln!(out, "COMMENT ON TABLE {quoted} IS {};", literal(&table.comment));
+    }
+    for column in table.columns.iter().filter(|column| !column.comment.is_empty()) {
+        let column_name = column.name.quoted();
+        let _ = writeln!(out, "COMMENT ON COLUMN {quoted}.{column_name} IS {};", literal(&column.comment));
+    }
+    for index in &table.indexes {
+        let _ = writeln!(out, "CREATE INDEX {} ON {quoted} {};", index.name.quoted(), columns(&index.columns));
+    }
+    let _ = write!(
+        out,
+        "\nALTER TABLE {quoted} ENABLE ROW LEVEL SECURITY;\nALTER TABLE {quoted} FORCE ROW LEVEL SECURITY;\n"
+    );
+    for policy in &table.policies {
+        out.push_str(&create_policy(&quoted, policy));
+    }
+    if !table.grants.is_empty() {
+        out.push('\n');
+    }
+    for grant in &table.grants {
+        let list = if grant.columns.is_empty() { String::new() } else { format!(" {}", columns(&grant.columns)) };
+        let _ = writeln!(out, "GRANT {}{list} ON {quoted} TO {};", grant.command.keyword(), grant.role.quoted());
+    }
+    out
+}
+
+fn body(table: &Table, foreign_keys: &[&ForeignKey]) -> Vec<String> {
+    let width = |text: fn(&Column) -> String| table.columns.iter().map(|c| text(c).chars().count()).max().unwrap_or(0);
+    let name_width = width(|column| column.name.quoted().to_string());
+    let type_width = width(|column| column.ty.to_string());
+    let mut lines: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let rest = column_rest(column);
+            let type_width = if rest.is_empty() { 0 } else { type_width + 1 };
+            format!("    {:name_width$} {:type_width$}{rest}", column.name.quoted().to_string(), column.ty.to_string())
+        })
+        .collect();
+    lines.push(constraint(&table.primary_key.name, &format!("PRIMARY KEY {}", columns(&table.primary_key.columns))));
+    let unique = |key: &Key| constraint(&key.name, &format!("UNIQUE {}", columns(&key.columns)));
+    lines.extend(table.uniques.iter().map(unique));
+    lines.extend(table.checks.iter().map(|check| constraint(&check.name, &format!("CHECK ({})", check.condition))));
+    lines.extend(foreign_keys.iter().map(|key| constraint(&key.name, &references(key))));
+    lines
+}
+
+fn column_rest(column: &Column) -> String {
+    let mut rest = Vec::new();
+    if !column.nullable {
+        rest.push("NOT NULL".to_owned());
+    }
+    match &column.default {
+        Some(ColumnDefault::Identity) => rest.push("GENERATED ALWAYS AS IDENTITY".to_owned()),
+        // In parentheses where the grammar would otherwise read on: DEFAULT takes no bare operators.
+        Some(ColumnDefault::Expression(text)) if is_simple(text.as_str()) => rest.push(format!("DEFAULT {text}")),
+        Some(ColumnDefault::Expression(text)) => rest.push(format!("DEFAULT ({text})")),
+        None => {}
+    }
+    rest.join(" ")
+}
+
+/// Says whether a default reads the same without parentheses: one word, number, string or call without arguments.
+fn is_simple(text: &str) -> bool {
+    let inner = text.strip_suffix("()").unwrap_or(text);
+    let word = inner.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    let string = text.len() > 1
+        && text.starts_with('\'')
+        && text.ends_with('\'')
+        && !text[1..text.len() - 1].contains(['\'', '\\']);
+    word || string
+}
+
+fn constraint(name: &Ident, what: &str) -> String {
+    format!("    CONSTRAINT {} {what}", name.quoted())
+}
+
+fn references(key: &ForeignKey) -> String {
+    let action = match &key.on_delete {
+        ForeignKeyAction::Refuse => String::new(),
+        ForeignKeyAction::Cascade => " ON DELETE CASCADE".to_owned(),
+        ForeignKeyAction::SetNull(column) => format!(" ON DELETE SET NULL ({})", column.quoted()),
+    };
+    format!(
+        "FOREIGN KEY {}\n        REFERENCES {} {}{action}",
+        columns(&key.columns),
+        key.target.quoted(),
+        columns(&key.target_columns)
+    )
+}
+
+/// Adds a foreign key to a table that has row level security.
+///
+/// PostgreSQL checks the rows that are there by a query of the owner's, whom FORCE keeps from seeing them: it would call
+/// dangling rows valid. So FORCE is lifted for that moment, for the owner alone; the tiers stay under the policies.
+pub(super) fn add_foreign_key(name: &QualifiedName, key: &ForeignKey) -> String {
+    let mut tables = vec![name.quoted()];
+    if key.target != *name {
+        tables.push(key.target.quoted());
+    }
+    let force = |word: &str| {
+        tables.iter().map(|table| format!("ALTER TABLE {table} {word} ROW LEVEL SECURITY;\n")).collect::<String>()
+    };
+    format!(
+        "{}{}ALTER TABLE {} ADD CONSTRAINT {} {};\n{}",
+        heading(&format!("Foreign key {}", key.name)),
+        force("NO FORCE"),
+        name.quoted(),
+        key.name.quoted(),
+        references(key),
+        force("FORCE")
+    )
+}
+
+/// Drops a foreign key.
+pub(super) fn drop_foreign_key(name: &QualifiedName, key: &ForeignKey) -> String {
+    format!("ALTER TABLE {} DROP CONSTRAINT {};\n", name.quoted(), key.name.quoted())
+}
+
+fn create_policy(table: &str, policy: &Policy) -> String {
+    let name = policy.name.quoted();
+    let kind = if policy.restrictive { "RESTRICTIVE" } else { "PERMISSIVE" };
+    let command = policy.command.map_or("ALL", Command::keyword);
+    let role = policy.role.as_ref().map_or_else(|| "PUBLIC".to_owned(), |role| role.quoted().to_string());
+    let mut out = format!("\nCREATE POLICY {name} ON {table} AS {kind} FOR {command} TO {role}");
+    if let Some(using) = &policy.using {
+        let _ = write!(out, "\n    USING ({using})");
+    }
+    if let Some(check) = &policy.with_check {
+        let _ = write!(out, "\n    WITH CHECK ({check})");
+    }
+    let _ = writeln!(out, ";\nCOMMENT ON POLICY {name} ON {table} IS {};", literal(&policy.comment));
+    out
+}
+
+fn columns(names: &[Ident]) -> String {
+    format!("({})", names.iter().map(|name| name.quoted().to_string()).collect::<Vec<_>>().join(", "))
+}

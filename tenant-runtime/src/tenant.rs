@@ -1,0 +1,139 @@
+//! Who acts, and for which tenant: roles as types, tenancies, and the context token.
+
+use std::{fmt, marker::PhantomData};
+
+use crate::model::def::TenancyDef;
+
+/// Ties together the keys and the roles of a product.
+///
+/// `tenant_runtime::roles::Organizations` is the one that ships; its roles are `Viewer`, `Member` and `Admin`.
+pub trait Tenancy: Send + Sync + 'static {
+    /// A tenant's key.
+    type Key: ContextKey;
+    /// A user's key.
+    type User: ContextKey;
+    /// The same as data, for the generator.
+    const DEF: &'static TenancyDef;
+}
+
+/// A role of a tenancy, as a type without values.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a role",
+    label = "not a role of a tenancy",
+    note = "the shipped roles are `tenant_runtime::roles::{{Viewer, Member, Admin}}`"
+)]
+pub trait Role: Send + Sync + 'static {
+    /// The tenancy that declares the role.
+    type Tenancy: Tenancy;
+    /// The role's name in attributes, such as `viewer`.
+    const NAME: &'static str;
+    /// The role's name in the database, such as `app_viewer`.
+    const DB_ROLE: &'static str;
+}
+
+/// Holds when a role has all the rights of `Lower`, itself included.
+///
+/// There is one impl for each pair of roles for which it holds and no blanket impl. It is not transitive in generic code:
+/// prefer concrete roles, or bound the role by what the code does.
+#[diagnostic::on_unimplemented(
+    message = "the role `{Self}` does not include the role `{Lower}`",
+    label = "this takes `{Lower}` or a role above it"
+)]
+pub trait AtLeast<Lower>: Role {}
+
+/// A key that can be put into a setting: its text holds no quote and no backslash.
+///
+/// Sealed: `SET LOCAL` takes no bind parameters, so isolation rests on what these texts can hold.
+pub trait ContextKey: Clone + PartialEq + fmt::Debug + Send + Sync + sealed::Sealed + 'static {
+    /// Writes the key's text.
+    #[doc(hidden)]
+    fn write_text(&self, out: &mut String);
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for uuid::Uuid {}
+    impl Sealed for i64 {}
+}
+
+impl ContextKey for uuid::Uuid {
+    fn write_text(&self, out: &mut String) {
+        let mut buffer = [0; 36];
+        out.push_str(self.hyphenated().encode_lower(&mut buffer));
+    }
+}
+
+impl ContextKey for i64 {
+    fn write_text(&self, out: &mut String) {
+        out.push_str(&self.to_string());
+    }
+}
+
+/// The tenant key type of a role's tenancy.
+pub type KeyOf<R> = <<R as Role>::Tenancy as Tenancy>::Key;
+/// The user key type of a role's tenancy.
+pub type UserOf<R> = <<R as Role>::Tenancy as Tenancy>::User;
+
+/// Says for which tenant and as which role queries run; without one, no query compiles.
+///
+/// It has no public fields, no `Default` and no `Deserialize`: it comes from a constructor that says who vouches for it.
+///
+/// ```compile_fail
+/// use tenant_runtime::{TenantCtx, roles::Member};
+/// let forged = TenantCtx::<Member> { org: uuid::Uuid::nil(), user: None };
+/// ```
+pub struct TenantCtx<R: Role> {
+    org: KeyOf<R>,
+    user: Option<UserOf<R>>,
+    role: PhantomData<fn() -> R>,
+}
+
+impl<R: Role> TenantCtx<R> {
+    /// Makes a context for which the *caller* vouches: that this user acts for this organization in the role `R`.
+    ///
+    /// Call it with what a verified token says, never with an organization id that a client sent.
+    #[must_use]
+    pub fn vouched(org: KeyOf<R>, user: UserOf<R>) -> Self {
+        Self { org, user: Some(user), role: PhantomData }
+    }
+
+    /// Makes a context without a user, for jobs inside one tenant; the *caller* vouches for it.
+    #[must_use]
+    pub fn vouched_job(org: KeyOf<R>) -> Self {
+        Self { org, user: None, role: PhantomData }
+    }
+
+    /// Narrows the context to a role that this one includes.
+    #[must_use]
+    pub fn narrow<L>(&self) -> TenantCtx<L>
+    where
+        L: Role<Tenancy = R::Tenancy>,
+        R: AtLeast<L>,
+    {
+        TenantCtx { org: self.org.clone(), user: self.user.clone(), role: PhantomData }
+    }
+
+    /// Returns the tenant's key.
+    #[must_use]
+    pub fn org(&self) -> &KeyOf<R> {
+        &self.org
+    }
+
+    /// Returns the user's key, where a user acts.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserOf<R>> {
+        self.user.as_ref()
+    }
+}
+
+impl<R: Role> Clone for TenantCtx<R> {
+    fn clone(&self) -> Self {
+        Self { org: self.org.clone(), user: self.user.clone(), role: PhantomData }
+    }
+}
+
+impl<R: Role> fmt::Debug for TenantCtx<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantCtx").field("role", &R::NAME).field("org", &self.org).field("user", &self.user).finish()
+    }
+}

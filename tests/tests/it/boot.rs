@@ -1,0 +1,126 @@
+//! The boot guard and connecting: a login that row security would not hold is refused with what mends it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use tenant_runtime::{Error, TenantCtx, TenantDb, roles::Member};
+use tenant_tests::Database;
+
+/// Makes a login of a test's own, since logins belong to the server and tests run side by side.
+async fn login(database: &Database, attributes: &str) -> (String, PgConnection) {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let name = format!("login_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let mut admin = database.admin().await;
+    run(&mut admin, &format!("CREATE ROLE {name} LOGIN {attributes}")).await;
+    let of: String = sqlx::query_scalar("SELECT current_database()").fetch_one(&mut admin).await.expect("reads");
+    run(&mut admin, &format!("GRANT CONNECT ON DATABASE \"{of}\" TO {name}")).await;
+    (name, admin)
+}
+
+async fn run(admin: &mut PgConnection, sql: &str) {
+    admin.execute(AssertSqlSafe(sql)).await.expect(sql);
+}
+
+/// Connects as a login, and drops it; returns what the boot guard found.
+async fn findings(database: &Database, name: &str, mut admin: PgConnection) -> Vec<String> {
+    let connected = TenantDb::connect(&database.url_of(name)).await;
+    run(&mut admin, &format!("REASSIGN OWNED BY {name} TO CURRENT_USER")).await;
+    run(&mut admin, &format!("DROP OWNED BY {name}")).await;
+    run(&mut admin, &format!("DROP ROLE {name}")).await;
+    admin.close().await.expect("closes");
+    match connected {
+        Ok(_) => Vec::new(),
+        Err(Error::UnsafeLogin { login, findings }) if login == name => findings,
+        Err(error) => panic!("another error: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn the_boot_guard_refuses_a_superuser_with_one_finding() {
+    let database = Database::create().await;
+    let (name, admin) = login(&database, "SUPERUSER BYPASSRLS CREATEROLE").await;
+    let findings = findings(&database, &name, admin).await;
+    assert!(findings.len() == 1 && findings[0].contains("superuser"), "{findings:?}");
+}
+
+#[tokio::test]
+async fn the_boot_guard_refuses_every_attribute_at_once() {
+    let database = Database::create().await;
+    let (name, admin) = login(&database, "BYPASSRLS CREATEROLE CREATEDB REPLICATION").await;
+    let findings = findings(&database, &name, admin).await;
+    let mends = ["NOBYPASSRLS", "NOCREATEDB", "NOCREATEROLE", "NOREPLICATION"];
+    let named = |mend: &str| findings.iter().any(|finding| finding.contains(&format!("ALTER ROLE {name} {mend}")));
+    assert!(findings.len() == 4 && mends.into_iter().all(named), "{findings:?}");
+}
+
+#[tokio::test]
+async fn the_boot_guard_refuses_a_login_that_can_become_the_owner() {
+    let database = Database::create().await;
+    let (name, mut admin) = login(&database, "NOINHERIT").await;
+    let owner: String =
+        sqlx::query_scalar("SELECT relowner::regrole::text FROM pg_class WHERE oid = 'app.projects'::regclass")
+            .fetch_one(&mut admin)
+            .await
+            .expect("reads");
+    run(&mut admin, &format!("GRANT {owner} TO {name}")).await;
+    let findings = findings(&database, &name, admin).await;
+    assert!(findings.iter().any(|finding| finding.contains(&format!("REVOKE {owner} FROM {name}"))), "{findings:?}");
+}
+
+#[tokio::test]
+async fn the_boot_guard_refuses_a_login_that_can_become_one_whom_no_policy_binds() {
+    let database = Database::create().await;
+    let (other, mut admin) = login(&database, "BYPASSRLS").await;
+    let (name, _) = login(&database, "NOINHERIT").await;
+    run(&mut admin, &format!("GRANT {other} TO {name}")).await;
+    let connected = TenantDb::connect(&database.url_of(&name)).await;
+    run(&mut admin, &format!("DROP OWNED BY {other}, {name}")).await;
+    run(&mut admin, &format!("DROP ROLE {other}, {name}")).await;
+    let Err(Error::UnsafeLogin { findings, .. }) = connected else { panic!("it was let in") };
+    assert!(findings[0].contains("BYPASSRLS") && findings[0].contains(&format!("REVOKE {other}")), "{findings:?}");
+}
+
+#[tokio::test]
+async fn the_boot_guard_refuses_a_login_that_needs_no_set_role() {
+    let database = Database::create().await;
+    let (name, mut admin) = login(&database, "INHERIT").await;
+    run(&mut admin, &format!("GRANT app_member TO {name}")).await;
+    run(&mut admin, &format!("GRANT USAGE ON SCHEMA app TO {name}; GRANT SELECT (name) ON app.projects TO {name}"))
+        .await;
+    let findings = findings(&database, &name, admin).await;
+    let of = |text: &str| findings.iter().any(|finding| finding.contains(text));
+    assert!(of("inherits the privileges of `app_member`") && of("REVOKE ALL ON app.projects"), "{findings:?}");
+}
+
+#[tokio::test]
+async fn the_boot_guard_refuses_a_login_with_settings_that_say_who_acts() {
+    let database = Database::create().await;
+    let (name, mut admin) = login(&database, "NOINHERIT").await;
+    for setting in ["role = app_admin", "search_path = evil", "app.organization_id = 'x'", "statement_timeout = 9"] {
+        run(&mut admin, &format!("ALTER ROLE {name} SET {setting}")).await;
+    }
+    let findings = findings(&database, &name, admin).await;
+    let mends = ["role", "search_path", "app.organization_id"];
+    let named =
+        |mend: &str| findings.iter().any(|finding| finding.contains(&format!("ALTER ROLE {name} RESET {mend}")));
+    assert!(findings.len() == 3 && mends.into_iter().all(named), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_login_without_the_roles_is_told_what_to_do() {
+    let database = Database::create().await;
+    let (name, mut admin) = login(&database, "NOINHERIT").await;
+    let db = TenantDb::connect(&database.url_of(&name)).await.expect("it can do nothing, so it is safe");
+    let refused = db.begin(&TenantCtx::<Member>::vouched_job(database.acme.id)).await;
+    db.close().await;
+    run(&mut admin, &format!("DROP OWNED BY {name}")).await;
+    run(&mut admin, &format!("DROP ROLE {name}")).await;
+    assert!(matches!(refused, Err(Error::RoleUnavailable { role: "app_member", .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_had_says_what_to_do() {
+    let database = Database::create().await;
+    let Err(error) = TenantDb::connect(&database.url_of("nobody_of_this_name")).await else { panic!("let in") };
+    assert!(matches!(&error, Error::Connect { hint, .. } if hint.contains("apply the migrations")), "{error}");
+}

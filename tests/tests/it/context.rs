@@ -1,0 +1,288 @@
+//! The context of a transaction: it holds inside, it ends with it, and nobody else ever sees it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, types::Uuid};
+use tenant_runtime::{
+    Error, Result, Role, TenantCtx, TenantDb, TenantTx,
+    roles::{Admin, Member, Organizations, Viewer},
+};
+use tenant_tests::{Database, Tenant};
+use tokio::time::{sleep, timeout};
+
+/// Connects with one connection per role, so that the next transaction runs on the connection of the last one.
+async fn narrow(database: &Database) -> TenantDb {
+    TenantDb::options().max_connections(1).connect(&database.app_url()).await.expect("the app's login is safe")
+}
+
+fn ctx<R: Role<Tenancy = Organizations>>(tenant: &Tenant) -> TenantCtx<R> {
+    TenantCtx::vouched(tenant.id, tenant.admin)
+}
+
+async fn insert<R: Role<Tenancy = Organizations>>(tx: &mut TenantTx<R>, name: &str) -> Result<()> {
+    let org = *tx.ctx().org();
+    sqlx::query("INSERT INTO app.projects (organization_id, name) VALUES ($1, $2)")
+        .bind(org)
+        .bind(name)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn names<R: Role<Tenancy = Organizations>>(tx: &mut TenantTx<R>) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar("SELECT name FROM app.projects ORDER BY name").fetch_all(tx).await?)
+}
+
+/// What the server takes for the context: role, organization, user.
+async fn seen<R: Role>(tx: &mut TenantTx<R>) -> Result<(String, String, String)> {
+    let sql = "SELECT current_user::text, current_setting('app.organization_id'), current_setting('app.user_id')";
+    Ok(sqlx::query_as(sql).fetch_one(tx).await?)
+}
+
+/// Waits until no connection of the app is in a transaction any more.
+async fn settle(admin: &mut PgConnection) -> i64 {
+    let sql = "SELECT count(*) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+    let mut busy = 0;
+    for _ in 0..100 {
+        busy = sqlx::query_scalar(sql).fetch_one(&mut *admin).await.expect("the administrator may look");
+        if busy == 0 {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    busy
+}
+
+#[tokio::test]
+async fn a_transaction_runs_in_its_context() {
+    let database = Database::create().await;
+    let db = narrow(&database).await;
+    let acme = &database.acme;
+    let mut tx = db.begin(&ctx::<Member>(acme)).await.expect("begins");
+    let seen = seen(&mut tx).await.expect("reads");
+    assert_eq!(seen, ("app_member".to_owned(), acme.id.to_string(), acme.admin.to_string()));
+}
+
+#[tokio::test]
+async fn a_job_has_no_user_also_after_someone_who_was_one() {
+    let database = Database::create().await;
+    let db = narrow(&database).await;
+    db.begin(&ctx::<Member>(&database.acme)).await.expect("begins").commit().await.expect("commits");
+    let mut tx = db.begin(&TenantCtx::<Member>::vouched_job(database.acme.id)).await.expect("begins");
+    assert_eq!(seen(&mut tx).await.expect("reads").2, "");
+}
+
+#[tokio::test]
+async fn tenants_do_not_see_each_other_on_the_same_connection() {
+    let database = Database::create().await;
+    let db = narrow(&database).await;
+    let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
+    insert(&mut tx, "of acme").await.expect("inserts");
+    tx.commit().await.expect("commits");
+    let mut tx = db.begin(&ctx::<Member>(&database.globex)).await.expect("begins");
+    assert!(!names(&mut tx).await.expect("reads").contains(&"of acme".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_rolled_back_dropped_or_panicked_over_leaves_nothing() {
+    let database = Database::create().await;
+    let db = narrow(&database).await;
+    let begin = || db.begin(&ctx::<Member>(&database.acme));
+
+    let mut tx = begin().await.expect("begins");
+    insert(&mut tx, "rolled back").await.expect("inserts");
+    tx.rollback().await.expect("rolls back");
+
+    let mut tx = begin().await.expect("begins");
+    insert(&mut tx, "dropped").await.expect("inserts");
+    drop(tx);
+
+    let mut tx = begin().await.expect("begins");
+    let panicked = tokio::spawn(async move {
+        insert(&mut tx, "panicked").await.expect("inserts");
+        panic!("in the middle of a transaction");
+    });
+    assert!(panicked.await.is_err());
+
+    let mut tx = begin().await.expect("begins");
+    let left = names(&mut tx).await.expect("reads");
+    drop(tx);
+    let busy = settle(&mut database.admin().await).await;
+    assert_eq!((busy, left.iter().any(|name| ["rolled back", "dropped", "panicked"].contains(&&**name))), (0, false));
+}
+
+/// Begins, inserts and commits again and again, each time cut off after a random while, for two tenants and as two
+/// roles over two connections each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_cancellations_leaks_no_context_and_loses_no_write() {
+    const CANCELLATIONS: u64 = 300;
+    let database = Database::create().await;
+    let db = TenantDb::options().max_connections(2).connect(&database.app_url()).await.expect("connects");
+    let kept: Arc<Mutex<BTreeMap<String, Uuid>>> = Arc::default();
+    let wrong: Arc<Mutex<Vec<String>>> = Arc::default();
+    let cancelled = Arc::new(AtomicU64::new(0));
+
+    let workers = (0..4_u64).map(|worker| {
+        let (db, kept, wrong, cancelled) = (db.clone(), kept.clone(), wrong.clone(), cancelled.clone());
+        let tenants = [database.acme.clone(), database.globex.clone()];
+        tokio::spawn(async move {
+            let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_add(worker);
+            for round in 0.. {
+                if cancelled.load(Ordering::Relaxed) >= CANCELLATIONS {
+                    break;
+                }
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let tenant = &tenants[(random >> 60) as usize % 2];
+                let name = format!("{worker}-{round}");
+                let write = async {
+                    if (random >> 50) & 1 == 0 {
+                        write_once::<Member>(&db, tenant, &name, &wrong).await
+                    } else {
+                        write_once::<Admin>(&db, tenant, &name, &wrong).await
+                    }
+                };
+                match timeout(Duration::from_micros((random >> 33) % 4_000), write).await {
+                    Ok(written) => {
+                        written.expect("nothing fails by itself");
+                        kept.lock().expect("no panic").insert(name, tenant.id);
+                    }
+                    Err(_) => {
+                        cancelled.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.expect("no worker panics");
+    }
+
+    let mut admin = database.admin().await;
+    assert_eq!(settle(&mut admin).await, 0, "a connection stayed in a transaction");
+    assert_eq!(*wrong.lock().expect("no panic"), Vec::<String>::new(), "a transaction ran in another's context");
+    let found: Vec<(String, Uuid)> =
+        sqlx::query_as("SELECT name, organization_id FROM app.projects").fetch_all(&mut admin).await.expect("reads");
+    let found: BTreeMap<String, Uuid> = found.into_iter().collect();
+    let kept = kept.lock().expect("no panic").clone();
+    let lost: Vec<&String> =
+        kept.iter().filter(|(name, org)| found.get(*name) != Some(org)).map(|(name, _)| name).collect();
+    assert!(!kept.is_empty(), "everything was cancelled, so the storm shows nothing");
+    assert_eq!(lost, Vec::<&String>::new(), "acknowledged writes were lost");
+}
+
+async fn write_once<R: Role<Tenancy = Organizations>>(
+    db: &TenantDb,
+    tenant: &Tenant,
+    name: &str,
+    wrong: &Mutex<Vec<String>>,
+) -> Result<()> {
+    let mut tx = db.begin(&ctx::<R>(tenant)).await?;
+    let seen = seen(&mut tx).await?;
+    if seen != (R::DB_ROLE.to_owned(), tenant.id.to_string(), tenant.admin.to_string()) {
+        wrong.lock().expect("no panic").push(format!("{name}: {seen:?}"));
+    }
+    insert(&mut tx, name).await?;
+    tx.commit().await
+}
+
+#[tokio::test]
+async fn a_commit_after_a_failed_statement_says_that_nothing_was_kept() {
+    let database = Database::create().await;
+    let db = narrow(&database).await;
+    let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
+    insert(&mut tx, "before").await.expect("inserts");
+    let _swallowed = sqlx::query("SELECT 1 / 0").execute(&mut tx).await;
+    assert!(matches!(tx.commit().await, Err(Error::Aborted)));
+}
+
+#[tokio::test]
+async fn a_commit_after_a_statement_that_was_given_up_keeps_what_was_written() {
+    let database = Database::create().await;
+    let db = narrow(&database).await;
+    let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
+    insert(&mut tx, "before").await.expect("inserts");
+    let given_up = timeout(Duration::from_millis(20), sqlx::query("SELECT pg_sleep(0.1)").execute(&mut tx)).await;
+    assert!(given_up.is_err());
+    tx.commit().await.expect("commits");
+    let mut tx = db.begin(&ctx::<Viewer>(&database.acme)).await.expect("begins");
+    assert!(names(&mut tx).await.expect("reads").contains(&"before".to_owned()));
+}
+
+#[tokio::test]
+async fn statements_that_would_end_the_transaction_or_change_who_acts_are_refused_before_they_run() {
+    let database = Database::create().await;
+    let db = narrow(&database).await;
+    let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
+    let steal = format!("SELECT set_config('app.organization_id', '{}', true)", database.globex.id);
+    for sql in ["COMMIT", "SELECT 1; ROLLBACK", "SET LOCAL ROLE app_admin", "RESET ROLE", "DISCARD ALL", &steal] {
+        let refused = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut tx).await.map_err(Error::from);
+        assert!(matches!(refused, Err(Error::ForbiddenStatement { .. })), "{sql}: {refused:?}");
+        let prepared = (&mut tx).prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql))).await.map_err(Error::from);
+        assert!(matches!(prepared, Err(Error::ForbiddenStatement { .. })), "{sql}");
+    }
+    insert(&mut tx, "still in order").await.expect("inserts");
+    tx.commit().await.expect("commits");
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_write_is_told_so() {
+    let database = Database::create().await;
+    let db = narrow(&database).await;
+    let mut tx = db.begin(&ctx::<Viewer>(&database.acme)).await.expect("begins");
+    let error = insert(&mut tx, "by a viewer").await.expect_err("the database refuses");
+    assert!(matches!(&error, Error::Forbidden { table, .. } if table.ends_with("projects")), "{error}");
+}
+
+#[tokio::test]
+async fn a_row_of_another_tenant_is_refused() {
+    let database = Database::create().await;
+    let db = narrow(&database).await;
+    let mut tx = db.begin(&ctx::<Admin>(&database.acme)).await.expect("begins");
+    let error = sqlx::query("INSERT INTO app.projects (organization_id, name) VALUES ($1, 'smuggled')")
+        .bind(database.globex.id)
+        .execute(&mut tx)
+        .await
+        .map_err(Error::from)
+        .expect_err("the database refuses");
+    assert!(matches!(&error, Error::Forbidden { table, .. } if table.ends_with("projects")), "{error}");
+}
+
+#[tokio::test]
+async fn connections_that_the_server_closed_are_replaced_without_a_word() {
+    let database = Database::create().await;
+    let db = TenantDb::options().max_connections(3).connect(&database.app_url()).await.expect("connects");
+    let begin = || db.begin(&ctx::<Member>(&database.acme));
+    let open = (begin().await, begin().await, begin().await);
+    drop((open.0.expect("begins"), open.1.expect("begins"), open.2.expect("begins")));
+    let mut admin = database.admin().await;
+    settle(&mut admin).await;
+    let closed: i64 = sqlx::query_scalar(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    .fetch_one(&mut admin)
+    .await
+    .expect("an administrator may");
+    let mut tx = begin().await.expect("begins on a connection that is alive");
+    insert(&mut tx, "after the server closed all").await.expect("inserts");
+    tx.commit().await.expect("commits");
+    assert_eq!(closed, 3);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_used_up_says_so() {
+    let database = Database::create().await;
+    let options = TenantDb::options().max_connections(1).acquire_timeout(Duration::from_millis(200));
+    let db = options.connect(&database.app_url()).await.expect("connects");
+    let _held = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
+    let waited = db.begin(&ctx::<Member>(&database.acme)).await;
+    assert!(matches!(waited, Err(Error::PoolTimeout { role: "app_member", .. })));
+}
