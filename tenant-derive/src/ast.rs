@@ -7,6 +7,7 @@ use syn::{Attribute, Data, DeriveInput, Fields, Type, Visibility, ext::IdentExt 
 use crate::{
     attr::{self, FieldAttrs, TableAttrs},
     diag::Diag,
+    name,
 };
 
 /// A struct that is to be a table. It may hold mistakes: [`check`](crate::check) finds those.
@@ -69,7 +70,8 @@ impl<'a> Table<'a> {
                 })
             })
             .collect();
-        assign_parts(&mut fields, attrs.org.as_ref().map(syn::LitStr::value).as_deref());
+        let org = attrs.org.as_ref().and_then(|org| tenant_field(&fields, &org.value()));
+        assign_parts(&mut fields, org);
         Some(Self { ident: &input.ident, vis: &input.vis, doc: attr::doc(&input.attrs), attrs, fields })
     }
 
@@ -118,17 +120,24 @@ impl Part {
     }
 }
 
+/// Finds the field that `org` names, or the one that it seems to mean: the mistake is reported, and others should not follow.
+fn tenant_field(fields: &[Field<'_>], org: &str) -> Option<usize> {
+    let names: Vec<String> = fields.iter().map(Field::name).collect();
+    let find = |name: &str| names.iter().position(|field| field == name);
+    find(org).or_else(|| name::nearest(org, names.iter().map(String::as_str)).and_then(find))
+}
+
 /// Says what each field is for. Where no field is marked `id`, the one of that name is the key.
-fn assign_parts(fields: &mut [Field<'_>], org: Option<&str>) {
+fn assign_parts(fields: &mut [Field<'_>], org: Option<usize>) {
     let marked = fields.iter().any(|field| field.attrs.id.is_some());
     for field in fields.iter_mut() {
         field.id = field.attrs.skip.is_none() && if marked { field.attrs.id.is_some() } else { field.name() == "id" };
     }
-    let composite = fields.iter().any(|field| field.id && Some(field.name().as_str()) == org);
-    for field in fields.iter_mut() {
+    let composite = org.is_some_and(|org| fields[org].id);
+    for (i, field) in fields.iter_mut().enumerate() {
         field.part = if field.attrs.skip.is_some() {
             Part::Skipped
-        } else if Some(field.name().as_str()) == org {
+        } else if Some(i) == org {
             Part::Tenant
         } else if !field.id {
             Part::Plain

@@ -178,7 +178,7 @@ fn impls(input: &DeriveInput, attrs: &EnumAttrs, body: &TokenStream) -> TokenStr
     let (ident, runtime) = (&input.ident, runtime(attrs.krate.as_ref()));
     let name = ident.unraw().to_string();
     quote! {
-        #[allow(unused_qualifications, reason = "the paths are absolute, whatever is in scope")]
+        #[allow(unused_qualifications, reason = "written by a derive")]
         const _: () = {
             use #runtime::__private as __rt;
             use __rt::sqlx as __sqlx;

@@ -2,33 +2,16 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{DeriveInput, Path, ext::IdentExt as _, spanned::Spanned as _};
+use syn::{Path, ext::IdentExt as _, spanned::Spanned as _};
 
 use crate::{
     ast::{Field, Part, Table},
     attr::FieldList,
-    check,
-    diag::Diag,
-    fallback, name,
+    name,
 };
 
-/// Derives `TenantTable`: read, check, and then expand, or else report and stand in.
-pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
-    let diag = Diag::new();
-    let table = Table::read(&diag, input);
-    let key = table.as_ref().and_then(|table| check::check(&diag, table));
-    match (diag.finish(), &table, key) {
-        (Ok(()), Some(table), Some(key)) => expand(table, key),
-        (Err(errors), Some(table), _) => {
-            let inert = fallback::expand(table);
-            quote!(#errors #inert)
-        }
-        (Err(errors), ..) => errors,
-        (Ok(()), ..) => unreachable!("a table without a key was reported"),
-    }
-}
-
-fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
+/// Writes a table that was found free of mistakes.
+pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let runtime = runtime(table.attrs.krate.as_ref());
     let ident = table.ident;
     let not_null = table.columns().any(|field| field.attrs.sql_type.is_some()).then(|| {
@@ -45,7 +28,7 @@ fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     quote! {
         #rows
 
-        #[allow(unused_qualifications, reason = "the paths are absolute, whatever is in scope")]
+        #[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
         const _: () = {
             use #runtime::__private as __rt;
             #not_null
@@ -69,7 +52,8 @@ pub(crate) fn runtime(given: Option<&Path>) -> TokenStream {
 /// Writes the structs `New…` and `…Changes` of the declared commands.
 pub(crate) fn rows(table: &Table<'_>) -> TokenStream {
     let vis = table.vis;
-    let allow = quote!(#[allow(dead_code, unused_qualifications, reason = "written by a derive")]);
+    let allow =
+        quote!(#[allow(dead_code, unused_qualifications, clippy::option_option, reason = "written by a derive")]);
     let new = table.attrs.insert.as_ref().map(|_| {
         let (ident, fields) = (new_ident(table), row_fields(table.inserted(), |field| field.attrs.default.is_some()));
         let doc = format!("A row to insert as a [`{}`]; a `None` for a column with a default takes it.", table.ident);
@@ -114,8 +98,9 @@ pub(crate) fn changes_ident(table: &Table<'_>) -> Ident {
 
 fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let (ident, id) = (table.ident, key.ty);
-    // At the place of the role, since it is the role that is wrong where the tenancy is.
-    let at = table.attrs.select.as_ref().map_or_else(Span::call_site, |role| role.span());
+    // At the place of the role or tenancy that was named, since that is what is wrong where the tenancy is.
+    let named = table.attrs.tenancy.as_ref().or(table.attrs.select.as_ref());
+    let at = named.map_or_else(Span::call_site, |path| path.span());
     let tenancy = match (&table.attrs.tenancy, &table.attrs.select) {
         (Some(path), _) => quote_spanned!(path.span()=> type Tenancy = #path;),
         (None, Some(_)) => {
@@ -129,13 +114,14 @@ fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let doc = &table.doc;
     let own_tenancy = quote_spanned!(at=> <Self as __rt::TenantTable>::Tenancy);
     let def = quote_spanned!(at=> <#own_tenancy as __rt::Tenancy>::DEF);
-    let schema = table.attrs.schema.as_ref().map_or_else(|| quote!(#def.schema), ToTokens::to_token_stream);
+    let schema =
+        table.attrs.schema.as_ref().map_or_else(|| quote_spanned!(at=> #def.schema), ToTokens::to_token_stream);
     let name = table.attrs.table.as_ref().map_or_else(|| name::table(ident), syn::LitStr::value);
     let scope = table.tenant().map_or_else(
         || quote!(__rt::ScopeDef::Global),
         |field| {
             let (ty, column) = (field.ty, field.column());
-            quote!(__rt::tenant_scope::<#ty, #own_tenancy>(#column))
+            quote_spanned!(at=> __rt::tenant_scope::<#ty, #own_tenancy>(#column))
         },
     );
     let attrs = &table.attrs;
@@ -185,11 +171,9 @@ fn column(field: &Field<'_>) -> TokenStream {
     let base = match &attrs.sql_type {
         None => {
             let stored = stored(field);
-            quote!(__rt::column(#name, #stored::TYPE, #stored::NULLABLE))
+            quote!(__rt::column(#name, #stored::TYPE))
         }
-        Some(sql) => quote! {
-            __rt::column(#name, __rt::SqlType::Custom(#sql), <__rt::Nullability<#ty>>::NULLABLE)
-        },
+        Some(sql) => quote!(__rt::column(#name, __rt::custom(#sql, <__rt::Nullability<#ty>>::NULLABLE))),
     };
     let mut set = Vec::new();
     if column != name {

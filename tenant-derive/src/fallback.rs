@@ -27,7 +27,7 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     quote! {
         #rows
 
-        #[allow(unused_qualifications, reason = "the paths are absolute, whatever is in scope")]
+        #[allow(unused_qualifications, reason = "written by a derive")]
         const _: () = {
             use #runtime::__private as __rt;
 

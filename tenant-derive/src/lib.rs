@@ -4,8 +4,12 @@
 //! them in use. Whatever a derive finds wrong it reports at once, each mistake at the token that is wrong.
 
 use proc_macro::TokenStream;
+use quote::quote;
 use syn::{DeriveInput, parse_macro_input};
 
+use crate::{ast::Table, diag::Diag};
+
+// Data flows diag, name → attr → ast → check → expand → fallback, enums; a module imports only what stands before it.
 mod ast;
 mod attr;
 mod check;
@@ -79,7 +83,7 @@ mod tests;
 #[proc_macro_derive(TenantTable, attributes(tenant))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand::derive(&input).into()
+    table(&input).into()
 }
 
 /// Makes an enum without data the type of a text column that holds its labels: `#[derive(TenantEnum)]`.
@@ -111,4 +115,20 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 pub fn derive_enum(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     enums::derive(&input).into()
+}
+
+/// Derives `TenantTable`: read, check, and then expand, or else report and stand in.
+fn table(input: &DeriveInput) -> proc_macro2::TokenStream {
+    let diag = Diag::new();
+    let table = Table::read(&diag, input);
+    let key = table.as_ref().and_then(|table| check::check(&diag, table));
+    match (diag.finish(), &table, key) {
+        (Ok(()), Some(table), Some(key)) => expand::expand(table, key),
+        (Err(errors), Some(table), _) => {
+            let inert = fallback::expand(table);
+            quote!(#errors #inert)
+        }
+        (Err(errors), ..) => errors,
+        (Ok(()), ..) => unreachable!("a table without a key was reported"),
+    }
 }

@@ -1,1 +1,60 @@
-//! Snapshots of expansions, each beside the declaration that it comes from.
+//! Snapshots of expansions: each file in `expansions/` holds a declaration and, below the line, what it becomes.
+//!
+//! `TENANT_BLESS=1 cargo test -p tenant-derive` writes the lower halves anew.
+
+use std::{env, fs, path::Path};
+
+use quote::ToTokens as _;
+use syn::{DeriveInput, Item};
+
+const LINE: &str = "// ---- expands to ----\n";
+
+#[test]
+fn expansions_are_as_recorded() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("expansions");
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    let mut changed = Vec::new();
+    for path in paths {
+        let recorded = fs::read_to_string(&path).expect("a readable file");
+        let input = recorded.split(LINE).next().unwrap_or_default().trim_end();
+        let rendered = format!("{input}\n\n{LINE}\n{}", expand(input));
+        if rendered != recorded {
+            if env::var_os("TENANT_BLESS").is_some() {
+                fs::write(&path, rendered).expect("a writable file");
+            } else {
+                changed.push(path);
+            }
+        }
+    }
+    assert!(changed.is_empty(), "these expand to something else, see TENANT_BLESS in src/tests.rs: {changed:#?}");
+}
+
+#[test]
+fn ten_fields_stay_far_below_three_hundred_lines() {
+    let recorded = include_str!("../expansions/ten_fields.rs");
+    let expansion = recorded.split(LINE).nth(1).unwrap_or_default();
+    assert!((50..220).contains(&expansion.lines().count()), "{} lines", expansion.lines().count());
+}
+
+#[test]
+#[should_panic(expected = "never read")]
+fn mistakes_that_nobody_reads_are_a_panic() {
+    drop(crate::diag::Diag::new());
+}
+
+fn expand(input: &str) -> String {
+    let file = syn::parse_file(input).expect("a declaration");
+    let expansion = file.items.iter().map(|item| match item {
+        Item::Struct(item) => crate::table(&derive_input(item.to_token_stream())),
+        Item::Enum(item) => crate::enums::derive(&derive_input(item.to_token_stream())),
+        other => panic!("neither a struct nor an enum: {}", other.to_token_stream()),
+    });
+    let expansion = syn::parse2(expansion.collect()).expect("items");
+    prettyplease::unparse(&expansion)
+}
+
+fn derive_input(tokens: proc_macro2::TokenStream) -> DeriveInput {
+    syn::parse2(tokens).expect("what a derive takes")
+}

@@ -67,7 +67,7 @@ pub enum Error {
         /// The word that is refused.
         keyword: String,
     },
-    /// The connection is not in the context that was asked for. It is not used any more.
+    /// The connection is not in the context that was asked for, or not any more.
     #[error("the tenant context was lost: {what}; the transaction was not committed")]
     ContextLost {
         /// What was expected and what was found.

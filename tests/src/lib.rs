@@ -9,12 +9,18 @@ use std::{
 };
 
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+use tenant_examples::{Document, Employee, OrgMember, Organization, Project, Task, User};
 use tenant_runtime::{
-    Migrations, TenantCtx, TenantDb,
+    Migrations, TenantCtx, TenantDb, TenantTable as _,
+    model::def::TableDef,
     roles::{Admin, Member, Viewer},
     server::{Server, ServerOptions},
 };
 use uuid::Uuid;
+
+/// The tables of the example, as they are declared. [`Database::create`] makes sure that none is missing here.
+pub const TABLES: [&TableDef; 7] =
+    [Organization::TABLE, User::TABLE, OrgMember::TABLE, Project::TABLE, Task::TABLE, Document::TABLE, Employee::TABLE];
 
 /// Returns the options with which this run starts its servers.
 ///
@@ -56,6 +62,20 @@ pub async fn connect(url: &str) -> PgConnection {
     options.disable_statement_logging().connect().await.expect("a connection")
 }
 
+/// Runs SQL text that a test made, as it stands; returns how many rows the last statement read or wrote.
+///
+/// # Errors
+///
+/// What the server says.
+pub async fn run(connection: &mut PgConnection, sql: &str) -> sqlx::Result<u64> {
+    Ok(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await?.rows_affected())
+}
+
+/// Reads one value by SQL text that a test made; a column of names or numbers is to be cast to text.
+pub async fn ask(connection: &mut PgConnection, sql: &str) -> String {
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await.expect(sql)
+}
+
 /// Applies the example's migrations.
 pub async fn migrate(admin_url: &str) {
     let migrations = Migrations::from_dir(example_folder()).await.expect("the example's migrations");
@@ -91,7 +111,10 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    fn new() -> Self {
+    /// Makes up the keys of a tenant that is in no database yet.
+    #[expect(clippy::new_without_default, reason = "each one is another")]
+    #[must_use]
+    pub fn new() -> Self {
         let [id, admin, member, viewer, project, task] = std::array::from_fn(|_| Uuid::new_v4());
         Self { id, admin, member, viewer, project, task }
     }
@@ -114,7 +137,8 @@ impl Tenant {
         TenantCtx::vouched(self.id, self.viewer)
     }
 
-    async fn seed(&self, admin: &mut PgConnection, name: &str) {
+    /// Inserts the tenant and its rows, as the superuser.
+    pub async fn seed(&self, admin: &mut PgConnection, name: &str) {
         let run = |sql: &'static str| sqlx::query(sql);
         run("INSERT INTO app.organizations (id, name) VALUES ($1, $2)")
             .bind(self.id)
@@ -171,6 +195,8 @@ impl Database {
         let database = Self::empty().await;
         migrate(&database.admin_url()).await;
         let mut admin = database.admin().await;
+        let tables = ask(&mut admin, "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'app'").await;
+        assert_eq!(tables, TABLES.len().to_string(), "`TABLES` holds not all tables of the example");
         database.acme.seed(&mut admin, "acme").await;
         database.globex.seed(&mut admin, "globex").await;
         database
@@ -216,5 +242,61 @@ impl Database {
     /// Connects as the app does.
     pub async fn app(&self) -> TenantDb {
         TenantDb::options().max_connections(2).connect(&self.app_url()).await.expect("the app connects")
+    }
+}
+
+/// A folder of one test, which goes with it.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes an empty folder.
+    #[must_use]
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("tenant-it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).expect("a folder for the test");
+        Self(path)
+    }
+
+    /// Returns a path in it.
+    #[must_use]
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Returns its path.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    /// Writes a file into it.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.join(name), text).expect("a file of the test");
+    }
+
+    /// Returns the files in it with their content, by name.
+    #[must_use]
+    pub fn files(&self) -> std::collections::BTreeMap<String, String> {
+        std::fs::read_dir(&self.0)
+            .expect("the folder of the test")
+            .map(|entry| entry.expect("a file"))
+            .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+            .map(|(name, path)| (name, std::fs::read_to_string(path).expect("a text")))
+            .collect()
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

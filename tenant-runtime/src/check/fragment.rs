@@ -47,7 +47,7 @@ fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserErr
     })?;
     match parser.peek_token().token {
         Token::EOF => Ok(Expression::trusted(text.trim())),
-        token => Err(format!("goes on after its end, at `{token}`")),
+        token => Err(format!("has something left over, from `{token}` on")),
     }
 }
 

@@ -129,9 +129,13 @@ pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mu
             .chain(identities.map(|sequence| (sequence, format!("a sequence of `{name}`"))));
         for (relation, what) in own {
             if let Some(other) = relations.insert((&name.schema, relation.clone()), what.clone()) {
+                let message = match what == other {
+                    true => format!("{what} would be there twice: `{relation}`"),
+                    false => format!("{what} and {other} would both be called `{relation}`"),
+                };
                 findings.error(
                     "",
-                    format!("{what} and {other} would both be called `{relation}`"),
+                    message,
                     "rename a table or a column, or leave out a `unique` or `index` that stands twice",
                 );
             }

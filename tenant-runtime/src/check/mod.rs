@@ -16,7 +16,7 @@ use self::finding::place;
 pub use self::finding::{Finding, Findings, Severity};
 
 use crate::{
-    ident::Ident,
+    ident::{Ident, IdentError},
     model::{
         def::{ColumnDef, ScopeDef, TableDef, TableName},
         schema::{QualifiedName, Schema, Table},
@@ -124,8 +124,8 @@ fn qualified_name(def: &TableDef, findings: &mut Findings) -> Option<QualifiedNa
     if reserved {
         findings.error(
             place(def),
-            format!("the schema `{schema}` is not the product's own"),
-            "take a schema that the migrations create: leave `schema` out, or name another",
+            format!("the schema `{schema}` is PostgreSQL's own, or shared with others"),
+            "leave `schema = \"…\"` out, or name one that only your product uses; the migrations create it",
         );
     }
     Some(QualifiedName { schema, table: table? })
@@ -134,7 +134,8 @@ fn qualified_name(def: &TableDef, findings: &mut Findings) -> Option<QualifiedNa
 fn ident(name: &str, what: &str, place: &str, findings: &mut Findings) -> Option<Ident> {
     Ident::new(name)
         .map_err(|error| {
-            findings.error(place, format!("{what} name: {error}"), format!("write a shorter `{what} = \"…\"`"));
+            let kind = if matches!(error, IdentError::TooLong { .. }) { "a shorter" } else { "another" };
+            findings.error(place, format!("{what} name: {error}"), format!("write {kind} `{what} = \"…\"`"));
         })
         .ok()
 }

@@ -15,9 +15,10 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<String>> 
     let facts: Vec<Fact> =
         sqlx::query_as(include_str!("guard.sql")).bind(setting_prefixes()).fetch_all(&mut *connection).await?;
     let login = facts.iter().find(|fact| fact.kind == "login").map(|fact| fact.name.clone()).unwrap_or_default();
-    let findings: Vec<String> = facts.iter().filter_map(|fact| fact.finding(&login)).collect();
+    let version = connection.server_version_num().unwrap_or_default();
+    let findings: Vec<String> = facts.iter().filter_map(|fact| fact.finding(&login, version)).collect();
     if findings.is_empty() {
-        Ok(connection.server_version_num().and_then(known_holes).into_iter().collect())
+        Ok(known_holes(version).into_iter().collect())
     } else {
         Err(Error::UnsafeLogin { login, findings })
     }
@@ -39,24 +40,18 @@ struct Fact {
     name: String,
     /// A role of which the login is a member, or a database.
     through: Option<String>,
-    /// Relations, or an attribute.
+    /// Relations as they stand in SQL, an attribute, or whose setting it is.
     detail: Option<String>,
-    /// How many relations there are.
-    total: i64,
 }
 
 impl Fact {
-    /// Says what is wrong and what mends it.
-    fn finding(&self, login: &str) -> Option<String> {
+    /// Says what is wrong and what mends it; a test runs the statements that it names.
+    fn finding(&self, login: &str, version: u32) -> Option<String> {
         let (name, detail) = (&self.name, self.detail.as_deref().unwrap_or_default());
         let who = quoted(login);
         let leave = || match self.through.as_deref() {
             Some(role) => format!("run `REVOKE {} FROM {who}`", quoted(role)),
             None => format!("take that role from `{login}`"),
-        };
-        let others = match self.total {
-            0 | 1 => detail.to_owned(),
-            total => format!("{detail} and {} more", total - 1),
         };
         Some(match self.kind.as_str() {
             "attribute" if name == "SUPERUSER" => format!(
@@ -66,21 +61,24 @@ impl Fact {
             "attribute" => format!("it has the attribute {name}; run `ALTER ROLE {who} NO{name}`"),
             "becomes" => format!("it can become `{name}`, which has {detail}; {}", leave()),
             "owner" if name == login => format!(
-                "it owns {others}, and an owner can switch row security off; run \
+                "it owns {detail}, and an owner can switch row security off; run \
                  `REASSIGN OWNED BY {who} TO app_owner` as an administrator"
             ),
-            "owner" => format!("it can become `{name}`, the owner of {others}; {}", leave()),
+            "owner" => format!("it can become `{name}`, the owner of {detail}; {}", leave()),
             "holds" if name == login => {
-                format!("it may use {others} without SET ROLE; run `REVOKE ALL ON {detail} FROM {who}`")
+                format!("it may use {detail} without SET ROLE; run `REVOKE ALL ON {detail} FROM {who}`")
             }
             "holds" if name == "public" => {
-                format!("everybody may use {others} without SET ROLE; run `REVOKE ALL ON {detail} FROM PUBLIC`")
+                format!("everybody may use {detail} without SET ROLE; run `REVOKE ALL ON {detail} FROM PUBLIC`")
             }
             "holds" => format!(
-                "it inherits the privileges of `{name}` on {others}, so it needs no SET ROLE; run \
-                 `ALTER ROLE {who} NOINHERIT`, and on PostgreSQL 16 and later \
-                 `GRANT {} TO {who} WITH INHERIT FALSE, SET TRUE`",
-                quoted(self.through.as_deref().unwrap_or(name))
+                "it inherits the privileges of `{name}` on {detail}, so it needs no SET ROLE; run `{}`",
+                match self.through.as_deref() {
+                    // The membership decides since PostgreSQL 16, the member before.
+                    Some(role) if version >= 160_000 =>
+                        format!("GRANT {} TO {who} WITH INHERIT FALSE, SET TRUE", quoted(role)),
+                    _ => format!("ALTER ROLE {who} NOINHERIT"),
+                }
             ),
             "setting" => format!(
                 "the setting `{name}` is fixed for {detail}, so sessions begin with a context of their own; run `{}`",
@@ -142,8 +140,9 @@ mod tests {
             name: "Root".into(),
             through: Some("Ops \"x\"".into()),
             detail: Some("BYPASSRLS".into()),
-            total: 0,
         };
-        assert!(fact.finding("me").is_some_and(|text| text.ends_with("run `REVOKE \"Ops \"\"x\"\"\" FROM me`")));
+        assert!(
+            fact.finding("me", 150_000).is_some_and(|text| text.ends_with("run `REVOKE \"Ops \"\"x\"\"\" FROM me`"))
+        );
     }
 }

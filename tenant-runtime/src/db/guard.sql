@@ -57,9 +57,9 @@ holder AS (
     JOIN pg_catalog.pg_roles AS role ON role.rolname IN ('pg_read_all_data', 'pg_write_all_data')
     WHERE pg_catalog.pg_has_role(login.oid, role.oid, 'USAGE')
 )
-SELECT 'login'::text AS kind, session_user::text AS name, NULL::text AS through, NULL::text AS detail, 0::bigint AS total
+SELECT 'login'::text AS kind, session_user::text AS name, NULL::text AS through, NULL::text AS detail
 UNION ALL
-SELECT 'attribute', attribute.name, NULL, NULL, 0
+SELECT 'attribute', attribute.name, NULL, NULL
 FROM login
 CROSS JOIN LATERAL (
     VALUES ('SUPERUSER', login.rolsuper), ('BYPASSRLS', login.rolbypassrls AND NOT login.rolsuper),
@@ -69,17 +69,17 @@ CROSS JOIN LATERAL (
 ) AS attribute (name, present)
 WHERE attribute.present
 UNION ALL
-SELECT 'becomes', reach.rolname::text, reach.through, CASE WHEN reach.rolsuper THEN 'SUPERUSER' ELSE 'BYPASSRLS' END, 0
+SELECT 'becomes', reach.rolname::text, reach.through, CASE WHEN reach.rolsuper THEN 'SUPERUSER' ELSE 'BYPASSRLS' END
 FROM login, reach
 WHERE reach.oid <> login.oid AND (reach.rolsuper OR reach.rolbypassrls)
 UNION ALL
-SELECT 'owner', reach.rolname::text, min(reach.through), min(relation.name), count(*)
+SELECT 'owner', reach.rolname::text, min(reach.through), string_agg(relation.name, ', ' ORDER BY relation.name)
 FROM reach
 JOIN relation ON relation.relowner = reach.oid
 GROUP BY reach.rolname
 UNION ALL
 SELECT 'holds', CASE WHEN holder.grantee = 0 THEN 'public' ELSE min(role.rolname::text) END, min(reach.through),
-    min(holder.name), count(*)
+    string_agg(holder.name, ', ' ORDER BY holder.name)
 FROM holder
 LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = holder.grantee
 LEFT JOIN reach ON reach.oid = holder.grantee
@@ -87,7 +87,7 @@ GROUP BY holder.grantee
 UNION ALL
 -- Without the settings of another database, which this session does not have.
 SELECT 'setting', setting.name, database.datname::text,
-    CASE WHEN fixed.setrole <> 0 THEN 'the login' WHEN fixed.setdatabase <> 0 THEN 'the database' ELSE 'all roles' END, 0
+    CASE WHEN fixed.setrole <> 0 THEN 'the login' WHEN fixed.setdatabase <> 0 THEN 'the database' ELSE 'all roles' END
 FROM login
 JOIN pg_catalog.pg_db_role_setting AS fixed ON fixed.setrole IN (login.oid, 0)
 LEFT JOIN pg_catalog.pg_database AS database ON database.oid = fixed.setdatabase

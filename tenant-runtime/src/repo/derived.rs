@@ -32,9 +32,7 @@ use crate::{
 )]
 pub trait Stored: Sized {
     /// The column's type.
-    const TYPE: SqlType;
-    /// Whether the column takes NULL.
-    const NULLABLE: bool;
+    const TYPE: ColumnType;
 
     /// Reads the next column of a row.
     ///
@@ -52,8 +50,7 @@ pub trait Stored: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<T: PgColumn> Stored for T {
-    const TYPE: SqlType = T::SQL;
-    const NULLABLE: bool = <T as PgColumn>::NULLABLE;
+    const TYPE: ColumnType = ColumnType { ty: T::SQL, nullable: T::NULLABLE };
 
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self> {
         row.read()
@@ -112,9 +109,7 @@ where
 #[doc(hidden)]
 pub trait StoredKey: TenantTable {
     /// The column's type.
-    const TYPE: SqlType = <Self::Id as Stored>::TYPE;
-    /// Whether the column takes NULL.
-    const NULLABLE: bool = <Self::Id as Stored>::NULLABLE;
+    const TYPE: ColumnType = <Self::Id as Stored>::TYPE;
 
     /// Reads the next column of a row.
     ///
@@ -137,6 +132,21 @@ pub trait StoredKey: TenantTable {
 }
 
 impl<T: TenantTable> StoredKey for T {}
+
+/// A column's type, and whether it takes NULL.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct ColumnType {
+    ty: SqlType,
+    nullable: bool,
+}
+
+/// Declares a column's type as the attribute `sql_type` says it.
+#[doc(hidden)]
+#[must_use]
+pub const fn custom(sql: &'static str, nullable: bool) -> ColumnType {
+    ColumnType { ty: SqlType::Custom(sql), nullable }
+}
 
 /// Says whether a type is an `Option`, without asking that it be a column type.
 ///
@@ -196,7 +206,7 @@ pub fn holds_labels(ty: &PgTypeInfo) -> bool {
 /// When the text cannot be encoded.
 #[doc(hidden)]
 pub fn encode_label<T: Labelled>(value: &T, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-    value.label().encode(buffer)
+    <&str as Encode<'_, Postgres>>::encode(value.label(), buffer)
 }
 
 /// Reads a value from its label.
@@ -234,7 +244,8 @@ pub const fn generated<T: GeneratedId>() -> bool {
 /// Declares a column that has nothing but a name and a type.
 #[doc(hidden)]
 #[must_use]
-pub const fn column(name: &'static str, ty: SqlType, nullable: bool) -> ColumnDef {
+pub const fn column(name: &'static str, ty: ColumnType) -> ColumnDef {
+    let ColumnType { ty, nullable } = ty;
     ColumnDef {
         field: name,
         name,

@@ -192,15 +192,25 @@ mod tests {
     use super::*;
     use crate::{
         model::def::{ColumnDef, SqlType, TableName},
-        repo::column::column,
         roles::Organizations,
         tenant::Tenancy,
     };
 
-    const fn key(name: &'static str) -> ColumnDef {
-        let mut column = column(name, SqlType::Uuid, false);
-        column.id = true;
-        column
+    const fn column(name: &'static str, ty: SqlType, id: bool) -> ColumnDef {
+        ColumnDef {
+            field: name,
+            name,
+            doc: "",
+            ty,
+            nullable: false,
+            id,
+            supplied: !id,
+            default: None,
+            references: None,
+            unique: false,
+            index: false,
+            check: None,
+        }
     }
 
     const fn table(table: &'static str, scope: ScopeDef, columns: &'static [ColumnDef]) -> TableDef {
@@ -225,11 +235,18 @@ mod tests {
     static TASKS: TableDef = table(
         "tasks",
         ScopeDef::Tenant { column: "organization_id" },
-        &[key("id"), column("organization_id", SqlType::Uuid, false), column("order", SqlType::Int4, false)],
+        &[
+            column("id", SqlType::Uuid, true),
+            column("organization_id", SqlType::Uuid, false),
+            column("order", SqlType::Int4, false),
+        ],
     );
-    static ROOT: TableDef =
-        table("organizations", ScopeDef::Tenant { column: "id" }, &[key("id"), column("name", SqlType::Text, false)]);
-    static PLANS: TableDef = table("plans", ScopeDef::Global, &[key("id")]);
+    static ROOT: TableDef = table(
+        "organizations",
+        ScopeDef::Tenant { column: "id" },
+        &[column("id", SqlType::Uuid, true), column("name", SqlType::Text, false)],
+    );
+    static PLANS: TableDef = table("plans", ScopeDef::Global, &[column("id", SqlType::Uuid, true)]);
 
     fn on(def: &'static TableDef) -> Statement {
         Statement::new(def, &Uuid::nil())

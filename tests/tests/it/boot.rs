@@ -124,3 +124,24 @@ async fn a_connection_that_cannot_be_had_says_what_to_do() {
     let Err(error) = TenantDb::connect(&database.url_of("nobody_of_this_name")).await else { panic!("let in") };
     assert!(matches!(&error, Error::Connect { hint, .. } if hint.contains("apply the migrations")), "{error}");
 }
+
+#[tokio::test]
+async fn what_the_boot_guard_tells_to_run_mends_what_it_found() {
+    let database = Database::create().await;
+    let (name, mut admin) = login(&database, "INHERIT BYPASSRLS CREATEDB").await;
+    run(&mut admin, &format!("GRANT app_member TO {name}; GRANT UPDATE (name) ON app.projects TO {name}")).await;
+    run(&mut admin, &format!("ALTER ROLE {name} SET app.user_id = 'x'")).await;
+    run(&mut admin, "GRANT SELECT ON app.projects TO PUBLIC").await;
+    let url = database.url_of(&name);
+    let Err(Error::UnsafeLogin { findings, .. }) = TenantDb::connect(&url).await else { panic!("it was let in") };
+    for finding in &findings {
+        let quoted = finding.split('`').skip(1).step_by(2);
+        for sql in quoted.filter(|text| ["ALTER ", "GRANT ", "REVOKE "].iter().any(|verb| text.starts_with(verb))) {
+            run(&mut admin, sql).await;
+        }
+    }
+    let connected = TenantDb::connect(&url).await;
+    run(&mut admin, &format!("DROP OWNED BY {name}")).await;
+    run(&mut admin, &format!("DROP ROLE {name}")).await;
+    assert!(connected.is_ok(), "{findings:#?} were mended, and yet: {:?}", connected.err());
+}

@@ -1,0 +1,125 @@
+//! Every attribute at once.
+
+/// What the world knows,
+/// in two lines.
+#[derive(TenantTable)]
+#[tenant(crate = crate::runtime, tenancy = Shops, global, table = "places", schema = "world")]
+#[tenant(select = Guest, insert = roles::Clerk, unique(name, r#type), index(r#type, name))]
+pub(crate) struct Place {
+    #[tenant(id, supplied, default = "gen_random_uuid()")]
+    pub(crate) key: Uuid,
+    #[tenant(unique, sql_type = "citext", check = "length(name) > 0")]
+    pub(crate) name: Option<String>,
+    #[tenant(column = "kind")]
+    r#type: Kind,
+    #[tenant(references = "Place", on_delete = "set_null", index)]
+    parent_id: Option<Uuid>,
+    #[tenant(skip)]
+    cache: Cache,
+}
+
+// ---- expands to ----
+
+///A row to insert as a [`Place`]; a `None` for a column with a default takes it.
+#[derive(::core::fmt::Debug)]
+#[allow(
+    dead_code,
+    unused_qualifications,
+    clippy::option_option,
+    reason = "written by a derive"
+)]
+pub(crate) struct NewPlace {
+    pub(crate) key: ::core::option::Option<Uuid>,
+    pub(crate) name: Option<String>,
+    r#type: Kind,
+    parent_id: Option<Uuid>,
+}
+#[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
+const _: () = {
+    use crate::runtime::__private as __rt;
+    use __rt::NotNull as _;
+    #[automatically_derived]
+    impl __rt::TenantTable for Place {
+        type Tenancy = Shops;
+        type Id = Uuid;
+        const NAME: __rt::TableName = __rt::TableName {
+            schema: "world",
+            table: "places",
+        };
+        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
+            rust_name: "Place",
+            file: ::core::file!(),
+            line: ::core::line!(),
+            name: <Self as __rt::TenantTable>::NAME,
+            doc: "What the world knows,\nin two lines.",
+            tenancy: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+            scope: __rt::ScopeDef::Global,
+            select: ::core::option::Option::Some(
+                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+            ),
+            insert: ::core::option::Option::Some(
+                <<Self as __rt::Insert>::InsertRole as __rt::Role>::NAME,
+            ),
+            update: ::core::option::Option::None,
+            delete: ::core::option::Option::None,
+            columns: &[
+                __rt::ColumnDef {
+                    id: true,
+                    default: ::core::option::Option::Some("gen_random_uuid()"),
+                    ..__rt::column("key", <Self as __rt::StoredKey>::TYPE)
+                },
+                __rt::ColumnDef {
+                    check: ::core::option::Option::Some("length(name) > 0"),
+                    unique: true,
+                    ..__rt::column(
+                        "name",
+                        __rt::custom(
+                            "citext",
+                            <__rt::Nullability<Option<String>>>::NULLABLE,
+                        ),
+                    )
+                },
+                __rt::ColumnDef {
+                    name: "kind",
+                    ..__rt::column("type", <Kind as __rt::Stored>::TYPE)
+                },
+                __rt::ColumnDef {
+                    references: ::core::option::Option::Some(
+                        __rt::reference::<Option<Uuid>, Place>(__rt::OnDelete::SetNull),
+                    ),
+                    index: true,
+                    ..__rt::column("parent_id", <Option<Uuid> as __rt::Stored>::TYPE)
+                },
+            ],
+            uniques: &[&["name", "kind"]],
+            indexes: &[&["kind", "name"]],
+        };
+    }
+    #[automatically_derived]
+    impl __rt::Select for Place {
+        type SelectRole = Guest;
+        fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            ::core::result::Result::Ok(Self {
+                key: <Self as __rt::StoredKey>::read(__row)?,
+                name: <Option<String> as __rt::StoredAs>::read(__row)?,
+                r#type: <Kind as __rt::Stored>::read(__row)?,
+                parent_id: <Option<Uuid> as __rt::Stored>::read(__row)?,
+                cache: <Cache as ::core::default::Default>::default(),
+            })
+        }
+    }
+    #[automatically_derived]
+    impl __rt::Insert for Place {
+        type InsertRole = roles::Clerk;
+        type New = NewPlace;
+        fn new_values(__row: NewPlace, __values: &mut __rt::Values) {
+            <Self as __rt::StoredKey>::set_some(__values, "key", __row.key);
+            <Option<String> as __rt::StoredAs>::set(__values, "name", __row.name);
+            <Kind as __rt::Stored>::set(__values, "kind", __row.r#type);
+            <Option<Uuid> as __rt::Stored>::set(__values, "parent_id", __row.parent_id);
+        }
+    }
+    __rt::inventory::submit! {
+        __rt::Registered(< Place as __rt::TenantTable > ::TABLE)
+    }
+};

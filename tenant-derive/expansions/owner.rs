@@ -1,0 +1,74 @@
+//! The owner's own example.
+
+#[derive(TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", delete = "admin")]
+struct Project {
+    id: Uuid,
+    organization_id: Uuid,
+}
+
+// ---- expands to ----
+
+#[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
+const _: () = {
+    use ::tenant_runtime::__private as __rt;
+    #[automatically_derived]
+    impl __rt::TenantTable for Project {
+        type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Id = Uuid;
+        const NAME: __rt::TableName = __rt::TableName {
+            schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
+            table: "projects",
+        };
+        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
+            rust_name: "Project",
+            file: ::core::file!(),
+            line: ::core::line!(),
+            name: <Self as __rt::TenantTable>::NAME,
+            doc: "",
+            tenancy: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+            scope: __rt::tenant_scope::<
+                Uuid,
+                <Self as __rt::TenantTable>::Tenancy,
+            >("organization_id"),
+            select: ::core::option::Option::Some(
+                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+            ),
+            insert: ::core::option::Option::None,
+            update: ::core::option::Option::None,
+            delete: ::core::option::Option::Some(
+                <<Self as __rt::Delete>::DeleteRole as __rt::Role>::NAME,
+            ),
+            columns: &[
+                __rt::ColumnDef {
+                    id: true,
+                    supplied: __rt::generated::<Uuid>(),
+                    ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
+                },
+                __rt::ColumnDef {
+                    supplied: false,
+                    ..__rt::column("organization_id", <Uuid as __rt::Stored>::TYPE)
+                },
+            ],
+            uniques: &[],
+            indexes: &[],
+        };
+    }
+    #[automatically_derived]
+    impl __rt::Select for Project {
+        type SelectRole = Viewer;
+        fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            ::core::result::Result::Ok(Self {
+                id: <Self as __rt::StoredKey>::read(__row)?,
+                organization_id: <Uuid as __rt::Stored>::read(__row)?,
+            })
+        }
+    }
+    #[automatically_derived]
+    impl __rt::Delete for Project {
+        type DeleteRole = Admin;
+    }
+    __rt::inventory::submit! {
+        __rt::Registered(< Project as __rt::TenantTable > ::TABLE)
+    }
+};

@@ -1,0 +1,212 @@
+//! A table as they are: ten fields and all four commands.
+
+/// A task of a project.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+pub struct Task {
+    pub id: Uuid,
+    pub organization_id: Uuid,
+    #[tenant(references = Project, on_delete = "cascade")]
+    pub project_id: Uuid,
+    pub title: String,
+    /// In Markdown.
+    pub description: Option<String>,
+    #[tenant(default = "'open'")]
+    pub status: Status,
+    #[tenant(index)]
+    pub due_at: Option<DateTime<Utc>>,
+    #[tenant(check = "position >= 0")]
+    pub position: i32,
+    pub tags: Vec<String>,
+    #[tenant(default = "now()")]
+    pub created_at: DateTime<Utc>,
+}
+
+// ---- expands to ----
+
+///A row to insert as a [`Task`]; a `None` for a column with a default takes it.
+#[derive(::core::fmt::Debug)]
+#[allow(
+    dead_code,
+    unused_qualifications,
+    clippy::option_option,
+    reason = "written by a derive"
+)]
+pub struct NewTask {
+    pub project_id: Uuid,
+    pub title: String,
+    /// In Markdown.
+    pub description: Option<String>,
+    pub status: ::core::option::Option<Status>,
+    pub due_at: Option<DateTime<Utc>>,
+    pub position: i32,
+    pub tags: Vec<String>,
+    pub created_at: ::core::option::Option<DateTime<Utc>>,
+}
+///What to change of a [`Task`]; a `None` leaves the column as it is.
+#[derive(::core::fmt::Debug, ::core::default::Default)]
+#[allow(
+    dead_code,
+    unused_qualifications,
+    clippy::option_option,
+    reason = "written by a derive"
+)]
+pub struct TaskChanges {
+    pub project_id: ::core::option::Option<Uuid>,
+    pub title: ::core::option::Option<String>,
+    /// In Markdown.
+    pub description: ::core::option::Option<Option<String>>,
+    pub status: ::core::option::Option<Status>,
+    pub due_at: ::core::option::Option<Option<DateTime<Utc>>>,
+    pub position: ::core::option::Option<i32>,
+    pub tags: ::core::option::Option<Vec<String>>,
+    pub created_at: ::core::option::Option<DateTime<Utc>>,
+}
+#[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
+const _: () = {
+    use ::tenant_runtime::__private as __rt;
+    #[automatically_derived]
+    impl __rt::TenantTable for Task {
+        type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Id = Uuid;
+        const NAME: __rt::TableName = __rt::TableName {
+            schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
+            table: "tasks",
+        };
+        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
+            rust_name: "Task",
+            file: ::core::file!(),
+            line: ::core::line!(),
+            name: <Self as __rt::TenantTable>::NAME,
+            doc: "A task of a project.",
+            tenancy: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+            scope: __rt::tenant_scope::<
+                Uuid,
+                <Self as __rt::TenantTable>::Tenancy,
+            >("organization_id"),
+            select: ::core::option::Option::Some(
+                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+            ),
+            insert: ::core::option::Option::Some(
+                <<Self as __rt::Insert>::InsertRole as __rt::Role>::NAME,
+            ),
+            update: ::core::option::Option::Some(
+                <<Self as __rt::Update>::UpdateRole as __rt::Role>::NAME,
+            ),
+            delete: ::core::option::Option::Some(
+                <<Self as __rt::Delete>::DeleteRole as __rt::Role>::NAME,
+            ),
+            columns: &[
+                __rt::ColumnDef {
+                    id: true,
+                    supplied: __rt::generated::<Uuid>(),
+                    ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
+                },
+                __rt::ColumnDef {
+                    supplied: false,
+                    ..__rt::column("organization_id", <Uuid as __rt::Stored>::TYPE)
+                },
+                __rt::ColumnDef {
+                    references: ::core::option::Option::Some(
+                        __rt::reference::<Uuid, Project>(__rt::OnDelete::Cascade),
+                    ),
+                    ..__rt::column("project_id", <Uuid as __rt::Stored>::TYPE)
+                },
+                __rt::column("title", <String as __rt::Stored>::TYPE),
+                __rt::ColumnDef {
+                    doc: "In Markdown.",
+                    ..__rt::column("description", <Option<String> as __rt::Stored>::TYPE)
+                },
+                __rt::ColumnDef {
+                    default: ::core::option::Option::Some("'open'"),
+                    ..__rt::column("status", <Status as __rt::Stored>::TYPE)
+                },
+                __rt::ColumnDef {
+                    index: true,
+                    ..__rt::column(
+                        "due_at",
+                        <Option<DateTime<Utc>> as __rt::Stored>::TYPE,
+                    )
+                },
+                __rt::ColumnDef {
+                    check: ::core::option::Option::Some("position >= 0"),
+                    ..__rt::column("position", <i32 as __rt::Stored>::TYPE)
+                },
+                __rt::column("tags", <Vec<String> as __rt::Stored>::TYPE),
+                __rt::ColumnDef {
+                    default: ::core::option::Option::Some("now()"),
+                    ..__rt::column("created_at", <DateTime<Utc> as __rt::Stored>::TYPE)
+                },
+            ],
+            uniques: &[],
+            indexes: &[],
+        };
+    }
+    #[automatically_derived]
+    impl __rt::Select for Task {
+        type SelectRole = Viewer;
+        fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            ::core::result::Result::Ok(Self {
+                id: <Self as __rt::StoredKey>::read(__row)?,
+                organization_id: <Uuid as __rt::Stored>::read(__row)?,
+                project_id: <Uuid as __rt::Stored>::read(__row)?,
+                title: <String as __rt::Stored>::read(__row)?,
+                description: <Option<String> as __rt::Stored>::read(__row)?,
+                status: <Status as __rt::Stored>::read(__row)?,
+                due_at: <Option<DateTime<Utc>> as __rt::Stored>::read(__row)?,
+                position: <i32 as __rt::Stored>::read(__row)?,
+                tags: <Vec<String> as __rt::Stored>::read(__row)?,
+                created_at: <DateTime<Utc> as __rt::Stored>::read(__row)?,
+            })
+        }
+    }
+    #[automatically_derived]
+    impl __rt::Insert for Task {
+        type InsertRole = Member;
+        type New = NewTask;
+        fn new_values(__row: NewTask, __values: &mut __rt::Values) {
+            <Uuid as __rt::Stored>::set(__values, "project_id", __row.project_id);
+            <String as __rt::Stored>::set(__values, "title", __row.title);
+            <Option<
+                String,
+            > as __rt::Stored>::set(__values, "description", __row.description);
+            <Status as __rt::Stored>::set_some(__values, "status", __row.status);
+            <Option<
+                DateTime<Utc>,
+            > as __rt::Stored>::set(__values, "due_at", __row.due_at);
+            <i32 as __rt::Stored>::set(__values, "position", __row.position);
+            <Vec<String> as __rt::Stored>::set(__values, "tags", __row.tags);
+            <DateTime<
+                Utc,
+            > as __rt::Stored>::set_some(__values, "created_at", __row.created_at);
+        }
+    }
+    #[automatically_derived]
+    impl __rt::Update for Task {
+        type UpdateRole = Member;
+        type Changes = TaskChanges;
+        fn changed_values(__row: TaskChanges, __values: &mut __rt::Values) {
+            <Uuid as __rt::Stored>::set_some(__values, "project_id", __row.project_id);
+            <String as __rt::Stored>::set_some(__values, "title", __row.title);
+            <Option<
+                String,
+            > as __rt::Stored>::set_some(__values, "description", __row.description);
+            <Status as __rt::Stored>::set_some(__values, "status", __row.status);
+            <Option<
+                DateTime<Utc>,
+            > as __rt::Stored>::set_some(__values, "due_at", __row.due_at);
+            <i32 as __rt::Stored>::set_some(__values, "position", __row.position);
+            <Vec<String> as __rt::Stored>::set_some(__values, "tags", __row.tags);
+            <DateTime<
+                Utc,
+            > as __rt::Stored>::set_some(__values, "created_at", __row.created_at);
+        }
+    }
+    #[automatically_derived]
+    impl __rt::Delete for Task {
+        type DeleteRole = Admin;
+    }
+    __rt::inventory::submit! {
+        __rt::Registered(< Task as __rt::TenantTable > ::TABLE)
+    }
+};

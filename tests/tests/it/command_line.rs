@@ -1,0 +1,321 @@
+//! The example's `gen-migrations`, driven as a person or a script drives it: files, exit codes, and every word it says.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use sqlx::Connection as _;
+use tenant_tests::{Database, Scratch, ask, connect, example_folder, own_server, run};
+
+const FILES: [&str; 3] = ["0001_init.down.sql", "0001_init.up.sql", "snapshot.json"];
+
+/// Builds the example's program, once, where this test was built, and returns its path.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let test = env::current_exe().expect("the test binary has a path");
+        let profile = test.ancestors().nth(2).expect("it is in `deps` of a profile's folder");
+        let target = profile.parent().expect("a target folder");
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "-q", "--bin", "gen-migrations", "--target-dir"]).arg(target);
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        let built = cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).status().expect("cargo runs");
+        assert!(built.success(), "the example does not build");
+        profile.join("gen-migrations")
+    })
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments).env_remove("DATABASE_URL").env_remove("RUST_BACKTRACE").stdin(Stdio::null());
+    command
+}
+
+/// What the program said, and how it ended.
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn of(mut command: Command) -> Self {
+        let output = command.output().expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes text");
+        let said = Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
+        assert!(!said.err.contains("panicked at"), "{said:?}");
+        said
+    }
+
+    /// Holds it to have ended well, without a word of complaint.
+    fn well(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""));
+        self.out
+    }
+
+    /// Holds it to have failed with exit code 1 and nothing on standard output, and returns what it complained of.
+    fn failed(self) -> String {
+        assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{}", self.err);
+        self.err
+    }
+}
+
+fn gen_migrations(arguments: &[&str]) -> Said {
+    Said::of(command(arguments))
+}
+
+/// Runs the program on a folder.
+fn on(folder: &Path, arguments: &[&str]) -> Said {
+    let folder = folder.to_str().expect("a path of ASCII");
+    gen_migrations(&[&["--dir", folder], arguments].concat())
+}
+
+/// A folder into which the migration was generated.
+fn generated() -> Scratch {
+    let folder = Scratch::new();
+    on(folder.path(), &[]).well();
+    folder
+}
+
+#[test]
+fn the_files_are_the_same_bytes_everywhere_and_the_committed_ones() {
+    let (one, other) = (generated(), Scratch::new());
+    on(&other.join("not/there/yet"), &[]).well();
+    let read = |folder: &Path| -> BTreeMap<_, _> {
+        FILES.into_iter().map(|file| (file, fs::read_to_string(folder.join(file)).expect(file))).collect()
+    };
+    let (files, committed) = (read(one.path()), read(&example_folder()));
+    assert_eq!(one.files().into_keys().collect::<Vec<_>>(), FILES);
+    assert_eq!(files, read(&other.join("not/there/yet")));
+    assert!(files == committed, "run `cargo run --bin gen-migrations` and commit what it writes");
+}
+
+#[test]
+fn what_was_written_is_said_with_who_may_do_what_and_what_to_do_next() {
+    let folder = Scratch::new();
+    let said = on(folder.path(), &[]).well();
+    let parts = [
+        "tenant-examples: 7 tables, roles app_viewer, app_member (includes app_viewer), app_admin (includes app_member)",
+        "app.projects       organization_id  app_viewer  app_member  app_member  app_admin",
+        "app.users          (global)         -           -           -           -",
+        "0001_init.up.sql",
+        "next: read the SQL, commit it, and try it on a private PostgreSQL with\n  cargo run --bin gen-migrations apply",
+    ];
+    let missing: Vec<&str> = parts.into_iter().filter(|part| !said.contains(part)).collect();
+    assert_eq!(missing, Vec::<&str>::new(), "{said}");
+}
+
+#[test]
+fn the_second_time_there_is_nothing_to_do() {
+    let folder = generated();
+    let before = folder.files();
+    let said = on(folder.path(), &[]).well();
+    assert_eq!((said.starts_with("nothing to do: "), folder.files() == before), (true, true), "{said}");
+}
+
+#[test]
+fn show_prints_the_migration_and_writes_nothing() {
+    let folder = Scratch::new();
+    let shown = on(&folder.join("new"), &["show"]).well();
+    let committed = fs::read_to_string(example_folder().join("0001_init.up.sql")).expect("the committed file");
+    assert!(shown == committed && folder.files().is_empty(), "{shown}");
+}
+
+#[test]
+fn the_exit_code_says_whether_the_command_line_made_sense() {
+    let codes = [&["--help"][..], &["apply", "--help"], &["--version"], &["--dri", "x"], &["generate"], &["--dir"]];
+    let codes = codes.map(|arguments| gen_migrations(arguments).code);
+    assert_eq!(codes, [Some(0), Some(0), Some(0), Some(2), Some(2), Some(2)]);
+}
+
+#[test]
+fn a_misspelt_flag_is_answered_with_the_right_one() {
+    let said = gen_migrations(&["--dri", "x"]);
+    assert!(said.err.contains("--dir") && said.err.contains("--help"), "{}", said.err);
+}
+
+#[test]
+fn a_folder_that_cannot_be_is_refused_with_what_to_do() {
+    let scratch = Scratch::new();
+    scratch.write("file", "");
+    let mut wrong = Vec::new();
+    for folder in [scratch.join("file"), scratch.join("file/below"), "/proc/nothing".into(), "/proc/self/mem/x".into()]
+    {
+        let said = on(&folder, &[]).failed();
+        let named = said.contains(&folder.display().to_string());
+        if !named || !said.starts_with("error: cannot ") || !said.contains("help: ") || !said.contains("--dir <FOLDER>")
+        {
+            wrong.push(said);
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn numbers_go_on_after_migrations_written_by_hand() {
+    let folder = Scratch::new();
+    folder.write("0007_by_hand.sql", "CREATE TABLE public.by_hand ();");
+    folder.write("README.md", "no migration");
+    on(folder.path(), &[]).well();
+    let database = Database::empty().await;
+    let applied = on(folder.path(), &["apply", "--database-url", &database.admin_url()]);
+    let versions = "SELECT string_agg(version::text, ' ' ORDER BY version) FROM _sqlx_migrations";
+    let versions = ask(&mut database.admin().await, versions).await;
+    assert_eq!(
+        (folder.join("0008_init.up.sql").exists(), versions.as_str(), applied.out.starts_with("applied 2 of 2")),
+        (true, "7 8", true),
+        "{applied:?}"
+    );
+}
+
+#[test]
+fn a_snapshot_that_is_broken_newer_or_gone_is_said_so_and_nothing_is_written() {
+    let folder = generated();
+    let snapshot = fs::read_to_string(folder.join("snapshot.json")).expect("the snapshot");
+    let newer = snapshot.replacen("\"format\": 1", "\"format\": 2", 1);
+    let unknown = snapshot.replacen("\"product\"", "\"colour\": 1, \"product\"", 1);
+    let forged = snapshot.replacen("now()", "now(); DROP TABLE x", 1);
+    assert!(newer != snapshot && unknown != snapshot && forged != snapshot);
+    let cases = [
+        (Some(&snapshot[..100]), "take it from version control again"),
+        (Some(""), "take it from version control again"),
+        (Some(&newer), "it has format 2, and this version reads format 1; use the version that wrote it"),
+        (Some(&unknown), "take it from version control again"),
+        (Some(&forged), "take it from version control again"),
+        (None, "take it from version control again; or, if no migration has run anywhere, delete the generated files"),
+    ];
+    let mut wrong = Vec::new();
+    for (text, next) in cases {
+        match text {
+            Some(text) => folder.write("snapshot.json", text),
+            None => fs::remove_file(folder.join("snapshot.json")).expect("it is there"),
+        }
+        // A generated file that is not the one that would be written now.
+        folder.write("0001_init.up.sql", "-- Generated by `cargo run --bin gen-migrations`, once");
+        let before = folder.files();
+        let said = on(folder.path(), &[]).failed();
+        if !said.replace("\n  ", " ").contains(next) || !said.contains("snapshot.json") || folder.files() != before {
+            wrong.push(said);
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn a_run_that_was_killed_before_it_was_done_is_completed_by_the_next() {
+    let folder = generated();
+    let whole = folder.files();
+    let mut wrong = Vec::new();
+    for left in [&FILES[1..2], &["0001_init.down.sql", "0001_init.up.sql"]] {
+        for file in FILES.iter().filter(|file| !left.contains(file)) {
+            fs::remove_file(folder.join(file)).expect("it is there");
+        }
+        on(folder.path(), &[]).well();
+        if folder.files() != whole {
+            wrong.push(format!("{left:?}: {:?}", folder.files().keys()));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn apply_says_where_no_server_listens_and_keeps_the_password_to_itself() {
+    let url = "postgres://boss:s3cret-word@127.0.0.1:1/acme";
+    let said = gen_migrations(&["apply", "--database-url", url]).failed();
+    assert!(
+        said.starts_with("error: cannot connect to `acme` at 127.0.0.1:1 as `boss`: no server listens at 127.0.0.1:1; start PostgreSQL")
+            && !said.contains("s3cret"),
+        "{said}"
+    );
+}
+
+#[test]
+fn apply_shows_what_a_url_looks_like_and_no_part_of_one_that_is_none() {
+    let said = gen_migrations(&["apply", "--database-url", "postgres//boss:s3cret-word@host"]).failed();
+    assert!(said.contains("postgres://login:password@host:5432/database") && !said.contains("s3cret"), "{said}");
+}
+
+#[tokio::test]
+async fn apply_says_that_a_password_is_wrong_and_does_not_repeat_it() {
+    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+    let mut postgres = connect(&server.admin_url()).await;
+    run(&mut postgres, "CREATE ROLE boss LOGIN PASSWORD 'the-right-one'").await.expect("a superuser may");
+    let rules = "local all postgres trust\nlocal all all scram-sha-256\n";
+    fs::write(server.data_dir().join("pg_hba.conf"), rules).expect("the server's file is ours");
+    run(&mut postgres, "SELECT pg_reload_conf()").await.expect("a superuser may");
+    // The server reads the file in its own time.
+    let trusted = server.url("boss", "postgres");
+    while let Ok(connection) = sqlx::PgConnection::connect(&trusted).await {
+        connection.close().await.expect("closes");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let url = trusted.replacen("boss@", "boss:s3cret-word@", 1);
+    let said = gen_migrations(&["apply", "--database-url", &url]).failed();
+    assert!(said.contains("the password of `boss` is wrong") && !said.contains("s3cret"), "{said}");
+}
+
+#[tokio::test]
+async fn apply_takes_the_database_of_the_environment_and_says_when_there_is_nothing_left() {
+    let database = Database::empty().await;
+    let mut said = Vec::new();
+    for _ in 0..2 {
+        let mut apply = command(&["apply"]);
+        apply.env("DATABASE_URL", database.admin_url());
+        said.push(Said::of(apply));
+    }
+    assert!(
+        said[0].out.starts_with("applied 1 of 1 migrations in ")
+            && said[0].err.starts_with("  applied 0001_init.up.sql in ")
+            && said[1].out.starts_with("nothing to do: ")
+            && said.iter().all(|said| said.code == Some(0)),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn apply_without_a_database_tries_the_migrations_on_a_private_one() {
+    let said = gen_migrations(&["apply"]);
+    assert!(
+        said.code == Some(0)
+            && said.out.starts_with("applied 1 of 1 migrations in ")
+            && said.out.contains("tried on a private PostgreSQL ")
+            && said.out.contains("no database of yours was touched")
+            && said.out.contains("gen-migrations apply --database-url postgres://"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn apply_asks_to_generate_first_where_the_models_are_ahead() {
+    let folder = Scratch::new();
+    let said = on(folder.path(), &["apply"]).failed();
+    assert_eq!(
+        said,
+        "error: the models say more than the migrations folder\n  help: first write what is missing: cargo run --bin \
+         gen-migrations\n"
+    );
+}
+
+#[test]
+fn who_stops_reading_gets_no_complaint() {
+    let folder = Scratch::new();
+    let dir = folder.path().to_str().expect("a path of ASCII").to_owned();
+    let mut ends = Vec::new();
+    for arguments in [&["--dir", &dir, "show"][..], &["--help"], &["--dir", &dir], &["--dir", &dir]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = command(arguments);
+        command.stdout(writer).stderr(Stdio::piped());
+        let output = command.spawn().and_then(|child| child.wait_with_output()).expect("the program runs");
+        ends.push((output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    assert_eq!(ends, vec![(Some(0), String::new()); 4]);
+}

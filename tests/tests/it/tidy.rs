@@ -1,0 +1,209 @@
+//! The house rules that a program can hold: module heads, sizes, layers, and words that must not be there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The modules of tenant-runtime in the order of the data flow: each imports only what stands before it.
+///
+/// `lib.rs` names all of them, being the front of the house.
+const LAYERS: [&str; 16] = [
+    "ident", "model", "registry", "check", "snapshot", "diff", "plan", "sql", "tenant", "roles", "error", "db", "repo",
+    "migrate", "server", "cli",
+];
+
+/// Imports against the order, each with its reason.
+const EXCEPTIONS: [(&str, &str, &str); 0] = [];
+
+/// The generator's core, which computes and touches nothing.
+const PURE: [&str; 7] = ["ident", "model", "check", "snapshot", "diff", "plan", "sql"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_owned()
+}
+
+/// The `.rs` files under a folder, without those that are inputs or outputs of tests.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("a file").path();
+        if path.is_dir() && !["ui", "expand", "snapshots", "golden"].iter().any(|name| path.ends_with(name)) {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// All files of which the rules speak, by their path from the workspace's root, with their text.
+fn all() -> BTreeMap<String, String> {
+    let folders = ["tenant-derive/src", "tenant-runtime/src", "examples/src", "tests/src", "tests/tests"];
+    let files = folders.into_iter().flat_map(|folder| sources(&root().join(folder)));
+    files.map(|path| (shown(&path), fs::read_to_string(&path).expect("a text"))).collect()
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).expect("it is below").display().to_string()
+}
+
+/// The files of tenant-runtime with their module, `lib.rs` left out, and without comments and tests.
+fn modules() -> Vec<(String, String, String)> {
+    let prefix = "tenant-runtime/src/";
+    let own = all().into_iter().filter_map(|(path, text)| Some((path.strip_prefix(prefix)?.to_owned(), text)));
+    let code = own.filter(|(path, _)| path != "lib.rs" && !path.ends_with("tests.rs")).map(|(path, text)| {
+        let module = path.split(['/', '.']).next().expect("a name").to_owned();
+        let text = text.split("#[cfg(test)]\nmod tests").next().expect("a part").to_owned();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        (module, path, code)
+    });
+    code.collect()
+}
+
+/// The modules that follow on `crate::`, one or a list in braces.
+fn imports(code: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (at, found) in code.match_indices("crate::") {
+        if code[..at].ends_with('$') {
+            continue;
+        }
+        let rest = &code[at + found.len()..];
+        let mut depth = 0;
+        let mut word = String::new();
+        for c in rest.chars() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                c if depth <= 1 && (c.is_alphanumeric() || c == '_') => word.push(c),
+                _ if depth > 1 => {}
+                // The first name of a path is the module; what follows on it is not.
+                ':' if !word.is_empty() => {
+                    names.insert(std::mem::take(&mut word));
+                    word.push('!');
+                }
+                c if c == ',' || depth == 0 => {
+                    names.insert(std::mem::take(&mut word));
+                }
+                _ => {}
+            }
+            if depth == 0 && !(c.is_alphanumeric() || c == '_') {
+                break;
+            }
+        }
+        names.insert(word);
+    }
+    names.retain(|name| !name.is_empty() && !name.starts_with('!'));
+    names
+}
+
+#[test]
+fn every_file_begins_by_saying_what_lives_in_it() {
+    let silent: Vec<String> =
+        all().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(path, _)| path).collect();
+    assert_eq!(silent, Vec::<String>::new());
+}
+
+#[test]
+fn no_file_is_longer_than_450_lines() {
+    let long = all().into_iter().map(|(path, text)| (path, text.lines().count())).filter(|(_, lines)| *lines > 450);
+    assert_eq!(long.collect::<Vec<_>>(), []);
+}
+
+#[test]
+fn nothing_is_left_half_done() {
+    // Put together here, lest this file find itself.
+    let words = [["todo", "!("], ["unimplemented", "!("], ["dbg", "!("], ["#[ig", "nore"], ["FIX", "ME"], ["XX", "X:"]];
+    let words = words.map(|word| word.concat());
+    let found = all().into_iter().flat_map(|(path, text)| {
+        words
+            .clone()
+            .into_iter()
+            .filter(move |word| text.contains(word.as_str()))
+            .map(move |word| format!("{path}: {word}"))
+    });
+    assert_eq!(found.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn dynamic_sql_becomes_a_statement_in_one_file() {
+    let files: Vec<String> =
+        modules().into_iter().filter(|(_, _, code)| code.contains("AssertSqlSafe")).map(|(_, path, _)| path).collect();
+    assert_eq!(files, ["db/text.rs"]);
+}
+
+#[test]
+fn the_generators_core_touches_nothing_outside() {
+    let outside = ["sqlx", "tokio", "fs", "env", "time", "net", "process", "thread", "HashMap", "HashSet"];
+    let mut found = Vec::new();
+    for (module, path, code) in modules() {
+        if !PURE.contains(&module.as_str()) {
+            continue;
+        }
+        let words: Vec<&str> = code.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+        let uses = code.split("use std::").skip(1).map(|rest| rest.split(';').next().unwrap_or_default());
+        let std: BTreeSet<&str> = uses.flat_map(|rest| rest.split(|c: char| !c.is_alphanumeric())).collect();
+        for name in outside {
+            if std.contains(name) || code.contains(&format!("{name}::")) && words.contains(&name) {
+                found.push(format!("{path}: {name}"));
+            }
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn each_module_imports_only_what_stands_before_it() {
+    let place = |module: &str| LAYERS.iter().position(|layer| *layer == module);
+    let mut wrong = Vec::new();
+    for (module, path, code) in modules() {
+        let Some(own) = place(&module) else {
+            wrong.push(format!("{path}: `{module}` has no place in `LAYERS`"));
+            continue;
+        };
+        for import in imports(&code) {
+            // What is not a module is an item that lib.rs hands on, of whose module the name says nothing.
+            let before = place(&import).is_some_and(|other| other <= own);
+            if !before && !EXCEPTIONS.iter().any(|(from, to, _)| *from == module && *to == import) {
+                wrong.push(format!("{path}: crate::{import}"));
+            }
+        }
+    }
+    // Upwards out of its module no file goes by `super`, which would pass by the rule.
+    let climbs = |path: &str, code: &str| {
+        let top = !path.contains('/') || path.ends_with("/mod.rs");
+        code.contains("super::super::") || top && code.contains("super::")
+    };
+    wrong.extend(
+        modules().into_iter().filter(|(_, path, code)| climbs(path, code)).map(|(_, path, _)| path + ": super::"),
+    );
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn the_layers_are_all_there() {
+    let modules: BTreeSet<String> = modules().into_iter().map(|(module, ..)| module).collect();
+    assert_eq!(modules, LAYERS.map(str::to_owned).into());
+}
+
+#[test]
+fn every_member_keeps_the_lints_of_the_workspace() {
+    let manifest = |member: &str| fs::read_to_string(root().join(member).join("Cargo.toml")).expect(member);
+    let workspace = manifest(".");
+    let members = workspace.lines().find_map(|line| line.strip_prefix("members = ")).expect("the members");
+    let members = members.split('"').skip(1).step_by(2);
+    let without: Vec<&str> = members.filter(|member| !manifest(member).contains("[lints]\nworkspace = true")).collect();
+    // Tests unwrap and print as they like, so theirs are a list of its own.
+    let own = manifest("tests").contains("[lints.rust]\nunsafe_code = \"forbid\"\nmissing_docs = \"warn\"");
+    assert_eq!((without, own), (vec!["tests"], true));
+}
+
+#[test]
+fn imports_are_read_alone_in_lists_and_nested() {
+    let code =
+        "use crate::a::B;\nuse crate::{\n    c,\n    d::{e, f::G},\n    h::I,\n};\nlet x = crate::j::k(); $crate::l!()";
+    let found = imports(code);
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), ["a", "c", "d", "h", "j"]);
+}

@@ -1,0 +1,12 @@
+//! A label holds no data.
+
+use tenant_runtime::TenantEnum;
+
+#[derive(TenantEnum)]
+enum Status {
+    Open,
+    Closed(String),
+    Moved { to: i64 },
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+//! PostgreSQL would cut a longer name off without a word.
+
+use tenant_runtime::TenantTable;
+use uuid::Uuid;
+
+#[derive(TenantTable)]
+#[tenant(global, table = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", schema = "ääääääääääääääääääääääääääääääää")]
+struct Country {
+    #[tenant(column = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")]
+    id: Uuid,
+    // 63 bytes: this one is fine.
+    ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc: String,
+    dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd: String,
+}
+
+#[derive(TenantTable)]
+#[tenant(global)]
+struct Eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee {
+    id: Uuid,
+}
+
+fn main() {}

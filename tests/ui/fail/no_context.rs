@@ -1,0 +1,23 @@
+//! Without a tenant context no query compiles: not on a pool, a connection or the database handle.
+
+use tenant_runtime::{
+    Repository, TenantDb, TenantTable,
+    roles::{Admin, Member, Viewer},
+};
+use uuid::Uuid;
+
+#[derive(Debug, TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", insert = "member", delete = "admin")]
+struct Project {
+    id: Uuid,
+    organization_id: Uuid,
+    name: String,
+}
+
+async fn queries(pool: &sqlx::PgPool, connection: &mut sqlx::PgConnection, db: &TenantDb) {
+    let _ = Project::find(pool, Uuid::nil()).await;
+    let _ = Project::count(connection).await;
+    let _ = Project::delete(db, Uuid::nil()).await;
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! A table belongs to tenants or to nobody.
+
+use tenant_runtime::{TenantTable, roles::Viewer};
+use uuid::Uuid;
+
+#[derive(TenantTable)]
+#[tenant(org = "organization_id", global, select = "viewer")]
+struct Project {
+    id: Uuid,
+    organization_id: Uuid,
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+//! What a field refers to is a table.
+
+use tenant_runtime::TenantTable;
+use uuid::Uuid;
+
+struct Country;
+
+#[derive(TenantTable)]
+#[tenant(global)]
+struct City {
+    id: Uuid,
+    #[tenant(references = Country)]
+    country_id: Uuid,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! A table has no type parameters.
+
+use tenant_runtime::TenantTable;
+
+#[derive(TenantTable)]
+#[tenant(global)]
+struct Project<'a, T> {
+    id: i64,
+    data: &'a T,
+}
+
+fn main() {}

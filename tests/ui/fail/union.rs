@@ -1,0 +1,11 @@
+//! A union is no table.
+
+use tenant_runtime::TenantTable;
+
+#[derive(TenantTable)]
+#[tenant(global)]
+union Project {
+    id: i64,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! A table has columns.
+
+use tenant_runtime::TenantTable;
+
+#[derive(TenantTable)]
+#[tenant(global)]
+struct Project;
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! An attribute that is not known is no comment: it would leave a rule out.
+
+use tenant_runtime::{TenantTable, roles::Viewer};
+use uuid::Uuid;
+
+#[derive(TenantTable)]
+#[tenant(org = "organization_id", slect = "viewer", select = "viewer", colour = "red")]
+struct Project {
+    #[tenant(idd)]
+    id: Uuid,
+    organization_id: Uuid,
+}
+
+fn main() {}

@@ -1,0 +1,43 @@
+//! Keywords as names: the column is called what the field means.
+#![deny(warnings)]
+
+use tenant_runtime::{
+    TenantEnum, TenantTable,
+    roles::{Member, Viewer},
+};
+use uuid::Uuid;
+
+#[derive(Debug, TenantTable)]
+#[tenant(org = "crate_", select = "viewer", insert = "member", update = "member", unique(r#type, r#match))]
+pub struct r#Struct {
+    pub id: Uuid,
+    pub crate_: Uuid,
+    pub r#type: String,
+    #[tenant(default = "1")]
+    pub r#match: i32,
+    pub r#enum: r#Kind,
+}
+
+#[derive(Debug, TenantEnum)]
+pub enum r#Kind {
+    r#Static,
+}
+
+/// Lower case, and a keyword.
+#[allow(non_camel_case_types, reason = "it is the point of the test")]
+#[derive(Debug, TenantTable)]
+#[tenant(global, select = Viewer, insert = Member)]
+pub struct r#for {
+    #[tenant(id, supplied)]
+    pub r#loop: String,
+}
+
+fn main() {
+    let names: Vec<_> = Struct::TABLE.columns.iter().map(|column| (column.field, column.name)).collect();
+    assert_eq!(names[2..], [("type", "type"), ("match", "match"), ("enum", "enum")]);
+    assert_eq!(Struct::TABLE.uniques, [["type", "match"]]);
+    assert_eq!((Struct::NAME.table, r#for::NAME.table), ("structs", "fors"));
+    let _ = NewStruct { r#type: String::new(), r#match: None, r#enum: Kind::Static };
+    let _ = StructChanges { r#type: None, ..Default::default() };
+    let _ = Newfor { r#loop: String::new() };
+}

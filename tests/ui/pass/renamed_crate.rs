@@ -1,0 +1,48 @@
+//! The runtime under another name, at each place where its path can start.
+#![deny(warnings)]
+
+extern crate tenant_runtime as elsewhere;
+
+mod deep {
+    pub(crate) use elsewhere as within;
+}
+
+use deep::within as here;
+
+#[derive(Debug, TenantTable)]
+#[tenant(crate = ::elsewhere, global, select = "viewer", update = "viewer")]
+pub struct Country {
+    pub id: i64,
+    #[tenant(sql_type = "citext")]
+    pub name: String,
+}
+
+#[derive(Debug, here::TenantTable)]
+#[tenant(crate = crate::deep::within, global)]
+pub struct City {
+    pub id: i64,
+    pub size: Size,
+}
+
+#[derive(Debug, here::TenantTable)]
+#[tenant(crate = "here", global)]
+pub struct Street {
+    pub id: i64,
+}
+
+#[derive(Debug, here::TenantEnum)]
+#[tenant(crate = here)]
+pub enum Size {
+    Small,
+    Large,
+}
+
+use elsewhere::roles::Viewer;
+
+fn main() {
+    let names = [Country::NAME, City::NAME, Street::NAME].map(|name| name.table);
+    assert_eq!(names, ["countries", "cities", "streets"]);
+    let _ = (CountryChanges::default(), Size::Small, Size::Large);
+}
+
+use elsewhere::TenantTable;
