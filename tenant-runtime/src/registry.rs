@@ -1,5 +1,7 @@
 //! The tables that were derived in the crates that are linked into this program.
 
+use std::path::Path;
+
 use crate::model::def::TableDef;
 
 /// One derived table. Submitted by the derive.
@@ -13,13 +15,13 @@ inventory::collect!(Registered);
 #[derive(Debug, Clone)]
 pub struct Models {
     /// The product's name: that of the package in which `models!` stands.
-    pub(crate) product: &'static str,
+    product: &'static str,
     /// That package's folder, under which the migrations live.
-    pub(crate) manifest_dir: &'static str,
+    manifest_dir: &'static str,
     /// The crates that `models!` names, as written.
-    pub(crate) crates: &'static [&'static str],
+    crates: &'static [&'static str],
     /// The tables, sorted by name.
-    pub(crate) tables: Vec<&'static TableDef>,
+    tables: Vec<&'static TableDef>,
 }
 
 impl Models {
@@ -43,6 +45,24 @@ impl Models {
     pub fn only(mut self, tables: impl IntoIterator<Item = &'static TableDef>) -> Self {
         self.tables = tables.into_iter().collect();
         self.sorted()
+    }
+
+    /// Returns the product's name, by which its roles are marked.
+    #[must_use]
+    pub fn product(&self) -> &'static str {
+        self.product
+    }
+
+    /// Returns the folder of the package in which `models!` stands, as it was when the program was built.
+    #[must_use]
+    pub fn package_folder(&self) -> &'static Path {
+        Path::new(self.manifest_dir)
+    }
+
+    /// Returns the crates that `models!` names.
+    #[must_use]
+    pub fn crates(&self) -> &'static [&'static str] {
+        self.crates
     }
 
     /// Returns the tables, sorted by schema and name.

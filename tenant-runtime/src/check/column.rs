@@ -79,9 +79,12 @@ fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findi
     }
 }
 
-/// Says whether the database makes the column's values: it is the whole key, and the app does not supply it.
+/// Says whether the database makes the column's values: it is the whole key, and nothing else supplies it.
 fn made_by_database(def: &TableDef, column: &ColumnDef) -> bool {
-    column.id && !column.supplied && id_columns(def).len() == 1
+    // A key that is the tenant's own comes from the context where rows are inserted in it, or from the table of tenants.
+    let from_context = def.scope == (ScopeDef::Tenant { column: column.name })
+        && (def.insert.is_some() || column.references.is_some());
+    column.id && !column.supplied && id_columns(def).len() == 1 && !from_context
 }
 
 /// Lowers the CHECK constraints, those of labelled columns included.

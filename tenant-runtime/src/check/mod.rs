@@ -63,7 +63,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     }
     let mut schemas: Vec<Ident> = tables.keys().map(|name| name.schema.clone()).collect();
     schemas.dedup();
-    let schema = Schema { product: models.product.to_owned(), roles: tenancy.roles, schemas, tables };
+    let schema = Schema { product: models.product().to_owned(), roles: tenancy.roles, schemas, tables };
     Ok(Checked { schema, warnings: findings })
 }
 
@@ -74,8 +74,9 @@ struct Known {
 }
 
 fn empty_help(models: &Models) -> String {
-    let package = models.crates.first().map_or_else(|| models.product.replace('-', "_"), |krate| (*krate).to_owned());
-    if models.crates.is_empty() {
+    let package =
+        models.crates().first().map_or_else(|| models.product().replace('-', "_"), |krate| (*krate).to_owned());
+    if models.crates().is_empty() {
         format!(
             "name the crates that hold the models, or they are not linked: `tenant_runtime::models![{package}]`; then \
              write `#[derive(TenantTable)]` on a struct there"

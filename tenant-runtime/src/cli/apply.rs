@@ -23,14 +23,13 @@ pub(super) fn apply(
     models: &Models,
     folder: &Folder,
     database_url: Option<&str>,
+    again: &str,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     if generate(models, folder)?.migration.is_some() {
-        return Err(Failure::Message(
-            "the models say more than the migrations folder\n  help: first write what is missing: cargo run --bin \
-             gen-migrations"
-                .into(),
-        ));
+        return Err(Failure::Message(format!(
+            "the models say more than the migrations folder\n  help: first write what is missing: {again}"
+        )));
     }
     match database_url {
         Some(url) => {
@@ -47,7 +46,7 @@ pub(super) fn apply(
                 server.origin()
             )?;
             writeln!(out, "\nto apply them for good, name the database as its administrator:")?;
-            writeln!(out, "  cargo run --bin gen-migrations apply --database-url postgres://admin@host/database")?;
+            writeln!(out, "  {again} apply --database-url postgres://admin@host/database")?;
         }
     }
     Ok(())
@@ -85,10 +84,13 @@ fn summary(applied: &Applied) -> String {
     }
 }
 
-/// Writes an error with what caused it, a line each.
+/// Writes an error with what caused it, a line each. Some errors of sqlx end in their cause already.
 fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}\n  caused by: {cause}"))
+    let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
+    causes.fold(error.to_string(), |text, cause| match text.ends_with(&cause) {
+        true => text,
+        false => format!("{text}\n  caused by: {cause}"),
+    })
 }
 
 fn seconds(elapsed: Duration) -> String {

@@ -7,7 +7,7 @@ mod report;
 
 use std::{
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -61,9 +61,13 @@ pub fn main(models: Models) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version go to standard output and are no mistake.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            // It repeats what was typed, which may be a URL with a password in the wrong place.
+            let _ = write!(io::stderr(), "{}", without_passwords(&error.to_string()));
+            return ExitCode::from(2);
         }
     };
     let folder = Folder::new(arguments.dir.unwrap_or_else(|| default_folder(&models)));
@@ -71,7 +75,9 @@ pub fn main(models: Models) -> ExitCode {
     let result = match arguments.command {
         None => write(&models, &folder, &mut out),
         Some(Command::Show) => show(&models, &folder, &mut out),
-        Some(Command::Apply { database_url }) => apply::apply(&models, &folder, database_url.as_deref(), &mut out),
+        Some(Command::Apply { database_url }) => {
+            apply::apply(&models, &folder, database_url.as_deref(), &again(&models, &folder), &mut out)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -83,6 +89,27 @@ pub fn main(models: Models) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Leaves out what stands between `://user:` and `@`.
+fn without_passwords(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + 3);
+        out.push_str(before);
+        // A password may hold any sign but a blank or a quote, so the last `@` of the word ends it.
+        let word = url.find(|c: char| c.is_whitespace() || c == '\'').unwrap_or(url.len());
+        rest = match url[..word].rfind('@').and_then(|end| Some((url[..end].find(':')?, end))) {
+            Some((colon, end)) => {
+                out.push_str(&url[..colon]);
+                out.push_str(":…");
+                &url[end..]
+            }
+            None => url,
+        };
+    }
+    out + rest
 }
 
 /// What ends a command with exit code 1.
@@ -106,9 +133,19 @@ impl From<GenerateError> for Failure {
     }
 }
 
+/// The command line that works on the same folder again, up to the command.
+fn again(models: &Models, folder: &Folder) -> String {
+    let program = "cargo run --bin gen-migrations";
+    if folder.path() == default_folder(models) {
+        program.to_owned()
+    } else {
+        format!("{program} -- --dir '{}'", folder.path().display())
+    }
+}
+
 /// The folder beside the sources of the program; where those are elsewhere by now, beside the caller.
 fn default_folder(models: &Models) -> PathBuf {
-    let package = Path::new(models.manifest_dir);
+    let package = models.package_folder();
     if package.is_dir() { package.join("migrations") } else { PathBuf::from("migrations") }
 }
 
@@ -118,7 +155,7 @@ fn write(models: &Models, folder: &Folder, out: &mut impl io::Write) -> Result<(
     let written = generated.write(folder).map_err(|error| Failure::Message(error.to_string()))?;
     match written {
         None => report::nothing_to_do(folder, &generated.checked.schema, out)?,
-        Some(written) => report::written(&written, &generated.checked.schema, out)?,
+        Some(written) => report::written(&written, &generated.checked.schema, &again(models, folder), out)?,
     }
     Ok(())
 }
@@ -131,4 +168,15 @@ fn show(models: &Models, folder: &Folder, out: &mut impl io::Write) -> Result<()
         Some((_, migration)) => out.write_all(migration.up.as_bytes())?,
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_not_repeated() {
+        let text = "unexpected 'postgres://u:s@c:r@h/d' and 'postgres://u@h/d' and https://x.y/z";
+        assert_eq!(without_passwords(text), "unexpected 'postgres://u:…@h/d' and 'postgres://u@h/d' and https://x.y/z");
+    }
 }

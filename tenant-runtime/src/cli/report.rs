@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Says what was written, after who may do what.
-pub(super) fn written(written: &Written, schema: &Schema, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn written(written: &Written, schema: &Schema, again: &str, out: &mut impl Write) -> io::Result<()> {
     matrix(schema, out)?;
     writeln!(out, "\nwrote")?;
     let paths: Vec<_> = written.files.iter().map(|(path, lines)| (short(path), lines)).collect();
@@ -22,10 +22,7 @@ pub(super) fn written(written: &Written, schema: &Schema, out: &mut impl Write) 
     for (path, lines) in paths {
         writeln!(out, "  {path:width$}  {lines:>4} lines")?;
     }
-    writeln!(
-        out,
-        "\nnext: read the SQL, commit it, and try it on a private PostgreSQL with\n  cargo run --bin gen-migrations apply"
-    )
+    writeln!(out, "\nnext: read the SQL, commit it, and try it on a private PostgreSQL with\n  {again} apply")
 }
 
 /// Says that the folder is up to date.

@@ -178,7 +178,10 @@ fn write_through(path: &Path, text: &str) -> io::Result<()> {
 #[non_exhaustive]
 pub enum FolderError {
     /// A file or the folder cannot be read.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error(
+        "cannot read `{}`: {source}\n  help: see that its folder is one and may be read, or name another: --dir <FOLDER>",
+        path.display()
+    )]
     Read {
         /// Which.
         path: PathBuf,

@@ -96,7 +96,7 @@ async fn the_boot_guard_refuses_a_login_that_needs_no_set_role() {
 async fn the_boot_guard_refuses_a_login_with_settings_that_say_who_acts() {
     let database = Database::create().await;
     let (name, mut admin) = login(&database, "NOINHERIT").await;
-    for setting in ["role = app_admin", "search_path = evil", "app.organization_id = 'x'", "statement_timeout = 9"] {
+    for setting in ["role = app_admin", "search_path = evil", "app.organization_id = 'x'", "statement_timeout = '9s'"] {
         run(&mut admin, &format!("ALTER ROLE {name} SET {setting}")).await;
     }
     let findings = findings(&database, &name, admin).await;

@@ -102,12 +102,14 @@ fn the_files_are_the_same_bytes_everywhere_and_the_committed_ones() {
 fn what_was_written_is_said_with_who_may_do_what_and_what_to_do_next() {
     let folder = Scratch::new();
     let said = on(folder.path(), &[]).well();
+    let next = format!("cargo run --bin gen-migrations -- --dir '{}' apply", folder.path().display());
     let parts = [
+        next.as_str(),
         "tenant-examples: 7 tables, roles app_viewer, app_member (includes app_viewer), app_admin (includes app_member)",
         "app.projects       organization_id  app_viewer  app_member  app_member  app_admin",
         "app.users          (global)         -           -           -           -",
         "0001_init.up.sql",
-        "next: read the SQL, commit it, and try it on a private PostgreSQL with\n  cargo run --bin gen-migrations apply",
+        "next: read the SQL, commit it, and try it on a private PostgreSQL with\n",
     ];
     let missing: Vec<&str> = parts.into_iter().filter(|part| !said.contains(part)).collect();
     assert_eq!(missing, Vec::<&str>::new(), "{said}");
@@ -138,8 +140,8 @@ fn the_exit_code_says_whether_the_command_line_made_sense() {
 
 #[test]
 fn a_misspelt_flag_is_answered_with_the_right_one() {
-    let said = gen_migrations(&["--dri", "x"]);
-    assert!(said.err.contains("--dir") && said.err.contains("--help"), "{}", said.err);
+    let said = gen_migrations(&["--dirs", "x"]);
+    assert!(said.err.contains("'--dir'") && said.err.contains("--help"), "{}", said.err);
 }
 
 #[test]
@@ -253,7 +255,8 @@ async fn apply_says_that_a_password_is_wrong_and_does_not_repeat_it() {
     run(&mut postgres, "SELECT pg_reload_conf()").await.expect("a superuser may");
     // The server reads the file in its own time.
     let trusted = server.url("boss", "postgres");
-    while let Ok(connection) = sqlx::PgConnection::connect(&trusted).await {
+    for _ in 0..1000 {
+        let Ok(connection) = sqlx::PgConnection::connect(&trusted).await else { break };
         connection.close().await.expect("closes");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -297,11 +300,23 @@ fn apply_without_a_database_tries_the_migrations_on_a_private_one() {
 fn apply_asks_to_generate_first_where_the_models_are_ahead() {
     let folder = Scratch::new();
     let said = on(folder.path(), &["apply"]).failed();
+    let dir = folder.path().display();
     assert_eq!(
         said,
-        "error: the models say more than the migrations folder\n  help: first write what is missing: cargo run --bin \
-         gen-migrations\n"
+        format!(
+            "error: the models say more than the migrations folder\n  help: first write what is missing: cargo run --bin \
+             gen-migrations -- --dir '{dir}'\n"
+        )
     );
+}
+
+#[test]
+fn a_password_in_the_wrong_place_is_not_repeated() {
+    let folder = Scratch::new();
+    let dir = folder.path().to_str().expect("a path of ASCII").to_owned();
+    let output = command(&["--dir", &dir, "apply", "postgres://u:geheim@h/d"]).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), said.contains("geheim")), (Some(2), false), "{said}");
 }
 
 #[test]

@@ -150,7 +150,7 @@ async fn a_storm_of_cancellations_leaks_no_context_and_loses_no_write() {
 
     let workers = (0..4_u64).map(|worker| {
         let (db, kept, wrong, cancelled) = (db.clone(), kept.clone(), wrong.clone(), cancelled.clone());
-        let tenants = [database.acme.clone(), database.globex.clone()];
+        let tenants = [database.acme, database.globex];
         tokio::spawn(async move {
             let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_add(worker);
             for round in 0.. {

@@ -343,3 +343,42 @@ async fn deleting_a_member_frees_the_tasks_and_leaves_them_in_the_organization()
     );
     assert_eq!(ask(&mut admin, &task).await, format!("{} nobody", database.acme.id));
 }
+
+#[tokio::test]
+async fn a_policy_that_somebody_adds_by_hand_opens_no_other_tenants_rows() {
+    let database = Database::create().await;
+    let mut admin = database.admin().await;
+    let all = TABLES.into_iter().filter(|def| def.scope != ScopeDef::Global);
+    for def in all.clone() {
+        let policy = format!("CREATE POLICY by_hand ON {} TO PUBLIC USING (true) WITH CHECK (true)", def.name);
+        run(&mut admin, &policy).await.expect("a superuser may");
+    }
+    let acme = database.acme.id.to_string();
+    let mut app = connect(&database.app_url()).await;
+    let role = Organizations::DEF.roles.last();
+    let mut wrong = Vec::new();
+    for def in all {
+        let others = format!("SELECT FROM {} WHERE {} <> '{acme}'", def.name, tenant_column(def));
+        let smuggled = insert(def, &database.globex, database.acme.admin);
+        let wanted = if def.insert.is_some() { Outcome::RowSecurity } else { Outcome::NoPrivilege };
+        for (sql, wanted) in [(others, Outcome::Rows(0)), (smuggled, wanted)] {
+            let seen = observe(&mut app, role, Some(&acme), &sql).await;
+            if seen != wanted {
+                wrong.push(format!("{sql}: {seen:?} instead of {wanted:?}"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_owner_of_the_tables_sees_no_rows_either() {
+    let database = Database::create().await;
+    let mut admin = database.admin().await;
+    run(&mut admin, "SET ROLE app_owner").await.expect("a superuser may");
+    let mut seen = Vec::new();
+    for def in TABLES {
+        seen.push(run(&mut admin, &format!("SELECT FROM {}", def.name)).await.expect("an owner may ask"));
+    }
+    assert_eq!(seen, [0; TABLES.len()]);
+}
