@@ -7,6 +7,70 @@ SET LOCAL row_security = off;
 
 SET LOCAL ROLE app_owner;
 
+-- Access to app.users -----------------------------------------------------------------------------
+DROP POLICY definer_insert ON app.users;
+DROP POLICY definer_select ON app.users;
+DROP POLICY select_rows ON app.users;
+DROP POLICY tenant_floor ON app.users;
+
+-- Access to app.tasks -----------------------------------------------------------------------------
+DROP POLICY delete_rows ON app.tasks;
+DROP POLICY update_rows ON app.tasks;
+DROP POLICY insert_rows ON app.tasks;
+DROP POLICY select_rows ON app.tasks;
+DROP POLICY tenant_floor ON app.tasks;
+
+-- Access to app.projects --------------------------------------------------------------------------
+DROP POLICY delete_rows ON app.projects;
+DROP POLICY update_rows ON app.projects;
+DROP POLICY insert_rows ON app.projects;
+DROP POLICY select_rows ON app.projects;
+DROP POLICY tenant_floor ON app.projects;
+
+-- Access to app.organizations ---------------------------------------------------------------------
+DROP POLICY definer_insert ON app.organizations;
+DROP POLICY definer_select ON app.organizations;
+DROP POLICY update_rows ON app.organizations;
+DROP POLICY select_rows ON app.organizations;
+DROP POLICY tenant_floor ON app.organizations;
+
+-- Access to app.org_members -----------------------------------------------------------------------
+DROP POLICY definer_delete ON app.org_members;
+DROP POLICY definer_update ON app.org_members;
+DROP POLICY definer_insert ON app.org_members;
+DROP POLICY definer_select ON app.org_members;
+DROP POLICY select_rows ON app.org_members;
+DROP POLICY tenant_floor ON app.org_members;
+
+-- Access to app.events ----------------------------------------------------------------------------
+DROP POLICY insert_rows ON app.events;
+DROP POLICY select_rows ON app.events;
+DROP POLICY tenant_floor ON app.events;
+
+-- Access to app.employees -------------------------------------------------------------------------
+DROP POLICY delete_rows ON app.employees;
+DROP POLICY update_rows ON app.employees;
+DROP POLICY insert_rows ON app.employees;
+DROP POLICY select_rows ON app.employees;
+DROP POLICY tenant_floor ON app.employees;
+
+-- Access to app.documents -------------------------------------------------------------------------
+DROP POLICY delete_own_rows ON app.documents;
+DROP POLICY delete_rows ON app.documents;
+DROP POLICY update_rows ON app.documents;
+DROP POLICY insert_rows ON app.documents;
+DROP POLICY select_rows ON app.documents;
+DROP POLICY tenant_floor ON app.documents;
+
+-- Access to app.comments --------------------------------------------------------------------------
+DROP POLICY delete_rows ON app.comments;
+DROP POLICY update_own_rows ON app.comments;
+DROP POLICY insert_rows ON app.comments;
+DROP POLICY select_rows ON app.comments;
+DROP POLICY tenant_floor ON app.comments;
+
+DROP TABLE app.comments;
+
 DROP TABLE app.tasks;
 
 DROP TABLE app.documents;
@@ -17,6 +81,8 @@ DROP TABLE app.users;
 
 DROP TABLE app.projects;
 
+DROP TABLE app.events;
+
 DROP TABLE app.employees;
 
 DROP TABLE app.organizations;
@@ -26,6 +92,20 @@ DROP SCHEMA app;
 -- Defaults ----------------------------------------------------------------------------------------
 ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON ROUTINES TO PUBLIC;
 ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO PUBLIC;
+
+SET LOCAL ROLE app_definer;
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+DROP FUNCTION app_auth.sign_up(text, text);
+DROP FUNCTION app_auth.remove_member(uuid);
+DROP FUNCTION app_auth.my_organizations();
+DROP FUNCTION app_auth.keep_manager();
+DROP FUNCTION app_auth.create_organization(text);
+DROP FUNCTION app_auth.change_member(uuid, text);
+DROP FUNCTION app_auth.add_member(uuid, text);
+DROP FUNCTION app_auth.acting_tenant();
+DROP SCHEMA app_auth;
+ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON ROUTINES TO PUBLIC;
 
 RESET ROLE;
 
@@ -42,7 +122,7 @@ DO $roles$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['app_service', 'app_admin', 'app_member', 'app_viewer', 'app_owner'] LOOP
+    FOREACH name IN ARRAY ARRAY['app_service', 'app_admin', 'app_member', 'app_viewer', 'app_visitor', 'app_definer', 'app_owner'] LOOP
         BEGIN
             EXECUTE format('DROP ROLE IF EXISTS %I', name);
         EXCEPTION WHEN dependent_objects_still_exist THEN

@@ -19,6 +19,8 @@ BEGIN
     FOR wanted IN
         SELECT * FROM (VALUES
             ('app_owner',   'NOLOGIN INHERIT',                     'tenant-examples: owns the schemas and tables'),
+            ('app_definer', 'NOLOGIN INHERIT',                     'tenant-examples: owns the functions'),
+            ('app_visitor', 'NOLOGIN INHERIT',                     'tenant-examples: a user who acts in no tenant'),
             ('app_viewer',  'NOLOGIN INHERIT',                     'tenant-examples: bundles the rights of a role'),
             ('app_member',  'NOLOGIN INHERIT',                     'tenant-examples: bundles the rights of a role'),
             ('app_admin',   'NOLOGIN INHERIT',                     'tenant-examples: bundles the rights of a role'),
@@ -51,7 +53,7 @@ BEGIN
 END
 $roles$;
 
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owner.
+-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owners.
 DO $members$
 DECLARE
     wanted record;
@@ -59,19 +61,25 @@ DECLARE
 BEGIN
     FOR wanted IN
         SELECT * FROM (VALUES
-            ('app_viewer', 'app_member',  'INHERIT TRUE, SET FALSE'),
-            ('app_member', 'app_admin',   'INHERIT TRUE, SET FALSE'),
-            ('app_viewer', 'app_service', 'INHERIT FALSE, SET TRUE'),
-            ('app_member', 'app_service', 'INHERIT FALSE, SET TRUE'),
-            ('app_admin',  'app_service', 'INHERIT FALSE, SET TRUE')
+            ('app_viewer',  'app_member',  'INHERIT TRUE, SET FALSE'),
+            ('app_member',  'app_admin',   'INHERIT TRUE, SET FALSE'),
+            ('app_visitor', 'app_service', 'INHERIT FALSE, SET TRUE'),
+            ('app_viewer',  'app_service', 'INHERIT FALSE, SET TRUE'),
+            ('app_member',  'app_service', 'INHERIT FALSE, SET TRUE'),
+            ('app_admin',   'app_service', 'INHERIT FALSE, SET TRUE')
         ) AS membership (role, member, options)
     LOOP
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
             || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
     END LOOP;
-    IF NOT (pg_has_role('app_owner', 'USAGE') AND pg_has_role('app_owner', CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END)) THEN
-        EXECUTE 'GRANT app_owner TO CURRENT_USER' || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
-    END IF;
+    FOR wanted IN SELECT name FROM (VALUES ('app_owner'), ('app_definer')) AS owner (name) LOOP
+        IF NOT (pg_has_role(wanted.name, 'USAGE')
+            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+        THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+        END IF;
+    END LOOP;
 END
 $members$;
 
@@ -99,6 +107,210 @@ BEGIN
 END
 $lock$;
 
+-- Schema app_auth ---------------------------------------------------------------------------------
+CREATE SCHEMA app_auth AUTHORIZATION app_definer;
+
+SET LOCAL ROLE app_definer;
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+-- They look across what their callers may see, so nobody may call one who is not named.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
+GRANT USAGE ON SCHEMA app_auth TO app_viewer, app_visitor, app_owner;
+
+CREATE FUNCTION app_auth.acting_tenant() RETURNS uuid
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN (
+        SELECT m.organization_id
+        FROM app.org_members AS m
+        WHERE m.organization_id = NULLIF(current_setting('app.organization_id', true), '')::uuid
+          AND m.user_id = NULLIF(current_setting('app.user_id', true), '')::uuid
+          AND CASE current_setting('role')
+            WHEN 'app_viewer' THEN m.role IN ('viewer', 'member', 'admin')
+            WHEN 'app_member' THEN m.role IN ('member', 'admin')
+            WHEN 'app_admin' THEN m.role IN ('admin')
+            ELSE false
+          END
+    );
+END
+$function$;
+COMMENT ON FUNCTION app_auth.acting_tenant() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
+GRANT EXECUTE ON FUNCTION app_auth.acting_tenant() TO app_viewer, app_owner;
+
+CREATE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    tenant constant uuid := NULLIF(current_setting('app.organization_id', true), '')::uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    caller_role text;
+BEGIN
+    PERFORM FROM app.org_members AS m
+        WHERE m.organization_id = tenant AND (m.role IN ('admin') OR m.user_id IN (caller, p_user))
+        ORDER BY m.user_id
+        FOR UPDATE;
+    SELECT m.role INTO caller_role FROM app.org_members AS m WHERE m.organization_id = tenant AND m.user_id = caller;
+    IF caller_role IS NULL OR (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
+        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO app.org_members (organization_id, user_id, role) VALUES (tenant, p_user, p_role);
+END
+$function$;
+COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the tenant in the context; for those whose role includes admin.';
+GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
+
+CREATE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    tenant constant uuid := NULLIF(current_setting('app.organization_id', true), '')::uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    caller_role text;
+    old_role text;
+BEGIN
+    PERFORM FROM app.org_members AS m
+        WHERE m.organization_id = tenant AND (m.role IN ('admin') OR m.user_id IN (caller, p_user))
+        ORDER BY m.user_id
+        FOR UPDATE;
+    SELECT m.role INTO caller_role FROM app.org_members AS m WHERE m.organization_id = tenant AND m.user_id = caller;
+    IF caller_role IS NULL OR (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
+        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    SELECT m.role INTO old_role FROM app.org_members AS m WHERE m.organization_id = tenant AND m.user_id = p_user;
+    IF old_role IS NULL THEN
+        RETURN false;
+    END IF;
+    IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot change a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF old_role IN ('admin') AND p_role NOT IN ('admin') THEN
+        IF NOT EXISTS (
+            SELECT FROM app.org_members AS m
+            WHERE m.organization_id = tenant AND m.role IN ('admin') AND m.user_id <> p_user
+        ) THEN
+            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+        END IF;
+    END IF;
+    UPDATE app.org_members AS m SET role = p_role WHERE m.organization_id = tenant AND m.user_id = p_user;
+    RETURN true;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes a member''s role in the tenant in the context; for those whose role includes admin.';
+GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_admin;
+
+CREATE FUNCTION app_auth.create_organization(p_name text) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    organization uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+BEGIN
+    IF caller IS NULL THEN
+        RAISE EXCEPTION 'only a signed-in user founds an organization' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO app.organizations (name) VALUES (p_name) RETURNING id INTO organization;
+    INSERT INTO app.org_members (organization_id, user_id, role) VALUES (organization, caller, 'admin');
+    RETURN organization;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.create_organization(text) IS 'Makes a tenant, of which the user in the context becomes admin.';
+GRANT EXECUTE ON FUNCTION app_auth.create_organization(text) TO app_visitor;
+
+CREATE FUNCTION app_auth.keep_manager() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM app.organizations AS t WHERE t.id = OLD.organization_id)
+        AND NOT EXISTS (SELECT FROM app.org_members AS m WHERE m.organization_id = OLD.organization_id AND m.role IN ('admin'))
+    THEN
+        RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+    END IF;
+    RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.keep_manager() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
+GRANT EXECUTE ON FUNCTION app_auth.keep_manager() TO app_owner;
+
+CREATE FUNCTION app_auth.my_organizations() RETURNS TABLE (organization uuid, member_role text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN QUERY
+        SELECT m.organization_id, m.role
+        FROM app.org_members AS m
+        WHERE m.user_id = NULLIF(current_setting('app.user_id', true), '')::uuid
+        ORDER BY m.organization_id;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.my_organizations() IS 'The tenants of the user in the context, with the user''s role in each.';
+GRANT EXECUTE ON FUNCTION app_auth.my_organizations() TO app_visitor;
+
+CREATE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    tenant constant uuid := NULLIF(current_setting('app.organization_id', true), '')::uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    caller_role text;
+    old_role text;
+BEGIN
+    PERFORM FROM app.org_members AS m
+        WHERE m.organization_id = tenant AND (m.role IN ('admin') OR m.user_id IN (caller, p_user))
+        ORDER BY m.user_id
+        FOR UPDATE;
+    SELECT m.role INTO caller_role FROM app.org_members AS m WHERE m.organization_id = tenant AND m.user_id = caller;
+    IF caller_role IS NULL OR caller IS DISTINCT FROM p_user AND (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
+        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    SELECT m.role INTO old_role FROM app.org_members AS m WHERE m.organization_id = tenant AND m.user_id = p_user;
+    IF old_role IS NULL THEN
+        RETURN false;
+    END IF;
+    IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot remove a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF old_role IN ('admin') THEN
+        IF NOT EXISTS (
+            SELECT FROM app.org_members AS m
+            WHERE m.organization_id = tenant AND m.role IN ('admin') AND m.user_id <> p_user
+        ) THEN
+            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+        END IF;
+    END IF;
+    DELETE FROM app.org_members AS m WHERE m.organization_id = tenant AND m.user_id = p_user;
+    RETURN true;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the tenant in the context; for those who manage members, and for oneself.';
+GRANT EXECUTE ON FUNCTION app_auth.remove_member(uuid) TO app_viewer;
+
+CREATE FUNCTION app_auth.sign_up(p_email text, p_full_name text) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    user_key uuid;
+BEGIN
+    INSERT INTO app.users (email, full_name) VALUES (p_email, p_full_name) RETURNING id INTO user_key;
+    RETURN user_key;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.sign_up(text, text) IS 'Adds a user, who is a member of no tenant yet.';
+GRANT EXECUTE ON FUNCTION app_auth.sign_up(text, text) TO app_visitor;
+
+RESET ROLE;
+
 -- Schema app --------------------------------------------------------------------------------------
 CREATE SCHEMA app AUTHORIZATION app_owner;
 
@@ -109,7 +321,7 @@ SET LOCAL ROLE app_owner;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA app TO app_viewer;
+GRANT USAGE ON SCHEMA app TO app_viewer, app_definer;
 
 -- Table app.organizations -------------------------------------------------------------------------
 CREATE TABLE app.organizations (
@@ -121,30 +333,13 @@ CREATE TABLE app.organizations (
 );
 COMMENT ON TABLE app.organizations IS 'A customer: the tenant itself.
 
-No tenant''s role makes one or deletes one; that is the operator''s.';
+A signed-in user may found one and is its first admin; nobody deletes one but the operator.';
 COMMENT ON COLUMN app.organizations.id IS 'The tenant''s key, which every other table carries.';
 COMMENT ON COLUMN app.organizations.name IS 'What the organization calls itself.';
 COMMENT ON COLUMN app.organizations.created_at IS 'When it signed up.';
 
 ALTER TABLE app.organizations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.organizations FORCE ROW LEVEL SECURITY;
-
-CREATE POLICY tenant_floor ON app.organizations AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.organizations IS 'Whoever asks and whatever other policies allow: only rows whose id is the tenant in the context.';
-
-CREATE POLICY select_rows ON app.organizations AS PERMISSIVE FOR SELECT TO app_viewer
-    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY select_rows ON app.organizations IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
-
-CREATE POLICY update_rows ON app.organizations AS PERMISSIVE FOR UPDATE TO app_admin
-    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY update_rows ON app.organizations IS 'The role admin, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
-
-GRANT SELECT (id, name, created_at) ON app.organizations TO app_viewer;
-GRANT UPDATE (name, created_at) ON app.organizations TO app_admin;
 
 -- Table app.employees -----------------------------------------------------------------------------
 CREATE TABLE app.employees (
@@ -159,7 +354,7 @@ CREATE TABLE app.employees (
     CONSTRAINT employees_organization_id_fkey FOREIGN KEY (organization_id)
         REFERENCES app.organizations (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE app.employees IS 'Somebody whom an organization employs.';
+COMMENT ON TABLE app.employees IS 'Somebody whom an organization employs. What they earn, admins alone may know.';
 COMMENT ON COLUMN app.employees.id IS 'The employee''s key, counted up by the database.';
 COMMENT ON COLUMN app.employees.organization_id IS 'The organization.';
 COMMENT ON COLUMN app.employees.name IS 'How the employee is called.';
@@ -170,32 +365,36 @@ CREATE INDEX employees_organization_id_id_idx ON app.employees (organization_id,
 ALTER TABLE app.employees ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.employees FORCE ROW LEVEL SECURITY;
 
-CREATE POLICY tenant_floor ON app.employees AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.employees IS 'Whoever asks and whatever other policies allow: only rows whose organization_id is the tenant in the context.';
+-- Table app.events --------------------------------------------------------------------------------
+CREATE TABLE app.events (
+    organization_id uuid        NOT NULL,
+    id              uuid        NOT NULL DEFAULT gen_random_uuid(),
+    what            text        NOT NULL,
+    at              timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT events_pkey PRIMARY KEY (organization_id, id),
+    CONSTRAINT events_organization_id_fkey FOREIGN KEY (organization_id)
+        REFERENCES app.organizations (id) ON DELETE CASCADE
+) PARTITION BY HASH (organization_id);
+CREATE TABLE app.events_p0 PARTITION OF app.events FOR VALUES WITH (MODULUS 4, REMAINDER 0);
+ALTER TABLE app.events_p0 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.events_p0 FORCE ROW LEVEL SECURITY;
+CREATE TABLE app.events_p1 PARTITION OF app.events FOR VALUES WITH (MODULUS 4, REMAINDER 1);
+ALTER TABLE app.events_p1 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.events_p1 FORCE ROW LEVEL SECURITY;
+CREATE TABLE app.events_p2 PARTITION OF app.events FOR VALUES WITH (MODULUS 4, REMAINDER 2);
+ALTER TABLE app.events_p2 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.events_p2 FORCE ROW LEVEL SECURITY;
+CREATE TABLE app.events_p3 PARTITION OF app.events FOR VALUES WITH (MODULUS 4, REMAINDER 3);
+ALTER TABLE app.events_p3 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.events_p3 FORCE ROW LEVEL SECURITY;
+COMMENT ON TABLE app.events IS 'Something that happened, of which there are many: the table is partitioned by organization.';
+COMMENT ON COLUMN app.events.organization_id IS 'The organization.';
+COMMENT ON COLUMN app.events.id IS 'The event''s key.';
+COMMENT ON COLUMN app.events.what IS 'What happened.';
+COMMENT ON COLUMN app.events.at IS 'When.';
 
-CREATE POLICY select_rows ON app.employees AS PERMISSIVE FOR SELECT TO app_admin
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY select_rows ON app.employees IS 'The role admin, and every role that includes it, may read the rows of the tenant in the context.';
-
-CREATE POLICY insert_rows ON app.employees AS PERMISSIVE FOR INSERT TO app_admin
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY insert_rows ON app.employees IS 'The role admin, and every role that includes it, may insert rows of the tenant in the context.';
-
-CREATE POLICY update_rows ON app.employees AS PERMISSIVE FOR UPDATE TO app_admin
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY update_rows ON app.employees IS 'The role admin, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
-
-CREATE POLICY delete_rows ON app.employees AS PERMISSIVE FOR DELETE TO app_admin
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY delete_rows ON app.employees IS 'The role admin, and every role that includes it, may delete the rows of the tenant in the context.';
-
-GRANT SELECT (id, organization_id, name, email, salary) ON app.employees TO app_admin;
-GRANT INSERT (organization_id, name, email, salary) ON app.employees TO app_admin;
-GRANT UPDATE (name, email, salary) ON app.employees TO app_admin;
-GRANT DELETE ON app.employees TO app_admin;
+ALTER TABLE app.events ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.events FORCE ROW LEVEL SECURITY;
 
 -- Table app.projects ------------------------------------------------------------------------------
 CREATE TABLE app.projects (
@@ -220,33 +419,6 @@ CREATE INDEX projects_organization_id_created_at_idx ON app.projects (organizati
 ALTER TABLE app.projects ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.projects FORCE ROW LEVEL SECURITY;
 
-CREATE POLICY tenant_floor ON app.projects AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.projects IS 'Whoever asks and whatever other policies allow: only rows whose organization_id is the tenant in the context.';
-
-CREATE POLICY select_rows ON app.projects AS PERMISSIVE FOR SELECT TO app_viewer
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY select_rows ON app.projects IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
-
-CREATE POLICY insert_rows ON app.projects AS PERMISSIVE FOR INSERT TO app_member
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY insert_rows ON app.projects IS 'The role member, and every role that includes it, may insert rows of the tenant in the context.';
-
-CREATE POLICY update_rows ON app.projects AS PERMISSIVE FOR UPDATE TO app_member
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY update_rows ON app.projects IS 'The role member, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
-
-CREATE POLICY delete_rows ON app.projects AS PERMISSIVE FOR DELETE TO app_admin
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY delete_rows ON app.projects IS 'The role admin, and every role that includes it, may delete the rows of the tenant in the context.';
-
-GRANT SELECT (id, organization_id, name, description, created_at) ON app.projects TO app_viewer;
-GRANT INSERT (organization_id, name, description, created_at) ON app.projects TO app_member;
-GRANT UPDATE (name, description, created_at) ON app.projects TO app_member;
-GRANT DELETE ON app.projects TO app_admin;
-
 -- Table app.users ---------------------------------------------------------------------------------
 CREATE TABLE app.users (
     id         uuid        NOT NULL DEFAULT gen_random_uuid(),
@@ -258,7 +430,7 @@ CREATE TABLE app.users (
 );
 COMMENT ON TABLE app.users IS 'A person who signs in; may belong to several organizations.
 
-It belongs to no tenant, so no tenant''s role may read it: whom a member works with stands in `org_members`.';
+It belongs to no tenant: an organization sees the users who are its members.';
 COMMENT ON COLUMN app.users.id IS 'The person''s key.';
 COMMENT ON COLUMN app.users.email IS 'Where the person gets mail.';
 COMMENT ON COLUMN app.users.full_name IS 'How the person is called.';
@@ -280,7 +452,9 @@ CREATE TABLE app.org_members (
     CONSTRAINT org_members_user_id_fkey FOREIGN KEY (user_id)
         REFERENCES app.users (id)
 );
-COMMENT ON TABLE app.org_members IS 'Says who belongs to an organization, and as what.';
+COMMENT ON TABLE app.org_members IS 'Says who belongs to an organization, and as what.
+
+Every policy asks it: whoever is no member, or not any more, sees nothing.';
 COMMENT ON COLUMN app.org_members.organization_id IS 'The organization.';
 COMMENT ON COLUMN app.org_members.user_id IS 'The person.';
 COMMENT ON COLUMN app.org_members.role IS 'What the person may do.';
@@ -289,33 +463,6 @@ CREATE INDEX org_members_user_id_idx ON app.org_members (user_id);
 
 ALTER TABLE app.org_members ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.org_members FORCE ROW LEVEL SECURITY;
-
-CREATE POLICY tenant_floor ON app.org_members AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.org_members IS 'Whoever asks and whatever other policies allow: only rows whose organization_id is the tenant in the context.';
-
-CREATE POLICY select_rows ON app.org_members AS PERMISSIVE FOR SELECT TO app_viewer
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY select_rows ON app.org_members IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
-
-CREATE POLICY insert_rows ON app.org_members AS PERMISSIVE FOR INSERT TO app_admin
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY insert_rows ON app.org_members IS 'The role admin, and every role that includes it, may insert rows of the tenant in the context.';
-
-CREATE POLICY update_rows ON app.org_members AS PERMISSIVE FOR UPDATE TO app_admin
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY update_rows ON app.org_members IS 'The role admin, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
-
-CREATE POLICY delete_rows ON app.org_members AS PERMISSIVE FOR DELETE TO app_admin
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY delete_rows ON app.org_members IS 'The role admin, and every role that includes it, may delete the rows of the tenant in the context.';
-
-GRANT SELECT (organization_id, user_id, role, created_at) ON app.org_members TO app_viewer;
-GRANT INSERT (organization_id, user_id, role, created_at) ON app.org_members TO app_admin;
-GRANT UPDATE (role, created_at) ON app.org_members TO app_admin;
-GRANT DELETE ON app.org_members TO app_admin;
 
 -- Table app.documents -----------------------------------------------------------------------------
 CREATE TABLE app.documents (
@@ -332,7 +479,7 @@ CREATE TABLE app.documents (
     CONSTRAINT documents_organization_id_created_by_fkey FOREIGN KEY (organization_id, created_by)
         REFERENCES app.org_members (organization_id, user_id)
 );
-COMMENT ON TABLE app.documents IS 'A document of an organization.';
+COMMENT ON TABLE app.documents IS 'A document of an organization, which everybody there sees or its author alone.';
 COMMENT ON COLUMN app.documents.id IS 'The document''s key, counted up by the database.';
 COMMENT ON COLUMN app.documents.organization_id IS 'The organization.';
 COMMENT ON COLUMN app.documents.title IS 'What it is called.';
@@ -344,33 +491,6 @@ CREATE INDEX documents_organization_id_id_idx ON app.documents (organization_id,
 
 ALTER TABLE app.documents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.documents FORCE ROW LEVEL SECURITY;
-
-CREATE POLICY tenant_floor ON app.documents AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.documents IS 'Whoever asks and whatever other policies allow: only rows whose organization_id is the tenant in the context.';
-
-CREATE POLICY select_rows ON app.documents AS PERMISSIVE FOR SELECT TO app_viewer
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY select_rows ON app.documents IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
-
-CREATE POLICY insert_rows ON app.documents AS PERMISSIVE FOR INSERT TO app_member
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY insert_rows ON app.documents IS 'The role member, and every role that includes it, may insert rows of the tenant in the context.';
-
-CREATE POLICY update_rows ON app.documents AS PERMISSIVE FOR UPDATE TO app_member
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY update_rows ON app.documents IS 'The role member, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
-
-CREATE POLICY delete_rows ON app.documents AS PERMISSIVE FOR DELETE TO app_member
-    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY delete_rows ON app.documents IS 'The role member, and every role that includes it, may delete the rows of the tenant in the context.';
-
-GRANT SELECT (id, organization_id, title, content, created_by, visibility) ON app.documents TO app_viewer;
-GRANT INSERT (organization_id, title, content, created_by, visibility) ON app.documents TO app_member;
-GRANT UPDATE (title, content, created_by, visibility) ON app.documents TO app_member;
-GRANT DELETE ON app.documents TO app_member;
 
 -- Table app.tasks ---------------------------------------------------------------------------------
 CREATE TABLE app.tasks (
@@ -408,10 +528,240 @@ CREATE INDEX tasks_organization_id_status_idx ON app.tasks (organization_id, sta
 ALTER TABLE app.tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.tasks FORCE ROW LEVEL SECURITY;
 
-CREATE POLICY tenant_floor ON app.tasks AS RESTRICTIVE FOR ALL TO PUBLIC
+-- Table app.comments ------------------------------------------------------------------------------
+CREATE TABLE app.comments (
+    id         uuid NOT NULL DEFAULT gen_random_uuid(),
+    task_id    uuid NOT NULL,
+    written_by uuid NOT NULL,
+    body       text NOT NULL,
+    CONSTRAINT comments_pkey PRIMARY KEY (id),
+    CONSTRAINT comments_task_id_fkey FOREIGN KEY (task_id)
+        REFERENCES app.tasks (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE app.comments IS 'A remark on a task, which takes its organization from there.';
+COMMENT ON COLUMN app.comments.id IS 'The remark''s key.';
+COMMENT ON COLUMN app.comments.task_id IS 'The task.';
+COMMENT ON COLUMN app.comments.written_by IS 'Who wrote it.';
+COMMENT ON COLUMN app.comments.body IS 'What it says.';
+CREATE INDEX comments_task_id_idx ON app.comments (task_id);
+
+ALTER TABLE app.comments ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.comments FORCE ROW LEVEL SECURITY;
+
+-- Access to app.comments --------------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.comments AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
+    WITH CHECK (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+COMMENT ON POLICY tenant_floor ON app.comments IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.comments AS PERMISSIVE FOR SELECT TO app_viewer
+    USING (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+COMMENT ON POLICY select_rows ON app.comments IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
+
+CREATE POLICY insert_rows ON app.comments AS PERMISSIVE FOR INSERT TO app_member
+    WITH CHECK ((task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
+        AND (written_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
+COMMENT ON POLICY insert_rows ON app.comments IS 'The role member, and every role that includes it, may insert rows of the tenant in the context.';
+
+CREATE POLICY update_own_rows ON app.comments AS PERMISSIVE FOR UPDATE TO app_member
+    USING ((task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
+        AND (written_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)))
+    WITH CHECK ((task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
+        AND (written_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
+COMMENT ON POLICY update_own_rows ON app.comments IS 'The role member, and every role that includes it, may update rows of the tenant in the context that are the user''s own.';
+
+CREATE POLICY delete_rows ON app.comments AS PERMISSIVE FOR DELETE TO app_member
+    USING (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+COMMENT ON POLICY delete_rows ON app.comments IS 'The role member, and every role that includes it, may delete the rows of the tenant in the context.';
+
+GRANT SELECT (id, task_id, written_by, body) ON app.comments TO app_viewer;
+GRANT INSERT (task_id, written_by, body) ON app.comments TO app_member;
+GRANT UPDATE (body) ON app.comments TO app_member;
+GRANT DELETE ON app.comments TO app_member;
+
+-- Access to app.documents -------------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.documents AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (organization_id = (SELECT app_auth.acting_tenant()))
+    WITH CHECK (organization_id = (SELECT app_auth.acting_tenant()));
+COMMENT ON POLICY tenant_floor ON app.documents IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.documents AS PERMISSIVE FOR SELECT TO app_viewer
+    USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+        AND (visibility = 'team' OR created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
+COMMENT ON POLICY select_rows ON app.documents IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context, as far as the user sees them.';
+
+CREATE POLICY insert_rows ON app.documents AS PERMISSIVE FOR INSERT TO app_member
+    WITH CHECK ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+        AND (created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
+COMMENT ON POLICY insert_rows ON app.documents IS 'The role member, and every role that includes it, may insert rows of the tenant in the context.';
+
+CREATE POLICY update_rows ON app.documents AS PERMISSIVE FOR UPDATE TO app_member
+    USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+        AND (visibility = 'team' OR created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)))
+    WITH CHECK ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+        AND (visibility = 'team' OR created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
+COMMENT ON POLICY update_rows ON app.documents IS 'The role member, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant, as far as the user sees them.';
+
+CREATE POLICY delete_rows ON app.documents AS PERMISSIVE FOR DELETE TO app_admin
+    USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+        AND (visibility = 'team' OR created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
+COMMENT ON POLICY delete_rows ON app.documents IS 'The role admin, and every role that includes it, may delete the rows of the tenant in the context, as far as the user sees them.';
+
+CREATE POLICY delete_own_rows ON app.documents AS PERMISSIVE FOR DELETE TO app_member
+    USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+        AND (visibility = 'team' OR created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid))
+        AND (created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
+COMMENT ON POLICY delete_own_rows ON app.documents IS 'The role member, and every role that includes it, may delete rows of the tenant in the context that are the user''s own, as far as the user sees them.';
+
+GRANT SELECT (id, organization_id, title, content, created_by, visibility) ON app.documents TO app_viewer;
+GRANT INSERT (organization_id, title, content, created_by, visibility) ON app.documents TO app_member;
+GRANT UPDATE (title, content, visibility) ON app.documents TO app_member;
+GRANT DELETE ON app.documents TO app_admin;
+GRANT DELETE ON app.documents TO app_member;
+
+-- Access to app.employees -------------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.employees AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (organization_id = (SELECT app_auth.acting_tenant()))
+    WITH CHECK (organization_id = (SELECT app_auth.acting_tenant()));
+COMMENT ON POLICY tenant_floor ON app.employees IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.employees AS PERMISSIVE FOR SELECT TO app_viewer
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY select_rows ON app.employees IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
+
+CREATE POLICY insert_rows ON app.employees AS PERMISSIVE FOR INSERT TO app_admin
+    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY insert_rows ON app.employees IS 'The role admin, and every role that includes it, may insert rows of the tenant in the context.';
+
+CREATE POLICY update_rows ON app.employees AS PERMISSIVE FOR UPDATE TO app_admin
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.tasks IS 'Whoever asks and whatever other policies allow: only rows whose organization_id is the tenant in the context.';
+COMMENT ON POLICY update_rows ON app.employees IS 'The role admin, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
+
+CREATE POLICY delete_rows ON app.employees AS PERMISSIVE FOR DELETE TO app_admin
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY delete_rows ON app.employees IS 'The role admin, and every role that includes it, may delete the rows of the tenant in the context.';
+
+GRANT SELECT (id, organization_id, name, email) ON app.employees TO app_viewer;
+GRANT SELECT (salary) ON app.employees TO app_admin;
+GRANT INSERT (organization_id, name, email, salary) ON app.employees TO app_admin;
+GRANT UPDATE (name, email, salary) ON app.employees TO app_admin;
+GRANT DELETE ON app.employees TO app_admin;
+
+-- Access to app.events ----------------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.events AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (organization_id = (SELECT app_auth.acting_tenant()))
+    WITH CHECK (organization_id = (SELECT app_auth.acting_tenant()));
+COMMENT ON POLICY tenant_floor ON app.events IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.events AS PERMISSIVE FOR SELECT TO app_member
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY select_rows ON app.events IS 'The role member, and every role that includes it, may read the rows of the tenant in the context.';
+
+CREATE POLICY insert_rows ON app.events AS PERMISSIVE FOR INSERT TO app_member
+    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY insert_rows ON app.events IS 'The role member, and every role that includes it, may insert rows of the tenant in the context.';
+
+GRANT SELECT (organization_id, id, what, at) ON app.events TO app_member;
+GRANT INSERT (organization_id, id, what, at) ON app.events TO app_member;
+
+-- Access to app.org_members -----------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.org_members AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
+COMMENT ON POLICY tenant_floor ON app.org_members IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.org_members AS PERMISSIVE FOR SELECT TO app_viewer
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY select_rows ON app.org_members IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
+
+CREATE POLICY definer_select ON app.org_members AS PERMISSIVE FOR SELECT TO app_definer
+    USING (true);
+COMMENT ON POLICY definer_select ON app.org_members IS 'The functions in app_auth may select any row; each of them says which.';
+
+CREATE POLICY definer_insert ON app.org_members AS PERMISSIVE FOR INSERT TO app_definer
+    WITH CHECK (true);
+COMMENT ON POLICY definer_insert ON app.org_members IS 'The functions in app_auth may insert any row; each of them says which.';
+
+CREATE POLICY definer_update ON app.org_members AS PERMISSIVE FOR UPDATE TO app_definer
+    USING (true)
+    WITH CHECK (true);
+COMMENT ON POLICY definer_update ON app.org_members IS 'The functions in app_auth may update any row; each of them says which.';
+
+CREATE POLICY definer_delete ON app.org_members AS PERMISSIVE FOR DELETE TO app_definer
+    USING (true);
+COMMENT ON POLICY definer_delete ON app.org_members IS 'The functions in app_auth may delete any row; each of them says which.';
+
+CREATE CONSTRAINT TRIGGER keep_manager AFTER UPDATE OR DELETE ON app.org_members DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager();
+
+GRANT SELECT (organization_id, user_id, role, created_at) ON app.org_members TO app_viewer;
+GRANT SELECT (organization_id, user_id, role, created_at) ON app.org_members TO app_definer;
+GRANT INSERT (organization_id, user_id, role) ON app.org_members TO app_definer;
+GRANT UPDATE (role) ON app.org_members TO app_definer;
+GRANT DELETE ON app.org_members TO app_definer;
+
+-- Access to app.organizations ---------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.organizations AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE id = (SELECT app_auth.acting_tenant()) END);
+COMMENT ON POLICY tenant_floor ON app.organizations IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.organizations AS PERMISSIVE FOR SELECT TO app_viewer
+    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY select_rows ON app.organizations IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
+
+CREATE POLICY update_rows ON app.organizations AS PERMISSIVE FOR UPDATE TO app_admin
+    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+    WITH CHECK (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY update_rows ON app.organizations IS 'The role admin, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
+
+CREATE POLICY definer_select ON app.organizations AS PERMISSIVE FOR SELECT TO app_definer
+    USING (true);
+COMMENT ON POLICY definer_select ON app.organizations IS 'The functions in app_auth may select any row; each of them says which.';
+
+CREATE POLICY definer_insert ON app.organizations AS PERMISSIVE FOR INSERT TO app_definer
+    WITH CHECK (true);
+COMMENT ON POLICY definer_insert ON app.organizations IS 'The functions in app_auth may insert any row; each of them says which.';
+
+GRANT SELECT (id, name, created_at) ON app.organizations TO app_viewer;
+GRANT UPDATE (name, created_at) ON app.organizations TO app_admin;
+GRANT SELECT (id) ON app.organizations TO app_definer;
+GRANT INSERT (name) ON app.organizations TO app_definer;
+
+-- Access to app.projects --------------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.projects AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (organization_id = (SELECT app_auth.acting_tenant()))
+    WITH CHECK (organization_id = (SELECT app_auth.acting_tenant()));
+COMMENT ON POLICY tenant_floor ON app.projects IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.projects AS PERMISSIVE FOR SELECT TO app_viewer
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY select_rows ON app.projects IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
+
+CREATE POLICY insert_rows ON app.projects AS PERMISSIVE FOR INSERT TO app_member
+    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY insert_rows ON app.projects IS 'The role member, and every role that includes it, may insert rows of the tenant in the context.';
+
+CREATE POLICY update_rows ON app.projects AS PERMISSIVE FOR UPDATE TO app_member
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY update_rows ON app.projects IS 'The role member, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
+
+CREATE POLICY delete_rows ON app.projects AS PERMISSIVE FOR DELETE TO app_admin
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY delete_rows ON app.projects IS 'The role admin, and every role that includes it, may delete the rows of the tenant in the context.';
+
+GRANT SELECT (id, organization_id, name, description, created_at) ON app.projects TO app_viewer;
+GRANT INSERT (organization_id, name, description, created_at) ON app.projects TO app_member;
+GRANT UPDATE (name, description, created_at) ON app.projects TO app_member;
+GRANT DELETE ON app.projects TO app_admin;
+
+-- Access to app.tasks -----------------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.tasks AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (organization_id = (SELECT app_auth.acting_tenant()))
+    WITH CHECK (organization_id = (SELECT app_auth.acting_tenant()));
+COMMENT ON POLICY tenant_floor ON app.tasks IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.tasks AS PERMISSIVE FOR SELECT TO app_viewer
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -434,5 +784,27 @@ GRANT SELECT (id, organization_id, project_id, title, description, status, assig
 GRANT INSERT (organization_id, project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_member;
 GRANT UPDATE (project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_member;
 GRANT DELETE ON app.tasks TO app_member;
+
+-- Access to app.users -----------------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.users AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
+    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
+COMMENT ON POLICY tenant_floor ON app.users IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.users AS PERMISSIVE FOR SELECT TO app_viewer
+    USING (id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
+COMMENT ON POLICY select_rows ON app.users IS 'The role viewer, and every role that includes it, may read the rows that members of the tenant in the context have.';
+
+CREATE POLICY definer_select ON app.users AS PERMISSIVE FOR SELECT TO app_definer
+    USING (true);
+COMMENT ON POLICY definer_select ON app.users IS 'The functions in app_auth may select any row; each of them says which.';
+
+CREATE POLICY definer_insert ON app.users AS PERMISSIVE FOR INSERT TO app_definer
+    WITH CHECK (true);
+COMMENT ON POLICY definer_insert ON app.users IS 'The functions in app_auth may insert any row; each of them says which.';
+
+GRANT SELECT (id, email, full_name, created_at) ON app.users TO app_viewer;
+GRANT SELECT (id) ON app.users TO app_definer;
+GRANT INSERT (email, full_name) ON app.users TO app_definer;
 
 RESET ROLE;

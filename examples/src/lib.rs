@@ -4,16 +4,16 @@
 
 use chrono::{DateTime, Utc};
 use tenant_runtime::{
-    TenantEnum, TenantTable,
+    TenantEnum, TenantTable, TenantView,
     roles::{Admin, Member, Viewer},
 };
 use uuid::Uuid;
 
 /// A customer: the tenant itself.
 ///
-/// No tenant's role makes one or deletes one; that is the operator's.
+/// A signed-in user may found one and is its first admin; nobody deletes one but the operator.
 #[derive(Debug, Clone, TenantTable)]
-#[tenant(org = "id", select = "viewer", update = "admin")]
+#[tenant(org = "id", select = "viewer", update = "admin", founder = "admin")]
 pub struct Organization {
     /// The tenant's key, which every other table carries.
     pub id: Uuid,
@@ -27,9 +27,9 @@ pub struct Organization {
 
 /// A person who signs in; may belong to several organizations.
 ///
-/// It belongs to no tenant, so no tenant's role may read it: whom a member works with stands in `org_members`.
+/// It belongs to no tenant: an organization sees the users who are its members.
 #[derive(Debug, Clone, TenantTable)]
-#[tenant(global)]
+#[tenant(global, visible_through = OrgMember, select = "viewer", sign_up)]
 pub struct User {
     /// The person's key.
     pub id: Uuid,
@@ -55,8 +55,11 @@ pub enum MemberRole {
 }
 
 /// Says who belongs to an organization, and as what.
+///
+/// Every policy asks it: whoever is no member, or not any more, sees nothing.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+#[tenant(membership(user = "user_id", role = "role"))]
 pub struct OrgMember {
     /// The organization.
     #[tenant(id, references = Organization, on_delete = "cascade")]
@@ -136,9 +139,10 @@ pub enum Visibility {
     Private,
 }
 
-/// A document of an organization.
+/// A document of an organization, which everybody there sees or its author alone.
 #[derive(Debug, Clone, TenantTable)]
-#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "member")]
+#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
+#[tenant(owner = "created_by", visibility = "visibility", delete = "admin", delete_own = "member")]
 pub struct Document {
     /// The document's key, counted up by the database.
     pub id: i64,
@@ -157,9 +161,9 @@ pub struct Document {
     pub visibility: Visibility,
 }
 
-/// Somebody whom an organization employs.
+/// Somebody whom an organization employs. What they earn, admins alone may know.
 #[derive(Debug, Clone, TenantTable)]
-#[tenant(org = "organization_id", select = "admin", insert = "admin", update = "admin", delete = "admin")]
+#[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
 pub struct Employee {
     /// The employee's key, counted up by the database.
     pub id: i64,
@@ -172,6 +176,51 @@ pub struct Employee {
     #[tenant(unique)]
     pub email: String,
     /// What the employee earns, in cents a year.
-    #[tenant(check = "salary >= 0")]
+    #[tenant(select = "admin", check = "salary >= 0")]
     pub salary: i64,
+}
+
+/// What everybody in the organization may know of an employee.
+#[derive(Debug, Clone, TenantView)]
+#[tenant(of = Employee)]
+pub struct EmployeeCard {
+    /// The employee's key.
+    pub id: i64,
+    /// How the employee is called.
+    pub name: String,
+    /// Where the employee gets mail.
+    pub email: String,
+}
+
+/// A remark on a task, which takes its organization from there.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(parent = "task_id", select = "viewer", insert = "member")]
+#[tenant(owner = "written_by", update_own = "member", delete = "member")]
+pub struct Comment {
+    /// The remark's key.
+    pub id: Uuid,
+    /// The task.
+    #[tenant(references = Task, on_delete = "cascade")]
+    pub task_id: Uuid,
+    /// Who wrote it.
+    pub written_by: Uuid,
+    /// What it says.
+    pub body: String,
+}
+
+/// Something that happened, of which there are many: the table is partitioned by organization.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(org = "organization_id", select = "member", insert = "member", partition_by_hash = 4)]
+pub struct Event {
+    /// The organization.
+    #[tenant(id, references = Organization, on_delete = "cascade")]
+    pub organization_id: Uuid,
+    /// The event's key.
+    #[tenant(id, default = "gen_random_uuid()")]
+    pub id: Uuid,
+    /// What happened.
+    pub what: String,
+    /// When.
+    #[tenant(default = "now()")]
+    pub at: DateTime<Utc>,
 }

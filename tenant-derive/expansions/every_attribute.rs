@@ -52,16 +52,12 @@ const _: () = {
             line: ::core::line!(),
             name: <Self as __rt::TenantTable>::NAME,
             doc: "What the world knows,\nin two lines.",
-            tenancy: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
-            scope: __rt::ScopeDef::Global,
             select: ::core::option::Option::Some(
                 <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
             ),
             insert: ::core::option::Option::Some(
                 <<Self as __rt::Insert>::InsertRole as __rt::Role>::NAME,
             ),
-            update: ::core::option::Option::None,
-            delete: ::core::option::Option::None,
             columns: &[
                 __rt::ColumnDef {
                     id: true,
@@ -93,11 +89,31 @@ const _: () = {
             ],
             uniques: &[&["name", "kind"]],
             indexes: &[&["kind", "name"]],
+            ..__rt::TableDef::blank(
+                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+            )
         };
+    }
+    impl __rt::ColumnAt<0> for Place {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<1> for Place {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Option<String>;
+    }
+    impl __rt::ColumnAt<2> for Place {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Kind;
+    }
+    impl __rt::ColumnAt<3> for Place {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Option<Uuid>;
     }
     #[automatically_derived]
     impl __rt::Select for Place {
         type SelectRole = Guest;
+        type RowNeeds = __rt::Only<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
             ::core::result::Result::Ok(Self {
                 key: <Self as __rt::StoredKey>::read(__row)?,

@@ -17,7 +17,7 @@ enum Status {
 // ---- expands to ----
 
 ::core::compile_error! {
-    "unknown attribute `colour`\nhelp: valid here: `org`, `global`, `select`, `insert`, `update`, `delete`, `table`, `schema`, `unique`, `index`, `tenancy`, `crate`"
+    "unknown attribute `colour`\nhelp: valid here: `org`, `parent`, `global`, `visible_through`, `select`, `insert`, `update`, `delete`, `owner`, `visibility`, `update_own`, `delete_own`, `using`, `check`, `membership`, `founder`, `sign_up`, `table`, `schema`, `unique`, `index`, `partition_by_hash`, `tenancy`, `crate`"
 }
 ::core::compile_error! {
     "`default` takes a string\nhelp: write `default = \"now ()\"`"
@@ -54,9 +54,14 @@ const _: () = {
             <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
         );
     }
+    impl __rt::ColumnAt<0> for Project {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = __rt::AnyColumn;
+    }
     #[automatically_derived]
     impl __rt::Select for Project {
         type SelectRole = Member;
+        type RowNeeds = __rt::Only<<Self as __rt::Select>::SelectRole>;
         fn from_row(_: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
             ::core::unreachable!()
         }
@@ -76,6 +81,16 @@ const _: () = {
     #[automatically_derived]
     impl __rt::Delete for Project {
         type DeleteRole = <Self as __rt::Select>::SelectRole;
+    }
+    #[automatically_derived]
+    impl __rt::Founded for Project {
+        type New = NewProject;
+        fn founding_values(_: NewProject, _: &mut __rt::Values) {}
+    }
+    #[automatically_derived]
+    impl __rt::SignUp for Project {
+        type New = NewProject;
+        fn sign_up_values(_: NewProject, _: &mut __rt::Values) {}
     }
 };
 ::core::compile_error! {

@@ -26,7 +26,6 @@ const _: () = {
             line: ::core::line!(),
             name: <Self as __rt::TenantTable>::NAME,
             doc: "",
-            tenancy: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
             scope: __rt::tenant_scope::<
                 Uuid,
                 <Self as __rt::TenantTable>::Tenancy,
@@ -34,8 +33,6 @@ const _: () = {
             select: ::core::option::Option::Some(
                 <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
             ),
-            insert: ::core::option::Option::None,
-            update: ::core::option::Option::None,
             delete: ::core::option::Option::Some(
                 <<Self as __rt::Delete>::DeleteRole as __rt::Role>::NAME,
             ),
@@ -50,13 +47,23 @@ const _: () = {
                     ..__rt::column("organization_id", <Uuid as __rt::Stored>::TYPE)
                 },
             ],
-            uniques: &[],
-            indexes: &[],
+            ..__rt::TableDef::blank(
+                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+            )
         };
+    }
+    impl __rt::ColumnAt<0> for Project {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<1> for Project {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
     }
     #[automatically_derived]
     impl __rt::Select for Project {
         type SelectRole = Viewer;
+        type RowNeeds = __rt::Only<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
             ::core::result::Result::Ok(Self {
                 id: <Self as __rt::StoredKey>::read(__row)?,

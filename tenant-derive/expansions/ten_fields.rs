@@ -79,7 +79,6 @@ const _: () = {
             line: ::core::line!(),
             name: <Self as __rt::TenantTable>::NAME,
             doc: "A task of a project.",
-            tenancy: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
             scope: __rt::tenant_scope::<
                 Uuid,
                 <Self as __rt::TenantTable>::Tenancy,
@@ -138,13 +137,55 @@ const _: () = {
                     ..__rt::column("created_at", <DateTime<Utc> as __rt::Stored>::TYPE)
                 },
             ],
-            uniques: &[],
-            indexes: &[],
+            ..__rt::TableDef::blank(
+                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+            )
         };
+    }
+    impl __rt::ColumnAt<0> for Task {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<1> for Task {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<2> for Task {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<3> for Task {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = String;
+    }
+    impl __rt::ColumnAt<4> for Task {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Option<String>;
+    }
+    impl __rt::ColumnAt<5> for Task {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Status;
+    }
+    impl __rt::ColumnAt<6> for Task {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Option<DateTime<Utc>>;
+    }
+    impl __rt::ColumnAt<7> for Task {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = i32;
+    }
+    impl __rt::ColumnAt<8> for Task {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Vec<String>;
+    }
+    impl __rt::ColumnAt<9> for Task {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = DateTime<Utc>;
     }
     #[automatically_derived]
     impl __rt::Select for Task {
         type SelectRole = Viewer;
+        type RowNeeds = __rt::Only<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
             ::core::result::Result::Ok(Self {
                 id: <Self as __rt::StoredKey>::read(__row)?,

@@ -1,16 +1,12 @@
-//! Reads `#[tenant(…)]`: the keys, and what each of them takes.
+//! What `#[tenant(…)]` says on a struct and on a field: the keys, and what each of them takes.
 
-use heck::ToSnakeCase as _;
-use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens as _;
-use syn::{
-    Attribute, Expr, ExprLit, ExprPath, Lit, LitStr, Meta, Path, Token,
-    ext::IdentExt as _,
-    parse::{ParseStream, Parser as _},
-    punctuated::Punctuated,
+use proc_macro2::Ident;
+use syn::{Attribute, Expr, ExprLit, Lit, LitInt, LitStr, Meta, Path};
+
+use crate::{
+    diag::Diag,
+    item::{FieldList, Item, OnDelete, items, set},
 };
-
-use crate::{diag::Diag, name};
 
 /// What `#[tenant(…)]` says on a struct.
 #[derive(Default)]
@@ -20,31 +16,82 @@ pub(crate) struct TableAttrs {
     pub(crate) table: Option<LitStr>,
     pub(crate) schema: Option<LitStr>,
     pub(crate) org: Option<LitStr>,
+    pub(crate) parent: Option<LitStr>,
     pub(crate) global: Option<Ident>,
+    pub(crate) visible_through: Option<Path>,
     pub(crate) select: Option<Path>,
     pub(crate) insert: Option<Path>,
     pub(crate) update: Option<Path>,
     pub(crate) delete: Option<Path>,
+    pub(crate) update_own: Option<Path>,
+    pub(crate) delete_own: Option<Path>,
+    pub(crate) owner: Option<LitStr>,
+    pub(crate) visibility: Option<LitStr>,
+    pub(crate) membership: Option<MembershipAttr>,
+    pub(crate) founder: Option<Path>,
+    pub(crate) sign_up: Option<Ident>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) partitions: Option<LitInt>,
     pub(crate) uniques: Vec<FieldList>,
     pub(crate) indexes: Vec<FieldList>,
     /// Every key that was written, readable or not: a rule about one that is absent looks here.
     pub(crate) keys: Vec<Ident>,
 }
 
-/// The fields of `unique(a, b)` or `index(a, b)`.
-pub(crate) struct FieldList {
-    pub(crate) key: Ident,
-    pub(crate) fields: Vec<Ident>,
+/// The fields of `membership(user = "…", role = "…")`.
+pub(crate) struct MembershipAttr {
+    pub(crate) user: LitStr,
+    pub(crate) role: LitStr,
+}
+
+/// One condition of `using(…)` or `check(…)`.
+pub(crate) struct Rule {
+    /// `using` or `check`.
+    pub(crate) clause: Ident,
+    pub(crate) command: Ident,
+    pub(crate) condition: LitStr,
 }
 
 const TABLE_KEYS: &[&str] = &[
-    "org", "global", "select", "insert", "update", "delete", "table", "schema", "unique", "index", "tenancy", "crate",
+    "org",
+    "parent",
+    "global",
+    "visible_through",
+    "select",
+    "insert",
+    "update",
+    "delete",
+    "owner",
+    "visibility",
+    "update_own",
+    "delete_own",
+    "using",
+    "check",
+    "membership",
+    "founder",
+    "sign_up",
+    "table",
+    "schema",
+    "unique",
+    "index",
+    "partition_by_hash",
+    "tenancy",
+    "crate",
 ];
 
+/// Of which rows a condition can be asked: those that are there, and those to be.
+const USING: &[&str] = &["select", "update", "delete"];
+const CHECK: &[&str] = &["insert", "update"];
+
 impl TableAttrs {
+    /// Returns the key where it was written, even if what it says could not be read.
+    pub(crate) fn written(&self, key: &str) -> Option<&Ident> {
+        self.keys.iter().find(|written| *written == key)
+    }
+
     /// Whether the key was written, even if what it says could not be read.
     pub(crate) fn mentions(&self, key: &str) -> bool {
-        self.keys.iter().any(|written| written == key)
+        self.written(key).is_some()
     }
 
     pub(crate) fn read(diag: &Diag, attrs: &[Attribute]) -> Self {
@@ -56,18 +103,71 @@ impl TableAttrs {
                 "table" => set(diag, &mut this.table, &item, Item::text),
                 "schema" => set(diag, &mut this.schema, &item, Item::text),
                 "org" => set(diag, &mut this.org, &item, Item::text),
+                "parent" => set(diag, &mut this.parent, &item, Item::text),
                 "global" => set(diag, &mut this.global, &item, Item::flag),
+                "visible_through" => set(diag, &mut this.visible_through, &item, Item::path),
                 "select" => set(diag, &mut this.select, &item, Item::role),
                 "insert" => set(diag, &mut this.insert, &item, Item::role),
                 "update" => set(diag, &mut this.update, &item, Item::role),
                 "delete" => set(diag, &mut this.delete, &item, Item::role),
+                "update_own" => set(diag, &mut this.update_own, &item, Item::role),
+                "delete_own" => set(diag, &mut this.delete_own, &item, Item::role),
+                "owner" => set(diag, &mut this.owner, &item, Item::text),
+                "visibility" => set(diag, &mut this.visibility, &item, Item::text),
+                "membership" => set(diag, &mut this.membership, &item, MembershipAttr::read),
+                "founder" => set(diag, &mut this.founder, &item, Item::role),
+                "sign_up" => set(diag, &mut this.sign_up, &item, Item::flag),
+                "using" => this.rules(diag, &item, USING, (CHECK, "in `check(…)`")),
+                "check" => this.rules(diag, &item, CHECK, (USING, "in `using(…)`")),
+                "partition_by_hash" => set(diag, &mut this.partitions, &item, Item::number),
                 "unique" => this.uniques.extend(item.list(diag)),
                 "index" => this.indexes.extend(item.list(diag)),
-                _ => item.unknown(diag, TABLE_KEYS, (FIELD_KEYS, "a field")),
+                _ => item.unknown(diag, TABLE_KEYS, (FIELD_KEYS, "on a field")),
             }
             this.keys.push(item.key);
         }
         this
+    }
+
+    fn rules(&mut self, diag: &Diag, item: &Item, commands: &[&str], elsewhere: (&[&str], &str)) {
+        for rule in item.nested(diag, &format!("{}({} = \"…\")", item.key, commands[0])) {
+            if !commands.contains(&rule.name().as_str()) {
+                rule.unknown(diag, commands, elsewhere);
+                continue;
+            }
+            let again = |other: &&Rule| other.clause == item.key && other.command == rule.key;
+            let mut condition = self.rules.iter().find(again).map(|other| other.condition.clone());
+            let known = condition.is_some();
+            set(diag, &mut condition, &rule, Item::text);
+            if let (Some(condition), false) = (condition, known) {
+                self.rules.push(Rule { clause: item.key.clone(), command: rule.key, condition });
+            }
+        }
+    }
+}
+
+impl MembershipAttr {
+    fn read(item: &Item, diag: &Diag) -> Option<Self> {
+        let form = "membership(user = \"user_id\", role = \"role\")";
+        let (mut user, mut role) = (None, None);
+        let within = item.nested(diag, form);
+        for part in &within {
+            match part.name().as_str() {
+                "user" => set(diag, &mut user, part, Item::text),
+                "role" => set(diag, &mut role, part, Item::text),
+                _ => part.unknown(diag, &["user", "role"], (&[], "")),
+            }
+        }
+        for key in ["user", "role"] {
+            if !within.is_empty() && !within.iter().any(|part| part.name() == key) {
+                diag.error(
+                    &item.key,
+                    format_args!("`membership` does not name the field of the {key}"),
+                    format_args!("write `{form}`"),
+                );
+            }
+        }
+        Some(Self { user: user?, role: role? })
     }
 }
 
@@ -84,18 +184,30 @@ pub(crate) struct FieldAttrs {
     pub(crate) index: Option<Ident>,
     pub(crate) sql_type: Option<LitStr>,
     pub(crate) check: Option<LitStr>,
+    pub(crate) select: Option<Path>,
+    pub(crate) insert: Option<Path>,
+    pub(crate) update: Option<Path>,
     pub(crate) skip: Option<Ident>,
     /// Every key that was written, for the rule that `skip` stands alone.
     pub(crate) keys: Vec<Ident>,
 }
 
-/// What happens to a row when the one it names is deleted: a variant of the runtime's `OnDelete`.
-pub(crate) type OnDelete = &'static str;
-
-const FIELD_KEYS: &[&str] =
-    &["id", "supplied", "column", "default", "references", "on_delete", "unique", "index", "sql_type", "check", "skip"];
-
-const ON_DELETE: [(&str, OnDelete); 3] = [("cascade", "Cascade"), ("refuse", "Refuse"), ("set_null", "SetNull")];
+const FIELD_KEYS: &[&str] = &[
+    "id",
+    "supplied",
+    "column",
+    "default",
+    "references",
+    "on_delete",
+    "unique",
+    "index",
+    "sql_type",
+    "check",
+    "select",
+    "insert",
+    "update",
+    "skip",
+];
 
 impl FieldAttrs {
     pub(crate) fn read(diag: &Diag, attrs: &[Attribute]) -> Self {
@@ -112,8 +224,11 @@ impl FieldAttrs {
                 "index" => set(diag, &mut this.index, &item, Item::flag),
                 "sql_type" => set(diag, &mut this.sql_type, &item, Item::text),
                 "check" => set(diag, &mut this.check, &item, Item::text),
+                "select" => set(diag, &mut this.select, &item, Item::role),
+                "insert" => set(diag, &mut this.insert, &item, Item::role),
+                "update" => set(diag, &mut this.update, &item, Item::role),
                 "skip" => set(diag, &mut this.skip, &item, Item::flag),
-                _ => item.unknown(diag, FIELD_KEYS, (TABLE_KEYS, "the struct")),
+                _ => item.unknown(diag, FIELD_KEYS, (TABLE_KEYS, "on the struct")),
             }
             this.keys.push(item.key);
         }
@@ -132,265 +247,4 @@ pub(crate) fn doc(attrs: &[Attribute]) -> String {
     });
     let text = lines.collect::<Vec<_>>().join("\n");
     text.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
-}
-
-/// Sets `slot` to what the item says; a key that is given twice is a mistake.
-pub(crate) fn set<T>(diag: &Diag, slot: &mut Option<T>, item: &Item, read: impl FnOnce(&Item, &Diag) -> Option<T>) {
-    if let Value::Broken = item.value {
-        return;
-    }
-    let value = read(item, diag);
-    if slot.is_some() {
-        diag.error(&item.key, format_args!("`{}` is given twice", item.name()), "keep one of the two");
-    } else {
-        *slot = value;
-    }
-}
-
-/// Reads the items of all `#[tenant(…)]` attributes, and goes on after a mistake.
-pub(crate) fn items(diag: &Diag, attrs: &[Attribute]) -> Vec<Item> {
-    let mut items = Vec::new();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("tenant")) {
-        if !matches!(attr.meta, Meta::List(_)) {
-            diag.error(&attr.meta, "`tenant` takes a list", "write `#[tenant(…)]`");
-            continue;
-        }
-        let parsed = attr.parse_args_with(|input: ParseStream<'_>| {
-            while !input.is_empty() {
-                items.extend(Item::parse(diag, input)?);
-                input.parse::<Option<Token![,]>>()?;
-            }
-            Ok(())
-        });
-        if let Err(error) = parsed {
-            diag.syntax(error);
-        }
-    }
-    items
-}
-
-/// One `key`, `key = value` or `key(list)`.
-pub(crate) struct Item {
-    pub(crate) key: Ident,
-    value: Value,
-}
-
-enum Value {
-    None,
-    Given(Expr),
-    List(TokenStream),
-    /// What stands there could not be read, and that was reported.
-    Broken,
-}
-
-impl Item {
-    /// Reads up to the next comma; what is wrong before it is reported once.
-    fn parse(diag: &Diag, input: ParseStream<'_>) -> syn::Result<Option<Self>> {
-        let Ok(key) = input.call(Ident::parse_any) else {
-            diag.error(next_token(input), "expected a key", "write `key`, `key = …` or `key(…)`");
-            skip_to_comma(input)?;
-            return Ok(None);
-        };
-        let mut value = match Self::parse_value(input) {
-            Ok(value) => value,
-            Err(error) => {
-                diag.syntax(error);
-                skip_to_comma(input)?;
-                Value::Broken
-            }
-        };
-        if !input.is_empty() && !input.peek(Token![,]) {
-            if let Value::None = value {
-                diag.error(
-                    next_token(input),
-                    format_args!("expected `=` or `,` after `{key}`"),
-                    format_args!("write `{key} = …`"),
-                );
-                value = Value::Broken;
-            } else {
-                diag.error(next_token(input), "expected `,`", "separate the keys by commas");
-            }
-            skip_to_comma(input)?;
-        }
-        Ok(Some(Self { key, value }))
-    }
-
-    fn parse_value(input: ParseStream<'_>) -> syn::Result<Value> {
-        if input.parse::<Option<Token![=]>>()?.is_some() {
-            Ok(Value::Given(ungroup(input.parse()?)))
-        } else if input.peek(syn::token::Paren) {
-            let list;
-            syn::parenthesized!(list in input);
-            Ok(Value::List(list.parse()?))
-        } else {
-            Ok(Value::None)
-        }
-    }
-
-    pub(crate) fn name(&self) -> String {
-        self.key.unraw().to_string()
-    }
-
-    /// Reads a key that takes nothing.
-    fn flag(&self, diag: &Diag) -> Option<Ident> {
-        match &self.value {
-            Value::None | Value::Broken => {}
-            Value::Given(value) => self.wrong(diag, value, "no value", &self.name()),
-            Value::List(list) => self.wrong(diag, list, "no list", &self.name()),
-        }
-        // What was meant is clear all the same, and taking it avoids mistakes that only follow from this one.
-        Some(self.key.clone())
-    }
-
-    /// Reads `key = "text"`.
-    pub(crate) fn text(&self, diag: &Diag) -> Option<LitStr> {
-        if let Some(text) = self.literal() {
-            return Some(text.clone());
-        }
-        let given = match (self.given(), self.name().as_str()) {
-            (Some(given), "on_delete") => given.to_snake_case(),
-            (Some(given), _) if !given.contains('"') => given,
-            _ => "…".to_owned(),
-        };
-        self.wrong(diag, self.tokens(), "a string", &format!("{} = \"{given}\"", self.name()));
-        None
-    }
-
-    /// Reads `key = some::Path`, or the path in a string.
-    pub(crate) fn path(&self, diag: &Diag) -> Option<Path> {
-        match (&self.value, self.literal()) {
-            (Value::Given(Expr::Path(ExprPath { qself: None, path, .. })), _) => return Some(path.clone()),
-            (_, Some(text)) => {
-                if let Ok(path) = text.parse::<Path>() {
-                    return Some(path);
-                }
-            }
-            _ => {}
-        }
-        let example = match self.name().as_str() {
-            "references" => "references = Project",
-            "tenancy" => "tenancy = Organizations",
-            _ => "crate = ::tenant_runtime",
-        };
-        self.wrong(diag, self.tokens(), "a path", example);
-        None
-    }
-
-    /// Reads `key = "role"` or `key = Role`: a path to the role's type, which bears the place of the string.
-    fn role(&self, diag: &Diag) -> Option<Path> {
-        match (&self.value, self.literal()) {
-            (Value::Given(Expr::Path(ExprPath { qself: None, path, .. })), _) => return Some(path.clone()),
-            (_, Some(text)) => {
-                if let Some(ident) = name::role(text) {
-                    return Some(ident.into());
-                }
-            }
-            _ => {}
-        }
-        let key = self.name();
-        self.wrong(diag, self.tokens(), "a role", &format!("{key} = \"viewer\"` or `{key} = Viewer"));
-        None
-    }
-
-    /// Reads `on_delete = "cascade"` and the like.
-    fn on_delete(&self, diag: &Diag) -> Option<(Ident, OnDelete)> {
-        let text = self.text(diag)?;
-        let found = ON_DELETE.iter().find(|(name, _)| *name == text.value());
-        if found.is_none() {
-            let names = ON_DELETE.map(|(name, _)| name);
-            diag.error(
-                &text,
-                format_args!("`{}` is no action of `on_delete`", text.value()),
-                suggestion(&text.value(), &names),
-            );
-        }
-        found.map(|(_, variant)| (self.key.clone(), *variant))
-    }
-
-    /// Reads `key(a, b)`.
-    fn list(&self, diag: &Diag) -> Option<FieldList> {
-        let Value::List(list) = &self.value else {
-            if let Value::Broken = self.value {
-                return None;
-            }
-            let key = self.name();
-            self.wrong(diag, self.tokens(), "a list of fields here", &format!("{key}(organization_id, name)"));
-            return None;
-        };
-        match Punctuated::<Ident, Token![,]>::parse_terminated.parse2(list.clone()) {
-            Ok(fields) => Some(FieldList { key: self.key.clone(), fields: fields.into_iter().collect() }),
-            Err(error) => {
-                let help = format!("name fields, without quotes: `{}(organization_id, name)`", self.key);
-                diag.syntax(syn::Error::new(error.span(), format!("{error}\nhelp: {help}")));
-                None
-            }
-        }
-    }
-
-    /// Reports a key that is not known here.
-    pub(crate) fn unknown(&self, diag: &Diag, known: &[&str], (elsewhere, place): (&[&str], &str)) {
-        let name = self.name();
-        let help = if elsewhere.contains(&name.as_str()) {
-            format!("`{name}` goes on {place}")
-        } else {
-            suggestion(&name, known)
-        };
-        diag.error(&self.key, format_args!("unknown attribute `{name}`"), help);
-    }
-
-    fn wrong(&self, diag: &Diag, at: impl quote::ToTokens, takes: &str, form: &str) {
-        diag.error(at, format_args!("`{}` takes {takes}", self.name()), format_args!("write `{form}`"));
-    }
-
-    fn literal(&self) -> Option<&LitStr> {
-        match &self.value {
-            Value::Given(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn given(&self) -> Option<String> {
-        match &self.value {
-            Value::Given(value) => Some(value.to_token_stream().to_string()),
-            _ => None,
-        }
-    }
-
-    /// The tokens to point at when the value is wrong: the value itself, or the key where there is none.
-    fn tokens(&self) -> TokenStream {
-        match &self.value {
-            Value::Given(value) => value.to_token_stream(),
-            Value::List(list) if !list.is_empty() => list.clone(),
-            _ => self.key.to_token_stream(),
-        }
-    }
-}
-
-/// Says which of the known words may have been meant, and all of them.
-pub(crate) fn suggestion(written: &str, known: &[&str]) -> String {
-    let all = known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-    match name::nearest(written, known.iter().copied()) {
-        Some(word) => format!("did you mean `{word}`? valid here: {all}"),
-        None => format!("valid here: {all}"),
-    }
-}
-
-/// Returns the token at which reading goes wrong, to point at it.
-fn next_token(input: ParseStream<'_>) -> Option<TokenTree> {
-    input.cursor().token_tree().map(|(token, _)| token)
-}
-
-fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
-    while !input.is_empty() && !input.peek(Token![,]) {
-        input.parse::<TokenTree>()?;
-    }
-    Ok(())
-}
-
-/// Takes off the invisible parentheses around what a `macro_rules` macro filled in.
-fn ungroup(expr: Expr) -> Expr {
-    match expr {
-        Expr::Group(group) => ungroup(*group.expr),
-        other => other,
-    }
 }

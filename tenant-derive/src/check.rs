@@ -1,4 +1,6 @@
 //! The rules a table keeps, each a function: they look at what was written and report, and change nothing.
+//!
+//! Those about whose rows there are and who may touch them are in [`access`].
 
 use std::collections::BTreeSet;
 
@@ -7,17 +9,15 @@ use quote::ToTokens;
 use syn::{LitStr, ext::IdentExt as _};
 
 use crate::{
+    access::{self, field_suggestion},
     ast::{Field, Part, Table},
-    attr::suggestion,
     diag::Diag,
     name,
 };
 
 /// Checks a table and returns its key; `None` only where a mistake was reported.
 pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
-    scope(diag, table);
-    commands(diag, table);
-    tenant_column(diag, table);
+    access::check(diag, table);
     for field in &table.fields {
         skip(diag, field);
         supplied(diag, field);
@@ -28,83 +28,6 @@ pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Fie
     columns(diag, table);
     lists(diag, table);
     key(diag, table)
-}
-
-/// A table belongs to tenants or to nobody, and says so: forgetting it must not open a table.
-fn scope(diag: &Diag, table: &Table<'_>) {
-    match (&table.attrs.org, &table.attrs.global) {
-        (Some(org), None) => scope_field(diag, table, org),
-        (None, Some(_)) => {}
-        (None, None) if table.attrs.mentions("org") || table.attrs.mentions("global") => {}
-        (None, None) => diag.error(
-            table.ident,
-            format_args!("`{}` does not say whose rows it holds", table.ident),
-            "name the field with the tenant's key: `#[tenant(org = \"organization_id\", select = \"viewer\")]`; \
-             or write `#[tenant(global)]` for rows that belong to no tenant",
-        ),
-        (Some(_), Some(global)) => diag.error(
-            global,
-            "a table is either `global` or has an `org`",
-            "drop `global` where rows belong to a tenant, `org` where they belong to nobody",
-        ),
-    }
-}
-
-/// `org` names a field.
-fn scope_field(diag: &Diag, table: &Table<'_>, org: &LitStr) {
-    let written = org.value();
-    match table.fields.iter().find(|field| field.name() == written) {
-        None => diag.error(
-            org,
-            format_args!("`{}` has no field `{written}`", table.ident),
-            field_suggestion(table, &written, "`org` names the field with the tenant's key"),
-        ),
-        Some(field) if field.attrs.skip.is_some() => diag.error(
-            org,
-            format_args!("the field `{written}` is skipped and cannot be the tenant column"),
-            "drop `skip` from the field",
-        ),
-        Some(_) => {}
-    }
-}
-
-/// Some role reads a tenant's table, and who writes a table reads it: PostgreSQL asks that for WHERE and RETURNING.
-fn commands(diag: &Diag, table: &Table<'_>) {
-    let attrs = &table.attrs;
-    if attrs.mentions("select") {
-        return;
-    }
-    let writers = [("insert", &attrs.insert), ("update", &attrs.update), ("delete", &attrs.delete)];
-    let mut writers = writers.iter().filter_map(|(key, role)| role.as_ref().map(|role| (key, role))).peekable();
-    if writers.peek().is_none() && attrs.mentions("org") {
-        diag.error(
-            table.ident,
-            format_args!("`{}` does not say which role may read it", table.ident),
-            "add `select = \"viewer\"` to `#[tenant(…)]`",
-        );
-    }
-    for (key, role) in writers {
-        diag.error(
-            role,
-            format_args!("`{key}` names a role but nobody may read the table"),
-            "add `select = \"…\"` with that role or one below it: who writes rows reads them as well",
-        );
-    }
-}
-
-/// The tenant column takes its value from the context and its type from the tenancy.
-fn tenant_column(diag: &Diag, table: &Table<'_>) {
-    let Some(field) = table.tenant() else { return };
-    for key in &field.attrs.keys {
-        let name = key.to_string();
-        if ["default", "supplied", "sql_type"].contains(&name.as_str()) {
-            diag.error(
-                key,
-                format_args!("`{name}` does not go on the tenant column"),
-                format_args!("drop it: `{}` takes its value from the context", field.name()),
-            );
-        }
-    }
 }
 
 /// A skipped field is no column, so nothing else can be said about it.
@@ -239,10 +162,4 @@ fn key<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
         );
     }
     key
-}
-
-fn field_suggestion(table: &Table<'_>, written: &str, otherwise: &str) -> String {
-    let fields: Vec<String> = table.columns().map(Field::name).collect();
-    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-    if fields.is_empty() { otherwise.to_owned() } else { format!("{otherwise}; {}", suggestion(written, &fields)) }
 }

@@ -8,9 +8,9 @@ use quote::{ToTokens as _, quote};
 use syn::{Data, DeriveInput, Fields, LitStr, Path, Variant, ext::IdentExt as _};
 
 use crate::{
-    attr::{self, Item},
     diag::Diag,
     expand::runtime,
+    item::{self, Item},
     name,
 };
 
@@ -40,11 +40,11 @@ struct EnumAttrs {
 impl EnumAttrs {
     fn read(diag: &Diag, input: &DeriveInput) -> Self {
         let mut this = Self::default();
-        for item in attr::items(diag, &input.attrs) {
+        for item in item::items(diag, &input.attrs) {
             match item.name().as_str() {
-                "crate" => attr::set(diag, &mut this.krate, &item, Item::path),
-                "rename_all" => attr::set(diag, &mut this.rename_all, &item, Item::text),
-                _ => item.unknown(diag, &["rename_all", "crate"], (&["rename"], "a variant")),
+                "crate" => item::set(diag, &mut this.krate, &item, Item::path),
+                "rename_all" => item::set(diag, &mut this.rename_all, &item, Item::text),
+                _ => item.unknown(diag, &["rename_all", "crate"], (&["rename"], "on a variant")),
             }
         }
         this
@@ -84,10 +84,10 @@ fn label<'a>(diag: &Diag, variant: &'a Variant, case: Case) -> Label<'a> {
         );
     }
     let mut rename = None;
-    for item in attr::items(diag, &variant.attrs) {
+    for item in item::items(diag, &variant.attrs) {
         match item.name().as_str() {
-            "rename" => attr::set(diag, &mut rename, &item, Item::text),
-            _ => item.unknown(diag, &["rename"], (&["rename_all", "crate"], "the enum")),
+            "rename" => item::set(diag, &mut rename, &item, Item::text),
+            _ => item.unknown(diag, &["rename"], (&["rename_all", "crate"], "on the enum")),
         }
     }
     let text = rename.as_ref().map_or_else(|| case(&variant.ident.unraw().to_string()), LitStr::value);
@@ -114,7 +114,7 @@ fn case(diag: &Diag, given: &LitStr) -> Case {
         return *case;
     }
     let names = CASES.map(|(name, _)| name);
-    diag.error(given, format_args!("`{text}` is no form of labels"), attr::suggestion(&text, &names));
+    diag.error(given, format_args!("`{text}` is no form of labels"), item::suggestion(&text, &names));
     CASES[0].1
 }
 

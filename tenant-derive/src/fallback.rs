@@ -13,17 +13,32 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let rows = expand::rows(table);
     let id = table.key().map_or_else(|| quote!(i64), |field| field.ty.to_token_stream());
     let unit = quote!(());
-    let new = attrs.insert.as_ref().map_or(unit.clone(), |_| expand::new_ident(table).to_token_stream());
-    let changes = attrs.update.as_ref().map_or(unit, |_| expand::changes_ident(table).to_token_stream());
-    let select_role =
-        attrs.select.as_ref().or(attrs.insert.as_ref()).or(attrs.update.as_ref()).or(attrs.delete.as_ref());
-    let select_role = select_role.map_or_else(|| quote!(__rt::Viewer), Path::to_token_stream);
-    let role = |declared: &Option<Path>| match (declared, &attrs.select) {
+    let new = table.making().map_or(unit.clone(), |_| expand::new_ident(table).to_token_stream());
+    let changes = if table.is_changed() { expand::changes_ident(table).to_token_stream() } else { unit };
+    let roles = [attrs.select.as_ref(), attrs.insert.as_ref(), table.updater(), table.deleter()];
+    let select_role = roles.into_iter().flatten().next().map_or_else(|| quote!(__rt::Viewer), Path::to_token_stream);
+    let role = |declared: Option<&Path>| match (declared, &attrs.select) {
         // Where `select` is missing, it stands for the first of these already.
         (Some(role), Some(_)) => role.to_token_stream(),
         _ => quote!(<Self as __rt::Select>::SelectRole),
     };
-    let (insert_role, update_role, delete_role) = (role(&attrs.insert), role(&attrs.update), role(&attrs.delete));
+    let (insert_role, update_role, delete_role) =
+        (role(attrs.insert.as_ref()), role(table.updater()), role(table.deleter()));
+    let member_role = attrs.membership.as_ref().and_then(|membership| table.named(&membership.role));
+    let membership = member_role.map(|field| {
+        let ty = field.ty;
+        quote! {
+            #[automatically_derived]
+            impl __rt::Membership for #ident {
+                type MemberRole = #ty;
+            }
+
+            #[automatically_derived]
+            impl __rt::ManagedMembership for #ident {
+                type ManageRole = <Self as __rt::Select>::SelectRole;
+            }
+        }
+    });
     quote! {
         #rows
 
@@ -40,9 +55,15 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
                     &__rt::inert(<<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF);
             }
 
+            impl __rt::ColumnAt<0> for #ident {
+                type Needs = <Self as __rt::Select>::SelectRole;
+                type Type = __rt::AnyColumn;
+            }
+
             #[automatically_derived]
             impl __rt::Select for #ident {
                 type SelectRole = #select_role;
+                type RowNeeds = __rt::Only<<Self as __rt::Select>::SelectRole>;
                 fn from_row(_: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
                     ::core::unreachable!()
                 }
@@ -66,6 +87,20 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
             impl __rt::Delete for #ident {
                 type DeleteRole = #delete_role;
             }
+
+            #[automatically_derived]
+            impl __rt::Founded for #ident {
+                type New = #new;
+                fn founding_values(_: #new, _: &mut __rt::Values) {}
+            }
+
+            #[automatically_derived]
+            impl __rt::SignUp for #ident {
+                type New = #new;
+                fn sign_up_values(_: #new, _: &mut __rt::Values) {}
+            }
+
+            #membership
         };
     }
 }

@@ -1,4 +1,4 @@
-//! The derives of tenant-runtime: [`TenantTable`] for structs and [`TenantEnum`] for enums.
+//! The derives of tenant-runtime: [`TenantTable`] and [`TenantView`] for structs, and [`TenantEnum`] for enums.
 //!
 //! Use them through `tenant_runtime`, which exports them beside the traits of the same names; its documentation has
 //! them in use. Whatever a derive finds wrong it reports at once, each mistake at the token that is wrong.
@@ -9,17 +9,23 @@ use syn::{DeriveInput, parse_macro_input};
 
 use crate::{ast::Table, diag::Diag};
 
-// Data flows diag, name → attr → ast → check → expand → fallback, enums; a module imports only what stands before it.
+// Data flows diag, name → item → attr → ast → access → check → declare → expand → fallback, view, enums; a module imports
+// only what stands before it.
+mod access;
 mod ast;
 mod attr;
 mod check;
+mod declare;
 mod diag;
 mod enums;
 mod expand;
 mod fallback;
+mod item;
 mod name;
+mod tenancy;
 #[cfg(test)]
 mod tests;
+mod view;
 
 /// Makes a struct a table: `#[derive(TenantTable)]`.
 ///
@@ -48,8 +54,9 @@ mod tests;
 /// ```
 ///
 /// The struct has named fields and no type parameters. Beside it the derive writes `NewProject`, with the columns to
-/// insert, where `insert` is declared, and `ProjectChanges`, with the columns to change, where `update` is. The doc
-/// comments of the struct and its fields become the comments of the table and its columns.
+/// insert, where `insert` is declared, and `ProjectChanges`, with the columns to change, where `update` or `update_own`
+/// is. With `founder` or `sign_up`, `NewProject` has the columns without a default. A membership table has neither. The
+/// doc comments of the struct and its fields become the comments of the table and its columns.
 ///
 /// # On the struct
 ///
@@ -58,8 +65,18 @@ mod tests;
 /// | key | meaning |
 /// |---|---|
 /// | `org = "organization_id"` | The rows belong to a tenant, whose key is in this *field*. |
-/// | `global` | The rows belong to no tenant. Exactly one of `org` and `global` must be there. |
+/// | `parent = "project_id"` | The rows belong to the tenant of the row that this field refers to: it has `references`. |
+/// | `global` | The rows belong to no tenant. Exactly one of `org`, `parent` and `global` must be there. |
+/// | `visible_through = OrgMember` | Beside `global`: a tenant sees the rows of its members, whom this membership table names. |
 /// | `select`, `insert`, `update`, `delete` | The least role that may do it: `"viewer"`, which means the type `Viewer` in scope, or `Viewer`. Nobody may do what names no role. A tenant's table has a `select`, and who writes a table can read it. |
+/// | `owner = "created_by"` | The field with the key of the user whose row it is. The context gives its value, which stays. |
+/// | `update_own`, `delete_own` | The least role that may do it to rows of its own. Alone, or beside a higher role in `update` or `delete` that may do it to any. |
+/// | `visibility = "visibility"` | The field that says who in the tenant sees a row: with the label `team` everybody, else its owner alone. |
+/// | `using(select = "…")`, `check(insert = "…")` | Conditions besides the tenant's, SQL expressions in which `caller()` is the user in the context: `using` on rows that are there (`select`, `update`, `delete`), `check` on those to be (`insert`, `update`). |
+/// | `membership(user = "user_id", role = "role")` | The table says who is a member of a tenant, by these fields. `insert`, `update` and `delete` name the one role that manages members, which functions do. |
+/// | `founder = "admin"` | On the table of the tenants: who founds one has this role there. It stands in place of `insert`. |
+/// | `sign_up` | On the table of the users, which is `global`: a visitor may become one. It stands in place of `insert`. |
+/// | `partition_by_hash = 16` | The table is hashed by the tenant column into so many partitions. |
 /// | `table = "projects"` | The table's name. Else the struct's name in `snake_case` and in the plural, by simple rules: *y* after a consonant becomes *ies*; *s*, *x*, *z*, *ch* and *sh* take *es*; all else takes *s*. |
 /// | `schema = "app"` | The schema. Else that of the tenancy. |
 /// | `unique(a, b)`, `index(a, b)` | Fields that are unique, or indexed, together. May be repeated. |
@@ -79,11 +96,55 @@ mod tests;
 /// | `unique`, `index` | The column is unique, or indexed; within the tenant on a tenant's table. |
 /// | `sql_type = "citext"` | The column's type, where the field's type does not say it. |
 /// | `check = "length(name) > 0"` | A condition that every row keeps, an SQL expression. |
+/// | `select`, `insert`, `update` | The least role that may do it to this column, one above the table's. A column with an `insert` role is not in `NewProject`, one with an `update` role not in `ProjectChanges`; who may not read it reads the others through a [`TenantView`]. |
 /// | `skip` | No column; read as `Default::default()`. |
 #[proc_macro_derive(TenantTable, attributes(tenant))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     table(&input).into()
+}
+
+/// Makes a struct a view of a table: `#[derive(TenantView)]`.
+///
+/// A view shows some columns, and asks of its reader the roles that these take: where a column has a `select` role of its
+/// own, who has a lower one reads the others so.
+///
+/// ```
+/// use tenant_runtime::{TenantTable, TenantView, roles::{Admin, Viewer}};
+/// # type Uuid = sqlx::types::Uuid;
+///
+/// #[derive(TenantTable)]
+/// #[tenant(org = "organization_id", select = "viewer")]
+/// struct Employee {
+///     id: Uuid,
+///     organization_id: Uuid,
+///     name: String,
+///     #[tenant(select = "admin")]
+///     salary: i64,
+/// }
+///
+/// #[derive(TenantView)]
+/// #[tenant(of = Employee)]
+/// struct Colleague {
+///     id: Uuid,
+///     #[tenant(column = "name")]
+///     called: String,
+/// }
+///
+/// assert_eq!(Colleague::COLUMNS, ["id", "name"]);
+/// ```
+///
+/// | key | meaning |
+/// |---|---|
+/// | `of = Employee` on the struct | The table. |
+/// | `crate = path` on the struct | Where `tenant_runtime` is found, if not at `::tenant_runtime`. |
+/// | `column = "name"` on a field | The column's name. Else the field is the table's field of the same name. |
+///
+/// A field has the type of the table's field.
+#[proc_macro_derive(TenantView, attributes(tenant))]
+pub fn derive_view(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    view::derive(&input).into()
 }
 
 /// Makes an enum without data the type of a text column that holds its labels: `#[derive(TenantEnum)]`.
@@ -115,6 +176,53 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 pub fn derive_enum(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     enums::derive(&input).into()
+}
+
+/// Declares a tenancy: the types of its keys, its settings, and its roles, each a type.
+///
+/// ```
+/// use tenant_runtime::{TenantTable, tenancy};
+///
+/// tenancy! {
+///     /// Clinics and their staff.
+///     pub Clinics {
+///         key: i64,
+///         role_prefix: "clinic_",
+///         org_setting: "clinic.id",
+///         user_setting: "clinic.person",
+///         roles: {
+///             /// Reads.
+///             Staff,
+///             Nurse: Staff,
+///             Clerk: Staff,
+///             /// Includes both, and so the staff.
+///             Head: Nurse + Clerk,
+///         },
+///     }
+/// }
+///
+/// #[derive(TenantTable)]
+/// #[tenant(org = "clinic_id", select = "staff", insert = "nurse", delete = "head")]
+/// struct Chart {
+///     id: i64,
+///     clinic_id: i64,
+///     text: String,
+/// }
+/// ```
+///
+/// | key | meaning |
+/// |---|---|
+/// | `key: Uuid` | The type of a tenant's key: `Uuid`, `i64`, `TextKey`, or a newtype made by `tenant_key!`. |
+/// | `user: Uuid` | The type of a user's key; else that of a tenant's. |
+/// | `roles: { … }` | The roles, each after those that it includes, of which there may be several: `Head: Nurse + Clerk`. |
+/// | `role_prefix: "acme_"` | What the names of the database roles begin with; else the package's name. |
+/// | `schema: "app"` | The schema of the tables that name none; `app` if left out. |
+/// | `org_setting`, `user_setting` | The settings that carry the context; `app.organization_id` and `app.user_id` if left out. |
+/// | `connection_limit: 50` | How many connections the app's login may hold. |
+/// | `crate: path` | Where `tenant_runtime` is found, if not at `::tenant_runtime`. |
+#[proc_macro]
+pub fn tenancy(input: TokenStream) -> TokenStream {
+    tenancy::expand(input.into()).into()
 }
 
 /// Derives `TenantTable`: read, check, and then expand, or else report and stand in.

@@ -35,7 +35,7 @@ fn expansions_are_as_recorded() {
 fn ten_fields_stay_far_below_three_hundred_lines() {
     let recorded = include_str!("../expansions/ten_fields.rs");
     let expansion = recorded.split(LINE).nth(1).unwrap_or_default();
-    assert!((50..220).contains(&expansion.lines().count()), "{} lines", expansion.lines().count());
+    assert!((50..260).contains(&expansion.lines().count()), "{} lines", expansion.lines().count());
 }
 
 #[test]
@@ -47,7 +47,11 @@ fn mistakes_that_nobody_reads_are_a_panic() {
 fn expand(input: &str) -> String {
     let file = syn::parse_file(input).expect("a declaration");
     let expansion = file.items.iter().map(|item| match item {
-        Item::Struct(item) => crate::table(&derive_input(item.to_token_stream())),
+        Item::Struct(item) => {
+            let input = derive_input(item.to_token_stream());
+            let is_view = item.attrs.iter().any(|attr| attr.to_token_stream().to_string().contains("TenantView"));
+            if is_view { crate::view::derive(&input) } else { crate::table(&input) }
+        }
         Item::Enum(item) => crate::enums::derive(&derive_input(item.to_token_stream())),
         other => panic!("neither a struct nor an enum: {}", other.to_token_stream()),
     });

@@ -55,6 +55,32 @@ pub enum Error {
         /// The check, or `not null (column)`.
         constraint: String,
     },
+    /// The change would leave a tenant without anyone who manages its members.
+    #[error("the tenant would be left without anyone who manages its members; give somebody else that role first")]
+    LastManager,
+    /// The context has no user, and the call is about one.
+    #[error("this context has no user, and `{table}` says whose its rows are")]
+    NoUser {
+        /// The table.
+        table: String,
+    },
+    /// The visitor is anonymous, and the call is about a user.
+    #[error("nobody is signed in, and {what} takes a user; make the visitor with `Visitor::vouched`")]
+    NotSignedIn {
+        /// What was to be done.
+        what: &'static str,
+    },
+    /// The user is no member of the tenant, or there is no such tenant; the two cannot be told apart.
+    #[error("the user is no member of this tenant, or there is no such tenant")]
+    NotAMember,
+    /// The member's role does not include the one that is asked for.
+    #[error("the member's role here is `{has}`, and this takes `{needs}` or a role above it")]
+    RoleTooLow {
+        /// The member's role.
+        has: &'static str,
+        /// The role that it takes.
+        needs: &'static str,
+    },
     /// A statement of the transaction failed, so the server kept nothing of it.
     #[error("a statement of this transaction failed, so none of it was kept; handle the first error and begin anew")]
     Aborted,
@@ -206,7 +232,18 @@ impl Attempt {
     }
 }
 
+/// What the functions that change members raise when nobody would be left who manages members.
+const LAST_MANAGER: &str = "TT001";
+
 impl Error {
+    /// Says whether the caller lacks a right, as HTTP's status 403 does.
+    ///
+    /// A row that the context may not see is [`NotFound`](Self::NotFound) instead.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Forbidden { .. } | Self::NotAMember | Self::RoleTooLow { .. })
+    }
+
     /// Wraps the error so that it passes through sqlx's interfaces; [`From`] unwraps it.
     pub(crate) fn into_sqlx(self) -> sqlx::Error {
         match self {
@@ -245,6 +282,7 @@ impl Error {
             "23503" => Self::InvalidReference { table: table(), constraint: constraint() },
             "23514" | "23502" => Self::CheckViolated { table: table(), constraint: constraint() },
             "25P02" => Self::Aborted,
+            LAST_MANAGER => Self::LastManager,
             _ => Self::Database(error),
         }
     }

@@ -1,37 +1,101 @@
-//! Tenant isolation for PostgreSQL, declared on Rust structs.
+//! Keeps the customers of one product apart in PostgreSQL, from one declaration on Rust structs.
+//!
+//! [`#[derive(TenantTable)]`](macro@TenantTable) says whose rows a table holds and which role may do what. From that come
+//!
+//! - the migrations: tables, roles, explicit grants, forced row level security with one policy a command (`gen-migrations`);
+//! - the methods that an app calls ([`Repository`]), none of which compiles without a [`TenantCtx`] of a sufficient role;
+//! - the transaction that carries the context ([`TenantDb`], [`TenantTx`]), so that the database refuses what the app should
+//!   not have asked.
+//!
+//! ```no_run
+//! use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
+//! use uuid::Uuid;
+//!
+//! /// A project of an organization.
+//! #[derive(Debug, TenantTable)]
+//! #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+//! struct Project {
+//!     id: Uuid,
+//!     organization_id: Uuid,
+//!     name: String,
+//! }
+//!
+//! # async fn f(organization: Uuid, user: Uuid) -> Result<()> {
+//! let db = TenantDb::connect("postgres://app_service:secret@localhost/acme").await?;
+//! let ctx = TenantCtx::<Member>::vouched(organization, user);
+//! let mut tx = db.begin(&ctx).await?;
+//! let project = Project::insert(&mut tx, NewProject { name: "first".into() }).await?;
+//! // Project::delete(&mut tx, project.id) does not compile: a `Member` context may not delete `Project`.
+//! tx.commit().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! The modules stand in the order of the data flow; each imports only from those before it.
+//!
+//! | feature | for |
+//! |---|---|
+//! | `chrono`, `json` (on by default), `time`, `rust_decimal` | column types of these crates |
+//! | `tls` | TLS to the server, by rustls |
+//! | `generate` | declarations → schema → plan → SQL, without I/O |
+//! | `server` | a private PostgreSQL for commands and tests |
+//! | `cli` | the command line behind `gen-migrations` |
+
+pub mod ident;
+pub mod model;
+pub mod registry;
 
 #[cfg(feature = "generate")]
 pub mod check;
-#[cfg(feature = "cli")]
-pub mod cli;
-pub mod db;
 #[cfg(feature = "generate")]
 pub mod diff;
-pub mod error;
-pub mod ident;
-pub mod migrate;
-pub mod model;
 #[cfg(feature = "generate")]
 pub mod plan;
-pub mod registry;
-pub mod repo;
-pub mod roles;
-#[cfg(feature = "server")]
-pub mod server;
 #[cfg(feature = "generate")]
 pub mod snapshot;
 #[cfg(feature = "generate")]
 pub mod sql;
+
+pub mod db;
+pub mod error;
+pub mod migrate;
+pub mod repo;
+pub mod roles;
+pub mod session;
 pub mod tenant;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+mod password;
+#[cfg(feature = "server")]
+pub mod server;
 
 pub use db::{Isolation, Scope, TenantDb, TenantDbOptions, TenantTx, TxOptions};
 pub use error::{Error, MigrationError, Result};
 pub use migrate::Migrations;
 pub use model::def::SqlType;
 pub use registry::Models;
-pub use repo::{column::PgColumn, handle::Handle, methods::Repository, table::TenantTable};
-pub use tenant::{Role, Tenancy, TenantCtx};
-pub use tenant_derive::{TenantEnum, TenantTable};
+pub use repo::{
+    column::PgColumn,
+    handle::Handle,
+    members::Members,
+    methods::Repository,
+    table::TenantTable,
+    view::{TenantView, ViewRepository},
+};
+pub use session::{Session, Visit, Visitor};
+pub use tenant::{Role, Tenancy, TenantCtx, TextKey, TextKeyError};
+pub use tenant_derive::{TenantEnum, TenantTable, TenantView, tenancy};
+
+/// What most modules of an app use: `use tenant_runtime::prelude::*`.
+///
+/// The roles are not among it, so that those of a tenancy of one's own are never mixed up with the shipped ones.
+pub mod prelude {
+    pub use crate::{
+        Error, Members as _, Repository as _, Result, TenantCtx, TenantDb, TenantEnum, TenantTable, TenantTx,
+        TenantView, ViewRepository as _,
+    };
+}
 
 /// What the derives name in the code that they write. No part of the public API.
 #[doc(hidden)]
@@ -42,8 +106,8 @@ pub mod __private {
     pub use crate::{
         model::def::*,
         registry::Registered,
-        repo::{access::*, column::*, derived::*, table::*},
+        repo::{access::*, column::*, derived::*, members::*, table::*, view::*},
         roles::{Organizations, Viewer},
-        tenant::{Role, Tenancy},
+        tenant::{KeyNewtype, Role, Tenancy},
     };
 }

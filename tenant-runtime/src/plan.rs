@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     diff::{Change, diff},
     ident::Ident,
-    model::schema::{ForeignKey, QualifiedName, Role, Schema, Table},
+    model::schema::{ForeignKey, Function, QualifiedName, Role, Schema, Table},
 };
 
 /// Ordered steps from one schema to another.
@@ -58,10 +58,12 @@ pub enum Step<'s> {
         /// The login, which alone may connect.
         login: &'s Ident,
     },
-    /// Makes a schema that the owner owns.
+    /// Makes a schema.
     CreateSchema {
         /// The schema.
         schema: &'s Ident,
+        /// The role that owns it from its first moment.
+        owner: &'s Ident,
     },
     /// Lets the tiers use a schema.
     OpenSchema {
@@ -70,7 +72,17 @@ pub enum Step<'s> {
     },
     /// Takes from PUBLIC what it would get on things that the owner makes later.
     LockDefaults,
-    /// Makes a table with its keys, indexes, row level security, policies and grants.
+    /// Makes the schema of the functions, and the functions in it. They come before the tables, whose policies call them;
+    /// their bodies are looked at only when they run.
+    CreateFunctions {
+        /// The role that owns them.
+        definer: &'s Ident,
+        /// The schema.
+        schema: &'s Ident,
+        /// The functions by name.
+        functions: &'s BTreeMap<QualifiedName, Function>,
+    },
+    /// Makes a table with its keys and indexes. It is under row level security without a policy, so nobody sees a row.
     CreateTable {
         /// The name.
         name: &'s QualifiedName,
@@ -78,6 +90,13 @@ pub enum Step<'s> {
         table: &'s Table,
         /// Its foreign keys whose targets exist by now.
         foreign_keys: Vec<&'s ForeignKey>,
+    },
+    /// Lets the roles at a table: policies first, grants last. All tables are there by then, for policies that ask others.
+    OpenTable {
+        /// The name.
+        name: &'s QualifiedName,
+        /// The table.
+        table: &'s Table,
     },
     /// Adds a foreign key whose target was made after the table.
     AddForeignKey {
@@ -89,16 +108,30 @@ pub enum Step<'s> {
 }
 
 impl Step<'_> {
-    /// Says whether the owner makes the step, rather than the administrator.
+    /// Says who makes the step.
     #[must_use]
-    pub fn as_owner(&self) -> bool {
+    pub fn actor(&self) -> Actor<'_> {
         match self {
-            Self::CreateRoles { .. } | Self::LockDatabase { .. } | Self::CreateSchema { .. } => false,
-            Self::OpenSchema { .. } | Self::LockDefaults | Self::CreateTable { .. } | Self::AddForeignKey { .. } => {
-                true
-            }
+            Self::CreateRoles { .. } | Self::LockDatabase { .. } | Self::CreateSchema { .. } => Actor::Administrator,
+            Self::CreateFunctions { definer, .. } => Actor::Definer(definer),
+            Self::OpenSchema { .. }
+            | Self::LockDefaults
+            | Self::CreateTable { .. }
+            | Self::AddForeignKey { .. }
+            | Self::OpenTable { .. } => Actor::Owner,
         }
     }
+}
+
+/// Who makes a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor<'s> {
+    /// The one who applies the migration.
+    Administrator,
+    /// The role that owns the tables.
+    Owner,
+    /// The role that owns the functions. What it makes, it owns: giving things away takes a superuser.
+    Definer(&'s Ident),
 }
 
 /// Changes for which this version has no plan.
@@ -121,7 +154,7 @@ pub fn plan<'s>(before: &'s Schema, after: &'s Schema) -> Result<Plan<'s>, Unpla
         .iter()
         .filter(|change| match change {
             Change::AddSchema(_) | Change::AddTable { .. } => false,
-            Change::AddRole(_) => !from_nothing,
+            Change::AddRole(_) | Change::AddFunction { .. } => !from_nothing,
             _ => true,
         })
         .map(ToString::to_string)
@@ -134,13 +167,18 @@ pub fn plan<'s>(before: &'s Schema, after: &'s Schema) -> Result<Plan<'s>, Unpla
         steps.push(Step::CreateRoles { roles: &after.roles });
         steps.extend(after.login().map(|login| Step::LockDatabase { login: &login.name }));
     }
+    if from_nothing && let (Some(definer), Some((name, _))) = (after.definer(), after.functions.first_key_value()) {
+        let (definer, schema) = (&definer.name, &name.schema);
+        steps.push(Step::CreateSchema { schema, owner: definer });
+        steps.push(Step::CreateFunctions { definer, schema, functions: &after.functions });
+    }
     let new_schemas = || {
         changes.iter().filter_map(|change| match change {
             Change::AddSchema(schema) => Some(*schema),
             _ => None,
         })
     };
-    steps.extend(new_schemas().map(|schema| Step::CreateSchema { schema }));
+    steps.extend(new_schemas().map(|schema| Step::CreateSchema { schema, owner: &owner.name }));
     if from_nothing {
         steps.push(Step::LockDefaults);
     }
@@ -175,5 +213,6 @@ fn create_tables<'s>(tables: &BTreeMap<&'s QualifiedName, &'s Table>) -> Vec<Ste
         steps.push(Step::CreateTable { name, table, foreign_keys: now });
     }
     steps.extend(late);
+    steps.extend(tables.iter().map(|(name, table)| Step::OpenTable { name, table }));
     steps
 }

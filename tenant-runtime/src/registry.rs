@@ -85,7 +85,7 @@ impl Models {
 ///
 /// ```
 /// let models = tenant_runtime::models![];
-/// assert!(models.tables().is_empty());
+/// assert_eq!(models.product(), env!("CARGO_PKG_NAME"));
 /// ```
 #[macro_export]
 macro_rules! models {

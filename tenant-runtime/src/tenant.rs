@@ -1,7 +1,12 @@
 //! Who acts, and for which tenant: roles as types, tenancies, and the context token.
 
+mod key;
+
 use std::{fmt, marker::PhantomData};
 
+#[doc(hidden)]
+pub use self::key::KeyNewtype;
+pub use self::key::{ContextKey, TextKey, TextKeyError};
 use crate::model::def::TenancyDef;
 
 /// Ties together the keys and the roles of a product.
@@ -40,34 +45,6 @@ pub trait Role: Send + Sync + 'static {
     label = "this takes `{Lower}` or a role above it"
 )]
 pub trait AtLeast<Lower>: Role {}
-
-/// A key that can be put into a setting: its text holds no quote and no backslash.
-///
-/// Sealed: `SET LOCAL` takes no bind parameters, so isolation rests on what these texts can hold.
-pub trait ContextKey: Clone + PartialEq + fmt::Debug + Send + Sync + sealed::Sealed + 'static {
-    /// Writes the key's text.
-    #[doc(hidden)]
-    fn write_text(&self, out: &mut String);
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for uuid::Uuid {}
-    impl Sealed for i64 {}
-}
-
-impl ContextKey for uuid::Uuid {
-    fn write_text(&self, out: &mut String) {
-        let mut buffer = [0; 36];
-        out.push_str(self.hyphenated().encode_lower(&mut buffer));
-    }
-}
-
-impl ContextKey for i64 {
-    fn write_text(&self, out: &mut String) {
-        out.push_str(&self.to_string());
-    }
-}
 
 /// The tenant key type of a role's tenancy.
 pub type KeyOf<R> = <<R as Role>::Tenancy as Tenancy>::Key;

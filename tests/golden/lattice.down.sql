@@ -7,6 +7,20 @@ SET LOCAL row_security = off;
 
 SET LOCAL ROLE clinic_owner;
 
+-- Access to clinic.invoices -----------------------------------------------------------------------
+DROP POLICY delete_rows ON clinic.invoices;
+DROP POLICY update_rows ON clinic.invoices;
+DROP POLICY insert_rows ON clinic.invoices;
+DROP POLICY select_rows ON clinic.invoices;
+DROP POLICY tenant_floor ON clinic.invoices;
+
+-- Access to clinic.charts -------------------------------------------------------------------------
+DROP POLICY delete_rows ON clinic.charts;
+DROP POLICY update_rows ON clinic.charts;
+DROP POLICY insert_rows ON clinic.charts;
+DROP POLICY select_rows ON clinic.charts;
+DROP POLICY tenant_floor ON clinic.charts;
+
 DROP TABLE clinic.invoices;
 
 DROP TABLE clinic.charts;

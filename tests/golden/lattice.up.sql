@@ -52,7 +52,7 @@ BEGIN
 END
 $roles$;
 
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owner.
+-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owners.
 DO $members$
 DECLARE
     wanted record;
@@ -73,9 +73,14 @@ BEGIN
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
             || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
     END LOOP;
-    IF NOT (pg_has_role('clinic_owner', 'USAGE') AND pg_has_role('clinic_owner', CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END)) THEN
-        EXECUTE 'GRANT clinic_owner TO CURRENT_USER' || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
-    END IF;
+    FOR wanted IN SELECT name FROM (VALUES ('clinic_owner')) AS owner (name) LOOP
+        IF NOT (pg_has_role(wanted.name, 'USAGE')
+            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+        THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+        END IF;
+    END LOOP;
 END
 $members$;
 
@@ -127,10 +132,23 @@ CREATE INDEX charts_clinic_id_id_idx ON clinic.charts (clinic_id, id);
 ALTER TABLE clinic.charts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE clinic.charts FORCE ROW LEVEL SECURITY;
 
+-- Table clinic.invoices ---------------------------------------------------------------------------
+CREATE TABLE clinic.invoices (
+    id        bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    clinic_id bigint NOT NULL,
+    cents     bigint NOT NULL,
+    CONSTRAINT invoices_pkey PRIMARY KEY (id)
+);
+CREATE INDEX invoices_clinic_id_id_idx ON clinic.invoices (clinic_id, id);
+
+ALTER TABLE clinic.invoices ENABLE ROW LEVEL SECURITY;
+ALTER TABLE clinic.invoices FORCE ROW LEVEL SECURITY;
+
+-- Access to clinic.charts -------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON clinic.charts AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint))
     WITH CHECK (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint));
-COMMENT ON POLICY tenant_floor ON clinic.charts IS 'Whoever asks and whatever other policies allow: only rows whose clinic_id is the tenant in the context.';
+COMMENT ON POLICY tenant_floor ON clinic.charts IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON clinic.charts AS PERMISSIVE FOR SELECT TO clinic_staff
     USING (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint));
@@ -154,22 +172,11 @@ GRANT INSERT (clinic_id, text) ON clinic.charts TO clinic_nurse;
 GRANT UPDATE (text) ON clinic.charts TO clinic_nurse;
 GRANT DELETE ON clinic.charts TO clinic_head;
 
--- Table clinic.invoices ---------------------------------------------------------------------------
-CREATE TABLE clinic.invoices (
-    id        bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-    clinic_id bigint NOT NULL,
-    cents     bigint NOT NULL,
-    CONSTRAINT invoices_pkey PRIMARY KEY (id)
-);
-CREATE INDEX invoices_clinic_id_id_idx ON clinic.invoices (clinic_id, id);
-
-ALTER TABLE clinic.invoices ENABLE ROW LEVEL SECURITY;
-ALTER TABLE clinic.invoices FORCE ROW LEVEL SECURITY;
-
+-- Access to clinic.invoices -----------------------------------------------------------------------
 CREATE POLICY tenant_floor ON clinic.invoices AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint))
     WITH CHECK (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint));
-COMMENT ON POLICY tenant_floor ON clinic.invoices IS 'Whoever asks and whatever other policies allow: only rows whose clinic_id is the tenant in the context.';
+COMMENT ON POLICY tenant_floor ON clinic.invoices IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON clinic.invoices AS PERMISSIVE FOR SELECT TO clinic_clerk
     USING (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint));

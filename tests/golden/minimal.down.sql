@@ -7,6 +7,11 @@ SET LOCAL row_security = off;
 
 SET LOCAL ROLE app_owner;
 
+-- Access to app.notes -----------------------------------------------------------------------------
+DROP POLICY delete_rows ON app.notes;
+DROP POLICY select_rows ON app.notes;
+DROP POLICY tenant_floor ON app.notes;
+
 DROP TABLE app.notes;
 
 DROP SCHEMA app;

@@ -51,7 +51,7 @@ BEGIN
 END
 $roles$;
 
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owner.
+-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owners.
 DO $members$
 DECLARE
     wanted record;
@@ -69,9 +69,14 @@ BEGIN
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
             || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
     END LOOP;
-    IF NOT (pg_has_role('app_owner', 'USAGE') AND pg_has_role('app_owner', CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END)) THEN
-        EXECUTE 'GRANT app_owner TO CURRENT_USER' || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
-    END IF;
+    FOR wanted IN SELECT name FROM (VALUES ('app_owner')) AS owner (name) LOOP
+        IF NOT (pg_has_role(wanted.name, 'USAGE')
+            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+        THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+        END IF;
+    END LOOP;
 END
 $members$;
 
@@ -123,10 +128,11 @@ CREATE INDEX notes_organization_id_id_idx ON app.notes (organization_id, id);
 ALTER TABLE app.notes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.notes FORCE ROW LEVEL SECURITY;
 
+-- Access to app.notes -----------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.notes AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.notes IS 'Whoever asks and whatever other policies allow: only rows whose organization_id is the tenant in the context.';
+COMMENT ON POLICY tenant_floor ON app.notes IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.notes AS PERMISSIVE FOR SELECT TO app_viewer
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));

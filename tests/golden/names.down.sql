@@ -7,6 +7,12 @@ SET LOCAL row_security = off;
 
 SET LOCAL ROLE app_owner;
 
+-- Access to Shop Floor.order ----------------------------------------------------------------------
+DROP POLICY delete_rows ON "Shop Floor"."order";
+DROP POLICY insert_rows ON "Shop Floor"."order";
+DROP POLICY select_rows ON "Shop Floor"."order";
+DROP POLICY tenant_floor ON "Shop Floor"."order";
+
 DROP TABLE "Shop Floor"."order";
 
 DROP SCHEMA "Shop Floor";

@@ -51,7 +51,7 @@ BEGIN
 END
 $roles$;
 
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owner.
+-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owners.
 DO $members$
 DECLARE
     wanted record;
@@ -69,9 +69,14 @@ BEGIN
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
             || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
     END LOOP;
-    IF NOT (pg_has_role('app_owner', 'USAGE') AND pg_has_role('app_owner', CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END)) THEN
-        EXECUTE 'GRANT app_owner TO CURRENT_USER' || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
-    END IF;
+    FOR wanted IN SELECT name FROM (VALUES ('app_owner')) AS owner (name) LOOP
+        IF NOT (pg_has_role(wanted.name, 'USAGE')
+            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+        THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+        END IF;
+    END LOOP;
 END
 $members$;
 
@@ -132,10 +137,11 @@ CREATE INDEX "order_user_größe ""cm""_idx" ON "Shop Floor"."order" ("user", "g
 ALTER TABLE "Shop Floor"."order" ENABLE ROW LEVEL SECURITY;
 ALTER TABLE "Shop Floor"."order" FORCE ROW LEVEL SECURITY;
 
+-- Access to Shop Floor.order ----------------------------------------------------------------------
 CREATE POLICY tenant_floor ON "Shop Floor"."order" AS RESTRICTIVE FOR ALL TO PUBLIC
     USING ("user" = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK ("user" = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON "Shop Floor"."order" IS 'Whoever asks and whatever other policies allow: only rows whose user is the tenant in the context.';
+COMMENT ON POLICY tenant_floor ON "Shop Floor"."order" IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON "Shop Floor"."order" AS PERMISSIVE FOR SELECT TO app_viewer
     USING ("user" = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));

@@ -7,6 +7,28 @@ SET LOCAL row_security = off;
 
 SET LOCAL ROLE app_owner;
 
+-- Access to app.persons ---------------------------------------------------------------------------
+DROP POLICY delete_rows ON app.persons;
+DROP POLICY update_rows ON app.persons;
+DROP POLICY insert_rows ON app.persons;
+DROP POLICY select_rows ON app.persons;
+DROP POLICY tenant_floor ON app.persons;
+
+-- Access to app.departments -----------------------------------------------------------------------
+DROP POLICY delete_rows ON app.departments;
+DROP POLICY update_rows ON app.departments;
+DROP POLICY insert_rows ON app.departments;
+DROP POLICY select_rows ON app.departments;
+DROP POLICY tenant_floor ON app.departments;
+
+-- Access to app.countries -------------------------------------------------------------------------
+DROP POLICY select_rows ON app.countries;
+
+-- Access to app.companies -------------------------------------------------------------------------
+DROP POLICY update_rows ON app.companies;
+DROP POLICY select_rows ON app.companies;
+DROP POLICY tenant_floor ON app.companies;
+
 ALTER TABLE app.departments DROP CONSTRAINT departments_company_id_head_fkey;
 
 DROP TABLE app.persons;

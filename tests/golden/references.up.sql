@@ -51,7 +51,7 @@ BEGIN
 END
 $roles$;
 
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owner.
+-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owners.
 DO $members$
 DECLARE
     wanted record;
@@ -69,9 +69,14 @@ BEGIN
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
             || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
     END LOOP;
-    IF NOT (pg_has_role('app_owner', 'USAGE') AND pg_has_role('app_owner', CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END)) THEN
-        EXECUTE 'GRANT app_owner TO CURRENT_USER' || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
-    END IF;
+    FOR wanted IN SELECT name FROM (VALUES ('app_owner')) AS owner (name) LOOP
+        IF NOT (pg_has_role(wanted.name, 'USAGE')
+            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+        THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+        END IF;
+    END LOOP;
 END
 $members$;
 
@@ -121,23 +126,6 @@ CREATE TABLE app.companies (
 ALTER TABLE app.companies ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.companies FORCE ROW LEVEL SECURITY;
 
-CREATE POLICY tenant_floor ON app.companies AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.companies IS 'Whoever asks and whatever other policies allow: only rows whose id is the tenant in the context.';
-
-CREATE POLICY select_rows ON app.companies AS PERMISSIVE FOR SELECT TO app_viewer
-    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY select_rows ON app.companies IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
-
-CREATE POLICY update_rows ON app.companies AS PERMISSIVE FOR UPDATE TO app_admin
-    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-    WITH CHECK (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY update_rows ON app.companies IS 'The role admin, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
-
-GRANT SELECT (id, name) ON app.companies TO app_viewer;
-GRANT UPDATE (name) ON app.companies TO app_admin;
-
 -- Table app.countries -----------------------------------------------------------------------------
 CREATE TABLE app.countries (
     id   text NOT NULL,
@@ -147,12 +135,6 @@ CREATE TABLE app.countries (
 
 ALTER TABLE app.countries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.countries FORCE ROW LEVEL SECURITY;
-
-CREATE POLICY select_rows ON app.countries AS PERMISSIVE FOR SELECT TO app_viewer
-    USING (true);
-COMMENT ON POLICY select_rows ON app.countries IS 'The role viewer, and every role that includes it, may read every row: they belong to no tenant.';
-
-GRANT SELECT (id, name) ON app.countries TO app_viewer;
 
 -- Table app.departments ---------------------------------------------------------------------------
 CREATE TABLE app.departments (
@@ -177,10 +159,63 @@ CREATE INDEX departments_country_idx ON app.departments (country);
 ALTER TABLE app.departments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.departments FORCE ROW LEVEL SECURITY;
 
+-- Table app.persons -------------------------------------------------------------------------------
+CREATE TABLE app.persons (
+    id         integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+    company_id uuid    NOT NULL,
+    department integer NOT NULL,
+    name       text    NOT NULL,
+    CONSTRAINT persons_pkey PRIMARY KEY (id),
+    CONSTRAINT persons_company_id_name_department_key UNIQUE (company_id, name, department),
+    CONSTRAINT persons_company_id_id_key UNIQUE (company_id, id),
+    CONSTRAINT persons_company_id_fkey FOREIGN KEY (company_id)
+        REFERENCES app.companies (id) ON DELETE CASCADE,
+    CONSTRAINT persons_company_id_department_fkey FOREIGN KEY (company_id, department)
+        REFERENCES app.departments (company_id, id) ON DELETE CASCADE
+);
+CREATE INDEX persons_company_id_department_name_idx ON app.persons (company_id, department, name);
+
+ALTER TABLE app.persons ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.persons FORCE ROW LEVEL SECURITY;
+
+-- Foreign key departments_company_id_head_fkey ----------------------------------------------------
+ALTER TABLE app.departments NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE app.persons NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE app.departments ADD CONSTRAINT departments_company_id_head_fkey FOREIGN KEY (company_id, head)
+        REFERENCES app.persons (company_id, id) ON DELETE SET NULL (head);
+ALTER TABLE app.departments FORCE ROW LEVEL SECURITY;
+ALTER TABLE app.persons FORCE ROW LEVEL SECURITY;
+
+-- Access to app.companies -------------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.companies AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+    WITH CHECK (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY tenant_floor ON app.companies IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.companies AS PERMISSIVE FOR SELECT TO app_viewer
+    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY select_rows ON app.companies IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
+
+CREATE POLICY update_rows ON app.companies AS PERMISSIVE FOR UPDATE TO app_admin
+    USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+    WITH CHECK (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY update_rows ON app.companies IS 'The role admin, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
+
+GRANT SELECT (id, name) ON app.companies TO app_viewer;
+GRANT UPDATE (name) ON app.companies TO app_admin;
+
+-- Access to app.countries -------------------------------------------------------------------------
+CREATE POLICY select_rows ON app.countries AS PERMISSIVE FOR SELECT TO app_viewer
+    USING (true);
+COMMENT ON POLICY select_rows ON app.countries IS 'The role viewer, and every role that includes it, may read every row: they belong to no tenant.';
+
+GRANT SELECT (id, name) ON app.countries TO app_viewer;
+
+-- Access to app.departments -----------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.departments AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (company_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK (company_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.departments IS 'Whoever asks and whatever other policies allow: only rows whose company_id is the tenant in the context.';
+COMMENT ON POLICY tenant_floor ON app.departments IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.departments AS PERMISSIVE FOR SELECT TO app_viewer
     USING (company_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -204,29 +239,11 @@ GRANT INSERT (company_id, part_of, head, country) ON app.departments TO app_memb
 GRANT UPDATE (part_of, head, country) ON app.departments TO app_member;
 GRANT DELETE ON app.departments TO app_admin;
 
--- Table app.persons -------------------------------------------------------------------------------
-CREATE TABLE app.persons (
-    id         integer NOT NULL GENERATED ALWAYS AS IDENTITY,
-    company_id uuid    NOT NULL,
-    department integer NOT NULL,
-    name       text    NOT NULL,
-    CONSTRAINT persons_pkey PRIMARY KEY (id),
-    CONSTRAINT persons_company_id_name_department_key UNIQUE (company_id, name, department),
-    CONSTRAINT persons_company_id_id_key UNIQUE (company_id, id),
-    CONSTRAINT persons_company_id_fkey FOREIGN KEY (company_id)
-        REFERENCES app.companies (id) ON DELETE CASCADE,
-    CONSTRAINT persons_company_id_department_fkey FOREIGN KEY (company_id, department)
-        REFERENCES app.departments (company_id, id) ON DELETE CASCADE
-);
-CREATE INDEX persons_company_id_department_name_idx ON app.persons (company_id, department, name);
-
-ALTER TABLE app.persons ENABLE ROW LEVEL SECURITY;
-ALTER TABLE app.persons FORCE ROW LEVEL SECURITY;
-
+-- Access to app.persons ---------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.persons AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (company_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK (company_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.persons IS 'Whoever asks and whatever other policies allow: only rows whose company_id is the tenant in the context.';
+COMMENT ON POLICY tenant_floor ON app.persons IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.persons AS PERMISSIVE FOR SELECT TO app_viewer
     USING (company_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -249,13 +266,5 @@ GRANT SELECT (id, company_id, department, name) ON app.persons TO app_viewer;
 GRANT INSERT (company_id, department, name) ON app.persons TO app_member;
 GRANT UPDATE (department, name) ON app.persons TO app_member;
 GRANT DELETE ON app.persons TO app_member;
-
--- Foreign key departments_company_id_head_fkey ----------------------------------------------------
-ALTER TABLE app.departments NO FORCE ROW LEVEL SECURITY;
-ALTER TABLE app.persons NO FORCE ROW LEVEL SECURITY;
-ALTER TABLE app.departments ADD CONSTRAINT departments_company_id_head_fkey FOREIGN KEY (company_id, head)
-        REFERENCES app.persons (company_id, id) ON DELETE SET NULL (head);
-ALTER TABLE app.departments FORCE ROW LEVEL SECURITY;
-ALTER TABLE app.persons FORCE ROW LEVEL SECURITY;
 
 RESET ROLE;

@@ -7,6 +7,12 @@ SET LOCAL row_security = off;
 
 SET LOCAL ROLE app_owner;
 
+-- Access to app.samples ---------------------------------------------------------------------------
+DROP POLICY update_rows ON app.samples;
+DROP POLICY insert_rows ON app.samples;
+DROP POLICY select_rows ON app.samples;
+DROP POLICY tenant_floor ON app.samples;
+
 DROP TABLE app.samples;
 
 DROP SCHEMA app;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
-use tenant_examples::{Document, Employee, OrgMember, Organization, Project, Task, User};
+use tenant_examples::{Comment, Document, Employee, Event, OrgMember, Organization, Project, Task, User};
 use tenant_runtime::{
     Migrations, TenantCtx, TenantDb, TenantTable as _,
     model::def::TableDef,
@@ -19,8 +19,17 @@ use tenant_runtime::{
 use uuid::Uuid;
 
 /// The tables of the example, as they are declared. [`Database::create`] makes sure that none is missing here.
-pub const TABLES: [&TableDef; 7] =
-    [Organization::TABLE, User::TABLE, OrgMember::TABLE, Project::TABLE, Task::TABLE, Document::TABLE, Employee::TABLE];
+pub const TABLES: [&TableDef; 9] = [
+    Organization::TABLE,
+    User::TABLE,
+    OrgMember::TABLE,
+    Project::TABLE,
+    Task::TABLE,
+    Document::TABLE,
+    Employee::TABLE,
+    Comment::TABLE,
+    Event::TABLE,
+];
 
 /// Returns the options with which this run starts its servers.
 ///
@@ -76,6 +85,23 @@ pub async fn ask(connection: &mut PgConnection, sql: &str) -> String {
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await.expect(sql)
 }
 
+/// Writes what makes a raw connection act as a role, for a user, in an organization.
+#[must_use]
+pub fn acting(role: &str, org: Uuid, user: Uuid) -> String {
+    format!("SET ROLE {role}; SET app.organization_id = '{org}'; SET app.user_id = '{user}'")
+}
+
+/// Returns the code and the message with which the server refused a statement.
+///
+/// # Panics
+///
+/// Where something else than the server's refusal went wrong.
+#[must_use]
+pub fn refusal(error: sqlx::Error) -> (String, String) {
+    let error = error.into_database_error().expect("the server answers");
+    (error.code().unwrap_or_default().into_owned(), error.message().to_owned())
+}
+
 /// Applies the example's migrations.
 pub async fn migrate(admin_url: &str) {
     let migrations = Migrations::from_dir(example_folder()).await.expect("the example's migrations");
@@ -93,7 +119,7 @@ pub struct Database {
     pub globex: Tenant,
 }
 
-/// An organization with a member of each role, a project and a task.
+/// An organization with a member of each role, a project, a task with a comment, a document, an employee and an event.
 #[derive(Debug, Clone, Copy)]
 pub struct Tenant {
     /// The organization.
@@ -186,6 +212,32 @@ impl Tenant {
             .execute(&mut *admin)
             .await
             .expect("an employee");
+        run("INSERT INTO app.comments (task_id, written_by, body) VALUES ($1, $2, 'why?')")
+            .bind(self.task)
+            .bind(self.member)
+            .execute(&mut *admin)
+            .await
+            .expect("a comment");
+        run("INSERT INTO app.events (organization_id, what) VALUES ($1, 'founded')")
+            .bind(self.id)
+            .execute(&mut *admin)
+            .await
+            .expect("an event");
+    }
+
+    /// Returns the user who is a member with this role.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no such role.
+    #[must_use]
+    pub fn user(&self, role: &str) -> Uuid {
+        match role {
+            "admin" => self.admin,
+            "member" => self.member,
+            "viewer" => self.viewer,
+            _ => panic!("no role `{role}`"),
+        }
     }
 }
 
@@ -195,7 +247,9 @@ impl Database {
         let database = Self::empty().await;
         migrate(&database.admin_url()).await;
         let mut admin = database.admin().await;
-        let tables = ask(&mut admin, "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'app'").await;
+        let count = "SELECT count(*)::text FROM pg_class
+                     WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition";
+        let tables = ask(&mut admin, count).await;
         assert_eq!(tables, TABLES.len().to_string(), "`TABLES` holds not all tables of the example");
         database.acme.seed(&mut admin, "acme").await;
         database.globex.seed(&mut admin, "globex").await;
@@ -237,6 +291,13 @@ impl Database {
     /// Connects as the superuser.
     pub async fn admin(&self) -> PgConnection {
         connect(&self.admin_url()).await
+    }
+
+    /// Connects as the app's login, without what the library does, and acts as a role for a user in an organization.
+    pub async fn raw(&self, role: &str, org: Uuid, user: Uuid) -> PgConnection {
+        let mut app = connect(&self.app_url()).await;
+        run(&mut app, &acting(role, org, user)).await.expect("the login may become each role");
+        app
     }
 
     /// Connects as the app does.

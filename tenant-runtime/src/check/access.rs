@@ -1,18 +1,20 @@
 //! Rules about access: which role may do what becomes policies and grants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     column_ident,
-    finding::{Findings, place},
+    finding::{Findings, field_place, place},
     id_columns, list,
+    membership::Membership,
+    rows::Rows,
     tenancy::Tenancy,
 };
 use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, ScopeDef, TableDef},
-        schema::{Command, Expression, Grant, Policy},
+        schema::{Command, Grant, Policy},
     },
 };
 
@@ -26,88 +28,122 @@ pub(super) struct Access {
 pub(super) fn access(
     def: &TableDef,
     tenant: Option<&ColumnDef>,
-    id: &ColumnDef,
+    rows: &Rows,
+    membership: Option<&Membership>,
     tenancy: &Tenancy,
     findings: &mut Findings,
 ) -> Access {
     check_commands(def, tenancy, findings);
-    let predicate = tenant.map_or_else(
-        || Expression::trusted("true"),
-        |tenant| Expression::tenant_is(&column_ident(tenant.name), tenancy.org_setting, &tenancy.key_type),
-    );
-    let mut access = Access { policies: Vec::new(), grants: Vec::new() };
-    if let Some(tenant) = tenant {
-        access.policies.push(Policy {
-            name: Ident::derived(["tenant_floor"]),
-            comment: format!(
-                "Whoever asks and whatever other policies allow: only rows whose {} is the tenant in the context.",
-                tenant.name
-            ),
-            restrictive: true,
-            command: None,
-            role: None,
-            using: Some(predicate.clone()),
-            with_check: Some(predicate.clone()),
-        });
-    }
-    for command in Command::ALL {
-        let Some((declared, role)) = role(def, command).and_then(|name| Some((name, tenancy.tiers.get(name)?))) else {
-            continue;
-        };
-        let columns = granted_columns(def, tenant, id, command);
-        if columns.is_empty() && command != Command::Delete {
-            findings.error(
-                place(def),
-                format!("`{declared}` may {0} `{1}`, which has no column to {0}", command.attribute(), def.rust_name),
-                format!("leave out `{} = \"{declared}\"`, or add a field", command.attribute()),
-            );
+    let mut access = Access { policies: floor(rows), grants: Vec::new() };
+    // Members are changed by functions, which no grant may go around.
+    let by_function = membership.is_some_and(|membership| membership.is_table(def));
+    for command in Command::ALL.into_iter().filter(|command| !by_function || *command == Command::Select) {
+        let wide = role(def, command).map(|role| (role, false));
+        for (declared, own_only) in wide.into_iter().chain(own_role(def, command).map(|role| (role, true))) {
+            let Some(tier) = tenancy.tiers.get(declared) else { continue };
+            access.policies.push(policy(command, own_only, tier, declared, rows, def.scope));
+            let grants = grants(def, tenant, command, declared, tenancy, findings);
+            access.grants.extend(grants.into_iter().filter(|grant| !access.grants.contains(grant)).collect::<Vec<_>>());
         }
-        access.policies.push(policy(command, role, declared, &predicate, tenant.is_some()));
-        access.grants.push(Grant { command, columns, role: role.clone() });
+    }
+    if let Some(membership) = membership.filter(|membership| membership.crosses(def)) {
+        let (policies, grants) = membership.definer_access(def, &tenancy.definer);
+        access.policies.extend(policies);
+        access.grants.extend(grants);
     }
     access
 }
 
-fn policy(command: Command, role: &Ident, declared: &str, predicate: &Expression, of_tenant: bool) -> Policy {
-    let (reads, writes) = match command {
-        Command::Select | Command::Delete => (true, false),
-        Command::Insert => (false, true),
-        Command::Update => (true, true),
-    };
+fn floor(rows: &Rows) -> Vec<Policy> {
+    let floor = rows.floor.iter().map(|floor| Policy {
+        name: Ident::derived(["tenant_floor"]),
+        comment: "Whoever asks and whatever other policies allow: only rows of the tenant in the context.".into(),
+        restrictive: true,
+        command: None,
+        role: None,
+        using: Some(floor.clone()),
+        with_check: Some(floor.clone()),
+    });
+    floor.collect()
+}
+
+fn policy(command: Command, own_only: bool, tier: &Ident, declared: &str, rows: &Rows, scope: ScopeDef) -> Policy {
+    let (reads, writes) = command.clauses();
     let verb = match command {
         Command::Select => "read",
         Command::Insert => "insert",
         Command::Update => "update",
         Command::Delete => "delete",
     };
-    let rows = match (of_tenant, command) {
-        (true, Command::Insert) => "rows of the tenant in the context",
-        (true, Command::Update) => "the rows of the tenant in the context, and move none to another tenant",
-        (true, _) => "the rows of the tenant in the context",
-        (false, _) => "every row: they belong to no tenant",
+    let whose = match (scope, own_only, command) {
+        (ScopeDef::Global, ..) => "every row: they belong to no tenant",
+        (ScopeDef::Shared { .. }, ..) => "the rows that members of the tenant in the context have",
+        (_, true, _) => "rows of the tenant in the context that are the user's own",
+        (_, false, Command::Insert) => "rows of the tenant in the context",
+        (_, false, Command::Update) => "the rows of the tenant in the context, and move none to another tenant",
+        (_, false, _) => "the rows of the tenant in the context",
     };
+    let seen =
+        if rows.are_hidden_from_some() && command != Command::Insert { ", as far as the user sees them" } else { "" };
     Policy {
-        name: Ident::derived([command.attribute(), "rows"]),
-        comment: format!("The role {declared}, and every role that includes it, may {verb} {rows}."),
+        name: Ident::derived([command.attribute(), if own_only { "own_rows" } else { "rows" }]),
+        comment: format!("The role {declared}, and every role that includes it, may {verb} {whose}{seen}."),
         restrictive: false,
         command: Some(command),
-        role: Some(role.clone()),
-        using: reads.then(|| predicate.clone()),
-        with_check: writes.then(|| predicate.clone()),
+        role: Some(tier.clone()),
+        using: reads.then(|| rows.using(command, own_only)),
+        with_check: writes.then(|| rows.with_check(command, own_only)),
     }
 }
 
-/// Returns the columns that a command's grant lists: explicit ones, so that a later column is granted to nobody.
-fn granted_columns(def: &TableDef, tenant: Option<&ColumnDef>, id: &ColumnDef, command: Command) -> Vec<Ident> {
-    let is_tenant = |column: &ColumnDef| tenant.is_some_and(|tenant| tenant.name == column.name);
-    let granted = |column: &&ColumnDef| match command {
+/// Lists what a role and those that columns name may touch: explicit columns, so that a later one is granted to nobody.
+fn grants(
+    def: &TableDef,
+    tenant: Option<&ColumnDef>,
+    command: Command,
+    declared: &'static str,
+    tenancy: &Tenancy,
+    findings: &mut Findings,
+) -> Vec<Grant> {
+    if command == Command::Delete {
+        let role = tenancy.tiers.get(declared).cloned();
+        return role.map(|role| Grant { command, columns: Vec::new(), role }).into_iter().collect();
+    }
+    let mut by_role: BTreeMap<&str, Vec<Ident>> = BTreeMap::new();
+    for column in def.columns.iter().filter(|column| is_written(def, tenant, column, command)) {
+        let own = match command {
+            Command::Select => column.select,
+            Command::Insert => column.insert,
+            Command::Update => column.update,
+            Command::Delete => None,
+        };
+        by_role.entry(own.unwrap_or(declared)).or_default().push(column_ident(column.name));
+    }
+    if !by_role.contains_key(declared) {
+        findings.error(
+            place(def),
+            format!("`{declared}` may {0} `{1}`, which has no column to {0}", command.attribute(), def.rust_name),
+            format!("leave out `{} = \"{declared}\"`, or add a field", command.attribute()),
+        );
+    }
+    let order =
+        tenancy.def.roles.iter().filter_map(|role| Some((tenancy.tiers.get(role.name)?, by_role.remove(role.name)?)));
+    order.map(|(role, columns)| Grant { command, columns, role: role.clone() }).collect()
+}
+
+/// Says whether a command's grant covers a column at all.
+fn is_written(def: &TableDef, tenant: Option<&ColumnDef>, column: &ColumnDef, command: Command) -> bool {
+    let is_tenant = tenant.is_some_and(|tenant| tenant.name == column.name);
+    let from_context = is_tenant || def.owner == Some(column.name);
+    let of_parent = matches!(def.scope, ScopeDef::Parent { column: parent } if parent == column.name);
+    match command {
         Command::Select => true,
         // A key that the database makes stays out: to choose one would tell whether another tenant has it.
-        Command::Insert => is_tenant(column) || column.supplied,
-        Command::Update => !is_tenant(column) && !column.id && column.name != id.name,
+        Command::Insert => from_context || column.supplied,
+        // What says whose row it is stays as it was.
+        Command::Update => !from_context && !column.id && !of_parent,
         Command::Delete => false,
-    };
-    def.columns.iter().filter(granted).map(|column| column_ident(column.name)).collect()
+    }
 }
 
 fn role(def: &TableDef, command: Command) -> Option<&'static str> {
@@ -119,12 +155,28 @@ fn role(def: &TableDef, command: Command) -> Option<&'static str> {
     }
 }
 
+fn own_role(def: &TableDef, command: Command) -> Option<&'static str> {
+    match command {
+        Command::Select | Command::Insert => None,
+        Command::Update => def.update_own,
+        Command::Delete => def.delete_own,
+    }
+}
+
+/// Says whether an INSERT need not name a column.
+pub(super) fn may_be_left_out(column: &ColumnDef) -> bool {
+    column.nullable || column.default.is_some()
+}
+
 fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
-    let unknown: BTreeSet<_> = Command::ALL
-        .into_iter()
-        .filter_map(|command| role(def, command))
-        .filter(|name| !tenancy.tiers.contains_key(name))
-        .collect();
+    let roles = || {
+        Command::ALL.into_iter().flat_map(|command| {
+            role(def, command).into_iter().chain(own_role(def, command)).map(move |role| (command, role))
+        })
+    };
+    let of_columns = def.columns.iter().flat_map(|column| [column.select, column.insert, column.update]).flatten();
+    let unknown: BTreeSet<_> =
+        roles().map(|(_, role)| role).chain(of_columns).filter(|name| !tenancy.tiers.contains_key(name)).collect();
     for name in unknown {
         findings.error(
             place(def),
@@ -132,29 +184,61 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
             format!("its roles are {}", list(tenancy.def.roles.iter().map(|role| role.name))),
         );
     }
-    let writers = Command::ALL.into_iter().filter(|command| *command != Command::Select);
-    for (command, writer) in writers.filter_map(|command| Some((command, role(def, command)?))) {
-        let reads = match (def.select, tenancy.below.get(writer)) {
-            (Some(reader), Some(below)) if tenancy.tiers.contains_key(reader) => below.contains(&reader),
-            // A role that is missing or unknown is a finding of its own.
-            _ => true,
-        };
-        if !reads {
+    for (command, writer) in roles().filter(|(command, _)| *command != Command::Select) {
+        // A role that is missing or unknown is a finding of its own.
+        let known = |role: &&str| tenancy.tiers.contains_key(role);
+        if def.select.filter(known).is_some_and(|reader| known(&writer) && !tenancy.includes(writer, reader)) {
             findings.error(
                 place(def),
                 format!("`{writer}` may {} `{}` but not read it", command.attribute(), def.rust_name),
                 "WHERE, RETURNING and ON CONFLICT read: name a lower role in `select`, or a higher one here",
             );
         }
-        if def.scope == ScopeDef::Global {
+        if matches!(def.scope, ScopeDef::Global | ScopeDef::Shared { .. }) {
             findings.error(
                 place(def),
-                format!("`{writer}` of one tenant could {} rows that all tenants see", command.attribute()),
+                format!("`{writer}` of one tenant could {} rows that other tenants see", command.attribute()),
                 format!(
                     "leave out `{} = …` on a global table, whose rows the administrator writes who applies the migrations",
                     command.attribute()
                 ),
             );
+        }
+    }
+    for command in [Command::Update, Command::Delete] {
+        if own_role(def, command).is_some() && def.owner.is_none() {
+            findings.error(
+                place(def),
+                format!(
+                    "`{}_own` speaks of a user's own rows, and nobody owns those of `{}`",
+                    command.attribute(),
+                    def.rust_name
+                ),
+                "add `owner = \"…\"`, the field with the key of the user who made the row",
+            );
+        }
+    }
+    for column in def.columns.iter().filter(|column| column.insert.is_some() && !may_be_left_out(column)) {
+        findings.error(
+            field_place(def, column),
+            format!("who may not write `{}` could insert no row at all", column.name),
+            "add `default = \"…\"`, or make the field an `Option`",
+        );
+    }
+    for column in def.columns {
+        let wider = [(column.select, def.select), (column.insert, def.insert), (column.update, def.update)];
+        for (own, table) in wider.into_iter().filter_map(|(own, table)| Some((own?, table))) {
+            // Who has the column without the table could not reach the row in which it stands.
+            if !table.is_some_and(|table| tenancy.includes(own, table)) {
+                findings.error(
+                    field_place(def, column),
+                    format!("`{own}` has rights on `{}` that it does not have on the table", column.name),
+                    match table {
+                        Some(table) => format!("name `{table}`, as the table does, or a role that includes it"),
+                        None => "drop it: nobody may do that on the table".to_owned(),
+                    },
+                );
+            }
         }
     }
     if def.scope != ScopeDef::Global && def.select.is_none() {

@@ -1,6 +1,12 @@
 //! SQL that a user writes in an attribute: parsed, so that it cannot end the statement around it.
 
+use std::ops::ControlFlow;
+
 use sqlparser::{
+    ast::{
+        BinaryOperator, Expr, Join, JoinOperator, ObjectName, Query, SetExpr, TableFactor, Visit as _, Visitor,
+        visit_expressions,
+    },
     dialect::PostgreSqlDialect,
     parser::{Parser, ParserError},
     tokenizer::{Token, Tokenizer, Whitespace},
@@ -24,6 +30,178 @@ pub(crate) fn expression(text: &str) -> Result<Expression, String> {
 /// With a sentence fragment that says what is wrong.
 pub(crate) fn data_type(text: &str) -> Result<Expression, String> {
     whole(text, |parser| parser.parse_data_type().map(drop))
+}
+
+/// Takes text that is exactly one condition of a policy, in which `caller()` stands for the user in the context.
+///
+/// It is deny by default: columns, constants, operators, a list of functions that depend on nothing but their arguments,
+/// and sub-queries on tables that have policies of their own.
+///
+/// # Errors
+///
+/// With a sentence fragment that says what is wrong, and what to write instead.
+pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> bool) -> Result<Expression, Refusal> {
+    const PLAINLY: &str = "write one condition on the row's columns; `caller()` is the user in the context";
+    let plainly = |error| (error, PLAINLY.to_owned());
+    expression(text).map_err(plainly)?;
+    let dialect = PostgreSqlDialect {};
+    let parsed = Parser::new(&dialect)
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_expr())
+        .map_err(|error| plainly(format!("is not SQL: {error}")))?;
+    let mut judge = Judge { protected, wrong: None };
+    let _ = parsed.visit(&mut judge);
+    match judge.wrong {
+        Some(wrong) => Err(wrong),
+        None => Ok(Expression::trusted(with_caller(text, caller).map_err(plainly)?)),
+    }
+}
+
+/// What is wrong, and what to write instead.
+type Refusal = (String, String);
+
+/// The functions that a condition may call; each is immutable or stable.
+const FUNCTIONS: [&str; 22] = [
+    "abs",
+    "array_length",
+    "btrim",
+    "caller",
+    "cardinality",
+    "ceil",
+    "char_length",
+    "coalesce",
+    "date_trunc",
+    "floor",
+    "greatest",
+    "least",
+    "length",
+    "lower",
+    "ltrim",
+    "mod",
+    "now",
+    "nullif",
+    "round",
+    "rtrim",
+    "starts_with",
+    "upper",
+];
+
+/// Looks for what no policy may hold.
+struct Judge<'a> {
+    protected: &'a dyn Fn(&str) -> bool,
+    wrong: Option<Refusal>,
+}
+
+/// A row that the policies of the other table hide would count as one that is not there, and so let rows through.
+fn absence() -> Refusal {
+    (
+        "could hold where its sub-query finds nothing, and rows that a policy hides are not found either".into(),
+        "ask for rows that are there, by `IN (SELECT …)` or `EXISTS (SELECT …)`, alone or under AND and OR, from tables \
+         under plain JOINs"
+            .into(),
+    )
+}
+
+impl Visitor for Judge<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        let wrong = match expr {
+            Expr::Function(function) => {
+                let name = function.name.to_string().to_lowercase();
+                let allowed = || format!("a condition may call {}", super::list(FUNCTIONS));
+                (!FUNCTIONS.contains(&name.as_str()))
+                    .then(|| (format!("calls `{name}`, which no condition may"), allowed()))
+            }
+            _ => None,
+        };
+        self.stop(wrong.or_else(|| inverts(expr).then(absence)))
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        let name = relation.to_string();
+        let wrong = !(self.protected)(&name);
+        let help = "name a tenant table with its schema, such as `app.projects`: any other shows every tenant the same";
+        self.stop(wrong.then(|| (format!("reads `{name}`, which is not the full name of a tenant table"), help.into())))
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let plain = match &*query.body {
+            SetExpr::Select(select) => select.from.iter().all(|from| {
+                let plain = |table: &TableFactor| !matches!(table, TableFactor::NestedJoin { .. });
+                let inner = |join: &Join| matches!(join.join_operator, JoinOperator::Join(_) | JoinOperator::Inner(_));
+                plain(&from.relation) && from.joins.iter().all(|join| inner(join) && plain(&join.relation))
+            }),
+            _ => false,
+        };
+        self.stop((!plain).then(absence))
+    }
+}
+
+/// Says whether a sub-query stands where finding nothing could make the condition true.
+///
+/// What finds nothing is false or NULL, and stays so through AND, OR and comparisons; through anything else it may not.
+fn inverts(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(_)
+        | Expr::Subquery(_)
+        | Expr::AnyOp { .. }
+        | Expr::InSubquery { negated: false, .. }
+        | Expr::Exists { negated: false, .. }
+        | Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => false,
+        Expr::BinaryOp { .. } => holds(expr, |inner| matches!(inner, Expr::Exists { .. } | Expr::InSubquery { .. })),
+        expr => holds(expr, |inner| {
+            matches!(
+                inner,
+                Expr::Exists { .. }
+                    | Expr::InSubquery { .. }
+                    | Expr::Subquery(_)
+                    | Expr::AnyOp { .. }
+                    | Expr::AllOp { .. }
+            )
+        }),
+    }
+}
+
+/// Says whether an expression, or one within it, is such a one.
+fn holds(expr: &Expr, wanted: fn(&Expr) -> bool) -> bool {
+    let found = visit_expressions(expr, |inner| match wanted(inner) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    });
+    found.is_break()
+}
+
+impl Judge<'_> {
+    fn stop(&mut self, wrong: Option<Refusal>) -> ControlFlow<()> {
+        match wrong {
+            Some(wrong) => {
+                self.wrong = Some(wrong);
+                ControlFlow::Break(())
+            }
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Puts the user in the context where `caller()` stands.
+fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().map_err(|error| error.to_string())?;
+    let mut out = String::new();
+    let mut rest = tokens.iter();
+    while let Some(token) = rest.next() {
+        match token {
+            Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("caller") => {
+                let mut call = rest.by_ref().filter(|token| !matches!(token, Token::Whitespace(_)));
+                if (call.next(), call.next()) != (Some(&Token::LParen), Some(&Token::RParen)) {
+                    return Err("writes `caller` without `()`".into());
+                }
+                out.push_str(&format!("(SELECT {caller})"));
+            }
+            token => out.push_str(&token.to_string()),
+        }
+    }
+    Ok(out)
 }
 
 fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserError>) -> Result<Expression, String> {

@@ -23,6 +23,27 @@ pub(super) fn primary_key(def: &TableDef) -> Key {
     }
 }
 
+/// Judges into how many partitions a table is hashed.
+pub(super) fn partitions(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Option<u16> {
+    let count = def.partitions?;
+    let of_tenant = tenant.is_some_and(|tenant| id_columns(def).iter().any(|id| id.name == tenant.name));
+    if !(2..=1024).contains(&count) {
+        findings.error(
+            place(def),
+            format!("`partition_by_hash = {count}` makes no sense"),
+            "take 2 to 1024, best a power of two",
+        );
+    }
+    if !of_tenant {
+        findings.error(
+            place(def),
+            format!("the key of `{}` must hold its tenant column, by which it is partitioned", def.rust_name),
+            "mark the tenant column `#[tenant(id)]` beside the key: PostgreSQL keeps no key unique across partitions",
+        );
+    }
+    Some(count)
+}
+
 /// Lowers the unique constraints; on tenant tables each starts with the tenant column, or it would tell what others have.
 pub(super) fn uniques(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Vec<Key> {
     let single = def.columns.iter().filter(|column| column.unique).map(|column| vec![column.name]);
@@ -96,7 +117,7 @@ pub(super) fn add_targets_of_composite_keys(tables: &mut BTreeMap<QualifiedName,
 pub(super) fn add_indexes(tables: &mut BTreeMap<QualifiedName, Table>) {
     for (name, table) in tables {
         let mut wanted: Vec<Vec<Ident>> = table.foreign_keys.iter().map(|key| key.columns.clone()).collect();
-        if let Some(tenant) = &table.tenant_column {
+        if let Some(tenant) = table.tenant_column() {
             let id = table.primary_key.columns.iter().filter(|column| *column != tenant);
             wanted.push([tenant].into_iter().chain(id).cloned().collect());
         }

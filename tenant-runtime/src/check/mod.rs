@@ -7,7 +7,10 @@ mod column;
 mod finding;
 pub(crate) mod fragment;
 mod key;
+mod member_functions;
+mod membership;
 mod reference;
+mod rows;
 mod tenancy;
 
 use std::collections::BTreeMap;
@@ -19,7 +22,7 @@ use crate::{
     ident::{Ident, IdentError},
     model::{
         def::{ColumnDef, ScopeDef, TableDef, TableName},
-        schema::{QualifiedName, Schema, Table},
+        schema::{Function, QualifiedName, Schema, Scope, Table},
     },
     registry::Models,
 };
@@ -45,13 +48,14 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         return Err(findings);
     };
     let tenancy = tenancy::check(first.tenancy, &mut findings);
-    let Some(tenancy) = tenancy.filter(|_| same_tenancy(models, &mut findings)) else {
+    let Some(mut tenancy) = tenancy.filter(|_| same_tenancy(models, &mut findings)) else {
         return Err(findings);
     };
     let known = known_tables(models, &mut findings);
+    let membership = membership::membership(&known, &tenancy, &mut findings);
     let mut tables = BTreeMap::new();
     for (name, def) in &known.by_qualified_name {
-        if let Some(table) = table(def, &known, &tenancy, &mut findings) {
+        if let Some(table) = table(def, &known, membership.as_ref(), &tenancy, &mut findings) {
             tables.insert(name.clone(), table);
         }
     }
@@ -63,8 +67,22 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     }
     let mut schemas: Vec<Ident> = tables.keys().map(|name| name.schema.clone()).collect();
     schemas.dedup();
-    let schema = Schema { product: models.product().to_owned(), roles: tenancy.roles, schemas, tables };
+    let functions = functions(membership.as_ref(), &mut tenancy);
+    let schema = Schema { product: models.product().to_owned(), roles: tenancy.roles, schemas, functions, tables };
     Ok(Checked { schema, warnings: findings })
+}
+
+/// Makes the functions of the membership table, with the roles that they take.
+fn functions(
+    membership: Option<&membership::Membership>,
+    tenancy: &mut tenancy::Tenancy,
+) -> BTreeMap<QualifiedName, Function> {
+    let Some((membership, owner)) = membership.zip(tenancy.owner().cloned()) else { return BTreeMap::new() };
+    let (visitor, lowest) = (tenancy.visitor.clone(), tenancy.lowest());
+    let roles = member_functions::Roles { owner: &owner, visitor: &visitor, lowest };
+    let functions = membership.functions(tenancy, &roles).into_iter().collect();
+    tenancy.with_functions();
+    functions
 }
 
 /// The tables of this run, by both of their names.
@@ -142,15 +160,28 @@ fn ident(name: &str, what: &str, place: &str, findings: &mut Findings) -> Option
 }
 
 /// Lowers one declaration; nothing where an error keeps it from making sense.
-fn table(def: &TableDef, known: &Known, tenancy: &tenancy::Tenancy, findings: &mut Findings) -> Option<Table> {
+fn table(
+    def: &TableDef,
+    known: &Known,
+    membership: Option<&membership::Membership>,
+    tenancy: &tenancy::Tenancy,
+    findings: &mut Findings,
+) -> Option<Table> {
     let columns = column::columns(def, findings)?;
     let tenant = column::tenant(def, tenancy, findings)?;
-    let id = column::id(def, tenant, findings)?;
+    column::id(def, tenant, findings)?;
     let foreign_keys = reference::foreign_keys(def, tenant, known, tenancy, findings);
-    let access = access::access(def, tenant, id, tenancy, findings);
+    let rows = rows::rows(def, tenant, known, membership, tenancy, findings);
+    let access = access::access(def, tenant, &rows, membership, tenancy, findings);
+    let own = membership.filter(|membership| membership.is_table(def));
     Some(Table {
         comment: def.doc.trim().to_owned(),
-        tenant_column: tenant.map(|tenant| column_ident(tenant.name)),
+        scope: match def.scope {
+            ScopeDef::Tenant { column } => Scope::Tenant(column_ident(column)),
+            ScopeDef::Parent { column } => Scope::Parent(column_ident(column)),
+            ScopeDef::Shared { .. } => Scope::Shared,
+            ScopeDef::Global => Scope::Global,
+        },
         columns,
         primary_key: key::primary_key(def),
         uniques: key::uniques(def, tenant, findings),
@@ -159,6 +190,8 @@ fn table(def: &TableDef, known: &Known, tenancy: &tenancy::Tenancy, findings: &m
         indexes: key::indexes(def, tenant, findings),
         policies: access.policies,
         grants: access.grants,
+        triggers: own.and_then(membership::Membership::trigger).into_iter().collect(),
+        partitions: key::partitions(def, tenant, findings),
     })
 }
 
@@ -171,7 +204,7 @@ fn column_ident(name: &str) -> Ident {
 fn id_columns(def: &TableDef) -> Vec<&ColumnDef> {
     let tenant = match def.scope {
         ScopeDef::Tenant { column } => Some(column),
-        ScopeDef::Global => None,
+        _ => None,
     };
     let mut columns: Vec<_> = def.columns.iter().filter(|column| column.id).collect();
     columns.sort_by_key(|column| Some(column.name) != tenant);

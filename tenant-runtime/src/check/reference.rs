@@ -3,7 +3,7 @@
 use super::{
     Known, column_ident,
     finding::{Findings, field_place},
-    row_id,
+    id_columns, row_id,
     tenancy::Tenancy,
 };
 use crate::{
@@ -71,7 +71,7 @@ fn foreign_key(
             }
             (vec![column.name], vec![target_id.name])
         }
-        (Some(_), _) if is_tenant_column && target.scope != ScopeDef::Global => {
+        (Some(_), ScopeDef::Tenant { .. } | ScopeDef::Parent { .. }) if is_tenant_column => {
             return Err((
                 format!("the tenant column refers to `{}`, which is not the table of the tenants", target.rust_name),
                 "let it refer to the table whose `org` is its own key, or drop `references`".into(),
@@ -81,8 +81,32 @@ fn foreign_key(
         (Some(tenant), ScopeDef::Tenant { column: target_tenant }) => {
             (vec![tenant.name, column.name], vec![target_tenant, target_id.name])
         }
-        (_, ScopeDef::Global) => (vec![column.name], vec![target_id.name]),
-        (None, ScopeDef::Tenant { .. }) => {
+        (_, ScopeDef::Global | ScopeDef::Shared { .. }) => (vec![column.name], vec![target_id.name]),
+        // Two tenants may have rows of that key, and no foreign key refers to what is not unique.
+        (None, ScopeDef::Tenant { .. })
+            if def.scope == (ScopeDef::Parent { column: column.name }) && id_columns(target).len() > 1 =>
+        {
+            return Err((
+                format!(
+                    "the key of `{}`, by which `{}` knows its tenant, is one within a tenant only",
+                    target.rust_name, def.rust_name
+                ),
+                format!("give `{}` an `org = \"…\"` of its own in place of `parent`", def.rust_name),
+            ));
+        }
+        // The policies make sure that the parent is the tenant's.
+        (None, ScopeDef::Tenant { .. }) if def.scope == (ScopeDef::Parent { column: column.name }) => {
+            (vec![column.name], vec![target_id.name])
+        }
+        (_, ScopeDef::Parent { .. }) | (None, ScopeDef::Tenant { .. })
+            if matches!(def.scope, ScopeDef::Parent { .. } | ScopeDef::Tenant { .. }) =>
+        {
+            return Err((
+                format!("`{}` could name a row of `{}` that belongs to another tenant", column.name, target.rust_name),
+                "a foreign key holds tenants apart by their column: give both structs `org = \"…\"`".into(),
+            ));
+        }
+        (None, ScopeDef::Tenant { .. } | ScopeDef::Parent { .. }) | (Some(_), ScopeDef::Parent { .. }) => {
             return Err((
                 format!("a global table refers to `{}`, whose rows belong to tenants", target.rust_name),
                 "a row that all tenants see cannot name a row that one of them sees: make the table a tenant table"
@@ -117,11 +141,11 @@ fn foreign_key(
 /// PostgreSQL runs a cascade as the table's owner, past the privileges on the child: so whoever may delete the parent must
 /// be someone who may delete the child too.
 fn cascade_within_rights(def: &TableDef, target: &TableDef, tenancy: &Tenancy) -> Result<(), Wrong> {
-    let Some(deleter) = target.delete else { return Ok(()) };
-    let may = def.delete.is_some_and(|needed| tenancy.below.get(deleter).is_some_and(|below| below.contains(&needed)));
-    if may {
+    // Who may delete none but rows of its own deletes with them what hangs on them, whoever owns that.
+    let may = |deleter: &str| def.delete.is_some_and(|needed| tenancy.includes(deleter, needed));
+    let Some(deleter) = [target.delete, target.delete_own].into_iter().flatten().find(|deleter| !may(deleter)) else {
         return Ok(());
-    }
+    };
     Err((
         format!(
             "deleting a `{}` as `{deleter}` would delete rows of `{}`, which `{deleter}` may not delete",

@@ -23,6 +23,12 @@ pub(super) struct Tenancy {
     pub(super) org_setting: &'static str,
     /// The type of the tenant's key.
     pub(super) key_type: Expression,
+    /// The type of the user's key.
+    pub(super) user_type: Expression,
+    /// The role that owns the functions, where there are any.
+    pub(super) definer: Ident,
+    /// The role of a user who acts in no tenant.
+    pub(super) visitor: Ident,
     /// The declaration.
     pub(super) def: &'static TenancyDef,
 }
@@ -51,8 +57,8 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
             .map_err(|error| findings.error("", format!("role name: {error}"), "take a shorter role prefix"))
             .ok()
     };
-    let owner = role("owner")?;
-    let login = role("service")?;
+    let (owner, login) = (role("owner")?, role("service")?);
+    let (definer, visitor) = (role("definer")?, role("visitor")?);
     let mut tiers = BTreeMap::new();
     let mut below: BTreeMap<&'static str, Vec<&'static str>> = BTreeMap::new();
     let mut roles = vec![Role { name: owner, kind: RoleKind::Owner }];
@@ -67,7 +73,7 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
     }
     roles.push(Role { name: login, kind: RoleKind::Login { connection_limit: def.connection_limit } });
     for declared in def.roles {
-        if matches!(declared.name, "owner" | "service") {
+        if matches!(declared.name, "owner" | "service" | "definer" | "visitor") {
             findings.error(
                 "",
                 format!("the role `{}` has the name of a role that the generator makes itself", declared.name),
@@ -81,8 +87,36 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         below,
         org_setting: def.org_setting,
         key_type: Expression::trusted(super::column::type_name(def.key)?),
+        user_type: Expression::trusted(super::column::type_name(def.user)?),
+        definer,
+        visitor,
         def,
     })
+}
+
+impl Tenancy {
+    /// Adds the roles that functions take: their owner, and the users who act in no tenant.
+    pub(super) fn with_functions(&mut self) {
+        let definer = Role { name: self.definer.clone(), kind: RoleKind::Definer };
+        let visitor = Role { name: self.visitor.clone(), kind: RoleKind::Visitor };
+        self.roles.splice(1..1, [definer, visitor]);
+    }
+
+    /// Returns the tiers that include no other.
+    pub(super) fn lowest(&self) -> Vec<Ident> {
+        let lowest = |role: &&Role| matches!(&role.kind, RoleKind::Tier { includes } if includes.is_empty());
+        self.roles.iter().filter(lowest).map(|role| role.name.clone()).collect()
+    }
+
+    /// Returns the owner.
+    pub(super) fn owner(&self) -> Option<&Ident> {
+        self.roles.iter().find(|role| role.kind == RoleKind::Owner).map(|role| &role.name)
+    }
+
+    /// Says whether a role has the rights of another, by the names that attributes use.
+    pub(super) fn includes(&self, role: &str, other: &str) -> bool {
+        self.below.get(role).is_some_and(|below| below.contains(&other))
+    }
 }
 
 fn is_setting_name(name: &str) -> bool {

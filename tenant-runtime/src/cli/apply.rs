@@ -61,17 +61,21 @@ fn private_server() -> Result<Server, Failure> {
 }
 
 fn run(folder: &Folder, url: &str) -> Result<Applied, Failure> {
+    let mut shown = Shown::new();
+    block_on(async {
+        let migrations = Migrations::from_dir(folder.path()).await?;
+        migrations.apply(url, &mut |progress| shown.show(progress)).await
+    })?
+    .map_err(|error| Failure::Message(chain(&error)))
+}
+
+/// Runs what waits for the database.
+pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Message(format!("cannot start the async runtime: {error}")))?;
-    let mut shown = Shown::new();
-    runtime
-        .block_on(async {
-            let migrations = Migrations::from_dir(folder.path()).await?;
-            migrations.apply(url, &mut |progress| shown.show(progress)).await
-        })
-        .map_err(|error| Failure::Message(chain(&error)))
+    Ok(runtime.block_on(future))
 }
 
 fn summary(applied: &Applied) -> String {
@@ -85,7 +89,7 @@ fn summary(applied: &Applied) -> String {
 }
 
 /// Writes an error with what caused it, a line each. Some errors of sqlx end in their cause already.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
     causes.fold(error.to_string(), |text, cause| match text.ends_with(&cause) {
         true => text,

@@ -3,6 +3,7 @@
 //! Exit codes: 0 when all went well, 1 when something was found or failed, 2 when the command line makes no sense.
 
 mod apply;
+mod password;
 mod report;
 
 use std::{
@@ -46,6 +47,17 @@ enum Command {
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
         database_url: Option<String>,
     },
+    /// Set the password of the app's login, read from standard input
+    ///
+    /// The server gets a SCRAM-SHA-256 verifier that is made here; the password goes nowhere.
+    SetPassword {
+        /// The login [default: the one that the migrations make, such as `app_service`]
+        #[arg(long)]
+        role: Option<String>,
+        /// The database, as its administrator: postgres://user:password@host/database
+        #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+        database_url: String,
+    },
 }
 
 /// Runs the command line; the `main` of a program that holds models.
@@ -77,6 +89,9 @@ pub fn main(models: Models) -> ExitCode {
         Some(Command::Show) => show(&models, &folder, &mut out),
         Some(Command::Apply { database_url }) => {
             apply::apply(&models, &folder, database_url.as_deref(), &again(&models, &folder), &mut out)
+        }
+        Some(Command::SetPassword { role, database_url }) => {
+            password::set_password(&models, role, &database_url, &mut out)
         }
     };
     match result {

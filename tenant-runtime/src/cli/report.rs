@@ -10,7 +10,7 @@ use crate::{
     check::Findings,
     ident::Ident,
     migrate::folder::{Folder, Written},
-    model::schema::{Command, RoleKind, Schema, Table},
+    model::schema::{Command, RoleKind, Schema, Scope, Table},
 };
 
 /// Says what was written, after who may do what.
@@ -42,7 +42,12 @@ pub(super) fn warnings(findings: &Findings) {
 fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
     let mut rows = vec![["table", "tenant column", "select", "insert", "update", "delete"].map(str::to_owned)];
     rows.extend(schema.tables().iter().map(|(name, table)| {
-        let tenant = table.tenant_column.as_ref().map_or("(global)", Ident::as_str).to_owned();
+        let tenant = match &table.scope {
+            Scope::Tenant(column) => column.to_string(),
+            Scope::Parent(column) => format!("(by {column})"),
+            Scope::Shared => "(by its members)".to_owned(),
+            Scope::Global => "(global)".to_owned(),
+        };
         let [select, insert, update, delete] = Command::ALL.map(|command| role(table, command));
         [name.to_string(), tenant, select, insert, update, delete]
     }));
@@ -55,7 +60,10 @@ fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
         writeln!(out, "  {}", cells.join("  ").trim_end())?;
     }
-    writeln!(out, "\n  a role has the rights of those that it includes; - is nobody")
+    writeln!(
+        out,
+        "\n  a role has the rights of those that it includes; - is nobody, (function) what a function in the auth schema does"
+    )
 }
 
 fn tiers(schema: &Schema) -> String {
@@ -70,9 +78,28 @@ fn tiers(schema: &Schema) -> String {
     schema.roles().iter().filter_map(tier).collect::<Vec<_>>().join(", ")
 }
 
+/// Who may do it: to any row, or to rows of their own.
 fn role(table: &Table, command: Command) -> String {
-    let grant = table.grants.iter().find(|grant| grant.command == command);
-    grant.map_or_else(|| "-".to_owned(), |grant| grant.role.to_string())
+    let of = |name: &str| {
+        let policy =
+            table.policies.iter().find(|policy| policy.name.as_str() == format!("{}_{name}", command.attribute()));
+        policy.and_then(|policy| policy.role.as_ref()).map(Ident::as_str)
+    };
+    match (of("rows"), of("own_rows")) {
+        (Some(any), Some(own)) => format!("{any}, own: {own}"),
+        (Some(any), None) => any.to_owned(),
+        (None, Some(own)) => format!("own: {own}"),
+        // The functions have a policy of their own; who may call them stands in their grants.
+        (None, None)
+            if table
+                .policies
+                .iter()
+                .any(|policy| policy.name.as_str() == format!("definer_{}", command.attribute())) =>
+        {
+            "(function)".to_owned()
+        }
+        (None, None) => "-".to_owned(),
+    }
 }
 
 /// Writes a path from where the person is.

@@ -40,7 +40,7 @@ struct Fact {
     name: String,
     /// A role of which the login is a member, or a database.
     through: Option<String>,
-    /// Relations as they stand in SQL, an attribute, or whose setting it is.
+    /// Relations or functions as they stand in SQL, an attribute, or whose setting it is.
     detail: Option<String>,
 }
 
@@ -65,6 +65,11 @@ impl Fact {
                  `REASSIGN OWNED BY {who} TO app_owner` as an administrator"
             ),
             "owner" => format!("it can become `{name}`, the owner of {detail}; {}", leave()),
+            "definer" => format!(
+                "it can become `{name}`, which owns functions that run as their owner ({detail}), so it may have what \
+                 they have; {}",
+                leave()
+            ),
             "holds" if name == login => {
                 format!("it may use {detail} without SET ROLE; run `REVOKE ALL ON {detail} FROM {who}`")
             }

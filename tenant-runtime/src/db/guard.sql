@@ -78,6 +78,20 @@ FROM reach
 JOIN relation ON relation.relowner = reach.oid
 GROUP BY reach.rolname
 UNION ALL
+-- Functions that run as their owner, for whom policies of its own may hold. Those of extensions are not the app's, and
+-- those that the login owns give it nothing.
+SELECT 'definer', reach.rolname::text, min(reach.through),
+    string_agg(routine.oid::pg_catalog.regprocedure::text, ', ' ORDER BY routine.oid::pg_catalog.regprocedure::text)
+FROM login, reach
+JOIN pg_catalog.pg_proc AS routine ON routine.proowner = reach.oid
+WHERE reach.oid <> login.oid AND routine.prosecdef
+  AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend AS depend
+      WHERE depend.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        AND depend.objid = routine.oid AND depend.deptype = 'e'
+  )
+GROUP BY reach.rolname
+UNION ALL
 SELECT 'holds', CASE WHEN holder.grantee = 0 THEN 'public' ELSE min(role.rolname::text) END, min(reach.through),
     string_agg(holder.name, ', ' ORDER BY holder.name)
 FROM holder

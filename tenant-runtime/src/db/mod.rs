@@ -2,6 +2,7 @@
 //!
 //! Nothing here runs a query without a context: neither [`TenantDb`] nor what it hands out gives away a connection.
 
+mod acting;
 mod connect;
 mod guard;
 mod pool;
@@ -12,15 +13,21 @@ mod tx;
 use std::{sync::Arc, time::Duration};
 
 use futures_core::future::BoxFuture;
+use sqlx::{
+    Postgres,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 
 pub use self::tx::{Isolation, TenantTx, TxOptions};
 pub(crate) use self::{
+    acting::visitor_role,
     connect::{open as open_connection, options as connection_options},
     text::trusted,
 };
 use crate::{
-    error::Result,
-    tenant::{Role, TenantCtx},
+    error::{Error, Result},
+    tenant::{Role, Tenancy, TenantCtx},
 };
 
 /// The app's way to the database: one pool of connections for each role, opened when the role first acts.
@@ -73,8 +80,8 @@ impl TenantDbOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`](crate::Error::Connect) when the server cannot be reached or does not let the login in, and
-    /// [`Error::UnsafeLogin`](crate::Error::UnsafeLogin) with everything that lets the login pass by row security.
+    /// [`Error::Connect`] when the server cannot be reached or does not let the login in, and
+    /// [`Error::UnsafeLogin`] with everything that lets the login pass by row security.
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
         let options = connect::options(url)?;
         let mut connection = connect::open(&options).await?;
@@ -112,8 +119,8 @@ impl TenantDb {
     ///
     /// # Errors
     ///
-    /// [`Error::RoleUnavailable`](crate::Error::RoleUnavailable) when the login may not act in the role,
-    /// [`Error::PoolTimeout`](crate::Error::PoolTimeout) and [`Error::Connect`](crate::Error::Connect) when no
+    /// [`Error::RoleUnavailable`] when the login may not act in the role,
+    /// [`Error::PoolTimeout`] and [`Error::Connect`] when no
     /// connection is to be had.
     pub fn begin<R: Role>(&self, ctx: &TenantCtx<R>) -> BoxFuture<'static, Result<TenantTx<R>>> {
         self.begin_with(ctx, TxOptions::default())
@@ -133,12 +140,33 @@ impl TenantDb {
         Box::pin(async move { tx::begin(&pools, ctx, options).await })
     }
 
+    /// Runs one statement in a transaction of its own, as a user in no tenant or as nobody.
+    ///
+    /// The statements are this crate's: calls of the functions that are granted to visitors.
+    pub(crate) async fn as_visitor<T: Tenancy>(
+        &self,
+        user: Option<&T::User>,
+        statement: Query<'static, Postgres, PgArguments>,
+        writes: bool,
+    ) -> sqlx::Result<Vec<PgRow>> {
+        let acting = acting::Acting::visitor::<T>(user);
+        let begun = acting::begin(&self.inner, &acting, TxOptions::default()).await;
+        let mut tx = begun.map_err(Error::into_sqlx)?;
+        let rows = statement.fetch_all(&mut *tx).await?;
+        // After a read there is nothing to keep, and the transaction ends while nobody waits for it.
+        if writes {
+            tx.commit().await?;
+        }
+        Ok(rows)
+    }
+
     /// Makes a handle for single repository calls, each of which runs in a transaction of its own.
     ///
     /// ```no_run
-    /// # use tenant_runtime::{repo::{access::{May, cmd}, table::Select}, roles::Member, *};
+    /// # use tenant_runtime::{repo::{access::{May, MayRead, cmd}, table::Select}, roles::Member, *};
     /// # async fn f<Project: Select<Id = uuid::Uuid>>(db: TenantDb, ctx: TenantCtx<Member>, id: uuid::Uuid) -> Result<()>
-    /// # where Member: May<cmd::read, Project, Project::SelectRole> + repo::access::RoleOf<Project::Tenancy> {
+    /// # where Member: May<cmd::read, Project, Project::SelectRole> + MayRead<Project, Project::RowNeeds>,
+    /// #     Member: repo::access::RoleOf<Project::Tenancy> {
     /// let project = Project::get(&db.scope(&ctx), id).await?;
     /// # Ok(()) }
     /// ```

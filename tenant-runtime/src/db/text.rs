@@ -2,11 +2,10 @@
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::TxOptions;
+use super::{TxOptions, acting::Acting};
 use crate::{
     ident::{literal, quoted},
     model::def::TenancyDef,
-    tenant::{ContextKey as _, Role, Tenancy, TenantCtx},
 };
 
 /// Takes a text of quoted names, quoted literals and placeholders as SQL.
@@ -17,23 +16,18 @@ pub(crate) fn trusted(sql: String) -> SqlStr {
 /// Writes the batch that begins a transaction in a context, for one round trip.
 ///
 /// The settings stand before `BEGIN`: they carry over into the transaction, and where one fails the connection is left
-/// idle and clean. After `BEGIN` a failure would leave an aborted transaction on it.
-pub(super) fn begin<R: Role>(ctx: &TenantCtx<R>, options: TxOptions) -> SqlStr {
-    let def = <R::Tenancy as Tenancy>::DEF;
-    let (mut org, mut user) = (String::new(), String::new());
-    ctx.org().write_text(&mut org);
-    // Without a user the setting is still written: an older value must not remain.
-    if let Some(key) = ctx.user() {
-        key.write_text(&mut user);
-    }
+/// idle and clean. After `BEGIN` a failure would leave an aborted transaction on it. Each is written, even where it is
+/// empty: an older value must not remain.
+pub(super) fn begin(acting: &Acting, options: TxOptions) -> SqlStr {
+    let def = acting.tenancy;
     trusted(format!(
         "SET LOCAL ROLE {role}; SET LOCAL {org_setting} = {org}; SET LOCAL {user_setting} = {user}; \
          SET LOCAL search_path = {search_path}; SET LOCAL row_security = on; BEGIN{mode}",
-        role = quoted(R::DB_ROLE),
+        role = quoted(acting.role),
         org_setting = setting(def.org_setting),
-        org = literal(&org),
+        org = literal(&acting.org),
         user_setting = setting(def.user_setting),
-        user = literal(&user),
+        user = literal(&acting.user),
         search_path = search_path(def),
         mode = options.sql(),
     ))
@@ -53,12 +47,12 @@ fn setting(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{db::Isolation, roles::Member};
+    use crate::{db::Isolation, roles::Member, tenant::TenantCtx};
 
     #[test]
     fn a_transaction_begins_with_its_context_in_one_batch() {
         let ctx = TenantCtx::<Member>::vouched_job(uuid::Uuid::nil());
-        let sql = begin(&ctx, TxOptions { isolation: Some(Isolation::Serializable), read_only: true });
+        let sql = begin(&Acting::of(&ctx), TxOptions { isolation: Some(Isolation::Serializable), read_only: true });
         assert_eq!(
             sql.as_str(),
             "SET LOCAL ROLE app_member; SET LOCAL app.organization_id = '00000000-0000-0000-0000-000000000000'; \

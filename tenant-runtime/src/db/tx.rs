@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::resume_unwind,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -15,12 +14,13 @@ use sqlx::{
 };
 
 use super::{
-    pool::{Pools, is_broken},
-    refuse, text,
+    acting::{self, Acting},
+    pool::Pools,
+    refuse,
 };
 use crate::{
-    error::{Error, Result, server_error},
-    tenant::{ContextKey, Role, Tenancy, TenantCtx},
+    error::{Error, Result},
+    tenant::{Role, Tenancy, TenantCtx},
 };
 
 /// How a transaction runs, where it is not as the database's default says.
@@ -84,43 +84,10 @@ pub struct TenantTx<R: Role> {
     raw: bool,
 }
 
-/// Begins a transaction, on another connection where the server has closed the one at hand.
+/// Begins a transaction in a context.
 pub(super) async fn begin<R: Role>(pools: &Pools, ctx: TenantCtx<R>, options: TxOptions) -> Result<TenantTx<R>> {
-    let batch = text::begin(&ctx, options);
-    let mut attempts = pools.attempts();
-    loop {
-        let connection = pools.acquire(R::DB_ROLE).await?;
-        // sqlx counts a transaction once the server has answered. Dropped before that, the future would leave the
-        // connection in a transaction that nobody knows of. So the begin runs to its end in a task of its own; where
-        // nobody waits for it any more, the task drops the transaction, which rolls it back. Waiting for the connection
-        // stays outside, lest callers that left keep their place in the queue.
-        let begun = tokio::spawn(Transaction::begin(connection, Some(batch.clone())));
-        let error = match begun.await {
-            Ok(Ok(tx)) => {
-                let mut tx = TenantTx { tx, ctx, suspect: false, raw: false };
-                if cfg!(debug_assertions) {
-                    tx.read_back().await?;
-                }
-                return Ok(tx);
-            }
-            Ok(Err(error)) => error,
-            Err(join) if join.is_panic() => resume_unwind(join.into_panic()),
-            // The runtime shuts down.
-            Err(_) => sqlx::Error::PoolClosed,
-        };
-        attempts -= 1;
-        if !is_broken(&error) || attempts == 0 {
-            return Err(refusal::<R>(error));
-        }
-    }
-}
-
-/// Tells a role that is missing or not granted from other errors.
-fn refusal<R: Role>(source: sqlx::Error) -> Error {
-    match server_error(&source).map(|server| server.code().to_owned()).as_deref() {
-        Some("42501" | "22023" | "42704") => Error::RoleUnavailable { role: R::DB_ROLE, source },
-        _ => source.into(),
-    }
+    let tx = acting::begin(pools, &Acting::of(&ctx), options).await?;
+    Ok(TenantTx { tx, ctx, suspect: false, raw: false })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -141,7 +108,7 @@ impl<R: Role> TenantTx<R> {
             sqlx::raw_sql("SELECT").execute(&mut *self.tx).await?;
         }
         if cfg!(debug_assertions) && self.raw {
-            self.read_back().await?;
+            acting::read_back(&mut self.tx, &Acting::of(&self.ctx)).await?;
         }
         Ok(self.tx.commit().await?)
     }
@@ -158,25 +125,6 @@ impl<R: Role> TenantTx<R> {
     /// Returns the connection to the repository, whose statements are its own.
     pub(crate) fn trusted(&mut self) -> Trusted<'_> {
         Trusted { connection: &mut self.tx, suspect: &mut self.suspect }
-    }
-
-    /// Holds the server's view of who acts against the context.
-    async fn read_back(&mut self) -> Result<()> {
-        let def = <R::Tenancy as Tenancy>::DEF;
-        let (mut org, mut user) = (String::new(), String::new());
-        self.ctx.org().write_text(&mut org);
-        if let Some(key) = self.ctx.user() {
-            key.write_text(&mut user);
-        }
-        let wanted = (R::DB_ROLE.to_owned(), org, user, text::search_path(def), "on".to_owned());
-        let sql = "SELECT current_user::text, current_setting($1), current_setting($2), \
-                   current_setting('search_path'), current_setting('row_security')";
-        let found: (String, String, String, String, String) =
-            sqlx::query_as(sql).bind(def.org_setting).bind(def.user_setting).fetch_one(&mut *self.tx).await?;
-        if found == wanted {
-            return Ok(());
-        }
-        Err(Error::ContextLost { what: format!("it should be {wanted:?}, and the server has {found:?}") })
     }
 
     /// Notes that a statement of the app's begins, unless it is refused.

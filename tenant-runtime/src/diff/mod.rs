@@ -2,7 +2,7 @@
 
 use crate::{
     ident::Ident,
-    model::schema::{QualifiedName, Role, Schema, Table},
+    model::schema::{Function, QualifiedName, Role, Schema, Table},
 };
 
 /// One change.
@@ -23,6 +23,29 @@ pub enum Change<'s> {
     AddSchema(&'s Ident),
     /// A schema holds no table any more.
     DropSchema(&'s Ident),
+    /// A function is new.
+    AddFunction {
+        /// Its name.
+        name: &'s QualifiedName,
+        /// The function.
+        function: &'s Function,
+    },
+    /// A function is no longer needed.
+    DropFunction {
+        /// Its name.
+        name: &'s QualifiedName,
+        /// As it was.
+        function: &'s Function,
+    },
+    /// A function is another than it was.
+    ChangeFunction {
+        /// Its name.
+        name: &'s QualifiedName,
+        /// As it was.
+        before: &'s Function,
+        /// As it shall be.
+        after: &'s Function,
+    },
     /// A table is new.
     AddTable {
         /// Its name.
@@ -56,6 +79,9 @@ impl std::fmt::Display for Change<'_> {
             Self::ChangeRole { after, .. } => write!(f, "role `{}` has changed", after.name),
             Self::AddSchema(schema) => write!(f, "schema `{schema}` is new"),
             Self::DropSchema(schema) => write!(f, "schema `{schema}` is gone"),
+            Self::AddFunction { name, .. } => write!(f, "function `{name}` is new"),
+            Self::DropFunction { name, .. } => write!(f, "function `{name}` is gone"),
+            Self::ChangeFunction { name, .. } => write!(f, "function `{name}` has changed"),
             Self::AddTable { name, .. } => write!(f, "table `{name}` is new"),
             Self::DropTable { name, .. } => write!(f, "table `{name}` is gone"),
             Self::ChangeTable { name, .. } => write!(f, "table `{name}` has changed"),
@@ -77,6 +103,13 @@ pub fn diff<'s>(before: &'s Schema, after: &'s Schema) -> Vec<Change<'s>> {
     let gone = before.roles.iter().filter(|old| !after.roles.iter().any(|role| role.name == old.name));
     changes.extend(gone.map(Change::DropRole));
     changes.extend(after.schemas.iter().filter(|schema| !before.schemas.contains(schema)).map(Change::AddSchema));
+    for (name, function) in &after.functions {
+        match before.functions.get(name) {
+            None => changes.push(Change::AddFunction { name, function }),
+            Some(old) if old != function => changes.push(Change::ChangeFunction { name, before: old, after: function }),
+            Some(_) => {}
+        }
+    }
     for (name, table) in &after.tables {
         match before.tables.get(name) {
             None => changes.push(Change::AddTable { name, table }),
@@ -86,6 +119,9 @@ pub fn diff<'s>(before: &'s Schema, after: &'s Schema) -> Vec<Change<'s>> {
     }
     for (name, table) in before.tables.iter().filter(|(name, _)| !after.tables.contains_key(name)) {
         changes.push(Change::DropTable { name, table });
+    }
+    for (name, function) in before.functions.iter().filter(|(name, _)| !after.functions.contains_key(name)) {
+        changes.push(Change::DropFunction { name, function });
     }
     changes.extend(before.schemas.iter().filter(|schema| !after.schemas.contains(schema)).map(Change::DropSchema));
     changes

@@ -65,6 +65,20 @@ pub struct TableDef {
     pub tenancy: &'static TenancyDef,
     /// Whose rows the table holds.
     pub scope: ScopeDef,
+    /// The user column that says whose row it is; the context fills it.
+    pub owner: Option<&'static str>,
+    /// The column that says who in the tenant sees a row: with the label `team` everybody, else its owner alone.
+    pub visibility: Option<&'static str>,
+    /// What makes the table the one that says who is a member of a tenant.
+    pub membership: Option<MembershipDef>,
+    /// On the table of the tenants themselves: the role that a user gets in a tenant which that user founds.
+    pub founder: Option<&'static str>,
+    /// On the table of the users: whether a visitor may add a row, being a new user.
+    pub sign_up: bool,
+    /// Conditions besides the tenant's, as attributes say them.
+    pub rules: &'static [RuleDef],
+    /// Into how many partitions the table is hashed by its tenant column; one table where absent.
+    pub partitions: Option<u16>,
     /// The role that may read rows, by its name in the tenancy; nobody where absent.
     pub select: Option<&'static str>,
     /// The role that may insert rows.
@@ -73,12 +87,48 @@ pub struct TableDef {
     pub update: Option<&'static str>,
     /// The role that may delete rows.
     pub delete: Option<&'static str>,
+    /// The role that may update rows of its own, besides the one that may update any.
+    pub update_own: Option<&'static str>,
+    /// The role that may delete rows of its own, besides the one that may delete any.
+    pub delete_own: Option<&'static str>,
     /// The columns in the order of the fields.
     pub columns: &'static [ColumnDef],
     /// Sets of columns that are unique together, besides those of single columns.
     pub uniques: &'static [&'static [&'static str]],
     /// Indexes over several columns, besides those of single columns.
     pub indexes: &'static [&'static [&'static str]],
+}
+
+impl TableDef {
+    /// Declares a global table without columns, which no role may use: what the other declarations begin from.
+    #[must_use]
+    pub const fn blank(tenancy: &'static TenancyDef) -> Self {
+        Self {
+            rust_name: "",
+            file: "",
+            line: 0,
+            name: TableName { schema: "", table: "" },
+            doc: "",
+            tenancy,
+            scope: ScopeDef::Global,
+            owner: None,
+            visibility: None,
+            membership: None,
+            founder: None,
+            sign_up: false,
+            rules: &[],
+            partitions: None,
+            select: None,
+            insert: None,
+            update: None,
+            delete: None,
+            update_own: None,
+            delete_own: None,
+            columns: &[],
+            uniques: &[],
+            indexes: &[],
+        }
+    }
 }
 
 /// Says whose rows a table holds.
@@ -89,8 +139,38 @@ pub enum ScopeDef {
         /// The tenant column.
         column: &'static str,
     },
+    /// Each row belongs to the tenant of the row that this column refers to.
+    Parent {
+        /// The referring column.
+        column: &'static str,
+    },
+    /// The rows belong to no tenant, and a tenant sees those that its membership table names.
+    Shared {
+        /// The membership table.
+        through: TableName,
+    },
     /// The rows belong to no tenant.
     Global,
+}
+
+/// Declares that a table says who is a member of a tenant, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MembershipDef {
+    /// The column with the user's key.
+    pub user: &'static str,
+    /// The column with the role, by its name in the tenancy.
+    pub role: &'static str,
+}
+
+/// Declares a condition on the rows of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleDef {
+    /// The attribute of the command: `select`, `insert`, `update` or `delete`.
+    pub command: &'static str,
+    /// Whether it judges new rows (`WITH CHECK`) rather than those that are there (`USING`).
+    pub check: bool,
+    /// The condition, an SQL expression on the row's columns.
+    pub condition: &'static str,
 }
 
 /// Declares one column.
@@ -122,6 +202,36 @@ pub struct ColumnDef {
     pub index: bool,
     /// A condition on the row, an SQL expression as the attribute says it.
     pub check: Option<&'static str>,
+    /// The role that may read the column, where it takes another than the table's.
+    pub select: Option<&'static str>,
+    /// The role that may write the column in an INSERT, where it takes another than the table's.
+    pub insert: Option<&'static str>,
+    /// The role that may write the column in an UPDATE, where it takes another than the table's.
+    pub update: Option<&'static str>,
+}
+
+impl ColumnDef {
+    /// Declares a column that has nothing but a name and a type.
+    #[must_use]
+    pub const fn blank(name: &'static str, ty: SqlType, nullable: bool) -> Self {
+        Self {
+            field: name,
+            name,
+            doc: "",
+            ty,
+            nullable,
+            id: false,
+            supplied: true,
+            default: None,
+            references: None,
+            unique: false,
+            index: false,
+            check: None,
+            select: None,
+            insert: None,
+            update: None,
+        }
+    }
 }
 
 /// Declares a foreign key.

@@ -13,6 +13,7 @@ pub struct Schema {
     pub(crate) product: String,
     pub(crate) roles: Vec<Role>,
     pub(crate) schemas: Vec<Ident>,
+    pub(crate) functions: BTreeMap<QualifiedName, Function>,
     pub(crate) tables: BTreeMap<QualifiedName, Table>,
 }
 
@@ -35,6 +36,12 @@ impl Schema {
         &self.schemas
     }
 
+    /// Returns the functions by name. Their schema is not among [`schemas`](Self::schemas): the definer owns it.
+    #[must_use]
+    pub fn functions(&self) -> &BTreeMap<QualifiedName, Function> {
+        &self.functions
+    }
+
     /// Returns the tables by name.
     #[must_use]
     pub fn tables(&self) -> &BTreeMap<QualifiedName, Table> {
@@ -44,6 +51,16 @@ impl Schema {
     /// Returns the role that owns everything; there is one in every schema but the empty one.
     pub(crate) fn owner(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::Owner)
+    }
+
+    /// Returns the role that owns the functions, where there are any.
+    pub(crate) fn definer(&self) -> Option<&Role> {
+        self.roles.iter().find(|role| role.kind == RoleKind::Definer)
+    }
+
+    /// Returns the role of a user who acts in no tenant, where there is one.
+    pub(crate) fn visitor(&self) -> Option<&Role> {
+        self.roles.iter().find(|role| role.kind == RoleKind::Visitor)
     }
 
     /// Returns the app's login.
@@ -71,6 +88,10 @@ pub struct Role {
 pub enum RoleKind {
     /// Owns the schemas and their tables; nobody logs in as it.
     Owner,
+    /// Owns the functions that look across what their callers may see; a member of nothing, and nobody logs in as it.
+    Definer,
+    /// A user who acts in no tenant: may call some functions, and nothing else.
+    Visitor,
     /// Bundles the rights of a declared role; nobody logs in as it.
     Tier {
         /// The tiers whose rights it has as well.
@@ -111,8 +132,8 @@ impl std::fmt::Display for QualifiedName {
 pub struct Table {
     /// The comment; empty for none.
     pub comment: String,
-    /// The tenant column; none on a table that belongs to no tenant.
-    pub tenant_column: Option<Ident>,
+    /// Whose rows it holds.
+    pub scope: Scope,
     /// The columns in their order.
     pub columns: Vec<Column>,
     /// The columns of the primary key.
@@ -129,6 +150,73 @@ pub struct Table {
     pub policies: Vec<Policy>,
     /// The grants.
     pub grants: Vec<Grant>,
+    /// The triggers.
+    pub triggers: Vec<Trigger>,
+    /// Into how many partitions the table is hashed by its tenant column.
+    pub partitions: Option<u16>,
+}
+
+/// A function in PL/pgSQL that runs as the definer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Says in words what it does.
+    pub comment: String,
+    /// The names and types of its arguments.
+    pub arguments: Vec<(Ident, Expression)>,
+    /// The type of what it returns.
+    pub returns: Returns,
+    /// Whether it only reads, so that a statement may call it once for all rows.
+    pub stable: bool,
+    /// What stands between `DECLARE` and the end.
+    pub body: String,
+    /// Who may call it, besides the definer.
+    pub execute: Vec<Ident>,
+}
+
+/// What a function returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Returns {
+    /// Nothing.
+    Void,
+    /// What a trigger function returns.
+    Trigger,
+    /// A value of a type.
+    Value(Expression),
+    /// Rows with these columns.
+    Rows(Vec<(Ident, Expression)>),
+}
+
+/// A constraint trigger, judged at the end of the transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// The name.
+    pub name: Ident,
+    /// The function that it calls.
+    pub function: QualifiedName,
+}
+
+impl Table {
+    /// Returns the tenant column, where there is one.
+    #[must_use]
+    pub fn tenant_column(&self) -> Option<&Ident> {
+        match &self.scope {
+            Scope::Tenant(column) => Some(column),
+            _ => None,
+        }
+    }
+}
+
+/// Whose rows a table holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of the tenants that this column names.
+    Tenant(Ident),
+    /// Those of the tenants of the rows that this column refers to.
+    Parent(Ident),
+    /// Nobody's, and a tenant sees those that its membership table names.
+    Shared,
+    /// Nobody's.
+    Global,
 }
 
 /// A column.
@@ -248,6 +336,16 @@ impl Command {
         }
     }
 
+    /// Says whether a policy of the command judges rows that are there (`USING`), and rows to be (`WITH CHECK`).
+    #[must_use]
+    pub fn clauses(self) -> (bool, bool) {
+        match self {
+            Self::Select | Self::Delete => (true, false),
+            Self::Insert => (false, true),
+            Self::Update => (true, true),
+        }
+    }
+
     /// Returns the name of the attribute.
     #[must_use]
     pub fn attribute(self) -> &'static str {
@@ -286,8 +384,29 @@ impl Expression {
     /// The scalar sub-select is evaluated once per statement, not per row. `NULLIF` is needed since a setting that was set
     /// once in a session reads as `''` in later transactions, not as NULL.
     pub(crate) fn tenant_is(column: &Ident, setting: &str, key_type: &Self) -> Self {
-        let cast = if key_type.0 == "text" { String::new() } else { format!("::{key_type}") };
-        Self(format!("{} = (SELECT NULLIF(current_setting({}, true), ''){cast})", column.quoted(), literal(setting)))
+        Self(format!("{} = (SELECT {})", column.quoted(), Self::in_context(setting, key_type)))
+    }
+
+    /// The value of a setting of the context; NULL without a context.
+    pub(crate) fn in_context(setting: &str, ty: &Self) -> Self {
+        let cast = if ty.0 == "text" { String::new() } else { format!("::{ty}") };
+        Self(format!("NULLIF(current_setting({}, true), ''){cast}", literal(setting)))
+    }
+
+    /// The user predicate: true on rows that name the user in the context.
+    pub(crate) fn user_is(column: &Ident, setting: &str, user_type: &Self) -> Self {
+        Self::tenant_is(column, setting, user_type)
+    }
+
+    /// Joins conditions that must all hold.
+    pub(crate) fn all(conditions: impl IntoIterator<Item = Self>) -> Self {
+        let conditions: Vec<_> = conditions.into_iter().map(|condition| condition.0).collect();
+        match <[String; 1]>::try_from(conditions) {
+            Ok([one]) => Self(one),
+            Err(many) => {
+                Self(many.into_iter().map(|one| format!("({one})")).collect::<Vec<_>>().join("\n        AND "))
+            }
+        }
     }
 
     /// The condition that a column holds one of the labels.

@@ -1,5 +1,7 @@
 //! Who may do what, as bounds: each situation has its trait and the sentence that rustc prints.
 
+use std::marker::PhantomData;
+
 use crate::tenant::{AtLeast, Role, Tenancy};
 
 /// The commands, as types, so that messages can name them.
@@ -17,6 +19,9 @@ pub mod cmd {
     /// Deleting rows.
     #[derive(Debug)]
     pub enum delete {}
+    /// Adding, changing and removing members.
+    #[derive(Debug)]
+    pub enum manage {}
 }
 
 /// Holds when a context of this role may run a command on a table.
@@ -29,6 +34,48 @@ pub trait May<Cmd, T, Needs> {}
 
 #[diagnostic::do_not_recommend]
 impl<R: AtLeast<Needs>, Cmd, T, Needs> May<Cmd, T, Needs> for R {}
+
+/// What a row asks of its reader: one role.
+#[derive(Debug)]
+pub struct Only<A>(PhantomData<A>);
+
+/// What a row asks of its reader: what `T` asks, and the role `H` for a column of its own.
+#[derive(Debug)]
+pub struct And<T, H>(PhantomData<(T, H)>);
+
+/// Holds when a role includes every role of a list.
+///
+/// The list is nested to the left and each step takes one role off, so that rustc comes to an end on a misspelt role too.
+pub trait Meets<Needs> {}
+
+#[diagnostic::do_not_recommend]
+impl<R: AtLeast<A>, A> Meets<Only<A>> for R {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Meets<T> + AtLeast<H>, T, H> Meets<And<T, H>> for R {}
+
+/// Holds when a context of this role may read all columns of `T`: the table's own role, and those that columns name.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` context may not read every column of `{T}`",
+    label = "this context's role is `{Self}`",
+    note = "who may read what stands in `#[tenant(…)]` on the struct, and on fields that take a higher role",
+    note = "read the others through a `#[derive(TenantView)]` struct"
+)]
+pub trait MayRead<T, Needs> {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Meets<Needs>, T, Needs> MayRead<T, Needs> for R {}
+
+/// Holds when a role that does something to any row includes the one that does it to rows of its own.
+#[diagnostic::on_unimplemented(
+    message = "the role `{Self}` may do to any row what it may not do to its own",
+    label = "`{Self}` does not include the role `{Own}`",
+    note = "the role in `update` includes the one in `update_own`, and that in `delete` the one in `delete_own`"
+)]
+pub trait WiderThan<Own> {}
+
+#[diagnostic::do_not_recommend]
+impl<R: AtLeast<Own>, Own> WiderThan<Own> for R {}
 
 /// Holds when a role that writes a table also reads it, as PostgreSQL asks for WHERE, RETURNING and ON CONFLICT.
 #[diagnostic::on_unimplemented(
@@ -61,6 +108,16 @@ impl<R: Role<Tenancy = T>, T: Tenancy> RoleOf<T> for R {}
 pub trait TenantKeyOf<T, Key> {}
 
 impl<T, Key> TenantKeyOf<T, Key> for Key {}
+
+/// Holds when a field's type is `Key`, the user key type of the tenancy `T`.
+#[diagnostic::on_unimplemented(
+    message = "the column that names a user must be a `{Key}`, the user key of `{T}`, not `{Self}`",
+    label = "this should be `{Key}`",
+    note = "`owner` and `membership(user = …)` in `#[tenant(…)]` name the field that holds a user's key"
+)]
+pub trait UserKeyOf<T, Key> {}
+
+impl<T, Key> UserKeyOf<T, Key> for Key {}
 
 /// Holds when a field's type can name a row by a key of type `Id`: the key's type itself or an `Option` of it.
 #[diagnostic::on_unimplemented(

@@ -6,7 +6,7 @@ use sqlx::{
     postgres::{PgArguments, PgRow},
 };
 
-use crate::model::def::SqlType;
+use crate::{model::def::SqlType, tenant::TextKey};
 
 /// A Rust type that a column of a `#[derive(TenantTable)]` struct can have.
 ///
@@ -83,6 +83,7 @@ columns! {
     f64 => Float8,
     String => Text,
     uuid::Uuid => Uuid,
+    TextKey => Text,
 }
 
 #[cfg(feature = "chrono")]

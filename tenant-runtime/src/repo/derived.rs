@@ -8,13 +8,13 @@ use sqlx::{
 };
 
 use super::{
-    access::{Names, TenantKeyOf},
+    access::{Names, RoleOf, TenantKeyOf, UserKeyOf, WiderThan},
     column::{PgColumn, RowReader, Values},
     table::TenantTable,
 };
 use crate::{
-    model::def::{ColumnDef, OnDelete, ReferenceDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef},
-    tenant::Tenancy,
+    model::def::{ColumnDef, MembershipDef, OnDelete, ReferenceDef, ScopeDef, SqlType, TableDef, TenancyDef},
+    tenant::{KeyNewtype, Role, Tenancy},
 };
 
 /// What the derive asks of a field's type, and how it reads and writes the field.
@@ -172,6 +172,11 @@ impl<T> NotNull for Nullability<T> {}
 
 /// An enum that is stored as one of its labels. Implemented by `#[derive(TenantEnum)]`.
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an enum of labels",
+    label = "this type has no labels",
+    note = "derive `TenantEnum` on the enum; a membership's role is one whose labels are the roles of the tenancy"
+)]
 pub trait Labelled: Sized {
     /// The enum's name.
     const NAME: &'static str;
@@ -233,6 +238,8 @@ impl GeneratedId for uuid::Uuid {}
 impl GeneratedId for i64 {}
 impl GeneratedId for i32 {}
 impl GeneratedId for i16 {}
+#[diagnostic::do_not_recommend]
+impl<K: KeyNewtype<Inner: GeneratedId>> GeneratedId for K {}
 
 /// Declares that a column is a key which the database makes: that the app does not supply it.
 #[doc(hidden)]
@@ -245,21 +252,7 @@ pub const fn generated<T: GeneratedId>() -> bool {
 #[doc(hidden)]
 #[must_use]
 pub const fn column(name: &'static str, ty: ColumnType) -> ColumnDef {
-    let ColumnType { ty, nullable } = ty;
-    ColumnDef {
-        field: name,
-        name,
-        doc: "",
-        ty,
-        nullable,
-        id: false,
-        supplied: true,
-        default: None,
-        references: None,
-        unique: false,
-        index: false,
-        check: None,
-    }
+    ColumnDef::blank(name, ty.ty, ty.nullable)
 }
 
 /// Declares that a field of type `F` refers to the table `T`.
@@ -276,24 +269,40 @@ pub const fn tenant_scope<F: TenantKeyOf<T, T::Key>, T: Tenancy>(column: &'stati
     ScopeDef::Tenant { column }
 }
 
+/// Declares that a column of type `F` holds the key of the user whose row it is.
+#[doc(hidden)]
+#[must_use]
+pub const fn owner<F: UserKeyOf<T, T::User>, T: Tenancy>(column: &'static str) -> Option<&'static str> {
+    Some(column)
+}
+
+/// Declares a membership table, whose column `user` is of type `F`.
+#[doc(hidden)]
+#[must_use]
+pub const fn membership<F: UserKeyOf<T, T::User>, T: Tenancy>(
+    user: &'static str,
+    role: &'static str,
+) -> Option<MembershipDef> {
+    Some(MembershipDef { user, role })
+}
+
+/// Declares a role of the tenancy `T`.
+#[doc(hidden)]
+#[must_use]
+pub const fn role<R: Role + RoleOf<T>, T: Tenancy>() -> Option<&'static str> {
+    Some(R::NAME)
+}
+
+/// Declares a role that does to any row what the role `Own` does to its own.
+#[doc(hidden)]
+#[must_use]
+pub const fn wider_role<R: Role + RoleOf<T> + WiderThan<Own>, Own, T: Tenancy>() -> Option<&'static str> {
+    Some(R::NAME)
+}
+
 /// Stands in for the declaration of a struct that has mistakes.
 #[doc(hidden)]
 #[must_use]
 pub const fn inert(tenancy: &'static TenancyDef) -> TableDef {
-    TableDef {
-        rust_name: "",
-        file: "",
-        line: 0,
-        name: TableName { schema: "", table: "" },
-        doc: "",
-        tenancy,
-        scope: ScopeDef::Global,
-        select: None,
-        insert: None,
-        update: None,
-        delete: None,
-        columns: &[],
-        uniques: &[],
-        indexes: &[],
-    }
+    TableDef::blank(tenancy)
 }

@@ -6,7 +6,7 @@ use futures_core::future::BoxFuture;
 use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
-    access::{May, RoleOf, cmd},
+    access::{May, MayRead, RoleOf, cmd},
     column::RowReader,
     handle::{Handle, Opened},
     statement::{Built, Statement},
@@ -39,7 +39,7 @@ pub trait Repository: TenantTable {
     where
         Self: Select,
         H: Handle + 'h,
-        H::Role: May<cmd::read, Self, Self::SelectRole> + RoleOf<Self::Tenancy>,
+        H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         Box::pin(find(handle, id))
     }
@@ -53,7 +53,7 @@ pub trait Repository: TenantTable {
     where
         Self: Select,
         H: Handle + 'h,
-        H::Role: May<cmd::read, Self, Self::SelectRole> + RoleOf<Self::Tenancy>,
+        H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         Box::pin(async move { find(handle, id).await?.ok_or_else(not_found::<Self>) })
     }
@@ -63,7 +63,7 @@ pub trait Repository: TenantTable {
     where
         Self: Select,
         H: Handle + 'h,
-        H::Role: May<cmd::read, Self, Self::SelectRole> + RoleOf<Self::Tenancy>,
+        H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         List { handle, limit: 100, after: None, lifetime: PhantomData }
     }
@@ -92,7 +92,7 @@ pub trait Repository: TenantTable {
     where
         Self: Insert,
         H: Handle + 'h,
-        H::Role: May<cmd::insert, Self, Self::InsertRole> + RoleOf<Self::Tenancy>,
+        H::Role: May<cmd::insert, Self, Self::InsertRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         Box::pin(insert(handle, new))
     }
@@ -106,7 +106,7 @@ pub trait Repository: TenantTable {
     where
         Self: Update,
         H: Handle + 'h,
-        H::Role: May<cmd::update, Self, Self::UpdateRole> + RoleOf<Self::Tenancy>,
+        H::Role: May<cmd::update, Self, Self::UpdateRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         Box::pin(update(handle, id, changes))
     }
@@ -199,6 +199,7 @@ async fn count<T: Select, H: Handle>(handle: H) -> Result<u64> {
 async fn insert<T: Insert, H: Handle>(handle: H, new: T::New) -> Result<T> {
     let mut opened = handle.open().await?;
     let (mut statement, attempt) = start::<T, H::Opened>(&mut opened, "insert into");
+    statement.owned_by(opened.tx().ctx().user())?;
     T::new_values(new, statement.values());
     let row = fetch_optional(&mut opened, statement.insert(), attempt).await?.ok_or(sqlx::Error::RowNotFound)?;
     let row = read(&row)?;

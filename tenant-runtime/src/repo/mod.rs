@@ -4,6 +4,10 @@ pub mod access;
 pub mod column;
 pub mod derived;
 pub mod handle;
+pub mod members;
 pub mod methods;
 mod statement;
 pub mod table;
+pub mod view;
+
+pub(crate) use self::statement::{Built, call, memberships};

@@ -3,16 +3,15 @@
 //! On a tenant table each one says whose rows it means besides the policy: the planner then knows how many there are,
 //! and where the policy were missing, the rows of others still would be.
 
-use std::any::Any;
-
-use sqlx::{SqlStr, postgres::PgArguments};
-use uuid::Uuid;
+use sqlx::{Arguments as _, SqlStr, postgres::PgArguments};
 
 use super::column::Values;
 use crate::{
     db::trusted,
-    ident::quoted,
-    model::def::{ScopeDef, TableDef},
+    error::{Error, Result},
+    ident::{Ident, quoted},
+    model::def::{ScopeDef, TableDef, TenancyDef},
+    tenant::ContextKey,
 };
 
 /// A statement on one table, in the making.
@@ -22,20 +21,40 @@ pub(super) struct Statement {
     values: Values,
     /// How many placeholders of `values` came from the context: one on tenant tables, none on global ones.
     own: usize,
+    /// The columns to read, where they are not all of the table's.
+    read: Option<&'static [&'static str]>,
 }
 
 impl Statement {
     /// Begins a statement with the tenant's key as `$1`, where the table has a tenant column.
-    pub(super) fn new(def: &'static TableDef, org: &dyn Any) -> Self {
+    pub(super) fn new(def: &'static TableDef, org: &impl ContextKey) -> Self {
         let mut values = Values::default();
         let own = match def.scope {
             ScopeDef::Tenant { .. } => {
-                bind_key(&mut values, org);
+                values.bind(org.clone());
                 1
             }
-            ScopeDef::Global => 0,
+            _ => 0,
         };
-        Self { def, values, own }
+        Self { def, values, own, read: None }
+    }
+
+    /// Reads these columns instead of all.
+    pub(super) fn reading(mut self, columns: &'static [&'static str]) -> Self {
+        self.read = Some(columns);
+        self
+    }
+
+    /// Writes into the column that says whose row it is, where there is one, the context's user.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoUser`] where the context has none.
+    pub(super) fn owned_by(&mut self, user: Option<&impl ContextKey>) -> Result<()> {
+        let Some(owner) = self.def.owner else { return Ok(()) };
+        let user = user.ok_or_else(|| Error::NoUser { table: self.def.name.to_string() })?;
+        self.values.set(owner, user.clone());
+        Ok(())
     }
 
     /// Returns what takes the columns to write.
@@ -78,7 +97,7 @@ impl Statement {
     pub(super) fn insert(self) -> Built {
         let tenant = match self.def.scope {
             ScopeDef::Tenant { column } => Some(column),
-            ScopeDef::Global => None,
+            _ => None,
         };
         let columns: Vec<String> =
             tenant.iter().chain(&self.values.columns).map(|name| quoted(name).to_string()).collect();
@@ -127,7 +146,9 @@ impl Statement {
 
     /// All columns by name and in the declared order, by which rows are read. `*` would fail for roles without one.
     fn columns(&self) -> String {
-        self.def.columns.iter().map(|column| quoted(column.name).to_string()).collect::<Vec<_>>().join(", ")
+        let all = || self.def.columns.iter().map(|column| column.name).collect();
+        let columns: Vec<_> = self.read.map_or_else(all, <[_]>::to_vec);
+        columns.into_iter().map(|name| quoted(name).to_string()).collect::<Vec<_>>().join(", ")
     }
 
     /// The column that names a row within its tenant. Of a tenant itself that is the tenant column.
@@ -140,7 +161,7 @@ impl Statement {
     fn of_tenant(&self) -> Vec<String> {
         match self.def.scope {
             ScopeDef::Tenant { column } => vec![format!("{} = $1", quoted(column))],
-            ScopeDef::Global => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -155,20 +176,37 @@ fn where_all(conditions: &[String]) -> String {
     if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }
 
-/// Binds a tenant's key. Keys are the sealed `ContextKey` types, and each of them stands here.
-fn bind_key(values: &mut Values, key: &dyn Any) {
-    if let Some(key) = key.downcast_ref::<Uuid>() {
-        values.bind(*key);
-    } else if let Some(key) = key.downcast_ref::<i64>() {
-        values.bind(*key);
+/// Calls a function of the schema that holds a tenancy's functions; a column's value goes by name to its parameter.
+pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> Built {
+    let placeholders = (1..=values.arguments.len()).map(|n| format!("${n}"));
+    let arguments: Vec<String> = if values.columns.is_empty() {
+        placeholders.collect()
     } else {
-        values.error.get_or_insert_with(|| "this type of tenant key cannot be bound".into());
+        let parameter = |column: &str| Ident::derived(["p", column]).quoted().to_string();
+        values.columns.iter().zip(placeholders).map(|(column, n)| format!("{} => {n}", parameter(column))).collect()
+    };
+    let sql = format!("SELECT * FROM {}({})", function_name(tenancy, function), arguments.join(", "));
+    Built { sql: trusted(sql), values }
+}
+
+/// Reads the memberships of the context's user: all, or that in one tenant.
+pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) -> Built {
+    let mut values = Values::default();
+    let mut sql = format!("SELECT organization, member_role FROM {}()", function_name(tenancy, "my_organizations"));
+    if let Some(org) = of {
+        values.bind(org.clone());
+        sql.push_str(" WHERE organization = $1");
     }
+    Built { sql: trusted(sql), values }
+}
+
+fn function_name(tenancy: &TenancyDef, function: &str) -> String {
+    format!("{}.{}", Ident::derived([tenancy.schema, "auth"]).quoted(), quoted(function))
 }
 
 /// A statement ready to run.
 #[derive(Debug)]
-pub(super) struct Built {
+pub(crate) struct Built {
     sql: SqlStr,
     values: Values,
 }
@@ -179,7 +217,7 @@ impl Built {
     /// # Errors
     ///
     /// When a value could not be encoded.
-    pub(super) fn into_query(self) -> sqlx::Result<sqlx::query::Query<'static, sqlx::Postgres, PgArguments>> {
+    pub(crate) fn into_query(self) -> sqlx::Result<sqlx::query::Query<'static, sqlx::Postgres, PgArguments>> {
         match self.values.error {
             Some(error) => Err(sqlx::Error::Encode(error)),
             None => Ok(sqlx::query_with(self.sql, self.values.arguments)),
@@ -189,47 +227,21 @@ impl Built {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
     use crate::{
         model::def::{ColumnDef, SqlType, TableName},
         roles::Organizations,
-        tenant::Tenancy,
+        tenant::{Tenancy, TextKey},
     };
 
     const fn column(name: &'static str, ty: SqlType, id: bool) -> ColumnDef {
-        ColumnDef {
-            field: name,
-            name,
-            doc: "",
-            ty,
-            nullable: false,
-            id,
-            supplied: !id,
-            default: None,
-            references: None,
-            unique: false,
-            index: false,
-            check: None,
-        }
+        ColumnDef { id, supplied: !id, ..ColumnDef::blank(name, ty, false) }
     }
 
     const fn table(table: &'static str, scope: ScopeDef, columns: &'static [ColumnDef]) -> TableDef {
-        TableDef {
-            rust_name: "T",
-            file: "",
-            line: 0,
-            name: TableName { schema: "app", table },
-            doc: "",
-            tenancy: Organizations::DEF,
-            scope,
-            select: None,
-            insert: None,
-            update: None,
-            delete: None,
-            columns,
-            uniques: &[],
-            indexes: &[],
-        }
+        TableDef { name: TableName { schema: "app", table }, scope, columns, ..TableDef::blank(Organizations::DEF) }
     }
 
     static TASKS: TableDef = table(
@@ -247,6 +259,25 @@ mod tests {
         &[column("id", SqlType::Uuid, true), column("name", SqlType::Text, false)],
     );
     static PLANS: TableDef = table("plans", ScopeDef::Global, &[column("id", SqlType::Uuid, true)]);
+
+    static NOTES: TableDef = TableDef {
+        owner: Some("created_by"),
+        ..table(
+            "notes",
+            ScopeDef::Tenant { column: "organization_id" },
+            &[
+                column("id", SqlType::Uuid, true),
+                column("organization_id", SqlType::Uuid, false),
+                column("created_by", SqlType::Uuid, false),
+                column("body", SqlType::Text, false),
+            ],
+        )
+    };
+    static STEPS: TableDef = table(
+        "steps",
+        ScopeDef::Parent { column: "task_id" },
+        &[column("id", SqlType::Uuid, true), column("task_id", SqlType::Uuid, false)],
+    );
 
     fn on(def: &'static TableDef) -> Statement {
         Statement::new(def, &Uuid::nil())
@@ -294,6 +325,14 @@ mod tests {
     }
 
     #[test]
+    fn a_view_reads_no_more_than_its_columns() {
+        assert_eq!(
+            text(on(&TASKS).reading(&["order"]).list(true)),
+            "SELECT \"order\" FROM app.tasks WHERE organization_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+        );
+    }
+
+    #[test]
     fn a_tenant_is_found_by_its_own_key() {
         assert_eq!(text(on(&ROOT).find()), "SELECT id, name FROM app.organizations WHERE id = $1 AND id = $2");
     }
@@ -305,9 +344,47 @@ mod tests {
     }
 
     #[test]
+    fn a_row_says_whose_it_is_after_the_tenant() {
+        let mut insert = on(&NOTES);
+        insert.owned_by(Some(&Uuid::nil())).expect("there is a user");
+        insert.values().set("body", "x");
+        assert_eq!(
+            text(insert.insert()),
+            "INSERT INTO app.notes (organization_id, created_by, body) VALUES ($1, $2, $3) \
+             RETURNING id, organization_id, created_by, body"
+        );
+        let refused = on(&NOTES).owned_by(None::<&Uuid>);
+        assert!(matches!(refused, Err(Error::NoUser { table }) if table == "app.notes"));
+    }
+
+    #[test]
+    fn a_row_of_a_parent_names_no_tenant() {
+        assert_eq!(text(on(&STEPS).list(true)), "SELECT id, task_id FROM app.steps WHERE id > $1 ORDER BY id LIMIT $2");
+        let mut insert = on(&STEPS);
+        insert.values().set("task_id", Uuid::nil());
+        assert_eq!(text(insert.insert()), "INSERT INTO app.steps (task_id) VALUES ($1) RETURNING id, task_id");
+    }
+
+    #[test]
+    fn functions_are_called_by_place_or_by_the_names_of_columns() {
+        let mut places = Values::default();
+        places.bind(Uuid::nil());
+        places.bind("admin");
+        assert_eq!(text(call(Organizations::DEF, "add_member", places)), "SELECT * FROM app_auth.add_member($1, $2)");
+        let mut names = Values::default();
+        names.set("name", "acme");
+        names.set("Plan", "x");
+        assert_eq!(
+            text(call(Organizations::DEF, "create_organization", names)),
+            "SELECT * FROM app_auth.create_organization(p_name => $1, \"p_Plan\" => $2)"
+        );
+    }
+
+    #[test]
     fn every_kind_of_key_can_be_bound() {
-        assert!(Statement::new(&TASKS, &Uuid::nil()).values.error.is_none());
-        assert!(Statement::new(&TASKS, &1_i64).values.error.is_none());
-        assert!(Statement::new(&TASKS, &"text").values.error.is_some());
+        let text = TextKey::new("acme").expect("a key");
+        let bound = |statement: Statement| statement.values.error.is_none();
+        assert!(bound(Statement::new(&TASKS, &Uuid::nil())) && bound(Statement::new(&TASKS, &1_i64)));
+        assert!(bound(Statement::new(&TASKS, &text)));
     }
 }

@@ -35,6 +35,9 @@ pub trait TenantTable: Sized + Send + 'static {
 pub trait Select: TenantTable {
     /// The least role that may read.
     type SelectRole: Role + RoleOf<Self::Tenancy>;
+    /// The roles that it takes to read whole rows: that one, and those of columns that take a higher one.
+    #[doc(hidden)]
+    type RowNeeds;
 
     /// Reads a struct from a row with the declared columns in their order.
     ///
@@ -49,7 +52,8 @@ pub trait Select: TenantTable {
 #[diagnostic::on_unimplemented(
     message = "nobody may insert `{Self}`",
     label = "no role may insert into this table",
-    note = "add `insert = \"…\"` to `#[tenant(…)]` on `{Self}`"
+    note = "add `insert = \"…\"` to `#[tenant(…)]` on `{Self}`",
+    note = "the rows of a `membership(…)` table are changed by `add_member`, `change_role` and `remove_member`"
 )]
 pub trait Insert: Select {
     /// The least role that may insert.
@@ -66,7 +70,8 @@ pub trait Insert: Select {
 #[diagnostic::on_unimplemented(
     message = "nobody may update `{Self}`",
     label = "no role may update this table",
-    note = "add `update = \"…\"` to `#[tenant(…)]` on `{Self}`"
+    note = "add `update = \"…\"` to `#[tenant(…)]` on `{Self}`",
+    note = "the rows of a `membership(…)` table are changed by `add_member`, `change_role` and `remove_member`"
 )]
 pub trait Update: Select {
     /// The least role that may update.
@@ -83,7 +88,8 @@ pub trait Update: Select {
 #[diagnostic::on_unimplemented(
     message = "nobody may delete `{Self}`",
     label = "no role may delete from this table",
-    note = "add `delete = \"…\"` to `#[tenant(…)]` on `{Self}`"
+    note = "add `delete = \"…\"` to `#[tenant(…)]` on `{Self}`",
+    note = "the rows of a `membership(…)` table are changed by `add_member`, `change_role` and `remove_member`"
 )]
 pub trait Delete: Select {
     /// The least role that may delete.

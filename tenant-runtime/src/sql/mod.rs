@@ -1,11 +1,12 @@
 //! SQL text: a plan becomes the text of two files, one that does it and one that undoes it.
 
+mod function;
 mod role;
 mod table;
 
 use std::fmt::Write as _;
 
-use crate::plan::{Plan, Step};
+use crate::plan::{Actor, Plan, Step};
 
 /// The text of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ enum Direction {
 
 fn file(plan: &Plan<'_>, direction: Direction) -> String {
     let mut out = header(plan, direction);
-    let mut owner_acts = false;
+    let mut actor = Actor::Administrator;
     let steps: Vec<_> = match direction {
         Direction::Up => plan.steps.iter().collect(),
         Direction::Down => plan.steps.iter().rev().collect(),
@@ -46,15 +47,15 @@ fn file(plan: &Plan<'_>, direction: Direction) -> String {
         if text.is_empty() {
             continue;
         }
-        if step.as_owner() != owner_acts {
-            owner_acts = step.as_owner();
-            act_as(&mut out, plan, owner_acts);
+        if step.actor() != actor {
+            actor = step.actor();
+            act_as(&mut out, plan, actor);
         }
         out.push('\n');
         out.push_str(&text);
     }
-    if owner_acts {
-        act_as(&mut out, plan, false);
+    if actor != Actor::Administrator {
+        act_as(&mut out, plan, Actor::Administrator);
     }
     out
 }
@@ -89,23 +90,29 @@ fn header(plan: &Plan<'_>, direction: Direction) -> String {
 }
 
 /// Changes who acts. The file ends as the administrator, since sqlx then writes its own table.
-fn act_as(out: &mut String, plan: &Plan<'_>, owner: bool) {
-    if owner {
-        let _ = writeln!(out, "\nSET LOCAL ROLE {};", plan.owner.quoted());
-    } else {
-        out.push_str("\nRESET ROLE;\n");
+fn act_as(out: &mut String, plan: &Plan<'_>, actor: Actor<'_>) {
+    match actor {
+        Actor::Administrator => out.push_str("\nRESET ROLE;\n"),
+        Actor::Owner => {
+            let _ = writeln!(out, "\nSET LOCAL ROLE {};", plan.owner.quoted());
+        }
+        Actor::Definer(definer) => {
+            let _ = writeln!(out, "\nSET LOCAL ROLE {};", definer.quoted());
+        }
     }
 }
 
 fn up(plan: &Plan<'_>, step: &Step<'_>) -> String {
     match step {
-        Step::CreateRoles { roles } => role::create(plan.after.product(), plan.owner, roles),
+        Step::CreateRoles { roles } => role::create(plan.after.product(), roles),
         Step::LockDatabase { login } => role::lock_database(login),
-        Step::CreateSchema { schema } => role::create_schema(plan.owner, schema),
+        Step::CreateSchema { schema, owner } => role::create_schema(owner, schema),
+        Step::CreateFunctions { schema, functions, .. } => function::create(plan, schema, functions),
         Step::OpenSchema { schema } => role::open_schema(plan, schema),
         Step::LockDefaults => role::lock_defaults(),
         Step::CreateTable { name, table, foreign_keys } => table::create(name, table, foreign_keys),
         Step::AddForeignKey { name, key } => table::add_foreign_key(name, key),
+        Step::OpenTable { name, table } => table::open(name, table),
     }
 }
 
@@ -115,10 +122,12 @@ fn down(step: &Step<'_>) -> String {
         Step::LockDatabase { login } => role::unlock_database(login),
         // The owner drops the schema, in the step that follows on this one.
         Step::CreateSchema { .. } => String::new(),
+        Step::CreateFunctions { schema, functions, .. } => function::drop(schema, functions),
         Step::OpenSchema { schema } => role::drop_schema(schema),
         Step::LockDefaults => role::unlock_defaults(),
-        Step::CreateTable { name, .. } => format!("DROP TABLE {};\n", name.quoted()),
+        Step::CreateTable { name, .. } => table::drop(name),
         Step::AddForeignKey { name, key } => table::drop_foreign_key(name, key),
+        Step::OpenTable { name, table } => table::close(name, table),
     }
 }
 

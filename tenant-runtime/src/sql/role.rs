@@ -13,11 +13,13 @@ use crate::{
 ///
 /// Roles belong to the cluster, not to the database: a second database of the product finds them made, maybe in the same
 /// moment, and one of another product must not take them over. The mark is the role's comment.
-pub(super) fn create(product: &str, owner: &Ident, roles: &[Role]) -> String {
+pub(super) fn create(product: &str, roles: &[Role]) -> String {
     let mut out = heading("Roles");
     let rows = roles.iter().map(|role| {
         let (attributes, purpose) = match &role.kind {
             RoleKind::Owner => ("NOLOGIN INHERIT".to_owned(), "owns the schemas and tables"),
+            RoleKind::Definer => ("NOLOGIN INHERIT".to_owned(), "owns the functions"),
+            RoleKind::Visitor => ("NOLOGIN INHERIT".to_owned(), "a user who acts in no tenant"),
             RoleKind::Tier { .. } => ("NOLOGIN INHERIT".to_owned(), "bundles the rights of a role"),
             RoleKind::Login { connection_limit } => {
                 (format!("LOGIN NOINHERIT CONNECTION LIMIT {connection_limit}"), "logs in for the app")
@@ -66,27 +68,29 @@ $roles$;
 ",
         rows_aligned(rows)
     );
-    out.push_str(&memberships(owner, roles));
+    out.push_str(&memberships(roles));
     out
 }
 
-fn memberships(owner: &Ident, roles: &[Role]) -> String {
-    let tiers = || roles.iter().filter(|role| matches!(role.kind, RoleKind::Tier { .. }));
+fn memberships(roles: &[Role]) -> String {
+    let acted = || roles.iter().filter(|role| matches!(role.kind, RoleKind::Tier { .. } | RoleKind::Visitor));
     let mut pairs = Vec::new();
     for role in roles {
         match &role.kind {
-            RoleKind::Owner => {}
+            RoleKind::Owner | RoleKind::Definer | RoleKind::Visitor => {}
             RoleKind::Tier { includes } => pairs.extend(includes.iter().map(|below| (below, &role.name, true))),
-            RoleKind::Login { .. } => pairs.extend(tiers().map(|tier| (&tier.name, &role.name, false))),
+            RoleKind::Login { .. } => pairs.extend(acted().map(|tier| (&tier.name, &role.name, false))),
         }
     }
     let rows = pairs.into_iter().map(|(role, member, inherits)| {
         let options = if inherits { "INHERIT TRUE, SET FALSE" } else { "INHERIT FALSE, SET TRUE" };
         [literal(role.as_str()), literal(member.as_str()), literal(options)]
     });
+    let owners = roles.iter().filter(|role| matches!(role.kind, RoleKind::Owner | RoleKind::Definer));
+    let owners: Vec<_> = owners.map(|role| format!("({})", literal(role.name.as_str()))).collect();
     format!(
         "
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owner.
+-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owners.
 DO $members$
 DECLARE
     wanted record;
@@ -100,15 +104,19 @@ BEGIN
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
             || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
     END LOOP;
-    IF NOT (pg_has_role({owner}, 'USAGE') AND pg_has_role({owner}, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END)) THEN
-        EXECUTE 'GRANT {quoted} TO CURRENT_USER' || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
-    END IF;
+    FOR wanted IN SELECT name FROM (VALUES {owners}) AS owner (name) LOOP
+        IF NOT (pg_has_role(wanted.name, 'USAGE')
+            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+        THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+        END IF;
+    END LOOP;
 END
 $members$;
 ",
         rows_aligned(rows),
-        owner = literal(owner.as_str()),
-        quoted = owner.quoted().to_string().replace('\'', "''"),
+        owners = owners.join(", "),
     )
 }
 
@@ -188,10 +196,13 @@ pub(super) fn create_schema(owner: &Ident, schema: &Ident) -> String {
 
 /// Lets the tiers use a schema; nobody but the owner may make things in it.
 pub(super) fn open_schema(plan: &Plan<'_>, schema: &Ident) -> String {
-    let lowest =
-        plan.after.tiers().filter(|role| matches!(&role.kind, RoleKind::Tier { includes } if includes.is_empty()));
-    let lowest = lowest.map(|role| role.name.quoted().to_string()).collect::<Vec<_>>().join(", ");
-    format!("GRANT USAGE ON SCHEMA {} TO {lowest};\n", schema.quoted())
+    let users = lowest_tiers(plan).chain(plan.after.definer()).map(|role| role.name.quoted().to_string());
+    format!("GRANT USAGE ON SCHEMA {} TO {};\n", schema.quoted(), users.collect::<Vec<_>>().join(", "))
+}
+
+/// The tiers that include no other; what they get, all get.
+pub(super) fn lowest_tiers<'p>(plan: &'p Plan<'_>) -> impl Iterator<Item = &'p Role> {
+    plan.after.tiers().filter(|role| matches!(&role.kind, RoleKind::Tier { includes } if includes.is_empty()))
 }
 
 /// Drops a schema, which is empty by then.

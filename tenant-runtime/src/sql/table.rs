@@ -8,11 +8,18 @@ use crate::{
     model::schema::{Column, ColumnDefault, Command, ForeignKey, ForeignKeyAction, Key, Policy, QualifiedName, Table},
 };
 
-/// Makes a table. Nobody can read it before its policies are in place: the grants come last.
+/// Makes a table, under row level security from its first moment.
 pub(super) fn create(name: &QualifiedName, table: &Table, foreign_keys: &[&ForeignKey]) -> String {
     let title = heading(&format!("Table {name}"));
     let quoted = name.quoted();
-    let mut out = format!("{title}CREATE TABLE {quoted} (\n{}\n);\n", body(table, foreign_keys).join(",\n"));
+    let mut out = format!("{title}CREATE TABLE {quoted} (\n{}\n)", body(table, foreign_keys).join(",\n"));
+    match (table.tenant_column(), table.partitions) {
+        (Some(tenant), Some(count)) => {
+            let _ = writeln!(out, " PARTITION BY HASH ({});", tenant.quoted());
+            out.push_str(&partitions(name, count));
+        }
+        _ => out.push_str(";\n"),
+    }
     if !table.comment.is_empty() {
         let _ = writeln!(out, "COMMENT ON TABLE {quoted} IS {};", literal(&table.comment));
     }
@@ -27,8 +34,25 @@ pub(super) fn create(name: &QualifiedName, table: &Table, foreign_keys: &[&Forei
         out,
         "\nALTER TABLE {quoted} ENABLE ROW LEVEL SECURITY;\nALTER TABLE {quoted} FORCE ROW LEVEL SECURITY;\n"
     );
-    for policy in &table.policies {
-        out.push_str(&create_policy(&quoted, policy));
+    out
+}
+
+/// Lets the roles at a table. Nobody can read it before its policies are in place: the grants come last.
+pub(super) fn open(name: &QualifiedName, table: &Table) -> String {
+    let quoted = name.quoted();
+    let mut out = heading(&format!("Access to {name}"));
+    if table.policies.is_empty() {
+        out.push_str("-- Nobody: there is no policy and no grant.\n");
+    }
+    let policies = table.policies.iter().map(|policy| create_policy(&quoted, policy));
+    out.push_str(&policies.collect::<Vec<_>>().join("\n"));
+    for trigger in &table.triggers {
+        let (name, function) = (trigger.name.quoted(), trigger.function.quoted());
+        let _ = write!(
+            out,
+            "\nCREATE CONSTRAINT TRIGGER {name} AFTER UPDATE OR DELETE ON {quoted} DEFERRABLE INITIALLY DEFERRED\n    \
+             FOR EACH ROW EXECUTE FUNCTION {function}();\n"
+        );
     }
     if !table.grants.is_empty() {
         out.push('\n');
@@ -38,6 +62,39 @@ pub(super) fn create(name: &QualifiedName, table: &Table, foreign_keys: &[&Forei
         let _ = writeln!(out, "GRANT {}{list} ON {quoted} TO {};", grant.command.keyword(), grant.role.quoted());
     }
     out
+}
+
+/// Takes the policies away, which may ask tables that are dropped next.
+pub(super) fn close(name: &QualifiedName, table: &Table) -> String {
+    let (quoted, title) = (name.quoted(), heading(&format!("Access to {name}")));
+    let mut out = String::new();
+    for policy in table.policies.iter().rev() {
+        let _ = writeln!(out, "DROP POLICY {} ON {quoted};", policy.name.quoted());
+    }
+    if out.is_empty() { out } else { title + &out }
+}
+
+/// Makes the partitions. A partition that is read directly is not under its parent's policies; without one of its own and
+/// under FORCE it shows nothing to anybody.
+fn partitions(name: &QualifiedName, count: u16) -> String {
+    let mut out = String::new();
+    for remainder in 0..count {
+        let number = format!("p{remainder}");
+        let table = Ident::derived([name.table.as_str(), &number]);
+        let part = QualifiedName { schema: name.schema.clone(), table }.quoted();
+        let parent = name.quoted();
+        let _ = write!(
+            out,
+            "CREATE TABLE {part} PARTITION OF {parent} FOR VALUES WITH (MODULUS {count}, REMAINDER {remainder});\n\
+             ALTER TABLE {part} ENABLE ROW LEVEL SECURITY;\nALTER TABLE {part} FORCE ROW LEVEL SECURITY;\n"
+        );
+    }
+    out
+}
+
+/// Drops a table.
+pub(super) fn drop(name: &QualifiedName) -> String {
+    format!("DROP TABLE {};\n", name.quoted())
 }
 
 fn body(table: &Table, foreign_keys: &[&ForeignKey]) -> Vec<String> {
@@ -138,7 +195,7 @@ fn create_policy(table: &str, policy: &Policy) -> String {
     let kind = if policy.restrictive { "RESTRICTIVE" } else { "PERMISSIVE" };
     let command = policy.command.map_or("ALL", Command::keyword);
     let role = policy.role.as_ref().map_or_else(|| "PUBLIC".to_owned(), |role| role.quoted().to_string());
-    let mut out = format!("\nCREATE POLICY {name} ON {table} AS {kind} FOR {command} TO {role}");
+    let mut out = format!("CREATE POLICY {name} ON {table} AS {kind} FOR {command} TO {role}");
     if let Some(using) = &policy.using {
         let _ = write!(out, "\n    USING ({using})");
     }

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::{AssertSqlSafe, PgConnection};
 use tenant_runtime::{
     Tenancy as _,
-    check::{Severity, check},
-    ident::quoted,
-    model::def::{ColumnDef, ScopeDef, SqlType, TableDef, TableName},
+    model::def::{ColumnDef, ScopeDef, TableDef},
     roles::Organizations,
 };
 use tenant_tests::{Database, TABLES, ask, connect, migrate, own_server, run};
@@ -28,13 +26,104 @@ fn tier(role: &str) -> String {
     format!("{}{role}", Organizations::DEF.role_prefix)
 }
 
+const DEFINER: &str = "app_definer";
+
 fn is_tenant(def: &TableDef, column: &ColumnDef) -> bool {
     def.scope == ScopeDef::Tenant { column: column.name }
 }
 
-fn commands(def: &TableDef) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let roles = [("SELECT", def.select), ("INSERT", def.insert), ("UPDATE", def.update), ("DELETE", def.delete)];
-    roles.into_iter().filter_map(|(command, role)| Some((command, role?)))
+/// The commands with the roles that may give them: on all rows of the tenant, or, where it says so, on the user's own.
+fn commands(def: &TableDef) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    let roles = [
+        ("SELECT", def.select, false),
+        ("INSERT", def.insert, false),
+        ("UPDATE", def.update, false),
+        ("UPDATE", def.update_own, true),
+        ("DELETE", def.delete, false),
+        ("DELETE", def.delete_own, true),
+    ];
+    // Members are changed by functions alone.
+    let members = def.membership.is_some();
+    roles
+        .into_iter()
+        .filter(move |(command, ..)| !members || *command == "SELECT")
+        .filter_map(|(command, role, own)| Some((command, role?, own)))
+}
+
+/// The columns that the functions touch on a table, by command; DELETE has none.
+fn crossings(def: &TableDef) -> Vec<(&'static str, Vec<&'static str>)> {
+    let inserted = || def.columns.iter().filter(|c| c.supplied && c.default.is_none()).map(|c| c.name).collect();
+    match (def.membership, def.scope) {
+        (Some(members), ScopeDef::Tenant { column }) => vec![
+            ("SELECT", def.columns.iter().map(|column| column.name).collect()),
+            ("INSERT", vec![column, members.user, members.role]),
+            ("UPDATE", vec![members.role]),
+            ("DELETE", vec![]),
+        ],
+        _ if def.founder.is_some() || def.sign_up => vec![("SELECT", vec!["id"]), ("INSERT", inserted())],
+        _ => vec![],
+    }
+}
+
+fn setting(name: &str) -> String {
+    format!("(SELECT NULLIF(current_setting('{name}', true), '')::uuid)")
+}
+
+/// The condition on the rows of a table's tenant, as the declaration means it.
+fn of_tenant(def: &TableDef) -> String {
+    let org = setting("app.organization_id");
+    match def.scope {
+        ScopeDef::Tenant { column } => format!("{column} = {org}"),
+        ScopeDef::Parent { column } => {
+            let reference = def.columns.iter().find(|c| c.name == column).and_then(|c| c.references).expect("a parent");
+            let parent = TABLES.into_iter().find(|parent| parent.name == reference.table).expect("a table");
+            let ScopeDef::Tenant { column: tenant } = parent.scope else { panic!("a tenant table") };
+            format!("{column} IN (SELECT parent.id FROM {} AS parent WHERE parent.{tenant} = {org})", parent.name)
+        }
+        ScopeDef::Shared { through } => {
+            let members = TABLES.into_iter().find(|members| members.name == through).expect("a table");
+            let (Some(columns), ScopeDef::Tenant { column: tenant }) = (members.membership, members.scope) else {
+                panic!("a membership table")
+            };
+            let user = columns.user;
+            format!("id = ANY (ARRAY(SELECT m.{user} FROM {} AS m WHERE m.{tenant} = {org}))", members.name)
+        }
+        ScopeDef::Global => "true".to_owned(),
+    }
+}
+
+/// The floor under all policies of a table.
+fn floor(def: &TableDef) -> String {
+    let floor = match def.scope {
+        ScopeDef::Tenant { column } => format!("{column} = (SELECT app_auth.acting_tenant())"),
+        _ => of_tenant(def),
+    };
+    match crossings(def).is_empty() {
+        true => floor,
+        false => format!("CASE WHEN current_user = '{DEFINER}' THEN true ELSE {floor} END"),
+    }
+}
+
+/// The conditions of a command, on rows that are there and on those to be.
+fn conditions(def: &TableDef, command: &str, own_only: bool) -> (Option<String>, Option<String>) {
+    let own = def.owner.map(|owner| format!("{owner} = {}", setting("app.user_id")));
+    let visible = def.visibility.zip(own.as_ref()).map(|(column, own)| format!("({column} = 'team' OR {own})"));
+    let all = |parts: [Option<String>; 3]| parts.into_iter().flatten().collect::<Vec<_>>().join(" AND ");
+    let own_of = |needed: bool| own.clone().filter(|_| needed);
+    let using = all([Some(of_tenant(def)), visible.clone(), own_of(own_only)]);
+    let inserts = command == "INSERT";
+    let check = all([Some(of_tenant(def)), visible.filter(|_| !inserts), own_of(own_only || inserts)]);
+    ((!inserts).then_some(using), matches!(command, "INSERT" | "UPDATE").then_some(check))
+}
+
+/// Asks the server how it writes a condition on a table's rows: it has words of its own.
+async fn rewritten(admin: &mut PgConnection, def: &TableDef, condition: Option<String>) -> String {
+    let Some(condition) = condition else { return String::new() };
+    let policy = format!("BEGIN; CREATE POLICY scratch ON {} USING ({condition})", def.name);
+    run(admin, &policy).await.expect(&policy);
+    let written = ask(admin, "SELECT qual FROM pg_policies WHERE policyname = 'scratch'").await;
+    run(admin, "ROLLBACK").await.expect("undone");
+    written
 }
 
 #[tokio::test]
@@ -42,36 +131,43 @@ async fn row_security_is_enabled_and_forced_on_every_table() {
     let database = Database::create().await;
     let sql =
         "SELECT relname || ' ' || relrowsecurity || ' ' || relforcerowsecurity || ' ' || pg_get_userbyid(relowner)
-               FROM pg_class WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')";
+               FROM pg_class
+               WHERE relnamespace IN ('app'::regnamespace, 'app_auth'::regnamespace) AND relkind IN ('r', 'p', 'v', 'm', 'f')";
     let seen = rows(&mut database.admin().await, sql).await;
-    assert_eq!(seen, wanted(TABLES.map(|def| format!("{} true true app_owner", def.name.table))));
+    let partitions = TABLES
+        .into_iter()
+        .flat_map(|def| (0..def.partitions.unwrap_or(0)).map(move |number| format!("{}_p{number}", def.name.table)));
+    let tables = TABLES.into_iter().map(|def| def.name.table.to_owned()).chain(partitions);
+    assert_eq!(seen, wanted(tables.map(|table| format!("{table} true true app_owner"))));
 }
 
 #[tokio::test]
 async fn the_policies_are_one_for_each_declared_command_and_the_floor() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
-    // The server writes a predicate in words of its own, so it is asked how it writes the one that is meant.
-    let scratch = "CREATE TABLE public.scratch (tenant uuid);
-                   CREATE POLICY p ON public.scratch
-                   USING (tenant = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))";
-    run(&mut admin, scratch).await.expect("a superuser may");
-    let predicate = ask(&mut admin, "SELECT qual FROM pg_policies WHERE tablename = 'scratch'").await;
     let sql = "SELECT format('%s %s %s %s %s USING %s CHECK %s', tablename, policyname, permissive, roles, cmd, qual,
                    with_check)
-               FROM pg_policies WHERE schemaname = 'app'";
+               FROM pg_policies WHERE schemaname <> 'pg_catalog'";
     let seen = rows(&mut admin, sql).await;
     let mut declared = Rows::new();
     for def in TABLES {
-        let ScopeDef::Tenant { column } = def.scope else { continue };
-        let (table, predicate) = (def.name.table, predicate.replace("tenant", column));
+        let table = def.name.table;
+        let predicate = rewritten(&mut admin, def, Some(floor(def))).await;
         declared.insert(format!("{table} tenant_floor RESTRICTIVE {{public}} ALL USING {predicate} CHECK {predicate}"));
-        for (command, role) in commands(def) {
-            let using = if command == "INSERT" { "" } else { &predicate };
-            let check = if matches!(command, "INSERT" | "UPDATE") { &*predicate } else { "" };
-            let name = command.to_lowercase();
+        for (command, role, own) in commands(def) {
+            let (using, check) = conditions(def, command, own);
+            let (using, check) = (rewritten(&mut admin, def, using).await, rewritten(&mut admin, def, check).await);
+            let name = format!("{}{}", command.to_lowercase(), if own { "_own" } else { "" });
             let role = tier(role);
             declared.insert(format!("{table} {name}_rows PERMISSIVE {{{role}}} {command} USING {using} CHECK {check}"));
+        }
+        for (command, _) in crossings(def) {
+            let using = if command == "INSERT" { "" } else { "true" };
+            let check = if matches!(command, "INSERT" | "UPDATE") { "true" } else { "" };
+            let name = command.to_lowercase();
+            declared.insert(format!(
+                "{table} definer_{name} PERMISSIVE {{{DEFINER}}} {command} USING {using} CHECK {check}"
+            ));
         }
     }
     assert_eq!(seen, declared);
@@ -94,21 +190,93 @@ async fn the_grants_are_the_declared_ones() {
     let seen = rows(&mut database.admin().await, sql).await;
     let mut declared = Rows::new();
     for def in TABLES {
-        for (command, role) in commands(def) {
-            let (table, role) = (def.name.table, tier(role));
-            let columns = def.columns.iter().filter(|column| match command {
-                "SELECT" => true,
-                "INSERT" => is_tenant(def, column) || column.supplied,
-                "UPDATE" => !is_tenant(def, column) && !column.id,
-                _ => false,
+        let table = def.name.table;
+        for (command, role, _) in commands(def) {
+            let from_context = |column: &ColumnDef| is_tenant(def, column) || def.owner == Some(column.name);
+            let of_parent = |column: &ColumnDef| def.scope == ScopeDef::Parent { column: column.name };
+            let columns = def.columns.iter().filter_map(|column| match command {
+                "SELECT" => Some((column, column.select)),
+                "INSERT" => Some((column, column.insert)).filter(|_| from_context(column) || column.supplied),
+                "UPDATE" => {
+                    Some((column, column.update)).filter(|_| !from_context(column) && !of_parent(column) && !column.id)
+                }
+                _ => None,
             });
-            declared.extend(columns.map(|column| format!("{table}.{} {command} TO {role}", column.name)));
+            declared
+                .extend(columns.map(|(column, own)| {
+                    format!("{table}.{} {command} TO {}", column.name, tier(own.unwrap_or(role)))
+                }));
             if command == "DELETE" {
-                declared.insert(format!("{table} DELETE TO {role}"));
+                declared.insert(format!("{table} DELETE TO {}", tier(role)));
+            }
+        }
+        for (command, columns) in crossings(def) {
+            declared.extend(columns.iter().map(|column| format!("{table}.{column} {command} TO {DEFINER}")));
+            if columns.is_empty() {
+                declared.insert(format!("{table} {command} TO {DEFINER}"));
             }
         }
     }
     assert_eq!(seen, declared);
+}
+
+#[tokio::test]
+async fn the_functions_run_as_the_definer_on_a_path_of_their_own() {
+    let database = Database::create().await;
+    let sql = "SELECT format('%s(%s) %s %s %s%s %s', proname, pg_get_function_identity_arguments(oid),
+                   pg_get_userbyid(proowner), CASE WHEN prosecdef THEN 'definer' ELSE 'invoker' END, provolatile,
+                   proparallel, proconfig)
+               FROM pg_proc WHERE pronamespace IN ('app_auth'::regnamespace, 'app'::regnamespace) OR prosecdef";
+    let seen = rows(&mut database.admin().await, sql).await;
+    let declared = [
+        ("acting_tenant()", "ss"),
+        ("add_member(p_user uuid, p_role text)", "vu"),
+        ("change_member(p_user uuid, p_role text)", "vu"),
+        ("create_organization(p_name text)", "vu"),
+        ("keep_manager()", "vu"),
+        ("my_organizations()", "ss"),
+        ("remove_member(p_user uuid)", "vu"),
+        ("sign_up(p_email text, p_full_name text)", "vu"),
+    ];
+    let path = "{\"search_path=pg_catalog, pg_temp\"}";
+    assert_eq!(seen, wanted(declared.map(|(function, kind)| format!("{function} {DEFINER} definer {kind} {path}"))));
+}
+
+#[tokio::test]
+async fn each_function_is_called_by_those_who_are_named_and_not_by_public() {
+    let database = Database::create().await;
+    // NULL would stand for the built-in default, by which PUBLIC may call every function.
+    let sql = "SELECT format('%s TO %s%s', proname, COALESCE(pg_get_userbyid(NULLIF(acl.grantee, 0)), 'PUBLIC'),
+                   CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' END)
+               FROM pg_proc
+               CROSS JOIN LATERAL aclexplode(COALESCE(proacl, acldefault('f', proowner))) AS acl
+               WHERE pronamespace = 'app_auth'::regnamespace AND acl.grantee <> proowner";
+    let seen = rows(&mut database.admin().await, sql).await;
+    let members = TABLES.into_iter().find(|def| def.membership.is_some()).expect("a membership table");
+    let (lowest, manager) = (tier("viewer"), tier(members.insert.expect("somebody manages")));
+    let declared = [
+        format!("acting_tenant TO {lowest}"),
+        "acting_tenant TO app_owner".to_owned(),
+        format!("add_member TO {manager}"),
+        format!("change_member TO {manager}"),
+        "create_organization TO app_visitor".to_owned(),
+        "keep_manager TO app_owner".to_owned(),
+        "my_organizations TO app_visitor".to_owned(),
+        // Whoever is a member may leave.
+        format!("remove_member TO {lowest}"),
+        "sign_up TO app_visitor".to_owned(),
+    ];
+    assert_eq!(seen, wanted(declared));
+}
+
+#[tokio::test]
+async fn the_only_trigger_keeps_a_manager_and_judges_at_the_end_of_the_transaction() {
+    let database = Database::create().await;
+    let sql = "SELECT pg_get_triggerdef(pg_trigger.oid) FROM pg_trigger WHERE NOT tgisinternal";
+    let seen = rows(&mut database.admin().await, sql).await;
+    let declared = "CREATE CONSTRAINT TRIGGER keep_manager AFTER DELETE OR UPDATE ON app.org_members \
+                    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager()";
+    assert_eq!(seen, wanted([declared]));
 }
 
 #[tokio::test]
@@ -119,9 +287,9 @@ async fn the_database_and_its_schemas_are_open_to_the_app_only() {
                    CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' END)
                FROM (
                    SELECT 'database', datacl, datdba FROM pg_database WHERE datname = current_database()
-                   UNION ALL SELECT nspname, nspacl, nspowner FROM pg_namespace WHERE nspname IN ('app', 'public')
+                   UNION ALL SELECT nspname, nspacl, nspowner FROM pg_namespace WHERE nspname IN ('app', 'app_auth', 'public')
                    UNION ALL SELECT format('default %s %s', defaclobjtype, defaclnamespace), defaclacl, 0
-                       FROM pg_default_acl WHERE defaclrole = 'app_owner'::regrole
+                       FROM pg_default_acl
                ) AS object (what, acl, owner)
                CROSS JOIN LATERAL aclexplode(object.acl) AS acl
                WHERE acl.grantee <> object.owner";
@@ -129,11 +297,17 @@ async fn the_database_and_its_schemas_are_open_to_the_app_only() {
     let declared = [
         "database: CONNECT TO app_service",
         "app: USAGE TO app_viewer",
+        "app: USAGE TO app_definer",
+        "app_auth: USAGE TO app_viewer",
+        "app_auth: USAGE TO app_visitor",
+        // Its triggers call a function there.
+        "app_auth: USAGE TO app_owner",
         // PUBLIC may see the schema, where extensions put what everybody uses, and make nothing in it.
         "public: USAGE TO PUBLIC",
-        // What the owner will make is the owner's own.
+        // What an owner will make is that owner's own.
         "default f 0: EXECUTE TO app_owner",
         "default T 0: USAGE TO app_owner",
+        "default f 0: EXECUTE TO app_definer",
     ];
     assert_eq!(seen, wanted(declared));
 }
@@ -166,6 +340,8 @@ async fn the_roles_have_no_attribute_and_no_membership_but_their_own() {
     let seen = rows(&mut admin, attributes).await;
     let declared = [
         "app_owner limit -1 password false",
+        "app_definer limit -1 password false",
+        "app_visitor limit -1 password false",
         "app_viewer limit -1 password false",
         "app_member limit -1 password false",
         "app_admin limit -1 password false",
@@ -185,6 +361,7 @@ async fn the_roles_have_no_attribute_and_no_membership_but_their_own() {
     let declared = [
         format!("app_member in app_viewer{upward}"),
         format!("app_admin in app_member{upward}"),
+        format!("app_service in app_visitor{login}"),
         format!("app_service in app_viewer{login}"),
         format!("app_service in app_member{login}"),
         format!("app_service in app_admin{login}"),
@@ -204,158 +381,4 @@ async fn the_login_without_a_role_is_told_that_permission_is_denied() {
     }
     // Without USAGE on the schema the server does not even say whether there is such a table.
     assert_eq!(told, wanted(["42501 permission denied for schema app"]));
-}
-
-#[tokio::test]
-async fn every_keyword_of_the_server_that_is_no_plain_name_is_quoted() {
-    let database = Database::empty().await;
-    let keywords = "SELECT word FROM pg_get_keywords() WHERE catcode <> 'U'";
-    let bare: Vec<String> = rows(&mut database.admin().await, keywords)
-        .await
-        .into_iter()
-        .filter(|word| quoted(word).to_string() != format!("\"{word}\""))
-        .collect();
-    assert_eq!(bare, Vec::<String>::new(), "add them to `KEYWORDS`");
-}
-
-#[tokio::test]
-async fn names_are_quoted_as_the_server_quotes_them_and_come_back_unchanged() {
-    let database = Database::empty().await;
-    let mut admin = database.admin().await;
-    let long = "x".repeat(63);
-    let names = [
-        "plain",
-        "_x",
-        "x1",
-        "1x",
-        "Project",
-        "größe",
-        "ÄÖ",
-        "a b",
-        " ",
-        "a\"b",
-        "\"",
-        "\"\"",
-        "a'b",
-        "\\",
-        "a\\nb",
-        "a\nb",
-        "a\tb",
-        "x--y",
-        "/*",
-        "*/",
-        ";",
-        "$1",
-        "$$",
-        "x$y",
-        "a.b",
-        "%I",
-        "{}",
-        "🦀",
-        "e\u{301}",
-        "U&",
-        "select",
-        "user",
-        "User",
-        "json_table",
-        "between",
-        "name",
-        "type",
-        "role",
-        "order",
-        &long,
-    ];
-    for name in names {
-        let ours = quoted(name).to_string();
-        let theirs: String =
-            sqlx::query_scalar("SELECT quote_ident($1)").bind(name).fetch_one(&mut admin).await.expect("reads");
-        let row = sqlx::query(AssertSqlSafe(format!("SELECT 1 AS {ours}"))).fetch_one(&mut admin).await.expect(&ours);
-        let came_back = sqlx::Column::name(&sqlx::Row::columns(&row)[0]).to_owned();
-        // The server quotes the keywords of its own version only.
-        let newer_keyword = ours == format!("\"{theirs}\"") && name == "json_table";
-        assert!((ours == theirs || newer_keyword) && came_back == name, "{name:?}: {ours}, {theirs}, {came_back:?}");
-    }
-}
-
-/// Says whether the check warns of an index on a column of the type.
-fn warns_of_index(ty: SqlType) -> bool {
-    let column = |name, ty, id, index| ColumnDef {
-        field: name,
-        name,
-        doc: "",
-        ty,
-        nullable: false,
-        id,
-        supplied: true,
-        default: None,
-        references: None,
-        unique: false,
-        index,
-        check: None,
-    };
-    let columns = [
-        column("id", SqlType::Uuid, true, false),
-        column("org", SqlType::Uuid, false, false),
-        column("x", ty, false, true),
-    ];
-    let def = TableDef {
-        rust_name: "T",
-        file: "",
-        line: 0,
-        name: TableName { schema: "app", table: "ts" },
-        doc: "",
-        tenancy: Organizations::DEF,
-        scope: ScopeDef::Tenant { column: "org" },
-        select: Some("viewer"),
-        insert: None,
-        update: None,
-        delete: None,
-        columns: Box::leak(Box::new(columns)),
-        uniques: &[],
-        indexes: &[],
-    };
-    let models = tenant_runtime::models![].only([&*Box::leak(Box::new(def))]);
-    let checked = check(&models).expect("the declaration is sound");
-    let warnings = checked.warnings;
-    warnings.as_slice().iter().any(|finding| finding.severity == Severity::Warning && finding.message.contains("index"))
-}
-
-#[tokio::test]
-async fn the_types_whose_index_is_warned_of_are_those_whose_comparison_may_leak() {
-    let database = Database::empty().await;
-    let mut admin = database.admin().await;
-    let types = [
-        (SqlType::Bool, "boolean"),
-        (SqlType::Int2, "smallint"),
-        (SqlType::Int4, "integer"),
-        (SqlType::Int8, "bigint"),
-        (SqlType::Float4, "real"),
-        (SqlType::Float8, "double precision"),
-        (SqlType::Numeric, "numeric"),
-        (SqlType::Text, "text"),
-        (SqlType::Labels(&["a"]), "text"),
-        (SqlType::Bytea, "bytea"),
-        (SqlType::Uuid, "uuid"),
-        (SqlType::Date, "date"),
-        (SqlType::Time, "time"),
-        (SqlType::Timestamp, "timestamp"),
-        (SqlType::Timestamptz, "timestamptz"),
-        (SqlType::Jsonb, "jsonb"),
-    ];
-    let mut wrong = Vec::new();
-    for (ty, name) in types {
-        let sql = format!(
-            "SELECT proleakproof::text FROM pg_operator JOIN pg_proc ON pg_proc.oid = oprcode
-             WHERE oprname = '=' AND oprleft = '{name}'::regtype AND oprright = oprleft"
-        );
-        let leakproof = ask(&mut admin, &sql).await == "true";
-        if warns_of_index(ty) == leakproof {
-            wrong.push(format!("{name}: leakproof {leakproof}"));
-        }
-    }
-    let arrays = "SELECT proleakproof::text FROM pg_proc WHERE proname = 'array_eq'";
-    assert_eq!(
-        (wrong, warns_of_index(SqlType::Array(&SqlType::Int4)), ask(&mut admin, arrays).await),
-        (vec![], true, "false".to_owned())
-    );
 }

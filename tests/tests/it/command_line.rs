@@ -15,7 +15,7 @@ use tenant_tests::{Database, Scratch, ask, connect, example_folder, own_server, 
 const FILES: [&str; 3] = ["0001_init.down.sql", "0001_init.up.sql", "snapshot.json"];
 
 /// Builds the example's program, once, where this test was built, and returns its path.
-fn program() -> &'static Path {
+pub(super) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let test = env::current_exe().expect("the test binary has a path");
@@ -105,9 +105,12 @@ fn what_was_written_is_said_with_who_may_do_what_and_what_to_do_next() {
     let next = format!("cargo run --bin gen-migrations -- --dir '{}' apply", folder.path().display());
     let parts = [
         next.as_str(),
-        "tenant-examples: 7 tables, roles app_viewer, app_member (includes app_viewer), app_admin (includes app_member)",
-        "app.projects       organization_id  app_viewer  app_member  app_member  app_admin",
-        "app.users          (global)         -           -           -           -",
+        "tenant-examples: 9 tables, roles app_viewer, app_member (includes app_viewer), app_admin (includes app_member)",
+        "app.comments       (by task_id)      app_viewer  app_member  own: app_member  app_member",
+        "app.documents      organization_id   app_viewer  app_member  app_member       app_admin, own: app_member",
+        "app.projects       organization_id   app_viewer  app_member  app_member       app_admin",
+        "app.org_members    organization_id   app_viewer  (function)  (function)       (function)",
+        "app.users          (by its members)  app_viewer  (function)  -                -",
         "0001_init.up.sql",
         "next: read the SQL, commit it, and try it on a private PostgreSQL with\n",
     ];

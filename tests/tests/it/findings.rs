@@ -5,107 +5,30 @@
 use std::{fmt::Write as _, fs};
 
 use tenant_runtime::{
-    Models, Tenancy as _,
+    Models,
     check::check,
-    model::def::{ColumnDef, OnDelete, ReferenceDef, RoleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef},
-    roles::Organizations,
+    model::def::{ColumnDef, OnDelete, RoleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef},
+};
+
+use super::declarations::{
+    AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, SHIPPED, TITLE, USER, column, leak, members, of, organizations,
+    projects, refers, remarks, tasks, users, with_rule,
 };
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/findings.txt");
 
-/// A column that has nothing but a name and a type.
-const fn column(name: &'static str, ty: SqlType) -> ColumnDef {
-    ColumnDef {
-        field: name,
-        name,
-        doc: "",
-        ty,
-        nullable: false,
-        id: false,
-        supplied: true,
-        default: None,
-        references: None,
-        unique: false,
-        index: false,
-        check: None,
-    }
-}
-
-const ID: ColumnDef = ColumnDef { id: true, supplied: false, ..column("id", SqlType::Uuid) };
-const ORG: ColumnDef = ColumnDef { supplied: false, ..column("organization_id", SqlType::Uuid) };
-const NAME: ColumnDef = column("name", SqlType::Text);
-const TITLE: ColumnDef = column("title", SqlType::Text);
-/// The shipped tenancy, to change one thing in.
-const SHIPPED: TenancyDef = {
-    let TenancyDef { schema, role_prefix, key, user, org_setting, user_setting, connection_limit, roles } =
-        *Organizations::DEF;
-    TenancyDef { schema, role_prefix, key, user, org_setting, user_setting, connection_limit, roles }
-};
-
-/// A table in which nothing is wrong.
-fn projects() -> TableDef {
-    TableDef {
-        rust_name: "Project",
-        file: "src/models.rs",
-        line: 10,
-        name: TableName { schema: "app", table: "projects" },
-        doc: "",
-        tenancy: Organizations::DEF,
-        scope: ScopeDef::Tenant { column: "organization_id" },
-        select: Some("viewer"),
-        insert: Some("member"),
-        update: Some("member"),
-        delete: Some("admin"),
-        columns: &[ID, ORG, NAME],
-        uniques: &[],
-        indexes: &[],
-    }
-}
-
-/// Another one, with the given columns besides its key and its tenant.
-fn tasks(columns: impl IntoIterator<Item = ColumnDef>) -> TableDef {
-    TableDef {
-        rust_name: "Task",
-        line: 20,
-        name: TableName { schema: "app", table: "tasks" },
-        columns: leak([ID, ORG].into_iter().chain(columns).collect::<Vec<_>>()),
-        ..projects()
-    }
-}
-
-fn organizations() -> TableDef {
-    TableDef {
-        rust_name: "Organization",
-        line: 30,
-        name: TableName { schema: "app", table: "organizations" },
-        scope: ScopeDef::Tenant { column: "id" },
-        insert: None,
-        delete: None,
-        columns: &[ID, NAME],
-        ..projects()
-    }
-}
-
-/// A column of a task that refers to a table.
-fn refers(name: &'static str, table: &'static str, on_delete: OnDelete) -> ColumnDef {
-    let table = TableName { schema: "app", table };
-    ColumnDef { references: Some(ReferenceDef { table, on_delete }), ..column(name, SqlType::Uuid) }
-}
-
-/// The projects, with a tenancy of their own.
-fn of(tenancy: TenancyDef) -> Vec<TableDef> {
-    vec![TableDef { tenancy: &leak(vec![tenancy])[0], ..projects() }]
-}
-
-fn leak<T>(items: Vec<T>) -> &'static [T] {
-    items.leak()
-}
-
 const ROLES_WITH_SERVICE: &[RoleDef] =
     &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "service", includes: &["viewer"] }];
 
+/// What is wrong, and the declarations in which it is wrong.
+type Case = (&'static str, Vec<TableDef>);
+
 /// Each case: what is wrong, and the declarations in which it is wrong.
-fn cases() -> Vec<(&'static str, Vec<TableDef>)> {
+fn cases() -> Vec<Case> {
+    [plain_cases(), row_cases(), member_cases(), rule_cases()].into_iter().flatten().collect()
+}
+
+fn plain_cases() -> Vec<Case> {
     use OnDelete::{Cascade, Refuse, SetNull};
     let long = "a_table_whose_name_is_so_long_that_postgresql_would_cut_it_without_a_word";
     let global =
@@ -226,6 +149,133 @@ fn cases() -> Vec<(&'static str, Vec<TableDef>)> {
     ]
 }
 
+/// Owners, visibilities, parents, partitions, and columns with roles of their own.
+fn row_cases() -> Vec<Case> {
+    use OnDelete::{Cascade, Refuse};
+    let owned = |author: ColumnDef| TableDef { owner: Some("author_id"), ..tasks([author, TITLE]) };
+    let in_partitions = |count, columns| TableDef { partitions: Some(count), columns, ..projects() };
+    let of_project = || refers("project_id", "projects", Cascade);
+    let restricted = |column: ColumnDef| TableDef { select: Some("member"), ..tasks([TITLE, column]) };
+    vec![
+        ("own rows, and nobody owns rows", vec![TableDef { delete_own: Some("member"), ..projects() }]),
+        ("the owner is of another type", vec![owned(ColumnDef { ty: SqlType::Int8, ..AUTHOR })]),
+        ("a visibility without an owner", {
+            let seen = column("seen", SqlType::Labels(&["team", "private"]));
+            vec![TableDef { visibility: Some("seen"), ..tasks([seen]) }]
+        }),
+        ("a visibility that shows nothing to the team", {
+            let seen = column("seen", SqlType::Labels(&["all", "private"]));
+            vec![TableDef { visibility: Some("seen"), owner: Some("author_id"), ..tasks([AUTHOR, seen]) }]
+        }),
+        (
+            "a column is open to more roles than its table",
+            vec![restricted(ColumnDef { select: Some("viewer"), ..column("salary", SqlType::Int8) })],
+        ),
+        (
+            "a column that not everybody writes, and nothing else fills",
+            vec![tasks([TITLE, ColumnDef { insert: Some("admin"), ..column("salary", SqlType::Int8) }])],
+        ),
+        ("a parent that is no reference", vec![projects(), remarks(column("project_id", SqlType::Uuid))]),
+        (
+            "a parent whose key is one within its tenant",
+            vec![TableDef { columns: &[ID, ORG_IN_KEY, NAME], ..projects() }, remarks(of_project())],
+        ),
+        ("a parent that may be NULL", vec![projects(), remarks(ColumnDef { nullable: true, ..of_project() })]),
+        (
+            "a child that more roles read than its parent",
+            vec![TableDef { select: Some("member"), ..projects() }, remarks(of_project())],
+        ),
+        (
+            "a tenant's row names a child that is known by its parent",
+            vec![projects(), remarks(of_project()), tasks([refers("remark_id", "remarks", Refuse)])],
+        ),
+        (
+            "a child names a second row of the tenant",
+            vec![projects(), tasks([TITLE]), {
+                let columns = leak(vec![ID, of_project(), refers("task_id", "tasks", Refuse)]);
+                TableDef { columns, ..remarks(of_project()) }
+            }],
+        ),
+        ("one partition", vec![in_partitions(1, &[ID, ORG_IN_KEY, NAME])]),
+        ("partitions, and the key does not hold the tenant", vec![in_partitions(4, &[ID, ORG, NAME])]),
+    ]
+}
+
+/// The table that says who is a member, and what is seen through it.
+fn member_cases() -> Vec<Case> {
+    let other = TableName { schema: "app", table: "other_members" };
+    const WITH_DEFINER: &[RoleDef] =
+        &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "definer", includes: &["viewer"] }];
+    vec![
+        (
+            "two tables say who is a member",
+            vec![
+                members([USER, ROLE]),
+                TableDef { name: other, rust_name: "Other", line: 45, ..members([USER, ROLE]) },
+            ],
+        ),
+        (
+            "members of no tenant",
+            vec![TableDef { scope: ScopeDef::Parent { column: "user_id" }, ..members([USER, ROLE]) }],
+        ),
+        ("the member's column is not there", vec![members([ColumnDef { name: "usr_id", ..USER }, ROLE])]),
+        ("the user is of another type than users are", vec![members([ColumnDef { ty: SqlType::Int8, ..USER }, ROLE])]),
+        ("a user is a member twice", vec![members([ID, ColumnDef { id: false, ..USER }, ROLE])]),
+        ("a member's role is any text", vec![members([USER, column("role", SqlType::Text)])]),
+        (
+            "a member's role is none of the tenancy",
+            vec![members([USER, column("role", SqlType::Labels(&["viewer", "boss"]))])],
+        ),
+        ("several roles manage members", vec![TableDef { insert: Some("member"), ..members([USER, ROLE]) }]),
+        (
+            "users are seen through a table that is no membership table",
+            vec![users(MEMBERS), { TableDef { membership: None, ..members([USER, ROLE]) } }],
+        ),
+        (
+            "users that more roles read than the members",
+            vec![users(MEMBERS), TableDef { select: Some("admin"), ..members([USER, ROLE]) }],
+        ),
+        ("a role of the tenancy is one that the generator makes", of(TenancyDef { roles: WITH_DEFINER, ..SHIPPED })),
+    ]
+}
+
+/// Conditions that no policy may hold.
+fn rule_cases() -> Vec<Case> {
+    vec![
+        (
+            "a condition reads a table that all tenants see",
+            with_rule("name IN (SELECT c.name FROM app.countries AS c)"),
+        ),
+        ("a condition reads a table that is not there", with_rule("id IN (SELECT p.id FROM public.plans AS p)")),
+        ("a condition names a table without its schema", with_rule("id IN (SELECT t.project_id FROM tasks AS t)")),
+        (
+            "a condition asks for what is not there",
+            with_rule("NOT EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id)"),
+        ),
+        (
+            "a condition asks for what is not there, in parentheses",
+            with_rule("NOT (EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id))"),
+        ),
+        ("a condition asks for what is in no row", with_rule("id NOT IN (SELECT t.project_id FROM app.tasks AS t)")),
+        (
+            "a condition takes what is not there for a value",
+            with_rule("coalesce((SELECT false FROM app.tasks AS t WHERE t.project_id = projects.id LIMIT 1), true)"),
+        ),
+        (
+            "a condition joins what is not there",
+            with_rule(
+                "id IN (SELECT p.id FROM app.projects AS p LEFT JOIN app.tasks AS t ON false WHERE t.id IS NULL)",
+            ),
+        ),
+        ("a condition calls what it likes", with_rule("pg_read_file('/etc/passwd') IS NULL")),
+        ("a condition sets who acts", with_rule("set_config('app.organization_id', name, true) = ''")),
+        ("a condition names the caller without parentheses", with_rule("id = caller")),
+        ("a condition ends in a comment", with_rule("name <> '' -- not empty")),
+        ("a condition ends its statement", with_rule("true); DROP TABLE app.projects; --")),
+        ("a condition is none", with_rule("name =")),
+    ]
+}
+
 fn said(models: &Models) -> String {
     match check(models) {
         Err(findings) => findings.to_string(),
@@ -256,8 +306,24 @@ fn the_findings_are_those_of_the_golden_file() {
 
 #[test]
 fn the_tables_in_which_nothing_is_wrong_pass() {
-    let tables = [organizations(), projects(), tasks([TITLE])];
-    assert_eq!(said(&tenant_runtime::models![].only(leak(tables.into()))), "passed\n");
+    let tables = [organizations(), projects(), tasks([TITLE]), members([USER, ROLE]), users(MEMBERS)];
+    let remarks = remarks(refers("project_id", "projects", OnDelete::Cascade));
+    let tables = tables.into_iter().chain([remarks]).collect();
+    assert_eq!(said(&tenant_runtime::models![].only(leak(tables))), "passed\n");
+}
+
+#[test]
+fn conditions_in_which_nothing_is_wrong_pass() {
+    let conditions = [
+        "name <> '' AND length(name) < 100",
+        "id = caller() OR lower(name) = 'public'",
+        "id IN (SELECT t.project_id FROM app.tasks AS t WHERE t.id = CALLER ( ))",
+        "EXISTS (SELECT FROM app.tasks AS t JOIN app.projects AS p ON p.id = t.project_id WHERE NOT (t.id = p.id))",
+        "name = (SELECT 'x' FROM app.tasks AS t LIMIT 1)",
+        "NOT (name = 'x') AND name IS NOT NULL",
+    ];
+    let wrong = conditions.map(|condition| said(&tenant_runtime::models![].only(leak(with_rule(condition)))));
+    assert_eq!(wrong, [(); 6].map(|()| "passed\n".to_owned()));
 }
 
 #[test]

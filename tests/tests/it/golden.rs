@@ -35,6 +35,11 @@ cases! {
     names: Order;
     references: Company Country Department Person;
     lattice: Chart Invoice;
+    membership: Club Person ClubMember Letter;
+    columns: Employee;
+    parent: Order Item;
+    partitions: Measurement Remark;
+    rules: Article Comment;
 }
 
 fn models(tables: &[&'static TableDef]) -> Models {

@@ -1,6 +1,6 @@
 //! What the derives write passes the lints of a strict crate, clippy's included, and finds its way into the registry.
 
-use tenant_runtime::TenantTable as _;
+use tenant_runtime::{TenantTable as _, TenantView as _};
 
 /// Everything a derive can be asked to write, under every lint that is of use.
 #[deny(
@@ -26,7 +26,7 @@ use tenant_runtime::TenantTable as _;
 )]
 mod strict {
     use tenant_runtime::{
-        TenantEnum, TenantTable,
+        TenantEnum, TenantTable, TenantView,
         roles::{Admin, Member, Viewer},
     };
     use uuid::Uuid;
@@ -58,6 +58,38 @@ mod strict {
         pub(super) cache: u8,
     }
 
+    /// What a user wrote on a project.
+    #[expect(dead_code, reason = "nothing reads a row here")]
+    #[derive(Debug, TenantTable)]
+    #[tenant(parent = "project_id", select = "viewer", insert = "member", update = "admin", update_own = "member")]
+    #[tenant(table = "strict_remarks", owner = "author_id", delete_own = "member", using(select = "length(text) > 0"))]
+    pub(super) struct Remark {
+        /// Names it.
+        pub(super) id: i64,
+        /// Says on which project it is.
+        #[tenant(references = Project)]
+        pub(super) project_id: Uuid,
+        /// Says who wrote it.
+        pub(super) author_id: Uuid,
+        /// Says it.
+        pub(super) text: String,
+        /// Is for those who run the organization.
+        #[tenant(select = "admin", insert = "admin", update = "admin")]
+        pub(super) rating: Option<i16>,
+    }
+
+    /// What everybody sees of a remark.
+    #[expect(dead_code, reason = "nothing reads a row here")]
+    #[derive(Debug, TenantView)]
+    #[tenant(of = Remark)]
+    pub(super) struct Line {
+        /// Names it.
+        pub(super) id: i64,
+        /// Says it.
+        #[tenant(column = "text")]
+        pub(super) line: String,
+    }
+
     /// How a project is.
     #[derive(Debug, TenantEnum)]
     pub(super) enum Status {
@@ -85,5 +117,15 @@ fn the_structs_beside_a_table_take_what_the_app_gives() {
             "NewProject { name: None, status: Some(Open), tag: None, parent_id: None }",
             "ProjectChanges { name: None, status: None, tag: Some(None), parent_id: None }",
         ]
+    );
+}
+
+#[test]
+fn what_the_context_says_and_what_takes_a_role_of_its_own_is_not_among_it() {
+    let new = strict::NewRemark { project_id: uuid::Uuid::nil(), text: "Done".to_owned() };
+    let changes = strict::RemarkChanges { text: None };
+    assert_eq!(
+        (new.text.as_str(), format!("{changes:?}"), strict::Line::COLUMNS),
+        ("Done", "RemarkChanges { text: None }".to_owned(), &["id", "text"][..])
     );
 }

@@ -15,7 +15,8 @@ use tenant_tests::{Database, Scratch, Tenant, ask, connect, example_folder, migr
 
 const ROLES: &str =
     "SELECT coalesce(string_agg(rolname, ' ' ORDER BY rolname), '') FROM pg_roles WHERE rolname LIKE 'app\\_%'";
-const SCHEMAS: &str = "SELECT coalesce(string_agg(nspname, ' '), '') FROM pg_namespace WHERE nspname LIKE 'app%'";
+const SCHEMAS: &str =
+    "SELECT coalesce(string_agg(nspname, ' ' ORDER BY nspname), '') FROM pg_namespace WHERE nspname LIKE 'app%'";
 
 async fn own() -> Server {
     tokio::task::spawn_blocking(own_server).await.expect("it starts")
@@ -57,8 +58,12 @@ async fn round_trip(server: &Server, admin_url: &str, database: &str) -> Vec<Str
     let mut admin = connect(admin_url).await;
     for round in ["first", "second"] {
         sqlxs_own.run(&mut admin).await.expect("sqlx applies it");
-        check(round, ask(&mut admin, ROLES).await, "app_admin app_member app_owner app_service app_viewer");
-        check(round, ask(&mut admin, SCHEMAS).await, "app");
+        check(
+            round,
+            ask(&mut admin, ROLES).await,
+            "app_admin app_definer app_member app_owner app_service app_viewer app_visitor",
+        );
+        check(round, ask(&mut admin, SCHEMAS).await, "app app_auth");
         let tenant = Tenant::new();
         let mut postgres = connect(&server.url("postgres", database)).await;
         tenant.seed(&mut postgres, "acme").await;

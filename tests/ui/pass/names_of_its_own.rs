@@ -1,4 +1,4 @@
-//! The expansion names nothing that a user's own items could take away, and leaves nothing behind but its two structs.
+//! The expansion names nothing that a user's own items could take away, and leaves nothing behind but its row structs.
 #![no_implicit_prelude]
 #![allow(non_camel_case_types, non_upper_case_globals, dead_code)]
 
@@ -76,6 +76,31 @@ impl Project {
     fn set() {}
 }
 
+#[derive(::tenant_runtime::TenantTable)]
+#[tenant(parent = "project_id", select = "viewer", insert = "member", update = "member", update_own = "viewer")]
+#[tenant(owner = "author_id", using(select = "true"))]
+struct Remark {
+    id: i64,
+    #[tenant(references = Project)]
+    project_id: ::uuid::Uuid,
+    author_id: ::uuid::Uuid,
+    #[tenant(select = "member", insert = "member", update = "member")]
+    text: ::core::option::Option<::std::string::String>,
+}
+
+#[derive(::tenant_runtime::TenantView)]
+#[tenant(of = Remark)]
+struct View {
+    id: i64,
+    #[tenant(column = "author_id")]
+    by: ::uuid::Uuid,
+}
+
+impl View {
+    const COLUMNS: () = ();
+    fn from_row() {}
+}
+
 #[derive(::core::fmt::Debug, ::tenant_runtime::TenantEnum)]
 enum Status {
     None,
@@ -98,4 +123,5 @@ fn main() {
     let _ = <ProjectChanges as ::core::default::Default>::default();
     let table = <Project as ::tenant_runtime::TenantTable>::TABLE;
     ::core::assert_eq!(table.columns.len(), 5);
+    ::core::assert_eq!(<View as ::tenant_runtime::TenantView>::COLUMNS, ["id", "author_id"]);
 }

@@ -30,6 +30,12 @@ pub struct Street {
     pub id: i64,
 }
 
+#[derive(Debug, here::TenantView)]
+#[tenant(crate = here, of = Country)]
+pub struct Named {
+    pub name: String,
+}
+
 #[derive(Debug, here::TenantEnum)]
 #[tenant(crate = here)]
 pub enum Size {

@@ -1,139 +1,31 @@
-//! The snapshot: the schema that the migrations so far amount to, as a file beside them.
+//! The file's types, apart from the model's, so that the model can change without the files that teams have committed.
 //!
-//! These are types of their own rather than the model with `Deserialize`, so that the model can change without changing
-//! the files that teams have committed. They are strict: an unknown key or version is an error, not a guess.
-
-use std::io::{self, Write};
+//! They are strict: an unknown key is an error, not a guess, and every name and expression is judged again.
 
 use serde::{Deserialize, Serialize};
-use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
+use super::{
+    FORMAT, SnapshotError,
+    function::{FunctionEntry, function},
+};
 use crate::{
     check::fragment,
     ident::Ident,
     model::schema::{
         Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, Policy,
-        QualifiedName, Role, RoleKind, Schema, Table,
+        QualifiedName, Role, RoleKind, Schema, Scope, Table, Trigger,
     },
 };
 
-/// The format that this version writes.
-const FORMAT: u32 = 1;
-
-/// Writes a schema; one item a line, sorted, the same bytes for the same schema.
-///
-/// # Errors
-///
-/// Never for a schema that passed the check; the error of the JSON writer otherwise.
-pub fn to_text(schema: &Schema) -> Result<String, SnapshotError> {
-    let mut text = Vec::new();
-    let mut writer = serde_json::Serializer::with_formatter(&mut text, OneItemPerLine::default());
-    SnapshotFile::from(schema).serialize(&mut writer)?;
-    text.push(b'\n');
-    String::from_utf8(text).map_err(|error| SnapshotError::Content(error.to_string()))
-}
-
-/// Reads a schema.
-///
-/// # Errors
-///
-/// When the text is not a snapshot of this format, or holds a name or an expression that is none.
-pub fn from_text(text: &str) -> Result<Schema, SnapshotError> {
-    #[derive(Deserialize)]
-    struct Version {
-        format: u32,
-    }
-    let Version { format } = serde_json::from_str(text)?;
-    if format != FORMAT {
-        return Err(SnapshotError::Format { format });
-    }
-    serde_json::from_str::<SnapshotFile>(text)?.try_into()
-}
-
-/// Says why a snapshot cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SnapshotError {
-    /// It was written by a version with another format.
-    #[error("it has format {format}, and this version reads format {FORMAT}; use the version that wrote it")]
-    Format {
-        /// The format that it has.
-        format: u32,
-    },
-    /// It is not what this version writes.
-    #[error("it is not a snapshot: {0}; take it from version control again")]
-    Json(#[from] serde_json::Error),
-    /// A name or an expression in it is none.
-    #[error("it holds something that the generator never writes: {0}; take it from version control again")]
-    Content(String),
-}
-
-/// Indents the outer levels and keeps each column, key, policy and grant on a line of its own, so that two branches that
-/// add one each merge without a conflict and a review shows what changed.
-#[derive(Default)]
-struct OneItemPerLine {
-    pretty: PrettyFormatter<'static>,
-    depth: usize,
-}
-
-impl OneItemPerLine {
-    /// File, tables, table, columns; what is deeper stands on one line.
-    const LEVELS: usize = 4;
-
-    fn indents(&self) -> bool {
-        self.depth <= Self::LEVELS
-    }
-}
-
-macro_rules! by_depth {
-    ($($method:ident($($argument:ident: $ty:ty),*);)*) => {$(
-        fn $method<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $ty)*) -> io::Result<()> {
-            if self.indents() {
-                self.pretty.$method(writer $(, $argument)*)
-            } else {
-                CompactFormatter.$method(writer $(, $argument)*)
-            }
-        }
-    )*};
-}
-
-impl Formatter for OneItemPerLine {
-    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth += 1;
-        if self.indents() { self.pretty.begin_array(writer) } else { CompactFormatter.begin_array(writer) }
-    }
-
-    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        if self.depth < Self::LEVELS { self.pretty.end_array(writer) } else { CompactFormatter.end_array(writer) }
-    }
-
-    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth += 1;
-        if self.indents() { self.pretty.begin_object(writer) } else { CompactFormatter.begin_object(writer) }
-    }
-
-    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        if self.depth < Self::LEVELS { self.pretty.end_object(writer) } else { CompactFormatter.end_object(writer) }
-    }
-
-    by_depth! {
-        begin_array_value(first: bool);
-        end_array_value();
-        begin_object_key(first: bool);
-        begin_object_value();
-        end_object_value();
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SnapshotFile {
+pub(super) struct SnapshotFile {
     format: u32,
     product: String,
     roles: Vec<RoleEntry>,
     schemas: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    functions: Vec<FunctionEntry>,
     tables: Vec<TableEntry>,
 }
 
@@ -148,6 +40,8 @@ struct RoleEntry {
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 enum KindEntry {
     Owner,
+    Definer,
+    Visitor,
     Tier { includes: Vec<String> },
     Login { connection_limit: u16 },
 }
@@ -158,7 +52,7 @@ struct TableEntry {
     schema: String,
     table: String,
     comment: String,
-    tenant_column: Option<String>,
+    scope: ScopeEntry,
     columns: Vec<ColumnEntry>,
     primary_key: KeyEntry,
     uniques: Vec<KeyEntry>,
@@ -167,6 +61,27 @@ struct TableEntry {
     indexes: Vec<KeyEntry>,
     policies: Vec<PolicyEntry>,
     grants: Vec<GrantEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    triggers: Vec<TriggerEntry>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    partitions: Option<u16>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum ScopeEntry {
+    Tenant(String),
+    Parent(String),
+    Shared,
+    Global,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TriggerEntry {
+    name: String,
+    function_schema: String,
+    function: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -243,6 +158,7 @@ impl From<&Schema> for SnapshotFile {
             product: schema.product.clone(),
             roles: schema.roles.iter().map(RoleEntry::from).collect(),
             schemas: texts(&schema.schemas),
+            functions: schema.functions.iter().map(FunctionEntry::from).collect(),
             tables: schema.tables.iter().map(TableEntry::from).collect(),
         }
     }
@@ -253,10 +169,12 @@ impl TryFrom<SnapshotFile> for Schema {
 
     fn try_from(file: SnapshotFile) -> Result<Self, SnapshotError> {
         let tables = file.tables.into_iter().map(table);
+        let functions = file.functions.into_iter().map(function);
         Ok(Self {
             product: file.product,
             roles: each(file.roles, role)?,
             schemas: idents(file.schemas)?,
+            functions: functions.collect::<Result<_, _>>()?,
             tables: tables.collect::<Result<_, _>>()?,
         })
     }
@@ -266,6 +184,8 @@ impl From<&Role> for RoleEntry {
     fn from(role: &Role) -> Self {
         let kind = match &role.kind {
             RoleKind::Owner => KindEntry::Owner,
+            RoleKind::Definer => KindEntry::Definer,
+            RoleKind::Visitor => KindEntry::Visitor,
             RoleKind::Tier { includes } => KindEntry::Tier { includes: texts(includes) },
             RoleKind::Login { connection_limit } => KindEntry::Login { connection_limit: *connection_limit },
         };
@@ -276,10 +196,16 @@ impl From<&Role> for RoleEntry {
 fn role(entry: RoleEntry) -> Result<Role, SnapshotError> {
     let kind = match entry.kind {
         KindEntry::Owner => RoleKind::Owner,
+        KindEntry::Definer => RoleKind::Definer,
+        KindEntry::Visitor => RoleKind::Visitor,
         KindEntry::Tier { includes } => RoleKind::Tier { includes: idents(includes)? },
         KindEntry::Login { connection_limit } => RoleKind::Login { connection_limit },
     };
     Ok(Role { name: ident(entry.name)?, kind })
+}
+
+pub(super) fn data_type(text: &str) -> Result<Expression, SnapshotError> {
+    fragment::data_type(text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
 }
 
 impl From<(&QualifiedName, &Table)> for TableEntry {
@@ -288,7 +214,12 @@ impl From<(&QualifiedName, &Table)> for TableEntry {
             schema: name.schema.to_string(),
             table: name.table.to_string(),
             comment: table.comment.clone(),
-            tenant_column: table.tenant_column.as_ref().map(ToString::to_string),
+            scope: match &table.scope {
+                Scope::Tenant(column) => ScopeEntry::Tenant(column.to_string()),
+                Scope::Parent(column) => ScopeEntry::Parent(column.to_string()),
+                Scope::Shared => ScopeEntry::Shared,
+                Scope::Global => ScopeEntry::Global,
+            },
             columns: table.columns.iter().map(ColumnEntry::from).collect(),
             primary_key: KeyEntry::from(&table.primary_key),
             uniques: table.uniques.iter().map(KeyEntry::from).collect(),
@@ -309,6 +240,16 @@ impl From<(&QualifiedName, &Table)> for TableEntry {
                     role: grant.role.to_string(),
                 })
                 .collect(),
+            triggers: table
+                .triggers
+                .iter()
+                .map(|trigger| TriggerEntry {
+                    name: trigger.name.to_string(),
+                    function_schema: trigger.function.schema.to_string(),
+                    function: trigger.function.table.to_string(),
+                })
+                .collect(),
+            partitions: table.partitions,
         }
     }
 }
@@ -317,7 +258,12 @@ fn table(entry: TableEntry) -> Result<(QualifiedName, Table), SnapshotError> {
     let name = QualifiedName { schema: ident(entry.schema)?, table: ident(entry.table)? };
     let table = Table {
         comment: entry.comment,
-        tenant_column: entry.tenant_column.map(ident).transpose()?,
+        scope: match entry.scope {
+            ScopeEntry::Tenant(column) => Scope::Tenant(ident(column)?),
+            ScopeEntry::Parent(column) => Scope::Parent(ident(column)?),
+            ScopeEntry::Shared => Scope::Shared,
+            ScopeEntry::Global => Scope::Global,
+        },
         columns: each(entry.columns, column)?,
         primary_key: key(entry.primary_key)?,
         uniques: each(entry.uniques, key)?,
@@ -330,6 +276,11 @@ fn table(entry: TableEntry) -> Result<(QualifiedName, Table), SnapshotError> {
         grants: each(entry.grants, |grant| {
             Ok(Grant { command: grant.command, columns: idents(grant.columns)?, role: ident(grant.role)? })
         })?,
+        triggers: each(entry.triggers, |trigger| {
+            let function = QualifiedName { schema: ident(trigger.function_schema)?, table: ident(trigger.function)? };
+            Ok(Trigger { name: ident(trigger.name)?, function })
+        })?,
+        partitions: entry.partitions,
     };
     Ok((name, table))
 }
@@ -355,7 +306,7 @@ fn column(entry: ColumnEntry) -> Result<Column, SnapshotError> {
             return Err(SnapshotError::Content(format!("column {:?} has a default and is an identity", entry.name)));
         }
     };
-    let ty = fragment::data_type(&entry.ty).map_err(SnapshotError::Content)?;
+    let ty = data_type(&entry.ty)?;
     Ok(Column { name: ident(entry.name)?, comment: entry.comment, ty, nullable: entry.nullable, default })
 }
 
@@ -426,15 +377,15 @@ fn policy(entry: PolicyEntry) -> Result<Policy, SnapshotError> {
     })
 }
 
-fn texts(idents: &[Ident]) -> Vec<String> {
+pub(super) fn texts(idents: &[Ident]) -> Vec<String> {
     idents.iter().map(ToString::to_string).collect()
 }
 
-fn idents(names: Vec<String>) -> Result<Vec<Ident>, SnapshotError> {
+pub(super) fn idents(names: Vec<String>) -> Result<Vec<Ident>, SnapshotError> {
     each(names, ident)
 }
 
-fn ident(name: String) -> Result<Ident, SnapshotError> {
+pub(super) fn ident(name: String) -> Result<Ident, SnapshotError> {
     Ident::new(name).map_err(|error| SnapshotError::Content(error.to_string()))
 }
 
@@ -443,6 +394,9 @@ fn expression(text: String) -> Result<Expression, SnapshotError> {
     fragment::expression(&text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
 }
 
-fn each<E, T>(entries: Vec<E>, read: impl FnMut(E) -> Result<T, SnapshotError>) -> Result<Vec<T>, SnapshotError> {
+pub(super) fn each<E, T>(
+    entries: Vec<E>,
+    read: impl FnMut(E) -> Result<T, SnapshotError>,
+) -> Result<Vec<T>, SnapshotError> {
     entries.into_iter().map(read).collect()
 }

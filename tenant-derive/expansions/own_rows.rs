@@ -1,0 +1,273 @@
+//! Rows that have an owner, under a parent that says whose they are, with columns that take higher roles, and a view.
+
+#[derive(TenantTable)]
+#[tenant(parent = "project_id", select = "viewer", insert = "member", update = "admin", update_own = "member")]
+#[tenant(owner = "created_by", visibility = "visibility", delete_own = "member")]
+#[tenant(using(select = "NOT hidden"), check(insert = "length(text) > 0"))]
+pub struct Note {
+    pub id: i64,
+    #[tenant(references = Project)]
+    pub project_id: Uuid,
+    pub created_by: Uuid,
+    pub visibility: Visibility,
+    pub text: String,
+    #[tenant(default = "false", insert = "admin", update = "admin")]
+    pub hidden: bool,
+    #[tenant(select = "admin")]
+    pub remarks: Option<String>,
+}
+
+#[derive(TenantView)]
+#[tenant(of = Note)]
+pub struct Line {
+    pub id: i64,
+    #[tenant(column = "text")]
+    pub line: String,
+}
+
+// ---- expands to ----
+
+///A row to insert as a [`Note`]; a `None` for a column with a default takes it.
+#[derive(::core::fmt::Debug)]
+#[allow(
+    dead_code,
+    unused_qualifications,
+    clippy::option_option,
+    reason = "written by a derive"
+)]
+pub struct NewNote {
+    pub project_id: Uuid,
+    pub visibility: Visibility,
+    pub text: String,
+    pub remarks: Option<String>,
+}
+///What to change of a [`Note`]; a `None` leaves the column as it is.
+#[derive(::core::fmt::Debug, ::core::default::Default)]
+#[allow(
+    dead_code,
+    unused_qualifications,
+    clippy::option_option,
+    reason = "written by a derive"
+)]
+pub struct NoteChanges {
+    pub visibility: ::core::option::Option<Visibility>,
+    pub text: ::core::option::Option<String>,
+    pub remarks: ::core::option::Option<Option<String>>,
+}
+#[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
+const _: () = {
+    use ::tenant_runtime::__private as __rt;
+    #[automatically_derived]
+    impl __rt::TenantTable for Note {
+        type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Id = i64;
+        const NAME: __rt::TableName = __rt::TableName {
+            schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
+            table: "notes",
+        };
+        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
+            rust_name: "Note",
+            file: ::core::file!(),
+            line: ::core::line!(),
+            name: <Self as __rt::TenantTable>::NAME,
+            doc: "",
+            scope: __rt::ScopeDef::Parent {
+                column: "project_id",
+            },
+            owner: __rt::owner::<
+                Uuid,
+                <Self as __rt::TenantTable>::Tenancy,
+            >("created_by"),
+            visibility: ::core::option::Option::Some("visibility"),
+            rules: &[
+                __rt::RuleDef {
+                    command: "select",
+                    check: false,
+                    condition: "NOT hidden",
+                },
+                __rt::RuleDef {
+                    command: "insert",
+                    check: true,
+                    condition: "length(text) > 0",
+                },
+            ],
+            select: ::core::option::Option::Some(
+                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+            ),
+            insert: ::core::option::Option::Some(
+                <<Self as __rt::Insert>::InsertRole as __rt::Role>::NAME,
+            ),
+            update_own: ::core::option::Option::Some(
+                <<Self as __rt::Update>::UpdateRole as __rt::Role>::NAME,
+            ),
+            delete_own: ::core::option::Option::Some(
+                <<Self as __rt::Delete>::DeleteRole as __rt::Role>::NAME,
+            ),
+            update: __rt::wider_role::<
+                Admin,
+                <Self as __rt::Update>::UpdateRole,
+                <Self as __rt::TenantTable>::Tenancy,
+            >(),
+            columns: &[
+                __rt::ColumnDef {
+                    id: true,
+                    supplied: __rt::generated::<i64>(),
+                    ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
+                },
+                __rt::ColumnDef {
+                    references: ::core::option::Option::Some(
+                        __rt::reference::<Uuid, Project>(__rt::OnDelete::Refuse),
+                    ),
+                    ..__rt::column("project_id", <Uuid as __rt::Stored>::TYPE)
+                },
+                __rt::ColumnDef {
+                    supplied: false,
+                    ..__rt::column("created_by", <Uuid as __rt::Stored>::TYPE)
+                },
+                __rt::column("visibility", <Visibility as __rt::Stored>::TYPE),
+                __rt::column("text", <String as __rt::Stored>::TYPE),
+                __rt::ColumnDef {
+                    default: ::core::option::Option::Some("false"),
+                    insert: __rt::role::<Admin, <Self as __rt::TenantTable>::Tenancy>(),
+                    update: __rt::role::<Admin, <Self as __rt::TenantTable>::Tenancy>(),
+                    ..__rt::column("hidden", <bool as __rt::Stored>::TYPE)
+                },
+                __rt::ColumnDef {
+                    select: __rt::role::<
+                        <Self as __rt::ColumnAt<6>>::Needs,
+                        <Self as __rt::TenantTable>::Tenancy,
+                    >(),
+                    ..__rt::column("remarks", <Option<String> as __rt::Stored>::TYPE)
+                },
+            ],
+            ..__rt::TableDef::blank(
+                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+            )
+        };
+    }
+    impl __rt::ColumnAt<0> for Note {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = i64;
+    }
+    impl __rt::ColumnAt<1> for Note {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<2> for Note {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<3> for Note {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Visibility;
+    }
+    impl __rt::ColumnAt<4> for Note {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = String;
+    }
+    impl __rt::ColumnAt<5> for Note {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = bool;
+    }
+    impl __rt::ColumnAt<6> for Note {
+        type Needs = Admin;
+        type Type = Option<String>;
+    }
+    #[automatically_derived]
+    impl __rt::Select for Note {
+        type SelectRole = Viewer;
+        type RowNeeds = __rt::And<
+            __rt::Only<<Self as __rt::Select>::SelectRole>,
+            <Self as __rt::ColumnAt<6>>::Needs,
+        >;
+        fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            ::core::result::Result::Ok(Self {
+                id: <Self as __rt::StoredKey>::read(__row)?,
+                project_id: <Uuid as __rt::Stored>::read(__row)?,
+                created_by: <Uuid as __rt::Stored>::read(__row)?,
+                visibility: <Visibility as __rt::Stored>::read(__row)?,
+                text: <String as __rt::Stored>::read(__row)?,
+                hidden: <bool as __rt::Stored>::read(__row)?,
+                remarks: <Option<String> as __rt::Stored>::read(__row)?,
+            })
+        }
+    }
+    #[automatically_derived]
+    impl __rt::Insert for Note {
+        type InsertRole = Member;
+        type New = NewNote;
+        fn new_values(__row: NewNote, __values: &mut __rt::Values) {
+            <Uuid as __rt::Stored>::set(__values, "project_id", __row.project_id);
+            <Visibility as __rt::Stored>::set(__values, "visibility", __row.visibility);
+            <String as __rt::Stored>::set(__values, "text", __row.text);
+            <Option<String> as __rt::Stored>::set(__values, "remarks", __row.remarks);
+        }
+    }
+    #[automatically_derived]
+    impl __rt::Update for Note {
+        type UpdateRole = Member;
+        type Changes = NoteChanges;
+        fn changed_values(__row: NoteChanges, __values: &mut __rt::Values) {
+            <Visibility as __rt::Stored>::set_some(
+                __values,
+                "visibility",
+                __row.visibility,
+            );
+            <String as __rt::Stored>::set_some(__values, "text", __row.text);
+            <Option<
+                String,
+            > as __rt::Stored>::set_some(__values, "remarks", __row.remarks);
+        }
+    }
+    #[automatically_derived]
+    impl __rt::Delete for Note {
+        type DeleteRole = Member;
+    }
+    __rt::inventory::submit! {
+        __rt::Registered(< Note as __rt::TenantTable > ::TABLE)
+    }
+};
+#[allow(unused_qualifications, reason = "written by a derive")]
+const _: () = {
+    use ::tenant_runtime::__private as __rt;
+    const __AT_0: ::core::primitive::usize = __rt::field_index(
+        <<Line as __rt::TenantView>::Table as __rt::TenantTable>::TABLE,
+        "id",
+        "`Note` has no column field `id`",
+    );
+    const __AT_1: ::core::primitive::usize = __rt::column_index(
+        <<Line as __rt::TenantView>::Table as __rt::TenantTable>::TABLE,
+        "text",
+        "the table of `Note` has no column `text`",
+    );
+    #[automatically_derived]
+    impl __rt::TenantView for Line {
+        type Table = Note;
+        type Needs = __rt::And<
+            __rt::Only<
+                <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_0>>::Needs,
+            >,
+            <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_1>>::Needs,
+        >;
+        const COLUMNS: &'static [&'static ::core::primitive::str] = &[
+            __rt::column_name(
+                <<Line as __rt::TenantView>::Table as __rt::TenantTable>::TABLE,
+                __AT_0,
+            ),
+            __rt::column_name(
+                <<Line as __rt::TenantView>::Table as __rt::TenantTable>::TABLE,
+                __AT_1,
+            ),
+        ];
+        fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            ::core::result::Result::Ok(Self {
+                id: <i64 as __rt::Shows<
+                    <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_0>>::Type,
+                >>::read(__row)?,
+                line: <String as __rt::Shows<
+                    <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_1>>::Type,
+                >>::read(__row)?,
+            })
+        }
+    }
+};

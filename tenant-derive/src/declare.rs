@@ -1,0 +1,256 @@
+//! Writes what a table declares: the impl that holds it as data in one `const`, and who may read each of its columns.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{LitInt, LitStr, Path, ext::IdentExt as _, spanned::Spanned as _};
+
+use crate::{
+    ast::{Field, Part, Table},
+    item::FieldList,
+    name,
+};
+
+/// Writes the impl of `TenantTable`.
+pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
+    let (ident, id, attrs) = (table.ident, key.ty, &table.attrs);
+    // At the place of the role or tenancy that was named, since that is what is wrong where the tenancy is.
+    let named = attrs.tenancy.as_ref().or(attrs.select.as_ref());
+    let at = named.map_or_else(Span::call_site, |path| path.span());
+    let tenancy = match (&attrs.tenancy, &attrs.select) {
+        (Some(path), _) => quote_spanned!(path.span()=> type Tenancy = #path;),
+        (None, Some(_)) => {
+            quote_spanned!(at=> type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;)
+        }
+        (None, None) => quote!(
+            type Tenancy = __rt::Organizations;
+        ),
+    };
+    let rust_name = ident.unraw().to_string();
+    let doc = &table.doc;
+    let own_tenancy = quote_spanned!(at=> <Self as __rt::TenantTable>::Tenancy);
+    let def = quote_spanned!(at=> <#own_tenancy as __rt::Tenancy>::DEF);
+    let schema = attrs.schema.as_ref().map_or_else(|| quote_spanned!(at=> #def.schema), ToTokens::to_token_stream);
+    let name = attrs.table.as_ref().map_or_else(|| name::table(ident), LitStr::value);
+    let set = [access(table, &own_tenancy, at), commands(table, &own_tenancy)].concat();
+    let columns = table.columns().enumerate().map(|(i, field)| column(field, i, &own_tenancy));
+    let lists = [("uniques", &attrs.uniques), ("indexes", &attrs.indexes)];
+    let lists = lists.into_iter().filter(|(_, lists)| !lists.is_empty()).map(|(key, lists)| {
+        let (key, lists) = (format_ident!("{key}"), lists.iter().map(|list| column_list(table, list)));
+        quote!(#key: &[#(#lists),*],)
+    });
+    quote! {
+        #[automatically_derived]
+        impl __rt::TenantTable for #ident {
+            #tenancy
+            type Id = #id;
+            const NAME: __rt::TableName = __rt::TableName { schema: #schema, table: #name };
+            const TABLE: &'static __rt::TableDef = &__rt::TableDef {
+                rust_name: #rust_name,
+                file: ::core::file!(),
+                line: ::core::line!(),
+                name: <Self as __rt::TenantTable>::NAME,
+                doc: #doc,
+                #(#set,)*
+                columns: &[#(#columns),*],
+                #(#lists)*
+                ..__rt::TableDef::blank(#def)
+            };
+        }
+    }
+}
+
+/// Declares whose rows there are, and what says so.
+fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream> {
+    let attrs = &table.attrs;
+    let column = |name: &LitStr| table.named(name).map(|field| (field.ty, field.column()));
+    let mut set = Vec::new();
+    if let Some(field) = table.tenant() {
+        let (ty, column) = (field.ty, field.column());
+        set.push(quote_spanned!(at=> scope: __rt::tenant_scope::<#ty, #tenancy>(#column)));
+    } else if let Some((_, column)) = attrs.parent.as_ref().and_then(column) {
+        set.push(quote!(scope: __rt::ScopeDef::Parent { column: #column }));
+    } else if let Some(path) = &attrs.visible_through {
+        let through = quote_spanned!(path.span()=> <#path as __rt::TenantTable>::NAME);
+        set.push(quote!(scope: __rt::ScopeDef::Shared { through: #through }));
+    }
+    if let Some((ty, column)) = attrs.owner.as_ref().and_then(column) {
+        set.push(quote_spanned!(at=> owner: __rt::owner::<#ty, #tenancy>(#column)));
+    }
+    if let Some((_, column)) = attrs.visibility.as_ref().and_then(column) {
+        set.push(quote!(visibility: ::core::option::Option::Some(#column)));
+    }
+    if let Some(membership) = &attrs.membership
+        && let (Some((ty, user)), Some((_, role))) = (column(&membership.user), column(&membership.role))
+    {
+        set.push(quote_spanned!(at=> membership: __rt::membership::<#ty, #tenancy>(#user, #role)));
+    }
+    if let Some(role) = &attrs.founder {
+        set.push(quote_spanned!(role.span()=> founder: __rt::role::<#role, #tenancy>()));
+    }
+    if attrs.sign_up.is_some() {
+        set.push(quote!(sign_up: true));
+    }
+    if !attrs.rules.is_empty() {
+        let rules = attrs.rules.iter().map(|rule| {
+            let (command, check, condition) = (rule.command.to_string(), rule.clause == "check", &rule.condition);
+            quote!(__rt::RuleDef { command: #command, check: #check, condition: #condition })
+        });
+        set.push(quote!(rules: &[#(#rules),*]));
+    }
+    if let Some(partitions) = &attrs.partitions {
+        let partitions = LitInt::new(partitions.base10_digits(), partitions.span());
+        set.push(quote!(partitions: ::core::option::Option::Some(#partitions)));
+    }
+    set
+}
+
+/// Names the role of each command by way of its associated type, so that the literal becomes a type in one place only.
+fn commands(table: &Table<'_>, tenancy: &TokenStream) -> Vec<TokenStream> {
+    let attrs = &table.attrs;
+    let managed = attrs.membership.is_some();
+    let mut set = Vec::new();
+    let mut name = |key: &str, role: &Path, from: (&str, &str)| {
+        let (key, command, associated) =
+            (format_ident!("{key}"), format_ident!("{}", from.0), format_ident!("{}", from.1));
+        let role = quote_spanned!(role.span()=> <<Self as __rt::#command>::#associated as __rt::Role>::NAME);
+        set.push(quote!(#key: ::core::option::Option::Some(#role)));
+    };
+    let manage = ("ManagedMembership", "ManageRole");
+    let by = |own| if managed { manage } else { own };
+    let (update, delete) = (by(("Update", "UpdateRole")), by(("Delete", "DeleteRole")));
+    if let Some(role) = &attrs.select {
+        name("select", role, ("Select", "SelectRole"));
+    }
+    if let Some(role) = &attrs.insert {
+        name("insert", role, by(("Insert", "InsertRole")));
+    }
+    let mut wider = Vec::new();
+    for (key, any, own, from) in
+        [("update", &attrs.update, &attrs.update_own, update), ("delete", &attrs.delete, &attrs.delete_own, delete)]
+    {
+        match (any, own) {
+            (Some(any), None) => name(key, any, from),
+            (any, Some(own)) => {
+                name(&format!("{key}_own"), own, from);
+                wider.extend(any.as_ref().map(|any| (key, any, from)));
+            }
+            (None, None) => {}
+        }
+    }
+    set.extend(wider.into_iter().map(|(key, any, (command, associated))| {
+        let (key, command, associated) =
+            (format_ident!("{key}"), format_ident!("{command}"), format_ident!("{associated}"));
+        let own = quote_spanned!(any.span()=> <Self as __rt::#command>::#associated);
+        quote_spanned!(any.span()=> #key: __rt::wider_role::<#any, #own, #tenancy>())
+    }));
+    set
+}
+
+/// Writes a `ColumnDef`: what every column has comes from a runtime function, the rest is set here.
+fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream {
+    let Field { ty, attrs, .. } = field;
+    let (name, column, index) = (field.name(), field.column(), Literal::usize_unsuffixed(index));
+    let base = match &attrs.sql_type {
+        None => {
+            let stored = stored(field);
+            quote!(__rt::column(#name, #stored::TYPE))
+        }
+        Some(sql) => quote!(__rt::column(#name, __rt::custom(#sql, <__rt::Nullability<#ty>>::NULLABLE))),
+    };
+    let mut set = Vec::new();
+    if column != name {
+        set.push(quote!(name: #column));
+    }
+    if !field.doc.is_empty() {
+        let doc = &field.doc;
+        set.push(quote!(doc: #doc));
+    }
+    if field.id {
+        set.push(quote!(id: true));
+    }
+    match field.part {
+        Part::GeneratedId if attrs.default.is_none() => {
+            set.push(quote_spanned!(ty.span()=> supplied: __rt::generated::<#ty>()));
+        }
+        Part::GeneratedId | Part::Tenant | Part::Owner => set.push(quote!(supplied: false)),
+        Part::SuppliedId | Part::Plain | Part::Parent | Part::Skipped => {}
+    }
+    if let Some(path) = &attrs.references {
+        let action = Ident::new(attrs.on_delete.as_ref().map_or("Refuse", |(_, action)| action), Span::call_site());
+        let reference = quote_spanned!(path.span()=> __rt::reference::<#ty, #path>(__rt::OnDelete::#action));
+        set.push(quote!(references: ::core::option::Option::Some(#reference)));
+    }
+    for (key, text) in [("default", &attrs.default), ("check", &attrs.check)] {
+        if let Some(text) = text {
+            let key = format_ident!("{key}");
+            set.push(quote!(#key: ::core::option::Option::Some(#text)));
+        }
+    }
+    for (key, flag) in [("unique", &attrs.unique), ("index", &attrs.index)] {
+        if flag.is_some() {
+            let key = format_ident!("{key}");
+            set.push(quote!(#key: true));
+        }
+    }
+    if let Some(role) = &attrs.select {
+        let needs = quote_spanned!(role.span()=> <Self as __rt::ColumnAt<#index>>::Needs);
+        set.push(quote_spanned!(role.span()=> select: __rt::role::<#needs, #tenancy>()));
+    }
+    for (key, role) in [("insert", &attrs.insert), ("update", &attrs.update)] {
+        if let Some(role) = role {
+            let key = format_ident!("{key}");
+            set.push(quote_spanned!(role.span()=> #key: __rt::role::<#role, #tenancy>()));
+        }
+    }
+    if set.is_empty() { base } else { quote!(__rt::ColumnDef { #(#set,)* ..#base }) }
+}
+
+/// Names the trait by which a field's type is stored, at the place of the type: of a type without it, rustc says the same
+/// at the same place for each use, and prints it once.
+pub(crate) fn stored(field: &Field<'_>) -> TokenStream {
+    let ty = field.ty;
+    match &field.attrs.sql_type {
+        _ if field.key => quote!(<Self as __rt::StoredKey>),
+        None => quote_spanned!(ty.span()=> <#ty as __rt::Stored>),
+        Some(_) => quote_spanned!(ty.span()=> <#ty as __rt::StoredAs>),
+    }
+}
+
+fn column_list(table: &Table<'_>, list: &FieldList) -> TokenStream {
+    let columns = list
+        .fields
+        .iter()
+        .filter_map(|ident| table.columns().find(|field| ident.unraw() == field.name()).map(Field::column));
+    quote!(&[#(#columns),*])
+}
+
+/// Says for each column, by its place, who may read it and of what type it is: views ask that.
+pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
+    let ident = table.ident;
+    let columns = table.columns().enumerate().map(|(i, field)| {
+        let (ty, i) = (field.ty, Literal::usize_unsuffixed(i));
+        let needs = match (&field.attrs.select, &table.attrs.select) {
+            (Some(role), _) => role.to_token_stream(),
+            (None, Some(_)) => quote!(<Self as __rt::Select>::SelectRole),
+            (None, None) => quote!(()),
+        };
+        quote!(impl __rt::ColumnAt<#i> for #ident { type Needs = #needs; type Type = #ty; })
+    });
+    columns.collect()
+}
+
+/// Lists what it takes to read whole rows: the table's role, and each that columns name.
+pub(crate) fn row_needs(table: &Table<'_>) -> TokenStream {
+    let mut roles: Vec<String> = Vec::new();
+    let only = quote!(__rt::Only<<Self as __rt::Select>::SelectRole>);
+    table.columns().enumerate().fold(only, |needs, (i, field)| {
+        let Some(role) = &field.attrs.select else { return needs };
+        let text = role.to_token_stream().to_string();
+        if roles.contains(&text) {
+            return needs;
+        }
+        roles.push(text);
+        let i = Literal::usize_unsuffixed(i);
+        quote!(__rt::And<#needs, <Self as __rt::ColumnAt<#i>>::Needs>)
+    })
+}

@@ -1,0 +1,315 @@
+//! Reads `#[tenant(…)]` item by item: `key`, `key = value` or `key(list)`, and what each of them holds.
+
+use heck::ToSnakeCase as _;
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::{
+    Attribute, Expr, ExprLit, ExprPath, Lit, LitInt, LitStr, Meta, Path, Token,
+    ext::IdentExt as _,
+    parse::{ParseStream, Parser as _},
+    punctuated::Punctuated,
+};
+
+use crate::{diag::Diag, name};
+
+/// The fields of `unique(a, b)` or `index(a, b)`.
+pub(crate) struct FieldList {
+    pub(crate) key: Ident,
+    pub(crate) fields: Vec<Ident>,
+}
+
+/// What happens to a row when the one it names is deleted: a variant of the runtime's `OnDelete`.
+pub(crate) type OnDelete = &'static str;
+
+const ON_DELETE: [(&str, OnDelete); 3] = [("cascade", "Cascade"), ("refuse", "Refuse"), ("set_null", "SetNull")];
+
+/// Sets `slot` to what the item says; a key that is given twice is a mistake.
+pub(crate) fn set<T>(diag: &Diag, slot: &mut Option<T>, item: &Item, read: impl FnOnce(&Item, &Diag) -> Option<T>) {
+    if let Value::Broken = item.value {
+        return;
+    }
+    let value = read(item, diag);
+    if slot.is_some() {
+        diag.error(&item.key, format_args!("`{}` is given twice", item.name()), "keep one of the two");
+    } else {
+        *slot = value;
+    }
+}
+
+/// Reads the items of all `#[tenant(…)]` attributes, and goes on after a mistake.
+pub(crate) fn items(diag: &Diag, attrs: &[Attribute]) -> Vec<Item> {
+    let mut items = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("tenant")) {
+        if !matches!(attr.meta, Meta::List(_)) {
+            diag.error(&attr.meta, "`tenant` takes a list", "write `#[tenant(…)]`");
+            continue;
+        }
+        if let Err(error) = attr.parse_args_with(|input: ParseStream<'_>| parse_items(diag, input, &mut items)) {
+            diag.syntax(error);
+        }
+    }
+    items
+}
+
+fn parse_items(diag: &Diag, input: ParseStream<'_>, items: &mut Vec<Item>) -> syn::Result<()> {
+    while !input.is_empty() {
+        items.extend(Item::parse(diag, input)?);
+        input.parse::<Option<Token![,]>>()?;
+    }
+    Ok(())
+}
+
+/// One `key`, `key = value` or `key(list)`.
+pub(crate) struct Item {
+    pub(crate) key: Ident,
+    value: Value,
+}
+
+enum Value {
+    None,
+    Given(Expr),
+    List(TokenStream),
+    /// What stands there could not be read, and that was reported.
+    Broken,
+}
+
+impl Item {
+    /// Reads up to the next comma; what is wrong before it is reported once.
+    fn parse(diag: &Diag, input: ParseStream<'_>) -> syn::Result<Option<Self>> {
+        let Ok(key) = input.call(Ident::parse_any) else {
+            diag.error(next_token(input), "expected a key", "write `key`, `key = …` or `key(…)`");
+            skip_to_comma(input)?;
+            return Ok(None);
+        };
+        let mut value = match Self::parse_value(input) {
+            Ok(value) => value,
+            Err(error) => {
+                diag.syntax(error);
+                skip_to_comma(input)?;
+                Value::Broken
+            }
+        };
+        if !input.is_empty() && !input.peek(Token![,]) {
+            if let Value::None = value {
+                diag.error(
+                    next_token(input),
+                    format_args!("expected `=` or `,` after `{key}`"),
+                    format_args!("write `{key} = …`"),
+                );
+                value = Value::Broken;
+            } else {
+                diag.error(next_token(input), "expected `,`", "separate the keys by commas");
+            }
+            skip_to_comma(input)?;
+        }
+        Ok(Some(Self { key, value }))
+    }
+
+    fn parse_value(input: ParseStream<'_>) -> syn::Result<Value> {
+        if input.parse::<Option<Token![=]>>()?.is_some() {
+            Ok(Value::Given(ungroup(input.parse()?)))
+        } else if input.peek(syn::token::Paren) {
+            let list;
+            syn::parenthesized!(list in input);
+            Ok(Value::List(list.parse()?))
+        } else {
+            Ok(Value::None)
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.key.unraw().to_string()
+    }
+
+    /// Reads a key that takes nothing.
+    pub(crate) fn flag(&self, diag: &Diag) -> Option<Ident> {
+        match &self.value {
+            Value::None | Value::Broken => {}
+            Value::Given(value) => self.wrong(diag, value, "no value", &self.name()),
+            Value::List(list) => self.wrong(diag, list, "no list", &self.name()),
+        }
+        // What was meant is clear all the same, and taking it avoids mistakes that only follow from this one.
+        Some(self.key.clone())
+    }
+
+    /// Reads `key = "text"`.
+    pub(crate) fn text(&self, diag: &Diag) -> Option<LitStr> {
+        if let Some(text) = self.literal() {
+            return Some(text.clone());
+        }
+        let given = match (self.given(), self.name().as_str()) {
+            (Some(given), "on_delete") => given.to_snake_case(),
+            (Some(given), _) if !given.contains('"') => given,
+            _ => "…".to_owned(),
+        };
+        self.wrong(diag, self.tokens(), "a string", &format!("{} = \"{given}\"", self.name()));
+        None
+    }
+
+    /// Reads `key = some::Path`, or the path in a string.
+    pub(crate) fn path(&self, diag: &Diag) -> Option<Path> {
+        match (&self.value, self.literal()) {
+            (Value::Given(Expr::Path(ExprPath { qself: None, path, .. })), _) => return Some(path.clone()),
+            (_, Some(text)) => {
+                if let Ok(path) = text.parse::<Path>() {
+                    return Some(path);
+                }
+            }
+            _ => {}
+        }
+        let example = match self.name().as_str() {
+            "references" => "references = Project",
+            "of" => "of = Project",
+            "visible_through" => "visible_through = OrgMember",
+            "tenancy" => "tenancy = Organizations",
+            _ => "crate = ::tenant_runtime",
+        };
+        self.wrong(diag, self.tokens(), "a path", example);
+        None
+    }
+
+    /// Reads `key = "role"` or `key = Role`: a path to the role's type, which bears the place of the string.
+    pub(crate) fn role(&self, diag: &Diag) -> Option<Path> {
+        match (&self.value, self.literal()) {
+            (Value::Given(Expr::Path(ExprPath { qself: None, path, .. })), _) => return Some(path.clone()),
+            (_, Some(text)) => {
+                if let Some(ident) = name::role(text) {
+                    return Some(ident.into());
+                }
+            }
+            _ => {}
+        }
+        let key = self.name();
+        self.wrong(diag, self.tokens(), "a role", &format!("{key} = \"viewer\"` or `{key} = Viewer"));
+        None
+    }
+
+    /// Reads `on_delete = "cascade"` and the like.
+    pub(crate) fn on_delete(&self, diag: &Diag) -> Option<(Ident, OnDelete)> {
+        let text = self.text(diag)?;
+        let found = ON_DELETE.iter().find(|(name, _)| *name == text.value());
+        if found.is_none() {
+            let names = ON_DELETE.map(|(name, _)| name);
+            diag.error(
+                &text,
+                format_args!("`{}` is no action of `on_delete`", text.value()),
+                suggestion(&text.value(), &names),
+            );
+        }
+        found.map(|(_, variant)| (self.key.clone(), *variant))
+    }
+
+    /// Reads `key(a, b)`.
+    pub(crate) fn list(&self, diag: &Diag) -> Option<FieldList> {
+        let Value::List(list) = &self.value else {
+            if let Value::Broken = self.value {
+                return None;
+            }
+            let key = self.name();
+            self.wrong(diag, self.tokens(), "a list of fields here", &format!("{key}(organization_id, name)"));
+            return None;
+        };
+        match Punctuated::<Ident, Token![,]>::parse_terminated.parse2(list.clone()) {
+            Ok(fields) => Some(FieldList { key: self.key.clone(), fields: fields.into_iter().collect() }),
+            Err(error) => {
+                let help = format!("name fields, without quotes: `{}(organization_id, name)`", self.key);
+                diag.syntax(syn::Error::new(error.span(), format!("{error}\nhelp: {help}")));
+                None
+            }
+        }
+    }
+
+    /// Reads `key(a = …, b = …)`: the items within, of which `form` is an example.
+    pub(crate) fn nested(&self, diag: &Diag, form: &str) -> Vec<Item> {
+        let mut items = Vec::new();
+        match &self.value {
+            Value::Broken => {}
+            Value::List(list) if !list.is_empty() => {
+                let parse = |input: ParseStream<'_>| parse_items(diag, input, &mut items);
+                if let Err(error) = parse.parse2(list.clone()) {
+                    diag.syntax(error);
+                }
+            }
+            _ => self.wrong(diag, self.tokens(), "a list here", form),
+        }
+        items
+    }
+
+    /// Reads `key = 16`.
+    pub(crate) fn number(&self, diag: &Diag) -> Option<LitInt> {
+        match &self.value {
+            Value::Given(Expr::Lit(ExprLit { lit: Lit::Int(number), .. })) => Some(number.clone()),
+            _ => {
+                self.wrong(diag, self.tokens(), "a whole number", &format!("{} = 16", self.name()));
+                None
+            }
+        }
+    }
+
+    /// Reports a key that is not known here.
+    pub(crate) fn unknown(&self, diag: &Diag, known: &[&str], (elsewhere, place): (&[&str], &str)) {
+        let name = self.name();
+        let help = if elsewhere.contains(&name.as_str()) {
+            format!("`{name}` goes {place}")
+        } else {
+            suggestion(&name, known)
+        };
+        diag.error(&self.key, format_args!("unknown attribute `{name}`"), help);
+    }
+
+    fn wrong(&self, diag: &Diag, at: impl quote::ToTokens, takes: &str, form: &str) {
+        diag.error(at, format_args!("`{}` takes {takes}", self.name()), format_args!("write `{form}`"));
+    }
+
+    fn literal(&self) -> Option<&LitStr> {
+        match &self.value {
+            Value::Given(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn given(&self) -> Option<String> {
+        match &self.value {
+            Value::Given(value) => Some(value.to_token_stream().to_string()),
+            _ => None,
+        }
+    }
+
+    /// The tokens to point at when the value is wrong: the value itself, or the key where there is none.
+    fn tokens(&self) -> TokenStream {
+        match &self.value {
+            Value::Given(value) => value.to_token_stream(),
+            Value::List(list) if !list.is_empty() => list.clone(),
+            _ => self.key.to_token_stream(),
+        }
+    }
+}
+
+/// Says which of the known words may have been meant, and all of them.
+pub(crate) fn suggestion(written: &str, known: &[&str]) -> String {
+    let all = known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    match name::nearest(written, known.iter().copied()) {
+        Some(word) => format!("did you mean `{word}`? valid here: {all}"),
+        None => format!("valid here: {all}"),
+    }
+}
+
+/// Returns the token at which reading goes wrong, to point at it.
+fn next_token(input: ParseStream<'_>) -> Option<TokenTree> {
+    input.cursor().token_tree().map(|(token, _)| token)
+}
+
+fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
+/// Takes off the invisible parentheses around what a `macro_rules` macro filled in.
+fn ungroup(expr: Expr) -> Expr {
+    match expr {
+        Expr::Group(group) => ungroup(*group.expr),
+        other => other,
+    }
+}

@@ -1,0 +1,330 @@
+//! `tenancy!`: a product's keys, settings and roles, declared once.
+
+use heck::ToSnakeCase as _;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{
+    Attribute, LitInt, LitStr, Path, Token, Type, Visibility, braced,
+    ext::IdentExt as _,
+    parse::{Parse, ParseStream},
+    punctuated::Punctuated,
+};
+
+use crate::{diag::Diag, name};
+
+/// The keys that a declaration may hold.
+const KEYS: [&str; 9] =
+    ["key", "user", "schema", "role_prefix", "org_setting", "user_setting", "connection_limit", "roles", "crate"];
+
+/// The roles that the generator makes itself, under the same prefix.
+const OWN_ROLES: [&str; 4] = ["owner", "definer", "visitor", "service"];
+
+/// Expands `tenancy! { … }`.
+pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let declared: Declared = match syn::parse2(input) {
+        Ok(declared) => declared,
+        Err(error) => return error.to_compile_error(),
+    };
+    let diag = Diag::new();
+    let tenancy = check(&diag, &declared);
+    match (diag.finish(), tenancy) {
+        (Ok(()), Some(tenancy)) => tenancy.tokens(),
+        (Err(errors), _) => errors,
+        (Ok(()), None) => unreachable!("what is missing was reported"),
+    }
+}
+
+/// What was written, not checked yet.
+struct Declared {
+    attrs: Vec<Attribute>,
+    vis: Visibility,
+    ident: Ident,
+    entries: Vec<(Ident, Value)>,
+}
+
+enum Value {
+    Type(Type),
+    Text(LitStr),
+    Number(LitInt),
+    Crate(Path),
+    Roles(Vec<RoleDecl>),
+    /// Of an unknown key.
+    Unknown,
+}
+
+struct RoleDecl {
+    attrs: Vec<Attribute>,
+    ident: Ident,
+    includes: Vec<Ident>,
+}
+
+impl Parse for Declared {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let (attrs, vis, ident) = (input.call(Attribute::parse_outer)?, input.parse()?, input.parse()?);
+        let body;
+        braced!(body in input);
+        let mut entries = Vec::new();
+        while !body.is_empty() {
+            let key = body.call(Ident::parse_any)?;
+            body.parse::<Token![:]>()?;
+            let value = match key.to_string().as_str() {
+                "key" | "user" => Value::Type(body.parse()?),
+                "schema" | "role_prefix" | "org_setting" | "user_setting" => Value::Text(body.parse()?),
+                "connection_limit" => Value::Number(body.parse()?),
+                "crate" => Value::Crate(body.parse()?),
+                "roles" => {
+                    let roles;
+                    braced!(roles in body);
+                    Value::Roles(Punctuated::<RoleDecl, Token![,]>::parse_terminated(&roles)?.into_iter().collect())
+                }
+                _ => {
+                    // Whatever it is, up to the comma: the key is the mistake.
+                    while !body.is_empty() && !body.peek(Token![,]) {
+                        body.parse::<proc_macro2::TokenTree>()?;
+                    }
+                    Value::Unknown
+                }
+            };
+            entries.push((key, value));
+            if !body.is_empty() {
+                body.parse::<Token![,]>()?;
+            }
+        }
+        Ok(Self { attrs, vis, ident, entries })
+    }
+}
+
+impl Parse for RoleDecl {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let (attrs, ident) = (input.call(Attribute::parse_outer)?, input.parse()?);
+        let mut includes = Vec::new();
+        if input.peek(Token![:]) {
+            input.parse::<Token![:]>()?;
+            includes = Punctuated::<Ident, Token![+]>::parse_separated_nonempty(input)?.into_iter().collect();
+        }
+        Ok(Self { attrs, ident, includes })
+    }
+}
+
+/// What passed.
+struct Tenancy<'a> {
+    declared: &'a Declared,
+    key: &'a Type,
+    user: &'a Type,
+    schema: String,
+    prefix: String,
+    org_setting: String,
+    user_setting: String,
+    connection_limit: u16,
+    roles: &'a [RoleDecl],
+    runtime: TokenStream,
+}
+
+fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
+    let (mut key, mut user, mut limit, mut roles, mut runtime) = (None, None, 50, None, quote!(::tenant_runtime));
+    let (mut schema, mut prefix) = ("app".to_owned(), default_prefix());
+    let (mut org_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
+    for (index, (name, value)) in declared.entries.iter().enumerate() {
+        if declared.entries[..index].iter().any(|(earlier, _)| earlier == name) {
+            diag.error(name, format!("`{name}` stands twice"), "leave one of them out");
+        }
+        match (name.to_string().as_str(), value) {
+            ("key", Value::Type(ty)) => key = Some(ty),
+            ("user", Value::Type(ty)) => user = Some(ty),
+            ("schema", Value::Text(text)) => schema = word(diag, text, "app"),
+            ("role_prefix", Value::Text(text)) => prefix = word(diag, text, "acme_"),
+            ("org_setting", Value::Text(text)) => org_setting = setting(diag, text, "app.organization_id"),
+            ("user_setting", Value::Text(text)) => user_setting = setting(diag, text, "app.user_id"),
+            ("connection_limit", Value::Number(number)) => match number.base10_parse::<u16>() {
+                Ok(parsed) if parsed > 0 => limit = parsed,
+                _ => diag.error(number, "no number of connections", "write a number from 1 to 65535"),
+            },
+            ("roles", Value::Roles(list)) => roles = Some(list.as_slice()),
+            ("crate", Value::Crate(path)) => runtime = quote!(#path),
+            _ => {
+                let near = name::nearest(&name.to_string(), KEYS).map(|near| format!("did you mean `{near}`? "));
+                let help = format!("{}the keys are {}", near.unwrap_or_default(), listed(&KEYS));
+                diag.error(name, format!("unknown key `{name}`"), help);
+            }
+        }
+    }
+    if key.is_none() {
+        diag.error(&declared.ident, "a tenancy needs the type of its tenants' keys", "add `key: Uuid`");
+    }
+    match roles {
+        Some([]) | None => {
+            diag.error(
+                &declared.ident,
+                "a tenancy needs roles",
+                "add `roles: { Viewer, Member: Viewer, Admin: Member }`",
+            );
+        }
+        Some(roles) => check_roles(diag, &prefix, roles),
+    }
+    let key = key?;
+    Some(Tenancy {
+        declared,
+        key,
+        user: user.unwrap_or(key),
+        schema,
+        prefix,
+        org_setting,
+        user_setting,
+        connection_limit: limit,
+        roles: roles?,
+        runtime,
+    })
+}
+
+fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
+    for (index, role) in roles.iter().enumerate() {
+        let earlier: Vec<String> = roles[..index].iter().map(|role| role.ident.to_string()).collect();
+        let label = label(&role.ident);
+        if roles[..index].iter().any(|other| self::label(&other.ident) == label) {
+            diag.error(&role.ident, format!("two roles are called `{label}`"), "give one of them another name");
+        }
+        if OWN_ROLES.contains(&label.as_str()) {
+            diag.error(
+                &role.ident,
+                format!("the generator makes a database role `{prefix}{label}` itself"),
+                "give the role another name",
+            );
+        }
+        if let Some(problem) = name::problem(&format!("{prefix}{label}")) {
+            diag.error(
+                &role.ident,
+                format!("the database role `{prefix}{label}` {problem}"),
+                "shorten the prefix or the role",
+            );
+        }
+        for included in &role.includes {
+            if !earlier.contains(&included.to_string()) {
+                let near = name::nearest(&included.to_string(), earlier.iter().map(String::as_str));
+                let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+                diag.error(
+                    included,
+                    format!("`{included}` is not a role that stands before `{}`", role.ident),
+                    format!("{near}a role includes roles that are declared above it"),
+                );
+            }
+        }
+    }
+}
+
+/// The product's own, so that two products of a cluster do not share roles.
+fn default_prefix() -> String {
+    let package = std::env::var("CARGO_PKG_NAME").unwrap_or_else(|_| "app".to_owned());
+    format!("{}_", package.to_snake_case())
+}
+
+fn label(role: &Ident) -> String {
+    role.unraw().to_string().to_snake_case()
+}
+
+fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn word(diag: &Diag, text: &LitStr, example: &str) -> String {
+    if !is_word(&text.value()) {
+        let help = format!("write lower-case letters, digits and `_`, such as `{example}`");
+        diag.error(text, format!("{:?} is no name here", text.value()), help);
+    }
+    text.value()
+}
+
+fn setting(diag: &Diag, text: &LitStr, example: &str) -> String {
+    let value = text.value();
+    if value.split('.').count() != 2 || !value.split('.').all(is_word) {
+        let help =
+            format!("write two words of lower-case letters, digits and `_` with a dot between, such as `{example}`");
+        diag.error(text, format!("{value:?} is no name of a setting"), help);
+    }
+    value
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl Tenancy<'_> {
+    fn tokens(&self) -> TokenStream {
+        let Self { declared, key, user, schema, prefix, org_setting, user_setting, connection_limit, roles, runtime } =
+            self;
+        let Declared { attrs, vis, ident, .. } = declared;
+        let defs = roles.iter().map(|role| {
+            let (name, includes) = (label(&role.ident), role.includes.iter().map(label));
+            quote!(#runtime::__private::RoleDef { name: #name, includes: &[#(#includes),*] })
+        });
+        let types = roles.iter().map(|role| self.role(role));
+        quote! {
+            #(#attrs)*
+            #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
+            #vis enum #ident {}
+
+            #[automatically_derived]
+            impl #runtime::Tenancy for #ident {
+                type Key = #key;
+                type User = #user;
+                const DEF: &'static #runtime::__private::TenancyDef = &#runtime::__private::TenancyDef {
+                    schema: #schema,
+                    role_prefix: #prefix,
+                    key: <#key as #runtime::PgColumn>::SQL,
+                    user: <#user as #runtime::PgColumn>::SQL,
+                    org_setting: #org_setting,
+                    user_setting: #user_setting,
+                    connection_limit: #connection_limit,
+                    roles: &[#(#defs),*],
+                };
+            }
+
+            #(#types)*
+        }
+    }
+
+    /// A role: its type, and one impl of `AtLeast` for each role that it includes. There is no blanket impl, which would
+    /// send rustc into a search without end on a misspelt role.
+    fn role(&self, role: &RoleDecl) -> TokenStream {
+        let (RoleDecl { attrs, ident, .. }, Self { declared, prefix, runtime, .. }) = (role, self);
+        let (tenancy, name) = (&declared.ident, label(ident));
+        let vis = match &declared.vis {
+            Visibility::Public(_) => quote_spanned!(ident.span()=> pub),
+            vis => quote!(#vis),
+        };
+        let database = format!("{prefix}{name}");
+        let below = self.below(ident);
+        // At the role's name, where messages about the role then point.
+        quote_spanned! {ident.span()=>
+            #(#attrs)*
+            #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
+            #vis enum #ident {}
+
+            #[automatically_derived]
+            impl #runtime::Role for #ident {
+                type Tenancy = #tenancy;
+                const NAME: &'static str = #name;
+                const DB_ROLE: &'static str = #database;
+            }
+
+            #(
+                #[automatically_derived]
+                impl #runtime::tenant::AtLeast<#below> for #ident {}
+            )*
+        }
+    }
+
+    /// The roles that a role includes, itself among them, each once though a lattice may lead there twice.
+    fn below(&self, role: &Ident) -> Vec<Ident> {
+        let mut below: Vec<Ident> = Vec::new();
+        let mut open = vec![role.clone()];
+        while let Some(next) = open.pop() {
+            if !below.contains(&next) {
+                let declared = self.roles.iter().find(|role| role.ident == next);
+                open.extend(declared.into_iter().flat_map(|role| role.includes.iter().cloned()));
+                below.push(Ident::new(&next.to_string(), Span::call_site()));
+            }
+        }
+        below
+    }
+}

@@ -1,0 +1,262 @@
+//! Rules about rows: which of them a command may touch, as conditions that policies put together.
+
+use super::{
+    Known, column_ident,
+    finding::{Findings, field_place, place},
+    fragment,
+    membership::Membership,
+    row_id,
+    tenancy::Tenancy,
+};
+use crate::model::{
+    def::{ColumnDef, ScopeDef, SqlType, TableDef},
+    schema::{Command, Expression},
+};
+
+/// The label of a visibility column that lets everybody in the tenant see the row.
+const TEAM: &str = "team";
+
+/// The conditions on the rows of a table.
+pub(super) struct Rows {
+    /// Whose rows they are: the tenant's, or, on a global table, everybody's.
+    base: Expression,
+    /// What holds for every role and against every other policy.
+    pub(super) floor: Option<Expression>,
+    /// Which of them the user in the context sees.
+    visible: Option<Expression>,
+    /// Which of them are the user's own.
+    pub(super) own: Option<Expression>,
+    /// What attributes say besides.
+    rules: Vec<(Command, bool, Expression)>,
+}
+
+impl Rows {
+    /// The condition on rows that are there.
+    pub(super) fn using(&self, command: Command, own_only: bool) -> Expression {
+        let own = self.own.iter().filter(|_| own_only);
+        let conditions = [&self.base].into_iter().chain(&self.visible).chain(own).chain(self.rules(command, false));
+        Expression::all(conditions.cloned())
+    }
+
+    /// The condition on rows to be.
+    pub(super) fn with_check(&self, command: Command, own_only: bool) -> Expression {
+        // Who inserts a row owns it; who updates one may be somebody else.
+        let own = self.own.iter().filter(|_| own_only || command == Command::Insert);
+        let visible = self.visible.iter().filter(|_| command != Command::Insert);
+        let conditions = [&self.base].into_iter().chain(visible).chain(own).chain(self.rules(command, true));
+        Expression::all(conditions.cloned())
+    }
+
+    /// Says whether members of the tenant do not see all of its rows.
+    pub(super) fn are_hidden_from_some(&self) -> bool {
+        self.visible.is_some()
+    }
+
+    fn rules(&self, command: Command, check: bool) -> impl Iterator<Item = &Expression> {
+        let wanted = move |(rule, of_check, _): &&(Command, bool, Expression)| *rule == command && *of_check == check;
+        self.rules.iter().filter(wanted).map(|(_, _, condition)| condition)
+    }
+}
+
+/// Works out the conditions on the rows of a table.
+pub(super) fn rows(
+    def: &TableDef,
+    tenant: Option<&ColumnDef>,
+    known: &Known,
+    membership: Option<&Membership>,
+    tenancy: &Tenancy,
+    findings: &mut Findings,
+) -> Rows {
+    let base = base(def, tenant, known, membership, tenancy, findings);
+    let own = owner(def, tenancy, findings);
+    let visible = visible(def, own.as_ref(), findings);
+    let floor = match (def.scope, membership, tenant) {
+        (ScopeDef::Global, ..) => None,
+        (_, Some(membership), Some(tenant)) => Some(membership.floor(&column_ident(tenant.name))),
+        _ => Some(base.clone()),
+    };
+    // The functions cross tenants, and each of them says which rows it means. CASE, since its branches are evaluated in
+    // their order: the floor of the membership table asks a function that reads the membership table.
+    let crossed = membership.is_some_and(|membership| membership.crosses(def));
+    let floor = floor.map(|floor| match crossed {
+        true => Expression::trusted(format!(
+            "CASE WHEN current_user = {} THEN true ELSE {floor} END",
+            crate::ident::literal(tenancy.definer.as_str())
+        )),
+        false => floor,
+    });
+    Rows { base, floor, visible, own, rules: rules(def, known, tenancy, findings) }
+}
+
+fn base(
+    def: &TableDef,
+    tenant: Option<&ColumnDef>,
+    known: &Known,
+    membership: Option<&Membership>,
+    tenancy: &Tenancy,
+    findings: &mut Findings,
+) -> Expression {
+    let nothing = || Expression::trusted("false");
+    let of_tenant =
+        |column: &ColumnDef| Expression::tenant_is(&column_ident(column.name), tenancy.org_setting, &tenancy.key_type);
+    match def.scope {
+        ScopeDef::Tenant { .. } => tenant.map_or_else(nothing, of_tenant),
+        ScopeDef::Global => Expression::trusted("true"),
+        ScopeDef::Parent { column } => parent(def, column, known, tenancy, findings).unwrap_or_else(nothing),
+        ScopeDef::Shared { through } => {
+            let member =
+                membership.filter(|membership| known.by_name.get(&through).is_some_and(|def| membership.is_table(def)));
+            let (Some(member), Some(id)) = (member, row_id(def)) else {
+                findings.error(
+                    place(def),
+                    format!("`{}` is shared through `{through}`, which is not the membership table", def.rust_name),
+                    "name the struct with `membership(…)`",
+                );
+                return nothing();
+            };
+            reads_through(def, member.def(), "its rows are", tenancy, findings);
+            let (tenant, user) = member.keys();
+            // ARRAY: the members are read once per statement, not once per row.
+            Expression::trusted(format!(
+                "{} = ANY (ARRAY(SELECT m.{} FROM {} AS m WHERE m.{}))",
+                column_ident(id.name).quoted(),
+                user.quoted(),
+                member.table().quoted(),
+                Expression::tenant_is(tenant, tenancy.org_setting, &tenancy.key_type)
+            ))
+        }
+    }
+}
+
+/// The rows whose parent is the tenant's. The parent's own policies judge it a second time.
+fn parent(
+    def: &TableDef,
+    column: &str,
+    known: &Known,
+    tenancy: &Tenancy,
+    findings: &mut Findings,
+) -> Option<Expression> {
+    let found = def.columns.iter().find(|candidate| candidate.name == column);
+    let target = found
+        .and_then(|column| column.references)
+        .and_then(|reference| known.by_qualified_name.iter().find(|(_, target)| target.name == reference.table));
+    let tenant = target.and_then(|(_, target)| match target.scope {
+        ScopeDef::Tenant { column } => Some(column),
+        _ => None,
+    });
+    let (Some((name, target)), Some(tenant)) = (target, tenant) else {
+        findings.error(
+            place(def),
+            format!(
+                "`{}` takes its tenant from `{column}`, which refers to no table with a tenant column",
+                def.rust_name
+            ),
+            "give that field `references = …` to a struct with `org = \"…\"`",
+        );
+        return None;
+    };
+    if found.is_some_and(|column| column.nullable) {
+        findings.error(
+            place(def),
+            format!("a row of `{}` whose `{column}` is NULL would belong to nobody", def.rust_name),
+            "make the field's type the key itself, not an `Option` of it",
+        );
+    }
+    reads_through(def, target, "its tenant is", tenancy, findings);
+    let id = column_ident(row_id(target)?.name);
+    Some(Expression::trusted(format!(
+        "{} IN (SELECT parent.{} FROM {} AS parent WHERE parent.{})",
+        column_ident(column).quoted(),
+        id.quoted(),
+        name.quoted(),
+        Expression::tenant_is(&column_ident(tenant), tenancy.org_setting, &tenancy.key_type)
+    )))
+}
+
+/// Makes sure that whoever reads a table may read the other one by which its rows are known: the policy reads the key and the
+/// tenant there with the rights of whoever asks.
+fn reads_through(def: &TableDef, other: &TableDef, known_by_it: &str, tenancy: &Tenancy, findings: &mut Findings) {
+    let read =
+        other.columns.iter().filter(|column| column.id || other.scope == ScopeDef::Tenant { column: column.name });
+    let mut needed = other.select.into_iter().chain(read.filter_map(|column| column.select));
+    if let Some(reader) = def.select
+        && let Some(needed) = needed.find(|needed| !tenancy.includes(reader, needed))
+    {
+        findings.error(
+            place(def),
+            format!(
+                "`{reader}` may read `{}` but not `{}`, by which {known_by_it} known",
+                def.rust_name, other.rust_name
+            ),
+            format!("name `{needed}` or a role above it in `select`"),
+        );
+    }
+}
+
+fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<Expression> {
+    let name = def.owner?;
+    let column = def.columns.iter().find(|column| column.name == name)?;
+    if column.ty != tenancy.def.user {
+        findings.error(
+            field_place(def, column),
+            format!("the owner `{name}` has another type than the tenancy's user key, {}", tenancy.user_type),
+            "give the field the type of the tenancy's user key",
+        );
+    }
+    Some(Expression::user_is(&column_ident(name), tenancy.def.user_setting, &tenancy.user_type))
+}
+
+fn visible(def: &TableDef, own: Option<&Expression>, findings: &mut Findings) -> Option<Expression> {
+    let name = def.visibility?;
+    let column = def.columns.iter().find(|column| column.name == name)?;
+    let labels = if let SqlType::Labels(labels) = column.ty { labels } else { &[] };
+    if !labels.contains(&TEAM) {
+        findings.error(
+            field_place(def, column),
+            format!("`{name}` has no value that shows a row to everybody in the tenant"),
+            format!("make it an enum that derives `TenantEnum` and has a variant with the label `{TEAM}`"),
+        );
+    }
+    let Some(own) = own else {
+        findings.error(
+            place(def),
+            format!("`{}` has a visibility, and nobody owns its rows", def.rust_name),
+            "add `owner = \"…\"`, the field with the key of the user who made the row",
+        );
+        return None;
+    };
+    Some(Expression::trusted(format!("{} = '{TEAM}' OR {own}", column_ident(name).quoted())))
+}
+
+fn rules(
+    def: &TableDef,
+    known: &Known,
+    tenancy: &Tenancy,
+    findings: &mut Findings,
+) -> Vec<(Command, bool, Expression)> {
+    let user = Expression::in_context(tenancy.def.user_setting, &tenancy.user_type);
+    let protected = |name: &str| {
+        known.by_qualified_name.iter().any(|(known, def)| {
+            // With its schema: without, it would be whatever table the search_path of who migrates comes upon.
+            def.scope != ScopeDef::Global && (known.to_string() == name || known.quoted() == name)
+        })
+    };
+    let mut rules = Vec::new();
+    for rule in def.rules {
+        let Some(command) = Command::ALL.into_iter().find(|command| command.attribute() == rule.command) else {
+            continue;
+        };
+        match fragment::rule(rule.condition, &user, &protected) {
+            Ok(condition) => rules.push((command, rule.check, condition)),
+            Err((error, help)) => {
+                let clause = if rule.check { "check" } else { "using" };
+                findings.error(
+                    place(def),
+                    format!("the condition `{clause}({} = {:?})` {error}", rule.command, rule.condition),
+                    help,
+                );
+            }
+        }
+    }
+    rules
+}

@@ -1,0 +1,147 @@
+//! Who acts in a transaction, and how one begins: a tenant's user in a role, or a visitor in no tenant.
+
+use std::panic::resume_unwind;
+
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use super::{
+    TxOptions,
+    pool::{Pools, is_broken},
+    text,
+};
+use crate::{
+    error::{Error, Result, server_error},
+    model::def::TenancyDef,
+    tenant::{ContextKey, Role, Tenancy, TenantCtx},
+};
+
+/// What the settings of a transaction say. An empty text stands for nobody, and for no tenant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Acting {
+    pub(super) role: &'static str,
+    pub(super) org: String,
+    pub(super) user: String,
+    pub(super) tenancy: &'static TenancyDef,
+}
+
+impl Acting {
+    /// A context's tenant and user, in its role.
+    pub(super) fn of<R: Role>(ctx: &TenantCtx<R>) -> Self {
+        let tenancy = <R::Tenancy as Tenancy>::DEF;
+        Self { role: R::DB_ROLE, org: key_text(Some(ctx.org())), user: key_text(ctx.user()), tenancy }
+    }
+
+    /// A user in no tenant, or nobody.
+    pub(super) fn visitor<T: Tenancy>(user: Option<&T::User>) -> Self {
+        Self { role: visitor_role::<T>(), org: String::new(), user: key_text(user), tenancy: T::DEF }
+    }
+}
+
+fn key_text(key: Option<&impl ContextKey>) -> String {
+    let mut text = String::new();
+    if let Some(key) = key {
+        key.write_text(&mut text);
+    }
+    text
+}
+
+/// Returns the database role in which visitors act, such as `app_visitor`.
+pub(crate) fn visitor_role<T: Tenancy>() -> &'static str {
+    VisitorRole::<T>::NAME
+}
+
+/// The name of a tenancy's visitor role, put together at compile time since pools and errors keep it.
+struct VisitorRole<T>(std::marker::PhantomData<T>);
+
+impl<T: Tenancy> VisitorRole<T> {
+    const BYTES: [u8; 256] = joined(T::DEF.role_prefix.as_bytes(), SUFFIX);
+    const NAME: &'static str = {
+        let (name, _) = Self::BYTES.split_at(T::DEF.role_prefix.len() + SUFFIX.len());
+        match str::from_utf8(name) {
+            Ok(name) => name,
+            Err(_) => panic!("both parts are text"),
+        }
+    };
+}
+
+const SUFFIX: &[u8] = b"visitor";
+
+const fn joined(first: &[u8], second: &[u8]) -> [u8; 256] {
+    let mut bytes = [0; 256];
+    let mut at = 0;
+    while at < first.len() + second.len() {
+        bytes[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    bytes
+}
+
+/// Begins a transaction, on another connection where the server has closed the one at hand.
+pub(super) async fn begin(
+    pools: &Pools,
+    acting: &Acting,
+    options: TxOptions,
+) -> Result<Transaction<'static, Postgres>> {
+    let batch = text::begin(acting, options);
+    let mut attempts = pools.attempts();
+    loop {
+        let connection = pools.acquire(acting.role).await?;
+        // sqlx counts a transaction once the server has answered. Dropped before that, the future would leave the
+        // connection in a transaction that nobody knows of. So the begin runs to its end in a task of its own; where
+        // nobody waits for it any more, the task drops the transaction, which rolls it back. Waiting for the connection
+        // stays outside, lest callers that left keep their place in the queue.
+        let begun = tokio::spawn(Transaction::begin(connection, Some(batch.clone())));
+        let error = match begun.await {
+            Ok(Ok(mut tx)) => {
+                if cfg!(debug_assertions) {
+                    read_back(&mut tx, acting).await?;
+                }
+                return Ok(tx);
+            }
+            Ok(Err(error)) => error,
+            Err(join) if join.is_panic() => resume_unwind(join.into_panic()),
+            // The runtime shuts down.
+            Err(_) => sqlx::Error::PoolClosed,
+        };
+        attempts -= 1;
+        if !is_broken(&error) || attempts == 0 {
+            return Err(refusal(acting.role, error));
+        }
+    }
+}
+
+/// Tells a role that is missing or not granted from other errors.
+fn refusal(role: &'static str, source: sqlx::Error) -> Error {
+    match server_error(&source).map(|server| server.code().to_owned()).as_deref() {
+        Some("42501" | "22023" | "42704") => Error::RoleUnavailable { role, source },
+        _ => source.into(),
+    }
+}
+
+/// Holds the server's view of who acts against what it should be.
+pub(super) async fn read_back(connection: &mut PgConnection, acting: &Acting) -> Result<()> {
+    let def = acting.tenancy;
+    let wanted =
+        (acting.role.to_owned(), acting.org.clone(), acting.user.clone(), text::search_path(def), "on".to_owned());
+    let sql = "SELECT current_user::text, current_setting($1), current_setting($2), \
+               current_setting('search_path'), current_setting('row_security')";
+    let found: (String, String, String, String, String) =
+        sqlx::query_as(sql).bind(def.org_setting).bind(def.user_setting).fetch_one(connection).await?;
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Error::ContextLost { what: format!("it should be {wanted:?}, and the server has {found:?}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roles::Organizations;
+
+    #[test]
+    fn a_visitor_acts_for_no_tenant() {
+        let user = uuid::Uuid::from_u128(7);
+        let acting = Acting::visitor::<Organizations>(Some(&user));
+        assert_eq!((acting.role, acting.org.as_str(), acting.user), ("app_visitor", "", user.to_string()));
+    }
+}

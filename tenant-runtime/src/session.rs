@@ -1,0 +1,291 @@
+//! Before there is a context: a signed-in user without an organization, and a membership that was looked up.
+
+use std::fmt;
+
+use futures_core::future::BoxFuture;
+use sqlx::{Row as _, postgres::PgRow};
+
+use crate::{
+    db::{TenantDb, visitor_role},
+    error::{Attempt, Error, Result},
+    model::def::{TableName, TenancyDef},
+    repo::{
+        Built, call,
+        column::Values,
+        derived::Labelled,
+        members::{Founded, Membership, SignUp},
+        memberships,
+        table::TenantTable,
+    },
+    tenant::{ContextKey, Role, Tenancy, TenantCtx},
+};
+
+/// A signed-in user who acts for no organization, or somebody who is not signed in.
+///
+/// A visitor sees no table at all; see [`TenantDb::visit`]. Like a context it has no public fields, no `Default` and no
+/// `Deserialize`.
+///
+/// ```compile_fail
+/// use tenant_runtime::{Visitor, roles::Organizations};
+/// let forged = Visitor::<Organizations> { user: None };
+/// ```
+pub struct Visitor<T: Tenancy> {
+    user: Option<T::User>,
+}
+
+impl<T: Tenancy> Visitor<T> {
+    /// Makes a visitor for whom the *caller* vouches: that it is this user who acts.
+    ///
+    /// Call it with what a verified token says.
+    #[must_use]
+    pub fn vouched(user: T::User) -> Self {
+        Self { user: Some(user) }
+    }
+
+    /// Makes a visitor who is not signed in, and may sign up.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self { user: None }
+    }
+
+    /// Returns the user's key, where one is signed in.
+    #[must_use]
+    pub fn user(&self) -> Option<&T::User> {
+        self.user.as_ref()
+    }
+}
+
+impl<T: Tenancy> Clone for Visitor<T> {
+    fn clone(&self) -> Self {
+        Self { user: self.user.clone() }
+    }
+}
+
+impl<T: Tenancy> fmt::Debug for Visitor<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visitor").field("user", &self.user).finish()
+    }
+}
+
+impl TenantDb {
+    /// Returns what a visitor can do: look up the own memberships, begin a session, found an organization, sign up.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
+    /// # async fn f<OrgMember>(db: TenantDb, user: uuid::Uuid, org: uuid::Uuid) -> Result<()>
+    /// # where OrgMember: Membership<Tenancy = Organizations> {
+    /// let session = db.visit(&Visitor::vouched(user)).session::<OrgMember>(org).await?;
+    /// let ctx: TenantCtx<Member> = session.require()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn visit<T: Tenancy>(&self, visitor: &Visitor<T>) -> Visit<T> {
+        Visit { db: self.clone(), visitor: visitor.clone() }
+    }
+}
+
+/// The tenants of a user by their keys, with what the user is in each.
+pub type Memberships<M> = Vec<(<<M as TenantTable>::Tenancy as Tenancy>::Key, <M as Membership>::MemberRole)>;
+
+/// A visitor together with the database. Made by [`TenantDb::visit`].
+///
+/// Each call runs as the visitors' database role, which has no privilege on any table: it may call the functions that
+/// the declarations say, and these judge by the user in the settings.
+#[derive(Debug, Clone)]
+#[must_use = "a visit does nothing until one of its methods is awaited"]
+pub struct Visit<T: Tenancy> {
+    db: TenantDb,
+    visitor: Visitor<T>,
+}
+
+impl<T: Tenancy> Visit<T> {
+    /// Reads of which organizations the user is a member, and as what, in the order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSignedIn`], [`Error::Database`], and those of beginning a transaction.
+    pub fn organizations<M>(&self) -> BoxFuture<'_, Result<Memberships<M>>>
+    where
+        M: Membership<Tenancy = T>,
+    {
+        Box::pin(async move {
+            self.signed_in("a membership")?;
+            let rows = self.read(memberships(T::DEF, None::<&T::Key>), M::NAME).await?;
+            rows.iter().map(|row| Ok((row.try_get(0)?, member_role::<M>(row)?))).collect()
+        })
+    }
+
+    /// Begins a session: looks up what the user is in an organization.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAMember`] where the user is no member there; else as [`organizations`](Self::organizations).
+    pub fn session<M>(&self, org: T::Key) -> BoxFuture<'_, Result<Session<T>>>
+    where
+        M: Membership<Tenancy = T>,
+    {
+        Box::pin(async move {
+            let user = self.signed_in("a session")?.clone();
+            let rows = self.read(memberships(T::DEF, Some(&org)), M::NAME).await?;
+            let label: &str = rows.first().ok_or(Error::NotAMember)?.try_get(1)?;
+            let role = T::DEF.roles.iter().find(|role| role.name == label).ok_or(Error::NotAMember)?;
+            Ok(Session { org, user, role: role.name })
+        })
+    }
+
+    /// Founds an organization, of which the user becomes the first member; returns its key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`], [`Error::CheckViolated`], [`Error::InvalidReference`] where there is no such user; else as
+    /// [`organizations`](Self::organizations).
+    pub fn found<O>(&self, new: O::New) -> BoxFuture<'_, Result<T::Key>>
+    where
+        O: Founded<Tenancy = T>,
+    {
+        Box::pin(async move {
+            self.signed_in("founding an organization")?;
+            let mut values = Values::default();
+            O::founding_values(new, &mut values);
+            self.key("create_organization", values, attempt::<T>(O::NAME, "found a row in")).await
+        })
+    }
+
+    /// Adds a user, who is a member of no organization yet; returns the user's key. The one call that needs no user.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`], [`Error::CheckViolated`], [`Error::Database`], and those of beginning a transaction.
+    pub fn sign_up<U>(&self, new: U::New) -> BoxFuture<'_, Result<T::User>>
+    where
+        U: SignUp<Tenancy = T>,
+    {
+        Box::pin(async move {
+            let mut values = Values::default();
+            U::sign_up_values(new, &mut values);
+            self.key("sign_up", values, attempt::<T>(U::NAME, "sign up in")).await
+        })
+    }
+
+    fn signed_in(&self, what: &'static str) -> Result<&T::User> {
+        self.visitor.user().ok_or(Error::NotSignedIn { what })
+    }
+
+    async fn read(&self, statement: Built, table: TableName) -> Result<Vec<PgRow>> {
+        self.run(statement, attempt::<T>(table, "read"), false).await
+    }
+
+    /// Calls a function that makes a row and returns its key.
+    async fn key<K>(&self, function: &str, values: Values, attempt: Attempt) -> Result<K>
+    where
+        K: ContextKey,
+    {
+        let rows = self.run(call(T::DEF, function, values), attempt, true).await?;
+        Ok(rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
+    }
+
+    async fn run(&self, statement: Built, attempt: Attempt, writes: bool) -> Result<Vec<PgRow>> {
+        let rows = self.db.as_visitor::<T>(self.visitor.user(), statement.into_query()?, writes).await;
+        rows.map_err(|error| attempt.error(error))
+    }
+}
+
+fn attempt<T: Tenancy>(table: TableName, command: &'static str) -> Attempt {
+    Attempt { table, command, role: visitor_role::<T>() }
+}
+
+fn member_role<M: Membership>(row: &PgRow) -> Result<M::MemberRole> {
+    let label: &str = row.try_get(1)?;
+    let unknown = || format!("`{label}` is no label of the enum `{}`", M::MemberRole::NAME);
+    Ok(M::MemberRole::from_label(label).ok_or_else(|| sqlx::Error::Decode(unknown().into()))?)
+}
+
+/// A user's membership in an organization, as it was looked up. Begun by [`Visit::session`].
+///
+/// It is what the database said at that moment. The database asks again at each statement of a context that comes from
+/// it, so a session that is kept gives no rights that were taken since.
+pub struct Session<T: Tenancy> {
+    org: T::Key,
+    user: T::User,
+    role: &'static str,
+}
+
+impl<T: Tenancy> Session<T> {
+    /// Returns the organization's key.
+    #[must_use]
+    pub fn org(&self) -> &T::Key {
+        &self.org
+    }
+
+    /// Returns the user's key.
+    #[must_use]
+    pub fn user(&self) -> &T::User {
+        &self.user
+    }
+
+    /// Returns the name of the member's role, such as `member`.
+    #[must_use]
+    pub fn role(&self) -> &'static str {
+        self.role
+    }
+
+    /// Makes a context in a role that the member's role includes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RoleTooLow`] where it does not include that role.
+    pub fn require<R: Role<Tenancy = T>>(&self) -> Result<TenantCtx<R>> {
+        if includes(T::DEF, self.role, R::NAME) {
+            Ok(TenantCtx::vouched(self.org.clone(), self.user.clone()))
+        } else {
+            Err(Error::RoleTooLow { has: self.role, needs: R::NAME })
+        }
+    }
+}
+
+impl<T: Tenancy> Clone for Session<T> {
+    fn clone(&self) -> Self {
+        Self { org: self.org.clone(), user: self.user.clone(), role: self.role }
+    }
+}
+
+impl<T: Tenancy> fmt::Debug for Session<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Session");
+        f.field("role", &self.role).field("org", &self.org).field("user", &self.user).finish()
+    }
+}
+
+/// Says whether a role has the rights of another. A role includes earlier ones only, so this comes to an end.
+fn includes(tenancy: &TenancyDef, role: &str, other: &str) -> bool {
+    let Some(at) = tenancy.roles.iter().position(|def| def.name == role) else { return false };
+    let earlier = |name: &str| tenancy.roles[..at].iter().any(|def| def.name == name);
+    role == other || tenancy.roles[at].includes.iter().any(|below| earlier(below) && includes(tenancy, below, other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roles::{Admin, Member, Organizations, Viewer};
+
+    fn session(role: &'static str) -> Session<Organizations> {
+        Session { org: uuid::Uuid::from_u128(1), user: uuid::Uuid::from_u128(2), role }
+    }
+
+    #[test]
+    fn a_session_gives_contexts_in_the_roles_that_the_members_role_includes() {
+        assert!(session("admin").require::<Viewer>().is_ok() && session("member").require::<Member>().is_ok());
+        let refused = session("member").require::<Admin>();
+        assert!(matches!(refused, Err(Error::RoleTooLow { has: "member", needs: "admin" })));
+    }
+
+    #[test]
+    fn a_context_of_a_session_is_of_its_user_and_organization() {
+        let ctx = session("viewer").require::<Viewer>().expect("the same role");
+        assert_eq!((ctx.org().as_u128(), ctx.user().map(uuid::Uuid::as_u128)), (1, Some(2)));
+    }
+
+    #[test]
+    fn an_unknown_role_includes_nothing() {
+        assert!(session("owner").require::<Viewer>().is_err());
+    }
+}

@@ -1,0 +1,90 @@
+//! The entries of functions.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    SnapshotError,
+    entry::{data_type, each, ident, idents, texts},
+};
+use crate::{
+    ident::Ident,
+    model::schema::{Expression, Function, QualifiedName, Returns},
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FunctionEntry {
+    schema: String,
+    name: String,
+    comment: String,
+    arguments: Vec<ArgumentEntry>,
+    returns: ReturnsEntry,
+    stable: bool,
+    body: String,
+    execute: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArgumentEntry {
+    name: String,
+    #[serde(rename = "type")]
+    ty: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum ReturnsEntry {
+    Void,
+    Trigger,
+    Value(String),
+    Rows(Vec<ArgumentEntry>),
+}
+
+impl From<(&QualifiedName, &Function)> for FunctionEntry {
+    fn from((name, function): (&QualifiedName, &Function)) -> Self {
+        Self {
+            schema: name.schema.to_string(),
+            name: name.table.to_string(),
+            comment: function.comment.clone(),
+            arguments: function.arguments.iter().map(ArgumentEntry::from).collect(),
+            returns: match &function.returns {
+                Returns::Void => ReturnsEntry::Void,
+                Returns::Trigger => ReturnsEntry::Trigger,
+                Returns::Value(ty) => ReturnsEntry::Value(ty.to_string()),
+                Returns::Rows(columns) => ReturnsEntry::Rows(columns.iter().map(ArgumentEntry::from).collect()),
+            },
+            stable: function.stable,
+            body: function.body.clone(),
+            execute: texts(&function.execute),
+        }
+    }
+}
+
+pub(super) fn function(entry: FunctionEntry) -> Result<(QualifiedName, Function), SnapshotError> {
+    let name = QualifiedName { schema: ident(entry.schema)?, table: ident(entry.name)? };
+    let function = Function {
+        comment: entry.comment,
+        arguments: each(entry.arguments, argument)?,
+        returns: match entry.returns {
+            ReturnsEntry::Void => Returns::Void,
+            ReturnsEntry::Trigger => Returns::Trigger,
+            ReturnsEntry::Value(ty) => Returns::Value(data_type(&ty)?),
+            ReturnsEntry::Rows(columns) => Returns::Rows(each(columns, argument)?),
+        },
+        stable: entry.stable,
+        body: entry.body,
+        execute: idents(entry.execute)?,
+    };
+    Ok((name, function))
+}
+
+impl From<&(Ident, Expression)> for ArgumentEntry {
+    fn from((name, ty): &(Ident, Expression)) -> Self {
+        Self { name: name.to_string(), ty: ty.to_string() }
+    }
+}
+
+fn argument(entry: ArgumentEntry) -> Result<(Ident, Expression), SnapshotError> {
+    Ok((ident(entry.name)?, data_type(&entry.ty)?))
+}

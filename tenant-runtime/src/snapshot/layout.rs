@@ -1,0 +1,64 @@
+//! How a snapshot is laid out: which of its levels are indented, and which stand on one line.
+
+use std::io::{self, Write};
+
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
+
+/// Indents the outer levels and keeps each column, key, policy and grant on a line of its own, so that two branches that
+/// add one each merge without a conflict and a review shows what changed.
+#[derive(Default)]
+pub(super) struct OneItemPerLine {
+    pretty: PrettyFormatter<'static>,
+    depth: usize,
+}
+
+impl OneItemPerLine {
+    /// File, tables, table, columns; what is deeper stands on one line.
+    const LEVELS: usize = 4;
+
+    fn indents(&self) -> bool {
+        self.depth <= Self::LEVELS
+    }
+}
+
+macro_rules! by_depth {
+    ($($method:ident($($argument:ident: $ty:ty),*);)*) => {$(
+        fn $method<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $ty)*) -> io::Result<()> {
+            if self.indents() {
+                self.pretty.$method(writer $(, $argument)*)
+            } else {
+                CompactFormatter.$method(writer $(, $argument)*)
+            }
+        }
+    )*};
+}
+
+impl Formatter for OneItemPerLine {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.indents() { self.pretty.begin_array(writer) } else { CompactFormatter.begin_array(writer) }
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.depth < Self::LEVELS { self.pretty.end_array(writer) } else { CompactFormatter.end_array(writer) }
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.indents() { self.pretty.begin_object(writer) } else { CompactFormatter.begin_object(writer) }
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.depth < Self::LEVELS { self.pretty.end_object(writer) } else { CompactFormatter.end_object(writer) }
+    }
+
+    by_depth! {
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object_key(first: bool);
+        begin_object_value();
+        end_object_value();
+    }
+}

@@ -1,0 +1,328 @@
+//! Keys of tenants and users: what the settings of a transaction can hold.
+
+use std::{fmt, str::FromStr};
+
+use sqlx::{
+    Decode, Encode, Postgres, Type,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef},
+};
+
+/// A key that can be put into a setting: its text holds no quote and no backslash.
+///
+/// Sealed: `SET LOCAL` takes no bind parameters, so isolation rests on what these texts can hold. The keys are `Uuid`,
+/// `i64` and [`TextKey`], and the types that [`tenant_key!`](crate::tenant_key) makes of them.
+pub trait ContextKey:
+    Clone
+    + PartialEq
+    + fmt::Debug
+    + Send
+    + Sync
+    + Type<Postgres>
+    + for<'q> Encode<'q, Postgres>
+    + for<'r> Decode<'r, Postgres>
+    + sealed::Sealed
+    + 'static
+{
+    /// Writes the key's text.
+    #[doc(hidden)]
+    fn write_text(&self, out: &mut String);
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for uuid::Uuid {}
+    impl Sealed for i64 {}
+    impl Sealed for super::TextKey {}
+    impl<K: super::KeyNewtype> Sealed for K {}
+}
+
+impl ContextKey for uuid::Uuid {
+    fn write_text(&self, out: &mut String) {
+        let mut buffer = [0; 36];
+        out.push_str(self.hyphenated().encode_lower(&mut buffer));
+    }
+}
+
+impl ContextKey for i64 {
+    fn write_text(&self, out: &mut String) {
+        out.push_str(&self.to_string());
+    }
+}
+
+impl ContextKey for TextKey {
+    fn write_text(&self, out: &mut String) {
+        out.push_str(&self.0);
+    }
+}
+
+/// A type that wraps a key. Implemented by [`tenant_key!`](crate::tenant_key).
+///
+/// The text that goes into the setting is that of the key inside, so an implementation cannot write one of its own.
+#[doc(hidden)]
+pub trait KeyNewtype:
+    Clone
+    + PartialEq
+    + fmt::Debug
+    + Send
+    + Sync
+    + Type<Postgres>
+    + for<'q> Encode<'q, Postgres>
+    + for<'r> Decode<'r, Postgres>
+    + 'static
+{
+    /// The key inside.
+    type Inner: ContextKey;
+
+    /// Returns the key inside.
+    fn inner(&self) -> &Self::Inner;
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: KeyNewtype> ContextKey for K {
+    fn write_text(&self, out: &mut String) {
+        self.inner().write_text(out);
+    }
+}
+
+/// A tenant's or a user's key that is a text, such as a slug or what an identity provider calls the user.
+///
+/// It is not empty, has at most 255 bytes, and holds letters and digits of ASCII and `_`, `.`, `:`, `@` and `-` only, so
+/// that it cannot end the literal in which a setting's value stands.
+///
+/// ```
+/// # use tenant_runtime::TextKey;
+/// assert_eq!(TextKey::new("acme.eu")?.as_str(), "acme.eu");
+/// assert!(TextKey::new("acme'; RESET ROLE").is_err());
+/// # Ok::<(), tenant_runtime::TextKeyError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TextKey(Box<str>);
+
+/// Says why a text is no key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextKeyError {
+    /// The text has no characters.
+    #[error("a key is not empty")]
+    Empty,
+    /// The text is too long.
+    #[error("a key has at most {} bytes, and this has {bytes}", TextKey::MAX_BYTES)]
+    TooLong {
+        /// Its length in bytes.
+        bytes: usize,
+    },
+    /// The text holds a character that keys do not have.
+    #[error("a key holds letters and digits of ASCII, `_`, `.`, `:`, `@` and `-`, and this holds {character:?}")]
+    Character {
+        /// The first such character.
+        character: char,
+    },
+}
+
+impl TextKey {
+    /// How long a key is at most.
+    pub const MAX_BYTES: usize = 255;
+
+    /// Takes a text as a key.
+    ///
+    /// # Errors
+    ///
+    /// When the text is empty, too long, or holds another character than keys do.
+    pub fn new(text: &str) -> Result<Self, TextKeyError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_.:@-".contains(c);
+        match text.chars().find(|c| !plain(*c)) {
+            _ if text.is_empty() => Err(TextKeyError::Empty),
+            _ if text.len() > Self::MAX_BYTES => Err(TextKeyError::TooLong { bytes: text.len() }),
+            Some(character) => Err(TextKeyError::Character { character }),
+            None => Ok(Self(text.into())),
+        }
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TextKey {
+    type Err = TextKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for TextKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Type<Postgres> for TextKey {
+    fn type_info() -> PgTypeInfo {
+        <str as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(ty: &PgTypeInfo) -> bool {
+        <str as Type<Postgres>>::compatible(ty)
+    }
+}
+
+impl PgHasArrayType for TextKey {
+    fn array_type_info() -> PgTypeInfo {
+        <String as PgHasArrayType>::array_type_info()
+    }
+}
+
+impl Encode<'_, Postgres> for TextKey {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        <&str as Encode<'_, Postgres>>::encode(&self.0, buffer)
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for TextKey {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        Ok(Self::new(<&str as Decode<'r, Postgres>>::decode(value)?)?)
+    }
+}
+
+/// Makes a type of its own of a key, so that a tenant's key and a user's are not mixed up.
+///
+/// ```
+/// use uuid::Uuid;
+///
+/// tenant_runtime::tenant_key! {
+///     /// An organization's key.
+///     #[derive(Copy)]
+///     pub struct OrgId(Uuid);
+/// }
+///
+/// let key = OrgId::from(Uuid::nil());
+/// assert_eq!(Uuid::from(key), Uuid::nil());
+/// ```
+///
+/// What is inside is `Uuid`, `i64`, [`TextKey`] or another such type. The new type is a column type and a key of a
+/// tenancy; it derives `Debug`, `Clone`, the comparisons and `Hash`, and converts from and into what is inside.
+#[macro_export]
+macro_rules! tenant_key {
+    ($(#[$meta:meta])* $visibility:vis struct $name:ident($inside:vis $inner:ty);) => {
+        $(#[$meta])*
+        #[derive(
+            ::core::fmt::Debug,
+            ::core::clone::Clone,
+            ::core::cmp::PartialEq,
+            ::core::cmp::Eq,
+            ::core::cmp::PartialOrd,
+            ::core::cmp::Ord,
+            ::core::hash::Hash,
+        )]
+        $visibility struct $name($inside $inner);
+
+        const _: () = {
+            use $crate::__private::sqlx::{
+                Decode, Encode, Postgres, Type,
+                encode::IsNull,
+                error::BoxDynError,
+                postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef},
+            };
+
+            impl ::core::convert::From<$inner> for $name {
+                fn from(key: $inner) -> Self {
+                    Self(key)
+                }
+            }
+
+            impl ::core::convert::From<$name> for $inner {
+                fn from(key: $name) -> Self {
+                    key.0
+                }
+            }
+
+            impl ::core::fmt::Display for $name {
+                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    ::core::fmt::Display::fmt(&self.0, f)
+                }
+            }
+
+            impl Type<Postgres> for $name {
+                fn type_info() -> PgTypeInfo {
+                    <$inner as Type<Postgres>>::type_info()
+                }
+
+                fn compatible(ty: &PgTypeInfo) -> bool {
+                    <$inner as Type<Postgres>>::compatible(ty)
+                }
+            }
+
+            impl PgHasArrayType for $name {
+                fn array_type_info() -> PgTypeInfo {
+                    <$inner as PgHasArrayType>::array_type_info()
+                }
+            }
+
+            impl Encode<'_, Postgres> for $name {
+                fn encode_by_ref(
+                    &self,
+                    buffer: &mut PgArgumentBuffer,
+                ) -> ::core::result::Result<IsNull, BoxDynError> {
+                    <$inner as Encode<'_, Postgres>>::encode_by_ref(&self.0, buffer)
+                }
+            }
+
+            impl<'r> Decode<'r, Postgres> for $name {
+                fn decode(value: PgValueRef<'r>) -> ::core::result::Result<Self, BoxDynError> {
+                    <$inner as Decode<'r, Postgres>>::decode(value).map(Self)
+                }
+            }
+
+            impl $crate::PgColumn for $name {
+                const SQL: $crate::SqlType = <$inner as $crate::PgColumn>::SQL;
+            }
+
+            impl $crate::__private::KeyNewtype for $name {
+                type Inner = $inner;
+
+                fn inner(&self) -> &$inner {
+                    &self.0
+                }
+            }
+        };
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::tenant_key! {
+        /// A key of this test.
+        struct Slug(TextKey);
+    }
+
+    fn text(key: &impl ContextKey) -> String {
+        let mut text = String::new();
+        key.write_text(&mut text);
+        text
+    }
+
+    #[test]
+    fn a_text_key_holds_nothing_that_ends_a_literal() {
+        for text in ["a'b", "a\\b", "a b", "a\"b", "a\0b", "ä", "a\nb", "$$", "a;b", "a--b/*"] {
+            assert!(matches!(TextKey::new(text), Err(TextKeyError::Character { .. })), "{text}");
+        }
+        assert_eq!(TextKey::new(""), Err(TextKeyError::Empty));
+        assert_eq!(TextKey::new(&"x".repeat(256)), Err(TextKeyError::TooLong { bytes: 256 }));
+        assert!(TextKey::new(&"x".repeat(255)).is_ok());
+        assert_eq!("auth0:a.b_c-D@9".parse::<TextKey>().map(|key| key.to_string()), Ok("auth0:a.b_c-D@9".into()));
+    }
+
+    #[test]
+    fn a_key_writes_the_text_of_what_is_inside() {
+        let slug = Slug::from(TextKey::new("acme").expect("a key"));
+        assert_eq!((text(&slug), text(&-7_i64)), ("acme".into(), "-7".into()));
+        assert_eq!(text(&uuid::Uuid::nil()), "00000000-0000-0000-0000-000000000000");
+    }
+}

@@ -1,0 +1,245 @@
+//! Members: who may change whose membership, what a membership is worth, and that somebody always manages them.
+
+use sqlx::AssertSqlSafe;
+use tenant_examples::{
+    Document, Employee, MemberRole, NewDocument, NewProject, OrgMember, Project, ProjectChanges, User,
+};
+use tenant_runtime::{
+    Error, Isolation, Members as _, Repository as _, Result, TenantCtx, TenantDb, TxOptions,
+    roles::{Admin, Member, Viewer},
+};
+use tenant_tests::{Database, Tenant, ask, run};
+use uuid::Uuid;
+
+use super::session::{refused, role, session, sign_up};
+
+fn project(name: &str) -> NewProject {
+    NewProject { name: name.to_owned(), description: None, created_at: None }
+}
+
+// Changing members ---------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn an_admin_adds_changes_and_removes_members() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let user = sign_up(&db, "new@acme.example").await.expect("anybody may sign up");
+    let admin =
+        db.scope(&session(&db, acme.id, acme.admin).await.expect("a member").require::<Admin>().expect("admin"));
+    OrgMember::add_member(&admin, user, MemberRole::Viewer).await.expect("an admin adds");
+    assert_eq!(role(&db, acme.id, user).await, Some("viewer"));
+    OrgMember::change_role(&admin, user, MemberRole::Member).await.expect("an admin changes");
+    assert_eq!(role(&db, acme.id, user).await, Some("member"));
+    OrgMember::remove_member(&admin, user).await.expect("an admin removes");
+    assert_eq!(role(&db, acme.id, user).await, None);
+}
+
+#[tokio::test]
+async fn changes_that_make_no_sense_say_why() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let (admin, nobody) = (db.scope(&acme.as_admin()), Uuid::new_v4());
+    let twice = OrgMember::add_member(&admin, acme.viewer, MemberRole::Viewer).await;
+    assert!(matches!(&twice, Err(Error::Conflict { table, .. }) if table == "app.org_members"), "{twice:?}");
+    let unknown = OrgMember::add_member(&admin, nobody, MemberRole::Viewer).await;
+    assert!(matches!(&unknown, Err(Error::InvalidReference { .. })), "{unknown:?}");
+    let changed = OrgMember::change_role(&admin, nobody, MemberRole::Viewer).await;
+    assert!(matches!(&changed, Err(Error::NotFound { table }) if table == "app.org_members"), "{changed:?}");
+    assert!(matches!(OrgMember::remove_member(&admin, nobody).await, Err(Error::NotFound { .. })));
+    // The member wrote a document, whose author has to stay one.
+    let author = OrgMember::remove_member(&admin, acme.member).await;
+    assert!(matches!(&author, Err(Error::InvalidReference { .. })), "{author:?}");
+}
+
+#[tokio::test]
+async fn every_member_may_leave_and_a_context_without_a_user_cannot() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    OrgMember::leave(&db.scope(&acme.as_viewer())).await.expect("a viewer leaves");
+    assert_eq!(role(&db, acme.id, acme.viewer).await, None);
+    let again = OrgMember::leave(&db.scope(&acme.as_viewer())).await;
+    assert!(matches!(&again, Err(Error::Forbidden { .. })), "{again:?}");
+    let job = OrgMember::leave(&db.scope(&TenantCtx::<Viewer>::vouched_job(acme.id))).await;
+    assert!(matches!(job, Err(Error::NoUser { .. })), "{job:?}");
+}
+
+#[tokio::test]
+async fn members_of_another_organization_are_out_of_reach() {
+    let database = Database::create().await;
+    let (db, acme, globex) = (database.app().await, database.acme, database.globex);
+    let admin = db.scope(&acme.as_admin());
+    let changed = OrgMember::change_role(&admin, globex.viewer, MemberRole::Admin).await;
+    let removed = OrgMember::remove_member(&admin, globex.viewer).await;
+    assert!(matches!((&changed, &removed), (Err(Error::NotFound { .. }), Err(Error::NotFound { .. }))));
+    assert!(OrgMember::find(&admin, globex.viewer).await.expect("reads").is_none());
+    assert!(User::find(&admin, globex.viewer).await.expect("reads").is_none());
+    assert_eq!(User::count(&admin).await.expect("reads"), 3);
+    // An admin here is nobody there, whatever the context says.
+    let forged = db.scope(&TenantCtx::<Admin>::vouched(globex.id, acme.admin));
+    let added = OrgMember::add_member(&forged, acme.admin, MemberRole::Admin).await;
+    assert!(matches!(added, Err(Error::Forbidden { .. })), "{added:?}");
+}
+
+// What a membership is worth -----------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_removed_members_open_transaction_sees_nothing_from_its_next_statement_on() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let mut tx = db.begin(&acme.as_viewer()).await.expect("begins");
+    assert_eq!(Project::count(&mut tx).await.expect("reads"), 1);
+    OrgMember::remove_member(&db.scope(&acme.as_admin()), acme.viewer).await.expect("an admin removes");
+    assert_eq!(Project::count(&mut tx).await.expect("reads"), 0);
+    assert!(Project::find(&mut tx, acme.project).await.expect("reads").is_none());
+}
+
+#[tokio::test]
+async fn a_demoted_members_old_context_writes_nothing() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let member = db.scope(&acme.as_member());
+    Project::insert(&member, project("before")).await.expect("a member inserts");
+    OrgMember::change_role(&db.scope(&acme.as_admin()), acme.member, MemberRole::Viewer).await.expect("changes");
+    let after = Project::insert(&member, project("after")).await;
+    assert!(matches!(after, Err(Error::Forbidden { .. })), "{after:?}");
+    assert_eq!(Project::count(&member).await.expect("the role is there, the membership is not"), 0);
+}
+
+#[tokio::test]
+async fn a_context_that_claims_more_than_the_membership_sees_nothing_and_writes_nothing() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let forged = db.scope(&TenantCtx::<Admin>::vouched(acme.id, acme.viewer));
+    assert_eq!(Project::count(&forged).await.expect("reads"), 0);
+    assert_eq!(Employee::list(&forged).await.expect("reads").len(), 0);
+    assert_eq!(OrgMember::count(&forged).await.expect("reads"), 0);
+    let changes = ProjectChanges { name: Some("x".into()), ..ProjectChanges::default() };
+    assert!(matches!(Project::update(&forged, acme.project, changes).await, Err(Error::NotFound { .. })));
+    assert!(matches!(Project::delete(&forged, acme.project).await, Err(Error::NotFound { .. })));
+    assert!(matches!(Project::insert(&forged, project("x")).await, Err(Error::Forbidden { .. })));
+    let added = OrgMember::add_member(&forged, acme.viewer, MemberRole::Admin).await;
+    assert!(matches!(added, Err(Error::Forbidden { .. })), "{added:?}");
+    let raised = OrgMember::change_role(&forged, acme.viewer, MemberRole::Admin).await;
+    assert!(matches!(raised, Err(Error::Forbidden { .. })), "{raised:?}");
+    assert_eq!(role(&db, acme.id, acme.viewer).await, Some("viewer"));
+}
+
+#[tokio::test]
+async fn not_even_raw_sql_of_an_admin_writes_memberships() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let statements = [
+        format!(
+            "INSERT INTO app.org_members (organization_id, user_id, role) VALUES ('{}', '{}', 'admin')",
+            acme.id, acme.viewer
+        ),
+        format!("UPDATE app.org_members SET role = 'admin' WHERE user_id = '{}'", acme.viewer),
+        "DELETE FROM app.org_members".to_owned(),
+    ];
+    for sql in statements {
+        let mut tx = db.begin(&acme.as_admin()).await.expect("begins");
+        let error = sqlx::query(AssertSqlSafe(sql)).execute(&mut tx).await.map_err(Error::from).expect_err("no grant");
+        assert!(matches!(error, Error::Forbidden { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_calls_the_functions_of_admins_in_vain() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let mut tx = db.begin(&acme.as_member()).await.expect("begins");
+    let raise = sqlx::query("SELECT app_auth.change_member($1, 'admin')").bind(acme.member);
+    let error = raise.execute(&mut tx).await.map_err(Error::from).expect_err("the role may not call it");
+    assert!(matches!(error, Error::Forbidden { .. }), "{error}");
+    let mut tx = db.begin(&acme.as_member()).await.expect("begins");
+    let throw_out = sqlx::query("SELECT app_auth.remove_member($1)").bind(acme.viewer);
+    let error = throw_out.execute(&mut tx).await.map_err(Error::from).expect_err("only oneself");
+    assert!(matches!(error, Error::Forbidden { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_row_says_that_it_belongs_to_the_contexts_user() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let new = || NewDocument { title: "mine".into(), content: None, visibility: None };
+    let document = Document::insert(&db.scope(&acme.as_member()), new()).await.expect("a member writes");
+    assert_eq!(document.created_by, acme.member);
+    let job = Document::insert(&db.scope(&TenantCtx::<Member>::vouched_job(acme.id)), new()).await;
+    assert!(matches!(&job, Err(Error::NoUser { table }) if table == "app.documents"), "{job:?}");
+}
+
+// The last admin -----------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_last_admin_is_neither_removed_nor_demoted_and_does_not_leave() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let admin = db.scope(&acme.as_admin());
+    assert!(matches!(OrgMember::remove_member(&admin, acme.admin).await, Err(Error::LastManager)));
+    assert!(matches!(OrgMember::change_role(&admin, acme.admin, MemberRole::Member).await, Err(Error::LastManager)));
+    assert!(matches!(OrgMember::leave(&admin).await, Err(Error::LastManager)));
+    OrgMember::change_role(&admin, acme.viewer, MemberRole::Admin).await.expect("an admin makes another");
+    OrgMember::leave(&admin).await.expect("somebody is left");
+    assert_eq!(role(&db, acme.id, acme.admin).await, None);
+}
+
+#[tokio::test]
+async fn not_even_a_superuser_leaves_an_organization_without_an_admin_except_with_the_organization() {
+    let database = Database::create().await;
+    let mut admin = database.admin().await;
+    let orphan = format!("DELETE FROM app.org_members WHERE user_id = '{}'", database.acme.admin);
+    assert_eq!(refused(&mut admin, &orphan).await, "TT001");
+    let deleted = run(&mut admin, &format!("DELETE FROM app.organizations WHERE id = '{}'", database.acme.id)).await;
+    assert_eq!(deleted.expect("with everything in it"), 1);
+}
+
+/// Two admins who act on each other, or both leave, at the same time.
+async fn race(db: &TenantDb, acme: Tenant, isolation: Isolation, leave: bool) -> (Result<()>, Result<()>) {
+    let options = TxOptions { isolation: Some(isolation), ..TxOptions::default() };
+    let act = async |own: Uuid, other: Uuid| {
+        let mut tx = db.begin_with(&TenantCtx::<Admin>::vouched(acme.id, own), options).await?;
+        // The transaction has seen two admins before either of them acts.
+        OrgMember::count(&mut tx).await?;
+        tokio::task::yield_now().await;
+        if leave {
+            OrgMember::leave(&mut tx).await?;
+        } else {
+            OrgMember::change_role(&mut tx, other, MemberRole::Viewer).await?;
+        }
+        tx.commit().await
+    };
+    tokio::join!(act(acme.admin, acme.viewer), act(acme.viewer, acme.admin))
+}
+
+#[tokio::test]
+async fn of_two_admins_who_race_one_remains() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let mut admin = database.admin().await;
+    let reset = format!(
+        "INSERT INTO app.org_members (organization_id, user_id, role) VALUES ('{org}', '{}', 'admin'), ('{org}', '{}', 'admin')
+         ON CONFLICT (organization_id, user_id) DO UPDATE SET role = 'admin'",
+        acme.admin,
+        acme.viewer,
+        org = acme.id
+    );
+    let left =
+        format!("SELECT count(*)::text FROM app.org_members WHERE organization_id = '{}' AND role = 'admin'", acme.id);
+    for isolation in [Isolation::ReadCommitted, Isolation::RepeatableRead] {
+        for race_of in 0..40 {
+            run(&mut admin, &reset).await.expect("two admins");
+            let ended = race(&db, acme, isolation, race_of % 2 == 0).await;
+            let won = usize::from(ended.0.is_ok()) + usize::from(ended.1.is_ok());
+            let lost = ended.0.err().or(ended.1.err());
+            let told = match (&lost, isolation) {
+                (Some(Error::LastManager | Error::Forbidden { .. }), _) => true,
+                // What the snapshot shows has changed: to be repeated, as at this level anything may be.
+                (Some(Error::Database(error)), Isolation::RepeatableRead) => {
+                    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "40001")
+                }
+                _ => false,
+            };
+            assert_eq!((won, told, ask(&mut admin, &left).await.as_str()), (1, true, "1"), "{isolation:?}: {lost:?}");
+        }
+    }
+}

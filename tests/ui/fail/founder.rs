@@ -1,0 +1,34 @@
+//! Tenants are founded and users sign up, each in the one table of theirs, and by no INSERT.
+
+use tenant_runtime::{
+    TenantTable,
+    roles::{Admin, Viewer},
+};
+use uuid::Uuid;
+
+#[derive(TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", founder = "admin")]
+struct Project {
+    id: Uuid,
+    organization_id: Uuid,
+}
+
+#[derive(TenantTable)]
+#[tenant(org = "id", select = "viewer", insert = "admin", founder = "admin")]
+struct Organization {
+    id: Uuid,
+}
+
+#[derive(TenantTable)]
+#[tenant(org = "id", select = "viewer", sign_up)]
+struct Customer {
+    id: Uuid,
+}
+
+#[derive(TenantTable)]
+#[tenant(global, select = "viewer", insert = "admin", sign_up)]
+struct User {
+    id: Uuid,
+}
+
+fn main() {}

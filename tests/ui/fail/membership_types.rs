@@ -1,0 +1,16 @@
+//! A member is named by the user's key, and its role is an enum.
+
+use tenant_runtime::{TenantTable, roles::Viewer};
+use uuid::Uuid;
+
+#[derive(TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", membership(user = "user_id", role = "role"))]
+struct OrgMember {
+    #[tenant(id)]
+    organization_id: Uuid,
+    #[tenant(id)]
+    user_id: i64,
+    role: String,
+}
+
+fn main() {}

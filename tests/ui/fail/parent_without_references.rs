@@ -1,0 +1,20 @@
+//! The field that `parent` names refers to the row that says whose this one is.
+
+use tenant_runtime::{TenantTable, roles::Viewer};
+use uuid::Uuid;
+
+#[derive(TenantTable)]
+#[tenant(parent = "project_id", select = "viewer")]
+struct Task {
+    id: Uuid,
+    project_id: Uuid,
+}
+
+#[derive(TenantTable)]
+#[tenant(parent = "projct_id")]
+struct Note {
+    id: Uuid,
+    project_id: Uuid,
+}
+
+fn main() {}
