@@ -23,13 +23,14 @@ pub(super) fn apply(
     models: &Models,
     folder: &Folder,
     database_url: Option<&str>,
-    again: &str,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     if generate(models, folder)?.migration.is_some() {
-        return Err(Failure::Message(format!(
-            "the models say more than the migrations folder\n  help: first write what is missing: {again}"
-        )));
+        return Err(Failure::Message(
+            "the models say more than the migrations folder\n  help: first run this command without `apply`, which writes \
+             what is missing"
+                .into(),
+        ));
     }
     match database_url {
         Some(url) => {
@@ -45,8 +46,7 @@ pub(super) fn apply(
                 "tried on a private {}, which is gone again; no database of yours was touched",
                 server.origin()
             )?;
-            writeln!(out, "\nto apply them for good, name the database as its administrator:")?;
-            writeln!(out, "  {again} apply --database-url postgres://admin@host/database")?;
+            writeln!(out, "\nto apply them for good, add `--database-url postgres://administrator@host/database`")?;
         }
     }
     Ok(())

@@ -87,9 +87,7 @@ pub fn main(models: Models) -> ExitCode {
     let result = match arguments.command {
         None => write(&models, &folder, &mut out),
         Some(Command::Show) => show(&models, &folder, &mut out),
-        Some(Command::Apply { database_url }) => {
-            apply::apply(&models, &folder, database_url.as_deref(), &again(&models, &folder), &mut out)
-        }
+        Some(Command::Apply { database_url }) => apply::apply(&models, &folder, database_url.as_deref(), &mut out),
         Some(Command::SetPassword { role, database_url }) => {
             password::set_password(&models, role, &database_url, &mut out)
         }
@@ -148,16 +146,6 @@ impl From<GenerateError> for Failure {
     }
 }
 
-/// The command line that works on the same folder again, up to the command.
-fn again(models: &Models, folder: &Folder) -> String {
-    let program = "cargo run --bin gen-migrations";
-    if folder.path() == default_folder(models) {
-        program.to_owned()
-    } else {
-        format!("{program} -- --dir '{}'", folder.path().display())
-    }
-}
-
 /// The folder beside the sources of the program; where those are elsewhere by now, beside the caller.
 fn default_folder(models: &Models) -> PathBuf {
     let package = models.package_folder();
@@ -170,7 +158,7 @@ fn write(models: &Models, folder: &Folder, out: &mut impl io::Write) -> Result<(
     let written = generated.write(folder).map_err(|error| Failure::Message(error.to_string()))?;
     match written {
         None => report::nothing_to_do(folder, &generated.checked.schema, out)?,
-        Some(written) => report::written(&written, &generated.checked.schema, &again(models, folder), out)?,
+        Some(written) => report::written(&written, &generated.checked.schema, out)?,
     }
     Ok(())
 }

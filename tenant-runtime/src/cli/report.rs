@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Says what was written, after who may do what.
-pub(super) fn written(written: &Written, schema: &Schema, again: &str, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn written(written: &Written, schema: &Schema, out: &mut impl Write) -> io::Result<()> {
     matrix(schema, out)?;
     writeln!(out, "\nwrote")?;
     let paths: Vec<_> = written.files.iter().map(|(path, lines)| (short(path), lines)).collect();
@@ -22,13 +22,15 @@ pub(super) fn written(written: &Written, schema: &Schema, again: &str, out: &mut
     for (path, lines) in paths {
         writeln!(out, "  {path:width$}  {lines:>4} lines")?;
     }
-    writeln!(out, "\nnext: read the SQL, commit it, and try it on a private PostgreSQL with\n  {again} apply")
+    writeln!(
+        out,
+        "\nnext: read the SQL, commit it, and run this command with `apply` to try it on a private PostgreSQL"
+    )
 }
 
 /// Says that the folder is up to date.
 pub(super) fn nothing_to_do(folder: &Folder, schema: &Schema, out: &mut impl Write) -> io::Result<()> {
-    let tables = schema.tables().len();
-    writeln!(out, "nothing to do: {} is what the models say ({tables} tables)", short(folder.path()))
+    writeln!(out, "nothing to do: {} is what the models say ({})", short(folder.path()), number_of_tables(schema))
 }
 
 /// Shows the warnings, where they do not get into what a program may read.
@@ -54,16 +56,18 @@ fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
     let widths: Vec<_> = (0..rows[0].len())
         .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
-    let tables = schema.tables().len();
-    writeln!(out, "{}: {tables} tables, roles {}\n", schema.product(), tiers(schema))?;
+    writeln!(out, "{}: {}, roles {}\n", schema.product(), number_of_tables(schema), tiers(schema))?;
     for row in rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
         writeln!(out, "  {}", cells.join("  ").trim_end())?;
     }
-    writeln!(
-        out,
-        "\n  a role has the rights of those that it includes; - is nobody, (function) what a function in the auth schema does"
-    )
+    let functions = if schema.functions().is_empty() { "" } else { ", (function) is by a function of the auth schema" };
+    writeln!(out, "\n  a role has the rights of those that it includes; - is nobody{functions}")
+}
+
+fn number_of_tables(schema: &Schema) -> String {
+    let tables = schema.tables().len();
+    format!("{tables} {}", if tables == 1 { "table" } else { "tables" })
 }
 
 fn tiers(schema: &Schema) -> String {
