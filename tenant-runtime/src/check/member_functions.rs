@@ -51,7 +51,7 @@ impl<'a> Sql<'a> {
     }
 
     /// The roles that include `role`, as labels.
-    fn up_set(&self, role: &str) -> String {
+    pub(super) fn up_set(&self, role: &str) -> String {
         let includes = |(_, below): &(&&str, &Vec<&str>)| below.contains(&role);
         let names = self.tenancy.def.roles.iter().filter_map(|def| self.tenancy.below.get_key_value(def.name));
         names
@@ -59,10 +59,6 @@ impl<'a> Sql<'a> {
             .map(|(name, _)| literal(name))
             .collect::<Vec<_>>()
             .join(", ")
-    }
-
-    pub(super) fn managers(&self, manager: &str) -> String {
-        self.up_set(manager)
     }
 
     /// The database roles of those who manage members: a context that was narrowed manages none.
@@ -158,6 +154,18 @@ DECLARE
         )
     }
 
+    /// Looks up the role of the member on whom a function acts; without one the function says so.
+    fn old_role(&self) -> String {
+        let Self { table, tenant, user, role, .. } = self;
+        format!(
+            "    SELECT m.{role} INTO old_role FROM {table} AS m WHERE m.{tenant} = tenant AND m.{user} = p_user;
+    IF old_role IS NULL THEN
+        RETURN false;
+    END IF;
+"
+        )
+    }
+
     /// Refuses what goes above the caller's own role: `wanted` is an expression.
     fn within_own_role(&self, wanted: &str, what: &str) -> String {
         let pairs = self.tenancy.def.roles.iter().flat_map(|role| {
@@ -221,17 +229,14 @@ DECLARE
             returns: Returns::Value(Expression::trusted("boolean")),
             stable: false,
             body: format!(
-                "{}    SELECT m.{role} INTO old_role FROM {table} AS m WHERE m.{tenant} = tenant AND m.{user} = p_user;
-    IF old_role IS NULL THEN
-        RETURN false;
-    END IF;
-{}{}    IF old_role IN ({managers}) AND p_role NOT IN ({managers}) THEN
+                "{}{}{}{}    IF old_role IN ({managers}) AND p_role NOT IN ({managers}) THEN
         {}
     END IF;
     UPDATE {table} AS m SET {role} = p_role WHERE m.{tenant} = tenant AND m.{user} = p_user;
     RETURN true;
 END",
                 self.prologue(managers, "    old_role text;\n", false),
+                self.old_role(),
                 self.within_own_role("old_role", "change"),
                 self.within_own_role("p_role", "give"),
                 self.not_the_last(managers)
@@ -241,7 +246,7 @@ END",
     }
 
     pub(super) fn remove_member(&self, roles: &Roles<'_>, managers: &str) -> Function {
-        let Self { table, tenant, user, role, .. } = self;
+        let Self { table, tenant, user, .. } = self;
         Function {
             comment: "Removes a member from the tenant in the context; for those who manage members, and for oneself."
                 .into(),
@@ -249,17 +254,14 @@ END",
             returns: Returns::Value(Expression::trusted("boolean")),
             stable: false,
             body: format!(
-                "{}    SELECT m.{role} INTO old_role FROM {table} AS m WHERE m.{tenant} = tenant AND m.{user} = p_user;
-    IF old_role IS NULL THEN
-        RETURN false;
-    END IF;
-{}    IF old_role IN ({managers}) THEN
+                "{}{}{}    IF old_role IN ({managers}) THEN
         {}
     END IF;
     DELETE FROM {table} AS m WHERE m.{tenant} = tenant AND m.{user} = p_user;
     RETURN true;
 END",
                 self.prologue(managers, "    old_role text;\n", true),
+                self.old_role(),
                 self.within_own_role("old_role", "remove"),
                 self.not_the_last(managers)
             ),

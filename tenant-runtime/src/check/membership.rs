@@ -244,7 +244,7 @@ impl Membership {
             (self.name("my_organizations"), sql.my_organizations(roles)),
         ];
         if let Some(manager) = self.manager {
-            let managers = sql.managers(manager);
+            let managers = sql.up_set(manager);
             functions.extend([
                 (self.name("add_member"), sql.add_member(manager, &managers)),
                 (self.name("change_member"), sql.change_member(manager, &managers)),

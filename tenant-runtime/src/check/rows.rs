@@ -97,8 +97,9 @@ fn base(
     findings: &mut Findings,
 ) -> Expression {
     let nothing = || Expression::trusted("false");
-    let of_tenant =
-        |column: &ColumnDef| Expression::tenant_is(&column_ident(column.name), tenancy.org_setting, &tenancy.key_type);
+    let of_tenant = |column: &ColumnDef| {
+        Expression::is_in_context(&column_ident(column.name), tenancy.org_setting, &tenancy.key_type)
+    };
     match def.scope {
         ScopeDef::Tenant { .. } => tenant.map_or_else(nothing, of_tenant),
         ScopeDef::Global => Expression::trusted("true"),
@@ -122,7 +123,7 @@ fn base(
                 column_ident(id.name).quoted(),
                 user.quoted(),
                 member.table().quoted(),
-                Expression::tenant_is(tenant, tenancy.org_setting, &tenancy.key_type)
+                Expression::is_in_context(tenant, tenancy.org_setting, &tenancy.key_type)
             ))
         }
     }
@@ -169,7 +170,7 @@ fn parent(
         column_ident(column).quoted(),
         id.quoted(),
         name.quoted(),
-        Expression::tenant_is(&column_ident(tenant), tenancy.org_setting, &tenancy.key_type)
+        Expression::is_in_context(&column_ident(tenant), tenancy.org_setting, &tenancy.key_type)
     )))
 }
 
@@ -203,7 +204,7 @@ fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<E
             "give the field the type of the tenancy's user key",
         );
     }
-    Some(Expression::user_is(&column_ident(name), tenancy.def.user_setting, &tenancy.user_type))
+    Some(Expression::is_in_context(&column_ident(name), tenancy.def.user_setting, &tenancy.user_type))
 }
 
 fn visible(def: &TableDef, own: Option<&Expression>, findings: &mut Findings) -> Option<Expression> {

@@ -130,20 +130,14 @@ impl Folder {
         migration: &Migration,
     ) -> Result<Option<i64>, FolderError> {
         let Some((version, name)) = existing.last() else { return Ok(None) };
-        let Some((last, _)) = existing.iter().rev().find(|(_, name)| name.ends_with(".up.sql")) else {
-            return Ok(None);
-        };
-        let path = self.path.join(format!("{last:04}_{description}.up.sql"));
-        match fs::read_to_string(&path) {
-            Ok(text) if text == migration.up && version == last => Ok(Some(*last)),
-            _ if self.path.join(SNAPSHOT).exists() => Ok(None),
-            _ => {
-                let text = fs::read_to_string(self.path.join(name)).unwrap_or_default();
-                if text.contains(sql::SIGNATURE) {
-                    return Err(FolderError::NoSnapshot { path: self.path.join(SNAPSHOT), migration: name.clone() });
-                }
-                Ok(None)
-            }
+        let text = fs::read_to_string(self.path.join(name)).unwrap_or_default();
+        let snapshot = self.path.join(SNAPSHOT);
+        if *name == format!("{version:04}_{description}.up.sql") && text == migration.up {
+            Ok(Some(*version))
+        } else if text.contains(sql::SIGNATURE) && !snapshot.exists() {
+            Err(FolderError::NoSnapshot { path: snapshot, migration: name.clone() })
+        } else {
+            Ok(None)
         }
     }
 }

@@ -379,11 +379,11 @@ impl Expression {
         Self(text.into())
     }
 
-    /// The tenant predicate: true on rows of the tenant in the context, and on none without a context.
+    /// True on rows whose column is the key in the context, a tenant's or a user's, and on none without a context.
     ///
     /// The scalar sub-select is evaluated once per statement, not per row. `NULLIF` is needed since a setting that was set
     /// once in a session reads as `''` in later transactions, not as NULL.
-    pub(crate) fn tenant_is(column: &Ident, setting: &str, key_type: &Self) -> Self {
+    pub(crate) fn is_in_context(column: &Ident, setting: &str, key_type: &Self) -> Self {
         Self(format!("{} = (SELECT {})", column.quoted(), Self::in_context(setting, key_type)))
     }
 
@@ -391,11 +391,6 @@ impl Expression {
     pub(crate) fn in_context(setting: &str, ty: &Self) -> Self {
         let cast = if ty.0 == "text" { String::new() } else { format!("::{ty}") };
         Self(format!("NULLIF(current_setting({}, true), ''){cast}", literal(setting)))
-    }
-
-    /// The user predicate: true on rows that name the user in the context.
-    pub(crate) fn user_is(column: &Ident, setting: &str, user_type: &Self) -> Self {
-        Self::tenant_is(column, setting, user_type)
     }
 
     /// Joins conditions that must all hold.
