@@ -7,7 +7,7 @@ use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
     access::{May, MayRead, RoleOf, cmd},
-    column::RowReader,
+    column::{PgColumn, RowReader},
     handle::{Handle, Opened},
     statement::{Built, Statement},
     table::{Delete, Insert, Select, TenantTable, Update},
@@ -164,9 +164,8 @@ impl<'h, T: Select, H: Handle + 'h> IntoFuture for List<'h, T, H> {
 
 async fn find<T: Select, H: Handle>(handle: H, id: T::Id) -> Result<Option<T>> {
     let mut opened = handle.open().await?;
-    let (mut statement, attempt) = start::<T, H::Opened>(&mut opened, "read");
-    statement.values().bind(id);
-    let row = fetch_optional(&mut opened, statement.find(), attempt).await?;
+    let (statement, attempt) = start::<T, H::Opened>(&mut opened, "read");
+    let row = find_row(&mut opened, statement, id, attempt).await?;
     let found = row.as_ref().map(read).transpose()?;
     opened.finish(false).await?;
     Ok(found)
@@ -174,17 +173,39 @@ async fn find<T: Select, H: Handle>(handle: H, id: T::Id) -> Result<Option<T>> {
 
 async fn list<T: Select, H: Handle>(page: List<'_, T, H>) -> Result<Vec<T>> {
     let mut opened = page.handle.open().await?;
-    let (mut statement, attempt) = start::<T, H::Opened>(&mut opened, "read");
-    let after = page.after.is_some();
-    if let Some(id) = page.after {
-        statement.values().bind(id);
-    }
-    statement.values().bind(i64::from(page.limit));
-    let query = statement.list(after).into_query()?;
-    let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
+    let (statement, attempt) = start::<T, H::Opened>(&mut opened, "read");
+    let rows = list_rows(&mut opened, statement, page.after, page.limit, attempt).await?;
     let rows = rows.iter().map(read).collect::<Result<_>>()?;
     opened.finish(false).await?;
     Ok(rows)
+}
+
+/// Reads the row with a key.
+pub(super) async fn find_row<O: Opened, I: PgColumn>(
+    opened: &mut O,
+    mut statement: Statement,
+    id: I,
+    attempt: Attempt,
+) -> Result<Option<PgRow>> {
+    statement.values().bind(id);
+    fetch_optional(opened, statement.find(), attempt).await
+}
+
+/// Reads a page of rows in the order of their keys.
+pub(super) async fn list_rows<O: Opened, I: PgColumn>(
+    opened: &mut O,
+    mut statement: Statement,
+    after: Option<I>,
+    limit: u32,
+    attempt: Attempt,
+) -> Result<Vec<PgRow>> {
+    let follows = after.is_some();
+    if let Some(id) = after {
+        statement.values().bind(id);
+    }
+    statement.values().bind(i64::from(limit));
+    let query = statement.list(follows).into_query()?;
+    opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))
 }
 
 async fn count<T: Select, H: Handle>(handle: H) -> Result<u64> {

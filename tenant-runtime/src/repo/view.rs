@@ -10,6 +10,7 @@ use super::{
     column::RowReader,
     derived::StoredAs,
     handle::{Handle, Opened},
+    methods::{find_row, list_rows},
     statement::Statement,
     table::{Select, TenantTable},
 };
@@ -230,10 +231,8 @@ impl<'h, V: TenantView, H: Handle + 'h> IntoFuture for ViewList<'h, V, H> {
 
 async fn find<V: TenantView, H: Handle>(handle: H, id: <V::Table as TenantTable>::Id) -> Result<Option<V>> {
     let mut opened = handle.open().await?;
-    let (mut statement, attempt) = start::<V, H::Opened>(&mut opened);
-    statement.values().bind(id);
-    let query = statement.find().into_query()?;
-    let row = opened.tx().trusted().fetch_optional(query).await.map_err(|error| attempt.error(error))?;
+    let (statement, attempt) = start::<V, H::Opened>(&mut opened);
+    let row = find_row(&mut opened, statement, id, attempt).await?;
     let found = row.as_ref().map(read).transpose()?;
     opened.finish(false).await?;
     Ok(found)
@@ -241,14 +240,8 @@ async fn find<V: TenantView, H: Handle>(handle: H, id: <V::Table as TenantTable>
 
 async fn list<V: TenantView, H: Handle>(page: ViewList<'_, V, H>) -> Result<Vec<V>> {
     let mut opened = page.handle.open().await?;
-    let (mut statement, attempt) = start::<V, H::Opened>(&mut opened);
-    let after = page.after.is_some();
-    if let Some(id) = page.after {
-        statement.values().bind(id);
-    }
-    statement.values().bind(i64::from(page.limit));
-    let query = statement.list(after).into_query()?;
-    let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
+    let (statement, attempt) = start::<V, H::Opened>(&mut opened);
+    let rows = list_rows(&mut opened, statement, page.after, page.limit, attempt).await?;
     let rows = rows.iter().map(read).collect::<Result<_>>()?;
     opened.finish(false).await?;
     Ok(rows)
