@@ -25,7 +25,7 @@ pub(super) fn apply(
     database_url: Option<&str>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    if generate(models, folder)?.migration.is_some() {
+    if !generate(models, folder)?.migrations.is_empty() {
         return Err(Failure::Message(
             "the models say more than the migrations folder\n  help: first run this command without `apply`, which writes \
              what is missing"

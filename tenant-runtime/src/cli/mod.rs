@@ -24,7 +24,7 @@ use crate::{
 
 /// Writes the migrations of structs that derive TenantTable.
 ///
-/// Without a command it compares the models with the migrations folder and writes the next migration.
+/// Without a command it compares the models with the migrations folder and writes the next migrations.
 #[derive(Debug, Parser)]
 #[command(name = "gen-migrations", version, args_conflicts_with_subcommands = false)]
 struct Arguments {
@@ -37,7 +37,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print the next migration without writing it
+    /// Print the next migrations without writing them
     Show,
     /// Apply the migrations to a database, or try them on a private PostgreSQL
     Apply {
@@ -166,9 +166,14 @@ fn write(models: &Models, folder: &Folder, out: &mut impl io::Write) -> Result<(
 fn show(models: &Models, folder: &Folder, out: &mut impl io::Write) -> Result<(), Failure> {
     let generated = generate(models, folder)?;
     report::warnings(&generated.checked.warnings);
-    match &generated.migration {
-        None => report::nothing_to_do(folder, &generated.checked.schema, out)?,
-        Some((_, migration)) => out.write_all(migration.up.as_bytes())?,
+    if generated.migrations.is_empty() {
+        report::nothing_to_do(folder, &generated.checked.schema, out)?;
+    }
+    for (index, migration) in generated.migrations.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        out.write_all(migration.up.as_bytes())?;
     }
     Ok(())
 }

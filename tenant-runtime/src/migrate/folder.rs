@@ -23,8 +23,6 @@ pub struct Folder {
 /// The files that were written.
 #[derive(Debug, Clone)]
 pub struct Written {
-    /// The migration's number.
-    pub version: i64,
     /// The paths with their number of lines, in the order in which a person reads them.
     pub files: Vec<(PathBuf, usize)>,
 }
@@ -56,63 +54,65 @@ impl Folder {
         }
     }
 
-    /// Lists the migrations by number, with the file names.
+    /// Lists the migrations by number, with the names of the files that do them.
     ///
     /// # Errors
     ///
     /// When the folder cannot be read.
     pub fn migrations(&self) -> Result<Vec<(i64, String)>, FolderError> {
-        let entries = match fs::read_dir(&self.path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(FolderError::Read { path: self.path.clone(), source }),
-        };
-        let mut migrations = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|source| FolderError::Read { path: self.path.clone(), source })?;
-            let name = entry.file_name().to_string_lossy().into_owned();
+        let mut migrations: Vec<_> = self
+            .names()?
+            .into_iter()
+            .filter(|name| name.ends_with(".sql") && !name.ends_with(".down.sql"))
             // The rule by which sqlx takes a file for a migration.
-            let version = name.split_once('_').filter(|_| name.ends_with(".sql")).map(|(version, _)| version.parse());
-            if let Some(Ok(version)) = version {
-                migrations.push((version, name));
-            }
-        }
+            .filter_map(|name| Some((name.split_once('_')?.0.parse().ok()?, name)))
+            .collect();
         migrations.sort();
         Ok(migrations)
     }
 
-    /// Writes the next migration and the snapshot of what it leads to.
+    fn names(&self) -> Result<Vec<String>, FolderError> {
+        let unreadable = |source| FolderError::Read { path: self.path.clone(), source };
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(unreadable(source)),
+        };
+        let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        entries.map(name).collect::<io::Result<_>>().map_err(unreadable)
+    }
+
+    /// Writes the next migrations and the snapshot of what they lead to.
     ///
     /// Each file is written under a temporary name first and the snapshot is renamed last: when a run dies in between, the
-    /// next one finds its own migration again, byte for byte, and completes it.
+    /// next one finds its own migrations again, byte for byte, and completes them.
     ///
     /// # Errors
     ///
     /// When a file cannot be written, or a generated migration is there that the snapshot does not know. What this call
     /// wrote is then removed again.
-    pub fn write(&self, description: &str, migration: &Migration, after: &Schema) -> Result<Written, FolderError> {
-        let existing = self.migrations()?;
-        let version = match self.unfinished(&existing, description, migration)? {
-            Some(version) => version,
-            None => existing.last().map_or(1, |(version, _)| version + 1),
-        };
+    pub fn write(&self, migrations: &[Migration], after: &Schema) -> Result<Written, FolderError> {
+        let first = self.first_number(migrations)?;
         let snapshot = snapshot::to_text(after)
             .map_err(|source| FolderError::Snapshot { path: self.path.join(SNAPSHOT), source })?;
-        let texts = [
-            (format!("{version:04}_{description}.up.sql"), migration.up.as_str()),
-            (format!("{version:04}_{description}.down.sql"), migration.down.as_str()),
-            (SNAPSHOT.to_owned(), snapshot.as_str()),
-        ];
+        let mut texts = Vec::new();
+        for (version, migration) in (first..).zip(migrations) {
+            texts.push((up_name(version, migration), migration.up.as_str()));
+            texts.push((format!("{version:04}_{}.down.sql", migration.description), migration.down.as_str()));
+        }
+        texts.push((SNAPSHOT.to_owned(), snapshot.as_str()));
+
         let made_folder = !self.path.exists();
         let mut staged = Staged { files: Vec::new(), folder: made_folder.then(|| self.path.clone()) };
         fs::create_dir_all(&self.path).map_err(|source| FolderError::Write { path: self.path.clone(), source })?;
+        self.sweep()?;
         for (name, text) in &texts {
             let path = self.path.join(name);
             let temporary = self.path.join(format!(".{name}.{}.tmp", std::process::id()));
             staged.files.push(temporary.clone());
             write_through(&temporary, text).map_err(|source| FolderError::Write { path, source })?;
         }
-        let mut written = Written { version, files: Vec::new() };
+        let mut written = Written { files: Vec::new() };
         for (temporary, (name, text)) in staged.files.clone().into_iter().zip(&texts) {
             let path = self.path.join(name);
             fs::rename(temporary, &path).map_err(|source| FolderError::Write { path: path.clone(), source })?;
@@ -122,24 +122,43 @@ impl Folder {
         Ok(written)
     }
 
-    /// Finds the migration that an earlier run wrote before it died, when it is the one that is about to be written.
-    fn unfinished(
-        &self,
-        existing: &[(i64, String)],
-        description: &str,
-        migration: &Migration,
-    ) -> Result<Option<i64>, FolderError> {
-        let Some((version, name)) = existing.last() else { return Ok(None) };
-        let text = fs::read_to_string(self.path.join(name)).unwrap_or_default();
-        let snapshot = self.path.join(SNAPSHOT);
-        if *name == format!("{version:04}_{description}.up.sql") && text == migration.up {
-            Ok(Some(*version))
-        } else if text.contains(sql::SIGNATURE) && !snapshot.exists() {
-            Err(FolderError::NoSnapshot { path: snapshot, migration: name.clone() })
-        } else {
-            Ok(None)
+    /// Says which number the first of the migrations gets: the one that it has where an earlier run died while it wrote
+    /// them, else the next.
+    fn first_number(&self, migrations: &[Migration]) -> Result<i64, FolderError> {
+        let existing = self.migrations()?;
+        let Some((newest, newest_name)) = existing.last() else { return Ok(1) };
+        let text = |name: &str| fs::read_to_string(self.path.join(name)).unwrap_or_default();
+        for left in (1..=migrations.len().min(existing.len())).rev() {
+            let tail = &existing[existing.len() - left..];
+            let is_ours = |((version, name), migration): (&(i64, String), &Migration)| {
+                *name == up_name(*version, migration) && text(name) == migration.up
+            };
+            if tail.iter().zip(migrations).all(is_ours) {
+                return Ok(tail[0].0);
+            }
         }
+        let snapshot = self.path.join(SNAPSHOT);
+        if text(newest_name).contains(sql::SIGNATURE) && !snapshot.exists() {
+            return Err(FolderError::NoSnapshot { path: snapshot, migration: newest_name.clone() });
+        }
+        Ok(newest + 1)
     }
+
+    /// Removes what a run that was killed left under temporary names.
+    fn sweep(&self) -> Result<(), FolderError> {
+        for name in self.names()? {
+            let ours = name.starts_with('.') && (name.contains(".sql.") || name.contains(SNAPSHOT));
+            if ours && name.ends_with(".tmp") {
+                let path = self.path.join(name);
+                fs::remove_file(&path).map_err(|source| FolderError::Write { path, source })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn up_name(version: i64, migration: &Migration) -> String {
+    format!("{version:04}_{}.up.sql", migration.description)
 }
 
 /// Removes what was staged, unless it was renamed; and the folder, if this run made it and it is empty.

@@ -1,4 +1,4 @@
-//! Generating: from the models and the folder to the next migration, or to nothing to do.
+//! Generating: from the models and the folder to the next migrations, or to nothing to do.
 
 use super::folder::{Folder, FolderError, Written};
 use crate::{
@@ -14,11 +14,11 @@ use crate::{
 pub struct Generated {
     /// The schema that the models mean, and what is doubtful in it.
     pub checked: Checked,
-    /// The next migration and a few words for its name; none where the folder is up to date.
-    pub migration: Option<(String, Migration)>,
+    /// The next migrations, in the order in which they are to run; none where the folder is up to date.
+    pub migrations: Vec<Migration>,
 }
 
-/// Generates the next migration without writing anything.
+/// Generates the next migrations without writing anything.
 ///
 /// # Errors
 ///
@@ -27,19 +27,21 @@ pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateE
     let checked = check(models)?;
     let before: Schema = folder.schema()?;
     let plan = plan(&before, &checked.schema)?;
-    let migration = (!plan.is_empty()).then(|| (plan.description(), sql::migration(&plan)));
-    Ok(Generated { checked, migration })
+    let migrations = sql::migrations(&plan);
+    Ok(Generated { checked, migrations })
 }
 
 impl Generated {
-    /// Writes the migration, if there is one, and the snapshot.
+    /// Writes the migrations, if there are any, and the snapshot.
     ///
     /// # Errors
     ///
     /// When the folder cannot be written.
     pub fn write(&self, folder: &Folder) -> Result<Option<Written>, FolderError> {
-        let Some((description, migration)) = &self.migration else { return Ok(None) };
-        folder.write(description, migration, &self.checked.schema).map(Some)
+        if self.migrations.is_empty() {
+            return Ok(None);
+        }
+        folder.write(&self.migrations, &self.checked.schema).map(Some)
     }
 }
 

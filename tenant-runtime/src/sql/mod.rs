@@ -1,4 +1,4 @@
-//! SQL text: a plan becomes the text of two files, one that does it and one that undoes it.
+//! SQL text: a plan becomes migrations, each the text of two files, one that does it and one that undoes it.
 
 mod function;
 mod role;
@@ -8,19 +8,35 @@ use std::fmt::Write as _;
 
 use crate::plan::{Actor, Plan, Step};
 
-/// The text of a migration.
+/// A migration: the text of two files, and what they are called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
+    /// A few words for the files' names, such as `add_invoices`.
+    pub description: String,
+    /// Whether the files run in a transaction each. Where they do not, they begin with [`NO_TRANSACTION`], and each holds
+    /// one statement.
+    pub transaction: bool,
     /// Does it.
     pub up: String,
     /// Undoes it.
     pub down: String,
 }
 
-/// Writes a plan as SQL.
+/// The line by which sqlx knows a file that must not run in a transaction; it must be the file's first bytes.
+pub const NO_TRANSACTION: &str = "-- no-transaction\n";
+
+/// Writes a plan as SQL: the migrations in the order in which they are to run, none where there is nothing to do.
 #[must_use]
-pub fn migration(plan: &Plan<'_>) -> Migration {
-    Migration { up: file(plan, Direction::Up), down: file(plan, Direction::Down) }
+pub fn migrations(plan: &Plan<'_>) -> Vec<Migration> {
+    if plan.is_empty() {
+        return Vec::new();
+    }
+    vec![Migration {
+        description: plan.description(),
+        transaction: true,
+        up: file(plan, Direction::Up),
+        down: file(plan, Direction::Down),
+    }]
 }
 
 /// The words by which a generated file is known.

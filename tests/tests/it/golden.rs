@@ -51,7 +51,7 @@ fn schema(tables: &[&'static TableDef]) -> Schema {
 }
 
 fn migration(schema: &Schema) -> Migration {
-    sql::migration(&plan(&Schema::default(), schema).expect("a plan from nothing"))
+    sql::migrations(&plan(&Schema::default(), schema).expect("a plan from nothing")).remove(0)
 }
 
 fn golden(name: &str) -> PathBuf {

@@ -8,6 +8,7 @@ mod coverage;
 mod declarations;
 mod dialect;
 mod findings;
+mod folder;
 mod golden;
 mod hygiene;
 mod isolation;

@@ -33,13 +33,13 @@ pub(super) enum Unfit {
 pub(super) async fn prepare(server: &Server, seed: u64, world: &World) -> Result<PgConnection, Unfit> {
     let models = tenant_runtime::models![].only(world.tables.iter().copied());
     let schema = check(&models).map_err(|findings| Unfit::Refused(shape(&findings.to_string())))?.schema;
-    let migration = sql::migration(&plan(&Schema::default(), &schema).expect("a plan from nothing"));
+    let migrations = sql::migrations(&plan(&Schema::default(), &schema).expect("a plan from nothing"));
     let name = format!("property_{seed}");
     let mut admin = connect(&server.admin_url()).await;
     run(&mut admin, &format!("CREATE DATABASE {name}")).await.expect("a database");
     admin.close().await.expect("closed");
     let mut admin = connect(&server.url("postgres", &name)).await;
-    let mut text = format!("BEGIN;\n{}\nCOMMIT;\n", migration.up);
+    let mut text = format!("BEGIN;\n{}\nCOMMIT;\n", migrations[0].up);
     for row in &world.rows {
         let (columns, values): (Vec<_>, Vec<_>) =
             row.values.iter().map(|(name, value)| (*name, literal(value))).unzip();
