@@ -63,6 +63,8 @@ pub mod roles;
 pub mod session;
 pub mod tenant;
 
+#[cfg(feature = "generate")]
+pub mod audit;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, since each further one links everything again.
 
+mod audit;
 mod boot;
 mod catalog;
 mod command_line;

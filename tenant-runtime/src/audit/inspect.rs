@@ -1,0 +1,69 @@
+//! Reads the live catalog: one query for each area, all of one moment.
+
+use serde::Deserialize;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+use super::catalog::{Catalog, Object, State};
+use crate::{
+    error::{Error, Result},
+    model::schema::Schema,
+};
+
+impl Catalog {
+    /// Reads what a database says about the schemas and roles of a product.
+    ///
+    /// Whatever else is in the database is left out, and costs no time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] when the server cannot be asked, or lets the login not read its catalog.
+    pub async fn read(connection: &mut PgConnection, schema: &Schema) -> Result<Self> {
+        let mut transaction = connection.begin().await?;
+        transaction.execute(BEGIN).await?;
+        let catalog = read(&mut transaction, schema).await?;
+        transaction.rollback().await?;
+        Ok(catalog)
+    }
+}
+
+/// Makes the queries of a transaction see one moment, and write expressions in one way: with every name in full, and by
+/// the server's own settings.
+pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+     SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL quote_all_identifiers = off; \
+     SET LOCAL lock_timeout = '5s'; SET LOCAL row_security = on";
+
+/// Reads the catalog within a transaction that has begun by [`BEGIN`].
+pub(super) async fn read(transaction: &mut PgConnection, schema: &Schema) -> Result<Catalog> {
+    let (schemas, roles) = (schemas(schema), roles(schema));
+    let mut rows: Vec<String> = Vec::new();
+    for query in [include_str!("sql/relations.sql"), include_str!("sql/routines.sql")] {
+        rows.extend(sqlx::query_scalar::<_, String>(query).bind(&schemas).fetch_all(&mut *transaction).await?);
+    }
+    let access = sqlx::query_scalar(include_str!("sql/access.sql")).bind(&schemas).bind(&roles);
+    rows.extend(access.fetch_all(&mut *transaction).await?);
+    rows.extend(sqlx::query_scalar(include_str!("sql/roles.sql")).bind(&roles).fetch_all(&mut *transaction).await?);
+    let facts = rows.iter().map(|row| serde_json::from_str::<Fact>(row).map(|fact| (fact.object, fact.state)));
+    let facts = facts.collect::<Result<_, _>>().map_err(|error| Error::Database(sqlx::Error::Decode(error.into())))?;
+    Ok(Catalog { facts })
+}
+
+/// One row of a query.
+#[derive(Debug, Deserialize)]
+struct Fact {
+    object: Object,
+    state: State,
+}
+
+/// The schemas of a product: of its tables, and of its functions.
+pub(super) fn schemas(schema: &Schema) -> Vec<String> {
+    let functions = schema.functions.keys().map(|name| &name.schema);
+    let mut names: Vec<_> = schema.schemas.iter().chain(functions).map(ToString::to_string).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The roles of a product.
+pub(super) fn roles(schema: &Schema) -> Vec<String> {
+    schema.roles.iter().map(|role| role.name.to_string()).collect()
+}

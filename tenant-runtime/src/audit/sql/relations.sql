@@ -1,0 +1,235 @@
+-- The relations in the schemas $1 and what belongs to each. One row for each fact, as JSON. Those of extensions are
+-- left out. Constraints, indexes and triggers that a partition has from its parent are told by the parent.
+WITH relation AS (
+    SELECT class.*, jsonb_build_array(namespace.nspname, class.relname) AS name
+    FROM pg_class AS class
+    JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE namespace.nspname = ANY ($1)
+      AND class.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+      AND NOT EXISTS (
+          SELECT FROM pg_depend AS depend
+          WHERE depend.classid = 'pg_class'::regclass AND depend.objid = class.oid AND depend.deptype = 'e'
+      )
+),
+-- The names of a relation's columns by their numbers, in the order of the numbers.
+constraint_columns AS (
+    SELECT con.oid, con.contype, con.conname, con.conrelid, relation.name AS relation_name,
+        (
+            SELECT jsonb_agg(attribute.attname ORDER BY key.place)
+            FROM unnest(con.conkey) WITH ORDINALITY AS key (number, place)
+            JOIN pg_attribute AS attribute ON attribute.attrelid = con.conrelid AND attribute.attnum = key.number
+        ) AS columns,
+        (
+            SELECT jsonb_agg(attribute.attname ORDER BY key.place)
+            FROM unnest(con.confkey) WITH ORDINALITY AS key (number, place)
+            JOIN pg_attribute AS attribute ON attribute.attrelid = con.confrelid AND attribute.attnum = key.number
+        ) AS target_columns,
+        (
+            SELECT jsonb_agg(attribute.attname ORDER BY attribute.attname)
+            FROM unnest(con.confdelsetcols) AS key (number)
+            JOIN pg_attribute AS attribute ON attribute.attrelid = con.conrelid AND attribute.attnum = key.number
+        ) AS set_columns
+    FROM relation
+    JOIN pg_constraint AS con ON con.conrelid = relation.oid
+    -- Those of NOT NULL are told by the columns, those of constraint triggers by the triggers.
+    WHERE con.contype NOT IN ('n', 't')
+      AND con.conparentid = 0 AND (con.conislocal OR NOT relation.relispartition)
+),
+index_shape AS (
+    SELECT index.indexrelid, index.indrelid,
+        jsonb_build_object(
+            'method', method.amname,
+            'unique', index.indisunique,
+            'columns', (
+                SELECT jsonb_agg(
+                    COALESCE(attribute.attname, pg_get_indexdef(index.indexrelid, key.place::integer, false))
+                    ORDER BY key.place
+                )
+                FROM unnest(index.indkey::int2[]) WITH ORDINALITY AS key (number, place)
+                LEFT JOIN pg_attribute AS attribute
+                    ON attribute.attrelid = index.indrelid AND attribute.attnum = NULLIF(key.number, 0)
+            ),
+            'included', index.indnatts - index.indnkeyatts,
+            'predicate', pg_get_expr(index.indpred, index.indrelid),
+            'nulls_distinct', NOT index.indnullsnotdistinct,
+            'usable', index.indisvalid AND index.indisready AND index.indislive,
+            -- Ascending, in the columns' collations, by the types' own operators, and without expressions.
+            'plain', index.indexprs IS NULL AND NOT EXISTS (
+                SELECT
+                FROM unnest(index.indclass::oid[], index.indcollation::oid[], index.indoption::int2[], index.indkey::int2[])
+                    AS key (class, collated_by, flags, number)
+                JOIN pg_opclass AS class ON class.oid = key.class
+                JOIN pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = key.number
+                WHERE NOT class.opcdefault OR key.flags <> 0 OR key.collated_by NOT IN (0, attribute.attcollation)
+            )
+        ) AS shape
+    FROM relation
+    JOIN pg_index AS index ON index.indrelid = relation.oid
+    JOIN pg_class AS class ON class.oid = index.indexrelid
+    JOIN pg_am AS method ON method.oid = class.relam
+)
+SELECT jsonb_build_object(
+    'object', jsonb_build_object('relation', relation.name),
+    'state', jsonb_build_object(
+        'kind', CASE relation.relkind
+            WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
+            WHEN 'm' THEN 'materialized view' ELSE 'foreign table'
+        END,
+        'owner', pg_get_userbyid(relation.relowner),
+        -- Foreign keys are checked with the privileges of the owner.
+        'owner_has_all', relation.relacl IS NULL OR NOT EXISTS (
+            SELECT privilege_type FROM aclexplode(acldefault('r', relation.relowner)) WHERE grantee = relation.relowner
+            EXCEPT SELECT privilege_type FROM aclexplode(relation.relacl) WHERE grantee = relation.relowner
+        ),
+        'row_security', relation.relrowsecurity,
+        'forced', relation.relforcerowsecurity,
+        'logged', relation.relpersistence = 'p',
+        'partitioned_by', pg_get_partkeydef(relation.oid),
+        'partition', pg_get_expr(relation.relpartbound, relation.oid),
+        'parents', (
+            SELECT COALESCE(
+                jsonb_agg(jsonb_build_array(parent.relnamespace::regnamespace::name, parent.relname) ORDER BY parent.relname),
+                '[]'
+            )
+            FROM pg_inherits JOIN pg_class AS parent ON parent.oid = pg_inherits.inhparent
+            WHERE pg_inherits.inhrelid = relation.oid
+        ),
+        -- Foreign keys are held by triggers of the server's own, which an administrator can switch off.
+        'references_held', NOT EXISTS (
+            SELECT FROM pg_trigger AS trigger
+            WHERE trigger.tgrelid = relation.oid AND trigger.tgisinternal AND trigger.tgenabled <> 'O'
+        ),
+        'comment', obj_description(relation.oid, 'pg_class')
+    )
+)::text
+FROM relation
+WHERE relation.relkind <> 'S'
+UNION ALL
+SELECT jsonb_build_object(
+    'object', jsonb_build_object('sequence', relation.name),
+    'state', jsonb_build_object('owner', pg_get_userbyid(relation.relowner), 'of', (
+        SELECT jsonb_build_array(owned.name, attribute.attname)
+        FROM pg_depend AS depend
+        JOIN relation AS owned ON owned.oid = depend.refobjid
+        JOIN pg_attribute AS attribute ON attribute.attrelid = owned.oid AND attribute.attnum = depend.refobjsubid
+        WHERE depend.classid = 'pg_class'::regclass AND depend.objid = relation.oid AND depend.deptype = 'i'
+    ))
+)::text
+FROM relation
+WHERE relation.relkind = 'S'
+UNION ALL
+SELECT jsonb_build_object(
+    'object', jsonb_build_object('column', jsonb_build_array(relation.name, attribute.attname)),
+    'state', jsonb_build_object(
+        'type', format_type(attribute.atttypid, attribute.atttypmod),
+        'not_null', attribute.attnotnull AND NOT EXISTS (
+            SELECT FROM pg_constraint AS con
+            WHERE con.conrelid = relation.oid AND con.contype = 'n' AND con.conkey = ARRAY[attribute.attnum]
+              AND NOT con.convalidated
+        ),
+        'default', pg_get_expr(fallback.adbin, fallback.adrelid),
+        'identity', NULLIF(attribute.attidentity::text, ''),
+        'generated', NULLIF(attribute.attgenerated::text, ''),
+        'collation', (
+            SELECT jsonb_build_array(namespace.nspname, rules.collname)
+            FROM pg_type AS type
+            JOIN pg_collation AS rules ON rules.oid = attribute.attcollation
+            JOIN pg_namespace AS namespace ON namespace.oid = rules.collnamespace
+            WHERE type.oid = attribute.atttypid AND type.typcollation <> attribute.attcollation
+        ),
+        'comment', col_description(relation.oid, attribute.attnum)
+    )
+)::text
+FROM relation
+JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+LEFT JOIN pg_attrdef AS fallback ON fallback.adrelid = relation.oid AND fallback.adnum = attribute.attnum
+-- The columns of a partition are those of its parent.
+WHERE relation.relkind <> 'S' AND NOT relation.relispartition
+UNION ALL
+SELECT jsonb_build_object(
+    'object', jsonb_build_object('constraint', jsonb_build_array(con.relation_name, con.conname)),
+    'state', jsonb_strip_nulls(jsonb_build_object(
+        'kind', CASE con.contype
+            WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'c' THEN 'check' WHEN 'f' THEN 'foreign key'
+            ELSE 'exclude'
+        END,
+        -- A check says its columns itself.
+        'columns', CASE WHEN con.contype <> 'c' THEN con.columns END,
+        'condition', pg_get_expr(entry.conbin, entry.conrelid),
+        'target', CASE WHEN con.contype = 'f' THEN jsonb_build_array(target_schema.nspname, target.relname) END,
+        'target_columns', con.target_columns,
+        'on_delete', CASE WHEN con.contype = 'f' THEN entry.confdeltype END,
+        'on_delete_set', con.set_columns,
+        'on_update', CASE WHEN con.contype = 'f' THEN entry.confupdtype END,
+        'match', CASE WHEN con.contype = 'f' THEN entry.confmatchtype END,
+        'deferrable', entry.condeferrable,
+        'valid', entry.convalidated,
+        -- Since PostgreSQL 18 a constraint can be there and not be held.
+        'enforced', COALESCE((to_jsonb(entry) ->> 'conenforced')::boolean, true),
+        'temporal', COALESCE((to_jsonb(entry) ->> 'conperiod')::boolean, false),
+        'inherited', NOT entry.connoinherit OR con.contype <> 'c',
+        'index', CASE WHEN con.contype IN ('p', 'u', 'x') THEN shape.shape END
+    ))
+)::text
+FROM constraint_columns AS con
+JOIN pg_constraint AS entry ON entry.oid = con.oid
+LEFT JOIN pg_class AS target ON target.oid = entry.confrelid
+LEFT JOIN pg_namespace AS target_schema ON target_schema.oid = target.relnamespace
+LEFT JOIN index_shape AS shape ON shape.indexrelid = entry.conindid
+UNION ALL
+SELECT jsonb_build_object(
+    'object', jsonb_build_object('index', jsonb_build_array(relation.name, class.relname)),
+    'state', shape.shape
+)::text
+FROM index_shape AS shape
+JOIN relation ON relation.oid = shape.indrelid
+JOIN pg_class AS class ON class.oid = shape.indexrelid
+WHERE NOT class.relispartition
+  AND NOT EXISTS (SELECT FROM pg_constraint AS con WHERE con.conindid = shape.indexrelid AND con.contype IN ('p', 'u', 'x'))
+UNION ALL
+SELECT jsonb_build_object(
+    'object', jsonb_build_object('policy', jsonb_build_array(relation.name, policy.polname)),
+    'state', jsonb_build_object(
+        'permissive', policy.polpermissive,
+        'command', CASE policy.polcmd
+            WHEN '*' THEN 'ALL' WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' ELSE 'DELETE'
+        END,
+        -- NULL stands for PUBLIC.
+        'roles', (
+            SELECT jsonb_agg(CASE WHEN role <> 0 THEN pg_get_userbyid(role) END ORDER BY pg_get_userbyid(role))
+            FROM unnest(policy.polroles) AS role
+        ),
+        'using', pg_get_expr(policy.polqual, policy.polrelid),
+        'check', pg_get_expr(policy.polwithcheck, policy.polrelid),
+        'comment', obj_description(policy.oid, 'pg_policy')
+    )
+)::text
+FROM relation
+JOIN pg_policy AS policy ON policy.polrelid = relation.oid
+UNION ALL
+SELECT jsonb_build_object(
+    'object', jsonb_build_object('trigger', jsonb_build_array(relation.name, trigger.tgname)),
+    'state', jsonb_build_object(
+        'function', jsonb_build_array(function_schema.nspname, function.proname),
+        -- Bits: 1 each row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate, 64 instead.
+        'events', trigger.tgtype,
+        'constraint', trigger.tgconstraint <> 0,
+        'deferred', trigger.tgdeferrable AND trigger.tginitdeferred,
+        'enabled', trigger.tgenabled,
+        'narrowed', trigger.tgqual IS NOT NULL OR trigger.tgattr <> '' OR trigger.tgnargs > 0
+            OR trigger.tgnewtable IS NOT NULL OR trigger.tgoldtable IS NOT NULL
+    )
+)::text
+FROM relation
+JOIN pg_trigger AS trigger ON trigger.tgrelid = relation.oid
+JOIN pg_proc AS function ON function.oid = trigger.tgfoid
+JOIN pg_namespace AS function_schema ON function_schema.oid = function.pronamespace
+WHERE NOT trigger.tgisinternal AND trigger.tgparentid = 0
+UNION ALL
+SELECT jsonb_build_object(
+    'object', jsonb_build_object('rule', jsonb_build_array(relation.name, rule.rulename)),
+    'state', jsonb_build_object('definition', pg_get_ruledef(rule.oid))
+)::text
+FROM relation
+JOIN pg_rewrite AS rule ON rule.ev_class = relation.oid
+WHERE rule.rulename <> '_RETURN'
