@@ -96,7 +96,7 @@ ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO PUBLIC;
 SET LOCAL ROLE app_definer;
 
 -- Functions in app_auth ---------------------------------------------------------------------------
-DROP FUNCTION app_auth.sign_up(text, text);
+DROP FUNCTION app_auth.sign_up(text, text, text);
 DROP FUNCTION app_auth.remove_member(uuid);
 DROP FUNCTION app_auth.my_organizations();
 DROP FUNCTION app_auth.keep_manager();
@@ -108,6 +108,15 @@ DROP SCHEMA app_auth;
 ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON ROUTINES TO PUBLIC;
 
 RESET ROLE;
+
+-- Timeouts of app_service -------------------------------------------------------------------------
+DO $timeouts$
+BEGIN
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET statement_timeout', 'app_service', current_database());
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET lock_timeout', 'app_service', current_database());
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET idle_in_transaction_session_timeout', 'app_service', current_database());
+END
+$timeouts$;
 
 -- The database ------------------------------------------------------------------------------------
 -- What PUBLIC lost stays lost: undoing a migration opens no door.

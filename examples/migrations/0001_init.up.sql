@@ -107,6 +107,16 @@ BEGIN
 END
 $lock$;
 
+-- Timeouts of app_service -------------------------------------------------------------------------
+-- A statement that runs or waits too long is ended, and so is a transaction in which nothing happens. 0 is for ever.
+DO $timeouts$
+BEGIN
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET statement_timeout = %L', 'app_service', current_database(), '30s');
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET lock_timeout = %L', 'app_service', current_database(), '5s');
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET idle_in_transaction_session_timeout = %L', 'app_service', current_database(), '60s');
+END
+$timeouts$;
+
 -- Schema app_auth ---------------------------------------------------------------------------------
 CREATE SCHEMA app_auth AUTHORIZATION app_definer;
 
@@ -295,19 +305,19 @@ $function$;
 COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the tenant in the context; for those who manage members, and for oneself.';
 GRANT EXECUTE ON FUNCTION app_auth.remove_member(uuid) TO app_viewer;
 
-CREATE FUNCTION app_auth.sign_up(p_email text, p_full_name text) RETURNS uuid
+CREATE FUNCTION app_auth.sign_up(p_email text, p_full_name text, p_password_hash text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_variable
 DECLARE
     user_key uuid;
 BEGIN
-    INSERT INTO app.users (email, full_name) VALUES (p_email, p_full_name) RETURNING id INTO user_key;
+    INSERT INTO app.users (email, full_name, password_hash) VALUES (p_email, p_full_name, p_password_hash) RETURNING id INTO user_key;
     RETURN user_key;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.sign_up(text, text) IS 'Adds a user, who is a member of no tenant yet.';
-GRANT EXECUTE ON FUNCTION app_auth.sign_up(text, text) TO app_visitor;
+COMMENT ON FUNCTION app_auth.sign_up(text, text, text) IS 'Adds a user, who is a member of no tenant yet.';
+GRANT EXECUTE ON FUNCTION app_auth.sign_up(text, text, text) TO app_visitor;
 
 RESET ROLE;
 
@@ -421,10 +431,11 @@ ALTER TABLE app.projects FORCE ROW LEVEL SECURITY;
 
 -- Table app.users ---------------------------------------------------------------------------------
 CREATE TABLE app.users (
-    id         uuid        NOT NULL DEFAULT gen_random_uuid(),
-    email      text        NOT NULL,
-    full_name  text,
-    created_at timestamptz NOT NULL DEFAULT now(),
+    id            uuid        NOT NULL DEFAULT gen_random_uuid(),
+    email         text        NOT NULL,
+    full_name     text,
+    password_hash text,
+    created_at    timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT users_email_key UNIQUE (email)
 );
@@ -434,6 +445,7 @@ It belongs to no tenant: an organization sees the users who are its members.';
 COMMENT ON COLUMN app.users.id IS 'The person''s key.';
 COMMENT ON COLUMN app.users.email IS 'Where the person gets mail.';
 COMMENT ON COLUMN app.users.full_name IS 'How the person is called.';
+COMMENT ON COLUMN app.users.password_hash IS 'The hash of the password. No role reads it; who signs people in asks a function that compares.';
 COMMENT ON COLUMN app.users.created_at IS 'When the person signed up.';
 
 ALTER TABLE app.users ENABLE ROW LEVEL SECURITY;
@@ -805,6 +817,6 @@ COMMENT ON POLICY definer_insert ON app.users IS 'The functions in app_auth may 
 
 GRANT SELECT (id, email, full_name, created_at) ON app.users TO app_viewer;
 GRANT SELECT (id) ON app.users TO app_definer;
-GRANT INSERT (email, full_name) ON app.users TO app_definer;
+GRANT INSERT (email, full_name, password_hash) ON app.users TO app_definer;
 
 RESET ROLE;

@@ -38,6 +38,9 @@ pub struct User {
     pub email: String,
     /// How the person is called.
     pub full_name: Option<String>,
+    /// The hash of the password. No role reads it; who signs people in asks a function that compares.
+    #[tenant(select = "nobody")]
+    pub password_hash: Option<String>,
     /// When the person signed up.
     #[tenant(default = "now()")]
     pub created_at: DateTime<Utc>,

@@ -236,6 +236,11 @@ impl FieldAttrs {
     }
 }
 
+/// Says whether what stands in place of a column's role means that nobody may.
+pub(crate) fn is_nobody(role: &Path) -> bool {
+    role.is_ident("Nobody")
+}
+
 /// Joins the lines of the doc comments.
 pub(crate) fn doc(attrs: &[Attribute]) -> String {
     let lines = attrs.iter().filter_map(|attr| match &attr.meta {

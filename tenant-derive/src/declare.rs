@@ -6,6 +6,7 @@ use syn::{LitInt, LitStr, Path, ext::IdentExt as _, spanned::Spanned as _};
 
 use crate::{
     ast::{Field, Part, Table},
+    attr::is_nobody,
     item::FieldList,
     name,
 };
@@ -192,12 +193,19 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
             set.push(quote!(#key: true));
         }
     }
-    if let Some(role) = &attrs.select {
+    for (key, role) in [("select", &attrs.select), ("insert", &attrs.insert), ("update", &attrs.update)] {
+        if role.as_ref().is_some_and(is_nobody) {
+            let key = format_ident!("{key}");
+            set.push(quote!(#key: ::core::option::Option::Some(__rt::NOBODY)));
+        }
+    }
+    let somebody = |role: &&Path| !is_nobody(role);
+    if let Some(role) = attrs.select.as_ref().filter(somebody) {
         let needs = quote_spanned!(role.span()=> <Self as __rt::ColumnAt<#index>>::Needs);
         set.push(quote_spanned!(role.span()=> select: __rt::role::<#needs, #tenancy>()));
     }
     for (key, role) in [("insert", &attrs.insert), ("update", &attrs.update)] {
-        if let Some(role) = role {
+        if let Some(role) = role.as_ref().filter(somebody) {
             let key = format_ident!("{key}");
             set.push(quote_spanned!(role.span()=> #key: __rt::role::<#role, #tenancy>()));
         }
@@ -230,6 +238,7 @@ pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
     let columns = table.columns().enumerate().map(|(i, field)| {
         let (ty, i) = (field.ty, Literal::usize_unsuffixed(i));
         let needs = match (&field.attrs.select, &table.attrs.select) {
+            (Some(role), _) if is_nobody(role) => quote!(__rt::Nobody),
             (Some(role), _) => role.to_token_stream(),
             (None, Some(_)) => quote!(<Self as __rt::Select>::SelectRole),
             (None, None) => quote!(()),
@@ -244,7 +253,7 @@ pub(crate) fn row_needs(table: &Table<'_>) -> TokenStream {
     let mut roles: Vec<String> = Vec::new();
     let only = quote!(__rt::Only<<Self as __rt::Select>::SelectRole>);
     table.columns().enumerate().fold(only, |needs, (i, field)| {
-        let Some(role) = &field.attrs.select else { return needs };
+        let Some(role) = field.attrs.select.as_ref().filter(|role| !is_nobody(role)) else { return needs };
         let text = role.to_token_stream().to_string();
         if roles.contains(&text) {
             return needs;

@@ -6,6 +6,7 @@ use syn::{Path, spanned::Spanned as _};
 
 use crate::{
     ast::{Field, Making, Part, Table},
+    attr::is_nobody,
     declare::{self, stored},
 };
 
@@ -110,7 +111,8 @@ fn select_impl(table: &Table<'_>, role: &Path) -> TokenStream {
     let ident = table.ident;
     let fields = table.fields.iter().map(|field| {
         let Field { ident, ty, .. } = field;
-        let value = if field.part == Part::Skipped {
+        let is_unread = field.part == Part::Skipped || field.attrs.select.as_ref().is_some_and(is_nobody);
+        let value = if is_unread {
             quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default())
         } else {
             let stored = stored(field);

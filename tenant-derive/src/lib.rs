@@ -96,7 +96,7 @@ mod view;
 /// | `unique`, `index` | The column is unique, or indexed; within the tenant on a tenant's table. |
 /// | `sql_type = "citext"` | The column's type, where the field's type does not say it. |
 /// | `check = "length(name) > 0"` | A condition that every row keeps, an SQL expression. |
-/// | `select`, `insert`, `update` | The least role that may do it to this column, one above the table's. A column with an `insert` role is not in `NewProject`, one with an `update` role not in `ProjectChanges`; who may not read it reads the others through a [`TenantView`]. |
+/// | `select`, `insert`, `update` | The least role that may do it to this column, one above the table's. A column with an `insert` role is not in `NewProject`, one with an `update` role not in `ProjectChanges`; who may not read it reads the others through a [`TenantView`]. `"nobody"` closes the column to every role: a field with `select = "nobody"`, such as the hash of a password, is read as `Default::default()`. |
 /// | `skip` | No column; read as `Default::default()`. |
 #[proc_macro_derive(TenantTable, attributes(tenant))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
@@ -219,6 +219,9 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 /// | `schema: "app"` | The schema of the tables that name none; `app` if left out. |
 /// | `org_setting`, `user_setting` | The settings that carry the context; `app.organization_id` and `app.user_id` if left out. |
 /// | `connection_limit: 50` | How many connections the app's login may hold. |
+/// | `statement_timeout: 30` | For how many seconds a statement of the app may run; 30 if left out, and 0 is for ever. |
+/// | `lock_timeout: 5` | For how many seconds a statement may wait for a lock; 5 if left out. |
+/// | `idle_in_transaction_timeout: 60` | For how many seconds a transaction may stay open while nothing runs in it; 60 if left out. |
 /// | `crate: path` | Where `tenant_runtime` is found, if not at `::tenant_runtime`. |
 #[proc_macro]
 pub fn tenancy(input: TokenStream) -> TokenStream {

@@ -13,11 +13,30 @@ use syn::{
 use crate::{diag::Diag, name};
 
 /// The keys that a declaration may hold.
-const KEYS: [&str; 9] =
-    ["key", "user", "schema", "role_prefix", "org_setting", "user_setting", "connection_limit", "roles", "crate"];
+const KEYS: [&str; 12] = [
+    "key",
+    "user",
+    "schema",
+    "role_prefix",
+    "org_setting",
+    "user_setting",
+    "connection_limit",
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_timeout",
+    "roles",
+    "crate",
+];
+
+/// How long a session may hold the server up, in seconds, by the key and as what a tenancy has that does not say it.
+const TIMEOUTS: [(&str, u32); 3] =
+    [("statement_timeout", 30), ("lock_timeout", 5), ("idle_in_transaction_timeout", 60)];
 
 /// The roles that the generator makes itself, under the same prefix.
 const OWN_ROLES: [&str; 4] = ["owner", "definer", "visitor", "service"];
+
+/// What a column says in place of a role.
+pub(crate) const NOBODY: &str = "nobody";
 
 /// Expands `tenancy! { … }`.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
@@ -70,7 +89,9 @@ impl Parse for Declared {
             let value = match key.to_string().as_str() {
                 "key" | "user" => Value::Type(body.parse()?),
                 "schema" | "role_prefix" | "org_setting" | "user_setting" => Value::Text(body.parse()?),
-                "connection_limit" => Value::Number(body.parse()?),
+                "connection_limit" | "statement_timeout" | "lock_timeout" | "idle_in_transaction_timeout" => {
+                    Value::Number(body.parse()?)
+                }
                 "crate" => Value::Crate(body.parse()?),
                 "roles" => {
                     let roles;
@@ -116,6 +137,7 @@ struct Tenancy<'a> {
     org_setting: String,
     user_setting: String,
     connection_limit: u16,
+    timeouts: [u32; 3],
     roles: &'a [RoleDecl],
     runtime: TokenStream,
 }
@@ -124,6 +146,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
     let (mut key, mut user, mut limit, mut roles, mut runtime) = (None, None, 50, None, quote!(::tenant_runtime));
     let (mut schema, mut prefix) = ("app".to_owned(), default_prefix());
     let (mut org_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
+    let mut timeouts = TIMEOUTS.map(|(_, seconds)| seconds);
     for (index, (name, value)) in declared.entries.iter().enumerate() {
         if declared.entries[..index].iter().any(|(earlier, _)| earlier == name) {
             diag.error(name, format!("`{name}` stands twice"), "leave one of them out");
@@ -139,6 +162,18 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
                 Ok(parsed) if parsed > 0 => limit = parsed,
                 _ => diag.error(number, "no number of connections", "write a number from 1 to 65535"),
             },
+            (key, Value::Number(number)) => {
+                let at = TIMEOUTS.iter().position(|(name, _)| *name == key);
+                // PostgreSQL counts them in milliseconds, in 31 bits.
+                match (number.base10_parse::<u32>(), at) {
+                    (Ok(seconds), Some(at)) if seconds <= 2_147_483 => timeouts[at] = seconds,
+                    _ => diag.error(
+                        number,
+                        "no number of seconds",
+                        "write a number from 0, which is for ever, to 2147483",
+                    ),
+                }
+            }
             ("roles", Value::Roles(list)) => roles = Some(list.as_slice()),
             ("crate", Value::Crate(path)) => runtime = quote!(#path),
             _ => {
@@ -171,6 +206,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
         org_setting,
         user_setting,
         connection_limit: limit,
+        timeouts,
         roles: roles?,
         runtime,
     })
@@ -187,6 +223,13 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
             diag.error(
                 &role.ident,
                 format!("the generator makes a database role `{prefix}{label}` itself"),
+                "give the role another name",
+            );
+        }
+        if label == NOBODY {
+            diag.error(
+                &role.ident,
+                "`nobody` is no role: columns say so of what no role may",
                 "give the role another name",
             );
         }
@@ -250,8 +293,8 @@ fn listed(names: &[&str]) -> String {
 
 impl Tenancy<'_> {
     fn tokens(&self) -> TokenStream {
-        let Self { declared, key, user, schema, prefix, org_setting, user_setting, connection_limit, roles, runtime } =
-            self;
+        let Self { declared, key, user, schema, prefix, org_setting, user_setting, connection_limit, .. } = self;
+        let Self { timeouts: [statement, lock, idle], roles, runtime, .. } = self;
         let Declared { attrs, vis, ident, .. } = declared;
         let defs = roles.iter().map(|role| {
             let (name, includes) = (label(&role.ident), role.includes.iter().map(label));
@@ -275,6 +318,11 @@ impl Tenancy<'_> {
                     org_setting: #org_setting,
                     user_setting: #user_setting,
                     connection_limit: #connection_limit,
+                    timeouts: #runtime::__private::TimeoutsDef {
+                        statement: #statement,
+                        lock: #lock,
+                        idle_in_transaction: #idle,
+                    },
                     roles: &[#(#defs),*],
                 };
             }

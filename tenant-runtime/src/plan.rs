@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     diff::{Change, diff},
     ident::Ident,
-    model::schema::{ForeignKey, Function, QualifiedName, Role, Schema, Table},
+    model::{
+        def::TimeoutsDef,
+        schema::{ForeignKey, Function, QualifiedName, Role, RoleKind, Schema, Table},
+    },
 };
 
 /// Ordered steps from one schema to another.
@@ -57,6 +60,13 @@ pub enum Step<'s> {
     LockDatabase {
         /// The login, which alone may connect.
         login: &'s Ident,
+    },
+    /// Says how long the app's sessions may hold the server up.
+    SetTimeouts {
+        /// The login.
+        login: &'s Ident,
+        /// The timeouts.
+        timeouts: TimeoutsDef,
     },
     /// Makes a schema.
     CreateSchema {
@@ -112,7 +122,10 @@ impl Step<'_> {
     #[must_use]
     pub fn actor(&self) -> Actor<'_> {
         match self {
-            Self::CreateRoles { .. } | Self::LockDatabase { .. } | Self::CreateSchema { .. } => Actor::Administrator,
+            Self::CreateRoles { .. }
+            | Self::LockDatabase { .. }
+            | Self::SetTimeouts { .. }
+            | Self::CreateSchema { .. } => Actor::Administrator,
             Self::CreateFunctions { definer, .. } => Actor::Definer(definer),
             Self::OpenSchema { .. }
             | Self::LockDefaults
@@ -165,7 +178,10 @@ pub fn plan<'s>(before: &'s Schema, after: &'s Schema) -> Result<Plan<'s>, Unpla
     let mut steps = Vec::new();
     if from_nothing {
         steps.push(Step::CreateRoles { roles: &after.roles });
-        steps.extend(after.login().map(|login| Step::LockDatabase { login: &login.name }));
+        if let Some(Role { name: login, kind: RoleKind::Login { timeouts, .. } }) = after.login() {
+            steps.push(Step::LockDatabase { login });
+            steps.push(Step::SetTimeouts { login, timeouts: *timeouts });
+        }
     }
     if from_nothing && let (Some(definer), Some((name, _))) = (after.definer(), after.functions.first_key_value()) {
         let (definer, schema) = (&definer.name, &name.schema);

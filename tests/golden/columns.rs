@@ -15,4 +15,8 @@ pub struct Employee {
     pub salary: Option<i64>,
     #[tenant(default = "false", insert = "admin", update = "admin")]
     pub gone: bool,
+    #[tenant(select = "nobody")]
+    pub pin_hash: Option<String>,
+    #[tenant(default = "0", insert = "nobody", update = "nobody")]
+    pub badge: i32,
 }

@@ -104,6 +104,16 @@ BEGIN
 END
 $lock$;
 
+-- Timeouts of app_service -------------------------------------------------------------------------
+-- A statement that runs or waits too long is ended, and so is a transaction in which nothing happens. 0 is for ever.
+DO $timeouts$
+BEGIN
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET statement_timeout = %L', 'app_service', current_database(), '30s');
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET lock_timeout = %L', 'app_service', current_database(), '5s');
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET idle_in_transaction_session_timeout = %L', 'app_service', current_database(), '60s');
+END
+$timeouts$;
+
 -- Schema app --------------------------------------------------------------------------------------
 CREATE SCHEMA app AUTHORIZATION app_owner;
 
@@ -124,6 +134,8 @@ CREATE TABLE app.employees (
     phone           text,
     salary          bigint,
     gone            boolean NOT NULL DEFAULT false,
+    pin_hash        text,
+    badge           integer NOT NULL DEFAULT 0,
     CONSTRAINT employees_pkey PRIMARY KEY (id)
 );
 CREATE INDEX employees_organization_id_id_idx ON app.employees (organization_id, id);
@@ -150,12 +162,12 @@ CREATE POLICY update_rows ON app.employees AS PERMISSIVE FOR UPDATE TO app_membe
     WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY update_rows ON app.employees IS 'The role member, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
 
-GRANT SELECT (id, organization_id, name, gone) ON app.employees TO app_viewer;
+GRANT SELECT (id, organization_id, name, gone, badge) ON app.employees TO app_viewer;
 GRANT SELECT (phone) ON app.employees TO app_member;
 GRANT SELECT (salary) ON app.employees TO app_admin;
-GRANT INSERT (organization_id, name, phone) ON app.employees TO app_member;
+GRANT INSERT (organization_id, name, phone, pin_hash) ON app.employees TO app_member;
 GRANT INSERT (salary, gone) ON app.employees TO app_admin;
-GRANT UPDATE (name, phone) ON app.employees TO app_member;
+GRANT UPDATE (name, phone, pin_hash) ON app.employees TO app_member;
 GRANT UPDATE (salary, gone) ON app.employees TO app_admin;
 
 RESET ROLE;

@@ -104,6 +104,16 @@ BEGIN
 END
 $lock$;
 
+-- Timeouts of app_service -------------------------------------------------------------------------
+-- A statement that runs or waits too long is ended, and so is a transaction in which nothing happens. 0 is for ever.
+DO $timeouts$
+BEGIN
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET statement_timeout = %L', 'app_service', current_database(), '30s');
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET lock_timeout = %L', 'app_service', current_database(), '5s');
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET idle_in_transaction_session_timeout = %L', 'app_service', current_database(), '60s');
+END
+$timeouts$;
+
 -- Schema app --------------------------------------------------------------------------------------
 CREATE SCHEMA app AUTHORIZATION app_owner;
 

@@ -23,6 +23,15 @@ ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO PUBLIC;
 
 RESET ROLE;
 
+-- Timeouts of app_service -------------------------------------------------------------------------
+DO $timeouts$
+BEGIN
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET statement_timeout', 'app_service', current_database());
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET lock_timeout', 'app_service', current_database());
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET idle_in_transaction_session_timeout', 'app_service', current_database());
+END
+$timeouts$;
+
 -- The database ------------------------------------------------------------------------------------
 -- What PUBLIC lost stays lost: undoing a migration opens no door.
 DO $lock$

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     ident::Ident,
     model::{
-        def::{ColumnDef, ScopeDef, TableDef},
+        def::{ColumnDef, NOBODY, ScopeDef, TableDef},
         schema::{Command, Grant, Policy},
     },
 };
@@ -135,18 +135,25 @@ fn grants(
 fn is_written(def: &TableDef, tenant: Option<&ColumnDef>, column: &ColumnDef, command: Command) -> bool {
     let is_tenant = tenant.is_some_and(|tenant| tenant.name == column.name);
     let from_context = is_tenant || def.owner == Some(column.name);
-    let of_parent = matches!(def.scope, ScopeDef::Parent { column: parent } if parent == column.name);
     match command {
         Command::Select => true,
         // A key that the database makes stays out: to choose one would tell whether another tenant has it.
         Command::Insert => from_context || column.supplied,
-        // What says whose row it is stays as it was.
-        Command::Update => !from_context && !column.id && !of_parent,
+        Command::Update => is_changed(def, column),
         Command::Delete => false,
     }
 }
 
-fn role(def: &TableDef, command: Command) -> Option<&'static str> {
+/// Says whether an UPDATE may change a column at all: what says whose row it is stays as it was.
+pub(super) fn is_changed(def: &TableDef, column: &ColumnDef) -> bool {
+    let of_tenant = match def.scope {
+        ScopeDef::Tenant { column } | ScopeDef::Parent { column } => Some(column),
+        ScopeDef::Shared { .. } | ScopeDef::Global => None,
+    };
+    of_tenant != Some(column.name) && def.owner != Some(column.name) && !column.id
+}
+
+pub(super) fn role(def: &TableDef, command: Command) -> Option<&'static str> {
     match command {
         Command::Select => def.select,
         Command::Insert => def.insert,
@@ -155,7 +162,7 @@ fn role(def: &TableDef, command: Command) -> Option<&'static str> {
     }
 }
 
-fn own_role(def: &TableDef, command: Command) -> Option<&'static str> {
+pub(super) fn own_role(def: &TableDef, command: Command) -> Option<&'static str> {
     match command {
         Command::Select | Command::Insert => None,
         Command::Update => def.update_own,
@@ -175,6 +182,7 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
         })
     };
     let of_columns = def.columns.iter().flat_map(|column| [column.select, column.insert, column.update]).flatten();
+    let of_columns = of_columns.filter(|name| *name != NOBODY);
     let unknown: BTreeSet<_> =
         roles().map(|(_, role)| role).chain(of_columns).filter(|name| !tenancy.tiers.contains_key(name)).collect();
     for name in unknown {
@@ -227,7 +235,8 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
     }
     for column in def.columns {
         let wider = [(column.select, def.select), (column.insert, def.insert), (column.update, def.update)];
-        for (own, table) in wider.into_iter().filter_map(|(own, table)| Some((own?, table))) {
+        let named = wider.into_iter().filter_map(|(own, table)| Some((own.filter(|own| *own != NOBODY)?, table)));
+        for (own, table) in named {
             // Who has the column without the table could not reach the row in which it stands.
             if !table.is_some_and(|table| tenancy.includes(own, table)) {
                 findings.error(

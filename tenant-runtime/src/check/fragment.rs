@@ -32,6 +32,20 @@ pub(crate) fn data_type(text: &str) -> Result<Expression, String> {
     whole(text, |parser| parser.parse_data_type().map(drop))
 }
 
+/// A condition of a policy that passed, with what it names.
+#[derive(Debug)]
+pub(super) struct Condition {
+    pub(super) expression: Expression,
+    /// The tables that its sub-queries read.
+    pub(super) relations: Vec<String>,
+    /// The columns, with what stands before the dot where there is one.
+    pub(super) columns: Vec<(Option<String>, String)>,
+    /// What must hold all together, one by one.
+    pub(super) parts: Vec<String>,
+    /// Whether it asks who the user is.
+    pub(super) asks_caller: bool,
+}
+
 /// Takes text that is exactly one condition of a policy, in which `caller()` stands for the user in the context.
 ///
 /// It is deny by default: columns, constants, operators, a list of functions that depend on nothing but their arguments,
@@ -40,7 +54,7 @@ pub(crate) fn data_type(text: &str) -> Result<Expression, String> {
 /// # Errors
 ///
 /// With a sentence fragment that says what is wrong, and what to write instead.
-pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> bool) -> Result<Expression, Refusal> {
+pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> bool) -> Result<Condition, Refusal> {
     const PLAINLY: &str = "write one condition on the row's columns; `caller()` is the user in the context";
     let plainly = |error| (error, PLAINLY.to_owned());
     expression(text).map_err(plainly)?;
@@ -49,11 +63,29 @@ pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> 
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_expr())
         .map_err(|error| plainly(format!("is not SQL: {error}")))?;
-    let mut judge = Judge { protected, wrong: None };
+    let mut judge = Judge { protected, wrong: None, relations: Vec::new(), columns: Vec::new() };
     let _ = parsed.visit(&mut judge);
-    match judge.wrong {
-        Some(wrong) => Err(wrong),
-        None => Ok(Expression::trusted(with_caller(text, caller).map_err(plainly)?)),
+    if let Some(wrong) = judge.wrong {
+        return Err(wrong);
+    }
+    let expression = Expression::trusted(with_caller(text, caller).map_err(plainly)?);
+    let mut parts = Vec::new();
+    conjuncts(&parsed, &mut parts);
+    let asks_caller = holds(&parsed, |inner| match inner {
+        Expr::Function(function) => function.name.to_string().eq_ignore_ascii_case("caller"),
+        _ => false,
+    });
+    Ok(Condition { expression, relations: judge.relations, columns: judge.columns, parts, asks_caller })
+}
+
+fn conjuncts(expr: &Expr, out: &mut Vec<String>) {
+    match expr {
+        Expr::Nested(inner) => conjuncts(inner, out),
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            conjuncts(left, out);
+            conjuncts(right, out);
+        }
+        other => out.push(other.to_string()),
     }
 }
 
@@ -90,6 +122,8 @@ const FUNCTIONS: [&str; 22] = [
 struct Judge<'a> {
     protected: &'a dyn Fn(&str) -> bool,
     wrong: Option<Refusal>,
+    relations: Vec<String>,
+    columns: Vec<(Option<String>, String)>,
 }
 
 /// A row that the policies of the other table hide would count as one that is not there, and so let rows through.
@@ -106,6 +140,16 @@ impl Visitor for Judge<'_> {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Identifier(name) => self.columns.push((None, name.value.clone())),
+            Expr::CompoundIdentifier(names) => {
+                let mut names = names.iter().rev().map(|name| name.value.clone());
+                if let Some(column) = names.next() {
+                    self.columns.push((names.next(), column));
+                }
+            }
+            _ => {}
+        }
         let wrong = match expr {
             Expr::Function(function) => {
                 let name = function.name.to_string().to_lowercase();
@@ -120,6 +164,7 @@ impl Visitor for Judge<'_> {
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
         let name = relation.to_string();
+        self.relations.push(name.clone());
         let wrong = !(self.protected)(&name);
         let help = "name a tenant table with its schema, such as `app.projects`: any other shows every tenant the same";
         self.stop(wrong.then(|| (format!("reads `{name}`, which is not the full name of a tenant table"), help.into())))

@@ -1,15 +1,19 @@
 //! Rules about rows: which of them a command may touch, as conditions that policies put together.
 
+use std::collections::BTreeSet;
+
 use super::{
-    Known, column_ident,
-    finding::{Findings, field_place, place},
-    fragment,
+    Known,
+    access::{is_changed, own_role, role},
+    column_ident,
+    finding::{Finding, Findings, Severity, field_place, place},
+    fragment::{self, Condition},
     membership::Membership,
     row_id,
     tenancy::Tenancy,
 };
 use crate::model::{
-    def::{ColumnDef, ScopeDef, SqlType, TableDef},
+    def::{ColumnDef, NOBODY, RuleDef, ScopeDef, SqlType, TableDef},
     schema::{Command, Expression},
 };
 
@@ -236,28 +240,114 @@ fn rules(
     findings: &mut Findings,
 ) -> Vec<(Command, bool, Expression)> {
     let user = Expression::in_context(tenancy.def.user_setting, &tenancy.user_type);
-    let protected = |name: &str| {
-        known.by_qualified_name.iter().any(|(known, def)| {
-            // With its schema: without, it would be whatever table the search_path of who migrates comes upon.
-            def.scope != ScopeDef::Global && (known.to_string() == name || known.quoted() == name)
-        })
-    };
+    let protected = |name: &str| known_as(known, name).is_some_and(|def| def.scope != ScopeDef::Global);
     let mut rules = Vec::new();
+    let mut conditions = Vec::new();
     for rule in def.rules {
         let Some(command) = Command::ALL.into_iter().find(|command| command.attribute() == rule.command) else {
             continue;
         };
         match fragment::rule(rule.condition, &user, &protected) {
-            Ok(condition) => rules.push((command, rule.check, condition)),
+            Ok(condition) => {
+                readable(def, rule, command, &condition, known, tenancy, findings);
+                rules.push((command, rule.check, condition.expression.clone()));
+                conditions.push((rule, condition));
+            }
             Err((error, help)) => {
-                let clause = if rule.check { "check" } else { "using" };
-                findings.error(
-                    place(def),
-                    format!("the condition `{clause}({} = {:?})` {error}", rule.command, rule.condition),
-                    help,
-                );
+                findings.error(place(def), format!("the condition {} {error}", shown(rule)), help);
             }
         }
     }
+    stays_visible(def, &conditions, findings);
     rules
+}
+
+/// A condition as the attribute says it.
+fn shown(rule: &RuleDef) -> String {
+    let clause = if rule.check { "check" } else { "using" };
+    format!("`{clause}({} = {:?})`", rule.command, rule.condition)
+}
+
+/// Finds a table by its name in a condition. With its schema: without, it would be whatever table the search_path of who
+/// migrates comes upon.
+fn known_as<'k>(known: &'k Known, name: &str) -> Option<&'k TableDef> {
+    let mut tables = known.by_qualified_name.iter();
+    tables.find(|(known, _)| known.to_string() == name || known.quoted() == name).map(|(_, def)| *def)
+}
+
+/// Makes sure that whoever runs a command may read what its condition asks: it asks with the rights of whoever runs it, and
+/// without them the command would always fail.
+fn readable(
+    def: &TableDef,
+    rule: &RuleDef,
+    command: Command,
+    condition: &Condition,
+    known: &Known,
+    tenancy: &Tenancy,
+    findings: &mut Findings,
+) {
+    let is_own = |name: &str| def.columns.iter().any(|column| column.name == name);
+    let of_others = |(table, column): &&(Option<String>, String)| match table {
+        Some(table) => table != def.name.table,
+        None => !is_own(column),
+    };
+    let asked: Vec<_> = condition.columns.iter().filter(of_others).map(|(_, column)| column.as_str()).collect();
+    for other in condition.relations.iter().filter_map(|name| known_as(known, name)) {
+        let columns = other.columns.iter().filter(|column| asked.contains(&column.name));
+        let needed: BTreeSet<_> = other.select.into_iter().chain(columns.filter_map(|column| column.select)).collect();
+        for runner in role(def, command).into_iter().chain(own_role(def, command)) {
+            let Some(needed) = needed.iter().find(|needed| !tenancy.includes(runner, needed)) else { continue };
+            findings.error(
+                place(def),
+                format!(
+                    "the condition {} asks `{}` for what `{runner}` may not read there",
+                    shown(rule),
+                    other.rust_name
+                ),
+                match *needed {
+                    NOBODY => "ask another column: this one is for nobody".to_owned(),
+                    needed => format!("name `{needed}` or a role above it in `{}`, or ask another table", rule.command),
+                },
+            );
+            break;
+        }
+    }
+}
+
+/// Looks for updates that hide their own row: PostgreSQL refuses those, since the row as it becomes must be one that whoever
+/// updates it sees.
+///
+/// Where the condition asks who the user is, others still see the row, and the refusal may be what is wanted; where it does not,
+/// the row would be gone for everybody. That no update shall hide a row can be said in `check(update = …)`.
+fn stays_visible(def: &TableDef, conditions: &[(&RuleDef, Condition)], findings: &mut Findings) {
+    let find =
+        |command: &str, check| conditions.iter().find(|(rule, _)| rule.command == command && rule.check == check);
+    let Some((rule, condition)) = find("select", false) else { return };
+    let is_said = |part| find("update", true).is_some_and(|(_, said)| said.parts.contains(part));
+    let Some(updater) = def.update_own.or(def.update) else { return };
+    if def.membership.is_some() || condition.parts.iter().all(is_said) {
+        return;
+    }
+    let own = |table: &Option<String>| table.as_deref().is_none_or(|table| table == def.name.table);
+    let is_named = |column: &ColumnDef| condition.columns.iter().any(|(table, name)| own(table) && name == column.name);
+    for column in def.columns.iter().filter(|column| is_named(column) && is_changed(def, column)) {
+        let role = column.update.unwrap_or(updater);
+        let finding = Finding {
+            severity: if condition.asks_caller { Severity::Warning } else { Severity::Error },
+            place: field_place(def, column),
+            message: format!(
+                "`{role}` may update `{}`, and PostgreSQL refuses an update by which the row leaves the condition {}",
+                column.name,
+                shown(rule)
+            ),
+            help: format!(
+                "leave the condition out and filter where the app reads; or, if no update shall hide a row from who makes \
+                 it, add {:?} to `check(update = …)`; or write `update = \"nobody\"` on the field",
+                rule.condition
+            ),
+        };
+        if role != NOBODY {
+            findings.0.push(finding);
+        }
+    }
 }

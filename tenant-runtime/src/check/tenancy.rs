@@ -6,7 +6,7 @@ use super::finding::Findings;
 use crate::{
     ident::Ident,
     model::{
-        def::TenancyDef,
+        def::{NOBODY, TenancyDef},
         schema::{Expression, Role, RoleKind},
     },
 };
@@ -71,9 +71,12 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         all.extend(declared.includes.iter().filter_map(|name| below.get(name)).flatten().copied());
         below.insert(declared.name, all);
     }
-    roles.push(Role { name: login, kind: RoleKind::Login { connection_limit: def.connection_limit } });
+    roles.push(Role {
+        name: login,
+        kind: RoleKind::Login { connection_limit: def.connection_limit, timeouts: def.timeouts },
+    });
     for declared in def.roles {
-        if matches!(declared.name, "owner" | "service" | "definer" | "visitor") {
+        if matches!(declared.name, "owner" | "service" | "definer" | "visitor" | NOBODY) {
             findings.error(
                 "",
                 format!("the role `{}` has the name of a role that the generator makes itself", declared.name),

@@ -3,6 +3,7 @@
 //! Exit codes: 0 when all went well, 1 when something was found or failed, 2 when the command line makes no sense.
 
 mod apply;
+mod harden;
 mod password;
 mod report;
 
@@ -47,6 +48,17 @@ enum Command {
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
         database_url: Option<String>,
     },
+    /// Take `set_config` from PUBLIC, by which injected SQL could change the tenant; takes a superuser
+    ///
+    /// It concerns this one database. The app says who acts by SET LOCAL and needs nothing of it.
+    Harden {
+        /// Give it back to PUBLIC, as PostgreSQL ships it
+        #[arg(long)]
+        undo: bool,
+        /// The database, as a superuser: postgres://postgres:password@host/database
+        #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+        database_url: String,
+    },
     /// Set the password of the app's login, read from standard input
     ///
     /// The server gets a SCRAM-SHA-256 verifier that is made here; the password goes nowhere.
@@ -88,6 +100,7 @@ pub fn main(models: Models) -> ExitCode {
         None => write(&models, &folder, &mut out),
         Some(Command::Show) => show(&models, &folder, &mut out),
         Some(Command::Apply { database_url }) => apply::apply(&models, &folder, database_url.as_deref(), &mut out),
+        Some(Command::Harden { undo, database_url }) => harden::harden(&database_url, undo, &mut out),
         Some(Command::SetPassword { role, database_url }) => {
             password::set_password(&models, role, &database_url, &mut out)
         }

@@ -20,9 +20,48 @@ pub struct TenancyDef {
     pub user_setting: &'static str,
     /// How many connections the app's login may hold at once.
     pub connection_limit: u16,
+    /// How long the app's sessions may hold the server up.
+    pub timeouts: TimeoutsDef,
     /// The roles, each after those that it includes.
     pub roles: &'static [RoleDef],
 }
+
+impl TenancyDef {
+    /// Declares a tenancy without roles, over `Uuid` keys: what the other declarations begin from.
+    #[must_use]
+    pub const fn blank() -> Self {
+        Self {
+            schema: "app",
+            role_prefix: "app_",
+            key: SqlType::Uuid,
+            user: SqlType::Uuid,
+            org_setting: "app.organization_id",
+            user_setting: "app.user_id",
+            connection_limit: 50,
+            timeouts: TimeoutsDef::SHIPPED,
+            roles: &[],
+        }
+    }
+}
+
+/// Declares how long a session of the app's login may hold the server up, in seconds; 0 is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeoutsDef {
+    /// How long one statement may run.
+    pub statement: u32,
+    /// How long a statement may wait for a lock.
+    pub lock: u32,
+    /// How long a transaction may stay open while nothing runs in it.
+    pub idle_in_transaction: u32,
+}
+
+impl TimeoutsDef {
+    /// What a tenancy has that says nothing of them.
+    pub const SHIPPED: Self = Self { statement: 30, lock: 5, idle_in_transaction: 60 };
+}
+
+/// In place of a column's role: nobody may, not even the highest role of a tenant.
+pub const NOBODY: &str = "nobody";
 
 /// Declares one role of a tenancy.
 #[derive(Debug, PartialEq, Eq)]
@@ -202,11 +241,11 @@ pub struct ColumnDef {
     pub index: bool,
     /// A condition on the row, an SQL expression as the attribute says it.
     pub check: Option<&'static str>,
-    /// The role that may read the column, where it takes another than the table's.
+    /// The role that may read the column, where it takes another than the table's; or [`NOBODY`].
     pub select: Option<&'static str>,
-    /// The role that may write the column in an INSERT, where it takes another than the table's.
+    /// The role that may write the column in an INSERT, where it takes another than the table's; or [`NOBODY`].
     pub insert: Option<&'static str>,
-    /// The role that may write the column in an UPDATE, where it takes another than the table's.
+    /// The role that may write the column in an UPDATE, where it takes another than the table's; or [`NOBODY`].
     pub update: Option<&'static str>,
 }
 

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::ident::{Ident, literal};
+use crate::{
+    ident::{Ident, literal},
+    model::def::TimeoutsDef,
+};
 
 /// What the database shall be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -101,6 +104,8 @@ pub enum RoleKind {
     Login {
         /// How many connections it may hold at once.
         connection_limit: u16,
+        /// How long its sessions may hold the server up.
+        timeouts: TimeoutsDef,
     },
 }
 

@@ -35,6 +35,10 @@ pub trait May<Cmd, T, Needs> {}
 #[diagnostic::do_not_recommend]
 impl<R: AtLeast<Needs>, Cmd, T, Needs> May<Cmd, T, Needs> for R {}
 
+/// In place of a role: what a column takes that nobody may read. No role includes it.
+#[derive(Debug)]
+pub enum Nobody {}
+
 /// What a row asks of its reader: one role.
 #[derive(Debug)]
 pub struct Only<A>(PhantomData<A>);

@@ -10,7 +10,7 @@ use crate::{
     db::trusted,
     error::{Error, Result},
     ident::{Ident, quoted},
-    model::def::{ScopeDef, TableDef, TenancyDef},
+    model::def::{NOBODY, ScopeDef, TableDef, TenancyDef},
     tenant::ContextKey,
 };
 
@@ -146,7 +146,9 @@ impl Statement {
 
     /// All columns by name and in the declared order, by which rows are read. `*` would fail for roles without one.
     fn columns(&self) -> String {
-        let all = || self.def.columns.iter().map(|column| column.name).collect();
+        // A column that nobody may read is in no row that is read.
+        let read = || self.def.columns.iter().filter(|column| column.select != Some(NOBODY));
+        let all = || read().map(|column| column.name).collect();
         let columns: Vec<_> = self.read.map_or_else(all, <[_]>::to_vec);
         columns.into_iter().map(|name| quoted(name).to_string()).collect::<Vec<_>>().join(", ")
     }

@@ -11,9 +11,12 @@ use super::{
 use crate::{
     check::fragment,
     ident::Ident,
-    model::schema::{
-        Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, Policy,
-        QualifiedName, Role, RoleKind, Schema, Scope, Table, Trigger,
+    model::{
+        def::TimeoutsDef,
+        schema::{
+            Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, Policy,
+            QualifiedName, Role, RoleKind, Schema, Scope, Table, Trigger,
+        },
     },
 };
 
@@ -43,7 +46,7 @@ enum KindEntry {
     Definer,
     Visitor,
     Tier { includes: Vec<String> },
-    Login { connection_limit: u16 },
+    Login { connection_limit: u16, statement_timeout: u32, lock_timeout: u32, idle_in_transaction_timeout: u32 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -187,7 +190,12 @@ impl From<&Role> for RoleEntry {
             RoleKind::Definer => KindEntry::Definer,
             RoleKind::Visitor => KindEntry::Visitor,
             RoleKind::Tier { includes } => KindEntry::Tier { includes: texts(includes) },
-            RoleKind::Login { connection_limit } => KindEntry::Login { connection_limit: *connection_limit },
+            RoleKind::Login { connection_limit, timeouts } => KindEntry::Login {
+                connection_limit: *connection_limit,
+                statement_timeout: timeouts.statement,
+                lock_timeout: timeouts.lock,
+                idle_in_transaction_timeout: timeouts.idle_in_transaction,
+            },
         };
         Self { name: role.name.to_string(), kind }
     }
@@ -199,7 +207,12 @@ fn role(entry: RoleEntry) -> Result<Role, SnapshotError> {
         KindEntry::Definer => RoleKind::Definer,
         KindEntry::Visitor => RoleKind::Visitor,
         KindEntry::Tier { includes } => RoleKind::Tier { includes: idents(includes)? },
-        KindEntry::Login { connection_limit } => RoleKind::Login { connection_limit },
+        KindEntry::Login {
+            connection_limit,
+            statement_timeout: statement,
+            lock_timeout: lock,
+            idle_in_transaction_timeout: idle_in_transaction,
+        } => RoleKind::Login { connection_limit, timeouts: TimeoutsDef { statement, lock, idle_in_transaction } },
     };
     Ok(Role { name: ident(entry.name)?, kind })
 }

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use super::heading;
 use crate::{
     ident::{Ident, literal},
-    model::schema::{Role, RoleKind},
+    model::{
+        def::TimeoutsDef,
+        schema::{Role, RoleKind},
+    },
     plan::Plan,
 };
 
@@ -21,7 +24,7 @@ pub(super) fn create(product: &str, roles: &[Role]) -> String {
             RoleKind::Definer => ("NOLOGIN INHERIT".to_owned(), "owns the functions"),
             RoleKind::Visitor => ("NOLOGIN INHERIT".to_owned(), "a user who acts in no tenant"),
             RoleKind::Tier { .. } => ("NOLOGIN INHERIT".to_owned(), "bundles the rights of a role"),
-            RoleKind::Login { connection_limit } => {
+            RoleKind::Login { connection_limit, .. } => {
                 (format!("LOGIN NOINHERIT CONNECTION LIMIT {connection_limit}"), "logs in for the app")
             }
         };
@@ -140,6 +143,47 @@ $roles$;
 ",
         heading("Roles")
     )
+}
+
+/// Keeps one session from holding up the others: what waits or idles too long is ended.
+///
+/// In this database only, since the login is the whole cluster's, and another database may run another version.
+pub(super) fn set_timeouts(login: &Ident, timeouts: TimeoutsDef) -> String {
+    let settings = timeout_settings(timeouts).map(|(name, seconds)| {
+        format!(
+            "    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET {name} = %L', {}, current_database(), '{seconds}s');\n",
+            literal(login.as_str())
+        )
+    });
+    format!(
+        "{}-- A statement that runs or waits too long is ended, and so is a transaction in which nothing happens. 0 is for ever.
+DO $timeouts$
+BEGIN
+{}END
+$timeouts$;
+",
+        heading(&format!("Timeouts of {login}")),
+        settings.concat()
+    )
+}
+
+/// Takes back the timeouts of a login.
+pub(super) fn reset_timeouts(login: &Ident, timeouts: TimeoutsDef) -> String {
+    let settings = timeout_settings(timeouts).map(|(name, _)| {
+        format!(
+            "    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET {name}', {}, current_database());\n",
+            literal(login.as_str())
+        )
+    });
+    format!("{}DO $timeouts$\nBEGIN\n{}END\n$timeouts$;\n", heading(&format!("Timeouts of {login}")), settings.concat())
+}
+
+fn timeout_settings(timeouts: TimeoutsDef) -> [(&'static str, u32); 3] {
+    [
+        ("statement_timeout", timeouts.statement),
+        ("lock_timeout", timeouts.lock),
+        ("idle_in_transaction_session_timeout", timeouts.idle_in_transaction),
+    ]
 }
 
 /// Takes from PUBLIC what a new database gives it, and makes sure that it is gone.

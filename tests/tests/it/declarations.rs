@@ -18,11 +18,7 @@ pub(super) const ORG: ColumnDef = ColumnDef { supplied: false, ..column("organiz
 pub(super) const NAME: ColumnDef = column("name", SqlType::Text);
 pub(super) const TITLE: ColumnDef = column("title", SqlType::Text);
 /// The shipped tenancy, to change one thing in.
-pub(super) const SHIPPED: TenancyDef = {
-    let TenancyDef { schema, role_prefix, key, user, org_setting, user_setting, connection_limit, roles } =
-        *Organizations::DEF;
-    TenancyDef { schema, role_prefix, key, user, org_setting, user_setting, connection_limit, roles }
-};
+pub(super) const SHIPPED: TenancyDef = TenancyDef { roles: Organizations::DEF.roles, ..TenancyDef::blank() };
 
 /// A table in which nothing is wrong.
 pub(super) fn projects() -> TableDef {

@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs};
 use tenant_runtime::{
     Models,
     check::check,
-    model::def::{ColumnDef, OnDelete, RoleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef},
+    model::def::{ColumnDef, NOBODY, OnDelete, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef},
 };
 
 use super::declarations::{
@@ -267,6 +267,30 @@ fn rule_cases() -> Vec<Case> {
                 "id IN (SELECT p.id FROM app.projects AS p LEFT JOIN app.tasks AS t ON false WHERE t.id IS NULL)",
             ),
         ),
+        ("a condition asks what its reader may not read", {
+            let mut tables = with_rule("id IN (SELECT t.project_id FROM app.tasks AS t)");
+            tables[1].select = Some("admin");
+            tables[1].insert = None;
+            tables[1].update = None;
+            tables
+        }),
+        ("a condition asks a column that nobody may read", {
+            let mut tables = with_rule("id IN (SELECT t.project_id FROM app.tasks AS t WHERE secret = 'x')");
+            let secret = ColumnDef { select: Some(NOBODY), ..column("secret", SqlType::Text) };
+            tables[1] = tasks([refers("project_id", "projects", OnDelete::Refuse), secret]);
+            tables
+        }),
+        ("an update hides its own row", {
+            let mut tables = with_rule("deleted_at IS NULL");
+            let deleted = ColumnDef { nullable: true, ..column("deleted_at", SqlType::Timestamptz) };
+            tables[0].columns = leak(vec![ID, ORG, NAME, deleted]);
+            tables
+        }),
+        ("an update gives away what its maker sees", {
+            let mut tables = with_rule("author_id = caller()");
+            tables[0].columns = leak(vec![ID, ORG, NAME, AUTHOR]);
+            tables
+        }),
         ("a condition calls what it likes", with_rule("pg_read_file('/etc/passwd') IS NULL")),
         ("a condition sets who acts", with_rule("set_config('app.organization_id', name, true) = ''")),
         ("a condition names the caller without parentheses", with_rule("id = caller")),
@@ -322,8 +346,31 @@ fn conditions_in_which_nothing_is_wrong_pass() {
         "name = (SELECT 'x' FROM app.tasks AS t LIMIT 1)",
         "NOT (name = 'x') AND name IS NOT NULL",
     ];
-    let wrong = conditions.map(|condition| said(&tenant_runtime::models![].only(leak(with_rule(condition)))));
-    assert_eq!(wrong, [(); 6].map(|()| "passed\n".to_owned()));
+    // Without who updates: that an update may hide its row is another matter.
+    let read_only = |condition| {
+        let mut tables = with_rule(condition);
+        tables[0].update = None;
+        said(&tenant_runtime::models![].only(leak(tables)))
+    };
+    assert_eq!(conditions.map(read_only), [(); 6].map(|()| "passed\n".to_owned()));
+}
+
+#[test]
+fn an_update_may_be_said_to_hide_no_row_or_the_column_be_closed() {
+    let with = |condition, columns: Vec<ColumnDef>, check| {
+        let mut tables = with_rule(condition);
+        let check = RuleDef { command: "update", check: true, condition: check };
+        tables[0].rules = leak(vec![tables[0].rules[0], check]);
+        tables[0].columns = leak(columns);
+        said(&tenant_runtime::models![].only(leak(tables)))
+    };
+    let n = || ColumnDef { default: Some("1"), ..column("n", SqlType::Int4) };
+    let passes = "passed\n".to_owned();
+    let both = "n < 5 AND name <> ''";
+    assert_eq!(with(both, vec![ID, ORG, NAME, n()], "id <> caller() AND (name <> '') AND n < 5"), passes);
+    assert!(with(both, vec![ID, ORG, NAME, n()], "n < 5").contains("may update `name`"));
+    let closed = ColumnDef { update: Some(NOBODY), ..n() };
+    assert_eq!(with("n < 5", vec![ID, ORG, NAME, closed], "name <> ''"), passes);
 }
 
 #[test]

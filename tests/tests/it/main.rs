@@ -3,6 +3,7 @@
 mod audit;
 mod boot;
 mod catalog;
+mod closed;
 mod command_line;
 mod context;
 mod coverage;
@@ -11,6 +12,7 @@ mod dialect;
 mod findings;
 mod folder;
 mod golden;
+mod harden;
 mod hygiene;
 mod isolation;
 mod members;

@@ -25,7 +25,7 @@ pub(super) async fn role(db: &TenantDb, org: Uuid, user: Uuid) -> Option<&'stati
 
 /// Makes a user.
 pub(super) async fn sign_up(db: &TenantDb, email: &str) -> Result<Uuid> {
-    let new = NewUser { email: email.to_owned(), full_name: None };
+    let new = NewUser { email: email.to_owned(), full_name: None, password_hash: Some("$argon2id$".into()) };
     db.visit(&Visitor::anonymous()).sign_up::<User>(new).await
 }
 
@@ -193,6 +193,7 @@ mod slugs {
             user_setting: "app.user_id",
             connection_limit: 5,
             roles: &[RoleDef { name: "viewer", includes: &[] }],
+            ..TenancyDef::blank()
         };
     }
 

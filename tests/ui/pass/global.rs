@@ -23,7 +23,7 @@ const COPY: TenancyDef = TenancyDef {
     org_setting: "shop.id",
     user_setting: "shop.user_id",
     connection_limit: 10,
-    roles: &[],
+    ..TenancyDef::blank()
 };
 
 #[derive(Debug, TenantTable)]

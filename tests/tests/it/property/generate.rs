@@ -2,8 +2,8 @@
 
 use tenant_runtime::{
     model::def::{
-        ColumnDef, MembershipDef, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName,
-        TenancyDef,
+        ColumnDef, MembershipDef, NOBODY, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef,
+        TableName, TenancyDef,
     },
     roles::Organizations,
     tenant::Tenancy as _,
@@ -81,6 +81,7 @@ fn lattice(seed: u64, random: &mut Random) -> &'static TenancyDef {
         user_setting: name(".person"),
         connection_limit: 5,
         roles: roles.leak(),
+        ..TenancyDef::blank()
     })
 }
 
@@ -229,9 +230,12 @@ fn plain(
         let default = column.default.filter(|_| random.chance(50));
         let may_be_left_out = column.nullable || default.is_some();
         ColumnDef {
-            select: random.maybe_role(20, tenancy, Some(select)),
+            select: if random.chance(5) { Some(NOBODY) } else { random.maybe_role(20, tenancy, Some(select)) },
             insert: insert.filter(|_| may_be_left_out).and_then(|insert| random.maybe_role(30, tenancy, Some(insert))),
-            update: update.and_then(|update| random.maybe_role(20, tenancy, Some(update))),
+            update: match random.chance(5) {
+                true => Some(NOBODY),
+                false => update.and_then(|update| random.maybe_role(20, tenancy, Some(update))),
+            },
             default,
             supplied: !column.nullable || random.chance(85),
             ..column
@@ -264,7 +268,9 @@ fn plain(
     for (command, check) in
         [("select", false), ("insert", true), ("update", false), ("update", true), ("delete", false)]
     {
-        if random.chance(8) {
+        // An update that may hide its row is said to be refused.
+        let is_hidden = check && rules.iter().any(|rule: &RuleDef| rule.command == "select") && random.chance(90);
+        if random.chance(8) || command == "update" && is_hidden {
             rules.push(RuleDef { command, check, condition: "n < 5" });
         }
     }

@@ -1,0 +1,91 @@
+//! `harden`: the app works on without set_config, and injected SQL that changed the tenant by it does so no more.
+
+use std::process::{Command, Output};
+
+use tenant_examples::{NewProject, OrgMember, Project, ProjectChanges};
+use tenant_runtime::{Members as _, Repository as _};
+use tenant_tests::{Database, ask, refusal, run};
+
+use super::{
+    command_line::program,
+    session::{role, session, sign_up},
+};
+
+fn harden(url: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program());
+    command.arg("harden").args(arguments).args(["--database-url", url]).env_remove("DATABASE_URL");
+    command.output().expect("the program runs")
+}
+
+fn said(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).into_owned()
+}
+
+/// One SELECT, such as an injection makes of one, that changes the tenant before it reads.
+fn crossing(database: &Database) -> [String; 3] {
+    let org = database.globex.id;
+    let user = database.globex.admin;
+    let read = "SELECT count(*)::text FROM app.projects, changed";
+    [
+        format!(
+            "WITH changed AS MATERIALIZED (SELECT set_config('app.organization_id', '{org}', true),
+             set_config('app.user_id', '{user}', true)) {read}"
+        ),
+        format!("UPDATE pg_catalog.pg_settings SET setting = '{org}' WHERE name = 'app.organization_id'"),
+        format!(
+            "SELECT query_to_xml($q$SELECT set_config('app.organization_id', '{org}', true)$q$, true, true, '')::text"
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn injected_sql_changes_the_tenant_by_set_config_until_the_database_is_hardened() {
+    let database = Database::create().await;
+    let acme = database.acme;
+    let [select, update, xml] = crossing(&database);
+    let mut app = database.raw("app_admin", acme.id, acme.admin).await;
+    run(&mut app, "BEGIN").await.expect("begins");
+    assert_eq!(ask(&mut app, &select).await, "1", "this is what is to be stopped: it read the other tenant's project");
+    assert!(
+        ask(&mut app, "SELECT current_setting('app.organization_id')").await.contains(&database.globex.id.to_string())
+    );
+    run(&mut app, "ROLLBACK").await.expect("undone");
+    let done = harden(&database.admin_url(), &[]);
+    assert!(done.status.success() && said(&done.stdout).contains("took set_config from PUBLIC"), "{done:?}");
+    for attack in [&select, &update, &xml] {
+        let refused = run(&mut app, attack).await.expect_err("nobody may call it");
+        assert_eq!(refusal(refused).0, "42501", "{attack}");
+    }
+    let undone = harden(&database.admin_url(), &["--undo"]);
+    assert!(undone.status.success() && said(&undone.stdout).contains("again"), "{undone:?}");
+    run(&mut app, &select).await.expect("as PostgreSQL ships it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_app_works_in_a_hardened_database() {
+    let database = Database::create().await;
+    let acme = database.acme;
+    assert!(harden(&database.admin_url(), &[]).status.success());
+    let db = database.app().await;
+    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    let admin = session(&db, acme.id, acme.admin).await.expect("a member").require().expect("an admin");
+    let mut tx = db.begin::<tenant_runtime::roles::Admin>(&admin).await.expect("begins");
+    let new = NewProject { name: "new".into(), description: None, created_at: None };
+    let project = Project::insert(&mut tx, new).await.expect("inserts");
+    let changes = ProjectChanges { name: Some("newer".into()), ..ProjectChanges::default() };
+    Project::update(&mut tx, project.id, changes).await.expect("updates");
+    Project::delete(&mut tx, project.id).await.expect("deletes");
+    OrgMember::add_member(&mut tx, user, tenant_examples::MemberRole::Viewer).await.expect("adds");
+    tx.commit().await.expect("commits");
+    assert_eq!(role(&db, acme.id, user).await, Some("viewer"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_superuser_is_told_so_and_nothing_changes() {
+    let database = Database::create().await;
+    let refused = harden(&database.app_url(), &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused.stderr).contains("this login is none; nothing was changed\n  help: "), "{refused:?}");
+    let may = "SELECT has_function_privilege('public', 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE')::text";
+    assert_eq!(ask(&mut database.admin().await, may).await, "true");
+}
