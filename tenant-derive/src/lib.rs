@@ -219,6 +219,7 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 /// | `schema: "app"` | The schema of the tables that name none; `app` if left out. |
 /// | `org_setting`, `user_setting` | The settings that carry the context; `app.organization_id` and `app.user_id` if left out. |
 /// | `connection_limit: 50` | How many connections the app's login may hold. |
+/// | `external_roles: true` | Something else makes the database roles, such as Terraform. The migrations make none, and refuse to run until each is as it must be; the error names what mends it. |
 /// | `statement_timeout: 30` | For how many seconds a statement of the app may run; 30 if left out, and 0 is for ever. |
 /// | `lock_timeout: 5` | For how many seconds a statement may wait for a lock; 5 if left out. |
 /// | `idle_in_transaction_timeout: 60` | For how many seconds a transaction may stay open while nothing runs in it; 60 if left out. |

@@ -4,7 +4,7 @@ use heck::ToSnakeCase as _;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{
-    Attribute, LitInt, LitStr, Path, Token, Type, Visibility, braced,
+    Attribute, LitBool, LitInt, LitStr, Path, Token, Type, Visibility, braced,
     ext::IdentExt as _,
     parse::{Parse, ParseStream},
     punctuated::Punctuated,
@@ -13,7 +13,7 @@ use syn::{
 use crate::{diag::Diag, name};
 
 /// The keys that a declaration may hold.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "key",
     "user",
     "schema",
@@ -24,6 +24,7 @@ const KEYS: [&str; 12] = [
     "statement_timeout",
     "lock_timeout",
     "idle_in_transaction_timeout",
+    "external_roles",
     "roles",
     "crate",
 ];
@@ -65,6 +66,7 @@ enum Value {
     Type(Type),
     Text(LitStr),
     Number(LitInt),
+    Bool(LitBool),
     Crate(Path),
     Roles(Vec<RoleDecl>),
     /// Of an unknown key.
@@ -92,6 +94,7 @@ impl Parse for Declared {
                 "connection_limit" | "statement_timeout" | "lock_timeout" | "idle_in_transaction_timeout" => {
                     Value::Number(body.parse()?)
                 }
+                "external_roles" => Value::Bool(body.parse()?),
                 "crate" => Value::Crate(body.parse()?),
                 "roles" => {
                     let roles;
@@ -138,6 +141,7 @@ struct Tenancy<'a> {
     user_setting: String,
     connection_limit: u16,
     timeouts: [u32; 3],
+    external_roles: bool,
     roles: &'a [RoleDecl],
     runtime: TokenStream,
 }
@@ -146,6 +150,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
     let (mut key, mut user, mut limit, mut roles, mut runtime) = (None, None, 50, None, quote!(::tenant_runtime));
     let (mut schema, mut prefix) = ("app".to_owned(), default_prefix());
     let (mut org_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
+    let mut external_roles = false;
     let mut timeouts = TIMEOUTS.map(|(_, seconds)| seconds);
     for (index, (name, value)) in declared.entries.iter().enumerate() {
         if declared.entries[..index].iter().any(|(earlier, _)| earlier == name) {
@@ -175,6 +180,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
                 }
             }
             ("roles", Value::Roles(list)) => roles = Some(list.as_slice()),
+            ("external_roles", Value::Bool(flag)) => external_roles = flag.value,
             ("crate", Value::Crate(path)) => runtime = quote!(#path),
             _ => {
                 let near = name::nearest(&name.to_string(), KEYS).map(|near| format!("did you mean `{near}`? "));
@@ -207,6 +213,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
         user_setting,
         connection_limit: limit,
         timeouts,
+        external_roles,
         roles: roles?,
         runtime,
     })
@@ -294,7 +301,7 @@ fn listed(names: &[&str]) -> String {
 impl Tenancy<'_> {
     fn tokens(&self) -> TokenStream {
         let Self { declared, key, user, schema, prefix, org_setting, user_setting, connection_limit, .. } = self;
-        let Self { timeouts: [statement, lock, idle], roles, runtime, .. } = self;
+        let Self { timeouts: [statement, lock, idle], external_roles, roles, runtime, .. } = self;
         let Declared { attrs, vis, ident, .. } = declared;
         let defs = roles.iter().map(|role| {
             let (name, includes) = (label(&role.ident), role.includes.iter().map(label));
@@ -323,6 +330,7 @@ impl Tenancy<'_> {
                         lock: #lock,
                         idle_in_transaction: #idle,
                     },
+                    external_roles: #external_roles,
                     roles: &[#(#defs),*],
                 };
             }

@@ -35,7 +35,8 @@ impl Plan<'_> {
     /// Returns a few words for the file name, such as `init` or `add_invoices`.
     #[must_use]
     pub fn description(&self) -> String {
-        let from_nothing = self.steps.iter().any(|step| matches!(step, Step::CreateRoles { .. }));
+        let from_nothing =
+            self.steps.iter().any(|step| matches!(step, Step::CreateRoles { .. } | Step::RequireRoles { .. }));
         let mut tables = self.steps.iter().filter_map(|step| match step {
             Step::CreateTable { name, .. } => Some(name.table.as_str()),
             _ => None,
@@ -53,6 +54,11 @@ impl Plan<'_> {
 pub enum Step<'s> {
     /// Makes the roles and who belongs to whom.
     CreateRoles {
+        /// Every role.
+        roles: &'s [Role],
+    },
+    /// Makes sure that something else made the roles as they must be, and who belongs to whom.
+    RequireRoles {
         /// Every role.
         roles: &'s [Role],
     },
@@ -123,6 +129,7 @@ impl Step<'_> {
     pub fn actor(&self) -> Actor<'_> {
         match self {
             Self::CreateRoles { .. }
+            | Self::RequireRoles { .. }
             | Self::LockDatabase { .. }
             | Self::SetTimeouts { .. }
             | Self::CreateSchema { .. } => Actor::Administrator,
@@ -177,10 +184,15 @@ pub fn plan<'s>(before: &'s Schema, after: &'s Schema) -> Result<Plan<'s>, Unpla
     };
     let mut steps = Vec::new();
     if from_nothing {
-        steps.push(Step::CreateRoles { roles: &after.roles });
+        steps.push(match after.external_roles {
+            true => Step::RequireRoles { roles: &after.roles },
+            false => Step::CreateRoles { roles: &after.roles },
+        });
         if let Some(Role { name: login, kind: RoleKind::Login { timeouts, .. } }) = after.login() {
             steps.push(Step::LockDatabase { login });
-            steps.push(Step::SetTimeouts { login, timeouts: *timeouts });
+            if !after.external_roles {
+                steps.push(Step::SetTimeouts { login, timeouts: *timeouts });
+            }
         }
     }
     if from_nothing && let (Some(definer), Some((name, _))) = (after.definer(), after.functions.first_key_value()) {

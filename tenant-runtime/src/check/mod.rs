@@ -68,7 +68,14 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     let mut schemas: Vec<Ident> = tables.keys().map(|name| name.schema.clone()).collect();
     schemas.dedup();
     let functions = functions(membership.as_ref(), &mut tenancy);
-    let schema = Schema { product: models.product().to_owned(), roles: tenancy.roles, schemas, functions, tables };
+    let schema = Schema {
+        product: models.product().to_owned(),
+        external_roles: tenancy.def.external_roles,
+        roles: tenancy.roles,
+        schemas,
+        functions,
+        tables,
+    };
     Ok(Checked { schema, warnings: findings })
 }
 

@@ -22,6 +22,8 @@ pub struct TenancyDef {
     pub connection_limit: u16,
     /// How long the app's sessions may hold the server up.
     pub timeouts: TimeoutsDef,
+    /// Whether something else makes the database roles, so that the migrations only make sure of them.
+    pub external_roles: bool,
     /// The roles, each after those that it includes.
     pub roles: &'static [RoleDef],
 }
@@ -39,6 +41,7 @@ impl TenancyDef {
             user_setting: "app.user_id",
             connection_limit: 50,
             timeouts: TimeoutsDef::SHIPPED,
+            external_roles: false,
             roles: &[],
         }
     }

@@ -15,6 +15,8 @@ use crate::{
 pub struct Schema {
     pub(crate) product: String,
     pub(crate) roles: Vec<Role>,
+    /// Whether something else makes the roles.
+    pub(crate) external_roles: bool,
     pub(crate) schemas: Vec<Ident>,
     pub(crate) functions: BTreeMap<QualifiedName, Function>,
     pub(crate) tables: BTreeMap<QualifiedName, Table>,

@@ -25,6 +25,8 @@ use crate::{
 pub(super) struct SnapshotFile {
     format: u32,
     product: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    external_roles: bool,
     roles: Vec<RoleEntry>,
     schemas: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -159,6 +161,7 @@ impl From<&Schema> for SnapshotFile {
         Self {
             format: FORMAT,
             product: schema.product.clone(),
+            external_roles: schema.external_roles,
             roles: schema.roles.iter().map(RoleEntry::from).collect(),
             schemas: texts(&schema.schemas),
             functions: schema.functions.iter().map(FunctionEntry::from).collect(),
@@ -175,6 +178,7 @@ impl TryFrom<SnapshotFile> for Schema {
         let functions = file.functions.into_iter().map(function);
         Ok(Self {
             product: file.product,
+            external_roles: file.external_roles,
             roles: each(file.roles, role)?,
             schemas: idents(file.schemas)?,
             functions: functions.collect::<Result<_, _>>()?,

@@ -1,5 +1,6 @@
 //! SQL text: a plan becomes migrations, each the text of two files, one that does it and one that undoes it.
 
+mod external;
 mod function;
 mod role;
 mod table;
@@ -126,6 +127,7 @@ fn act_as(out: &mut String, plan: &Plan<'_>, actor: Actor<'_>) {
 fn up(plan: &Plan<'_>, step: &Step<'_>) -> String {
     match step {
         Step::CreateRoles { roles } => role::create(plan.after.product(), roles),
+        Step::RequireRoles { roles } => external::require(roles),
         Step::LockDatabase { login } => role::lock_database(login),
         Step::SetTimeouts { login, timeouts } => role::set_timeouts(login, *timeouts),
         Step::CreateSchema { schema, owner } => role::create_schema(owner, schema),
@@ -144,7 +146,7 @@ fn down(step: &Step<'_>) -> String {
         Step::LockDatabase { login } => role::unlock_database(login),
         Step::SetTimeouts { login, timeouts } => role::reset_timeouts(login, *timeouts),
         // The owner drops the schema, in the step that follows on this one.
-        Step::CreateSchema { .. } => String::new(),
+        Step::CreateSchema { .. } | Step::RequireRoles { .. } => String::new(),
         Step::CreateFunctions { schema, functions, .. } => function::drop(schema, functions),
         Step::OpenSchema { schema } => role::drop_schema(schema),
         Step::LockDefaults => role::unlock_defaults(),

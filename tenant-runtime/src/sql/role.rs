@@ -75,7 +75,8 @@ $roles$;
     out
 }
 
-fn memberships(roles: &[Role]) -> String {
+/// Who is a member of whom: the role, the member, and whether the member has the role's rights without SET ROLE.
+pub(super) fn pairs(roles: &[Role]) -> Vec<(&Ident, &Ident, bool)> {
     let acted = || roles.iter().filter(|role| matches!(role.kind, RoleKind::Tier { .. } | RoleKind::Visitor));
     let mut pairs = Vec::new();
     for role in roles {
@@ -85,10 +86,18 @@ fn memberships(roles: &[Role]) -> String {
             RoleKind::Login { .. } => pairs.extend(acted().map(|tier| (&tier.name, &role.name, false))),
         }
     }
-    let rows = pairs.into_iter().map(|(role, member, inherits)| {
-        let options = if inherits { "INHERIT TRUE, SET FALSE" } else { "INHERIT FALSE, SET TRUE" };
-        [literal(role.as_str()), literal(member.as_str()), literal(options)]
-    });
+    pairs
+}
+
+/// The options of a membership, on the majors that have them.
+pub(super) fn options(inherits: bool) -> &'static str {
+    if inherits { "INHERIT TRUE, SET FALSE" } else { "INHERIT FALSE, SET TRUE" }
+}
+
+fn memberships(roles: &[Role]) -> String {
+    let rows = pairs(roles)
+        .into_iter()
+        .map(|(role, member, inherits)| [literal(role.as_str()), literal(member.as_str()), literal(options(inherits))]);
     let owners = roles.iter().filter(|role| matches!(role.kind, RoleKind::Owner | RoleKind::Definer));
     let owners: Vec<_> = owners.map(|role| format!("({})", literal(role.name.as_str()))).collect();
     format!(
@@ -178,7 +187,7 @@ pub(super) fn reset_timeouts(login: &Ident, timeouts: TimeoutsDef) -> String {
     format!("{}DO $timeouts$\nBEGIN\n{}END\n$timeouts$;\n", heading(&format!("Timeouts of {login}")), settings.concat())
 }
 
-fn timeout_settings(timeouts: TimeoutsDef) -> [(&'static str, u32); 3] {
+pub(super) fn timeout_settings(timeouts: TimeoutsDef) -> [(&'static str, u32); 3] {
     [
         ("statement_timeout", timeouts.statement),
         ("lock_timeout", timeouts.lock),
@@ -278,7 +287,7 @@ ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO PUBLIC;
 }
 
 /// Writes rows of VALUES, a column below the other.
-fn rows_aligned<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> String {
+pub(super) fn rows_aligned<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> String {
     let rows: Vec<_> = rows.collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count() + 1).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();

@@ -1,0 +1,43 @@
+//! The SQL that makes sure of roles which something else makes, such as Terraform.
+
+use super::{
+    heading,
+    role::{options, pairs, rows_aligned, timeout_settings},
+};
+use crate::{
+    ident::literal,
+    model::schema::{Role, RoleKind},
+};
+
+/// Compares the roles that there are with those that must be, and names every difference with what mends it.
+pub(super) fn require(roles: &[Role]) -> String {
+    let wanted = roles.iter().map(|role| {
+        let (login, inherit, connections) = match role.kind {
+            RoleKind::Login { connection_limit, .. } => (true, false, i32::from(connection_limit)),
+            RoleKind::Owner | RoleKind::Definer | RoleKind::Visitor | RoleKind::Tier { .. } => (false, true, -1),
+        };
+        [literal(role.name.as_str()), login.to_string(), inherit.to_string(), connections.to_string()]
+    });
+    let memberships = pairs(roles).into_iter().map(|(role, member, inherits)| {
+        [literal(role.as_str()), literal(member.as_str()), inherits.to_string(), literal(options(inherits))]
+    });
+    let settings = roles.iter().filter_map(|role| match role.kind {
+        RoleKind::Login { timeouts, .. } => {
+            Some(timeout_settings(timeouts).map(|(name, seconds)| (role, name, seconds)))
+        }
+        _ => None,
+    });
+    let settings = settings
+        .flatten()
+        .map(|(role, name, seconds)| [literal(role.name.as_str()), literal(name), literal(&format!("{seconds}s"))]);
+    let owners = roles.iter().filter(|role| matches!(role.kind, RoleKind::Owner | RoleKind::Definer));
+    let owners: Vec<_> = owners.map(|role| format!("({})", literal(role.name.as_str()))).collect();
+    format!(
+        include_str!("external.sql"),
+        heading = heading("Roles"),
+        roles = rows_aligned(wanted),
+        memberships = rows_aligned(memberships),
+        settings = rows_aligned(settings),
+        owners = owners.join(", "),
+    )
+}

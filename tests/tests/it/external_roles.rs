@@ -1,0 +1,121 @@
+//! Roles that something else makes: the migrations make none, and name every difference with the statement that mends it.
+
+use sqlx::PgConnection;
+use tenant_runtime::{
+    check::check,
+    model::{
+        def::{OnDelete, TableDef, TenancyDef},
+        schema::Schema,
+    },
+    plan::plan,
+    server::Server,
+    sql,
+};
+use tenant_tests::{ask, connect, own_server, run};
+
+use super::declarations::{
+    MEMBERS, ROLE, SHIPPED, TITLE, USER, leak, members, organizations, projects, refers, tasks, users,
+};
+
+/// The first migration of tables with members, whose roles something else makes.
+fn migration() -> sql::Migration {
+    let tenancy = &leak(vec![TenancyDef { external_roles: true, ..SHIPPED }])[0];
+    let tables = [organizations(), projects(), tasks([TITLE, refers("project_id", "projects", OnDelete::Refuse)])];
+    let tables = tables.into_iter().chain([members([USER, ROLE]), users(MEMBERS)]);
+    let tables = leak(tables.map(|table| TableDef { tenancy, ..table }).collect());
+    let schema = check(&tenant_runtime::models![].only(tables)).expect("nothing is wrong").schema;
+    let nothing = Schema::default();
+    let plan = plan(&nothing, &schema).expect("a plan from nothing");
+    sql::migrations(&plan).into_iter().next().expect("one file")
+}
+
+/// A server with a database that an administrator without CREATEROLE owns; connections as that one and as the superuser.
+async fn administered() -> (Server, PgConnection, PgConnection) {
+    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+    let mut postgres = connect(&server.admin_url()).await;
+    run(&mut postgres, "CREATE ROLE boss LOGIN").await.expect("a superuser may");
+    run(&mut postgres, "CREATE DATABASE acme OWNER boss").await.expect("a superuser may");
+    let boss = connect(&server.url("boss", "acme")).await;
+    (server, boss, postgres)
+}
+
+/// Tries to apply; what is to be mended, a difference and its statement each.
+async fn differences(boss: &mut PgConnection) -> Vec<(String, String)> {
+    let up = migration().up;
+    let tried = run(boss, &format!("BEGIN; {up}; ROLLBACK")).await;
+    run(boss, "ROLLBACK").await.expect("undone");
+    let Err(error) = tried else { return Vec::new() };
+    let error = error.into_database_error().expect("the server answers");
+    let message = error.message();
+    assert!(message.starts_with("the roles are made elsewhere, and are not as they must be:\n- "), "{message}");
+    let lines = message.lines().skip(1).map(|line| line.trim_start_matches("- ").trim_end_matches(';'));
+    lines
+        .map(|line| line.split_once(": ").map(|(what, sql)| (what.to_owned(), sql.to_owned())).expect("two parts"))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_the_error_names_makes_every_role_and_then_the_migration_applies() {
+    let (_server, mut boss, mut postgres) = administered().await;
+    let mut rounds = Vec::new();
+    loop {
+        let differences = differences(&mut boss).await;
+        rounds.push(differences.len());
+        if differences.is_empty() || rounds.len() > 4 {
+            break;
+        }
+        for (_, mends) in differences {
+            run(&mut postgres, &mends).await.expect(&mends);
+        }
+    }
+    // Seven roles; those who own, who are members and who apply can be seen when they are there.
+    assert!(rounds.len() <= 3 && rounds.last() == Some(&0) && rounds[0] >= 7, "{rounds:?}");
+    let migration = migration();
+    run(&mut boss, &format!("BEGIN; {}; COMMIT", migration.up)).await.expect("it applies");
+    let marks = "SELECT count(*)::text FROM pg_roles WHERE shobj_description(oid, 'pg_authid') IS NOT NULL AND rolname ~ '^app_'";
+    let unmarked = ask(&mut postgres, marks).await;
+    run(&mut boss, &format!("BEGIN; {}; COMMIT", migration.down)).await.expect("it is undone");
+    let left = ask(&mut postgres, "SELECT count(*)::text FROM pg_roles WHERE rolname ~ '^app_'").await;
+    assert_eq!((unmarked.as_str(), left.as_str()), ("0", "7"), "what makes the roles drops them");
+}
+
+#[tokio::test]
+async fn each_role_that_has_too_much_or_too_little_is_named() {
+    let (server, mut boss, mut postgres) = administered().await;
+    for _ in 0..3 {
+        for (_, mends) in differences(&mut boss).await {
+            run(&mut postgres, &mends).await.expect(&mends);
+        }
+    }
+    let mut wrong = vec![
+        ("ALTER ROLE app_service INHERIT", "the role app_service has other attributes"),
+        ("ALTER ROLE app_service CONNECTION LIMIT 7", "the role app_service has other attributes"),
+        ("ALTER ROLE app_service RESET lock_timeout", "app_service has no lock_timeout"),
+        ("ALTER ROLE app_admin BYPASSRLS CREATEROLE LOGIN", "the role app_admin has other attributes"),
+        ("ALTER ROLE app_member NOINHERIT", "the role app_member has other attributes"),
+        ("GRANT app_owner TO app_service", "app_service is a member of app_owner, and must not be"),
+        ("GRANT pg_read_all_data TO app_definer", "app_definer is a member of pg_read_all_data, and must not be"),
+        ("REVOKE app_viewer FROM app_member", "app_member is no member of app_viewer"),
+        ("GRANT app_viewer TO app_service WITH ADMIN OPTION", "app_service may make others members of app_viewer"),
+        ("REVOKE app_owner FROM boss", "who applies this may not act as app_owner"),
+    ];
+    if server.version().major >= 16 {
+        let other = "app_service is with other options a member of app_admin";
+        wrong.push(("GRANT app_admin TO app_service WITH INHERIT TRUE", other));
+        wrong.push(("GRANT app_admin TO app_service WITH SET FALSE", other));
+    }
+    let mut seen = Vec::new();
+    for (breaks, named) in &wrong {
+        run(&mut postgres, breaks).await.expect(breaks);
+        let found = differences(&mut boss).await;
+        for (_, mends) in &found {
+            run(&mut postgres, mends).await.expect(mends);
+        }
+        let mended = differences(&mut boss).await.is_empty();
+        let named_alone = found.len() == 1 && found[0].0 == *named;
+        if !named_alone || !mended {
+            seen.push(format!("{breaks}: {found:?}, mended: {mended}"));
+        }
+    }
+    assert_eq!(seen, Vec::<String>::new());
+}
