@@ -338,6 +338,16 @@ impl Scratch {
         std::fs::write(self.join(name), text).expect("a file of the test");
     }
 
+    /// Returns the names of the files in it, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).expect("the folder of the test");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
     /// Returns the files in it with their content, by name.
     #[must_use]
     pub fn files(&self) -> std::collections::BTreeMap<String, String> {

@@ -3,22 +3,23 @@
 //! Exit codes: 0 when all went well, 1 when something was found or failed, 2 when the command line makes no sense.
 
 mod apply;
+mod generate;
 mod harden;
 mod password;
 mod report;
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     migrate::{
-        folder::Folder,
-        generate::{GenerateError, generate},
+        folder::{Folder, FolderError},
+        generate::GenerateError,
     },
     registry::Models,
 };
@@ -32,6 +33,9 @@ struct Arguments {
     /// The migrations folder [default: `migrations` in the package of this program]
     #[arg(long, value_name = "FOLDER", global = true)]
     dir: Option<PathBuf>,
+    /// Write nothing; exit with 1 and say what is missing where the folder is not what the models say
+    #[arg(long)]
+    check: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -40,6 +44,23 @@ struct Arguments {
 enum Command {
     /// Print the next migrations without writing them
     Show,
+    /// After two branches added migrations, write this branch's anew behind the other's
+    ///
+    /// What was generated here is generated again; what was written by hand gets the numbers that follow. The snapshot may
+    /// hold both sides of the merge, or be the other branch's.
+    Rebase {
+        /// This branch's migrations, such as 0002_add_invoices; all of them, where a script says so
+        migrations: Vec<String>,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Take into the snapshot what was edited on purpose, and has run nowhere yet
+    Record {
+        /// The files or migrations, such as 0002_add_invoices.up.sql
+        #[arg(required = true)]
+        files: Vec<String>,
+    },
     /// Apply the migrations to a database, or try them on a private PostgreSQL
     Apply {
         /// The database, as its administrator: postgres://user:password@host/database
@@ -94,11 +115,19 @@ pub fn main(models: Models) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if arguments.check && arguments.command.is_some() {
+        let text = "--check goes with no command: it says whether the folder is what the models say";
+        let _ = Arguments::command().error(ErrorKind::ArgumentConflict, text).print();
+        return ExitCode::from(2);
+    }
     let folder = Folder::new(arguments.dir.unwrap_or_else(|| default_folder(&models)));
     let mut out = io::stdout().lock();
     let result = match arguments.command {
-        None => write(&models, &folder, &mut out),
-        Some(Command::Show) => show(&models, &folder, &mut out),
+        None if arguments.check => generate::check(&models, &folder, &mut out),
+        None => generate::write(&models, &folder, &mut out),
+        Some(Command::Show) => generate::show(&models, &folder, &mut out),
+        Some(Command::Rebase { migrations, yes }) => generate::rebase(&models, &folder, &migrations, yes, &mut out),
+        Some(Command::Record { files }) => generate::record(&folder, &files, &mut out),
         Some(Command::Apply { database_url }) => apply::apply(&models, &folder, database_url.as_deref(), &mut out),
         Some(Command::Harden { undo, database_url }) => harden::harden(&database_url, undo, &mut out),
         Some(Command::SetPassword { role, database_url }) => {
@@ -149,6 +178,12 @@ enum Failure {
     Output(#[from] io::Error),
 }
 
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        Self::Message(error.to_string())
+    }
+}
+
 impl From<GenerateError> for Failure {
     fn from(error: GenerateError) -> Self {
         match error {
@@ -165,30 +200,15 @@ fn default_folder(models: &Models) -> PathBuf {
     if package.is_dir() { package.join("migrations") } else { PathBuf::from("migrations") }
 }
 
-fn write(models: &Models, folder: &Folder, out: &mut impl io::Write) -> Result<(), Failure> {
-    let generated = generate(models, folder)?;
-    report::warnings(&generated.checked.warnings);
-    let written = generated.write(folder).map_err(|error| Failure::Message(error.to_string()))?;
-    match written {
-        None => report::nothing_to_do(folder, &generated.checked.schema, out)?,
-        Some(written) => report::written(&written, &generated.checked.schema, out)?,
+/// Asks a person; where none is, the answer is no.
+fn confirm(question: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Ok(false);
     }
-    Ok(())
-}
-
-fn show(models: &Models, folder: &Folder, out: &mut impl io::Write) -> Result<(), Failure> {
-    let generated = generate(models, folder)?;
-    report::warnings(&generated.checked.warnings);
-    if generated.migrations.is_empty() {
-        report::nothing_to_do(folder, &generated.checked.schema, out)?;
-    }
-    for (index, migration) in generated.migrations.iter().enumerate() {
-        if index > 0 {
-            writeln!(out)?;
-        }
-        out.write_all(migration.up.as_bytes())?;
-    }
-    Ok(())
+    let mut answer = String::new();
+    write!(io::stderr(), "{question} [y/N] ")?;
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 #[cfg(test)]

@@ -9,23 +9,77 @@ use std::{
 use crate::{
     check::Findings,
     ident::Ident,
-    migrate::folder::{Folder, Written},
+    migrate::{
+        folder::{Folder, Written},
+        generate::Generated,
+        rebase::Rebase,
+    },
     model::schema::{Command, RoleKind, Schema, Scope, Table},
 };
 
 /// Says what was written, after who may do what.
-pub(super) fn written(written: &Written, schema: &Schema, out: &mut impl Write) -> io::Result<()> {
-    matrix(schema, out)?;
+pub(super) fn written(written: &Written, generated: &Generated, out: &mut impl Write) -> io::Result<()> {
+    matrix(&generated.checked.schema, out)?;
+    if !generated.by_hand.is_empty() {
+        writeln!(out, "\ntook into the snapshot, as written by hand: {}", generated.by_hand.join(", "))?;
+    }
+    files(written, out)?;
+    writeln!(
+        out,
+        "\nnext: read the SQL, commit it, and run this command with `apply` to try it on a private PostgreSQL"
+    )
+}
+
+/// Lists the files that were written.
+pub(super) fn files(written: &Written, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nwrote")?;
     let paths: Vec<_> = written.files.iter().map(|(path, lines)| (short(path), lines)).collect();
     let width = paths.iter().map(|(path, _)| path.chars().count()).max().unwrap_or(0);
     for (path, lines) in paths {
         writeln!(out, "  {path:width$}  {lines:>4} lines")?;
     }
-    writeln!(
-        out,
-        "\nnext: read the SQL, commit it, and run this command with `apply` to try it on a private PostgreSQL"
-    )
+    Ok(())
+}
+
+/// Says what the models say and the folder does not: in words, and as the SQL that would be written.
+pub(super) fn missing(generated: &Generated, out: &mut impl Write) -> io::Result<()> {
+    for change in &generated.changes {
+        writeln!(out, "- {change}")?;
+    }
+    for name in &generated.by_hand {
+        writeln!(out, "- `{name}` is not in the snapshot yet")?;
+    }
+    for (name, text) in generated.files.iter().filter(|(name, _)| name.ends_with(".up.sql")) {
+        writeln!(out, "\n--- {name}, which is not there:\n")?;
+        out.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Says what a rebase does.
+pub(super) fn rebase(rebase: &Rebase, out: &mut impl Write) -> io::Result<()> {
+    match &rebase.onto {
+        Some(onto) => writeln!(out, "the migrations up to {onto} stay")?,
+        None => writeln!(out, "no migration stays")?,
+    }
+    for name in &rebase.replaced {
+        writeln!(out, "  {name} goes, and what it did is generated anew")?;
+    }
+    for (from, to) in &rebase.renumbered {
+        writeln!(out, "  {from} was written by hand and becomes {to}")?;
+    }
+    for name in &rebase.generated {
+        writeln!(out, "  {name} is new")?;
+    }
+    if rebase.is_nothing() {
+        writeln!(out, "  nothing is to be written but the snapshot")?;
+    }
+    Ok(())
+}
+
+/// Says that the folder is what the models say.
+pub(super) fn in_order(folder: &Folder, schema: &Schema, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "in order: {} is what the models say ({})", short(folder.path()), number_of_tables(schema))
 }
 
 /// Says that the folder is up to date.
@@ -107,7 +161,7 @@ fn role(table: &Table, command: Command) -> String {
 }
 
 /// Writes a path from where the person is.
-fn short(path: &Path) -> String {
+pub(super) fn short(path: &Path) -> String {
     let here = env::current_dir().ok();
     let short = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
     short.display().to_string()

@@ -12,6 +12,7 @@ use sqlx::{
     migrate::{AppliedMigration, Migrate as _, MigrateError, Migration, Migrator},
 };
 
+use super::files;
 use crate::{
     db::{connection_options, open_connection},
     error::{Error, MigrationError, Result, line_of, server_error},
@@ -104,7 +105,8 @@ impl Migrations {
     pub async fn from_dir(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref().to_owned();
         let unreadable = |reason: String| MigrationError::Unreadable { folder: folder.display().to_string(), reason };
-        let mut names = names(&folder).map_err(unreadable)?;
+        let listed = files::list(&folder).map_err(|error| unreadable(error.to_string()))?;
+        let mut names: BTreeMap<_, _> = listed.into_iter().map(|names| (names.version, names.up)).collect();
         let migrator = Migrator::new(PathBuf::as_path(&folder)).await.map_err(|error| match error {
             MigrateError::Source(source) => unreadable(source.to_string()),
             error => unreadable(error.to_string()),
@@ -280,27 +282,6 @@ fn driver(error: MigrateError) -> Error {
 /// Names a migration of which the file is not at hand.
 fn name(migration: &Migration) -> String {
     format!("{:04}_{}.sql", migration.version, migration.description.replace(' ', "_"))
-}
-
-/// Finds the names of the up migrations. sqlx passes over a file that it cannot read as one; here it is an error.
-fn names(folder: &Path) -> Result<BTreeMap<i64, String>, String> {
-    let mut names = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| error.to_string())? {
-        let entry = entry.map_err(|error| error.to_string())?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if !name.ends_with(".sql") || name.ends_with(".down.sql") {
-            continue;
-        }
-        let version = name.split_once('_').and_then(|(version, _)| version.parse::<i64>().ok());
-        let version = version.filter(|version| *version > 0);
-        let Some(version) = version else {
-            return Err(format!("`{name}` does not begin with a number and `_`, so it would never be applied"));
-        };
-        if let Some(twin) = names.insert(version, name.clone()) {
-            return Err(format!("`{name}` and `{twin}` have the same number"));
-        }
-    }
-    Ok(names)
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 //!
 //! They are strict: an unknown key is an error, not a guess, and every name and expression is judged again.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    FORMAT, SnapshotError,
+    FORMAT, Snapshot, SnapshotError,
     function::{FunctionEntry, function},
 };
 use crate::{
@@ -32,6 +34,9 @@ pub(super) struct SnapshotFile {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     functions: Vec<FunctionEntry>,
     tables: Vec<TableEntry>,
+    #[serde(serialize_with = "by_number")]
+    migrations: BTreeMap<String, String>,
+    pub(super) checksum: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -156,8 +161,9 @@ struct GrantEntry {
     role: String,
 }
 
-impl From<&Schema> for SnapshotFile {
-    fn from(schema: &Schema) -> Self {
+impl From<&Snapshot> for SnapshotFile {
+    fn from(snapshot: &Snapshot) -> Self {
+        let schema = &snapshot.schema;
         Self {
             format: FORMAT,
             product: schema.product.clone(),
@@ -166,24 +172,35 @@ impl From<&Schema> for SnapshotFile {
             schemas: texts(&schema.schemas),
             functions: schema.functions.iter().map(FunctionEntry::from).collect(),
             tables: schema.tables.iter().map(TableEntry::from).collect(),
+            migrations: snapshot.files.clone(),
+            checksum: String::new(),
         }
     }
 }
 
-impl TryFrom<SnapshotFile> for Schema {
+/// Writes the files in the order in which they run, so that the newest stands last however its number is written.
+fn by_number<S: Serializer>(files: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    let number = |name: &str| name.split('_').next().and_then(|number| number.parse::<i64>().ok());
+    let mut files: Vec<_> = files.iter().collect();
+    files.sort_by_key(|(name, _)| number(name));
+    serializer.collect_map(files)
+}
+
+impl TryFrom<SnapshotFile> for Snapshot {
     type Error = SnapshotError;
 
     fn try_from(file: SnapshotFile) -> Result<Self, SnapshotError> {
         let tables = file.tables.into_iter().map(table);
         let functions = file.functions.into_iter().map(function);
-        Ok(Self {
+        let schema = Schema {
             product: file.product,
             external_roles: file.external_roles,
             roles: each(file.roles, role)?,
             schemas: idents(file.schemas)?,
             functions: functions.collect::<Result<_, _>>()?,
             tables: tables.collect::<Result<_, _>>()?,
-        })
+        };
+        Ok(Self { schema, files: file.migrations })
     }
 }
 

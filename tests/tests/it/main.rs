@@ -20,6 +20,7 @@ mod members;
 mod migrating;
 mod password;
 mod property;
+mod rebase;
 mod references;
 mod repository;
 mod seeds;
