@@ -153,18 +153,23 @@ impl From<&QualifiedName> for Name {
 }
 
 impl Object {
-    /// Returns what it stands on: the relation of a column, what a privilege is on.
-    #[must_use]
-    pub fn parent(&self) -> Option<Object> {
+    /// Returns what must be there for this to be: the table of a column, what a privilege is on and who has it.
+    pub(super) fn rests_on(&self) -> Vec<Object> {
+        let schema = |name: &Name| vec![Self::Schema(name.schema.clone())];
+        let role = |name: &String| Self::Role(name.clone());
         match self {
+            Self::Role(_) | Self::Database | Self::Schema(_) => Vec::new(),
+            Self::Membership { role: of, member } => vec![role(of), role(member)],
+            Self::Setting { role: whose, .. } => whose.iter().map(role).collect(),
+            Self::Relation(name) | Self::Sequence(name) | Self::Type(name) | Self::Function(name, _) => schema(name),
             Self::Column(table, _)
             | Self::Constraint(table, _)
             | Self::Index(table, _)
             | Self::Policy(table, _)
             | Self::Trigger(table, _)
-            | Self::Rule(table, _) => Some(Self::Relation(table.clone())),
-            Self::Privilege { on, .. } => Some((**on).clone()),
-            _ => None,
+            | Self::Rule(table, _) => vec![Self::Relation(table.clone())],
+            Self::Privilege { on, to, .. } => to.iter().map(role).chain([(**on).clone()]).collect(),
+            Self::DefaultPrivilege { by, to, .. } => to.iter().chain([by]).map(role).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use super::catalog::{Catalog, Object, State};
 use crate::{
     error::{Error, Result},
-    model::schema::Schema,
+    model::schema::{Expression, Schema},
 };
 
 impl Catalog {
@@ -26,11 +26,11 @@ impl Catalog {
     }
 }
 
-/// Makes the queries of a transaction see one moment, and write expressions in one way: with every name in full, and by
-/// the server's own settings.
+/// Makes the queries of a transaction see one moment, and write expressions in one way: with every name in full. To compile
+/// them would take longer than to run them.
 pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
      SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL quote_all_identifiers = off; \
-     SET LOCAL lock_timeout = '5s'; SET LOCAL row_security = on";
+     SET LOCAL lock_timeout = '5s'; SET LOCAL row_security = on; SET LOCAL jit = off";
 
 /// Reads the catalog within a transaction that has begun by [`BEGIN`].
 pub(super) async fn read(transaction: &mut PgConnection, schema: &Schema) -> Result<Catalog> {
@@ -39,7 +39,7 @@ pub(super) async fn read(transaction: &mut PgConnection, schema: &Schema) -> Res
     for query in [include_str!("sql/relations.sql"), include_str!("sql/routines.sql")] {
         rows.extend(sqlx::query_scalar::<_, String>(query).bind(&schemas).fetch_all(&mut *transaction).await?);
     }
-    let access = sqlx::query_scalar(include_str!("sql/access.sql")).bind(&schemas).bind(&roles);
+    let access = sqlx::query_scalar(include_str!("sql/access.sql")).bind(&schemas).bind(&roles).bind(owners(schema));
     rows.extend(access.fetch_all(&mut *transaction).await?);
     rows.extend(sqlx::query_scalar(include_str!("sql/roles.sql")).bind(&roles).fetch_all(&mut *transaction).await?);
     let facts = rows.iter().map(|row| serde_json::from_str::<Fact>(row).map(|fact| (fact.object, fact.state)));
@@ -66,4 +66,21 @@ pub(super) fn schemas(schema: &Schema) -> Vec<String> {
 /// The roles of a product.
 pub(super) fn roles(schema: &Schema) -> Vec<String> {
     schema.roles.iter().map(|role| role.name.to_string()).collect()
+}
+
+/// Those of them that own something.
+pub(super) fn owners(schema: &Schema) -> Vec<String> {
+    schema.owner().into_iter().chain(schema.definer()).map(|role| role.name.to_string()).collect()
+}
+
+/// The settings that policies and functions read, such as `app.organization_id`: whoever fixes one fixes who acts.
+pub(super) fn context_settings(schema: &Schema) -> Vec<String> {
+    let policies = schema.tables.values().flat_map(|table| &table.policies);
+    let conditions = policies.flat_map(|policy| policy.using.iter().chain(&policy.with_check)).map(Expression::as_str);
+    let bodies = schema.functions.values().map(|function| function.body.as_str());
+    let read = conditions.chain(bodies).flat_map(|text| text.split("current_setting('").skip(1));
+    let mut names: Vec<_> = read.filter_map(|rest| rest.split('\'').next()).map(str::to_lowercase).collect();
+    names.sort();
+    names.dedup();
+    names
 }

@@ -107,7 +107,7 @@ fn reset(setting: &str, of: &str, login: &str, database: Option<&str>) -> String
 }
 
 /// Says that a server's version has known holes in row security.
-pub(super) fn known_holes(version: u32) -> Option<String> {
+pub(crate) fn known_holes(version: u32) -> Option<String> {
     let (major, minor) = (version / 10_000, version % 10_000);
     let mended = match major {
         ..14 => {

@@ -19,6 +19,8 @@ use sqlx::{
     query::Query,
 };
 
+#[cfg(feature = "generate")]
+pub(crate) use self::guard::known_holes;
 pub use self::tx::{Isolation, TenantTx, TxOptions};
 pub(crate) use self::{
     acting::visitor_role,

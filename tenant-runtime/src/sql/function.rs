@@ -26,7 +26,7 @@ pub(super) fn create(plan: &Plan<'_>, schema: &Ident, functions: &BTreeMap<Quali
     out
 }
 
-fn create_one(name: &QualifiedName, function: &Function) -> String {
+pub(super) fn create_one(name: &QualifiedName, function: &Function) -> String {
     let quoted = name.quoted();
     let returns = match &function.returns {
         Returns::Void => "void".to_owned(),

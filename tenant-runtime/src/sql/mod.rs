@@ -2,6 +2,7 @@
 
 mod external;
 mod function;
+pub(crate) mod part;
 mod role;
 mod table;
 

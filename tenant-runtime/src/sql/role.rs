@@ -187,7 +187,7 @@ pub(super) fn reset_timeouts(login: &Ident, timeouts: TimeoutsDef) -> String {
     format!("{}DO $timeouts$\nBEGIN\n{}END\n$timeouts$;\n", heading(&format!("Timeouts of {login}")), settings.concat())
 }
 
-pub(super) fn timeout_settings(timeouts: TimeoutsDef) -> [(&'static str, u32); 3] {
+pub(crate) fn timeout_settings(timeouts: TimeoutsDef) -> [(&'static str, u32); 3] {
     [
         ("statement_timeout", timeouts.statement),
         ("lock_timeout", timeouts.lock),

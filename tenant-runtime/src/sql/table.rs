@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use super::heading;
 use crate::{
     ident::{Ident, literal},
-    model::schema::{Column, ColumnDefault, Command, ForeignKey, ForeignKeyAction, Key, Policy, QualifiedName, Table},
+    model::schema::{
+        Column, ColumnDefault, Command, ForeignKey, ForeignKeyAction, Key, Policy, QualifiedName, Table, Trigger,
+    },
 };
 
 /// Makes a table, under row level security from its first moment.
@@ -46,14 +48,7 @@ pub(super) fn open(name: &QualifiedName, table: &Table) -> String {
     }
     let policies = table.policies.iter().map(|policy| create_policy(&quoted, policy));
     out.push_str(&policies.collect::<Vec<_>>().join("\n"));
-    for trigger in &table.triggers {
-        let (name, function) = (trigger.name.quoted(), trigger.function.quoted());
-        let _ = write!(
-            out,
-            "\nCREATE CONSTRAINT TRIGGER {name} AFTER UPDATE OR DELETE ON {quoted} DEFERRABLE INITIALLY DEFERRED\n    \
-             FOR EACH ROW EXECUTE FUNCTION {function}();\n"
-        );
-    }
+    out.extend(table.triggers.iter().map(|trigger| create_trigger(&quoted, trigger)));
     if !table.grants.is_empty() {
         out.push('\n');
     }
@@ -118,7 +113,7 @@ fn body(table: &Table, foreign_keys: &[&ForeignKey]) -> Vec<String> {
     lines
 }
 
-fn column_rest(column: &Column) -> String {
+pub(super) fn column_rest(column: &Column) -> String {
     let mut rest = Vec::new();
     if !column.nullable {
         rest.push("NOT NULL".to_owned());
@@ -190,7 +185,15 @@ pub(super) fn drop_foreign_key(name: &QualifiedName, key: &ForeignKey) -> String
     format!("ALTER TABLE {} DROP CONSTRAINT {};\n", name.quoted(), key.name.quoted())
 }
 
-fn create_policy(table: &str, policy: &Policy) -> String {
+pub(super) fn create_trigger(table: &str, trigger: &Trigger) -> String {
+    let (name, function) = (trigger.name.quoted(), trigger.function.quoted());
+    format!(
+        "\nCREATE CONSTRAINT TRIGGER {name} AFTER UPDATE OR DELETE ON {table} DEFERRABLE INITIALLY DEFERRED\n    \
+         FOR EACH ROW EXECUTE FUNCTION {function}();\n"
+    )
+}
+
+pub(super) fn create_policy(table: &str, policy: &Policy) -> String {
     let name = policy.name.quoted();
     let kind = if policy.restrictive { "RESTRICTIVE" } else { "PERMISSIVE" };
     let command = policy.command.map_or("ALL", Command::keyword);
@@ -206,6 +209,6 @@ fn create_policy(table: &str, policy: &Policy) -> String {
     out
 }
 
-fn columns(names: &[Ident]) -> String {
+pub(super) fn columns(names: &[Ident]) -> String {
     format!("({})", names.iter().map(|name| name.quoted().to_string()).collect::<Vec<_>>().join(", "))
 }

@@ -1,7 +1,11 @@
 //! The audit: what the catalog says, held against what was declared.
 
-use tenant_runtime::{audit::Catalog, migrate::folder::Folder, model::schema::Schema};
-use tenant_tests::{Database, example_folder, run};
+use tenant_runtime::{
+    audit::{Catalog, Report, audit},
+    migrate::folder::Folder,
+    model::schema::Schema,
+};
+use tenant_tests::{Database, connect, example_folder, migrate, own_server, run};
 
 fn example() -> Schema {
     Folder::new(example_folder()).schema().expect("the example's snapshot")
@@ -30,4 +34,17 @@ async fn a_change_shows_as_the_one_fact_that_it_is() {
     let changed: Vec<_> = after.facts().filter(|(object, state)| before.get(object) != Some(state)).collect();
     let names: Vec<_> = changed.iter().map(|(object, _)| object.to_string()).collect();
     assert_eq!(names, ["column title of app.tasks"]);
+}
+
+async fn report(url: &str) -> Report {
+    audit(&mut connect(url).await, &example()).await.expect("an audit")
+}
+
+#[tokio::test]
+async fn the_example_is_clean() {
+    // Of its own, since other tests make members of the roles, which belong to the whole server.
+    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+    migrate(&server.admin_url()).await;
+    let report = report(&server.admin_url()).await;
+    assert!(report.is_clean() && report.facts > 250, "{report:#?}");
 }

@@ -9,6 +9,7 @@ mod context;
 mod coverage;
 mod declarations;
 mod dialect;
+mod drift;
 mod external_roles;
 mod findings;
 mod folder;

@@ -1,5 +1,5 @@
 -- The schemas $1, and who may do what: on the database, on the schemas and what is in them, and on what will be made
--- there. $2 holds the roles. One row for each fact, as JSON. The owner of a thing is left out: it has every privilege.
+-- there. $2 holds the roles, and $3 those of them that own something. One row for each fact, as JSON. The owner of a thing is left out: it has every privilege.
 WITH scope AS (
     SELECT namespace.*, namespace.nspname = ANY ($1) AS ours
     FROM pg_namespace AS namespace
@@ -47,10 +47,6 @@ item AS (
         )), proowner, COALESCE(proacl, acldefault('f', proowner)), 'ours'
     FROM scope JOIN pg_proc ON pronamespace = scope.oid
     WHERE ours AND NOT EXISTS (SELECT FROM extension WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid)
-    UNION ALL
-    SELECT jsonb_build_object('type', jsonb_build_array(nspname, typname)), typowner,
-        COALESCE(typacl, acldefault('T', typowner)), 'type'
-    FROM own_type
 ),
 privilege AS (
     SELECT item.object, item.kind, acl.privilege_type, acl.grantee,
@@ -88,7 +84,6 @@ LEFT JOIN ours ON ours.oid = privilege.grantee
 -- make things where it should not, is a fact here.
 WHERE CASE privilege.kind
     WHEN 'ours' THEN true
-    WHEN 'type' THEN privilege.grantee <> 0
     WHEN 'database' THEN privilege.grantee = 0 OR ours.oid IS NOT NULL
     ELSE privilege.privilege_type = 'CREATE' AND (privilege.grantee = 0 OR ours.oid IS NOT NULL)
 END
@@ -108,11 +103,12 @@ SELECT jsonb_build_object(
 )::text
 FROM (
     -- What the owners of the schemas make, wherever.
-    SELECT owner.nspowner AS maker, kind.kind, NULL::name AS schema, COALESCE(set.defaclacl, acldefault(kind.kind, owner.nspowner)) AS acl
-    FROM (SELECT DISTINCT nspowner FROM scope WHERE ours) AS owner
+    SELECT owner.oid AS maker, kind.kind, NULL::name AS schema,
+        COALESCE(set.defaclacl, acldefault(kind.kind, owner.oid)) AS acl
+    FROM (SELECT oid FROM ours WHERE rolname = ANY ($3)) AS owner
     CROSS JOIN (VALUES ('f'::"char"), ('T')) AS kind (kind)
     LEFT JOIN pg_default_acl AS set
-        ON set.defaclrole = owner.nspowner AND set.defaclnamespace = 0 AND set.defaclobjtype = kind.kind
+        ON set.defaclrole = owner.oid AND set.defaclnamespace = 0 AND set.defaclobjtype = kind.kind
     UNION ALL
     -- And what was given on purpose.
     SELECT set.defaclrole, set.defaclobjtype, scope.nspname, set.defaclacl
@@ -120,7 +116,7 @@ FROM (
     LEFT JOIN scope ON scope.oid = set.defaclnamespace
     WHERE NOT (
         set.defaclnamespace = 0 AND set.defaclobjtype IN ('f', 'T')
-        AND EXISTS (SELECT FROM scope AS mine WHERE mine.ours AND mine.nspowner = set.defaclrole)
+        AND EXISTS (SELECT FROM ours WHERE ours.oid = set.defaclrole AND ours.rolname = ANY ($3))
     )
       AND (
           scope.ours OR set.defaclnamespace = 0 AND (

@@ -76,6 +76,10 @@ SELECT jsonb_build_object(
             WHEN 'm' THEN 'materialized view' ELSE 'foreign table'
         END,
         'owner', pg_get_userbyid(relation.relowner),
+        'asks_as_caller', EXISTS (
+            SELECT FROM pg_options_to_table(relation.reloptions)
+            WHERE option_name = 'security_invoker' AND option_value::boolean
+        ),
         -- Foreign keys are checked with the privileges of the owner.
         'owner_has_all', relation.relacl IS NULL OR NOT EXISTS (
             SELECT privilege_type FROM aclexplode(acldefault('r', relation.relowner)) WHERE grantee = relation.relowner
@@ -84,7 +88,17 @@ SELECT jsonb_build_object(
         'row_security', relation.relrowsecurity,
         'forced', relation.relforcerowsecurity,
         'logged', relation.relpersistence = 'p',
-        'partitioned_by', pg_get_partkeydef(relation.oid),
+        -- The strategy, then the columns; an expression has no name.
+        'partitioned_by', (
+            SELECT to_jsonb(array_agg(part.partstrat::text) || array_agg(
+                (SELECT attname::text FROM pg_attribute WHERE attrelid = relation.oid AND attnum = key.number)
+                ORDER BY key.place
+            ))
+            FROM pg_partitioned_table AS part
+            CROSS JOIN LATERAL unnest(part.partattrs::int2[]) WITH ORDINALITY AS key (number, place)
+            WHERE part.partrelid = relation.oid
+            GROUP BY part.partrelid
+        ),
         'partition', pg_get_expr(relation.relpartbound, relation.oid),
         'parents', (
             SELECT COALESCE(

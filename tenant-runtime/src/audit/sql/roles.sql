@@ -22,7 +22,8 @@ SELECT jsonb_build_object(
         'create_db', rolcreatedb,
         'replication', rolreplication,
         'connection_limit', rolconnlimit,
-        'comment', shobj_description(oid, 'pg_authid')
+        -- The mark begins with the name of the product.
+        'product', split_part(shobj_description(oid, 'pg_authid'), ': ', 1)
     )
 )::text
 FROM ours

@@ -1,0 +1,146 @@
+//! How the server itself writes the declared types and expressions.
+//!
+//! What the catalog gives back is not what was written: `x IN ('a')` comes back as `(x = ANY (ARRAY['a'::text]))`, and each
+//! major release has words of its own. So the declared columns, defaults, checks and policies are put on a temporary table of
+//! the same name, in a transaction that is rolled back, and read from there.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
+
+use super::catalog::{Name, Object};
+use crate::{
+    db::trusted,
+    error::{Result, server_error},
+    ident::quoted,
+    model::schema::{ColumnDefault, Expression, Function, QualifiedName, Returns, Schema, Table},
+};
+
+/// The declared types and expressions in the server's words.
+#[derive(Debug, Default)]
+pub(super) struct Canonical {
+    /// By the object to which it belongs, and the property.
+    texts: BTreeMap<(Object, String), String>,
+    /// The types of functions' arguments and results.
+    types: BTreeMap<String, Option<String>>,
+    /// What the server would not take, with what it said.
+    pub(super) refused: Vec<(Object, String)>,
+}
+
+impl Canonical {
+    /// Returns the text of a property; none where the object has none, or where the server would not take it.
+    pub(super) fn text(&self, object: &Object, property: &str) -> Option<&str> {
+        self.texts.get(&(object.clone(), property.to_owned())).map(String::as_str)
+    }
+
+    /// Returns the name of a type; as it was declared, where the server does not know it.
+    pub(super) fn ty(&self, ty: &Expression) -> String {
+        self.types.get(ty.as_str()).cloned().flatten().unwrap_or_else(|| ty.to_string())
+    }
+
+    /// Asks the server, in a transaction whose caller rolls it back.
+    pub(super) async fn ask(transaction: &mut PgConnection, schema: &Schema) -> Result<Self> {
+        let mut canonical = Self::default();
+        for (name, table) in schema.tables() {
+            canonical.table(&mut *transaction, name, table).await?;
+        }
+        let mut types: Vec<String> = schema.functions().values().flat_map(types_of).map(ToString::to_string).collect();
+        types.sort();
+        types.dedup();
+        let sql = "SELECT type, format_type(to_regtype(type), NULL) FROM unnest($1::text[]) AS type";
+        for row in sqlx::query(sql).bind(&types).fetch_all(&mut *transaction).await? {
+            canonical.types.insert(row.try_get(0)?, row.try_get(1)?);
+        }
+        Ok(canonical)
+    }
+
+    async fn table(&mut self, transaction: &mut PgConnection, name: &QualifiedName, table: &Table) -> Result<()> {
+        let scratch = format!("pg_temp.{}", name.table.quoted());
+        let pieces = pieces(name, table, &scratch);
+        let whole = pieces.iter().map(|(_, sql)| sql.as_str()).collect::<Vec<_>>().join(";\n");
+        // Where the whole does not go, the parts tell which of them it was.
+        if attempt(&mut *transaction, whole).await?.is_err() {
+            for (object, sql) in pieces {
+                if let Err(reason) = attempt(&mut *transaction, sql).await? {
+                    self.refused.push((object, reason));
+                }
+            }
+        }
+        let rows = sqlx::query_scalar::<_, String>(include_str!("sql/canonical.sql"))
+            .bind(name.schema.as_str())
+            .bind(name.table.as_str())
+            .fetch_all(&mut *transaction)
+            .await?;
+        for row in rows {
+            let text: Text = serde_json::from_str(&row).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            self.texts.insert((text.object, text.property), text.text);
+        }
+        transaction.execute(trusted(format!("DROP TABLE IF EXISTS {scratch}"))).await?;
+        Ok(())
+    }
+}
+
+/// One row of `canonical.sql`.
+#[derive(Debug, Deserialize)]
+struct Text {
+    object: Object,
+    property: String,
+    text: String,
+}
+
+/// The statements that put a table's types and expressions on a temporary table, each with what it is for.
+fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, String)> {
+    let own = Name::from(name);
+    let relation = Object::Relation(own.clone());
+    let mut pieces = vec![(relation, format!("CREATE TEMPORARY TABLE {} ()", name.table.quoted()))];
+    let alter = |what: String| format!("ALTER TABLE {scratch} {what}");
+    for column in &table.columns {
+        let object = Object::Column(own.clone(), column.name.to_string());
+        let quoted = column.name.quoted();
+        pieces.push((object.clone(), alter(format!("ADD COLUMN {quoted} {}", column.ty))));
+        if let Some(ColumnDefault::Expression(default)) = &column.default {
+            pieces.push((object, alter(format!("ALTER COLUMN {quoted} SET DEFAULT ({default})"))));
+        }
+    }
+    for check in &table.checks {
+        let object = Object::Constraint(own.clone(), check.name.to_string());
+        pieces.push((object, alter(format!("ADD CONSTRAINT {} CHECK ({})", check.name.quoted(), check.condition))));
+    }
+    for policy in &table.policies {
+        let object = Object::Policy(own.clone(), policy.name.to_string());
+        let clause = |word: &str, condition: &Option<Expression>| {
+            condition.as_ref().map(|condition| format!(" {word} ({condition})")).unwrap_or_default()
+        };
+        let command = policy.command.map_or("ALL", |command| command.keyword());
+        let (using, check) = (clause("USING", &policy.using), clause("WITH CHECK", &policy.with_check));
+        let policy = quoted(policy.name.as_str());
+        pieces.push((object, format!("CREATE POLICY {policy} ON {scratch} FOR {command}{using}{check}")));
+    }
+    pieces
+}
+
+/// Runs statements, and undoes them where the server refuses one; then it returns what the server said.
+async fn attempt(transaction: &mut PgConnection, sql: String) -> Result<Result<(), String>> {
+    let mut savepoint = transaction.begin().await?;
+    match savepoint.execute(trusted(sql)).await {
+        Ok(_) => savepoint.commit().await?,
+        Err(error) => {
+            let Some(server) = server_error(&error) else { return Err(error.into()) };
+            let reason = server.message().to_owned();
+            savepoint.rollback().await?;
+            return Ok(Err(reason));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// The types of a function's arguments and of what it returns.
+fn types_of(function: &Function) -> Vec<&Expression> {
+    let returns = match &function.returns {
+        Returns::Void | Returns::Trigger => Vec::new(),
+        Returns::Value(ty) => vec![ty],
+        Returns::Rows(columns) => columns.iter().map(|(_, ty)| ty).collect(),
+    };
+    function.arguments.iter().map(|(_, ty)| ty).chain(returns).collect()
+}

@@ -1,0 +1,194 @@
+//! Doors: what lies outside of the declaration and leads around it.
+
+use sqlx::{FromRow, PgConnection};
+
+use super::{
+    finding::{self, Finding, Rule},
+    inspect,
+    mend::Mender,
+};
+use crate::{
+    db::known_holes,
+    error::Result,
+    ident::quoted,
+    model::schema::{RoleKind, Schema},
+};
+
+/// Looks for doors.
+pub(super) async fn look(connection: &mut PgConnection, schema: &Schema, mender: &Mender<'_>) -> Result<Vec<Finding>> {
+    let doors: Vec<Door> = sqlx::query_as(include_str!("sql/doors.sql"))
+        .bind(inspect::schemas(schema))
+        .bind(inspect::roles(schema))
+        .bind(inspect::owners(schema))
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut findings: Vec<_> = doors.iter().filter_map(|door| door.finding(schema, mender)).collect();
+    if let Some(holes) = known_holes(mender.version) {
+        findings.push(Finding::new(&finding::SERVER, "server", holes, String::new()));
+    }
+    Ok(findings)
+}
+
+/// One row of `doors.sql`.
+#[derive(Debug, FromRow)]
+struct Door {
+    kind: String,
+    /// NULL among those who may call a function is PUBLIC.
+    names: Vec<Option<String>>,
+    detail: Option<String>,
+}
+
+impl Door {
+    fn finding(&self, schema: &Schema, mender: &Mender<'_>) -> Option<Finding> {
+        let name = |at: usize| self.names.get(at).and_then(Option::as_deref).unwrap_or_default();
+        let sql = |at: usize| quoted(name(at)).to_string();
+        let grantee = |at: usize| if name(at).is_empty() { "PUBLIC".to_owned() } else { sql(at) };
+        let qualified = |at: usize| format!("{}.{}", sql(at), sql(at + 1));
+        let routine = || format!("{}({})", qualified(0), name(2));
+        let detail = self.detail.as_deref().unwrap_or_default();
+        let found =
+            |rule: &Rule, object: String, what: &str, mend: String| Some(Finding::new(rule, object, what, mend));
+        match self.kind.as_str() {
+            "view" => found(
+                &finding::VIEW,
+                format!("view {}", qualified(0)),
+                &format!("it reads tables of the product as its owner `{detail}`"),
+                format!("ALTER VIEW {} SET (security_invoker = true);", qualified(0)),
+            ),
+            "copy" => found(
+                &finding::COPY,
+                format!("materialized view {}", qualified(0)),
+                "it holds a copy of rows that policies keep apart",
+                format!("DROP MATERIALIZED VIEW {};", qualified(0)),
+            ),
+            "foreign table" => found(
+                &finding::FOREIGN,
+                format!("foreign table {}", qualified(0)),
+                "it is in a schema of the product",
+                format!("DROP FOREIGN TABLE {};", qualified(0)),
+            ),
+            "foreign server" => found(
+                &finding::FOREIGN,
+                format!("foreign server {}", sql(0)),
+                &format!("{} may use it", grantee(1)),
+                format!("REVOKE USAGE ON FOREIGN SERVER {} FROM {};", sql(0), grantee(1)),
+            ),
+            "definer" | "untrusted" => {
+                let callers: Vec<_> = (3..self.names.len()).map(grantee).collect();
+                let rule = if self.kind == "definer" { &finding::DEFINER_FUNCTION } else { &finding::UNTRUSTED };
+                let what = format!("{} may call it, and it runs as `{detail}`", callers.join(" and "));
+                let what = if self.kind == "definer" { what } else { format!("{} may call it", callers.join(" and ")) };
+                let mend = format!("REVOKE EXECUTE ON ROUTINE {} FROM {};", routine(), callers.join(", "));
+                found(rule, format!("function {}", routine()), &what, mend)
+            }
+            "event trigger" => found(
+                &finding::EVENT_TRIGGER,
+                format!("event trigger {}", sql(0)),
+                &format!("it runs at each {detail}"),
+                format!("ALTER EVENT TRIGGER {} DISABLE;", sql(0)),
+            ),
+            "partition" | "child" => {
+                let (parent, child) = (qualified(0), qualified(2));
+                let mend = match self.kind.as_str() {
+                    "partition" => format!("ALTER TABLE {parent} DETACH PARTITION {child};"),
+                    _ => format!("ALTER TABLE {child} NO INHERIT {parent};"),
+                };
+                found(&finding::RELATIVE, format!("table {child}"), &format!("it is a {} of {parent}", self.kind), mend)
+            }
+            "publication of all" => found(
+                &finding::PUBLICATION,
+                format!("publication {}", sql(0)),
+                "it publishes every table",
+                format!("DROP PUBLICATION {};", sql(0)),
+            ),
+            "publication" => found(
+                &finding::PUBLICATION,
+                format!("publication {}", sql(0)),
+                &format!("it publishes {}", qualified(1)),
+                format!("ALTER PUBLICATION {} DROP TABLE {};", sql(0), qualified(1)),
+            ),
+            "publication of schema" => found(
+                &finding::PUBLICATION,
+                format!("publication {}", sql(0)),
+                &format!("it publishes the schema {}", sql(1)),
+                format!("ALTER PUBLICATION {} DROP TABLES IN SCHEMA {};", sql(0), sql(1)),
+            ),
+            "member" => {
+                let logins = if detail.is_empty() { String::new() } else { format!("; through it so are {detail}") };
+                let by =
+                    if mender.version >= 160_000 { format!(" GRANTED BY {} CASCADE", sql(2)) } else { String::new() };
+                found(
+                    &finding::MEMBER,
+                    format!("membership of {} in {}", sql(1), sql(0)),
+                    &format!("{} is a member of {}, {}{logins}", sql(1), sql(0), purpose(schema, name(0))),
+                    format!("REVOKE {} FROM {}{by};", sql(0), sql(1)),
+                )
+            }
+            "unbound" => {
+                let what = match (name(2), detail) {
+                    ("", attribute) => format!("it has the attribute {attribute}"),
+                    (_, "") => format!("it can become {}, which reaches the server's files and programs", sql(1)),
+                    (_, attribute) => format!("it can become {}, which has the attribute {attribute}", sql(1)),
+                };
+                let mend = match name(2) {
+                    "" => format!("ALTER ROLE {} NO{detail};", sql(0)),
+                    _ => format!("REVOKE {} FROM {};", sql(2), sql(0)),
+                };
+                found(&finding::UNBOUND, format!("login {}", sql(0)), &what, mend)
+            }
+            "create role" => found(
+                &finding::CREATE_ROLE,
+                format!("login {}", sql(0)),
+                "it has the attribute CREATEROLE",
+                format!("ALTER ROLE {} NOCREATEROLE;", sql(0)),
+            ),
+            "foreign key" => found(
+                &finding::FOREIGN_KEY,
+                format!("constraint {} of {}", sql(2), qualified(0)),
+                &format!("it refers to `{detail}`"),
+                format!("ALTER TABLE {} DROP CONSTRAINT {};", qualified(0), sql(2)),
+            ),
+            "leakproof" => found(
+                &finding::LEAKPROOF,
+                format!("function {}", routine()),
+                "it is marked LEAKPROOF",
+                format!("ALTER FUNCTION {} NOT LEAKPROOF;", routine()),
+            ),
+            "connecting" => found(
+                &finding::CONNECTING,
+                format!("function {}", routine()),
+                &format!("a role of the app may call it; it is of the extension `{detail}`"),
+                format!("REVOKE EXECUTE ON ROUTINE {} FROM PUBLIC;", routine()),
+            ),
+            "owned" => found(
+                &finding::OWNED,
+                format!("role {}", sql(0)),
+                &format!("it owns {detail}"),
+                format!("REASSIGN OWNED BY {} TO CURRENT_USER;", sql(0)),
+            ),
+            "parameter" => found(
+                &finding::PARAMETER,
+                format!("parameter {}", name(0)),
+                &format!("{} has the privilege {} on it", grantee(2), name(1)),
+                format!("REVOKE {} ON PARAMETER {} FROM {};", name(1), parameter(name(0)), grantee(2)),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// A parameter's name as it stands in SQL.
+fn parameter(name: &str) -> String {
+    name.split('.').map(|part| quoted(part).to_string()).collect::<Vec<_>>().join(".")
+}
+
+/// Says what a role of the product is for.
+fn purpose(schema: &Schema, role: &str) -> &'static str {
+    match schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind) {
+        Some(RoleKind::Owner) => "which owns the tables",
+        Some(RoleKind::Definer) => "which sees the rows of all tenants",
+        Some(RoleKind::Tier { .. }) => "which can choose any tenant unless membership is asked",
+        Some(RoleKind::Login { .. }) => "which can become every tier",
+        _ => "which is the product's own",
+    }
+}

@@ -1,0 +1,98 @@
+//! What makes something that is declared and not there.
+
+use super::Mender;
+use crate::{
+    audit::catalog::{Object, grantee},
+    ident::quoted,
+    model::schema::RoleKind,
+    sql::part,
+};
+
+impl Mender<'_> {
+    /// Makes a declared object.
+    pub(in crate::audit) fn make(&self, object: &Object) -> String {
+        let schema = self.schema;
+        let (owner, definer) = (schema.owner().map(|role| &role.name), schema.definer().map(|role| &role.name));
+        match object {
+            Object::Role(_) => part::roles(schema),
+            Object::Membership { role, member } => self.grant_membership(role, member),
+            Object::Relation(name) => match self.table(name) {
+                Some((name, table)) => Self::acting(owner, &part::table(name, table)),
+                // A partition stands in the plan of its table.
+                None => String::new(),
+            },
+            Object::Column(table, name) => {
+                let found = self.table(table);
+                let column = found.and_then(|(_, table)| table.columns.iter().find(|own| own.name.as_str() == name));
+                let (Some((_, whole)), Some(column)) = (found, column) else { return String::new() };
+                let mut lines = vec![part::column(&table.quoted(), column)];
+                lines.push(self.comment(object));
+                lines.extend(whole.grants.iter().filter(|grant| grant.columns.contains(&column.name)).map(|grant| {
+                    let (command, role) = (grant.command.keyword(), grant.role.quoted());
+                    format!("GRANT {command} ({}) ON {} TO {role};", quoted(name), table.quoted())
+                }));
+                lines.join("\n")
+            }
+            Object::Constraint(table, name) => {
+                let found = self.table(table);
+                found.and_then(|(own, table)| part::constraint(own, table, name)).unwrap_or_default()
+            }
+            Object::Index(table, name) => {
+                let found = self.table(table);
+                let index = found.and_then(|(_, table)| table.indexes.iter().find(|own| own.name.as_str() == name));
+                index.map(|index| part::index(&table.quoted(), index)).unwrap_or_default()
+            }
+            Object::Policy(table, name) => {
+                let found = self.table(table);
+                let policy = found.and_then(|(_, table)| table.policies.iter().find(|own| own.name.as_str() == name));
+                policy.map(|policy| part::policy(&table.quoted(), policy)).unwrap_or_default()
+            }
+            Object::Trigger(table, name) => {
+                let found = self.table(table);
+                let trigger = found.and_then(|(_, table)| table.triggers.iter().find(|own| own.name.as_str() == name));
+                trigger.map(|trigger| part::trigger(&table.quoted(), trigger)).unwrap_or_default()
+            }
+            Object::Function(name, _) => match self.function(name) {
+                Some((name, function)) => Self::acting(definer, &part::function(name, function)),
+                None => String::new(),
+            },
+            Object::Privilege { on, privilege, to } => {
+                let (columns, place) = self.place(on);
+                format!("GRANT {privilege}{columns} ON {place} TO {};", grantee(to.as_ref()))
+            }
+            Object::DefaultPrivilege { by, on, privilege, to, .. } => format!(
+                "ALTER DEFAULT PRIVILEGES FOR ROLE {} GRANT {privilege} ON {on} TO {};",
+                quoted(by),
+                grantee(to.as_ref())
+            ),
+            Object::Setting { role, name, .. } => self.set_timeout(role.as_deref(), name),
+            // With a schema went all that was in it, and of the others none is declared.
+            Object::Schema(_) | Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => {
+                String::new()
+            }
+        }
+    }
+
+    /// Sets a timeout of the login; no other setting is declared.
+    fn set_timeout(&self, role: Option<&str>, name: &str) -> String {
+        let Some(RoleKind::Login { timeouts, .. }) = self.schema.login().map(|login| &login.kind) else {
+            return String::new();
+        };
+        let found = part::timeout_settings(*timeouts).into_iter().find(|(own, _)| *own == name);
+        let (role, database) = (quoted(role.unwrap_or_default()), quoted(&self.database));
+        found
+            .map(|(_, seconds)| format!("ALTER ROLE {role} IN DATABASE {database} SET {name} = '{seconds}s';"))
+            .unwrap_or_default()
+    }
+
+    /// Lets a role be a member of another: a tier has the rights of those below it, the login may become each.
+    pub(super) fn grant_membership(&self, role: &str, member: &str) -> String {
+        let is_login = self.schema.login().is_some_and(|login| login.name.as_str() == member);
+        let options = match (self.has_options(), is_login) {
+            (false, _) => "",
+            (true, true) => " WITH ADMIN FALSE, INHERIT FALSE, SET TRUE",
+            (true, false) => " WITH ADMIN FALSE, INHERIT TRUE, SET FALSE",
+        };
+        format!("GRANT {} TO {}{options};", quoted(role), quoted(member))
+    }
+}

@@ -1,0 +1,180 @@
+//! One audit: what was found in a database.
+
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+use super::{
+    canonical::Canonical,
+    catalog::Catalog,
+    compare::drift,
+    doors,
+    finding::{self, Finding, Severity},
+    inspect,
+    mend::Mender,
+};
+use crate::{
+    error::{Error, server_error},
+    model::schema::Schema,
+};
+
+/// What an audit found, the worst first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The findings.
+    pub findings: Vec<Finding>,
+    /// How many facts of the catalog were compared.
+    pub facts: usize,
+    /// Which server it was, such as `PostgreSQL 15.18`.
+    pub server: String,
+    /// Which database.
+    pub database: String,
+}
+
+impl Report {
+    /// Says whether nothing was found but what is good to know.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity == Severity::Note)
+    }
+}
+
+/// Says why there was no audit. A database that could not be audited is not clean.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// The login may not do what an audit takes.
+    #[error("the login `{login}` cannot audit `{database}`: {reason}\n  help: {help}")]
+    NotAllowed {
+        /// The login.
+        login: String,
+        /// The database.
+        database: String,
+        /// What is missing.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
+    /// The server is a standby, which makes no temporary tables.
+    #[error("this server is a standby, and an audit compares by temporary tables\n  help: audit the primary")]
+    Standby,
+    /// The server is older than what row security of this kind takes.
+    #[error("the server is PostgreSQL {major}\n  help: use 15 or newer")]
+    TooOld {
+        /// Its major release.
+        major: u32,
+    },
+    /// The database or the way to it failed.
+    #[error(transparent)]
+    Database(#[from] Error),
+}
+
+impl From<sqlx::Error> for AuditError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// Holds a database against the schema that was declared, and looks for what leads around it.
+///
+/// It runs in one transaction, which is rolled back, and reads no row of the app's.
+///
+/// # Errors
+///
+/// [`AuditError::NotAllowed`] when the login may not do what it takes: read the catalog, make temporary tables, and use the
+/// schemas as their owner does.
+pub async fn audit(connection: &mut PgConnection, schema: &Schema) -> Result<Report, AuditError> {
+    let mut transaction = connection.begin().await?;
+    let report = in_transaction(&mut transaction, schema).await;
+    // What could not be undone would be undone by the server, at the end of the session.
+    let undone = transaction.rollback().await;
+    let report = report?;
+    undone?;
+    Ok(report)
+}
+
+async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Result<Report, AuditError> {
+    let version = connection.server_version_num().unwrap_or_default();
+    if version < 150_000 {
+        return Err(AuditError::TooOld { major: version / 10_000 });
+    }
+    connection.execute(inspect::BEGIN).await?;
+    let session = Session::ask(&mut *connection, schema).await?;
+    let refused = |error: Error| session.refused(error);
+    let live = inspect::read(&mut *connection, schema).await.map_err(refused)?;
+    let canonical = Canonical::ask(&mut *connection, schema).await.map_err(refused)?;
+    let expected = Catalog::expected(schema, &canonical, version);
+    let mender =
+        Mender { schema, version, database: session.database.clone(), context: inspect::context_settings(schema) };
+    let mut findings = drift(&expected, &live, &mender);
+    for (object, reason) in &canonical.refused {
+        // What is missing as a whole was told already.
+        if live.get(object).is_some() {
+            let what = format!("the server refuses what is declared: {reason}");
+            findings.push(Finding::new(&finding::INCOMPARABLE, object, what, String::new()));
+        }
+    }
+    findings.extend(doors::look(&mut *connection, schema, &mender).await.map_err(refused)?);
+    findings.sort();
+    findings.dedup();
+    Ok(Report { findings, facts: live.facts.len(), server: session.server, database: session.database })
+}
+
+/// Who audits what.
+struct Session {
+    login: String,
+    database: String,
+    server: String,
+}
+
+impl Session {
+    async fn ask(connection: &mut PgConnection, schema: &Schema) -> Result<Self, AuditError> {
+        let (login, database, server, standby, temporary): (String, String, String, bool, bool) = sqlx::query_as(
+            "SELECT session_user::text, current_database()::text, current_setting('server_version'),
+                 pg_is_in_recovery(), has_database_privilege(current_database(), 'TEMPORARY')",
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        if standby {
+            return Err(AuditError::Standby);
+        }
+        let server = format!("PostgreSQL {}", server.split_whitespace().next().unwrap_or_default());
+        let session = Self { login, database, server };
+        if !temporary {
+            return Err(
+                session.not_allowed("it may make no temporary tables there, by which the server's words are compared")
+            );
+        }
+        let closed: Vec<String> = sqlx::query_scalar(
+            "SELECT nspname::text FROM pg_namespace
+             WHERE nspname = ANY ($1) AND NOT has_schema_privilege(oid, 'USAGE') ORDER BY nspname",
+        )
+        .bind(inspect::schemas(schema))
+        .fetch_all(&mut *connection)
+        .await?;
+        match closed.as_slice() {
+            [] => Ok(session),
+            names => Err(session.not_allowed(&format!("it may not use the schema {}", names.join(" and ")))),
+        }
+    }
+
+    fn not_allowed(&self, reason: &str) -> AuditError {
+        AuditError::NotAllowed {
+            login: self.login.clone(),
+            database: self.database.clone(),
+            reason: reason.to_owned(),
+            help: "audit as the one who applies the migrations, or as a superuser".to_owned(),
+        }
+    }
+
+    /// Tells a login that may not read the catalog from everything else that can go wrong.
+    fn refused(&self, error: Error) -> AuditError {
+        let source = match &error {
+            Error::Forbidden { source, .. } | Error::Database(source) => Some(source),
+            _ => None,
+        };
+        let server = source.and_then(server_error).filter(|server| server.code() == "42501");
+        server
+            .map(|server| server.message().to_owned())
+            .map_or_else(|| AuditError::Database(error), |message| self.not_allowed(&message))
+    }
+}

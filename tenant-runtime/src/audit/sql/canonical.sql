@@ -1,0 +1,33 @@
+-- How the server writes what stands on the temporary table $2, under the names of what it stands for in the schema $1.
+-- One row for each text, as JSON.
+WITH scratch AS (
+    SELECT class.oid, jsonb_build_array($1::text, class.relname) AS name
+    FROM pg_class AS class
+    WHERE class.relname = $2 AND class.relnamespace = pg_my_temp_schema()
+),
+written AS (
+    SELECT jsonb_build_object('column', jsonb_build_array(scratch.name, attribute.attname)) AS object,
+        'type' AS property, format_type(attribute.atttypid, attribute.atttypmod) AS text
+    FROM scratch JOIN pg_attribute AS attribute ON attribute.attrelid = scratch.oid AND attribute.attnum > 0
+    UNION ALL
+    SELECT jsonb_build_object('column', jsonb_build_array(scratch.name, attribute.attname)),
+        'default', pg_get_expr(fallback.adbin, fallback.adrelid)
+    FROM scratch
+    JOIN pg_attrdef AS fallback ON fallback.adrelid = scratch.oid
+    JOIN pg_attribute AS attribute ON attribute.attrelid = scratch.oid AND attribute.attnum = fallback.adnum
+    UNION ALL
+    SELECT jsonb_build_object('constraint', jsonb_build_array(scratch.name, con.conname)),
+        'condition', pg_get_expr(con.conbin, con.conrelid)
+    FROM scratch JOIN pg_constraint AS con ON con.conrelid = scratch.oid AND con.contype = 'c'
+    UNION ALL
+    SELECT jsonb_build_object('policy', jsonb_build_array(scratch.name, policy.polname)), clause.property, clause.text
+    FROM scratch
+    JOIN pg_policy AS policy ON policy.polrelid = scratch.oid
+    CROSS JOIN LATERAL (
+        VALUES ('using', pg_get_expr(policy.polqual, policy.polrelid)),
+            ('check', pg_get_expr(policy.polwithcheck, policy.polrelid))
+    ) AS clause (property, text)
+)
+SELECT jsonb_build_object('object', object, 'property', property, 'text', text)::text
+FROM written
+WHERE text IS NOT NULL

@@ -1,0 +1,186 @@
+-- What leads around the declaration of the schemas $1 and the roles $2, of which $3 own something. One row for each door: its kind, names (which are
+-- quoted by whoever reads them), and a detail for people. What extensions bring is left out, unless it says otherwise.
+WITH RECURSIVE our_schema AS (
+    SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY ($1)
+),
+our_role AS (
+    SELECT oid, rolname FROM pg_roles WHERE rolname = ANY ($2)
+),
+our_table AS (
+    SELECT class.oid, our_schema.nspname, class.relname, class.relkind
+    FROM our_schema JOIN pg_class AS class ON class.relnamespace = our_schema.oid
+    WHERE class.relkind IN ('r', 'p', 'v', 'm', 'f')
+),
+-- Those who act for the app, without the owners.
+actor AS (
+    SELECT * FROM our_role WHERE rolname <> ALL ($3)
+),
+extension AS (
+    SELECT classid, objid, refobjid FROM pg_depend WHERE deptype = 'e'
+),
+-- Views on the tables, and on those views.
+reader AS (
+    SELECT our_table.oid FROM our_table WHERE our_table.relkind IN ('v', 'm')
+    UNION
+    SELECT rule.ev_class
+    FROM (SELECT oid FROM our_table UNION ALL SELECT oid FROM reader) AS source
+    JOIN pg_depend AS depend
+        ON depend.refclassid = 'pg_class'::regclass AND depend.refobjid = source.oid AND depend.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite AS rule ON rule.oid = depend.objid AND rule.rulename = '_RETURN'
+),
+-- A membership counts if the member inherits, may become the role, or may give itself either. Before PostgreSQL 16 it may.
+edge AS (
+    SELECT entry.roleid, entry.member, pg_get_userbyid(entry.grantor) AS grantor
+    FROM pg_auth_members AS entry
+    WHERE entry.admin_option
+       OR COALESCE((to_jsonb(entry) ->> 'inherit_option')::boolean, true)
+       OR COALESCE((to_jsonb(entry) ->> 'set_option')::boolean, true)
+),
+-- What each login can become, and by which membership of its own it begins. Who audits may do all of it, and so may the
+-- superuser that every cluster has.
+outsider AS (
+    SELECT role.* FROM pg_roles AS role
+    WHERE role.oid <> 10 AND role.rolname <> session_user AND role.rolname <> ALL ($2)
+),
+reach AS (
+    SELECT outsider.oid AS login, outsider.oid AS role, NULL::oid AS through FROM outsider WHERE outsider.rolcanlogin
+    UNION
+    SELECT reach.login, edge.roleid, COALESCE(reach.through, edge.roleid)
+    FROM reach JOIN edge ON edge.member = reach.role
+),
+-- Functions with an owner's or a library's power, and who of the app's may call them.
+power AS (
+    SELECT routine.oid, namespace.nspname, routine.proname, routine.proowner, routine.prosecdef, language.lanpltrusted,
+        pg_get_function_identity_arguments(routine.oid) AS arguments, callable.by
+    FROM pg_proc AS routine
+    JOIN pg_namespace AS namespace ON namespace.oid = routine.pronamespace
+    JOIN pg_language AS language ON language.oid = routine.prolang
+    CROSS JOIN LATERAL (
+        SELECT array_agg(DISTINCT CASE WHEN acl.grantee = 0 THEN NULL ELSE pg_get_userbyid(acl.grantee)::text END) AS by
+        FROM aclexplode(COALESCE(routine.proacl, acldefault('f', routine.proowner))) AS acl
+        JOIN actor ON acl.grantee = 0 OR pg_has_role(actor.oid, acl.grantee, 'USAGE')
+        WHERE has_schema_privilege(actor.oid, routine.pronamespace, 'USAGE')
+    ) AS callable
+    WHERE (routine.prosecdef OR NOT language.lanpltrusted)
+      AND namespace.nspname <> ALL ($1) AND namespace.nspname NOT IN ('pg_catalog', 'information_schema')
+      AND NOT EXISTS (SELECT FROM extension WHERE classid = 'pg_proc'::regclass AND objid = routine.oid)
+      AND callable.by IS NOT NULL
+)
+SELECT CASE class.relkind WHEN 'v' THEN 'view' ELSE 'copy' END AS kind,
+    ARRAY[namespace.nspname::text, class.relname::text] AS names, pg_get_userbyid(class.relowner)::text AS detail
+FROM reader
+JOIN pg_class AS class ON class.oid = reader.oid
+JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+WHERE class.relkind = 'm' OR class.relkind = 'v' AND NOT EXISTS (
+    SELECT FROM pg_options_to_table(class.reloptions)
+    WHERE option_name = 'security_invoker' AND option_value::boolean
+)
+UNION ALL
+SELECT 'foreign table', ARRAY[nspname::text, relname::text], NULL FROM our_table WHERE relkind = 'f'
+UNION ALL
+SELECT 'foreign server', ARRAY[server.srvname::text, COALESCE(actor.rolname::text, '')], NULL
+FROM pg_foreign_server AS server
+CROSS JOIN LATERAL aclexplode(server.srvacl) AS acl
+LEFT JOIN actor ON actor.oid = acl.grantee
+WHERE acl.grantee = 0 OR actor.oid IS NOT NULL
+UNION ALL
+SELECT CASE WHEN power.prosecdef THEN 'definer' ELSE 'untrusted' END,
+    ARRAY[power.nspname::text, power.proname::text, power.arguments] || power.by, owner.rolname::text
+FROM power
+JOIN pg_roles AS owner ON owner.oid = power.proowner
+WHERE NOT power.lanpltrusted OR owner.rolsuper OR owner.rolbypassrls
+   OR EXISTS (SELECT FROM our_role WHERE pg_has_role(owner.oid, our_role.oid, 'MEMBER'))
+UNION ALL
+SELECT 'event trigger', ARRAY[trigger.evtname::text], trigger.evtevent::text
+FROM pg_event_trigger AS trigger
+WHERE trigger.evtenabled <> 'D'
+  AND NOT EXISTS (SELECT FROM extension WHERE classid = 'pg_event_trigger'::regclass AND objid = trigger.oid)
+UNION ALL
+SELECT CASE WHEN child.relispartition THEN 'partition' ELSE 'child' END,
+    ARRAY[our_table.nspname::text, our_table.relname::text, namespace.nspname::text, child.relname::text], NULL
+FROM our_table
+JOIN pg_inherits ON pg_inherits.inhparent = our_table.oid
+JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
+JOIN pg_namespace AS namespace ON namespace.oid = child.relnamespace
+WHERE namespace.nspname <> ALL ($1)
+UNION ALL
+SELECT 'publication of all', ARRAY[publication.pubname::text], NULL FROM pg_publication AS publication WHERE publication.puballtables
+UNION ALL
+SELECT 'publication', ARRAY[publication.pubname::text, our_table.nspname::text, our_table.relname::text], NULL
+FROM our_table
+JOIN pg_publication_rel AS entry ON entry.prrelid = our_table.oid
+JOIN pg_publication AS publication ON publication.oid = entry.prpubid
+UNION ALL
+SELECT 'publication of schema', ARRAY[publication.pubname::text, our_schema.nspname::text], NULL
+FROM our_schema
+JOIN pg_publication_namespace AS entry ON entry.pnnspid = our_schema.oid
+JOIN pg_publication AS publication ON publication.oid = entry.pnpubid
+UNION ALL
+-- Superusers need no membership, and are told by themselves.
+SELECT 'member', ARRAY[our_role.rolname::text, outsider.rolname::text, edge.grantor::text], (
+    SELECT string_agg(DISTINCT login.rolname::text, ', ')
+    FROM reach JOIN outsider AS login ON login.oid = reach.login
+    WHERE reach.role = outsider.oid AND reach.login <> outsider.oid
+)
+FROM edge
+JOIN our_role ON our_role.oid = edge.roleid
+JOIN outsider ON outsider.oid = edge.member AND NOT outsider.rolsuper
+UNION ALL
+SELECT 'unbound', ARRAY[login.rolname::text, role.rolname::text] || through.rolname::text,
+    CASE WHEN role.rolsuper THEN 'SUPERUSER' WHEN role.rolbypassrls THEN 'BYPASSRLS' END
+FROM reach
+JOIN outsider AS login ON login.oid = reach.login
+JOIN pg_roles AS role ON role.oid = reach.role
+LEFT JOIN pg_roles AS through ON through.oid = reach.through
+WHERE (NOT login.rolsuper OR reach.login = reach.role)
+  AND (
+      role.rolsuper OR role.rolbypassrls
+      OR role.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')
+  )
+UNION ALL
+SELECT 'create role', ARRAY[outsider.rolname::text], NULL
+FROM outsider
+WHERE outsider.rolcanlogin AND outsider.rolcreaterole AND NOT outsider.rolsuper
+  AND current_setting('server_version_num')::integer < 160000
+UNION ALL
+SELECT 'foreign key', ARRAY[namespace.nspname::text, class.relname::text, con.conname::text], our_table.relname::text
+FROM our_table
+JOIN pg_constraint AS con ON con.confrelid = our_table.oid AND con.contype = 'f' AND con.conparentid = 0
+JOIN pg_class AS class ON class.oid = con.conrelid
+JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+WHERE namespace.nspname <> ALL ($1)
+UNION ALL
+SELECT 'leakproof', ARRAY[namespace.nspname::text, routine.proname::text, pg_get_function_identity_arguments(routine.oid)], NULL
+FROM pg_proc AS routine
+JOIN pg_namespace AS namespace ON namespace.oid = routine.pronamespace
+WHERE routine.proleakproof AND namespace.nspname <> 'pg_catalog' AND namespace.nspname <> ALL ($1)
+  AND NOT EXISTS (SELECT FROM extension WHERE classid = 'pg_proc'::regclass AND objid = routine.oid)
+UNION ALL
+SELECT 'connecting', ARRAY[namespace.nspname::text, routine.proname::text, pg_get_function_identity_arguments(routine.oid)],
+    installed.extname::text
+FROM pg_extension AS installed
+JOIN extension ON extension.refobjid = installed.oid AND extension.classid = 'pg_proc'::regclass
+JOIN pg_proc AS routine ON routine.oid = extension.objid
+JOIN pg_namespace AS namespace ON namespace.oid = routine.pronamespace
+WHERE installed.extname IN ('adminpack', 'aws_lambda', 'aws_s3', 'dblink', 'http', 'pg_background', 'pg_net', 'plproxy')
+  AND EXISTS (
+      SELECT FROM actor
+      WHERE has_function_privilege(actor.oid, routine.oid, 'EXECUTE')
+        AND has_schema_privilege(actor.oid, routine.pronamespace, 'USAGE')
+  )
+UNION ALL
+-- Rows of pg_shdepend that say who owns what.
+SELECT DISTINCT 'owned', ARRAY[actor.rolname::text], pg_describe_object(depend.classid, depend.objid, depend.objsubid)
+FROM pg_shdepend AS depend
+JOIN actor ON actor.oid = depend.refobjid
+WHERE depend.refclassid = 'pg_authid'::regclass AND depend.deptype = 'o'
+  AND depend.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+  AND (depend.classid <> 'pg_database'::regclass OR depend.objid = (SELECT oid FROM pg_database WHERE datname = current_database()))
+  AND depend.classid <> 'pg_default_acl'::regclass
+  AND NOT EXISTS (SELECT FROM our_table WHERE depend.classid = 'pg_class'::regclass AND depend.objid = our_table.oid)
+UNION ALL
+SELECT 'parameter', ARRAY[setting.parname, acl.privilege_type, COALESCE(actor.rolname::text, '')], NULL
+FROM pg_parameter_acl AS setting
+CROSS JOIN LATERAL aclexplode(setting.paracl) AS acl
+LEFT JOIN actor ON actor.oid = acl.grantee
+WHERE acl.grantee = 0 OR actor.oid IS NOT NULL

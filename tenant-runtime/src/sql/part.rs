@@ -1,0 +1,58 @@
+//! The SQL that makes one thing of a schema by itself, for whoever mends a database.
+
+pub(crate) use super::role::timeout_settings;
+use super::{function as functions, role, table as tables};
+use crate::model::schema::{Column, Function, Key, Policy, QualifiedName, Schema, Table, Trigger};
+
+/// Makes the roles that are not there, and who belongs to whom.
+pub(crate) fn roles(schema: &Schema) -> String {
+    role::create(schema.product(), schema.roles())
+}
+
+/// Makes a table with everything that belongs to it.
+pub(crate) fn table(name: &QualifiedName, table: &Table) -> String {
+    let keys: Vec<_> = table.foreign_keys.iter().collect();
+    format!("{}\n{}", tables::create(name, table, &keys), tables::open(name, table))
+}
+
+/// Adds a column.
+pub(crate) fn column(table: &str, column: &Column) -> String {
+    let rest = tables::column_rest(column);
+    let space = if rest.is_empty() { "" } else { " " };
+    format!("ALTER TABLE {table} ADD COLUMN {} {}{space}{rest};", column.name.quoted(), column.ty)
+}
+
+/// Adds a key, a check or a foreign key by its name.
+pub(crate) fn constraint(name: &QualifiedName, table: &Table, constraint: &str) -> Option<String> {
+    if let Some(key) = table.foreign_keys.iter().find(|key| key.name.as_str() == constraint) {
+        return Some(tables::add_foreign_key(name, key));
+    }
+    let key = |kind: &str, key: &Key| {
+        (key.name.as_str() == constraint).then(|| format!("{kind} {}", tables::columns(&key.columns)))
+    };
+    let checks = table.checks.iter().filter(|check| check.name.as_str() == constraint);
+    let what = key("PRIMARY KEY", &table.primary_key)
+        .or_else(|| table.uniques.iter().find_map(|unique| key("UNIQUE", unique)))
+        .or_else(|| checks.map(|check| format!("CHECK ({})", check.condition)).next())?;
+    Some(format!("ALTER TABLE {} ADD CONSTRAINT {} {what};", name.quoted(), crate::ident::quoted(constraint)))
+}
+
+/// Builds an index.
+pub(crate) fn index(table: &str, index: &Key) -> String {
+    format!("CREATE INDEX {} ON {table} {};", index.name.quoted(), tables::columns(&index.columns))
+}
+
+/// Makes a policy.
+pub(crate) fn policy(table: &str, policy: &Policy) -> String {
+    tables::create_policy(table, policy).trim_end().to_owned()
+}
+
+/// Makes a trigger.
+pub(crate) fn trigger(table: &str, trigger: &Trigger) -> String {
+    tables::create_trigger(table, trigger).trim().to_owned()
+}
+
+/// Makes a function, and says who may call it.
+pub(crate) fn function(name: &QualifiedName, function: &Function) -> String {
+    functions::create_one(name, function).trim().to_owned()
+}
