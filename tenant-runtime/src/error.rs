@@ -84,6 +84,14 @@ pub enum Error {
     /// A statement of the transaction failed, so the server kept nothing of it.
     #[error("a statement of this transaction failed, so none of it was kept; handle the first error and begin anew")]
     Aborted,
+    /// The server broke the transaction off, since it could not go on beside another one.
+    #[error(
+        "the transaction collided with another one, so none of it was kept; begin it anew, as `TenantDb::retry` does"
+    )]
+    Collided {
+        /// What the server said: a deadlock, or that it could not serialize.
+        source: sqlx::Error,
+    },
     /// The statement would control the transaction, the role or the context, which belong to the transaction's owner.
     #[error(
         "`{keyword}` cannot run inside a tenant transaction, since it could change who acts or when it ends; \
@@ -232,6 +240,9 @@ impl Attempt {
     }
 }
 
+const COULD_NOT_SERIALIZE: &str = "40001";
+const DEADLOCK: &str = "40P01";
+
 /// What the functions that change members raise when nobody would be left who manages members.
 const LAST_MANAGER: &str = "TT001";
 
@@ -282,6 +293,7 @@ impl Error {
             "23503" => Self::InvalidReference { table: table(), constraint: constraint() },
             "23514" | "23502" => Self::CheckViolated { table: table(), constraint: constraint() },
             "25P02" => Self::Aborted,
+            COULD_NOT_SERIALIZE | DEADLOCK => Self::Collided { source: error },
             LAST_MANAGER => Self::LastManager,
             _ => Self::Database(error),
         }
@@ -291,6 +303,11 @@ impl Error {
 /// Returns what the server said, where the error comes from it.
 pub(crate) fn server_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error()?.try_downcast_ref()
+}
+
+/// Says whether the server broke a transaction off because of another one.
+pub(crate) fn is_collision(error: &sqlx::Error) -> bool {
+    server_error(error).is_some_and(|server| [COULD_NOT_SERIALIZE, DEADLOCK].contains(&server.code()))
 }
 
 /// Returns the line of `sql` at which the server points.

@@ -90,6 +90,12 @@ impl<R: Role> TenantCtx<R> {
         TenantCtx { org: self.org.clone(), user: self.user.clone(), role: PhantomData }
     }
 
+    /// Returns the name of the role, such as `member`, for what is decided at run time.
+    #[must_use]
+    pub fn role(&self) -> &'static str {
+        R::NAME
+    }
+
     /// Returns the tenant's key.
     #[must_use]
     pub fn org(&self) -> &KeyOf<R> {

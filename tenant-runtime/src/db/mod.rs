@@ -7,6 +7,9 @@ mod connect;
 mod guard;
 mod pool;
 mod refuse;
+mod retry;
+mod savepoint;
+mod statement;
 mod text;
 mod tx;
 
@@ -21,11 +24,14 @@ use sqlx::{
 
 #[cfg(feature = "generate")]
 pub(crate) use self::guard::known_holes;
-pub use self::tx::{Isolation, TenantTx, TxOptions};
 pub(crate) use self::{
     acting::visitor_role,
     connect::{open as open_connection, options as connection_options},
     text::trusted,
+};
+pub use self::{
+    savepoint::Savepoint,
+    tx::{Isolation, TenantTx, TxOptions},
 };
 use crate::{
     error::{Error, Result},
@@ -55,11 +61,13 @@ pub struct TenantDb {
 pub struct TenantDbOptions {
     max_connections: u32,
     acquire_timeout: Duration,
+    attempts: u32,
+    trace_tenants: bool,
 }
 
 impl Default for TenantDbOptions {
     fn default() -> Self {
-        Self { max_connections: 10, acquire_timeout: Duration::from_secs(10) }
+        Self { max_connections: 10, acquire_timeout: Duration::from_secs(10), attempts: 5, trace_tenants: false }
     }
 }
 
@@ -75,6 +83,22 @@ impl TenantDbOptions {
     /// Sets how long to wait for a connection; 10 seconds unless said.
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = timeout;
+        self
+    }
+
+    /// Sets how often [`TenantDb::retry`] runs a transaction at most; 5 times unless said.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
+    /// Puts the tenant's key into the `tracing` spans of transactions; it stays out unless said, as logs are often read
+    /// by more people than the database.
+    ///
+    /// The spans are called `tenant_tx`, are of the level info, and always have the `role`. What sqlx logs of a statement
+    /// stands inside of them.
+    pub fn trace_tenants(mut self, trace: bool) -> Self {
+        self.trace_tenants = trace;
         self
     }
 

@@ -32,6 +32,10 @@ impl Pools {
         &self.warnings
     }
 
+    pub(super) fn options(&self) -> &TenantDbOptions {
+        &self.options
+    }
+
     /// Returns how often a begin may meet a connection that the server has closed: each that is kept, and a fresh one.
     pub(super) fn attempts(&self) -> u32 {
         self.options.max_connections.saturating_add(1)

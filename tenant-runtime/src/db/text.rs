@@ -33,6 +33,17 @@ pub(super) fn begin(acting: &Acting, options: TxOptions) -> SqlStr {
     ))
 }
 
+/// Writes what begins a savepoint, in the place of one that is left from before.
+pub(super) fn savepoint(depth: u32, again: bool) -> SqlStr {
+    let release = if again { format!("RELEASE SAVEPOINT sp_{depth}; ") } else { String::new() };
+    trusted(format!("{release}SAVEPOINT sp_{depth}"))
+}
+
+/// Writes what goes back to a savepoint, which stays.
+pub(super) fn rollback_to(depth: u32) -> SqlStr {
+    trusted(format!("ROLLBACK TO SAVEPOINT sp_{depth}"))
+}
+
 /// The schema of temporary tables comes last: unnamed, it would come first, and a temporary table could pose as one of
 /// the app's.
 pub(super) fn search_path(def: &TenancyDef) -> String {
@@ -52,12 +63,15 @@ mod tests {
     #[test]
     fn a_transaction_begins_with_its_context_in_one_batch() {
         let ctx = TenantCtx::<Member>::vouched_job(uuid::Uuid::nil());
-        let sql = begin(&Acting::of(&ctx), TxOptions { isolation: Some(Isolation::Serializable), read_only: true });
+        let sql = begin(
+            &Acting::of(&ctx),
+            TxOptions { isolation: Some(Isolation::Serializable), read_only: true, deferrable: true },
+        );
         assert_eq!(
             sql.as_str(),
             "SET LOCAL ROLE app_member; SET LOCAL app.organization_id = '00000000-0000-0000-0000-000000000000'; \
              SET LOCAL app.user_id = ''; SET LOCAL search_path = pg_catalog, app, pg_temp; \
-             SET LOCAL row_security = on; BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY"
+             SET LOCAL row_security = on; BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE"
         );
     }
 }

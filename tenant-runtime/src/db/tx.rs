@@ -2,21 +2,22 @@
 
 use std::{
     fmt,
-    pin::Pin,
-    task::{Context, Poll},
+    sync::{Arc, atomic::AtomicBool},
 };
 
-use futures_core::{Stream, future::BoxFuture, stream::BoxStream};
+use futures_core::{future::BoxFuture, stream::BoxStream};
 use sqlx::{
-    Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr, Transaction,
-    error::BoxDynError,
-    postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+    Describe, Either, Execute, Executor, Postgres, SqlStr, Transaction,
+    postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
+use tracing::{Instrument as _, Span, field};
 
 use super::{
     acting::{self, Acting},
     pool::Pools,
     refuse,
+    savepoint::Savepoint,
+    statement::{Admitted, Course, Trusted, Watched},
 };
 use crate::{
     error::{Error, Result},
@@ -30,6 +31,8 @@ pub struct TxOptions {
     pub isolation: Option<Isolation>,
     /// Whether writes are refused.
     pub read_only: bool,
+    /// Whether a serializable transaction that only reads waits at its begin, and then can neither fail nor hinder others.
+    pub deferrable: bool,
 }
 
 /// An isolation level of PostgreSQL.
@@ -52,7 +55,9 @@ impl TxOptions {
             Some(Isolation::RepeatableRead) => " ISOLATION LEVEL REPEATABLE READ",
             Some(Isolation::Serializable) => " ISOLATION LEVEL SERIALIZABLE",
         };
-        format!("{isolation}{}", if self.read_only { " READ ONLY" } else { "" })
+        let read_only = if self.read_only { " READ ONLY" } else { "" };
+        let deferrable = if self.deferrable { " DEFERRABLE" } else { "" };
+        format!("{isolation}{read_only}{deferrable}")
     }
 }
 
@@ -78,16 +83,21 @@ impl TxOptions {
 pub struct TenantTx<R: Role> {
     tx: Transaction<'static, Postgres>,
     ctx: TenantCtx<R>,
-    /// A statement began and did not end cleanly, so the server may have aborted the transaction.
-    suspect: bool,
+    pub(super) course: Course,
     /// Statements ran that the repository did not write.
     raw: bool,
+    span: Span,
 }
 
 /// Begins a transaction in a context.
 pub(super) async fn begin<R: Role>(pools: &Pools, ctx: TenantCtx<R>, options: TxOptions) -> Result<TenantTx<R>> {
-    let tx = acting::begin(pools, &Acting::of(&ctx), options).await?;
-    Ok(TenantTx { tx, ctx, suspect: false, raw: false })
+    let acting = Acting::of(&ctx);
+    let span = tracing::info_span!("tenant_tx", role = acting.role, tenant = field::Empty, outcome = field::Empty);
+    if pools.options().trace_tenants {
+        span.record("tenant", &acting.org);
+    }
+    let tx = acting::begin(pools, &acting, options).instrument(span.clone()).await?;
+    Ok(TenantTx { tx, ctx, course: Course::default(), raw: false, span })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -96,21 +106,35 @@ impl<R: Role> TenantTx<R> {
         &self.ctx
     }
 
+    /// Begins a savepoint: a part of the transaction that can be undone by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Aborted`] when a statement of the transaction failed before.
+    pub fn savepoint(&mut self) -> BoxFuture<'_, Result<Savepoint<'_, R>>> {
+        Box::pin(Savepoint::begin(self))
+    }
+
     /// Makes the changes of the transaction last.
     ///
     /// # Errors
     ///
     /// [`Error::Aborted`] when a statement failed, also where its error was not looked at: the server then keeps
-    /// nothing. The errors of constraints that are checked at the end.
+    /// nothing. [`Error::Collided`] and the errors of constraints that are checked at the end.
     pub async fn commit(mut self) -> Result<()> {
-        if self.suspect {
-            // COMMIT in an aborted transaction is answered like any other; only a statement tells.
-            sqlx::raw_sql("SELECT").execute(&mut *self.tx).await?;
+        let span = self.span.clone();
+        async {
+            self.settle().await?;
+            self.probe().await?;
+            if cfg!(debug_assertions) && self.raw {
+                acting::read_back(&mut self.tx, &Acting::of(&self.ctx)).await?;
+            }
+            self.course.note(self.tx.commit().await)?;
+            self.span.record("outcome", "committed");
+            Ok(())
         }
-        if cfg!(debug_assertions) && self.raw {
-            acting::read_back(&mut self.tx, &Acting::of(&self.ctx)).await?;
-        }
-        Ok(self.tx.commit().await?)
+        .instrument(span)
+        .await
     }
 
     /// Undoes the changes of the transaction.
@@ -119,12 +143,34 @@ impl<R: Role> TenantTx<R> {
     ///
     /// When the connection is gone; the server then undoes them by itself.
     pub async fn rollback(self) -> Result<()> {
-        Ok(self.tx.rollback().await?)
+        Ok(self.tx.rollback().instrument(self.span).await?)
+    }
+
+    /// Fails where a statement failed whose error nobody looked at.
+    ///
+    /// COMMIT in an aborted transaction is answered like any other, and so is the end of a savepoint; only a statement
+    /// tells.
+    pub(super) async fn probe(&mut self) -> Result<()> {
+        if self.course.suspect {
+            self.trusted().execute(sqlx::raw_sql("SELECT")).await?;
+            self.course.suspect = false;
+        }
+        Ok(())
+    }
+
+    /// Undoes what ran in a savepoint that was dropped.
+    pub(super) async fn settle(&mut self) -> Result<()> {
+        Ok(self.course.settle(&mut self.tx).await?)
+    }
+
+    /// Returns what says whether the server broke the transaction off because of another one, also after it has ended.
+    pub(super) fn collided(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.course.collided)
     }
 
     /// Returns the connection to the repository, whose statements are its own.
     pub(crate) fn trusted(&mut self) -> Trusted<'_> {
-        Trusted { connection: &mut self.tx, suspect: &mut self.suspect }
+        Trusted { connection: &mut self.tx, course: &mut self.course, span: &self.span }
     }
 
     /// Notes that a statement of the app's begins, unless it is refused.
@@ -139,7 +185,10 @@ impl<R: Role> TenantTx<R> {
 
 impl<R: Role> fmt::Debug for TenantTx<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TenantTx").field("ctx", &self.ctx).field("suspect", &self.suspect).finish_non_exhaustive()
+        f.debug_struct("TenantTx")
+            .field("ctx", &self.ctx)
+            .field("suspect", &self.course.suspect)
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,7 +204,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         let query = Admitted::new(query);
         Box::pin(match self.admit(query.sql.as_str()) {
             Ok(trusted) => trusted.fetch_many(query),
-            Err(error) => Watched { refused: Some(error), inner: None, watch: None },
+            Err(error) => Watched::refused(error),
         })
     }
 
@@ -175,10 +224,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
     {
         Box::pin(async move {
             let trusted = self.admit(sql.as_str())?;
-            let watch = Watch::start(trusted.suspect);
-            let statement = trusted.connection.prepare_with(sql, parameters).await?;
-            watch.end();
-            Ok(statement)
+            trusted.run(async |connection| connection.prepare_with(sql, parameters).await).await
         })
     }
 
@@ -188,134 +234,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
     {
         Box::pin(async move {
             let trusted = self.admit(sql.as_str())?;
-            let watch = Watch::start(trusted.suspect);
-            let described = trusted.connection.describe(sql).await?;
-            watch.end();
-            Ok(described)
+            trusted.run(async |connection| connection.describe(sql).await).await
         })
-    }
-}
-
-/// The connection, for statements that were admitted or that the repository wrote.
-pub(crate) struct Trusted<'a> {
-    connection: &'a mut PgConnection,
-    suspect: &'a mut bool,
-}
-
-impl<'a> Trusted<'a> {
-    fn fetch_many<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> Watched<'a> {
-        let watch = Watch::start(self.suspect);
-        Watched { refused: None, inner: Some(self.connection.fetch_many(query)), watch: Some(watch) }
-    }
-
-    pub(crate) async fn fetch_optional<'q: 'a>(
-        self,
-        query: impl Execute<'q, Postgres> + 'q,
-    ) -> sqlx::Result<Option<PgRow>> {
-        let watch = Watch::start(self.suspect);
-        let row = self.connection.fetch_optional(query).await?;
-        watch.end();
-        Ok(row)
-    }
-
-    pub(crate) async fn fetch_all<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<Vec<PgRow>> {
-        let watch = Watch::start(self.suspect);
-        let rows = self.connection.fetch_all(query).await?;
-        watch.end();
-        Ok(rows)
-    }
-
-    pub(crate) async fn execute<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<u64> {
-        let watch = Watch::start(self.suspect);
-        let result = self.connection.execute(query).await?;
-        watch.end();
-        Ok(result.rows_affected())
-    }
-}
-
-/// Marks the transaction as suspect while a statement runs; one that fails or is dropped midway leaves the mark.
-struct Watch<'a> {
-    suspect: &'a mut bool,
-    before: bool,
-}
-
-impl<'a> Watch<'a> {
-    fn start(suspect: &'a mut bool) -> Self {
-        let before = *suspect;
-        *suspect = true;
-        Self { suspect, before }
-    }
-
-    fn end(self) {
-        *self.suspect = self.before;
-    }
-}
-
-/// The results of a statement, watched to their end.
-struct Watched<'a> {
-    refused: Option<sqlx::Error>,
-    inner: Option<BoxStream<'a, sqlx::Result<Either<PgQueryResult, PgRow>>>>,
-    watch: Option<Watch<'a>>,
-}
-
-impl Stream for Watched<'_> {
-    type Item = sqlx::Result<Either<PgQueryResult, PgRow>>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(error) = self.refused.take() {
-            return Poll::Ready(Some(Err(error)));
-        }
-        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        let next = inner.as_mut().poll_next(context);
-        match &next {
-            Poll::Ready(None) => {
-                self.inner = None;
-                if let Some(watch) = self.watch.take() {
-                    watch.end();
-                }
-            }
-            // An error ends the statement, and the mark stays.
-            Poll::Ready(Some(Err(_))) => {
-                self.inner = None;
-                self.watch = None;
-            }
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
-        }
-        next
-    }
-}
-
-/// A query taken apart, since its text is needed before it runs and can be had only by consuming it.
-struct Admitted {
-    sql: SqlStr,
-    statement: Option<PgStatement>,
-    arguments: Option<Result<Option<PgArguments>, BoxDynError>>,
-    persistent: bool,
-}
-
-impl Admitted {
-    fn new<'q>(mut query: impl Execute<'q, Postgres> + 'q) -> Self {
-        let arguments = Some(query.take_arguments());
-        let statement = query.statement().cloned();
-        let persistent = query.persistent();
-        Self { sql: query.sql(), statement, arguments, persistent }
-    }
-}
-
-impl Execute<'_, Postgres> for Admitted {
-    fn sql(self) -> SqlStr {
-        self.sql
-    }
-
-    fn statement(&self) -> Option<&PgStatement> {
-        self.statement.as_ref()
-    }
-
-    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
-        self.arguments.take().unwrap_or(Ok(None))
-    }
-
-    fn persistent(&self) -> bool {
-        self.persistent
     }
 }

@@ -1,7 +1,7 @@
 //! What a repository method runs on: an open transaction, or a scope that begins one for the call.
 
 use crate::{
-    db::{Scope, TenantTx},
+    db::{Savepoint, Scope, TenantTx},
     error::Result,
     tenant::Role,
 };
@@ -43,6 +43,15 @@ impl<'a, R: Role> Handle for &'a mut TenantTx<R> {
 
     async fn open(self) -> Result<Self::Opened> {
         Ok(self)
+    }
+}
+
+impl<'a, R: Role> Handle for &'a mut Savepoint<'_, R> {
+    type Role = R;
+    type Opened = &'a mut TenantTx<R>;
+
+    async fn open(self) -> Result<Self::Opened> {
+        Ok(self.tx())
     }
 }
 

@@ -37,12 +37,12 @@ async fn insert<R: Role<Tenancy = Organizations>>(tx: &mut TenantTx<R>, name: &s
     Ok(())
 }
 
-async fn names<R: Role<Tenancy = Organizations>>(tx: &mut TenantTx<R>) -> Result<Vec<String>> {
+pub(super) async fn names<R: Role<Tenancy = Organizations>>(tx: &mut TenantTx<R>) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar("SELECT name FROM app.projects ORDER BY name").fetch_all(tx).await?)
 }
 
 /// What the server takes for the context: role, organization, user.
-async fn seen<R: Role>(tx: &mut TenantTx<R>) -> Result<(String, String, String)> {
+pub(super) async fn seen<R: Role>(tx: &mut TenantTx<R>) -> Result<(String, String, String)> {
     let sql = "SELECT current_user::text, current_setting('app.organization_id'), current_setting('app.user_id')";
     Ok(sqlx::query_as(sql).fetch_one(tx).await?)
 }
@@ -198,7 +198,7 @@ async fn a_storm_of_cancellations_leaks_no_context_and_loses_no_write() {
 
 /// Polls a future until it has waited so many times, and drops it then. Unlike a time limit, that hits every point at
 /// which it waits, on fast machines and slow ones.
-async fn give_up_after<F: Future>(waits: u64, future: F) -> Option<F::Output> {
+pub(super) async fn give_up_after<F: Future>(waits: u64, future: F) -> Option<F::Output> {
     let (mut future, mut left) = (std::pin::pin!(future), waits);
     std::future::poll_fn(|context| match (future.as_mut().poll(context), left) {
         (Poll::Ready(output), _) => Poll::Ready(Some(output)),

@@ -29,4 +29,5 @@ mod server;
 mod session;
 mod statements;
 mod tidy;
+mod transactions;
 mod ui;

@@ -1,0 +1,315 @@
+//! Transactions: savepoints that keep the context, isolation levels, and repetition after a collision.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use futures_util::TryStreamExt as _;
+use sqlx::Executor as _;
+use tenant_examples::{NewProject, Project};
+use tenant_runtime::{
+    Error, Isolation, Repository as _, Result, TenantCtx, TenantDb, TenantTx, TxOptions,
+    roles::{Admin, Member, Viewer},
+};
+use tenant_tests::{Database, ask, run};
+use tokio::sync::Barrier;
+
+use super::context::{give_up_after, names, seen};
+
+fn named(name: &str) -> NewProject {
+    NewProject { name: name.to_owned(), description: None, created_at: None }
+}
+
+async fn project(tx: &mut TenantTx<Member>, name: &str) {
+    Project::insert(tx, named(name)).await.expect("a member inserts");
+}
+
+/// The projects of the tenant but the one that was there from the start.
+async fn left(db: &TenantDb, ctx: &TenantCtx<Member>) -> Vec<String> {
+    let mut tx = db.begin(ctx).await.expect("begins");
+    let names = names(&mut tx).await.expect("reads");
+    names.into_iter().filter(|name| name != "first").collect()
+}
+
+// Savepoints ---------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_savepoint_that_is_released_stays_and_one_that_is_dropped_or_rolled_back_goes() {
+    let database = Database::create().await;
+    let (db, ctx) = (database.app().await, database.acme.as_member());
+    let mut tx = db.begin(&ctx).await.expect("begins");
+    let mut released = tx.savepoint().await.expect("begins");
+    Project::insert(&mut released, named("released")).await.expect("inserts");
+    released.release().await.expect("releases");
+    let mut rolled_back = tx.savepoint().await.expect("begins");
+    Project::insert(&mut rolled_back, named("rolled back")).await.expect("inserts");
+    rolled_back.rollback().await.expect("rolls back");
+    let mut dropped = tx.savepoint().await.expect("begins");
+    Project::insert(&mut dropped, named("dropped")).await.expect("inserts");
+    drop(dropped);
+    // Nothing runs between the drop and the commit.
+    tx.commit().await.expect("commits");
+    assert_eq!(left(&db, &ctx).await, ["released"]);
+}
+
+#[tokio::test]
+async fn savepoints_nest_and_the_outer_one_takes_the_inner_ones_along() {
+    let database = Database::create().await;
+    let (db, ctx) = (database.app().await, database.acme.as_member());
+    let mut tx = db.begin(&ctx).await.expect("begins");
+    project(&mut tx, "before").await;
+    let mut outer = tx.savepoint().await.expect("begins");
+    for round in 0..3 {
+        let mut inner = outer.savepoint().await.expect("begins");
+        Project::insert(&mut inner, named(&format!("inner {round}"))).await.expect("inserts");
+        match round {
+            1 => inner.rollback().await.expect("rolls back"),
+            _ => inner.release().await.expect("releases"),
+        }
+    }
+    outer.release().await.expect("releases");
+    let mut outer = tx.savepoint().await.expect("begins");
+    let mut inner = outer.savepoint().await.expect("begins");
+    Project::insert(&mut inner, named("released inside what is dropped")).await.expect("inserts");
+    inner.release().await.expect("releases");
+    drop(outer);
+    project(&mut tx, "after").await;
+    tx.commit().await.expect("commits");
+    assert_eq!(left(&db, &ctx).await, ["after", "before", "inner 0", "inner 2"]);
+}
+
+#[tokio::test]
+async fn the_context_is_there_after_going_back_to_a_savepoint() {
+    let database = Database::create().await;
+    let (db, ctx) = (database.app().await, database.acme.as_member());
+    let mut tx = db.begin(&ctx).await.expect("begins");
+    let before = seen(&mut tx).await.expect("reads");
+    let mut savepoint = tx.savepoint().await.expect("begins");
+    // What is set inside goes with it, and what was set before does not.
+    sqlx::query("SET LOCAL statement_timeout = '7s'").execute(&mut savepoint).await.expect("a harmless setting");
+    let _failed = sqlx::query("SELECT 1 / 0").execute(&mut savepoint).await;
+    drop(savepoint);
+    let after = seen(&mut tx).await.expect("reads");
+    let timeout: String =
+        sqlx::query_scalar("SELECT current_setting('statement_timeout')").fetch_one(&mut tx).await.expect("reads");
+    assert_eq!((before, timeout == "7s"), (after, false));
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_in_a_savepoint_is_undone_with_it_alone() {
+    let database = Database::create().await;
+    let (db, ctx) = (database.app().await, database.acme.as_member());
+    let mut tx = db.begin(&ctx).await.expect("begins");
+    project(&mut tx, "kept").await;
+    let mut savepoint = tx.savepoint().await.expect("begins");
+    Project::insert(&mut savepoint, named("undone")).await.expect("inserts");
+    let _swallowed = sqlx::query("SELECT 1 / 0").execute(&mut savepoint).await;
+    let released = savepoint.release().await;
+    assert!(matches!(released, Err(Error::Aborted)), "{released:?}");
+    tx.commit().await.expect("the transaction itself is in order");
+    assert_eq!(left(&db, &ctx).await, ["kept"]);
+}
+
+#[tokio::test]
+async fn a_savepoint_in_an_aborted_transaction_is_refused() {
+    let database = Database::create().await;
+    let (db, ctx) = (database.app().await, database.acme.as_member());
+    let mut tx = db.begin(&ctx).await.expect("begins");
+    let _swallowed = sqlx::query("SELECT 1 / 0").execute(&mut tx).await;
+    assert!(matches!(tx.savepoint().await.map(drop), Err(Error::Aborted)));
+    assert!(matches!(tx.commit().await, Err(Error::Aborted)));
+}
+
+#[tokio::test]
+async fn a_savepoint_is_no_way_around_the_refusals() {
+    let database = Database::create().await;
+    let db = database.app().await;
+    let mut tx = db.begin(&database.acme.as_member()).await.expect("begins");
+    let mut savepoint = tx.savepoint().await.expect("begins");
+    for sql in ["ROLLBACK TO SAVEPOINT sp_1", "RELEASE sp_1", "COMMIT", "RESET ROLE"] {
+        let refused = sqlx::raw_sql(sql).execute(&mut savepoint).await.map_err(Error::from);
+        assert!(matches!(refused, Err(Error::ForbiddenStatement { .. })), "{sql}: {refused:?}");
+    }
+    let stream: Vec<_> = (&mut savepoint).fetch("SELECT 1").try_collect().await.expect("a savepoint streams");
+    assert_eq!(stream.len(), 1);
+}
+
+/// Every call is given up after it has waited 0, 1, 2 … times; what is acknowledged is there in the end, and what was
+/// undone is not.
+#[tokio::test]
+async fn a_savepoint_given_up_at_any_point_leaves_the_transaction_whole() {
+    let database = Database::create().await;
+    let (db, ctx) = (database.app().await, database.acme.as_member());
+    let mut expected = Vec::new();
+    let mut tx = db.begin(&ctx).await.expect("begins");
+    for waits in [0, 1, 2, 3, 4, 5, 6, 8, 10].repeat(4) {
+        let round = expected.len();
+        let inside = async {
+            let mut outer = tx.savepoint().await?;
+            Project::insert(&mut outer, named("undone")).await?;
+            let mut inner = outer.savepoint().await?;
+            Project::insert(&mut inner, named("undone")).await?;
+            inner.rollback().await?;
+            let mut inner = outer.savepoint().await?;
+            Project::insert(&mut inner, named("undone")).await?;
+            inner.release().await?;
+            // However far it comes, nothing of it is to be kept.
+            outer.rollback().await
+        };
+        if let Some(done) = give_up_after(waits, inside).await {
+            done.expect("nothing fails by itself");
+        }
+        let name = format!("kept {round:02}");
+        project(&mut tx, &name).await;
+        expected.push(name);
+    }
+    tx.commit().await.expect("commits");
+    assert_eq!(left(&db, &ctx).await, expected);
+}
+
+// Kinds of transactions ----------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_transaction_is_of_the_kind_that_was_asked_for() {
+    let database = Database::create().await;
+    let (db, ctx) = (database.app().await, database.acme.as_member());
+    let mut found = Vec::new();
+    let kinds = [
+        TxOptions::default(),
+        TxOptions { isolation: Some(Isolation::ReadCommitted), read_only: true, ..TxOptions::default() },
+        TxOptions { isolation: Some(Isolation::RepeatableRead), ..TxOptions::default() },
+        TxOptions { isolation: Some(Isolation::Serializable), read_only: true, deferrable: true },
+    ];
+    let sql =
+        "SELECT concat_ws(' ', current_setting('transaction_isolation'), current_setting('transaction_read_only'),
+                                current_setting('transaction_deferrable'))";
+    for kind in kinds {
+        let mut tx = db.begin_with(&ctx, kind).await.expect("begins");
+        found.push(sqlx::query_scalar::<_, String>(sql).fetch_one(&mut tx).await.expect("reads"));
+        let written = Project::insert(&mut tx, named("x")).await;
+        assert_eq!(written.is_err(), kind.read_only, "{written:?}");
+    }
+    let expected = ["read committed off off", "read committed on off", "repeatable read off off", "serializable on on"];
+    assert_eq!(found, expected);
+}
+
+const SERIALIZABLE: TxOptions =
+    TxOptions { isolation: Some(Isolation::Serializable), read_only: false, deferrable: false };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_that_cannot_be_serialized_are_repeated_in_their_context() {
+    let database = Database::create().await;
+    let (db, ctx) = (database.app().await, database.acme.as_member());
+    let (barrier, runs) = (Arc::new(Barrier::new(2)), Arc::new(AtomicU32::new(0)));
+    let workers = [0, 1].map(|worker| {
+        let (db, ctx, barrier, runs) = (db.clone(), ctx.clone(), barrier.clone(), runs.clone());
+        tokio::spawn(async move {
+            let first = AtomicBool::new(true);
+            let (runs, first, barrier) = (&runs, &first, &barrier);
+            let done = db.retry(&ctx, SERIALIZABLE, |mut tx| async move {
+                runs.fetch_add(1, Ordering::Relaxed);
+                let who = seen(&mut tx).await?;
+                // Each counts what the other adds to, so one of them cannot be serialized.
+                let count = Project::count(&mut tx).await?;
+                if first.swap(false, Ordering::Relaxed) {
+                    barrier.wait().await;
+                }
+                Project::insert(&mut tx, named(&format!("{worker}: {count} before"))).await?;
+                tx.commit().await?;
+                Ok::<_, Error>(who)
+            });
+            done.await
+        })
+    });
+    for worker in workers {
+        let (role, org, user) = worker.await.expect("no panic").expect("done in the end");
+        assert_eq!((role.as_str(), org, user), ("app_member", ctx.org().to_string(), database.acme.member.to_string()));
+    }
+    let left = left(&db, &ctx).await;
+    assert!(left.iter().any(|name| name.ends_with("1 before")) && left.iter().any(|name| name.ends_with("2 before")));
+    assert!(runs.load(Ordering::Relaxed) > 2, "nothing collided, so nothing was shown");
+}
+
+#[tokio::test]
+async fn a_collision_is_repeated_also_where_its_error_was_swallowed_and_a_limited_number_of_times() {
+    let database = Database::create().await;
+    let ctx = database.acme.as_member();
+    let db = TenantDb::options().attempts(3).connect(&database.app_url()).await.expect("connects");
+    run(
+        &mut database.admin().await,
+        "CREATE FUNCTION app.collide() RETURNS void LANGUAGE plpgsql
+         AS $$ BEGIN RAISE deadlock_detected; END $$; GRANT EXECUTE ON FUNCTION app.collide() TO app_member",
+    )
+    .await
+    .expect("a superuser may");
+    let runs = AtomicU32::new(0);
+    let collide = |mut tx: TenantTx<Member>, swallow: bool| {
+        runs.fetch_add(1, Ordering::Relaxed);
+        async move {
+            match sqlx::query("SELECT app.collide()").execute(&mut tx).await {
+                Err(error) if !swallow => Err(Error::from(error)),
+                _ => tx.commit().await,
+            }
+        }
+    };
+    let swallowed = db.retry(&ctx, TxOptions::default(), |tx| collide(tx, true)).await;
+    let told = db.retry(&ctx, TxOptions::default(), |tx| collide(tx, false)).await;
+    assert!(
+        matches!((&swallowed, &told), (Err(Error::Aborted), Err(Error::Collided { .. }))),
+        "{swallowed:?} {told:?}"
+    );
+    assert_eq!(runs.into_inner(), 6);
+}
+
+#[derive(Debug, PartialEq)]
+enum OfTheApp {
+    Refused,
+    Database(String),
+}
+
+impl From<Error> for OfTheApp {
+    fn from(error: Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_closure_ends_it_at_once_and_undoes_what_it_wrote() {
+    let database = Database::create().await;
+    let (db, ctx) = (database.app().await, database.acme.as_member());
+    let runs = AtomicU32::new(0);
+    let refused: Result<(), OfTheApp> = db
+        .retry(&ctx, TxOptions::default(), |mut tx| {
+            runs.fetch_add(1, Ordering::Relaxed);
+            async move {
+                Project::insert(&mut tx, named("undone")).await?;
+                Err(OfTheApp::Refused)
+            }
+        })
+        .await;
+    assert_eq!((refused, runs.into_inner(), left(&db, &ctx).await), (Err(OfTheApp::Refused), 1, vec![]));
+}
+
+// Contexts -----------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_context_goes_along_to_other_tasks_and_can_be_narrowed() {
+    fn shared<T: Send + Sync + Clone + 'static>(value: &T) -> T {
+        value.clone()
+    }
+    let database = Database::create().await;
+    let (db, ctx) = (shared(&database.app().await), shared(&database.acme.as_admin()));
+    let tasks = [ctx.narrow::<Member>(), ctx.narrow()].map(|ctx| {
+        let db = db.clone();
+        tokio::spawn(async move { Project::insert(&db.scope(&ctx), named("of a task")).await.map(|_| ctx.role()) })
+    });
+    for task in tasks {
+        assert_eq!(task.await.expect("no panic").expect("a member inserts"), "member");
+    }
+    let role =
+        ask(&mut database.admin().await, "SELECT count(*)::text FROM app.projects WHERE name = 'of a task'").await;
+    let narrowed = ctx.narrow::<Viewer>();
+    assert_eq!((role.as_str(), ctx.role(), narrowed.role(), narrowed.user()), ("2", "admin", "viewer", ctx.user()));
+    let _: TenantCtx<Admin> = ctx.narrow();
+}
