@@ -92,6 +92,15 @@ pub enum Error {
         /// What the server said: a deadlock, or that it could not serialize.
         source: sqlx::Error,
     },
+    /// The server cancelled a statement, mostly since it took too long.
+    #[error(
+        "the server cancelled a statement: `statement_timeout` or `lock_timeout` passed, or an administrator did it; \
+         see what it waited for, or give its role more time"
+    )]
+    TimedOut {
+        /// What the server said.
+        source: sqlx::Error,
+    },
     /// The statement would control the transaction, the role or the context, which belong to the transaction's owner.
     #[error(
         "`{keyword}` cannot run inside a tenant transaction, since it could change who acts or when it ends; \
@@ -293,6 +302,7 @@ impl Error {
             "23503" => Self::InvalidReference { table: table(), constraint: constraint() },
             "23514" | "23502" => Self::CheckViolated { table: table(), constraint: constraint() },
             "25P02" => Self::Aborted,
+            "57014" | "55P03" => Self::TimedOut { source: error },
             COULD_NOT_SERIALIZE | DEADLOCK => Self::Collided { source: error },
             LAST_MANAGER => Self::LastManager,
             _ => Self::Database(error),

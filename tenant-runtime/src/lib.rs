@@ -72,7 +72,7 @@ mod password;
 #[cfg(feature = "server")]
 pub mod server;
 
-pub use db::{Isolation, Savepoint, Scope, TenantDb, TenantDbOptions, TenantTx, TxOptions};
+pub use db::{Isolation, RoleOptions, Savepoint, Scope, TenantDb, TenantDbOptions, TenantTx, TxOptions};
 pub use error::{Error, MigrationError, Result};
 pub use migrate::Migrations;
 pub use model::def::SqlType;

@@ -8,7 +8,7 @@ use sqlx::{Row as _, postgres::PgRow};
 use crate::{
     db::{TenantDb, visitor_role},
     error::{Attempt, Error, Result},
-    model::def::{TableName, TenancyDef},
+    model::def::TableName,
     repo::{
         Built, call,
         column::Values,
@@ -234,7 +234,7 @@ impl<T: Tenancy> Session<T> {
     ///
     /// [`Error::RoleTooLow`] where it does not include that role.
     pub fn require<R: Role<Tenancy = T>>(&self) -> Result<TenantCtx<R>> {
-        if includes(T::DEF, self.role, R::NAME) {
+        if T::DEF.includes(self.role, R::NAME) {
             Ok(TenantCtx::vouched(self.org.clone(), self.user.clone()))
         } else {
             Err(Error::RoleTooLow { has: self.role, needs: R::NAME })
@@ -253,13 +253,6 @@ impl<T: Tenancy> fmt::Debug for Session<T> {
         let mut f = f.debug_struct("Session");
         f.field("role", &self.role).field("org", &self.org).field("user", &self.user).finish()
     }
-}
-
-/// Says whether a role has the rights of another. A role includes earlier ones only, so this comes to an end.
-fn includes(tenancy: &TenancyDef, role: &str, other: &str) -> bool {
-    let Some(at) = tenancy.roles.iter().position(|def| def.name == role) else { return false };
-    let earlier = |name: &str| tenancy.roles[..at].iter().any(|def| def.name == name);
-    role == other || tenancy.roles[at].includes.iter().any(|below| earlier(below) && includes(tenancy, below, other))
 }
 
 #[cfg(test)]

@@ -82,8 +82,8 @@ pub(super) async fn begin(
     acting: &Acting,
     options: TxOptions,
 ) -> Result<Transaction<'static, Postgres>> {
-    let batch = text::begin(acting, options);
-    let mut attempts = pools.attempts();
+    let batch = text::begin(acting, options, pools.options().statement_timeout_of(acting.role));
+    let mut attempts = pools.attempts(acting.role);
     loop {
         let connection = pools.acquire(acting.role).await?;
         // sqlx counts a transaction once the server has answered. Dropped before that, the future would leave the

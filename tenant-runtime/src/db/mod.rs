@@ -5,6 +5,7 @@
 mod acting;
 mod connect;
 mod guard;
+mod options;
 mod pool;
 mod refuse;
 mod retry;
@@ -13,7 +14,7 @@ mod statement;
 mod text;
 mod tx;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use sqlx::{
@@ -30,6 +31,8 @@ pub(crate) use self::{
     text::trusted,
 };
 pub use self::{
+    options::{RoleOptions, TenantDbOptions},
+    pool::PoolStatus,
     savepoint::Savepoint,
     tx::{Isolation, TenantTx, TxOptions},
 };
@@ -53,69 +56,6 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct TenantDb {
     inner: Arc<pool::Pools>,
-}
-
-/// How a [`TenantDb`] keeps its connections.
-#[derive(Debug, Clone)]
-#[must_use = "options do nothing until `connect` is called"]
-pub struct TenantDbOptions {
-    max_connections: u32,
-    acquire_timeout: Duration,
-    attempts: u32,
-    trace_tenants: bool,
-}
-
-impl Default for TenantDbOptions {
-    fn default() -> Self {
-        Self { max_connections: 10, acquire_timeout: Duration::from_secs(10), attempts: 5, trace_tenants: false }
-    }
-}
-
-impl TenantDbOptions {
-    /// Sets how many connections each role may hold; 10 unless said.
-    ///
-    /// All roles together must stay below the connection limit of the login.
-    pub fn max_connections(mut self, per_role: u32) -> Self {
-        self.max_connections = per_role.max(1);
-        self
-    }
-
-    /// Sets how long to wait for a connection; 10 seconds unless said.
-    pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
-        self.acquire_timeout = timeout;
-        self
-    }
-
-    /// Sets how often [`TenantDb::retry`] runs a transaction at most; 5 times unless said.
-    pub fn attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts.max(1);
-        self
-    }
-
-    /// Puts the tenant's key into the `tracing` spans of transactions; it stays out unless said, as logs are often read
-    /// by more people than the database.
-    ///
-    /// The spans are called `tenant_tx`, are of the level info, and always have the `role`. What sqlx logs of a statement
-    /// stands inside of them.
-    pub fn trace_tenants(mut self, trace: bool) -> Self {
-        self.trace_tenants = trace;
-        self
-    }
-
-    /// Connects as the app's login, once it is sure that row security holds for that login.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Connect`] when the server cannot be reached or does not let the login in, and
-    /// [`Error::UnsafeLogin`] with everything that lets the login pass by row security.
-    pub async fn connect(self, url: &str) -> Result<TenantDb> {
-        let options = connect::options(url)?;
-        let mut connection = connect::open(&options).await?;
-        let warnings = guard::check(&mut connection).await?;
-        // It was checked as a bare connection; the pools open their own.
-        let _ = sqlx::Connection::close(connection).await;
-        Ok(TenantDb { inner: Arc::new(pool::Pools::new(self, options, warnings)) })
-    }
 }
 
 impl TenantDb {
@@ -204,6 +144,14 @@ impl TenantDb {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         self.inner.warnings()
+    }
+
+    /// Returns how the pools stand, in the order of the database roles; for metrics.
+    ///
+    /// A role that has not acted yet has none.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolStatus> {
+        self.inner.status()
     }
 
     /// Closes the connections; transactions that are open may end first.

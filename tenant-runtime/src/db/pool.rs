@@ -1,7 +1,7 @@
 //! One pool for each role, and the net under it: a connection goes back without a transaction, or not at all.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt, io,
     sync::{Mutex, PoisonError},
 };
@@ -19,13 +19,34 @@ use crate::error::{Error, Result, server_error};
 pub(super) struct Pools {
     options: TenantDbOptions,
     connect: PgConnectOptions,
+    /// The roles that have a login of their own.
+    logins: BTreeMap<&'static str, PgConnectOptions>,
     warnings: Vec<String>,
-    by_role: Mutex<HashMap<&'static str, PgPool>>,
+    by_role: Mutex<BTreeMap<&'static str, PgPool>>,
+}
+
+/// How the pool of a role stands. Returned by [`TenantDb::pools`](super::TenantDb::pools).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolStatus {
+    /// The database role.
+    pub role: &'static str,
+    /// How many connections are open.
+    pub open: u32,
+    /// How many of them wait for work.
+    pub idle: u32,
+    /// How many there may be.
+    pub max: u32,
 }
 
 impl Pools {
-    pub(super) fn new(options: TenantDbOptions, connect: PgConnectOptions, warnings: Vec<String>) -> Self {
-        Self { options, connect, warnings, by_role: Mutex::default() }
+    pub(super) fn new(
+        options: TenantDbOptions,
+        connect: PgConnectOptions,
+        logins: BTreeMap<&'static str, PgConnectOptions>,
+        warnings: Vec<String>,
+    ) -> Self {
+        Self { options, connect, logins, warnings, by_role: Mutex::default() }
     }
 
     pub(super) fn warnings(&self) -> &[String] {
@@ -37,8 +58,8 @@ impl Pools {
     }
 
     /// Returns how often a begin may meet a connection that the server has closed: each that is kept, and a fresh one.
-    pub(super) fn attempts(&self) -> u32 {
-        self.options.max_connections.saturating_add(1)
+    pub(super) fn attempts(&self, role: &str) -> u32 {
+        self.options.max_connections_of(role).saturating_add(1)
     }
 
     /// Takes a connection that serves the role.
@@ -47,29 +68,45 @@ impl Pools {
         pool.acquire().await.map_err(|error| match error {
             sqlx::Error::PoolTimedOut => Error::PoolTimeout { role, seconds: self.options.acquire_timeout.as_secs() },
             sqlx::Error::PoolClosed => Error::Database(error),
-            error => connect::failure(&self.connect, error),
+            error => connect::failure(self.login(role), error),
         })
     }
 
     fn of_role(&self, role: &'static str) -> PgPool {
         let mut pools = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.entry(role).or_insert_with(|| self.open()).clone()
+        pools.entry(role).or_insert_with(|| self.open(role)).clone()
     }
 
-    fn open(&self) -> PgPool {
+    fn login(&self, role: &str) -> &PgConnectOptions {
+        self.logins.get(role).unwrap_or(&self.connect)
+    }
+
+    fn open(&self, role: &str) -> PgPool {
         PgPoolOptions::new()
-            .max_connections(self.options.max_connections)
+            .max_connections(self.options.max_connections_of(role))
             .acquire_timeout(self.options.acquire_timeout)
             // A ping would cost a round trip on each begin; the begin itself finds a dead connection, and is repeated.
             .test_before_acquire(false)
             .after_release(|connection, _| Box::pin(is_idle(connection)))
-            .connect_lazy_with(self.connect.clone())
+            .connect_lazy_with(self.login(role).clone())
+    }
+
+    pub(super) fn status(&self) -> Vec<PoolStatus> {
+        let status = |(role, pool): (&'static str, PgPool)| PoolStatus {
+            role,
+            open: pool.size(),
+            idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+            max: self.options.max_connections_of(role),
+        };
+        self.opened().into_iter().map(status).collect()
+    }
+
+    fn opened(&self) -> BTreeMap<&'static str, PgPool> {
+        self.by_role.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) async fn close(&self) {
-        let pools: Vec<PgPool> =
-            self.by_role.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        for pool in pools {
+        for pool in self.opened().into_values() {
             pool.close().await;
         }
     }

@@ -1,5 +1,7 @@
 //! The one place where text that was put together becomes SQL: whoever calls it has quoted every name and literal.
 
+use std::time::Duration;
+
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::{TxOptions, acting::Acting};
@@ -18,11 +20,14 @@ pub(crate) fn trusted(sql: String) -> SqlStr {
 /// The settings stand before `BEGIN`: they carry over into the transaction, and where one fails the connection is left
 /// idle and clean. After `BEGIN` a failure would leave an aborted transaction on it. Each is written, even where it is
 /// empty: an older value must not remain.
-pub(super) fn begin(acting: &Acting, options: TxOptions) -> SqlStr {
+pub(super) fn begin(acting: &Acting, options: TxOptions, statement_timeout: Option<Duration>) -> SqlStr {
     let def = acting.tenancy;
+    // In milliseconds, of which none would mean that there is no limit.
+    let timeout = statement_timeout.map(|timeout| timeout.as_millis().clamp(1, i32::MAX as u128));
+    let timeout = timeout.map(|timeout| format!("SET LOCAL statement_timeout = {timeout}; ")).unwrap_or_default();
     trusted(format!(
         "SET LOCAL ROLE {role}; SET LOCAL {org_setting} = {org}; SET LOCAL {user_setting} = {user}; \
-         SET LOCAL search_path = {search_path}; SET LOCAL row_security = on; BEGIN{mode}",
+         SET LOCAL search_path = {search_path}; SET LOCAL row_security = on; {timeout}BEGIN{mode}",
         role = quoted(acting.role),
         org_setting = setting(def.org_setting),
         org = literal(&acting.org),
@@ -63,15 +68,13 @@ mod tests {
     #[test]
     fn a_transaction_begins_with_its_context_in_one_batch() {
         let ctx = TenantCtx::<Member>::vouched_job(uuid::Uuid::nil());
-        let sql = begin(
-            &Acting::of(&ctx),
-            TxOptions { isolation: Some(Isolation::Serializable), read_only: true, deferrable: true },
-        );
+        let options = TxOptions { isolation: Some(Isolation::Serializable), read_only: true, deferrable: true };
+        let sql = begin(&Acting::of(&ctx), options, Some(Duration::from_millis(1500)));
         assert_eq!(
             sql.as_str(),
             "SET LOCAL ROLE app_member; SET LOCAL app.organization_id = '00000000-0000-0000-0000-000000000000'; \
              SET LOCAL app.user_id = ''; SET LOCAL search_path = pg_catalog, app, pg_temp; \
-             SET LOCAL row_security = on; BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE"
+             SET LOCAL row_security = on; SET LOCAL statement_timeout = 1500; BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE"
         );
     }
 }

@@ -45,6 +45,14 @@ impl TenancyDef {
             roles: &[],
         }
     }
+
+    /// Says whether a role has the rights of another, itself included. A role includes earlier ones only, so this comes to
+    /// an end.
+    pub(crate) fn includes(&self, role: &str, other: &str) -> bool {
+        let Some(at) = self.roles.iter().position(|def| def.name == role) else { return false };
+        let earlier = |name: &str| self.roles[..at].iter().any(|def| def.name == name);
+        role == other || self.roles[at].includes.iter().any(|below| earlier(below) && self.includes(below, other))
+    }
 }
 
 /// Declares how long a session of the app's login may hold the server up, in seconds; 0 is for ever.

@@ -20,6 +20,7 @@ mod isolation;
 mod members;
 mod migrating;
 mod password;
+mod pools;
 mod property;
 mod rebase;
 mod references;
