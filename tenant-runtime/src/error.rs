@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+use sqlx::postgres::PgDatabaseError;
 
 use crate::model::def::TableName;
 
@@ -205,25 +205,49 @@ pub enum MigrationError {
         /// The highest version that the database has.
         newest: i64,
     },
-    /// A migration that runs outside a transaction stopped midway.
+    /// A migration that runs outside a transaction was interrupted.
     #[error(
-        "migration {version} stopped midway; finish or undo its statement by hand, then delete its row from \
-         `_sqlx_migrations`"
+        "`{file}` runs outside a transaction and was interrupted, so it may be done in part\n  help: finish or undo by hand what \
+         it does; then set `success` of version {version} in `_sqlx_migrations` to true, or delete that row to run it again"
     )]
     Dirty {
+        /// The file.
+        file: String,
         /// The version.
         version: i64,
     },
+    /// No file has the version.
+    #[error("there is no migration {version}\n  help: see which there are with `status`")]
+    Unknown {
+        /// The version.
+        version: i64,
+    },
+    /// A migration cannot be reverted.
+    #[error("`{file}` cannot be reverted: {reason}")]
+    Irreversible {
+        /// The file that was applied.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// To revert a migration loses data, and nobody said that it may.
+    #[error("reverting `{file}` loses data: {what}\n  help: say that it may, with `--lose-data`")]
+    LosesData {
+        /// The file that was applied.
+        file: String,
+        /// What is lost.
+        what: String,
+    },
     /// The server refused a statement of a file.
-    #[error("`{file}`{} failed: {message}", AtLine(*.line))]
+    #[error("`{file}`, line {line}, failed: {message}")]
     Failed {
         /// The file.
         file: String,
-        /// The line at which the server points.
-        line: Option<usize>,
+        /// The line at which the server points, or on which the statement begins.
+        line: usize,
         /// The SQLSTATE code.
-        code: Option<String>,
-        /// What the server said, with its code, detail and hint.
+        code: String,
+        /// What the server said, with its code and the line, its detail and hint.
         message: String,
     },
 }
@@ -320,16 +344,6 @@ pub(crate) fn is_collision(error: &sqlx::Error) -> bool {
     server_error(error).is_some_and(|server| [COULD_NOT_SERIALIZE, DEADLOCK].contains(&server.code()))
 }
 
-/// Returns the line of `sql` at which the server points.
-pub(crate) fn line_of(error: &PgDatabaseError, sql: &str) -> Option<usize> {
-    match error.position()? {
-        PgErrorPosition::Original(position) => {
-            Some(1 + sql.chars().take(position.saturating_sub(1)).filter(|c| *c == '\n').count())
-        }
-        PgErrorPosition::Internal { .. } => None,
-    }
-}
-
 struct Who(Option<&'static str>);
 
 impl fmt::Display for Who {
@@ -346,14 +360,6 @@ struct List<'a>(&'a [String]);
 impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|line| write!(f, "\n- {line}"))
-    }
-}
-
-struct AtLine(Option<usize>);
-
-impl fmt::Display for AtLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |line| write!(f, ", line {line},"))
     }
 }
 

@@ -6,6 +6,7 @@ mod apply;
 mod generate;
 mod harden;
 mod password;
+mod progress;
 mod report;
 
 use std::{
@@ -18,6 +19,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     migrate::{
+        Revert,
         folder::{Folder, FolderError},
         generate::GenerateError,
     },
@@ -62,12 +64,41 @@ enum Command {
         files: Vec<String>,
     },
     /// Apply the migrations to a database, or try them on a private PostgreSQL
+    ///
+    /// What failed or was killed goes on where it stopped when this is run again.
     Apply {
         /// The database, as its administrator: postgres://user:password@host/database
         ///
         /// Without it a private PostgreSQL is started, the migrations are tried on it, and it is gone again.
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
         database_url: Option<String>,
+        /// Apply up to this version
+        #[arg(long, value_name = "VERSION")]
+        to: Option<i64>,
+        /// Print the statements that would run, and run none
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Say which migrations a database has, and whether they are those of the folder; exit with 1 where it is behind
+    Status {
+        /// The database, as its administrator: postgres://user:password@host/database
+        #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+        database_url: String,
+    },
+    /// Undo the newest migration, or all after a version
+    Revert {
+        /// The database, as its administrator: postgres://user:password@host/database
+        #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+        database_url: String,
+        /// The version that stays the newest; 0 for none
+        #[arg(long, value_name = "VERSION")]
+        to: Option<i64>,
+        /// Do it even where rows or columns go with what they hold
+        #[arg(long)]
+        lose_data: bool,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
     },
     /// Take `set_config` from PUBLIC, by which injected SQL could change the tenant; takes a superuser
     ///
@@ -128,7 +159,17 @@ pub fn main(models: Models) -> ExitCode {
         Some(Command::Show) => generate::show(&models, &folder, &mut out),
         Some(Command::Rebase { migrations, yes }) => generate::rebase(&models, &folder, &migrations, yes, &mut out),
         Some(Command::Record { files }) => generate::record(&folder, &files, &mut out),
-        Some(Command::Apply { database_url }) => apply::apply(&models, &folder, database_url.as_deref(), &mut out),
+        Some(Command::Apply { database_url, to, dry_run }) => {
+            let url = database_url.as_deref();
+            match dry_run {
+                true => apply::dry_run(&models, &folder, url, to, &mut out),
+                false => apply::apply(&models, &folder, url, to, &mut out),
+            }
+        }
+        Some(Command::Status { database_url }) => apply::status(&folder, &database_url, &mut out),
+        Some(Command::Revert { database_url, to, lose_data, yes }) => {
+            apply::revert(&folder, &database_url, Revert { to, lose_data }, yes, &mut out)
+        }
         Some(Command::Harden { undo, database_url }) => harden::harden(&database_url, undo, &mut out),
         Some(Command::SetPassword { role, database_url }) => {
             password::set_password(&models, role, &database_url, &mut out)
@@ -174,6 +215,9 @@ enum Failure {
     Generate(GenerateError),
     #[error("error: {0}")]
     Message(String),
+    /// Nothing failed; what was looked for is there.
+    #[error("{0}")]
+    Found(String),
     #[error("error: cannot write to standard output: {0}")]
     Output(#[from] io::Error),
 }

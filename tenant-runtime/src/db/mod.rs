@@ -5,6 +5,7 @@
 mod acting;
 mod connect;
 mod guard;
+mod lexer;
 mod options;
 mod pool;
 mod refuse;
@@ -28,6 +29,7 @@ pub(crate) use self::guard::known_holes;
 pub(crate) use self::{
     acting::visitor_role,
     connect::{open as open_connection, options as connection_options},
+    lexer::{Lexer, Token},
     text::trusted,
 };
 pub use self::{

@@ -1,50 +1,26 @@
-//! Applies migrations one by one, with sqlx's own machinery, table and lock.
+//! Applies and reverts migrations one by one, in sqlx's format and with its table and lock.
+//!
+//! A file runs statement by statement in one transaction, which is what sqlx makes of it, so that whoever watches knows
+//! where it is, and an error names its line. A file that says `-- no-transaction` is recorded as begun before it runs: when
+//! the run dies, the next one knows that it has to look what is there.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection as _, PgConnection, migrate::Migrate as _};
+
+use super::{
+    failure::Stopped,
+    history,
+    migrations::{File, Migrations},
+    statements::{Concurrently, Statement, split},
 };
-
-use sqlx::{
-    Connection as _, PgConnection,
-    migrate::{AppliedMigration, Migrate as _, MigrateError, Migration, Migrator},
-};
-
-use super::files;
 use crate::{
-    db::{connection_options, open_connection},
-    error::{Error, MigrationError, Result, line_of, server_error},
+    db::trusted,
+    error::{Result, server_error},
 };
 
-/// How often a migration is tried that collides with another one on what all databases of a server share.
+/// How often a file is tried that was in the way of others, or they in its.
 const TRIES: u32 = 5;
-
-/// Migrations, read from a folder or embedded by `sqlx::migrate!`.
-///
-/// ```no_run
-/// # async fn f() -> tenant_runtime::Result<()> {
-/// use tenant_runtime::migrate::Migrations;
-///
-/// let migrations = Migrations::from_dir("migrations").await?;
-/// migrations.apply("postgres://postgres@localhost/acme", &mut |step| eprintln!("{step:?}")).await?;
-/// # Ok(()) }
-/// ```
-#[derive(Debug)]
-pub struct Migrations {
-    /// The up migrations, by version.
-    files: BTreeMap<i64, File>,
-    /// The table in which sqlx records what it applied.
-    table: Cow<'static, str>,
-}
-
-/// A migration and what people call it.
-#[derive(Debug)]
-struct File {
-    name: String,
-    migration: Migration,
-}
 
 /// A step on the way, for whoever shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,28 +28,42 @@ struct File {
 pub enum Progress<'a> {
     /// Waits until no one else migrates the database.
     Locking,
-    /// Begins to apply a file.
-    Applying {
+    /// Begins a file.
+    File {
         /// The file.
         file: &'a str,
         /// Its version.
         version: i64,
-        /// Its description.
-        description: &'a str,
-        /// Its place among those to apply, from 1.
+        /// Its place among those to run, from 1.
         index: usize,
-        /// How many are to be applied.
+        /// How many are to run.
         of: usize,
     },
-    /// Applies a file once more, since it collided with another database's migration and was rolled back.
+    /// Begins a statement of the file.
+    Statement {
+        /// Its text.
+        text: &'a str,
+        /// Its place in the file, from 1.
+        index: usize,
+        /// How many statements the file has.
+        of: usize,
+    },
+    /// Runs a file once more, which was rolled back because it met others.
     Retrying {
         /// The file.
         file: &'a str,
+        /// What it met.
+        reason: &'static str,
         /// The try that begins, from 2.
         attempt: u32,
     },
-    /// Has applied a file.
-    Applied {
+    /// Drops an index that an interrupted run left half built, before it is built again.
+    Clearing {
+        /// The index.
+        index: &'a str,
+    },
+    /// Has run a file.
+    Done {
         /// The file.
         file: &'a str,
         /// Its version.
@@ -82,6 +72,9 @@ pub enum Progress<'a> {
         elapsed: Duration,
     },
 }
+
+/// Who is told how it goes.
+pub(super) type Watcher<'w, 'f> = &'w mut (dyn FnMut(Progress<'_>) + Send + 'f);
 
 /// What was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,62 +89,33 @@ pub struct Applied {
 }
 
 impl Migrations {
-    /// Reads the migrations of a folder.
-    ///
-    /// # Errors
-    ///
-    /// [`MigrationError::Unreadable`] when the folder cannot be read, when a `.sql` file in it has no number and would
-    /// be passed over, and when two files have the same number.
-    pub async fn from_dir(folder: impl AsRef<Path>) -> Result<Self> {
-        let folder = folder.as_ref().to_owned();
-        let unreadable = |reason: String| MigrationError::Unreadable { folder: folder.display().to_string(), reason };
-        let listed = files::list(&folder).map_err(|error| unreadable(error.to_string()))?;
-        let mut names: BTreeMap<_, _> = listed.into_iter().map(|names| (names.version, names.up)).collect();
-        let migrator = Migrator::new(PathBuf::as_path(&folder)).await.map_err(|error| match error {
-            MigrateError::Source(source) => unreadable(source.to_string()),
-            error => unreadable(error.to_string()),
-        })?;
-        let ups = migrator.iter().filter(|migration| migration.migration_type.is_up_migration());
-        let files = ups.map(|migration| File {
-            name: names.remove(&migration.version).unwrap_or_else(|| name(migration)),
-            migration: migration.clone(),
-        });
-        Self::new(files, Migrator::DEFAULT.table_name).map_err(|reason| unreadable(reason).into())
-    }
-
-    /// Takes the migrations that `sqlx::migrate!` embedded.
-    ///
-    /// # Errors
-    ///
-    /// [`MigrationError::Unreadable`] when two of them have the same number.
-    pub fn embedded(migrator: &Migrator) -> Result<Self> {
-        let ups = migrator.iter().filter(|migration| migration.migration_type.is_up_migration());
-        let files = ups.map(|migration| File { name: name(migration), migration: migration.clone() });
-        Self::new(files, migrator.table_name.clone())
-            .map_err(|reason| MigrationError::Unreadable { folder: "the program".to_owned(), reason }.into())
-    }
-
-    fn new(files: impl Iterator<Item = File>, table: Cow<'static, str>) -> Result<Self, String> {
-        let mut by_version = BTreeMap::new();
-        for file in files {
-            if let Some(twin) = by_version.insert(file.migration.version, file) {
-                return Err(format!("two files have the number of `{}`", twin.name));
-            }
-        }
-        Ok(Self { files: by_version, table })
-    }
-
     /// Applies what the database does not have yet, each file in a transaction of its own.
     ///
     /// It runs on a connection of its own, which holds sqlx's lock and is closed at the end, so that `sqlx migrate run`
-    /// and other instances of the app wait. What was applied before an error stays.
+    /// and other instances of the app wait. What was applied before an error stays; the next call goes on from there, also
+    /// after this process was killed.
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`], and [`Error::Migration`] when files and database do not belong together or a file fails.
+    /// [`Error::Connect`](crate::Error::Connect), and [`Error::Migration`](crate::Error::Migration) when files and database
+    /// do not belong together or a file fails.
     pub async fn apply(&self, admin_url: &str, progress: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Applied> {
-        let mut connection = open_connection(&connection_options(admin_url)?).await?;
-        let applied = self.apply_on(&mut connection, progress).await;
+        self.apply_to(admin_url, None, progress).await
+    }
+
+    /// Applies up to a version.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply), and [`MigrationError::Unknown`] where no file has the version.
+    pub async fn apply_to(
+        &self,
+        admin_url: &str,
+        to: Option<i64>,
+        progress: &mut (dyn FnMut(Progress<'_>) + Send),
+    ) -> Result<Applied> {
+        let mut connection = history::open(admin_url).await?;
+        let applied = self.apply_on(&mut connection, to, progress).await;
         // After an error the lock would stay for as long as the connection does.
         let closed = connection.close().await;
         let applied = applied?;
@@ -162,163 +126,198 @@ impl Migrations {
     async fn apply_on(
         &self,
         connection: &mut PgConnection,
-        progress: &mut (dyn FnMut(Progress<'_>) + Send),
+        to: Option<i64>,
+        progress: Watcher<'_, '_>,
     ) -> Result<Applied> {
         let start = Instant::now();
         progress(Progress::Locking);
-        connection.lock().await.map_err(driver)?;
-        connection.ensure_migrations_table(&self.table).await.map_err(driver)?;
-        if let Some(version) = connection.dirty_version(&self.table).await.map_err(driver)? {
-            return Err(MigrationError::Dirty { version }.into());
-        }
-        let applied = connection.list_applied_migrations(&self.table).await.map_err(driver)?;
-        let pending = self.pending(&applied)?;
+        history::lock(connection).await?;
+        connection.ensure_migrations_table(&self.table).await.map_err(history::driver)?;
+        let rows = history::rows(connection, &self.table).await?;
+        let pending = self.to_apply(&rows, to)?;
         for (index, file) in pending.iter().enumerate() {
-            let File { name, migration } = file;
-            progress(Progress::Applying {
-                file: name,
-                version: migration.version,
-                description: &migration.description,
-                index: index + 1,
-                of: pending.len(),
-            });
-            let elapsed = self.apply_file(connection, file, progress).await?;
-            progress(Progress::Applied { file: name, version: migration.version, elapsed });
+            let (name, version) = (file.name.as_str(), file.migration.version);
+            progress(Progress::File { file: name, version, index: index + 1, of: pending.len() });
+            let started = Instant::now();
+            let begun = rows.iter().any(|row| row.version == version);
+            self.run(connection, file, if begun { Direction::Resume } else { Direction::Up }, progress).await?;
+            history::finish(connection, &self.table, version, started.elapsed()).await?;
+            progress(Progress::Done { file: name, version, elapsed: started.elapsed() });
         }
-        connection.unlock().await.map_err(driver)?;
+        connection.unlock().await.map_err(history::driver)?;
         Ok(Applied {
             versions: pending.iter().map(|file| file.migration.version).collect(),
-            before: applied.len(),
+            before: rows.iter().filter(|row| row.success).count(),
             elapsed: start.elapsed(),
         })
     }
 
-    /// Holds the files against what was applied, and returns the files that were not.
-    fn pending(&self, applied: &[AppliedMigration]) -> Result<Vec<&File>, MigrationError> {
-        for done in applied {
-            match self.files.get(&done.version) {
-                None => return Err(MigrationError::Missing { version: done.version }),
-                Some(file) if file.migration.checksum != done.checksum => {
-                    return Err(MigrationError::Changed { file: file.name.clone() });
-                }
-                Some(_) => {}
-            }
-        }
-        let pending: Vec<&File> = self
-            .files
-            .values()
-            .filter(|file| applied.iter().all(|done| done.version != file.migration.version))
-            .collect();
-        match (pending.first(), applied.iter().map(|done| done.version).max()) {
-            (Some(first), Some(newest)) if first.migration.version < newest => {
-                Err(MigrationError::OutOfOrder { file: first.name.clone(), newest })
-            }
-            _ => Ok(pending),
-        }
-    }
-
-    async fn apply_file(
+    /// Runs a file and records it, in one transaction unless the file says otherwise.
+    pub(super) async fn run(
         &self,
         connection: &mut PgConnection,
         file: &File,
-        progress: &mut (dyn FnMut(Progress<'_>) + Send),
-    ) -> Result<Duration> {
+        direction: Direction,
+        progress: Watcher<'_, '_>,
+    ) -> Result<()> {
         for attempt in 1.. {
-            let error = match connection.apply(&self.table, &file.migration).await {
-                Ok(elapsed) => return Ok(elapsed),
-                Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => error,
-                Err(error) => return Err(driver(error)),
+            let run = match file.migration.no_tx {
+                true => self.run_alone(connection, file, direction, progress).await,
+                false => self.run_in_transaction(connection, file, direction, progress).await,
             };
-            // What ran outside a transaction may have been done in part, so it is not tried again.
-            if attempt == TRIES || file.migration.no_tx || !is_collision(&error) {
-                return Err(failed(file, error));
-            }
-            progress(Progress::Retrying { file: &file.name, attempt: attempt + 1 });
-            // The server is the clock, and rolls the dice: those that collided must not come back at the same time.
-            let most = 0.1 * f64::from(1 << attempt);
-            sqlx::query("SELECT pg_sleep($1 * random())").bind(most).execute(&mut *connection).await?;
+            let Err(stopped) = run else { return Ok(()) };
+            let Some(reason) = stopped.passes().filter(|_| attempt < TRIES) else {
+                return Err(stopped.into_error(file));
+            };
+            progress(Progress::Retrying { file: &file.name, reason, attempt: attempt + 1 });
+            history::pause(connection, 0.1 * f64::from(1 << attempt)).await?;
         }
         unreachable!("the last try returns");
     }
+
+    async fn run_in_transaction(
+        &self,
+        connection: &mut PgConnection,
+        file: &File,
+        direction: Direction,
+        progress: Watcher<'_, '_>,
+    ) -> Result<(), Stopped> {
+        let mut transaction = connection.begin().await?;
+        let statements = split(file.migration.sql.as_str());
+        for (index, statement) in statements.iter().enumerate() {
+            progress(Progress::Statement { text: statement.text, index: index + 1, of: statements.len() });
+            execute(&mut transaction, statement.text).await.map_err(|error| Stopped::at(*statement, error))?;
+        }
+        self.record(&mut transaction, file, direction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Runs a file outside a transaction. It goes to the server whole, as sqlx sends it.
+    async fn run_alone(
+        &self,
+        connection: &mut PgConnection,
+        file: &File,
+        direction: Direction,
+        progress: Watcher<'_, '_>,
+    ) -> Result<(), Stopped> {
+        let text = file.migration.sql.as_str();
+        let concurrently = Concurrently::of(text);
+        let is_done = match &concurrently {
+            Some(build @ Concurrently::Create { .. }) => match index(connection, build).await? {
+                Index::Valid => direction == Direction::Resume,
+                Index::Absent => false,
+                Index::Abandoned(name) => {
+                    clear(connection, &name, progress).await?;
+                    false
+                }
+            },
+            // Of one that was dropped by half the name is still there, and dropping it again does the rest.
+            Some(drop) => direction != Direction::Up && index(connection, drop).await? == Index::Absent,
+            None if direction == Direction::Resume => return Err(Stopped::Unclear),
+            None => false,
+        };
+        if direction == Direction::Up {
+            history::record(connection, &self.table, &file.migration, false).await?;
+        }
+        if !is_done {
+            progress(Progress::Statement { text: text.trim(), index: 1, of: 1 });
+            if let Err(error) = execute(connection, text).await {
+                self.clean_up(connection, file, direction, concurrently, &error, progress).await;
+                return Err(Stopped::at(Statement { text, line: 1 }, error));
+            }
+        }
+        Ok(self.record(connection, file, direction).await?)
+    }
+
+    /// Undoes what a refused statement leaves outside a transaction. What cannot be undone is found by the next run.
+    async fn clean_up(
+        &self,
+        connection: &mut PgConnection,
+        file: &File,
+        direction: Direction,
+        concurrently: Option<Concurrently>,
+        error: &sqlx::Error,
+        progress: Watcher<'_, '_>,
+    ) {
+        // Where it is not the server that speaks, nobody knows what was done.
+        if server_error(error).is_none() {
+            return;
+        }
+        if direction != Direction::Down {
+            let _ = history::remove(connection, &self.table, file.migration.version).await;
+        }
+        if let Some(build @ Concurrently::Create { .. }) = concurrently
+            && let Ok(Index::Abandoned(name)) = index(connection, &build).await
+        {
+            let _ = clear(connection, &name, progress).await;
+        }
+    }
+
+    async fn record(&self, connection: &mut PgConnection, file: &File, direction: Direction) -> sqlx::Result<()> {
+        match direction {
+            Direction::Up | Direction::Resume => history::record(connection, &self.table, &file.migration, true).await,
+            Direction::Down => history::remove(connection, &self.table, file.migration.version).await,
+        }
+    }
 }
 
-/// Says whether a migration collided with that of another database of the same server: roles and their memberships are
-/// shared by all databases, and sqlx's lock is for one.
-fn is_collision(error: &sqlx::Error) -> bool {
-    server_error(error).is_some_and(|server| match server.code() {
-        "XX000" => server.message().starts_with("tuple concurrently"),
-        "23505" => server.constraint().is_some_and(|constraint| {
-            ["pg_authid_", "pg_auth_members_", "pg_db_role_setting_"].iter().any(|name| constraint.starts_with(name))
-        }),
-        "40P01" => true,
-        _ => false,
+/// Which way a file goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// It is applied.
+    Up,
+    /// It is applied, and an earlier run began to.
+    Resume,
+    /// It undoes what was applied.
+    Down,
+}
+
+/// What there is of an index.
+#[derive(Debug, PartialEq, Eq)]
+enum Index {
+    Absent,
+    Valid,
+    /// Its build was interrupted: it slows writes down and serves no read. With its name, quoted.
+    Abandoned(String),
+}
+
+async fn index(connection: &mut PgConnection, concurrently: &Concurrently) -> sqlx::Result<Index> {
+    let found: Option<(String, bool)> = match concurrently {
+        Concurrently::Create { index, table } => {
+            sqlx::query_as(
+                "SELECT format('%I.%I', n.nspname, c.relname), i.indisvalid
+                 FROM pg_catalog.pg_index AS i
+                 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                 WHERE i.indrelid = to_regclass($2) AND c.relname = (parse_ident($1))[1]
+                     AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index WHERE index_relid = c.oid)",
+            )
+            .bind(index)
+            .bind(table)
+            .fetch_optional(connection)
+            .await?
+        }
+        Concurrently::Drop { index } => {
+            sqlx::query_as("SELECT $1, true WHERE to_regclass($1) IS NOT NULL")
+                .bind(index)
+                .fetch_optional(connection)
+                .await?
+        }
+    };
+    Ok(match found {
+        None => Index::Absent,
+        Some((_, true)) => Index::Valid,
+        Some((name, false)) => Index::Abandoned(name),
     })
 }
 
-fn failed(file: &File, error: sqlx::Error) -> Error {
-    let Some(server) = server_error(&error) else { return error.into() };
-    let mut message = format!("{} (SQLSTATE {})", server.message(), server.code());
-    for (what, more) in [("detail", server.detail()), ("hint", server.hint()), ("where", server.r#where())] {
-        if let Some(more) = more {
-            message.push_str(&format!("\n{what}: {more}"));
-        }
-    }
-    MigrationError::Failed {
-        file: file.name.clone(),
-        line: line_of(server, file.migration.sql.as_str()),
-        code: Some(server.code().to_owned()),
-        message,
-    }
-    .into()
+async fn clear(connection: &mut PgConnection, index: &str, progress: Watcher<'_, '_>) -> sqlx::Result<()> {
+    progress(Progress::Clearing { index });
+    execute(connection, &format!("DROP INDEX CONCURRENTLY {index}")).await
 }
 
-fn driver(error: MigrateError) -> Error {
-    match error {
-        MigrateError::Execute(error) => error.into(),
-        error => Error::Database(error.into()),
-    }
-}
-
-/// Names a migration of which the file is not at hand.
-fn name(migration: &Migration) -> String {
-    format!("{:04}_{}.sql", migration.version, migration.description.replace(' ', "_"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn migrations(files: &[(i64, &'static str)]) -> Migrations {
-        let files = files.iter().map(|(version, sql)| {
-            let sql = sqlx::SqlStr::from_static(sql);
-            let up = sqlx::migrate::MigrationType::ReversibleUp;
-            let migration = Migration::new(*version, "x".into(), up, sql, false);
-            File { name: name(&migration), migration }
-        });
-        Migrations::new(files, "t".into()).expect("distinct versions")
-    }
-
-    fn applied(migrations: &Migrations) -> Vec<AppliedMigration> {
-        migrations
-            .files
-            .values()
-            .map(|file| AppliedMigration { version: file.migration.version, checksum: file.migration.checksum.clone() })
-            .collect()
-    }
-
-    #[test]
-    fn only_what_was_not_applied_is_pending() {
-        let all = migrations(&[(1, "a"), (2, "b"), (10, "c")]);
-        let pending = all.pending(&applied(&migrations(&[(1, "a")]))).expect("they belong together");
-        assert_eq!(pending.iter().map(|file| file.migration.version).collect::<Vec<_>>(), [2, 10]);
-    }
-
-    #[test]
-    fn files_that_do_not_belong_to_the_database_are_refused() {
-        let all = migrations(&[(1, "a"), (2, "b")]);
-        let pending = |files: &[(i64, &'static str)]| all.pending(&applied(&migrations(files))).err();
-        assert!(matches!(pending(&[(1, "changed")]), Some(MigrationError::Changed { .. })));
-        assert!(matches!(pending(&[(3, "c")]), Some(MigrationError::Missing { version: 3 })));
-        assert!(matches!(pending(&[(2, "b")]), Some(MigrationError::OutOfOrder { newest: 2, .. })));
-    }
+/// Runs text of a file, or the one statement that this module writes.
+async fn execute(connection: &mut PgConnection, text: &str) -> sqlx::Result<()> {
+    sqlx::raw_sql(trusted(text.to_owned())).execute(connection).await?;
+    Ok(())
 }

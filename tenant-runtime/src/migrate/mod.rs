@@ -1,13 +1,50 @@
-//! Migrations: the folder that holds them, how the next one is generated, and how they are applied.
+//! Migrations: the folder that holds them, how the next one is generated, and how they are applied and reverted.
+//!
+//! An app that migrates its database when it starts carries the files with it. It needs an administrator's URL for that,
+//! which the rest of the app must not use:
+//!
+//! ```no_run
+//! use tenant_runtime::{Migrations, migrate::Progress};
+//!
+//! # async fn f() -> tenant_runtime::Result<()> {
+//! # let migrator = sqlx::migrate::Migrator::DEFAULT;
+//! // static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("migrations");
+//! let migrations = Migrations::embedded(&migrator)?;
+//! let url = "postgres://administrator@localhost/acme";
+//! for migration in migrations.pending(url, None).await? {
+//!     eprintln!("{} has {} statements", migration.file, migration.statements.len());
+//! }
+//! let applied = migrations
+//!     .apply(url, &mut |step| {
+//!         if let Progress::Done { file, elapsed, .. } = step {
+//!             eprintln!("applied {file} in {elapsed:?}");
+//!         }
+//!     })
+//!     .await?;
+//! eprintln!("{} migrations were new", applied.versions.len());
+//! # Ok(()) }
+//! ```
+//!
+//! When several instances start at once, one migrates and the others wait for it.
 
-pub mod apply;
+mod apply;
+mod failure;
 mod files;
 #[cfg(feature = "generate")]
 pub mod folder;
 #[cfg(feature = "generate")]
 pub mod generate;
+mod history;
+mod migrations;
 #[cfg(feature = "generate")]
 pub mod rebase;
+mod revert;
+mod statements;
 
-pub use apply::{Applied, Migrations, Progress};
-pub use files::FilesError;
+pub use self::{
+    apply::{Applied, Progress},
+    files::FilesError,
+    migrations::{Migrations, Pending, Standing, State},
+    revert::{Revert, ToRevert},
+    statements::Statement,
+};

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, since each further one links everything again.
 
+mod applying;
 mod audit;
 mod boot;
 mod catalog;
@@ -17,6 +18,7 @@ mod golden;
 mod harden;
 mod hygiene;
 mod isolation;
+mod killed;
 mod members;
 mod migrating;
 mod password;

@@ -316,6 +316,10 @@ async fn a_file_that_fails_keeps_what_came_before_and_names_its_line() {
     let mended = apply_folder(&folder, &database).await.expect("it applies");
     assert_eq!(
         (message.as_str(), tables.as_str(), mended),
-        ("`0004_four.sql` failed: relation \"three\" already exists (SQLSTATE 42P07)", "three two", vec![4])
+        (
+            "`0004_four.sql`, line 2, failed: relation \"three\" already exists (SQLSTATE 42P07)\n  |\n2 | CREATE TABLE",
+            "three two",
+            vec![4]
+        )
     );
 }

@@ -1,0 +1,76 @@
+//! How a person sees migrations run: a bar with the current statement on a terminal, and plain lines where there is none.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::migrate::Progress;
+
+/// Shows progress on standard error, and takes the bar away when it is dropped.
+pub(super) struct Shown {
+    bar: ProgressBar,
+    person: bool,
+    /// What is done to a file, such as `applied`.
+    done: &'static str,
+    file: String,
+}
+
+impl Shown {
+    pub(super) fn new(done: &'static str) -> Self {
+        let person = io::stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:20}] {pos}/{len} {elapsed:>4} {wide_msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        Self { bar, person, done, file: String::new() }
+    }
+
+    pub(super) fn show(&mut self, progress: Progress<'_>) {
+        match progress {
+            Progress::Locking => self.bar.set_message("waiting for whoever else migrates this database"),
+            Progress::File { file, index, of, .. } => {
+                file.clone_into(&mut self.file);
+                self.bar.set_length(of as u64);
+                self.bar.set_position(index.saturating_sub(1) as u64);
+                if self.person {
+                    self.bar.enable_steady_tick(Duration::from_millis(100));
+                }
+            }
+            Progress::Statement { text, index, of } => {
+                let line = text.lines().find(|line| !line.starts_with("--")).unwrap_or_default();
+                self.bar.set_message(format!("{} {index}/{of}: {line}", self.file));
+            }
+            Progress::Retrying { file, reason, attempt } => {
+                self.line(&format!("  {file}: {reason}, nothing of it was done; try {attempt}"));
+            }
+            Progress::Clearing { index } => {
+                self.line(&format!("  dropping {index}, of which an interrupted run built a part"));
+            }
+            Progress::Done { file, elapsed, .. } => {
+                self.bar.inc(1);
+                self.line(&format!("  {} {file} in {}", self.done, seconds(elapsed)));
+            }
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if self.person {
+            self.bar.println(text);
+        } else {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+pub(super) fn seconds(elapsed: Duration) -> String {
+    format!("{:.2} s", elapsed.as_secs_f64())
+}

@@ -1,0 +1,123 @@
+//! What stopped a migration: whether it passes by itself, and how a person reads where it happened.
+
+use sqlx::postgres::PgErrorPosition;
+
+use super::{
+    history::code,
+    migrations::File,
+    statements::{Statement, split},
+};
+use crate::error::{Error, MigrationError, server_error};
+
+/// What stopped a file.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// A statement failed; with its text and the line of the file on which that begins.
+    Statement { error: sqlx::Error, text: String, line: usize },
+    /// Something beside the statements failed.
+    Around(sqlx::Error),
+    /// It was interrupted before, and nobody can tell what was done.
+    Unclear,
+}
+
+impl From<sqlx::Error> for Stopped {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Around(error)
+    }
+}
+
+impl Stopped {
+    pub(super) fn at(statement: Statement<'_>, error: sqlx::Error) -> Self {
+        Self::Statement { error, text: statement.text.to_owned(), line: statement.line }
+    }
+
+    /// Returns what the file met, where it may go through when it is tried again.
+    pub(super) fn passes(&self) -> Option<&'static str> {
+        let (Self::Statement { error, .. } | Self::Around(error)) = self else { return None };
+        match code(error)? {
+            "55P03" => Some("others held a lock for longer than it may wait"),
+            "40P01" => Some("it and others waited for each other"),
+            _ if is_collision(error) => Some("roles were being changed elsewhere in the cluster"),
+            _ => None,
+        }
+    }
+
+    pub(super) fn into_error(self, file: &File) -> Error {
+        match self {
+            Self::Unclear => MigrationError::Dirty { version: file.migration.version, file: file.name.clone() }.into(),
+            Self::Around(error) => error.into(),
+            Self::Statement { error, text, line } => failed(file, error, &text, line),
+        }
+    }
+}
+
+/// Says whether a migration collided with that of another database of the same server: roles and their memberships are
+/// shared by all databases, and sqlx's lock is for one.
+fn is_collision(error: &sqlx::Error) -> bool {
+    server_error(error).is_some_and(|server| match server.code() {
+        "XX000" => server.message().starts_with("tuple concurrently"),
+        "23505" => server.constraint().is_some_and(|constraint| {
+            ["pg_authid_", "pg_auth_members_", "pg_db_role_setting_"].iter().any(|name| constraint.starts_with(name))
+        }),
+        _ => false,
+    })
+}
+
+fn failed(file: &File, error: sqlx::Error, text: &str, first_line: usize) -> Error {
+    let Some(server) = server_error(&error) else { return error.into() };
+    let mut message = format!("{} (SQLSTATE {})", server.message(), server.code());
+    let position = match server.position() {
+        Some(PgErrorPosition::Original(position)) => Some(position),
+        _ => None,
+    };
+    let (line, excerpt) = excerpt(text, first_line, position);
+    message.push_str(&excerpt);
+    let help = match server.code() {
+        "55P03" => Some(
+            "another transaction holds a lock on what this changes; run this again when it is done, or at a quieter time",
+        ),
+        _ => None,
+    };
+    let more = [("detail", server.detail()), ("hint", server.hint()), ("where", server.r#where()), ("help", help)];
+    for (what, text) in more {
+        if let Some(text) = text {
+            message.push_str(&format!("\n{what}: {text}"));
+        }
+    }
+    MigrationError::Failed { file: file.name.clone(), line, code: server.code().to_owned(), message }.into()
+}
+
+/// Returns the line at which the server points, or on which the statement begins where it does not point; and that line as
+/// a person reads it.
+fn excerpt(text: &str, first_line: usize, position: Option<usize>) -> (usize, String) {
+    let (line, column) = match position {
+        Some(position) => {
+            let before: Vec<char> = text.chars().take(position.saturating_sub(1)).collect();
+            let column = before.iter().rev().take_while(|c| **c != '\n').count();
+            (before.iter().filter(|c| **c == '\n').count(), Some(column))
+        }
+        None => (split(text).first().map_or(0, |statement| statement.line - 1), None),
+    };
+    let number = first_line + line;
+    let gap = " ".repeat(number.to_string().len());
+    let shown = text.lines().nth(line).unwrap_or_default().replace('\t', " ");
+    let caret = column.map_or_else(String::new, |column| format!("\n{gap} | {}^", " ".repeat(column)));
+    (number, format!("\n{gap} |\n{number} | {shown}{caret}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_sees_the_line_and_where_in_it_the_server_points() {
+        let text = "SELECT\n\t'ü', nope";
+        let position = text.chars().position(|c| c == 'n').map(|at| at + 1);
+        assert_eq!(excerpt(text, 9, position), (10, "\n   |\n10 |  'ü', nope\n   |       ^".to_owned()));
+    }
+
+    #[test]
+    fn where_the_server_does_not_point_it_is_the_line_on_which_the_statement_begins() {
+        assert_eq!(excerpt("-- no-transaction\nVACUUM;\n", 1, None), (2, "\n  |\n2 | VACUUM;".to_owned()));
+    }
+}

@@ -1,0 +1,123 @@
+//! What a database has applied: sqlx's table and its lock, so that sqlx and this crate can take turns.
+
+use std::time::Duration;
+
+use sqlx::{
+    Executor as _, PgConnection,
+    migrate::{Migrate as _, MigrateError, Migration},
+};
+
+use crate::{
+    db::{connection_options, open_connection, trusted},
+    error::{Error, Result, server_error},
+};
+
+/// A row of sqlx's table.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(super) struct Row {
+    pub(super) version: i64,
+    pub(super) description: String,
+    pub(super) checksum: Vec<u8>,
+    /// Not so while a migration runs that has no transaction, and after one was interrupted.
+    pub(super) success: bool,
+    /// When it began, in UTC.
+    pub(super) applied_at: String,
+    /// In nanoseconds; negative where it is not known.
+    pub(super) execution_time: i64,
+}
+
+/// Opens a connection of its own, which notices soon when this process is gone.
+pub(super) async fn open(admin_url: &str) -> Result<PgConnection> {
+    let mut connection = open_connection(&connection_options(admin_url)?).await?;
+    // Else the server would go on with a long statement, and keep the lock. Not every server's system can do it.
+    let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
+    Ok(connection)
+}
+
+/// Waits for sqlx's lock.
+///
+/// It asks for it again and again: a session that waits for a lock holds a snapshot, and who builds an index concurrently
+/// waits for all snapshots. The two would wait for each other.
+pub(super) async fn lock(connection: &mut PgConnection) -> Result<()> {
+    loop {
+        connection.execute("SET lock_timeout = '200ms'").await?;
+        let locked = connection.lock().await;
+        connection.execute("RESET lock_timeout").await?;
+        match locked {
+            Err(MigrateError::Execute(error)) if code(&error) == Some("55P03") => pause(connection, 0.2).await?,
+            locked => return locked.map_err(driver),
+        }
+    }
+}
+
+/// Waits up to a number of seconds. The server rolls the dice: those that collided must not come back at the same time.
+pub(super) async fn pause(connection: &mut PgConnection, most: f64) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_sleep($1 * random())").bind(most).execute(connection).await?;
+    Ok(())
+}
+
+/// Reads what was applied, by version; nothing where the table is not there.
+pub(super) async fn rows(connection: &mut PgConnection, table: &str) -> Result<Vec<Row>> {
+    let exists = sqlx::query_scalar::<_, bool>("SELECT to_regclass($1) IS NOT NULL");
+    if !exists.bind(table).fetch_one(&mut *connection).await? {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as(trusted(format!(
+        "SELECT version, description, checksum, success, execution_time,
+                to_char(installed_on AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS applied_at
+         FROM {table} ORDER BY version"
+    )));
+    Ok(rows.fetch_all(connection).await?)
+}
+
+/// Records a migration as applied, or as begun.
+pub(super) async fn record(
+    connection: &mut PgConnection,
+    table: &str,
+    migration: &Migration,
+    success: bool,
+) -> sqlx::Result<()> {
+    sqlx::query(trusted(format!(
+        "INSERT INTO {table} (version, description, success, checksum, execution_time) VALUES ($1, $2, $3, $4, -1)
+         ON CONFLICT (version) DO UPDATE SET success = excluded.success"
+    )))
+    .bind(migration.version)
+    .bind(&*migration.description)
+    .bind(success)
+    .bind(&*migration.checksum)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Records how long a migration took, and that it succeeded.
+pub(super) async fn finish(
+    connection: &mut PgConnection,
+    table: &str,
+    version: i64,
+    elapsed: Duration,
+) -> sqlx::Result<()> {
+    sqlx::query(trusted(format!("UPDATE {table} SET success = true, execution_time = $1 WHERE version = $2")))
+        .bind(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX))
+        .bind(version)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Forgets a migration.
+pub(super) async fn remove(connection: &mut PgConnection, table: &str, version: i64) -> sqlx::Result<()> {
+    sqlx::query(trusted(format!("DELETE FROM {table} WHERE version = $1"))).bind(version).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) fn code(error: &sqlx::Error) -> Option<&str> {
+    server_error(error).map(|server| server.code())
+}
+
+pub(super) fn driver(error: MigrateError) -> Error {
+    match error {
+        MigrateError::Execute(error) => error.into(),
+        error => Error::Database(error.into()),
+    }
+}

@@ -1,0 +1,295 @@
+//! The migrations that a program knows, and how they stand to what a database has applied.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    Connection as _,
+    migrate::{MigrateError, Migration, Migrator},
+};
+
+use super::{
+    files,
+    history::{self, Row},
+    statements::{Statement, split},
+};
+use crate::error::{MigrationError, Result};
+
+/// Migrations, read from a folder or embedded by `sqlx::migrate!`.
+///
+/// ```no_run
+/// # async fn f() -> tenant_runtime::Result<()> {
+/// use tenant_runtime::migrate::Migrations;
+///
+/// let migrations = Migrations::from_dir("migrations").await?;
+/// migrations.apply("postgres://postgres@localhost/acme", &mut |step| eprintln!("{step:?}")).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Migrations {
+    /// The files that do something, by version.
+    pub(super) ups: BTreeMap<i64, File>,
+    /// The files that undo it, by version.
+    pub(super) downs: BTreeMap<i64, File>,
+    /// The table in which sqlx records what it applied.
+    pub(super) table: Cow<'static, str>,
+}
+
+/// A file, and what people call it.
+#[derive(Debug, Clone)]
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) migration: Migration,
+}
+
+/// How a migration stands to a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// Its version.
+    pub version: i64,
+    /// Its file; its description where there is no file.
+    pub name: String,
+    /// Whether it was applied, and whether that can be.
+    pub state: State,
+    /// When it was applied, in UTC, as `2026-01-31 12:00:00`.
+    pub applied_at: Option<String>,
+    /// How long it took, where that is known.
+    pub took: Option<Duration>,
+}
+
+/// Whether a migration was applied, and whether that can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// It was applied.
+    Applied,
+    /// It is to be applied next.
+    Pending,
+    /// It runs outside a transaction and was interrupted, or runs just now.
+    Unfinished,
+    /// It was applied, and the file was changed since.
+    Changed,
+    /// It was applied, and there is no such file.
+    Missing,
+    /// It was not applied, though a later one was.
+    OutOfOrder,
+}
+
+/// A migration that is to be applied.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Pending<'m> {
+    /// Its version.
+    pub version: i64,
+    /// Its file.
+    pub file: &'m str,
+    /// Whether all of it is one transaction.
+    pub transaction: bool,
+    /// Its statements.
+    pub statements: Vec<Statement<'m>>,
+}
+
+impl Migrations {
+    /// Reads the migrations of a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`MigrationError::Unreadable`] when the folder cannot be read, when a `.sql` file in it has no number and would
+    /// be passed over, and when two files have the same number.
+    pub async fn from_dir(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref().to_owned();
+        let unreadable = |reason: String| MigrationError::Unreadable { folder: folder.display().to_string(), reason };
+        if !folder.is_dir() {
+            return Err(unreadable("there is no such folder".to_owned()).into());
+        }
+        let listed = files::list(&folder).map_err(|error| unreadable(error.to_string()))?;
+        let migrator = Migrator::new(PathBuf::as_path(&folder)).await.map_err(|error| match error {
+            MigrateError::Source(source) => unreadable(source.to_string()),
+            error => unreadable(error.to_string()),
+        })?;
+        let mut names = BTreeMap::new();
+        for files in listed {
+            names.insert((files.version, false), files.up);
+            names.extend(files.down.map(|down| ((files.version, true), down)));
+        }
+        let named = |migration: &Migration| {
+            let down = migration.migration_type.is_down_migration();
+            names.get(&(migration.version, down)).cloned().unwrap_or_else(|| name(migration))
+        };
+        Self::new(&migrator, named).map_err(|reason| unreadable(reason).into())
+    }
+
+    /// Takes the migrations that `sqlx::migrate!` embedded.
+    ///
+    /// # Errors
+    ///
+    /// [`MigrationError::Unreadable`] when two of them have the same number.
+    pub fn embedded(migrator: &Migrator) -> Result<Self> {
+        Self::new(migrator, name)
+            .map_err(|reason| MigrationError::Unreadable { folder: "the program".to_owned(), reason }.into())
+    }
+
+    fn new(migrator: &Migrator, name: impl Fn(&Migration) -> String) -> Result<Self, String> {
+        let (mut ups, mut downs) = (BTreeMap::new(), BTreeMap::new());
+        for migration in migrator.iter() {
+            let files = if migration.migration_type.is_down_migration() { &mut downs } else { &mut ups };
+            let file = File { name: name(migration), migration: migration.clone() };
+            if let Some(twin) = files.insert(migration.version, file) {
+                return Err(format!("two files have the number of `{}`", twin.name));
+            }
+        }
+        Ok(Self { ups, downs, table: migrator.table_name.clone() })
+    }
+
+    /// Says of each migration, of the files and of the database, how it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`](crate::Error::Connect), and what the server says.
+    pub async fn status(&self, admin_url: &str) -> Result<Vec<Standing>> {
+        let mut connection = history::open(admin_url).await?;
+        let rows = history::rows(&mut connection, &self.table).await;
+        let _ = connection.close().await;
+        Ok(self.standings(&rows?))
+    }
+
+    /// Lists what [`apply_to`](Self::apply_to) would apply, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply_to`](Self::apply_to), but for what the server would say to the files.
+    pub async fn pending(&self, admin_url: &str, to: Option<i64>) -> Result<Vec<Pending<'_>>> {
+        let mut connection = history::open(admin_url).await?;
+        let rows = history::rows(&mut connection, &self.table).await;
+        let _ = connection.close().await;
+        let files = self.to_apply(&rows?, to)?;
+        Ok(files
+            .into_iter()
+            .map(|file| Pending {
+                version: file.migration.version,
+                file: &file.name,
+                transaction: !file.migration.no_tx,
+                statements: split(file.migration.sql.as_str()),
+            })
+            .collect())
+    }
+
+    pub(super) fn standings(&self, rows: &[Row]) -> Vec<Standing> {
+        let newest = rows.iter().map(|row| row.version).max();
+        let rows: BTreeMap<i64, &Row> = rows.iter().map(|row| (row.version, row)).collect();
+        let mut versions: Vec<i64> = self.ups.keys().chain(rows.keys()).copied().collect();
+        versions.sort_unstable();
+        versions.dedup();
+        let standing = |version| {
+            let (file, row) = (self.ups.get(&version), rows.get(&version));
+            let state = match (file, row) {
+                (None, _) => State::Missing,
+                (Some(_), None) if newest > Some(version) => State::OutOfOrder,
+                (Some(_), None) => State::Pending,
+                (Some(file), Some(row)) if *file.migration.checksum != *row.checksum => State::Changed,
+                (Some(_), Some(row)) if !row.success => State::Unfinished,
+                (Some(_), Some(_)) => State::Applied,
+            };
+            let took = row.and_then(|row| u64::try_from(row.execution_time).ok());
+            Standing {
+                version,
+                name: match (file, row) {
+                    (Some(file), _) => file.name.clone(),
+                    (None, row) => row.map_or_else(String::new, |row| row.description.clone()),
+                },
+                state,
+                applied_at: row.map(|row| row.applied_at.clone()),
+                took: took.map(Duration::from_nanos),
+            }
+        };
+        versions.into_iter().map(standing).collect()
+    }
+
+    /// Holds the files against what was applied, and returns the files that are to be applied.
+    pub(super) fn to_apply(&self, rows: &[Row], to: Option<i64>) -> Result<Vec<&File>, MigrationError> {
+        if let Some(version) = to.filter(|version| !self.ups.contains_key(version)) {
+            return Err(MigrationError::Unknown { version });
+        }
+        let standings = self.sound(rows)?;
+        let to_do = standings.iter().filter(|standing| matches!(standing.state, State::Pending | State::Unfinished));
+        let files = to_do.filter_map(|standing| self.ups.get(&standing.version));
+        Ok(files.filter(|file| to.is_none_or(|to| file.migration.version <= to)).collect())
+    }
+
+    /// Returns how all migrations stand, unless files and database do not belong together.
+    pub(super) fn sound(&self, rows: &[Row]) -> Result<Vec<Standing>, MigrationError> {
+        let standings = self.standings(rows);
+        let first = |wanted: fn(State) -> bool| standings.iter().find(|standing| wanted(standing.state));
+        // What was applied and is not so any more comes first: it may be why the others seem to be out of order.
+        let unsound = first(|state| matches!(state, State::Missing | State::Changed));
+        if let Some(Standing { version, name, state, .. }) =
+            unsound.or_else(|| first(|state| state == State::OutOfOrder))
+        {
+            let (version, file) = (*version, name.clone());
+            return Err(match state {
+                State::Missing => MigrationError::Missing { version },
+                State::Changed => MigrationError::Changed { file },
+                _ => {
+                    let newest = rows.iter().map(|row| row.version).max().unwrap_or(version);
+                    MigrationError::OutOfOrder { file, newest }
+                }
+            });
+        }
+        Ok(standings)
+    }
+}
+
+/// Names a migration of which the file is not at hand.
+fn name(migration: &Migration) -> String {
+    let end = if migration.migration_type.is_down_migration() { "down.sql" } else { "sql" };
+    format!("{:04}_{}.{end}", migration.version, migration.description.replace(' ', "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn migrations(files: &[(i64, &'static str)]) -> Migrations {
+        let files = files.iter().map(|(version, sql)| {
+            let up = sqlx::migrate::MigrationType::ReversibleUp;
+            Migration::new(*version, "x".into(), up, sqlx::SqlStr::from_static(sql), false)
+        });
+        Migrations::embedded(&Migrator::with_migrations(files.collect())).expect("distinct versions")
+    }
+
+    fn applied(files: &[(i64, &'static str)]) -> Vec<Row> {
+        let row = |(version, file): (i64, File)| Row {
+            version,
+            description: "x".into(),
+            checksum: file.migration.checksum.into_owned(),
+            success: true,
+            applied_at: String::new(),
+            execution_time: -1,
+        };
+        migrations(files).ups.into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn only_what_was_not_applied_is_pending() {
+        let all = migrations(&[(1, "a"), (2, "b"), (10, "c")]);
+        let pending = |to| {
+            let files = all.to_apply(&applied(&[(1, "a")]), to).expect("they belong together");
+            files.iter().map(|file| file.migration.version).collect::<Vec<_>>()
+        };
+        assert_eq!((pending(None), pending(Some(2)), pending(Some(1))), (vec![2, 10], vec![2], vec![]));
+    }
+
+    #[test]
+    fn files_that_do_not_belong_to_the_database_are_refused() {
+        let all = migrations(&[(1, "a"), (2, "b")]);
+        let pending = |files: &[(i64, &'static str)]| all.to_apply(&applied(files), None).err();
+        assert!(matches!(pending(&[(1, "changed")]), Some(MigrationError::Changed { .. })));
+        assert!(matches!(pending(&[(3, "c")]), Some(MigrationError::Missing { version: 3 })));
+        assert!(matches!(pending(&[(2, "b")]), Some(MigrationError::OutOfOrder { newest: 2, .. })));
+    }
+}

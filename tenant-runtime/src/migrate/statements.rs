@@ -1,0 +1,203 @@
+//! Splits the text of a file into its statements, by the rules of psql.
+
+use crate::db::{Lexer, Token};
+
+/// A statement of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statement<'t> {
+    /// Its text, without what stands around it.
+    pub text: &'t str,
+    /// The line of the file on which it begins, from 1.
+    pub line: usize,
+}
+
+/// Splits a text at the semicolons that end a statement: not those in strings and comments, in parentheses, as in a rule's
+/// list of actions, or in a function's body that is written `BEGIN ATOMIC … END`.
+pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
+    let mut lexer = Lexer::new(text);
+    let mut statements = Vec::new();
+    let mut open = Open::default();
+    let mut span: Option<std::ops::Range<usize>> = None;
+    let (mut line, mut counted) = (1, 0);
+    loop {
+        let token = lexer.next_at();
+        match token {
+            Some((at, token)) if !(token == Token::Semicolon && open.is_whole()) => {
+                open.push(&token, &text[at.clone()]);
+                span = Some(span.map_or(at.clone(), |span| span.start..at.end));
+            }
+            end => {
+                if let Some(span) = span.take() {
+                    line += text[counted..span.start].matches('\n').count();
+                    counted = span.start;
+                    statements.push(Statement { text: &text[span], line });
+                }
+                open = Open::default();
+                if end.is_none() {
+                    return statements;
+                }
+            }
+        }
+    }
+}
+
+/// What is open in a statement, so that a semicolon does not end it.
+#[derive(Default)]
+struct Open {
+    /// The first words, which say whether the statement makes a function.
+    head: Vec<String>,
+    parentheses: usize,
+    blocks: usize,
+}
+
+impl Open {
+    fn is_whole(&self) -> bool {
+        self.parentheses == 0 && self.blocks == 0
+    }
+
+    fn push(&mut self, token: &Token, text: &str) {
+        match token {
+            Token::Word { text: word, quoted: false } => {
+                if self.head.len() < 4 {
+                    self.head.push(word.clone());
+                }
+                match word.as_str() {
+                    "begin" if self.makes_a_function() && self.parentheses == 0 => self.blocks += 1,
+                    "case" if self.blocks > 0 => self.blocks += 1,
+                    "end" => self.blocks = self.blocks.saturating_sub(1),
+                    _ => {}
+                }
+            }
+            _ if text == "(" => self.parentheses += 1,
+            _ if text == ")" => self.parentheses = self.parentheses.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    fn makes_a_function(&self) -> bool {
+        let head: Vec<&str> = self.head.iter().map(String::as_str).collect();
+        matches!(
+            head.as_slice(),
+            ["create", "function" | "procedure", ..] | ["create", "or", "replace", "function" | "procedure", ..]
+        )
+    }
+}
+
+/// What a statement builds or drops without holding up the table, which an interruption may leave half done.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Concurrently {
+    /// `CREATE INDEX CONCURRENTLY index ON table`.
+    Create { index: String, table: String },
+    /// `DROP INDEX CONCURRENTLY index`.
+    Drop { index: String },
+}
+
+impl Concurrently {
+    /// Reads it from a text of one statement. Names are as they are written, so that the server can look them up.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let [statement] = split(text)[..] else { return None };
+        let mut words = Words { lexer: Lexer::new(statement.text), text: statement.text };
+        match words.keyword()?.as_str() {
+            "create" => {
+                let mut word = words.keyword()?;
+                if word == "unique" {
+                    word = words.keyword()?;
+                }
+                (word == "index" && words.keyword()? == "concurrently").then_some(())?;
+                let index = words.name_after(&["if", "not", "exists"])?;
+                (words.keyword()? == "on").then_some(())?;
+                Some(Self::Create { index, table: words.name_after(&["only"])? })
+            }
+            "drop" => {
+                (words.keyword()? == "index" && words.keyword()? == "concurrently").then_some(())?;
+                Some(Self::Drop { index: words.name_after(&["if", "exists"])? })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The words of a statement, one by one.
+struct Words<'t> {
+    lexer: Lexer<'t>,
+    text: &'t str,
+}
+
+impl Words<'_> {
+    fn keyword(&mut self) -> Option<String> {
+        match self.lexer.next()? {
+            Token::Word { text, quoted: false } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Reads a name of one or two parts, after words that may stand before it.
+    fn name_after(&mut self, skipped: &[&str]) -> Option<String> {
+        let mut skipped = skipped.iter();
+        loop {
+            let (at, token) = self.lexer.next_at()?;
+            match token {
+                Token::Word { text, quoted: false } if skipped.any(|word| *word == text) => {}
+                Token::Word { .. } => {
+                    let mut name = self.text[at.clone()].to_owned();
+                    if self.text[at.end..].trim_start().starts_with('.') {
+                        self.lexer.next()?;
+                        name = format!("{name}.{}", &self.text[self.lexer.next_at()?.0]);
+                    }
+                    return Some(name);
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<(&str, usize)> {
+        split(text).into_iter().map(|statement| (statement.text, statement.line)).collect()
+    }
+
+    #[test]
+    fn statements_end_at_semicolons_and_begin_at_their_first_word() {
+        let text = "-- a; b\nSELECT 1 ; ;\n/* ; */ SELECT ';', \";\", E'\\';'\n;SELECT $x$;$x$";
+        assert_eq!(texts(text), [("SELECT 1", 2), ("SELECT ';', \";\", E'\\';'", 3), ("SELECT $x$;$x$", 4)]);
+    }
+
+    #[test]
+    fn a_body_between_begin_and_end_is_one_statement() {
+        let body =
+            "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 2; END";
+        let rule = "CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b)";
+        assert_eq!(texts(&format!("{body};{rule};BEGIN;END")), [(body, 1), (rule, 1), ("BEGIN", 1), ("END", 1)]);
+    }
+
+    #[test]
+    fn a_text_without_a_statement_has_none() {
+        assert_eq!(texts(" ;; -- nothing\n"), []);
+    }
+
+    #[test]
+    fn what_runs_concurrently_is_read_with_its_names() {
+        let create = |index: &str, table: &str| Some(Concurrently::Create { index: index.into(), table: table.into() });
+        let cases = [
+            ("-- no-transaction\nCREATE INDEX CONCURRENTLY i ON t (a);", create("i", "t")),
+            (
+                "create unique index concurrently if not exists \"I.\" on only app . \"T x\" using btree (a)",
+                create("\"I.\"", "app.\"T x\""),
+            ),
+            ("CREATE INDEX i ON t (a)", None),
+            ("CREATE INDEX CONCURRENTLY ON t (a)", None),
+            ("CREATE INDEX CONCURRENTLY i ON t (a); SELECT 1", None),
+            ("DROP INDEX CONCURRENTLY IF EXISTS app.i", Some(Concurrently::Drop { index: "app.i".into() })),
+            ("DROP INDEX i", None),
+            ("REINDEX INDEX CONCURRENTLY i", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Concurrently::of(text), expected, "{text}");
+        }
+    }
+}
