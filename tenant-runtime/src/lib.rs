@@ -38,6 +38,7 @@
 //! | `tls` | TLS to the server, by rustls |
 //! | `generate` | declarations → schema → plan → SQL, without I/O |
 //! | `server` | a private PostgreSQL for commands and tests |
+//! | `axum`, `jwt` | extractors that turn a request into a context; a verifier of JSON Web Tokens for them |
 //! | `cli` | the command line behind `gen-migrations` |
 
 pub mod ident;
@@ -55,6 +56,8 @@ pub mod snapshot;
 #[cfg(feature = "generate")]
 pub mod sql;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod db;
 pub mod error;
 pub mod migrate;

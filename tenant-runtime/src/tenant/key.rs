@@ -28,6 +28,10 @@ pub trait ContextKey:
     /// Writes the key's text.
     #[doc(hidden)]
     fn write_text(&self, out: &mut String);
+
+    /// Reads a key from its text, such as a part of a path.
+    #[doc(hidden)]
+    fn read_text(text: &str) -> Option<Self>;
 }
 
 mod sealed {
@@ -43,17 +47,29 @@ impl ContextKey for uuid::Uuid {
         let mut buffer = [0; 36];
         out.push_str(self.hyphenated().encode_lower(&mut buffer));
     }
+
+    fn read_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
 }
 
 impl ContextKey for i64 {
     fn write_text(&self, out: &mut String) {
         out.push_str(&self.to_string());
     }
+
+    fn read_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
 }
 
 impl ContextKey for TextKey {
     fn write_text(&self, out: &mut String) {
         out.push_str(&self.0);
+    }
+
+    fn read_text(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 
@@ -77,12 +93,19 @@ pub trait KeyNewtype:
 
     /// Returns the key inside.
     fn inner(&self) -> &Self::Inner;
+
+    /// Wraps a key.
+    fn wrap(inner: Self::Inner) -> Self;
 }
 
 #[diagnostic::do_not_recommend]
 impl<K: KeyNewtype> ContextKey for K {
     fn write_text(&self, out: &mut String) {
         self.inner().write_text(out);
+    }
+
+    fn read_text(text: &str) -> Option<Self> {
+        K::Inner::read_text(text).map(Self::wrap)
     }
 }
 
@@ -288,6 +311,10 @@ macro_rules! tenant_key {
                 fn inner(&self) -> &$inner {
                     &self.0
                 }
+
+                fn wrap(inner: $inner) -> Self {
+                    Self(inner)
+                }
             }
         };
     };
@@ -324,5 +351,6 @@ mod tests {
         let slug = Slug::from(TextKey::new("acme").expect("a key"));
         assert_eq!((text(&slug), text(&-7_i64)), ("acme".into(), "-7".into()));
         assert_eq!(text(&uuid::Uuid::nil()), "00000000-0000-0000-0000-000000000000");
+        assert_eq!((Slug::read_text("acme"), Slug::read_text("a'b"), i64::read_text("x")), (Some(slug), None, None));
     }
 }

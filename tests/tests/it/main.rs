@@ -34,3 +34,4 @@ mod statements;
 mod tidy;
 mod transactions;
 mod ui;
+mod web;
