@@ -223,7 +223,7 @@ pub enum MigrationError {
         version: i64,
     },
     /// A migration cannot be reverted.
-    #[error("`{file}` cannot be reverted: {reason}")]
+    #[error("`{file}` cannot be reverted: {reason}\n  help: undo it by a new migration, or by hand")]
     Irreversible {
         /// The file that was applied.
         file: String,

@@ -78,6 +78,8 @@ pub(super) fn status(folder: &Folder, database_url: &str, out: &mut impl Write) 
     let migrations = read(folder)?;
     let standings = block_on(migrations.status(database_url))?.map_err(|error| Failure::Message(chain(&error)))?;
     let width = standings.iter().map(|standing| standing.name.chars().count()).max().unwrap_or(0);
+    let head = format!("{:>4}  {:width$}  {:12}  {:23}  {:>8}", "", "migration", "state", "since", "took");
+    writeln!(out, "{}", head.trim_end())?;
     for Standing { version, name, state, applied_at, took, .. } in &standings {
         let applied_at = applied_at.as_ref().map_or_else(String::new, |at| format!("{at} UTC"));
         let took = took.map_or_else(String::new, seconds);

@@ -19,7 +19,7 @@ use crate::{
     check::{Checked, check},
     registry::Models,
     snapshot::{self, Snapshot, SnapshotError},
-    sql,
+    sql::{self, Migration},
 };
 
 /// What a rebase will do; nothing of it is done until [`write`](Self::write).
@@ -50,72 +50,91 @@ pub struct Rebase {
 pub fn rebase(models: &Models, folder: &Folder, own: &[String]) -> Result<Rebase, RebaseError> {
     let checked = check(models).map_err(GenerateError::from)?;
     let kept = kept(folder, own)?;
-    let listed = files::list_all(folder.path()).map_err(|source| folder.unlisted(source))?;
+    let newest = kept.snapshot.files.keys().max_by_key(|name| files::number(name));
+    let mut row = Row {
+        next: newest.and_then(|name| files::number(name)).unwrap_or(0) + 1,
+        files: restored(folder, &kept)?,
+        renumbered: Vec::new(),
+    };
+    let onto = newest.map(|name| files::stem(name).to_owned());
 
-    // What stays must be there as the kept snapshot knows it.
+    let listed = files::list_all(folder.path()).map_err(|source| folder.unlisted(source))?;
+    let mut own = Vec::new();
+    for names in listed.into_iter().filter(|names| !kept.snapshot.files.contains_key(&names.up)) {
+        let (up, down) = (folder.text(&names.up)?, names.down.as_ref().map(|name| folder.text(name)).transpose()?);
+        own.push(Own { generated: up.contains(sql::SIGNATURE), names, up, down });
+    }
+    // What was written by hand after a generated migration may need what that makes, and what stood before it may be needed
+    // by it, so all that is generated takes the place of the first.
+    let place = own.iter().position(|own| own.generated).unwrap_or(own.len());
+    own[..place].iter().for_each(|own| row.push_by_hand(own));
+    let (_, generated) = migrations(&kept.snapshot.schema, &checked.schema)?;
+    let generated: Vec<String> = generated.iter().map(|migration| row.push(migration)).collect();
+    own[place..].iter().filter(|own| !own.generated).for_each(|own| row.push_by_hand(own));
+
+    let Row { files, renumbered, .. } = row;
+    let mut snapshot = Snapshot { schema: checked.schema.clone(), files: kept.snapshot.files };
+    snapshot.files.extend(files.iter().map(|(name, text)| (name.clone(), snapshot::hash(text))));
+    let old = own.iter().flat_map(|own| [Some(&own.names.up), own.names.down.as_ref()]).flatten();
+    let removed = old.filter(|old| !files.iter().any(|(name, _)| name == *old)).cloned().collect();
+    let replaced = own.iter().filter(|own| own.generated).map(|own| files::stem(&own.names.up).to_owned()).collect();
+    Ok(Rebase { replaced, renumbered, generated, onto, checked, files, removed, snapshot })
+}
+
+/// A migration of this branch.
+#[derive(Debug)]
+struct Own {
+    names: Names,
+    up: String,
+    down: Option<String>,
+    generated: bool,
+}
+
+/// The migrations as they follow on those that stay.
+struct Row {
+    next: i64,
+    files: Vec<(String, String)>,
+    renumbered: Vec<(String, String)>,
+}
+
+impl Row {
+    /// Appends a generated migration, and returns its name.
+    fn push(&mut self, migration: &Migration) -> String {
+        let texts = named(self.next, migration);
+        let name = files::stem(&texts[0].0).to_owned();
+        self.files.extend(texts);
+        self.next += 1;
+        name
+    }
+
+    fn push_by_hand(&mut self, own: &Own) {
+        let (_, words) = own.names.up.split_once('_').unwrap_or_default();
+        let up = format!("{:04}_{words}", self.next);
+        let (from, to) = (files::stem(&own.names.up), files::stem(&up));
+        if from != to {
+            self.renumbered.push((from.to_owned(), to.to_owned()));
+        }
+        self.files.extend(own.down.iter().map(|down| (format!("{to}.down.sql"), down.clone())));
+        self.files.push((up, own.up.clone()));
+        self.next += 1;
+    }
+}
+
+/// Returns the files that are to stay and are not here as the kept snapshot knows them, with the text that it knows.
+fn restored(folder: &Folder, kept: &Kept) -> Result<Vec<(String, String)>, RebaseError> {
     let mut files = Vec::new();
     for (name, hash) in &kept.snapshot.files {
-        let text = fs::read_to_string(folder.path().join(name)).unwrap_or_default();
-        if snapshot::hash(&text) != *hash {
-            let theirs = kept.stage.and_then(|stage| git(folder.path(), &["show", &format!(":{stage}:./{name}")]));
-            match theirs.filter(|text| snapshot::hash(text) == *hash) {
-                Some(text) => files.push((name.clone(), text)),
-                None => return Err(RebaseError::NotKept { name: name.clone() }),
-            }
-        }
-    }
-    let is_kept = |names: &Names| kept.snapshot.files.contains_key(&names.up);
-    let newest = kept.snapshot.files.keys().max_by_key(|name| files::number(name));
-    let onto = newest.map(|name| files::stem(name).to_owned());
-    let mut next = newest.and_then(|name| files::number(name)).unwrap_or(0) + 1;
-
-    let (_, mut generated) = migrations(&kept.snapshot.schema, &checked.schema)?;
-    let mut rebase = Rebase {
-        replaced: Vec::new(),
-        renumbered: Vec::new(),
-        generated: Vec::new(),
-        onto,
-        checked,
-        files: Vec::new(),
-        removed: Vec::new(),
-        snapshot: kept.snapshot.clone(),
-    };
-    let mut generate = |rebase: &mut Rebase, next: &mut i64| {
-        for migration in generated.drain(..) {
-            let texts = named(*next, &migration);
-            rebase.generated.push(files::stem(&texts[0].0).to_owned());
-            files.extend(texts);
-            *next += 1;
-        }
-    };
-    let mut moved = Vec::new();
-    for names in listed.iter().filter(|names| !is_kept(names)) {
-        let up = folder.text(&names.up)?;
-        rebase.removed.extend([Some(&names.up), names.down.as_ref()].into_iter().flatten().cloned());
-        if up.contains(sql::SIGNATURE) {
-            rebase.replaced.push(files::stem(&names.up).to_owned());
-            // What was written by hand after it may need what it makes, so all that is generated takes its place.
-            generate(&mut rebase, &mut next);
+        let is_it = |text: &String| snapshot::hash(text) == *hash;
+        if fs::read_to_string(folder.path().join(name)).is_ok_and(|text| is_it(&text)) {
             continue;
         }
-        let (_, words) = names.up.split_once('_').unwrap_or_default();
-        let up_name = format!("{next:04}_{words}");
-        moved.push((up_name.clone(), up));
-        if let Some(down) = &names.down {
-            moved.push((format!("{}.down.sql", files::stem(&up_name)), folder.text(down)?));
+        let theirs = kept.stage.and_then(|stage| git(folder.path(), &["show", &format!(":{stage}:./{name}")]));
+        match theirs.filter(is_it) {
+            Some(text) => files.push((name.clone(), text)),
+            None => return Err(RebaseError::NotKept { name: name.clone() }),
         }
-        if up_name != names.up {
-            rebase.renumbered.push((files::stem(&names.up).to_owned(), files::stem(&up_name).to_owned()));
-        }
-        next += 1;
     }
-    generate(&mut rebase, &mut next);
-    files.extend(moved);
-    rebase.snapshot.schema = rebase.checked.schema.clone();
-    rebase.snapshot.files.extend(files.iter().map(|(name, text)| (name.clone(), snapshot::hash(text))));
-    rebase.removed.retain(|old| !files.iter().any(|(name, _)| name == old));
-    rebase.files = files;
-    Ok(rebase)
+    Ok(files)
 }
 
 impl Rebase {

@@ -116,7 +116,8 @@ impl Migrations {
     fn file_to_revert(&self, standing: &Standing, revert: Revert) -> Result<&File, MigrationError> {
         let file = standing.name.clone();
         let Some(down) = self.downs.get(&standing.version) else {
-            return Err(MigrationError::Irreversible { file, reason: "there is no file that undoes it".to_owned() });
+            let reason = format!("there is no `{}.down.sql`", super::files::stem(&file));
+            return Err(MigrationError::Irreversible { file, reason });
         };
         let text = down.migration.sql.as_str();
         match (marked(text, CANNOT), marked(text, LOSES)) {

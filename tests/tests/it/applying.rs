@@ -125,8 +125,11 @@ async fn what_cannot_be_undone_or_loses_data_is_refused_before_anything_runs() {
         (said, state(&database).await.as_str()),
         (
             vec![
-                "`0005_gone.up.sql` cannot be reverted: the old values are gone".to_owned(),
-                "`0004_plain.sql` cannot be reverted: there is no file that undoes it".to_owned(),
+                "`0005_gone.up.sql` cannot be reverted: the old values are gone\n  help: undo it by a new migration, or by hand"
+                    .to_owned(),
+                "`0004_plain.sql` cannot be reverted: there is no `0004_plain.down.sql`\n  help: undo it by a new migration, or \
+                 by hand"
+                    .to_owned(),
                 "reverting `0001_notes.up.sql` loses data: all notes\n  help: say that it may, with `--lose-data`"
                     .to_owned(),
                 "there is no migration 9\n  help: see which there are with `status`".to_owned(),
@@ -342,7 +345,11 @@ async fn the_program_says_how_the_database_stands() {
         |said: &Said| said.out.split_whitespace().filter(|word| !word.contains(':')).collect::<Vec<_>>().join(" ");
     assert_eq!(
         (at_first.code, words(&at_first).as_str(), at_first.err.as_str()),
-        (Some(1), "1 0001_init.up.sql pending 2 0002_more.up.sql pending", "2 migrations to be applied: run `apply`\n")
+        (
+            Some(1),
+            "migration state since took 1 0001_init.up.sql pending 2 0002_more.up.sql pending",
+            "2 migrations to be applied: run `apply`\n"
+        )
     );
     assert!(then.out.ends_with("\nup to date: 2 migrations applied\n") && then.code == Some(0), "{then:?}");
     assert_eq!(

@@ -30,6 +30,7 @@ mod repository;
 mod seeds;
 mod server;
 mod session;
+mod squawk;
 mod statements;
 mod tidy;
 mod transactions;
