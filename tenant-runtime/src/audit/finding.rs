@@ -127,6 +127,8 @@ rules! {
         "What cannot be made cannot be there, and what is there cannot be compared.";
     OTHER_SETTING = "TA123" Warning "other setting of a role":
         "Sessions of the app run otherwise than declared.";
+    STALE = "TA124" Warning "entry of the baseline":
+        "What it accepts may come back unseen; take the entry out.";
     VIEW = "TA201" Error "view":
         "Without security_invoker a view reads its tables as its owner, whom other policies bind, or none.";
     COPY = "TA202" Error "materialized view":

@@ -1,5 +1,6 @@
 //! The audit: whether the live database is what was declared, and what leads around it.
 
+mod baseline;
 mod canonical;
 mod catalog;
 mod compare;
@@ -9,9 +10,11 @@ mod finding;
 mod inspect;
 mod mend;
 mod report;
+mod sarif;
 
 pub use self::{
+    baseline::{Baseline, BaselineError},
     catalog::{Catalog, Name, Object, State},
     finding::{Finding, RULES, Rule, Severity},
-    report::{AuditError, Report, audit},
+    report::{Accepted, AuditError, Report, audit},
 };

@@ -1,5 +1,6 @@
 //! One audit: what was found in a database.
 
+use serde::Serialize;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::{
@@ -17,11 +18,13 @@ use crate::{
 };
 
 /// What an audit found, the worst first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
     /// The findings.
     pub findings: Vec<Finding>,
+    /// The findings that a baseline accepts.
+    pub accepted: Vec<Accepted>,
     /// How many facts of the catalog were compared.
     pub facts: usize,
     /// Which server it was, such as `PostgreSQL 15.18`.
@@ -30,11 +33,32 @@ pub struct Report {
     pub database: String,
 }
 
+/// A finding that a baseline accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// The finding.
+    pub finding: Finding,
+    /// Why it was accepted.
+    pub reason: String,
+}
+
 impl Report {
     /// Says whether nothing was found but what is good to know.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.findings.iter().all(|finding| finding.severity == Severity::Note)
+        self.failing().next().is_none()
+    }
+
+    /// Returns the findings that keep the report from being clean.
+    pub fn failing(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity != Severity::Note)
+    }
+
+    /// Writes the report as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }
 
@@ -57,6 +81,14 @@ pub enum AuditError {
     /// The server is a standby, which makes no temporary tables.
     #[error("this server is a standby, and an audit compares by temporary tables\n  help: audit the primary")]
     Standby,
+    /// None of the schemas is there.
+    #[error(
+        "`{database}` has none of the product's schemas\n  help: apply the migrations to it, or name the database that has them"
+    )]
+    NotMigrated {
+        /// The database.
+        database: String,
+    },
     /// The server is older than what row security of this kind takes.
     #[error("the server is PostgreSQL {major}\n  help: use 15 or newer")]
     TooOld {
@@ -116,7 +148,13 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
     findings.extend(doors::look(&mut *connection, schema, &mender).await.map_err(refused)?);
     findings.sort();
     findings.dedup();
-    Ok(Report { findings, facts: live.facts.len(), server: session.server, database: session.database })
+    Ok(Report {
+        findings,
+        accepted: Vec::new(),
+        facts: live.facts.len(),
+        server: session.server,
+        database: session.database,
+    })
 }
 
 /// Who audits what.
@@ -144,11 +182,19 @@ impl Session {
                 session.not_allowed("it may make no temporary tables there, by which the server's words are compared")
             );
         }
+        let schemas = inspect::schemas(schema);
+        let there: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_namespace WHERE nspname = ANY ($1)")
+            .bind(&schemas)
+            .fetch_one(&mut *connection)
+            .await?;
+        if there == 0 {
+            return Err(AuditError::NotMigrated { database: session.database });
+        }
         let closed: Vec<String> = sqlx::query_scalar(
             "SELECT nspname::text FROM pg_namespace
              WHERE nspname = ANY ($1) AND NOT has_schema_privilege(oid, 'USAGE') ORDER BY nspname",
         )
-        .bind(inspect::schemas(schema))
+        .bind(schemas)
         .fetch_all(&mut *connection)
         .await?;
         match closed.as_slice() {

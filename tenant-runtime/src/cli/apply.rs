@@ -149,7 +149,7 @@ fn follows(models: &Models, folder: &Folder) -> Result<(), Failure> {
     }
 }
 
-fn private_server() -> Result<Server, Failure> {
+pub(super) fn private_server() -> Result<Server, Failure> {
     let options = ServerOptions { fetch: true, ..ServerOptions::default() };
     let mut say = |text: &str| {
         let _ = writeln!(io::stderr(), "{text}");
@@ -161,7 +161,7 @@ fn read(folder: &Folder) -> Result<Migrations, Failure> {
     block_on(Migrations::from_dir(folder.path()))?.map_err(|error| Failure::Message(chain(&error)))
 }
 
-fn run(folder: &Folder, url: &str, to: Option<i64>) -> Result<Applied, Failure> {
+pub(super) fn run(folder: &Folder, url: &str, to: Option<i64>) -> Result<Applied, Failure> {
     let migrations = read(folder)?;
     let mut shown = Shown::new("applied");
     block_on(migrations.apply_to(url, to, &mut |progress| shown.show(progress)))?

@@ -3,6 +3,7 @@
 //! Exit codes: 0 when all went well, 1 when something was found or failed, 2 when the command line makes no sense.
 
 mod apply;
+mod audit;
 mod generate;
 mod harden;
 mod password;
@@ -100,6 +101,8 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Say whether a database is what the models say, and what leads around it; exit with 1 where something is found
+    Audit(audit::Arguments),
     /// Take `set_config` from PUBLIC, by which injected SQL could change the tenant; takes a superuser
     ///
     /// It concerns this one database. The app says who acts by SET LOCAL and needs nothing of it.
@@ -170,6 +173,7 @@ pub fn main(models: Models) -> ExitCode {
         Some(Command::Revert { database_url, to, lose_data, yes }) => {
             apply::revert(&folder, &database_url, Revert { to, lose_data }, yes, &mut out)
         }
+        Some(Command::Audit(arguments)) => audit::run(&models, &folder, &arguments, &mut out),
         Some(Command::Harden { undo, database_url }) => harden::harden(&database_url, undo, &mut out),
         Some(Command::SetPassword { role, database_url }) => {
             password::set_password(&models, role, &database_url, &mut out)

@@ -1,11 +1,17 @@
-//! The audit: what the catalog says, held against what was declared.
+//! The audit: what the catalog says, held against what was declared, by whom, and how it is told.
 
+use serde_json::Value;
 use tenant_runtime::{
-    audit::{Catalog, Report, audit},
-    migrate::folder::Folder,
+    Migrations,
+    audit::{AuditError, Baseline, Catalog, Report, audit},
+    check::check,
+    migrate::{folder::Folder, generate::generate},
     model::schema::Schema,
+    server::Server,
 };
-use tenant_tests::{Database, connect, example_folder, migrate, own_server, run};
+use tenant_tests::{Database, Scratch, connect, example_folder, migrate, own_server, run};
+
+use super::{command_line::gen_migrations, golden};
 
 fn example() -> Schema {
     Folder::new(example_folder()).schema().expect("the example's snapshot")
@@ -13,6 +19,24 @@ fn example() -> Schema {
 
 async fn catalog(database: &Database) -> Catalog {
     Catalog::read(&mut database.admin().await, &example()).await.expect("it can be read")
+}
+
+async fn report(url: &str) -> Report {
+    audit(&mut connect(url).await, &example()).await.expect("an audit")
+}
+
+/// A server of its own with the example, since other tests make members of its roles, which are the whole server's.
+async fn server() -> Server {
+    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+    migrate(&server.admin_url()).await;
+    server
+}
+
+/// The codes of what was found, without that the server is not of today.
+pub(super) fn codes(report: &Report) -> Vec<&'static str> {
+    let mut codes: Vec<_> = report.failing().map(|finding| finding.code).collect();
+    codes.sort_unstable();
+    codes
 }
 
 #[tokio::test]
@@ -36,15 +60,223 @@ async fn a_change_shows_as_the_one_fact_that_it_is() {
     assert_eq!(names, ["column title of app.tasks"]);
 }
 
-async fn report(url: &str) -> Report {
-    audit(&mut connect(url).await, &example()).await.expect("an audit")
+#[tokio::test]
+async fn the_example_is_clean_among_a_thousand_tables_that_are_others() {
+    let server = server().await;
+    let url = server.admin_url();
+    let before = report(&url).await;
+    let others = "CREATE SCHEMA others; CREATE ROLE others_login LOGIN; CREATE ROLE others_group;
+        GRANT others_group TO others_login; GRANT USAGE ON SCHEMA others TO PUBLIC;
+        DO $$ BEGIN
+            FOR number IN 1..1000 LOOP
+                EXECUTE format('CREATE TABLE others.t%s (id integer PRIMARY KEY, org integer REFERENCES others.t%s)', number,
+                    greatest(number - 1, 1));
+                EXECUTE format('GRANT ALL ON others.t%s TO PUBLIC, others_group', number);
+            END LOOP;
+            CREATE VIEW others.v AS SELECT * FROM others.t1;
+            CREATE FUNCTION others.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';
+            ALTER FUNCTION others.f() OWNER TO others_group;
+            ALTER DEFAULT PRIVILEGES IN SCHEMA others GRANT SELECT ON TABLES TO PUBLIC;
+            CREATE PUBLICATION others_published FOR TABLE others.t1, others.t2;
+        END $$";
+    run(&mut connect(&url).await, others).await.expect("made");
+    let after = report(&url).await;
+    assert!(before.is_clean() && before.facts > 250, "{before:#?}");
+    assert_eq!(after, before);
 }
 
 #[tokio::test]
-async fn the_example_is_clean() {
-    // Of its own, since other tests make members of the roles, which belong to the whole server.
+async fn every_golden_case_is_clean() {
     let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
-    migrate(&server.admin_url()).await;
-    let report = report(&server.admin_url()).await;
-    assert!(report.is_clean() && report.facts > 250, "{report:#?}");
+    let mut wrong = Vec::new();
+    for (case, tables) in golden::cases() {
+        // A server's roles are those of all its databases, and each case declares its own.
+        let name = format!("golden_{case}");
+        run(&mut connect(&server.admin_url()).await, &format!("CREATE DATABASE {name}")).await.expect("made");
+        let models = tenant_runtime::models![].only(tables);
+        let scratch = Scratch::new();
+        let folder = Folder::new(scratch.path());
+        generate(&models, &folder).expect("migrations").write(&folder).expect("written");
+        let url = server.url("postgres", &name);
+        let migrations = Migrations::from_dir(folder.path()).await.expect("they can be read");
+        migrations.apply(&url, &mut |_| {}).await.expect("applied");
+        let schema = check(&models).expect("it passes").schema;
+        let mut admin = connect(&url).await;
+        let report = audit(&mut admin, &schema).await.expect("an audit");
+        if !report.is_clean() {
+            wrong.push(format!("{case}: {:#?}", report.failing().collect::<Vec<_>>()));
+        }
+        let ours: Vec<_> = schema.roles().iter().map(|role| role.name.quoted().to_string()).collect();
+        drop(admin);
+        let mut postgres = connect(&server.admin_url()).await;
+        run(&mut postgres, &format!("DROP DATABASE {name} WITH (FORCE)")).await.expect("dropped");
+        run(&mut postgres, &format!("DROP ROLE {}", ours.join(", "))).await.expect("dropped");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn an_administrator_without_superuser_audits_what_he_applied() {
+    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+    let mut postgres = connect(&server.admin_url()).await;
+    run(&mut postgres, "CREATE ROLE boss LOGIN CREATEROLE CREATEDB").await.expect("made");
+    run(&mut connect(&server.url("boss", "postgres")).await, "CREATE DATABASE acme").await.expect("made");
+    let url = server.url("boss", "acme");
+    migrate(&url).await;
+    let by_boss = report(&url).await;
+    // To anybody else he is somebody who can switch row security off.
+    let by_another = codes(&report(&server.url("postgres", "acme")).await);
+    assert!(by_boss.is_clean(), "{by_boss:#?}");
+    assert!(by_another.contains(&"TA208"), "{by_another:?}");
+}
+
+#[tokio::test]
+async fn who_may_not_audit_is_told_so_and_not_that_all_is_well() {
+    let server = server().await;
+    let mut postgres = connect(&server.admin_url()).await;
+    run(&mut postgres, "CREATE ROLE guest LOGIN; GRANT CONNECT ON DATABASE postgres TO guest").await.expect("made");
+    let mut said = Vec::new();
+    let steps = [
+        ("app_service", ""),
+        ("guest", ""),
+        ("guest", "GRANT TEMPORARY ON DATABASE postgres TO guest"),
+        ("guest", "GRANT app_owner TO guest; REVOKE SELECT ON pg_policy FROM PUBLIC"),
+        ("guest", "GRANT SELECT ON pg_policy TO PUBLIC; GRANT CREATE ON DATABASE postgres TO guest"),
+    ];
+    for (login, before) in steps {
+        run(&mut postgres, before).await.expect(before);
+        let result = audit(&mut connect(&server.url(login, "postgres")).await, &example()).await;
+        said.push(match result {
+            Err(AuditError::NotAllowed { login, reason, .. }) => format!("{login}: {reason}"),
+            Err(other) => panic!("{other}"),
+            Ok(report) => format!("{login}: {}", if report.is_clean() { "clean" } else { "findings" }),
+        });
+    }
+    assert_eq!(
+        said,
+        [
+            "app_service: it may make no temporary tables there, by which the server's words are compared",
+            "guest: it may make no temporary tables there, by which the server's words are compared",
+            "guest: it may not use the schema app and app_auth",
+            "guest: permission denied for table pg_policy",
+            // Who owns the tables may audit; that superusers gave him rights is the operator's affair.
+            "guest: clean",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn odd_names_are_quoted_in_what_mends_them() {
+    let server = server().await;
+    let mut admin = connect(&server.admin_url()).await;
+    let long = "ö".repeat(31) + "x";
+    let odd = [r#"we"ird"#, "a.b", "Größe; DROP TABLE x", "line\nbreak", "it's", "$$", "select", long.as_str()];
+    for name in odd {
+        let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+        let sql = format!(
+            "CREATE ROLE {quoted} LOGIN; CREATE TABLE app.{quoted} ({quoted} integer);
+             CREATE POLICY {quoted} ON app.tasks USING (true); ALTER TABLE app.tasks ADD COLUMN {quoted} text;
+             GRANT SELECT ({quoted}) ON app.tasks TO {quoted}; GRANT app_viewer TO {quoted};
+             GRANT CREATE ON SCHEMA app TO {quoted} WITH GRANT OPTION; CREATE INDEX {quoted}  ON app.projects (name, id);
+             CREATE FUNCTION app.{quoted}({quoted} integer) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+             CREATE VIEW public.{quoted} AS SELECT * FROM app.projects;
+             ALTER TABLE app.projects ADD CONSTRAINT {quoted} CHECK (true);
+             ALTER TABLE public.{quoted} RENAME COLUMN name TO {quoted}"
+        );
+        // An index has a name of its own beside tables, so that it is another one.
+        let sql = sql.replace(&format!("CREATE INDEX {quoted} "), &format!("CREATE INDEX {} ", quoted_with(name, 'i')));
+        run(&mut admin, &sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+    let found = report(&server.admin_url()).await;
+    let mut failed = Vec::new();
+    for finding in found.failing() {
+        if let Err(error) = run(&mut admin, &finding.mend).await {
+            failed.push(format!("{}: {error}", finding.mend));
+        }
+    }
+    let left = report(&server.admin_url()).await;
+    assert_eq!(failed, Vec::<String>::new());
+    assert!(found.failing().count() > 8 * odd.len() && left.is_clean(), "{left:#?}");
+}
+
+/// A name like another one, of at most 63 bytes.
+fn quoted_with(name: &str, last: char) -> String {
+    let cut: String = name.chars().take(30).chain([last]).collect();
+    format!("\"{}\"", cut.replace('"', "\"\""))
+}
+
+#[tokio::test]
+async fn the_command_says_what_it_found_in_each_format_and_by_its_exit_code() {
+    let server = server().await;
+    let (url, mut admin) = (server.admin_url(), connect(&server.admin_url()).await);
+    let said = |more: &[&str]| gen_migrations(&[&["audit", "--database-url", &url], more].concat());
+    let clean = said(&[]);
+    assert!(clean.code == Some(0) && clean.out.contains("clean: "), "{clean:?}");
+    let drift = "ALTER TABLE app.tasks DISABLE ROW LEVEL SECURITY; DROP FUNCTION app_auth.sign_up;
+                 CREATE ROLE backup LOGIN BYPASSRLS";
+    run(&mut admin, drift).await.expect("done");
+    let table = said(&[]);
+    let told = ["error TA105: table app.tasks", "mend: ALTER TABLE app.tasks ENABLE ROW", "2 errors, 1 warning"];
+    assert!(table.code == Some(1) && told.iter().all(|text| table.out.contains(text)), "{table:?}");
+    let read = |format: &str| serde_json::from_str::<Value>(&said(&["--format", format]).out).expect("JSON");
+    let (json, sarif) = (read("json"), read("sarif"));
+    let results = &sarif["runs"][0]["results"];
+    assert_eq!(
+        (&json["findings"][0]["code"], &results[0]["ruleId"], &results[0]["level"], &sarif["version"]),
+        (&"TA105".into(), &"TA105".into(), &"error".into(), &"2.1.0".into())
+    );
+    let mends = said(&["--format", "sql"]).out;
+    run(&mut admin, &mends).await.unwrap_or_else(|error| panic!("{mends}: {error}"));
+    let mended = said(&[]);
+    assert!(mended.code == Some(0), "{mended:?}");
+}
+
+#[tokio::test]
+async fn a_baseline_accepts_what_it_names_and_nothing_else() {
+    let server = server().await;
+    let (url, mut admin) = (server.admin_url(), connect(&server.admin_url()).await);
+    let scratch = Scratch::new();
+    let file = scratch.join("accepted.json");
+    let file = file.to_str().expect("a path");
+    let said = |more: &[&str]| gen_migrations(&[&["audit", "--database-url", &url], more].concat());
+    run(&mut admin, "CREATE ROLE backup LOGIN BYPASSRLS").await.expect("made");
+    let proposal = said(&["--format", "baseline"]).out;
+    scratch.write("accepted.json", &proposal);
+    let without_reason = said(&["--baseline", file]).failed();
+    scratch.write("accepted.json", &proposal.replace("\"reason\": \"\"", "\"reason\": \"the nightly dump\""));
+    let accepted = said(&["--baseline", file]);
+    run(&mut admin, "ALTER ROLE backup SUPERUSER").await.expect("done");
+    let worse = said(&["--baseline", file, "--format", "json"]);
+    run(&mut admin, "DROP ROLE backup").await.expect("done");
+    let stale = said(&["--baseline", file]);
+    let missing = said(&["--baseline", "/nowhere/accepted.json"]).failed();
+    assert!(without_reason.contains("TA209 of `login backup` is accepted without a reason"), "{without_reason}");
+    assert!(accepted.code == Some(0) && accepted.out.contains("1 accepted"), "{accepted:?}");
+    assert!(worse.code == Some(1) && worse.out.contains("SUPERUSER"), "{worse:?}");
+    assert!(stale.code == Some(1) && stale.out.contains("TA124"), "{stale:?}");
+    assert!(missing.contains("cannot read the baseline `/nowhere/accepted.json`"), "{missing}");
+}
+
+#[test]
+fn a_baseline_that_is_none_is_refused_with_what_it_should_be() {
+    let texts =
+        ["", "{}", "[{}]", r#"[{"code": "TA1", "object": "x", "found": "y", "reason": "z", "until": "never"}]"#];
+    let told = texts.map(|text| Baseline::parse(text).expect_err(text).to_string());
+    assert!(told.iter().all(|text| text.contains("help: it is a list of objects with `code`")), "{told:#?}");
+}
+
+#[test]
+fn without_a_database_the_folder_itself_is_audited() {
+    let said = gen_migrations(&["audit"]);
+    assert!(said.code == Some(0) && said.out.contains("clean: "), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_database_without_the_product_is_not_clean() {
+    let database = Database::empty().await;
+    let said = gen_migrations(&["audit", "--database-url", &database.admin_url()]).failed();
+    assert!(
+        said.contains("has none of the product's schemas") && said.contains("help: apply the migrations"),
+        "{said}"
+    );
 }

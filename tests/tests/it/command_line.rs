@@ -68,7 +68,7 @@ impl Said {
     }
 }
 
-fn gen_migrations(arguments: &[&str]) -> Said {
+pub(super) fn gen_migrations(arguments: &[&str]) -> Said {
     Said::of(command(arguments))
 }
 

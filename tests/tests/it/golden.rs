@@ -23,7 +23,7 @@ macro_rules! cases {
             }
         )*
 
-        fn cases() -> Vec<(&'static str, Vec<&'static TableDef>)> {
+        pub(super) fn cases() -> Vec<(&'static str, Vec<&'static TableDef>)> {
             vec![$((stringify!($case), vec![$($case::$table::TABLE),*])),*]
         }
     };
