@@ -135,6 +135,17 @@ pub enum Error {
         /// What is wrong, each with what mends it.
         findings: Vec<String>,
     },
+    /// The database is not the one that was audited.
+    #[error(
+        "the database is not as it was audited: its fingerprint is `{found}`, and the app asks for `{expected}`; run \
+         `gen-migrations audit`, and take the new fingerprint where it finds nothing"
+    )]
+    Drifted {
+        /// The fingerprint that the app asks for.
+        expected: String,
+        /// That of the database.
+        found: String,
+    },
     /// No connection could be made.
     #[error("cannot connect to {target}: {hint}")]
     Connect {

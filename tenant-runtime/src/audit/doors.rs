@@ -172,6 +172,24 @@ impl Door {
                 &format!("{} has the privilege {} on it", grantee(2), name(1)),
                 format!("REVOKE {} ON PARAMETER {} FROM {};", name(1), parameter(name(0)), grantee(2)),
             ),
+            "shipped" => found(
+                &finding::SHIPPED,
+                format!("{} {detail}", name(1).to_lowercase()),
+                &format!("{} has the privilege {} on it", grantee(2), name(0)),
+                format!("REVOKE {} ON {} {detail} FROM {};", name(0), name(1), grantee(2)),
+            ),
+            "server setting" => found(
+                &finding::SETTING,
+                format!("setting {} of the server", name(0)),
+                &format!("it is `{detail}` for every session"),
+                format!("ALTER SYSTEM RESET {};\nSELECT pg_reload_conf();", name(0)),
+            ),
+            "set_config" => found(
+                &finding::SET_CONFIG,
+                "function set_config".to_owned(),
+                "everybody may call it; `gen-migrations harden` takes it away",
+                String::new(),
+            ),
             _ => None,
         }
     }

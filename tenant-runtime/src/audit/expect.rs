@@ -39,6 +39,20 @@ impl Catalog {
     }
 }
 
+/// The properties that are types or expressions.
+const WORDED: [&str; 5] = ["type", "default", "condition", "using", "check"];
+
+impl Catalog {
+    /// Leaves out what the server would not put into words, which is told as that.
+    pub(super) fn leave_out(&mut self, refused: &[(Object, String)]) {
+        for (object, _) in refused {
+            if let Some(state) = self.facts.get_mut(object) {
+                state.retain(|property, _| !WORDED.contains(&property.as_str()));
+            }
+        }
+    }
+}
+
 struct Facts<'c> {
     catalog: Catalog,
     canonical: &'c Canonical,

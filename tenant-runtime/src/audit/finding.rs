@@ -163,4 +163,8 @@ rules! {
         "Some parameters switch off what holds keys and policies.";
     SERVER = "TA217" Note "server version":
         "Fixes of row security come in minor releases.";
+    SHIPPED = "TA218" Error "privilege on what the server ships":
+        "Some of it reads rows, files or passwords past every policy.";
+    SET_CONFIG = "TA219" Note "set_config":
+        "By it injected SQL chooses another tenant from within one SELECT.";
 }

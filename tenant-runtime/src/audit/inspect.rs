@@ -5,6 +5,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::catalog::{Catalog, Object, State};
 use crate::{
+    db::PLAIN_WORDS,
     error::{Error, Result},
     model::schema::{Expression, Schema},
 };
@@ -19,20 +20,22 @@ impl Catalog {
     /// [`Error::Database`] when the server cannot be asked, or lets the login not read its catalog.
     pub async fn read(connection: &mut PgConnection, schema: &Schema) -> Result<Self> {
         let mut transaction = connection.begin().await?;
-        transaction.execute(BEGIN).await?;
+        begin(&mut transaction).await?;
         let catalog = read(&mut transaction, schema).await?;
         transaction.rollback().await?;
         Ok(catalog)
     }
 }
 
-/// Makes the queries of a transaction see one moment, and write expressions in one way: with every name in full. To compile
-/// them would take longer than to run them.
-pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-     SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL quote_all_identifiers = off; \
-     SET LOCAL lock_timeout = '5s'; SET LOCAL row_security = on; SET LOCAL jit = off";
+/// Makes the queries of a transaction see one moment, and the server write what it says in one way.
+pub(super) async fn begin(transaction: &mut PgConnection) -> sqlx::Result<()> {
+    transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+    transaction.execute(PLAIN_WORDS).await?;
+    transaction.execute("SET LOCAL lock_timeout = '5s'; SET LOCAL row_security = on").await?;
+    Ok(())
+}
 
-/// Reads the catalog within a transaction that has begun by [`BEGIN`].
+/// Reads the catalog within a transaction that [`begin`] began.
 pub(super) async fn read(transaction: &mut PgConnection, schema: &Schema) -> Result<Catalog> {
     let (schemas, roles) = (schemas(schema), roles(schema));
     let mut rows: Vec<String> = Vec::new();

@@ -1,7 +1,7 @@
 //! One audit: what was found in a database.
 
 use serde::Serialize;
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::{Connection as _, PgConnection};
 
 use super::{
     canonical::Canonical,
@@ -13,6 +13,7 @@ use super::{
     mend::Mender,
 };
 use crate::{
+    db::fingerprint,
     error::{Error, server_error},
     model::schema::Schema,
 };
@@ -27,6 +28,8 @@ pub struct Report {
     pub accepted: Vec<Accepted>,
     /// How many facts of the catalog were compared.
     pub facts: usize,
+    /// What [`TenantDbOptions::fingerprint`](crate::TenantDbOptions::fingerprint) takes, for an app to refuse another state.
+    pub fingerprint: String,
     /// Which server it was, such as `PostgreSQL 15.18`.
     pub server: String,
     /// Which database.
@@ -129,12 +132,13 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
     if version < 150_000 {
         return Err(AuditError::TooOld { major: version / 10_000 });
     }
-    connection.execute(inspect::BEGIN).await?;
+    inspect::begin(&mut *connection).await?;
     let session = Session::ask(&mut *connection, schema).await?;
     let refused = |error: Error| session.refused(error);
     let live = inspect::read(&mut *connection, schema).await.map_err(refused)?;
     let canonical = Canonical::ask(&mut *connection, schema).await.map_err(refused)?;
-    let expected = Catalog::expected(schema, &canonical, version);
+    let mut expected = Catalog::expected(schema, &canonical, version);
+    expected.leave_out(&canonical.refused);
     let mender =
         Mender { schema, version, database: session.database.clone(), context: inspect::context_settings(schema) };
     let mut findings = drift(&expected, &live, &mender);
@@ -148,9 +152,11 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
     findings.extend(doors::look(&mut *connection, schema, &mender).await.map_err(refused)?);
     findings.sort();
     findings.dedup();
+    let fingerprint = fingerprint(connection, &inspect::owners(schema)).await?;
     Ok(Report {
         findings,
         accepted: Vec::new(),
+        fingerprint,
         facts: live.facts.len(),
         server: session.server,
         database: session.database,

@@ -131,6 +131,9 @@ fn table(report: &Report, out: &mut impl Write) -> io::Result<()> {
         report.server,
         counts(report)
     )?;
+    if report.is_clean() {
+        writeln!(out, "fingerprint: {}", report.fingerprint)?;
+    }
     if !report.findings.iter().all(|finding| finding.mend.is_empty()) {
         writeln!(
             out,

@@ -4,6 +4,7 @@
 
 mod acting;
 mod connect;
+mod fingerprint;
 mod guard;
 mod lexer;
 mod options;
@@ -24,13 +25,16 @@ use sqlx::{
     query::Query,
 };
 
-#[cfg(feature = "generate")]
-pub(crate) use self::guard::known_holes;
 pub(crate) use self::{
     acting::visitor_role,
     connect::{open as open_connection, options as connection_options},
     lexer::{Lexer, Token},
     text::trusted,
+};
+#[cfg(feature = "generate")]
+pub(crate) use self::{
+    fingerprint::{PLAIN_WORDS, fingerprint},
+    guard::known_holes,
 };
 pub use self::{
     options::{RoleOptions, TenantDbOptions},

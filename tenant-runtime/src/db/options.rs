@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use sqlx::PgConnection;
 
-use super::{TenantDb, acting::visitor_role, connect, guard, pool::Pools};
+use super::{TenantDb, acting::visitor_role, connect, fingerprint, guard, pool::Pools};
 use crate::{
     error::{Error, Result},
     model::def::TenancyDef,
@@ -33,6 +33,7 @@ pub struct TenantDbOptions {
     pub(super) acquire_timeout: Duration,
     pub(super) attempts: u32,
     pub(super) trace_tenants: bool,
+    fingerprint: Option<String>,
     /// What is different for a database role.
     by_role: BTreeMap<&'static str, OfRole>,
 }
@@ -62,6 +63,7 @@ impl Default for TenantDbOptions {
             acquire_timeout: Duration::from_secs(10),
             attempts: 5,
             trace_tenants: false,
+            fingerprint: None,
             by_role: BTreeMap::new(),
         }
     }
@@ -106,6 +108,16 @@ impl TenantDbOptions {
         self
     }
 
+    /// Refuses a database that is not the one that was audited: each audit ends with the fingerprint of what it found.
+    ///
+    /// It is a hash over row security, policies, privileges, columns, constraints, functions and triggers, which one query
+    /// takes when the app connects. A pipeline that migrates, audits, and deploys hands it on. The next migration changes
+    /// it, so instances that start after that need the new one.
+    pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
+        self.fingerprint = Some(fingerprint.into());
+        self
+    }
+
     /// Sets what is different for contexts of one role.
     pub fn role<R: Role>(mut self, options: RoleOptions) -> Self {
         let of_role = OfRole { options, tenancy: <R::Tenancy as Tenancy>::DEF, name: Some(R::NAME) };
@@ -123,12 +135,16 @@ impl TenantDbOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] when the server cannot be reached or does not let a login in, and
-    /// [`Error::UnsafeLogin`] with everything that lets a login pass by row security.
+    /// [`Error::Connect`] when the server cannot be reached or does not let a login in,
+    /// [`Error::UnsafeLogin`] with everything that lets a login pass by row security, and [`Error::Drifted`] when a
+    /// fingerprint was asked for and is another one.
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
         let connect = connect::options(url)?;
         let mut connection = connect::open(&connect).await?;
         let warnings = guard::check(&mut connection).await?;
+        if let Some(expected) = &self.fingerprint {
+            fingerprint::check(&mut connection, expected).await?;
+        }
         // It was checked as a bare connection; the pools open their own.
         let _ = sqlx::Connection::close(connection).await;
         let mut logins = BTreeMap::new();

@@ -48,6 +48,14 @@ reach AS (
     SELECT reach.login, edge.roleid, COALESCE(reach.through, edge.roleid)
     FROM reach JOIN edge ON edge.member = reach.role
 ),
+-- What the server ships, with the privileges on it as they are and as they were.
+shipped AS (
+    SELECT 'pg_class'::regclass AS classid, oid, oid::regclass::text AS name, 'TABLE' AS what, relacl AS acl
+    FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND relacl IS NOT NULL
+    UNION ALL
+    SELECT 'pg_proc'::regclass, oid, oid::regprocedure::text, 'ROUTINE', proacl
+    FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proacl IS NOT NULL
+),
 -- Functions with an owner's or a library's power, and who of the app's may call them.
 power AS (
     SELECT routine.oid, namespace.nspname, routine.proname, routine.proowner, routine.prosecdef, language.lanpltrusted,
@@ -184,3 +192,25 @@ FROM pg_parameter_acl AS setting
 CROSS JOIN LATERAL aclexplode(setting.paracl) AS acl
 LEFT JOIN actor ON actor.oid = acl.grantee
 WHERE acl.grantee = 0 OR actor.oid IS NOT NULL
+UNION ALL
+-- What the app's roles were given, and what everybody was given beyond what everybody has.
+SELECT 'shipped', ARRAY[acl.privilege_type, shipped.what, COALESCE(actor.rolname::text, '')], shipped.name
+FROM shipped
+CROSS JOIN LATERAL aclexplode(shipped.acl) AS acl
+LEFT JOIN actor ON actor.oid = acl.grantee
+WHERE actor.oid IS NOT NULL OR acl.grantee = 0 AND EXISTS (
+    SELECT FROM pg_init_privs AS first
+    WHERE first.classoid = shipped.classid AND first.objoid = shipped.oid AND first.objsubid = 0
+      AND NOT EXISTS (
+          SELECT FROM aclexplode(first.initprivs) AS was
+          WHERE was.grantee = 0 AND was.privilege_type = acl.privilege_type
+      )
+)
+UNION ALL
+SELECT 'server setting', ARRAY[name], reset_val
+FROM pg_settings
+WHERE name IN ('row_security', 'session_replication_role') AND reset_val <> boot_val
+  AND source NOT IN ('database', 'user', 'database user', 'client')
+UNION ALL
+SELECT 'set_config', ARRAY[]::text[], NULL
+WHERE has_function_privilege('public', 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE')

@@ -1,0 +1,47 @@
+-- A hash over what keeps tenants apart in the schemas that the roles $1 own: row security, policies, privileges, columns,
+-- constraints, functions and triggers. No number of the server's and no order in which things were made reaches it.
+WITH home AS (
+    SELECT namespace.oid, namespace.nspname, namespace.nspacl, owner.rolname AS owner
+    FROM pg_namespace AS namespace
+    JOIN pg_roles AS owner ON owner.oid = namespace.nspowner
+    WHERE owner.rolname = ANY ($1)
+),
+relation AS (
+    SELECT class.*, format('%I.%I', home.nspname, class.relname) AS name
+    FROM home JOIN pg_class AS class ON class.relnamespace = home.oid
+    WHERE class.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+),
+fact (text, acl) AS (
+    SELECT format('schema %I of %I', nspname, owner), nspacl FROM home
+    UNION ALL
+    SELECT format('relation %s %s of %s %s %s %s', name, relkind, pg_get_userbyid(relowner), relrowsecurity,
+        relforcerowsecurity, reloptions), relacl
+    FROM relation
+    UNION ALL
+    SELECT format('column %s.%I %s %s', name, attname, format_type(atttypid, atttypmod), attnotnull), attacl
+    FROM relation JOIN pg_attribute ON attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
+    UNION ALL
+    SELECT format('policy %I of %s %s %s to %s using %s check %s', polname, name, polpermissive, polcmd,
+        (SELECT array_agg(pg_get_userbyid(role) ORDER BY pg_get_userbyid(role)) FROM unnest(polroles) AS role),
+        pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)), NULL
+    FROM relation JOIN pg_policy ON polrelid = relation.oid
+    UNION ALL
+    SELECT format('constraint %I of %s %s', conname, name, pg_get_constraintdef(pg_constraint.oid)), NULL
+    FROM relation JOIN pg_constraint ON conrelid = relation.oid
+    UNION ALL
+    SELECT format('trigger %s %s', pg_get_triggerdef(pg_trigger.oid), tgenabled), NULL
+    FROM relation JOIN pg_trigger ON tgrelid = relation.oid AND NOT tgisinternal
+    UNION ALL
+    SELECT format('rule %s', pg_get_ruledef(pg_rewrite.oid)), NULL
+    FROM relation JOIN pg_rewrite ON ev_class = relation.oid
+    UNION ALL
+    -- The definition holds volatility, SECURITY DEFINER, the settings and the body.
+    SELECT format('routine %s of %s %s', oid::regprocedure, pg_get_userbyid(proowner),
+        CASE WHEN prokind IN ('f', 'p') THEN pg_get_functiondef(oid) END), proacl
+    FROM pg_proc WHERE pronamespace IN (SELECT oid FROM home)
+)
+SELECT encode(sha256(convert_to(string_agg(line, E'\n' ORDER BY line COLLATE "C"), 'UTF8')), 'hex')
+FROM (
+    SELECT concat_ws(' ', text, (SELECT string_agg(item::text, ' ' ORDER BY item::text COLLATE "C") FROM unnest(acl) AS item))
+    FROM fact
+) AS written (line)
