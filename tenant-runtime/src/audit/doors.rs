@@ -61,6 +61,12 @@ impl Door {
                 "it holds a copy of rows that policies keep apart",
                 format!("DROP MATERIALIZED VIEW {};", qualified(0)),
             ),
+            "rule" => found(
+                &finding::RULE,
+                format!("rule {} of {}", sql(2), qualified(0)),
+                &format!("it reads or writes `{detail}` with the rights of its table's owner"),
+                format!("DROP RULE {} ON {};", sql(2), qualified(0)),
+            ),
             "foreign table" => found(
                 &finding::FOREIGN,
                 format!("foreign table {}", qualified(0)),

@@ -138,7 +138,7 @@ pub(super) fn revert(
 }
 
 /// Refuses a folder that is behind the models.
-fn follows(models: &Models, folder: &Folder) -> Result<(), Failure> {
+pub(super) fn follows(models: &Models, folder: &Folder) -> Result<(), Failure> {
     match generate(models, folder)?.migrations.is_empty() {
         true => Ok(()),
         false => Err(Failure::Message(

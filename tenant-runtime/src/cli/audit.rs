@@ -11,10 +11,13 @@ use sqlx::Connection as _;
 
 use super::{Failure, apply};
 use crate::{
-    audit::{AuditError, Baseline, Finding, Report, Severity, audit},
+    audit::{AuditError, Baseline, Report, audit},
     check::check,
     db::{connection_options, open_connection},
-    migrate::{folder::Folder, generate::GenerateError},
+    migrate::{
+        folder::Folder,
+        generate::{GenerateError, generate},
+    },
     model::schema::Schema,
     registry::Models,
 };
@@ -64,8 +67,15 @@ pub(super) fn run(
     let schema = check(models).map_err(GenerateError::from)?.schema;
     let baseline = baseline(folder, arguments.baseline.as_deref())?;
     let report = match &arguments.database_url {
-        Some(url) => audited(url, &schema)?,
+        Some(url) => {
+            if generate(models, folder).is_ok_and(|generated| !generated.is_nothing()) {
+                let text = "warning: the models say more than the migrations folder, so what it lacks is told as drift";
+                writeln!(io::stderr(), "{text}\n")?;
+            }
+            audited(url, &schema)?
+        }
         None => {
+            apply::follows(models, folder)?;
             let server = apply::private_server()?;
             apply::run(folder, &server.admin_url(), None)?;
             audited(&server.admin_url(), &schema)?
@@ -73,15 +83,15 @@ pub(super) fn run(
     };
     let report = report.accepting(&baseline);
     match arguments.format {
-        Format::Table => table(&report, out)?,
+        Format::Table => write!(out, "{report}")?,
         Format::Json => writeln!(out, "{}", report.to_json())?,
         Format::Sarif => writeln!(out, "{}", report.to_sarif())?,
-        Format::Sql => sql(&report, out)?,
+        Format::Sql => write!(out, "{}", report.to_sql())?,
         Format::Baseline => writeln!(out, "{}", Baseline::of(&report))?,
     }
     match report.is_clean() {
         true => Ok(()),
-        false => Err(Failure::Found(format!("the database is not what the models say: {}", counts(&report)))),
+        false => Err(Failure::Found(format!("the database is not what the models say: {}", report.counts()))),
     }
 }
 
@@ -105,72 +115,4 @@ fn baseline(folder: &Folder, named: Option<&Path>) -> Result<Baseline, Failure> 
     };
     Baseline::parse(&text)
         .map_err(|error| Failure::Message(format!("cannot use the baseline `{}`: {error}", path.display())))
-}
-
-/// Writes the findings for a person, the worst first, each with what mends it.
-fn table(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    for finding in &report.findings {
-        let Finding { severity, code, object, what, why, mend, .. } = finding;
-        writeln!(out, "{severity} {code}: {object}\n  {what}")?;
-        if !why.is_empty() {
-            writeln!(out, "  why:  {why}")?;
-        }
-        match mend.lines().count() {
-            0 => {}
-            1 => writeln!(out, "  mend: {mend}")?,
-            lines => writeln!(out, "  mend: {lines} lines of SQL")?,
-        }
-        writeln!(out)?;
-    }
-    let found = if report.is_clean() { "clean: ".to_owned() } else { String::new() };
-    writeln!(
-        out,
-        "{found}{} compared in `{}` on {}; {}",
-        plural(report.facts, "fact"),
-        report.database,
-        report.server,
-        counts(report)
-    )?;
-    if report.is_clean() {
-        writeln!(out, "fingerprint: {}", report.fingerprint)?;
-    }
-    if !report.findings.iter().all(|finding| finding.mend.is_empty()) {
-        writeln!(
-            out,
-            "next: `--format sql` writes what mends it; read that, run it as an administrator, and audit again"
-        )?;
-    }
-    Ok(())
-}
-
-/// Writes what mends the findings, each under what it mends.
-fn sql(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    for Finding { code, object, what, mend, .. } in &report.findings {
-        // A name may hold a line break, behind which a comment would end.
-        let head = format!("{code} {object}: {what}").replace(['\n', '\r'], " ");
-        match mend.as_str() {
-            "" => writeln!(out, "-- {head}\n-- (no statement mends it)\n")?,
-            mend => writeln!(out, "-- {head}\n{mend}\n")?,
-        }
-    }
-    Ok(())
-}
-
-fn counts(report: &Report) -> String {
-    let of = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
-    let parts = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
-    let mut parts: Vec<_> = parts
-        .into_iter()
-        .map(|(severity, word)| (of(severity), word))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| plural(count, word))
-        .collect();
-    if !report.accepted.is_empty() {
-        parts.push(format!("{} accepted", report.accepted.len()));
-    }
-    if parts.is_empty() { "nothing was found".to_owned() } else { parts.join(", ") }
-}
-
-fn plural(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

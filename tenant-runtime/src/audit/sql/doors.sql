@@ -84,6 +84,16 @@ WHERE class.relkind = 'm' OR class.relkind = 'v' AND NOT EXISTS (
     WHERE option_name = 'security_invoker' AND option_value::boolean
 )
 UNION ALL
+-- What else writes or reads the tables when somebody writes another one.
+SELECT DISTINCT 'rule', ARRAY[namespace.nspname::text, class.relname::text, rule.rulename::text], our_table.relname::text
+FROM our_table
+JOIN pg_depend AS depend
+    ON depend.refclassid = 'pg_class'::regclass AND depend.refobjid = our_table.oid AND depend.classid = 'pg_rewrite'::regclass
+JOIN pg_rewrite AS rule ON rule.oid = depend.objid AND rule.rulename <> '_RETURN'
+JOIN pg_class AS class ON class.oid = rule.ev_class
+JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+WHERE namespace.nspname <> ALL ($1)
+UNION ALL
 SELECT 'foreign table', ARRAY[nspname::text, relname::text], NULL FROM our_table WHERE relkind = 'f'
 UNION ALL
 SELECT 'foreign server', ARRAY[server.srvname::text, COALESCE(actor.rolname::text, '')], NULL

@@ -1,0 +1,67 @@
+//! The report for a person: as text to read, and as SQL to run.
+
+use std::fmt::{self, Write as _};
+
+use super::{
+    finding::{Finding, Severity},
+    report::Report,
+};
+
+/// The findings, the worst first, each with why it matters and what mends it; then what was audited.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Finding { severity, code, object, what, why, mend } in &self.findings {
+            writeln!(f, "{severity} {code}: {object}\n  {what}\n  why:  {why}")?;
+            match mend.lines().count() {
+                0 => {}
+                1 => writeln!(f, "  mend: {mend}")?,
+                lines => writeln!(f, "  mend: {lines} lines of SQL")?,
+            }
+            writeln!(f)?;
+        }
+        let clean = if self.is_clean() { "clean: " } else { "" };
+        let (facts, database, server) = (plural(self.facts, "fact"), &self.database, &self.server);
+        writeln!(f, "{clean}{facts} compared in `{database}` on {server}; {}", self.counts())?;
+        if self.is_clean() {
+            writeln!(f, "fingerprint: {}", self.fingerprint)?;
+        }
+        if self.findings.iter().any(|finding| !finding.mend.is_empty()) {
+            writeln!(
+                f,
+                "next: `--format sql` writes what mends it; read that, run it as an administrator, and audit again"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    /// Writes what mends the findings as SQL, each under what it mends; for a person to read first.
+    #[must_use]
+    pub fn to_sql(&self) -> String {
+        let mut out = String::new();
+        for Finding { code, object, what, mend, .. } in &self.findings {
+            // A name may hold a line break, behind which a comment would end.
+            let head = format!("{code} {object}: {what}").replace(['\n', '\r'], " ");
+            let mend = if mend.is_empty() { "-- (no statement mends it)" } else { mend };
+            let _ = writeln!(out, "-- {head}\n{mend}\n");
+        }
+        out
+    }
+
+    /// Says how much was found of which severity, such as `2 errors, 1 note`.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        let of = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
+        let found = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")]
+            .map(|(severity, word)| (of(severity), word));
+        let found = found.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| plural(count, word));
+        let accepted = (!self.accepted.is_empty()).then(|| format!("{} accepted", self.accepted.len()));
+        let parts: Vec<_> = found.chain(accepted).collect();
+        if parts.is_empty() { "nothing was found".to_owned() } else { parts.join(", ") }
+    }
+}
+
+fn plural(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
