@@ -42,7 +42,7 @@ const _: () = {
     impl __rt::TenantTable for Place {
         type Tenancy = Shops;
         type Id = Uuid;
-        const NAME: __rt::TableName = __rt::TableName {
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: "world",
             table: "places",
         };
@@ -50,7 +50,7 @@ const _: () = {
             rust_name: "Place",
             file: ::core::file!(),
             line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::NAME,
+            name: <Self as __rt::TenantTable>::TABLE_NAME,
             doc: "What the world knows,\nin two lines.",
             select: ::core::option::Option::Some(
                 <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
@@ -109,6 +109,22 @@ const _: () = {
     impl __rt::ColumnAt<3> for Place {
         type Needs = <Self as __rt::Select>::SelectRole;
         type Type = Option<Uuid>;
+    }
+    #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl Place {
+        pub(crate) const KEY: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), (), __rt::Fixed>,
+        > = __rt::Column::new("key");
+        pub(crate) const NAME: __rt::Column<Self, Option<String>> = __rt::Column::new(
+            "name",
+        );
+        const TYPE: __rt::Column<Self, Kind> = __rt::Column::new("kind");
+        const PARENT_ID: __rt::Column<Self, Option<Uuid>, __rt::Open, Place> = __rt::Column::new(
+            "parent_id",
+        );
     }
     #[automatically_derived]
     impl __rt::Select for Place {

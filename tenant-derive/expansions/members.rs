@@ -47,7 +47,7 @@ const _: () = {
     impl __rt::TenantTable for Organization {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
         type Id = Uuid;
-        const NAME: __rt::TableName = __rt::TableName {
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "organizations",
         };
@@ -55,7 +55,7 @@ const _: () = {
             rust_name: "Organization",
             file: ::core::file!(),
             line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::NAME,
+            name: <Self as __rt::TenantTable>::TABLE_NAME,
             doc: "",
             scope: __rt::tenant_scope::<
                 Uuid,
@@ -93,6 +93,17 @@ const _: () = {
     impl __rt::ColumnAt<2> for Organization {
         type Needs = <Self as __rt::Select>::SelectRole;
         type Type = String;
+    }
+    #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl Organization {
+        pub const ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
+        > = __rt::Column::new("id");
+        pub const NAME: __rt::Column<Self, String> = __rt::Column::new("name");
+        pub const PLAN: __rt::Column<Self, String> = __rt::Column::new("plan");
     }
     #[automatically_derived]
     impl __rt::Select for Organization {
@@ -135,7 +146,7 @@ const _: () = {
     impl __rt::TenantTable for User {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
         type Id = Uuid;
-        const NAME: __rt::TableName = __rt::TableName {
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "users",
         };
@@ -143,10 +154,10 @@ const _: () = {
             rust_name: "User",
             file: ::core::file!(),
             line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::NAME,
+            name: <Self as __rt::TenantTable>::TABLE_NAME,
             doc: "",
             scope: __rt::ScopeDef::Shared {
-                through: <OrgMember as __rt::TenantTable>::NAME,
+                through: <OrgMember as __rt::TenantTable>::TABLE_NAME,
             },
             sign_up: true,
             select: ::core::option::Option::Some(
@@ -172,6 +183,16 @@ const _: () = {
     impl __rt::ColumnAt<1> for User {
         type Needs = <Self as __rt::Select>::SelectRole;
         type Type = String;
+    }
+    #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl User {
+        pub const ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
+        > = __rt::Column::new("id");
+        pub const EMAIL: __rt::Column<Self, String> = __rt::Column::new("email");
     }
     #[automatically_derived]
     impl __rt::Select for User {
@@ -202,7 +223,7 @@ const _: () = {
     impl __rt::TenantTable for OrgMember {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
         type Id = Uuid;
-        const NAME: __rt::TableName = __rt::TableName {
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "org_members",
         };
@@ -210,7 +231,7 @@ const _: () = {
             rust_name: "OrgMember",
             file: ::core::file!(),
             line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::NAME,
+            name: <Self as __rt::TenantTable>::TABLE_NAME,
             doc: "",
             scope: __rt::tenant_scope::<
                 Uuid,
@@ -266,6 +287,23 @@ const _: () = {
     impl __rt::ColumnAt<2> for OrgMember {
         type Needs = <Self as __rt::Select>::SelectRole;
         type Type = MemberRole;
+    }
+    #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl OrgMember {
+        pub const ORGANIZATION_ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
+            Organization,
+        > = __rt::Column::new("organization_id");
+        pub const USER_ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), (), __rt::Fixed>,
+            User,
+        > = __rt::Column::new("user_id");
+        pub const ROLE: __rt::Column<Self, MemberRole> = __rt::Column::new("role");
     }
     #[automatically_derived]
     impl __rt::Select for OrgMember {

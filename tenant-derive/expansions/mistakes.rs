@@ -46,7 +46,7 @@ const _: () = {
     impl __rt::TenantTable for Project {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
         type Id = Uuid;
-        const NAME: __rt::TableName = __rt::TableName {
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: "",
             table: "",
         };
@@ -91,6 +91,17 @@ const _: () = {
     impl __rt::SignUp for Project {
         type New = NewProject;
         fn sign_up_values(_: NewProject, _: &mut __rt::Values) {}
+    }
+    #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl Project {
+        const ID: __rt::Column<Self, Uuid> = __rt::Column::new("id");
+        const ORGANIZATION_ID: __rt::Column<Self, Uuid> = __rt::Column::new(
+            "organization_id",
+        );
+        const CREATED_AT: __rt::Column<Self, DateTime<Utc>> = __rt::Column::new(
+            "created_at",
+        );
     }
 };
 ::core::compile_error! {

@@ -61,7 +61,7 @@ const _: () = {
     impl __rt::TenantTable for Note {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
         type Id = i64;
-        const NAME: __rt::TableName = __rt::TableName {
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "notes",
         };
@@ -69,7 +69,7 @@ const _: () = {
             rust_name: "Note",
             file: ::core::file!(),
             line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::NAME,
+            name: <Self as __rt::TenantTable>::TABLE_NAME,
             doc: "",
             scope: __rt::ScopeDef::Parent {
                 column: "project_id",
@@ -174,6 +174,38 @@ const _: () = {
         type Type = Option<String>;
     }
     #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl Note {
+        pub const ID: __rt::Column<
+            Self,
+            i64,
+            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
+        > = __rt::Column::new("id");
+        pub const PROJECT_ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), (), __rt::Fixed>,
+            Project,
+        > = __rt::Column::new("project_id");
+        pub const CREATED_BY: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
+        > = __rt::Column::new("created_by");
+        pub const VISIBILITY: __rt::Column<Self, Visibility> = __rt::Column::new(
+            "visibility",
+        );
+        pub const TEXT: __rt::Column<Self, String> = __rt::Column::new("text");
+        pub const HIDDEN: __rt::Column<Self, bool, __rt::Access<(), Admin, Admin>> = __rt::Column::new(
+            "hidden",
+        );
+        pub const REMARKS: __rt::Column<
+            Self,
+            Option<String>,
+            __rt::Access<<Self as __rt::ColumnAt<6>>::Needs, (), ()>,
+        > = __rt::Column::new("remarks");
+    }
+    #[automatically_derived]
     impl __rt::Select for Note {
         type SelectRole = Viewer;
         type RowNeeds = __rt::And<
@@ -249,16 +281,18 @@ const _: () = {
             >,
             <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_1>>::Needs,
         >;
-        const COLUMNS: &'static [&'static ::core::primitive::str] = &[
-            __rt::column_name(
-                <<Line as __rt::TenantView>::Table as __rt::TenantTable>::TABLE,
-                __AT_0,
-            ),
-            __rt::column_name(
-                <<Line as __rt::TenantView>::Table as __rt::TenantTable>::TABLE,
-                __AT_1,
-            ),
-        ];
+        fn columns() -> __rt::Vec<&'static ::core::primitive::str> {
+            ::core::convert::From::from([
+                __rt::column_name(
+                    <<Line as __rt::TenantView>::Table as __rt::TenantTable>::TABLE,
+                    __AT_0,
+                ),
+                __rt::column_name(
+                    <<Line as __rt::TenantView>::Table as __rt::TenantTable>::TABLE,
+                    __AT_1,
+                ),
+            ])
+        }
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
             ::core::result::Result::Ok(Self {
                 id: <i64 as __rt::Shows<
@@ -270,4 +304,6 @@ const _: () = {
             })
         }
     }
+    #[automatically_derived]
+    impl __rt::ViewRepository for Line {}
 };

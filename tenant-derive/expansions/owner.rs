@@ -16,7 +16,7 @@ const _: () = {
     impl __rt::TenantTable for Project {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
         type Id = Uuid;
-        const NAME: __rt::TableName = __rt::TableName {
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "projects",
         };
@@ -24,7 +24,7 @@ const _: () = {
             rust_name: "Project",
             file: ::core::file!(),
             line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::NAME,
+            name: <Self as __rt::TenantTable>::TABLE_NAME,
             doc: "",
             scope: __rt::tenant_scope::<
                 Uuid,
@@ -59,6 +59,18 @@ const _: () = {
     impl __rt::ColumnAt<1> for Project {
         type Needs = <Self as __rt::Select>::SelectRole;
         type Type = Uuid;
+    }
+    #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl Project {
+        const ID: __rt::Column<Self, Uuid, __rt::Access<(), __rt::Fixed, __rt::Fixed>> = __rt::Column::new(
+            "id",
+        );
+        const ORGANIZATION_ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
+        > = __rt::Column::new("organization_id");
     }
     #[automatically_derived]
     impl __rt::Select for Project {

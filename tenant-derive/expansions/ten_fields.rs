@@ -69,7 +69,7 @@ const _: () = {
     impl __rt::TenantTable for Task {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
         type Id = Uuid;
-        const NAME: __rt::TableName = __rt::TableName {
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "tasks",
         };
@@ -77,7 +77,7 @@ const _: () = {
             rust_name: "Task",
             file: ::core::file!(),
             line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::NAME,
+            name: <Self as __rt::TenantTable>::TABLE_NAME,
             doc: "A task of a project.",
             scope: __rt::tenant_scope::<
                 Uuid,
@@ -181,6 +181,36 @@ const _: () = {
     impl __rt::ColumnAt<9> for Task {
         type Needs = <Self as __rt::Select>::SelectRole;
         type Type = DateTime<Utc>;
+    }
+    #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl Task {
+        pub const ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
+        > = __rt::Column::new("id");
+        pub const ORGANIZATION_ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
+        > = __rt::Column::new("organization_id");
+        pub const PROJECT_ID: __rt::Column<Self, Uuid, __rt::Open, Project> = __rt::Column::new(
+            "project_id",
+        );
+        pub const TITLE: __rt::Column<Self, String> = __rt::Column::new("title");
+        pub const DESCRIPTION: __rt::Column<Self, Option<String>> = __rt::Column::new(
+            "description",
+        );
+        pub const STATUS: __rt::Column<Self, Status> = __rt::Column::new("status");
+        pub const DUE_AT: __rt::Column<Self, Option<DateTime<Utc>>> = __rt::Column::new(
+            "due_at",
+        );
+        pub const POSITION: __rt::Column<Self, i32> = __rt::Column::new("position");
+        pub const TAGS: __rt::Column<Self, Vec<String>> = __rt::Column::new("tags");
+        pub const CREATED_AT: __rt::Column<Self, DateTime<Utc>> = __rt::Column::new(
+            "created_at",
+        );
     }
     #[automatically_derived]
     impl __rt::Select for Task {

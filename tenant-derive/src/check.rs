@@ -11,6 +11,7 @@ use syn::{LitStr, ext::IdentExt as _};
 use crate::{
     access::{self, field_suggestion},
     ast::{Field, Part, Table},
+    constants,
     diag::Diag,
     name,
 };
@@ -26,6 +27,7 @@ pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Fie
     }
     names(diag, table);
     columns(diag, table);
+    constants(diag, table);
     lists(diag, table);
     key(diag, table)
 }
@@ -109,6 +111,21 @@ fn columns(diag: &Diag, table: &Table<'_>) {
                 at,
                 format_args!("there are two columns `{column}`"),
                 "give one of them another name: `column = \"…\"`",
+            );
+        }
+    }
+}
+
+/// No two constants share a name, which is that of the field in capitals.
+fn constants(diag: &Diag, table: &Table<'_>) {
+    let mut seen = BTreeSet::new();
+    for field in table.columns() {
+        let constant = constants::ident(field);
+        if !seen.insert(constant.clone()) {
+            diag.error(
+                field.ident,
+                format_args!("two fields become the constant `{}::{constant}`", table.ident),
+                "rename one of them; `column = \"…\"` keeps the column's name",
             );
         }
     }

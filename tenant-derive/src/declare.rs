@@ -44,12 +44,12 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
         impl __rt::TenantTable for #ident {
             #tenancy
             type Id = #id;
-            const NAME: __rt::TableName = __rt::TableName { schema: #schema, table: #name };
+            const TABLE_NAME: __rt::TableName = __rt::TableName { schema: #schema, table: #name };
             const TABLE: &'static __rt::TableDef = &__rt::TableDef {
                 rust_name: #rust_name,
                 file: ::core::file!(),
                 line: ::core::line!(),
-                name: <Self as __rt::TenantTable>::NAME,
+                name: <Self as __rt::TenantTable>::TABLE_NAME,
                 doc: #doc,
                 #(#set,)*
                 columns: &[#(#columns),*],
@@ -71,7 +71,7 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     } else if let Some((_, column)) = attrs.parent.as_ref().and_then(column) {
         set.push(quote!(scope: __rt::ScopeDef::Parent { column: #column }));
     } else if let Some(path) = &attrs.visible_through {
-        let through = quote_spanned!(path.span()=> <#path as __rt::TenantTable>::NAME);
+        let through = quote_spanned!(path.span()=> <#path as __rt::TenantTable>::TABLE_NAME);
         set.push(quote!(scope: __rt::ScopeDef::Shared { through: #through }));
     }
     if let Some((ty, column)) = attrs.owner.as_ref().and_then(column) {

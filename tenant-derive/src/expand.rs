@@ -7,6 +7,7 @@ use syn::{Path, spanned::Spanned as _};
 use crate::{
     ast::{Field, Making, Part, Table},
     attr::is_nobody,
+    constants,
     declare::{self, stored},
 };
 
@@ -22,6 +23,7 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let rows = rows(table);
     let table_impl = declare::table_impl(table, key);
     let columns = declare::column_impls(table);
+    let constants = constants::expand(table);
     let select = table.attrs.select.as_ref().map(|role| select_impl(table, role));
     let making = table.making().map(|making| making_impl(table, making));
     let update = table.updater().filter(|_| table.is_changed()).map(|role| update_impl(table, role));
@@ -37,6 +39,7 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
 
             #table_impl
             #columns
+            #constants
             #select
             #making
             #update

@@ -4,13 +4,14 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::Path;
 
-use crate::{ast::Table, expand};
+use crate::{ast::Table, constants, expand};
 
 /// Writes impls of every command, whose bodies do nothing, and no entry in the registry.
 pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let (ident, attrs) = (table.ident, &table.attrs);
     let runtime = expand::runtime(attrs.krate.as_ref());
     let rows = expand::rows(table);
+    let constants = constants::inert(table);
     let id = table.key().map_or_else(|| quote!(i64), |field| field.ty.to_token_stream());
     let unit = quote!(());
     let new = table.making().map_or(unit.clone(), |_| expand::new_ident(table).to_token_stream());
@@ -50,7 +51,7 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
             impl __rt::TenantTable for #ident {
                 type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
                 type Id = #id;
-                const NAME: __rt::TableName = __rt::TableName { schema: "", table: "" };
+                const TABLE_NAME: __rt::TableName = __rt::TableName { schema: "", table: "" };
                 const TABLE: &'static __rt::TableDef =
                     &__rt::inert(<<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF);
             }
@@ -101,6 +102,8 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
             }
 
             #membership
+
+            #constants
         };
     }
 }

@@ -9,12 +9,13 @@ use syn::{DeriveInput, parse_macro_input};
 
 use crate::{ast::Table, diag::Diag};
 
-// Data flows diag, name → item → attr → ast → access → check → declare → expand → fallback, view, enums; a module imports
+// Data flows diag, name → item → attr → ast → access → constants → check → declare → expand → fallback, view, enums; a module imports
 // only what stands before it.
 mod access;
 mod ast;
 mod attr;
 mod check;
+mod constants;
 mod declare;
 mod diag;
 mod enums;
@@ -50,12 +51,15 @@ mod view;
 ///
 /// let new = NewProject { name: "Bridge".into(), parent_id: None, archived: None };
 /// let changes = ProjectChanges { parent_id: Some(None), ..ProjectChanges::default() };
-/// assert_eq!(Project::NAME.to_string(), "app.projects");
+/// assert_eq!(Project::TABLE_NAME.to_string(), "app.projects");
+/// let filter = Project::NAME.starts_with("B") & Project::PARENT_ID.is_null();
 /// ```
 ///
 /// The struct has named fields and no type parameters. Beside it the derive writes `NewProject`, with the columns to
 /// insert, where `insert` is declared, and `ProjectChanges`, with the columns to change, where `update` or `update_own`
-/// is. With `founder` or `sign_up`, `NewProject` has the columns without a default. A membership table has neither. The
+/// is; and a constant for each column, `Project::NAME` and the like, with which conditions, orders and single values are
+/// written. Where rows can be inserted and updated there is one for each unique key as well, such as `Project::BY_NAME`. With
+/// `founder` or `sign_up`, `NewProject` has the columns without a default. A membership table has neither. The
 /// doc comments of the struct and its fields become the comments of the table and its columns.
 ///
 /// # On the struct
@@ -96,7 +100,7 @@ mod view;
 /// | `unique`, `index` | The column is unique, or indexed; within the tenant on a tenant's table. |
 /// | `sql_type = "citext"` | The column's type, where the field's type does not say it. |
 /// | `check = "length(name) > 0"` | A condition that every row keeps, an SQL expression. |
-/// | `select`, `insert`, `update` | The least role that may do it to this column, one above the table's. A column with an `insert` role is not in `NewProject`, one with an `update` role not in `ProjectChanges`; who may not read it reads the others through a [`TenantView`]. `"nobody"` closes the column to every role: a field with `select = "nobody"`, such as the hash of a password, is read as `Default::default()`. |
+/// | `select`, `insert`, `update` | The least role that may do it to this column, one above the table's. A column with an `insert` role is not in `NewProject`, one with an `update` role not in `ProjectChanges`: `.set(Project::NAME, …)` writes it. Who may not read it reads the others through a [`TenantView`]. `"nobody"` closes the column to every role: a field with `select = "nobody"`, such as the hash of a password, is read as `Default::default()`. |
 /// | `skip` | No column; read as `Default::default()`. |
 #[proc_macro_derive(TenantTable, attributes(tenant))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
@@ -131,7 +135,7 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 ///     called: String,
 /// }
 ///
-/// assert_eq!(Colleague::COLUMNS, ["id", "name"]);
+/// assert_eq!(Colleague::columns(), ["id", "name"]);
 /// ```
 ///
 /// | key | meaning |

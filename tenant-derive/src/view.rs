@@ -97,11 +97,16 @@ fn inert(input: &DeriveInput, attrs: &ViewAttrs, of: &Path) -> TokenStream {
             impl __rt::TenantView for #ident {
                 type Table = #of;
                 type Needs = __rt::Only<#role>;
-                const COLUMNS: &'static [&'static ::core::primitive::str] = &[];
+                fn columns() -> __rt::Vec<&'static ::core::primitive::str> {
+                    ::core::unreachable!()
+                }
                 fn from_row(_: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
                     ::core::unreachable!()
                 }
             }
+
+            #[automatically_derived]
+            impl __rt::ViewRepository for #ident {}
         };
     }
 }
@@ -151,11 +156,16 @@ fn expand(input: &DeriveInput, attrs: &ViewAttrs, of: &Path, fields: &[ViewField
             impl __rt::TenantView for #ident {
                 type Table = #of;
                 type Needs = #needs;
-                const COLUMNS: &'static [&'static ::core::primitive::str] = &[#(#names),*];
+                fn columns() -> __rt::Vec<&'static ::core::primitive::str> {
+                    ::core::convert::From::from([#(#names),*])
+                }
                 fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
                     ::core::result::Result::Ok(Self { #(#reads,)* })
                 }
             }
+
+            #[automatically_derived]
+            impl __rt::ViewRepository for #ident {}
         };
     }
 }

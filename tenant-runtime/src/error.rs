@@ -58,6 +58,14 @@ pub enum Error {
     /// The change would leave a tenant without anyone who manages its members.
     #[error("the tenant would be left without anyone who manages its members; give somebody else that role first")]
     LastManager,
+    /// A cursor that does not belong to the list, or that somebody changed.
+    #[error("this cursor begins no page of `{table}`: {why}; begin with the first page again")]
+    InvalidCursor {
+        /// The table of the list.
+        table: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The context has no user, and the call is about one.
     #[error("this context has no user, and `{table}` says whose its rows are")]
     NoUser {

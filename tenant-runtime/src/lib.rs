@@ -82,10 +82,14 @@ pub use model::def::SqlType;
 pub use registry::Models;
 pub use repo::{
     column::PgColumn,
+    filter::Filter,
     handle::Handle,
     members::Members,
     methods::Repository,
+    ordered::OrderedColumn,
+    page::{Cursor, Page},
     table::TenantTable,
+    typed::{Column, TextColumn},
     view::{TenantView, ViewRepository},
 };
 pub use session::{Session, Visit, Visitor};
@@ -97,7 +101,7 @@ pub use tenant_derive::{TenantEnum, TenantTable, TenantView, tenancy};
 /// The roles are not among it, so that those of a tenancy of one's own are never mixed up with the shipped ones.
 pub mod prelude {
     pub use crate::{
-        Error, Members as _, Repository as _, Result, TenantCtx, TenantDb, TenantEnum, TenantTable, TenantTx,
+        Error, Filter, Members as _, Repository as _, Result, TenantCtx, TenantDb, TenantEnum, TenantTable, TenantTx,
         TenantView, ViewRepository as _,
     };
 }
@@ -105,13 +109,15 @@ pub mod prelude {
 /// What the derives name in the code that they write. No part of the public API.
 #[doc(hidden)]
 pub mod __private {
+    pub use std::vec::Vec;
+
     pub use inventory;
     pub use sqlx;
 
     pub use crate::{
         model::def::*,
         registry::Registered,
-        repo::{access::*, column::*, derived::*, members::*, table::*, view::*},
+        repo::{Values, access::*, column::*, derived::*, members::*, table::*, typed::*, view::*},
         roles::{Organizations, Viewer},
         tenant::{KeyNewtype, Role, Tenancy},
     };

@@ -10,8 +10,7 @@ use crate::{
     error::{Attempt, Error, Result},
     model::def::TableName,
     repo::{
-        Built, call,
-        column::Values,
+        Built, Values, call,
         derived::Labelled,
         members::{Founded, Membership, SignUp},
         memberships,
@@ -109,7 +108,7 @@ impl<T: Tenancy> Visit<T> {
     {
         Box::pin(async move {
             self.signed_in("a membership")?;
-            let rows = self.read(memberships(T::DEF, None::<&T::Key>), M::NAME).await?;
+            let rows = self.read(memberships(T::DEF, None::<&T::Key>), M::TABLE_NAME).await?;
             rows.iter().map(|row| Ok((row.try_get(0)?, member_role::<M>(row)?))).collect()
         })
     }
@@ -125,7 +124,7 @@ impl<T: Tenancy> Visit<T> {
     {
         Box::pin(async move {
             let user = self.signed_in("a session")?.clone();
-            let rows = self.read(memberships(T::DEF, Some(&org)), M::NAME).await?;
+            let rows = self.read(memberships(T::DEF, Some(&org)), M::TABLE_NAME).await?;
             let label: &str = rows.first().ok_or(Error::NotAMember)?.try_get(1)?;
             let role = T::DEF.roles.iter().find(|role| role.name == label).ok_or(Error::NotAMember)?;
             Ok(Session { org, user, role: role.name })
@@ -146,7 +145,7 @@ impl<T: Tenancy> Visit<T> {
             self.signed_in("founding an organization")?;
             let mut values = Values::default();
             O::founding_values(new, &mut values);
-            self.key("create_organization", values, attempt::<T>(O::NAME, "found a row in")).await
+            self.key("create_organization", values, attempt::<T>(O::TABLE_NAME, "found a row in")).await
         })
     }
 
@@ -162,7 +161,7 @@ impl<T: Tenancy> Visit<T> {
         Box::pin(async move {
             let mut values = Values::default();
             U::sign_up_values(new, &mut values);
-            self.key("sign_up", values, attempt::<T>(U::NAME, "sign up in")).await
+            self.key("sign_up", values, attempt::<T>(U::TABLE_NAME, "sign up in")).await
         })
     }
 

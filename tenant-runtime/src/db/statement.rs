@@ -1,6 +1,7 @@
 //! How statements run in a transaction: watched to their end, and after what a dropped savepoint has left to do.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc,
@@ -74,6 +75,11 @@ impl<'a> Trusted<'a> {
             Ok((connection.fetch_many(query), watch))
         };
         Watched { stage: Stage::Starting(Box::pin(start)), span }
+    }
+
+    /// Yields rows as they come.
+    pub(crate) fn fetch<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> Fetched<'a> {
+        Fetched(self.fetch_many(query))
     }
 
     pub(crate) async fn fetch_optional<'q: 'a>(
@@ -171,6 +177,23 @@ impl Stream for Watched<'_> {
                     return Poll::Ready(next);
                 }
                 Stage::Ended => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// The rows of a statement, one by one.
+pub(crate) struct Fetched<'a>(Watched<'a>);
+
+impl Fetched<'_> {
+    /// Waits for the next row; `None` after the last.
+    pub(crate) async fn next(&mut self) -> sqlx::Result<Option<PgRow>> {
+        loop {
+            let next = poll_fn(|context| Pin::new(&mut self.0).poll_next(context)).await;
+            match next.transpose()? {
+                Some(Either::Right(row)) => return Ok(Some(row)),
+                Some(Either::Left(_)) => {}
+                None => return Ok(None),
             }
         }
     }

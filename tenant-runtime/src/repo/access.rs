@@ -70,6 +70,35 @@ pub trait MayRead<T, Needs> {}
 #[diagnostic::do_not_recommend]
 impl<R: Meets<Needs>, T, Needs> MayRead<T, Needs> for R {}
 
+/// Holds when a context of this role may ask a table's rows for a column: one that takes no role of its own, or `Needs`.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` context may not filter or order `{T}` by this column: it takes `{Needs}` or a role above it",
+    label = "this condition takes `{Needs}`",
+    note = "the field has a `select` role of its own; what it holds would show in which rows are found, and in which order"
+)]
+pub trait MayUse<T, Needs> {}
+
+impl<R, T> MayUse<T, ()> for R {}
+#[diagnostic::do_not_recommend]
+impl<R: AtLeast<Needs>, T, Needs: Role> MayUse<T, Needs> for R {}
+
+/// Holds when a context of this role may write a column: one that takes no role of its own, or `Needs`.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` context may not write this column of `{T}`: it takes `{Needs}` or a role above it",
+    label = "this column takes `{Needs}`",
+    note = "the field has an `insert` or `update` role of its own"
+)]
+pub trait MaySet<T, Needs> {}
+
+impl<R, T> MaySet<T, ()> for R {}
+impl<R, T> MaySet<T, Fixed> for R {}
+#[diagnostic::do_not_recommend]
+impl<R: AtLeast<Needs>, T, Needs: Role> MaySet<T, Needs> for R {}
+
+/// Stands for nobody: the value comes from the context or the database, or stays as the row was inserted with it.
+#[derive(Debug)]
+pub enum Fixed {}
+
 /// Holds when a role that does something to any row includes the one that does it to rows of its own.
 #[diagnostic::on_unimplemented(
     message = "the role `{Self}` may do to any row what it may not do to its own",

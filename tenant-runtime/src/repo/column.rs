@@ -1,10 +1,6 @@
-//! Which Rust types are column types, and how a row is read and values are bound.
+//! Which Rust types are column types, and how a row is read.
 
-use sqlx::{
-    Arguments as _, Decode, Encode, Postgres, Row as _, Type,
-    error::BoxDynError,
-    postgres::{PgArguments, PgRow},
-};
+use sqlx::{Decode, Encode, Postgres, Row as _, Type, postgres::PgRow};
 
 use crate::{model::def::SqlType, tenant::TextKey};
 
@@ -131,7 +127,12 @@ pub struct RowReader<'r> {
 
 impl<'r> RowReader<'r> {
     pub(crate) fn new(row: &'r PgRow) -> Self {
-        Self { row, next: 0 }
+        Self::from(row, 0)
+    }
+
+    /// Begins at a later column.
+    pub(crate) fn from(row: &'r PgRow, next: usize) -> Self {
+        Self { row, next }
     }
 
     /// Reads the next column.
@@ -139,45 +140,5 @@ impl<'r> RowReader<'r> {
         let index = self.next;
         self.next += 1;
         self.row.try_get(index)
-    }
-}
-
-/// Collects the columns that a statement writes, and their values.
-#[doc(hidden)]
-#[derive(Debug, Default)]
-pub struct Values {
-    pub(crate) columns: Vec<&'static str>,
-    pub(crate) arguments: PgArguments,
-    pub(crate) error: Option<BoxDynError>,
-}
-
-impl Values {
-    /// Writes `value` into `column`.
-    pub(super) fn set<T>(&mut self, column: &'static str, value: T)
-    where
-        T: Type<Postgres> + for<'q> Encode<'q, Postgres>,
-    {
-        self.columns.push(column);
-        self.bind(value);
-    }
-
-    /// Writes `value` into `column`, where there is one.
-    pub(super) fn set_some<T>(&mut self, column: &'static str, value: Option<T>)
-    where
-        T: Type<Postgres> + for<'q> Encode<'q, Postgres>,
-    {
-        if let Some(value) = value {
-            self.set(column, value);
-        }
-    }
-
-    /// Binds a value that is in no column of the row, such as the key.
-    pub(crate) fn bind<T>(&mut self, value: T)
-    where
-        T: Type<Postgres> + for<'q> Encode<'q, Postgres>,
-    {
-        if let Err(error) = self.arguments.add(value) {
-            self.error.get_or_insert(error);
-        }
     }
 }

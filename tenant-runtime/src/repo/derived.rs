@@ -9,8 +9,9 @@ use sqlx::{
 
 use super::{
     access::{Names, RoleOf, TenantKeyOf, UserKeyOf, WiderThan},
-    column::{PgColumn, RowReader, Values},
+    column::{PgColumn, RowReader},
     table::TenantTable,
+    value::Values,
 };
 use crate::{
     model::def::{ColumnDef, MembershipDef, OnDelete, ReferenceDef, ScopeDef, SqlType, TableDef, TenancyDef},
@@ -90,7 +91,7 @@ pub trait StoredAs: Sized {
 #[diagnostic::do_not_recommend]
 impl<T> StoredAs for T
 where
-    T: Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres>,
+    T: Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
 {
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self> {
         row.read()
@@ -259,7 +260,7 @@ pub const fn column(name: &'static str, ty: ColumnType) -> ColumnDef {
 #[doc(hidden)]
 #[must_use]
 pub const fn reference<F: Names<T::Id>, T: TenantTable>(on_delete: OnDelete) -> ReferenceDef {
-    ReferenceDef { table: T::NAME, on_delete }
+    ReferenceDef { table: T::TABLE_NAME, on_delete }
 }
 
 /// Declares that a column of type `F` holds the tenant's key.

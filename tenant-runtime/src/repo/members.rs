@@ -5,11 +5,11 @@ use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
     access::{CanRead, May, RoleOf, cmd},
-    column::Values,
     derived::Labelled,
     handle::{Handle, Opened},
     statement::call,
     table::{Select, TenantTable},
+    value::Values,
 };
 use crate::{
     error::{Attempt, Error, Result},
@@ -174,7 +174,7 @@ where
     H::Role: Role<Tenancy = T::Tenancy>,
 {
     let mut opened = handle.open().await?;
-    let user = opened.tx().ctx().user().cloned().ok_or_else(|| Error::NoUser { table: T::NAME.to_string() })?;
+    let user = opened.tx().ctx().user().cloned().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;
     take_out::<T, _>(&mut opened, user).await?;
     opened.finish(true).await
 }
@@ -200,12 +200,12 @@ async fn run<T: Membership, O: Opened>(
     command: &'static str,
 ) -> Result<PgRow> {
     let query = call(T::TABLE.tenancy, function, values).into_query()?;
-    let attempt = Attempt { table: T::NAME, command, role: O::Role::DB_ROLE };
+    let attempt = Attempt { table: T::TABLE_NAME, command, role: O::Role::DB_ROLE };
     let row = opened.tx().trusted().fetch_optional(query).await.map_err(|error| attempt.error(error))?;
     Ok(row.ok_or(sqlx::Error::RowNotFound)?)
 }
 
 /// Reads the function's answer: whether there was such a member.
 fn found<T: Membership>(row: &PgRow) -> Result<()> {
-    if row.try_get(0)? { Ok(()) } else { Err(Error::NotFound { table: T::NAME.to_string() }) }
+    if row.try_get(0)? { Ok(()) } else { Err(Error::NotFound { table: T::TABLE_NAME.to_string() }) }
 }

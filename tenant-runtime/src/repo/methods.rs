@@ -1,21 +1,18 @@
 //! The repository's methods, on every derived struct, as far as its declaration and the context's role allow.
 
-use std::marker::PhantomData;
-
 use futures_core::future::BoxFuture;
-use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
-    access::{May, MayRead, RoleOf, cmd},
-    column::{PgColumn, RowReader},
-    handle::{Handle, Opened},
-    statement::{Built, Statement},
+    access::{May, MayRead, MayUse, RoleOf, cmd},
+    filter::Filter,
+    handle::Handle,
+    list::List,
+    reads::{self, Count, by_key, not_found},
     table::{Delete, Insert, Select, TenantTable, Update},
+    typed::UniqueKey,
+    writes::{self, Insertion, Updating},
 };
-use crate::{
-    error::{Attempt, Error, Result},
-    tenant::Role,
-};
+use crate::error::Result;
 
 /// What can be done with a table; on every struct that derives `TenantTable`.
 ///
@@ -34,240 +31,216 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`], [`Error::Database`], and on a scope those of beginning a transaction.
+    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Database`](crate::Error::Database), and on a scope those of
+    /// beginning a transaction.
     fn find<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where
         Self: Select,
         H: Handle + 'h,
         H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
-        Box::pin(find(handle, id))
+        reads::find(handle, id)
     }
 
     /// Reads the row with this key.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] where there is none that the context may see; else as [`find`](Self::find).
+    /// [`Error::NotFound`](crate::Error::NotFound) where there is none that the context may see; else as
+    /// [`find`](Self::find).
     fn get<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Self>>
     where
         Self: Select,
         H: Handle + 'h,
         H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
-        Box::pin(async move { find(handle, id).await?.ok_or_else(not_found::<Self>) })
+        reads::get(handle, id)
     }
 
-    /// Reads rows in the order of their keys, a page at a time: await it, or say `.limit(n)` and `.after(id)` first.
+    /// Reads the rows with these keys, in the order of the keys, without those that the context may not see.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    fn find_many<'h, H, I>(handle: H, ids: I) -> BoxFuture<'h, Result<Vec<Self>>>
+    where
+        Self: Select,
+        I: IntoIterator<Item = Self::Id>,
+        H: Handle + 'h,
+        H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
+    {
+        reads::find_many(handle, ids.into_iter().collect())
+    }
+
+    /// Reads rows: say which, in which order and how many, and await it.
+    ///
+    /// ```
+    /// # use tenant_runtime::{prelude::*, roles::Viewer};
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, archived: bool }
+    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+    /// let projects = Project::list(&mut *tx)
+    ///     .filter(Project::NAME.starts_with("a") & !Project::ARCHIVED.eq(true))
+    ///     .order(Project::NAME.desc())
+    ///     .limit(20)
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
     fn list<'h, H>(handle: H) -> List<'h, Self, H>
     where
         Self: Select,
         H: Handle + 'h,
         H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
-        List { handle, limit: 100, after: None, lifetime: PhantomData }
+        List::new(handle)
     }
 
-    /// Counts the rows that the context may see.
-    ///
-    /// # Errors
-    ///
-    /// As [`find`](Self::find).
-    fn count<'h, H>(handle: H) -> BoxFuture<'h, Result<u64>>
+    /// Counts the rows that the context may see: say which, and await it.
+    fn count<'h, H>(handle: H) -> Count<'h, Self, H>
     where
         Self: Select,
         H: Handle + 'h,
         H::Role: May<cmd::read, Self, Self::SelectRole> + RoleOf<Self::Tenancy>,
     {
-        Box::pin(count::<Self, H>(handle))
+        Count::new(handle)
+    }
+
+    /// Asks whether there is a row that meets a condition.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    fn exists<'h, H, N>(handle: H, filter: Filter<Self, N>) -> BoxFuture<'h, Result<bool>>
+    where
+        Self: Select,
+        H: Handle + 'h,
+        H::Role: May<cmd::read, Self, Self::SelectRole> + RoleOf<Self::Tenancy> + MayUse<Self, N>,
+    {
+        reads::exists::<Self, H>(handle, filter.into_condition())
     }
 
     /// Inserts a row for the context's tenant, and returns it as the database has it.
     ///
+    /// A column that takes a role of its own to insert is not in the struct, and is given by [`set`](Insertion::set).
+    ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`], [`Error::Conflict`], [`Error::InvalidReference`], [`Error::CheckViolated`],
-    /// [`Error::Database`], and on a scope those of beginning a transaction.
-    fn insert<'h, H>(handle: H, new: Self::New) -> BoxFuture<'h, Result<Self>>
+    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Conflict`](crate::Error::Conflict),
+    /// [`Error::InvalidReference`](crate::Error::InvalidReference), [`Error::CheckViolated`](crate::Error::CheckViolated),
+    /// [`Error::Database`](crate::Error::Database), and on a scope those of beginning a transaction.
+    fn insert<'h, H>(handle: H, new: Self::New) -> Insertion<'h, Self, H>
     where
         Self: Insert,
         H: Handle + 'h,
         H::Role: May<cmd::insert, Self, Self::InsertRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
-        Box::pin(insert(handle, new))
+        Insertion::new(handle, new)
+    }
+
+    /// Inserts rows for the context's tenant, and returns them in the order given: all of them or none.
+    ///
+    /// Rows that leave the same columns to their defaults go in one statement, with an array for each column. A table with
+    /// a column that is an array itself takes a statement for each row.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Self::insert).
+    fn insert_many<'h, H, I>(handle: H, rows: I) -> BoxFuture<'h, Result<Vec<Self>>>
+    where
+        Self: Insert,
+        I: IntoIterator<Item = Self::New>,
+        H: Handle + 'h,
+        H::Role: May<cmd::insert, Self, Self::InsertRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
+    {
+        Box::pin(writes::insert_many(handle, rows.into_iter().collect()))
+    }
+
+    /// Inserts a row or, where the tenant has one with the same key, gives that one the columns of this; returns what is
+    /// there then.
+    ///
+    /// The key is one of the constants `BY_…`. Columns that are left to their defaults stay as they are, and so do the
+    /// owner, the parent, and columns that take a role of their own to update.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`](crate::Error::Conflict) where another key is taken; else as [`insert`](Self::insert).
+    fn upsert<'h, H, K>(handle: H, new: Self::New, key: K) -> BoxFuture<'h, Result<Self>>
+    where
+        Self: Insert + Update,
+        K: UniqueKey<Self>,
+        H: Handle + 'h,
+        H::Role: May<cmd::insert, Self, Self::InsertRole> + May<cmd::update, Self, Self::UpdateRole>,
+        H::Role: MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
+    {
+        Box::pin(writes::upsert(handle, new, key.columns()))
     }
 
     /// Changes the row with this key, and returns it as it is then. Without any change it is only read.
     ///
+    /// A column that takes a role of its own to update is not in the struct, and is given by [`set`](Updating::set).
+    ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] where there is no row that the context may change; else as [`insert`](Self::insert).
-    fn update<'h, H>(handle: H, id: Self::Id, changes: Self::Changes) -> BoxFuture<'h, Result<Self>>
+    /// [`Error::NotFound`](crate::Error::NotFound) where there is no row that the context may change; else as
+    /// [`insert`](Self::insert).
+    fn update<'h, H>(handle: H, id: Self::Id, changes: Self::Changes) -> Updating<'h, Self, H, Self>
     where
         Self: Update,
         H: Handle + 'h,
         H::Role: May<cmd::update, Self, Self::UpdateRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
-        Box::pin(update(handle, id, changes))
+        Updating::one(handle, id, changes)
+    }
+
+    /// Changes the rows that meet a condition and that the context may change, and returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Self::insert).
+    fn update_where<'h, H, N>(handle: H, filter: Filter<Self, N>, changes: Self::Changes) -> Updating<'h, Self, H, u64>
+    where
+        Self: Update,
+        H: Handle + 'h,
+        H::Role: May<cmd::update, Self, Self::UpdateRole> + RoleOf<Self::Tenancy> + MayUse<Self, N>,
+    {
+        Updating::all(handle, filter.into_condition(), changes)
     }
 
     /// Deletes the row with this key.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] where there is no row that the context may delete, [`Error::InvalidReference`] where others
-    /// still name it; else as [`find`](Self::find).
+    /// [`Error::NotFound`](crate::Error::NotFound) where there is no row that the context may delete,
+    /// [`Error::InvalidReference`](crate::Error::InvalidReference) where others still name it; else as
+    /// [`find`](Self::find).
     fn delete<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<()>>
     where
         Self: Delete,
         H: Handle + 'h,
         H::Role: May<cmd::delete, Self, Self::DeleteRole> + RoleOf<Self::Tenancy>,
     {
-        Box::pin(delete::<Self, H>(handle, id))
+        Box::pin(async move {
+            let deleted = writes::delete::<Self, H>(handle, by_key::<Self>(id)).await?;
+            if deleted == 0 { Err(not_found::<Self>()) } else { Ok(()) }
+        })
+    }
+
+    /// Deletes the rows that meet a condition and that the context may delete, and returns how many there were.
+    ///
+    /// To delete all of them, say so: [`Filter::every_row`].
+    ///
+    /// # Errors
+    ///
+    /// As [`delete`](Self::delete), but none where there is no such row.
+    fn delete_where<'h, H, N>(handle: H, filter: Filter<Self, N>) -> BoxFuture<'h, Result<u64>>
+    where
+        Self: Delete,
+        H: Handle + 'h,
+        H::Role: May<cmd::delete, Self, Self::DeleteRole> + RoleOf<Self::Tenancy> + MayUse<Self, N>,
+    {
+        Box::pin(writes::delete::<Self, H>(handle, filter.into_condition()))
     }
 }
 
 impl<T: TenantTable> Repository for T {}
-
-/// A page of rows in the order of their keys. Made by [`Repository::list`]; awaiting it reads the page.
-#[derive(Debug)]
-#[must_use = "a list reads nothing until it is awaited"]
-pub struct List<'h, T: TenantTable, H> {
-    handle: H,
-    limit: u32,
-    after: Option<T::Id>,
-    lifetime: PhantomData<&'h ()>,
-}
-
-impl<T: TenantTable, H> List<'_, T, H> {
-    /// Sets how many rows a page has at most; 100 unless said.
-    pub fn limit(mut self, rows: u32) -> Self {
-        self.limit = rows;
-        self
-    }
-
-    /// Begins after the row with this key, the last one of the page before.
-    pub fn after(mut self, id: T::Id) -> Self {
-        self.after = Some(id);
-        self
-    }
-}
-
-impl<'h, T: Select, H: Handle + 'h> IntoFuture for List<'h, T, H> {
-    type Output = Result<Vec<T>>;
-    type IntoFuture = BoxFuture<'h, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(list(self))
-    }
-}
-
-async fn find<T: Select, H: Handle>(handle: H, id: T::Id) -> Result<Option<T>> {
-    let mut opened = handle.open().await?;
-    let (statement, attempt) = start::<T, H::Opened>(&mut opened, "read");
-    let row = find_row(&mut opened, statement, id, attempt).await?;
-    let found = row.as_ref().map(read).transpose()?;
-    opened.finish(false).await?;
-    Ok(found)
-}
-
-async fn list<T: Select, H: Handle>(page: List<'_, T, H>) -> Result<Vec<T>> {
-    let mut opened = page.handle.open().await?;
-    let (statement, attempt) = start::<T, H::Opened>(&mut opened, "read");
-    let rows = list_rows(&mut opened, statement, page.after, page.limit, attempt).await?;
-    let rows = rows.iter().map(read).collect::<Result<_>>()?;
-    opened.finish(false).await?;
-    Ok(rows)
-}
-
-/// Reads the row with a key.
-pub(super) async fn find_row<O: Opened, I: PgColumn>(
-    opened: &mut O,
-    mut statement: Statement,
-    id: I,
-    attempt: Attempt,
-) -> Result<Option<PgRow>> {
-    statement.values().bind(id);
-    fetch_optional(opened, statement.find(), attempt).await
-}
-
-/// Reads a page of rows in the order of their keys.
-pub(super) async fn list_rows<O: Opened, I: PgColumn>(
-    opened: &mut O,
-    mut statement: Statement,
-    after: Option<I>,
-    limit: u32,
-    attempt: Attempt,
-) -> Result<Vec<PgRow>> {
-    let follows = after.is_some();
-    if let Some(id) = after {
-        statement.values().bind(id);
-    }
-    statement.values().bind(i64::from(limit));
-    let query = statement.list(follows).into_query()?;
-    opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))
-}
-
-async fn count<T: Select, H: Handle>(handle: H) -> Result<u64> {
-    let mut opened = handle.open().await?;
-    let (statement, attempt) = start::<T, H::Opened>(&mut opened, "read");
-    let row = fetch_optional(&mut opened, statement.count(), attempt).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let count: i64 = row.try_get(0)?;
-    opened.finish(false).await?;
-    Ok(count.unsigned_abs())
-}
-
-async fn insert<T: Insert, H: Handle>(handle: H, new: T::New) -> Result<T> {
-    let mut opened = handle.open().await?;
-    let (mut statement, attempt) = start::<T, H::Opened>(&mut opened, "insert into");
-    statement.owned_by(opened.tx().ctx().user())?;
-    T::new_values(new, statement.values());
-    let row = fetch_optional(&mut opened, statement.insert(), attempt).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let row = read(&row)?;
-    opened.finish(true).await?;
-    Ok(row)
-}
-
-async fn update<T: Update, H: Handle>(handle: H, id: T::Id, changes: T::Changes) -> Result<T> {
-    let mut opened = handle.open().await?;
-    let (mut statement, attempt) = start::<T, H::Opened>(&mut opened, "update");
-    T::changed_values(changes, statement.values());
-    let writes = statement.writes();
-    statement.values().bind(id);
-    let built = if writes { statement.update() } else { statement.find() };
-    let row = fetch_optional(&mut opened, built, attempt).await?.ok_or_else(not_found::<T>)?;
-    let row = read(&row)?;
-    opened.finish(writes).await?;
-    Ok(row)
-}
-
-async fn delete<T: Delete, H: Handle>(handle: H, id: T::Id) -> Result<()> {
-    let mut opened = handle.open().await?;
-    let (mut statement, attempt) = start::<T, H::Opened>(&mut opened, "delete from");
-    statement.values().bind(id);
-    let query = statement.delete().into_query()?;
-    let deleted = opened.tx().trusted().execute(query).await.map_err(|error| attempt.error(error))?;
-    if deleted == 0 {
-        return Err(not_found::<T>());
-    }
-    opened.finish(true).await
-}
-
-/// Begins a statement for the context's tenant.
-fn start<T: TenantTable, O: Opened>(opened: &mut O, command: &'static str) -> (Statement, Attempt) {
-    let statement = Statement::new(T::TABLE, opened.tx().ctx().org());
-    (statement, Attempt { table: T::NAME, command, role: O::Role::DB_ROLE })
-}
-
-async fn fetch_optional<O: Opened>(opened: &mut O, built: Built, attempt: Attempt) -> Result<Option<PgRow>> {
-    let query = built.into_query()?;
-    opened.tx().trusted().fetch_optional(query).await.map_err(|error| attempt.error(error))
-}
-
-fn read<T: Select>(row: &PgRow) -> Result<T> {
-    Ok(T::from_row(&mut RowReader::new(row))?)
-}
-
-fn not_found<T: TenantTable>() -> Error {
-    Error::NotFound { table: T::NAME.to_string() }
-}

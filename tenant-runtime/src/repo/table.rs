@@ -2,7 +2,8 @@
 
 use super::{
     access::{CanRead, RoleOf},
-    column::{PgColumn, RowReader, Values},
+    column::{PgColumn, RowReader},
+    value::Values,
 };
 use crate::{
     model::def::{TableDef, TableName},
@@ -19,9 +20,9 @@ pub trait TenantTable: Sized + Send + 'static {
     /// The tenancy to which the table belongs.
     type Tenancy: Tenancy;
     /// The key that names a row (within its tenant).
-    type Id: PgColumn + Clone;
+    type Id: PgColumn + Clone + Sync;
     /// The table's name.
-    const NAME: TableName;
+    const TABLE_NAME: TableName;
     /// The declaration.
     const TABLE: &'static TableDef;
 }

@@ -1,23 +1,19 @@
 //! Views: some columns of a table as a struct of their own, for roles that may not read every column.
 
-use std::marker::PhantomData;
-
 use futures_core::future::BoxFuture;
-use sqlx::postgres::PgRow;
 
 use super::{
     access::{MayRead, RoleOf},
     column::RowReader,
     derived::StoredAs,
-    handle::{Handle, Opened},
-    methods::{find_row, list_rows},
-    statement::Statement,
+    handle::Handle,
+    list::List,
+    reads::{find, find_many, get},
     table::{Select, TenantTable},
 };
 use crate::{
-    error::{Attempt, Error, Result},
-    model::def::TableDef,
-    tenant::Role,
+    error::Result,
+    model::def::{NOBODY, TableDef},
 };
 
 /// A struct whose fields are some columns of a table. Implemented by `#[derive(TenantView)]`.
@@ -31,8 +27,9 @@ pub trait TenantView: Sized + Send + 'static {
     type Table: Select;
     /// The roles that it takes to read the view's columns.
     type Needs;
-    /// The columns in the order of the fields.
-    const COLUMNS: &'static [&'static str];
+
+    /// Returns the names of the columns in the order of the fields.
+    fn columns() -> Vec<&'static str>;
 
     /// Reads a struct from a row with the view's columns in their order.
     ///
@@ -41,6 +38,22 @@ pub trait TenantView: Sized + Send + 'static {
     /// When a value is not of its column's type.
     #[doc(hidden)]
     fn from_row(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
+}
+
+/// A table is a view of itself that shows every column which somebody may read.
+#[diagnostic::do_not_recommend]
+impl<T: Select> TenantView for T {
+    type Table = T;
+    type Needs = T::RowNeeds;
+
+    fn columns() -> Vec<&'static str> {
+        let read = T::TABLE.columns.iter().filter(|column| column.select != Some(NOBODY));
+        read.map(|column| column.name).collect()
+    }
+
+    fn from_row(row: &mut RowReader<'_>) -> sqlx::Result<Self> {
+        Select::from_row(row)
+    }
 }
 
 /// Says who may read a column of a table, by its place, and of what type it is.
@@ -156,107 +169,51 @@ pub trait ViewRepository: TenantView {
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`], [`Error::Database`], and on a scope those of beginning a transaction.
+    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Database`](crate::Error::Database), and on a scope those of
+    /// beginning a transaction.
     fn find<'h, H>(handle: H, id: <Self::Table as TenantTable>::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where
         H: Handle + 'h,
         H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
     {
-        Box::pin(find(handle, id))
+        find(handle, id)
     }
 
     /// Reads of the row with this key what the view shows.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] where there is none that the context may see; else as [`find`](Self::find).
+    /// [`Error::NotFound`](crate::Error::NotFound) where there is none that the context may see; else as
+    /// [`find`](Self::find).
     fn get<'h, H>(handle: H, id: <Self::Table as TenantTable>::Id) -> BoxFuture<'h, Result<Self>>
     where
         H: Handle + 'h,
         H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
     {
-        Box::pin(async move { find(handle, id).await?.ok_or_else(not_found::<Self>) })
+        get(handle, id)
     }
 
-    /// Reads of rows what the view shows, in the order of their keys and a page at a time: await it, or say `.limit(n)`
-    /// and `.after(id)` first.
-    fn list<'h, H>(handle: H) -> ViewList<'h, Self, H>
+    /// Reads of the rows with these keys what the view shows, in the order of the keys, without those that the context may
+    /// not see.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    fn find_many<'h, H, I>(handle: H, ids: I) -> BoxFuture<'h, Result<Vec<Self>>>
+    where
+        I: IntoIterator<Item = <Self::Table as TenantTable>::Id>,
+        H: Handle + 'h,
+        H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
+    {
+        find_many(handle, ids.into_iter().collect())
+    }
+
+    /// Reads of rows what the view shows: say which, in which order and how many, and await it.
+    fn list<'h, H>(handle: H) -> List<'h, Self, H>
     where
         H: Handle + 'h,
         H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
     {
-        ViewList { handle, limit: 100, after: None, lifetime: PhantomData }
+        List::new(handle)
     }
-}
-
-impl<V: TenantView> ViewRepository for V {}
-
-/// A page of what a view shows, in the order of the rows' keys. Made by [`ViewRepository::list`]; awaiting it reads the page.
-#[must_use = "a list reads nothing until it is awaited"]
-pub struct ViewList<'h, V: TenantView, H> {
-    handle: H,
-    limit: u32,
-    after: Option<<V::Table as TenantTable>::Id>,
-    lifetime: PhantomData<&'h ()>,
-}
-
-impl<V: TenantView, H> ViewList<'_, V, H> {
-    /// Sets how many rows a page has at most; 100 unless said.
-    pub fn limit(mut self, rows: u32) -> Self {
-        self.limit = rows;
-        self
-    }
-
-    /// Begins after the row with this key, the last one of the page before.
-    pub fn after(mut self, id: <V::Table as TenantTable>::Id) -> Self {
-        self.after = Some(id);
-        self
-    }
-}
-
-impl<V: TenantView, H> std::fmt::Debug for ViewList<'_, V, H> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ViewList").field("columns", &V::COLUMNS).field("limit", &self.limit).finish_non_exhaustive()
-    }
-}
-
-impl<'h, V: TenantView, H: Handle + 'h> IntoFuture for ViewList<'h, V, H> {
-    type Output = Result<Vec<V>>;
-    type IntoFuture = BoxFuture<'h, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(list(self))
-    }
-}
-
-async fn find<V: TenantView, H: Handle>(handle: H, id: <V::Table as TenantTable>::Id) -> Result<Option<V>> {
-    let mut opened = handle.open().await?;
-    let (statement, attempt) = start::<V, H::Opened>(&mut opened);
-    let row = find_row(&mut opened, statement, id, attempt).await?;
-    let found = row.as_ref().map(read).transpose()?;
-    opened.finish(false).await?;
-    Ok(found)
-}
-
-async fn list<V: TenantView, H: Handle>(page: ViewList<'_, V, H>) -> Result<Vec<V>> {
-    let mut opened = page.handle.open().await?;
-    let (statement, attempt) = start::<V, H::Opened>(&mut opened);
-    let rows = list_rows(&mut opened, statement, page.after, page.limit, attempt).await?;
-    let rows = rows.iter().map(read).collect::<Result<_>>()?;
-    opened.finish(false).await?;
-    Ok(rows)
-}
-
-/// Begins a statement for the context's tenant, which reads the columns of the view.
-fn start<V: TenantView, O: Opened>(opened: &mut O) -> (Statement, Attempt) {
-    let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().org()).reading(V::COLUMNS);
-    (statement, Attempt { table: V::Table::NAME, command: "read", role: O::Role::DB_ROLE })
-}
-
-fn read<V: TenantView>(row: &PgRow) -> Result<V> {
-    Ok(V::from_row(&mut RowReader::new(row))?)
-}
-
-fn not_found<V: TenantView>() -> Error {
-    Error::NotFound { table: V::Table::NAME.to_string() }
 }

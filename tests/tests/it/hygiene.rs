@@ -103,7 +103,7 @@ mod strict {
 #[test]
 fn a_derived_table_is_registered_once() {
     let models = tenant_runtime::models![];
-    let tables = models.tables().iter().filter(|table| table.name == strict::Project::NAME);
+    let tables = models.tables().iter().filter(|table| table.name == strict::Project::TABLE_NAME);
     assert_eq!(tables.map(|table| table.rust_name).collect::<Vec<_>>(), ["Project"]);
 }
 
@@ -125,7 +125,7 @@ fn what_the_context_says_and_what_takes_a_role_of_its_own_is_not_among_it() {
     let new = strict::NewRemark { project_id: uuid::Uuid::nil(), text: "Done".to_owned() };
     let changes = strict::RemarkChanges { text: None };
     assert_eq!(
-        (new.text.as_str(), format!("{changes:?}"), strict::Line::COLUMNS),
-        ("Done", "RemarkChanges { text: None }".to_owned(), &["id", "text"][..])
+        (new.text.as_str(), format!("{changes:?}"), strict::Line::columns()),
+        ("Done", "RemarkChanges { text: None }".to_owned(), vec!["id", "text"])
     );
 }

@@ -82,16 +82,18 @@ async fn a_list_is_read_page_by_page_in_the_order_of_the_keys() {
     }
     let all: Vec<Uuid> = Project::list(&mut tx).await.expect("reads").iter().map(|project| project.id).collect();
     let (mut paged, mut pages) = (Vec::new(), Vec::new());
+    let mut next = None;
     loop {
-        let page = Project::list(&mut tx).limit(3);
-        let page = match paged.last() {
-            Some(last) => page.after(*last).await,
-            None => page.await,
+        let list = Project::list(&mut tx).limit(3);
+        let list = match next {
+            Some(cursor) => list.after(cursor),
+            None => list,
         };
-        let page = page.expect("reads");
-        pages.push(page.len());
-        paged.extend(page.iter().map(|project| project.id));
-        if page.len() < 3 {
+        let page = list.page().await.expect("reads");
+        pages.push(page.rows.len());
+        paged.extend(page.rows.iter().map(|project| project.id));
+        next = page.next;
+        if next.is_none() {
             break;
         }
     }

@@ -18,7 +18,7 @@ fn first() -> &'static str {
 
     let _ = NewInner { kind: Kind::Only };
     let Inner { id: _, kind: _ } = Inner { id: 1, kind: Kind::Only };
-    Inner::NAME.table
+    Inner::TABLE_NAME.table
 }
 
 fn second() -> &'static str {
@@ -32,7 +32,7 @@ fn second() -> &'static str {
     }
 
     let Inner { id: _ } = Inner { id: 1 };
-    Inner::NAME.table
+    Inner::TABLE_NAME.table
 }
 
 fn main() {

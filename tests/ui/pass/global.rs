@@ -58,7 +58,7 @@ pub struct Country {
 
 fn main() {
     fn of<T: TenantTable<Tenancy = X>, X: Tenancy>() -> String {
-        T::NAME.to_string()
+        T::TABLE_NAME.to_string()
     }
     assert_eq!(of::<Migration, Organizations>(), "app.migrations");
     assert_eq!(of::<Aisle, Shops>(), "shop.Aisles of a shop");

@@ -58,7 +58,7 @@ fn main() {
     }
     assert_eq!(founded::<Organization, _>(NewOrganization { name: String::new() }), Some("admin"));
     assert!(signs_up::<User, _>(NewUser { email: String::new(), full_name: None }));
-    assert_eq!(User::TABLE.scope, ScopeDef::Shared { through: OrgMember::NAME });
+    assert_eq!(User::TABLE.scope, ScopeDef::Shared { through: OrgMember::TABLE_NAME });
     assert_eq!(OrgMember::TABLE.membership, Some(MembershipDef { user: "user_id", role: "role" }));
     assert_eq!(managed::<OrgMember>(), Some("admin"));
     let _ = OrganizationChanges { name: Some(String::new()), plan: None };

@@ -1,4 +1,4 @@
-//! The expansion names nothing that a user's own items could take away, and leaves nothing behind but its row structs.
+//! The expansion names nothing that a user's own items could take away, and leaves nothing behind but its row structs and constants.
 #![no_implicit_prelude]
 #![allow(non_camel_case_types, non_upper_case_globals, dead_code)]
 
@@ -67,7 +67,8 @@ struct Project {
 }
 
 impl Project {
-    const NAME: () = ();
+    const COLUMNS: () = ();
+    const TABLE_NAME: () = ();
     const TABLE: () = ();
     const DEF: () = ();
     fn from_row() {}
@@ -97,7 +98,7 @@ struct View {
 }
 
 impl View {
-    const COLUMNS: () = ();
+    fn columns() {}
     fn from_row() {}
 }
 
@@ -123,5 +124,5 @@ fn main() {
     let _ = <ProjectChanges as ::core::default::Default>::default();
     let table = <Project as ::tenant_runtime::TenantTable>::TABLE;
     ::core::assert_eq!(table.columns.len(), 5);
-    ::core::assert_eq!(<View as ::tenant_runtime::TenantView>::COLUMNS, ["id", "author_id"]);
+    ::core::assert_eq!(<View as ::tenant_runtime::TenantView>::columns(), ["id", "author_id"]);
 }

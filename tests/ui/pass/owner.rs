@@ -16,7 +16,7 @@ struct Project {
 }
 
 fn deleted_by<T: Delete<SelectRole = Viewer, DeleteRole = Admin, Id = Uuid>>() -> String {
-    T::NAME.to_string()
+    T::TABLE_NAME.to_string()
 }
 
 fn main() {

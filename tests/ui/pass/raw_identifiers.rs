@@ -36,7 +36,7 @@ fn main() {
     let names: Vec<_> = Struct::TABLE.columns.iter().map(|column| (column.field, column.name)).collect();
     assert_eq!(names[2..], [("type", "type"), ("match", "match"), ("enum", "enum")]);
     assert_eq!(Struct::TABLE.uniques, [["type", "match"]]);
-    assert_eq!((Struct::NAME.table, r#for::NAME.table), ("structs", "fors"));
+    assert_eq!((Struct::TABLE_NAME.table, r#for::TABLE_NAME.table), ("structs", "fors"));
     let _ = NewStruct { r#type: String::new(), r#match: None, r#enum: Kind::Static };
     let _ = StructChanges { r#type: None, ..Default::default() };
     let _ = Newfor { r#loop: String::new() };

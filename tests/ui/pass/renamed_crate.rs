@@ -46,7 +46,7 @@ pub enum Size {
 use elsewhere::roles::Viewer;
 
 fn main() {
-    let names = [Country::NAME, City::NAME, Street::NAME].map(|name| name.table);
+    let names = [Country::TABLE_NAME, City::TABLE_NAME, Street::TABLE_NAME].map(|name| name.table);
     assert_eq!(names, ["countries", "cities", "streets"]);
     let _ = (CountryChanges::default(), Size::Small, Size::Large);
 }

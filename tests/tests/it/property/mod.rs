@@ -12,7 +12,7 @@ mod world;
 
 use std::{collections::BTreeMap, env, fmt::Write as _};
 
-use generate::Random;
+pub(super) use generate::Random;
 use world::World;
 
 /// How many statements are tried where `TENANT_PROPERTY_CASES` says nothing.

@@ -1,0 +1,104 @@
+//! Writes the constants of a table: one for each column, and one for each key by which an upsert finds its row.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::{Path, ext::IdentExt as _, spanned::Spanned as _};
+
+use crate::{
+    ast::{Field, Making, Part, Table},
+    attr::is_nobody,
+};
+
+/// Writes the constants of a table that was found free of mistakes.
+pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
+    let columns = table.columns().enumerate().map(|(i, field)| column(field, &access(field, i)));
+    let vis = table.vis;
+    let keys = keys(table)
+        .into_iter()
+        .map(|(ident, columns)| quote!(#vis const #ident: __rt::Key<Self> = __rt::Key::new(&[#(#columns),*]);));
+    constants(table, columns.chain(keys))
+}
+
+/// Writes the constants of a table that has mistakes: of its roles nothing is known.
+pub(crate) fn inert(table: &Table<'_>) -> TokenStream {
+    let mut seen = Vec::new();
+    let fields = table.columns().filter(|field| {
+        let ident = ident(field);
+        let new = !seen.contains(&ident);
+        seen.push(ident);
+        new
+    });
+    let columns = fields.map(|field| column(field, &quote!()));
+    let keys = keys(table).into_keys().filter(|ident| !table.columns().any(|field| self::ident(field) == *ident));
+    let vis = table.vis;
+    constants(table, columns.chain(keys.map(|ident| quote!(#vis const #ident: __rt::Key<Self> = __rt::Key::new(&[]);))))
+}
+
+fn constants(table: &Table<'_>, constants: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let ident = table.ident;
+    quote! {
+        #[automatically_derived]
+        #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+        impl #ident { #(#constants)* }
+    }
+}
+
+/// Names the constant of a column: the field in capitals.
+pub(crate) fn ident(field: &Field<'_>) -> Ident {
+    Ident::new(&field.name().to_uppercase(), field.ident.span())
+}
+
+fn column(field: &Field<'_>, access: &TokenStream) -> TokenStream {
+    let Field { vis, ty, .. } = field;
+    let (ident, name) = (ident(field), field.column());
+    quote!(#vis const #ident: __rt::Column<Self, #ty #access> = __rt::Column::new(#name);)
+}
+
+/// Says who may use a column and to which table it refers, as far as that is not what every column has.
+fn access(field: &Field<'_>, index: usize) -> TokenStream {
+    let index = Literal::usize_unsuffixed(index);
+    let fixed = quote!(__rt::Fixed);
+    let own = |role: &Option<Path>| match role {
+        None => quote!(()),
+        Some(role) if is_nobody(role) => fixed.clone(),
+        Some(role) => role.to_token_stream(),
+    };
+    let read = field
+        .attrs
+        .select
+        .as_ref()
+        .map_or_else(|| quote!(()), |role| quote_spanned!(role.span()=> <Self as __rt::ColumnAt<#index>>::Needs));
+    let (insert, update) = match field.part {
+        Part::Plain => (own(&field.attrs.insert), own(&field.attrs.update)),
+        Part::SuppliedId | Part::Parent => (own(&field.attrs.insert), fixed),
+        Part::Tenant | Part::Owner | Part::GeneratedId | Part::Skipped => (fixed.clone(), fixed),
+    };
+    let open = [&read, &insert, &update].into_iter().all(|part| part.to_string() == "()");
+    let parent = field.attrs.references.as_ref();
+    match (open, parent) {
+        (true, None) => quote!(),
+        (true, Some(parent)) => quote!(, __rt::Open, #parent),
+        (false, None) => quote!(, __rt::Access<#read, #insert, #update>),
+        (false, Some(parent)) => quote!(, __rt::Access<#read, #insert, #update>, #parent),
+    }
+}
+
+/// The keys of a table whose rows the app inserts and updates: the columns that are unique, and a key that the app gives.
+fn keys(table: &Table<'_>) -> BTreeMap<Ident, Vec<String>> {
+    let mut keys = BTreeMap::new();
+    if table.making() != Some(Making::Insert) || !table.is_changed() {
+        return keys;
+    }
+    let single = table.columns().filter(|field| field.attrs.unique.is_some() || field.part == Part::SuppliedId);
+    let lists = table.attrs.uniques.iter().map(|list| {
+        let named = |ident: &Ident| table.columns().find(|field| ident.unraw() == field.name());
+        list.fields.iter().filter_map(named).filter(|field| field.part != Part::Tenant).collect::<Vec<_>>()
+    });
+    for fields in single.map(|field| vec![field]).chain(lists).filter(|fields| !fields.is_empty()) {
+        let names = fields.iter().map(|field| field.name().to_uppercase()).collect::<Vec<_>>().join("_AND_");
+        keys.insert(format_ident!("BY_{names}"), fields.iter().map(|field| field.column()).collect());
+    }
+    keys
+}

@@ -1,0 +1,205 @@
+//! Column types by which rows can be ordered, and how a cursor holds their values.
+
+use sqlx::{Decode, Encode, Postgres, Type};
+
+use crate::tenant::TextKey;
+
+/// A column type whose values have an order: that of PostgreSQL.
+///
+/// Labels of a `TenantEnum`, JSON and arrays have none that anybody would mean. For a newtype, hand on what the type
+/// inside does:
+///
+/// ```
+/// use tenant_runtime::OrderedColumn;
+///
+/// #[derive(Debug, Clone, sqlx::Type)]
+/// #[sqlx(transparent)]
+/// struct Title(String);
+///
+/// impl OrderedColumn for Title {
+///     fn to_cursor(&self) -> Option<String> {
+///         self.0.to_cursor()
+///     }
+///     fn from_cursor(text: Option<&str>) -> Option<Self> {
+///         String::from_cursor(text).map(Self)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "columns whose field is a `{Self}` have no order",
+    label = "rows can neither be ordered by this column nor compared with less and greater",
+    note = "numbers, texts, dates, times, uuids and booleans have one; for a newtype, implement `tenant_runtime::OrderedColumn`"
+)]
+pub trait OrderedColumn:
+    Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static
+{
+    /// Whether a value can be NULL.
+    #[doc(hidden)]
+    const NULLABLE: bool = false;
+
+    /// Writes the value for a cursor; `None` stands for NULL.
+    fn to_cursor(&self) -> Option<String>;
+
+    /// Reads a value from a cursor, which somebody may have changed; `None` where it is no value.
+    fn from_cursor(text: Option<&str>) -> Option<Self>
+    where
+        Self: Sized;
+}
+
+#[diagnostic::do_not_recommend]
+impl<V: OrderedColumn> OrderedColumn for Option<V>
+where
+    Self: Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres>,
+{
+    const NULLABLE: bool = true;
+
+    fn to_cursor(&self) -> Option<String> {
+        self.as_ref()?.to_cursor()
+    }
+
+    fn from_cursor(text: Option<&str>) -> Option<Self> {
+        match text {
+            None => Some(None),
+            text => V::from_cursor(text).map(Some),
+        }
+    }
+}
+
+impl OrderedColumn for String {
+    fn to_cursor(&self) -> Option<String> {
+        Some(self.clone())
+    }
+
+    fn from_cursor(text: Option<&str>) -> Option<Self> {
+        // The server takes no zero byte in a text, and would give up the transaction over it.
+        text.filter(|text| !text.contains('\0')).map(str::to_owned)
+    }
+}
+
+impl OrderedColumn for TextKey {
+    fn to_cursor(&self) -> Option<String> {
+        Some(self.as_str().to_owned())
+    }
+
+    fn from_cursor(text: Option<&str>) -> Option<Self> {
+        Self::new(text?).ok()
+    }
+}
+
+/// Types whose text is exact and can be read back.
+macro_rules! by_text {
+    ($($rust:ty),*) => {$(
+        impl OrderedColumn for $rust {
+            fn to_cursor(&self) -> Option<String> {
+                Some(self.to_string())
+            }
+
+            fn from_cursor(text: Option<&str>) -> Option<Self> {
+                text?.parse().ok()
+            }
+        }
+    )*};
+}
+
+by_text!(bool, i16, i32, i64, f32, f64, uuid::Uuid);
+#[cfg(feature = "rust_decimal")]
+by_text!(sqlx::types::Decimal);
+
+/// Types that a number stands for, since their texts depend on features and lose parts of a second.
+#[cfg(any(feature = "chrono", feature = "time"))]
+macro_rules! by_number {
+    ($($rust:ty: $number:ty, $to:expr, $from:expr;)*) => {$(
+        impl OrderedColumn for $rust {
+            fn to_cursor(&self) -> Option<String> {
+                let number: fn(&$rust) -> $number = $to;
+                Some(number(self).to_string())
+            }
+
+            fn from_cursor(text: Option<&str>) -> Option<Self> {
+                let value: fn($number) -> Option<$rust> = $from;
+                value(text?.parse().ok()?)
+            }
+        }
+    )*};
+}
+
+#[cfg(feature = "chrono")]
+mod chrono {
+    use sqlx::types::chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+
+    use super::OrderedColumn;
+
+    by_text!(NaiveDate, NaiveTime);
+    by_number! {
+        DateTime<Utc>: i64, Self::timestamp_micros, Self::from_timestamp_micros;
+        NaiveDateTime: i64, |at| at.and_utc().timestamp_micros(),
+            |micros| Some(DateTime::from_timestamp_micros(micros)?.naive_utc());
+    }
+}
+
+#[cfg(feature = "time")]
+mod time {
+    use sqlx::types::time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
+
+    use super::OrderedColumn;
+
+    by_number! {
+        OffsetDateTime: i128, |at| at.unix_timestamp_nanos(), |nanos| OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
+        PrimitiveDateTime: i128, |at| at.assume_utc().unix_timestamp_nanos(), |nanos| {
+            let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
+            Some(PrimitiveDateTime::new(at.date(), at.time()))
+        };
+        Date: i32, |date| date.to_julian_day(), |day| Date::from_julian_day(day).ok();
+        Time: u64, |time| {
+            let (hour, minute, second, nano) = time.as_hms_nano();
+            ((u64::from(hour) * 60 + u64::from(minute)) * 60 + u64::from(second)) * 1_000_000_000 + u64::from(nano)
+        }, |nanos| {
+            let (seconds, nano) = (nanos / 1_000_000_000, u32::try_from(nanos % 1_000_000_000).ok()?);
+            let part = |value: u64| u8::try_from(value).ok();
+            Time::from_hms_nano(part(seconds / 3600)?, part(seconds / 60 % 60)?, part(seconds % 60)?, nano).ok()
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn survives<V: OrderedColumn + PartialEq>(value: V) -> bool {
+        V::from_cursor(value.to_cursor().as_deref()) == Some(value)
+    }
+
+    #[test]
+    fn a_value_comes_back_from_a_cursor_as_it_was() {
+        assert!(survives("…'\"\\".to_owned()) && survives(Some(String::new())) && survives(None::<String>));
+        assert!(survives(i64::MIN) && survives(0.1_f64) && survives(f32::MIN_POSITIVE) && survives(true));
+        assert!(survives(Uuid::max()) && survives(TextKey::new("acme.eu").expect("a key")));
+    }
+
+    #[cfg(feature = "chrono")]
+    #[test]
+    fn times_come_back_to_the_microsecond() {
+        use sqlx::types::chrono::{DateTime, NaiveTime, Utc};
+        let at: DateTime<Utc> = DateTime::from_timestamp_micros(-1_234_567_890_123_457).expect("a time");
+        assert!(survives(at) && survives(at.naive_utc()) && survives(at.date_naive()) && survives(at.time()));
+        assert!(survives(NaiveTime::MIN));
+    }
+
+    #[cfg(feature = "time")]
+    #[test]
+    fn times_of_the_other_crate_do_too() {
+        use sqlx::types::time::{OffsetDateTime, PrimitiveDateTime, Time};
+        let at = OffsetDateTime::from_unix_timestamp_nanos(-1_234_567_890_123_457_000).expect("a time");
+        assert!(survives(at) && survives(PrimitiveDateTime::new(at.date(), at.time())));
+        assert!(survives(at.date()) && survives(at.time()) && survives(Time::MIDNIGHT));
+    }
+
+    #[test]
+    fn what_somebody_made_up_is_no_value() {
+        assert_eq!((i32::from_cursor(Some("1; --")), i32::from_cursor(None)), (None, None));
+        assert_eq!((Uuid::from_cursor(Some("x")), bool::from_cursor(Some("yes"))), (None, None));
+        assert_eq!((String::from_cursor(Some("a\0b")), TextKey::from_cursor(Some("a'b"))), (None, None));
+    }
+}

@@ -1,0 +1,262 @@
+//! Orders and pages: by which columns rows come, and the cursor after which the next page begins.
+
+use std::{fmt, marker::PhantomData, str::FromStr};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sqlx::{Row as _, postgres::PgRow};
+
+use super::{
+    filter::{Condition, Operator},
+    ordered::OrderedColumn,
+    table::TenantTable,
+    value::Bound,
+};
+use crate::error::{Error, Result};
+
+/// By which column rows of `T` come, and in which direction: `Project::CREATED_AT.desc()`.
+#[must_use = "an order does nothing until it is passed to a list"]
+pub struct Order<T, Needs = ()> {
+    by: OrderBy,
+    marker: PhantomData<fn() -> (T, Needs)>,
+}
+
+impl<T, N> Order<T, N> {
+    pub(super) fn new<V: OrderedColumn>(column: &'static str, descending: bool) -> Self {
+        Self { by: OrderBy::new::<V>(column, descending), marker: PhantomData }
+    }
+
+    pub(super) fn into_by(self) -> OrderBy {
+        self.by
+    }
+}
+
+impl<T, N> fmt::Debug for Order<T, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.by.fmt(f)
+    }
+}
+
+/// The same without the types, which it keeps as functions.
+#[derive(Clone, Copy)]
+pub(super) struct OrderBy {
+    pub(super) column: &'static str,
+    pub(super) descending: bool,
+    nullable: bool,
+    read: fn(&PgRow, usize) -> sqlx::Result<Option<String>>,
+    bound: fn(Option<&str>) -> Option<Bound>,
+}
+
+impl OrderBy {
+    pub(super) fn new<V: OrderedColumn>(column: &'static str, descending: bool) -> Self {
+        Self {
+            column,
+            descending,
+            nullable: V::NULLABLE,
+            read: |row, index| Ok(row.try_get::<V, _>(index)?.to_cursor()),
+            bound: |text| V::from_cursor(text).map(Bound::new),
+        }
+    }
+}
+
+impl fmt::Debug for OrderBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.column, if self.descending { "DESC" } else { "ASC" })
+    }
+}
+
+/// Some rows, and where the next ones begin. Read by [`List::page`](super::list::List::page).
+#[derive(Debug)]
+pub struct Page<V, T> {
+    /// The rows.
+    pub rows: Vec<V>,
+    /// After which row the next page begins; `None` where there are no more rows.
+    pub next: Option<Cursor<T>>,
+}
+
+/// The place of a row of `T` in an order, to begin the next page after it.
+///
+/// As a text (`to_string`, `parse`) it can be given to clients. It holds the row's values of the columns by which rows are
+/// ordered, encoded and not encrypted, and no tenant: whoever sends another's cursor, or one that was changed, gets rows of
+/// the own tenant or [`Error::InvalidCursor`].
+pub struct Cursor<T> {
+    order: u64,
+    values: Vec<Option<String>>,
+    table: PhantomData<fn() -> T>,
+}
+
+impl<T: TenantTable> Cursor<T> {
+    /// Reads the cursor of a row, whose values for the order begin at `first`.
+    pub(super) fn of(row: &PgRow, first: usize, order: &[OrderBy]) -> sqlx::Result<Self> {
+        let values = order.iter().zip(first..).map(|(by, index)| (by.read)(row, index));
+        Ok(Self { order: fingerprint::<T>(order), values: values.collect::<sqlx::Result<_>>()?, table: PhantomData })
+    }
+
+    /// Returns the condition that a row comes after the cursor's in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCursor`] where the cursor is of another order, or its values are none of the columns'.
+    pub(super) fn after(&self, order: &[OrderBy]) -> Result<Condition> {
+        if self.order != fingerprint::<T>(order) || self.values.len() != order.len() {
+            return Err(invalid::<T>("it comes from a list in another order"));
+        }
+        let values = order.iter().zip(&self.values).map(|(by, text)| {
+            let value = (by.bound)(text.as_deref()).ok_or_else(|| invalid::<T>("it was changed"))?;
+            Ok(Place { by: *by, value, null: text.is_none() })
+        });
+        let places = values.collect::<Result<Vec<Place>>>()?;
+        let descending = order.first().is_some_and(|by| by.descending);
+        if order.iter().all(|by| by.descending == descending && !by.nullable) {
+            // PostgreSQL reads this from an index in one go.
+            return Ok(Condition::Row {
+                columns: order.iter().map(|by| by.column).collect(),
+                after: !descending,
+                values: places.into_iter().map(|place| place.value).collect(),
+            });
+        }
+        Ok(after_one_by_one(&places))
+    }
+}
+
+/// The value of a column in the row of the cursor.
+struct Place {
+    by: OrderBy,
+    value: Bound,
+    null: bool,
+}
+
+impl Place {
+    /// The column has the same value.
+    fn same(&self) -> Condition {
+        let column = self.by.column;
+        if self.null {
+            return Condition::Null { column };
+        }
+        Condition::Compare { column, operator: Operator::Eq, value: self.value.clone() }
+    }
+
+    /// The column's value comes later. NULL is the last going up and the first going down, as PostgreSQL has it.
+    fn later(&self) -> Option<Condition> {
+        let OrderBy { column, descending, nullable, .. } = self.by;
+        let null = Condition::Null { column };
+        match (self.null, descending) {
+            (true, false) => None,
+            (true, true) => Some(Condition::Not(Box::new(null))),
+            (false, _) => {
+                let operator = if descending { Operator::Lt } else { Operator::Gt };
+                let later = Condition::Compare { column, operator, value: self.value.clone() };
+                Some(if nullable && !descending { later.or(null) } else { later })
+            }
+        }
+    }
+}
+
+/// A row comes later where a column does, and all before that one are the same.
+fn after_one_by_one(places: &[Place]) -> Condition {
+    let later = places.iter().enumerate().filter_map(|(i, place)| {
+        let same = places[..i].iter().map(Place::same);
+        Some(Condition::All(same.chain([place.later()?]).collect()))
+    });
+    Condition::Any(later.collect())
+}
+
+impl<T> Clone for Cursor<T> {
+    fn clone(&self) -> Self {
+        Self { order: self.order, values: self.values.clone(), table: PhantomData }
+    }
+}
+
+impl<T> PartialEq for Cursor<T> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.order, &self.values) == (other.order, &other.values)
+    }
+}
+
+impl<T> Eq for Cursor<T> {}
+
+impl<T> fmt::Debug for Cursor<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cursor").field(&self.to_string()).finish()
+    }
+}
+
+impl<T> fmt::Display for Cursor<T> {
+    /// Writes the order, and each value with its length before it or `-` for NULL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = format!("{:x}:", self.order);
+        for value in &self.values {
+            match value {
+                Some(value) => text.push_str(&format!("{}:{value}", value.len())),
+                None => text.push('-'),
+            }
+        }
+        f.write_str(&URL_SAFE_NO_PAD.encode(text))
+    }
+}
+
+impl<T: TenantTable> FromStr for Cursor<T> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        read(text).ok_or_else(|| invalid::<T>("it was cut off or changed"))
+    }
+}
+
+fn read<T>(text: &str) -> Option<Cursor<T>> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let (order, mut rest) = text.split_once(':')?;
+    let order = u64::from_str_radix(order, 16).ok()?;
+    let mut values = Vec::new();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('-') {
+            values.push(None);
+            rest = after;
+            continue;
+        }
+        let (length, after) = rest.split_once(':')?;
+        let (value, after) = after.split_at_checked(length.parse().ok()?)?;
+        values.push(Some(value.to_owned()));
+        rest = after;
+    }
+    Some(Cursor { order, values, table: PhantomData })
+}
+
+fn invalid<T: TenantTable>(why: &'static str) -> Error {
+    Error::InvalidCursor { table: T::TABLE_NAME.to_string(), why }
+}
+
+/// Tells orders apart (by FNV-1a, which no release of Rust changes), so that a cursor of another list is known.
+fn fingerprint<T: TenantTable>(order: &[OrderBy]) -> u64 {
+    let text = format!("{} {order:?}", T::TABLE_NAME);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(values: &[Option<&str>]) -> Cursor<()> {
+        let values = values.iter().map(|value| value.map(str::to_owned)).collect();
+        Cursor { order: 0xfeed, values, table: PhantomData }
+    }
+
+    #[test]
+    fn a_cursor_comes_back_from_its_text() {
+        for values in [&[][..], &[None], &[Some(""), None, Some("-1:…")], &[Some("3:abc"), Some("a\nb")]] {
+            let text = cursor(values).to_string();
+            assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'), "{text}");
+            assert_eq!(read(&text), Some(cursor(values)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_cursor_is_not_read() {
+        let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        for text in ["", "x", "'; DROP TABLE", "…"] {
+            assert_eq!(read::<()>(text), None, "{text}");
+        }
+        for text in ["1", "x:", "1:9:abc", "1:x:abc", "1:2:…", "1:18446744073709551616:a"] {
+            assert_eq!(read::<()>(&encoded(text)), None, "{text}");
+        }
+    }
+}

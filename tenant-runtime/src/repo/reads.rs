@@ -1,0 +1,141 @@
+//! Reading by key, counting and asking whether there is a row: what tables and views share.
+
+use std::{fmt, marker::PhantomData};
+
+use futures_core::future::BoxFuture;
+use sqlx::{Row as _, postgres::PgRow};
+
+use super::{
+    access::MayUse,
+    filter::{Condition, Filter, Operator},
+    handle::{Handle, Opened},
+    list::{attempt, read},
+    statement::{Built, Rows, Statement, id_column},
+    table::{Select, TenantTable},
+    value::Bound,
+    view::TenantView,
+};
+use crate::error::{Attempt, Error, Result};
+
+type IdOf<V> = <<V as TenantView>::Table as TenantTable>::Id;
+
+/// Reads the row with a key.
+pub(super) fn find<'h, V: TenantView, H: Handle + 'h>(handle: H, id: IdOf<V>) -> BoxFuture<'h, Result<Option<V>>> {
+    Box::pin(async move {
+        let mut opened = handle.open().await?;
+        let rows = Rows { condition: by_key::<V::Table>(id), order: Vec::new(), limit: None };
+        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().org());
+        let built = statement.select(&V::columns(), &[], &rows);
+        let row = fetch_optional(&mut opened, built, attempt::<V::Table, H::Role>("read")).await?;
+        let found = row.as_ref().map(read).transpose()?;
+        opened.finish(false).await?;
+        Ok(found)
+    })
+}
+
+/// Reads the row with a key, which has to be there.
+pub(super) fn get<'h, V: TenantView, H: Handle + 'h>(handle: H, id: IdOf<V>) -> BoxFuture<'h, Result<V>> {
+    Box::pin(async move { find(handle, id).await?.ok_or_else(not_found::<V::Table>) })
+}
+
+/// Reads the rows with some keys.
+pub(super) fn find_many<'h, V, H>(handle: H, ids: Vec<IdOf<V>>) -> BoxFuture<'h, Result<Vec<V>>>
+where
+    V: TenantView,
+    H: Handle + 'h,
+{
+    Box::pin(async move {
+        let mut opened = handle.open().await?;
+        let key = id_column(V::Table::TABLE);
+        let condition = Condition::In { column: key, values: Bound::array(ids) };
+        let rows = Rows { condition, order: vec![(key, false)], limit: None };
+        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().org());
+        let query = statement.select(&V::columns(), &[], &rows).into_query()?;
+        let attempt = attempt::<V::Table, H::Role>("read");
+        let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
+        let rows = rows.iter().map(read::<V>).collect::<Result<_>>()?;
+        opened.finish(false).await?;
+        Ok(rows)
+    })
+}
+
+/// Asks whether a row meets a condition.
+pub(super) fn exists<'h, T: Select, H: Handle + 'h>(handle: H, condition: Condition) -> BoxFuture<'h, Result<bool>> {
+    Box::pin(async move {
+        let mut opened = handle.open().await?;
+        let built = Statement::new(T::TABLE, opened.tx().ctx().org()).exists(&condition);
+        let row = fetch_one(&mut opened, built, attempt::<T, H::Role>("read")).await?;
+        let exists = row.try_get(0)?;
+        opened.finish(false).await?;
+        Ok(exists)
+    })
+}
+
+/// How many rows there are: awaiting it counts them. Made by [`Repository::count`](super::methods::Repository::count).
+#[must_use = "nothing is counted until this is awaited"]
+pub struct Count<'h, T, H> {
+    handle: H,
+    condition: Condition,
+    // Known before it is awaited, so that rustc says of a handle without a context no more than that.
+    run: fn(H, Condition) -> BoxFuture<'h, Result<u64>>,
+    table: PhantomData<fn() -> T>,
+}
+
+impl<'h, T: Select, H: Handle + 'h> Count<'h, T, H> {
+    pub(super) fn new(handle: H) -> Self {
+        Self { handle, condition: Condition::All(Vec::new()), run: count::<T, H>, table: PhantomData }
+    }
+
+    /// Counts only rows that meet a condition. Said again, rows meet both.
+    pub fn filter<N>(mut self, filter: Filter<T, N>) -> Self
+    where
+        H::Role: MayUse<T, N>,
+    {
+        self.condition = self.condition.and(filter.into_condition());
+        self
+    }
+}
+
+impl<T: TenantTable, H> fmt::Debug for Count<'_, T, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Count").field("table", &T::TABLE_NAME).field("filter", &self.condition).finish_non_exhaustive()
+    }
+}
+
+impl<'h, T, H> IntoFuture for Count<'h, T, H> {
+    type Output = Result<u64>;
+    type IntoFuture = BoxFuture<'h, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        (self.run)(self.handle, self.condition)
+    }
+}
+
+fn count<'h, T: Select, H: Handle + 'h>(handle: H, condition: Condition) -> BoxFuture<'h, Result<u64>> {
+    Box::pin(async move {
+        let mut opened = handle.open().await?;
+        let built = Statement::new(T::TABLE, opened.tx().ctx().org()).count(&condition);
+        let row = fetch_one(&mut opened, built, attempt::<T, H::Role>("read")).await?;
+        let count: i64 = row.try_get(0)?;
+        opened.finish(false).await?;
+        Ok(count.unsigned_abs())
+    })
+}
+
+/// Makes the condition that a row has a key.
+pub(super) fn by_key<T: TenantTable>(id: T::Id) -> Condition {
+    Condition::Compare { column: id_column(T::TABLE), operator: Operator::Eq, value: Bound::new(id) }
+}
+
+pub(super) async fn fetch_optional<O: Opened>(opened: &mut O, built: Built, attempt: Attempt) -> Result<Option<PgRow>> {
+    let query = built.into_query()?;
+    opened.tx().trusted().fetch_optional(query).await.map_err(|error| attempt.error(error))
+}
+
+pub(super) async fn fetch_one<O: Opened>(opened: &mut O, built: Built, attempt: Attempt) -> Result<PgRow> {
+    Ok(fetch_optional(opened, built, attempt).await?.ok_or(sqlx::Error::RowNotFound)?)
+}
+
+pub(super) fn not_found<T: TenantTable>() -> Error {
+    Error::NotFound { table: T::TABLE_NAME.to_string() }
+}

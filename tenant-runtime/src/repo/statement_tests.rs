@@ -1,0 +1,268 @@
+//! What each statement says, word for word.
+
+use uuid::Uuid;
+
+use super::{
+    filter::{Condition, Filter},
+    statement::{Built, Rows, Statement, call},
+    typed::Column,
+    value::{Array, Bind, Values},
+};
+use crate::{
+    model::def::{ColumnDef, ScopeDef, SqlType, TableDef, TableName},
+    roles::Organizations,
+    tenant::{Tenancy, TextKey},
+};
+
+const fn column(name: &'static str, ty: SqlType, id: bool) -> ColumnDef {
+    ColumnDef { id, supplied: !id, ..ColumnDef::blank(name, ty, false) }
+}
+
+const fn table(table: &'static str, scope: ScopeDef, columns: &'static [ColumnDef]) -> TableDef {
+    TableDef { name: TableName { schema: "app", table }, scope, columns, ..TableDef::blank(Organizations::DEF) }
+}
+
+static TASKS: TableDef = table(
+    "tasks",
+    ScopeDef::Tenant { column: "organization_id" },
+    &[
+        column("id", SqlType::Uuid, true),
+        column("organization_id", SqlType::Uuid, false),
+        column("order", SqlType::Int4, false),
+        column("note", SqlType::Text, false),
+    ],
+);
+static ROOT: TableDef = table(
+    "organizations",
+    ScopeDef::Tenant { column: "id" },
+    &[column("id", SqlType::Uuid, true), column("name", SqlType::Text, false)],
+);
+static PLANS: TableDef = table("plans", ScopeDef::Global, &[column("id", SqlType::Uuid, true)]);
+
+static NOTES: TableDef = TableDef {
+    owner: Some("created_by"),
+    ..table(
+        "notes",
+        ScopeDef::Tenant { column: "organization_id" },
+        &[
+            column("id", SqlType::Uuid, true),
+            column("organization_id", SqlType::Uuid, false),
+            column("created_by", SqlType::Uuid, false),
+            column("body", SqlType::Text, false),
+        ],
+    )
+};
+static STEPS: TableDef = table(
+    "steps",
+    ScopeDef::Parent { column: "task_id" },
+    &[column("id", SqlType::Uuid, true), column("task_id", SqlType::Uuid, false)],
+);
+
+const ID: Column<(), Uuid> = Column::new("id");
+const ORDER: Column<(), i32> = Column::new("order");
+const NOTE: Column<(), Option<String>> = Column::new("note");
+
+fn on(def: &'static TableDef) -> Statement {
+    Statement::new(def, &Uuid::nil())
+}
+
+fn text(built: Built) -> String {
+    built.sql.as_str().to_owned()
+}
+
+/// What stands after WHERE for a condition on tasks, with its placeholders from `$2` on.
+fn filtered(filter: Filter<()>) -> String {
+    let text = text(on(&TASKS).count(&filter.into_condition()));
+    text.split_once("WHERE organization_id = $1 AND ").expect("the tenant comes first").1.to_owned()
+}
+
+fn every_row() -> Condition {
+    Filter::<()>::every_row().into_condition()
+}
+
+fn by_id() -> Condition {
+    ID.eq(Uuid::nil()).into_condition()
+}
+
+fn rows(condition: Condition) -> Rows {
+    Rows { condition, order: vec![("order", true), ("id", true)], limit: Some(10) }
+}
+
+fn written(columns: &[&'static str]) -> Values {
+    let mut values = Values::default();
+    columns.iter().for_each(|column| values.set(column, 1_i32));
+    values
+}
+
+#[test]
+fn every_statement_on_a_tenant_table_says_whose_rows_it_means() {
+    assert_eq!(
+        text(on(&TASKS).select(&["id", "order"], &["id"], &rows(by_id()))),
+        "SELECT id, \"order\", id FROM app.tasks WHERE organization_id = $1 AND id = $2 \
+         ORDER BY \"order\" DESC, id DESC LIMIT $3"
+    );
+    assert_eq!(text(on(&TASKS).count(&every_row())), "SELECT count(*) FROM app.tasks WHERE organization_id = $1");
+    assert_eq!(
+        text(on(&TASKS).exists(&by_id())),
+        "SELECT EXISTS (SELECT FROM app.tasks WHERE organization_id = $1 AND id = $2)"
+    );
+    assert_eq!(text(on(&TASKS).delete(&every_row())), "DELETE FROM app.tasks WHERE organization_id = $1");
+    assert_eq!(
+        text(on(&TASKS).update(written(&["order"]), &by_id(), &["id"])),
+        "UPDATE app.tasks SET \"order\" = $2 WHERE organization_id = $1 AND id = $3 RETURNING id"
+    );
+    assert_eq!(
+        text(on(&TASKS).update(written(&["order"]), &every_row(), &[])),
+        "UPDATE app.tasks SET \"order\" = $2 WHERE organization_id = $1"
+    );
+}
+
+#[test]
+fn inserts_take_the_tenant_from_the_context() {
+    assert_eq!(
+        text(on(&TASKS).insert(written(&["order"]), &["id"])),
+        "INSERT INTO app.tasks (organization_id, \"order\") VALUES ($1, $2) RETURNING id"
+    );
+    assert_eq!(
+        text(on(&TASKS).insert(written(&[]), &["id"])),
+        "INSERT INTO app.tasks (organization_id) VALUES ($1) RETURNING id"
+    );
+    let array = || Box::new(Array(vec![1_i32])) as Box<dyn Bind>;
+    assert_eq!(
+        text(on(&TASKS).insert_rows(None, vec![("order", array()), ("note", array())], &["id"])),
+        "INSERT INTO app.tasks (organization_id, \"order\", note) SELECT $1, r.\"order\", r.note \
+         FROM unnest($2, $3) AS r (\"order\", note) RETURNING id"
+    );
+    assert_eq!(
+        text(on(&NOTES).insert_rows(Some(("created_by", array())), vec![("body", array())], &["id"])),
+        "INSERT INTO app.notes (organization_id, created_by, body) SELECT $1, $2, r.body \
+         FROM unnest($3) AS r (body) RETURNING id"
+    );
+}
+
+#[test]
+fn an_upsert_finds_its_row_within_the_tenant() {
+    assert_eq!(
+        text(on(&TASKS).upsert(written(&["order", "note"]), &["order"], &["note"], &["id"])),
+        "INSERT INTO app.tasks AS t (organization_id, \"order\", note) VALUES ($1, $2, $3) \
+         ON CONFLICT (organization_id, \"order\") DO UPDATE SET note = EXCLUDED.note WHERE t.organization_id = $1 \
+         RETURNING id"
+    );
+    assert_eq!(
+        text(on(&TASKS).upsert(written(&["id"]), &["id"], &[], &["id"])),
+        "INSERT INTO app.tasks AS t (organization_id, id) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING RETURNING id"
+    );
+    assert_eq!(
+        text(on(&PLANS).upsert(written(&["id", "order"]), &["id"], &["order"], &["id"])),
+        "INSERT INTO app.plans AS t (id, \"order\") VALUES ($1, $2) \
+         ON CONFLICT (id) DO UPDATE SET \"order\" = EXCLUDED.\"order\" RETURNING id"
+    );
+}
+
+#[test]
+fn a_parent_is_read_along_within_the_tenant() {
+    let with = |def, parent| {
+        let rows = Rows { limit: None, order: vec![("id", false)], condition: by_id() };
+        text(on(def).select_with(&Uuid::nil(), &["id"], (parent, &["id", "order"]), "task_id", &rows))
+    };
+    assert_eq!(
+        with(&TASKS, &TASKS),
+        "SELECT c.id, p.id, p.\"order\" FROM app.tasks AS c \
+         LEFT JOIN app.tasks AS p ON p.organization_id = $1 AND p.id = c.task_id \
+         WHERE c.organization_id = $1 AND c.id = $2 ORDER BY c.id"
+    );
+    assert_eq!(
+        with(&STEPS, &TASKS),
+        "SELECT c.id, p.id, p.\"order\" FROM app.steps AS c \
+         LEFT JOIN app.tasks AS p ON p.organization_id = $1 AND p.id = c.task_id WHERE c.id = $2 ORDER BY c.id"
+    );
+    assert_eq!(
+        with(&STEPS, &PLANS),
+        "SELECT c.id, p.id, p.\"order\" FROM app.steps AS c LEFT JOIN app.plans AS p ON p.id = c.task_id \
+         WHERE c.id = $1 ORDER BY c.id"
+    );
+}
+
+#[test]
+fn a_tenant_is_found_by_its_own_key() {
+    let rows = Rows { condition: by_id(), order: Vec::new(), limit: None };
+    assert_eq!(
+        text(on(&ROOT).select(&["id", "name"], &[], &rows)),
+        "SELECT id, name FROM app.organizations WHERE id = $1 AND id = $2"
+    );
+}
+
+#[test]
+fn a_global_table_has_no_tenant() {
+    assert_eq!(
+        text(on(&PLANS).select(&["id"], &[], &rows(every_row()))),
+        "SELECT id FROM app.plans ORDER BY \"order\" DESC, id DESC LIMIT $1"
+    );
+    assert_eq!(text(on(&PLANS).insert(written(&[]), &["id"])), "INSERT INTO app.plans DEFAULT VALUES RETURNING id");
+    assert_eq!(text(on(&PLANS).delete(&every_row())), "DELETE FROM app.plans");
+}
+
+#[test]
+fn a_row_of_a_parent_names_no_tenant() {
+    assert_eq!(
+        text(on(&STEPS).insert(written(&["task_id"]), &["id"])),
+        "INSERT INTO app.steps (task_id) VALUES ($1) RETURNING id"
+    );
+}
+
+#[test]
+fn values_are_bound_and_names_are_quoted() {
+    let hostile = "x' OR true --";
+    assert_eq!(filtered(ORDER.eq(1) & NOTE.eq(hostile)), "(\"order\" = $2 AND note = $3)");
+    assert_eq!(filtered(NOTE.like(hostile)), "note LIKE $2");
+    assert_eq!(filtered(NOTE.ilike(hostile)), "note ILIKE $2");
+    assert_eq!(filtered(NOTE.starts_with(hostile)), "note ^@ $2");
+    assert_eq!(filtered(NOTE.in_([hostile])), "note = ANY ($2)");
+    assert_eq!(
+        filtered(ORDER.lt(1) | ORDER.le(1) | ORDER.gt(1) | ORDER.ge(1)),
+        "(\"order\" < $2 OR \"order\" <= $3 OR \"order\" > $4 OR \"order\" >= $5)"
+    );
+}
+
+#[test]
+fn null_is_a_value_like_others() {
+    assert_eq!(filtered(NOTE.eq(None)), "note IS NULL");
+    assert_eq!(filtered(NOTE.ne(None)), "((note IS NULL) IS NOT TRUE)");
+    assert_eq!(filtered(NOTE.ne("x")), "note IS DISTINCT FROM $2");
+    assert_eq!(filtered(NOTE.in_([Some("x".to_owned()), None])), "(note = ANY ($2) OR note IS NULL)");
+    assert_eq!(filtered(!NOTE.eq("x")), "((note = $2) IS NOT TRUE)");
+    assert_eq!(filtered(NOTE.is_not_null()), filtered(NOTE.ne(None)));
+}
+
+#[test]
+fn conditions_keep_their_nesting() {
+    assert_eq!(
+        filtered((ORDER.eq(1) | ORDER.eq(2)) & !(NOTE.is_null() & ORDER.eq(3))),
+        "((\"order\" = $2 OR \"order\" = $3) AND (((note IS NULL AND \"order\" = $4)) IS NOT TRUE))"
+    );
+    assert_eq!(filtered(Filter::every_row() & ORDER.eq(1)), "(\"order\" = $2)");
+    assert_eq!(filtered(ORDER.eq(1) & Filter::every_row()), "(\"order\" = $2 AND true)");
+    assert_eq!(filtered(ORDER.eq(1) | Filter::every_row()), "(\"order\" = $2 OR true)");
+}
+
+#[test]
+fn functions_are_called_by_place_or_by_the_names_of_columns() {
+    let mut places = Values::default();
+    places.bind(Uuid::nil());
+    places.bind("admin");
+    assert_eq!(text(call(Organizations::DEF, "add_member", places)), "SELECT * FROM app_auth.add_member($1, $2)");
+    let mut names = Values::default();
+    names.set("name", "acme");
+    names.set("Plan", "x");
+    assert_eq!(
+        text(call(Organizations::DEF, "create_organization", names)),
+        "SELECT * FROM app_auth.create_organization(p_name => $1, \"p_Plan\" => $2)"
+    );
+}
+
+#[test]
+fn every_kind_of_key_can_be_bound() {
+    let key = TextKey::new("acme").expect("a key");
+    let bound = |statement: Statement| statement.count(&every_row()).into_query().is_ok();
+    assert!(bound(on(&TASKS)) && bound(Statement::new(&TASKS, &1_i64)) && bound(Statement::new(&TASKS, &key)));
+}

@@ -1,0 +1,251 @@
+//! Values on their way into a statement: of any column type, one by one or gathered into an array.
+
+use std::{any::Any, sync::Arc};
+
+use sqlx::{
+    Arguments as _, Encode, Postgres, Type,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, types::Oid},
+};
+
+use crate::model::def::SqlType;
+
+/// Something that can be bound to a placeholder.
+pub(super) trait Bind: Send {
+    /// Binds it, to a column of the given type.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be encoded.
+    fn bind(&self, column: SqlType, arguments: &mut PgArguments) -> Result<(), BoxDynError>;
+}
+
+/// A value of a column that is written.
+pub(super) trait Value: Bind + Any {
+    /// Makes an array of this value and others of its type.
+    fn gather(self: Box<Self>, others: Vec<Box<dyn Value>>) -> Box<dyn Bind>;
+}
+
+/// One value.
+pub(super) struct Scalar<T>(pub(super) T);
+
+impl<T> Bind for Scalar<T>
+where
+    T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send,
+{
+    fn bind(&self, _: SqlType, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        arguments.add(&self.0)
+    }
+}
+
+impl<T> Value for Scalar<T>
+where
+    T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
+{
+    fn gather(self: Box<Self>, others: Vec<Box<dyn Value>>) -> Box<dyn Bind> {
+        let others = others.into_iter().filter_map(|value| (value as Box<dyn Any>).downcast::<Self>().ok());
+        Box::new(Array([self].into_iter().chain(others).map(|value| value.0).collect()))
+    }
+}
+
+/// Several values as one array.
+///
+/// It asks of the elements no more than that they can be columns: sqlx's own arrays take a further trait, which enums and
+/// newtypes seldom have.
+pub(super) struct Array<T>(pub(super) Vec<T>);
+
+impl<T> Bind for Array<T>
+where
+    T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send,
+{
+    fn bind(&self, column: SqlType, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
+        arguments.add(Typed { items: &self.0, ty: array_of(&T::type_info(), column) })
+    }
+}
+
+/// An array that knows its type at run time.
+struct Typed<'a, T> {
+    items: &'a [T],
+    ty: PgTypeInfo,
+}
+
+impl<T> Type<Postgres> for Typed<'_, T> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(0))
+    }
+}
+
+impl<'q, T> Encode<'q, Postgres> for Typed<'_, T>
+where
+    T: Type<Postgres> + Encode<'q, Postgres>,
+{
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        <&[T] as Encode<'q, Postgres>>::encode_by_ref(&self.items, buffer)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(self.ty.clone())
+    }
+}
+
+/// The types of PostgreSQL's own catalog and their arrays, whose numbers are the same in every database.
+const ARRAYS: [(u32, u32); 26] = [
+    (16, 1000),
+    (17, 1001),
+    (19, 1003),
+    (20, 1016),
+    (21, 1005),
+    (23, 1007),
+    (25, 1009),
+    (114, 199),
+    (600, 1017),
+    (650, 651),
+    (700, 1021),
+    (701, 1022),
+    (790, 791),
+    (829, 1040),
+    (869, 1041),
+    (1042, 1014),
+    (1043, 1015),
+    (1082, 1182),
+    (1083, 1183),
+    (1114, 1115),
+    (1184, 1185),
+    (1186, 1187),
+    (1266, 1270),
+    (1700, 1231),
+    (2950, 2951),
+    (3802, 3807),
+];
+
+/// Returns the type of an array. An element type of the app's own is known by the name that the column declares.
+fn array_of(element: &PgTypeInfo, column: SqlType) -> PgTypeInfo {
+    let known = element.oid().and_then(|oid| ARRAYS.iter().find(|(element, _)| *element == oid.0));
+    match (known, column) {
+        (Some((_, array)), _) => PgTypeInfo::with_oid(Oid(*array)),
+        (None, SqlType::Custom(name)) => PgTypeInfo::array_of(name),
+        (None, _) => PgTypeInfo::with_oid(Oid(0)),
+    }
+}
+
+/// A value that a condition compares with. It is cloned with the condition.
+#[derive(Clone)]
+pub(super) struct Bound(Arc<dyn Bind + Sync>);
+
+impl Bound {
+    pub(super) fn new<T>(value: T) -> Self
+    where
+        T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static,
+    {
+        Self(Arc::new(Scalar(value)))
+    }
+
+    pub(super) fn array<T>(values: Vec<T>) -> Self
+    where
+        T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static,
+    {
+        Self(Arc::new(Array(values)))
+    }
+
+    pub(super) fn as_bind(&self) -> &dyn Bind {
+        &*self.0
+    }
+}
+
+/// Says whether a value is NULL in the database. What cannot be encoded is not; binding it tells.
+pub(super) fn is_null<T: for<'q> Encode<'q, Postgres>>(value: &T) -> bool {
+    matches!(value.encode_by_ref(&mut PgArgumentBuffer::default()), Ok(IsNull::Yes))
+}
+
+/// The columns that a statement writes, and their values.
+#[doc(hidden)]
+#[derive(Default)]
+pub struct Values {
+    columns: Vec<&'static str>,
+    values: Vec<Box<dyn Value>>,
+}
+
+impl Values {
+    /// Puts columns and their values together.
+    pub(super) fn of(columns: Vec<&'static str>, values: Vec<Box<dyn Value>>) -> Self {
+        Self { columns, values }
+    }
+
+    /// Writes `value` into `column`, in place of a value that was there.
+    pub(crate) fn set<T>(&mut self, column: &'static str, value: T)
+    where
+        T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
+    {
+        let value = Box::new(Scalar(value));
+        match self.columns.iter().position(|known| *known == column) {
+            Some(place) => self.values[place] = value,
+            None => {
+                self.columns.push(column);
+                self.values.push(value);
+            }
+        }
+    }
+
+    /// Writes `value` into `column`, where there is one.
+    pub(super) fn set_some<T>(&mut self, column: &'static str, value: Option<T>)
+    where
+        T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
+    {
+        if let Some(value) = value {
+            self.set(column, value);
+        }
+    }
+
+    /// Adds a value that is in no column, such as an argument of a function.
+    pub(crate) fn bind<T>(&mut self, value: T)
+    where
+        T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
+    {
+        self.values.push(Box::new(Scalar(value)));
+    }
+
+    /// Returns the columns.
+    pub(super) fn columns(&self) -> &[&'static str] {
+        &self.columns
+    }
+
+    /// Returns the values in the order of their columns.
+    pub(super) fn into_values(self) -> Vec<Box<dyn Value>> {
+        self.values
+    }
+}
+
+impl std::fmt::Debug for Values {
+    /// What is written may be nobody else's business, so only the columns are shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Values").field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_set_again_takes_the_place_of_the_first() {
+        let mut values = Values::default();
+        values.set("a", 1_i32);
+        values.set("b", "x".to_owned());
+        values.set("a", 2_i32);
+        assert_eq!((values.columns(), values.values.len()), (&["a", "b"][..], 2));
+    }
+
+    #[test]
+    fn an_array_is_of_the_type_that_its_elements_have() {
+        let of = |element: PgTypeInfo, column| array_of(&element, column).oid().map(|oid| oid.0);
+        assert_eq!(of(<i32 as Type<Postgres>>::type_info(), SqlType::Int4), Some(1007));
+        assert_eq!(of(<String as Type<Postgres>>::type_info(), SqlType::Custom("citext")), Some(1009));
+        assert_eq!(array_of(&PgTypeInfo::with_name("mood"), SqlType::Custom("mood")).to_string(), "mood[]");
+    }
+
+    #[test]
+    fn null_is_known_before_it_is_bound() {
+        assert_eq!((is_null(&None::<i32>), is_null(&Some(1)), is_null(&1)), (true, false, false));
+    }
+}

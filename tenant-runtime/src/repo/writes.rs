@@ -1,0 +1,324 @@
+//! Writing: inserting rows one by one and many at once, upserts, updates and deletions.
+
+use std::{fmt, marker::PhantomData};
+
+use futures_core::future::BoxFuture;
+
+use super::{
+    access::MaySet,
+    derived::StoredAs,
+    filter::Condition,
+    handle::{Handle, Opened},
+    list::{attempt, read},
+    reads::{by_key, fetch_one, fetch_optional, not_found},
+    statement::{Rows, Statement},
+    table::{Delete, Insert, Select, TenantTable, Update},
+    typed::{Access, Column, Operand, Written},
+    value::{Bind, Scalar, Value, Values},
+    view::TenantView,
+};
+use crate::{
+    db::TenantTx,
+    error::{Error, Result},
+    model::def::{ColumnDef, ScopeDef, SqlType, TableDef},
+    tenant::{Role, UserOf},
+};
+
+/// A row to be inserted: awaiting it inserts it and returns it as the database has it. Made by
+/// [`Repository::insert`](super::methods::Repository::insert).
+#[must_use = "nothing is inserted until this is awaited"]
+pub struct Insertion<'h, T, H> {
+    handle: H,
+    values: Values,
+    run: fn(H, Values) -> BoxFuture<'h, Result<T>>,
+}
+
+impl<'h, T: Insert, H: Handle + 'h> Insertion<'h, T, H> {
+    pub(super) fn new(handle: H, new: T::New) -> Self {
+        let mut values = Values::default();
+        T::new_values(new, &mut values);
+        Self { handle, values, run: insert_one }
+    }
+
+    /// Gives a column its value: one that takes an `insert` role of its own, and so is not in the struct of a new row.
+    pub fn set<V, R, I, U, P>(mut self, column: Column<T, V, Access<R, I, U>, P>, value: impl Operand<V>) -> Self
+    where
+        V: StoredAs,
+        I: Written,
+        H::Role: MaySet<T, I>,
+    {
+        V::set(&mut self.values, column.name(), value.operand());
+        self
+    }
+}
+
+impl<T: TenantTable, H> fmt::Debug for Insertion<'_, T, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Insertion").field("table", &T::TABLE_NAME).field("values", &self.values).finish_non_exhaustive()
+    }
+}
+
+impl<'h, T, H> IntoFuture for Insertion<'h, T, H> {
+    type Output = Result<T>;
+    type IntoFuture = BoxFuture<'h, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        (self.run)(self.handle, self.values)
+    }
+}
+
+fn insert_one<'h, T: Insert, H: Handle + 'h>(handle: H, values: Values) -> BoxFuture<'h, Result<T>> {
+    Box::pin(async move {
+        let mut opened = handle.open().await?;
+        let row = insert(&mut opened, values).await?;
+        opened.finish(true).await?;
+        Ok(row)
+    })
+}
+
+async fn insert<T: Insert, O: Opened>(opened: &mut O, values: Values) -> Result<T> {
+    let values = with_owner::<T, _>(opened.tx(), values)?;
+    let built = Statement::new(T::TABLE, opened.tx().ctx().org()).insert(values, &T::columns());
+    read(&fetch_one(opened, built, attempt::<T, O::Role>("insert into")).await?)
+}
+
+/// Inserts rows, those that leave out the same columns in one statement, and returns them in the order given.
+pub(super) async fn insert_many<T: Insert, H: Handle>(handle: H, new: Vec<T::New>) -> Result<Vec<T>> {
+    let mut opened = handle.open().await?;
+    let mut rows: Vec<Option<T>> = new.iter().map(|_| None).collect();
+    for group in Group::of::<T>(new) {
+        for (place, row) in group.places.clone().into_iter().zip(insert_group::<T, _>(&mut opened, group).await?) {
+            rows[place] = Some(row);
+        }
+    }
+    opened.finish(true).await?;
+    rows.into_iter().map(|row| Ok(row.ok_or(sqlx::Error::RowNotFound)?)).collect()
+}
+
+/// Rows that have values for the same columns.
+struct Group {
+    columns: Vec<&'static str>,
+    /// Where the rows stood among all.
+    places: Vec<usize>,
+    rows: Vec<Vec<Box<dyn Value>>>,
+}
+
+impl Group {
+    fn of<T: Insert>(new: Vec<T::New>) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for (place, new) in new.into_iter().enumerate() {
+            let mut values = Values::default();
+            T::new_values(new, &mut values);
+            let group = match groups.iter().position(|group| group.columns == values.columns()) {
+                Some(known) => &mut groups[known],
+                None => {
+                    groups.push(Self { columns: values.columns().to_vec(), places: Vec::new(), rows: Vec::new() });
+                    let last = groups.len() - 1;
+                    &mut groups[last]
+                }
+            };
+            group.places.push(place);
+            group.rows.push(values.into_values());
+        }
+        groups
+    }
+
+    /// Says whether the columns can be sent as arrays. There are no arrays of arrays, nor arrays of nothing.
+    fn fits_arrays(&self, def: &TableDef) -> bool {
+        let is_array = |name: &&str| matches!(named(def, name), Some(ColumnDef { ty: SqlType::Array(_), .. }));
+        !self.columns.is_empty() && !self.columns.iter().any(is_array)
+    }
+}
+
+async fn insert_group<T: Insert, O: Opened>(opened: &mut O, group: Group) -> Result<Vec<T>> {
+    if group.rows.len() == 1 || !group.fits_arrays(T::TABLE) {
+        let mut inserted = Vec::with_capacity(group.rows.len());
+        for row in group.rows {
+            inserted.push(insert(opened, Values::of(group.columns.clone(), row)).await?);
+        }
+        return Ok(inserted);
+    }
+    let mut columns: Vec<Vec<Box<dyn Value>>> = group.columns.iter().map(|_| Vec::new()).collect();
+    for row in group.rows {
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+    let arrays = group.columns.into_iter().zip(columns).filter_map(|(name, mut values)| {
+        let rest = values.split_off(1);
+        Some((name, values.pop()?.gather(rest)))
+    });
+    let arrays = arrays.collect();
+    let owner = owner::<T, _>(opened.tx())?.map(|(name, user)| (name, Box::new(Scalar(user)) as Box<dyn Bind>));
+    let statement = Statement::new(T::TABLE, opened.tx().ctx().org());
+    let query = statement.insert_rows(owner, arrays, &T::columns()).into_query()?;
+    let attempt = attempt::<T, O::Role>("insert into");
+    let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
+    rows.iter().map(read).collect()
+}
+
+/// Inserts a row, or updates the one that has the same key.
+pub(super) async fn upsert<T, H>(handle: H, new: T::New, key: &'static [&'static str]) -> Result<T>
+where
+    T: Insert + Update,
+    H: Handle,
+{
+    let mut opened = handle.open().await?;
+    let mut values = Values::default();
+    T::new_values(new, &mut values);
+    let set: Vec<&str> = values.columns().iter().copied().filter(|name| is_changed(T::TABLE, name, key)).collect();
+    // Where nothing else is given the row stays as it is; a column set to itself makes the statement return it.
+    let set =
+        if set.is_empty() { key.iter().copied().filter(|name| is_changed(T::TABLE, name, &[])).collect() } else { set };
+    let values = with_owner::<T, _>(opened.tx(), values)?;
+    let built = Statement::new(T::TABLE, opened.tx().ctx().org()).upsert(values, key, &set, &T::columns());
+    let row = fetch_optional(&mut opened, built, attempt::<T, H::Role>("upsert into")).await?;
+    let conflict = || Error::Conflict { table: T::TABLE_NAME.to_string(), constraint: key.join(", ") };
+    let row = read(&row.ok_or_else(conflict)?)?;
+    opened.finish(true).await?;
+    Ok(row)
+}
+
+/// Says whether an upsert changes a column of the row that is there: not its keys, and not what takes a role of its own.
+fn is_changed(def: &TableDef, name: &str, key: &[&str]) -> bool {
+    let is_parent = matches!(def.scope, ScopeDef::Parent { column } if column == name);
+    let plain = |column: &ColumnDef| column.supplied && !column.id && column.update.is_none();
+    !key.contains(&name) && !is_parent && named(def, name).is_some_and(plain)
+}
+
+/// Rows to be updated: awaiting it updates them. Made by [`Repository::update`](super::methods::Repository::update) and
+/// [`Repository::update_where`](super::methods::Repository::update_where).
+#[must_use = "nothing is updated until this is awaited"]
+pub struct Updating<'h, T, H, Output> {
+    handle: H,
+    condition: Condition,
+    values: Values,
+    run: fn(H, Condition, Values) -> BoxFuture<'h, Result<Output>>,
+    table: PhantomData<fn() -> T>,
+}
+
+impl<'h, T: Update, H: Handle + 'h> Updating<'h, T, H, T> {
+    pub(super) fn one(handle: H, id: T::Id, changes: T::Changes) -> Self {
+        Self::new(handle, by_key::<T>(id), changes, update_one::<T, H>)
+    }
+}
+
+impl<'h, T: Update, H: Handle + 'h> Updating<'h, T, H, u64> {
+    pub(super) fn all(handle: H, condition: Condition, changes: T::Changes) -> Self {
+        Self::new(handle, condition, changes, update_all::<T, H>)
+    }
+}
+
+impl<'h, T: Update, H: Handle + 'h, Output> Updating<'h, T, H, Output> {
+    fn new(
+        handle: H,
+        condition: Condition,
+        changes: T::Changes,
+        run: fn(H, Condition, Values) -> BoxFuture<'h, Result<Output>>,
+    ) -> Self {
+        let mut values = Values::default();
+        T::changed_values(changes, &mut values);
+        Self { handle, condition, values, run, table: PhantomData }
+    }
+
+    /// Changes a column: one that takes an `update` role of its own, and so is not in the struct of the changes.
+    pub fn set<V, R, I, U, P>(mut self, column: Column<T, V, Access<R, I, U>, P>, value: impl Operand<V>) -> Self
+    where
+        V: StoredAs,
+        U: Written,
+        H::Role: MaySet<T, U>,
+    {
+        V::set(&mut self.values, column.name(), value.operand());
+        self
+    }
+}
+
+impl<T: TenantTable, H, Output> fmt::Debug for Updating<'_, T, H, Output> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Updating")
+            .field("table", &T::TABLE_NAME)
+            .field("filter", &self.condition)
+            .field("values", &self.values)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'h, T, H, Output> IntoFuture for Updating<'h, T, H, Output> {
+    type Output = Result<Output>;
+    type IntoFuture = BoxFuture<'h, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        (self.run)(self.handle, self.condition, self.values)
+    }
+}
+
+/// Without any change the row is only read.
+fn update_one<'h, T, H>(handle: H, condition: Condition, values: Values) -> BoxFuture<'h, Result<T>>
+where
+    T: Update,
+    H: Handle + 'h,
+{
+    Box::pin(async move {
+        let mut opened = handle.open().await?;
+        let writes = !values.columns().is_empty();
+        let (statement, columns) = (Statement::new(T::TABLE, opened.tx().ctx().org()), <T as TenantView>::columns());
+        let built = match writes {
+            true => statement.update(values, &condition, &columns),
+            false => statement.select(&columns, &[], &Rows { condition, order: Vec::new(), limit: None }),
+        };
+        let row = fetch_optional(&mut opened, built, attempt::<T, H::Role>("update")).await?;
+        let row = read(&row.ok_or_else(not_found::<T>)?)?;
+        opened.finish(writes).await?;
+        Ok(row)
+    })
+}
+
+/// Without any change nothing is done.
+fn update_all<'h, T, H>(handle: H, condition: Condition, values: Values) -> BoxFuture<'h, Result<u64>>
+where
+    T: Update,
+    H: Handle + 'h,
+{
+    Box::pin(async move {
+        if values.columns().is_empty() {
+            return Ok(0);
+        }
+        let mut opened = handle.open().await?;
+        let built = Statement::new(T::TABLE, opened.tx().ctx().org()).update(values, &condition, &[]);
+        let attempt = attempt::<T, H::Role>("update");
+        let query = built.into_query()?;
+        let updated = opened.tx().trusted().execute(query).await.map_err(|error| attempt.error(error))?;
+        opened.finish(true).await?;
+        Ok(updated)
+    })
+}
+
+/// Deletes the rows that meet a condition, and says how many there were.
+pub(super) async fn delete<T: Delete, H: Handle>(handle: H, condition: Condition) -> Result<u64> {
+    let mut opened = handle.open().await?;
+    let query = Statement::new(T::TABLE, opened.tx().ctx().org()).delete(&condition).into_query()?;
+    let attempt = attempt::<T, H::Role>("delete from");
+    let deleted = opened.tx().trusted().execute(query).await.map_err(|error| attempt.error(error))?;
+    opened.finish(true).await?;
+    Ok(deleted)
+}
+
+/// Returns the column that says whose row it is, where there is one, and the context's user for it.
+///
+/// # Errors
+///
+/// [`Error::NoUser`] where the context has none.
+fn owner<T: Select, R: Role>(tx: &TenantTx<R>) -> Result<Option<(&'static str, UserOf<R>)>> {
+    let Some(owner) = T::TABLE.owner else { return Ok(None) };
+    let user = tx.ctx().user().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;
+    Ok(Some((owner, user.clone())))
+}
+
+fn with_owner<T: Select, R: Role>(tx: &TenantTx<R>, mut values: Values) -> Result<Values> {
+    if let Some((column, user)) = owner::<T, R>(tx)? {
+        values.set(column, user);
+    }
+    Ok(values)
+}
+
+fn named<'d>(def: &'d TableDef, name: &str) -> Option<&'d ColumnDef> {
+    def.columns.iter().find(|column| column.name == name)
+}

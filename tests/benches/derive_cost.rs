@@ -1,0 +1,169 @@
+//! What the derive costs: the lines that it writes and the time that rustc takes, beside other derives in the same run.
+//!
+//! `cargo bench -p tenant-tests --bench derive_cost` checks a hundred structs of ten fields as plain structs, with
+//! `sqlx::FromRow`, with `TenantTable`, and as entities of sea-orm where cargo can fetch that. Each is checked some times after
+//! all that it depends on; the least time counts. `DERIVE_COST_OF=plain,tenant` measures no more than these.
+
+use std::{
+    env, fmt, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+const STRUCTS: usize = 100;
+const RUNS: usize = 5;
+
+/// A way to declare a struct, as a crate.
+struct Way {
+    name: &'static str,
+    dependencies: &'static str,
+    head: &'static str,
+    /// One struct, with `{n}` for its number.
+    one: &'static str,
+}
+
+const FIELDS: &str = "
+    pub id: Uuid, pub organization_id: Uuid, pub project_id: Uuid, pub title: String, pub description: Option<String>,
+    pub done: bool, pub due_at: Option<DateTime<Utc>>, pub position: i32, pub weight: f64, pub created_at: DateTime<Utc>,
+";
+
+const WAYS: [Way; 4] = [
+    Way {
+        name: "plain",
+        dependencies: "sqlx.workspace = true",
+        head: "use sqlx::types::{Uuid, chrono::{DateTime, Utc}};",
+        one: "#[derive(Debug)] pub struct Task{n} { {fields} }",
+    },
+    Way {
+        name: "from_row",
+        dependencies: "sqlx.workspace = true",
+        head: "use sqlx::types::{Uuid, chrono::{DateTime, Utc}};",
+        one: "#[derive(Debug, sqlx::FromRow)] pub struct Task{n} { {fields} }",
+    },
+    Way {
+        name: "tenant",
+        dependencies: "sqlx.workspace = true\ntenant-runtime.workspace = true",
+        head: "use sqlx::types::{Uuid, chrono::{DateTime, Utc}};\nuse tenant_runtime::{TenantTable, roles::{Admin, Member, Viewer}};",
+        one: "#[derive(Debug, TenantTable)]
+            #[tenant(org = \"organization_id\", select = \"viewer\", insert = \"member\", update = \"member\", delete = \"admin\")]
+            pub struct Task{n} { {fields} }",
+    },
+    Way {
+        name: "sea_orm",
+        dependencies: "sea-orm = { version = \"1\", default-features = false, features = [\"macros\", \"with-uuid\", \"with-chrono\"] }",
+        head: "",
+        one: "pub mod task{n} {
+                use sea_orm::{entity::prelude::*, prelude::{DateTimeUtc, Uuid}};
+                #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+                #[sea_orm(table_name = \"task{n}\")]
+                pub struct Model {
+                    #[sea_orm(primary_key)]
+                    pub id: Uuid, pub organization_id: Uuid, pub project_id: Uuid, pub title: String,
+                    pub description: Option<String>, pub done: bool, pub due_at: Option<DateTimeUtc>, pub position: i32,
+                    pub weight: f64, pub created_at: DateTimeUtc,
+                }
+                #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+                pub enum Relation {}
+                impl ActiveModelBehavior for ActiveModel {}
+            }",
+    },
+];
+
+/// What a way costs.
+struct Cost {
+    lines: Option<usize>,
+    time: Duration,
+}
+
+fn main() {
+    // `cargo test --benches` runs this as well, and is not to wait for it.
+    if !env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
+    let wanted = env::var("DERIVE_COST_OF").ok();
+    let ways =
+        WAYS.iter().filter(|way| wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|name| name == way.name)));
+    let costs: Vec<_> = ways.map(|way| (way.name, measure(root, way))).collect();
+    let base =
+        costs.iter().find_map(|(name, cost)| cost.as_ref().ok().filter(|_| *name == "from_row")).map(|cost| cost.time);
+    println!("{:<10} {:>14} {:>10} {:>12}", STRUCTS.to_string() + " of", "lines expanded", "check", "× FromRow");
+    for (name, cost) in costs {
+        match cost {
+            Ok(Cost { lines, time }) => {
+                let lines = lines.map_or("?".to_owned(), |lines| lines.to_string());
+                let ratio =
+                    base.map_or("?".to_owned(), |base| format!("{:.2}", time.as_secs_f64() / base.as_secs_f64()));
+                println!("{name:<10} {lines:>14} {:>9.2}s {ratio:>12}", time.as_secs_f64());
+            }
+            Err(error) => println!("{name:<10} {error}"),
+        }
+    }
+}
+
+fn measure(root: &Path, way: &Way) -> Result<Cost, Failed> {
+    let folder = write(root, way);
+    check(&folder)?;
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        // A new time of change makes cargo check the crate again, and nothing but it.
+        let source = folder.join("src/lib.rs");
+        fs::write(&source, fs::read(&source).expect("the source")).expect("written");
+        let start = Instant::now();
+        check(&folder)?;
+        times.push(start.elapsed());
+    }
+    Ok(Cost { lines: expanded(&folder), time: times.into_iter().min().unwrap_or_default() })
+}
+
+/// Writes a crate, in a workspace of its own with the versions of this one.
+fn write(root: &Path, way: &Way) -> PathBuf {
+    let folder = env::temp_dir().join(format!("derive-cost-{}", way.name));
+    fs::create_dir_all(folder.join("src")).expect("a folder");
+    let runtime = root.join("tenant-runtime").display().to_string();
+    let manifest = format!(
+        "[package]\nname = \"derive-cost-{}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{}\n\n[workspace]\n\n\
+         [workspace.dependencies]\ntenant-runtime = {{ path = \"{runtime}\" }}\n\
+         sqlx = {{ version = \"0.9\", default-features = false, features = [\"postgres\", \"runtime-tokio\", \"migrate\", \
+         \"macros\", \"uuid\", \"chrono\", \"json\"] }}\n",
+        way.name, way.dependencies
+    );
+    fs::write(folder.join("Cargo.toml"), manifest).expect("written");
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("copied");
+    let structs = (0..STRUCTS).map(|n| way.one.replace("{n}", &n.to_string()).replace("{fields}", FIELDS));
+    fs::write(folder.join("src/lib.rs"), format!("{}\n{}\n", way.head, structs.collect::<Vec<_>>().join("\n")))
+        .expect("written");
+    folder
+}
+
+fn cargo(folder: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| env::temp_dir().join("derive-cost-target"), PathBuf::from);
+    command.current_dir(folder).env("CARGO_TARGET_DIR", target).env("CARGO_INCREMENTAL", "0");
+    command
+}
+
+fn check(folder: &Path) -> Result<(), Failed> {
+    let output = cargo(folder).args(["check", "--quiet"]).output().map_err(|error| Failed(error.to_string()))?;
+    if output.status.success() { Ok(()) } else { Err(Failed(String::from_utf8_lossy(&output.stderr).into_owned())) }
+}
+
+/// Counts the lines of the crate after expansion, which takes a switch that stable rustc hides.
+fn expanded(folder: &Path) -> Option<usize> {
+    let mut command = cargo(folder);
+    command.args(["rustc", "--quiet", "--profile", "check", "--", "-Zunpretty=expanded"]).env("RUSTC_BOOTSTRAP", "1");
+    let output = command.stderr(Stdio::null()).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).lines().count())
+}
+
+/// Why there is no figure.
+struct Failed(String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.0.lines().find(|line| line.contains("error")).or(self.0.lines().next());
+        write!(f, "not measured: {}", first.unwrap_or("cargo said nothing"))
+    }
+}
