@@ -53,7 +53,24 @@ BEGIN
 END
 $roles$;
 
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owners.
+-- Who applies this acts as the owners.
+DO $owners$
+DECLARE
+    wanted record;
+    has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
+BEGIN
+    FOR wanted IN SELECT name FROM (VALUES ('app_owner'), ('app_definer')) AS owner (name) LOOP
+        IF NOT (pg_has_role(wanted.name, 'USAGE')
+            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+        THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+        END IF;
+    END LOOP;
+END
+$owners$;
+
+-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE.
 DO $members$
 DECLARE
     wanted record;
@@ -71,14 +88,6 @@ BEGIN
     LOOP
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
             || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
-    END LOOP;
-    FOR wanted IN SELECT name FROM (VALUES ('app_owner'), ('app_definer')) AS owner (name) LOOP
-        IF NOT (pg_has_role(wanted.name, 'USAGE')
-            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
-        THEN
-            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
-                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
-        END IF;
     END LOOP;
 END
 $members$;
@@ -122,10 +131,30 @@ CREATE SCHEMA app_auth AUTHORIZATION app_definer;
 
 SET LOCAL ROLE app_definer;
 
+-- Defaults ----------------------------------------------------------------------------------------
+-- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA app_auth TO app_viewer, app_visitor, app_owner;
+
+RESET ROLE;
+
+-- Schema app --------------------------------------------------------------------------------------
+CREATE SCHEMA app AUTHORIZATION app_owner;
+
+SET LOCAL ROLE app_owner;
+
+-- Defaults ----------------------------------------------------------------------------------------
+-- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA app TO app_viewer, app_definer;
+
+SET LOCAL ROLE app_definer;
+
 -- Functions in app_auth ---------------------------------------------------------------------------
 -- They look across what their callers may see, so nobody may call one who is not named.
-ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
-GRANT USAGE ON SCHEMA app_auth TO app_viewer, app_visitor, app_owner;
 
 CREATE FUNCTION app_auth.acting_tenant() RETURNS uuid
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -319,19 +348,7 @@ $function$;
 COMMENT ON FUNCTION app_auth.sign_up(text, text, text) IS 'Adds a user, who is a member of no tenant yet.';
 GRANT EXECUTE ON FUNCTION app_auth.sign_up(text, text, text) TO app_visitor;
 
-RESET ROLE;
-
--- Schema app --------------------------------------------------------------------------------------
-CREATE SCHEMA app AUTHORIZATION app_owner;
-
 SET LOCAL ROLE app_owner;
-
--- Defaults ----------------------------------------------------------------------------------------
--- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
-ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
-ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
-
-GRANT USAGE ON SCHEMA app TO app_viewer, app_definer;
 
 -- Table app.organizations -------------------------------------------------------------------------
 CREATE TABLE app.organizations (

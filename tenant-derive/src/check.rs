@@ -67,7 +67,13 @@ fn reference(diag: &Diag, field: &Field<'_>) {
 /// An SQL text says something.
 fn texts(diag: &Diag, field: &Field<'_>) {
     let attrs = &field.attrs;
-    for (key, text) in [("default", &attrs.default), ("sql_type", &attrs.sql_type), ("check", &attrs.check)] {
+    for (key, text) in [
+        ("default", &attrs.default),
+        ("sql_type", &attrs.sql_type),
+        ("check", &attrs.check),
+        ("backfill", &attrs.backfill),
+        ("renamed_from", &attrs.renamed_from),
+    ] {
         if let Some(text) = text.as_ref().filter(|text| text.value().trim().is_empty()) {
             diag.error(text, format_args!("`{key}` is empty"), format_args!("write SQL here, or drop `{key}`"));
         }

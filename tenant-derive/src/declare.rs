@@ -98,6 +98,9 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
         });
         set.push(quote!(rules: &[#(#rules),*]));
     }
+    if let Some(old) = &attrs.renamed_from {
+        set.push(quote!(renamed_from: ::core::option::Option::Some(#old)));
+    }
     if let Some(partitions) = &attrs.partitions {
         let partitions = LitInt::new(partitions.base10_digits(), partitions.span());
         set.push(quote!(partitions: ::core::option::Option::Some(#partitions)));
@@ -181,7 +184,12 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
         let reference = quote_spanned!(path.span()=> __rt::reference::<#ty, #path>(__rt::OnDelete::#action));
         set.push(quote!(references: ::core::option::Option::Some(#reference)));
     }
-    for (key, text) in [("default", &attrs.default), ("check", &attrs.check)] {
+    for (key, text) in [
+        ("renamed_from", &attrs.renamed_from),
+        ("default", &attrs.default),
+        ("backfill", &attrs.backfill),
+        ("check", &attrs.check),
+    ] {
         if let Some(text) = text {
             let key = format_ident!("{key}");
             set.push(quote!(#key: ::core::option::Option::Some(#text)));

@@ -83,6 +83,7 @@ mod view;
 /// | `partition_by_hash = 16` | The table is hashed by the tenant column into so many partitions. |
 /// | `table = "projects"` | The table's name. Else the struct's name in `snake_case` and in the plural, by simple rules: *y* after a consonant becomes *ies*; *s*, *x*, *z*, *ch* and *sh* take *es*; all else takes *s*. |
 /// | `schema = "app"` | The schema. Else that of the tenancy. |
+/// | `renamed_from = "works"` | What the table was called before, with its schema where that was another: the next migration renames it. May stay. |
 /// | `unique(a, b)`, `index(a, b)` | Fields that are unique, or indexed, together. May be repeated. |
 /// | `tenancy = Path` | The tenancy of a table that no role reads. Else that of the `select` role, or the shipped one. |
 /// | `crate = path` | Where `tenant_runtime` is found, if not at `::tenant_runtime`. |
@@ -94,6 +95,8 @@ mod view;
 /// | `id` | The key. Else the field named `id`. The tenant column and one other field may both be marked. |
 /// | `supplied` | The app gives the key. Else the database makes it, unless it `references` or the tenant column is part of it. |
 /// | `column = "name"` | The column's name. Else the field's. |
+/// | `renamed_from = "title"` | What the column was called before: the next migration renames it. May stay. |
+/// | `backfill = "lower(name)"` | What fills the column in the rows that are there when it is new, or takes NULL no more: an SQL expression on their other columns. May stay. |
 /// | `default = "now()"` | An SQL expression. In `NewProject` the field is an `Option`, and `None` takes the default. |
 /// | `references = Project` | The field holds the key of this table's row. |
 /// | `on_delete = "cascade"` | What happens when that row is deleted: `refuse` (which is the default), `cascade` or `set_null`. |

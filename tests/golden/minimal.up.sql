@@ -51,7 +51,24 @@ BEGIN
 END
 $roles$;
 
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owners.
+-- Who applies this acts as the owners.
+DO $owners$
+DECLARE
+    wanted record;
+    has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
+BEGIN
+    FOR wanted IN SELECT name FROM (VALUES ('app_owner')) AS owner (name) LOOP
+        IF NOT (pg_has_role(wanted.name, 'USAGE')
+            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+        THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+        END IF;
+    END LOOP;
+END
+$owners$;
+
+-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE.
 DO $members$
 DECLARE
     wanted record;
@@ -68,14 +85,6 @@ BEGIN
     LOOP
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
             || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
-    END LOOP;
-    FOR wanted IN SELECT name FROM (VALUES ('app_owner')) AS owner (name) LOOP
-        IF NOT (pg_has_role(wanted.name, 'USAGE')
-            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
-        THEN
-            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
-                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
-        END IF;
     END LOOP;
 END
 $members$;
@@ -125,6 +134,8 @@ ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA app TO app_viewer;
+
+SET LOCAL ROLE app_owner;
 
 -- Table app.notes ---------------------------------------------------------------------------------
 CREATE TABLE app.notes (

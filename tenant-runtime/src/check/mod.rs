@@ -10,8 +10,10 @@ mod key;
 mod member_functions;
 mod membership;
 mod reference;
+pub(crate) mod renamed;
 mod rows;
 mod tenancy;
+mod transition;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +25,7 @@ use crate::{
     model::{
         def::{ColumnDef, ScopeDef, TableDef, TableName},
         schema::{Function, QualifiedName, Schema, Scope, Table},
+        transition::Transition,
     },
     registry::Models,
 };
@@ -32,6 +35,8 @@ use crate::{
 pub struct Checked {
     /// The schema.
     pub schema: Schema,
+    /// How to get there from what was before.
+    pub transition: Transition,
     /// What does not stop generation.
     pub warnings: Findings,
 }
@@ -62,6 +67,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     key::add_targets_of_composite_keys(&mut tables);
     key::add_indexes(&mut tables);
     key::check_names(&tables, &mut findings);
+    let transition = transition::transition(&known, &mut findings);
     if findings.has_errors() {
         return Err(findings);
     }
@@ -76,7 +82,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         functions,
         tables,
     };
-    Ok(Checked { schema, warnings: findings })
+    Ok(Checked { schema, transition, warnings: findings })
 }
 
 /// Makes the functions of the membership table, with the roles that they take.

@@ -1,6 +1,6 @@
 //! The commands that look at models and folder: write, `--check`, `show`, `rebase` and `record`.
 
-use std::io::Write;
+use std::{collections::BTreeSet, io::Write};
 
 use super::{Failure, confirm, report};
 use crate::{
@@ -13,12 +13,20 @@ use crate::{
 };
 
 /// Writes the next migrations.
-pub(super) fn write(models: &Models, folder: &Folder, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn write(
+    models: &Models,
+    folder: &Folder,
+    drops: &BTreeSet<String>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let generated = generate(models, folder)?;
     report::warnings(&generated.checked.warnings);
-    match generated.write(folder)? {
+    match generated.write(folder, drops)? {
         None => report::nothing_to_do(folder, &generated.checked.schema, out)?,
-        Some(written) => report::written(&written, &generated, out)?,
+        Some(written) => {
+            report::changes(&generated, out)?;
+            report::written(&written, &generated, out)?;
+        }
     }
     Ok(())
 }
@@ -58,13 +66,15 @@ pub(super) fn check(models: &Models, folder: &Folder, out: &mut impl Write) -> R
 pub(super) fn rebase(
     models: &Models,
     folder: &Folder,
-    own: &[String],
-    yes: bool,
+    (own, yes): (&[String], bool),
+    drops: &BTreeSet<String>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let rebase = plan_rebase(models, folder, own).map_err(|error| match error {
+    let rebase = plan_rebase(models, folder, own, drops).map_err(|error| match error {
         // The findings say `error:` themselves, one by one.
-        RebaseError::Generate(error @ GenerateError::Models(_)) => Failure::Generate(error),
+        RebaseError::Generate(error @ (GenerateError::Models(_) | GenerateError::Refused(_))) => {
+            Failure::Generate(error)
+        }
         error => Failure::Message(super::apply::chain(&error)),
     })?;
     report::warnings(&rebase.checked.warnings);

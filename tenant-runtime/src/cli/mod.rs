@@ -39,6 +39,9 @@ struct Arguments {
     /// Write nothing; exit with 1 and say what is missing where the folder is not what the models say
     #[arg(long)]
     check: bool,
+    /// Name what the next migration may lose: a table (`app.projects`) or a column (`app.projects.title`); may be repeated
+    #[arg(long, value_name = "NAME", global = true)]
+    drop: Vec<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -156,11 +159,14 @@ pub fn main(models: Models) -> ExitCode {
     }
     let folder = Folder::new(arguments.dir.unwrap_or_else(|| default_folder(&models)));
     let mut out = io::stdout().lock();
+    let drops = arguments.drop.into_iter().collect();
     let result = match arguments.command {
         None if arguments.check => generate::check(&models, &folder, &mut out),
-        None => generate::write(&models, &folder, &mut out),
+        None => generate::write(&models, &folder, &drops, &mut out),
         Some(Command::Show) => generate::show(&models, &folder, &mut out),
-        Some(Command::Rebase { migrations, yes }) => generate::rebase(&models, &folder, &migrations, yes, &mut out),
+        Some(Command::Rebase { migrations, yes }) => {
+            generate::rebase(&models, &folder, (&migrations, yes), &drops, &mut out)
+        }
         Some(Command::Record { files }) => generate::record(&folder, &files, &mut out),
         Some(Command::Apply { database_url, to, dry_run }) => {
             let url = database_url.as_deref();
@@ -236,7 +242,7 @@ impl From<GenerateError> for Failure {
     fn from(error: GenerateError) -> Self {
         match error {
             // The findings say `error:` themselves, one by one.
-            GenerateError::Models(_) => Self::Generate(error),
+            GenerateError::Models(_) | GenerateError::Refused(_) => Self::Generate(error),
             error => Self::Message(error.to_string()),
         }
     }

@@ -17,6 +17,25 @@ use crate::{
     model::schema::{Command, RoleKind, Schema, Scope, Table},
 };
 
+/// Says what changes, and what there is to be said about it; nothing about a first migration, which is all new.
+pub(super) fn changes(generated: &Generated, out: &mut impl Write) -> io::Result<()> {
+    if generated.plan.is_first() {
+        return Ok(());
+    }
+    writeln!(out, "what changes:")?;
+    for change in generated.plan.changes() {
+        writeln!(out, "  {change}")?;
+    }
+    let notes = generated.notes();
+    if !notes.is_empty() {
+        writeln!(out, "\nto be thought of:")?;
+    }
+    for note in notes {
+        writeln!(out, "  {note}")?;
+    }
+    writeln!(out)
+}
+
 /// Says what was written, after who may do what.
 pub(super) fn written(written: &Written, generated: &Generated, out: &mut impl Write) -> io::Result<()> {
     matrix(&generated.checked.schema, out)?;
@@ -43,7 +62,7 @@ pub(super) fn files(written: &Written, out: &mut impl Write) -> io::Result<()> {
 
 /// Says what the models say and the folder does not: in words, and as the SQL that would be written.
 pub(super) fn missing(generated: &Generated, out: &mut impl Write) -> io::Result<()> {
-    for change in &generated.changes {
+    for change in generated.plan.changes() {
         writeln!(out, "- {change}")?;
     }
     for name in &generated.by_hand {

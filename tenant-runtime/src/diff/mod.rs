@@ -1,128 +1,236 @@
 //! The diff: what changes from one schema to another, each change with what was before and what is after.
 
+mod item;
+mod items;
+mod rename;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+pub use self::item::{Item, KeyKind, Membership};
+pub(crate) use self::items::{memberships, of_roles, parts};
+use self::rename::Renamed;
 use crate::{
     ident::Ident,
-    model::schema::{Function, QualifiedName, Role, Schema, Table},
+    model::{
+        schema::{Column, ColumnDefault, Grant, QualifiedName, RoleKind, Schema, Table},
+        transition::Transition,
+    },
 };
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change<'s> {
-    /// A role is new.
-    AddRole(&'s Role),
-    /// A role is no longer declared.
-    DropRole(&'s Role),
-    /// A role is another than it was.
-    ChangeRole {
+pub enum Change {
+    /// Something is new.
+    Add(Item),
+    /// Something is no longer declared.
+    Drop(Item),
+    /// Something is another than it was, under the same name.
+    Alter {
         /// As it was.
-        before: &'s Role,
+        before: Item,
         /// As it shall be.
-        after: &'s Role,
+        after: Item,
     },
-    /// A schema is new.
-    AddSchema(&'s Ident),
-    /// A schema holds no table any more.
-    DropSchema(&'s Ident),
-    /// A function is new.
-    AddFunction {
-        /// Its name.
-        name: &'s QualifiedName,
-        /// The function.
-        function: &'s Function,
-    },
-    /// A function is no longer needed.
-    DropFunction {
-        /// Its name.
-        name: &'s QualifiedName,
-        /// As it was.
-        function: &'s Function,
-    },
-    /// A function is another than it was.
-    ChangeFunction {
-        /// Its name.
-        name: &'s QualifiedName,
-        /// As it was.
-        before: &'s Function,
-        /// As it shall be.
-        after: &'s Function,
-    },
-    /// A table is new.
-    AddTable {
-        /// Its name.
-        name: &'s QualifiedName,
-        /// The table.
-        table: &'s Table,
-    },
-    /// A table is no longer declared.
-    DropTable {
-        /// Its name.
-        name: &'s QualifiedName,
-        /// As it was.
-        table: &'s Table,
-    },
-    /// A table is another than it was.
-    ChangeTable {
-        /// Its name.
-        name: &'s QualifiedName,
-        /// As it was.
-        before: &'s Table,
-        /// As it shall be.
-        after: &'s Table,
+    /// Something has another name than it had, and is the same.
+    Rename {
+        /// As it was called.
+        before: Item,
+        /// As it shall be called.
+        after: Item,
     },
 }
 
-impl std::fmt::Display for Change<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::AddRole(role) => write!(f, "role `{}` is new", role.name),
-            Self::DropRole(role) => write!(f, "role `{}` is gone", role.name),
-            Self::ChangeRole { after, .. } => write!(f, "role `{}` has changed", after.name),
-            Self::AddSchema(schema) => write!(f, "schema `{schema}` is new"),
-            Self::DropSchema(schema) => write!(f, "schema `{schema}` is gone"),
-            Self::AddFunction { name, .. } => write!(f, "function `{name}` is new"),
-            Self::DropFunction { name, .. } => write!(f, "function `{name}` is gone"),
-            Self::ChangeFunction { name, .. } => write!(f, "function `{name}` has changed"),
-            Self::AddTable { name, .. } => write!(f, "table `{name}` is new"),
-            Self::DropTable { name, .. } => write!(f, "table `{name}` is gone"),
-            Self::ChangeTable { name, .. } => write!(f, "table `{name}` has changed"),
-        }
-    }
+/// What changes, with the schema that was under the names of now.
+#[derive(Debug, Clone)]
+pub struct Diff {
+    /// What was, as it is called now.
+    pub renamed: Schema,
+    /// The changes. A new table and one that is gone are one change each, with all that belongs to them.
+    pub changes: Vec<Change>,
+    /// The policies whose queries name what is renamed, as they were and as they are. PostgreSQL keeps the old name in some.
+    pub restated: Vec<(Item, Item)>,
+    /// The policies in which a name may mean what was renamed, or something else.
+    pub unclear: Vec<Item>,
 }
 
-/// Compares two schemas; no change where they are equal.
+/// Compares two schemas; no change where they are equal but for the order of columns, which PostgreSQL does not alter.
 #[must_use]
-pub fn diff<'s>(before: &'s Schema, after: &'s Schema) -> Vec<Change<'s>> {
+pub fn diff(before: &Schema, after: &Schema, transition: &Transition) -> Diff {
+    let Renamed { schema: renamed, mut changes, restated, unclear } = rename::rename(before, after, transition);
+    let handed_over = renamed.external_roles != after.external_roles && !renamed.roles.is_empty();
+    // Roles that the migrations made stay when something else takes them over.
+    let is_of_roles = |item: &Item| matches!(item, Item::Role { .. } | Item::Membership(_) | Item::Timeouts { .. });
+    let items = |schema| items::items(schema).into_iter().filter(|item| !(handed_over && is_of_roles(item))).collect();
+    changes.extend(compare(items(&renamed), items(after)));
+    let mut all = Vec::new();
+    for change in changes {
+        match change {
+            Change::Alter { before: Item::Table { table: old, .. }, after: Item::Table { name, table } } => {
+                all.extend(with_renamed_constraints(compare(parts(&name, &old), parts(&name, &table))));
+                all.extend(grants(&name, &old, &table));
+            }
+            Change::Alter {
+                before: Item::Function { function: old, .. },
+                after: Item::Function { name, owner, function },
+            } => {
+                let same = |f: &crate::model::schema::Function| (f.arguments.clone(), f.returns.clone());
+                let callers = |function| items::callers(&name, &owner, function);
+                let (mut before, mut after) = (old.clone(), function.clone());
+                let item = |function| Item::Function { name: name.clone(), owner: owner.clone(), function };
+                if same(&old) == same(&function) {
+                    all.extend(compare(callers(&old), callers(&function)));
+                    // Who may call it changes by itself.
+                    before.execute = function.execute.clone();
+                    if before != after {
+                        before.execute.clear();
+                        after.execute.clear();
+                        all.push(Change::Alter { before: item(before), after: item(after) });
+                    }
+                } else {
+                    all.extend([Change::Drop(item(before)), Change::Add(item(after))]);
+                }
+            }
+            other => all.push(other),
+        }
+    }
+    Diff { renamed, changes: all, restated, unclear }
+}
+
+/// Compares two lists of things: what is new and what has changed in the order of the second, and then what is gone.
+fn compare(before: Vec<Item>, after: Vec<Item>) -> Vec<Change> {
+    let mut old: BTreeMap<_, _> = before.iter().map(|item| (item.identity(), item)).collect();
     let mut changes = Vec::new();
-    for role in &after.roles {
-        match before.roles.iter().find(|old| old.name == role.name) {
-            None => changes.push(Change::AddRole(role)),
-            Some(old) if old != role => changes.push(Change::ChangeRole { before: old, after: role }),
-            Some(_) => {}
+    for item in after {
+        match old.remove(&item.identity()) {
+            None => changes.push(Change::Add(item)),
+            Some(before) if *before == item => {}
+            Some(before) if can_alter(before, &item) => {
+                changes.push(Change::Alter { before: before.clone(), after: item })
+            }
+            Some(before) => changes.extend([Change::Drop(before.clone()), Change::Add(item)]),
         }
     }
-    let gone = before.roles.iter().filter(|old| !after.roles.iter().any(|role| role.name == old.name));
-    changes.extend(gone.map(Change::DropRole));
-    changes.extend(after.schemas.iter().filter(|schema| !before.schemas.contains(schema)).map(Change::AddSchema));
-    for (name, function) in &after.functions {
-        match before.functions.get(name) {
-            None => changes.push(Change::AddFunction { name, function }),
-            Some(old) if old != function => changes.push(Change::ChangeFunction { name, before: old, after: function }),
-            Some(_) => {}
-        }
-    }
-    for (name, table) in &after.tables {
-        match before.tables.get(name) {
-            None => changes.push(Change::AddTable { name, table }),
-            Some(old) if old != table => changes.push(Change::ChangeTable { name, before: old, after: table }),
-            Some(_) => {}
-        }
-    }
-    for (name, table) in before.tables.iter().filter(|(name, _)| !after.tables.contains_key(name)) {
-        changes.push(Change::DropTable { name, table });
-    }
-    for (name, function) in before.functions.iter().filter(|(name, _)| !after.functions.contains_key(name)) {
-        changes.push(Change::DropFunction { name, function });
-    }
-    changes.extend(before.schemas.iter().filter(|schema| !after.schemas.contains(schema)).map(Change::DropSchema));
+    // The later ones rest on the earlier.
+    let gone = before.iter().rev().filter(|item| old.contains_key(&item.identity()));
+    changes.extend(gone.cloned().map(Change::Drop));
     changes
+}
+
+/// Says whether PostgreSQL can make the one of the other, or whether it has to be dropped and made again.
+fn can_alter(before: &Item, after: &Item) -> bool {
+    match (before, after) {
+        (Item::Role { role: before, .. }, Item::Role { role: after, .. }) => {
+            let logs_in = |kind: &RoleKind| matches!(kind, RoleKind::Login { .. });
+            before.kind == after.kind || logs_in(&before.kind) && logs_in(&after.kind)
+        }
+        (Item::Policy { policy: before, .. }, Item::Policy { policy: after, .. }) => {
+            (before.command, before.restrictive) == (after.command, after.restrictive)
+        }
+        // They are looked at, not altered.
+        (Item::RequiredRoles { .. }, _) => false,
+        (Item::Key { .. } | Item::Check { .. } | Item::ForeignKey { .. } | Item::Trigger { .. }, _) => false,
+        _ => true,
+    }
+}
+
+/// Takes a constraint that is gone and one that is new for one, where they differ in the name alone.
+fn with_renamed_constraints(mut changes: Vec<Change>) -> Vec<Change> {
+    let gone: Vec<Item> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Drop(item) if item.constraint().is_some() => Some(item.clone()),
+            _ => None,
+        })
+        .collect();
+    let old_names: BTreeSet<Ident> = gone.iter().filter_map(Item::constraint).cloned().collect();
+    for before in gone {
+        let new = changes.iter().position(|change| match change {
+            Change::Add(after) => {
+                before.is_but_renamed(after) && after.constraint().is_some_and(|name| !old_names.contains(name))
+            }
+            _ => false,
+        });
+        if let Some(at) = new
+            && let Change::Add(after) = changes[at].clone()
+        {
+            changes[at] = Change::Rename { before: before.clone(), after };
+            changes.retain(|change| *change != Change::Drop(before.clone()));
+        }
+    }
+    changes
+}
+
+/// Compares who may do what on a table, column by column.
+fn grants(name: &QualifiedName, before: &Table, after: &Table) -> Vec<Change> {
+    let item = |grant| Item::Grant { table: name.clone(), grant };
+    let missing = |from: &[Grant], grant: &Grant| {
+        let same = |other: &&Grant| (other.command, &other.role) == (grant.command, &grant.role);
+        let has: Vec<_> = from.iter().filter(same).collect();
+        let columns = grant.columns.iter().filter(|column| !has.iter().any(|other| other.columns.contains(column)));
+        let columns: Vec<_> = columns.cloned().collect();
+        // DELETE has no columns.
+        (!columns.is_empty() || has.is_empty()).then(|| item(Grant { columns, ..grant.clone() }))
+    };
+    let gone = before.grants.iter().filter_map(|grant| missing(&after.grants, grant)).map(Change::Drop);
+    let new = after.grants.iter().filter_map(|grant| missing(&before.grants, grant)).map(Change::Add);
+    gone.chain(new).collect()
+}
+
+impl fmt::Display for Change {
+    /// Says in a few words what changes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Add(item) => write!(f, "{item} is new"),
+            Self::Drop(item) => write!(f, "{item} is gone"),
+            Self::Rename { before: Item::Table { name: before, .. }, after: Item::Table { name, .. } } => {
+                write!(f, "table `{before}` is called `{name}`")
+            }
+            Self::Rename { before, after } => {
+                let name = match after {
+                    Item::Column { column, .. } => Some(&column.name),
+                    other => other.constraint(),
+                };
+                write!(f, "{before} is called `{}`", name.map_or_else(String::new, ToString::to_string))
+            }
+            Self::Alter { before: Item::Column { column: before, .. }, after: after @ Item::Column { column, .. } } => {
+                write!(f, "{after}: {}", column_change(before, column))
+            }
+            Self::Alter {
+                before: Item::Partitions { count: before, .. },
+                after: Item::Partitions { table, count },
+            } => {
+                let words = |count: &Option<u16>| {
+                    count.map_or_else(|| "in one piece".to_owned(), |count| format!("in {count} partitions"))
+                };
+                write!(f, "table `{table}` is {} and was {}", words(count), words(before))
+            }
+            Self::Alter { after, .. } => write!(f, "{after} has changed"),
+        }
+    }
+}
+
+/// Says what changes in a column.
+fn column_change(before: &Column, after: &Column) -> String {
+    let default = |column: &Column| match &column.default {
+        None => "none".to_owned(),
+        Some(ColumnDefault::Identity) => "a number counted up".to_owned(),
+        Some(ColumnDefault::Expression(text)) => format!("`{text}`"),
+    };
+    let mut changes = Vec::new();
+    if before.ty != after.ty {
+        changes.push(format!("type `{}` instead of `{}`", after.ty, before.ty));
+    }
+    if before.nullable != after.nullable {
+        changes.push(if after.nullable { "may be NULL" } else { "may not be NULL any more" }.to_owned());
+    }
+    if before.default != after.default {
+        changes.push(format!("default {} instead of {}", default(after), default(before)));
+    }
+    if before.comment != after.comment {
+        changes.push("another comment".to_owned());
+    }
+    changes.join(", ")
 }

@@ -1,11 +1,11 @@
 //! Generating: from the models and the folder to the next migrations, or to nothing to do.
 
+use std::collections::BTreeSet;
+
 use super::folder::{Folder, FolderError, Written};
 use crate::{
     check::{Checked, Findings, check},
-    diff::diff,
-    model::schema::Schema,
-    plan::{Unplanned, plan},
+    plan::{Note, Plan, Refusals, Unconfirmed, plan},
     registry::Models,
     sql::{self, Migration},
 };
@@ -15,8 +15,8 @@ use crate::{
 pub struct Generated {
     /// The schema that the models mean, and what is doubtful in it.
     pub checked: Checked,
-    /// What changes, in words.
-    pub changes: Vec<String>,
+    /// The way to it from what the folder amounts to.
+    pub plan: Plan,
     /// The next migrations, in the order in which they are to run; none where the folder says what the models say.
     pub migrations: Vec<Migration>,
     /// The files of the next migrations with their texts, in the order in which they are written.
@@ -29,20 +29,16 @@ pub struct Generated {
 ///
 /// # Errors
 ///
-/// When the models have errors, the folder cannot be read or is not in order, or there is no plan for what has changed.
+/// When the models have errors, the folder cannot be read or is not in order, or there is no way to what the models mean that
+/// keeps the rows.
 pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateError> {
     let checked = check(models)?;
     let contents = folder.contents()?;
-    let (changes, migrations) = migrations(&contents.snapshot.schema, &checked.schema)?;
+    let plan = plan(&contents.snapshot.schema, &checked.schema, &checked.transition)?;
+    let migrations = sql::migrations(&plan);
     let files = contents.named(&migrations);
     folder.check_unknown(&contents, &files)?;
-    Ok(Generated { checked, changes, migrations, files, by_hand: contents.by_hand })
-}
-
-/// Plans the way from one schema to another; returns what changes in words, and the migrations.
-pub(super) fn migrations(before: &Schema, after: &Schema) -> Result<(Vec<String>, Vec<Migration>), GenerateError> {
-    let changes = diff(before, after).iter().map(ToString::to_string).collect();
-    Ok((changes, sql::migrations(&plan(before, after)?)))
+    Ok(Generated { checked, plan, migrations, files, by_hand: contents.by_hand })
 }
 
 impl Generated {
@@ -52,16 +48,24 @@ impl Generated {
         self.migrations.is_empty() && self.by_hand.is_empty()
     }
 
-    /// Writes the migrations and the snapshot, if there is anything to write.
+    /// Writes the migrations and the snapshot, if there is anything to write. What is lost by them is named in `drops`, such
+    /// as `app.projects` or `app.projects.title`.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be written.
-    pub fn write(&self, folder: &Folder) -> Result<Option<Written>, FolderError> {
+    /// When something would be lost that is not named, or the folder cannot be written.
+    pub fn write(&self, folder: &Folder, drops: &BTreeSet<String>) -> Result<Option<Written>, GenerateError> {
+        self.plan.confirm(drops)?;
         if self.is_nothing() {
             return Ok(None);
         }
-        folder.write(&self.migrations, &self.checked.schema).map(Some)
+        Ok(Some(folder.write(&self.migrations, &self.checked.schema)?))
+    }
+
+    /// Returns what there is to be said about the steps before they run.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Note> {
+        self.plan.steps().iter().filter_map(|step| self.plan.note(&step.action)).collect()
     }
 }
 
@@ -75,11 +79,10 @@ pub enum GenerateError {
     /// The folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// There is no plan for what has changed.
-    #[error(
-        "the models have changed in a way that this version cannot write a migration for yet:\n{}\n  help: if no migration \
-         has run anywhere, delete the generated files and start over; else write this one by hand",
-        .0.changes.iter().map(|change| format!("  - {change}")).collect::<Vec<_>>().join("\n")
-    )]
-    Unplanned(#[from] Unplanned),
+    /// There is no way to what the models mean, or it takes a decision.
+    #[error(transparent)]
+    Refused(#[from] Refusals),
+    /// Something would be lost that was not named.
+    #[error(transparent)]
+    Unconfirmed(#[from] Unconfirmed),
 }

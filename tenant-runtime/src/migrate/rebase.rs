@@ -5,6 +5,7 @@
 //! generated again from the models; those written by hand get the numbers that follow.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -13,10 +14,11 @@ use std::{
 use super::{
     files::{self, Names},
     folder::{Folder, FolderError, SNAPSHOT, Written, named},
-    generate::{GenerateError, migrations},
+    generate::GenerateError,
 };
 use crate::{
     check::{Checked, check},
+    plan::plan,
     registry::Models,
     snapshot::{self, Snapshot, SnapshotError},
     sql::{self, Migration},
@@ -42,12 +44,18 @@ pub struct Rebase {
 
 /// Finds out what is to be done so that this branch's migrations follow on the other branch's.
 ///
-/// `own` names migrations that are this branch's, where that cannot be told from the state of the merge.
+/// `own` names migrations that are this branch's, where that cannot be told from the state of the merge; `drops` names what the
+/// new ones may lose.
 ///
 /// # Errors
 ///
 /// When the models have errors, the other branch's snapshot or files cannot be found, or there is no plan.
-pub fn rebase(models: &Models, folder: &Folder, own: &[String]) -> Result<Rebase, RebaseError> {
+pub fn rebase(
+    models: &Models,
+    folder: &Folder,
+    own: &[String],
+    drops: &BTreeSet<String>,
+) -> Result<Rebase, RebaseError> {
     let checked = check(models).map_err(GenerateError::from)?;
     let kept = kept(folder, own)?;
     let newest = kept.snapshot.files.keys().max_by_key(|name| files::number(name));
@@ -68,8 +76,10 @@ pub fn rebase(models: &Models, folder: &Folder, own: &[String]) -> Result<Rebase
     // by it, so all that is generated takes the place of the first.
     let place = own.iter().position(|own| own.generated).unwrap_or(own.len());
     own[..place].iter().for_each(|own| row.push_by_hand(own));
-    let (_, generated) = migrations(&kept.snapshot.schema, &checked.schema)?;
-    let generated: Vec<String> = generated.iter().map(|migration| row.push(migration)).collect();
+    let plan = plan(&kept.snapshot.schema, &checked.schema, &checked.transition).map_err(GenerateError::from)?;
+    // The other branch's models may not be here yet: what they declare must not be dropped as if it were not.
+    plan.confirm(drops).map_err(GenerateError::from)?;
+    let generated: Vec<String> = sql::migrations(&plan).iter().map(|migration| row.push(migration)).collect();
     own[place..].iter().filter(|own| !own.generated).for_each(|own| row.push_by_hand(own));
 
     let Row { files, renumbered, .. } = row;

@@ -127,6 +127,8 @@ pub struct TableDef {
     pub sign_up: bool,
     /// Conditions besides the tenant's, as attributes say them.
     pub rules: &'static [RuleDef],
+    /// What the table was called before, with its schema where that was another.
+    pub renamed_from: Option<&'static str>,
     /// Into how many partitions the table is hashed by its tenant column; one table where absent.
     pub partitions: Option<u16>,
     /// The role that may read rows, by its name in the tenancy; nobody where absent.
@@ -167,6 +169,7 @@ impl TableDef {
             founder: None,
             sign_up: false,
             rules: &[],
+            renamed_from: None,
             partitions: None,
             select: None,
             insert: None,
@@ -242,6 +245,10 @@ pub struct ColumnDef {
     ///
     /// It never gives that of a key which the database makes, and that of the tenant column comes from the context.
     pub supplied: bool,
+    /// What the column was called before.
+    pub renamed_from: Option<&'static str>,
+    /// What fills the column in rows that are there when it stops taking NULL, an SQL expression as the attribute says it.
+    pub backfill: Option<&'static str>,
     /// The default, an SQL expression as the attribute says it.
     pub default: Option<&'static str>,
     /// The row of another table that the column names.
@@ -272,6 +279,8 @@ impl ColumnDef {
             nullable,
             id: false,
             supplied: true,
+            renamed_from: None,
+            backfill: None,
             default: None,
             references: None,
             unique: false,

@@ -3,3 +3,5 @@
 pub mod def;
 #[cfg(feature = "generate")]
 pub mod schema;
+#[cfg(feature = "generate")]
+pub mod transition;

@@ -2,9 +2,10 @@
 
 use super::{
     heading,
-    role::{options, pairs, rows_aligned, timeout_settings},
+    role::{options, rows_aligned, timeout_settings},
 };
 use crate::{
+    diff::{Membership, memberships},
     ident::literal,
     model::schema::{Role, RoleKind},
 };
@@ -18,7 +19,7 @@ pub(super) fn require(roles: &[Role]) -> String {
         };
         [literal(role.name.as_str()), login.to_string(), inherit.to_string(), connections.to_string()]
     });
-    let memberships = pairs(roles).into_iter().map(|(role, member, inherits)| {
+    let memberships = memberships(roles).into_iter().map(|Membership { role, member, inherits }| {
         [literal(role.as_str()), literal(member.as_str()), inherits.to_string(), literal(options(inherits))]
     });
     let settings = roles.iter().filter_map(|role| match role.kind {

@@ -1,32 +1,26 @@
-//! The SQL of functions that run as the definer: their schema, the functions, and who may call them.
+//! The SQL of functions that run as the definer, and of who may call them.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
-use super::{heading, role};
 use crate::{
     ident::{Ident, literal},
     model::schema::{Expression, Function, QualifiedName, Returns},
-    plan::Plan,
 };
 
-/// Makes the functions of a schema.
+/// Makes a function, which nobody may call who is not named.
 ///
-/// Each pins its search_path and qualifies every name, or whoever calls it could put a table of the same name before the one
+/// It pins its search_path and qualifies every name, or whoever calls it could put a table of the same name before the one
 /// that is meant.
-pub(super) fn create(plan: &Plan<'_>, schema: &Ident, functions: &BTreeMap<QualifiedName, Function>) -> String {
-    let mut out = heading(&format!("Functions in {schema}"));
-    out.push_str("-- They look across what their callers may see, so nobody may call one who is not named.\n");
-    out.push_str("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;\n");
-    let users = role::lowest_tiers(plan).chain(plan.after.visitor()).chain(plan.after.owner());
-    let users: Vec<_> = users.map(|role| role.name.quoted().to_string()).collect();
-    let _ = writeln!(out, "GRANT USAGE ON SCHEMA {} TO {};", schema.quoted(), users.join(", "));
-    for (name, function) in functions {
-        out.push_str(&create_one(name, function));
-    }
-    out
+pub(super) fn create(name: &QualifiedName, function: &Function) -> String {
+    define("CREATE", name, function)
 }
 
-pub(super) fn create_one(name: &QualifiedName, function: &Function) -> String {
+/// Makes a function another, under everything that calls it.
+pub(super) fn replace(name: &QualifiedName, function: &Function) -> String {
+    define("CREATE OR REPLACE", name, function)
+}
+
+fn define(create: &str, name: &QualifiedName, function: &Function) -> String {
     let quoted = name.quoted();
     let returns = match &function.returns {
         Returns::Void => "void".to_owned(),
@@ -36,38 +30,45 @@ pub(super) fn create_one(name: &QualifiedName, function: &Function) -> String {
     };
     // What a statement may ask once for all rows, also in parallel workers; what writes may do neither.
     let volatility = if function.stable { "STABLE PARALLEL SAFE" } else { "VOLATILE" };
-    let types = function.arguments.iter().map(|(_, ty)| ty.to_string()).collect::<Vec<_>>().join(", ");
+    let types: Vec<_> = function.arguments.iter().map(|(_, ty)| ty.clone()).collect();
     let tag = dollar_tag(&function.body);
     let mut out = format!(
         "
-CREATE FUNCTION {quoted}({}) RETURNS {returns}
+{create} FUNCTION {quoted}({}) RETURNS {returns}
 LANGUAGE plpgsql {volatility} SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS {tag}
 {}
 {tag};
-COMMENT ON FUNCTION {quoted}({types}) IS {};
+COMMENT ON FUNCTION {} IS {};
 ",
         named(&function.arguments),
         function.body,
+        signature(name, &types),
         literal(&function.comment)
     );
     if !function.execute.is_empty() {
         let roles: Vec<_> = function.execute.iter().map(|role| role.quoted().to_string()).collect();
-        let _ = writeln!(out, "GRANT EXECUTE ON FUNCTION {quoted}({types}) TO {};", roles.join(", "));
+        let _ = writeln!(out, "GRANT EXECUTE ON FUNCTION {} TO {};", signature(name, &types), roles.join(", "));
     }
     out
 }
 
-/// Drops the functions and their schema.
-pub(super) fn drop(schema: &Ident, functions: &BTreeMap<QualifiedName, Function>) -> String {
-    let mut out = heading(&format!("Functions in {schema}"));
-    for (name, function) in functions.iter().rev() {
-        let types = function.arguments.iter().map(|(_, ty)| ty.to_string()).collect::<Vec<_>>().join(", ");
-        let _ = writeln!(out, "DROP FUNCTION {}({types});", name.quoted());
-    }
-    let _ = writeln!(out, "DROP SCHEMA {};", schema.quoted());
-    out.push_str("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON ROUTINES TO PUBLIC;\n");
-    out
+pub(super) fn drop(name: &QualifiedName, function: &Function) -> String {
+    let types: Vec<_> = function.arguments.iter().map(|(_, ty)| ty.clone()).collect();
+    format!("DROP FUNCTION {};\n", signature(name, &types))
+}
+
+pub(super) fn allow(name: &QualifiedName, arguments: &[Expression], role: &Ident) -> String {
+    format!("GRANT EXECUTE ON FUNCTION {} TO {};\n", signature(name, arguments), role.quoted())
+}
+
+pub(super) fn forbid(name: &QualifiedName, arguments: &[Expression], role: &Ident) -> String {
+    format!("REVOKE EXECUTE ON FUNCTION {} FROM {};\n", signature(name, arguments), role.quoted())
+}
+
+fn signature(name: &QualifiedName, arguments: &[Expression]) -> String {
+    let types = arguments.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("{}({types})", name.quoted())
 }
 
 fn named(columns: &[(Ident, Expression)]) -> String {

@@ -1,18 +1,21 @@
 //! The SQL that makes one thing of a schema by itself, for whoever mends a database.
 
 pub(crate) use super::role::timeout_settings;
-use super::{function as functions, role, table as tables};
-use crate::model::schema::{Column, Function, Key, Policy, QualifiedName, Schema, Table, Trigger};
+use super::{access, constraint as constraints, function as functions, role, table as tables};
+use crate::{
+    diff::of_roles,
+    model::schema::{Column, Function, Key, Policy, QualifiedName, Schema, Table, Trigger},
+};
 
 /// Makes the roles that are not there, and who belongs to whom.
 pub(crate) fn roles(schema: &Schema) -> String {
-    role::create(schema.product(), schema.roles())
+    let items = of_roles(schema);
+    format!("{}\n{}", role::create(items.iter()), role::give(items.iter()))
 }
 
 /// Makes a table with everything that belongs to it.
 pub(crate) fn table(name: &QualifiedName, table: &Table) -> String {
-    let keys: Vec<_> = table.foreign_keys.iter().collect();
-    format!("{}\n{}", tables::create(name, table, &keys), tables::open(name, table))
+    format!("{}\n{}", tables::create(name, table), tables::open(name, table))
 }
 
 /// Adds a column.
@@ -25,7 +28,7 @@ pub(crate) fn column(table: &str, column: &Column) -> String {
 /// Adds a key, a check or a foreign key by its name.
 pub(crate) fn constraint(name: &QualifiedName, table: &Table, constraint: &str) -> Option<String> {
     if let Some(key) = table.foreign_keys.iter().find(|key| key.name.as_str() == constraint) {
-        return Some(tables::add_foreign_key(name, key));
+        return Some(constraints::add_at_once(name, key, table.partitions));
     }
     let key = |kind: &str, key: &Key| {
         (key.name.as_str() == constraint).then(|| format!("{kind} {}", tables::columns(&key.columns)))
@@ -44,15 +47,15 @@ pub(crate) fn index(table: &str, index: &Key) -> String {
 
 /// Makes a policy.
 pub(crate) fn policy(table: &str, policy: &Policy) -> String {
-    tables::create_policy(table, policy).trim_end().to_owned()
+    access::create_policy(table, policy).trim_end().to_owned()
 }
 
 /// Makes a trigger.
 pub(crate) fn trigger(table: &str, trigger: &Trigger) -> String {
-    tables::create_trigger(table, trigger).trim().to_owned()
+    access::create_trigger(table, trigger).trim().to_owned()
 }
 
 /// Makes a function, and says who may call it.
 pub(crate) fn function(name: &QualifiedName, function: &Function) -> String {
-    functions::create_one(name, function).trim().to_owned()
+    functions::create(name, function).trim().to_owned()
 }

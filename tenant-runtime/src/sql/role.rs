@@ -4,32 +4,29 @@ use std::fmt::Write as _;
 
 use super::heading;
 use crate::{
+    diff::{Item, Membership},
     ident::{Ident, literal},
     model::{
         def::TimeoutsDef,
         schema::{Role, RoleKind},
     },
-    plan::Plan,
 };
 
-/// Makes the roles, race-safe and only if they are ours, and who belongs to whom.
+/// Makes roles, race-safe and only if they are ours.
 ///
 /// Roles belong to the cluster, not to the database: a second database of the product finds them made, maybe in the same
 /// moment, and one of another product must not take them over. The mark is the role's comment.
-pub(super) fn create(product: &str, roles: &[Role]) -> String {
+pub(super) fn create<'i>(items: impl Iterator<Item = &'i Item>) -> String {
     let mut out = heading("Roles");
-    let rows = roles.iter().map(|role| {
-        let (attributes, purpose) = match &role.kind {
-            RoleKind::Owner => ("NOLOGIN INHERIT".to_owned(), "owns the schemas and tables"),
-            RoleKind::Definer => ("NOLOGIN INHERIT".to_owned(), "owns the functions"),
-            RoleKind::Visitor => ("NOLOGIN INHERIT".to_owned(), "a user who acts in no tenant"),
-            RoleKind::Tier { .. } => ("NOLOGIN INHERIT".to_owned(), "bundles the rights of a role"),
-            RoleKind::Login { connection_limit, .. } => {
-                (format!("LOGIN NOINHERIT CONNECTION LIMIT {connection_limit}"), "logs in for the app")
-            }
+    let roles: Vec<_> = items.filter_map(role).collect();
+    let rows = roles.iter().map(|(role, product)| {
+        let attributes = match &role.kind {
+            RoleKind::Login { connection_limit, .. } => format!("LOGIN NOINHERIT CONNECTION LIMIT {connection_limit}"),
+            _ => "NOLOGIN INHERIT".to_owned(),
         };
-        [literal(role.name.as_str()), literal(&attributes), literal(&format!("{product}: {purpose}"))]
+        [literal(role.name.as_str()), literal(&attributes), literal(&mark(role, product))]
     });
+    let product = roles.first().map_or("", |(_, product)| *product);
     let _ = write!(
         out,
         "-- They belong to the whole cluster, so another database of {product} may have made them already.
@@ -71,22 +68,79 @@ $roles$;
 ",
         rows_aligned(rows)
     );
-    out.push_str(&memberships(roles));
+    let owners = roles.iter().filter(|(role, _)| matches!(role.kind, RoleKind::Owner | RoleKind::Definer));
+    let owners: Vec<_> = owners.map(|(role, _)| format!("({})", literal(role.name.as_str()))).collect();
+    if !owners.is_empty() {
+        out.push_str(&become_owners(&owners));
+    }
     out
 }
 
-/// Who is a member of whom: the role, the member, and whether the member has the role's rights without SET ROLE.
-pub(super) fn pairs(roles: &[Role]) -> Vec<(&Ident, &Ident, bool)> {
-    let acted = || roles.iter().filter(|role| matches!(role.kind, RoleKind::Tier { .. } | RoleKind::Visitor));
-    let mut pairs = Vec::new();
-    for role in roles {
-        match &role.kind {
-            RoleKind::Owner | RoleKind::Definer | RoleKind::Visitor => {}
-            RoleKind::Tier { includes } => pairs.extend(includes.iter().map(|below| (below, &role.name, true))),
-            RoleKind::Login { .. } => pairs.extend(acted().map(|tier| (&tier.name, &role.name, false))),
-        }
+/// The role of a thing that is one, and its product.
+fn role(item: &Item) -> Option<(&Role, &str)> {
+    match item {
+        Item::Role { role, product } => Some((role, product)),
+        _ => None,
     }
-    pairs
+}
+
+/// The comment by which a role is known as ours.
+fn mark(role: &Role, product: &str) -> String {
+    let purpose = match &role.kind {
+        RoleKind::Owner => "owns the schemas and tables",
+        RoleKind::Definer => "owns the functions",
+        RoleKind::Visitor => "a user who acts in no tenant",
+        RoleKind::Tier { .. } => "bundles the rights of a role",
+        RoleKind::Login { .. } => "logs in for the app",
+    };
+    format!("{product}: {purpose}")
+}
+
+/// Has whoever applies this act as the owners, from 16 on with the options that it takes.
+fn become_owners(owners: &[String]) -> String {
+    format!(
+        "
+-- Who applies this acts as the owners.
+DO $owners$
+DECLARE
+    wanted record;
+    has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
+BEGIN
+    FOR wanted IN SELECT name FROM (VALUES {}) AS owner (name) LOOP
+        IF NOT (pg_has_role(wanted.name, 'USAGE')
+            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+        THEN
+            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
+        END IF;
+    END LOOP;
+END
+$owners$;
+",
+        owners.join(", ")
+    )
+}
+
+/// Changes how many connections the login may hold, and whose a role is.
+pub(super) fn alter((before, was): (&Role, &str), (after, product): (&Role, &str)) -> String {
+    let name = after.name.quoted();
+    let mut out = String::new();
+    if let RoleKind::Login { connection_limit, .. } = &after.kind
+        && before.kind != after.kind
+    {
+        let _ = writeln!(out, "ALTER ROLE {name} CONNECTION LIMIT {connection_limit};");
+    }
+    if was != product {
+        let _ = writeln!(out, "COMMENT ON ROLE {name} IS {};", literal(&mark(after, product)));
+    }
+    out
+}
+
+fn memberships<'i>(items: impl Iterator<Item = &'i Item>) -> impl Iterator<Item = &'i Membership> {
+    items.filter_map(|item| match item {
+        Item::Membership(membership) => Some(membership),
+        _ => None,
+    })
 }
 
 /// The options of a membership, on the majors that have them.
@@ -94,15 +148,13 @@ pub(super) fn options(inherits: bool) -> &'static str {
     if inherits { "INHERIT TRUE, SET FALSE" } else { "INHERIT FALSE, SET TRUE" }
 }
 
-fn memberships(roles: &[Role]) -> String {
-    let rows = pairs(roles)
-        .into_iter()
-        .map(|(role, member, inherits)| [literal(role.as_str()), literal(member.as_str()), literal(options(inherits))]);
-    let owners = roles.iter().filter(|role| matches!(role.kind, RoleKind::Owner | RoleKind::Definer));
-    let owners: Vec<_> = owners.map(|role| format!("({})", literal(role.name.as_str()))).collect();
+/// Says who belongs to whom.
+pub(super) fn give<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+    let rows = memberships(items).map(|Membership { role, member, inherits }| {
+        [literal(role.as_str()), literal(member.as_str()), literal(options(*inherits))]
+    });
     format!(
-        "
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE. Who applies this acts as the owners.
+        "-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE.
 DO $members$
 DECLARE
     wanted record;
@@ -116,25 +168,45 @@ BEGIN
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
             || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
     END LOOP;
-    FOR wanted IN SELECT name FROM (VALUES {owners}) AS owner (name) LOOP
-        IF NOT (pg_has_role(wanted.name, 'USAGE')
-            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
-        THEN
-            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
-                || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
-        END IF;
+END
+$members$;
+",
+        rows_aligned(rows)
+    )
+}
+
+/// Ends that some belong to others, whoever said so: from 16 on, each grantor's word counts by itself.
+pub(super) fn take<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+    let rows =
+        memberships(items).map(|Membership { role, member, .. }| [literal(role.as_str()), literal(member.as_str())]);
+    format!(
+        "DO $members$
+DECLARE
+    lost record;
+BEGIN
+    FOR lost IN
+        SELECT gone.role, gone.member, pg_get_userbyid(m.grantor) AS grantor
+        FROM (VALUES
+{}
+        ) AS gone (role, member)
+        JOIN pg_auth_members AS m
+            ON pg_get_userbyid(m.roleid) = gone.role AND pg_get_userbyid(m.member) = gone.member
+    LOOP
+        EXECUTE format('REVOKE %I FROM %I', lost.role, lost.member)
+            || CASE WHEN current_setting('server_version_num')::integer >= 160000
+                THEN format(' GRANTED BY %I', lost.grantor) ELSE '' END;
     END LOOP;
 END
 $members$;
 ",
-        rows_aligned(rows),
-        owners = owners.join(", "),
+        rows_aligned(rows)
     )
 }
 
 /// Drops the roles, unless another database of the cluster still uses them.
-pub(super) fn drop(roles: &[Role]) -> String {
-    let names = roles.iter().rev().map(|role| literal(role.name.as_str())).collect::<Vec<_>>().join(", ");
+pub(super) fn drop<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+    let roles = items.filter_map(role);
+    let names = roles.map(|(role, _)| literal(role.name.as_str())).collect::<Vec<_>>().join(", ");
     format!(
         "{}DO $roles$
 DECLARE
@@ -247,15 +319,19 @@ pub(super) fn create_schema(owner: &Ident, schema: &Ident) -> String {
     format!("{title}CREATE SCHEMA {} AUTHORIZATION {};\n", schema.quoted(), owner.quoted())
 }
 
-/// Lets the tiers use a schema; nobody but the owner may make things in it.
-pub(super) fn open_schema(plan: &Plan<'_>, schema: &Ident) -> String {
-    let users = lowest_tiers(plan).chain(plan.after.definer()).map(|role| role.name.quoted().to_string());
-    format!("GRANT USAGE ON SCHEMA {} TO {};\n", schema.quoted(), users.collect::<Vec<_>>().join(", "))
-}
-
-/// The tiers that include no other; what they get, all get.
-pub(super) fn lowest_tiers<'p>(plan: &'p Plan<'_>) -> impl Iterator<Item = &'p Role> {
-    plan.after.tiers().filter(|role| matches!(&role.kind, RoleKind::Tier { includes } if includes.is_empty()))
+/// Lets roles name what is in a schema, or not any more; nobody but the owner may make things in it.
+pub(super) fn use_schema<'i>(items: impl Iterator<Item = &'i Item>, may: bool) -> String {
+    let mut schemas = Vec::new();
+    let mut users = Vec::new();
+    for item in items {
+        if let Item::Usage { schema, role, .. } = item {
+            schemas.push(schema);
+            users.push(role.quoted().to_string());
+        }
+    }
+    let (word, to) = if may { ("GRANT", "TO") } else { ("REVOKE", "FROM") };
+    let schema = schemas.first().map_or_else(String::new, |schema| schema.quoted().to_string());
+    format!("{word} USAGE ON SCHEMA {schema} {to} {};\n", users.join(", "))
 }
 
 /// Drops a schema, which is empty by then.
@@ -266,24 +342,25 @@ pub(super) fn drop_schema(schema: &Ident) -> String {
 /// Takes from PUBLIC what it would get on functions and types that the owner makes later.
 ///
 /// Not `IN SCHEMA`: there a REVOKE of a built-in default does nothing.
-pub(super) fn lock_defaults() -> String {
+pub(super) fn lock_defaults(types: bool) -> String {
     format!(
-        "{}-- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
-ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
-ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
-",
-        heading("Defaults")
+        "{}-- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.\n{}",
+        heading("Defaults"),
+        defaults("REVOKE", "FROM", types)
     )
 }
 
-/// Brings the built-in defaults back, so that the owner can be dropped.
-pub(super) fn unlock_defaults() -> String {
-    format!(
-        "{}ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON ROUTINES TO PUBLIC;
-ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO PUBLIC;
-",
-        heading("Defaults")
-    )
+/// Brings the built-in defaults back, so that the role can be dropped.
+pub(super) fn unlock_defaults(types: bool) -> String {
+    format!("{}{}", heading("Defaults"), defaults("GRANT", "TO", types))
+}
+
+fn defaults(word: &str, to: &str, types: bool) -> String {
+    let mut out = format!("ALTER DEFAULT PRIVILEGES {word} EXECUTE ON ROUTINES {to} PUBLIC;\n");
+    if types {
+        let _ = writeln!(out, "ALTER DEFAULT PRIVILEGES {word} USAGE ON TYPES {to} PUBLIC;");
+    }
+    out
 }
 
 /// Writes rows of VALUES, a column below the other.

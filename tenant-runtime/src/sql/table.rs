@@ -2,19 +2,17 @@
 
 use std::fmt::Write as _;
 
-use super::heading;
+use super::{access, column, heading};
 use crate::{
     ident::{Ident, literal},
-    model::schema::{
-        Column, ColumnDefault, Command, ForeignKey, ForeignKeyAction, Key, Policy, QualifiedName, Table, Trigger,
-    },
+    model::schema::{Column, ColumnDefault, ForeignKey, ForeignKeyAction, Key, QualifiedName, Table},
 };
 
 /// Makes a table, under row level security from its first moment.
-pub(super) fn create(name: &QualifiedName, table: &Table, foreign_keys: &[&ForeignKey]) -> String {
+pub(super) fn create(name: &QualifiedName, table: &Table) -> String {
     let title = heading(&format!("Table {name}"));
     let quoted = name.quoted();
-    let mut out = format!("{title}CREATE TABLE {quoted} (\n{}\n)", body(table, foreign_keys).join(",\n"));
+    let mut out = format!("{title}CREATE TABLE {quoted} (\n{}\n)", body(table).join(",\n"));
     match (table.tenant_column(), table.partitions) {
         (Some(tenant), Some(count)) => {
             let _ = writeln!(out, " PARTITION BY HASH ({});", tenant.quoted());
@@ -23,11 +21,10 @@ pub(super) fn create(name: &QualifiedName, table: &Table, foreign_keys: &[&Forei
         _ => out.push_str(";\n"),
     }
     if !table.comment.is_empty() {
-        let _ = writeln!(out, "COMMENT ON TABLE {quoted} IS {};", literal(&table.comment));
+        out.push_str(&comment(name, &table.comment));
     }
     for column in table.columns.iter().filter(|column| !column.comment.is_empty()) {
-        let column_name = column.name.quoted();
-        let _ = writeln!(out, "COMMENT ON COLUMN {quoted}.{column_name} IS {};", literal(&column.comment));
+        out.push_str(&column::comment(name, column));
     }
     for index in &table.indexes {
         let _ = writeln!(out, "CREATE INDEX {} ON {quoted} {};", index.name.quoted(), columns(&index.columns));
@@ -46,25 +43,25 @@ pub(super) fn open(name: &QualifiedName, table: &Table) -> String {
     if table.policies.is_empty() {
         out.push_str("-- Nobody: there is no policy and no grant.\n");
     }
-    let policies = table.policies.iter().map(|policy| create_policy(&quoted, policy));
+    let policies = table.policies.iter().map(|policy| access::create_policy(&quoted, policy));
     out.push_str(&policies.collect::<Vec<_>>().join("\n"));
-    out.extend(table.triggers.iter().map(|trigger| create_trigger(&quoted, trigger)));
+    for trigger in &table.triggers {
+        out.push('\n');
+        out.push_str(&access::create_trigger(&quoted, trigger));
+    }
     if !table.grants.is_empty() {
         out.push('\n');
     }
-    for grant in &table.grants {
-        let list = if grant.columns.is_empty() { String::new() } else { format!(" {}", columns(&grant.columns)) };
-        let _ = writeln!(out, "GRANT {}{list} ON {quoted} TO {};", grant.command.keyword(), grant.role.quoted());
-    }
+    table.grants.iter().for_each(|grant| out.push_str(&access::grant(&quoted, grant)));
     out
 }
 
-/// Takes the policies away, which may ask tables that are dropped next.
+/// Takes the policies away, which may ask tables that are dropped next: those that let rows through first, the floor last.
 pub(super) fn close(name: &QualifiedName, table: &Table) -> String {
     let (quoted, title) = (name.quoted(), heading(&format!("Access to {name}")));
     let mut out = String::new();
     for policy in table.policies.iter().rev() {
-        let _ = writeln!(out, "DROP POLICY {} ON {quoted};", policy.name.quoted());
+        out.push_str(&access::drop_policy(&quoted, policy));
     }
     if out.is_empty() { out } else { title + &out }
 }
@@ -74,9 +71,7 @@ pub(super) fn close(name: &QualifiedName, table: &Table) -> String {
 fn partitions(name: &QualifiedName, count: u16) -> String {
     let mut out = String::new();
     for remainder in 0..count {
-        let number = format!("p{remainder}");
-        let table = Ident::derived([name.table.as_str(), &number]);
-        let part = QualifiedName { schema: name.schema.clone(), table }.quoted();
+        let part = partition(name, remainder).quoted();
         let parent = name.quoted();
         let _ = write!(
             out,
@@ -87,12 +82,52 @@ fn partitions(name: &QualifiedName, count: u16) -> String {
     out
 }
 
+/// Names a partition.
+pub(super) fn partition(name: &QualifiedName, remainder: u16) -> QualifiedName {
+    let number = format!("p{remainder}");
+    QualifiedName { schema: name.schema.clone(), table: Ident::derived([name.table.as_str(), &number]) }
+}
+
+/// Renames a table, with its partitions.
+pub(super) fn rename(from: &QualifiedName, to: &QualifiedName, partitions: Option<u16>) -> String {
+    let parts = (0..partitions.unwrap_or(0)).map(|remainder| (partition(from, remainder), partition(to, remainder)));
+    let mut out = String::new();
+    for (from, to) in [(from.clone(), to.clone())].into_iter().chain(parts) {
+        let mut now = from.clone();
+        if from.schema != to.schema {
+            let _ = writeln!(out, "ALTER TABLE {} SET SCHEMA {};", from.quoted(), to.schema.quoted());
+            now.schema = to.schema.clone();
+        }
+        if from.table != to.table {
+            let _ = writeln!(out, "ALTER TABLE {} RENAME TO {};", now.quoted(), to.table.quoted());
+        }
+    }
+    out
+}
+
+pub(super) fn comment(table: &QualifiedName, comment: &str) -> String {
+    let text = if comment.is_empty() { "NULL".to_owned() } else { literal(comment) };
+    format!("COMMENT ON TABLE {} IS {text};\n", table.quoted())
+}
+
+/// Binds the owner of a table by its policies, or not, for a while.
+pub(super) fn force(table: &QualifiedName, on: bool) -> String {
+    let (why, word) = match on {
+        true => ("", "FORCE"),
+        false => (
+            "-- For the owner alone, until the rows are read: the roles of the app stay under the policies.\n",
+            "NO FORCE",
+        ),
+    };
+    format!("{why}ALTER TABLE {} {word} ROW LEVEL SECURITY;\n", table.quoted())
+}
+
 /// Drops a table.
 pub(super) fn drop(name: &QualifiedName) -> String {
     format!("DROP TABLE {};\n", name.quoted())
 }
 
-fn body(table: &Table, foreign_keys: &[&ForeignKey]) -> Vec<String> {
+fn body(table: &Table) -> Vec<String> {
     let width = |text: fn(&Column) -> String| table.columns.iter().map(|c| text(c).chars().count()).max().unwrap_or(0);
     let name_width = width(|column| column.name.quoted().to_string());
     let type_width = width(|column| column.ty.to_string());
@@ -109,7 +144,7 @@ fn body(table: &Table, foreign_keys: &[&ForeignKey]) -> Vec<String> {
     let unique = |key: &Key| constraint(&key.name, &format!("UNIQUE {}", columns(&key.columns)));
     lines.extend(table.uniques.iter().map(unique));
     lines.extend(table.checks.iter().map(|check| constraint(&check.name, &format!("CHECK ({})", check.condition))));
-    lines.extend(foreign_keys.iter().map(|key| constraint(&key.name, &references(key))));
+    lines.extend(table.foreign_keys.iter().map(|key| constraint(&key.name, &references(key))));
     lines
 }
 
@@ -143,7 +178,7 @@ fn constraint(name: &Ident, what: &str) -> String {
     format!("    CONSTRAINT {} {what}", name.quoted())
 }
 
-fn references(key: &ForeignKey) -> String {
+pub(super) fn references(key: &ForeignKey) -> String {
     let action = match &key.on_delete {
         ForeignKeyAction::Refuse => String::new(),
         ForeignKeyAction::Cascade => " ON DELETE CASCADE".to_owned(),
@@ -155,58 +190,6 @@ fn references(key: &ForeignKey) -> String {
         key.target.quoted(),
         columns(&key.target_columns)
     )
-}
-
-/// Adds a foreign key to a table that has row level security.
-///
-/// PostgreSQL checks the rows that are there by a query of the owner's, whom FORCE keeps from seeing them: it would call
-/// dangling rows valid. So FORCE is lifted for that moment, for the owner alone; the tiers stay under the policies.
-pub(super) fn add_foreign_key(name: &QualifiedName, key: &ForeignKey) -> String {
-    let mut tables = vec![name.quoted()];
-    if key.target != *name {
-        tables.push(key.target.quoted());
-    }
-    let force = |word: &str| {
-        tables.iter().map(|table| format!("ALTER TABLE {table} {word} ROW LEVEL SECURITY;\n")).collect::<String>()
-    };
-    format!(
-        "{}{}ALTER TABLE {} ADD CONSTRAINT {} {};\n{}",
-        heading(&format!("Foreign key {}", key.name)),
-        force("NO FORCE"),
-        name.quoted(),
-        key.name.quoted(),
-        references(key),
-        force("FORCE")
-    )
-}
-
-/// Drops a foreign key.
-pub(super) fn drop_foreign_key(name: &QualifiedName, key: &ForeignKey) -> String {
-    format!("ALTER TABLE {} DROP CONSTRAINT {};\n", name.quoted(), key.name.quoted())
-}
-
-pub(super) fn create_trigger(table: &str, trigger: &Trigger) -> String {
-    let (name, function) = (trigger.name.quoted(), trigger.function.quoted());
-    format!(
-        "\nCREATE CONSTRAINT TRIGGER {name} AFTER UPDATE OR DELETE ON {table} DEFERRABLE INITIALLY DEFERRED\n    \
-         FOR EACH ROW EXECUTE FUNCTION {function}();\n"
-    )
-}
-
-pub(super) fn create_policy(table: &str, policy: &Policy) -> String {
-    let name = policy.name.quoted();
-    let kind = if policy.restrictive { "RESTRICTIVE" } else { "PERMISSIVE" };
-    let command = policy.command.map_or("ALL", Command::keyword);
-    let role = policy.role.as_ref().map_or_else(|| "PUBLIC".to_owned(), |role| role.quoted().to_string());
-    let mut out = format!("CREATE POLICY {name} ON {table} AS {kind} FOR {command} TO {role}");
-    if let Some(using) = &policy.using {
-        let _ = write!(out, "\n    USING ({using})");
-    }
-    if let Some(check) = &policy.with_check {
-        let _ = write!(out, "\n    WITH CHECK ({check})");
-    }
-    let _ = writeln!(out, ";\nCOMMENT ON POLICY {name} ON {table} IS {};", literal(&policy.comment));
-    out
 }
 
 pub(super) fn columns(names: &[Ident]) -> String {

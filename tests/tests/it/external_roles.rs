@@ -25,7 +25,7 @@ fn migration() -> sql::Migration {
     let tables = leak(tables.map(|table| TableDef { tenancy, ..table }).collect());
     let schema = check(&tenant_runtime::models![].only(tables)).expect("nothing is wrong").schema;
     let nothing = Schema::default();
-    let plan = plan(&nothing, &schema).expect("a plan from nothing");
+    let plan = plan(&nothing, &schema, &Default::default()).expect("a plan from nothing");
     sql::migrations(&plan).into_iter().next().expect("one file")
 }
 

@@ -1,5 +1,7 @@
 //! The migrations folder: what is written into it, and what a run leaves that died while it wrote.
 
+use std::collections::BTreeSet;
+
 use tenant_examples::{OrgMember, Organization, Project, User};
 use tenant_runtime::{
     Models, TenantTable as _,
@@ -77,7 +79,7 @@ fn models(with_projects: bool) -> Models {
 fn generated(folder: &Scratch, models: &Models) -> Result<Vec<String>, String> {
     let folder = Folder::new(folder.path());
     let generated = generate(models, &folder).map_err(|error| error.to_string())?;
-    generated.write(&folder).map_err(|error| error.to_string())?;
+    generated.write(&folder, &BTreeSet::new()).map_err(|error| error.to_string())?;
     Ok(generated.files.into_iter().map(|(name, _)| name).collect())
 }
 

@@ -8,7 +8,7 @@ use sqlx::{Connection as _, Executor as _};
 use tenant_runtime::{
     Models, TenantTable as _,
     check::check,
-    model::{def::TableDef, schema::Schema},
+    model::{def::TableDef, schema::Schema, transition::Transition},
     plan::plan,
     snapshot::{self, Snapshot},
     sql::{self, Migration},
@@ -51,7 +51,7 @@ fn schema(tables: &[&'static TableDef]) -> Schema {
 }
 
 fn migration(schema: &Schema) -> Migration {
-    sql::migrations(&plan(&Schema::default(), schema).expect("a plan from nothing")).remove(0)
+    sql::migrations(&plan(&Schema::default(), schema, &Transition::default()).expect("a plan from nothing")).remove(0)
 }
 
 fn golden(name: &str) -> PathBuf {
@@ -93,7 +93,7 @@ fn a_snapshot_reads_back_as_the_schema_that_it_was_written_from() {
         let text = snapshot::to_text(&Snapshot { schema: schema.clone(), ..Snapshot::default() }).expect("written");
         let read = snapshot::from_text(&text).unwrap_or_else(|error| panic!("{case}: {error}")).schema;
         assert_eq!(read, schema, "{case}");
-        assert!(plan(&read, &schema).expect("planned").is_empty(), "{case}");
+        assert!(plan(&read, &schema, &Transition::default()).expect("planned").is_empty(), "{case}");
     }
 }
 

@@ -12,6 +12,7 @@ mod data;
 mod declarations;
 mod dialect;
 mod drift;
+mod evolving;
 mod external_roles;
 mod findings;
 mod folder;

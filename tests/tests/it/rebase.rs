@@ -1,6 +1,6 @@
 //! Two branches add migrations, and `rebase` puts those of the one behind those of the other.
 
-use std::{path::Path, process::Command};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use tenant_examples::{Employee, Event, OrgMember, Organization, Project, User};
 use tenant_runtime::{
@@ -27,7 +27,7 @@ fn merged() -> Models {
 
 fn write(folder: &Path, models: &Models) {
     let folder = Folder::new(folder);
-    generate(models, &folder).expect("a migration").write(&folder).expect("it can be written");
+    generate(models, &folder).expect("a migration").write(&folder, &BTreeSet::new()).expect("it can be written");
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> bool {
@@ -63,7 +63,7 @@ fn two_branches() -> Scratch {
 fn done(folder: &Path, own: &[&str]) -> Rebase {
     let own: Vec<String> = own.iter().map(|name| (*name).to_owned()).collect();
     let folder = Folder::new(folder);
-    let rebase = rebase(&merged(), &folder, &own).expect("it can be rebased");
+    let rebase = rebase(&merged(), &folder, &own, &BTreeSet::new()).expect("it can be rebased");
     rebase.write(&folder).expect("it can be written");
     assert!(generate(&merged(), &folder).expect("the folder is in order").is_nothing());
     rebase
@@ -106,7 +106,7 @@ fn while_git_rebases_the_branch_that_is_moved_is_the_one_to_be_written_anew() {
 fn migrations_that_are_named_decide_which_branch_is_written_anew() {
     let folder = two_branches();
     assert!(!git(folder.path(), &["merge", "theirs"]), "the snapshot should have conflicted");
-    let of_neither = rebase(&merged(), &Folder::new(folder.path()), &["0009_x".to_owned()]);
+    let of_neither = rebase(&merged(), &Folder::new(folder.path()), &["0009_x".to_owned()], &BTreeSet::new());
     let rebase = done(folder.path(), &["0002_add_employees"]);
     assert!(matches!(of_neither, Err(RebaseError::NotOfOneBranch { .. })), "{of_neither:?}");
     assert_eq!(
@@ -122,7 +122,7 @@ fn without_git_the_other_branchs_snapshot_says_what_stays() {
     let hidden = folder.join(".git");
     let theirs = Command::new("git").arg("-C").arg(folder.path()).args(["show", "theirs:./snapshot.json"]).output();
     std::fs::remove_dir_all(hidden).expect("it is ours");
-    let refused = rebase(&merged(), &Folder::new(folder.path()), &[]);
+    let refused = rebase(&merged(), &Folder::new(folder.path()), &[], &BTreeSet::new());
     std::fs::write(folder.join("snapshot.json"), theirs.expect("git is there").stdout).expect("it is ours");
     let onto = done(folder.path(), &[]).onto;
     assert!(matches!(refused, Err(RebaseError::NoSides { .. })), "{refused:?}");

@@ -8,6 +8,7 @@ use tenant_runtime::{
     model::{
         def::{ScopeDef, TableDef},
         schema::Schema,
+        transition::Transition,
     },
     plan::plan,
     server::Server,
@@ -33,7 +34,8 @@ pub(super) enum Unfit {
 pub(super) async fn prepare(server: &Server, seed: u64, world: &World) -> Result<PgConnection, Unfit> {
     let models = tenant_runtime::models![].only(world.tables.iter().copied());
     let schema = check(&models).map_err(|findings| Unfit::Refused(shape(&findings.to_string())))?.schema;
-    let migrations = sql::migrations(&plan(&Schema::default(), &schema).expect("a plan from nothing"));
+    let migrations =
+        sql::migrations(&plan(&Schema::default(), &schema, &Transition::default()).expect("a plan from nothing"));
     let name = format!("property_{seed}");
     let mut admin = connect(&server.admin_url()).await;
     run(&mut admin, &format!("CREATE DATABASE {name}")).await.expect("a database");

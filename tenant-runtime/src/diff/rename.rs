@@ -1,0 +1,148 @@
+//! Renames: the schema that was, as it is called now, so that what only changed its name compares as equal.
+
+use super::{Change, Item};
+use crate::{
+    check::renamed::{NewName, renamed},
+    ident::Ident,
+    model::{
+        schema::{ForeignKeyAction, Key, Policy, QualifiedName, Schema, Scope, Table},
+        transition::Transition,
+    },
+};
+
+/// The schema that was, as it is called now.
+pub(super) struct Renamed {
+    /// The schema.
+    pub(super) schema: Schema,
+    /// The renames.
+    pub(super) changes: Vec<Change>,
+    /// The policies whose queries name what is renamed, as they were and as they are.
+    pub(super) restated: Vec<(Item, Item)>,
+    /// The policies in which a name may mean what was renamed, or something else.
+    pub(super) unclear: Vec<Item>,
+}
+
+/// Applies the renames to a schema.
+///
+/// One applies only where the old name is there and not declared any more, and the new one is not there yet. So an
+/// attribute that has done its work does nothing, however long it stays.
+pub(super) fn rename(before: &Schema, after: &Schema, transition: &Transition) -> Renamed {
+    let (changes, restated, unclear) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all = Renamed { schema: before.clone(), changes, restated, unclear };
+    for (to, from) in &transition.tables {
+        let declared = after.tables.contains_key(to) && !after.tables.contains_key(from);
+        if declared
+            && !all.schema.tables.contains_key(to)
+            && let Some(table) = all.schema.tables.remove(from)
+        {
+            let item = |name: &QualifiedName| Item::Table { name: name.clone(), table: table.clone().into() };
+            all.changes.push(Change::Rename { before: item(from), after: item(to) });
+            all.schema.tables.insert(to.clone(), table);
+            let keys = all.schema.tables.values_mut().flat_map(|table| &mut table.foreign_keys);
+            keys.filter(|key| key.target == *from).for_each(|key| key.target = to.clone());
+            all.rename_in_text(NewName::Table { from, to });
+        }
+    }
+    for ((name, to), from) in &transition.columns {
+        let has = |schema: &Schema, column: &Ident| {
+            schema.tables.get(name).is_some_and(|table| table.columns.iter().any(|other| other.name == *column))
+        };
+        if has(&all.schema, from) && !has(&all.schema, to) && has(after, to) && !has(after, from) {
+            all.rename_column(name, from, to);
+        }
+    }
+    all.restate(before);
+    all
+}
+
+impl Renamed {
+    fn rename_column(&mut self, name: &QualifiedName, from: &Ident, to: &Ident) {
+        let keys = self.schema.tables.values_mut().flat_map(|table| &mut table.foreign_keys);
+        keys.filter(|key| key.target == *name).for_each(|key| replace(&mut key.target_columns, from, to));
+        let Some(table) = self.schema.tables.get_mut(name) else { return };
+        let Some(column) = table.columns.iter_mut().find(|column| column.name == *from) else { return };
+        let before = Item::Column { table: name.clone(), column: column.clone() };
+        column.name = to.clone();
+        let after = Item::Column { table: name.clone(), column: column.clone() };
+        self.changes.push(Change::Rename { before, after });
+        within(table, from, to);
+        self.rename_in_text(NewName::Column { of: name, from, to });
+    }
+
+    /// Finds the policies whose queries PostgreSQL writes otherwise once a column is renamed: `SELECT m.new AS old`.
+    fn restate(&mut self, before: &Schema) {
+        let old_name = |name: &QualifiedName| {
+            self.changes.iter().find_map(|change| match change {
+                Change::Rename { before: Item::Table { name: old, .. }, after: Item::Table { name: new, .. } }
+                    if new == name =>
+                {
+                    Some(old.clone())
+                }
+                _ => None,
+            })
+        };
+        let mut restated = Vec::new();
+        for (name, table) in &self.schema.tables {
+            let old_name = old_name(name).unwrap_or_else(|| name.clone());
+            for (old, policy) in before.tables[&old_name].policies.iter().zip(&table.policies) {
+                let texts = |policy: &Policy| [policy.using.clone(), policy.with_check.clone()];
+                let reads = texts(policy).iter().flatten().any(|text| text.as_str().to_lowercase().contains("from"));
+                if reads && texts(old) != texts(policy) {
+                    let item = |table: &QualifiedName, policy: &Policy| Item::Policy {
+                        table: table.clone(),
+                        policy: policy.clone(),
+                    };
+                    restated.push((item(&old_name, old), item(name, policy)));
+                }
+            }
+        }
+        self.restated = restated;
+    }
+
+    /// Renames in the texts that PostgreSQL keeps by what they mean: those of policies and checks, not those of functions.
+    fn rename_in_text(&mut self, to: NewName<'_>) {
+        for (name, table) in &mut self.schema.tables {
+            for check in &mut table.checks {
+                if let Some(text) = renamed(check.condition.as_str(), name, to) {
+                    check.condition = text;
+                }
+            }
+            for policy in &mut table.policies {
+                let mut clear = true;
+                for text in [&mut policy.using, &mut policy.with_check].into_iter().flatten() {
+                    match renamed(text.as_str(), name, to) {
+                        Some(renamed) => *text = renamed,
+                        None => clear = false,
+                    }
+                }
+                if !clear {
+                    self.unclear.push(Item::Policy { table: name.clone(), policy: policy.clone() });
+                }
+            }
+        }
+    }
+}
+
+/// Renames a column in what belongs to its table.
+fn within(table: &mut Table, from: &Ident, to: &Ident) {
+    if let Scope::Tenant(column) | Scope::Parent(column) = &mut table.scope
+        && column == from
+    {
+        *column = to.clone();
+    }
+    let keys = [&mut table.primary_key].into_iter().chain(&mut table.uniques).chain(&mut table.indexes);
+    keys.for_each(|Key { columns, .. }| replace(columns, from, to));
+    for key in &mut table.foreign_keys {
+        replace(&mut key.columns, from, to);
+        if let ForeignKeyAction::SetNull(column) = &mut key.on_delete
+            && column == from
+        {
+            *column = to.clone();
+        }
+    }
+    table.grants.iter_mut().for_each(|grant| replace(&mut grant.columns, from, to));
+}
+
+fn replace(columns: &mut [Ident], from: &Ident, to: &Ident) {
+    columns.iter_mut().filter(|column| *column == from).for_each(|column| *column = to.clone());
+}

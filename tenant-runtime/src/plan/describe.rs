@@ -1,0 +1,81 @@
+//! Describing a plan: a few words for the name of its file, and a sentence for its head.
+
+use std::collections::BTreeSet;
+
+use super::Plan;
+use crate::{
+    diff::{Change, Item},
+    model::schema::QualifiedName,
+};
+
+/// What file names may be long; PostgreSQL's names are shorter.
+const LONGEST: usize = 80;
+
+impl Plan {
+    /// Returns a few words for the file name, such as `init`, `add_invoices` or `rename_title_to_name_in_projects`.
+    #[must_use]
+    pub fn description(&self) -> String {
+        if self.is_first {
+            return "init".to_owned();
+        }
+        let words = match &*self.told() {
+            [Change::Add(Item::Table { name, .. })] => format!("add {}", name.table),
+            [Change::Drop(Item::Table { name, .. })] => format!("drop {}", name.table),
+            [Change::Rename { before: Item::Table { name: before, .. }, after: Item::Table { name, .. } }] => {
+                format!("rename {} to {}", before.table, name.table)
+            }
+            [Change::Add(Item::Column { table, column })] => format!("add {} to {}", column.name, table.table),
+            [Change::Drop(Item::Column { table, column })] => format!("drop {} from {}", column.name, table.table),
+            [Change::Rename { before: Item::Column { column: before, .. }, after: Item::Column { table, column } }] => {
+                format!("rename {} to {} in {}", before.name, column.name, table.table)
+            }
+            told => self.changed_in(told),
+        };
+        file_name(&words)
+    }
+
+    /// The changes of which the others are but consequences: those of tables and columns, where there are any.
+    fn told(&self) -> Vec<&Change> {
+        let is_shape = |change: &&Change| {
+            let item = match change {
+                Change::Add(item) | Change::Drop(item) => item,
+                Change::Alter { after, .. } | Change::Rename { after, .. } => after,
+            };
+            matches!(item, Item::Table { .. } | Item::Column { .. })
+        };
+        let shape: Vec<_> = self.changes.iter().filter(is_shape).collect();
+        if shape.is_empty() { self.changes.iter().collect() } else { shape }
+    }
+
+    fn changed_in(&self, told: &[&Change]) -> String {
+        let table = |change: &&Change| -> Option<QualifiedName> {
+            match change {
+                Change::Add(item) | Change::Drop(item) => item.table().cloned(),
+                Change::Alter { after, .. } | Change::Rename { after, .. } => after.table().cloned(),
+            }
+        };
+        let tables: BTreeSet<_> = told.iter().filter_map(table).collect();
+        let only_new = told.iter().all(|change| matches!(change, Change::Add(Item::Table { .. })));
+        let of_roles = told.iter().any(|change| {
+            matches!(
+                change,
+                Change::Add(Item::Role { .. } | Item::Membership(_))
+                    | Change::Drop(Item::Role { .. } | Item::Membership(_))
+                    | Change::Alter { after: Item::Role { .. }, .. }
+            )
+        });
+        match tables.first() {
+            _ if of_roles => "change roles".to_owned(),
+            Some(table) if tables.len() == 1 => format!("change {}", table.table),
+            Some(_) if only_new => "add tables".to_owned(),
+            Some(_) => "change tables".to_owned(),
+            None => "change functions".to_owned(),
+        }
+    }
+}
+
+/// Makes words fit for the name of a file.
+pub(crate) fn file_name(words: &str) -> String {
+    let name: String = words.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    name.trim_matches('_').chars().take(LONGEST).collect()
+}

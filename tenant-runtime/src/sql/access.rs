@@ -1,0 +1,90 @@
+//! The SQL of who may do what on a table: policies, triggers and grants.
+
+use std::fmt::Write as _;
+
+use super::table::columns;
+use crate::{
+    ident::literal,
+    model::schema::{Command, Grant, Policy, Trigger},
+};
+
+pub(super) fn create_policy(table: &str, policy: &Policy) -> String {
+    let name = policy.name.quoted();
+    let kind = if policy.restrictive { "RESTRICTIVE" } else { "PERMISSIVE" };
+    let command = policy.command.map_or("ALL", Command::keyword);
+    let create = format!("CREATE POLICY {name} ON {table} AS {kind} FOR {command} TO {}", role(policy));
+    create + &clauses(policy) + ";\n" + &comment(table, policy)
+}
+
+/// Changes a policy where it stands, so that it is never absent. Its command and its kind stay.
+pub(super) fn alter_policy(table: &str, before: &Policy, after: &Policy) -> String {
+    let rule = |policy: &Policy| Policy { comment: String::new(), ..policy.clone() };
+    let mut out =
+        if rule(before) == rule(after) { String::new() } else { alter(table, after, before.role != after.role) };
+    if before.comment != after.comment {
+        out.push_str(&comment(table, after));
+    }
+    out
+}
+
+/// Says again what a policy says already.
+pub(super) fn restate_policy(table: &str, policy: &Policy) -> String {
+    format!("-- The same rule, for it to hold no old name.\n{}", alter(table, policy, false))
+}
+
+fn alter(table: &str, policy: &Policy, with_role: bool) -> String {
+    let mut out = format!("ALTER POLICY {} ON {table}", policy.name.quoted());
+    if with_role {
+        let _ = write!(out, "\n    TO {}", role(policy));
+    }
+    out + &clauses(policy) + ";\n"
+}
+
+fn clauses(policy: &Policy) -> String {
+    let mut out = String::new();
+    if let Some(using) = &policy.using {
+        let _ = write!(out, "\n    USING ({using})");
+    }
+    if let Some(check) = &policy.with_check {
+        let _ = write!(out, "\n    WITH CHECK ({check})");
+    }
+    out
+}
+
+pub(super) fn drop_policy(table: &str, policy: &Policy) -> String {
+    format!("DROP POLICY {} ON {table};\n", policy.name.quoted())
+}
+
+fn role(policy: &Policy) -> String {
+    policy.role.as_ref().map_or_else(|| "PUBLIC".to_owned(), |role| role.quoted().to_string())
+}
+
+fn comment(table: &str, policy: &Policy) -> String {
+    format!("COMMENT ON POLICY {} ON {table} IS {};\n", policy.name.quoted(), literal(&policy.comment))
+}
+
+pub(super) fn create_trigger(table: &str, trigger: &Trigger) -> String {
+    format!(
+        "CREATE CONSTRAINT TRIGGER {} AFTER UPDATE OR DELETE ON {table} DEFERRABLE INITIALLY DEFERRED\n    \
+         FOR EACH ROW EXECUTE FUNCTION {}();\n",
+        trigger.name.quoted(),
+        trigger.function.quoted()
+    )
+}
+
+pub(super) fn drop_trigger(table: &str, trigger: &Trigger) -> String {
+    format!("DROP TRIGGER {} ON {table};\n", trigger.name.quoted())
+}
+
+pub(super) fn grant(table: &str, grant: &Grant) -> String {
+    format!("GRANT {} ON {table} TO {};\n", privilege(grant), grant.role.quoted())
+}
+
+pub(super) fn revoke(table: &str, grant: &Grant) -> String {
+    format!("REVOKE {} ON {table} FROM {};\n", privilege(grant), grant.role.quoted())
+}
+
+fn privilege(grant: &Grant) -> String {
+    let list = if grant.columns.is_empty() { String::new() } else { format!(" {}", columns(&grant.columns)) };
+    format!("{}{list}", grant.command.keyword())
+}

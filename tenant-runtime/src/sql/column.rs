@@ -1,0 +1,99 @@
+//! The SQL of columns in tables that are there.
+
+use std::fmt::Write as _;
+
+use super::table::column_rest;
+use crate::{
+    ident::{Ident, literal},
+    model::schema::{Column, ColumnDefault, Expression, QualifiedName},
+};
+
+pub(super) fn add(table: &QualifiedName, column: &Column) -> String {
+    let rest = column_rest(column);
+    let rest = if rest.is_empty() { rest } else { format!(" {rest}") };
+    let mut out = format!("ALTER TABLE {} ADD COLUMN {} {}{rest};\n", table.quoted(), column.name.quoted(), column.ty);
+    if !column.comment.is_empty() {
+        out.push_str(&comment(table, column));
+    }
+    out
+}
+
+pub(super) fn drop(table: &QualifiedName, column: &Column) -> String {
+    format!("ALTER TABLE {} DROP COLUMN {};\n", table.quoted(), column.name.quoted())
+}
+
+pub(super) fn rename(table: &QualifiedName, from: &Ident, to: &Ident) -> String {
+    format!("ALTER TABLE {} RENAME COLUMN {} TO {};\n", table.quoted(), from.quoted(), to.quoted())
+}
+
+pub(super) fn alter(table: &QualifiedName, before: &Column, after: &Column) -> String {
+    let name = after.name.quoted();
+    let head = format!("ALTER TABLE {} ALTER COLUMN {name}", table.quoted());
+    let mut out = String::new();
+    if before.default != after.default && before.default == Some(ColumnDefault::Identity) {
+        let _ = writeln!(out, "{head} DROP IDENTITY;");
+    }
+    if before.ty != after.ty {
+        let _ = writeln!(out, "{head} TYPE {ty} USING {name}::{ty};", ty = after.ty);
+    }
+    match (before.nullable, after.nullable) {
+        (true, false) => {
+            let _ = writeln!(out, "{head} SET NOT NULL;");
+        }
+        (false, true) => {
+            let _ = writeln!(out, "{head} DROP NOT NULL;");
+        }
+        _ => {}
+    }
+    if before.default != after.default {
+        match (&before.default, &after.default) {
+            (_, Some(ColumnDefault::Identity)) => out.push_str(&count(table, after, &head)),
+            (_, Some(ColumnDefault::Expression(text))) => {
+                let _ = writeln!(out, "{head} SET DEFAULT {text};");
+            }
+            (Some(ColumnDefault::Expression(_)), None) => {
+                let _ = writeln!(out, "{head} DROP DEFAULT;");
+            }
+            _ => {}
+        }
+    }
+    if before.comment != after.comment {
+        out.push_str(&comment(table, after));
+    }
+    out
+}
+
+/// Has the database count a column up from where its values end, which the owner has to see for that.
+fn count(table: &QualifiedName, column: &Column, head: &str) -> String {
+    let (quoted, name) = (table.quoted(), column.name.quoted());
+    format!(
+        "{head} ADD GENERATED ALWAYS AS IDENTITY;\n\
+         ALTER TABLE {quoted} NO FORCE ROW LEVEL SECURITY;\n\
+         SELECT setval(pg_get_serial_sequence({}, {}), COALESCE(max({name}), 0) + 1, false) FROM {quoted};\n\
+         ALTER TABLE {quoted} FORCE ROW LEVEL SECURITY;\n",
+        literal(&quoted),
+        literal(column.name.as_str()),
+    )
+}
+
+pub(super) fn comment(table: &QualifiedName, column: &Column) -> String {
+    let text = if column.comment.is_empty() { "NULL".to_owned() } else { literal(&column.comment) };
+    format!("COMMENT ON COLUMN {}.{} IS {text};\n", table.quoted(), column.name.quoted())
+}
+
+/// Fills a column where it is NULL, and takes no NULL from then on.
+pub(super) fn fill(table: &QualifiedName, column: &Column, with: &Expression) -> String {
+    let (table, name) = (table.quoted(), column.name.quoted());
+    format!(
+        "UPDATE {table} SET {name} = {with} WHERE {name} IS NULL;\n\
+         -- What the rows' triggers have put off is done now: PostgreSQL alters no table that waits for them.\n\
+         SET LOCAL row_security = on;\n\
+         SET CONSTRAINTS ALL IMMEDIATE;\n\
+         SET LOCAL row_security = off;\n\
+         ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL;\n"
+    )
+}
+
+pub(super) fn unfill(table: &QualifiedName, column: &Column) -> String {
+    format!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL;\n", table.quoted(), column.name.quoted())
+}

@@ -1,0 +1,34 @@
+// PostgreSQL divides no table anew.
+
+pub mod v1 {
+    use tenant_runtime::{TenantTable, roles::{Viewer}};
+    use uuid::Uuid;
+
+    #[derive(TenantTable)]
+    #[tenant(org = "org", partition_by_hash = 2, select = "viewer")]
+    pub struct Event {
+        #[tenant(id)]
+        pub number: Uuid,
+        #[tenant(id)]
+        pub org: Uuid,
+    }
+}
+
+pub mod v2 {
+    use tenant_runtime::{TenantTable, roles::{Viewer}};
+    use uuid::Uuid;
+
+    #[derive(TenantTable)]
+    #[tenant(org = "org", partition_by_hash = 4, select = "viewer")]
+    pub struct Event {
+        #[tenant(id)]
+        pub number: Uuid,
+        #[tenant(id)]
+        pub org: Uuid,
+    }
+}
+
+/*
+error: table `app.events` is in 4 partitions and was in 2 partitions, and PostgreSQL divides no table anew
+  help: declare a second struct with the new `partition_by_hash`, copy the rows of `app.events` in a migration of your own, and drop the old struct; or put the attribute back
+*/

@@ -1,0 +1,233 @@
+//! Evolving models: in each `golden/evolve/*.rs` two versions of some structs, and below them what comes out, for a person to
+//! read.
+//!
+//! `BLESS=1 cargo test -p tenant-tests evolving` writes them anew. Each one is applied to a server, and undone.
+
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
+
+use sqlx::PgConnection;
+use tenant_runtime::{
+    TenantTable as _,
+    audit::Catalog,
+    check::{Checked, check},
+    model::{def::TableDef, schema::Schema, transition::Transition},
+    plan::{Plan, Refusals, plan},
+    server::Server,
+    sql::{self, Migration},
+};
+use tenant_tests::{connect, run};
+
+/// Two versions of a product.
+struct Case {
+    name: &'static str,
+    before: Vec<&'static TableDef>,
+    after: Vec<&'static TableDef>,
+}
+
+macro_rules! cases {
+    ($($case:ident: $($old:ident)* => $($new:ident)*;)*) => {
+        $(
+            #[expect(dead_code, reason = "the structs are there for what is generated from them")]
+            mod $case {
+                include!(concat!("../../golden/evolve/", stringify!($case), ".rs"));
+            }
+        )*
+
+        fn cases() -> Vec<Case> {
+            vec![$(Case {
+                name: stringify!($case),
+                before: vec![$($case::v1::$old::TABLE),*],
+                after: vec![$($case::v2::$new::TABLE),*],
+            }),*]
+        }
+    };
+}
+
+cases! {
+    add_column: Note => Note;
+    add_required_column: Note => Note;
+    add_table: Project => Project Task;
+    backfill: Note => Note;
+    becomes_tenant: Rate => Rate;
+    change_type_of_key: Work => Work;
+    change_types: Note => Note;
+    column_rights: Note => Note;
+    comments: Note => Note;
+    defaults: Ticket => Ticket;
+    drop_column: Note => Note;
+    drop_table: Team Person => Team;
+    impossible_type: Note => Note;
+    inert: Note => Note;
+    labels: Note => Note;
+    lattice: Chart Invoice => Chart Invoice;
+    maybe_renamed_table: Memo => Letter;
+    member_functions: Club Person ClubMember => Club Person ClubMember;
+    membership: Club Person => Club Person ClubMember;
+    move_table: Offer => Offer;
+    nullability: Note => Note;
+    one_rule: Note => Note;
+    other_role: Note => Note;
+    owners: Note => Note;
+    partitioned: Event => Happening;
+    references: Project => Project;
+    rename_column: Note => Note;
+    rename_table: Work Page => Project Page;
+    repartition: Event => Event;
+    uniques_and_indexes: Note => Note;
+}
+
+impl Case {
+    fn path(&self) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/evolve").join(self.name).with_extension("rs")
+    }
+
+    fn schemas(&self) -> (Schema, Checked) {
+        let check = |tables: &[&'static TableDef]| {
+            check(&tenant_runtime::models![].only(tables.iter().copied()))
+                .unwrap_or_else(|findings| panic!("{}: {findings}", self.name))
+        };
+        (check(&self.before).schema, check(&self.after))
+    }
+
+    fn plan(&self) -> Result<Plan, Refusals> {
+        let (before, after) = self.schemas();
+        plan(&before, &after.schema, &after.transition)
+    }
+
+    /// What a person sees, and the files.
+    fn told(&self) -> String {
+        let mut out = String::new();
+        let plan = match self.plan() {
+            Ok(plan) => plan,
+            Err(refusals) => return format!("{refusals}\n"),
+        };
+        if let Err(unconfirmed) = plan.confirm(&BTreeSet::new()) {
+            let _ = writeln!(out, "error: {unconfirmed}\n");
+        }
+        for change in plan.changes() {
+            let _ = writeln!(out, "{change}");
+        }
+        for note in plan.steps().iter().filter_map(|step| plan.note(&step.action)) {
+            let _ = writeln!(out, "{note}");
+        }
+        if plan.is_empty() {
+            out.push_str("nothing to do\n");
+        }
+        for (number, Migration { description, up, down, .. }) in (2..).zip(sql::migrations(&plan)) {
+            for (direction, text) in [("up", up), ("down", down)] {
+                let line = format!("{number:04}_{description}.{direction}.sql ");
+                let _ = write!(out, "\n== {line:=<100}\n{text}");
+            }
+        }
+        out
+    }
+}
+
+/// What parts the structs from what comes out; everything below is written by the test.
+const BELOW: &str = "\n/*\n";
+
+#[test]
+fn what_comes_of_a_change_is_what_the_files_say() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let text = fs::read_to_string(case.path()).expect("the case");
+        let structs = text.split(BELOW).next().expect("a part").trim_end();
+        let wanted = format!("{structs}\n{BELOW}{}*/\n", case.told());
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(case.path(), wanted).expect("written");
+        } else if text != wanted {
+            wrong.push(case.name);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?} differ; `BLESS=1` writes them anew, then look at `git diff`");
+}
+
+#[test]
+fn a_version_that_is_the_same_leaves_nothing_to_do() {
+    for case in cases() {
+        let (before, after) = case.schemas();
+        for schema in [&before, &after.schema] {
+            assert!(plan(schema, schema, &after.transition).expect("a plan").is_empty(), "{}", case.name);
+        }
+    }
+}
+
+/// Runs files as sqlx does: each in a transaction, unless it says otherwise.
+async fn apply(connection: &mut PgConnection, files: impl IntoIterator<Item = (String, bool)>) {
+    for (text, transaction) in files {
+        let whole = if transaction { format!("BEGIN;\n{text}\nCOMMIT;") } else { text.clone() };
+        if let Err(error) = run(connection, &whole).await {
+            panic!("{error}\n{text}");
+        }
+    }
+}
+
+/// What there is, but for the names of sequences, which the server gives and a renaming leaves.
+async fn catalog(connection: &mut PgConnection, schema: &Schema) -> String {
+    let text = Catalog::read(connection, schema).await.expect("it can be read").to_string();
+    let lines =
+        text.lines().map(|line| match line.strip_prefix("sequence ").and_then(|line| line.split_once(" of=")) {
+            Some((_, rest)) => format!("sequence of={rest}"),
+            None => line.to_owned(),
+        });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn what_was_changed_is_what_would_have_been_made_at_once_and_the_way_back_leads_back() {
+    // Roles belong to the cluster, so what is made at once is made in another.
+    let servers = tokio::task::spawn_blocking(|| [tenant_tests::own_server(), tenant_tests::own_server()]);
+    let servers = servers.await.expect("two servers");
+    for server in &servers {
+        let mut admin = connect(&server.admin_url()).await;
+        // An administrator as there is one at a hoster: no superuser.
+        run(&mut admin, "CREATE ROLE operator LOGIN CREATEROLE CREATEDB").await.expect("an administrator");
+    }
+    for case in cases() {
+        let Ok(plan) = case.plan() else { continue };
+        let (before, after) = case.schemas();
+        let after = after.schema;
+        let [mut changed, mut fresh] = [database(&servers[0], case.name).await, database(&servers[1], case.name).await];
+        apply(&mut changed, first(&before)).await;
+        let at_first = catalog(&mut changed, &before).await;
+        let migrations = sql::migrations(&plan);
+        apply(&mut changed, migrations.iter().map(|one| (one.up.clone(), one.transaction))).await;
+        let evolved = catalog(&mut changed, &after).await;
+        apply(&mut changed, migrations.iter().rev().map(|one| (one.down.clone(), one.transaction))).await;
+        let at_last = catalog(&mut changed, &before).await;
+        apply(&mut fresh, first(&after)).await;
+        same(case.name, "up", &evolved, &catalog(&mut fresh, &after).await);
+        same(case.name, "down", &at_last, &at_first);
+        // The roles go, so that the next case begins where there are none.
+        for (connection, schema) in [(&mut changed, &before), (&mut fresh, &after)] {
+            apply(connection, undo(schema)).await;
+        }
+    }
+}
+
+async fn database(server: &Server, name: &str) -> PgConnection {
+    let mut operator = connect(&server.url("operator", "postgres")).await;
+    run(&mut operator, &format!("CREATE DATABASE evolve_{name}")).await.expect("a database");
+    connect(&server.url("operator", &format!("evolve_{name}"))).await
+}
+
+fn from_nothing(schema: &Schema) -> Vec<Migration> {
+    sql::migrations(&plan(&Schema::default(), schema, &Transition::default()).expect("a plan"))
+}
+
+fn first(schema: &Schema) -> Vec<(String, bool)> {
+    from_nothing(schema).into_iter().map(|one| (one.up, one.transaction)).collect()
+}
+
+fn undo(schema: &Schema) -> Vec<(String, bool)> {
+    from_nothing(schema).into_iter().map(|one| (one.down, one.transaction)).collect()
+}
+
+/// Compares fact by fact, so that a failure can be read.
+fn same(case: &str, what: &str, found: &str, wanted: &str) {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (found, wanted) = (lines(found), lines(wanted));
+    let list = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>().join("\n");
+    let (odd, missing) = (list(&found, &wanted), list(&wanted, &found));
+    assert!(odd.is_empty() && missing.is_empty(), "{case}, {what}: odd\n{odd}\nmissing\n{missing}");
+}
