@@ -1,5 +1,7 @@
 //! What the tests share: one private PostgreSQL for the run, and a database of its own for each test.
 
+pub mod pgbouncer;
+
 use std::{
     path::PathBuf,
     sync::{

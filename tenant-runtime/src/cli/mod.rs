@@ -6,6 +6,7 @@ mod apply;
 mod audit;
 mod generate;
 mod harden;
+mod init;
 mod password;
 mod progress;
 mod report;
@@ -48,6 +49,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make what a package needs to begin: this program, a first model, and lints that ban connections without a context
+    ///
+    /// Nothing that is there is overwritten. What cannot be done without that is said instead.
+    Init {
+        /// The folder of the package, in which Cargo.toml is
+        #[arg(default_value = ".")]
+        package: PathBuf,
+    },
     /// Print the next migrations without writing them
     Show,
     /// After two branches added migrations, write this branch's anew behind the other's
@@ -163,6 +172,7 @@ pub fn main(models: Models) -> ExitCode {
     let result = match arguments.command {
         None if arguments.check => generate::check(&models, &folder, &mut out),
         None => generate::write(&models, &folder, &drops, &mut out),
+        Some(Command::Init { package }) => init::init(&package, &mut out),
         Some(Command::Show) => generate::show(&models, &folder, &mut out),
         Some(Command::Rebase { migrations, yes }) => {
             generate::rebase(&models, &folder, (&migrations, yes), &drops, &mut out)

@@ -125,8 +125,12 @@ pub(super) async fn read_back(connection: &mut PgConnection, acting: &Acting) ->
         (acting.role.to_owned(), acting.org.clone(), acting.user.clone(), text::search_path(def), "on".to_owned());
     let sql = "SELECT current_user::text, current_setting($1), current_setting($2), \
                current_setting('search_path'), current_setting('row_security')";
-    let found: (String, String, String, String, String) =
-        sqlx::query_as(sql).bind(def.org_setting).bind(def.user_setting).fetch_one(connection).await?;
+    let found: (String, String, String, String, String) = sqlx::query_as(sql)
+        .bind(def.org_setting)
+        .bind(def.user_setting)
+        .persistent(false)
+        .fetch_one(connection)
+        .await?;
     if found == wanted {
         return Ok(());
     }

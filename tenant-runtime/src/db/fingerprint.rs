@@ -20,8 +20,11 @@ pub(crate) const PLAIN_WORDS: &str = "SET LOCAL search_path = pg_catalog, pg_tem
 /// It begins with the server's major release, since each writes expressions in words of its own.
 pub(crate) async fn fingerprint(transaction: &mut PgConnection, owners: &[String]) -> Result<String> {
     let major = transaction.server_version_num().unwrap_or_default() / 10_000;
-    let hash: Option<String> =
-        sqlx::query_scalar(include_str!("fingerprint.sql")).bind(owners).fetch_one(transaction).await?;
+    let hash: Option<String> = sqlx::query_scalar(include_str!("fingerprint.sql"))
+        .bind(owners)
+        .persistent(false)
+        .fetch_one(transaction)
+        .await?;
     Ok(format!("{major}-{}", hash.as_deref().unwrap_or("nothing")))
 }
 

@@ -12,8 +12,11 @@ use crate::{
 
 /// Checks the login of a connection; returns what the operator should know.
 pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<String>> {
-    let facts: Vec<Fact> =
-        sqlx::query_as(include_str!("guard.sql")).bind(setting_prefixes()).fetch_all(&mut *connection).await?;
+    let facts: Vec<Fact> = sqlx::query_as(include_str!("guard.sql"))
+        .bind(setting_prefixes())
+        .persistent(false)
+        .fetch_all(&mut *connection)
+        .await?;
     let login = facts.iter().find(|fact| fact.kind == "login").map(|fact| fact.name.clone()).unwrap_or_default();
     let version = connection.server_version_num().unwrap_or_default();
     let findings: Vec<String> = facts.iter().filter_map(|fact| fact.finding(&login, version)).collect();

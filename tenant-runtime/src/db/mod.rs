@@ -124,7 +124,7 @@ impl TenantDb {
         let acting = acting::Acting::visitor::<T>(user);
         let begun = acting::begin(&self.inner, &acting, TxOptions::default()).await;
         let mut tx = begun.map_err(Error::into_sqlx)?;
-        let rows = statement.fetch_all(&mut *tx).await?;
+        let rows = statement.persistent(self.inner.options().prepared).fetch_all(&mut *tx).await?;
         // After a read there is nothing to keep, and the transaction ends while nobody waits for it.
         if writes {
             tx.commit().await?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use super::{TenantDb, acting::visitor_role, connect, fingerprint, guard, pool::Pools};
 use crate::{
@@ -34,6 +34,7 @@ pub struct TenantDbOptions {
     pub(super) attempts: u32,
     pub(super) trace_tenants: bool,
     fingerprint: Option<String>,
+    pub(super) prepared: bool,
     /// What is different for a database role.
     by_role: BTreeMap<&'static str, OfRole>,
 }
@@ -64,6 +65,7 @@ impl Default for TenantDbOptions {
             attempts: 5,
             trace_tenants: false,
             fingerprint: None,
+            prepared: true,
             by_role: BTreeMap::new(),
         }
     }
@@ -118,6 +120,15 @@ impl TenantDbOptions {
         self
     }
 
+    /// Sets whether statements stay prepared on their connection; they do unless said.
+    ///
+    /// Behind a PgBouncer before 1.21 in transaction mode they must not, since it hands a connection's statements to
+    /// others. Newer ones keep them apart; `max_prepared_statements` says how many, and 0 turns it off.
+    pub fn prepared_statements(mut self, prepared: bool) -> Self {
+        self.prepared = prepared;
+        self
+    }
+
     /// Sets what is different for contexts of one role.
     pub fn role<R: Role>(mut self, options: RoleOptions) -> Self {
         let of_role = OfRole { options, tenancy: <R::Tenancy as Tenancy>::DEF, name: Some(R::NAME) };
@@ -139,23 +150,12 @@ impl TenantDbOptions {
     /// [`Error::UnsafeLogin`] with everything that lets a login pass by row security, and [`Error::Drifted`] when a
     /// fingerprint was asked for and is another one.
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
-        let connect = connect::options(url)?;
-        let mut connection = connect::open(&connect).await?;
-        let warnings = guard::check(&mut connection).await?;
-        if let Some(expected) = &self.fingerprint {
-            fingerprint::check(&mut connection, expected).await?;
-        }
-        // It was checked as a bare connection; the pools open their own.
-        let _ = sqlx::Connection::close(connection).await;
+        let (connect, warnings) = checked(url, None, self.fingerprint.as_deref()).await?;
         let mut logins = BTreeMap::new();
         for (role, of_role) in &self.by_role {
-            let Some(url) = &of_role.options.url else { continue };
-            let connect = connect::options(url)?;
-            let mut connection = connect::open(&connect).await?;
-            guard::check(&mut connection).await?;
-            of_role.check_login(&mut connection).await?;
-            let _ = sqlx::Connection::close(connection).await;
-            logins.insert(*role, connect);
+            if let Some(url) = &of_role.options.url {
+                logins.insert(*role, checked(url, Some(of_role), None).await?.0);
+            }
         }
         Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, logins, warnings)) })
     }
@@ -167,6 +167,29 @@ impl TenantDbOptions {
     pub(super) fn statement_timeout_of(&self, role: &str) -> Option<Duration> {
         self.by_role.get(role).and_then(|of_role| of_role.options.statement_timeout).or(self.statement_timeout)
     }
+}
+
+/// Reads a URL and checks its login; returns what the operator should know.
+async fn checked(
+    url: &str,
+    of_role: Option<&OfRole>,
+    expected: Option<&str>,
+) -> Result<(PgConnectOptions, Vec<String>)> {
+    let options = connect::options(url)?;
+    let mut connection = connect::open(&options).await?;
+    // In a transaction, as behind a pooler of transactions each statement alone might run on another connection.
+    let mut tx = connection.begin().await?;
+    let warnings = guard::check(&mut tx).await?;
+    if let Some(expected) = expected {
+        fingerprint::check(&mut tx, expected).await?;
+    }
+    if let Some(of_role) = of_role {
+        of_role.check_login(&mut tx).await?;
+    }
+    tx.rollback().await?;
+    // The pools open their own.
+    let _ = connection.close().await;
+    Ok((options, warnings))
 }
 
 impl RoleOptions {
@@ -212,7 +235,8 @@ impl OfRole {
         let above: Vec<String> = above.map(database_role).collect();
         let sql = "SELECT session_user::text, rolname::text FROM pg_catalog.pg_roles
                    WHERE rolname = ANY ($1) AND pg_catalog.pg_has_role(rolname, 'MEMBER') ORDER BY rolname";
-        let found: Vec<(String, String)> = sqlx::query_as(sql).bind(above).fetch_all(connection).await?;
+        let query = sqlx::query_as(sql).bind(above).persistent(false);
+        let found: Vec<(String, String)> = query.fetch_all(connection).await?;
         let Some((login, _)) = found.first().cloned() else { return Ok(()) };
         let own = self.name.map_or_else(|| "visitors".to_owned(), |name| format!("`{}`", database_role(name)));
         let finding = |(login, role): (String, String)| {

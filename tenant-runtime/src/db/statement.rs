@@ -60,6 +60,8 @@ pub(crate) struct Trusted<'a> {
     pub(super) connection: &'a mut PgConnection,
     pub(super) course: &'a mut Course,
     pub(super) span: &'a Span,
+    /// Whether statements stay prepared on the connection.
+    pub(super) prepared: bool,
 }
 
 impl<'a> Trusted<'a> {
@@ -69,7 +71,7 @@ impl<'a> Trusted<'a> {
     }
 
     pub(super) fn fetch_many<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> Watched<'a> {
-        let span = self.span.clone();
+        let (span, query) = (self.span.clone(), self.taken(query));
         let start = async move {
             let (connection, watch) = self.start().await?;
             Ok((connection.fetch_many(query), watch))
@@ -86,15 +88,23 @@ impl<'a> Trusted<'a> {
         self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> sqlx::Result<Option<PgRow>> {
+        let query = self.taken(query);
         self.run(async |connection| connection.fetch_optional(query).await).await
     }
 
     pub(crate) async fn fetch_all<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<Vec<PgRow>> {
+        let query = self.taken(query);
         self.run(async |connection| connection.fetch_all(query).await).await
     }
 
     pub(crate) async fn execute<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<u64> {
+        let query = self.taken(query);
         self.run(async |connection| connection.execute(query).await).await.map(|result| result.rows_affected())
+    }
+
+    fn taken<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> Taken {
+        let query = Taken::new(query);
+        Taken { persistent: query.persistent && self.prepared, ..query }
     }
 
     /// Runs what talks to the server once.
@@ -199,15 +209,16 @@ impl Fetched<'_> {
     }
 }
 
-/// A query taken apart, since its text is needed before it runs and can be had only by consuming it.
-pub(super) struct Admitted {
+/// A query taken apart, since its text is needed before it runs and can be had only by consuming it, and since only so it
+/// can be told not to stay prepared.
+pub(super) struct Taken {
     pub(super) sql: SqlStr,
     statement: Option<PgStatement>,
     arguments: Option<Result<Option<PgArguments>, BoxDynError>>,
     persistent: bool,
 }
 
-impl Admitted {
+impl Taken {
     pub(super) fn new<'q>(mut query: impl Execute<'q, Postgres> + 'q) -> Self {
         let arguments = Some(query.take_arguments());
         let statement = query.statement().cloned();
@@ -216,7 +227,7 @@ impl Admitted {
     }
 }
 
-impl Execute<'_, Postgres> for Admitted {
+impl Execute<'_, Postgres> for Taken {
     fn sql(self) -> SqlStr {
         self.sql
     }

@@ -17,7 +17,7 @@ use super::{
     pool::Pools,
     refuse,
     savepoint::Savepoint,
-    statement::{Admitted, Course, Trusted, Watched},
+    statement::{Course, Taken, Trusted, Watched},
 };
 use crate::{
     error::{Error, Result},
@@ -87,6 +87,7 @@ pub struct TenantTx<R: Role> {
     /// Statements ran that the repository did not write.
     raw: bool,
     span: Span,
+    prepared: bool,
 }
 
 /// Begins a transaction in a context.
@@ -97,7 +98,7 @@ pub(super) async fn begin<R: Role>(pools: &Pools, ctx: TenantCtx<R>, options: Tx
         span.record("tenant", &acting.org);
     }
     let tx = acting::begin(pools, &acting, options).instrument(span.clone()).await?;
-    Ok(TenantTx { tx, ctx, course: Course::default(), raw: false, span })
+    Ok(TenantTx { tx, ctx, course: Course::default(), raw: false, span, prepared: pools.options().prepared })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -170,7 +171,7 @@ impl<R: Role> TenantTx<R> {
 
     /// Returns the connection to the repository, whose statements are its own.
     pub(crate) fn trusted(&mut self) -> Trusted<'_> {
-        Trusted { connection: &mut self.tx, course: &mut self.course, span: &self.span }
+        Trusted { connection: &mut self.tx, course: &mut self.course, span: &self.span, prepared: self.prepared }
     }
 
     /// Notes that a statement of the app's begins, unless it is refused.
@@ -201,7 +202,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         'q: 'e,
         E: Execute<'q, Postgres> + 'q,
     {
-        let query = Admitted::new(query);
+        let query = Taken::new(query);
         Box::pin(match self.admit(query.sql.as_str()) {
             Ok(trusted) => trusted.fetch_many(query),
             Err(error) => Watched::refused(error),
@@ -214,7 +215,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         'q: 'e,
         E: Execute<'q, Postgres> + 'q,
     {
-        let query = Admitted::new(query);
+        let query = Taken::new(query);
         Box::pin(async move { self.admit(query.sql.as_str())?.fetch_optional(query).await })
     }
 

@@ -1,0 +1,96 @@
+//! A PgBouncer of one test, in transaction mode in front of the server that the tests share.
+
+use std::{
+    fs,
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use crate::{Database, Scratch, connect};
+
+/// A running PgBouncer, which ends with its owner.
+#[derive(Debug)]
+pub struct PgBouncer {
+    child: Child,
+    folder: Scratch,
+    /// Its version, such as `(1, 24)`.
+    pub version: (u32, u32),
+}
+
+/// Finds the program: what `TENANT_TEST_PGBOUNCER` names, or an installed one.
+fn program() -> Option<PathBuf> {
+    let named = std::env::var_os("TENANT_TEST_PGBOUNCER").map(PathBuf::from);
+    let installed = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"].map(PathBuf::from);
+    named.or_else(|| installed.into_iter().find(|path| path.exists()))
+}
+
+/// Reads `PgBouncer 1.24.1`, the first line of `--version`.
+fn version(program: &PathBuf) -> (u32, u32) {
+    let output = Command::new(program).arg("--version").output().expect("PgBouncer says its version");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let numbers = text.split_whitespace().nth(1).expect("a version").split('.').map(|part| part.parse());
+    match numbers.take(2).collect::<Result<Vec<u32>, _>>().as_deref() {
+        Ok([major, minor]) => (*major, *minor),
+        _ => panic!("no version: {text}"),
+    }
+}
+
+impl PgBouncer {
+    /// Starts one with two connections for each login and database, fewer than the app's pools have, so that
+    /// transactions of all roles take turns on them. Returns `None` where no PgBouncer is installed.
+    pub async fn start(database: &Database) -> Option<Self> {
+        let program = program()?;
+        let folder = Scratch::new();
+        let server = database.server.socket_dir();
+        let path = folder.path().display();
+        folder.write("users", "\"app_service\" \"\"\n");
+        folder.write(
+            "config",
+            &format!(
+                "[databases]\n* = host={server}\n[pgbouncer]\nlisten_port = 6432\nunix_socket_dir = {path}\n\
+                 auth_type = trust\nauth_file = {path}/users\npool_mode = transaction\ndefault_pool_size = 2\n\
+                 max_client_conn = 200\nignore_startup_parameters = extra_float_digits\n{prepared}",
+                server = server.display(),
+                prepared = if version(&program) >= (1, 21) { "max_prepared_statements = 100\n" } else { "" },
+            ),
+        );
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("a folder for any user");
+        let version = version(&program);
+        let mut command = Command::new(program);
+        command.arg("-q").arg(folder.join("config")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // It refuses to run as root, and so did the server, whose user will do.
+        let owner = fs::metadata(server).expect("the server's folder");
+        if fs::metadata(folder.path()).expect("the folder").uid() == 0 {
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        let child = command.spawn().expect("PgBouncer starts");
+        let bouncer = Self { child, folder, version };
+        for _ in 0..500 {
+            if bouncer.folder.join(".s.PGSQL.6432").exists() {
+                drop(connect(&bouncer.url(database)).await);
+                return Some(bouncer);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("PgBouncer does not come up");
+    }
+
+    /// Returns the URL by which the app's login reaches a database through it.
+    #[must_use]
+    pub fn url(&self, database: &Database) -> String {
+        let host = self.folder.path().to_string_lossy().replace('/', "%2F");
+        format!("postgres://app_service@localhost/{}?host={host}&port=6432&sslmode=disable", database.name)
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

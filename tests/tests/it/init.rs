@@ -1,0 +1,143 @@
+//! `gen-migrations init`: what it makes, what it leaves alone, and that a project that it made works.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use tenant_tests::Scratch;
+
+use super::command_line::program;
+
+const MANIFEST: &str = "[package]\nname = \"acme-app\"\nversion = \"0.1.0\"\nedition = \"2024\" # as others\n";
+
+fn init(package: &Path) -> Output {
+    Command::new(program()).arg("init").arg(package).output().expect("the program runs")
+}
+
+/// What it says when all goes well.
+fn said(package: &Path) -> String {
+    let output = init(package);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).expect("a text")
+}
+
+fn read(package: &Scratch, name: &str) -> String {
+    fs::read_to_string(package.join(name)).expect(name)
+}
+
+#[test]
+fn a_package_gets_what_it_lacks_and_nothing_the_second_time() {
+    let package = Scratch::new();
+    package.write("Cargo.toml", MANIFEST);
+    let first = said(package.path());
+    let files = ["Cargo.toml", "src/lib.rs", "src/models.rs", "src/bin/gen-migrations.rs", "clippy.toml"];
+    let made = files.map(|name| read(&package, name));
+    assert!(made[0].starts_with(MANIFEST), "what stood there stays as it was: {}", made[0]);
+    assert!(made[0].contains("[[bin]]\nname = \"gen-migrations\"\nrequired-features = [\"generate\"]"), "{}", made[0]);
+    assert!(made[3].contains("models![acme_app]") && package.join("migrations").is_dir());
+    assert!(first.ends_with("next: cargo run --features generate --bin gen-migrations\n"), "{first}");
+    let second = said(package.path());
+    assert_eq!(files.map(|name| read(&package, name)), made);
+    assert!(!second.contains("wrote") && !second.contains("added"), "{second}");
+}
+
+#[test]
+fn what_is_there_is_kept_and_what_it_lacks_is_said() {
+    let package = Scratch::new();
+    let manifest = format!(
+        "{MANIFEST}\n[lib]\nname = \"tracker\"\n\n[dependencies]\nuuid = \"1.0\" # ours\n\n[features]\ngenerate = []\n\n\
+         [[bin]]\nname = \"worker\"\npath = \"src/worker.rs\"\n"
+    );
+    package.write("Cargo.toml", &manifest);
+    package.write("clippy.toml", "msrv = \"1.94\"\n");
+    fs::create_dir(package.join("src")).expect("a folder");
+    package.write("src/main.rs", "fn main() {}\n");
+    package.write("src/lib.rs", "// ours\n");
+    let said = said(package.path());
+    assert!(said.contains("add to it: pub mod models;") && said.contains("sqlx::PgConnection"), "{said}");
+    let manifest = read(&package, "Cargo.toml");
+    assert!(manifest.contains("uuid = \"1.0\" # ours") && manifest.contains("generate = []"), "{manifest}");
+    assert!(manifest.contains("default-run = \"acme-app\"") && manifest.contains("name = \"worker\""), "{manifest}");
+    assert!(read(&package, "src/bin/gen-migrations.rs").contains("models![tracker]"));
+    assert_eq!(
+        (read(&package, "src/lib.rs").as_str(), read(&package, "clippy.toml").as_str()),
+        ("// ours\n", "msrv = \"1.94\"\n")
+    );
+}
+
+#[test]
+fn where_there_is_no_package_nothing_is_made() {
+    let cases = [
+        (None, "cargo new --lib"),
+        (Some("[workspace]\nmembers = []\n"), "the member that holds the models"),
+        (Some("[package\n"), "no TOML"),
+        (Some("dependencies = 3\n[package]\nname = \"x\"\n"), "not as cargo takes it"),
+    ];
+    for (manifest, told) in cases {
+        let package = Scratch::new();
+        if let Some(manifest) = manifest {
+            package.write("Cargo.toml", manifest);
+        }
+        let output = init(package.path());
+        let error = String::from_utf8(output.stderr).expect("a text");
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(told) && !error.contains("panicked"), "{error}");
+        assert!(!package.join("src").exists() && !package.join("clippy.toml").exists(), "{error}");
+    }
+}
+
+/// Runs cargo in a package outside of the workspace, which shares its lock file and a folder for what is built.
+fn cargo(package: &Scratch, arguments: &[&str]) -> Output {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let test = std::env::current_exe().expect("the test binary has a path");
+    let target = test.ancestors().nth(3).expect("a target folder").join("init");
+    cargo.args(arguments).arg("--target-dir").arg(target).current_dir(package.path());
+    cargo.env_remove("RUSTFLAGS").output().expect("cargo runs")
+}
+
+/// Holds a command to have ended well; returns what it said.
+fn well(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+mod ui {
+    //! What takes minutes, as the cases of trybuild do: a package of its own builds the dependencies with other features.
+
+    use super::*;
+
+    #[test]
+    fn a_new_project_generates_and_lets_clippy_find_a_raw_connection() {
+        let package = Scratch::new();
+        let sqlx =
+            "[dependencies]\nsqlx = { version = \"0.9\", default-features = false, features = [\"postgres\"] }\n";
+        package.write("Cargo.toml", &format!("{MANIFEST}\n{sqlx}\n[workspace]\n"));
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
+        fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock")).expect("the lock file");
+        said(package.path());
+        well(&cargo(&package, &["run", "-q", "--features", "generate", "--bin", "gen-migrations"]));
+        assert!(read(&package, "migrations/0001_init.up.sql").contains("CREATE TABLE app.projects"));
+        let lint = ["clippy", "-q", "--features", "generate", "--", "-D", "warnings"];
+        well(&cargo(&package, &lint));
+
+        let raw = "//! The library.\n\npub mod models;\n\n\
+            pub async fn count(pool: &sqlx::PgPool) -> sqlx::Result<u64> {\n\
+            \x20   Ok(sqlx::query(\"SELECT\").execute(pool).await?.rows_affected())\n}\n\n\
+            pub async fn open(url: &str) -> sqlx::Result<()> {\n\
+            \x20   let connection = <sqlx::PgConnection as sqlx::Connection>::connect(url).await?;\n\
+            \x20   drop(connection);\n    Ok(())\n}\n";
+        package.write("src/lib.rs", raw);
+        let told = String::from_utf8_lossy(&cargo(&package, &lint).stderr).into_owned();
+        for word in [
+            "disallowed type `sqlx::Pool`",
+            "disallowed type `sqlx::PgConnection`",
+            "disallowed method `sqlx::Connection::connect`",
+        ] {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+        assert!(told.contains("begin a transaction with `db.begin(&ctx)`"), "{told}");
+    }
+}

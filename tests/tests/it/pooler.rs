@@ -1,0 +1,75 @@
+//! The same isolation through a PgBouncer in transaction mode, where transactions of all roles share a few connections.
+//!
+//! Where none is installed these tests say so and show nothing; `.ci/run` sees to it that there is one.
+
+use tenant_examples::{NewProject, Project};
+use tenant_runtime::{Error, Repository as _, TenantDb, TenantDbOptions};
+use tenant_tests::{Database, pgbouncer::PgBouncer};
+
+use super::{context::seen, storm};
+
+/// Starts a PgBouncer, and says how an app connects through this one.
+async fn start(database: &Database) -> Option<(PgBouncer, TenantDbOptions)> {
+    let bouncer = PgBouncer::start(database).await;
+    if bouncer.is_none() {
+        eprintln!("SKIPPED: no PgBouncer is installed, and TENANT_TEST_PGBOUNCER names none");
+    }
+    let bouncer = bouncer?;
+    let options = TenantDb::options().max_connections(4).prepared_statements(bouncer.version >= (1, 21));
+    Some((bouncer, options))
+}
+
+#[tokio::test]
+async fn transactions_of_all_tenants_and_roles_take_turns_on_its_connections_and_keep_their_context() {
+    let database = Database::create().await;
+    let Some((bouncer, options)) = start(&database).await else { return };
+    let db = options.connect(&bouncer.url(&database)).await.expect("the login is as safe through a pooler");
+    let mut backends = std::collections::BTreeSet::new();
+    for round in 0..20 {
+        for tenant in [database.acme, database.globex] {
+            let mut admin = db.begin(&tenant.as_admin()).await.expect("begins");
+            let who = ("app_admin".to_owned(), tenant.id.to_string(), tenant.admin.to_string());
+            assert_eq!(seen(&mut admin).await.expect("reads"), who);
+            let new = NewProject { name: format!("{round}"), description: None, created_at: None };
+            let made = Project::insert(&mut admin, new).await.expect("inserts");
+            let mut undone = admin.savepoint().await.expect("begins");
+            Project::delete(&mut undone, made.id).await.expect("deletes");
+            drop(undone);
+            admin.commit().await.expect("commits");
+            let mut viewer = db.begin(&tenant.as_viewer()).await.expect("begins");
+            let who = ("app_viewer".to_owned(), tenant.id.to_string(), tenant.viewer.to_string());
+            assert_eq!(seen(&mut viewer).await.expect("reads"), who);
+            assert_eq!(Project::count(&mut viewer).await.expect("reads"), round + 2);
+            let refused = Project::find(&mut viewer, database.globex.project).await.expect("reads");
+            assert_eq!(refused.is_some(), tenant.id == database.globex.id);
+            let backend: i32 =
+                sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut viewer).await.expect("reads");
+            backends.insert(backend);
+        }
+    }
+    assert!(backends.len() <= 2, "the pooler shared no connection: {backends:?}");
+}
+
+#[tokio::test]
+async fn what_fails_or_is_dropped_leaves_nothing_on_its_connections() {
+    let database = Database::create().await;
+    let Some((bouncer, options)) = start(&database).await else { return };
+    let db = options.connect(&bouncer.url(&database)).await.expect("connects");
+    for _ in 0..10 {
+        let mut failed = db.begin(&database.acme.as_member()).await.expect("begins");
+        let error = sqlx::query("DELETE FROM app.projects").execute(&mut failed).await.map_err(Error::from);
+        assert!(matches!(error, Err(Error::Forbidden { .. })), "{error:?}");
+        assert!(matches!(failed.commit().await, Err(Error::Aborted)));
+        drop(db.begin(&database.acme.as_admin()).await.expect("begins"));
+        let mut tx = db.begin(&database.globex.as_viewer()).await.expect("begins");
+        assert_eq!(seen(&mut tx).await.expect("reads").1, database.globex.id.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_cancellations_passes_through_it() {
+    let database = Database::create().await;
+    let Some((bouncer, options)) = start(&database).await else { return };
+    let db = options.connect(&bouncer.url(&database)).await.expect("connects");
+    storm::storm(&database, db, 300).await;
+}
