@@ -97,7 +97,10 @@ async fn every_golden_case_is_clean() {
         let models = tenant_runtime::models![].only(tables);
         let scratch = Scratch::new();
         let folder = Folder::new(scratch.path());
-        generate(&models, &folder).expect("migrations").write(&folder).expect("written");
+        generate(&models, &folder)
+            .expect("migrations")
+            .write(&folder, &std::collections::BTreeSet::new())
+            .expect("written");
         let url = server.url("postgres", &name);
         let migrations = Migrations::from_dir(folder.path()).await.expect("they can be read");
         migrations.apply(&url, &mut |_| {}).await.expect("applied");

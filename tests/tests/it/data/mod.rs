@@ -129,7 +129,10 @@ impl Lab {
         let folder = Scratch::new();
         let models = tenant_runtime::models![].only([Sample::TABLE, Tray::TABLE]);
         let files = Folder::new(folder.path());
-        generate(&models, &files).expect("generated").write(&files).expect("written");
+        generate(&models, &files)
+            .expect("generated")
+            .write(&files, &std::collections::BTreeSet::new())
+            .expect("written");
         let migrations = Migrations::from_dir(folder.path()).await.expect("read");
         migrations.apply(&database.admin_url(), &mut |_| {}).await.expect("applied");
         let db = TenantDb::connect(&database.url_of("lab_service")).await.expect("connected");
