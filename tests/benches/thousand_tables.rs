@@ -40,7 +40,7 @@ fn measure(what: &str, folder: &Path) {
     let (models, folder) = (models(), Folder::new(folder));
     let start = Instant::now();
     let generated = generate(&models, &folder).unwrap_or_else(|error| panic!("{error}"));
-    let written = generated.write(&folder).expect("the folder can be written");
+    let written = generated.write(&folder, &std::collections::BTreeSet::new()).expect("the folder can be written");
     let elapsed = start.elapsed();
     assert_eq!(written.is_some(), what == "generate from nothing");
     let tables = generated.checked.schema.tables().len();
