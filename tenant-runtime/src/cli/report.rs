@@ -38,9 +38,12 @@ pub(super) fn changes(generated: &Generated, out: &mut impl Write) -> io::Result
 
 /// Says what was written, after who may do what.
 pub(super) fn written(written: &Written, generated: &Generated, out: &mut impl Write) -> io::Result<()> {
-    matrix(&generated.checked.schema, out)?;
+    if !generated.migrations.is_empty() {
+        matrix(&generated.checked.schema, out)?;
+        writeln!(out)?;
+    }
     if !generated.by_hand.is_empty() {
-        writeln!(out, "\ntook into the snapshot, as written by hand: {}", generated.by_hand.join(", "))?;
+        writeln!(out, "took into the snapshot, as written by hand: {}\n", generated.by_hand.join(", "))?;
     }
     files(written, out)?;
     writeln!(
@@ -51,7 +54,7 @@ pub(super) fn written(written: &Written, generated: &Generated, out: &mut impl W
 
 /// Lists the files that were written.
 pub(super) fn files(written: &Written, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nwrote")?;
+    writeln!(out, "wrote")?;
     let paths: Vec<_> = written.files.iter().map(|(path, lines)| (short(path), lines)).collect();
     let width = paths.iter().map(|(path, _)| path.chars().count()).max().unwrap_or(0);
     for (path, lines) in paths {
@@ -93,7 +96,7 @@ pub(super) fn rebase(rebase: &Rebase, out: &mut impl Write) -> io::Result<()> {
     if rebase.is_nothing() {
         writeln!(out, "  nothing is to be written but the snapshot")?;
     }
-    Ok(())
+    writeln!(out)
 }
 
 /// Says that the folder is what the models say.

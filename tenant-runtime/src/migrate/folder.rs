@@ -301,8 +301,8 @@ pub enum Problem {
     },
     /// A file is gone.
     #[error(
-        "`{name}` is gone, and the snapshot counts on it\n  help: take it from version control again; what it did is undone by \
-         changing the models, which makes a new migration"
+        "`{name}` is gone, and the snapshot counts on it\n  help: take it from version control again; or, where it is not wanted \
+         any more and has run nowhere yet, take the snapshot from before it, and run `gen-migrations rebase`"
     )]
     Missing {
         /// The file.
