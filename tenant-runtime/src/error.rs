@@ -1,9 +1,12 @@
 //! What can go wrong, told apart, in words that say what to do next.
 
+mod because;
+
 use std::fmt;
 
 use sqlx::postgres::PgDatabaseError;
 
+use self::because::Because;
 use crate::model::def::TableName;
 
 /// The result of this crate's operations.
@@ -20,7 +23,7 @@ pub enum Error {
         table: String,
     },
     /// The database refused the command to the role, or the row to the policy.
-    #[error("{} may not {command} `{table}`, or not this row; `#[tenant(…)]` on its struct says who may", Who(*.role))]
+    #[error("{} may not {command} `{table}`{}", Who(*.role), Because { table, command, role: *.role, source })]
     Forbidden {
         /// The table, as far as it is known.
         table: String,

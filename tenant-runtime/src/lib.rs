@@ -50,7 +50,11 @@ pub mod check;
 #[cfg(feature = "generate")]
 pub mod diff;
 #[cfg(feature = "generate")]
+pub mod matrix;
+#[cfg(feature = "generate")]
 pub mod plan;
+#[cfg(feature = "generate")]
+pub mod prove;
 #[cfg(feature = "generate")]
 pub mod snapshot;
 #[cfg(feature = "generate")]
@@ -68,6 +72,9 @@ pub mod tenant;
 
 #[cfg(feature = "generate")]
 pub mod audit;
+#[cfg(feature = "generate")]
+pub mod why;
+
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]

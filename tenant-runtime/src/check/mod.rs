@@ -21,10 +21,10 @@ use self::finding::place;
 pub use self::finding::{Finding, Findings, Severity};
 
 use crate::{
-    ident::{Ident, IdentError},
+    ident::{Ident, IdentError, literal},
     model::{
-        def::{ColumnDef, ScopeDef, TableDef, TableName},
-        schema::{Function, QualifiedName, Schema, Scope, Table},
+        def::{ColumnDef, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
+        schema::{Expression, Function, QualifiedName, Schema, Scope, Table},
         transition::Transition,
     },
     registry::Models,
@@ -96,6 +96,13 @@ fn functions(
     let functions = membership.functions(tenancy, &roles).into_iter().collect();
     tenancy.with_functions();
     functions
+}
+
+/// Writes a condition that an attribute says, about a user of whom the key is known; NULL for nobody.
+pub(crate) fn rule_for(rule: &RuleDef, user: Option<&str>, tenancy: &TenancyDef) -> Option<Expression> {
+    let ty = column::type_name(tenancy.user)?;
+    let user = Expression::trusted(format!("{}::{ty}", user.map_or_else(|| "NULL".to_owned(), literal)));
+    Some(fragment::rule(rule.condition, &user, &|_| true).ok()?.expression)
 }
 
 /// The tables of this run, by both of their names.

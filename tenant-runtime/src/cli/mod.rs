@@ -7,9 +7,12 @@ mod audit;
 mod generate;
 mod harden;
 mod init;
+mod matrix;
 mod password;
 mod progress;
+mod prove;
 mod report;
+mod why;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -126,6 +129,20 @@ enum Command {
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
     },
+    /// Print what each role may do with each table, as it is declared
+    Matrix {
+        /// How to print it
+        #[arg(long, value_enum, default_value_t)]
+        format: matrix::Format,
+    },
+    /// Attack a database as every role, and tell what differs from the declaration
+    ///
+    /// Two tenants are made up in a transaction that is rolled back: no row is left.
+    Prove(prove::Arguments),
+    /// Tell why a role may do something or not: which grant, which policy, which part of it
+    ///
+    /// With a database, a row and a context each part is evaluated on the row.
+    Why(why::Arguments),
     /// Set the password of the app's login, read from standard input
     ///
     /// The server gets a SCRAM-SHA-256 verifier that is made here; the password goes nowhere.
@@ -191,6 +208,9 @@ pub fn main(models: Models) -> ExitCode {
         }
         Some(Command::Audit(arguments)) => audit::run(&models, &folder, &arguments, &mut out),
         Some(Command::Harden { undo, database_url }) => harden::harden(&database_url, undo, &mut out),
+        Some(Command::Matrix { format }) => matrix::matrix(&models, format, &mut out),
+        Some(Command::Prove(arguments)) => prove::prove(&models, &folder, &arguments, &mut out),
+        Some(Command::Why(arguments)) => why::why(&models, arguments, &mut out),
         Some(Command::SetPassword { role, database_url }) => {
             password::set_password(&models, role, &database_url, &mut out)
         }

@@ -411,6 +411,15 @@ impl Expression {
         }
     }
 
+    /// Takes apart what [`all`](Self::all) joined.
+    #[cfg(feature = "generate")]
+    pub(crate) fn conditions(&self) -> Vec<String> {
+        const BETWEEN: &str = ")\n        AND (";
+        let joined =
+            self.0.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).filter(|inner| inner.contains(BETWEEN));
+        joined.map_or_else(|| vec![self.0.clone()], |inner| inner.split(BETWEEN).map(str::to_owned).collect())
+    }
+
     /// The condition that a column holds one of the labels.
     pub(crate) fn one_of(column: &Ident, labels: &[&str]) -> Self {
         let labels = labels.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");

@@ -42,15 +42,15 @@ cases! {
     rules: Article Comment;
 }
 
-fn models(tables: &[&'static TableDef]) -> Models {
+pub(super) fn models(tables: &[&'static TableDef]) -> Models {
     tenant_runtime::models![].only(tables.iter().copied())
 }
 
-fn schema(tables: &[&'static TableDef]) -> Schema {
+pub(super) fn schema(tables: &[&'static TableDef]) -> Schema {
     check(&models(tables)).unwrap_or_else(|findings| panic!("{findings}")).schema
 }
 
-fn migration(schema: &Schema) -> Migration {
+pub(super) fn migration(schema: &Schema) -> Migration {
     sql::migrations(&plan(&Schema::default(), schema, &Transition::default()).expect("a plan from nothing")).remove(0)
 }
 

@@ -9,9 +9,9 @@ use std::{
 /// The modules of tenant-runtime in the order of the data flow: each imports only what stands before it.
 ///
 /// `lib.rs` names all of them, being the front of the house.
-const LAYERS: [&str; 20] = [
+const LAYERS: [&str; 23] = [
     "ident", "model", "registry", "check", "snapshot", "diff", "plan", "sql", "tenant", "roles", "error", "db", "repo",
-    "session", "axum", "migrate", "audit", "server", "password", "cli",
+    "session", "axum", "migrate", "audit", "matrix", "prove", "why", "server", "password", "cli",
 ];
 
 /// Imports against the order, each with its reason.

@@ -1,0 +1,90 @@
+//! `prove`: a database is attacked as every role, or a private one that has the migrations of the folder.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use super::{
+    Failure,
+    apply::{block_on, chain, private_server, run},
+};
+use crate::{
+    migrate::{folder::Folder, generate::GenerateError},
+    prove::{ProveError, ProveOptions, Report, prove as prove_on},
+    registry::Models,
+};
+
+/// What the command takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The database, as a superuser: postgres://user:password@host/database
+    ///
+    /// Without it a private PostgreSQL is started, the migrations are applied to it, and it is gone again.
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// A JSON file with values that cannot be made up: {"app.accounts": {"iban": ["DE02…"]}}
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How the report is printed.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Proves a database; a difference ends the command with exit code 1.
+pub(super) fn prove(
+    models: &Models,
+    folder: &Folder,
+    arguments: &Arguments,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let options = options(arguments)?;
+    let report = match arguments.database_url.as_deref() {
+        Some(url) => on(url, models, &options)?,
+        None => {
+            let server = private_server()?;
+            run(folder, &server.admin_url(), None)?;
+            let _ =
+                writeln!(io::stderr(), "proving the migrations of {} on {}", folder.path().display(), server.origin());
+            on(&server.admin_url(), models, &options)?
+        }
+    };
+    match arguments.format {
+        Format::Table => writeln!(out, "{report}")?,
+        Format::Json => writeln!(out, "{:#}", report.to_json())?,
+    }
+    if report.is_clean() {
+        return Ok(());
+    }
+    out.flush()?;
+    Err(Failure::Found("the database is not proved to do what is declared".into()))
+}
+
+fn options(arguments: &Arguments) -> Result<ProveOptions, Failure> {
+    let Some(path) = &arguments.data else { return Ok(ProveOptions::default()) };
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::Message(format!("cannot read {}: {error}", path.display())))?;
+    ProveOptions::default().values_from_json(&text).map_err(failure)
+}
+
+fn on(url: &str, models: &Models, options: &ProveOptions) -> Result<Report, Failure> {
+    block_on(prove_on(url, models, options))?.map_err(failure)
+}
+
+fn failure(error: ProveError) -> Failure {
+    match error {
+        ProveError::Models(findings) => GenerateError::from(findings).into(),
+        error => Failure::Message(chain(&error)),
+    }
+}

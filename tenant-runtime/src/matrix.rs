@@ -1,0 +1,279 @@
+//! The matrix: what each role may do with each table, read from the declarations alone.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::{
+    model::{
+        def::{ColumnDef, ScopeDef, TableDef, TenancyDef},
+        schema::Command,
+    },
+    registry::Models,
+};
+
+/// What each role may do with each table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matrix {
+    /// The roles, each after those that it includes.
+    pub roles: Vec<String>,
+    /// The tables by name.
+    pub tables: Vec<TableAccess>,
+}
+
+/// What each role may do with one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableAccess {
+    /// The table.
+    pub table: String,
+    /// For each command, in the order of [`Command::ALL`], the cell of each role.
+    pub commands: [Vec<Cell>; 4],
+}
+
+/// What a role may do by a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// Which rows.
+    pub rows: Reach,
+    /// Whether a condition of the declaration narrows them further.
+    pub narrowed: bool,
+    /// The columns, where the command has columns.
+    pub columns: Vec<String>,
+    /// The columns that the command gives to other roles alone.
+    pub withheld: Vec<String>,
+}
+
+/// Which rows a command reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// None.
+    Nothing,
+    /// The user's own.
+    Own,
+    /// Those of the tenant that the user sees: the team's, and the user's own.
+    Seen,
+    /// The tenant's.
+    Tenant,
+    /// Those of the tenant's members.
+    Members,
+    /// Those of the tenant's members, by calling functions.
+    ByFunction,
+    /// All of them: they belong to no tenant.
+    All,
+}
+
+impl Reach {
+    /// Returns the word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nothing => "-",
+            Self::Own => "own",
+            Self::Seen => "seen",
+            Self::Tenant => "tenant",
+            Self::Members => "members",
+            Self::ByFunction => "function",
+            Self::All => "all",
+        }
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Own => "the user's own rows",
+            Self::Seen => "rows of the tenant that everybody there sees, and the user's own",
+            Self::Tenant => "the rows of the tenant in the context",
+            Self::Members => "the rows that members of the tenant have",
+            Self::ByFunction => "the tenant's rows, by functions that judge who calls them",
+            Self::All => "every row: they belong to no tenant",
+        }
+    }
+}
+
+impl Matrix {
+    /// Reads the matrix from declarations, which [`check`](crate::check::check) is to have passed.
+    #[must_use]
+    pub fn declared(models: &Models) -> Self {
+        let roles = models.tables().first().map(|def| def.tenancy.roles).unwrap_or_default();
+        let row = |def: &TableDef| TableAccess {
+            table: def.name.to_string(),
+            commands: Command::ALL.map(|command| roles.iter().map(|role| cell(def, role.name, command)).collect()),
+        };
+        Self {
+            roles: roles.iter().map(|role| role.name.to_owned()).collect(),
+            tables: models.tables().iter().map(|def| row(def)).collect(),
+        }
+    }
+
+    /// Writes the matrix as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let cell = |cell: &Cell| json!({ "rows": cell.rows.word(), "narrowed": cell.narrowed, "columns": cell.columns, "withheld": cell.withheld });
+        let command =
+            |cells: &Vec<Cell>| Value::Object(self.roles.iter().cloned().zip(cells.iter().map(cell)).collect());
+        let table = |access: &TableAccess| {
+            let commands = Command::ALL.iter().zip(&access.commands);
+            let commands = commands.map(|(name, cells)| (name.attribute().to_owned(), command(cells)));
+            (access.table.clone(), Value::Object(commands.collect()))
+        };
+        json!({ "roles": self.roles, "tables": Value::Object(self.tables.iter().map(table).collect()) })
+    }
+
+    /// Writes the matrix as a table of Markdown.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut lines = self.lines(&mut |_, _, _, cell| cell.to_string()).into_iter();
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | ").replace('_', "\\_"));
+        let head = lines.next().unwrap_or_default();
+        let rule = format!("|{}\n", "---|".repeat(head.len()));
+        let mut last = String::new();
+        let rest = lines.map(|mut cells| {
+            // Where a person reads down a terminal, a name stands once; here each line stands for itself.
+            if cells[0].is_empty() {
+                cells[0].clone_from(&last);
+            }
+            last.clone_from(&cells[0]);
+            line(cells)
+        });
+        let rest = rest.collect::<String>();
+        line(head) + &rule + &rest
+    }
+
+    /// Writes the lines of a table for people, each cell as `show` says; the first line is the head.
+    pub(crate) fn lines(&self, show: &mut dyn FnMut(usize, usize, usize, &Cell) -> String) -> Vec<Vec<String>> {
+        let head = ["table", "command"].map(str::to_owned).into_iter().chain(self.roles.iter().cloned());
+        let mut lines = vec![head.collect::<Vec<_>>()];
+        for (table, access) in self.tables.iter().enumerate() {
+            let mut name = access.table.as_str();
+            for (command, cells) in access.commands.iter().enumerate() {
+                let cells: Vec<_> =
+                    cells.iter().enumerate().map(|(role, cell)| show(table, command, role, cell)).collect();
+                // What nobody may do is told by its absence, but a table never is.
+                if cells.iter().all(|cell| cell == Reach::Nothing.word()) && command > 0 {
+                    continue;
+                }
+                let keys = [name.to_owned(), Command::ALL[command].attribute().to_owned()];
+                lines.push(keys.into_iter().chain(cells).collect());
+                name = "";
+            }
+        }
+        lines
+    }
+
+    /// Explains the words that stand in the cells, a line each.
+    pub(crate) fn legend(&self) -> Vec<String> {
+        let cells = || self.tables.iter().flat_map(|access| access.commands.iter().flatten());
+        let words = [Reach::Own, Reach::Seen, Reach::Tenant, Reach::Members, Reach::ByFunction, Reach::All];
+        let used = words.into_iter().filter(|word| cells().any(|cell| cell.rows == *word));
+        let mut lines: Vec<_> = used.map(|word| format!("{:9} {}", word.word(), word.meaning())).collect();
+        if cells().any(|cell| cell.narrowed) {
+            lines.push(format!("{:9} as far as a condition of the declaration holds", "…, if"));
+        }
+        if cells().any(|cell| !cell.withheld.is_empty()) {
+            lines.push(format!("{:9} but for a column that takes another role", "…, not x"));
+        }
+        lines
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.rows.word())?;
+        if self.narrowed {
+            f.write_str(", if")?;
+        }
+        if !self.withheld.is_empty() {
+            write!(f, ", not {}", self.withheld.join(" "))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&columns_of_text(&self.lines(&mut |_, _, _, cell| cell.to_string())))?;
+        f.write_str("\n")?;
+        self.legend().iter().try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
+/// Sets lines of cells below each other.
+pub(crate) fn columns_of_text(lines: &[Vec<String>]) -> String {
+    let count = lines.first().map_or(0, Vec::len);
+    let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..count).map(width).collect();
+    let line = |cells: &Vec<String>| {
+        let cells: Vec<_> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("  {}\n", cells.join("  ").trim_end())
+    };
+    lines.iter().map(line).collect()
+}
+
+fn cell(def: &TableDef, role: &str, command: Command) -> Cell {
+    let may = |needed| may(def.tenancy, role, needed);
+    let (any, own) = match command {
+        Command::Select => (def.select, None),
+        Command::Insert => (def.insert, None),
+        Command::Update => (def.update, def.update_own),
+        Command::Delete => (def.delete, def.delete_own),
+    };
+    let (any, own) = (may(any), may(own));
+    let rows = match def.scope {
+        _ if !any && !own => Reach::Nothing,
+        _ if def.membership.is_some() && command != Command::Select => Reach::ByFunction,
+        ScopeDef::Global => Reach::All,
+        ScopeDef::Shared { .. } => Reach::Members,
+        // Who inserts a row owns it.
+        _ if !any || command == Command::Insert && def.owner.is_some() => Reach::Own,
+        _ if def.visibility.is_some() && command != Command::Insert => Reach::Seen,
+        _ => Reach::Tenant,
+    };
+    let reached = rows != Reach::Nothing;
+    let by_statement = reached && rows != Reach::ByFunction;
+    let covered = def.columns.iter().filter(|column| by_statement && is_covered(def, column, command));
+    let (columns, withheld): (Vec<_>, Vec<_>) = covered.partition(|column| may_use(def, role, command, column));
+    let names = |columns: Vec<&ColumnDef>| columns.into_iter().map(|column| column.name.to_owned()).collect();
+    Cell {
+        rows,
+        narrowed: reached && def.rules.iter().any(|rule| rule.command == command.attribute()),
+        columns: names(columns),
+        withheld: names(withheld),
+    }
+}
+
+/// Says whether a role has the rights of the one that an attribute names; nobody has those of a role that there is not.
+pub(crate) fn may(tenancy: &TenancyDef, role: &str, needed: Option<&str>) -> bool {
+    let Some(needed) = needed else { return false };
+    let Some(def) = tenancy.roles.iter().find(|def| def.name == role) else { return false };
+    role == needed || def.includes.iter().any(|below| may(tenancy, below, Some(needed)))
+}
+
+/// Says whether a command of somebody's covers a column at all.
+pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
+    let is_tenant = def.scope == ScopeDef::Tenant { column: column.name };
+    let is_parent = def.scope == ScopeDef::Parent { column: column.name };
+    let is_from_context = is_tenant || def.owner == Some(column.name);
+    match command {
+        Command::Select => true,
+        Command::Insert => is_from_context || column.supplied,
+        Command::Update => !is_from_context && !is_parent && !column.id,
+        Command::Delete => false,
+    }
+}
+
+/// Says whether a role may name a column in a command.
+pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &ColumnDef) -> bool {
+    let may = |needed| may(def.tenancy, role, needed);
+    // Members are changed by functions alone.
+    let by_statement = command == Command::Select || def.membership.is_none();
+    let by_role = match command {
+        Command::Select => may(def.select) && may(column.select.or(def.select)),
+        Command::Insert => may(def.insert) && may(column.insert.or(def.insert)),
+        Command::Update => {
+            let table = may(def.update) || may(def.update_own);
+            table && column.update.is_none_or(|role| may(Some(role)))
+        }
+        Command::Delete => false,
+    };
+    by_statement && by_role && is_covered(def, column, command)
+}

@@ -1,0 +1,135 @@
+//! Attacks on rows in every context: reading and locking them; writing them is `writes.rs`.
+
+use super::{
+    ProveError,
+    attack::{Attack, Probe},
+    cast::Acting,
+    data,
+    reference::{Context, Expected, Outcome, row_id},
+};
+use crate::{
+    ident::quoted,
+    model::{
+        def::{ScopeDef, TableDef},
+        schema::Command,
+    },
+};
+
+/// The locks that a SELECT may take, each of which takes the right to update.
+const LOCKS: [&str; 4] = ["FOR UPDATE", "FOR NO KEY UPDATE", "FOR SHARE", "FOR KEY SHARE"];
+
+impl Attack<'_> {
+    /// Reads every table in sessions in which no setting was ever made, which PostgreSQL tells from an empty one.
+    pub(super) async fn without_settings(&mut self) -> Result<(), ProveError> {
+        let roles: Vec<_> = self.tenancy.roles.iter().map(|role| role.name).collect();
+        for acting in roles.into_iter().map(|role| self.tier(role, None, None)).collect::<Vec<_>>() {
+            for def in self.world.tables.clone() {
+                self.read(&acting, def).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries everything on rows, as everybody.
+    pub(super) async fn rows(&mut self) -> Result<(), ProveError> {
+        for acting in self.contexts() {
+            if self.is_done() {
+                break;
+            }
+            let context = acting.context();
+            let acts = self.reference(&context).acts_in(context.tenant.as_deref());
+            for def in self.world.tables.clone() {
+                self.read(&acting, def).await?;
+                self.update(&acting, &context, def).await?;
+                self.insert(&acting, &context, def, acts).await?;
+                if acts {
+                    self.lock(&acting, &context, def).await?;
+                    self.other_reads(&acting, &context, def).await?;
+                    self.name_others(&acting, &context, def).await?;
+                    self.delete_each(&acting, &context, def).await?;
+                    self.merge(&acting, &context, def).await?;
+                } else {
+                    self.delete_all(&acting, &context, def).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a table without WHERE, which no policy adds rows to; where its rows are everybody's, only those of the proof.
+    async fn read(&mut self, acting: &Acting, def: &'static TableDef) -> Result<(), ProveError> {
+        let expected = self.reference(&acting.context()).select(def);
+        let whose = self.of_the_proof(def);
+        let statement = format!("SELECT {} FROM {}{whose} LIMIT 1000", Self::key(def, ""), data::name(def.name));
+        self.probe(Probe { door: "SELECT", about: Some((def.name, Command::Select)), acting, statement, expected })
+            .await?;
+        Ok(())
+    }
+
+    fn of_the_proof(&self, def: &TableDef) -> String {
+        if def.scope == ScopeDef::Global { format!(" WHERE {}", self.ours(def)) } else { String::new() }
+    }
+
+    async fn lock(&mut self, acting: &Acting, context: &Context, def: &'static TableDef) -> Result<(), ProveError> {
+        for door in LOCKS {
+            let expected = self.reference(context).lock(def);
+            let statement =
+                format!("SELECT {} FROM {} WHERE {} {door}", Self::key(def, ""), data::name(def.name), self.ours(def));
+            self.probe(Probe { door, about: Some((def.name, Command::Update)), acting, statement, expected }).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads by other ways than a plain SELECT.
+    async fn other_reads(
+        &mut self,
+        acting: &Acting,
+        context: &Context,
+        def: &'static TableDef,
+    ) -> Result<(), ProveError> {
+        let about = Some((def.name, Command::Select));
+        let (key, table, ours) = (Self::key(def, ""), data::name(def.name), self.ours(def));
+        let expected = self.reference(context).select(def);
+        // An error would tell of a row that the policies hide, so it must not be reached.
+        let hidden = self.world.rows_of(def.name).filter(|row| !self.reference(context).sees(def, row));
+        let hidden = hidden.map(|row| format!("({})", data::is_row(def, row))).collect::<Vec<_>>().join(" OR ");
+        if !hidden.is_empty() {
+            let statement =
+                format!("SELECT {key} FROM {table} WHERE 1 / CASE WHEN {hidden} THEN 0 ELSE 1 END = 1 AND ({ours})");
+            let door = "a condition that fails on hidden rows";
+            self.probe(Probe { door, about, acting, statement, expected: expected.clone() }).await?;
+        }
+        let door = "a sub-query";
+        let statement = format!("WITH t AS MATERIALIZED (SELECT {key} AS k FROM {table} WHERE {ours}) SELECT k FROM t");
+        self.probe(Probe { door, about, acting, statement, expected: expected.clone() }).await?;
+        let door = "row_security = off";
+        let statement = format!("SET LOCAL row_security = off; SELECT {key} FROM {table} WHERE {ours}");
+        let refused = match expected {
+            Expected::Is(Outcome::Denied) => Expected::OneOf(vec![Outcome::Denied, Outcome::Refused]),
+            _ => Expected::Is(Outcome::Refused),
+        };
+        self.probe(Probe { door, about, acting, statement, expected: refused }).await?;
+        for column in def.columns {
+            let Some(target) = column.references.and_then(|to| self.world.table(to.table)) else { continue };
+            let Some(id) = row_id(target) else { continue };
+            let tenants = match (def.scope, target.scope) {
+                (ScopeDef::Tenant { column: ours }, ScopeDef::Tenant { column: theirs }) if ours != column.name => {
+                    format!(" AND a.{} = b.{}", quoted(ours), quoted(theirs))
+                }
+                _ => String::new(),
+            };
+            let rows = self.world.rows_of(def.name).map(|row| format!("({})", data::is_row_of(def, row, "a.")));
+            let statement = format!(
+                "SELECT {} FROM {table} AS a JOIN {} AS b ON a.{} = b.{}{tenants} WHERE {}",
+                Self::key(def, "a."),
+                data::name(target.name),
+                quoted(column.name),
+                quoted(id.name),
+                rows.collect::<Vec<_>>().join(" OR ")
+            );
+            let expected = self.reference(context).join(def, column, target);
+            self.probe(Probe { door: "a join", about, acting, statement, expected }).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,390 @@
+//! Why a role may do something or not: which grant, which policy, and which part of it, for a table or for one row.
+
+use std::fmt;
+
+use crate::{
+    check::{Findings, check},
+    ident::{Ident, literal, quoted},
+    matrix::may,
+    model::{
+        def::{TableDef, TenancyDef},
+        schema::{Command, Expression, Policy, QualifiedName, Schema, Table},
+    },
+    prove::{ProveError, Session},
+    registry::Models,
+};
+
+/// What is asked: may a role do this to a table?
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Question {
+    /// The role, as the declaration or the database calls it.
+    pub role: String,
+    /// The table, with or without its schema, or the struct.
+    pub table: String,
+    /// The command.
+    pub command: Command,
+}
+
+impl Question {
+    /// Asks whether a role may do something to a table.
+    pub fn new(role: impl Into<String>, table: impl Into<String>, command: Command) -> Self {
+        Self { role: role.into(), table: table.into(), command }
+    }
+}
+
+/// A row and a context, about which a database is asked.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Row {
+    /// The value that names the row in its table.
+    pub key: String,
+    /// The tenant in the context.
+    pub tenant: String,
+    /// The user in the context, if any.
+    pub user: Option<String>,
+}
+
+impl Row {
+    /// Names a row, and who asks for it.
+    pub fn new(key: impl Into<String>, tenant: impl Into<String>, user: Option<String>) -> Self {
+        Self { key: key.into(), tenant: tenant.into(), user }
+    }
+}
+
+/// Says why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WhyError {
+    /// The models have errors.
+    #[error(transparent)]
+    Models(#[from] Findings),
+    /// There is no such role, table or row.
+    #[error("there is no {what} `{name}`\n  help: {help}")]
+    Unknown {
+        /// What is missing.
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        help: String,
+    },
+    /// The database could not be asked.
+    #[error(transparent)]
+    Database(#[from] ProveError),
+}
+
+/// Why a role may do something to a table, or to one row of it, or may not.
+#[derive(Debug, Clone)]
+pub struct Why {
+    role: Ident,
+    command: Command,
+    table: QualifiedName,
+    place: String,
+    /// What the role has of the privilege, and who has it.
+    privilege: Privilege,
+    /// The policies that decide, with the command to which each belongs.
+    policies: Vec<Decision>,
+    /// Whether a row was looked at.
+    of_row: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Privilege {
+    /// By these grants.
+    Held(Vec<String>),
+    /// By none; these roles hold it.
+    Missing(Vec<String>),
+    /// Members are changed by functions alone.
+    ByFunction(Vec<String>),
+}
+
+/// A policy, and what its parts say about a row.
+#[derive(Debug, Clone)]
+struct Decision {
+    policy: Policy,
+    command: Command,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+struct Part {
+    text: String,
+    meaning: &'static str,
+    /// What it says about the row; none where no row was looked at.
+    holds: Option<bool>,
+}
+
+/// Answers from the declaration alone.
+///
+/// # Errors
+///
+/// When the models have errors, and when there is no such role or table.
+pub fn why(models: &Models, question: &Question) -> Result<Why, WhyError> {
+    let schema = check(models)?.schema;
+    answer(models, &schema, question).map(|(why, ..)| why)
+}
+
+/// Answers for one row of a database, of which the URL names a superuser. Nothing is changed there.
+///
+/// # Errors
+///
+/// As [`why`], and when the database cannot be asked or has no such row.
+pub async fn why_row(models: &Models, question: &Question, row: &Row, admin_url: &str) -> Result<Why, WhyError> {
+    let schema = check(models)?.schema;
+    let (mut why, def) = answer(models, &schema, question)?;
+    let mut session = Session::begin(admin_url, "").await?;
+    let asked = ask(&mut session, &mut why, def, row).await;
+    session.end().await?;
+    asked.map(|()| why)
+}
+
+fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why, &'static TableDef), WhyError> {
+    let def = find_table(models, &question.table)?;
+    let tenancy = def.tenancy;
+    let role = find_role(tenancy, &question.role)?;
+    let (name, table) = schema
+        .tables()
+        .iter()
+        .find(|(name, _)| name.schema.as_str() == def.name.schema && name.table.as_str() == def.name.table)
+        .ok_or_else(|| unknown("table", &question.table, String::new()))?;
+    let acts_as = |tier: &Ident| {
+        let declared = tenancy.roles.iter().find(|role| tier_name(tenancy, role.name) == tier.as_str());
+        declared.is_some_and(|needed| may(tenancy, role, Some(needed.name)))
+    };
+    // WHERE and RETURNING read, so that the policies for reading decide as well.
+    let reads = matches!(question.command, Command::Update | Command::Delete).then_some(Command::Select);
+    let commands: Vec<_> = [question.command].into_iter().chain(reads).collect();
+    let decide = |command: Command| {
+        let policies = table.policies.iter().filter(move |policy| policy.command.is_none_or(|of| of == command));
+        let policies = policies.filter(|policy| policy.role.as_ref().is_none_or(&acts_as));
+        policies.map(move |policy| Decision { policy: policy.clone(), command, parts: parts(tenancy, policy, command) })
+    };
+    let why = Why {
+        role: Ident::derived([tier_name(tenancy, role).as_str()]),
+        command: question.command,
+        table: name.clone(),
+        place: format!("`{}` ({}:{})", def.rust_name, def.file, def.line),
+        privilege: privilege(schema, table, def, question.command, &acts_as),
+        policies: commands.into_iter().flat_map(decide).collect(),
+        of_row: false,
+    };
+    Ok((why, def))
+}
+
+fn privilege(
+    schema: &Schema,
+    table: &Table,
+    def: &TableDef,
+    command: Command,
+    acts_as: &dyn Fn(&Ident) -> bool,
+) -> Privilege {
+    let grants = || table.grants.iter().filter(|grant| grant.command == command);
+    let held = grants().filter(|grant| acts_as(&grant.role)).map(|grant| {
+        let columns = grant.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
+        let columns = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
+        format!("GRANT {}{columns} ON {def} TO {}", command.keyword(), grant.role, def = def.name)
+    });
+    let held: Vec<_> = held.collect();
+    if !held.is_empty() {
+        return Privilege::Held(held);
+    }
+    if def.membership.is_some() && command != Command::Select {
+        let by_hand = ["add_member", "change_member", "remove_member"];
+        let functions = schema.functions().keys().filter(|name| by_hand.contains(&name.table.as_str()));
+        return Privilege::ByFunction(functions.map(ToString::to_string).collect());
+    }
+    let tiers = |role: &&Ident| schema.tiers().any(|tier| tier.name == **role);
+    let mut holders: Vec<_> = grants().map(|grant| &grant.role).filter(tiers).map(ToString::to_string).collect();
+    holders.dedup();
+    Privilege::Missing(holders)
+}
+
+/// The parts of a policy that must hold together.
+fn parts(tenancy: &TenancyDef, policy: &Policy, command: Command) -> Vec<Part> {
+    let clause = if command == Command::Insert { &policy.with_check } else { &policy.using };
+    let texts = clause.iter().flat_map(Expression::conditions);
+    texts.map(|text| Part { meaning: meaning(tenancy, &text), text, holds: None }).collect()
+}
+
+fn meaning(tenancy: &TenancyDef, text: &str) -> &'static str {
+    match () {
+        () if text.contains("acting_tenant()") => {
+            "the row's tenant is the one in the context, and the user is a member there whose role includes this one"
+        }
+        () if text.contains(" = 'team' OR ") => "everybody in the tenant sees the row, or it is the user's own",
+        () if text.contains(tenancy.org_setting) => "the row's tenant is the one in the context",
+        () if text.contains(tenancy.user_setting) => "the row is the user's own, or a condition on the user holds",
+        () if text == "true" => "every row",
+        () => "a condition of the declaration",
+    }
+}
+
+/// Looks at a row as the role, in the context.
+///
+/// The role may not see the row, so the superuser copies it into a temporary table, which is rolled back like everything.
+async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
+    let id = crate::prove::row_id(def).map_or("", |id| id.name);
+    let table = why.table.quoted();
+    let copy = format!(
+        "CREATE TEMPORARY TABLE why_this_row ON COMMIT DROP AS SELECT * FROM {table} WHERE {}::text = {} LIMIT 1; \
+         GRANT SELECT ON pg_temp.why_this_row TO PUBLIC",
+        quoted(id),
+        literal(&row.key)
+    );
+    session.run(&copy).await?;
+    let count = session.row("SELECT count(*)::text FROM pg_temp.why_this_row").await?;
+    if count.first().and_then(Option::as_deref) != Some("1") {
+        let help = format!("`--row` is the value of its column `{id}`");
+        return Err(unknown("row", &row.key, help));
+    }
+    session.keep().await?;
+    let tenancy = def.tenancy;
+    let mut acting = format!("SET LOCAL ROLE {}; ", why.role.quoted());
+    for (setting, value) in [(tenancy.org_setting, Some(&row.tenant)), (tenancy.user_setting, row.user.as_ref())] {
+        let value = value.map_or("''".to_owned(), |value| literal(value));
+        acting += &format!("SET LOCAL {} = {value}; ", crate::prove::dotted(setting));
+    }
+    for part in why.policies.iter_mut().flat_map(|decision| &mut decision.parts) {
+        // Under the table's own name, which a condition may say.
+        let asked = format!(
+            "ROLLBACK TO probe; {acting}SELECT (({}) IS TRUE)::text FROM pg_temp.why_this_row AS {}",
+            part.text,
+            why.table.table.quoted()
+        );
+        let found = session.row(&asked).await?;
+        part.holds = Some(found.first().and_then(Option::as_deref) == Some("true"));
+    }
+    why.of_row = true;
+    Ok(())
+}
+
+impl Why {
+    /// Says whether it is allowed; none where that depends on the row, and none was looked at.
+    #[must_use]
+    pub fn is_allowed(&self) -> Option<bool> {
+        match self.privilege {
+            Privilege::Missing(_) | Privilege::ByFunction(_) => Some(false),
+            Privilege::Held(_) if !self.of_row => None,
+            Privilege::Held(_) => {
+                Some([self.command, Command::Select].into_iter().all(|command| self.lets_through(command)))
+            }
+        }
+    }
+
+    fn lets_through(&self, command: Command) -> bool {
+        let of = |restrictive| {
+            self.policies.iter().filter(move |one| one.command == command && one.policy.restrictive == restrictive)
+        };
+        let decided = self.policies.iter().any(|one| one.command == command);
+        !decided || of(true).all(Decision::holds) && of(false).any(Decision::holds)
+    }
+}
+
+impl Decision {
+    fn holds(&self) -> bool {
+        self.parts.iter().all(|part| part.holds == Some(true))
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { role, table, place, .. } = self;
+        let command = self.command.attribute();
+        let verdict = match self.is_allowed() {
+            Some(true) => format!("`{role}` may {command} this row of {table}"),
+            Some(false) if self.of_row => format!("`{role}` may not {command} this row of {table}"),
+            Some(false) => format!("`{role}` may not {command} {table}"),
+            None => format!("`{role}` may {command} those rows of {table} that the policies let through"),
+        };
+        writeln!(f, "{verdict}\n")?;
+        match &self.privilege {
+            Privilege::Held(grants) => {
+                writeln!(f, "the privilege: it has it")?;
+                grants.iter().try_for_each(|grant| writeln!(f, "    {grant}"))?;
+            }
+            Privilege::Missing(holders) => {
+                writeln!(
+                    f,
+                    "the privilege: it lacks it, and PostgreSQL says `permission denied for table {}`",
+                    table.table
+                )?;
+                match holders.as_slice() {
+                    [] => writeln!(f, "    nobody has it: {place} names no role for `{command}`")?,
+                    holders => writeln!(f, "    {} has it, by `{command} = …` on {place}", holders.join(" and "))?,
+                }
+            }
+            Privilege::ByFunction(functions) => {
+                writeln!(f, "the privilege: nobody has it, since members are changed by functions alone")?;
+                writeln!(f, "    {}", functions.join(", "))?;
+            }
+        }
+        if !matches!(self.privilege, Privilege::Held(_)) {
+            return Ok(());
+        }
+        for command in [self.command, Command::Select] {
+            let mut policies = self.policies.iter().filter(|one| one.command == command).peekable();
+            if policies.peek().is_none() || command == Command::Select && self.command == Command::Insert {
+                continue;
+            }
+            let also = if command == self.command { "" } else { ", since WHERE and RETURNING read" };
+            writeln!(
+                f,
+                "\nthe policies for {}{also}: all restrictive ones must hold, and one of the others",
+                command.keyword()
+            )?;
+            for decision in policies {
+                decision.fmt(f)?;
+            }
+            if command == Command::Select {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Policy { name, restrictive, comment, .. } = &self.policy;
+        let kind = if *restrictive { "restrictive" } else { "permissive" };
+        writeln!(f, "  {name} ({kind}): {comment}")?;
+        for part in &self.parts {
+            let holds = match part.holds {
+                Some(true) => "holds:     ",
+                Some(false) => "does not:  ",
+                None => "",
+            };
+            writeln!(f, "    {holds}{}", part.text)?;
+            writeln!(f, "      {}", part.meaning)?;
+        }
+        Ok(())
+    }
+}
+
+fn find_table(models: &Models, asked: &str) -> Result<&'static TableDef, WhyError> {
+    let is_meant =
+        |def: &&&'static TableDef| def.name.to_string() == asked || def.name.table == asked || def.rust_name == asked;
+    let names = || models.tables().iter().map(|def| def.name.to_string()).collect::<Vec<_>>().join(", ");
+    models
+        .tables()
+        .iter()
+        .find(is_meant)
+        .copied()
+        .ok_or_else(|| unknown("table", asked, format!("the tables are {}", names())))
+}
+
+fn find_role(tenancy: &'static TenancyDef, asked: &str) -> Result<&'static str, WhyError> {
+    let mut roles = tenancy.roles.iter().map(|role| role.name);
+    let found = roles.find(|name| *name == asked || tier_name(tenancy, name) == asked);
+    let names = || tenancy.roles.iter().map(|role| role.name).collect::<Vec<_>>().join(", ");
+    found.ok_or_else(|| unknown("role", asked, format!("the roles are {}", names())))
+}
+
+fn tier_name(tenancy: &TenancyDef, role: &str) -> String {
+    format!("{}{role}", tenancy.role_prefix)
+}
+
+fn unknown(what: &'static str, name: &str, help: String) -> WhyError {
+    WhyError::Unknown { what, name: name.to_owned(), help }
+}

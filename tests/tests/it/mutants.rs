@@ -1,0 +1,161 @@
+//! Mutants: a schema with one thing wrong in it is one that `prove` tells from the declared one.
+
+use tenant_runtime::{
+    models,
+    prove::{ProveOptions, prove},
+};
+use tenant_tests::{TABLES, migrate, own_server};
+
+/// What is wrong, and the statements that make it so.
+type Mutant = (&'static str, &'static str);
+
+const MUTANTS: &[Mutant] = &[
+    ("FORCE is off", "ALTER TABLE app.projects NO FORCE ROW LEVEL SECURITY"),
+    (
+        "FORCE is off on a partition",
+        "ALTER TABLE app.events_p0 NO FORCE ROW LEVEL SECURITY; ALTER TABLE app.events_p1 NO FORCE ROW LEVEL SECURITY; ALTER TABLE app.events_p2 NO FORCE ROW LEVEL SECURITY; ALTER TABLE app.events_p3 NO FORCE ROW LEVEL SECURITY",
+    ),
+    ("row security is off", "ALTER TABLE app.projects DISABLE ROW LEVEL SECURITY"),
+    ("row security is off on a shared table", "ALTER TABLE app.users DISABLE ROW LEVEL SECURITY"),
+    ("a policy is gone", "DROP POLICY select_rows ON app.tasks"),
+    ("the floor is gone", "DROP POLICY tenant_floor ON app.employees"),
+    ("the floor is USING (true)", "ALTER POLICY tenant_floor ON app.projects USING (true)"),
+    (
+        "floor and policy are USING (true)",
+        "ALTER POLICY tenant_floor ON app.projects USING (true); ALTER POLICY select_rows ON app.projects USING (true)",
+    ),
+    (
+        "the floor is permissive",
+        "DROP POLICY tenant_floor ON app.tasks; CREATE POLICY tenant_floor ON app.tasks USING (true) WITH CHECK (true)",
+    ),
+    (
+        "WITH CHECK is true",
+        "ALTER POLICY tenant_floor ON app.events WITH CHECK (true); ALTER POLICY insert_rows ON app.events WITH CHECK (true)",
+    ),
+    ("a policy is for another role", "ALTER POLICY update_rows ON app.projects TO app_admin"),
+    (
+        "what hides private rows is gone",
+        "ALTER POLICY select_rows ON app.documents USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
+    ),
+    (
+        "everybody writes in everybody's name",
+        "ALTER POLICY insert_rows ON app.documents WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
+    ),
+    (
+        "others' rows may be deleted",
+        "ALTER POLICY delete_own_rows ON app.documents USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
+    ),
+    (
+        "others' rows may be updated",
+        "ALTER POLICY update_own_rows ON app.comments USING (task_id IN (SELECT id FROM app.tasks)) WITH CHECK (true)",
+    ),
+    (
+        "users of other organizations are seen",
+        "ALTER POLICY tenant_floor ON app.users USING (true); ALTER POLICY select_rows ON app.users USING (true)",
+    ),
+    (
+        "a row with a parent is everybody's",
+        "ALTER POLICY tenant_floor ON app.comments USING (true); ALTER POLICY select_rows ON app.comments USING (true)",
+    ),
+    ("a column is granted more widely", "GRANT SELECT (salary) ON app.employees TO app_viewer"),
+    ("a column of another command is granted", "GRANT UPDATE (salary) ON app.employees TO app_member"),
+    ("the tenant column may be updated", "GRANT UPDATE (organization_id) ON app.projects TO app_member"),
+    ("the key may be chosen", "GRANT INSERT (id) ON app.projects TO app_member"),
+    ("the whole table is granted", "GRANT SELECT ON app.employees TO app_viewer"),
+    ("DELETE is granted more widely", "GRANT DELETE ON app.projects TO app_member"),
+    ("a grant is gone", "REVOKE UPDATE (name) ON app.projects FROM app_member"),
+    ("TRUNCATE is granted", "GRANT TRUNCATE ON app.events TO app_member"),
+    ("REFERENCES is granted", "GRANT REFERENCES ON app.projects TO app_viewer"),
+    ("a grant has the grant option", "GRANT SELECT (name) ON app.projects TO app_viewer WITH GRANT OPTION"),
+    (
+        "the login has a grant of its own",
+        "GRANT USAGE ON SCHEMA app TO app_service; GRANT SELECT ON app.projects TO app_service",
+    ),
+    ("the visitor may read", "GRANT USAGE ON SCHEMA app TO app_visitor; GRANT SELECT ON app.users TO app_visitor"),
+    ("a partition is granted", "GRANT SELECT ON app.events_p0 TO app_member"),
+    ("the schema may be written to", "GRANT CREATE ON SCHEMA app TO app_member"),
+    ("the schema cannot be used", "REVOKE USAGE ON SCHEMA app FROM app_viewer"),
+    (
+        "temporary tables may be made",
+        "DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database()); END $$",
+    ),
+    (
+        "a foreign key is plain",
+        "ALTER TABLE app.tasks DROP CONSTRAINT tasks_organization_id_project_id_fkey, ADD FOREIGN KEY (project_id) REFERENCES app.projects (id) ON DELETE CASCADE",
+    ),
+    ("a foreign key is gone", "ALTER TABLE app.tasks DROP CONSTRAINT tasks_organization_id_project_id_fkey"),
+    (
+        "a deletion cascades that is to be refused",
+        "ALTER TABLE app.documents DROP CONSTRAINT documents_organization_id_created_by_fkey, ADD FOREIGN KEY (organization_id, created_by) REFERENCES app.org_members (organization_id, user_id) ON DELETE CASCADE",
+    ),
+    (
+        "a deletion takes the tenant from rows",
+        "ALTER TABLE app.tasks DROP CONSTRAINT tasks_organization_id_assigned_to_fkey, ADD FOREIGN KEY (organization_id, assigned_to) REFERENCES app.org_members (organization_id, user_id) ON DELETE SET NULL",
+    ),
+    ("a unique value tells of other tenants", "ALTER TABLE app.employees ADD UNIQUE (email)"),
+    (
+        "a view runs as its owner",
+        "CREATE VIEW app.names AS SELECT name FROM app.projects; GRANT SELECT ON app.names TO app_viewer",
+    ),
+    (
+        "a copy has no policies",
+        "CREATE FUNCTION public.copy() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO public.copies VALUES (NEW.name); RETURN NEW; END $$; CREATE TABLE public.copies (name text); GRANT SELECT ON public.copies TO app_viewer; CREATE TRIGGER copy AFTER INSERT ON app.projects FOR EACH ROW EXECUTE FUNCTION public.copy()",
+    ),
+    ("the helper is IMMUTABLE", "ALTER FUNCTION app_auth.acting_tenant() IMMUTABLE"),
+    ("the helper runs as its caller", "ALTER FUNCTION app_auth.acting_tenant() SECURITY INVOKER"),
+    (
+        "the helper forgets the role",
+        "CREATE OR REPLACE FUNCTION app_auth.acting_tenant() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN (SELECT DISTINCT m.organization_id FROM app.org_members AS m WHERE m.organization_id = NULLIF(current_setting('app.organization_id', true), '')::uuid AND m.user_id = NULLIF(current_setting('app.user_id', true), '')::uuid); END $$",
+    ),
+    (
+        "the helper forgets the user",
+        "CREATE OR REPLACE FUNCTION app_auth.acting_tenant() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN (SELECT DISTINCT m.organization_id FROM app.org_members AS m WHERE m.organization_id = NULLIF(current_setting('app.organization_id', true), '')::uuid AND CASE current_setting('role') WHEN 'app_viewer' THEN true WHEN 'app_member' THEN m.role IN ('member', 'admin') WHEN 'app_admin' THEN m.role = 'admin' ELSE false END); END $$",
+    ),
+    ("PUBLIC may call a function", "GRANT EXECUTE ON FUNCTION app_auth.add_member TO PUBLIC"),
+    ("members add members", "GRANT EXECUTE ON FUNCTION app_auth.add_member TO app_viewer"),
+    (
+        "a function is added to ours",
+        "CREATE FUNCTION app_auth.everything() RETURNS SETOF app.projects LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM app.projects'",
+    ),
+    (
+        "a function for members asks nothing",
+        "CREATE OR REPLACE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$ INSERT INTO app.org_members (organization_id, user_id, role) VALUES (current_setting('app.organization_id')::uuid, p_user, p_role) $$",
+    ),
+    (
+        "the login inherits what its roles may",
+        "DO $$ BEGIN
+             IF current_setting('server_version_num')::int >= 160000
+             THEN EXECUTE 'GRANT app_admin TO app_service WITH INHERIT TRUE';
+             ELSE ALTER ROLE app_service INHERIT;
+             END IF;
+         END $$",
+    ),
+    ("a role has BYPASSRLS", "ALTER ROLE app_viewer BYPASSRLS"),
+    ("the login is a superuser", "ALTER ROLE app_service SUPERUSER"),
+    ("the login may become the owner", "GRANT app_owner TO app_service"),
+    ("a role is a member of the definer", "GRANT app_definer TO app_member"),
+    ("a role reads all tables", "GRANT pg_read_all_data TO app_viewer"),
+    ("the login cannot become a role", "REVOKE app_admin FROM app_service"),
+];
+
+#[tokio::test]
+async fn each_mutant_is_told_from_what_is_declared() {
+    let server = tokio::task::spawn_blocking(own_server).await.expect("a server");
+    let url = server.admin_url();
+    migrate(&url).await;
+    let models = models![tenant_examples].only(TABLES);
+    let clean = prove(&url, &models, &ProveOptions::default()).await.expect("a proof");
+    assert!(clean.is_clean(), "{clean}");
+    let (mut told, mut alive) = (Vec::new(), Vec::new());
+    for (what, statements) in MUTANTS {
+        // In the transaction of the proof, which is rolled back: the next one begins from the same.
+        let options = ProveOptions::default().until_first_difference().after(*statements);
+        let report = prove(&url, &models, &options).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        match report.differences.first() {
+            Some(difference) => told.push(format!("{what:45} {}: {}", difference.door, difference.meaning)),
+            None => alive.push(*what),
+        }
+    }
+    println!("{} mutants, what shows them:\n{}", MUTANTS.len(), told.join("\n"));
+    assert_eq!(alive, Vec::<&str>::new());
+}

@@ -1,0 +1,143 @@
+//! The proof: clean where the database is what is declared, for any declaration; and it leaves nothing behind.
+
+use std::collections::BTreeMap;
+
+use sqlx::Connection as _;
+use tenant_runtime::{
+    Models, TenantTable,
+    matrix::Matrix,
+    models,
+    prove::{ProveError, ProveOptions, prove},
+    roles::{Member, Viewer},
+};
+use tenant_tests::{Database, TABLES, ask, connect, own_server, run};
+use uuid::Uuid;
+
+use super::golden;
+
+fn example() -> Models {
+    models![tenant_examples].only(TABLES)
+}
+
+/// Something with a check whose values nobody makes up.
+#[derive(TenantTable)]
+#[expect(dead_code, reason = "it is there for what is generated from it")]
+#[tenant(org = "organization_id", select = "viewer", insert = "member")]
+struct Account {
+    /// The key.
+    id: Uuid,
+    /// The organization.
+    organization_id: Uuid,
+    /// A number that two digits of it check.
+    #[tenant(check = "mod(length(iban), 7) = 1 AND iban ~ '^DE[0-9]{20}$' AND substr(iban, 3, 2) = '89'")]
+    iban: String,
+    /// A number within bounds, which are found in the check.
+    #[tenant(check = "percent BETWEEN 40 AND 60")]
+    percent: i32,
+    /// A default that the check refuses.
+    #[tenant(check = "state IN ('open', 'closed')", default = "'open'")]
+    state: String,
+}
+
+#[tokio::test]
+async fn the_example_does_what_is_declared_and_no_row_is_left() {
+    let database = Database::create().await;
+    let mut admin = database.admin().await;
+    let counts = TABLES.map(|def| format!("SELECT count(*) AS n FROM {}", def.name)).join(" UNION ALL ");
+    let count = format!("SELECT sum(n)::text FROM ({counts}) AS counts");
+    let before = ask(&mut admin, &count).await;
+    let report = prove(&database.admin_url(), &example(), &ProveOptions::default()).await.expect("a proof");
+    assert!(report.is_clean(), "{report}");
+    assert!(report.probes > 5_000, "{report}");
+    assert_eq!(ask(&mut admin, &count).await, before);
+}
+
+#[tokio::test]
+async fn a_proof_that_is_broken_off_leaves_no_row() {
+    let database = Database::create().await;
+    let mut admin = database.admin().await;
+    let url = database.admin_url();
+    let proof = tokio::spawn(async move { prove(&url, &example(), &ProveOptions::default()).await.map(drop) });
+    // Its rows are there, though nobody else sees them: its locks on the tables show it.
+    let others = "SELECT count(*)::text FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+                  WHERE d.datname = current_database() AND l.mode = 'RowExclusiveLock' AND l.pid <> pg_backend_pid()
+                      AND l.relation = 'app.employees'::regclass";
+    while ask(&mut admin, others).await == "0" {}
+    proof.abort();
+    let _ = proof.await;
+    while ask(&mut admin, others).await != "0" {}
+    assert_eq!(ask(&mut admin, "SELECT count(*)::text FROM app.employees").await, "2");
+}
+
+#[tokio::test]
+async fn whatever_is_declared_can_be_proved() {
+    let server = tokio::task::spawn_blocking(own_server).await.expect("a server");
+    let mut wrong = BTreeMap::new();
+    for (case, tables) in golden::cases() {
+        let migration = golden::migration(&golden::schema(&tables)).up;
+        let options = ProveOptions::default().after(migration);
+        match prove(&server.admin_url(), &golden::models(&tables), &options).await {
+            Ok(report) if report.is_clean() => {}
+            Ok(report) => drop(wrong.insert(case, report.to_string())),
+            Err(error) => drop(wrong.insert(case, error.to_string())),
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}",
+        wrong.into_iter().map(|(case, text)| format!("{case}:\n{text}\n")).collect::<String>()
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_up_is_said_and_can_be_given() {
+    let server = tokio::task::spawn_blocking(own_server).await.expect("a server");
+    let tables = [Account::TABLE];
+    let after = ProveOptions::default().after(golden::migration(&golden::schema(&tables)).up);
+    let models = golden::models(&tables);
+    let error = prove(&server.admin_url(), &models, &after).await.expect_err("no account").to_string();
+    assert!(error.contains("cannot make up a row of `app.accounts`") && error.contains("`iban`"), "{error}");
+    let given = after.values_from_json(r#"{"app.accounts": {"iban": ["DE89370400440532013000"]}}"#).expect("values");
+    let report = prove(&server.admin_url(), &models, &given).await.expect("a proof");
+    assert!(report.is_clean(), "{report}");
+    let nonsense = ProveOptions::default().values_from_json("[]").expect_err("no table").to_string();
+    assert!(nonsense.contains("they should look like"), "{nonsense}");
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_proved_is_not_called_clean() {
+    let database = Database::create().await;
+    let refused = prove(&database.app_url(), &example(), &ProveOptions::default()).await.expect_err("no superuser");
+    assert!(matches!(&refused, ProveError::NotSuperuser { user } if user == "app_service"), "{refused}");
+    let empty = Database::empty().await;
+    let missing = prove(&empty.admin_url(), &example(), &ProveOptions::default()).await.expect_err("no table");
+    assert!(matches!(&missing, ProveError::NotMigrated { table } if table.starts_with("app.")), "{missing}");
+}
+
+#[tokio::test]
+async fn a_lock_that_another_holds_is_not_waited_for() {
+    let database = Database::create().await;
+    let mut other = connect(&database.admin_url()).await;
+    let mut holder = other.begin().await.expect("begun");
+    run(&mut holder, "LOCK TABLE app.events IN ACCESS EXCLUSIVE MODE").await.expect("locked");
+    let error = prove(&database.admin_url(), &example(), &ProveOptions::default()).await.expect_err("it is locked");
+    assert!(error.to_string().contains("lock timeout"), "{error}");
+}
+
+#[test]
+fn the_matrix_is_written_for_people_and_for_programs() {
+    let matrix = Matrix::declared(&example());
+    let text = matrix.to_string();
+    let line =
+        |start: &str| text.lines().find(|line| line.trim_start().starts_with(start)).unwrap_or_default().to_owned();
+    let words = |text: String| {
+        text.split("  ").map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        words(line("app.employees")),
+        ["app.employees", "select", "tenant, not salary", "tenant, not salary", "tenant"]
+    );
+    let json = matrix.to_json();
+    assert_eq!(json["tables"]["app.documents"]["delete"]["member"]["rows"], "own");
+    assert!(matrix.to_markdown().contains("| app.projects | delete | - | - | tenant |"), "{}", matrix.to_markdown());
+}

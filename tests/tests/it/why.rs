@@ -1,0 +1,119 @@
+//! Why: the grant, the policy and the part of it that decide, from the declaration and about a live row.
+
+use tenant_examples::{Document, Project, ProjectChanges};
+use tenant_runtime::{
+    Repository as _, TenantTable as _,
+    model::schema::Command,
+    models,
+    why::{Question, Row, why, why_row},
+};
+use tenant_tests::{Database, TABLES, ask};
+
+fn asked(role: &str, table: &str, command: Command) -> String {
+    let models = models![tenant_examples].only(TABLES);
+    match why(&models, &Question::new(role, table, command)) {
+        Ok(answer) => answer.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_missing_privilege_is_told_with_who_has_it() {
+    let told = asked("viewer", "app.projects", Command::Delete);
+    for words in [
+        "`app_viewer` may not delete app.projects",
+        "permission denied for table projects",
+        "app_admin has it",
+        "`Project`",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let told = asked("admin", "app.users", Command::Delete);
+    assert!(told.contains("nobody has it: `User`"), "{told}");
+    let told = asked("admin", "org_members", Command::Insert);
+    assert!(told.contains("functions alone") && told.contains("app_auth.add_member"), "{told}");
+}
+
+#[test]
+fn the_policies_are_told_part_by_part() {
+    let told = asked("app_member", "Document", Command::Delete);
+    for words in [
+        "GRANT DELETE ON app.documents TO app_member",
+        "delete_own_rows (permissive)",
+        "tenant_floor (restrictive)",
+        "select_rows",
+        "since WHERE",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(!told.contains("delete_rows (permissive)"), "that is for admins: {told}");
+}
+
+#[test]
+fn what_there_is_not_is_told_with_what_there_is() {
+    assert!(asked("boss", "app.projects", Command::Select).contains("the roles are viewer, member, admin"));
+    assert!(asked("admin", "app.things", Command::Select).contains("the tables are app.comments, "));
+}
+
+#[tokio::test]
+async fn a_live_row_is_judged_part_by_part_and_left_as_it_is() {
+    let database = Database::create().await;
+    let (acme, globex) = (database.acme, database.globex);
+    let models = models![tenant_examples].only(TABLES);
+    let url = database.admin_url();
+    let of = |tenant: uuid::Uuid, user: uuid::Uuid| {
+        Row::new(acme.project.to_string(), tenant.to_string(), Some(user.to_string()))
+    };
+    let question = Question::new("member", "app.projects", Command::Update);
+    let yes = why_row(&models, &question, &of(acme.id, acme.member), &url).await.expect("an answer");
+    assert_eq!(yes.is_allowed(), Some(true), "{yes}");
+    // Another tenant's, a role above the membership's, and nobody.
+    for row in [
+        of(globex.id, globex.member),
+        of(acme.id, acme.viewer),
+        Row::new(acme.project.to_string(), acme.id.to_string(), None),
+    ] {
+        let no = why_row(&models, &question, &row, &url).await.expect("an answer");
+        assert_eq!(no.is_allowed(), Some(false), "{no}");
+        assert!(no.to_string().contains("does not:"), "{no}");
+    }
+    let document = Document::TABLE.name;
+    let mut admin = database.admin().await;
+    let id = ask(&mut admin, &format!("SELECT id::text FROM {document} WHERE organization_id = '{}'", acme.id)).await;
+    let own = Question::new("member", "app.documents", Command::Delete);
+    let row = Row::new(id, acme.id.to_string(), Some(acme.admin.to_string()));
+    let not_own = why_row(&models, &own, &row, &url).await.expect("an answer").to_string();
+    assert!(not_own.contains("does not:  created_by"), "{not_own}");
+    let none = why_row(&models, &own, &Row::new("0", acme.id.to_string(), None), &url).await.expect_err("no such row");
+    assert!(none.to_string().contains("there is no row `0`"), "{none}");
+}
+
+#[tokio::test]
+async fn an_error_of_the_repository_says_which_role_it_takes() {
+    let database = Database::create().await;
+    let db = database.app().await;
+    let context = database.acme.as_viewer();
+    let mut tx = db.begin(&context).await.expect("begun");
+    let refused = sqlx::query("DELETE FROM app.projects").execute(&mut tx).await.map_err(tenant_runtime::Error::from);
+    assert!(refused.expect_err("a viewer").to_string().contains("on its struct says who may"));
+    tx.rollback().await.expect("rolled back");
+    // The context claims more than the membership says, so that the policies refuse the row.
+    let forged =
+        tenant_runtime::TenantCtx::<tenant_runtime::roles::Member>::vouched(database.acme.id, database.acme.viewer);
+    let scope = db.scope(&forged);
+    let inserted =
+        Project::insert(&scope, tenant_examples::NewProject { name: "x".into(), description: None, created_at: None });
+    let refused = inserted.await.expect_err("no member").to_string();
+    assert!(refused.contains("may not insert into `app.projects`: a policy refuses this row"), "{refused}");
+    // A grant was taken away: the declaration says that the role may.
+    let mut admin = database.admin().await;
+    tenant_tests::run(
+        &mut admin,
+        "REVOKE UPDATE ON app.projects FROM app_member; REVOKE UPDATE (name) ON app.projects FROM app_member",
+    )
+    .await
+    .expect("revoked");
+    let changes = ProjectChanges { name: Some("x".into()), ..ProjectChanges::default() };
+    let refused = Project::update(&db.scope(&database.acme.as_member()), database.acme.project, changes).await;
+    assert!(refused.expect_err("revoked").to_string().contains("it may, but not with every column"));
+}
