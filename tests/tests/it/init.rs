@@ -93,7 +93,7 @@ fn cargo(package: &Scratch, arguments: &[&str]) -> Output {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let test = std::env::current_exe().expect("the test binary has a path");
     let target = test.ancestors().nth(3).expect("a target folder").join("init");
-    cargo.args(arguments).arg("--target-dir").arg(target).current_dir(package.path());
+    cargo.args(arguments).env("CARGO_TARGET_DIR", target).current_dir(package.path());
     cargo.env_remove("RUSTFLAGS").output().expect("cargo runs")
 }
 
@@ -132,7 +132,7 @@ mod ui {
         package.write("src/lib.rs", raw);
         let told = String::from_utf8_lossy(&cargo(&package, &lint).stderr).into_owned();
         for word in [
-            "disallowed type `sqlx::Pool`",
+            "disallowed type `sqlx::PgPool`",
             "disallowed type `sqlx::PgConnection`",
             "disallowed method `sqlx::Connection::connect`",
         ] {
