@@ -36,9 +36,10 @@
 //! |---|---|
 //! | `chrono`, `json` (on by default), `time`, `rust_decimal` | column types of these crates |
 //! | `tls` | TLS to the server, by rustls |
-//! | `generate` | declarations → schema → plan → SQL, without I/O |
+//! | `generate` | declarations → schema → plan → SQL, without I/O; audit and proof |
 //! | `server` | a private PostgreSQL for commands and tests |
 //! | `axum`, `jwt` | extractors that turn a request into a context; a verifier of JSON Web Tokens for them |
+//! | `testing` | what tests of an app take: a database for each, made-up tenants, audit and proof |
 //! | `cli` | the command line behind `gen-migrations` |
 
 pub mod ident;
@@ -72,6 +73,8 @@ pub mod tenant;
 
 #[cfg(feature = "generate")]
 pub mod audit;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "generate")]
 pub mod why;
 

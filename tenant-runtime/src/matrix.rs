@@ -220,7 +220,7 @@ fn cell(def: &TableDef, role: &str, command: Command) -> Cell {
     let (any, own) = (may(any), may(own));
     let rows = match def.scope {
         _ if !any && !own => Reach::Nothing,
-        _ if def.membership.is_some() && command != Command::Select => Reach::ByFunction,
+        _ if is_by_function(def, command) => Reach::ByFunction,
         ScopeDef::Global => Reach::All,
         ScopeDef::Shared { .. } => Reach::Members,
         // Who inserts a row owns it.
@@ -264,8 +264,6 @@ pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -
 /// Says whether a role may name a column in a command.
 pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &ColumnDef) -> bool {
     let may = |needed| may(def.tenancy, role, needed);
-    // Members are changed by functions alone.
-    let by_statement = command == Command::Select || def.membership.is_none();
     let by_role = match command {
         Command::Select => may(def.select) && may(column.select.or(def.select)),
         Command::Insert => may(def.insert) && may(column.insert.or(def.insert)),
@@ -275,5 +273,10 @@ pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &Col
         }
         Command::Delete => false,
     };
-    by_statement && by_role && is_covered(def, column, command)
+    by_role && !is_by_function(def, command) && is_covered(def, column, command)
+}
+
+/// Says whether a command is nobody's, since functions do what it would do: members are changed by them alone.
+pub(crate) fn is_by_function(def: &TableDef, command: Command) -> bool {
+    def.membership.is_some() && command != Command::Select
 }

@@ -4,13 +4,14 @@ use std::fmt;
 
 use crate::{
     check::{Findings, check},
+    db::setting,
     ident::{Ident, literal, quoted},
-    matrix::may,
+    matrix::{is_by_function, may},
     model::{
         def::{TableDef, TenancyDef},
         schema::{Command, Expression, Policy, QualifiedName, Schema, Table},
     },
-    prove::{ProveError, Session},
+    prove::{ProveError, Session, row_id},
     registry::Models,
 };
 
@@ -189,7 +190,7 @@ fn privilege(
     if !held.is_empty() {
         return Privilege::Held(held);
     }
-    if def.membership.is_some() && command != Command::Select {
+    if is_by_function(def, command) {
         let by_hand = ["add_member", "change_member", "remove_member"];
         let functions = schema.functions().keys().filter(|name| by_hand.contains(&name.table.as_str()));
         return Privilege::ByFunction(functions.map(ToString::to_string).collect());
@@ -224,7 +225,7 @@ fn meaning(tenancy: &TenancyDef, text: &str) -> &'static str {
 ///
 /// The role may not see the row, so the superuser copies it into a temporary table, which is rolled back like everything.
 async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
-    let id = crate::prove::row_id(def).map_or("", |id| id.name);
+    let id = row_id(def).map_or("", |id| id.name);
     let table = why.table.quoted();
     let copy = format!(
         "CREATE TEMPORARY TABLE why_this_row ON COMMIT DROP AS SELECT * FROM {table} WHERE {}::text = {} LIMIT 1; \
@@ -241,9 +242,9 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
     session.keep().await?;
     let tenancy = def.tenancy;
     let mut acting = format!("SET LOCAL ROLE {}; ", why.role.quoted());
-    for (setting, value) in [(tenancy.org_setting, Some(&row.tenant)), (tenancy.user_setting, row.user.as_ref())] {
+    for (name, value) in [(tenancy.org_setting, Some(&row.tenant)), (tenancy.user_setting, row.user.as_ref())] {
         let value = value.map_or("''".to_owned(), |value| literal(value));
-        acting += &format!("SET LOCAL {} = {value}; ", crate::prove::dotted(setting));
+        acting += &format!("SET LOCAL {} = {value}; ", setting(name));
     }
     for part in why.policies.iter_mut().flat_map(|decision| &mut decision.parts) {
         // Under the table's own name, which a condition may say.

@@ -29,7 +29,7 @@ pub(crate) use self::{
     acting::visitor_role,
     connect::{open as open_connection, options as connection_options},
     lexer::{Lexer, Token},
-    text::trusted,
+    text::{setting, trusted},
 };
 #[cfg(feature = "generate")]
 pub(crate) use self::{

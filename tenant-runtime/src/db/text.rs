@@ -56,7 +56,7 @@ pub(super) fn search_path(def: &TenancyDef) -> String {
 }
 
 /// Quotes the parts of a setting's name, such as `app.organization_id`.
-fn setting(name: &str) -> String {
+pub(crate) fn setting(name: &str) -> String {
     name.split('.').map(|part| quoted(part).to_string()).collect::<Vec<_>>().join(".")
 }
 

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     ident::quoted,
+    matrix::is_by_function,
     model::{
         def::{ScopeDef, TableDef, TableName, TenancyDef},
         schema::{Command, Schema},
@@ -156,7 +157,10 @@ impl Attack<'_> {
     pub(super) async fn make_templates(&mut self) -> Result<(), ProveError> {
         for def in self.world.tables.clone() {
             // Where nobody inserts, no row is needed to be told so.
-            if def.insert.is_none() || def.membership.is_some() || matches!(def.scope, ScopeDef::Shared { .. }) {
+            if def.insert.is_none()
+                || is_by_function(def, Command::Insert)
+                || matches!(def.scope, ScopeDef::Shared { .. })
+            {
                 continue;
             }
             let mut made = Vec::new();

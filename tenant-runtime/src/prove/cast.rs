@@ -2,6 +2,7 @@
 
 use super::reference::Context;
 use crate::{
+    db::setting,
     ident::{literal, quoted},
     model::def::{SqlType, TenancyDef},
 };
@@ -25,9 +26,10 @@ pub(super) struct Person {
 pub(super) const NAMES: [&str; 2] = ["A", "B"];
 
 impl Cast {
-    pub(super) fn new(tenancy: &TenancyDef) -> Option<Self> {
+    /// Makes keys up, counted from a number.
+    pub(super) fn new(tenancy: &TenancyDef, from: u32) -> Option<Self> {
         let roles = tenancy.roles.iter().map(|role| role.name);
-        let mut numbers = 10..;
+        let mut numbers = from + 10..;
         let mut person = |roles| Some(Person { key: key(tenancy.user, numbers.next()?)?, roles });
         let mut people: Vec<Person> = Vec::new();
         for tenant in 0..2 {
@@ -39,7 +41,7 @@ impl Cast {
             people.push(person(vec![(0, highest), (1, lowest)])?);
         }
         people.push(person(Vec::new())?);
-        Some(Self { tenants: [key(tenancy.key, 1)?, key(tenancy.key, 2)?], people })
+        Some(Self { tenants: [key(tenancy.key, from + 1)?, key(tenancy.key, from + 2)?], people })
     }
 
     /// The members of a tenant, with their roles.
@@ -82,7 +84,7 @@ pub(super) fn key(ty: SqlType, number: u32) -> Option<String> {
         SqlType::Uuid => format!("70726f76-6500-4000-8000-{number:012}"),
         SqlType::Int8 => format!("{}", 7_070_000_000_000_000_000 + i64::from(number)),
         SqlType::Int4 => format!("{}", 2_070_000_000 + number),
-        SqlType::Int2 => format!("{}", 32_000 + number),
+        SqlType::Int2 => format!("{}", 32_000 + number % 700),
         SqlType::Text => format!("prove-{number}"),
         _ => return None,
     })
@@ -109,9 +111,9 @@ impl Acting {
         if let Some(role) = &self.role {
             sql += &format!("SET LOCAL ROLE {}; ", quoted(role));
         }
-        for (setting, value) in [(tenancy.org_setting, &self.tenant), (tenancy.user_setting, &self.user)] {
+        for (name, value) in [(tenancy.org_setting, &self.tenant), (tenancy.user_setting, &self.user)] {
             if let Some(value) = value {
-                sql += &format!("SET LOCAL {} = {}; ", dotted(setting), literal(value));
+                sql += &format!("SET LOCAL {} = {}; ", setting(name), literal(value));
             }
         }
         sql
@@ -128,9 +130,4 @@ impl Acting {
         let who = self.role.as_ref().unwrap_or(&self.session);
         format!("{who} in {}, for {}", cast.tenant_name(self.tenant.as_deref()), cast.user_name(self.user.as_deref()))
     }
-}
-
-/// Quotes the parts of a setting's name.
-pub(crate) fn dotted(setting: &str) -> String {
-    setting.split('.').map(|part| quoted(part).to_string()).collect::<Vec<_>>().join(".")
 }

@@ -38,8 +38,8 @@ pub(super) struct Wanted {
 }
 
 impl<'a> Maker<'a> {
-    pub(super) fn new(schema: &'a Schema, supplied: &'a Supplied, cast: &'a Cast) -> Self {
-        Self { schema, supplied, cast, number: 100 }
+    pub(super) fn new(schema: &'a Schema, supplied: &'a Supplied, cast: &'a Cast, from: u32) -> Self {
+        Self { schema, supplied, cast, number: from + 100 }
     }
 
     /// Fills the tables, each after those to which it refers.

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use super::{
     ProveError,
     attack::{Attack, Probe},
-    cast::{Acting, NAMES, dotted},
+    cast::{Acting, NAMES},
     data,
     reference::{Expected, Outcome},
 };
 use crate::{
+    db::setting,
     ident::{literal, quoted},
+    matrix::is_by_function,
     model::{
         def::{ScopeDef, TableDef},
         schema::{Command, RoleKind},
@@ -54,7 +56,7 @@ impl Attack<'_> {
                 self.probe(Probe { door: "the whole row", about, acting: &acting, statement, expected: expect(whole) })
                     .await?;
                 let may = |needed| context.role.is_some_and(|role| crate::matrix::may(self.tenancy, role, needed));
-                let deletes = def.membership.is_none() && (may(def.delete) || may(def.delete_own));
+                let deletes = !is_by_function(def, Command::Delete) && (may(def.delete) || may(def.delete_own));
                 let statement = format!("DELETE FROM {table} WHERE false");
                 let about = Some((def.name, Command::Delete));
                 self.probe(Probe {
@@ -211,11 +213,10 @@ impl Attack<'_> {
         let asked = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname LIMIT 500";
         let all: Vec<String> =
             self.session.rows(asked).await?.into_iter().filter_map(|row| row.into_iter().next()?).collect();
+        let login = self.login();
         let may = |role: &str| {
             let own = self.schema.roles().iter().find(|own| own.name.as_str() == role);
-            own.is_some_and(|own| {
-                matches!(own.kind, RoleKind::Visitor | RoleKind::Tier { .. } | RoleKind::Login { .. })
-            })
+            role == login || own.is_some_and(|own| matches!(own.kind, RoleKind::Visitor | RoleKind::Tier { .. }))
         };
         let expected: Vec<_> = all.iter().map(|role| may(role)).collect();
         let acting = Acting { session: self.login(), role: None, tenant: None, user: None, tier: None };
@@ -349,7 +350,7 @@ impl Attack<'_> {
             for def in self.world.tables.clone() {
                 let expected = self.reference(&acting.context()).select(def);
                 let role = other.role.as_deref().unwrap_or_default();
-                let org = dotted(self.tenancy.org_setting);
+                let org = setting(self.tenancy.org_setting);
                 let statement = format!(
                     "SAVEPOINT inner_one; SET LOCAL ROLE {}; SET LOCAL {org} = {}; ROLLBACK TO inner_one; SELECT {} FROM {} WHERE {}",
                     quoted(role),

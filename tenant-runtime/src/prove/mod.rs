@@ -23,13 +23,13 @@ use std::{collections::BTreeMap, time::Instant};
 use futures_core::future::BoxFuture;
 
 use self::{attack::Attack, cast::Cast, data::Maker, reference::World};
-pub(crate) use self::{cast::dotted, reference::row_id, session::Session};
 pub use self::{difference::Difference, report::Report};
+pub(crate) use self::{reference::row_id, session::Session};
 use crate::{
     check::{Findings, check},
     error::Error,
     matrix::Matrix,
-    model::def::TableDef,
+    model::def::{TableDef, TenancyDef},
     registry::Models,
 };
 
@@ -175,8 +175,7 @@ pub async fn prove(admin_url: &str, models: &Models, options: &ProveOptions) -> 
     let Some(tenancy) = models.tables().first().map(|def| def.tenancy) else {
         return Err(ProveError::Values { reason: "there is no model".into() });
     };
-    let cast = Cast::new(tenancy)
-        .ok_or_else(|| ProveError::Keys { types: format!("{:?} and {:?}", tenancy.key, tenancy.user) })?;
+    let cast = cast(tenancy, 0)?;
     let world = World { tenancy, tables: models.tables().to_vec(), rows: Vec::new() };
     let mut attack = Attack {
         session: Session::begin(admin_url, &options.after).await?,
@@ -184,7 +183,7 @@ pub async fn prove(admin_url: &str, models: &Models, options: &ProveOptions) -> 
         tenancy,
         cast: &cast,
         world,
-        maker: Maker::new(&schema, &options.supplied, &cast),
+        maker: Maker::new(&schema, &options.supplied, &cast, 0),
         templates: BTreeMap::new(),
         first_only: options.first_only,
         differences: Vec::new(),
@@ -206,6 +205,36 @@ pub async fn prove(admin_url: &str, models: &Models, options: &ProveOptions) -> 
         differences,
         given_up,
     })
+}
+
+/// The keys of two tenants, each with those of a user of each role.
+#[cfg(feature = "testing")]
+pub(crate) type Tenants = [(String, BTreeMap<&'static str, String>); 2];
+
+/// Where the keys begin of tenants that are made to stay: a proof beside them makes up its own.
+#[cfg(feature = "testing")]
+const TO_STAY: u32 = 1_000_000;
+
+/// Makes two tenants up that stay, in a database that has nothing but the tables.
+#[cfg(feature = "testing")]
+pub(crate) async fn make_tenants(url: &str, models: &Models, options: &ProveOptions) -> Result<Tenants, ProveError> {
+    let schema = check(models)?.schema;
+    let tenancy = models.tables().first().map(|def| def.tenancy);
+    let tenancy = tenancy.ok_or_else(|| ProveError::Values { reason: "there is no model".into() })?;
+    let cast = cast(tenancy, TO_STAY)?;
+    let mut world = World { tenancy, tables: models.tables().to_vec(), rows: Vec::new() };
+    let mut session = Session::begin(url, &options.after).await?;
+    Maker::new(&schema, &options.supplied, &cast, TO_STAY).fill(&mut session, &mut world).await?;
+    session.commit().await?;
+    let user = |tenant| cast.members(tenant).filter(|(person, _)| person.roles.len() == 1);
+    let users = |tenant| user(tenant).map(|(person, role)| (role, person.key.clone())).collect();
+    let [a, b] = &cast.tenants;
+    Ok([(a.clone(), users(0)), (b.clone(), users(1))])
+}
+
+fn cast(tenancy: &TenancyDef, from: u32) -> Result<Cast, ProveError> {
+    let types = || format!("{:?} and {:?}", tenancy.key, tenancy.user);
+    Cast::new(tenancy, from).ok_or_else(|| ProveError::Keys { types: types() })
 }
 
 /// A kind of attacks.

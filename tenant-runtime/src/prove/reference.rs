@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     ident::literal,
-    matrix::{may, may_use},
+    matrix::{is_by_function, may, may_use},
     model::{
         def::{ColumnDef, OnDelete, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
         schema::Command,
@@ -327,7 +327,7 @@ impl Reference<'_> {
 
     /// `DELETE` of one row, with `RETURNING` of its key; and the rows that are gone then, by table and key.
     pub(super) fn delete(&self, def: &TableDef, row: &Row) -> (Expected, BTreeSet<(TableName, String)>) {
-        let may = def.membership.is_none() && (self.may(def.delete) || self.may(def.delete_own));
+        let may = !is_by_function(def, Command::Delete) && (self.may(def.delete) || self.may(def.delete_own));
         if !may || !self.reads_keys(def) {
             return (Expected::Is(Outcome::Denied), BTreeSet::new());
         }

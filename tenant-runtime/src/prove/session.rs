@@ -65,6 +65,13 @@ impl Session {
         self.connection.close().await.map_err(ProveError::database)
     }
 
+    /// Keeps everything, and closes the connection.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn commit(mut self) -> Result<(), ProveError> {
+        self.run("COMMIT").await?;
+        self.connection.close().await.map_err(ProveError::database)
+    }
+
     /// Keeps what was done since the last savepoint, so that what is tried next begins from it.
     pub(crate) async fn keep(&mut self) -> Result<(), ProveError> {
         self.run("SAVEPOINT probe").await

@@ -40,6 +40,7 @@ mod sqlx_as_it_is;
 mod squawk;
 mod statements;
 mod storm;
+mod testing;
 mod tidy;
 mod transactions;
 mod ui;

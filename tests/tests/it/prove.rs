@@ -62,7 +62,9 @@ async fn a_proof_that_is_broken_off_leaves_no_row() {
     let others = "SELECT count(*)::text FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
                   WHERE d.datname = current_database() AND l.mode = 'RowExclusiveLock' AND l.pid <> pg_backend_pid()
                       AND l.relation = 'app.employees'::regclass";
-    while ask(&mut admin, others).await == "0" {}
+    while ask(&mut admin, others).await == "0" {
+        assert!(!proof.is_finished(), "it ended before it was looked at");
+    }
     proof.abort();
     let _ = proof.await;
     while ask(&mut admin, others).await != "0" {}
@@ -140,4 +142,29 @@ fn the_matrix_is_written_for_people_and_for_programs() {
     let json = matrix.to_json();
     assert_eq!(json["tables"]["app.documents"]["delete"]["member"]["rows"], "own");
     assert!(matrix.to_markdown().contains("| app.projects | delete | - | - | tenant |"), "{}", matrix.to_markdown());
+}
+
+#[tokio::test]
+async fn the_command_ends_with_1_where_something_differs_and_shows_it() {
+    let database = Database::create().await;
+    let url = database.admin_url();
+    let prove = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(super::command_line::program());
+        let output = command.arg("prove").args(arguments).args(["--database-url", &url]).output().expect("it runs");
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).expect("text"),
+            String::from_utf8(output.stderr).expect("text"),
+        )
+    };
+    let (code, out, _) = prove(&[]);
+    assert!(code == Some(0) && out.trim_end().ends_with("the database does what is declared"), "{out}");
+    run(&mut database.admin().await, "GRANT SELECT (salary) ON app.employees TO app_viewer").await.expect("granted");
+    let (code, out, error) = prove(&["--format", "json"]);
+    assert!(code == Some(1) && error.contains("not proved"), "{error}");
+    for words in ["\"clean\": false", "\"table\": \"app.employees\"", "\"role\": \"app_viewer\"", "SELECT salary"] {
+        assert!(out.contains(words), "{words}: {out}");
+    }
+    let (code, _, error) = prove(&["--data", "/nowhere.json"]);
+    assert!(code == Some(1) && error.contains("cannot read /nowhere.json"), "{error}");
 }

@@ -1,0 +1,26 @@
+//! The example's own tests, as an app of yours may have them: a proof of all models, and one of what the app does.
+
+use tenant_examples::{NewProject, Project};
+use tenant_runtime::{
+    models,
+    prelude::*,
+    roles::{Member, Viewer},
+    testing::{TestDatabase, assert_isolated, prove_all},
+};
+
+#[tokio::test]
+async fn every_tenant_is_held_apart() {
+    prove_all(models![tenant_examples]).await;
+}
+
+#[tokio::test]
+async fn a_project_of_one_tenant_is_none_of_the_others() {
+    let database = TestDatabase::create(&models![tenant_examples]).await.expect("a database");
+    let db = database.app().await.expect("the app connects");
+    let [ours, theirs] = database.tenants();
+    let new = NewProject { name: "ours".into(), description: None, created_at: None };
+    let project = Project::insert(&db.scope(&ours.context::<Member>()), new).await.expect("a member may");
+    let seen = Project::find(&db.scope(&theirs.context::<Viewer>()), project.id).await.expect("a viewer may look");
+    assert!(seen.is_none());
+    assert_isolated::<Project>(&database).await;
+}

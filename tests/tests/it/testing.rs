@@ -1,0 +1,35 @@
+//! The helpers for tests of an app: databases of their own, and assertions that fail where they should.
+
+use futures_util::FutureExt as _;
+use tenant_examples::Project;
+use tenant_runtime::{
+    Repository as _, models,
+    roles::{Member, Viewer},
+    testing::{TestDatabase, assert_isolated},
+};
+use tenant_tests::{TABLES, connect, run};
+
+#[tokio::test]
+async fn a_test_has_a_database_of_its_own_with_two_tenants() {
+    let models = models![tenant_examples].only(TABLES);
+    let first = TestDatabase::create(&models).await.expect("a database");
+    let second = TestDatabase::create(&models).await.expect("another");
+    let [ours, theirs] = first.tenants();
+    let db = first.app().await.expect("the app connects");
+    let seen = Project::list(&db.scope(&ours.context::<Viewer>())).await.expect("a viewer reads");
+    let others = Project::list(&db.scope(&theirs.context::<Viewer>())).await.expect("a viewer reads");
+    assert!(!seen.is_empty() && seen.iter().all(|project| others.iter().all(|other| other.id != project.id)));
+    run(&mut connect(&first.admin_url()).await, "TRUNCATE app.projects CASCADE").await.expect("emptied");
+    let db = second.app().await.expect("the app connects");
+    assert!(!Project::list(&db.scope(&ours.context::<Member>())).await.expect("a member reads").is_empty());
+}
+
+#[tokio::test]
+async fn a_table_that_was_opened_is_not_isolated() {
+    let database = TestDatabase::create(&models![tenant_examples].only(TABLES)).await.expect("a database");
+    let opened = "GRANT DELETE ON app.projects TO app_member";
+    run(&mut connect(&database.admin_url()).await, opened).await.expect("opened");
+    let isolated = std::panic::AssertUnwindSafe(assert_isolated::<Project>(&database)).catch_unwind().await;
+    let message = isolated.expect_err("it is open").downcast::<String>().expect("a text");
+    assert!(message.contains("app.projects, delete, by app_member: a privilege that nobody declared"), "{message}");
+}
