@@ -24,7 +24,7 @@ const FORMAT: u32 = 2;
 pub struct Snapshot {
     /// The schema.
     pub schema: Schema,
-    /// The files' names, each with the [hash](hash) of its text.
+    /// The files' names, each with the [hash] of its text.
     pub files: BTreeMap<String, String>,
 }
 
