@@ -107,7 +107,7 @@ impl Migrations {
     ///
     /// # Errors
     ///
-    /// As [`apply`](Self::apply), and [`MigrationError::Unknown`] where no file has the version.
+    /// As [`apply`](Self::apply), and [`MigrationError::Unknown`](crate::MigrationError::Unknown) where no file has the version.
     pub async fn apply_to(
         &self,
         admin_url: &str,
