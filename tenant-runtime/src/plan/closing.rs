@@ -27,6 +27,15 @@ pub(super) fn with_tables_closed(mut changes: Vec<Change>, before: &Schema, afte
             _ => {}
         }
     }
+    let grants = |schema: &Schema, name: &QualifiedName| -> Vec<Item> {
+        let item = |grant: &_| Item::Grant { table: name.clone(), grant: Clone::clone(grant) };
+        schema.tables[name].grants.iter().map(item).collect()
+    };
+    if memberships > 0 {
+        // A table that goes is still there when a role gets the rights of another.
+        let gone = before.tables.keys().filter(|name| !after.tables.contains_key(*name));
+        changes.extend(gone.flat_map(|name| grants(before, name)).map(Change::Drop));
+    }
     if shaken.values().sum::<usize>() + memberships <= 1 {
         return changes;
     }
@@ -43,10 +52,6 @@ pub(super) fn with_tables_closed(mut changes: Vec<Change>, before: &Schema, afte
         Change::Add(Item::Grant { table, .. }) | Change::Drop(Item::Grant { table, .. }) => !closed.contains(table),
         _ => true,
     });
-    let grants = |schema: &Schema, name: &QualifiedName| -> Vec<Item> {
-        let item = |grant: &_| Item::Grant { table: name.clone(), grant: Clone::clone(grant) };
-        schema.tables[name].grants.iter().map(item).collect()
-    };
     for name in &closed {
         changes.extend(grants(before, name).into_iter().map(Change::Drop));
         changes.extend(grants(after, name).into_iter().map(Change::Add));

@@ -15,7 +15,7 @@ use tenant_runtime::{
     server::Server,
     sql::{self, Migration},
 };
-use tenant_tests::{connect, run};
+use tenant_tests::{ask, connect, run};
 
 /// Two versions of a product.
 struct Case {
@@ -230,4 +230,77 @@ fn same(case: &str, what: &str, found: &str, wanted: &str) {
     let list = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>().join("\n");
     let (odd, missing) = (list(&found, &wanted), list(&wanted, &found));
     assert!(odd.is_empty() && missing.is_empty(), "{case}, {what}: odd\n{odd}\nmissing\n{missing}");
+}
+
+/// A case with its first version on a server, where rows can be put in by the superuser.
+struct Begun {
+    /// Keeps the server.
+    _server: Server,
+    operator: PgConnection,
+    superuser: PgConnection,
+    migrations: Vec<Migration>,
+}
+
+async fn begun(name: &str) -> Begun {
+    let server = tokio::task::spawn_blocking(tenant_tests::own_server).await.expect("a server");
+    let mut admin = connect(&server.admin_url()).await;
+    run(&mut admin, "CREATE ROLE operator LOGIN CREATEROLE CREATEDB").await.expect("an administrator");
+    let case = cases().into_iter().find(|case| case.name == name).expect("a case");
+    let mut operator = database(&server, name).await;
+    apply(&mut operator, first(&case.schemas().0)).await;
+    let superuser = connect(&server.url("postgres", &format!("evolve_{name}"))).await;
+    Begun { _server: server, operator, superuser, migrations: sql::migrations(&case.plan().expect("a plan")) }
+}
+
+impl Begun {
+    /// Runs the migrations as the administrator, and returns the code of the error that stopped them, and where.
+    async fn migrate(&mut self, from: usize) -> Option<(usize, String)> {
+        for (at, one) in self.migrations.iter().enumerate().skip(from) {
+            let whole = if one.transaction { format!("BEGIN;\n{}\nCOMMIT;", one.up) } else { one.up.clone() };
+            if let Err(error) = run(&mut self.operator, &whole).await {
+                let code = tenant_tests::refusal(error).0;
+                run(&mut self.operator, "ROLLBACK").await.expect("rolled back");
+                return Some((at, code));
+            }
+        }
+        None
+    }
+}
+
+const ORG: &str = "'00000000-0000-4000-8000-000000000001'";
+
+#[tokio::test]
+async fn a_row_that_refers_to_nothing_stops_a_foreign_key_though_the_owner_is_under_force() {
+    let mut begun = begun("references").await;
+    let dangling = format!("INSERT INTO app.projects (org, template) VALUES ({ORG}, gen_random_uuid())");
+    run(&mut begun.superuser, &dangling).await.expect("a dangling row");
+    let last = begun.migrations.len() - 1;
+    assert_eq!(begun.migrate(0).await, Some((last, "23503".to_owned())));
+    let valid = "SELECT convalidated::text FROM pg_constraint WHERE conname = 'projects_org_template_fkey'";
+    assert_eq!(ask(&mut begun.superuser, valid).await, "false");
+    run(&mut begun.superuser, "UPDATE app.projects SET template = NULL").await.expect("mended");
+    assert_eq!(begun.migrate(last).await, None);
+    let forced = "SELECT (convalidated AND relforcerowsecurity)::text FROM pg_constraint, pg_class
+                  WHERE conname = 'projects_org_template_fkey' AND pg_class.oid = conrelid";
+    assert_eq!(ask(&mut begun.superuser, forced).await, "true");
+}
+
+#[tokio::test]
+async fn a_backfill_reaches_the_rows_of_every_tenant() {
+    let mut begun = begun("backfill").await;
+    let rows = format!("INSERT INTO app.notes (org, title) VALUES ({ORG}, 'One'), (gen_random_uuid(), 'Two')");
+    run(&mut begun.superuser, &rows).await.expect("rows of two tenants");
+    assert_eq!(begun.migrate(0).await, None);
+    let filled = "SELECT string_agg(slug || ' ' || topic, ', ' ORDER BY slug) FROM app.notes";
+    assert_eq!(ask(&mut begun.superuser, filled).await, "one none, two none");
+}
+
+#[tokio::test]
+async fn a_row_without_a_value_stops_a_column_that_takes_no_null_any_more() {
+    let mut begun = begun("nullability").await;
+    run(&mut begun.superuser, &format!("INSERT INTO app.notes (org, title) VALUES ({ORG}, 'One')"))
+        .await
+        .expect("a row");
+    let last = begun.migrations.len() - 1;
+    assert_eq!(begun.migrate(0).await, Some((last, "23514".to_owned())));
 }

@@ -53,13 +53,19 @@ impl Random {
     }
 }
 
-fn leak<T>(value: T) -> &'static T {
+pub(super) fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
 /// Makes up a tenancy and its tables: often the one that ships.
 pub(super) fn declaration(seed: u64, random: &mut Random) -> (&'static TenancyDef, Vec<&'static TableDef>) {
     let tenancy = if random.chance(40) { Organizations::DEF } else { lattice(seed, random) };
+    (tenancy, tables(tenancy, random))
+}
+
+/// Makes up a tenancy that is its seed's alone, and its tables.
+pub(super) fn own_declaration(seed: u64, random: &mut Random) -> (&'static TenancyDef, Vec<&'static TableDef>) {
+    let tenancy = lattice(seed, random);
     (tenancy, tables(tenancy, random))
 }
 

@@ -5,7 +5,9 @@
 //!
 //! `TENANT_PROPERTY_SEED=7` runs one declaration again, `TENANT_PROPERTY_CASES=100000` tries more statements.
 
+mod evolve;
 mod generate;
+mod mutate;
 mod reference;
 mod run;
 mod world;

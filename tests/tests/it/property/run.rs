@@ -18,7 +18,7 @@ use tenant_tests::{connect, run};
 
 use super::{
     generate::Random,
-    reference::{Context, Outcome, Reference, row_id},
+    reference::{Context, Outcome, Reference, Row, row_id},
     world::{COUNTED, World},
 };
 
@@ -42,15 +42,21 @@ pub(super) async fn prepare(server: &Server, seed: u64, world: &World) -> Result
     admin.close().await.expect("closed");
     let mut admin = connect(&server.url("postgres", &name)).await;
     let mut text = format!("BEGIN;\n{}\nCOMMIT;\n", migrations[0].up);
-    for row in &world.rows {
-        let (columns, values): (Vec<_>, Vec<_>) =
-            row.values.iter().map(|(name, value)| (*name, literal(value))).unzip();
-        let (columns, values) = (columns.join(", "), values.join(", "));
-        text += &format!("INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values});\n", row.table);
-    }
+    text += &insert_rows(world);
     run(&mut admin, &text).await.map_err(|error| Unfit::Broken(error.to_string()))?;
     admin.close().await.expect("closed");
     Ok(connect(&server.url(&format!("{}service", world.tenancy.role_prefix), &name)).await)
+}
+
+/// Writes what inserts the rows of a declaration.
+pub(super) fn insert_rows(world: &World) -> String {
+    let insert = |row: &Row| {
+        let (columns, values): (Vec<_>, Vec<_>) =
+            row.values.iter().map(|(name, value)| (*name, literal(value))).unzip();
+        let (columns, values) = (columns.join(", "), values.join(", "));
+        format!("INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values});\n", row.table)
+    };
+    world.rows.iter().map(insert).collect()
 }
 
 /// A finding with every name taken out.

@@ -22,7 +22,15 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64, random: &mut Random) -> Self {
-        let (tenancy, tables) = generate::declaration(seed, random);
+        Self::of(generate::declaration(seed, random), random)
+    }
+
+    /// A world with roles and schemas that are its seed's alone.
+    pub(super) fn of_its_own(seed: u64, random: &mut Random) -> Self {
+        Self::of(generate::own_declaration(seed, random), random)
+    }
+
+    fn of((tenancy, tables): (&'static TenancyDef, Vec<&'static TableDef>), random: &mut Random) -> Self {
         let tenants = [1, 2].map(|number| key(tenancy.key, number));
         let users = [1, 2].into_iter().flat_map(|tenant| (0..tenancy.roles.len()).map(move |role| 10 * tenant + role));
         let users = users.chain([50, 60]).map(|number| key(tenancy.user, number)).collect();
