@@ -29,10 +29,12 @@ pub(super) fn steps(
         draft.change(change);
     }
     for (before, now) in restated {
-        let is_kept = !changes.iter().any(|change| match change {
-            Change::Drop(item) | Change::Alter { before: item, .. } => *item == now,
-            _ => false,
-        });
+        let stays = now.table().is_some_and(|table| after.tables.contains_key(table));
+        let is_kept = stays
+            && !changes.iter().any(|change| match change {
+                Change::Drop(item) | Change::Alter { before: item, .. } => *item == now,
+                _ => false,
+            });
         draft.push(Stage::Main, Action::Restate { policy: before, now: false });
         if is_kept {
             draft.push(Stage::Main, Action::Restate { policy: now, now: true });
