@@ -24,7 +24,9 @@ BEGIN
             ('app_viewer',  'NOLOGIN INHERIT',                     'tenant-examples: bundles the rights of a role'),
             ('app_member',  'NOLOGIN INHERIT',                     'tenant-examples: bundles the rights of a role'),
             ('app_admin',   'NOLOGIN INHERIT',                     'tenant-examples: bundles the rights of a role'),
-            ('app_service', 'LOGIN NOINHERIT CONNECTION LIMIT 50', 'tenant-examples: logs in for the app')
+            ('app_service', 'LOGIN NOINHERIT CONNECTION LIMIT 50', 'tenant-examples: logs in for the app'),
+            ('app_system',  'NOLOGIN INHERIT',                     'tenant-examples: crosses tenants'),
+            ('app_jobs',    'LOGIN NOINHERIT CONNECTION LIMIT 10', 'tenant-examples: logs in for jobs')
         ) AS role (name, attributes, mark)
     LOOP
         BEGIN
@@ -83,7 +85,8 @@ BEGIN
             ('app_visitor', 'app_service', 'INHERIT FALSE, SET TRUE'),
             ('app_viewer',  'app_service', 'INHERIT FALSE, SET TRUE'),
             ('app_member',  'app_service', 'INHERIT FALSE, SET TRUE'),
-            ('app_admin',   'app_service', 'INHERIT FALSE, SET TRUE')
+            ('app_admin',   'app_service', 'INHERIT FALSE, SET TRUE'),
+            ('app_system',  'app_jobs',    'INHERIT FALSE, SET TRUE')
         ) AS membership (role, member, options)
     LOOP
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
@@ -126,6 +129,40 @@ BEGIN
 END
 $timeouts$;
 
+-- The database ------------------------------------------------------------------------------------
+-- PUBLIC may connect to a new database and make temporary tables in it, and before PostgreSQL 15 tables in `public`.
+DO $lock$
+BEGIN
+    EXECUTE format('REVOKE CONNECT, CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), 'app_jobs');
+    IF to_regnamespace('public') IS NOT NULL THEN
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    END IF;
+    -- A GRANT or REVOKE by somebody who does not own the object only warns.
+    IF has_database_privilege('public', current_database(), 'CONNECT')
+        OR has_database_privilege('public', current_database(), 'TEMPORARY')
+        OR (to_regnamespace('public') IS NOT NULL AND has_schema_privilege('public', 'public', 'CREATE'))
+    THEN
+        RAISE EXCEPTION 'PUBLIC keeps rights on the database % or its schema public', current_database()
+            USING HINT = 'Apply this as the owner of the database, or revoke them as that owner first.';
+    END IF;
+    IF NOT has_database_privilege('app_jobs', current_database(), 'CONNECT') THEN
+        RAISE EXCEPTION 'the role % may not connect to the database %', 'app_jobs', current_database()
+            USING HINT = 'Apply this as the owner of the database, or grant CONNECT as that owner first.';
+    END IF;
+END
+$lock$;
+
+-- Timeouts of app_jobs ----------------------------------------------------------------------------
+-- A statement that runs or waits too long is ended, and so is a transaction in which nothing happens. 0 is for ever.
+DO $timeouts$
+BEGIN
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET statement_timeout = %L', 'app_jobs', current_database(), '0s');
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET lock_timeout = %L', 'app_jobs', current_database(), '5s');
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET idle_in_transaction_session_timeout = %L', 'app_jobs', current_database(), '60s');
+END
+$timeouts$;
+
 -- Schema app_auth ---------------------------------------------------------------------------------
 CREATE SCHEMA app_auth AUTHORIZATION app_definer;
 
@@ -135,7 +172,7 @@ SET LOCAL ROLE app_definer;
 -- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA app_auth TO app_viewer, app_visitor, app_owner;
+GRANT USAGE ON SCHEMA app_auth TO app_viewer, app_visitor, app_system, app_owner;
 
 RESET ROLE;
 
@@ -149,12 +186,52 @@ SET LOCAL ROLE app_owner;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA app TO app_viewer, app_definer;
+GRANT USAGE ON SCHEMA app TO app_viewer, app_definer, app_system;
 
 SET LOCAL ROLE app_definer;
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 -- They look across what their callers may see, so nobody may call one who is not named.
+
+CREATE FUNCTION app_auth.accept_invitation(p_token bytea) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    invited record;
+    caller_role text;
+BEGIN
+    SELECT i.id AS id, i.organization_id AS organization, i.role AS member_role, i.invited_by AS inviter INTO invited
+        FROM app.invitations AS i
+        JOIN app.users AS u ON u.id = caller AND lower(u.email::text) = lower(i.email::text)
+        WHERE i.token_hash = sha256(p_token) AND i.expires_at > now();
+    SELECT m.role INTO caller_role FROM app.org_members AS m
+        WHERE m.organization_id = invited.organization AND m.user_id = invited.inviter AND m.role IN ('admin')
+        FOR SHARE;
+    -- Of two who take it at once, the second finds it gone.
+    DELETE FROM app.invitations AS i WHERE i.id = invited.id AND i.organization_id = invited.organization AND caller_role IS NOT NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no such invitation' USING ERRCODE = 'TT002';
+    END IF;
+    IF ((caller_role, invited.member_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO app.org_members (organization_id, user_id, role) VALUES (invited.organization, caller, invited.member_role);
+    RETURN invited.organization;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.accept_invitation(bytea) IS 'Makes the user in the context a member of the tenant that invited the user''s address by this token.';
+GRANT EXECUTE ON FUNCTION app_auth.accept_invitation(bytea) TO app_visitor;
+
+CREATE FUNCTION app_auth.acting_system() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN EXISTS (SELECT FROM app.system_uses AS u WHERE u.id = NULLIF(current_setting('app.system_use', true), '')::uuid AND u.db_user = session_user);
+END
+$function$;
+COMMENT ON FUNCTION app_auth.acting_system() IS 'Whether the setting names the record of why this login crosses tenants.';
+GRANT EXECUTE ON FUNCTION app_auth.acting_system() TO app_system, app_viewer, app_owner;
 
 CREATE FUNCTION app_auth.acting_tenant() RETURNS uuid
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -175,7 +252,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION app_auth.acting_tenant() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
-GRANT EXECUTE ON FUNCTION app_auth.acting_tenant() TO app_viewer, app_owner;
+GRANT EXECUTE ON FUNCTION app_auth.acting_tenant() TO app_viewer, app_system, app_owner;
 
 CREATE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -202,6 +279,19 @@ END
 $function$;
 COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the tenant in the context; for those whose role includes admin.';
 GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
+
+CREATE FUNCTION app_auth.begin_system(p_reason text) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    made uuid;
+BEGIN
+    INSERT INTO app.system_uses (reason) VALUES (p_reason) RETURNING id INTO made;
+    RETURN made;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.begin_system(text) IS 'Records why somebody crosses tenants, and returns the key of the record.';
+GRANT EXECUTE ON FUNCTION app_auth.begin_system(text) TO app_system;
 
 CREATE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -264,6 +354,29 @@ END
 $function$;
 COMMENT ON FUNCTION app_auth.create_organization(text) IS 'Makes a tenant, of which the user in the context becomes admin.';
 GRANT EXECUTE ON FUNCTION app_auth.create_organization(text) TO app_visitor;
+
+CREATE FUNCTION app_auth.invite(p_email text, p_role text, p_token_hash bytea, p_seconds double precision) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    tenant constant uuid := NULLIF(current_setting('app.organization_id', true), '')::uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    caller_role text;
+BEGIN
+    SELECT m.role INTO caller_role FROM app.org_members AS m WHERE m.organization_id = tenant AND m.user_id = caller FOR SHARE;
+    IF caller_role IS NULL OR caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin') THEN
+        RAISE EXCEPTION 'only a member whose role includes admin invites' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO app.invitations (organization_id, email, role, token_hash, expires_at, invited_by)
+        VALUES (tenant, p_email, p_role, p_token_hash, now() + make_interval(secs => p_seconds), caller);
+END
+$function$;
+COMMENT ON FUNCTION app_auth.invite(text, text, bytea, double precision) IS 'Invites somebody into the tenant in the context, by the hash of a token; for those whose role includes admin.';
+GRANT EXECUTE ON FUNCTION app_auth.invite(text, text, bytea, double precision) TO app_admin;
 
 CREATE FUNCTION app_auth.keep_manager() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -414,7 +527,9 @@ ALTER TABLE app.events_p2 FORCE ROW LEVEL SECURITY;
 CREATE TABLE app.events_p3 PARTITION OF app.events FOR VALUES WITH (MODULUS 4, REMAINDER 3);
 ALTER TABLE app.events_p3 ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.events_p3 FORCE ROW LEVEL SECURITY;
-COMMENT ON TABLE app.events IS 'Something that happened, of which there are many: the table is partitioned by organization.';
+COMMENT ON TABLE app.events IS 'Something that happened, of which there are many: the table is partitioned by organization.
+
+A job of the operator''s takes the old ones away, of one organization after the other.';
 COMMENT ON COLUMN app.events.organization_id IS 'The organization.';
 COMMENT ON COLUMN app.events.id IS 'The event''s key.';
 COMMENT ON COLUMN app.events.what IS 'What happened.';
@@ -445,6 +560,24 @@ CREATE INDEX projects_organization_id_created_at_idx ON app.projects (organizati
 
 ALTER TABLE app.projects ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.projects FORCE ROW LEVEL SECURITY;
+
+-- Table app.system_uses ---------------------------------------------------------------------------
+CREATE TABLE app.system_uses (
+    id      uuid        NOT NULL DEFAULT gen_random_uuid(),
+    reason  text        NOT NULL,
+    db_user text        NOT NULL DEFAULT session_user,
+    at      timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT system_uses_pkey PRIMARY KEY (id),
+    CONSTRAINT system_uses_reason_check CHECK (length(btrim(reason)) > 0)
+);
+COMMENT ON TABLE app.system_uses IS 'Why and when somebody crossed tenants. No role of the app reads it, and none changes it.';
+COMMENT ON COLUMN app.system_uses.id IS 'The record''s key, which a transaction of the system role names.';
+COMMENT ON COLUMN app.system_uses.reason IS 'Why, in words.';
+COMMENT ON COLUMN app.system_uses.db_user IS 'The login.';
+COMMENT ON COLUMN app.system_uses.at IS 'When.';
+
+ALTER TABLE app.system_uses ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.system_uses FORCE ROW LEVEL SECURITY;
 
 -- Table app.users ---------------------------------------------------------------------------------
 CREATE TABLE app.users (
@@ -521,6 +654,36 @@ CREATE INDEX documents_organization_id_id_idx ON app.documents (organization_id,
 ALTER TABLE app.documents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.documents FORCE ROW LEVEL SECURITY;
 
+-- Table app.invitations ---------------------------------------------------------------------------
+CREATE TABLE app.invitations (
+    id              uuid        NOT NULL DEFAULT gen_random_uuid(),
+    organization_id uuid        NOT NULL,
+    email           text        NOT NULL,
+    role            text        NOT NULL,
+    token_hash      bytea       NOT NULL,
+    expires_at      timestamptz NOT NULL,
+    invited_by      uuid        NOT NULL,
+    CONSTRAINT invitations_pkey PRIMARY KEY (id),
+    CONSTRAINT invitations_role_label CHECK (role IN ('admin', 'member', 'viewer')),
+    CONSTRAINT invitations_organization_id_fkey FOREIGN KEY (organization_id)
+        REFERENCES app.organizations (id) ON DELETE CASCADE,
+    CONSTRAINT invitations_organization_id_invited_by_fkey FOREIGN KEY (organization_id, invited_by)
+        REFERENCES app.org_members (organization_id, user_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE app.invitations IS 'Somebody whom an organization asked to become a member, by a token that was sent to that address.';
+COMMENT ON COLUMN app.invitations.id IS 'The invitation''s key.';
+COMMENT ON COLUMN app.invitations.organization_id IS 'The organization.';
+COMMENT ON COLUMN app.invitations.email IS 'Where the token was sent; the user who takes it has the same address.';
+COMMENT ON COLUMN app.invitations.role IS 'What the person will be.';
+COMMENT ON COLUMN app.invitations.token_hash IS 'The hash of the token; the token itself is in the mail alone.';
+COMMENT ON COLUMN app.invitations.expires_at IS 'Until when it can be taken.';
+COMMENT ON COLUMN app.invitations.invited_by IS 'Who asked. With that member''s membership goes the invitation.';
+CREATE INDEX invitations_organization_id_id_idx ON app.invitations (organization_id, id);
+CREATE INDEX invitations_organization_id_invited_by_idx ON app.invitations (organization_id, invited_by);
+
+ALTER TABLE app.invitations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.invitations FORCE ROW LEVEL SECURITY;
+
 -- Table app.tasks ---------------------------------------------------------------------------------
 CREATE TABLE app.tasks (
     id              uuid        NOT NULL DEFAULT gen_random_uuid(),
@@ -579,8 +742,8 @@ ALTER TABLE app.comments FORCE ROW LEVEL SECURITY;
 
 -- Access to app.comments --------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.comments AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
-    WITH CHECK (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+    USING (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END)
+    WITH CHECK (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END);
 COMMENT ON POLICY tenant_floor ON app.comments IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.comments AS PERMISSIVE FOR SELECT TO app_viewer
@@ -603,10 +766,15 @@ CREATE POLICY delete_rows ON app.comments AS PERMISSIVE FOR DELETE TO app_member
     USING (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 COMMENT ON POLICY delete_rows ON app.comments IS 'The role member, and every role that includes it, may delete the rows of the tenant in the context.';
 
+CREATE POLICY system_select ON app.comments AS PERMISSIVE FOR SELECT TO app_system
+    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
+COMMENT ON POLICY system_select ON app.comments IS 'The role app_system, once it recorded why, may read the rows of the tenant in the context, or, without one, of every tenant.';
+
 GRANT SELECT (id, task_id, written_by, body) ON app.comments TO app_viewer;
 GRANT INSERT (task_id, written_by, body) ON app.comments TO app_member;
 GRANT UPDATE (body) ON app.comments TO app_member;
 GRANT DELETE ON app.comments TO app_member;
+GRANT SELECT (id, task_id, written_by, body) ON app.comments TO app_system;
 
 -- Access to app.documents -------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.documents AS RESTRICTIVE FOR ALL TO PUBLIC
@@ -679,8 +847,8 @@ GRANT DELETE ON app.employees TO app_admin;
 
 -- Access to app.events ----------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.events AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (organization_id = (SELECT app_auth.acting_tenant()))
-    WITH CHECK (organization_id = (SELECT app_auth.acting_tenant()));
+    USING (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.events IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.events AS PERMISSIVE FOR SELECT TO app_member
@@ -691,8 +859,55 @@ CREATE POLICY insert_rows ON app.events AS PERMISSIVE FOR INSERT TO app_member
     WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY insert_rows ON app.events IS 'The role member, and every role that includes it, may insert rows of the tenant in the context.';
 
+CREATE POLICY system_select ON app.events AS PERMISSIVE FOR SELECT TO app_system
+    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+COMMENT ON POLICY system_select ON app.events IS 'The role app_system, once it recorded why, may read the rows of the tenant in the context, or, without one, of every tenant.';
+
+CREATE POLICY system_insert ON app.events AS PERMISSIVE FOR INSERT TO app_system
+    WITH CHECK ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+COMMENT ON POLICY system_insert ON app.events IS 'The role app_system, once it recorded why, may insert rows of the tenant in the context, or, without one, of any tenant.';
+
+CREATE POLICY system_delete ON app.events AS PERMISSIVE FOR DELETE TO app_system
+    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+COMMENT ON POLICY system_delete ON app.events IS 'The role app_system, once it recorded why, may delete the rows of the tenant in the context, or, without one, of every tenant.';
+
 GRANT SELECT (organization_id, id, what, at) ON app.events TO app_member;
 GRANT INSERT (organization_id, id, what, at) ON app.events TO app_member;
+GRANT SELECT (organization_id, id, what, at) ON app.events TO app_system;
+GRANT INSERT (organization_id, id, what, at) ON app.events TO app_system;
+GRANT DELETE ON app.events TO app_system;
+
+-- Access to app.invitations -----------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.invitations AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
+COMMENT ON POLICY tenant_floor ON app.invitations IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.invitations AS PERMISSIVE FOR SELECT TO app_admin
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY select_rows ON app.invitations IS 'The role admin, and every role that includes it, may read the rows of the tenant in the context.';
+
+CREATE POLICY delete_rows ON app.invitations AS PERMISSIVE FOR DELETE TO app_admin
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY delete_rows ON app.invitations IS 'The role admin, and every role that includes it, may delete the rows of the tenant in the context.';
+
+CREATE POLICY definer_select ON app.invitations AS PERMISSIVE FOR SELECT TO app_definer
+    USING (true);
+COMMENT ON POLICY definer_select ON app.invitations IS 'The functions in app_auth may select any row; each of them says which.';
+
+CREATE POLICY definer_insert ON app.invitations AS PERMISSIVE FOR INSERT TO app_definer
+    WITH CHECK (true);
+COMMENT ON POLICY definer_insert ON app.invitations IS 'The functions in app_auth may insert any row; each of them says which.';
+
+CREATE POLICY definer_delete ON app.invitations AS PERMISSIVE FOR DELETE TO app_definer
+    USING (true);
+COMMENT ON POLICY definer_delete ON app.invitations IS 'The functions in app_auth may delete any row; each of them says which.';
+
+GRANT SELECT (id, organization_id, email, role, expires_at, invited_by) ON app.invitations TO app_admin;
+GRANT DELETE ON app.invitations TO app_admin;
+GRANT SELECT (id, organization_id, email, role, token_hash, expires_at, invited_by) ON app.invitations TO app_definer;
+GRANT INSERT (organization_id, email, role, token_hash, expires_at, invited_by) ON app.invitations TO app_definer;
+GRANT DELETE ON app.invitations TO app_definer;
 
 -- Access to app.org_members -----------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.org_members AS RESTRICTIVE FOR ALL TO PUBLIC
@@ -732,8 +947,8 @@ GRANT DELETE ON app.org_members TO app_definer;
 
 -- Access to app.organizations ---------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.organizations AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN current_user = 'app_definer' THEN true WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.organizations IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.organizations AS PERMISSIVE FOR SELECT TO app_viewer
@@ -753,10 +968,15 @@ CREATE POLICY definer_insert ON app.organizations AS PERMISSIVE FOR INSERT TO ap
     WITH CHECK (true);
 COMMENT ON POLICY definer_insert ON app.organizations IS 'The functions in app_auth may insert any row; each of them says which.';
 
+CREATE POLICY system_select ON app.organizations AS PERMISSIVE FOR SELECT TO app_system
+    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+COMMENT ON POLICY system_select ON app.organizations IS 'The role app_system, once it recorded why, may read the rows of the tenant in the context, or, without one, of every tenant.';
+
 GRANT SELECT (id, name, created_at) ON app.organizations TO app_viewer;
 GRANT UPDATE (name, created_at) ON app.organizations TO app_admin;
 GRANT SELECT (id) ON app.organizations TO app_definer;
 GRANT INSERT (name) ON app.organizations TO app_definer;
+GRANT SELECT (id, name, created_at) ON app.organizations TO app_system;
 
 -- Access to app.projects --------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.projects AS RESTRICTIVE FOR ALL TO PUBLIC
@@ -786,10 +1006,22 @@ GRANT INSERT (organization_id, name, description, created_at) ON app.projects TO
 GRANT UPDATE (name, description, created_at) ON app.projects TO app_member;
 GRANT DELETE ON app.projects TO app_admin;
 
+-- Access to app.system_uses -----------------------------------------------------------------------
+CREATE POLICY definer_select ON app.system_uses AS PERMISSIVE FOR SELECT TO app_definer
+    USING (true);
+COMMENT ON POLICY definer_select ON app.system_uses IS 'The function acting_system looks for the record that a transaction names.';
+
+CREATE POLICY definer_insert ON app.system_uses AS PERMISSIVE FOR INSERT TO app_definer
+    WITH CHECK (true);
+COMMENT ON POLICY definer_insert ON app.system_uses IS 'The function begin_system adds a record.';
+
+GRANT SELECT (id, db_user) ON app.system_uses TO app_definer;
+GRANT INSERT (reason) ON app.system_uses TO app_definer;
+
 -- Access to app.tasks -----------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.tasks AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (organization_id = (SELECT app_auth.acting_tenant()))
-    WITH CHECK (organization_id = (SELECT app_auth.acting_tenant()));
+    USING (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.tasks IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.tasks AS PERMISSIVE FOR SELECT TO app_viewer
@@ -809,10 +1041,21 @@ CREATE POLICY delete_rows ON app.tasks AS PERMISSIVE FOR DELETE TO app_member
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY delete_rows ON app.tasks IS 'The role member, and every role that includes it, may delete the rows of the tenant in the context.';
 
+CREATE POLICY system_select ON app.tasks AS PERMISSIVE FOR SELECT TO app_system
+    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+COMMENT ON POLICY system_select ON app.tasks IS 'The role app_system, once it recorded why, may read the rows of the tenant in the context, or, without one, of every tenant.';
+
+CREATE POLICY system_update ON app.tasks AS PERMISSIVE FOR UPDATE TO app_system
+    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
+    WITH CHECK ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+COMMENT ON POLICY system_update ON app.tasks IS 'The role app_system, once it recorded why, may update the rows of the tenant in the context, or, without one, of every tenant.';
+
 GRANT SELECT (id, organization_id, project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_viewer;
 GRANT INSERT (organization_id, project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_member;
 GRANT UPDATE (project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_member;
 GRANT DELETE ON app.tasks TO app_member;
+GRANT SELECT (id, organization_id, project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_system;
+GRANT UPDATE (project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_system;
 
 -- Access to app.users -----------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.users AS RESTRICTIVE FOR ALL TO PUBLIC
@@ -833,7 +1076,7 @@ CREATE POLICY definer_insert ON app.users AS PERMISSIVE FOR INSERT TO app_define
 COMMENT ON POLICY definer_insert ON app.users IS 'The functions in app_auth may insert any row; each of them says which.';
 
 GRANT SELECT (id, email, full_name, created_at) ON app.users TO app_viewer;
-GRANT SELECT (id) ON app.users TO app_definer;
+GRANT SELECT (id, email) ON app.users TO app_definer;
 GRANT INSERT (email, full_name, password_hash) ON app.users TO app_definer;
 
 RESET ROLE;

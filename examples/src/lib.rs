@@ -13,7 +13,7 @@ use uuid::Uuid;
 ///
 /// A signed-in user may found one and is its first admin; nobody deletes one but the operator.
 #[derive(Debug, Clone, TenantTable)]
-#[tenant(org = "id", select = "viewer", update = "admin", founder = "admin")]
+#[tenant(org = "id", select = "viewer", update = "admin", founder = "admin", system(select))]
 pub struct Organization {
     /// The tenant's key, which every other table carries.
     pub id: Uuid,
@@ -77,6 +77,30 @@ pub struct OrgMember {
     pub created_at: DateTime<Utc>,
 }
 
+/// Somebody whom an organization asked to become a member, by a token that was sent to that address.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(org = "organization_id", select = "admin", insert = "admin", delete = "admin")]
+#[tenant(invitation(email = "email", role = "role", token = "token_hash", expires = "expires_at", by = "invited_by"))]
+pub struct Invitation {
+    /// The invitation's key.
+    pub id: Uuid,
+    /// The organization.
+    #[tenant(references = Organization, on_delete = "cascade")]
+    pub organization_id: Uuid,
+    /// Where the token was sent; the user who takes it has the same address.
+    pub email: String,
+    /// What the person will be.
+    pub role: MemberRole,
+    /// The hash of the token; the token itself is in the mail alone.
+    #[tenant(select = "nobody")]
+    pub token_hash: Vec<u8>,
+    /// Until when it can be taken.
+    pub expires_at: DateTime<Utc>,
+    /// Who asked. With that member's membership goes the invitation.
+    #[tenant(references = OrgMember, on_delete = "cascade")]
+    pub invited_by: Uuid,
+}
+
 /// A project of an organization.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
@@ -109,6 +133,7 @@ pub enum TaskStatus {
 /// A task in a project.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "member")]
+#[tenant(system(select, update))]
 pub struct Task {
     /// The task's key.
     pub id: Uuid,
@@ -198,7 +223,7 @@ pub struct EmployeeCard {
 /// A remark on a task, which takes its organization from there.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(parent = "task_id", select = "viewer", insert = "member")]
-#[tenant(owner = "written_by", update_own = "member", delete = "member")]
+#[tenant(owner = "written_by", update_own = "member", delete = "member", system(select))]
 pub struct Comment {
     /// The remark's key.
     pub id: Uuid,
@@ -212,8 +237,11 @@ pub struct Comment {
 }
 
 /// Something that happened, of which there are many: the table is partitioned by organization.
+///
+/// A job of the operator's takes the old ones away, of one organization after the other.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "member", insert = "member", partition_by_hash = 4)]
+#[tenant(system(select, insert, delete))]
 pub struct Event {
     /// The organization.
     #[tenant(id, references = Organization, on_delete = "cascade")]

@@ -5,7 +5,7 @@ use syn::{LitStr, Path};
 
 use crate::{
     ast::{Field, Part, Table},
-    attr::Rule,
+    attr::{Rule, is_nobody},
     diag::Diag,
     item::suggestion,
 };
@@ -16,11 +16,13 @@ pub(crate) fn check(diag: &Diag, table: &Table<'_>) {
     commands(diag, table);
     owner(diag, table);
     membership(diag, table);
+    invitation(diag, table);
     making(diag, table);
     for rule in &table.attrs.rules {
         condition(diag, table, rule);
     }
     partitions(diag, table);
+    system(diag, table);
     for field in table.columns() {
         from_context(diag, field);
         column_roles(diag, table, field);
@@ -215,6 +217,44 @@ fn membership(diag: &Diag, table: &Table<'_>) {
     }
 }
 
+/// Functions make invitations and take them; whoever manages members may withdraw them, and nobody changes them.
+fn invitation(diag: &Diag, table: &Table<'_>) {
+    let attrs = &table.attrs;
+    let Some(key) = attrs.written("invitation") else { return };
+    for (name, field) in attrs.invitation.iter().flat_map(|invitation| &invitation.fields) {
+        let purpose = format!("`{name}` names one of the fields that an invitation has");
+        let field_of_token = existing(diag, table, field, "be part of an invitation", &purpose);
+        if let Some(found) = field_of_token.filter(|_| *name == "token")
+            && !found.attrs.select.as_ref().is_some_and(is_nobody)
+        {
+            diag.error(
+                field,
+                format_args!("`{}` could be read, and whoever knows a token is let in", found.name()),
+                "add `#[tenant(select = \"nobody\")]` to the field",
+            );
+        }
+    }
+    if !attrs.mentions("org") {
+        diag.error(
+            key,
+            "`invitation` asks somebody into a tenant, and the table has no tenant column",
+            "add `org = \"organization_id\"`, the field with the tenant's key",
+        );
+    }
+    if !attrs.mentions("insert") {
+        diag.error(key, "nobody may invite", "add `insert = \"…\"` with the role that manages members");
+    }
+    for odd in ["update", "update_own", "owner", "visibility", "membership", "founder", "sign_up"] {
+        if let Some(odd) = attrs.written(odd) {
+            diag.error(
+                odd,
+                format_args!("`{odd}` does not go on a table of invitations"),
+                "drop it: functions make them and take them, and nobody changes them",
+            );
+        }
+    }
+}
+
 /// Returns a path as it is written.
 fn text(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
@@ -287,6 +327,36 @@ fn condition(diag: &Diag, table: &Table<'_>, rule: &Rule) {
 /// Whether some role may do it.
 fn declares(table: &Table<'_>, command: &str) -> bool {
     table.attrs.mentions(command) || table.attrs.mentions(&format!("{command}_own"))
+}
+
+/// The system role runs commands, and reads what it writes.
+fn system(diag: &Diag, table: &Table<'_>) {
+    const COMMANDS: [&str; 4] = ["select", "insert", "update", "delete"];
+    let Some(list) = &table.attrs.system else { return };
+    let reads = list.fields.iter().any(|command| command == "select");
+    for (i, command) in list.fields.iter().enumerate() {
+        if !COMMANDS.iter().any(|known| command == known) {
+            let help = suggestion(&command.to_string(), &COMMANDS);
+            diag.error(command, format_args!("`{command}` is no command"), help);
+        } else if list.fields[..i].contains(command) {
+            diag.error(command, format_args!("`{command}` is listed twice"), "name each command once");
+        } else if !reads {
+            diag.error(
+                command,
+                format_args!("the system role may {command} `{}` but not read it", table.ident),
+                "write `select` in `system(…)` as well: WHERE and RETURNING read",
+            );
+        } else if table.attrs.mentions("membership") && command != "select" {
+            diag.error(
+                command,
+                format_args!("the system role could {command} members past the functions that manage them"),
+                "leave `select` alone in `system(…)`",
+            );
+        }
+    }
+    if list.fields.is_empty() {
+        diag.error(&list.key, "`system` names no command", "write `system(select)`, or drop it");
+    }
 }
 
 /// The tenant column says in which partition a row is.

@@ -124,7 +124,7 @@ impl<'a> Table<'a> {
     pub(crate) fn making(&self) -> Option<Making> {
         let attrs = &self.attrs;
         match (&attrs.insert, &attrs.founder, &attrs.sign_up) {
-            _ if attrs.mentions("membership") => None,
+            _ if attrs.mentions("membership") || attrs.mentions("invitation") => None,
             (Some(_), ..) => Some(Making::Insert),
             (None, Some(_), _) => Some(Making::Founding),
             (None, None, Some(_)) => Some(Making::SignUp),

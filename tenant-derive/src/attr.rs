@@ -29,9 +29,11 @@ pub(crate) struct TableAttrs {
     pub(crate) owner: Option<LitStr>,
     pub(crate) visibility: Option<LitStr>,
     pub(crate) membership: Option<MembershipAttr>,
+    pub(crate) invitation: Option<InvitationAttr>,
     pub(crate) founder: Option<Path>,
     pub(crate) sign_up: Option<Ident>,
     pub(crate) rules: Vec<Rule>,
+    pub(crate) system: Option<FieldList>,
     pub(crate) partitions: Option<LitInt>,
     pub(crate) uniques: Vec<FieldList>,
     pub(crate) indexes: Vec<FieldList>,
@@ -43,6 +45,45 @@ pub(crate) struct TableAttrs {
 pub(crate) struct MembershipAttr {
     pub(crate) user: LitStr,
     pub(crate) role: LitStr,
+}
+
+/// The fields of `invitation(email = "…", …)`, in the order of [`INVITATION`].
+pub(crate) struct InvitationAttr {
+    pub(crate) fields: Vec<(&'static str, LitStr)>,
+}
+
+/// What an invitation names.
+pub(crate) const INVITATION: [&str; 5] = ["email", "role", "token", "expires", "by"];
+
+impl InvitationAttr {
+    fn read(item: &Item, diag: &Diag) -> Option<Self> {
+        let form = "invitation(email = \"email\", role = \"role\", token = \"token_hash\", expires = \"expires_at\", \
+                    by = \"invited_by\")";
+        let mut found: [Option<LitStr>; 5] = Default::default();
+        let within = item.nested(diag, form);
+        for part in &within {
+            match INVITATION.iter().position(|key| *key == part.name()) {
+                Some(at) => set(diag, &mut found[at], part, Item::text),
+                None => part.unknown(diag, &INVITATION, (&[], "")),
+            }
+        }
+        for key in INVITATION {
+            if !within.is_empty() && !within.iter().any(|part| part.name() == key) {
+                diag.error(
+                    &item.key,
+                    format_args!("`invitation` does not name the field of `{key}`"),
+                    format_args!("write `{form}`"),
+                );
+            }
+        }
+        let fields: Vec<_> = INVITATION.into_iter().zip(found).filter_map(|(key, name)| Some((key, name?))).collect();
+        (fields.len() == INVITATION.len()).then_some(Self { fields })
+    }
+
+    /// Returns the name of the field that a key names.
+    pub(crate) fn field(&self, key: &str) -> Option<&LitStr> {
+        self.fields.iter().find(|(name, _)| *name == key).map(|(_, field)| field)
+    }
 }
 
 /// One condition of `using(…)` or `check(…)`.
@@ -69,8 +110,10 @@ const TABLE_KEYS: &[&str] = &[
     "using",
     "check",
     "membership",
+    "invitation",
     "founder",
     "sign_up",
+    "system",
     "table",
     "schema",
     "renamed_from",
@@ -118,8 +161,10 @@ impl TableAttrs {
                 "owner" => set(diag, &mut this.owner, &item, Item::text),
                 "visibility" => set(diag, &mut this.visibility, &item, Item::text),
                 "membership" => set(diag, &mut this.membership, &item, MembershipAttr::read),
+                "invitation" => set(diag, &mut this.invitation, &item, InvitationAttr::read),
                 "founder" => set(diag, &mut this.founder, &item, Item::role),
                 "sign_up" => set(diag, &mut this.sign_up, &item, Item::flag),
+                "system" => set(diag, &mut this.system, &item, |item, diag| item.list(diag)),
                 "using" => this.rules(diag, &item, USING, (CHECK, "in `check(…)`")),
                 "check" => this.rules(diag, &item, CHECK, (USING, "in `using(…)`")),
                 "partition_by_hash" => set(diag, &mut this.partitions, &item, Item::number),

@@ -85,6 +85,17 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     {
         set.push(quote_spanned!(at=> membership: __rt::membership::<#ty, #tenancy>(#user, #role)));
     }
+    if let Some(invitation) = &attrs.invitation
+        && let Some((ty, by)) = invitation.field("by").and_then(column)
+    {
+        let named = invitation.fields.iter().filter(|(key, _)| *key != "by");
+        let named = named.filter_map(|(key, name)| Some((format_ident!("{key}"), column(name)?.1)));
+        let named = named.map(|(key, column)| quote!(#key: #column));
+        set.push(quote_spanned!(at=> invitation: ::core::option::Option::Some(__rt::InvitationDef {
+            #(#named,)*
+            by: __rt::invited_by::<#ty, #tenancy>(#by),
+        })));
+    }
     if let Some(role) = &attrs.founder {
         set.push(quote_spanned!(role.span()=> founder: __rt::role::<#role, #tenancy>()));
     }
@@ -100,6 +111,10 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     }
     if let Some(old) = &attrs.renamed_from {
         set.push(quote!(renamed_from: ::core::option::Option::Some(#old)));
+    }
+    if let Some(system) = &attrs.system {
+        let commands = system.fields.iter().map(ToString::to_string);
+        set.push(quote!(system: &[#(#commands),*]));
     }
     if let Some(partitions) = &attrs.partitions {
         let partitions = LitInt::new(partitions.base10_digits(), partitions.span());
@@ -121,12 +136,13 @@ fn commands(table: &Table<'_>, tenancy: &TokenStream) -> Vec<TokenStream> {
     };
     let manage = ("ManagedMembership", "ManageRole");
     let by = |own| if managed { manage } else { own };
+    let insert = if attrs.invitation.is_some() { ("Invitation", "InviteRole") } else { by(("Insert", "InsertRole")) };
     let (update, delete) = (by(("Update", "UpdateRole")), by(("Delete", "DeleteRole")));
     if let Some(role) = &attrs.select {
         name("select", role, ("Select", "SelectRole"));
     }
     if let Some(role) = &attrs.insert {
-        name("insert", role, by(("Insert", "InsertRole")));
+        name("insert", role, insert);
     }
     let mut wider = Vec::new();
     for (key, any, own, from) in

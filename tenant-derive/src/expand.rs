@@ -29,6 +29,8 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let update = table.updater().filter(|_| table.is_changed()).map(|role| update_impl(table, role));
     let delete = table.deleter().filter(|_| !table.attrs.mentions("membership")).map(|role| delete_impl(table, role));
     let membership = membership_impls(table);
+    let system = system_impls(table);
+    let invitation = invitation_impl(table);
     quote! {
         #rows
 
@@ -45,6 +47,8 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
             #update
             #delete
             #membership
+            #system
+            #invitation
 
             __rt::inventory::submit! { __rt::Registered(<#ident as __rt::TenantTable>::TABLE) }
         };
@@ -187,6 +191,35 @@ fn delete_impl(table: &Table<'_>, role: &Path) -> TokenStream {
         impl __rt::Delete for #ident {
             type DeleteRole = #role;
         }
+    }
+}
+
+/// Writes who may invite, and as what.
+fn invitation_impl(table: &Table<'_>) -> Option<TokenStream> {
+    let (ident, attrs) = (table.ident, &table.attrs);
+    let role = table.named(attrs.invitation.as_ref()?.field("role")?)?.ty;
+    let inviter = attrs.insert.as_ref()?;
+    Some(quote! {
+        #[automatically_derived]
+        impl __rt::Invitation for #ident {
+            type InviteRole = #inviter;
+            type MemberRole = #role;
+        }
+    })
+}
+
+/// Writes what the system role may do, and that the rows are the tenants where they are.
+fn system_impls(table: &Table<'_>) -> TokenStream {
+    let ident = table.ident;
+    let commands = table.attrs.system.iter().flat_map(|system| &system.fields);
+    let commands = commands.map(|command| match command.to_string().as_str() {
+        "select" => format_ident!("read"),
+        name => format_ident!("{name}"),
+    });
+    let root = (table.is_root() && table.attrs.system.is_some()).then(|| quote!(impl __rt::Tenants for #ident {}));
+    quote! {
+        #(impl __rt::SystemMay<__rt::cmd::#commands> for #ident {})*
+        #root
     }
 }
 

@@ -206,7 +206,11 @@ impl Item {
                 return None;
             }
             let key = self.name();
-            self.wrong(diag, self.tokens(), "a list of fields here", &format!("{key}(organization_id, name)"));
+            let (what, form) = match key.as_str() {
+                "system" => ("a list of commands", "system(select, delete)".to_owned()),
+                _ => ("a list of fields here", format!("{key}(organization_id, name)")),
+            };
+            self.wrong(diag, self.tokens(), what, &form);
             return None;
         };
         match Punctuated::<Ident, Token![,]>::parse_terminated.parse2(list.clone()) {

@@ -59,7 +59,8 @@ mod view;
 /// insert, where `insert` is declared, and `ProjectChanges`, with the columns to change, where `update` or `update_own`
 /// is; and a constant for each column, `Project::NAME` and the like, with which conditions, orders and single values are
 /// written. Where rows can be inserted and updated there is one for each unique key as well, such as `Project::BY_NAME`. With
-/// `founder` or `sign_up`, `NewProject` has the columns without a default. A membership table has neither. The
+/// `founder` or `sign_up`, `NewProject` has the columns without a default. A membership table has neither, and a table
+/// of invitations no `NewProject`. The
 /// doc comments of the struct and its fields become the comments of the table and its columns.
 ///
 /// # On the struct
@@ -78,8 +79,10 @@ mod view;
 /// | `visibility = "visibility"` | The field that says who in the tenant sees a row: with the label `team` everybody, else its owner alone. |
 /// | `using(select = "…")`, `check(insert = "…")` | Conditions besides the tenant's, SQL expressions in which `caller()` is the user in the context: `using` on rows that are there (`select`, `update`, `delete`), `check` on those to be (`insert`, `update`). |
 /// | `membership(user = "user_id", role = "role")` | The table says who is a member of a tenant, by these fields. `insert`, `update` and `delete` name the one role that manages members, which functions do. |
+/// | `invitation(email = "email", role = "role", token = "token_hash", expires = "expires_at", by = "invited_by")` | The table holds invitations, by these fields; that of the token is for `"nobody"`. `insert` names the role that manages members, who invite; functions make invitations and take them. |
 /// | `founder = "admin"` | On the table of the tenants: who founds one has this role there. It stands in place of `insert`. |
 /// | `sign_up` | On the table of the users, which is `global`: a visitor may become one. It stands in place of `insert`. |
+/// | `system(select, delete)` | What the system role may do, by which jobs cross tenants; nothing where it is left out. |
 /// | `partition_by_hash = 16` | The table is hashed by the tenant column into so many partitions. |
 /// | `table = "projects"` | The table's name. Else the struct's name in `snake_case` and in the plural, by simple rules: *y* after a consonant becomes *ies*; *s*, *x*, *z*, *ch* and *sh* take *es*; all else takes *s*. |
 /// | `schema = "app"` | The schema. Else that of the tenancy. |

@@ -34,7 +34,7 @@ const TIMEOUTS: [(&str, u32); 3] =
     [("statement_timeout", 30), ("lock_timeout", 5), ("idle_in_transaction_timeout", 60)];
 
 /// The roles that the generator makes itself, under the same prefix.
-const OWN_ROLES: [&str; 4] = ["owner", "definer", "visitor", "service"];
+const OWN_ROLES: [&str; 6] = ["owner", "definer", "visitor", "service", "system", "jobs"];
 
 /// What a column says in place of a role.
 pub(crate) const NOBODY: &str = "nobody";
@@ -359,6 +359,7 @@ impl Tenancy<'_> {
             #[automatically_derived]
             impl #runtime::Role for #ident {
                 type Tenancy = #tenancy;
+                type Kind = #runtime::tenant::Tier;
                 const NAME: &'static str = #name;
                 const DB_ROLE: &'static str = #database;
             }

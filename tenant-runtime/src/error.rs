@@ -69,6 +69,12 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// There is no such invitation for the user; what of it is wrong is not told.
+    #[error(
+        "there is no such invitation for this user: it was taken, withdrawn or has expired, it is for another address, or who \
+         invited may not any more"
+    )]
+    NoInvitation,
     /// The context has no user, and the call is about one.
     #[error("this context has no user, and `{table}` says whose its rows are")]
     NoUser {
@@ -81,6 +87,9 @@ pub enum Error {
         /// What was to be done.
         what: &'static str,
     },
+    /// Tenants are to be crossed, and nobody says why.
+    #[error("crossing tenants takes a reason, which is recorded; say in words what it is for")]
+    NoReason,
     /// The user is no member of the tenant, or there is no such tenant; the two cannot be told apart.
     #[error("the user is no member of this tenant, or there is no such tenant")]
     NotAMember,
@@ -300,6 +309,8 @@ const DEADLOCK: &str = "40P01";
 
 /// What the functions that change members raise when nobody would be left who manages members.
 const LAST_MANAGER: &str = "TT001";
+/// What the function that takes an invitation raises where there is none that could be taken.
+const NO_INVITATION: &str = "TT002";
 
 impl Error {
     /// Says whether the caller lacks a right, as HTTP's status 403 does.
@@ -351,6 +362,7 @@ impl Error {
             "57014" | "55P03" => Self::TimedOut { source: error },
             COULD_NOT_SERIALIZE | DEADLOCK => Self::Collided { source: error },
             LAST_MANAGER => Self::LastManager,
+            NO_INVITATION => Self::NoInvitation,
             _ => Self::Database(error),
         }
     }

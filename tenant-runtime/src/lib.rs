@@ -69,6 +69,7 @@ pub mod migrate;
 pub mod repo;
 pub mod roles;
 pub mod session;
+pub mod system;
 pub mod tenant;
 
 #[cfg(feature = "generate")]
@@ -85,7 +86,10 @@ mod password;
 #[cfg(feature = "server")]
 pub mod server;
 
-pub use db::{Isolation, RoleOptions, Savepoint, Scope, TenantDb, TenantDbOptions, TenantTx, TxOptions};
+pub use db::{
+    Isolation, RoleOptions, Savepoint, Scope, SystemCtx, SystemDb, SystemTx, TenantDb, TenantDbOptions, TenantTx,
+    TxOptions,
+};
 pub use error::{Error, MigrationError, Result};
 pub use migrate::Migrations;
 pub use model::def::SqlType;
@@ -94,6 +98,7 @@ pub use repo::{
     column::PgColumn,
     filter::Filter,
     handle::Handle,
+    invitations::{InvitationToken, Invitations},
     members::Members,
     methods::Repository,
     ordered::OrderedColumn,
@@ -103,7 +108,7 @@ pub use repo::{
     view::{TenantView, ViewRepository},
 };
 pub use session::{Session, Visit, Visitor};
-pub use tenant::{Role, Tenancy, TenantCtx, TextKey, TextKeyError};
+pub use tenant::{Role, System, Tenancy, TenantCtx, TextKey, TextKeyError};
 pub use tenant_derive::{TenantEnum, TenantTable, TenantView, tenancy};
 
 /// What most modules of an app use: `use tenant_runtime::prelude::*`.
@@ -111,8 +116,8 @@ pub use tenant_derive::{TenantEnum, TenantTable, TenantView, tenancy};
 /// The roles are not among it, so that those of a tenancy of one's own are never mixed up with the shipped ones.
 pub mod prelude {
     pub use crate::{
-        Error, Filter, Members as _, Repository as _, Result, TenantCtx, TenantDb, TenantEnum, TenantTable, TenantTx,
-        TenantView, ViewRepository as _,
+        Error, Filter, Invitations as _, Members as _, Repository as _, Result, TenantCtx, TenantDb, TenantEnum,
+        TenantTable, TenantTx, TenantView, ViewRepository as _,
     };
 }
 
@@ -127,7 +132,7 @@ pub mod __private {
     pub use crate::{
         model::def::*,
         registry::Registered,
-        repo::{Values, access::*, column::*, derived::*, members::*, table::*, typed::*, view::*},
+        repo::{Values, access::*, column::*, derived::*, invitations::*, members::*, table::*, typed::*, view::*},
         roles::{Organizations, Viewer},
         tenant::{KeyNewtype, Role, Tenancy},
     };

@@ -276,7 +276,12 @@ pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &Col
     by_role && !is_by_function(def, command) && is_covered(def, column, command)
 }
 
-/// Says whether a command is nobody's, since functions do what it would do: members are changed by them alone.
+/// Says whether a command is nobody's, since functions do what it would do: members are changed by them alone, and invitations
+/// made.
 pub(crate) fn is_by_function(def: &TableDef, command: Command) -> bool {
-    def.membership.is_some() && command != Command::Select
+    match command {
+        Command::Select => false,
+        Command::Insert | Command::Update => def.membership.is_some() || def.invitation.is_some(),
+        Command::Delete => def.membership.is_some(),
+    }
 }

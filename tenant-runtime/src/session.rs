@@ -12,6 +12,7 @@ use crate::{
     repo::{
         Built, Values, call,
         derived::Labelled,
+        invitations::{Invitation, InvitationToken},
         members::{Founded, Membership, SignUp},
         memberships,
         table::TenantTable,
@@ -146,6 +147,26 @@ impl<T: Tenancy> Visit<T> {
             let mut values = Values::default();
             O::founding_values(new, &mut values);
             self.key("create_organization", values, attempt::<T>(O::TABLE_NAME, "found a row in")).await
+        })
+    }
+
+    /// Takes an invitation: the user becomes a member of the organization, whose key is returned, as what the invitation says.
+    ///
+    /// It takes the token, and that the user's address is the one that was invited. An invitation can be taken once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoInvitation`] where there is none that this user can take, [`Error::Conflict`] where the user is a member
+    /// already; else as [`organizations`](Self::organizations).
+    pub fn accept<I>(&self, token: &InvitationToken) -> BoxFuture<'_, Result<T::Key>>
+    where
+        I: Invitation<Tenancy = T>,
+    {
+        let mut values = Values::default();
+        values.bind(token.bytes());
+        Box::pin(async move {
+            self.signed_in("an invitation")?;
+            self.key("accept_invitation", values, attempt::<T>(I::TABLE_NAME, "take an invitation from")).await
         })
     }
 

@@ -30,10 +30,73 @@ pub trait Tenancy: Send + Sync + 'static {
 pub trait Role: Send + Sync + 'static {
     /// The tenancy that declares the role.
     type Tenancy: Tenancy;
+    /// Whether members of a tenant have the role, [`Tier`], or jobs, [`Jobs`].
+    type Kind;
     /// The role's name in attributes, such as `viewer`.
     const NAME: &'static str;
     /// The role's name in the database, such as `app_viewer`.
     const DB_ROLE: &'static str;
+}
+
+/// The kind of the roles that members of a tenant have.
+#[derive(Debug)]
+pub enum Tier {}
+
+/// The kind of the role that jobs have.
+#[derive(Debug)]
+pub enum Jobs {}
+
+/// The role by which jobs cross tenants: on each table it may do what `system(…)` says there, and nothing else.
+///
+/// Its transactions come from a [`SystemCtx`](crate::SystemCtx), once a reason was recorded; the app's login cannot act in it.
+pub struct System<T>(PhantomData<fn() -> T>);
+
+impl<T> fmt::Debug for System<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("System")
+    }
+}
+
+impl<T: Tenancy> Role for System<T> {
+    type Tenancy = T;
+    type Kind = Jobs;
+    const NAME: &'static str = "system";
+    const DB_ROLE: &'static str = MadeRole::<T, SystemSuffix>::NAME;
+}
+
+struct SystemSuffix;
+
+impl Suffix for SystemSuffix {
+    const BYTES: &'static [u8] = b"system";
+}
+
+/// What follows on the prefix in the name of a role that the generator makes.
+pub(crate) trait Suffix {
+    const BYTES: &'static [u8];
+}
+
+/// The name of a role that the generator makes, put together at compile time since pools and errors keep it.
+pub(crate) struct MadeRole<T, S>(PhantomData<(T, S)>);
+
+impl<T: Tenancy, S: Suffix> MadeRole<T, S> {
+    const BYTES: [u8; 256] = joined(T::DEF.role_prefix.as_bytes(), S::BYTES);
+    pub(crate) const NAME: &'static str = {
+        let (name, _) = Self::BYTES.split_at(T::DEF.role_prefix.len() + S::BYTES.len());
+        match str::from_utf8(name) {
+            Ok(name) => name,
+            Err(_) => panic!("both parts are text"),
+        }
+    };
+}
+
+const fn joined(first: &[u8], second: &[u8]) -> [u8; 256] {
+    let mut bytes = [0; 256];
+    let mut at = 0;
+    while at < first.len() + second.len() {
+        bytes[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    bytes
 }
 
 /// Holds when a role has all the rights of `Lower`, itself included.

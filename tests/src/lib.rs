@@ -11,7 +11,7 @@ use std::{
 };
 
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
-use tenant_examples::{Comment, Document, Employee, Event, OrgMember, Organization, Project, Task, User};
+use tenant_examples::{Comment, Document, Employee, Event, Invitation, OrgMember, Organization, Project, Task, User};
 use tenant_runtime::{
     Migrations, TenantCtx, TenantDb, TenantTable as _,
     model::def::TableDef,
@@ -21,10 +21,11 @@ use tenant_runtime::{
 use uuid::Uuid;
 
 /// The tables of the example, as they are declared. [`Database::create`] makes sure that none is missing here.
-pub const TABLES: [&TableDef; 9] = [
+pub const TABLES: [&TableDef; 10] = [
     Organization::TABLE,
     User::TABLE,
     OrgMember::TABLE,
+    Invitation::TABLE,
     Project::TABLE,
     Task::TABLE,
     Document::TABLE,
@@ -121,7 +122,7 @@ pub struct Database {
     pub globex: Tenant,
 }
 
-/// An organization with a member of each role, a project, a task with a comment, a document, an employee and an event.
+/// An organization with a member of each role, an invitation, a project, a task with a comment, a document, an employee and an event.
 #[derive(Debug, Clone, Copy)]
 pub struct Tenant {
     /// The organization.
@@ -189,6 +190,13 @@ impl Tenant {
                 .await
                 .expect("a member");
         }
+        run("INSERT INTO app.invitations (organization_id, email, role, token_hash, expires_at, invited_by)
+             VALUES ($1, 'guest@example', 'viewer', 'x', now() + interval '1 day', $2)")
+        .bind(self.id)
+        .bind(self.admin)
+        .execute(&mut *admin)
+        .await
+        .expect("an invitation");
         run("INSERT INTO app.projects (id, organization_id, name) VALUES ($1, $2, 'first')")
             .bind(self.project)
             .bind(self.id)
@@ -250,7 +258,8 @@ impl Database {
         migrate(&database.admin_url()).await;
         let mut admin = database.admin().await;
         let count = "SELECT count(*)::text FROM pg_class
-                     WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition";
+                     WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+                       AND relname <> 'system_uses'";
         let tables = ask(&mut admin, count).await;
         assert_eq!(tables, TABLES.len().to_string(), "`TABLES` holds not all tables of the example");
         database.acme.seed(&mut admin, "acme").await;

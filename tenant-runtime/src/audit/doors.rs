@@ -213,6 +213,7 @@ fn purpose(schema: &Schema, role: &str) -> &'static str {
         Some(RoleKind::Definer) => "which sees the rows of all tenants",
         Some(RoleKind::Tier { .. }) => "which can choose any tenant unless membership is asked",
         Some(RoleKind::Login { .. }) => "which can become every tier",
+        Some(RoleKind::System | RoleKind::SystemLogin { .. }) => "which crosses tenants",
         _ => "which is the product's own",
     }
 }

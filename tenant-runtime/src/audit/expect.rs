@@ -25,7 +25,7 @@ impl Catalog {
         for role in schema.roles() {
             facts.role(schema, role);
         }
-        facts.login(schema);
+        facts.logins(schema);
         facts.schemas(schema);
         for (name, function) in schema.functions() {
             facts.function(schema, name, function);
@@ -84,9 +84,9 @@ impl Facts<'_> {
     }
 
     fn role(&mut self, schema: &Schema, role: &Role) {
-        let (login, limit) = match role.kind {
-            RoleKind::Login { connection_limit, .. } => (true, i32::from(connection_limit)),
-            _ => (false, -1),
+        let (login, limit) = match role.kind.login() {
+            Some((connections, _)) => (true, i32::from(connections)),
+            None => (false, -1),
         };
         let mut properties = json!({
             "login": login, "inherit": !login, "superuser": false, "bypass_rls": false, "create_role": false,
@@ -106,7 +106,7 @@ impl Facts<'_> {
     }
 
     fn timeouts(&mut self, role: &Role) {
-        let RoleKind::Login { timeouts, .. } = role.kind else { return };
+        let Some((_, timeouts)) = role.kind.login() else { return };
         for (name, seconds) in timeout_settings(timeouts) {
             let object = Object::Setting { role: Some(role.name.to_string()), here: true, name: name.to_owned() };
             self.add(object, json!({ "value": format!("{seconds}s") }));
@@ -123,13 +123,18 @@ impl Facts<'_> {
         self.add(object, properties);
     }
 
-    /// The login may connect, and become the tiers and the visitor.
-    fn login(&mut self, schema: &Schema) {
-        let Some(login) = schema.login() else { return };
-        for role in schema.tiers().chain(schema.visitor()) {
-            self.membership(&role.name, &login.name, false);
+    /// The logins may connect: the app's, and become the tiers and the visitor; that of jobs, and become the system role.
+    fn logins(&mut self, schema: &Schema) {
+        for login in schema.logins() {
+            let roles: Vec<_> = match login.kind {
+                RoleKind::SystemLogin { .. } => schema.system().into_iter().collect(),
+                _ => schema.tiers().chain(schema.visitor()).collect(),
+            };
+            for role in roles {
+                self.membership(&role.name, &login.name, false);
+            }
+            self.privilege(&Object::Database, "CONNECT", &login.name);
         }
-        self.privilege(&Object::Database, "CONNECT", &login.name);
     }
 
     fn schemas(&mut self, schema: &Schema) {
@@ -141,7 +146,7 @@ impl Facts<'_> {
         for name in schema.schemas() {
             let object = Object::Schema(name.to_string());
             self.add(object.clone(), json!({ "owner": owner.name.as_str() }));
-            for role in lowest.iter().copied().chain(schema.definer()) {
+            for role in lowest.iter().copied().chain(schema.definer()).chain(schema.system()) {
                 self.privilege(&object, "USAGE", &role.name);
             }
         }
@@ -149,7 +154,7 @@ impl Facts<'_> {
         if let (Some(definer), Some((name, _))) = (schema.definer(), schema.functions().first_key_value()) {
             let object = Object::Schema(name.schema.to_string());
             self.add(object.clone(), json!({ "owner": definer.name.as_str() }));
-            for role in lowest.iter().copied().chain(schema.visitor()).chain([owner]) {
+            for role in lowest.iter().copied().chain(schema.visitor()).chain(schema.system()).chain([owner]) {
                 self.privilege(&object, "USAGE", &role.name);
             }
             let types = Object::DefaultPrivilege {

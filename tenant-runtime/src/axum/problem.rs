@@ -23,7 +23,7 @@ use crate::error::{Error, server_error};
 /// |---|---|
 /// | 401 | no token, or one that is not valid |
 /// | 403 | `RoleTooLow`, `Forbidden` |
-/// | 404 | `NotFound`, `NotAMember` |
+/// | 404 | `NotFound`, `NotAMember`, `NoInvitation` |
 /// | 409 | `Conflict`, `InvalidReference`, `LastManager` |
 /// | 422 | `CheckViolated`, and values that PostgreSQL cannot take |
 /// | 503 | `Connect`, `PoolTimeout`, `TimedOut`, `Collided` |
@@ -70,7 +70,7 @@ impl Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let problem = match &error {
-            Error::NotFound { .. } | Error::NotAMember => Self::not_found(),
+            Error::NotFound { .. } | Error::NotAMember | Error::NoInvitation => Self::not_found(),
             Error::Forbidden { .. } | Error::RoleTooLow { .. } => {
                 Self::new(StatusCode::FORBIDDEN, "your role does not allow this")
             }

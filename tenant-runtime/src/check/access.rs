@@ -8,6 +8,7 @@ use super::{
     id_columns, list,
     membership::Membership,
     rows::Rows,
+    system,
     tenancy::Tenancy,
 };
 use crate::{
@@ -27,7 +28,6 @@ pub(super) struct Access {
 /// Lowers the roles of a table.
 pub(super) fn access(
     def: &TableDef,
-    tenant: Option<&ColumnDef>,
     rows: &Rows,
     membership: Option<&Membership>,
     tenancy: &Tenancy,
@@ -35,14 +35,19 @@ pub(super) fn access(
 ) -> Access {
     check_commands(def, tenancy, findings);
     let mut access = Access { policies: floor(rows), grants: Vec::new() };
-    // Members are changed by functions, which no grant may go around.
-    let by_function = membership.is_some_and(|membership| membership.is_table(def));
-    for command in Command::ALL.into_iter().filter(|command| !by_function || *command == Command::Select) {
+    // Members are changed by functions, which no grant may go around; invitations are made by one.
+    let members = membership.is_some_and(|membership| membership.is_table(def));
+    let by_function = |command: &Command| match command {
+        Command::Select => false,
+        Command::Insert | Command::Update => members || def.invitation.is_some(),
+        Command::Delete => members,
+    };
+    for command in Command::ALL.into_iter().filter(|command| !by_function(command)) {
         let wide = role(def, command).map(|role| (role, false));
         for (declared, own_only) in wide.into_iter().chain(own_role(def, command).map(|role| (role, true))) {
             let Some(tier) = tenancy.tiers.get(declared) else { continue };
             access.policies.push(policy(command, own_only, tier, declared, rows, def.scope));
-            let grants = grants(def, tenant, command, declared, tenancy, findings);
+            let grants = grants(def, command, declared, tenancy, findings);
             access.grants.extend(grants.into_iter().filter(|grant| !access.grants.contains(grant)).collect::<Vec<_>>());
         }
     }
@@ -51,6 +56,10 @@ pub(super) fn access(
         access.policies.extend(policies);
         access.grants.extend(grants);
     }
+    system::check(def, findings);
+    let (policies, grants) = system::access(def, &rows.base, tenancy);
+    access.policies.extend(policies);
+    access.grants.extend(grants);
     access
 }
 
@@ -99,7 +108,6 @@ fn policy(command: Command, own_only: bool, tier: &Ident, declared: &str, rows: 
 /// Lists what a role and those that columns name may touch: explicit columns, so that a later one is granted to nobody.
 fn grants(
     def: &TableDef,
-    tenant: Option<&ColumnDef>,
     command: Command,
     declared: &'static str,
     tenancy: &Tenancy,
@@ -110,7 +118,7 @@ fn grants(
         return role.map(|role| Grant { command, columns: Vec::new(), role }).into_iter().collect();
     }
     let mut by_role: BTreeMap<&str, Vec<Ident>> = BTreeMap::new();
-    for column in def.columns.iter().filter(|column| is_written(def, tenant, column, command)) {
+    for column in def.columns.iter().filter(|column| is_written(def, column, command)) {
         let own = match command {
             Command::Select => column.select,
             Command::Insert => column.insert,
@@ -132,16 +140,20 @@ fn grants(
 }
 
 /// Says whether a command's grant covers a column at all.
-fn is_written(def: &TableDef, tenant: Option<&ColumnDef>, column: &ColumnDef, command: Command) -> bool {
-    let is_tenant = tenant.is_some_and(|tenant| tenant.name == column.name);
-    let from_context = is_tenant || def.owner == Some(column.name);
+fn is_written(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     match command {
         Command::Select => true,
-        // A key that the database makes stays out: to choose one would tell whether another tenant has it.
-        Command::Insert => from_context || column.supplied,
+        Command::Insert => is_inserted(def, column),
         Command::Update => is_changed(def, column),
         Command::Delete => false,
     }
+}
+
+/// Says whether an INSERT may name a column at all. A key that the database makes stays out: to choose one would tell whether
+/// another tenant has it.
+pub(super) fn is_inserted(def: &TableDef, column: &ColumnDef) -> bool {
+    let is_tenant = def.scope == ScopeDef::Tenant { column: column.name };
+    is_tenant || def.owner == Some(column.name) || column.supplied
 }
 
 /// Says whether an UPDATE may change a column at all: what says whose row it is stays as it was.

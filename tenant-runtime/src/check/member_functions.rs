@@ -18,19 +18,21 @@ pub(super) struct Roles<'a> {
     pub(super) visitor: &'a Ident,
     /// The tiers that include no other.
     pub(super) lowest: Vec<Ident>,
+    /// The role that crosses tenants, where there is one.
+    pub(super) system: Option<&'a Ident>,
 }
 
 /// What the bodies of the functions are put together from; every name in it is quoted.
 pub(super) struct Sql<'a> {
-    membership: &'a Membership,
-    tenancy: &'a Tenancy,
-    table: String,
-    tenant: String,
-    user: String,
-    role: String,
-    org_in_context: Expression,
-    user_in_context: Expression,
-    user_type: Expression,
+    pub(super) membership: &'a Membership,
+    pub(super) tenancy: &'a Tenancy,
+    pub(super) table: String,
+    pub(super) tenant: String,
+    pub(super) user: String,
+    pub(super) role: String,
+    pub(super) org_in_context: Expression,
+    pub(super) user_in_context: Expression,
+    pub(super) user_type: Expression,
 }
 
 impl<'a> Sql<'a> {
@@ -62,7 +64,7 @@ impl<'a> Sql<'a> {
     }
 
     /// The database roles of those who manage members: a context that was narrowed manages none.
-    fn acting_managers(&self) -> String {
+    pub(super) fn acting_managers(&self) -> String {
         let manager = self.membership.manager.unwrap_or_default();
         let tiers = self.tenancy.def.roles.iter().filter(|role| self.tenancy.includes(role.name, manager));
         let names = tiers.filter_map(|role| self.tenancy.tiers.get(role.name));
@@ -100,7 +102,8 @@ impl<'a> Sql<'a> {
 END",
                 cases.collect::<String>()
             ),
-            execute: [roles.lowest.clone(), vec![roles.owner.clone()]].concat(),
+            // The floor of a table that the system role reaches names it as well.
+            execute: [roles.lowest.clone(), roles.system.into_iter().cloned().collect(), vec![roles.owner.clone()]].concat(),
         }
     }
 
@@ -167,7 +170,7 @@ DECLARE
     }
 
     /// Refuses what goes above the caller's own role: `wanted` is an expression.
-    fn within_own_role(&self, wanted: &str, what: &str) -> String {
+    pub(super) fn within_own_role(&self, wanted: &str, what: &str) -> String {
         let pairs = self.tenancy.def.roles.iter().flat_map(|role| {
             let below = self.tenancy.below.get(role.name).map(Vec::as_slice).unwrap_or_default();
             below.iter().map(|below| format!("({}, {})", literal(role.name), literal(below)))
@@ -199,7 +202,7 @@ DECLARE
         [user].into_iter().chain(role).collect()
     }
 
-    fn tier(&self, role: &str) -> Vec<Ident> {
+    pub(super) fn tier(&self, role: &str) -> Vec<Ident> {
         self.tenancy.tiers.get(role).cloned().into_iter().collect()
     }
 

@@ -12,6 +12,7 @@ use super::{
     access::may_be_left_out,
     column_ident,
     finding::{Findings, field_place, place},
+    invitation::{self, Invitations},
     list,
     member_functions::{self, Roles, Sql},
     row_id,
@@ -35,7 +36,9 @@ pub(super) struct Membership {
     /// The table of the tenants, where the tenant column refers to it.
     pub(super) tenants: Option<(&'static TableDef, QualifiedName, Ident)>,
     /// The table of the users, where the user column refers to it.
-    users: Option<(&'static TableDef, QualifiedName)>,
+    pub(super) users: Option<(&'static TableDef, QualifiedName)>,
+    /// The table of the invitations, where there is one.
+    invitations: Option<Invitations>,
     /// The role that manages members; nobody where the table says none.
     pub(super) manager: Option<&'static str>,
     /// The schema of the functions.
@@ -104,6 +107,8 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         let reference = def.columns.iter().find(|column| column.name == name)?.references?;
         known.by_qualified_name.iter().find(|(_, def)| def.name == reference.table)
     };
+    let users = target(user.name).map(|(name, def)| (*def, name.clone()));
+    let invitations = invitation::invitations(known, manager, users.as_ref().map(|(def, _)| *def), tenancy, findings);
     Some(Membership {
         def,
         table: table.clone(),
@@ -111,7 +116,8 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         user: column_ident(user.name),
         role: column_ident(role.name),
         tenants: target(tenant).and_then(|(name, def)| Some((*def, name.clone(), column_ident(row_id(def)?.name)))),
-        users: target(user.name).map(|(name, def)| (*def, name.clone())),
+        users,
+        invitations,
         manager,
         schema: Ident::derived([tenancy.def.schema, "auth"]),
     })
@@ -129,7 +135,7 @@ fn column(def: &'static TableDef, name: &str, findings: &mut Findings) -> Option
     found
 }
 
-fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Tenancy, findings: &mut Findings) {
+pub(super) fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Tenancy, findings: &mut Findings) {
     let roles = || list(tenancy.def.roles.iter().map(|role| role.name));
     let SqlType::Labels(labels) = column.ty else {
         findings.error(
@@ -176,7 +182,15 @@ impl Membership {
     pub(super) fn crosses(&self, def: &TableDef) -> bool {
         self.is_table(def)
             || self.tenants.as_ref().is_some_and(|(tenants, ..)| tenants.name == def.name)
-            || self.users.as_ref().is_some_and(|(users, _)| users.name == def.name && users.sign_up)
+            || self
+                .users
+                .as_ref()
+                .is_some_and(|(users, _)| users.name == def.name && (users.sign_up || self.invitations.is_some()))
+            || self.is_invitations(def)
+    }
+
+    fn is_invitations(&self, def: &TableDef) -> bool {
+        self.invitations.as_ref().is_some_and(|invitations| invitations.def.name == def.name)
     }
 
     /// What the definer may do on a table that its functions cross, no more.
@@ -195,9 +209,15 @@ impl Membership {
             if def.founder.is_some() {
                 rights.push((Command::Insert, inserted()));
             }
-        } else if def.sign_up {
-            rights.push((Command::Select, row_id(def).map(|id| column_ident(id.name)).into_iter().collect()));
-            rights.push((Command::Insert, inserted()));
+        } else if let Some(invitations) = self.invitations.as_ref().filter(|_| self.is_invitations(def)) {
+            rights.extend(invitations.rights());
+        } else {
+            let email = self.invitations.as_ref().map(|invitations| invitations.email.clone());
+            let id = row_id(def).map(|id| column_ident(id.name));
+            rights.push((Command::Select, id.into_iter().chain(email).collect()));
+            if def.sign_up {
+                rights.push((Command::Insert, inserted()));
+            }
         }
         let policies = rights.iter().map(|(command, _)| {
             let (reads, writes) = command.clauses();
@@ -251,6 +271,14 @@ impl Membership {
                 (self.name("remove_member"), sql.remove_member(roles, &managers)),
                 (self.name("keep_manager"), sql.keep_manager(roles, &managers)),
             ]);
+        }
+        if let (Some(invitations), Some(manager)) = (&self.invitations, self.manager) {
+            let managers = sql.up_set(manager);
+            functions.push((self.name("invite"), sql.invite(invitations, manager, &managers)));
+            if let Some((def, users)) = &self.users {
+                let accept = sql.accept_invitation(invitations, roles, def, users, &managers);
+                functions.push((self.name("accept_invitation"), accept));
+            }
         }
         if let Some((def, table, id)) = &self.tenants
             && let Some(founder) = def.founder

@@ -6,12 +6,14 @@ mod access;
 mod column;
 mod finding;
 pub(crate) mod fragment;
+mod invitation;
 mod key;
 mod member_functions;
 mod membership;
 mod reference;
 pub(crate) mod renamed;
 mod rows;
+mod system;
 mod tenancy;
 mod transition;
 
@@ -58,12 +60,14 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     };
     let known = known_tables(models, &mut findings);
     let membership = membership::membership(&known, &tenancy, &mut findings);
+    invitation::without_members(&known, &mut findings);
     let mut tables = BTreeMap::new();
     for (name, def) in &known.by_qualified_name {
         if let Some(table) = table(def, &known, membership.as_ref(), &tenancy, &mut findings) {
             tables.insert(name.clone(), table);
         }
     }
+    let functions = functions(membership.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
     key::add_targets_of_composite_keys(&mut tables);
     key::add_indexes(&mut tables);
     key::check_names(&tables, &mut findings);
@@ -73,7 +77,6 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     }
     let mut schemas: Vec<Ident> = tables.keys().map(|name| name.schema.clone()).collect();
     schemas.dedup();
-    let functions = functions(membership.as_ref(), &mut tenancy);
     let schema = Schema {
         product: models.product().to_owned(),
         external_roles: tenancy.def.external_roles,
@@ -85,16 +88,38 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     Ok(Checked { schema, transition, warnings: findings })
 }
 
-/// Makes the functions of the membership table, with the roles that they take.
+/// Makes the functions, with the roles that they take and the table that they fill.
 fn functions(
     membership: Option<&membership::Membership>,
+    known: &Known,
     tenancy: &mut tenancy::Tenancy,
+    tables: &mut BTreeMap<QualifiedName, Table>,
+    findings: &mut Findings,
 ) -> BTreeMap<QualifiedName, Function> {
-    let Some((membership, owner)) = membership.zip(tenancy.owner().cloned()) else { return BTreeMap::new() };
-    let (visitor, lowest) = (tenancy.visitor.clone(), tenancy.lowest());
-    let roles = member_functions::Roles { owner: &owner, visitor: &visitor, lowest };
-    let functions = membership.functions(tenancy, &roles).into_iter().collect();
-    tenancy.with_functions();
+    let mut functions = BTreeMap::new();
+    let has_system = known.by_name.values().any(|def| !def.system.is_empty());
+    let Some(owner) = tenancy.owner().cloned().filter(|_| has_system || membership.is_some()) else { return functions };
+    let (visitor, lowest, system) = (tenancy.visitor.clone(), tenancy.lowest(), tenancy.system.clone());
+    let roles =
+        member_functions::Roles { owner: &owner, visitor: &visitor, lowest, system: has_system.then_some(&system) };
+    tenancy.with_definer();
+    if let Some(membership) = membership {
+        tenancy.with_visitor();
+        functions.extend(membership.functions(tenancy, &roles));
+    }
+    if has_system {
+        tenancy.with_system();
+        let (name, uses) = system::uses(tenancy);
+        functions.extend(system::functions(&name, tenancy, &roles));
+        if let Some(def) = known.by_qualified_name.get(&name) {
+            findings.error(
+                place(def),
+                format!("the generator makes a table `{name}` itself, for why the system role acts"),
+                "give yours another name: `#[tenant(table = \"…\")]`",
+            );
+        }
+        tables.insert(name, uses);
+    }
     functions
 }
 
@@ -192,7 +217,7 @@ fn table(
     column::id(def, tenant, findings)?;
     let foreign_keys = reference::foreign_keys(def, tenant, known, tenancy, findings);
     let rows = rows::rows(def, tenant, known, membership, tenancy, findings);
-    let access = access::access(def, tenant, &rows, membership, tenancy, findings);
+    let access = access::access(def, &rows, membership, tenancy, findings);
     let own = membership.filter(|membership| membership.is_table(def));
     Some(Table {
         comment: def.doc.trim().to_owned(),

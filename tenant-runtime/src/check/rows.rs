@@ -9,12 +9,15 @@ use super::{
     finding::{Finding, Findings, Severity, field_place, place},
     fragment::{self, Condition},
     membership::Membership,
-    row_id,
+    row_id, system,
     tenancy::Tenancy,
 };
-use crate::model::{
-    def::{ColumnDef, NOBODY, RuleDef, ScopeDef, SqlType, TableDef},
-    schema::{Command, Expression},
+use crate::{
+    ident::{Ident, literal},
+    model::{
+        def::{ColumnDef, NOBODY, RuleDef, ScopeDef, SqlType, TableDef},
+        schema::{Command, Expression},
+    },
 };
 
 /// The label of a visibility column that lets everybody in the tenant see the row.
@@ -23,7 +26,7 @@ const TEAM: &str = "team";
 /// The conditions on the rows of a table.
 pub(super) struct Rows {
     /// Whose rows they are: the tenant's, or, on a global table, everybody's.
-    base: Expression,
+    pub(super) base: Expression,
     /// What holds for every role and against every other policy.
     pub(super) floor: Option<Expression>,
     /// Which of them the user in the context sees.
@@ -79,17 +82,31 @@ pub(super) fn rows(
         (_, Some(membership), Some(tenant)) => Some(membership.floor(&column_ident(tenant.name))),
         _ => Some(base.clone()),
     };
-    // The functions cross tenants, and each of them says which rows it means. CASE, since its branches are evaluated in
-    // their order: the floor of the membership table asks a function that reads the membership table.
-    let crossed = membership.is_some_and(|membership| membership.crosses(def));
-    let floor = floor.map(|floor| match crossed {
-        true => Expression::trusted(format!(
-            "CASE WHEN current_user = {} THEN true ELSE {floor} END",
-            crate::ident::literal(tenancy.definer.as_str())
-        )),
-        false => floor,
-    });
+    let floor = floor.map(|floor| with_exceptions(def, floor, &base, membership, tenancy));
     Rows { base, floor, visible, own, rules: rules(def, known, tenancy, findings) }
+}
+
+/// Adds to a floor what holds for roles that cross tenants: the functions, each of which says which rows it means, and the
+/// system role.
+///
+/// CASE, since its branches are evaluated in their order: the floor of the membership table asks a function that reads the
+/// membership table.
+fn with_exceptions(
+    def: &TableDef,
+    floor: Expression,
+    base: &Expression,
+    membership: Option<&Membership>,
+    tenancy: &Tenancy,
+) -> Expression {
+    let branch = |role: &Ident, rows: &str| format!("WHEN current_user = {} THEN {rows} ", literal(role.as_str()));
+    let mut branches = String::new();
+    if membership.is_some_and(|membership| membership.crosses(def)) {
+        branches.push_str(&branch(&tenancy.definer, "true"));
+    }
+    if !def.system.is_empty() {
+        branches.push_str(&branch(&tenancy.system, system::reached(base, tenancy).as_str()));
+    }
+    if branches.is_empty() { floor } else { Expression::trusted(format!("CASE {branches}ELSE {floor} END")) }
 }
 
 fn base(
@@ -120,6 +137,7 @@ fn base(
                 return nothing();
             };
             reads_through(def, member.def(), "its rows are", tenancy, findings);
+            system::reads_through(def, member.def(), findings);
             let (tenant, user) = member.keys();
             // ARRAY: the members are read once per statement, not once per row.
             Expression::trusted(format!(
@@ -168,6 +186,7 @@ fn parent(
         );
     }
     reads_through(def, target, "its tenant is", tenancy, findings);
+    system::reads_through(def, target, findings);
     let id = column_ident(row_id(target)?.name);
     Some(Expression::trusted(format!(
         "{} IN (SELECT parent.{} FROM {} AS parent WHERE parent.{})",

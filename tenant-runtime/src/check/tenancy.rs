@@ -6,10 +6,16 @@ use super::finding::Findings;
 use crate::{
     ident::Ident,
     model::{
-        def::{NOBODY, TenancyDef},
+        def::{NOBODY, TenancyDef, TimeoutsDef},
         schema::{Expression, Role, RoleKind},
     },
 };
+
+/// The names of the roles that the generator makes, and what stands in place of one.
+const RESERVED: [&str; 7] = ["owner", "service", "definer", "visitor", "system", "jobs", NOBODY];
+
+/// How many connections the login of jobs may hold: they run one after the other.
+const JOBS: u16 = 10;
 
 /// A tenancy that passed.
 pub(super) struct Tenancy {
@@ -29,6 +35,10 @@ pub(super) struct Tenancy {
     pub(super) definer: Ident,
     /// The role of a user who acts in no tenant.
     pub(super) visitor: Ident,
+    /// The role that crosses tenants.
+    pub(super) system: Ident,
+    /// The login of jobs that cross tenants.
+    jobs: Ident,
     /// The declaration.
     pub(super) def: &'static TenancyDef,
 }
@@ -59,6 +69,7 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
     };
     let (owner, login) = (role("owner")?, role("service")?);
     let (definer, visitor) = (role("definer")?, role("visitor")?);
+    let (system, jobs) = (role("system")?, role("jobs")?);
     let mut tiers = BTreeMap::new();
     let mut below: BTreeMap<&'static str, Vec<&'static str>> = BTreeMap::new();
     let mut roles = vec![Role { name: owner, kind: RoleKind::Owner }];
@@ -76,7 +87,7 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         kind: RoleKind::Login { connection_limit: def.connection_limit, timeouts: def.timeouts },
     });
     for declared in def.roles {
-        if matches!(declared.name, "owner" | "service" | "definer" | "visitor" | NOBODY) {
+        if RESERVED.contains(&declared.name) {
             findings.error(
                 "",
                 format!("the role `{}` has the name of a role that the generator makes itself", declared.name),
@@ -93,16 +104,29 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         user_type: Expression::trusted(super::column::type_name(def.user)?),
         definer,
         visitor,
+        system,
+        jobs,
         def,
     })
 }
 
 impl Tenancy {
-    /// Adds the roles that functions take: their owner, and the users who act in no tenant.
-    pub(super) fn with_functions(&mut self) {
-        let definer = Role { name: self.definer.clone(), kind: RoleKind::Definer };
-        let visitor = Role { name: self.visitor.clone(), kind: RoleKind::Visitor };
-        self.roles.splice(1..1, [definer, visitor]);
+    /// Adds the role that owns the functions.
+    pub(super) fn with_definer(&mut self) {
+        self.roles.insert(1, Role { name: self.definer.clone(), kind: RoleKind::Definer });
+    }
+
+    /// Adds the role of the users who act in no tenant.
+    pub(super) fn with_visitor(&mut self) {
+        self.roles.insert(2, Role { name: self.visitor.clone(), kind: RoleKind::Visitor });
+    }
+
+    /// Adds the role that crosses tenants, and its login. A job may take its time, but holds nobody else up.
+    pub(super) fn with_system(&mut self) {
+        let timeouts = TimeoutsDef { statement: 0, ..self.def.timeouts };
+        let login = RoleKind::SystemLogin { connection_limit: JOBS, timeouts };
+        self.roles.push(Role { name: self.system.clone(), kind: RoleKind::System });
+        self.roles.push(Role { name: self.jobs.clone(), kind: login });
     }
 
     /// Returns the tiers that include no other.

@@ -3,6 +3,7 @@
 use std::panic::resume_unwind;
 
 use sqlx::{PgConnection, Postgres, Transaction};
+use uuid::Uuid;
 
 use super::{
     TxOptions,
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     error::{Error, Result, server_error},
     model::def::TenancyDef,
-    tenant::{ContextKey, Role, Tenancy, TenantCtx},
+    tenant::{ContextKey, MadeRole, Role, Suffix, System, Tenancy, TenantCtx},
 };
 
 /// What the settings of a transaction say. An empty text stands for nobody, and for no tenant.
@@ -21,6 +22,8 @@ pub(super) struct Acting {
     pub(super) role: &'static str,
     pub(super) org: String,
     pub(super) user: String,
+    /// The record of why the system role acts; none for other roles.
+    pub(super) system_use: Option<String>,
     pub(super) tenancy: &'static TenancyDef,
 }
 
@@ -28,12 +31,19 @@ impl Acting {
     /// A context's tenant and user, in its role.
     pub(super) fn of<R: Role>(ctx: &TenantCtx<R>) -> Self {
         let tenancy = <R::Tenancy as Tenancy>::DEF;
-        Self { role: R::DB_ROLE, org: key_text(Some(ctx.org())), user: key_text(ctx.user()), tenancy }
+        Self { role: R::DB_ROLE, org: key_text(Some(ctx.org())), user: key_text(ctx.user()), system_use: None, tenancy }
     }
 
     /// A user in no tenant, or nobody.
     pub(super) fn visitor<T: Tenancy>(user: Option<&T::User>) -> Self {
-        Self { role: visitor_role::<T>(), org: String::new(), user: key_text(user), tenancy: T::DEF }
+        Self { role: visitor_role::<T>(), org: String::new(), user: key_text(user), system_use: None, tenancy: T::DEF }
+    }
+
+    /// The system role, in a tenant or in none. Without a record of why it reaches no row.
+    pub(super) fn system<T: Tenancy>(org: Option<&T::Key>, system_use: Option<Uuid>) -> Self {
+        let system_use = Some(system_use.map(|record| record.to_string()).unwrap_or_default());
+        let role = System::<T>::DB_ROLE;
+        Self { role, org: key_text(org), user: String::new(), system_use, tenancy: T::DEF }
     }
 }
 
@@ -47,33 +57,13 @@ fn key_text(key: Option<&impl ContextKey>) -> String {
 
 /// Returns the database role in which visitors act, such as `app_visitor`.
 pub(crate) fn visitor_role<T: Tenancy>() -> &'static str {
-    VisitorRole::<T>::NAME
+    MadeRole::<T, VisitorSuffix>::NAME
 }
 
-/// The name of a tenancy's visitor role, put together at compile time since pools and errors keep it.
-struct VisitorRole<T>(std::marker::PhantomData<T>);
+struct VisitorSuffix;
 
-impl<T: Tenancy> VisitorRole<T> {
-    const BYTES: [u8; 256] = joined(T::DEF.role_prefix.as_bytes(), SUFFIX);
-    const NAME: &'static str = {
-        let (name, _) = Self::BYTES.split_at(T::DEF.role_prefix.len() + SUFFIX.len());
-        match str::from_utf8(name) {
-            Ok(name) => name,
-            Err(_) => panic!("both parts are text"),
-        }
-    };
-}
-
-const SUFFIX: &[u8] = b"visitor";
-
-const fn joined(first: &[u8], second: &[u8]) -> [u8; 256] {
-    let mut bytes = [0; 256];
-    let mut at = 0;
-    while at < first.len() + second.len() {
-        bytes[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
-        at += 1;
-    }
-    bytes
+impl Suffix for VisitorSuffix {
+    const BYTES: &'static [u8] = b"visitor";
 }
 
 /// Begins a transaction, on another connection where the server has closed the one at hand.
@@ -111,7 +101,7 @@ pub(super) async fn begin(
 }
 
 /// Tells a role that is missing or not granted from other errors.
-fn refusal(role: &'static str, source: sqlx::Error) -> Error {
+pub(super) fn refusal(role: &'static str, source: sqlx::Error) -> Error {
     match server_error(&source).map(|server| server.code().to_owned()).as_deref() {
         Some("42501" | "22023" | "42704") => Error::RoleUnavailable { role, source },
         _ => source.into(),

@@ -10,13 +10,10 @@ use crate::{
     registry::Registered,
 };
 
-/// Checks the login of a connection; returns what the operator should know.
-pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<String>> {
-    let facts: Vec<Fact> = sqlx::query_as(include_str!("guard.sql"))
-        .bind(setting_prefixes())
-        .persistent(false)
-        .fetch_all(&mut *connection)
-        .await?;
+/// Checks the login of a connection, which must not become one of some roles; returns what the operator should know.
+pub(super) async fn check(connection: &mut PgConnection, others: &[String]) -> Result<Vec<String>> {
+    let facts = sqlx::query_as(include_str!("guard.sql")).bind(setting_prefixes()).bind(others);
+    let facts: Vec<Fact> = facts.persistent(false).fetch_all(&mut *connection).await?;
     let login = facts.iter().find(|fact| fact.kind == "login").map(|fact| fact.name.clone()).unwrap_or_default();
     let version = connection.server_version_num().unwrap_or_default();
     let findings: Vec<String> = facts.iter().filter_map(|fact| fact.finding(&login, version)).collect();
@@ -33,6 +30,13 @@ fn setting_prefixes() -> Vec<String> {
     let settings = tenancies.flat_map(|tenancy| [tenancy.org_setting, tenancy.user_setting]);
     let prefixes: BTreeSet<&str> = settings.filter_map(|name| name.split('.').next()).chain(["app"]).collect();
     prefixes.into_iter().map(|prefix| prefix.to_ascii_lowercase()).collect()
+}
+
+/// The roles by which jobs cross tenants, of the linked tenancies: the app's login becomes none of them.
+pub(super) fn system_roles() -> Vec<String> {
+    let tenancies = inventory::iter::<Registered>().map(|registered| registered.0.tenancy);
+    let roles: BTreeSet<String> = tenancies.map(|tenancy| format!("{}system", tenancy.role_prefix)).collect();
+    roles.into_iter().collect()
 }
 
 /// One row of `guard.sql`.
@@ -63,6 +67,11 @@ impl Fact {
             ),
             "attribute" => format!("it has the attribute {name}; run `ALTER ROLE {who} NO{name}`"),
             "becomes" => format!("it can become `{name}`, which has {detail}; {}", leave()),
+            "crosses" => format!(
+                "it can become `{name}`; the app and the jobs that cross tenants connect as different logins, and share no \
+                 role: {}",
+                leave()
+            ),
             "owner" if name == login => format!(
                 "it owns {detail}, and an owner can switch row security off; run \
                  `REASSIGN OWNED BY {who} TO app_owner` as an administrator"

@@ -1,5 +1,5 @@
 -- What lets the login of this session pass by row security. One row for each fact; $1 holds the prefixes of settings
--- that carry a context. Every name is qualified, since the session's search_path is not to be trusted yet.
+-- that carry a context, $2 the roles that it must not become. Every name is qualified, since the session's search_path is not to be trusted yet.
 WITH login AS (
     SELECT * FROM pg_catalog.pg_roles WHERE rolname = session_user
 ),
@@ -72,6 +72,10 @@ UNION ALL
 SELECT 'becomes', reach.rolname::text, reach.through, CASE WHEN reach.rolsuper THEN 'SUPERUSER' ELSE 'BYPASSRLS' END
 FROM login, reach
 WHERE reach.oid <> login.oid AND (reach.rolsuper OR reach.rolbypassrls)
+UNION ALL
+SELECT 'crosses', reach.rolname::text, reach.through, NULL
+FROM reach
+WHERE reach.rolname = ANY ($2)
 UNION ALL
 SELECT 'owner', reach.rolname::text, min(reach.through), string_agg(relation.name, ', ' ORDER BY relation.name)
 FROM reach

@@ -13,6 +13,7 @@ mod refuse;
 mod retry;
 mod savepoint;
 mod statement;
+mod system;
 mod text;
 mod tx;
 
@@ -40,6 +41,7 @@ pub use self::{
     options::{RoleOptions, TenantDbOptions},
     pool::PoolStatus,
     savepoint::Savepoint,
+    system::{SystemCtx, SystemDb, SystemTx},
     tx::{Isolation, TenantTx, TxOptions},
 };
 use crate::{

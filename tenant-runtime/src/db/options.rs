@@ -179,7 +179,7 @@ async fn checked(
     let mut connection = connect::open(&options).await?;
     // In a transaction, as behind a pooler of transactions each statement alone might run on another connection.
     let mut tx = connection.begin().await?;
-    let warnings = guard::check(&mut tx).await?;
+    let warnings = guard::check(&mut tx, &guard::system_roles()).await?;
     if let Some(expected) = expected {
         fingerprint::check(&mut tx, expected).await?;
     }

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::{TxOptions, acting::Acting};
 use crate::{
-    ident::{literal, quoted},
+    ident::{Ident, literal, quoted},
     model::def::TenancyDef,
 };
 
@@ -25,10 +25,15 @@ pub(super) fn begin(acting: &Acting, options: TxOptions, statement_timeout: Opti
     // In milliseconds, of which none would mean that there is no limit.
     let timeout = statement_timeout.map(|timeout| timeout.as_millis().clamp(1, i32::MAX as u128));
     let timeout = timeout.map(|timeout| format!("SET LOCAL statement_timeout = {timeout}; ")).unwrap_or_default();
+    let system_use = acting.system_use.as_ref().map(|record| {
+        let prefix = def.org_setting.split('.').next().unwrap_or_default();
+        format!(" SET LOCAL {} = {};", setting(&format!("{prefix}.system_use")), literal(record))
+    });
     trusted(format!(
-        "SET LOCAL ROLE {role}; SET LOCAL {org_setting} = {org}; SET LOCAL {user_setting} = {user}; \
+        "SET LOCAL ROLE {role};{system_use} SET LOCAL {org_setting} = {org}; SET LOCAL {user_setting} = {user}; \
          SET LOCAL search_path = {search_path}; SET LOCAL row_security = on; {timeout}BEGIN{mode}",
         role = quoted(acting.role),
+        system_use = system_use.unwrap_or_default(),
         org_setting = setting(def.org_setting),
         org = literal(&acting.org),
         user_setting = setting(def.user_setting),
@@ -47,6 +52,11 @@ pub(super) fn savepoint(depth: u32, again: bool) -> SqlStr {
 /// Writes what goes back to a savepoint, which stays.
 pub(super) fn rollback_to(depth: u32) -> SqlStr {
     trusted(format!("ROLLBACK TO SAVEPOINT sp_{depth}"))
+}
+
+/// Calls the function that records why the system role is to act, which is `$1`.
+pub(super) fn begin_system(def: &TenancyDef) -> SqlStr {
+    trusted(format!("SELECT {}.begin_system($1)", Ident::derived([def.schema, "auth"]).quoted()))
 }
 
 /// The schema of temporary tables comes last: unnamed, it would come first, and a temporary table could pose as one of

@@ -93,11 +93,21 @@ pub struct TenantTx<R: Role> {
 /// Begins a transaction in a context.
 pub(super) async fn begin<R: Role>(pools: &Pools, ctx: TenantCtx<R>, options: TxOptions) -> Result<TenantTx<R>> {
     let acting = Acting::of(&ctx);
+    begin_as(pools, &acting, ctx, options).await
+}
+
+/// Begins a transaction in a context, where the settings say more than it does.
+pub(super) async fn begin_as<R: Role>(
+    pools: &Pools,
+    acting: &Acting,
+    ctx: TenantCtx<R>,
+    options: TxOptions,
+) -> Result<TenantTx<R>> {
     let span = tracing::info_span!("tenant_tx", role = acting.role, tenant = field::Empty, outcome = field::Empty);
     if pools.options().trace_tenants {
         span.record("tenant", &acting.org);
     }
-    let tx = acting::begin(pools, &acting, options).instrument(span.clone()).await?;
+    let tx = acting::begin(pools, acting, options).instrument(span.clone()).await?;
     Ok(TenantTx { tx, ctx, course: Course::default(), raw: false, span, prepared: pools.options().prepared })
 }
 

@@ -227,7 +227,7 @@ impl Item {
             Self::Membership(Membership { role, member, .. }) => ("membership", vec![role, member]),
             Self::RequiredRoles { .. } => ("required roles", vec![]),
             Self::Timeouts { login, .. } => ("timeouts", vec![login]),
-            Self::Database { .. } => ("database", vec![]),
+            Self::Database { login } => ("database", vec![login]),
             Self::Schema { name, .. } => ("schema", vec![name]),
             Self::Defaults { creator, .. } => ("defaults", vec![creator]),
             Self::Usage { schema, role, .. } => ("usage", vec![schema, role]),
@@ -281,7 +281,9 @@ impl fmt::Display for Item {
             Self::Membership(Membership { role, member, .. }) => write!(f, "`{member}` becoming `{role}`"),
             Self::RequiredRoles { .. } => write!(f, "what is asked of the roles that are made elsewhere"),
             Self::Timeouts { login, .. } => write!(f, "how long sessions of `{login}` may hold the server up"),
-            Self::Database { login } => write!(f, "the database, to which `{login}` alone connects,"),
+            Self::Database { login } => {
+                write!(f, "the database, to which `{login}` connects and nobody who is not named,")
+            }
             Self::Schema { name, .. } => write!(f, "schema `{name}`"),
             Self::Defaults { creator, .. } => write!(f, "the lock on what `{creator}` makes"),
             Self::Usage { schema, role, .. } => write!(f, "`{role}` using schema `{schema}`"),

@@ -17,10 +17,10 @@ pub(super) fn items(schema: &Schema) -> Vec<Item> {
     if !external_roles {
         items.extend(of_roles(schema));
     }
-    if let Some(Role { name: login, kind: RoleKind::Login { timeouts, .. } }) = schema.login() {
-        items.push(Item::Database { login: login.clone() });
-        if !external_roles {
-            items.push(Item::Timeouts { login: login.clone(), timeouts: *timeouts });
+    for login in schema.logins() {
+        items.push(Item::Database { login: login.name.clone() });
+        if let Some((_, timeouts)) = login.kind.login().filter(|_| !external_roles) {
+            items.push(Item::Timeouts { login: login.name.clone(), timeouts });
         }
     }
     if let (Some(definer), Some((name, _))) = (schema.definer(), functions.first_key_value()) {
@@ -31,7 +31,7 @@ pub(super) fn items(schema: &Schema) -> Vec<Item> {
         items.extend(schemas.iter().map(|name| Item::Schema { name: name.clone(), owner: owner() }));
         items.push(Item::Defaults { creator: owner(), types: true });
         for name in schemas {
-            let users = lowest_tiers(schema).chain(schema.definer());
+            let users = lowest_tiers(schema).chain(schema.definer()).chain(schema.system());
             let usage = |role: &Role| Item::Usage { schema: name.clone(), owner: owner(), role: role.name.clone() };
             items.extend(users.map(usage));
         }
@@ -55,12 +55,16 @@ fn item_of_role(role: &Role, product: &str) -> Item {
         RoleKind::Login { connection_limit, .. } => {
             RoleKind::Login { connection_limit: *connection_limit, timeouts: TimeoutsDef::SHIPPED }
         }
+        RoleKind::SystemLogin { connection_limit, .. } => {
+            RoleKind::SystemLogin { connection_limit: *connection_limit, timeouts: TimeoutsDef::SHIPPED }
+        }
         other => other.clone(),
     };
     Item::Role { role: Role { name: role.name.clone(), kind }, product: product.to_owned() }
 }
 
-/// Who belongs to whom: a tier has the rights of those that it includes, and the login may become each of them.
+/// Who belongs to whom: a tier has the rights of those that it includes, the app's login may become each of them, and that of jobs
+/// the system role.
 pub(crate) fn memberships(roles: &[Role]) -> Vec<Membership> {
     let mut memberships = Vec::new();
     for role in roles {
@@ -68,11 +72,15 @@ pub(crate) fn memberships(roles: &[Role]) -> Vec<Membership> {
             memberships.push(Membership { role: to.clone(), member: role.name.clone(), inherits });
         };
         match &role.kind {
-            RoleKind::Owner | RoleKind::Definer | RoleKind::Visitor => {}
+            RoleKind::Owner | RoleKind::Definer | RoleKind::Visitor | RoleKind::System => {}
             RoleKind::Tier { includes } => includes.iter().for_each(|below| belongs(below, true)),
             RoleKind::Login { .. } => {
                 let acted = |role: &&Role| matches!(role.kind, RoleKind::Tier { .. } | RoleKind::Visitor);
                 roles.iter().filter(acted).for_each(|tier| belongs(&tier.name, false));
+            }
+            RoleKind::SystemLogin { .. } => {
+                let system = |role: &&Role| role.kind == RoleKind::System;
+                roles.iter().filter(system).for_each(|system| belongs(&system.name, false));
             }
         }
     }
@@ -83,7 +91,7 @@ fn of_functions(schema: &Schema, definer: &Ident, home: &Ident) -> Vec<Item> {
     let owner = || definer.clone();
     let mut items =
         vec![Item::Schema { name: home.clone(), owner: owner() }, Item::Defaults { creator: owner(), types: false }];
-    let users = lowest_tiers(schema).chain(schema.visitor()).chain(schema.owner());
+    let users = lowest_tiers(schema).chain(schema.visitor()).chain(schema.system()).chain(schema.owner());
     items.extend(users.map(|role| Item::Usage { schema: home.clone(), owner: owner(), role: role.name.clone() }));
     let function = |(name, function): (&QualifiedName, &Function)| Item::Function {
         name: name.clone(),

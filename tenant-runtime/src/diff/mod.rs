@@ -15,7 +15,7 @@ use self::rename::Renamed;
 use crate::{
     ident::Ident,
     model::{
-        schema::{Column, ColumnDefault, Grant, QualifiedName, RoleKind, Schema, Table},
+        schema::{Column, ColumnDefault, Grant, QualifiedName, Schema, Table},
         transition::Transition,
     },
 };
@@ -123,8 +123,7 @@ fn compare(before: Vec<Item>, after: Vec<Item>) -> Vec<Change> {
 fn can_alter(before: &Item, after: &Item) -> bool {
     match (before, after) {
         (Item::Role { role: before, .. }, Item::Role { role: after, .. }) => {
-            let logs_in = |kind: &RoleKind| matches!(kind, RoleKind::Login { .. });
-            before.kind == after.kind || logs_in(&before.kind) && logs_in(&after.kind)
+            before.kind == after.kind || before.kind.login().is_some() && after.kind.login().is_some()
         }
         (Item::Policy { policy: before, .. }, Item::Policy { policy: after, .. }) => {
             (before.command, before.restrictive) == (after.command, after.restrictive)

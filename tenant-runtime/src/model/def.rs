@@ -121,6 +121,8 @@ pub struct TableDef {
     pub visibility: Option<&'static str>,
     /// What makes the table the one that says who is a member of a tenant.
     pub membership: Option<MembershipDef>,
+    /// What makes the table the one of those who were asked to become members.
+    pub invitation: Option<InvitationDef>,
     /// On the table of the tenants themselves: the role that a user gets in a tenant which that user founds.
     pub founder: Option<&'static str>,
     /// On the table of the users: whether a visitor may add a row, being a new user.
@@ -143,6 +145,8 @@ pub struct TableDef {
     pub update_own: Option<&'static str>,
     /// The role that may delete rows of its own, besides the one that may delete any.
     pub delete_own: Option<&'static str>,
+    /// The commands that the system role may run, by their attributes; it exists where some table names one.
+    pub system: &'static [&'static str],
     /// The columns in the order of the fields.
     pub columns: &'static [ColumnDef],
     /// Sets of columns that are unique together, besides those of single columns.
@@ -166,6 +170,7 @@ impl TableDef {
             owner: None,
             visibility: None,
             membership: None,
+            invitation: None,
             founder: None,
             sign_up: false,
             rules: &[],
@@ -177,6 +182,7 @@ impl TableDef {
             delete: None,
             update_own: None,
             delete_own: None,
+            system: &[],
             columns: &[],
             uniques: &[],
             indexes: &[],
@@ -213,6 +219,21 @@ pub struct MembershipDef {
     pub user: &'static str,
     /// The column with the role, by its name in the tenancy.
     pub role: &'static str,
+}
+
+/// Declares that a table holds invitations: who was asked to become a member of a tenant, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvitationDef {
+    /// The column with the address of who is asked; the table of the users has one of the same name.
+    pub email: &'static str,
+    /// The column with the role, by its name in the tenancy.
+    pub role: &'static str,
+    /// The column with the SHA-256 hash of the token.
+    pub token: &'static str,
+    /// The column with the time from which on nobody can accept it.
+    pub expires: &'static str,
+    /// The column with the key of the user who asked.
+    pub by: &'static str,
 }
 
 /// Declares a condition on the rows of a command.

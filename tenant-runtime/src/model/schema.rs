@@ -5,10 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    ident::{Ident, literal},
-    model::def::TimeoutsDef,
-};
+pub use super::role::{Role, RoleKind};
+use crate::ident::{Ident, literal};
 
 /// What the database shall be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -68,47 +66,25 @@ impl Schema {
         self.roles.iter().find(|role| role.kind == RoleKind::Visitor)
     }
 
+    /// Returns the role that crosses tenants, where there is one.
+    pub(crate) fn system(&self) -> Option<&Role> {
+        self.roles.iter().find(|role| role.kind == RoleKind::System)
+    }
+
     /// Returns the app's login.
     pub(crate) fn login(&self) -> Option<&Role> {
         self.roles.iter().find(|role| matches!(role.kind, RoleKind::Login { .. }))
+    }
+
+    /// Returns the logins: the app's, and that of jobs that cross tenants.
+    pub(crate) fn logins(&self) -> impl Iterator<Item = &Role> {
+        self.roles.iter().filter(|role| role.kind.login().is_some())
     }
 
     /// Returns the tiers, each after those that it includes.
     pub(crate) fn tiers(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter().filter(|role| matches!(role.kind, RoleKind::Tier { .. }))
     }
-}
-
-/// A database role.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Role {
-    /// The name.
-    pub name: Ident,
-    /// What the role is for.
-    pub kind: RoleKind,
-}
-
-/// Says what a database role is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RoleKind {
-    /// Owns the schemas and their tables; nobody logs in as it.
-    Owner,
-    /// Owns the functions that look across what their callers may see; a member of nothing, and nobody logs in as it.
-    Definer,
-    /// A user who acts in no tenant: may call some functions, and nothing else.
-    Visitor,
-    /// Bundles the rights of a declared role; nobody logs in as it.
-    Tier {
-        /// The tiers whose rights it has as well.
-        includes: Vec<Ident>,
-    },
-    /// The app's login: no right of its own, only that to become a tier.
-    Login {
-        /// How many connections it may hold at once.
-        connection_limit: u16,
-        /// How long its sessions may hold the server up.
-        timeouts: TimeoutsDef,
-    },
 }
 
 /// The name of a table with its schema.

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::tenant::{AtLeast, Role, Tenancy};
+use crate::tenant::{AtLeast, Jobs, Role, System, Tenancy, Tier};
 
 /// The commands, as types, so that messages can name them.
 #[expect(non_camel_case_types, reason = "rustc prints these names in its messages, where they are verbs")]
@@ -22,6 +22,9 @@ pub mod cmd {
     /// Adding, changing and removing members.
     #[derive(Debug)]
     pub enum manage {}
+    /// Asking somebody to become a member.
+    #[derive(Debug)]
+    pub enum invite {}
 }
 
 /// Holds when a context of this role may run a command on a table.
@@ -33,7 +36,33 @@ pub mod cmd {
 pub trait May<Cmd, T, Needs> {}
 
 #[diagnostic::do_not_recommend]
-impl<R: AtLeast<Needs>, Cmd, T, Needs> May<Cmd, T, Needs> for R {}
+impl<R: Role<Kind: KindMay<R, Cmd, T, Needs>>, Cmd, T, Needs> May<Cmd, T, Needs> for R {}
+
+/// The same by the kind of the role: a member's includes the one that the table names, and that of jobs is what `system(…)` says.
+#[doc(hidden)]
+pub trait KindMay<R, Cmd, T, Needs> {}
+
+#[diagnostic::do_not_recommend]
+impl<R: AtLeast<Needs>, Cmd, T, Needs> KindMay<R, Cmd, T, Needs> for Tier {}
+
+#[diagnostic::do_not_recommend]
+impl<N: Tenancy, Cmd, T: SystemMay<Cmd>, Needs> KindMay<System<N>, Cmd, T, Needs> for Jobs {}
+
+/// Holds when the system role may run a command on a table. Implemented by `#[derive(TenantTable)]`.
+#[diagnostic::on_unimplemented(
+    message = "the system role may not {Cmd} `{Self}`",
+    label = "jobs may not do this",
+    note = "add the command to `system(…)` in `#[tenant(…)]` on `{Self}`, such as `system(select, delete)`"
+)]
+pub trait SystemMay<Cmd> {}
+
+/// A table whose rows are the tenants, which the system role may read. Implemented by `#[derive(TenantTable)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the table of the tenants, or the system role may not read it",
+    label = "its rows are no tenants that jobs know",
+    note = "on the table of the tenants write `org = \"id\"` and `system(select)` in `#[tenant(…)]`"
+)]
+pub trait Tenants: SystemMay<cmd::read> {}
 
 /// In place of a role: what a column takes that nobody may read. No role includes it.
 #[derive(Debug)]
@@ -68,7 +97,17 @@ impl<R: Meets<T> + AtLeast<H>, T, H> Meets<And<T, H>> for R {}
 pub trait MayRead<T, Needs> {}
 
 #[diagnostic::do_not_recommend]
-impl<R: Meets<Needs>, T, Needs> MayRead<T, Needs> for R {}
+impl<R: Role<Kind: KindReads<R, T, Needs>>, T, Needs> MayRead<T, Needs> for R {}
+
+/// The same by the kind of the role.
+#[doc(hidden)]
+pub trait KindReads<R, T, Needs> {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Meets<Needs>, T, Needs> KindReads<R, T, Needs> for Tier {}
+
+#[diagnostic::do_not_recommend]
+impl<N: Tenancy, T: SystemMay<cmd::read>, Needs> KindReads<System<N>, T, Needs> for Jobs {}
 
 /// Holds when a context of this role may ask a table's rows for a column: one that takes no role of its own, or `Needs`.
 #[diagnostic::on_unimplemented(

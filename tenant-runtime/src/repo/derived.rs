@@ -287,6 +287,13 @@ pub const fn membership<F: UserKeyOf<T, T::User>, T: Tenancy>(
     Some(MembershipDef { user, role })
 }
 
+/// Declares that a column of type `F` holds the key of the user who invited.
+#[doc(hidden)]
+#[must_use]
+pub const fn invited_by<F: UserKeyOf<T, T::User>, T: Tenancy>(column: &'static str) -> &'static str {
+    column
+}
+
 /// Declares a role of the tenancy `T`.
 #[doc(hidden)]
 #[must_use]

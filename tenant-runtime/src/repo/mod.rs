@@ -60,6 +60,7 @@ pub mod column;
 pub mod derived;
 pub mod filter;
 pub mod handle;
+pub mod invitations;
 pub mod list;
 pub mod members;
 pub mod methods;
@@ -75,5 +76,5 @@ mod value;
 pub mod view;
 pub mod writes;
 
-pub(crate) use self::statement::{Built, call, memberships};
+pub(crate) use self::statement::{Built, call, keys, memberships};
 pub use self::value::Values;

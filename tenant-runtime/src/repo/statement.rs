@@ -412,6 +412,14 @@ pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) ->
     text.built()
 }
 
+/// Reads the keys of all tenants, in their order, from their table.
+pub(crate) fn keys(def: &TableDef) -> Built {
+    let id = quoted(tenant_column(def).unwrap_or("id"));
+    let mut text = Text::default();
+    text.push(&format!("SELECT {id} FROM {}.{} ORDER BY {id}", quoted(def.name.schema), quoted(def.name.table)));
+    text.built()
+}
+
 fn function_name(tenancy: &TenancyDef, function: &str) -> String {
     format!("{}.{}", Ident::derived([tenancy.schema, "auth"]).quoted(), quoted(function))
 }

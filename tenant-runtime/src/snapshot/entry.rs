@@ -9,16 +9,14 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{
     FORMAT, Snapshot, SnapshotError,
     function::{FunctionEntry, function},
+    role::{RoleEntry, role},
 };
 use crate::{
     check::fragment,
     ident::Ident,
-    model::{
-        def::TimeoutsDef,
-        schema::{
-            Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, Policy,
-            QualifiedName, Role, RoleKind, Schema, Scope, Table, Trigger,
-        },
+    model::schema::{
+        Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, Policy,
+        QualifiedName, Schema, Scope, Table, Trigger,
     },
 };
 
@@ -37,23 +35,6 @@ pub(super) struct SnapshotFile {
     #[serde(serialize_with = "by_number")]
     migrations: BTreeMap<String, String>,
     pub(super) checksum: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RoleEntry {
-    name: String,
-    kind: KindEntry,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-enum KindEntry {
-    Owner,
-    Definer,
-    Visitor,
-    Tier { includes: Vec<String> },
-    Login { connection_limit: u16, statement_timeout: u32, lock_timeout: u32, idle_in_transaction_timeout: u32 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -202,40 +183,6 @@ impl TryFrom<SnapshotFile> for Snapshot {
         };
         Ok(Self { schema, files: file.migrations })
     }
-}
-
-impl From<&Role> for RoleEntry {
-    fn from(role: &Role) -> Self {
-        let kind = match &role.kind {
-            RoleKind::Owner => KindEntry::Owner,
-            RoleKind::Definer => KindEntry::Definer,
-            RoleKind::Visitor => KindEntry::Visitor,
-            RoleKind::Tier { includes } => KindEntry::Tier { includes: texts(includes) },
-            RoleKind::Login { connection_limit, timeouts } => KindEntry::Login {
-                connection_limit: *connection_limit,
-                statement_timeout: timeouts.statement,
-                lock_timeout: timeouts.lock,
-                idle_in_transaction_timeout: timeouts.idle_in_transaction,
-            },
-        };
-        Self { name: role.name.to_string(), kind }
-    }
-}
-
-fn role(entry: RoleEntry) -> Result<Role, SnapshotError> {
-    let kind = match entry.kind {
-        KindEntry::Owner => RoleKind::Owner,
-        KindEntry::Definer => RoleKind::Definer,
-        KindEntry::Visitor => RoleKind::Visitor,
-        KindEntry::Tier { includes } => RoleKind::Tier { includes: idents(includes)? },
-        KindEntry::Login {
-            connection_limit,
-            statement_timeout: statement,
-            lock_timeout: lock,
-            idle_in_transaction_timeout: idle_in_transaction,
-        } => RoleKind::Login { connection_limit, timeouts: TimeoutsDef { statement, lock, idle_in_transaction } },
-    };
-    Ok(Role { name: ident(entry.name)?, kind })
 }
 
 pub(super) fn data_type(text: &str) -> Result<Expression, SnapshotError> {

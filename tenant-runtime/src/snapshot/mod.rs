@@ -7,6 +7,7 @@
 mod entry;
 mod function;
 mod layout;
+mod role;
 
 use std::collections::BTreeMap;
 

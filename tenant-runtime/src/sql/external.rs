@@ -13,20 +13,18 @@ use crate::{
 /// Compares the roles that there are with those that must be, and names every difference with what mends it.
 pub(super) fn require(roles: &[Role]) -> String {
     let wanted = roles.iter().map(|role| {
-        let (login, inherit, connections) = match role.kind {
-            RoleKind::Login { connection_limit, .. } => (true, false, i32::from(connection_limit)),
-            RoleKind::Owner | RoleKind::Definer | RoleKind::Visitor | RoleKind::Tier { .. } => (false, true, -1),
+        let (login, inherit, connections) = match role.kind.login() {
+            Some((connections, _)) => (true, false, i32::from(connections)),
+            None => (false, true, -1),
         };
         [literal(role.name.as_str()), login.to_string(), inherit.to_string(), connections.to_string()]
     });
     let memberships = memberships(roles).into_iter().map(|Membership { role, member, inherits }| {
         [literal(role.as_str()), literal(member.as_str()), inherits.to_string(), literal(options(inherits))]
     });
-    let settings = roles.iter().filter_map(|role| match role.kind {
-        RoleKind::Login { timeouts, .. } => {
-            Some(timeout_settings(timeouts).map(|(name, seconds)| (role, name, seconds)))
-        }
-        _ => None,
+    let settings = roles.iter().filter_map(|role| {
+        let (_, timeouts) = role.kind.login()?;
+        Some(timeout_settings(timeouts).map(|(name, seconds)| (role, name, seconds)))
     });
     let settings = settings
         .flatten()

@@ -20,9 +20,9 @@ pub(super) fn create<'i>(items: impl Iterator<Item = &'i Item>) -> String {
     let mut out = heading("Roles");
     let roles: Vec<_> = items.filter_map(role).collect();
     let rows = roles.iter().map(|(role, product)| {
-        let attributes = match &role.kind {
-            RoleKind::Login { connection_limit, .. } => format!("LOGIN NOINHERIT CONNECTION LIMIT {connection_limit}"),
-            _ => "NOLOGIN INHERIT".to_owned(),
+        let attributes = match role.kind.login() {
+            Some((connections, _)) => format!("LOGIN NOINHERIT CONNECTION LIMIT {connections}"),
+            None => "NOLOGIN INHERIT".to_owned(),
         };
         [literal(role.name.as_str()), literal(&attributes), literal(&mark(role, product))]
     });
@@ -92,6 +92,8 @@ fn mark(role: &Role, product: &str) -> String {
         RoleKind::Visitor => "a user who acts in no tenant",
         RoleKind::Tier { .. } => "bundles the rights of a role",
         RoleKind::Login { .. } => "logs in for the app",
+        RoleKind::System => "crosses tenants",
+        RoleKind::SystemLogin { .. } => "logs in for jobs",
     };
     format!("{product}: {purpose}")
 }
@@ -125,10 +127,10 @@ $owners$;
 pub(super) fn alter((before, was): (&Role, &str), (after, product): (&Role, &str)) -> String {
     let name = after.name.quoted();
     let mut out = String::new();
-    if let RoleKind::Login { connection_limit, .. } = &after.kind
+    if let Some((connections, _)) = after.kind.login()
         && before.kind != after.kind
     {
-        let _ = writeln!(out, "ALTER ROLE {name} CONNECTION LIMIT {connection_limit};");
+        let _ = writeln!(out, "ALTER ROLE {name} CONNECTION LIMIT {connections};");
     }
     if was != product {
         let _ = writeln!(out, "COMMENT ON ROLE {name} IS {};", literal(&mark(after, product)));

@@ -27,6 +27,7 @@ fn tier(role: &str) -> String {
 }
 
 const DEFINER: &str = "app_definer";
+const SYSTEM: &str = "app_system";
 
 fn is_tenant(def: &TableDef, column: &ColumnDef) -> bool {
     def.scope == ScopeDef::Tenant { column: column.name }
@@ -43,10 +44,10 @@ fn commands(def: &TableDef) -> impl Iterator<Item = (&'static str, &'static str,
         ("DELETE", def.delete_own, true),
     ];
     // Members are changed by functions alone.
-    let members = def.membership.is_some();
+    let (members, invitations) = (def.membership.is_some(), def.invitation.is_some());
     roles
         .into_iter()
-        .filter(move |(command, ..)| !members || *command == "SELECT")
+        .filter(move |(command, ..)| *command == "SELECT" || !members && (!invitations || *command == "DELETE"))
         .filter_map(|(command, role, own)| Some((command, role?, own)))
 }
 
@@ -60,9 +61,28 @@ fn crossings(def: &TableDef) -> Vec<(&'static str, Vec<&'static str>)> {
             ("UPDATE", vec![members.role]),
             ("DELETE", vec![]),
         ],
-        _ if def.founder.is_some() || def.sign_up => vec![("SELECT", vec!["id"]), ("INSERT", inserted())],
+        _ if def.invitation.is_some() => vec![
+            ("SELECT", def.columns.iter().map(|column| column.name).collect()),
+            ("INSERT", def.columns.iter().filter(|c| is_tenant(def, c) || c.supplied).map(|c| c.name).collect()),
+            ("DELETE", vec![]),
+        ],
+        _ if def.sign_up => vec![("SELECT", vec!["id", "email"]), ("INSERT", inserted())],
+        _ if def.founder.is_some() => vec![("SELECT", vec!["id"]), ("INSERT", inserted())],
         _ => vec![],
     }
+}
+
+/// The columns that a command may touch at all, each with its own role.
+fn touched<'d>(def: &'d TableDef, command: &str) -> impl Iterator<Item = (&'d ColumnDef, Option<&'static str>)> {
+    let from_context = |column: &ColumnDef| is_tenant(def, column) || def.owner == Some(column.name);
+    let of_parent = |column: &ColumnDef| def.scope == ScopeDef::Parent { column: column.name };
+    let columns = def.columns.iter().filter_map(|column| match command {
+        "SELECT" => Some((column, column.select)),
+        "INSERT" => Some((column, column.insert)).filter(|_| from_context(column) || column.supplied),
+        "UPDATE" => Some((column, column.update)).filter(|_| !from_context(column) && !of_parent(column) && !column.id),
+        _ => None,
+    });
+    columns.collect::<Vec<_>>().into_iter()
 }
 
 fn setting(name: &str) -> String {
@@ -98,10 +118,18 @@ fn floor(def: &TableDef) -> String {
         ScopeDef::Tenant { column } => format!("{column} = (SELECT app_auth.acting_tenant())"),
         _ => of_tenant(def),
     };
-    match crossings(def).is_empty() {
-        true => floor,
-        false => format!("CASE WHEN current_user = '{DEFINER}' THEN true ELSE {floor} END"),
+    let definer = (!crossings(def).is_empty()).then(|| format!("WHEN current_user = '{DEFINER}' THEN true"));
+    let system = (!def.system.is_empty()).then(|| format!("WHEN current_user = '{SYSTEM}' THEN {}", reached(def)));
+    match definer.into_iter().chain(system).collect::<Vec<_>>().join(" ") {
+        none if none.is_empty() => floor,
+        exceptions => format!("CASE {exceptions} ELSE {floor} END"),
     }
+}
+
+/// The rows that the system role reaches: those of the tenant in the context, or, without one, all.
+fn reached(def: &TableDef) -> String {
+    let org = setting("app.organization_id");
+    format!("((SELECT app_auth.acting_system()) AND ({org} IS NULL OR {}))", of_tenant(def))
 }
 
 /// The conditions of a command, on rows that are there and on those to be.
@@ -138,6 +166,7 @@ async fn row_security_is_enabled_and_forced_on_every_table() {
         .into_iter()
         .flat_map(|def| (0..def.partitions.unwrap_or(0)).map(move |number| format!("{}_p{number}", def.name.table)));
     let tables = TABLES.into_iter().map(|def| def.name.table.to_owned()).chain(partitions);
+    let tables = tables.chain(["system_uses".to_owned()]);
     assert_eq!(seen, wanted(tables.map(|table| format!("{table} true true app_owner"))));
 }
 
@@ -169,7 +198,19 @@ async fn the_policies_are_one_for_each_declared_command_and_the_floor() {
                 "{table} definer_{name} PERMISSIVE {{{DEFINER}}} {command} USING {using} CHECK {check}"
             ));
         }
+        for name in def.system {
+            let condition = rewritten(&mut admin, def, Some(reached(def))).await;
+            let using = if *name == "insert" { "" } else { &condition };
+            let check = if matches!(*name, "insert" | "update") { &condition } else { "" };
+            let command = name.to_uppercase();
+            declared
+                .insert(format!("{table} system_{name} PERMISSIVE {{{SYSTEM}}} {command} USING {using} CHECK {check}"));
+        }
     }
+    declared.extend([
+        format!("system_uses definer_select PERMISSIVE {{{DEFINER}}} SELECT USING true CHECK "),
+        format!("system_uses definer_insert PERMISSIVE {{{DEFINER}}} INSERT USING  CHECK true"),
+    ]);
     assert_eq!(seen, declared);
 }
 
@@ -192,16 +233,7 @@ async fn the_grants_are_the_declared_ones() {
     for def in TABLES {
         let table = def.name.table;
         for (command, role, _) in commands(def) {
-            let from_context = |column: &ColumnDef| is_tenant(def, column) || def.owner == Some(column.name);
-            let of_parent = |column: &ColumnDef| def.scope == ScopeDef::Parent { column: column.name };
-            let columns = def.columns.iter().filter_map(|column| match command {
-                "SELECT" => Some((column, column.select)),
-                "INSERT" => Some((column, column.insert)).filter(|_| from_context(column) || column.supplied),
-                "UPDATE" => {
-                    Some((column, column.update)).filter(|_| !from_context(column) && !of_parent(column) && !column.id)
-                }
-                _ => None,
-            });
+            let columns = touched(def, command);
             declared.extend(
                 columns
                     .filter(|(_, own)| *own != Some(NOBODY))
@@ -211,6 +243,14 @@ async fn the_grants_are_the_declared_ones() {
                 declared.insert(format!("{table} DELETE TO {}", tier(role)));
             }
         }
+        for name in def.system {
+            let command = name.to_uppercase();
+            let columns = touched(def, &command).filter(|(_, own)| *own != Some(NOBODY));
+            declared.extend(columns.map(|(column, _)| format!("{table}.{} {command} TO {SYSTEM}", column.name)));
+            if *name == "delete" {
+                declared.insert(format!("{table} DELETE TO {SYSTEM}"));
+            }
+        }
         for (command, columns) in crossings(def) {
             declared.extend(columns.iter().map(|column| format!("{table}.{column} {command} TO {DEFINER}")));
             if columns.is_empty() {
@@ -218,6 +258,9 @@ async fn the_grants_are_the_declared_ones() {
             }
         }
     }
+    declared.extend(
+        ["id SELECT", "db_user SELECT", "reason INSERT"].map(|what| format!("system_uses.{what} TO {DEFINER}")),
+    );
     assert_eq!(seen, declared);
 }
 
@@ -230,10 +273,14 @@ async fn the_functions_run_as_the_definer_on_a_path_of_their_own() {
                FROM pg_proc WHERE pronamespace IN ('app_auth'::regnamespace, 'app'::regnamespace) OR prosecdef";
     let seen = rows(&mut database.admin().await, sql).await;
     let declared = [
+        ("accept_invitation(p_token bytea)", "vu"),
+        ("acting_system()", "ss"),
         ("acting_tenant()", "ss"),
         ("add_member(p_user uuid, p_role text)", "vu"),
+        ("begin_system(p_reason text)", "vu"),
         ("change_member(p_user uuid, p_role text)", "vu"),
         ("create_organization(p_name text)", "vu"),
+        ("invite(p_email text, p_role text, p_token_hash bytea, p_seconds double precision)", "vu"),
         ("keep_manager()", "vu"),
         ("my_organizations()", "ss"),
         ("remove_member(p_user uuid)", "vu"),
@@ -258,9 +305,17 @@ async fn each_function_is_called_by_those_who_are_named_and_not_by_public() {
     let declared = [
         format!("acting_tenant TO {lowest}"),
         "acting_tenant TO app_owner".to_owned(),
+        // Whose floor names it, calls it.
+        format!("acting_tenant TO {SYSTEM}"),
+        format!("acting_system TO {lowest}"),
+        "acting_system TO app_owner".to_owned(),
+        format!("acting_system TO {SYSTEM}"),
+        format!("begin_system TO {SYSTEM}"),
         format!("add_member TO {manager}"),
         format!("change_member TO {manager}"),
         "create_organization TO app_visitor".to_owned(),
+        "accept_invitation TO app_visitor".to_owned(),
+        format!("invite TO {manager}"),
         "keep_manager TO app_owner".to_owned(),
         "my_organizations TO app_visitor".to_owned(),
         // Whoever is a member may leave.
@@ -297,7 +352,10 @@ async fn the_database_and_its_schemas_are_open_to_the_app_only() {
     let seen = rows(&mut database.admin().await, sql).await;
     let declared = [
         "database: CONNECT TO app_service",
+        "database: CONNECT TO app_jobs",
         "app: USAGE TO app_viewer",
+        "app: USAGE TO app_system",
+        "app_auth: USAGE TO app_system",
         "app: USAGE TO app_definer",
         "app_auth: USAGE TO app_viewer",
         "app_auth: USAGE TO app_visitor",
@@ -346,6 +404,9 @@ async fn the_roles_have_no_attribute_and_no_membership_but_their_own() {
         "app_viewer limit -1 password false",
         "app_member limit -1 password false",
         "app_admin limit -1 password false",
+        "app_system limit -1 password false",
+        "app_jobs LOGIN NOINHERIT limit 10 password false \
+         {statement_timeout=0s,lock_timeout=5s,idle_in_transaction_session_timeout=60s}",
         "app_service LOGIN NOINHERIT limit 50 password false \
          {statement_timeout=30s,lock_timeout=5s,idle_in_transaction_session_timeout=60s}",
     ];
@@ -367,6 +428,7 @@ async fn the_roles_have_no_attribute_and_no_membership_but_their_own() {
         format!("app_service in app_viewer{login}"),
         format!("app_service in app_member{login}"),
         format!("app_service in app_admin{login}"),
+        format!("app_jobs in app_system{login}"),
     ];
     assert_eq!(seen, wanted(declared));
 }

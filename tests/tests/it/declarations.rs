@@ -3,7 +3,8 @@
 use tenant_runtime::{
     Tenancy as _,
     model::def::{
-        ColumnDef, MembershipDef, OnDelete, ReferenceDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef,
+        ColumnDef, InvitationDef, MembershipDef, NOBODY, OnDelete, ReferenceDef, RuleDef, ScopeDef, SqlType, TableDef,
+        TableName, TenancyDef,
     },
     roles::Organizations,
 };
@@ -86,6 +87,33 @@ pub(super) fn members(columns: impl IntoIterator<Item = ColumnDef>) -> TableDef 
         columns: leak([ORG_IN_KEY].into_iter().chain(columns).collect::<Vec<_>>()),
         ..projects()
     }
+}
+
+/// The table of those who were asked to become members.
+pub(super) fn invitations(columns: impl IntoIterator<Item = ColumnDef>) -> TableDef {
+    let names = InvitationDef { email: "email", role: "role", token: "token", expires: "expires", by: "invited_by" };
+    TableDef {
+        rust_name: "Invitation",
+        line: 80,
+        name: TableName { schema: "app", table: "invitations" },
+        invitation: Some(names),
+        select: Some("admin"),
+        insert: Some("admin"),
+        update: None,
+        columns: leak([ID, ORG].into_iter().chain(columns).collect::<Vec<_>>()),
+        ..projects()
+    }
+}
+
+/// What an invitation has.
+pub(super) fn invited() -> [ColumnDef; 5] {
+    [
+        column("email", SqlType::Text),
+        ROLE,
+        ColumnDef { select: Some(NOBODY), ..column("token", SqlType::Bytea) },
+        column("expires", SqlType::Timestamptz),
+        column("invited_by", SqlType::Uuid),
+    ]
 }
 
 /// Users, of whom a tenant sees those that a table names.

@@ -11,8 +11,8 @@ use tenant_runtime::{
 };
 
 use super::declarations::{
-    AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, SHIPPED, TITLE, USER, column, leak, members, of, organizations,
-    projects, refers, remarks, tasks, users, with_rule,
+    AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, SHIPPED, TITLE, USER, column, invitations, invited, leak,
+    members, of, organizations, projects, refers, remarks, tasks, users, with_rule,
 };
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/findings.txt");
@@ -235,6 +235,40 @@ fn member_cases() -> Vec<Case> {
             "users that more roles read than the members",
             vec![users(MEMBERS), TableDef { select: Some("admin"), ..members([USER, ROLE]) }],
         ),
+        (
+            "the system role writes what it does not read",
+            vec![
+                TableDef { system: &["update", "delete"], ..projects() },
+                TableDef { system: &["read"], ..tasks([TITLE]) },
+            ],
+        ),
+        ("the system role writes members", vec![TableDef { system: &["select", "insert"], ..members([USER, ROLE]) }]),
+        (
+            "the system role reaches rows that are known by others, which it does not read",
+            vec![
+                projects(),
+                TableDef { system: &["select"], ..remarks(refers("project_id", "projects", OnDelete::Refuse)) },
+                TableDef { system: &["select"], ..users(MEMBERS) },
+                members([USER, ROLE]),
+            ],
+        ),
+        ("a table has the name of the one in which the system role says why", {
+            let name = TableName { schema: "app", table: "system_uses" };
+            vec![TableDef { system: &["select"], name, ..projects() }]
+        }),
+        ("invitations without members", vec![invitations(invited())]),
+        ("an invitation that anybody could take", {
+            let [email, role, token, expires, _] = invited();
+            let token = ColumnDef { select: None, ..token };
+            let by = column("invited_by", SqlType::Text);
+            let expires = ColumnDef { ty: SqlType::Timestamp, ..expires };
+            let more = column("reason", SqlType::Text);
+            vec![
+                members([USER, ROLE]),
+                TableDef { insert: Some("member"), ..invitations([email, role, token, expires, by, more]) },
+            ]
+        }),
+        ("an invitation that names a column which is not there", vec![members([USER, ROLE]), invitations([ROLE])]),
         ("a role of the tenancy is one that the generator makes", of(TenancyDef { roles: WITH_DEFINER, ..SHIPPED })),
     ]
 }

@@ -61,7 +61,7 @@ async fn round_trip(server: &Server, admin_url: &str, database: &str) -> Vec<Str
         check(
             round,
             ask(&mut admin, ROLES).await,
-            "app_admin app_definer app_member app_owner app_service app_viewer app_visitor",
+            "app_admin app_definer app_jobs app_member app_owner app_service app_system app_viewer app_visitor",
         );
         check(round, ask(&mut admin, SCHEMAS).await, "app app_auth");
         let tenant = Tenant::new();

@@ -165,6 +165,7 @@ mod slugs {
     use tenant_runtime::{
         Role, Tenancy, TextKey,
         model::def::{RoleDef, SqlType, TenancyDef},
+        tenant::Tier,
         tenant_key,
     };
 
@@ -202,6 +203,7 @@ mod slugs {
 
     impl Role for Reader {
         type Tenancy = Slugs;
+        type Kind = Tier;
         const NAME: &'static str = "viewer";
         const DB_ROLE: &'static str = "app_viewer";
     }

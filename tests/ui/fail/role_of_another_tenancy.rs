@@ -4,7 +4,7 @@ use tenant_runtime::{
     Role, Tenancy, TenantTable,
     model::def::TenancyDef,
     roles::{Organizations, Viewer},
-    tenant::AtLeast,
+    tenant::{AtLeast, Tier},
 };
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ enum Clerk {}
 
 impl Role for Clerk {
     type Tenancy = Shops;
+    type Kind = Tier;
     const NAME: &'static str = "clerk";
     const DB_ROLE: &'static str = "app_clerk";
 }

@@ -6,7 +6,7 @@ use super::{Mender, comment, remove::texts};
 use crate::{
     audit::catalog::{Name, Object, State, grantee, signature},
     ident::{literal, quoted},
-    model::schema::{ColumnDefault, RoleKind},
+    model::schema::ColumnDefault,
 };
 
 impl Mender<'_> {
@@ -76,10 +76,7 @@ impl Mender<'_> {
 
     fn change_role(&self, name: &str, properties: &[&str]) -> String {
         let role = self.schema.roles().iter().find(|role| role.name.as_str() == name);
-        let limit = match role.map(|role| &role.kind) {
-            Some(RoleKind::Login { connection_limit, .. }) => Some(*connection_limit),
-            _ => None,
-        };
+        let limit = role.and_then(|role| role.kind.login()).map(|(connections, _)| connections);
         let attributes = properties.iter().filter_map(|property| {
             Some(match *property {
                 "login" => if limit.is_some() { "LOGIN" } else { "NOLOGIN" }.to_owned(),

@@ -4,7 +4,6 @@ use super::Mender;
 use crate::{
     audit::catalog::{Object, grantee},
     ident::quoted,
-    model::schema::RoleKind,
     sql::part,
 };
 
@@ -73,12 +72,11 @@ impl Mender<'_> {
         }
     }
 
-    /// Sets a timeout of the login; no other setting is declared.
+    /// Sets a timeout of a login; no other setting is declared.
     fn set_timeout(&self, role: Option<&str>, name: &str) -> String {
-        let Some(RoleKind::Login { timeouts, .. }) = self.schema.login().map(|login| &login.kind) else {
-            return String::new();
-        };
-        let found = part::timeout_settings(*timeouts).into_iter().find(|(own, _)| *own == name);
+        let login = self.schema.logins().find(|login| Some(login.name.as_str()) == role);
+        let Some((_, timeouts)) = login.and_then(|login| login.kind.login()) else { return String::new() };
+        let found = part::timeout_settings(timeouts).into_iter().find(|(own, _)| *own == name);
         let (role, database) = (quoted(role.unwrap_or_default()), quoted(&self.database));
         found
             .map(|(_, seconds)| format!("ALTER ROLE {role} IN DATABASE {database} SET {name} = '{seconds}s';"))
@@ -87,7 +85,7 @@ impl Mender<'_> {
 
     /// Lets a role be a member of another: a tier has the rights of those below it, the login may become each.
     pub(super) fn grant_membership(&self, role: &str, member: &str) -> String {
-        let is_login = self.schema.login().is_some_and(|login| login.name.as_str() == member);
+        let is_login = self.schema.logins().any(|login| login.name.as_str() == member);
         let options = match (self.has_options(), is_login) {
             (false, _) => "",
             (true, true) => " WITH ADMIN FALSE, INHERIT FALSE, SET TRUE",

@@ -1,0 +1,262 @@
+//! Jobs that cross tenants: a connection of their own, a reason that is recorded first, and transactions that name it.
+
+use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
+
+use futures_core::{future::BoxFuture, stream::BoxStream};
+use sqlx::{
+    Describe, Either, Execute, Executor, Postgres, SqlStr, Transaction,
+    postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+    query::Query,
+};
+use uuid::Uuid;
+
+use super::{
+    TenantDbOptions, TxOptions,
+    acting::{self, Acting},
+    connect, guard,
+    pool::Pools,
+    refuse,
+    statement::{Taken, Watched},
+    text,
+    tx::{self, TenantTx},
+};
+use crate::{
+    error::{Error, Result},
+    tenant::{Role as _, System, Tenancy, TenantCtx},
+};
+
+/// The way of jobs to the database: a login of their own, which may become the system role and nothing else.
+///
+/// The app's login cannot become that role, so nothing that happens on the app's connections crosses tenants. Each use
+/// begins with a reason: [`because`](Self::because).
+///
+/// ```no_run
+/// # use tenant_runtime::{*, repo::{access::{SystemMay, Tenants, cmd}, table::Select}, roles::Organizations};
+/// # async fn f<Organization, Project>() -> Result<()>
+/// # where Organization: Tenants + TenantTable<Tenancy = Organizations, Id = uuid::Uuid>,
+/// #     Project: SystemMay<cmd::read> + Select<Tenancy = Organizations> {
+/// let jobs = SystemDb::<Organizations>::connect("postgres://app_jobs:secret@localhost/acme").await?;
+/// let system = jobs.because("counting projects for the invoices of March").await?;
+/// let counts = system.for_each_tenant::<Organization, _, _>(|mut tx| async move { Project::count(&mut tx).await }).await?;
+/// for (organization, counted) in counts {
+///     println!("{organization}: {:?}", counted);
+/// }
+/// # Ok(()) }
+/// ```
+pub struct SystemDb<T> {
+    pools: Arc<Pools>,
+    tenancy: PhantomData<fn() -> T>,
+}
+
+impl<T: Tenancy> SystemDb<T> {
+    /// Connects as the login of jobs, such as `app_jobs`, once it is sure that row security holds for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantDbOptions::connect`]; also where the login may become a role of the app.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let options = connect::options(url)?;
+        let mut connection = connect::open(&options).await?;
+        let roles = T::DEF.roles.iter().map(|role| role.name).chain(["visitor"]);
+        let roles: Vec<String> = roles.map(|role| format!("{}{role}", T::DEF.role_prefix)).collect();
+        let warnings = guard::check(&mut connection, &roles).await?;
+        let _ = sqlx::Connection::close(connection).await;
+        let pools = Pools::new(TenantDbOptions::default().max_connections(4), options, BTreeMap::new(), warnings);
+        Ok(Self { pools: Arc::new(pools), tenancy: PhantomData })
+    }
+
+    /// Records why tenants are to be crossed, and begins to act as the system role.
+    ///
+    /// The record holds the reason, the login and the time, and is committed before anything else can run: without one the
+    /// system role reaches no row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoReason`] where the reason is blank; [`Error::RoleUnavailable`] when no table lets the system role do
+    /// anything, or the migrations were not applied; those of beginning a transaction.
+    pub async fn because(&self, reason: &str) -> Result<SystemCtx<T>> {
+        if reason.trim().is_empty() {
+            return Err(Error::NoReason);
+        }
+        let acting = Acting::system::<T>(None, None);
+        let mut tx = acting::begin(&self.pools, &acting, TxOptions::default()).await?;
+        let sql = text::begin_system(T::DEF);
+        let system_use: Uuid = sqlx::query_scalar(sql).bind(reason.to_owned()).fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(SystemCtx { pools: Arc::clone(&self.pools), system_use, tenancy: PhantomData })
+    }
+
+    /// Returns what the operator should know about the server, such as an old version with known holes.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        self.pools.warnings()
+    }
+
+    /// Closes the connections; transactions that are open may end first.
+    pub async fn close(&self) {
+        self.pools.close().await;
+    }
+}
+
+impl<T> Clone for SystemDb<T> {
+    fn clone(&self) -> Self {
+        Self { pools: Arc::clone(&self.pools), tenancy: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for SystemDb<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemDb").field("pools", &self.pools).finish()
+    }
+}
+
+/// A reason that was recorded, and what can be done for it. Made by [`SystemDb::because`].
+///
+/// ```compile_fail
+/// fn forged<T>(db: tenant_runtime::SystemDb<T>) -> tenant_runtime::SystemCtx<T> {
+///     tenant_runtime::SystemCtx { system_use: uuid::Uuid::nil(), ..Default::default() }
+/// }
+/// ```
+pub struct SystemCtx<T> {
+    pools: Arc<Pools>,
+    system_use: Uuid,
+    tenancy: PhantomData<fn() -> T>,
+}
+
+impl<T: Tenancy> SystemCtx<T> {
+    /// Returns the key of the record in the table `system_uses`.
+    #[must_use]
+    pub fn record(&self) -> Uuid {
+        self.system_use
+    }
+
+    /// Begins a transaction that reaches every tenant's rows, as far as tables let the system role.
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantDb::begin`](super::TenantDb::begin).
+    pub async fn begin(&self) -> Result<SystemTx<T>> {
+        let acting = Acting::system::<T>(None, Some(self.system_use));
+        let tx = acting::begin(&self.pools, &acting, TxOptions::default()).await?;
+        Ok(SystemTx { tx, acting, tenancy: PhantomData })
+    }
+
+    /// Begins a transaction for one tenant: the database holds it to that tenant's rows, and repository methods take it.
+    ///
+    /// No user acts in it, so a row that says whose it is cannot be inserted by the repository.
+    ///
+    /// # Errors
+    ///
+    /// As [`TenantDb::begin`](super::TenantDb::begin).
+    pub async fn begin_for(&self, org: &T::Key) -> Result<TenantTx<System<T>>> {
+        let acting = Acting::system::<T>(Some(org), Some(self.system_use));
+        tx::begin_as(&self.pools, &acting, TenantCtx::vouched_job(org.clone()), TxOptions::default()).await
+    }
+}
+
+impl<T> Clone for SystemCtx<T> {
+    fn clone(&self) -> Self {
+        Self { pools: Arc::clone(&self.pools), system_use: self.system_use, tenancy: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for SystemCtx<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemCtx").field("record", &self.system_use).finish_non_exhaustive()
+    }
+}
+
+/// A transaction of the system role over all tenants. Begun by [`SystemCtx::begin`].
+///
+/// `&mut tx` is an sqlx `Executor`. Statements that would end the transaction or change who acts are refused, as in a
+/// [`TenantTx`]. Dropped without [`commit`](Self::commit), it is rolled back.
+#[must_use = "a transaction is rolled back when it is dropped"]
+pub struct SystemTx<T> {
+    tx: Transaction<'static, Postgres>,
+    acting: Acting,
+    tenancy: PhantomData<fn() -> T>,
+}
+
+impl<T: Tenancy> SystemTx<T> {
+    /// Makes the changes of the transaction last.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Aborted`] when a statement failed, also where its error was not looked at. [`Error::ContextLost`] when a
+    /// statement changed who acts. The errors of constraints that are checked at the end.
+    pub async fn commit(mut self) -> Result<()> {
+        // In an aborted transaction this fails, where COMMIT would be answered like any other.
+        acting::read_back(&mut self.tx, &self.acting).await?;
+        Ok(self.tx.commit().await?)
+    }
+
+    /// Undoes the changes of the transaction.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone; the server then undoes them by itself.
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.tx.rollback().await?)
+    }
+
+    /// Runs a statement that the repository wrote.
+    pub(crate) async fn fetch_all(&mut self, statement: Query<'static, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
+        let role = System::<T>::DB_ROLE;
+        let rows = statement.fetch_all(&mut *self.tx).await;
+        rows.map_err(|error| acting::refusal(role, error))
+    }
+
+    fn admit(&mut self, sql: &str) -> sqlx::Result<&mut Transaction<'static, Postgres>> {
+        match refuse::refused(sql, T::DEF) {
+            Some(keyword) => Err(Error::ForbiddenStatement { keyword }.into_sqlx()),
+            None => Ok(&mut self.tx),
+        }
+    }
+}
+
+impl<T> fmt::Debug for SystemTx<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemTx").field("acting", &self.acting).finish_non_exhaustive()
+    }
+}
+
+impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q, E>(self, query: E) -> BoxStream<'e, sqlx::Result<Either<PgQueryResult, PgRow>>>
+    where
+        'c: 'e,
+        'q: 'e,
+        E: Execute<'q, Postgres> + 'q,
+    {
+        let query = Taken::new(query);
+        match self.admit(query.sql.as_str()) {
+            Ok(tx) => tx.fetch_many(query),
+            Err(error) => Box::pin(Watched::refused(error)),
+        }
+    }
+
+    fn fetch_optional<'e, 'q, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
+    where
+        'c: 'e,
+        'q: 'e,
+        E: Execute<'q, Postgres> + 'q,
+    {
+        let query = Taken::new(query);
+        Box::pin(async move { self.admit(query.sql.as_str())?.fetch_optional(query).await })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move { self.admit(sql.as_str())?.prepare_with(sql, parameters).await })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move { self.admit(sql.as_str())?.describe(sql).await })
+    }
+}

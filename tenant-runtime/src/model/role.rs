@@ -1,0 +1,56 @@
+//! The database roles, and what each of them is for.
+
+use crate::{ident::Ident, model::def::TimeoutsDef};
+
+/// A database role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// The name.
+    pub name: Ident,
+    /// What the role is for.
+    pub kind: RoleKind,
+}
+
+/// Says what a database role is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoleKind {
+    /// Owns the schemas and their tables; nobody logs in as it.
+    Owner,
+    /// Owns the functions that look across what their callers may see; a member of nothing, and nobody logs in as it.
+    Definer,
+    /// A user who acts in no tenant: may call some functions, and nothing else.
+    Visitor,
+    /// Bundles the rights of a declared role; nobody logs in as it.
+    Tier {
+        /// The tiers whose rights it has as well.
+        includes: Vec<Ident>,
+    },
+    /// The app's login: no right of its own, only that to become a tier.
+    Login {
+        /// How many connections it may hold at once.
+        connection_limit: u16,
+        /// How long its sessions may hold the server up.
+        timeouts: TimeoutsDef,
+    },
+    /// Crosses tenants, as far as tables say so and once a reason was recorded; nobody logs in as it.
+    System,
+    /// The login of jobs that cross tenants: no right of its own, only that to become the system role.
+    SystemLogin {
+        /// How many connections it may hold at once.
+        connection_limit: u16,
+        /// How long its sessions may hold the server up.
+        timeouts: TimeoutsDef,
+    },
+}
+
+impl RoleKind {
+    /// Returns how many connections a login may hold, and how long its sessions may hold the server up.
+    pub(crate) fn login(&self) -> Option<(u16, TimeoutsDef)> {
+        match self {
+            Self::Login { connection_limit, timeouts } | Self::SystemLogin { connection_limit, timeouts } => {
+                Some((*connection_limit, *timeouts))
+            }
+            _ => None,
+        }
+    }
+}

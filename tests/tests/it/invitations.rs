@@ -1,0 +1,184 @@
+//! Invitations: who may invite, who may take one, and that each is taken once.
+
+use std::time::Duration;
+
+use sqlx::AssertSqlSafe;
+use tenant_examples::{Invitation, MemberRole, OrgMember};
+use tenant_runtime::{
+    Error, InvitationToken, Invitations as _, Members as _, Repository as _, Result, TenantCtx, TenantDb, Visitor,
+    roles::{Admin, Member},
+};
+use tenant_tests::{Database, ask, refusal, run};
+use uuid::Uuid;
+
+use super::session::{role, sign_up};
+
+/// Who is invited into each tenant of the tests.
+const GUEST: &str = "guest@example";
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+async fn accept(db: &TenantDb, user: Uuid, token: &InvitationToken) -> Result<Uuid> {
+    db.visit(&Visitor::vouched(user)).accept::<Invitation>(token).await
+}
+
+async fn invite(db: &TenantDb, ctx: &TenantCtx<Admin>, email: &str, role: MemberRole) -> Result<InvitationToken> {
+    Invitation::invite(&db.scope(ctx), email, role, DAY).await
+}
+
+#[tokio::test]
+async fn who_was_invited_becomes_a_member_as_what_the_invitation_says() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let token = invite(&db, &acme.as_admin(), "New@acme.example", MemberRole::Member).await.expect("an admin invites");
+    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    // As it was sent, by way of a mail.
+    let sent: InvitationToken = token.to_string().parse().expect("a token");
+    assert_eq!(accept(&db, user, &sent).await.expect("it is for that address"), acme.id);
+    assert_eq!(role(&db, acme.id, user).await, Some("member"));
+    let again = accept(&db, user, &sent).await;
+    assert!(matches!(again, Err(Error::NoInvitation)), "{again:?}");
+}
+
+#[tokio::test]
+async fn an_invitation_is_for_one_address_and_for_a_time() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let token = invite(&db, &acme.as_admin(), "new@acme.example", MemberRole::Viewer).await.expect("an admin invites");
+    let other = sign_up(&db, "other@acme.example").await.expect("anybody may");
+    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    let mut refused = vec![accept(&db, other, &token).await];
+    let wrong = "0".repeat(64).parse().expect("a token");
+    refused.push(accept(&db, user, &wrong).await);
+    let late =
+        Invitation::invite(&db.scope(&acme.as_admin()), "new@acme.example", MemberRole::Viewer, Duration::ZERO).await;
+    refused.push(accept(&db, user, &late.expect("an admin invites")).await);
+    refused.push(db.visit(&Visitor::anonymous()).accept::<Invitation>(&token).await);
+    let told: Vec<_> = refused.iter().map(|refused| matches!(refused, Err(Error::NoInvitation))).collect();
+    assert_eq!(told, [true, true, true, false], "{refused:?}");
+    assert!(matches!(refused[3], Err(Error::NotSignedIn { .. })));
+    accept(&db, user, &token).await.expect("it is still there");
+}
+
+#[tokio::test]
+async fn nobody_invites_to_a_role_above_the_own_or_without_managing_members() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    // A member who claims to be an admin, an admin of another organization, and a role that may not call the function.
+    let forged = TenantCtx::<Admin>::vouched(acme.id, acme.member);
+    let of_another = TenantCtx::<Admin>::vouched(acme.id, database.globex.admin);
+    for ctx in [forged, of_another, TenantCtx::vouched_job(acme.id)] {
+        let refused = invite(&db, &ctx, "x@acme.example", MemberRole::Viewer).await;
+        assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
+    }
+    for role in ["app_viewer", "app_member", "app_visitor"] {
+        let mut session = database.raw(role, acme.id, acme.admin).await;
+        let refused = run(&mut session, "SELECT app_auth.invite('x', 'viewer', '', 60)").await.expect_err("no right");
+        assert_eq!(refusal(refused).0, "42501", "{role}");
+    }
+    let mut session = database.raw("app_admin", acme.id, acme.admin).await;
+    for sql in [
+        "INSERT INTO app.invitations (email) VALUES ('x')",
+        "UPDATE app.invitations SET role = 'admin'",
+        "SELECT token_hash FROM app.invitations",
+        "SELECT app_auth.accept_invitation('')",
+        "SELECT app_auth.invite('x', 'owner', '', 60)",
+    ] {
+        assert_eq!(refusal(run(&mut session, sql).await.expect_err("nobody may")).0, "42501", "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_is_worth_what_the_one_who_invited_still_is() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let admin = db.scope(&acme.as_admin());
+    OrgMember::change_role(&admin, acme.member, MemberRole::Admin).await.expect("an admin makes another");
+    let second = TenantCtx::<Admin>::vouched(acme.id, acme.member);
+    let first = invite(&db, &second, "new@acme.example", MemberRole::Admin).await.expect("an admin invites");
+    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    OrgMember::change_role(&admin, acme.member, MemberRole::Viewer).await.expect("demoted");
+    let demoted = accept(&db, user, &first).await;
+    assert!(matches!(demoted, Err(Error::NoInvitation)), "{demoted:?}");
+    OrgMember::change_role(&admin, acme.viewer, MemberRole::Admin).await.expect("an admin makes another");
+    let third = TenantCtx::<Admin>::vouched(acme.id, acme.viewer);
+    invite(&db, &third, "x@acme.example", MemberRole::Viewer).await.expect("an admin invites");
+    OrgMember::remove_member(&admin, acme.viewer).await.expect("removed");
+    let left = ask(
+        &mut database.admin().await,
+        &format!("SELECT string_agg(email, ' ') FROM app.invitations WHERE email <> '{GUEST}'"),
+    )
+    .await;
+    assert_eq!((left.as_str(), role(&db, acme.id, user).await), ("new@acme.example", None));
+}
+
+#[tokio::test]
+async fn an_invitation_is_seen_and_withdrawn_by_admins_of_its_organization_alone() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let token = invite(&db, &acme.as_admin(), "new@acme.example", MemberRole::Viewer).await.expect("an admin invites");
+    let mut seen = Invitation::list(&db.scope(&acme.as_admin())).await.expect("an admin reads");
+    seen.retain(|invitation| invitation.email != GUEST);
+    assert_eq!((seen.len(), seen[0].email.as_str(), seen[0].token_hash.len()), (1, "new@acme.example", 0));
+    let elsewhere = db.scope(&database.globex.as_admin());
+    assert_eq!(Invitation::count(&elsewhere).await.expect("its own"), 1);
+    assert!(matches!(Invitation::delete(&elsewhere, seen[0].id).await, Err(Error::NotFound { .. })));
+    Invitation::delete(&db.scope(&acme.as_admin()), seen[0].id).await.expect("an admin withdraws");
+    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    assert!(matches!(accept(&db, user, &token).await, Err(Error::NoInvitation)));
+}
+
+#[tokio::test]
+async fn the_database_keeps_no_token_by_which_somebody_could_be_let_in() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let token = invite(&db, &acme.as_admin(), "new@acme.example", MemberRole::Viewer).await.expect("an admin invites");
+    let mut admin = database.admin().await;
+    let kept =
+        ask(&mut admin, &format!("SELECT encode(token_hash, 'hex') FROM app.invitations WHERE email <> '{GUEST}'"))
+            .await;
+    let hashed = ask(&mut admin, &format!("SELECT encode(sha256('\\x{token}'), 'hex')")).await;
+    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    let by_hash = accept(&db, user, &kept.parse().expect("64 digits")).await;
+    assert_eq!((kept == hashed, kept == token.to_string(), by_hash.is_ok()), (true, false, false));
+}
+
+#[tokio::test]
+async fn of_two_who_take_one_invitation_at_once_one_becomes_a_member() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let mut admin = database.admin().await;
+    for round in 0..20 {
+        let email = format!("user{round}@acme.example");
+        let user = sign_up(&db, &email).await.expect("anybody may");
+        let token = invite(&db, &acme.as_admin(), &email, MemberRole::Viewer).await.expect("an admin invites");
+        let (one, other) = tokio::join!(accept(&db, user, &token), accept(&db, user, &token));
+        let won = usize::from(one.is_ok()) + usize::from(other.is_ok());
+        let lost = one.err().or(other.err());
+        let members = format!("SELECT count(*)::text FROM app.org_members WHERE user_id = '{user}'");
+        let told = matches!(lost, Some(Error::NoInvitation));
+        assert_eq!((won, told, ask(&mut admin, &members).await.as_str()), (1, true, "1"), "{lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_a_member_already_keeps_the_role_and_the_invitation_stays() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let email =
+        ask(&mut database.admin().await, &format!("SELECT email FROM app.users WHERE id = '{}'", acme.viewer)).await;
+    let token = invite(&db, &acme.as_admin(), &email, MemberRole::Admin).await.expect("an admin invites");
+    let refused = accept(&db, acme.viewer, &token).await;
+    assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
+    assert_eq!(role(&db, acme.id, acme.viewer).await, Some("viewer"));
+    assert_eq!(Invitation::count(&db.scope(&acme.as_admin())).await.expect("an admin reads"), 2);
+}
+
+#[tokio::test]
+async fn a_member_reads_no_invitations() {
+    let database = Database::create().await;
+    let ctx: TenantCtx<Member> = database.acme.as_member();
+    let mut tx = database.app().await.begin(&ctx).await.expect("begins");
+    let refused = sqlx::query(AssertSqlSafe("SELECT email FROM app.invitations")).execute(&mut tx).await;
+    assert!(matches!(refused.map_err(Error::from), Err(Error::Forbidden { .. })));
+}

@@ -1,0 +1,289 @@
+//! Jobs that cross tenants: by a login of their own, with a reason that is recorded first, and one tenant at a time where they say so.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::AssertSqlSafe;
+use tenant_examples::{Comment, Event, NewEvent, Organization, Task, TaskChanges};
+use tenant_runtime::{
+    Error, Repository as _, SystemCtx, SystemDb, TenantDb,
+    roles::{Member, Organizations},
+};
+use tenant_tests::{Database, ask, connect, refusal, run};
+
+async fn jobs(database: &Database) -> SystemDb<Organizations> {
+    SystemDb::connect(&database.url_of("app_jobs")).await.expect("the login of jobs connects")
+}
+
+async fn because(database: &Database) -> SystemCtx<Organizations> {
+    jobs(database).await.because("a test").await.expect("a reason")
+}
+
+fn event(what: &str) -> NewEvent {
+    NewEvent { what: what.to_owned(), id: None, at: None }
+}
+
+// Who crosses --------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn the_apps_login_cannot_become_the_system_role_nor_the_jobs_a_role_of_the_app() {
+    let database = Database::create().await;
+    let mut seen = Vec::new();
+    for (login, roles) in [
+        ("app_service", &["app_system", "app_jobs", "app_owner", "app_definer"][..]),
+        (
+            "app_jobs",
+            &["app_viewer", "app_member", "app_admin", "app_visitor", "app_service", "app_owner", "app_definer"],
+        ),
+    ] {
+        let mut session = connect(&database.url_of(login)).await;
+        for role in roles {
+            let refused = run(&mut session, &format!("SET ROLE {role}")).await.map_err(refusal);
+            if !matches!(&refused, Err((code, _)) if code == "42501") {
+                seen.push(format!("{login} as {role}: {refused:?}"));
+            }
+        }
+    }
+    assert_eq!(seen, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_login_that_could_be_both_is_refused_at_the_start() {
+    let database = Database::create().await;
+    let mut admin = database.admin().await;
+    let of = ask(&mut admin, "SELECT current_database()::text").await;
+    for sql in [
+        "CREATE ROLE login_of_both LOGIN NOINHERIT".to_owned(),
+        "GRANT app_system, app_viewer TO login_of_both".to_owned(),
+        format!("GRANT CONNECT ON DATABASE {of} TO login_of_both"),
+    ] {
+        run(&mut admin, &sql).await.expect("a superuser may");
+    }
+    let app = TenantDb::connect(&database.url_of("login_of_both")).await;
+    let jobs = SystemDb::<Organizations>::connect(&database.url_of("login_of_both")).await;
+    run(&mut admin, "DROP OWNED BY login_of_both; DROP ROLE login_of_both").await.expect("gone");
+    for (findings, role) in [(app.err(), "app_system"), (jobs.err(), "app_viewer")] {
+        let Some(Error::UnsafeLogin { findings, .. }) = findings else { panic!("it was let in: {findings:?}") };
+        let mends = format!("run `REVOKE {role} FROM login_of_both`");
+        assert!(findings.len() == 1 && findings[0].ends_with(&mends), "{findings:?}");
+    }
+}
+
+// Why ----------------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_reason_is_recorded_with_the_login_before_anything_runs() {
+    let database = Database::create().await;
+    let jobs = jobs(&database).await;
+    for blank in ["", " \n\t"] {
+        assert!(matches!(jobs.because(blank).await, Err(Error::NoReason)));
+    }
+    let system = jobs.because("ticket 4711: counting").await.expect("a reason");
+    let record = format!(
+        "SELECT concat_ws(' | ', reason, db_user, at <= now()) FROM app.system_uses WHERE id = '{}'",
+        system.record()
+    );
+    let mut admin = database.admin().await;
+    assert_eq!(ask(&mut admin, &record).await, "ticket 4711: counting | app_jobs | t");
+    assert_eq!(ask(&mut admin, "SELECT count(*)::text FROM app.system_uses").await, "1");
+}
+
+#[tokio::test]
+async fn without_a_record_of_ones_own_the_system_role_reaches_no_row() {
+    let database = Database::create().await;
+    let own = because(&database).await.record();
+    let mut admin = database.admin().await;
+    let of_another = ask(&mut admin, "INSERT INTO app.system_uses (reason) VALUES ('x') RETURNING id::text").await;
+    let mut session = connect(&database.url_of("app_jobs")).await;
+    run(&mut session, "SET ROLE app_system").await.expect("it may");
+    let count = "SELECT count(*)::text FROM app.tasks";
+    let mut seen = vec![ask(&mut session, count).await];
+    for record in [String::new(), uuid::Uuid::new_v4().to_string(), of_another, own.to_string()] {
+        run(&mut session, &format!("SET app.system_use = '{record}'")).await.expect("a setting");
+        seen.push(ask(&mut session, count).await);
+        let changed = run(&mut session, "UPDATE app.tasks SET title = title").await.expect("it may try");
+        assert_eq!(changed.to_string(), *seen.last().expect("one"));
+    }
+    assert_eq!(seen, ["0", "0", "0", "0", "2"]);
+}
+
+#[tokio::test]
+async fn nobody_reads_or_changes_the_records() {
+    let database = Database::create().await;
+    because(&database).await;
+    let mut sessions = vec![connect(&database.url_of("app_jobs")).await];
+    for role in ["app_viewer", "app_member", "app_admin", "app_visitor"] {
+        sessions.push(database.raw(role, database.acme.id, database.acme.admin).await);
+    }
+    let mut system = connect(&database.url_of("app_jobs")).await;
+    run(&mut system, "SET ROLE app_system").await.expect("it may");
+    sessions.push(system);
+    for session in &mut sessions {
+        for sql in [
+            "SELECT id FROM app.system_uses",
+            "INSERT INTO app.system_uses (reason) VALUES ('forged')",
+            "UPDATE app.system_uses SET reason = 'forged'",
+            "DELETE FROM app.system_uses",
+            "TRUNCATE app.system_uses",
+        ] {
+            let refused = run(session, sql).await.expect_err("nobody may");
+            assert_eq!(refusal(refused).0, "42501", "{sql}");
+        }
+    }
+    // The owner of the table, under FORCE, finds no row to change.
+    let mut admin = database.admin().await;
+    run(&mut admin, "SET ROLE app_owner").await.expect("a superuser may");
+    let changed = run(&mut admin, "DELETE FROM app.system_uses").await.expect("it may try");
+    run(&mut admin, "SET ROLE app_definer").await.expect("a superuser may");
+    let refused = run(&mut admin, "DELETE FROM app.system_uses").await.expect_err("the functions only add");
+    assert_eq!((changed, refusal(refused).0.as_str()), (0, "42501"));
+}
+
+// What it may --------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_transaction_over_all_tenants_does_what_the_tables_say_and_nothing_else() {
+    let database = Database::create().await;
+    let system = because(&database).await;
+    let mut tx = system.begin().await.expect("begins");
+    let tasks: i64 = sqlx::query_scalar("SELECT count(*) FROM tasks").fetch_one(&mut tx).await.expect("it reads");
+    let comments: i64 = sqlx::query_scalar("SELECT count(*) FROM comments").fetch_one(&mut tx).await.expect("it reads");
+    let gone = sqlx::query("DELETE FROM events").execute(&mut tx).await.expect("it deletes").rows_affected();
+    tx.commit().await.expect("commits");
+    assert_eq!((tasks, comments, gone), (2, 2, 2));
+    for sql in [
+        "SELECT id FROM app.projects",
+        "SELECT id FROM app.documents",
+        "SELECT id FROM app.users",
+        "SELECT user_id FROM app.org_members",
+        "DELETE FROM app.tasks",
+        "INSERT INTO app.tasks (title) VALUES ('x')",
+        "UPDATE app.events SET what = 'x'",
+        "UPDATE app.tasks SET organization_id = organization_id",
+        "UPDATE app.organizations SET name = 'x'",
+        "SELECT app_auth.add_member(gen_random_uuid(), 'admin')",
+    ] {
+        let mut tx = system.begin().await.expect("begins");
+        let refused = sqlx::query(AssertSqlSafe(sql)).execute(&mut tx).await.map_err(Error::from);
+        assert!(matches!(refused, Err(Error::Forbidden { .. })), "{sql}: {refused:?}");
+        assert!(tx.commit().await.is_err(), "it was aborted: {sql}");
+    }
+}
+
+#[tokio::test]
+async fn statements_that_would_change_who_acts_are_refused_there_too() {
+    let database = Database::create().await;
+    let mut tx = because(&database).await.begin().await.expect("begins");
+    for sql in ["RESET ROLE", "COMMIT", "SELECT set_config('app.organization_id', '', true)", "SET app.system_use = ''"]
+    {
+        let refused = sqlx::query(AssertSqlSafe(sql)).execute(&mut tx).await.map_err(Error::from);
+        assert!(matches!(refused, Err(Error::ForbiddenStatement { .. })), "{sql}: {refused:?}");
+    }
+    tx.commit().await.expect("nothing of it ran");
+}
+
+// One tenant at a time -----------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn each_tenant_has_a_transaction_that_the_database_holds_to_it() {
+    let database = Database::create().await;
+    let system = because(&database).await;
+    let act = |mut tx: tenant_runtime::TenantTx<_>| async move {
+        let own = Task::list(&mut tx).await?;
+        // Without a condition of its own: the policies alone confine it.
+        let all: i64 = sqlx::query_scalar("SELECT count(*) FROM app.tasks").fetch_one(&mut tx).await?;
+        let comments = Comment::count(&mut tx).await?;
+        let renamed = sqlx::query("UPDATE app.tasks SET title = title || '!'").execute(&mut tx).await?.rows_affected();
+        let change = TaskChanges { title: Some("typed".into()), ..TaskChanges::default() };
+        Task::update(&mut tx, own[0].id, change).await?;
+        Event::insert(&mut tx, event("a job was here")).await?;
+        tx.commit().await?;
+        Ok((own.len(), all, comments, renamed))
+    };
+    let outcomes = system.for_each_tenant::<Organization, _, _>(act).await.expect("it reads the tenants");
+    let mut orgs = vec![database.acme.id, database.globex.id];
+    orgs.sort_unstable();
+    let seen: Vec<_> = outcomes.into_iter().map(|(org, outcome)| (org, outcome.expect("it may"))).collect();
+    assert_eq!(seen, [(orgs[0], (1, 1, 1, 1)), (orgs[1], (1, 1, 1, 1))]);
+    let events = "SELECT count(DISTINCT organization_id)::text FROM app.events WHERE what = 'a job was here'";
+    assert_eq!(ask(&mut database.admin().await, events).await, "2");
+}
+
+#[tokio::test]
+async fn in_one_tenants_transaction_another_tenants_rows_are_neither_read_nor_written() {
+    let database = Database::create().await;
+    let (acme, globex) = (database.acme, database.globex);
+    let system = because(&database).await;
+    let mut tx = system.begin_for(&acme.id).await.expect("begins");
+    assert!(matches!(Task::get(&mut tx, globex.task).await, Err(Error::NotFound { .. })));
+    let change = TaskChanges { title: Some("x".into()), ..TaskChanges::default() };
+    assert!(matches!(Task::update(&mut tx, globex.task, change).await, Err(Error::NotFound { .. })));
+    let theirs = format!("DELETE FROM app.events WHERE organization_id = '{}'", globex.id);
+    assert_eq!(sqlx::query(AssertSqlSafe(theirs)).execute(&mut tx).await.expect("it may try").rows_affected(), 0);
+    let insert = format!("INSERT INTO app.events (organization_id, what) VALUES ('{}', 'x')", globex.id);
+    let refused = sqlx::query(AssertSqlSafe(insert)).execute(&mut tx).await.map_err(Error::from);
+    assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn not_even_a_policy_that_somebody_adds_by_hand_lets_it_out_of_the_tenant() {
+    let database = Database::create().await;
+    let opened = "CREATE POLICY opened ON app.events FOR ALL TO app_system USING (true) WITH CHECK (true)";
+    run(&mut database.admin().await, opened).await.expect("a superuser may");
+    let system = because(&database).await;
+    let mut tx = system.begin_for(&database.acme.id).await.expect("begins");
+    assert_eq!(sqlx::query("DELETE FROM app.events").execute(&mut tx).await.expect("its own").rows_affected(), 1);
+}
+
+#[tokio::test]
+async fn what_fails_for_one_tenant_stops_none_of_the_others_and_keeps_nothing() {
+    let database = Database::create().await;
+    let (system, calls) = (because(&database).await, AtomicU32::new(0));
+    let act = |mut tx: tenant_runtime::TenantTx<_>| {
+        let call = calls.fetch_add(1, Ordering::Relaxed);
+        async move {
+            Event::insert(&mut tx, event("half done")).await?;
+            if call == 0 {
+                let unknown = TaskChanges { project_id: Some(uuid::Uuid::new_v4()), ..TaskChanges::default() };
+                let task = Task::list(&mut tx).await?[0].id;
+                Task::update(&mut tx, task, unknown).await?;
+            }
+            tx.commit().await
+        }
+    };
+    let outcomes = system.for_each_tenant::<Organization, _, _>(act).await.expect("it reads the tenants");
+    let kept = ask(&mut database.admin().await, "SELECT count(*)::text FROM app.events WHERE what = 'half done'").await;
+    let failed = matches!(&outcomes[0].1, Err(Error::InvalidReference { .. }));
+    assert_eq!((failed, outcomes[1].1.is_ok(), kept.as_str()), (true, true, "1"), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_is_dropped_midway_leaves_nothing_open() {
+    let database = Database::create().await;
+    let system = because(&database).await;
+    for micros in (0..3000).step_by(150) {
+        let job = system.for_each_tenant::<Organization, _, _>(|mut tx| async move {
+            Event::insert(&mut tx, event("dropped")).await?;
+            std::future::pending::<()>().await;
+            tx.commit().await
+        });
+        let dropped = tokio::time::timeout(std::time::Duration::from_micros(micros), job).await;
+        assert!(dropped.is_err(), "it waits for ever");
+    }
+    // Another transaction on those connections is the next one's own.
+    let mut tx = system.begin().await.expect("begins");
+    let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM app.events WHERE what = 'dropped'")
+        .fetch_one(&mut tx)
+        .await
+        .expect("reads");
+    tx.commit().await.expect("commits");
+    assert_eq!(seen, 0);
+}
+
+#[tokio::test]
+async fn a_member_is_bound_by_the_membership_as_before() {
+    let database = Database::create().await;
+    let db = database.app().await;
+    let own = Task::count(&db.scope(&database.acme.as_member())).await.expect("a member reads");
+    let forged = tenant_runtime::TenantCtx::<Member>::vouched(database.globex.id, database.acme.member);
+    assert_eq!((own, Task::count(&db.scope(&forged)).await.expect("it may ask")), (1, 0));
+}
