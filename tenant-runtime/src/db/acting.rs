@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_visitor_acts_for_no_tenant() {
-        let user = uuid::Uuid::from_u128(7);
+        let user = Uuid::from_u128(7);
         let acting = Acting::visitor::<Organizations>(Some(&user));
         assert_eq!((acting.role, acting.org.as_str(), acting.user), ("app_visitor", "", user.to_string()));
     }

@@ -200,7 +200,7 @@ async fn each_tenant_has_a_transaction_that_the_database_holds_to_it() {
         Ok((own.len(), all, comments, renamed))
     };
     let outcomes = system.for_each_tenant::<Organization, _, _>(act).await.expect("it reads the tenants");
-    let mut orgs = vec![database.acme.id, database.globex.id];
+    let mut orgs = [database.acme.id, database.globex.id];
     orgs.sort_unstable();
     let seen: Vec<_> = outcomes.into_iter().map(|(org, outcome)| (org, outcome.expect("it may"))).collect();
     assert_eq!(seen, [(orgs[0], (1, 1, 1, 1)), (orgs[1], (1, 1, 1, 1))]);
