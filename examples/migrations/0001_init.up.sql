@@ -393,6 +393,35 @@ $function$;
 COMMENT ON FUNCTION app_auth.keep_manager() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
 GRANT EXECUTE ON FUNCTION app_auth.keep_manager() TO app_owner;
 
+CREATE FUNCTION app_auth.log_change() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- Its arguments: the table, its tenant column, its key, and the columns that readers of the log may not see.
+    old_row constant jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    new_row constant jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    hidden constant text[] := TG_ARGV[3:];
+BEGIN
+    IF old_row = new_row THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO app.changes (organization_id, user_id, role, table_name, row_key, command, before, after)
+    VALUES (
+        (COALESCE(new_row, old_row) ->> TG_ARGV[1])::uuid,
+        NULLIF(current_setting('app.user_id', true), '')::uuid,
+        CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END,
+        TG_ARGV[0],
+        COALESCE(new_row, old_row) ->> TG_ARGV[2],
+        lower(TG_OP),
+        old_row - hidden,
+        new_row - hidden
+    );
+    RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.log_change() IS 'Writes down who changed which row of an audited table, from what to what.';
+GRANT EXECUTE ON FUNCTION app_auth.log_change() TO app_owner;
+
 CREATE FUNCTION app_auth.my_organizations() RETURNS TABLE (organization uuid, member_role text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -462,6 +491,38 @@ COMMENT ON FUNCTION app_auth.sign_up(text, text, text) IS 'Adds a user, who is a
 GRANT EXECUTE ON FUNCTION app_auth.sign_up(text, text, text) TO app_visitor;
 
 SET LOCAL ROLE app_owner;
+
+-- Table app.changes -------------------------------------------------------------------------------
+CREATE TABLE app.changes (
+    id              bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+    organization_id uuid        NOT NULL,
+    at              timestamptz NOT NULL DEFAULT now(),
+    user_id         uuid,
+    role            text        NOT NULL,
+    table_name      text        NOT NULL,
+    row_key         text        NOT NULL,
+    command         text        NOT NULL,
+    before          jsonb,
+    after           jsonb,
+    CONSTRAINT changes_pkey PRIMARY KEY (id)
+);
+COMMENT ON TABLE app.changes IS 'What changed in an organization: who did what to which row, of those tables that are `audited`.
+
+A trigger writes it. Nobody else does, not the admins either, who read it.';
+COMMENT ON COLUMN app.changes.id IS 'The change''s key, counted up by the database.';
+COMMENT ON COLUMN app.changes.organization_id IS 'The organization. It refers to nothing: the log outlives what it speaks of.';
+COMMENT ON COLUMN app.changes.at IS 'When.';
+COMMENT ON COLUMN app.changes.user_id IS 'Who, where the context says so.';
+COMMENT ON COLUMN app.changes.role IS 'As which database role.';
+COMMENT ON COLUMN app.changes.table_name IS 'The table, with its schema.';
+COMMENT ON COLUMN app.changes.row_key IS 'The row''s key.';
+COMMENT ON COLUMN app.changes.command IS '`insert`, `update` or `delete`.';
+COMMENT ON COLUMN app.changes.before IS 'The row as it was, without what admins may not see.';
+COMMENT ON COLUMN app.changes.after IS 'The row as it became, without what admins may not see.';
+CREATE INDEX changes_organization_id_id_idx ON app.changes (organization_id, id);
+
+ALTER TABLE app.changes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.changes FORCE ROW LEVEL SECURITY;
 
 -- Table app.organizations -------------------------------------------------------------------------
 CREATE TABLE app.organizations (
@@ -740,6 +801,23 @@ CREATE INDEX comments_task_id_idx ON app.comments (task_id);
 ALTER TABLE app.comments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.comments FORCE ROW LEVEL SECURITY;
 
+-- Access to app.changes ---------------------------------------------------------------------------
+CREATE POLICY tenant_floor ON app.changes AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
+COMMENT ON POLICY tenant_floor ON app.changes IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+
+CREATE POLICY select_rows ON app.changes AS PERMISSIVE FOR SELECT TO app_admin
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY select_rows ON app.changes IS 'The role admin, and every role that includes it, may read the rows of the tenant in the context.';
+
+CREATE POLICY definer_insert ON app.changes AS PERMISSIVE FOR INSERT TO app_definer
+    WITH CHECK (true);
+COMMENT ON POLICY definer_insert ON app.changes IS 'The trigger of the audited tables writes down what changes.';
+
+GRANT SELECT (id, organization_id, at, user_id, role, table_name, row_key, command, before, after) ON app.changes TO app_admin;
+GRANT INSERT (organization_id, user_id, role, table_name, row_key, command, before, after) ON app.changes TO app_definer;
+
 -- Access to app.comments --------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.comments AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END)
@@ -810,6 +888,9 @@ CREATE POLICY delete_own_rows ON app.documents AS PERMISSIVE FOR DELETE TO app_m
         AND (created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
 COMMENT ON POLICY delete_own_rows ON app.documents IS 'The role member, and every role that includes it, may delete rows of the tenant in the context that are the user''s own, as far as the user sees them.';
 
+CREATE TRIGGER log_change AFTER INSERT OR UPDATE OR DELETE ON app.documents
+    FOR EACH ROW EXECUTE FUNCTION app_auth.log_change('app.documents', 'organization_id', 'id', 'title', 'content', 'created_by', 'visibility');
+
 GRANT SELECT (id, organization_id, title, content, created_by, visibility) ON app.documents TO app_viewer;
 GRANT INSERT (organization_id, title, content, created_by, visibility) ON app.documents TO app_member;
 GRANT UPDATE (title, content, visibility) ON app.documents TO app_member;
@@ -838,6 +919,9 @@ COMMENT ON POLICY update_rows ON app.employees IS 'The role admin, and every rol
 CREATE POLICY delete_rows ON app.employees AS PERMISSIVE FOR DELETE TO app_admin
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY delete_rows ON app.employees IS 'The role admin, and every role that includes it, may delete the rows of the tenant in the context.';
+
+CREATE TRIGGER log_change AFTER INSERT OR UPDATE OR DELETE ON app.employees
+    FOR EACH ROW EXECUTE FUNCTION app_auth.log_change('app.employees', 'organization_id', 'id');
 
 GRANT SELECT (id, organization_id, name, email) ON app.employees TO app_viewer;
 GRANT SELECT (salary) ON app.employees TO app_admin;
@@ -939,6 +1023,9 @@ COMMENT ON POLICY definer_delete ON app.org_members IS 'The functions in app_aut
 CREATE CONSTRAINT TRIGGER keep_manager AFTER UPDATE OR DELETE ON app.org_members DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager();
 
+CREATE TRIGGER log_change AFTER INSERT OR UPDATE OR DELETE ON app.org_members
+    FOR EACH ROW EXECUTE FUNCTION app_auth.log_change('app.org_members', 'organization_id', 'user_id');
+
 GRANT SELECT (organization_id, user_id, role, created_at) ON app.org_members TO app_viewer;
 GRANT SELECT (organization_id, user_id, role, created_at) ON app.org_members TO app_definer;
 GRANT INSERT (organization_id, user_id, role) ON app.org_members TO app_definer;
@@ -1000,6 +1087,9 @@ COMMENT ON POLICY update_rows ON app.projects IS 'The role member, and every rol
 CREATE POLICY delete_rows ON app.projects AS PERMISSIVE FOR DELETE TO app_admin
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY delete_rows ON app.projects IS 'The role admin, and every role that includes it, may delete the rows of the tenant in the context.';
+
+CREATE TRIGGER log_change AFTER INSERT OR UPDATE OR DELETE ON app.projects
+    FOR EACH ROW EXECUTE FUNCTION app_auth.log_change('app.projects', 'organization_id', 'id');
 
 GRANT SELECT (id, organization_id, name, description, created_at) ON app.projects TO app_viewer;
 GRANT INSERT (organization_id, name, description, created_at) ON app.projects TO app_member;

@@ -62,7 +62,7 @@ pub enum MemberRole {
 /// Every policy asks it: whoever is no member, or not any more, sees nothing.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
-#[tenant(membership(user = "user_id", role = "role"))]
+#[tenant(membership(user = "user_id", role = "role"), audited)]
 pub struct OrgMember {
     /// The organization.
     #[tenant(id, references = Organization, on_delete = "cascade")]
@@ -101,9 +101,38 @@ pub struct Invitation {
     pub invited_by: Uuid,
 }
 
+/// What changed in an organization: who did what to which row, of those tables that are `audited`.
+///
+/// A trigger writes it. Nobody else does, not the admins either, who read it.
+#[derive(Debug, Clone, TenantTable)]
+#[tenant(org = "organization_id", select = "admin", change_log)]
+pub struct Change {
+    /// The change's key, counted up by the database.
+    pub id: i64,
+    /// The organization. It refers to nothing: the log outlives what it speaks of.
+    pub organization_id: Uuid,
+    /// When.
+    #[tenant(default = "now()")]
+    pub at: DateTime<Utc>,
+    /// Who, where the context says so.
+    pub user_id: Option<Uuid>,
+    /// As which database role.
+    pub role: String,
+    /// The table, with its schema.
+    pub table_name: String,
+    /// The row's key.
+    pub row_key: String,
+    /// `insert`, `update` or `delete`.
+    pub command: String,
+    /// The row as it was, without what admins may not see.
+    pub before: Option<serde_json::Value>,
+    /// The row as it became, without what admins may not see.
+    pub after: Option<serde_json::Value>,
+}
+
 /// A project of an organization.
 #[derive(Debug, Clone, TenantTable)]
-#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin", audited)]
 pub struct Project {
     /// The project's key.
     pub id: Uuid,
@@ -170,7 +199,7 @@ pub enum Visibility {
 /// A document of an organization, which everybody there sees or its author alone.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
-#[tenant(owner = "created_by", visibility = "visibility", delete = "admin", delete_own = "member")]
+#[tenant(owner = "created_by", visibility = "visibility", delete = "admin", delete_own = "member", audited)]
 pub struct Document {
     /// The document's key, counted up by the database.
     pub id: i64,
@@ -191,7 +220,7 @@ pub struct Document {
 
 /// Somebody whom an organization employs. What they earn, admins alone may know.
 #[derive(Debug, Clone, TenantTable)]
-#[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+#[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin", audited)]
 pub struct Employee {
     /// The employee's key, counted up by the database.
     pub id: i64,

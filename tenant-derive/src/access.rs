@@ -23,6 +23,7 @@ pub(crate) fn check(diag: &Diag, table: &Table<'_>) {
     }
     partitions(diag, table);
     system(diag, table);
+    change_log(diag, table);
     for field in table.columns() {
         from_context(diag, field);
         column_roles(diag, table, field);
@@ -327,6 +328,32 @@ fn condition(diag: &Diag, table: &Table<'_>, rule: &Rule) {
 /// Whether some role may do it.
 fn declares(table: &Table<'_>, command: &str) -> bool {
     table.attrs.mentions(command) || table.attrs.mentions(&format!("{command}_own"))
+}
+
+/// Changes are a tenant's, and nobody but the trigger writes them down.
+fn change_log(diag: &Diag, table: &Table<'_>) {
+    let attrs = &table.attrs;
+    for key in ["change_log", "audited"] {
+        if let (Some(written), false) = (attrs.written(key), attrs.mentions("org")) {
+            diag.error(
+                written,
+                format_args!("`{key}` goes on a table with a tenant column, and `{}` has none", table.ident),
+                "add `org = \"organization_id\"`, the field with the tenant's key",
+            );
+        }
+    }
+    if !attrs.mentions("change_log") {
+        return;
+    }
+    for key in ["insert", "update", "delete", "update_own", "delete_own", "owner", "membership", "audited"] {
+        if let Some(written) = attrs.written(key) {
+            diag.error(
+                written,
+                format_args!("`{key}` does not go on a change log"),
+                "drop it: a trigger writes the log, and what is written stays as it is",
+            );
+        }
+    }
 }
 
 /// The system role runs commands, and reads what it writes.

@@ -102,6 +102,12 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     if attrs.sign_up.is_some() {
         set.push(quote!(sign_up: true));
     }
+    for (key, flag) in [("change_log", &attrs.change_log), ("audited", &attrs.audited)] {
+        if flag.is_some() {
+            let key = format_ident!("{key}");
+            set.push(quote!(#key: true));
+        }
+    }
     if !attrs.rules.is_empty() {
         let rules = attrs.rules.iter().map(|rule| {
             let (command, check, condition) = (rule.command.to_string(), rule.clause == "check", &rule.condition);

@@ -82,6 +82,8 @@ mod view;
 /// | `invitation(email = "email", role = "role", token = "token_hash", expires = "expires_at", by = "invited_by")` | The table holds invitations, by these fields; that of the token is for `"nobody"`. `insert` names the role that manages members, who invite; functions make invitations and take them. |
 /// | `founder = "admin"` | On the table of the tenants: who founds one has this role there. It stands in place of `insert`. |
 /// | `sign_up` | On the table of the users, which is `global`: a visitor may become one. It stands in place of `insert`. |
+/// | `change_log` | A table that a trigger fills with who changed what; nobody else writes it. |
+/// | `audited` | Each change of a row is written to the change log. |
 /// | `system(select, delete)` | What the system role may do, by which jobs cross tenants; nothing where it is left out. |
 /// | `partition_by_hash = 16` | The table is hashed by the tenant column into so many partitions. |
 /// | `table = "projects"` | The table's name. Else the struct's name in `snake_case` and in the plural, by simple rules: *y* after a consonant becomes *ies*; *s*, *x*, *z*, *ch* and *sh* take *es*; all else takes *s*. |

@@ -11,7 +11,9 @@ use std::{
 };
 
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
-use tenant_examples::{Comment, Document, Employee, Event, Invitation, OrgMember, Organization, Project, Task, User};
+use tenant_examples::{
+    Change, Comment, Document, Employee, Event, Invitation, OrgMember, Organization, Project, Task, User,
+};
 use tenant_runtime::{
     Migrations, TenantCtx, TenantDb, TenantTable as _,
     model::def::TableDef,
@@ -21,7 +23,7 @@ use tenant_runtime::{
 use uuid::Uuid;
 
 /// The tables of the example, as they are declared. [`Database::create`] makes sure that none is missing here.
-pub const TABLES: [&TableDef; 10] = [
+pub const TABLES: [&TableDef; 11] = [
     Organization::TABLE,
     User::TABLE,
     OrgMember::TABLE,
@@ -32,6 +34,7 @@ pub const TABLES: [&TableDef; 10] = [
     Employee::TABLE,
     Comment::TABLE,
     Event::TABLE,
+    Change::TABLE,
 ];
 
 /// Returns the options with which this run starts its servers.

@@ -10,7 +10,7 @@ use crate::{
     ident::Ident,
     model::schema::{
         Column, ColumnDefault, ForeignKey, ForeignKeyAction, Function, Key, Policy, QualifiedName, Returns, Role,
-        RoleKind, Schema, Table,
+        RoleKind, Schema, Table, TriggerKind,
     },
     sql::part::timeout_settings,
 };
@@ -239,10 +239,17 @@ impl Facts<'_> {
             self.policy(&own, policy);
         }
         for trigger in &table.triggers {
+            const ROW: i32 = 1;
+            const INSERT: i32 = 4;
+            const DELETE_OR_UPDATE: i32 = 8 + 16;
+            let (events, at_commit, arguments) = match &trigger.kind {
+                TriggerKind::AtCommit => (ROW + DELETE_OR_UPDATE, true, &[][..]),
+                TriggerKind::EachChange { arguments } => (ROW + INSERT + DELETE_OR_UPDATE, false, arguments.as_slice()),
+            };
             let properties = json!({
                 "function": [trigger.function.schema.as_str(), trigger.function.table.as_str()],
-                // After UPDATE or DELETE, for each row.
-                "events": 1 + 8 + 16, "constraint": true, "deferred": true, "enabled": "O", "narrowed": false,
+                "events": events, "constraint": at_commit, "deferred": at_commit, "enabled": "O", "narrowed": false,
+                "arguments": arguments.iter().map(|text| escaped(text)).collect::<String>(),
             });
             self.add(Object::Trigger(own.clone(), trigger.name.to_string()), properties);
         }
@@ -336,4 +343,14 @@ fn index_shape(key: &Key, unique: bool) -> Value {
         "method": "btree", "unique": unique, "columns": columns, "included": 0, "nulls_distinct": true,
         "usable": true, "plain": true,
     })
+}
+
+/// Writes an argument of a trigger as the server does in its escape format, with the NUL that ends it.
+fn escaped(argument: &str) -> String {
+    let bytes = argument.bytes().map(|byte| match byte {
+        b'\\' => "\\\\".to_owned(),
+        0x80.. => format!("\\{byte:03o}"),
+        byte => char::from(byte).to_string(),
+    });
+    bytes.chain(["\\000".to_owned()]).collect()
 }

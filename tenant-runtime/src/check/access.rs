@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    change_log::ChangeLog,
     column_ident,
     finding::{Findings, field_place, place},
     id_columns, list,
@@ -30,6 +31,7 @@ pub(super) fn access(
     def: &TableDef,
     rows: &Rows,
     membership: Option<&Membership>,
+    log: Option<&ChangeLog>,
     tenancy: &Tenancy,
     findings: &mut Findings,
 ) -> Access {
@@ -55,6 +57,11 @@ pub(super) fn access(
         let (policies, grants) = membership.definer_access(def, &tenancy.definer);
         access.policies.extend(policies);
         access.grants.extend(grants);
+    }
+    if let Some(log) = log.filter(|log| log.is_table(def)) {
+        let (policy, grant) = log.definer_access(&tenancy.definer);
+        access.policies.push(policy);
+        access.grants.push(grant);
     }
     system::check(def, findings);
     let (policies, grants) = system::access(def, &rows.base, tenancy);

@@ -22,7 +22,7 @@ use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, ScopeDef, SqlType, TableDef},
-        schema::{Command, Expression, Function, Grant, Policy, QualifiedName, Trigger},
+        schema::{Command, Expression, Function, Grant, Policy, QualifiedName, Trigger, TriggerKind},
     },
 };
 
@@ -253,7 +253,11 @@ impl Membership {
     /// The trigger that keeps a tenant from being left without anyone who manages its members.
     pub(super) fn trigger(&self) -> Option<Trigger> {
         self.manager?;
-        Some(Trigger { name: Ident::derived(["keep_manager"]), function: self.name("keep_manager") })
+        Some(Trigger {
+            name: Ident::derived(["keep_manager"]),
+            function: self.name("keep_manager"),
+            kind: TriggerKind::AtCommit,
+        })
     }
 
     /// Makes the functions.

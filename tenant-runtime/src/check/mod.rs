@@ -3,6 +3,7 @@
 //! rustc and the derive have judged each struct by itself; what is judged here takes several structs, or SQL.
 
 mod access;
+mod change_log;
 mod column;
 mod finding;
 pub(crate) mod fragment;
@@ -61,13 +62,14 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     let known = known_tables(models, &mut findings);
     let membership = membership::membership(&known, &tenancy, &mut findings);
     invitation::without_members(&known, &mut findings);
+    let log = change_log::change_log(&known, &tenancy, &mut findings);
     let mut tables = BTreeMap::new();
     for (name, def) in &known.by_qualified_name {
-        if let Some(table) = table(def, &known, membership.as_ref(), &tenancy, &mut findings) {
+        if let Some(table) = table(name, def, &known, membership.as_ref(), log.as_ref(), &tenancy, &mut findings) {
             tables.insert(name.clone(), table);
         }
     }
-    let functions = functions(membership.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
+    let functions = functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
     key::add_targets_of_composite_keys(&mut tables);
     key::add_indexes(&mut tables);
     key::check_names(&tables, &mut findings);
@@ -91,6 +93,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
 /// Makes the functions, with the roles that they take and the table that they fill.
 fn functions(
     membership: Option<&membership::Membership>,
+    log: Option<&change_log::ChangeLog>,
     known: &Known,
     tenancy: &mut tenancy::Tenancy,
     tables: &mut BTreeMap<QualifiedName, Table>,
@@ -98,7 +101,8 @@ fn functions(
 ) -> BTreeMap<QualifiedName, Function> {
     let mut functions = BTreeMap::new();
     let has_system = known.by_name.values().any(|def| !def.system.is_empty());
-    let Some(owner) = tenancy.owner().cloned().filter(|_| has_system || membership.is_some()) else { return functions };
+    let wanted = has_system || membership.is_some() || log.is_some();
+    let Some(owner) = tenancy.owner().cloned().filter(|_| wanted) else { return functions };
     let (visitor, lowest, system) = (tenancy.visitor.clone(), tenancy.lowest(), tenancy.system.clone());
     let roles =
         member_functions::Roles { owner: &owner, visitor: &visitor, lowest, system: has_system.then_some(&system) };
@@ -107,6 +111,7 @@ fn functions(
         tenancy.with_visitor();
         functions.extend(membership.functions(tenancy, &roles));
     }
+    functions.extend(log.map(|log| log.function(tenancy, &roles)));
     if has_system {
         tenancy.with_system();
         let (name, uses) = system::uses(tenancy);
@@ -206,9 +211,11 @@ fn ident(name: &str, what: &str, place: &str, findings: &mut Findings) -> Option
 
 /// Lowers one declaration; nothing where an error keeps it from making sense.
 fn table(
+    name: &QualifiedName,
     def: &TableDef,
     known: &Known,
     membership: Option<&membership::Membership>,
+    log: Option<&change_log::ChangeLog>,
     tenancy: &tenancy::Tenancy,
     findings: &mut Findings,
 ) -> Option<Table> {
@@ -217,8 +224,9 @@ fn table(
     column::id(def, tenant, findings)?;
     let foreign_keys = reference::foreign_keys(def, tenant, known, tenancy, findings);
     let rows = rows::rows(def, tenant, known, membership, tenancy, findings);
-    let access = access::access(def, &rows, membership, tenancy, findings);
+    let access = access::access(def, &rows, membership, log, tenancy, findings);
     let own = membership.filter(|membership| membership.is_table(def));
+    let log = log.filter(|_| def.audited);
     Some(Table {
         comment: def.doc.trim().to_owned(),
         scope: match def.scope {
@@ -235,7 +243,11 @@ fn table(
         indexes: key::indexes(def, tenant, findings),
         policies: access.policies,
         grants: access.grants,
-        triggers: own.and_then(membership::Membership::trigger).into_iter().collect(),
+        triggers: own
+            .and_then(membership::Membership::trigger)
+            .into_iter()
+            .chain(log.and_then(|log| log.trigger(def, name, &rows, tenancy, findings)))
+            .collect(),
         partitions: key::partitions(def, tenant, findings),
     })
 }

@@ -59,6 +59,11 @@ impl Rows {
         self.visible.is_some()
     }
 
+    /// Says whether whoever reads the table may see some of the tenant's rows and not others.
+    pub(super) fn are_filtered(&self) -> bool {
+        self.are_hidden_from_some() || self.rules(Command::Select, false).next().is_some()
+    }
+
     fn rules(&self, command: Command, check: bool) -> impl Iterator<Item = &Expression> {
         let wanted = move |(rule, of_check, _): &&(Command, bool, Expression)| *rule == command && *of_check == check;
         self.rules.iter().filter(wanted).map(|(_, _, condition)| condition)
@@ -100,7 +105,7 @@ fn with_exceptions(
 ) -> Expression {
     let branch = |role: &Ident, rows: &str| format!("WHEN current_user = {} THEN {rows} ", literal(role.as_str()));
     let mut branches = String::new();
-    if membership.is_some_and(|membership| membership.crosses(def)) {
+    if def.change_log || membership.is_some_and(|membership| membership.crosses(def)) {
         branches.push_str(&branch(&tenancy.definer, "true"));
     }
     if !def.system.is_empty() {

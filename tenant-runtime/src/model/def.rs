@@ -127,6 +127,10 @@ pub struct TableDef {
     pub founder: Option<&'static str>,
     /// On the table of the users: whether a visitor may add a row, being a new user.
     pub sign_up: bool,
+    /// Whether a trigger writes here what changes in the audited tables.
+    pub change_log: bool,
+    /// Whether each change of a row is written to the change log.
+    pub audited: bool,
     /// Conditions besides the tenant's, as attributes say them.
     pub rules: &'static [RuleDef],
     /// What the table was called before, with its schema where that was another.
@@ -173,6 +177,8 @@ impl TableDef {
             invitation: None,
             founder: None,
             sign_up: false,
+            change_log: false,
+            audited: false,
             rules: &[],
             renamed_from: None,
             partitions: None,

@@ -169,13 +169,27 @@ pub enum Returns {
     Rows(Vec<(Ident, Expression)>),
 }
 
-/// A constraint trigger, judged at the end of the transaction.
+/// A trigger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
     /// The name.
     pub name: Ident,
     /// The function that it calls.
     pub function: QualifiedName,
+    /// When it calls it.
+    pub kind: TriggerKind,
+}
+
+/// Says when a trigger calls its function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TriggerKind {
+    /// At the end of the transaction, for each row that was updated or deleted: a constraint.
+    AtCommit,
+    /// After each row that is inserted, updated or deleted.
+    EachChange {
+        /// What the function is told.
+        arguments: Vec<String>,
+    },
 }
 
 impl Table {

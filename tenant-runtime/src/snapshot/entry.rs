@@ -16,7 +16,7 @@ use crate::{
     ident::Ident,
     model::schema::{
         Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, Policy,
-        QualifiedName, Schema, Scope, Table, Trigger,
+        QualifiedName, Schema, Scope, Table, Trigger, TriggerKind,
     },
 };
 
@@ -73,6 +73,9 @@ struct TriggerEntry {
     name: String,
     function_schema: String,
     function: String,
+    /// What the function is told, by a trigger that fires at each change; by none, it is a constraint.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    each_change: Option<Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -228,6 +231,10 @@ impl From<(&QualifiedName, &Table)> for TableEntry {
                     name: trigger.name.to_string(),
                     function_schema: trigger.function.schema.to_string(),
                     function: trigger.function.table.to_string(),
+                    each_change: match &trigger.kind {
+                        TriggerKind::AtCommit => None,
+                        TriggerKind::EachChange { arguments } => Some(arguments.clone()),
+                    },
                 })
                 .collect(),
             partitions: table.partitions,
@@ -259,7 +266,8 @@ fn table(entry: TableEntry) -> Result<(QualifiedName, Table), SnapshotError> {
         })?,
         triggers: each(entry.triggers, |trigger| {
             let function = QualifiedName { schema: ident(trigger.function_schema)?, table: ident(trigger.function)? };
-            Ok(Trigger { name: ident(trigger.name)?, function })
+            let each_change = trigger.each_change.map(|arguments| TriggerKind::EachChange { arguments });
+            Ok(Trigger { name: ident(trigger.name)?, function, kind: each_change.unwrap_or(TriggerKind::AtCommit) })
         })?,
         partitions: entry.partitions,
     };

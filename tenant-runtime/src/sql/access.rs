@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::table::columns;
 use crate::{
     ident::literal,
-    model::schema::{Command, Grant, Policy, Trigger},
+    model::schema::{Command, Grant, Policy, Trigger, TriggerKind},
 };
 
 pub(super) fn create_policy(table: &str, policy: &Policy) -> String {
@@ -64,12 +64,20 @@ fn comment(table: &str, policy: &Policy) -> String {
 }
 
 pub(super) fn create_trigger(table: &str, trigger: &Trigger) -> String {
-    format!(
-        "CREATE CONSTRAINT TRIGGER {} AFTER UPDATE OR DELETE ON {table} DEFERRABLE INITIALLY DEFERRED\n    \
-         FOR EACH ROW EXECUTE FUNCTION {}();\n",
-        trigger.name.quoted(),
-        trigger.function.quoted()
-    )
+    let (name, function) = (trigger.name.quoted(), trigger.function.quoted());
+    match &trigger.kind {
+        TriggerKind::AtCommit => format!(
+            "CREATE CONSTRAINT TRIGGER {name} AFTER UPDATE OR DELETE ON {table} DEFERRABLE INITIALLY DEFERRED\n    \
+             FOR EACH ROW EXECUTE FUNCTION {function}();\n"
+        ),
+        TriggerKind::EachChange { arguments } => {
+            let arguments = arguments.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ");
+            format!(
+                "CREATE TRIGGER {name} AFTER INSERT OR UPDATE OR DELETE ON {table}\n    \
+                 FOR EACH ROW EXECUTE FUNCTION {function}({arguments});\n"
+            )
+        }
+    }
 }
 
 pub(super) fn drop_trigger(table: &str, trigger: &Trigger) -> String {

@@ -4,6 +4,7 @@ mod applying;
 mod audit;
 mod boot;
 mod catalog;
+mod change_log;
 mod closed;
 mod command_line;
 mod context;

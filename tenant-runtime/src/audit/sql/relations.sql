@@ -230,7 +230,8 @@ SELECT jsonb_build_object(
         'constraint', trigger.tgconstraint <> 0,
         'deferred', trigger.tgdeferrable AND trigger.tginitdeferred,
         'enabled', trigger.tgenabled,
-        'narrowed', trigger.tgqual IS NOT NULL OR trigger.tgattr <> '' OR trigger.tgnargs > 0
+        'arguments', encode(trigger.tgargs, 'escape'),
+        'narrowed', trigger.tgqual IS NOT NULL OR trigger.tgattr <> ''
             OR trigger.tgnewtable IS NOT NULL OR trigger.tgoldtable IS NOT NULL
     )
 )::text

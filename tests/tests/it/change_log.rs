@@ -1,0 +1,150 @@
+//! The change log: what the trigger writes, who reads it, and that nobody of a tenant's can write in it or take from it.
+
+use tenant_examples::{Change, Employee, MemberRole, NewEmployee, NewProject, OrgMember, Project, ProjectChanges};
+use tenant_runtime::{Members as _, Repository as _};
+use tenant_tests::{Database, acting, ask, refusal, run};
+
+/// What the log of a tenant says, oldest first: who did what as which role to which table.
+async fn entries(database: &Database, table: &str) -> Vec<Change> {
+    let admin = database.app().await;
+    let mut changes = Change::list(&admin.scope(&database.acme.as_admin())).await.expect("an admin reads");
+    changes.sort_by_key(|change| change.id);
+    changes.retain(|change| change.table_name == table);
+    changes
+}
+
+#[tokio::test]
+async fn each_change_is_written_down_with_who_made_it_and_what_it_was() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let member = db.scope(&acme.as_member());
+    let new = NewProject { name: "a".into(), description: None, created_at: None };
+    let project = Project::insert(&member, new).await.expect("a member inserts");
+    let rename = || ProjectChanges { name: Some("b".into()), ..ProjectChanges::default() };
+    Project::update(&member, project.id, rename()).await.expect("a member updates");
+    Project::update(&member, project.id, rename()).await.expect("nothing changes");
+    Project::delete(&db.scope(&acme.as_admin()), project.id).await.expect("an admin deletes");
+    let changes = entries(&database, "app.projects").await;
+    let name =
+        |image: &Option<serde_json::Value>| image.as_ref().map(|row| row["name"].as_str().unwrap_or("").to_owned());
+    let said: Vec<_> = changes
+        .iter()
+        .filter(|change| change.row_key == project.id.to_string())
+        .map(|change| {
+            (change.command.as_str(), change.role.as_str(), change.user_id, name(&change.before), name(&change.after))
+        })
+        .collect();
+    let (a, b) = (Some("a".to_owned()), Some("b".to_owned()));
+    assert_eq!(
+        said,
+        [
+            ("insert", "app_member", Some(acme.member), None, a.clone()),
+            ("update", "app_member", Some(acme.member), a, b.clone()),
+            ("delete", "app_admin", Some(acme.admin), b, None),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn changes_of_permissions_are_written_down_although_functions_make_them() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let admin = db.scope(&acme.as_admin());
+    OrgMember::change_role(&admin, acme.viewer, MemberRole::Member).await.expect("an admin changes");
+    OrgMember::remove_member(&admin, acme.viewer).await.expect("an admin removes");
+    let changes = entries(&database, "app.org_members").await;
+    let said: Vec<_> = changes.iter().rev().take(2).map(|change| (change.command.as_str(), change.user_id)).collect();
+    assert_eq!(said, [("delete", Some(acme.admin)), ("update", Some(acme.admin))]);
+    let role = |image: &Option<serde_json::Value>| image.as_ref().map(|row| row["role"].clone());
+    let update = &changes[changes.len() - 2];
+    assert_eq!((role(&update.before), role(&update.after)), (Some("viewer".into()), Some("member".into())));
+}
+
+#[tokio::test]
+async fn not_even_an_admin_writes_in_the_log_or_takes_from_it() {
+    let database = Database::create().await;
+    let acme = database.acme;
+    for role in ["app_viewer", "app_member", "app_admin"] {
+        let mut app = database.raw(role, acme.id, acme.admin).await;
+        for sql in [
+            "DELETE FROM app.changes",
+            "UPDATE app.changes SET command = 'x'",
+            "TRUNCATE app.changes",
+            "INSERT INTO app.changes (organization_id, role, table_name, row_key, command)
+                 SELECT current_setting('app.organization_id')::uuid, 'x', 'x', 'x', 'x'",
+            "SELECT app_auth.log_change()",
+            "ALTER TABLE app.projects DISABLE TRIGGER log_change",
+        ] {
+            let error = run(&mut app, sql).await.expect_err(sql);
+            assert_eq!(refusal(error).0, "42501", "{role}: {sql}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_the_tenants_own_admins_read_its_log() {
+    let database = Database::create().await;
+    let (acme, globex) = (database.acme, database.globex);
+    let count = "SELECT count(*)::text FROM app.changes";
+    let mut admin = database.raw("app_admin", acme.id, acme.admin).await;
+    let total: u32 = ask(&mut admin, count).await.parse().expect("a number");
+    assert!(total > 0);
+    assert_eq!(ask(&mut admin, &format!("{count} WHERE organization_id <> '{}'", acme.id)).await, "0");
+    run(&mut admin, &acting("app_admin", globex.id, acme.admin)).await.expect("a claim");
+    assert_eq!(ask(&mut admin, count).await, "0", "an admin of one tenant is nobody in another");
+    let mut member = database.raw("app_member", acme.id, acme.member).await;
+    let error = run(&mut member, count).await.expect_err("a member may not read the log");
+    assert_eq!(refusal(error).0, "42501");
+}
+
+#[tokio::test]
+async fn the_log_holds_nothing_that_its_reader_could_not_have_read() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let employee = NewEmployee { name: "Ann".into(), email: "ann@acme.example".into(), salary: 7 };
+    Employee::insert(&db.scope(&acme.as_admin()), employee).await.expect("an admin inserts");
+    let employees = entries(&database, "app.employees").await;
+    let salary = employees.last().and_then(|change| change.after.as_ref()).map(|row| row["salary"].clone());
+    assert_eq!(salary, Some(7.into()), "admins may read salaries");
+    // A private document is its author's alone.
+    let mut member = database.raw("app_member", acme.id, acme.member).await;
+    let sql = format!(
+        "INSERT INTO app.documents (organization_id, title, created_by, visibility) VALUES ('{}', 'secret', '{}', 'private')",
+        acme.id, acme.member
+    );
+    run(&mut member, &sql).await.expect("a member writes a document");
+    let documents = entries(&database, "app.documents").await;
+    let keys = documents.last().and_then(|change| change.after.as_ref()).and_then(|row| row.as_object().cloned());
+    let keys: Vec<String> = keys.expect("an image").keys().cloned().collect();
+    assert_eq!(keys, ["id", "organization_id"]);
+}
+
+#[tokio::test]
+async fn what_the_operator_changes_is_written_down_under_the_operators_name_and_what_is_rolled_back_is_not() {
+    let database = Database::create().await;
+    let acme = database.acme;
+    let mut admin = database.admin().await;
+    let before = entries(&database, "app.projects").await.len();
+    run(&mut admin, &format!("BEGIN; DELETE FROM app.projects WHERE organization_id = '{}'; ROLLBACK", acme.id))
+        .await
+        .expect("a superuser may");
+    assert_eq!(entries(&database, "app.projects").await.len(), before);
+    run(&mut admin, &format!("UPDATE app.projects SET name = 'seized' WHERE id = '{}'", acme.project))
+        .await
+        .expect("may");
+    let changes = entries(&database, "app.projects").await;
+    let last = changes.last().expect("an entry");
+    assert_eq!((last.role.as_str(), last.user_id), ("postgres", None));
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_deleted_leaves_its_log() {
+    let database = Database::create().await;
+    let acme = database.acme;
+    let mut admin = database.admin().await;
+    run(&mut admin, &format!("DELETE FROM app.organizations WHERE id = '{}'", acme.id)).await.expect("a superuser may");
+    let count =
+        format!("SELECT count(*)::text FROM app.changes WHERE organization_id = '{}' AND command = 'delete'", acme.id);
+    let deleted: u32 = ask(&mut admin, &count).await.parse().expect("a number");
+    assert!(deleted >= 5, "members, project, document and employee went: {deleted}");
+}
