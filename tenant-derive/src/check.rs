@@ -13,12 +13,13 @@ use crate::{
     ast::{Field, Part, Table},
     constants,
     diag::Diag,
-    name,
+    name, writers,
 };
 
 /// Checks a table and returns its key; `None` only where a mistake was reported.
 pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
     access::check(diag, table);
+    writers::check(diag, table);
     for field in &table.fields {
         skip(diag, field);
         supplied(diag, field);

@@ -27,6 +27,7 @@ mod tenancy;
 #[cfg(test)]
 mod tests;
 mod view;
+mod writers;
 
 /// Makes a struct a table: `#[derive(TenantTable)]`.
 ///

@@ -51,7 +51,29 @@ impl<'a> Maker<'a> {
             }
         }
         self.link(session, world).await?;
+        self.forget_changes(session, world).await?;
         session.keep().await
+    }
+
+    /// Takes out of the change log what was written there while rows were made: what is left is what was made for it.
+    async fn forget_changes(&self, session: &mut Session, world: &World) -> Result<(), ProveError> {
+        for def in world.tables.iter().filter(|def| def.change_log) {
+            let (ScopeDef::Tenant { column }, Some(id)) = (def.scope, row_id(def)) else { continue };
+            let made = world.rows.iter().filter(|row| row.table == def.name);
+            let made = made.filter_map(|row| row.values.get(id.name)?.as_deref()).map(literal).collect::<Vec<_>>();
+            let tenants = self.cast.tenants.iter().map(|key| literal(key)).collect::<Vec<_>>();
+            session
+                .run(&format!(
+                    "DELETE FROM {} WHERE {}::text IN ({}) AND {}::text NOT IN ({})",
+                    name(def.name),
+                    quoted(column),
+                    tenants.join(", "),
+                    quoted(id.name),
+                    made.join(", ")
+                ))
+                .await?;
+        }
+        Ok(())
     }
 
     /// The rows that a table is to have: of each tenant, of several owners and visibilities.

@@ -66,6 +66,10 @@ fn crossings(def: &TableDef) -> Vec<(&'static str, Vec<&'static str>)> {
             ("INSERT", def.columns.iter().filter(|c| is_tenant(def, c) || c.supplied).map(|c| c.name).collect()),
             ("DELETE", vec![]),
         ],
+        (_, ScopeDef::Tenant { column }) if def.change_log => {
+            let filled = ["user_id", "role", "table_name", "row_key", "command", "before", "after"];
+            vec![("INSERT", [column].into_iter().chain(filled).collect())]
+        }
         _ if def.sign_up => vec![("SELECT", vec!["id", "email"]), ("INSERT", inserted())],
         _ if def.founder.is_some() => vec![("SELECT", vec!["id"]), ("INSERT", inserted())],
         _ => vec![],
@@ -282,6 +286,7 @@ async fn the_functions_run_as_the_definer_on_a_path_of_their_own() {
         ("create_organization(p_name text)", "vu"),
         ("invite(p_email text, p_role text, p_token_hash bytea, p_seconds double precision)", "vu"),
         ("keep_manager()", "vu"),
+        ("log_change()", "vu"),
         ("my_organizations()", "ss"),
         ("remove_member(p_user uuid)", "vu"),
         ("sign_up(p_email text, p_full_name text, p_password_hash text)", "vu"),
@@ -317,6 +322,7 @@ async fn each_function_is_called_by_those_who_are_named_and_not_by_public() {
         "accept_invitation TO app_visitor".to_owned(),
         format!("invite TO {manager}"),
         "keep_manager TO app_owner".to_owned(),
+        "log_change TO app_owner".to_owned(),
         "my_organizations TO app_visitor".to_owned(),
         // Whoever is a member may leave.
         format!("remove_member TO {lowest}"),
@@ -326,13 +332,26 @@ async fn each_function_is_called_by_those_who_are_named_and_not_by_public() {
 }
 
 #[tokio::test]
-async fn the_only_trigger_keeps_a_manager_and_judges_at_the_end_of_the_transaction() {
+async fn triggers_keep_a_manager_and_write_down_the_changes_of_audited_tables() {
     let database = Database::create().await;
     let sql = "SELECT pg_get_triggerdef(pg_trigger.oid) FROM pg_trigger WHERE NOT tgisinternal";
     let seen = rows(&mut database.admin().await, sql).await;
-    let declared = "CREATE CONSTRAINT TRIGGER keep_manager AFTER DELETE OR UPDATE ON app.org_members \
-                    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager()";
-    assert_eq!(seen, wanted([declared]));
+    let keep = "CREATE CONSTRAINT TRIGGER keep_manager AFTER DELETE OR UPDATE ON app.org_members \
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager()";
+    // The table, its tenant, its key, and what admins may not see of each row.
+    let log = [
+        ("documents", "'id', 'title', 'content', 'created_by', 'visibility'"),
+        ("employees", "'id'"),
+        ("org_members", "'user_id'"),
+        ("projects", "'id'"),
+    ];
+    let log = log.map(|(table, rest)| {
+        format!(
+            "CREATE TRIGGER log_change AFTER INSERT OR DELETE OR UPDATE ON app.{table} FOR EACH ROW \
+             EXECUTE FUNCTION app_auth.log_change('app.{table}', 'organization_id', {rest})"
+        )
+    });
+    assert_eq!(seen, wanted([keep.to_owned()].into_iter().chain(log)));
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ fn what_was_written_is_said_with_who_may_do_what_and_what_to_do_next() {
     let folder = Scratch::new();
     let said = on(folder.path(), &[]).well();
     let parts = [
-        "tenant-examples: 11 tables, roles app_viewer, app_member (includes app_viewer), app_admin (includes app_member)",
+        "tenant-examples: 12 tables, roles app_viewer, app_member (includes app_viewer), app_admin (includes app_member)",
         "app.comments       (by task_id)      app_viewer  app_member  own: app_member  app_member",
         "app.documents      organization_id   app_viewer  app_member  app_member       app_admin, own: app_member",
         "app.projects       organization_id   app_viewer  app_member  app_member       app_admin",
@@ -154,7 +154,7 @@ fn check_writes_nothing_and_says_what_is_missing_in_words_and_as_sql() {
 fn check_says_in_one_line_that_all_is_in_order() {
     let folder = generated();
     let said = on(folder.path(), &["--check"]).well();
-    assert!(said.starts_with("in order: ") && said.ends_with(" is what the models say (11 tables)\n"), "{said}");
+    assert!(said.starts_with("in order: ") && said.ends_with(" is what the models say (12 tables)\n"), "{said}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ const DRIFTS: &[Drift] = &[
     drift(&["TA104"], "ALTER TABLE app.tasks OWNER TO postgres"),
     drift(&["TA104"], "ALTER TABLE app.comments SET UNLOGGED"),
     drift(&["TA104"], "REVOKE SELECT ON app.projects FROM app_owner"),
-    drift(&["TA104"], "ALTER TABLE app.projects DISABLE TRIGGER ALL"),
+    drift(&["TA104", "TA115"], "ALTER TABLE app.projects DISABLE TRIGGER ALL"),
     drift(&["TA104"], "CREATE TABLE public.every_task (); ALTER TABLE app.tasks INHERIT public.every_task").and_after("DROP TABLE public.every_task"),
     drift(&["TA106"], "CREATE TABLE app.untracked (id integer PRIMARY KEY); GRANT ALL ON app.untracked TO PUBLIC"),
     drift(&["TA106"], "CREATE VIEW app.mine WITH (security_invoker = true) AS SELECT id FROM app.projects"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tenant_examples::{OrgMember, Organization, Project, User};
+use tenant_examples::{Change, OrgMember, Organization, Project, User};
 use tenant_runtime::{
     Models, TenantTable as _,
     migrate::{folder::Folder, generate::generate},
@@ -72,8 +72,8 @@ fn a_run_that_was_killed_between_any_two_files_is_completed_by_the_next() {
 
 /// The models of an app before and after it got projects.
 fn models(with_projects: bool) -> Models {
-    let tables = [Organization::TABLE, User::TABLE, OrgMember::TABLE, Project::TABLE];
-    tenant_runtime::models![].only(tables.into_iter().take(if with_projects { 4 } else { 3 }))
+    let tables = [Organization::TABLE, User::TABLE, OrgMember::TABLE, Change::TABLE, Project::TABLE];
+    tenant_runtime::models![].only(tables.into_iter().take(if with_projects { 5 } else { 4 }))
 }
 
 fn generated(folder: &Scratch, models: &Models) -> Result<Vec<String>, String> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
-use tenant_examples::{Employee, Event, OrgMember, Organization, Project, User};
+use tenant_examples::{Change, Employee, Event, OrgMember, Organization, Project, User};
 use tenant_runtime::{
     Models, TenantTable as _,
     migrate::{
@@ -14,7 +14,7 @@ use tenant_runtime::{
 };
 use tenant_tests::Scratch;
 
-const BASE: [&TableDef; 3] = [Organization::TABLE, User::TABLE, OrgMember::TABLE];
+const BASE: [&TableDef; 4] = [Organization::TABLE, User::TABLE, OrgMember::TABLE, Change::TABLE];
 
 fn models(more: &[&'static TableDef]) -> Models {
     tenant_runtime::models![].only(BASE.into_iter().chain(more.iter().copied()))

@@ -54,6 +54,7 @@ pub(super) fn insert(def: &TableDef, tenant: &Tenant, user: Uuid) -> String {
         (Some("tasks"), _) => format!("'{}'", tenant.task),
         (None, SqlType::Labels(labels)) => format!("'{}'", labels[0]),
         (None, SqlType::Text | SqlType::Uuid) => format!("'{}'", Uuid::new_v4()),
+        (None, SqlType::Jsonb) => "'{}'".to_owned(),
         (None, SqlType::Bytea) => "'x'".to_owned(),
         (None, SqlType::Int8) => "1".to_owned(),
         (None, SqlType::Timestamptz) => "now()".to_owned(),

@@ -52,7 +52,7 @@ fn the_policies_are_told_part_by_part() {
 #[test]
 fn what_there_is_not_is_told_with_what_there_is() {
     assert!(asked("boss", "app.projects", Command::Select).contains("the roles are viewer, member, admin"));
-    assert!(asked("admin", "app.things", Command::Select).contains("the tables are app.comments, "));
+    assert!(asked("admin", "app.things", Command::Select).contains("the tables are app.changes, "));
 }
 
 #[tokio::test]
