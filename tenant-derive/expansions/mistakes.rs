@@ -17,7 +17,7 @@ enum Status {
 // ---- expands to ----
 
 ::core::compile_error! {
-    "unknown attribute `colour`\nhelp: valid here: `org`, `parent`, `global`, `visible_through`, `select`, `insert`, `update`, `delete`, `owner`, `visibility`, `update_own`, `delete_own`, `using`, `check`, `membership`, `founder`, `sign_up`, `table`, `schema`, `renamed_from`, `unique`, `index`, `partition_by_hash`, `tenancy`, `crate`"
+    "unknown attribute `colour`\nhelp: valid here: `org`, `parent`, `global`, `visible_through`, `select`, `insert`, `update`, `delete`, `owner`, `visibility`, `update_own`, `delete_own`, `using`, `check`, `membership`, `invitation`, `founder`, `sign_up`, `change_log`, `audited`, `system`, `table`, `schema`, `renamed_from`, `unique`, `index`, `partition_by_hash`, `tenancy`, `crate`"
 }
 ::core::compile_error! {
     "`default` takes a string\nhelp: write `default = \"now ()\"`"
