@@ -349,12 +349,12 @@ impl Error {
             (None, None) => "a constraint".to_owned(),
         };
         match server.code() {
-            "42501" => Self::Forbidden {
-                table: table(),
-                command: attempt.map_or("use", |attempt| attempt.command),
-                role: attempt.map(|attempt| attempt.role),
-                source: error,
-            },
+            "42501" => {
+                let (table, command) = (table(), attempt.map_or("use", |attempt| attempt.command));
+                // For the operator: the app hands its users an error and goes on.
+                tracing::warn!(target: DENIED, table, command, "the database refused what a role may not do");
+                Self::Forbidden { table, command, role: attempt.map(|attempt| attempt.role), source: error }
+            }
             "23505" | "23P01" => Self::Conflict { table: table(), constraint: constraint() },
             "23503" => Self::InvalidReference { table: table(), constraint: constraint() },
             "23514" | "23502" => Self::CheckViolated { table: table(), constraint: constraint() },
@@ -367,6 +367,9 @@ impl Error {
         }
     }
 }
+
+/// The target of the `tracing` events that tell of denied attempts, to filter and to count.
+pub const DENIED: &str = "tenant_runtime::denied";
 
 /// Returns what the server said, where the error comes from it.
 pub(crate) fn server_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {

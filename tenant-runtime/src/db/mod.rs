@@ -30,12 +30,13 @@ pub(crate) use self::{
     acting::visitor_role,
     connect::{open as open_connection, options as connection_options},
     lexer::{Lexer, Token},
-    text::{setting, trusted},
+    text::trusted,
 };
 #[cfg(feature = "generate")]
 pub(crate) use self::{
     fingerprint::{PLAIN_WORDS, fingerprint},
     guard::known_holes,
+    text::setting,
 };
 pub use self::{
     options::{RoleOptions, TenantDbOptions},

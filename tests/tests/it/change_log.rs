@@ -4,6 +4,8 @@ use tenant_examples::{Change, Employee, MemberRole, NewEmployee, NewProject, Org
 use tenant_runtime::{Members as _, Repository as _};
 use tenant_tests::{Database, acting, ask, refusal, run};
 
+use super::catalog::{rows, wanted};
+
 /// What the log of a tenant says, oldest first: who did what as which role to which table.
 async fn entries(database: &Database, table: &str) -> Vec<Change> {
     let admin = database.app().await;
@@ -147,4 +149,27 @@ async fn a_tenant_that_is_deleted_leaves_its_log() {
         format!("SELECT count(*)::text FROM app.changes WHERE organization_id = '{}' AND command = 'delete'", acme.id);
     let deleted: u32 = ask(&mut admin, &count).await.parse().expect("a number");
     assert!(deleted >= 5, "members, project, document and employee went: {deleted}");
+}
+
+#[tokio::test]
+async fn triggers_keep_a_manager_and_write_down_the_changes_of_audited_tables() {
+    let database = Database::create().await;
+    let sql = "SELECT pg_get_triggerdef(pg_trigger.oid) FROM pg_trigger WHERE NOT tgisinternal";
+    let seen = rows(&mut database.admin().await, sql).await;
+    let keep = "CREATE CONSTRAINT TRIGGER keep_manager AFTER DELETE OR UPDATE ON app.org_members \
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager()";
+    // The table, its tenant, its key, and what admins may not see of each row.
+    let log = [
+        ("documents", "'id', 'title', 'content', 'created_by', 'visibility'"),
+        ("employees", "'id'"),
+        ("org_members", "'user_id'"),
+        ("projects", "'id'"),
+    ];
+    let log = log.map(|(table, rest)| {
+        format!(
+            "CREATE TRIGGER log_change AFTER INSERT OR DELETE OR UPDATE ON app.{table} FOR EACH ROW \
+             EXECUTE FUNCTION app_auth.log_change('app.{table}', 'organization_id', {rest})"
+        )
+    });
+    assert_eq!(seen, wanted([keep.to_owned()].into_iter().chain(log)));
 }

@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tenant_examples::{OrgMember, Project};
+use tenant_examples::{NewProject, OrgMember, Project};
 use tenant_runtime::{
-    Error, Repository as _, RoleOptions, TenantDb, Visitor,
+    Error, Repository as _, RoleOptions, TenantCtx, TenantDb, Visitor,
+    error::DENIED,
     roles::{Admin, Member, Organizations, Viewer},
 };
 use tenant_tests::{Database, ask, run};
@@ -145,7 +146,7 @@ impl Visit for Line<'_> {
 
 impl Subscriber for Spans {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.name() == "tenant_tx"
+        metadata.name() == "tenant_tx" || metadata.target() == DENIED
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
@@ -162,7 +163,13 @@ impl Subscriber for Spans {
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, _: &Event<'_>) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = event.metadata().target().to_owned();
+        event.record(&mut Line(&mut line));
+        self.0.lock().expect("no panic").push(line);
+    }
+
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
 }
@@ -187,6 +194,21 @@ async fn a_transactions_span_names_the_role_and_the_tenant_only_where_that_was_a
         "tenant_tx role=app_viewer".to_owned(),
     ];
     assert_eq!(spans, expected);
+}
+
+#[tokio::test]
+async fn an_attempt_that_the_database_denies_is_told_to_the_operator() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let spans = Spans::default();
+    let guard = tracing::subscriber::set_default(spans.clone());
+    let forged = db.scope(&TenantCtx::<Member>::vouched(acme.id, acme.viewer));
+    let denied = Project::insert(&forged, NewProject { name: "x".into(), description: None, created_at: None }).await;
+    drop(guard);
+    assert!(matches!(denied, Err(Error::Forbidden { .. })), "{denied:?}");
+    let told = spans.0.lock().expect("no panic").iter().find(|line| line.starts_with(DENIED)).cloned();
+    let expected = "tenant_runtime::denied message=the database refused what a role may not do table=app.projects command=insert into";
+    assert_eq!(told.as_deref(), Some(expected));
 }
 
 #[tokio::test]

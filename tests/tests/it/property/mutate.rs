@@ -70,7 +70,7 @@ fn with_one_renamed(tables: Tables, random: &mut Random) -> Tables {
             ..*table
         })
     };
-    tables.into_iter().map(|one| &*table(one)).collect()
+    tables.into_iter().map(table).collect()
 }
 
 /// A table like one that is there, which may refer to it.
@@ -107,7 +107,7 @@ fn with_other_roles(tenancy: &'static TenancyDef, mut tables: Tables, random: &m
             timeouts: TimeoutsDef { lock: if random.chance(50) { 7 } else { 5 }, ..TimeoutsDef::SHIPPED },
             ..*tenancy
         });
-        return tables.into_iter().map(|table| &*leak(TableDef { tenancy, ..*table })).collect();
+        return tables.into_iter().map(|table| leak(TableDef { tenancy, ..*table })).collect();
     }
     let place = at(&tables, random);
     let table = tables[place];

@@ -1,0 +1,22 @@
+//! The fields of a context, a session and a visitor are nobody's to write.
+
+use tenant_runtime::{
+    Session, TenantCtx, Visitor,
+    roles::{Admin, Organizations},
+};
+use uuid::Uuid;
+
+fn by_hand(org: Uuid) -> TenantCtx<Admin> {
+    TenantCtx { org, user: None, role: std::marker::PhantomData }
+}
+
+
+fn looked_up_by_nobody(org: Uuid, user: Uuid) -> Session<Organizations> {
+    Session { org, user, role: "admin" }
+}
+
+fn signed_in_by_nobody(user: Uuid) -> Visitor<Organizations> {
+    Visitor { user: Some(user) }
+}
+
+fn main() {}

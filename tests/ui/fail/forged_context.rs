@@ -1,0 +1,20 @@
+//! A context is made by nobody but who vouches for it, and its role is never raised.
+
+use tenant_runtime::{
+    TenantCtx,
+    roles::{Admin, Member, Viewer},
+};
+
+fn out_of_nothing() -> TenantCtx<Member> {
+    Default::default()
+}
+
+fn widened(ctx: TenantCtx<Viewer>) -> TenantCtx<Admin> {
+    ctx.narrow::<Admin>()
+}
+
+fn renamed(ctx: TenantCtx<Viewer>) -> TenantCtx<Member> {
+    ctx
+}
+
+fn main() {}
