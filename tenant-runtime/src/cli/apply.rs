@@ -1,34 +1,34 @@
 //! The commands that run the folder on a database: `apply`, `status` and `revert`.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use super::{
     Failure, confirm,
     progress::{Shown, seconds},
+    target::Target,
 };
 use crate::{
     error::Error,
     migrate::{Applied, Migrations, Pending, Revert, Standing, State, folder::Folder, generate::generate},
     registry::Models,
-    server::{Server, ServerOptions},
 };
 
 /// Applies the folder to the database of the URL; to a private one where there is none.
 pub(super) fn apply(
     models: &Models,
     folder: &Folder,
-    database_url: Option<&str>,
+    target: &Target,
     to: Option<i64>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     follows(models, folder)?;
-    match database_url {
+    match &target.database_url {
         Some(url) => {
             let applied = run(folder, url, to)?;
             writeln!(out, "{}", summary(&applied))?;
         }
         None => {
-            let server = private_server()?;
+            let server = target.private_server()?;
             let applied = run(folder, &server.admin_url(), to)?;
             writeln!(out, "{}", summary(&applied))?;
             writeln!(
@@ -46,12 +46,12 @@ pub(super) fn apply(
 pub(super) fn dry_run(
     models: &Models,
     folder: &Folder,
-    database_url: Option<&str>,
+    target: &Target,
     to: Option<i64>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     follows(models, folder)?;
-    let Some(url) = database_url else {
+    let Some(url) = &target.database_url else {
         return Err(Failure::Message(
             "what is pending depends on the database\n  help: name it: --database-url postgres://administrator@host/database"
                 .into(),
@@ -142,19 +142,11 @@ pub(super) fn follows(models: &Models, folder: &Folder) -> Result<(), Failure> {
     match generate(models, folder)?.migrations.is_empty() {
         true => Ok(()),
         false => Err(Failure::Message(
-            "the models say more than the migrations folder\n  help: first run this command without `apply`, which writes \
+            "the models say more than the migrations folder\n  help: first run this program without a command, which writes \
              what is missing"
                 .into(),
         )),
     }
-}
-
-pub(super) fn private_server() -> Result<Server, Failure> {
-    let options = ServerOptions { fetch: true, ..ServerOptions::default() };
-    let mut say = |text: &str| {
-        let _ = writeln!(io::stderr(), "{text}");
-    };
-    Server::start_with(&options, &mut say).map_err(|error| Failure::Message(chain(&error)))
 }
 
 fn read(folder: &Folder) -> Result<Migrations, Failure> {

@@ -9,7 +9,7 @@ use std::{
 use clap::ValueEnum;
 use sqlx::Connection as _;
 
-use super::{Failure, apply};
+use super::{Failure, apply, target::Target};
 use crate::{
     audit::{AuditError, Baseline, Report, audit},
     check::check,
@@ -43,12 +43,8 @@ const BASELINE: &str = "audit-baseline.json";
 /// What to audit, and how to tell of it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The database, as its administrator: postgres://user:password@host/database
-    ///
-    /// Without it a private PostgreSQL is started, the migrations are applied to it, and that is audited: so it shows whether
-    /// the folder makes what the models say.
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
+    #[command(flatten)]
+    target: Target,
     /// How to write what is found
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -66,7 +62,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let schema = check(models).map_err(GenerateError::from)?.schema;
     let baseline = baseline(folder, arguments.baseline.as_deref())?;
-    let report = match &arguments.database_url {
+    let report = match &arguments.target.database_url {
         Some(url) => {
             if generate(models, folder).is_ok_and(|generated| !generated.is_nothing()) {
                 let text = "warning: the models say more than the migrations folder, so what it lacks is told as drift";
@@ -75,9 +71,7 @@ pub(super) fn run(
             audited(url, &schema)?
         }
         None => {
-            apply::follows(models, folder)?;
-            let server = apply::private_server()?;
-            apply::run(folder, &server.admin_url(), None)?;
+            let server = arguments.target.migrated_server(models, folder)?;
             audited(&server.admin_url(), &schema)?
         }
     };

@@ -12,6 +12,7 @@ mod password;
 mod progress;
 mod prove;
 mod report;
+mod target;
 mod why;
 
 use std::{
@@ -83,11 +84,8 @@ enum Command {
     ///
     /// What failed or was killed goes on where it stopped when this is run again.
     Apply {
-        /// The database, as its administrator: postgres://user:password@host/database
-        ///
-        /// Without it a private PostgreSQL is started, the migrations are tried on it, and it is gone again.
-        #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-        database_url: Option<String>,
+        #[command(flatten)]
+        target: target::Target,
         /// Apply up to this version
         #[arg(long, value_name = "VERSION")]
         to: Option<i64>,
@@ -195,13 +193,10 @@ pub fn main(models: Models) -> ExitCode {
             generate::rebase(&models, &folder, (&migrations, yes), &drops, &mut out)
         }
         Some(Command::Record { files }) => generate::record(&folder, &files, &mut out),
-        Some(Command::Apply { database_url, to, dry_run }) => {
-            let url = database_url.as_deref();
-            match dry_run {
-                true => apply::dry_run(&models, &folder, url, to, &mut out),
-                false => apply::apply(&models, &folder, url, to, &mut out),
-            }
-        }
+        Some(Command::Apply { target, to, dry_run }) => match dry_run {
+            true => apply::dry_run(&models, &folder, &target, to, &mut out),
+            false => apply::apply(&models, &folder, &target, to, &mut out),
+        },
         Some(Command::Status { database_url }) => apply::status(&folder, &database_url, &mut out),
         Some(Command::Revert { database_url, to, lose_data, yes }) => {
             apply::revert(&folder, &database_url, Revert { to, lose_data }, yes, &mut out)

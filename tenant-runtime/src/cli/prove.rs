@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     Failure,
-    apply::{block_on, chain, private_server, run},
+    apply::{block_on, chain},
+    target::Target,
 };
 use crate::{
     migrate::{folder::Folder, generate::GenerateError},
@@ -19,11 +20,8 @@ use crate::{
 /// What the command takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The database, as a superuser: postgres://user:password@host/database
-    ///
-    /// Without it a private PostgreSQL is started, the migrations are applied to it, and it is gone again.
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
+    #[command(flatten)]
+    target: Target,
     /// A JSON file with values that cannot be made up: {"app.accounts": {"iban": ["DE02…"]}}
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
@@ -50,11 +48,10 @@ pub(super) fn prove(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let options = options(arguments)?;
-    let report = match arguments.database_url.as_deref() {
+    let report = match &arguments.target.database_url {
         Some(url) => on(url, models, &options)?,
         None => {
-            let server = private_server()?;
-            run(folder, &server.admin_url(), None)?;
+            let server = arguments.target.migrated_server(models, folder)?;
             let _ =
                 writeln!(io::stderr(), "proving the migrations of {} on {}", folder.path().display(), server.origin());
             on(&server.admin_url(), models, &options)?

@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::Connection as _;
-use tenant_tests::{Database, Scratch, ask, connect, example_folder, own_server, run};
+use tenant_tests::{Database, Scratch, ask, connect, example_folder, own_server, run, server};
 
 const FILES: [&str; 3] = ["0001_init.down.sql", "0001_init.up.sql", "snapshot.json"];
 
@@ -376,12 +376,26 @@ fn apply_without_a_database_tries_the_migrations_on_a_private_one() {
 }
 
 #[test]
+fn the_release_of_the_private_server_can_be_chosen() {
+    let major = server().version().major.to_string();
+    for (command, end) in [("audit", format!(" on PostgreSQL {major}.")), ("prove", "does what is declared".to_owned())]
+    {
+        let said = gen_migrations(&[command, "--postgres", &major]);
+        assert!(said.code == Some(0) && said.out.contains(&end), "{said:?}");
+    }
+    let said = gen_migrations(&["prove", "--postgres", &major, "--database-url", "postgres://live@host/db"]);
+    assert!(said.code == Some(2) && said.err.contains("cannot be used with '--database-url"), "{said:?}");
+    let said = gen_migrations(&["audit", "--postgres", "14"]);
+    assert!(said.code == Some(2) && said.err.contains("14 is not in 15.."), "{said:?}");
+}
+
+#[test]
 fn apply_asks_to_generate_first_where_the_models_are_ahead() {
     let folder = Scratch::new();
     let said = on(folder.path(), &["apply"]).failed();
     assert_eq!(
         said,
-        "error: the models say more than the migrations folder\n  help: first run this command without `apply`, which \
+        "error: the models say more than the migrations folder\n  help: first run this program without a command, which \
          writes what is missing\n"
     );
 }
