@@ -1,17 +1,11 @@
 //! Migrations meet a server: who may apply them, what they leave, and what happens when several apply at once.
 
-use std::{
-    io::Write as _,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
 use sqlx::{PgConnection, migrate::Migrator};
 use tenant_examples::Project;
-use tenant_runtime::{
-    Error, MigrationError, Migrations, Repository as _, TenantDb,
-    server::{Server, ServerOptions},
-};
-use tenant_tests::{Database, Scratch, Tenant, ask, connect, example_folder, migrate, own_server, run, server_options};
+use tenant_runtime::{Error, MigrationError, Migrations, Repository as _, TenantDb, server::Server};
+use tenant_tests::{Database, Scratch, Tenant, ask, connect, example_folder, migrate, own_server, run};
 
 const ROLES: &str =
     "SELECT coalesce(string_agg(rolname, ' ' ORDER BY rolname), '') FROM pg_roles WHERE rolname LIKE 'app\\_%'";
@@ -94,32 +88,6 @@ async fn an_administrator_who_is_no_superuser_does_so_in_a_database_of_their_own
     let server = own().await;
     let boss = administered(&server).await;
     let seen = round_trip(&server, &boss, "acme").await;
-    assert_eq!(seen, Vec::<String>::new());
-}
-
-/// `TENANT_TEST_MAJORS=16,17,18` fetches those.
-#[tokio::test]
-async fn every_wanted_major_takes_the_migrations_from_both_kinds_of_administrator() {
-    let Ok(majors) = std::env::var("TENANT_TEST_MAJORS") else {
-        // Written past the harness, which would swallow what a passing test prints.
-        let skipped = "SKIPPED the test of other majors: TENANT_TEST_MAJORS is not set, say to 16,17,18";
-        writeln!(std::io::stderr(), "{skipped}").expect("stderr is open");
-        return;
-    };
-    let mut seen = Vec::new();
-    for major in majors.split(',').map(|major| major.trim().parse().expect("a number")) {
-        let options = ServerOptions { major: Some(major), installed: false, fetch: true, ..server_options() };
-        let start = || async {
-            let options = options.clone();
-            tokio::task::spawn_blocking(move || Server::start(&options)).await.expect("no panic").expect("it starts")
-        };
-        let (one, other) = (start().await, start().await);
-        let boss = administered(&other).await;
-        for (server, url, database) in [(&one, one.admin_url(), "postgres"), (&other, boss, "acme")] {
-            let wrong = round_trip(server, &url, database).await;
-            seen.extend(wrong.into_iter().map(|wrong| format!("{major} by {url}: {wrong}")));
-        }
-    }
     assert_eq!(seen, Vec::<String>::new());
 }
 
