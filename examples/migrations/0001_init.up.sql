@@ -803,8 +803,8 @@ ALTER TABLE app.comments FORCE ROW LEVEL SECURITY;
 
 -- Access to app.changes ---------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.changes AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.changes IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.changes AS PERMISSIVE FOR SELECT TO app_admin
@@ -820,8 +820,8 @@ GRANT INSERT (organization_id, user_id, role, table_name, row_key, command, befo
 
 -- Access to app.comments --------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.comments AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END)
-    WITH CHECK (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END);
+    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END);
 COMMENT ON POLICY tenant_floor ON app.comments IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.comments AS PERMISSIVE FOR SELECT TO app_viewer
@@ -931,8 +931,8 @@ GRANT DELETE ON app.employees TO app_admin;
 
 -- Access to app.events ----------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.events AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.events IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.events AS PERMISSIVE FOR SELECT TO app_member
@@ -963,8 +963,8 @@ GRANT DELETE ON app.events TO app_system;
 
 -- Access to app.invitations -----------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.invitations AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.invitations IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.invitations AS PERMISSIVE FOR SELECT TO app_admin
@@ -995,8 +995,8 @@ GRANT DELETE ON app.invitations TO app_definer;
 
 -- Access to app.org_members -----------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.org_members AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.org_members IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.org_members AS PERMISSIVE FOR SELECT TO app_viewer
@@ -1034,8 +1034,8 @@ GRANT DELETE ON app.org_members TO app_definer;
 
 -- Access to app.organizations ---------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.organizations AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.organizations IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.organizations AS PERMISSIVE FOR SELECT TO app_viewer
@@ -1110,8 +1110,8 @@ GRANT INSERT (reason) ON app.system_uses TO app_definer;
 
 -- Access to app.tasks -----------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.tasks AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.tasks IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.tasks AS PERMISSIVE FOR SELECT TO app_viewer
@@ -1149,8 +1149,8 @@ GRANT UPDATE (project_id, title, description, status, assigned_to, created_at) O
 
 -- Access to app.users -----------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.users AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
 COMMENT ON POLICY tenant_floor ON app.users IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.users AS PERMISSIVE FOR SELECT TO app_viewer

@@ -407,8 +407,8 @@ ALTER TABLE app.letters FORCE ROW LEVEL SECURITY;
 
 -- Access to app.club_members ----------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.club_members AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE club_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE club_id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE club_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE club_id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.club_members IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.club_members AS PERMISSIVE FOR SELECT TO app_viewer
@@ -443,8 +443,8 @@ GRANT DELETE ON app.club_members TO app_definer;
 
 -- Access to app.clubs -----------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.clubs AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.clubs IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.clubs AS PERMISSIVE FOR SELECT TO app_viewer
@@ -507,8 +507,8 @@ GRANT DELETE ON app.letters TO app_member;
 
 -- Access to app.persons ---------------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.persons AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
 COMMENT ON POLICY tenant_floor ON app.persons IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.persons AS PERMISSIVE FOR SELECT TO app_viewer

@@ -95,7 +95,7 @@ pub(super) fn rows(
 /// system role.
 ///
 /// CASE, since its branches are evaluated in their order: the floor of the membership table asks a function that reads the
-/// membership table.
+/// membership table. A sub-select, so that a name is looked up once a statement and not for each row.
 fn with_exceptions(
     def: &TableDef,
     floor: Expression,
@@ -103,7 +103,8 @@ fn with_exceptions(
     membership: Option<&Membership>,
     tenancy: &Tenancy,
 ) -> Expression {
-    let branch = |role: &Ident, rows: &str| format!("WHEN current_user = {} THEN {rows} ", literal(role.as_str()));
+    let branch =
+        |role: &Ident, rows: &str| format!("WHEN (SELECT current_user = {}) THEN {rows} ", literal(role.as_str()));
     let mut branches = String::new();
     if def.change_log || membership.is_some_and(|membership| membership.crosses(def)) {
         branches.push_str(&branch(&tenancy.definer, "true"));

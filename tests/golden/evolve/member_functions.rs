@@ -345,8 +345,8 @@ ALTER TABLE app.clubs ALTER COLUMN motto DROP DEFAULT;
 
 -- The same rule, for it to hold no old name.
 ALTER POLICY tenant_floor ON app.persons
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
 -- The same rule, for it to hold no old name.
 ALTER POLICY select_rows ON app.persons
     USING (id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
@@ -599,8 +599,8 @@ ALTER POLICY select_rows ON app.persons
     USING (id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
 -- The same rule, for it to hold no old name.
 ALTER POLICY tenant_floor ON app.persons
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
 
 RESET ROLE;
 */

@@ -465,8 +465,8 @@ ALTER TABLE app.club_members FORCE ROW LEVEL SECURITY;
 
 -- careful TM208: who sees or writes which rows changes: policy `tenant_floor` of `app.clubs` has changed.
 ALTER POLICY tenant_floor ON app.clubs
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = (SELECT app_auth.acting_tenant()) END);
 -- careful TM208: who sees or writes which rows changes: policy `definer_select` of `app.clubs` is new.
 CREATE POLICY definer_select ON app.clubs AS PERMISSIVE FOR SELECT TO app_definer
     USING (true);
@@ -478,8 +478,8 @@ COMMENT ON POLICY definer_insert ON app.clubs IS 'The functions in app_auth may 
 
 -- careful TM208: who sees or writes which rows changes: policy `tenant_floor` of `app.persons` is new.
 CREATE POLICY tenant_floor ON app.persons AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
 COMMENT ON POLICY tenant_floor ON app.persons IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 -- careful TM208: who sees or writes which rows changes: policy `select_rows` of `app.persons` has changed.
 ALTER POLICY select_rows ON app.persons
@@ -496,8 +496,8 @@ COMMENT ON POLICY definer_insert ON app.persons IS 'The functions in app_auth ma
 
 -- Access to app.club_members ----------------------------------------------------------------------
 CREATE POLICY tenant_floor ON app.club_members AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN current_user = 'app_definer' THEN true ELSE club_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN current_user = 'app_definer' THEN true ELSE club_id = (SELECT app_auth.acting_tenant()) END);
+    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE club_id = (SELECT app_auth.acting_tenant()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE club_id = (SELECT app_auth.acting_tenant()) END);
 COMMENT ON POLICY tenant_floor ON app.club_members IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.club_members AS PERMISSIVE FOR SELECT TO app_viewer

@@ -122,8 +122,9 @@ fn floor(def: &TableDef) -> String {
         ScopeDef::Tenant { column } => format!("{column} = (SELECT app_auth.acting_tenant())"),
         _ => of_tenant(def),
     };
-    let definer = (!crossings(def).is_empty()).then(|| format!("WHEN current_user = '{DEFINER}' THEN true"));
-    let system = (!def.system.is_empty()).then(|| format!("WHEN current_user = '{SYSTEM}' THEN {}", reached(def)));
+    let definer = (!crossings(def).is_empty()).then(|| format!("WHEN (SELECT current_user = '{DEFINER}') THEN true"));
+    let system =
+        (!def.system.is_empty()).then(|| format!("WHEN (SELECT current_user = '{SYSTEM}') THEN {}", reached(def)));
     match definer.into_iter().chain(system).collect::<Vec<_>>().join(" ") {
         none if none.is_empty() => floor,
         exceptions => format!("CASE {exceptions} ELSE {floor} END"),
