@@ -741,6 +741,7 @@ COMMENT ON COLUMN app.invitations.expires_at IS 'Until when it can be taken.';
 COMMENT ON COLUMN app.invitations.invited_by IS 'Who asked. With that member''s membership goes the invitation.';
 CREATE INDEX invitations_organization_id_id_idx ON app.invitations (organization_id, id);
 CREATE INDEX invitations_organization_id_invited_by_idx ON app.invitations (organization_id, invited_by);
+CREATE INDEX invitations_token_hash_idx ON app.invitations (token_hash);
 
 ALTER TABLE app.invitations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.invitations FORCE ROW LEVEL SECURITY;

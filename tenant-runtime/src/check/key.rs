@@ -65,7 +65,9 @@ pub(super) fn indexes(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut
     let single = def.columns.iter().filter(|column| column.index).map(|column| vec![column.name]);
     let sets = def.indexes.iter().filter_map(|set| known_columns(def, set, findings));
     let keys = single.chain(sets).map(|columns| key(def, tenant, &columns, "idx"));
-    keys.collect()
+    // Whoever takes an invitation names no tenant. The index is not unique, so it tells nobody that a token is there.
+    let token = def.invitation.map(|invitation| key(def, None, &[invitation.token], "idx"));
+    keys.chain(token).collect()
 }
 
 fn known_columns(def: &TableDef, set: &[&'static str], findings: &mut Findings) -> Option<Vec<&'static str>> {

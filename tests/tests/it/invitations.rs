@@ -182,3 +182,14 @@ async fn a_member_reads_no_invitations() {
     let refused = sqlx::query(AssertSqlSafe("SELECT email FROM app.invitations")).execute(&mut tx).await;
     assert!(matches!(refused.map_err(Error::from), Err(Error::Forbidden { .. })));
 }
+
+#[tokio::test]
+async fn an_invitation_is_found_by_its_token_without_reading_those_of_others() {
+    let database = Database::create().await;
+    let mut admin = database.admin().await;
+    // A table of two rows is read whole unless that is made to look dear.
+    run(&mut admin, "SET ROLE app_definer; SET enable_seqscan = off").await.expect("a superuser may");
+    let asked = "EXPLAIN SELECT id FROM app.invitations WHERE token_hash = sha256('x'::bytea)";
+    let plan: Vec<String> = sqlx::query_scalar(asked).fetch_all(&mut admin).await.expect("a plan");
+    assert!(plan.iter().any(|line| line.trim().starts_with("Index Cond: (token_hash =")), "{plan:#?}");
+}
