@@ -22,6 +22,8 @@ use tenant_runtime::{
 };
 use uuid::Uuid;
 
+use self::pgbouncer::PgBouncer;
+
 /// The tables of the example, as they are declared. [`Database::create`] makes sure that none is missing here.
 pub const TABLES: [&TableDef; 11] = [
     Organization::TABLE,
@@ -119,6 +121,7 @@ pub async fn migrate(admin_url: &str) {
 pub struct Database {
     name: String,
     server: &'static Server,
+    pooler: Option<PgBouncer>,
     /// A tenant.
     pub acme: Tenant,
     /// Another tenant.
@@ -257,7 +260,7 @@ impl Tenant {
 impl Database {
     /// Makes a database with the example's migrations and two tenants.
     pub async fn create() -> Self {
-        let database = Self::empty().await;
+        let mut database = Self::empty().await;
         migrate(&database.admin_url()).await;
         let mut admin = database.admin().await;
         let count = "SELECT count(*)::text FROM pg_class
@@ -267,6 +270,9 @@ impl Database {
         assert_eq!(tables, TABLES.len().to_string(), "`TABLES` holds not all tables of the example");
         database.acme.seed(&mut admin, "acme").await;
         database.globex.seed(&mut admin, "globex").await;
+        if std::env::var_os("TENANT_TEST_POOLED").is_some() {
+            database.pooler = Some(PgBouncer::start(&database).await.expect("TENANT_TEST_POOLED takes a PgBouncer"));
+        }
         database
     }
 
@@ -281,7 +287,7 @@ impl Database {
             .await
             .expect("a database");
         admin.close().await.expect("closed");
-        Self { name, server, acme: Tenant::new(), globex: Tenant::new() }
+        Self { name, server, pooler: None, acme: Tenant::new(), globex: Tenant::new() }
     }
 
     /// Returns the URL for a role.
@@ -314,9 +320,13 @@ impl Database {
         app
     }
 
-    /// Connects as the app does.
+    /// Connects as the app does; through a PgBouncer in transaction mode where `TENANT_TEST_POOLED` is set.
     pub async fn app(&self) -> TenantDb {
-        TenantDb::options().max_connections(2).connect(&self.app_url()).await.expect("the app connects")
+        let (options, url) = match &self.pooler {
+            Some(pooler) => (pooler.options(), pooler.url(self)),
+            None => (TenantDb::options(), self.app_url()),
+        };
+        options.max_connections(2).connect(&url).await.expect("the app connects")
     }
 }
 

@@ -11,15 +11,17 @@ use std::{
     time::Duration,
 };
 
-use crate::{Database, Scratch, connect};
+use sqlx::{Connection as _, PgConnection};
+use tenant_runtime::{TenantDb, TenantDbOptions};
+
+use crate::{Database, Scratch};
 
 /// A running PgBouncer, which ends with its owner.
 #[derive(Debug)]
 pub struct PgBouncer {
     child: Child,
     folder: Scratch,
-    /// Its version, such as `(1, 24)`.
-    pub version: (u32, u32),
+    version: (u32, u32),
 }
 
 /// Finds the program: what `TENANT_TEST_PGBOUNCER` names, or an installed one.
@@ -71,13 +73,18 @@ impl PgBouncer {
         let child = command.spawn().expect("PgBouncer starts");
         let bouncer = Self { child, folder, version };
         for _ in 0..500 {
-            if bouncer.folder.join(".s.PGSQL.6432").exists() {
-                drop(connect(&bouncer.url(database)).await);
+            // The socket is there a moment before anybody listens to it.
+            if PgConnection::connect(&bouncer.url(database)).await.is_ok() {
                 return Some(bouncer);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("PgBouncer does not come up");
+    }
+
+    /// Returns how an app connects through this one: only since 1.21 do prepared statements pass.
+    pub fn options(&self) -> TenantDbOptions {
+        TenantDb::options().prepared_statements(self.version >= (1, 21))
     }
 
     /// Returns the URL by which the app's login reaches a database through it.

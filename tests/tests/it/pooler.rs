@@ -1,9 +1,10 @@
 //! The same isolation through a PgBouncer in transaction mode, where transactions of all roles share a few connections.
 //!
-//! Where none is installed these tests say so and show nothing; `.ci/run` sees to it that there is one.
+//! Where none is installed these tests say so and show nothing; `.ci/run` sees to it that there is one. With
+//! `TENANT_TEST_POOLED` set, every test that connects by `Database::app` does so through one.
 
 use tenant_examples::{NewProject, Project};
-use tenant_runtime::{Error, Repository as _, TenantDb, TenantDbOptions};
+use tenant_runtime::{Error, Repository as _, TenantDbOptions};
 use tenant_tests::{Database, pgbouncer::PgBouncer};
 
 use super::{context::seen, storm};
@@ -15,7 +16,7 @@ async fn start(database: &Database) -> Option<(PgBouncer, TenantDbOptions)> {
         eprintln!("SKIPPED: no PgBouncer is installed, and TENANT_TEST_PGBOUNCER names none");
     }
     let bouncer = bouncer?;
-    let options = TenantDb::options().max_connections(4).prepared_statements(bouncer.version >= (1, 21));
+    let options = bouncer.options().max_connections(4);
     Some((bouncer, options))
 }
 
