@@ -168,26 +168,12 @@ DROP SCHEMA app_auth;
 
 RESET ROLE;
 
--- Timeouts of app_jobs ----------------------------------------------------------------------------
+-- Timeouts ----------------------------------------------------------------------------------------
 DO $timeouts$
 BEGIN
     EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET statement_timeout', 'app_jobs', current_database());
     EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET lock_timeout', 'app_jobs', current_database());
     EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET idle_in_transaction_session_timeout', 'app_jobs', current_database());
-END
-$timeouts$;
-
--- The database ------------------------------------------------------------------------------------
--- What PUBLIC lost stays lost: undoing a migration opens no door.
-DO $lock$
-BEGIN
-    EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), 'app_jobs');
-END
-$lock$;
-
--- Timeouts of app_service -------------------------------------------------------------------------
-DO $timeouts$
-BEGIN
     EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET statement_timeout', 'app_service', current_database());
     EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET lock_timeout', 'app_service', current_database());
     EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET idle_in_transaction_session_timeout', 'app_service', current_database());
@@ -198,6 +184,7 @@ $timeouts$;
 -- What PUBLIC lost stays lost: undoing a migration opens no door.
 DO $lock$
 BEGIN
+    EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), 'app_jobs');
     EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), 'app_service');
 END
 $lock$;

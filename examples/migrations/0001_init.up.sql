@@ -101,6 +101,7 @@ DO $lock$
 BEGIN
     EXECUTE format('REVOKE CONNECT, CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), 'app_service');
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), 'app_jobs');
     IF to_regnamespace('public') IS NOT NULL THEN
         REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     END IF;
@@ -116,36 +117,6 @@ BEGIN
         RAISE EXCEPTION 'the role % may not connect to the database %', 'app_service', current_database()
             USING HINT = 'Apply this as the owner of the database, or grant CONNECT as that owner first.';
     END IF;
-END
-$lock$;
-
--- Timeouts of app_service -------------------------------------------------------------------------
--- A statement that runs or waits too long is ended, and so is a transaction in which nothing happens. 0 is for ever.
-DO $timeouts$
-BEGIN
-    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET statement_timeout = %L', 'app_service', current_database(), '30s');
-    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET lock_timeout = %L', 'app_service', current_database(), '5s');
-    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET idle_in_transaction_session_timeout = %L', 'app_service', current_database(), '60s');
-END
-$timeouts$;
-
--- The database ------------------------------------------------------------------------------------
--- PUBLIC may connect to a new database and make temporary tables in it, and before PostgreSQL 15 tables in `public`.
-DO $lock$
-BEGIN
-    EXECUTE format('REVOKE CONNECT, CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), 'app_jobs');
-    IF to_regnamespace('public') IS NOT NULL THEN
-        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-    END IF;
-    -- A GRANT or REVOKE by somebody who does not own the object only warns.
-    IF has_database_privilege('public', current_database(), 'CONNECT')
-        OR has_database_privilege('public', current_database(), 'TEMPORARY')
-        OR (to_regnamespace('public') IS NOT NULL AND has_schema_privilege('public', 'public', 'CREATE'))
-    THEN
-        RAISE EXCEPTION 'PUBLIC keeps rights on the database % or its schema public', current_database()
-            USING HINT = 'Apply this as the owner of the database, or revoke them as that owner first.';
-    END IF;
     IF NOT has_database_privilege('app_jobs', current_database(), 'CONNECT') THEN
         RAISE EXCEPTION 'the role % may not connect to the database %', 'app_jobs', current_database()
             USING HINT = 'Apply this as the owner of the database, or grant CONNECT as that owner first.';
@@ -153,10 +124,13 @@ BEGIN
 END
 $lock$;
 
--- Timeouts of app_jobs ----------------------------------------------------------------------------
+-- Timeouts ----------------------------------------------------------------------------------------
 -- A statement that runs or waits too long is ended, and so is a transaction in which nothing happens. 0 is for ever.
 DO $timeouts$
 BEGIN
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET statement_timeout = %L', 'app_service', current_database(), '30s');
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET lock_timeout = %L', 'app_service', current_database(), '5s');
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET idle_in_transaction_session_timeout = %L', 'app_service', current_database(), '60s');
     EXECUTE format('ALTER ROLE %I IN DATABASE %I SET statement_timeout = %L', 'app_jobs', current_database(), '0s');
     EXECUTE format('ALTER ROLE %I IN DATABASE %I SET lock_timeout = %L', 'app_jobs', current_database(), '5s');
     EXECUTE format('ALTER ROLE %I IN DATABASE %I SET idle_in_transaction_session_timeout = %L', 'app_jobs', current_database(), '60s');

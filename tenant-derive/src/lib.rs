@@ -231,7 +231,8 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 /// | `role_prefix: "acme_"` | What the names of the database roles begin with; else the package's name. |
 /// | `schema: "app"` | The schema of the tables that name none; `app` if left out. |
 /// | `org_setting`, `user_setting` | The settings that carry the context; `app.organization_id` and `app.user_id` if left out. |
-/// | `connection_limit: 50` | How many connections the app's login may hold. |
+/// | `connection_limit: 50` | How many connections the app's login may hold, or each of them. |
+/// | `login_per_role: true` | Each role has a login of its own, such as `acme_viewer_service`, which may become that role and none above it; `acme_service` is left to visitors. `TenantDbOptions::login_per_role` takes the URLs. An app that runs on one login is refused from that migration on. |
 /// | `external_roles: true` | Something else makes the database roles, such as Terraform. The migrations make none, and refuse to run until each is as it must be; the error names what mends it. |
 /// | `statement_timeout: 30` | For how many seconds a statement of the app may run; 30 if left out, and 0 is for ever. |
 /// | `lock_timeout: 5` | For how many seconds a statement may wait for a lock; 5 if left out. |

@@ -13,7 +13,7 @@ use syn::{
 use crate::{diag::Diag, name};
 
 /// The keys that a declaration may hold.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "key",
     "user",
     "schema",
@@ -25,6 +25,7 @@ const KEYS: [&str; 13] = [
     "lock_timeout",
     "idle_in_transaction_timeout",
     "external_roles",
+    "login_per_role",
     "roles",
     "crate",
 ];
@@ -94,7 +95,7 @@ impl Parse for Declared {
                 "connection_limit" | "statement_timeout" | "lock_timeout" | "idle_in_transaction_timeout" => {
                     Value::Number(body.parse()?)
                 }
-                "external_roles" => Value::Bool(body.parse()?),
+                "external_roles" | "login_per_role" => Value::Bool(body.parse()?),
                 "crate" => Value::Crate(body.parse()?),
                 "roles" => {
                     let roles;
@@ -142,6 +143,7 @@ struct Tenancy<'a> {
     connection_limit: u16,
     timeouts: [u32; 3],
     external_roles: bool,
+    login_per_role: bool,
     roles: &'a [RoleDecl],
     runtime: TokenStream,
 }
@@ -150,7 +152,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
     let (mut key, mut user, mut limit, mut roles, mut runtime) = (None, None, 50, None, quote!(::tenant_runtime));
     let (mut schema, mut prefix) = ("app".to_owned(), default_prefix());
     let (mut org_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
-    let mut external_roles = false;
+    let (mut external_roles, mut login_per_role) = (false, false);
     let mut timeouts = TIMEOUTS.map(|(_, seconds)| seconds);
     for (index, (name, value)) in declared.entries.iter().enumerate() {
         if declared.entries[..index].iter().any(|(earlier, _)| earlier == name) {
@@ -181,6 +183,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             }
             ("roles", Value::Roles(list)) => roles = Some(list.as_slice()),
             ("external_roles", Value::Bool(flag)) => external_roles = flag.value,
+            ("login_per_role", Value::Bool(flag)) => login_per_role = flag.value,
             ("crate", Value::Crate(path)) => runtime = quote!(#path),
             _ => {
                 let near = name::nearest(&name.to_string(), KEYS).map(|near| format!("did you mean `{near}`? "));
@@ -200,7 +203,12 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
                 "add `roles: { Viewer, Member: Viewer, Admin: Member }`",
             );
         }
-        Some(roles) => check_roles(diag, &prefix, roles),
+        Some(roles) => {
+            check_roles(diag, &prefix, roles);
+            if login_per_role {
+                check_logins(diag, &prefix, roles);
+            }
+        }
     }
     let key = key?;
     Some(Tenancy {
@@ -214,6 +222,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
         connection_limit: limit,
         timeouts,
         external_roles,
+        login_per_role,
         roles: roles?,
         runtime,
     })
@@ -261,6 +270,26 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
     }
 }
 
+/// Each role has a login of its own, whose name has to be free and fit.
+fn check_logins(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
+    for role in roles {
+        let label = label(&role.ident);
+        let login = format!("{label}_service");
+        if let Some(other) = roles.iter().find(|other| self::label(&other.ident) == login) {
+            diag.error(
+                &other.ident,
+                format!("`{prefix}{login}` is the login of `{}`", role.ident),
+                "give the role another name",
+            );
+        }
+        let problem = name::problem(&format!("{prefix}{login}"));
+        // What is wrong with the role itself was told.
+        if let Some(problem) = problem.filter(|_| name::problem(&format!("{prefix}{label}")).is_none()) {
+            diag.error(&role.ident, format!("the login `{prefix}{login}` {problem}"), "shorten the prefix or the role");
+        }
+    }
+}
+
 /// The product's own, so that two products of a cluster do not share roles.
 fn default_prefix() -> String {
     let package = std::env::var("CARGO_PKG_NAME").unwrap_or_else(|_| "app".to_owned());
@@ -301,13 +330,19 @@ fn listed(names: &[&str]) -> String {
 impl Tenancy<'_> {
     fn tokens(&self) -> TokenStream {
         let Self { declared, key, user, schema, prefix, org_setting, user_setting, connection_limit, .. } = self;
-        let Self { timeouts: [statement, lock, idle], external_roles, roles, runtime, .. } = self;
+        let Self { timeouts: [statement, lock, idle], external_roles, login_per_role, roles, runtime, .. } = self;
         let Declared { attrs, vis, ident, .. } = declared;
         let defs = roles.iter().map(|role| {
             let (name, includes) = (label(&role.ident), role.includes.iter().map(label));
             quote!(#runtime::__private::RoleDef { name: #name, includes: &[#(#includes),*] })
         });
         let types = roles.iter().map(|role| self.role(role));
+        let per_role = login_per_role.then(|| {
+            quote! {
+                #[automatically_derived]
+                impl #runtime::tenant::LoginPerRole for #ident {}
+            }
+        });
         quote! {
             #(#attrs)*
             #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
@@ -331,9 +366,12 @@ impl Tenancy<'_> {
                         idle_in_transaction: #idle,
                     },
                     external_roles: #external_roles,
+                    login_per_role: #login_per_role,
                     roles: &[#(#defs),*],
                 };
             }
+
+            #per_role
 
             #(#types)*
         }

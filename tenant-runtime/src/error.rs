@@ -155,6 +155,12 @@ pub enum Error {
         /// What is wrong, each with what mends it.
         findings: Vec<String>,
     },
+    /// A role of a tenancy whose roles have logins of their own has none.
+    #[error("each role has a login of its own, and:{}", List(.findings))]
+    RoleWithoutLogin {
+        /// What is missing, each with what to do.
+        findings: Vec<String>,
+    },
     /// The database is not the one that was audited.
     #[error(
         "the database is not as it was audited: its fingerprint is `{found}`, and the app asks for `{expected}`; run \

@@ -21,6 +21,14 @@ pub trait Tenancy: Send + Sync + 'static {
     const DEF: &'static TenancyDef;
 }
 
+/// A tenancy that says `login_per_role: true`.
+#[diagnostic::on_unimplemented(
+    message = "the roles of `{Self}` have no logins of their own",
+    label = "there is one login for all of its roles",
+    note = "say `login_per_role: true` in its `tenancy!`, and generate the migration; or leave out `.login_per_role(…)`"
+)]
+pub trait LoginPerRole: Tenancy {}
+
 /// A role of a tenancy, as a type without values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a role",

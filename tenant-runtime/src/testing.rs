@@ -45,7 +45,6 @@ pub struct TestDatabase {
     models: Models,
     server: Arc<Server>,
     name: String,
-    login: String,
     tenants: [TestTenant; 2],
 }
 
@@ -176,9 +175,8 @@ impl TestDatabase {
         shared.copies += 1;
         let name = format!("test_{}", shared.copies);
         copy(&shared.server, &template, &name).await?;
-        let login = schema.login().map(|role| role.name.to_string()).unwrap_or_default();
         let tenants = tenants.map(|(key, users)| TestTenant { key, users });
-        Ok(Self { models, server: Arc::clone(&shared.server), name, login, tenants })
+        Ok(Self { models, server: Arc::clone(&shared.server), name, tenants })
     }
 
     /// Returns the two tenants.
@@ -196,7 +194,20 @@ impl TestDatabase {
     /// Returns the URL for the app's login.
     #[must_use]
     pub fn app_url(&self) -> String {
-        self.server.url(&self.login, &self.name)
+        self.url_of(None)
+    }
+
+    /// Returns the URL for the login of a role, such as `viewer`; that of the app where there is one login for all roles.
+    ///
+    /// It is what [`TenantDbOptions::login_per_role`](crate::TenantDbOptions::login_per_role) takes.
+    #[must_use]
+    pub fn role_url(&self, role: &str) -> String {
+        self.url_of(Some(role))
+    }
+
+    fn url_of(&self, role: Option<&str>) -> String {
+        let login = self.models.tables().first().map(|def| def.tenancy.login(role)).unwrap_or_default();
+        self.server.url(&login, &self.name)
     }
 
     /// Connects as the app does.
@@ -205,7 +216,12 @@ impl TestDatabase {
     ///
     /// As [`TenantDb::connect`].
     pub async fn app(&self) -> Result<TenantDb, Error> {
-        TenantDb::connect(&self.app_url()).await
+        let tenancy = self.models.tables().first().map(|def| def.tenancy).filter(|tenancy| tenancy.login_per_role);
+        let options = match tenancy {
+            Some(tenancy) => TenantDb::options().logins_of(tenancy, |role| Some(self.role_url(role))),
+            None => TenantDb::options(),
+        };
+        options.connect(&self.app_url()).await
     }
 }
 

@@ -212,7 +212,7 @@ fn purpose(schema: &Schema, role: &str) -> &'static str {
         Some(RoleKind::Owner) => "which owns the tables",
         Some(RoleKind::Definer) => "which sees the rows of all tenants",
         Some(RoleKind::Tier { .. }) => "which can choose any tenant unless membership is asked",
-        Some(RoleKind::Login { .. }) => "which can become every tier",
+        Some(RoleKind::Login { .. } | RoleKind::TierLogin { .. }) => "which can become roles of the app",
         Some(RoleKind::System | RoleKind::SystemLogin { .. }) => "which crosses tenants",
         _ => "which is the product's own",
     }

@@ -123,14 +123,10 @@ impl Facts<'_> {
         self.add(object, properties);
     }
 
-    /// The logins may connect: the app's, and become the tiers and the visitor; that of jobs, and become the system role.
+    /// The logins may connect, and become whom they serve.
     fn logins(&mut self, schema: &Schema) {
         for login in schema.logins() {
-            let roles: Vec<_> = match login.kind {
-                RoleKind::SystemLogin { .. } => schema.system().into_iter().collect(),
-                _ => schema.tiers().chain(schema.visitor()).collect(),
-            };
-            for role in roles {
+            for role in login.kind.becomes(schema.roles()) {
                 self.membership(&role.name, &login.name, false);
             }
             self.privilege(&Object::Database, "CONNECT", &login.name);

@@ -19,7 +19,7 @@ const JOBS: u16 = 10;
 
 /// A tenancy that passed.
 pub(super) struct Tenancy {
-    /// The owner, the tiers in order, the login.
+    /// The owner, the tiers in order, the logins.
     pub(super) roles: Vec<Role>,
     /// The tier of each role name that attributes use.
     pub(super) tiers: BTreeMap<&'static str, Ident>,
@@ -82,11 +82,22 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         all.extend(declared.includes.iter().filter_map(|name| below.get(name)).flatten().copied());
         below.insert(declared.name, all);
     }
-    roles.push(Role {
-        name: login,
-        kind: RoleKind::Login { connection_limit: def.connection_limit, timeouts: def.timeouts },
-    });
+    let (connection_limit, timeouts) = (def.connection_limit, def.timeouts);
+    roles.push(Role { name: login, kind: RoleKind::Login { connection_limit, timeouts } });
+    for declared in def.roles.iter().filter(|_| def.login_per_role) {
+        let tier = tiers.get(declared.name)?.clone();
+        let name = role(&format!("{}_service", declared.name))?;
+        roles.push(Role { name, kind: RoleKind::TierLogin { tier, connection_limit, timeouts } });
+    }
     for declared in def.roles {
+        let of_login = declared.name.strip_suffix("_service").filter(|of| def.login_per_role && tiers.contains_key(of));
+        if let Some(of) = of_login {
+            findings.error(
+                "",
+                format!("the role `{}` has the name of the login of `{of}`", declared.name),
+                "give it another name",
+            );
+        }
         if RESERVED.contains(&declared.name) {
             findings.error(
                 "",

@@ -141,11 +141,11 @@ enum Command {
     ///
     /// With a database, a row and a context each part is evaluated on the row.
     Why(why::Arguments),
-    /// Set the password of the app's login, read from standard input
+    /// Set the password of a login of the app, read from standard input
     ///
     /// The server gets a SCRAM-SHA-256 verifier that is made here; the password goes nowhere.
     SetPassword {
-        /// The login [default: the one that the migrations make, such as `app_service`]
+        /// The login, such as `app_jobs` or `app_viewer_service` [default: the app's own, such as `app_service`]
         #[arg(long)]
         role: Option<String>,
         /// The database, as its administrator: postgres://user:password@host/database

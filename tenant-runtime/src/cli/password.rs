@@ -7,6 +7,7 @@ use super::{
     apply::{block_on, chain},
 };
 use crate::{
+    check::check,
     password::{PasswordError, Verifier, set},
     registry::Models,
 };
@@ -18,19 +19,35 @@ pub(super) fn set_password(
     url: &str,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let role = role.unwrap_or_else(|| login(models));
-    let failed = |error: PasswordError| Failure::Message(chain(&error));
+    let logins = logins(models);
+    let role = role.unwrap_or_else(|| logins[0].clone());
+    let failed = |error: PasswordError| match error {
+        PasswordError::NoSuchRole { .. } | PasswordError::NotALogin { .. } => {
+            Failure::Message(format!("{}\n  help: {}", chain(&error), there_are(&logins)))
+        }
+        error => Failure::Message(chain(&error)),
+    };
     let password = if io::stdin().is_terminal() { ask(&role)? } else { one_line(io::stdin().lock())? };
     let verifier = Verifier::of(&password).map_err(failed)?;
     block_on(set(url, &role, &verifier))?.map_err(failed)?;
     writeln!(out, "`{role}` has a new password, of which the server got a verifier only")?;
+    if logins.len() > 1 {
+        writeln!(out, "{}", there_are(&logins))?;
+    }
     Ok(())
 }
 
-/// The login that the migrations make.
-fn login(models: &Models) -> String {
-    let prefix = models.tables().first().map_or("app_", |table| table.tenancy.role_prefix);
-    format!("{prefix}service")
+/// The logins that the models ask for, the app's own first.
+fn logins(models: &Models) -> Vec<String> {
+    let schema = check(models).map(|checked| checked.schema).unwrap_or_default();
+    let own = models.tables().first().map_or_else(|| "app_service".to_owned(), |table| table.tenancy.login(None));
+    let others = schema.logins().map(|login| login.name.to_string()).filter(|login| *login != own);
+    [own.clone()].into_iter().chain(others).collect()
+}
+
+fn there_are(logins: &[String]) -> String {
+    let names = logins.iter().map(|login| format!("`{login}`")).collect::<Vec<_>>().join(", ");
+    format!("the logins are {names}; `--role` names one, and each takes a password of its own")
 }
 
 /// Asks a person twice, without showing what is typed.

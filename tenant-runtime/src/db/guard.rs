@@ -7,18 +7,20 @@ use sqlx::{FromRow, PgConnection};
 use crate::{
     error::{Error, Result},
     ident::quoted,
+    model::def::TenancyDef,
     registry::Registered,
 };
 
-/// Checks the login of a connection, which must not become one of some roles; returns what the operator should know.
-pub(super) async fn check(connection: &mut PgConnection, others: &[String]) -> Result<Vec<String>> {
+/// Checks the login of a connection, which must not become one of some roles; returns its name, and what the operator should
+/// know.
+pub(super) async fn check(connection: &mut PgConnection, others: &[String]) -> Result<(String, Vec<String>)> {
     let facts = sqlx::query_as(include_str!("guard.sql")).bind(setting_prefixes()).bind(others);
     let facts: Vec<Fact> = facts.persistent(false).fetch_all(&mut *connection).await?;
     let login = facts.iter().find(|fact| fact.kind == "login").map(|fact| fact.name.clone()).unwrap_or_default();
     let version = connection.server_version_num().unwrap_or_default();
     let findings: Vec<String> = facts.iter().filter_map(|fact| fact.finding(&login, version)).collect();
     if findings.is_empty() {
-        Ok(known_holes(version).into_iter().collect())
+        Ok((login, known_holes(version).into_iter().collect()))
     } else {
         Err(Error::UnsafeLogin { login, findings })
     }
@@ -26,17 +28,26 @@ pub(super) async fn check(connection: &mut PgConnection, others: &[String]) -> R
 
 /// What the context is carried in, such as `app`: the first parts of the settings of the linked tenancies.
 fn setting_prefixes() -> Vec<String> {
-    let tenancies = inventory::iter::<Registered>().map(|registered| registered.0.tenancy);
-    let settings = tenancies.flat_map(|tenancy| [tenancy.org_setting, tenancy.user_setting]);
+    let settings = tenancies().into_iter().flat_map(|tenancy| [tenancy.org_setting, tenancy.user_setting]);
     let prefixes: BTreeSet<&str> = settings.filter_map(|name| name.split('.').next()).chain(["app"]).collect();
     prefixes.into_iter().map(|prefix| prefix.to_ascii_lowercase()).collect()
 }
 
 /// The roles by which jobs cross tenants, of the linked tenancies: the app's login becomes none of them.
 pub(super) fn system_roles() -> Vec<String> {
-    let tenancies = inventory::iter::<Registered>().map(|registered| registered.0.tenancy);
-    let roles: BTreeSet<String> = tenancies.map(|tenancy| format!("{}system", tenancy.role_prefix)).collect();
+    let roles: BTreeSet<String> = tenancies().into_iter().map(|tenancy| tenancy.database_role("system")).collect();
     roles.into_iter().collect()
+}
+
+/// The linked tenancies, each once.
+pub(super) fn tenancies() -> Vec<&'static TenancyDef> {
+    let mut tenancies: Vec<&TenancyDef> = Vec::new();
+    for registered in inventory::iter::<Registered>() {
+        if !tenancies.contains(&registered.0.tenancy) {
+            tenancies.push(registered.0.tenancy);
+        }
+    }
+    tenancies
 }
 
 /// One row of `guard.sql`.

@@ -7,6 +7,7 @@ mod connect;
 mod fingerprint;
 mod guard;
 mod lexer;
+mod logins;
 mod options;
 mod pool;
 mod refuse;

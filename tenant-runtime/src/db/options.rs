@@ -1,14 +1,20 @@
 //! How a database is connected to: sizes, timeouts and logins, for all roles or for one.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection as _, postgres::PgConnectOptions};
 
-use super::{TenantDb, acting::visitor_role, connect, fingerprint, guard, pool::Pools};
+use super::{
+    TenantDb,
+    acting::visitor_role,
+    connect, fingerprint, guard,
+    logins::{self, MeantFor, RoleLogin},
+    pool::Pools,
+};
 use crate::{
-    error::{Error, Result},
+    error::Result,
     model::def::TenancyDef,
-    tenant::{Role, Tenancy},
+    tenant::{LoginPerRole, Role, Tenancy},
 };
 
 /// How a [`TenantDb`] keeps its connections.
@@ -16,11 +22,11 @@ use crate::{
 /// ```no_run
 /// # use std::time::Duration;
 /// # use tenant_runtime::{roles::Admin, *};
-/// # async fn f(url: &str, admins_url: &str) -> Result<()> {
+/// # async fn f(url: &str) -> Result<()> {
 /// let db = TenantDb::options()
 ///     .max_connections(20)
 ///     .statement_timeout(Duration::from_secs(5))
-///     .role::<Admin>(RoleOptions::default().max_connections(3).url(admins_url))
+///     .role::<Admin>(RoleOptions::default().max_connections(3))
 ///     .connect(url)
 ///     .await?;
 /// # Ok(()) }
@@ -36,24 +42,17 @@ pub struct TenantDbOptions {
     fingerprint: Option<String>,
     pub(super) prepared: bool,
     /// What is different for a database role.
-    by_role: BTreeMap<&'static str, OfRole>,
+    by_role: BTreeMap<&'static str, RoleOptions>,
+    /// The logins of single roles.
+    logins: Vec<RoleLogin>,
 }
 
 /// What is different for one role; see [`TenantDbOptions::role`].
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 #[must_use = "these are passed to `TenantDbOptions::role`"]
 pub struct RoleOptions {
     max_connections: Option<u32>,
     statement_timeout: Option<Duration>,
-    url: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-struct OfRole {
-    options: RoleOptions,
-    tenancy: &'static TenancyDef,
-    /// The role as attributes name it; visitors have none.
-    name: Option<&'static str>,
 }
 
 impl Default for TenantDbOptions {
@@ -67,6 +66,7 @@ impl Default for TenantDbOptions {
             fingerprint: None,
             prepared: true,
             by_role: BTreeMap::new(),
+            logins: Vec::new(),
         }
     }
 }
@@ -74,7 +74,7 @@ impl Default for TenantDbOptions {
 impl TenantDbOptions {
     /// Sets how many connections each role may hold; 10 unless said.
     ///
-    /// All roles together must stay below the connection limit of the login.
+    /// All roles of a login together must stay below its connection limit.
     pub fn max_connections(mut self, per_role: u32) -> Self {
         self.max_connections = per_role.max(1);
         self
@@ -82,7 +82,7 @@ impl TenantDbOptions {
 
     /// Sets after which time the server cancels a statement; unless said, the login's own setting holds.
     ///
-    /// A statement that was cancelled fails with [`Error::TimedOut`].
+    /// A statement that was cancelled fails with [`Error::TimedOut`](crate::Error::TimedOut).
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = Some(timeout);
         self
@@ -131,14 +131,53 @@ impl TenantDbOptions {
 
     /// Sets what is different for contexts of one role.
     pub fn role<R: Role>(mut self, options: RoleOptions) -> Self {
-        let of_role = OfRole { options, tenancy: <R::Tenancy as Tenancy>::DEF, name: Some(R::NAME) };
-        self.by_role.insert(R::DB_ROLE, of_role);
+        self.by_role.insert(R::DB_ROLE, options);
         self
     }
 
     /// Sets what is different for visitors: users without an organization, and the look-up of sessions.
     pub fn visitors<T: Tenancy>(mut self, options: RoleOptions) -> Self {
-        self.by_role.insert(visitor_role::<T>(), OfRole { options, tenancy: T::DEF, name: None });
+        self.by_role.insert(visitor_role::<T>(), options);
+        self
+    }
+
+    /// Takes the logins of a tenancy that says `login_per_role: true`; the closure returns the URL for the login of a role, such as
+    /// `viewer`.
+    ///
+    /// SQL that somebody injects can become whatever its login can, and with a login for each role that is nothing above the
+    /// role. The URL of [`connect`](Self::connect) then serves visitors, and no role.
+    ///
+    /// ```no_run
+    /// use std::env;
+    /// # use tenant_runtime::{TenantDb, TenantTable, tenancy};
+    /// # tenancy! { pub Clinics { key: i64, login_per_role: true, roles: { Staff, Doctor: Staff } } }
+    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+    ///
+    /// let db = TenantDb::options()
+    ///     // DATABASE_URL_STAFF, DATABASE_URL_DOCTOR
+    ///     .login_per_role::<Clinics>(|role| env::var(format!("DATABASE_URL_{}", role.to_uppercase())).ok())
+    ///     .connect(&env::var("DATABASE_URL")?)
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// A program that serves a single role needs no other login than that: connect by its URL, without this.
+    pub fn login_per_role<T: LoginPerRole>(self, url_of: impl FnMut(&str) -> Option<String>) -> Self {
+        self.logins_of(T::DEF, url_of)
+    }
+
+    pub(crate) fn logins_of(
+        mut self,
+        tenancy: &'static TenancyDef,
+        mut url_of: impl FnMut(&str) -> Option<String>,
+    ) -> Self {
+        self.logins.retain(|login| login.meant_for.tenancy != tenancy);
+        self.logins.extend(
+            tenancy.roles.iter().map(|role| RoleLogin {
+                meant_for: MeantFor { tenancy, role: Some(role.name) },
+                url: url_of(role.name),
+            }),
+        );
         self
     }
 
@@ -147,44 +186,53 @@ impl TenantDbOptions {
     /// # Errors
     ///
     /// [`Error::Connect`] when the server cannot be reached or does not let a login in,
-    /// [`Error::UnsafeLogin`] with everything that lets a login pass by row security, and [`Error::Drifted`] when a
+    /// [`Error::UnsafeLogin`] with everything that lets a login pass by row security, or become another role than it is for,
+    /// [`Error::RoleWithoutLogin`] when roles have logins of their own and one is missing, and [`Error::Drifted`] when a
     /// fingerprint was asked for and is another one.
+    ///
+    /// [`Error::Connect`]: crate::Error::Connect
+    /// [`Error::UnsafeLogin`]: crate::Error::UnsafeLogin
+    /// [`Error::RoleWithoutLogin`]: crate::Error::RoleWithoutLogin
+    /// [`Error::Drifted`]: crate::Error::Drifted
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
-        let (connect, warnings) = checked(url, None, self.fingerprint.as_deref()).await?;
-        let mut logins = BTreeMap::new();
-        for (role, of_role) in &self.by_role {
-            if let Some(url) = &of_role.options.url {
-                logins.insert(*role, checked(url, Some(of_role), None).await?.0);
+        logins::require(&self.logins)?;
+        let of_app = |login: &str| logins::of_app(login, &self.logins);
+        let (connect, warnings) = checked(url, of_app, self.fingerprint.as_deref()).await?;
+        let mut by_role = BTreeMap::new();
+        for RoleLogin { meant_for, url } in &self.logins {
+            if let (MeantFor { tenancy, role: Some(role) }, Some(url)) = (*meant_for, url) {
+                let (connect, _) = checked(url, |_| Ok(vec![*meant_for]), None).await?;
+                by_role.insert(tenancy.database_role(role), connect);
             }
         }
-        Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, logins, warnings)) })
+        Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, by_role, warnings)) })
     }
 
     pub(super) fn max_connections_of(&self, role: &str) -> u32 {
-        self.by_role.get(role).and_then(|of_role| of_role.options.max_connections).unwrap_or(self.max_connections)
+        self.by_role.get(role).and_then(|options| options.max_connections).unwrap_or(self.max_connections)
     }
 
     pub(super) fn statement_timeout_of(&self, role: &str) -> Option<Duration> {
-        self.by_role.get(role).and_then(|of_role| of_role.options.statement_timeout).or(self.statement_timeout)
+        self.by_role.get(role).and_then(|options| options.statement_timeout).or(self.statement_timeout)
     }
 }
 
-/// Reads a URL and checks its login; returns what the operator should know.
+/// Reads a URL and checks its login, also for whom it is meant; returns what the operator should know.
 async fn checked(
     url: &str,
-    of_role: Option<&OfRole>,
+    meant_for: impl FnOnce(&str) -> Result<Vec<MeantFor>>,
     expected: Option<&str>,
 ) -> Result<(PgConnectOptions, Vec<String>)> {
     let options = connect::options(url)?;
     let mut connection = connect::open(&options).await?;
     // In a transaction, as behind a pooler of transactions each statement alone might run on another connection.
     let mut tx = connection.begin().await?;
-    let warnings = guard::check(&mut tx, &guard::system_roles()).await?;
+    let (login, warnings) = guard::check(&mut tx, &guard::system_roles()).await?;
+    for meant_for in meant_for(&login)? {
+        meant_for.check(&login, &mut tx).await?;
+    }
     if let Some(expected) = expected {
         fingerprint::check(&mut tx, expected).await?;
-    }
-    if let Some(of_role) = of_role {
-        of_role.check_login(&mut tx).await?;
     }
     tx.rollback().await?;
     // The pools open their own.
@@ -203,45 +251,5 @@ impl RoleOptions {
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = Some(timeout);
         self
-    }
-
-    /// Gives the role a login of its own, which can become this role and none above it.
-    ///
-    /// SQL that somebody injects can become whatever its login can. With a login for each role it cannot climb. The
-    /// migrations make one login for all, so such a login is made by hand: `CREATE ROLE acme_admins LOGIN NOINHERIT`,
-    /// `GRANT CONNECT ON DATABASE acme TO acme_admins` and `GRANT app_admin TO acme_admins`, on PostgreSQL 16 and newer
-    /// `WITH INHERIT FALSE, SET TRUE`; and `REVOKE app_admin FROM app_service`.
-    pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.url = Some(url.into());
-        self
-    }
-}
-
-impl fmt::Debug for RoleOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL holds a password.
-        let mut f = f.debug_struct("RoleOptions");
-        f.field("max_connections", &self.max_connections).field("statement_timeout", &self.statement_timeout);
-        f.finish_non_exhaustive()
-    }
-}
-
-impl OfRole {
-    /// Refuses a login that can become more than the role for which it is.
-    async fn check_login(&self, connection: &mut PgConnection) -> Result<()> {
-        let database_role = |name: &str| format!("{}{name}", self.tenancy.role_prefix);
-        let others = self.tenancy.roles.iter().map(|role| role.name);
-        let above = others.filter(|other| !self.name.is_some_and(|own| self.tenancy.includes(own, other)));
-        let above: Vec<String> = above.map(database_role).collect();
-        let sql = "SELECT session_user::text, rolname::text FROM pg_catalog.pg_roles
-                   WHERE rolname = ANY ($1) AND pg_catalog.pg_has_role(rolname, 'MEMBER') ORDER BY rolname";
-        let query = sqlx::query_as(sql).bind(above).persistent(false);
-        let found: Vec<(String, String)> = query.fetch_all(connection).await?;
-        let Some((login, _)) = found.first().cloned() else { return Ok(()) };
-        let own = self.name.map_or_else(|| "visitors".to_owned(), |name| format!("`{}`", database_role(name)));
-        let finding = |(login, role): (String, String)| {
-            format!("it is the login of {own} alone, and can become `{role}`; run `REVOKE {role} FROM {login}`")
-        };
-        Err(Error::UnsafeLogin { login, findings: found.into_iter().map(finding).collect() })
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Pools {
     options: TenantDbOptions,
     connect: PgConnectOptions,
     /// The roles that have a login of their own.
-    logins: BTreeMap<&'static str, PgConnectOptions>,
+    logins: BTreeMap<String, PgConnectOptions>,
     warnings: Vec<String>,
     by_role: Mutex<BTreeMap<&'static str, PgPool>>,
 }
@@ -43,7 +43,7 @@ impl Pools {
     pub(super) fn new(
         options: TenantDbOptions,
         connect: PgConnectOptions,
-        logins: BTreeMap<&'static str, PgConnectOptions>,
+        logins: BTreeMap<String, PgConnectOptions>,
         warnings: Vec<String>,
     ) -> Self {
         Self { options, connect, logins, warnings, by_role: Mutex::default() }

@@ -58,8 +58,8 @@ impl<T: Tenancy> SystemDb<T> {
         let options = connect::options(url)?;
         let mut connection = connect::open(&options).await?;
         let roles = T::DEF.roles.iter().map(|role| role.name).chain(["visitor"]);
-        let roles: Vec<String> = roles.map(|role| format!("{}{role}", T::DEF.role_prefix)).collect();
-        let warnings = guard::check(&mut connection, &roles).await?;
+        let roles: Vec<String> = roles.map(|role| T::DEF.database_role(role)).collect();
+        let (_, warnings) = guard::check(&mut connection, &roles).await?;
         let _ = sqlx::Connection::close(connection).await;
         let pools = Pools::new(TenantDbOptions::default().max_connections(4), options, BTreeMap::new(), warnings);
         Ok(Self { pools: Arc::new(pools), tenancy: PhantomData })

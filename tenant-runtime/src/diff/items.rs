@@ -17,11 +17,10 @@ pub(super) fn items(schema: &Schema) -> Vec<Item> {
     if !external_roles {
         items.extend(of_roles(schema));
     }
-    for login in schema.logins() {
-        items.push(Item::Database { login: login.name.clone() });
-        if let Some((_, timeouts)) = login.kind.login().filter(|_| !external_roles) {
-            items.push(Item::Timeouts { login: login.name.clone(), timeouts });
-        }
+    items.extend(schema.logins().map(|login| Item::Database { login: login.name.clone() }));
+    for login in schema.logins().filter(|_| !external_roles) {
+        let timeouts = login.kind.login().map(|(_, timeouts)| timeouts);
+        items.extend(timeouts.map(|timeouts| Item::Timeouts { login: login.name.clone(), timeouts }));
     }
     if let (Some(definer), Some((name, _))) = (schema.definer(), functions.first_key_value()) {
         items.extend(of_functions(schema, &definer.name, &name.schema));
@@ -55,6 +54,11 @@ fn item_of_role(role: &Role, product: &str) -> Item {
         RoleKind::Login { connection_limit, .. } => {
             RoleKind::Login { connection_limit: *connection_limit, timeouts: TimeoutsDef::SHIPPED }
         }
+        RoleKind::TierLogin { tier, connection_limit, .. } => RoleKind::TierLogin {
+            tier: tier.clone(),
+            connection_limit: *connection_limit,
+            timeouts: TimeoutsDef::SHIPPED,
+        },
         RoleKind::SystemLogin { connection_limit, .. } => {
             RoleKind::SystemLogin { connection_limit: *connection_limit, timeouts: TimeoutsDef::SHIPPED }
         }
@@ -63,26 +67,17 @@ fn item_of_role(role: &Role, product: &str) -> Item {
     Item::Role { role: Role { name: role.name.clone(), kind }, product: product.to_owned() }
 }
 
-/// Who belongs to whom: a tier has the rights of those that it includes, the app's login may become each of them, and that of jobs
-/// the system role.
+/// Who belongs to whom: a tier has the rights of those that it includes, and a login may become those that it serves.
 pub(crate) fn memberships(roles: &[Role]) -> Vec<Membership> {
     let mut memberships = Vec::new();
     for role in roles {
         let mut belongs = |to: &Ident, inherits| {
             memberships.push(Membership { role: to.clone(), member: role.name.clone(), inherits });
         };
-        match &role.kind {
-            RoleKind::Owner | RoleKind::Definer | RoleKind::Visitor | RoleKind::System => {}
-            RoleKind::Tier { includes } => includes.iter().for_each(|below| belongs(below, true)),
-            RoleKind::Login { .. } => {
-                let acted = |role: &&Role| matches!(role.kind, RoleKind::Tier { .. } | RoleKind::Visitor);
-                roles.iter().filter(acted).for_each(|tier| belongs(&tier.name, false));
-            }
-            RoleKind::SystemLogin { .. } => {
-                let system = |role: &&Role| role.kind == RoleKind::System;
-                roles.iter().filter(system).for_each(|system| belongs(&system.name, false));
-            }
+        if let RoleKind::Tier { includes } = &role.kind {
+            includes.iter().for_each(|below| belongs(below, true));
         }
+        role.kind.becomes(roles).for_each(|becomes| belongs(&becomes.name, false));
     }
     memberships
 }

@@ -24,6 +24,8 @@ pub struct TenancyDef {
     pub timeouts: TimeoutsDef,
     /// Whether something else makes the database roles, so that the migrations only make sure of them.
     pub external_roles: bool,
+    /// Whether each role has a login of its own.
+    pub login_per_role: bool,
     /// The roles, each after those that it includes.
     pub roles: &'static [RoleDef],
 }
@@ -42,6 +44,7 @@ impl TenancyDef {
             connection_limit: 50,
             timeouts: TimeoutsDef::SHIPPED,
             external_roles: false,
+            login_per_role: false,
             roles: &[],
         }
     }
@@ -52,6 +55,19 @@ impl TenancyDef {
         let Some(at) = self.roles.iter().position(|def| def.name == role) else { return false };
         let earlier = |name: &str| self.roles[..at].iter().any(|def| def.name == name);
         role == other || self.roles[at].includes.iter().any(|below| earlier(below) && self.includes(below, other))
+    }
+
+    /// Returns the database role of a role as attributes name it.
+    pub(crate) fn database_role(&self, role: &str) -> String {
+        format!("{}{role}", self.role_prefix)
+    }
+
+    /// Returns the app's login; that of one role where each has its own.
+    pub(crate) fn login(&self, role: Option<&str>) -> String {
+        match role.filter(|_| self.login_per_role) {
+            Some(role) => self.database_role(&format!("{role}_service")),
+            None => self.database_role("service"),
+        }
     }
 }
 

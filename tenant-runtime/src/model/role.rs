@@ -25,8 +25,18 @@ pub enum RoleKind {
         /// The tiers whose rights it has as well.
         includes: Vec<Ident>,
     },
-    /// The app's login: no right of its own, only that to become a tier.
+    /// The app's login: no right of its own, only that to become a tier, or the visitor. Where the tiers have logins of their own,
+    /// it may become the visitor alone.
     Login {
+        /// How many connections it may hold at once.
+        connection_limit: u16,
+        /// How long its sessions may hold the server up.
+        timeouts: TimeoutsDef,
+    },
+    /// The login of one tier: no right of its own, only that to become this tier.
+    TierLogin {
+        /// The tier.
+        tier: Ident,
         /// How many connections it may hold at once.
         connection_limit: u16,
         /// How long its sessions may hold the server up.
@@ -47,10 +57,21 @@ impl RoleKind {
     /// Returns how many connections a login may hold, and how long its sessions may hold the server up.
     pub(crate) fn login(&self) -> Option<(u16, TimeoutsDef)> {
         match self {
-            Self::Login { connection_limit, timeouts } | Self::SystemLogin { connection_limit, timeouts } => {
-                Some((*connection_limit, *timeouts))
-            }
+            Self::Login { connection_limit, timeouts }
+            | Self::TierLogin { connection_limit, timeouts, .. }
+            | Self::SystemLogin { connection_limit, timeouts } => Some((*connection_limit, *timeouts)),
             _ => None,
         }
+    }
+
+    /// Returns which of the roles a login may become; none may have more than it serves.
+    pub(crate) fn becomes<'r>(&self, roles: &'r [Role]) -> impl Iterator<Item = &'r Role> {
+        let per_tier = roles.iter().any(|role| matches!(role.kind, Self::TierLogin { .. }));
+        roles.iter().filter(move |role| match (self, &role.kind) {
+            (Self::Login { .. }, Self::Visitor) | (Self::SystemLogin { .. }, Self::System) => true,
+            (Self::Login { .. }, Self::Tier { .. }) => !per_tier,
+            (Self::TierLogin { tier, .. }, Self::Tier { .. }) => role.name == *tier,
+            _ => false,
+        })
     }
 }

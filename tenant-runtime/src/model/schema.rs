@@ -27,7 +27,7 @@ impl Schema {
         &self.product
     }
 
-    /// Returns the roles: the owner, then each tier after those that it includes, then the login.
+    /// Returns the roles: the owner, then each tier after those that it includes, then the logins.
     #[must_use]
     pub fn roles(&self) -> &[Role] {
         &self.roles
@@ -71,12 +71,7 @@ impl Schema {
         self.roles.iter().find(|role| role.kind == RoleKind::System)
     }
 
-    /// Returns the app's login.
-    pub(crate) fn login(&self) -> Option<&Role> {
-        self.roles.iter().find(|role| matches!(role.kind, RoleKind::Login { .. }))
-    }
-
-    /// Returns the logins: the app's, and that of jobs that cross tenants.
+    /// Returns the logins: the app's, those of single tiers, and that of jobs that cross tenants.
     pub(crate) fn logins(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter().filter(|role| role.kind.login().is_some())
     }

@@ -79,8 +79,8 @@ impl Attack<'_> {
     /// Who a member of the declaration's role is in the database.
     pub(super) fn tier(&self, role: &'static str, tenant: Option<&str>, user: Option<&str>) -> Acting {
         Acting {
-            session: self.login(),
-            role: Some(format!("{}{role}", self.tenancy.role_prefix)),
+            session: self.tenancy.login(Some(role)),
+            role: Some(self.tenancy.database_role(role)),
             tenant: tenant.map(str::to_owned),
             user: user.map(str::to_owned),
             tier: Some(role),
@@ -90,10 +90,6 @@ impl Attack<'_> {
     /// Says whether nothing but foreign keys holds who acts.
     pub(super) fn is_administrator(&self, acting: &Acting) -> bool {
         acting.session == self.session.user
-    }
-
-    pub(super) fn login(&self) -> String {
-        self.schema.login().map(|role| role.name.to_string()).unwrap_or_default()
     }
 
     /// Each role as a member of a tenant who has it.

@@ -15,7 +15,7 @@ use crate::{
     matrix::is_by_function,
     model::{
         def::{ScopeDef, TableDef},
-        schema::{Command, RoleKind},
+        schema::Command,
     },
 };
 
@@ -82,18 +82,25 @@ impl Attack<'_> {
             .map_or_else(|| "text".to_owned(), |column| column.ty.to_string())
     }
 
-    /// The login before it becomes anybody, and the visitor; each claims to be an admin of the first tenant.
+    /// The logins before they become anybody, and the visitor; each claims to be an admin of the first tenant.
     fn outsiders(&self) -> Vec<Acting> {
         let highest = self.cast.members(0).last().map(|(person, _)| person.key.clone());
-        let acting = |role| Acting {
-            session: self.login(),
+        let acting = |session, role| Acting {
+            session,
             role,
             tenant: Some(self.cast.tenants[0].clone()),
             user: highest.clone(),
             tier: None,
         };
-        let visitor = self.schema.visitor().map(|role| acting(Some(role.name.to_string())));
-        [acting(None)].into_iter().chain(visitor).collect()
+        let app = || self.tenancy.login(None);
+        let visitor = self.schema.visitor().map(|role| acting(app(), Some(role.name.to_string())));
+        self.logins().into_iter().map(|(login, _)| acting(login, None)).chain(visitor).collect()
+    }
+
+    /// The logins of the app, with the role for which it is where each role has its own.
+    fn logins(&self) -> Vec<(String, Option<&'static str>)> {
+        let roles = self.tenancy.roles.iter().filter(|_| self.tenancy.login_per_role).map(|role| Some(role.name));
+        [None].into_iter().chain(roles).map(|role| (self.tenancy.login(role), role)).collect()
     }
 
     /// Acts as the owner of the tables: FORCE holds it as well, and no policy is for it.
@@ -166,9 +173,7 @@ impl Attack<'_> {
     pub(super) async fn privileges(&mut self) -> Result<(), ProveError> {
         let none = || Expected::Is(Outcome::Rows(BTreeSet::new()));
         let mut named = vec!["TRUNCATE", "REFERENCES", "TRIGGER"];
-        self.session.undo().await?;
-        let version = self.session.row("SELECT current_setting('server_version_num')").await?;
-        if version.into_iter().flatten().next().is_some_and(|version| version.as_str() >= "170000") {
+        if self.version().await?.as_str() >= "170000" {
             named.push("MAINTAIN");
         }
         let named = named.into_iter().map(literal).collect::<Vec<_>>().join(", ");
@@ -207,26 +212,42 @@ impl Attack<'_> {
         Ok(())
     }
 
-    /// Becomes each role of the cluster, of which the login may be the visitor and the tiers.
+    /// Becomes each role of the cluster, as each login: the app's may be the visitor and the tiers, or, where each of those has a
+    /// login of its own, the visitor alone.
     pub(super) async fn roles(&mut self) -> Result<(), ProveError> {
         self.session.undo().await?;
         let asked = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname LIMIT 500";
         let all: Vec<String> =
             self.session.rows(asked).await?.into_iter().filter_map(|row| row.into_iter().next()?).collect();
-        let login = self.login();
-        let may = |role: &str| {
-            let own = self.schema.roles().iter().find(|own| own.name.as_str() == role);
-            role == login || own.is_some_and(|own| matches!(own.kind, RoleKind::Visitor | RoleKind::Tier { .. }))
-        };
-        let expected: Vec<_> = all.iter().map(|role| may(role)).collect();
-        let acting = Acting { session: self.login(), role: None, tenant: None, user: None, tier: None };
-        for (role, may) in all.iter().zip(expected) {
-            let expected =
-                if may { Expected::Is(Outcome::Rows([role.clone()].into())) } else { Expected::Is(Outcome::Denied) };
-            let statement = format!("SET LOCAL ROLE {}; SELECT current_user::text", quoted(role));
-            self.probe(Probe { door: "SET ROLE", about: None, acting: &acting, statement, expected }).await?;
+        // Since then, who may become a role may not become those that it includes.
+        let exactly = self.version().await?.as_str() >= "160000";
+        let tenancy = self.tenancy;
+        for (login, of) in self.logins() {
+            let may = |role: &str| {
+                let tier = tenancy.roles.iter().map(|tier| tier.name).find(|name| tenancy.database_role(name) == role);
+                role == login
+                    || match (of, tier) {
+                        (None, None) => role == tenancy.database_role("visitor"),
+                        (None, Some(_)) => !tenancy.login_per_role,
+                        (Some(own), Some(tier)) => own == tier || !exactly && tenancy.includes(own, tier),
+                        (Some(_), None) => false,
+                    }
+            };
+            let acting = Acting { session: login.clone(), role: None, tenant: None, user: None, tier: None };
+            for role in &all {
+                let outcome = if may(role) { Outcome::Rows([role.clone()].into()) } else { Outcome::Denied };
+                let statement = format!("SET LOCAL ROLE {}; SELECT current_user::text", quoted(role));
+                let expected = Expected::Is(outcome);
+                self.probe(Probe { door: "SET ROLE", about: None, acting: &acting, statement, expected }).await?;
+            }
         }
         Ok(())
+    }
+
+    async fn version(&mut self) -> Result<String, ProveError> {
+        self.session.undo().await?;
+        let version = self.session.row("SELECT current_setting('server_version_num')").await?;
+        Ok(version.into_iter().flatten().next().unwrap_or_default())
     }
 
     /// Asks which functions each role may call, in the schemas of the declaration.
@@ -346,7 +367,9 @@ impl Attack<'_> {
     /// Changes the context within a savepoint and goes back: what was before holds again.
     pub(super) async fn savepoints(&mut self) -> Result<(), ProveError> {
         for acting in self.members(0) {
-            let Some(other) = self.members(1).pop() else { return Ok(()) };
+            // The highest whom the login can become.
+            let mut others = self.members(1).into_iter().filter(|other| other.session == acting.session);
+            let Some(other) = others.next_back() else { return Ok(()) };
             for def in self.world.tables.clone() {
                 let expected = self.reference(&acting.context()).select(def);
                 let role = other.role.as_deref().unwrap_or_default();

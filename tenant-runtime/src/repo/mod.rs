@@ -46,7 +46,7 @@
 //!
 //! sqlx's macros are checked when they compile, by describing each statement to the server at `DATABASE_URL`. That plans
 //! the statement, which takes the rights to run it, and the app's login has none of its own. So let the URL name a role, the
-//! one that may do all that the app's statements do, and the schema where they do not:
+//! one that may do all that the app's statements do (with a login for each role, by that role's), and the schema where they do not:
 //!
 //! ```sh
 //! export DATABASE_URL='postgres://app_service@localhost/dev?options=-crole%3Dapp_admin%20-csearch_path%3Dapp'

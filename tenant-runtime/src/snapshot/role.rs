@@ -26,6 +26,7 @@ enum KindEntry {
     Visitor,
     Tier { includes: Vec<String> },
     Login(LoginEntry),
+    TierLogin { tier: String, login: LoginEntry },
     System,
     SystemLogin(LoginEntry),
 }
@@ -69,6 +70,9 @@ impl From<&Role> for RoleEntry {
             RoleKind::Login { connection_limit, timeouts } => {
                 KindEntry::Login(LoginEntry::new(*connection_limit, *timeouts))
             }
+            RoleKind::TierLogin { tier, connection_limit, timeouts } => {
+                KindEntry::TierLogin { tier: tier.to_string(), login: LoginEntry::new(*connection_limit, *timeouts) }
+            }
             RoleKind::System => KindEntry::System,
             RoleKind::SystemLogin { connection_limit, timeouts } => {
                 KindEntry::SystemLogin(LoginEntry::new(*connection_limit, *timeouts))
@@ -87,6 +91,11 @@ pub(super) fn role(entry: RoleEntry) -> Result<Role, SnapshotError> {
         KindEntry::Login(entry) => {
             RoleKind::Login { connection_limit: entry.connection_limit, timeouts: entry.timeouts() }
         }
+        KindEntry::TierLogin { tier, login } => RoleKind::TierLogin {
+            tier: ident(tier)?,
+            connection_limit: login.connection_limit,
+            timeouts: login.timeouts(),
+        },
         KindEntry::System => RoleKind::System,
         KindEntry::SystemLogin(entry) => {
             RoleKind::SystemLogin { connection_limit: entry.connection_limit, timeouts: entry.timeouts() }

@@ -19,6 +19,8 @@ pub(super) fn stand_together(a: &Action, b: &Action) -> bool {
         (Action::Add(a), Action::Add(b)) | (Action::Drop(a), Action::Drop(b)) if a.table().is_none() => match (a, b) {
             (Item::Usage { schema: a, .. }, Item::Usage { schema: b, .. }) => a == b,
             (Item::Role { .. }, Item::Role { .. })
+            | (Item::Database { .. }, Item::Database { .. })
+            | (Item::Timeouts { .. }, Item::Timeouts { .. })
             | (Item::Membership(_), Item::Membership(_))
             | (Item::Execute { .. }, Item::Execute { .. })
             | (Item::Function { .. }, Item::Function { .. }) => true,
@@ -64,6 +66,10 @@ pub(super) fn text(plan: &Plan, actions: &[Action]) -> String {
             told(&mut out, actions);
             out.push_str(&role::take(items()));
         }
+        Action::Add(Item::Database { .. }) => out.push_str(&role::lock_database(items())),
+        Action::Drop(Item::Database { .. }) => out.push_str(&role::unlock_database(items())),
+        Action::Add(Item::Timeouts { .. }) => out.push_str(&role::set_timeouts(items())),
+        Action::Drop(Item::Timeouts { .. }) => out.push_str(&role::reset_timeouts(items())),
         Action::Add(Item::Usage { .. }) => out.push_str(&role::use_schema(items(), true)),
         Action::Drop(Item::Usage { .. }) => out.push_str(&role::use_schema(items(), false)),
         _ => {
@@ -126,9 +132,8 @@ fn statement(action: &Action) -> String {
 fn add(item: &Item) -> String {
     match item {
         Item::Role { .. } | Item::Membership(_) | Item::Usage { .. } | Item::Partitions { .. } => String::new(),
+        Item::Timeouts { .. } | Item::Database { .. } => String::new(),
         Item::RequiredRoles { roles } => external::require(roles),
-        Item::Timeouts { login, timeouts } => role::set_timeouts(login, *timeouts),
-        Item::Database { login } => role::lock_database(login),
         Item::Schema { name, owner } => role::create_schema(owner, name),
         Item::Defaults { types, .. } => role::lock_defaults(*types),
         Item::Function { name, function, .. } => function::create(name, function),
@@ -148,10 +153,9 @@ fn add(item: &Item) -> String {
 fn drop(item: &Item) -> String {
     match item {
         Item::Role { .. } | Item::Membership(_) | Item::Usage { .. } => String::new(),
+        Item::Timeouts { .. } | Item::Database { .. } => String::new(),
         Item::Partitions { .. } | Item::Comment { .. } => String::new(),
         Item::RequiredRoles { .. } => String::new(),
-        Item::Timeouts { login, timeouts } => role::reset_timeouts(login, *timeouts),
-        Item::Database { login } => role::unlock_database(login),
         Item::Schema { name, .. } => role::drop_schema(name),
         Item::Defaults { types, .. } => role::unlock_defaults(*types),
         Item::Function { name, function, .. } => function::drop(name, function),
@@ -170,7 +174,7 @@ fn alter(before: &Item, after: &Item) -> String {
         (Item::Role { role: old, product: was }, Item::Role { role, product }) => {
             role::alter((old, was), (role, product))
         }
-        (Item::Timeouts { .. }, Item::Timeouts { login, timeouts }) => role::set_timeouts(login, *timeouts),
+        (Item::Timeouts { .. }, Item::Timeouts { .. }) => role::set_timeouts([after].into_iter()),
         (Item::Function { .. }, Item::Function { name, function, .. }) => function::replace(name, function),
         (Item::Comment { .. }, Item::Comment { table, comment }) => table::comment(table, comment),
         (Item::Column { column: old, .. }, Item::Column { table, column }) => column::alter(table, old, column),

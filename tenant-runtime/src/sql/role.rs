@@ -92,6 +92,7 @@ fn mark(role: &Role, product: &str) -> String {
         RoleKind::Visitor => "a user who acts in no tenant",
         RoleKind::Tier { .. } => "bundles the rights of a role",
         RoleKind::Login { .. } => "logs in for the app",
+        RoleKind::TierLogin { .. } => "logs in for one role",
         RoleKind::System => "crosses tenants",
         RoleKind::SystemLogin { .. } => "logs in for jobs",
     };
@@ -230,35 +231,46 @@ $roles$;
 
 /// Keeps one session from holding up the others: what waits or idles too long is ended.
 ///
-/// In this database only, since the login is the whole cluster's, and another database may run another version.
-pub(super) fn set_timeouts(login: &Ident, timeouts: TimeoutsDef) -> String {
-    let settings = timeout_settings(timeouts).map(|(name, seconds)| {
+/// In this database only, since the logins are the whole cluster's, and another database may run another version.
+pub(super) fn set_timeouts<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+    let line = |login: &Ident, name: &str, seconds: u32| {
         format!(
             "    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET {name} = %L', {}, current_database(), '{seconds}s');\n",
             literal(login.as_str())
         )
-    });
-    format!(
-        "{}-- A statement that runs or waits too long is ended, and so is a transaction in which nothing happens. 0 is for ever.
-DO $timeouts$
-BEGIN
-{}END
-$timeouts$;
-",
-        heading(&format!("Timeouts of {login}")),
-        settings.concat()
-    )
+    };
+    let about = "-- A statement that runs or waits too long is ended, and so is a transaction in which nothing happens. 0 is for ever.\n";
+    timeouts(items, about, line)
 }
 
-/// Takes back the timeouts of a login.
-pub(super) fn reset_timeouts(login: &Ident, timeouts: TimeoutsDef) -> String {
-    let settings = timeout_settings(timeouts).map(|(name, _)| {
+/// Takes back the timeouts of logins.
+pub(super) fn reset_timeouts<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+    let line = |login: &Ident, name: &str, _| {
         format!(
             "    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET {name}', {}, current_database());\n",
             literal(login.as_str())
         )
-    });
-    format!("{}DO $timeouts$\nBEGIN\n{}END\n$timeouts$;\n", heading(&format!("Timeouts of {login}")), settings.concat())
+    };
+    timeouts(items, "", line)
+}
+
+fn timeouts<'i>(
+    items: impl Iterator<Item = &'i Item>,
+    about: &str,
+    line: impl Fn(&Ident, &str, u32) -> String,
+) -> String {
+    let (mut logins, mut lines) = (Vec::new(), String::new());
+    for item in items {
+        if let Item::Timeouts { login, timeouts } = item {
+            logins.push(login.as_str());
+            lines.extend(timeout_settings(*timeouts).map(|(name, seconds)| line(login, name, seconds)));
+        }
+    }
+    let title = match logins.as_slice() {
+        [login] => heading(&format!("Timeouts of {login}")),
+        _ => heading("Timeouts"),
+    };
+    format!("{title}{about}DO $timeouts$\nBEGIN\n{lines}END\n$timeouts$;\n")
 }
 
 pub(crate) fn timeout_settings(timeouts: TimeoutsDef) -> [(&'static str, u32); 3] {
@@ -269,15 +281,27 @@ pub(crate) fn timeout_settings(timeouts: TimeoutsDef) -> [(&'static str, u32); 3
     ]
 }
 
-/// Takes from PUBLIC what a new database gives it, and makes sure that it is gone.
-pub(super) fn lock_database(login: &Ident) -> String {
+/// Takes from PUBLIC what a new database gives it, lets the logins in, and makes sure of both.
+pub(super) fn lock_database<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+    let (mut grants, mut checks) = (String::new(), String::new());
+    for login in connecting(items) {
+        let _ =
+            writeln!(grants, "    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), {login});");
+        let _ = write!(
+            checks,
+            "    IF NOT has_database_privilege({login}, current_database(), 'CONNECT') THEN
+        RAISE EXCEPTION 'the role % may not connect to the database %', {login}, current_database()
+            USING HINT = 'Apply this as the owner of the database, or grant CONNECT as that owner first.';
+    END IF;
+"
+        );
+    }
     format!(
         "{}-- PUBLIC may connect to a new database and make temporary tables in it, and before PostgreSQL 15 tables in `public`.
 DO $lock$
 BEGIN
     EXECUTE format('REVOKE CONNECT, CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), {login});
-    IF to_regnamespace('public') IS NOT NULL THEN
+{grants}    IF to_regnamespace('public') IS NOT NULL THEN
         REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     END IF;
     -- A GRANT or REVOKE by somebody who does not own the object only warns.
@@ -288,31 +312,36 @@ BEGIN
         RAISE EXCEPTION 'PUBLIC keeps rights on the database % or its schema public', current_database()
             USING HINT = 'Apply this as the owner of the database, or revoke them as that owner first.';
     END IF;
-    IF NOT has_database_privilege({login}, current_database(), 'CONNECT') THEN
-        RAISE EXCEPTION 'the role % may not connect to the database %', {login}, current_database()
-            USING HINT = 'Apply this as the owner of the database, or grant CONNECT as that owner first.';
-    END IF;
-END
+{checks}END
 $lock$;
 ",
         heading("The database"),
-        login = literal(login.as_str()),
     )
 }
 
-/// Takes back what the login got; PUBLIC stays locked out, since undoing a migration opens no door.
-pub(super) fn unlock_database(login: &Ident) -> String {
+/// Takes back what the logins got; PUBLIC stays locked out, since undoing a migration opens no door.
+pub(super) fn unlock_database<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+    let lines = connecting(items).map(|login| {
+        format!("    EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), {login});\n")
+    });
     format!(
         "{}-- What PUBLIC lost stays lost: undoing a migration opens no door.
 DO $lock$
 BEGIN
-    EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), {login});
-END
+{}END
 $lock$;
 ",
         heading("The database"),
-        login = literal(login.as_str()),
+        lines.collect::<String>(),
     )
+}
+
+/// The logins that connect to the database, as literals.
+fn connecting<'i>(items: impl Iterator<Item = &'i Item>) -> impl Iterator<Item = String> {
+    items.filter_map(|item| match item {
+        Item::Database { login } => Some(literal(login.as_str())),
+        _ => None,
+    })
 }
 
 /// Makes a schema, which belongs to the owner from its first moment.

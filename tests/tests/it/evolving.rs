@@ -60,11 +60,13 @@ cases! {
     inert: Note => Note;
     labels: Note => Note;
     lattice: Chart Invoice => Chart Invoice;
+    logins: Score => Score;
     maybe_renamed_table: Memo => Letter;
     member_functions: Club Person ClubMember => Club Person ClubMember;
     membership: Club Person => Club Person ClubMember;
     move_table: Offer => Offer;
     nullability: Note => Note;
+    one_login: Song => Song;
     one_rule: Note => Note;
     other_role: Note => Note;
     owners: Note => Note;

@@ -17,16 +17,23 @@ use super::declarations::{
     MEMBERS, ROLE, SHIPPED, TITLE, USER, leak, members, organizations, projects, refers, tasks, users,
 };
 
-/// The first migration of tables with members, whose roles something else makes.
-fn migration() -> sql::Migration {
-    let tenancy = &leak(vec![TenancyDef { external_roles: true, ..SHIPPED }])[0];
+/// The tables with members, whose roles something else makes.
+fn schema(login_per_role: bool) -> Schema {
+    let tenancy = &leak(vec![TenancyDef { external_roles: true, login_per_role, ..SHIPPED }])[0];
     let tables = [organizations(), projects(), tasks([TITLE, refers("project_id", "projects", OnDelete::Refuse)])];
     let tables = tables.into_iter().chain([members([USER, ROLE]), users(MEMBERS)]);
     let tables = leak(tables.map(|table| TableDef { tenancy, ..table }).collect());
-    let schema = check(&tenant_runtime::models![].only(tables)).expect("nothing is wrong").schema;
-    let nothing = Schema::default();
-    let plan = plan(&nothing, &schema, &Default::default()).expect("a plan from nothing");
+    check(&tenant_runtime::models![].only(tables)).expect("nothing is wrong").schema
+}
+
+/// The migration from one to the other, in one file.
+fn between(before: &Schema, after: &Schema) -> sql::Migration {
+    let plan = plan(before, after, &Default::default()).expect("a plan");
     sql::migrations(&plan).into_iter().next().expect("one file")
+}
+
+fn migration() -> sql::Migration {
+    between(&Schema::default(), &schema(false))
 }
 
 /// A server with a database that an administrator without CREATEROLE owns; connections as that one and as the superuser.
@@ -41,7 +48,11 @@ async fn administered() -> (Server, PgConnection, PgConnection) {
 
 /// Tries to apply; what is to be mended, a difference and its statement each.
 async fn differences(boss: &mut PgConnection) -> Vec<(String, String)> {
-    let up = migration().up;
+    differences_to(boss, &migration()).await
+}
+
+async fn differences_to(boss: &mut PgConnection, migration: &sql::Migration) -> Vec<(String, String)> {
+    let up = &migration.up;
     let tried = run(boss, &format!("BEGIN; {up}; ROLLBACK")).await;
     run(boss, "ROLLBACK").await.expect("undone");
     let Err(error) = tried else { return Vec::new() };
@@ -118,4 +129,36 @@ async fn each_role_that_has_too_much_or_too_little_is_named() {
         }
     }
     assert_eq!(seen, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn logins_for_each_role_are_asked_for_one_by_one_and_left_again() {
+    let (_server, mut boss, mut postgres) = administered().await;
+    let (one, each) = (schema(false), schema(true));
+    let steps = [(Schema::default(), one.clone()), (one, each)];
+    let mut asked = Vec::new();
+    for (before, after) in &steps {
+        let migration = between(before, after);
+        for _ in 0..4 {
+            asked = differences_to(&mut boss, &migration).await;
+            for (_, mends) in &asked {
+                run(&mut postgres, mends).await.expect(mends);
+            }
+        }
+        run(&mut boss, &format!("BEGIN; {}; COMMIT", migration.up)).await.expect("it applies");
+    }
+    let memberships = "SELECT string_agg(member.rolname || ' ' || role.rolname, ', ' ORDER BY member.rolname, role.rolname)
+        FROM pg_auth_members AS m JOIN pg_roles AS role ON role.oid = m.roleid JOIN pg_roles AS member ON member.oid = m.member
+        WHERE member.rolcanlogin AND member.rolname ~ '^app_'";
+    let found = ask(&mut postgres, memberships).await;
+    let connects = "SELECT has_database_privilege('app_admin_service', 'acme', 'CONNECT')::text";
+    let may = ask(&mut postgres, connects).await;
+    let down = between(&steps[1].0, &steps[1].1).down;
+    run(&mut boss, &format!("BEGIN; {down}; COMMIT")).await.expect("it is undone");
+    let expected = "app_admin_service app_admin, app_member_service app_member, app_service app_visitor, app_viewer_service app_viewer";
+    assert_eq!(
+        (found.as_str(), may.as_str(), ask(&mut postgres, connects).await.as_str()),
+        (expected, "true", "false")
+    );
+    assert!(asked.is_empty(), "{asked:?}");
 }

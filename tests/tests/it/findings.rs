@@ -206,6 +206,8 @@ fn member_cases() -> Vec<Case> {
     let other = TableName { schema: "app", table: "other_members" };
     const WITH_DEFINER: &[RoleDef] =
         &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "definer", includes: &["viewer"] }];
+    const WITH_LOGIN: &[RoleDef] =
+        &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "viewer_service", includes: &["viewer"] }];
     vec![
         (
             "two tables say who is a member",
@@ -270,6 +272,10 @@ fn member_cases() -> Vec<Case> {
         }),
         ("an invitation that names a column which is not there", vec![members([USER, ROLE]), invitations([ROLE])]),
         ("a role of the tenancy is one that the generator makes", of(TenancyDef { roles: WITH_DEFINER, ..SHIPPED })),
+        (
+            "a role of the tenancy has the name of another's login",
+            of(TenancyDef { roles: WITH_LOGIN, login_per_role: true, ..SHIPPED }),
+        ),
     ]
 }
 

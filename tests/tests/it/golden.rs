@@ -18,7 +18,7 @@ macro_rules! cases {
     ($($case:ident: $($table:ident)*;)*) => {
         $(
             #[expect(dead_code, reason = "the structs are there for what is generated from them")]
-            mod $case {
+            pub(super) mod $case {
                 include!(concat!("../../golden/", stringify!($case), ".rs"));
             }
         )*
@@ -40,6 +40,7 @@ cases! {
     parent: Order Item;
     partitions: Measurement Remark;
     rules: Article Comment;
+    logins: Guild Craftsman GuildMember Piece;
 }
 
 pub(super) fn models(tables: &[&'static TableDef]) -> Models {

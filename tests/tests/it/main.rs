@@ -24,6 +24,7 @@ mod init;
 mod invitations;
 mod isolation;
 mod killed;
+mod logins;
 mod members;
 mod migrating;
 mod mutants;

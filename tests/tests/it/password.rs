@@ -46,12 +46,15 @@ async fn the_login_signs_in_with_a_password_that_the_server_never_heard() {
     let before = sign_in(&server, PASSWORD).await;
     let said = set_password(&server, &[], &format!("{PASSWORD}\n"));
     let (out, err) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    let jobs = set_password(&server, &["--role", "app_jobs"], PASSWORD);
     let after = sign_in(&server, PASSWORD).await;
     let other = sign_in(&server, "correct horse battery.").await;
     let mut admin = connect(&server.admin_url()).await;
     let kept = ask(&mut admin, "SELECT rolpassword FROM pg_authid WHERE rolname = 'app_service'").await;
     let log = fs::read_to_string(server.socket_dir().join("log")).expect("the log is a text");
     assert!(said.status.success() && out.contains("`app_service` has a new password"), "{out}{err}");
+    assert!(out.contains("the logins are `app_service`, `app_jobs`;"), "{out}");
+    assert!(jobs.status.success(), "{jobs:?}");
     assert!(matches!(before, Err(Error::Connect { .. })) && matches!(other, Err(Error::Connect { .. })));
     assert!(after.is_ok(), "{after:?}");
     assert!(kept.starts_with("SCRAM-SHA-256$4096:"), "{kept}");

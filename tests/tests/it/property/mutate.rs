@@ -101,9 +101,11 @@ fn with_other_roles(tenancy: &'static TenancyDef, mut tables: Tables, random: &m
         } else if let Some(last) = roles.last_mut() {
             last.includes = lowest;
         }
+        let more = random.chance(50);
         let tenancy = leak(TenancyDef {
             roles: roles.leak(),
-            connection_limit: if random.chance(50) { 6 } else { 5 },
+            connection_limit: if more { 6 } else { 5 },
+            login_per_role: more,
             timeouts: TimeoutsDef { lock: if random.chance(50) { 7 } else { 5 }, ..TimeoutsDef::SHIPPED },
             ..*tenancy
         });
