@@ -114,7 +114,7 @@ impl Report {
         let unused = baseline.entries.iter().enumerate().filter(|(at, _)| !used.contains(at));
         self.findings.extend(unused.map(|(_, entry)| {
             let what = format!("the baseline accepts {} here, and it is not found", entry.code);
-            Finding::new(&finding::STALE, &entry.object, what, String::new())
+            Finding::new(&finding::STALE, &entry.object, what, "-- Take the entry out of the baseline.".to_owned())
         }));
         self.findings.sort();
         self

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::{
-    catalog::{Catalog, Object, State},
+    catalog::{Catalog, Name, Object, State},
     finding::{self, Finding, Rule},
     mend::Mender,
+    partition,
 };
 
 /// Settings that say who acts, whoever sets them.
@@ -13,7 +14,9 @@ const ACTING: [&str; 4] = ["role", "row_security", "session_authorization", "ses
 
 /// Holds the live catalog against the declared one.
 pub(super) fn drift(expected: &Catalog, live: &Catalog, mender: &Mender<'_>) -> Vec<Finding> {
-    let expected = &with_own_sequences(expected, live);
+    let (mut expected, mut live) = (with_own_sequences(expected, live), live.clone());
+    partition::prepare(&mut expected, &mut live);
+    let (expected, live) = (&expected, &live);
     let mut findings = Vec::new();
     for (object, wanted) in &expected.facts {
         match live.facts.get(object) {
@@ -127,6 +130,14 @@ fn difference(name: &str, wanted: &State, live: &State) -> String {
 
 /// Writes a value as a person reads it, on one line.
 fn shown(value: Option<&Value>) -> String {
+    let named = value.and_then(|value| serde_json::from_value::<Vec<Name>>(value.clone()).ok());
+    if let Some(names) = named.filter(|names| !names.is_empty()) {
+        return names.iter().map(|name| format!("`{}`", name.quoted())).collect::<Vec<_>>().join(" and ");
+    }
+    let texts = value.and_then(|value| serde_json::from_value::<Vec<String>>(value.clone()).ok());
+    if let Some(texts) = texts.filter(|texts| !texts.is_empty()) {
+        return texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
+    }
     match value {
         None | Some(Value::Null) => "nothing".to_owned(),
         Some(Value::Bool(true)) => "on".to_owned(),

@@ -24,7 +24,8 @@ pub(super) async fn look(connection: &mut PgConnection, schema: &Schema, mender:
         .await?;
     let mut findings: Vec<_> = doors.iter().filter_map(|door| door.finding(schema, mender)).collect();
     if let Some(holes) = known_holes(mender.version) {
-        findings.push(Finding::new(&finding::SERVER, "server", holes, String::new()));
+        let mend = "-- Install the newest minor release of PostgreSQL, and restart the server.".to_owned();
+        findings.push(Finding::new(&finding::SERVER, "server", holes, mend));
     }
     Ok(findings)
 }
@@ -194,7 +195,9 @@ impl Door {
                 &finding::SET_CONFIG,
                 "function set_config".to_owned(),
                 "everybody may call it; `gen-migrations harden` takes it away",
-                String::new(),
+                "-- A login that dumps needs it, unless it is a superuser; `gen-migrations harden --undo` gives it back.\n\
+                 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;"
+                    .to_owned(),
             ),
             _ => None,
         }

@@ -196,7 +196,7 @@ impl Facts<'_> {
         let partitioned = table.tenant_column().filter(|_| table.partitions.is_some());
         let own_part = json!({
             "kind": if partitioned.is_some() { "partitioned table" } else { "table" },
-            "partitioned_by": partitioned.map(|column| ["h", column.as_str()]),
+            "partitioned_by": partitioned.map(|column| ["hash", column.as_str()]),
             "comment": comment(&table.comment),
         });
         self.add(Object::Relation(own.clone()), relation(owner, own_part));

@@ -18,7 +18,7 @@ pub struct Finding {
     pub what: String,
     /// Why it matters, a sentence.
     pub why: &'static str,
-    /// SQL that mends it, for an administrator; empty where that takes a person.
+    /// SQL that mends it, for an administrator; where no statement does, what a person is to do, as comments.
     pub mend: String,
 }
 
@@ -27,6 +27,12 @@ impl Finding {
     pub(super) fn new(rule: &Rule, object: impl fmt::Display, what: impl Into<String>, mend: String) -> Self {
         let Rule { code, severity, why, .. } = *rule;
         Self { severity, code, object: object.to_string(), what: what.into(), why, mend }
+    }
+
+    /// Says whether no statement mends it, so that [`mend`](Self::mend) is but words.
+    #[must_use]
+    pub fn takes_a_person(&self) -> bool {
+        self.mend.lines().all(|line| line.starts_with("--"))
     }
 }
 

@@ -24,6 +24,7 @@ mod expect;
 mod finding;
 mod inspect;
 mod mend;
+mod partition;
 mod report;
 mod sarif;
 mod text;

@@ -10,7 +10,7 @@ use super::{
     doors,
     finding::{self, Finding, Severity},
     inspect,
-    mend::Mender,
+    mend::{Mender, comment_lines},
 };
 use crate::{
     db::fingerprint,
@@ -127,6 +127,12 @@ pub async fn audit(connection: &mut PgConnection, schema: &Schema) -> Result<Rep
     Ok(report)
 }
 
+/// What to do where the server does not take what is declared.
+const REFUSED: [&str; 2] = [
+    "Mend first what is told of the tables that it names, such as a column that is called otherwise.",
+    "Where nothing is, it names what the server does not have: declare it otherwise, and make a migration of that.",
+];
+
 async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Result<Report, AuditError> {
     let version = connection.server_version_num().unwrap_or_default();
     if version < 150_000 {
@@ -146,7 +152,7 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
         // What is missing as a whole was told already.
         if live.get(object).is_some() {
             let what = format!("the server refuses what is declared: {reason}");
-            findings.push(Finding::new(&finding::INCOMPARABLE, object, what, String::new()));
+            findings.push(Finding::new(&finding::INCOMPARABLE, object, what, comment_lines(REFUSED)));
         }
     }
     findings.extend(doors::look(&mut *connection, schema, &mender).await.map_err(refused)?);

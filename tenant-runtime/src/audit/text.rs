@@ -10,12 +10,14 @@ use super::{
 /// The findings, the worst first, each with why it matters and what mends it; then what was audited.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Finding { severity, code, object, what, why, mend } in &self.findings {
+        for finding in &self.findings {
+            let Finding { severity, code, object, what, why, mend } = finding;
             writeln!(f, "{severity} {code}: {object}\n  {what}\n  why:  {why}")?;
             match mend.lines().count() {
                 0 => {}
-                1 => writeln!(f, "  mend: {mend}")?,
-                lines => writeln!(f, "  mend: {lines} lines of SQL")?,
+                1 => writeln!(f, "  mend: {}", mend.trim_start_matches("-- "))?,
+                _ if finding.takes_a_person() => writeln!(f, "  mend: by hand, in steps that `--format sql` says")?,
+                lines => writeln!(f, "  mend: {lines} lines of SQL, which `--format sql` writes")?,
             }
             writeln!(f)?;
         }
@@ -25,7 +27,7 @@ impl fmt::Display for Report {
         if self.is_clean() {
             writeln!(f, "fingerprint: {}", self.fingerprint)?;
         }
-        if self.findings.iter().any(|finding| !finding.mend.is_empty()) {
+        if !self.is_clean() {
             writeln!(
                 f,
                 "next: `--format sql` writes what mends it; read that, run it as an administrator, and audit again"
@@ -43,7 +45,6 @@ impl Report {
         for Finding { code, object, what, mend, .. } in &self.findings {
             // A name may hold a line break, behind which a comment would end.
             let head = format!("{code} {object}: {what}").replace(['\n', '\r'], " ");
-            let mend = if mend.is_empty() { "-- (no statement mends it)" } else { mend };
             let _ = writeln!(out, "-- {head}\n{mend}\n");
         }
         out

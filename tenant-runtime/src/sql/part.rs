@@ -1,10 +1,14 @@
 //! The SQL that makes one thing of a schema by itself, for whoever mends a database.
 
-pub(crate) use super::role::timeout_settings;
-use super::{access, constraint as constraints, function as functions, role, table as tables};
+use super::{access, constraint as constraints, function as functions, migrations, role, table as tables};
+pub(crate) use super::{role::timeout_settings, table::partition as partition_name};
 use crate::{
     diff::of_roles,
-    model::schema::{Column, Function, Key, Policy, QualifiedName, Schema, Table, Trigger},
+    model::{
+        schema::{Column, Function, Key, Policy, QualifiedName, Schema, Table, Trigger},
+        transition::Transition,
+    },
+    plan::plan,
 };
 
 /// Makes the roles that are not there, and who belongs to whom.
@@ -16,6 +20,26 @@ pub(crate) fn roles(schema: &Schema) -> String {
 /// Makes a table with everything that belongs to it.
 pub(crate) fn table(name: &QualifiedName, table: &Table) -> String {
     format!("{}\n{}", tables::create(name, table), tables::open(name, table))
+}
+
+/// Makes one of so many partitions of a table.
+pub(crate) fn partition(table: &QualifiedName, count: u16, remainder: u16) -> String {
+    tables::create_partition(table, count, remainder)
+}
+
+/// Makes a schema with everything in it: what leads to the whole from what there is without it.
+pub(crate) fn schema(whole: &Schema, name: &str) -> String {
+    let mut without = whole.clone();
+    without.schemas.retain(|schema| schema.as_str() != name);
+    without.tables.retain(|table, _| table.schema.as_str() != name);
+    without.functions.retain(|function, _| function.schema.as_str() != name);
+    // Nothing is renamed or lost, so the plan refuses nothing.
+    let Ok(plan) = plan(&without, whole, &Transition::default()) else { return String::new() };
+    let files = migrations(&plan).into_iter().map(|file| match file.transaction {
+        true => format!("BEGIN;\n{}\nCOMMIT;", file.up.trim_end()),
+        false => file.up.trim_end().to_owned(),
+    });
+    files.collect::<Vec<_>>().join("\n")
 }
 
 /// Adds a column.

@@ -66,24 +66,23 @@ pub(super) fn close(name: &QualifiedName, table: &Table) -> String {
     if out.is_empty() { out } else { title + &out }
 }
 
-/// Makes the partitions. A partition that is read directly is not under its parent's policies; without one of its own and
-/// under FORCE it shows nothing to anybody.
+/// Makes the partitions.
 fn partitions(name: &QualifiedName, count: u16) -> String {
-    let mut out = String::new();
-    for remainder in 0..count {
-        let part = partition(name, remainder).quoted();
-        let parent = name.quoted();
-        let _ = write!(
-            out,
-            "CREATE TABLE {part} PARTITION OF {parent} FOR VALUES WITH (MODULUS {count}, REMAINDER {remainder});\n\
-             ALTER TABLE {part} ENABLE ROW LEVEL SECURITY;\nALTER TABLE {part} FORCE ROW LEVEL SECURITY;\n"
-        );
-    }
-    out
+    (0..count).map(|remainder| create_partition(name, count, remainder)).collect()
+}
+
+/// Makes a partition. One that is read directly is not under its parent's policies; without one of its own and under FORCE it
+/// shows nothing to anybody.
+pub(super) fn create_partition(name: &QualifiedName, count: u16, remainder: u16) -> String {
+    let (part, parent) = (partition(name, remainder).quoted(), name.quoted());
+    format!(
+        "CREATE TABLE {part} PARTITION OF {parent} FOR VALUES WITH (MODULUS {count}, REMAINDER {remainder});\n\
+         ALTER TABLE {part} ENABLE ROW LEVEL SECURITY;\nALTER TABLE {part} FORCE ROW LEVEL SECURITY;\n"
+    )
 }
 
 /// Names a partition.
-pub(super) fn partition(name: &QualifiedName, remainder: u16) -> QualifiedName {
+pub(crate) fn partition(name: &QualifiedName, remainder: u16) -> QualifiedName {
     let number = format!("p{remainder}");
     QualifiedName { schema: name.schema.clone(), table: Ident::derived([name.table.as_str(), &number]) }
 }

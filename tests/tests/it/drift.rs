@@ -1,10 +1,10 @@
 //! Drift made by hand: each kind is reported by its code, and what the audit says mends it does.
 
 use tenant_runtime::{
-    audit::{Report, audit},
+    audit::{Report, Severity, audit},
     migrate::folder::Folder,
 };
-use tenant_tests::{connect, example_folder, migrate, own_server, run};
+use tenant_tests::{ask, connect, example_folder, migrate, own_server, run};
 
 use super::audit::codes;
 
@@ -64,6 +64,8 @@ const DRIFTS: &[Drift] = &[
     drift(&["TA111"], "GRANT USAGE ON SCHEMA app TO PUBLIC"),
     drift(&["TA112"], "REVOKE USAGE ON SCHEMA app FROM app_viewer"),
     drift(&["TA103"], "ALTER SCHEMA app OWNER TO postgres"),
+    drift(&["TA103"], "DROP SCHEMA app CASCADE"),
+    drift(&["TA103", "TA110", "TA115"], "DROP SCHEMA app_auth CASCADE"),
     drift(&["TA116"], "ALTER DEFAULT PRIVILEGES FOR ROLE app_owner IN SCHEMA app GRANT SELECT ON TABLES TO app_viewer"),
     drift(&["TA116"], "ALTER DEFAULT PRIVILEGES FOR ROLE app_definer GRANT EXECUTE ON ROUTINES TO PUBLIC"),
     drift(&["TA116"], "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO app_viewer"),
@@ -78,6 +80,10 @@ const DRIFTS: &[Drift] = &[
     drift(&["TA106"], "CREATE TABLE app.untracked (id integer PRIMARY KEY); GRANT ALL ON app.untracked TO PUBLIC"),
     drift(&["TA106"], "CREATE VIEW app.mine WITH (security_invoker = true) AS SELECT id FROM app.projects"),
     drift(&["TA104"], "DROP TABLE app.comments"),
+    drift(&["TA104"], "DROP TABLE app.events"),
+    drift(&["TA104"], "DROP TABLE app.events_p1"),
+    drift(&["TA104"], "ALTER TABLE app.events DETACH PARTITION app.events_p1"),
+    drift(&["TA104"], "ALTER TABLE app.events_p1 RENAME TO \"ev.\"\"ents\""),
     drift(&["TA121"], "COMMENT ON TABLE app.tasks IS 'Everybody reads them.'"),
     drift(&["TA121"], "COMMENT ON POLICY select_rows ON app.tasks IS NULL; COMMENT ON COLUMN app.tasks.title IS ''"),
     // Columns.
@@ -243,7 +249,10 @@ async fn a_drift_by_hand_is_reported_by_its_code_and_mended_by_what_is_said() {
         if told != *wanted {
             wrong.push(format!("{sql}\n  is told as {told:?} rather than {wanted:?}:{}", list(&report)));
         }
-        for finding in report.findings.iter().filter(|finding| !finding.mend.is_empty()) {
+        for finding in &report.findings {
+            if finding.takes_a_person() && finding.severity != Severity::Note {
+                wrong.push(format!("{sql}\n  is told without what mends it:{}", list(&report)));
+            }
             if let Err(error) = run(&mut admin, &finding.mend).await {
                 wrong.push(format!("{sql}\n  is not mended by `{}`: {error}", finding.mend));
                 run(&mut admin, "ROLLBACK; RESET ROLE").await.expect("undone");
@@ -257,6 +266,67 @@ async fn a_drift_by_hand_is_reported_by_its_code_and_mended_by_what_is_said() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Layouts of a table's partitions that no statement mends, since rows have to move.
+const LAYOUTS: [&str; 5] = [
+    // The same, in another number of partitions.
+    "ALTER TABLE app.events DETACH PARTITION app.events_p0; ALTER TABLE app.events DETACH PARTITION app.events_p2;
+     INSERT INTO app.events_p0 SELECT * FROM app.events_p2; DROP TABLE app.events_p2;
+     ALTER TABLE app.events ATTACH PARTITION app.events_p0 FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+    // Partitioned by nothing, by another column, and in another way.
+    "CREATE TABLE app.other (LIKE app.events INCLUDING ALL); INSERT INTO app.other SELECT * FROM app.events;
+     DROP TABLE app.events; ALTER TABLE app.other RENAME TO events",
+    "CREATE TABLE app.other (LIKE app.events INCLUDING DEFAULTS) PARTITION BY HASH (id);
+     CREATE TABLE app.one PARTITION OF app.other FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+     INSERT INTO app.other SELECT * FROM app.events; DROP TABLE app.events; ALTER TABLE app.other RENAME TO events",
+    "CREATE TABLE app.other (LIKE app.events INCLUDING DEFAULTS) PARTITION BY LIST (what);
+     CREATE TABLE app.events_p9 PARTITION OF app.other DEFAULT; INSERT INTO app.other SELECT * FROM app.events;
+     DROP TABLE app.events; ALTER TABLE app.other RENAME TO events",
+    // A partition that is partitioned itself.
+    "ALTER TABLE app.events DETACH PARTITION app.events_p3;
+     CREATE TABLE app.other PARTITION OF app.events FOR VALUES WITH (MODULUS 4, REMAINDER 3) PARTITION BY HASH (id);
+     CREATE TABLE app.events_p3_0 PARTITION OF app.other FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+     INSERT INTO app.other SELECT * FROM app.events_p3; DROP TABLE app.events_p3; ALTER TABLE app.other RENAME TO events_p3",
+];
+
+#[tokio::test]
+async fn a_layout_that_no_statement_mends_is_mended_by_the_steps_that_are_told_and_no_row_is_lost() {
+    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+    migrate(&server.admin_url()).await;
+    let schema = Folder::new(example_folder()).schema().expect("the example's snapshot");
+    let mut admin = connect(&server.admin_url()).await;
+    let rows = "INSERT INTO app.organizations (name) SELECT 'o' || n FROM generate_series(1, 20) AS n;
+        INSERT INTO app.events (organization_id, what) SELECT id, 'x' FROM app.organizations";
+    run(&mut admin, rows).await.expect("inserted");
+    for sql in LAYOUTS {
+        run(&mut admin, sql).await.expect(sql);
+        let found = audit(&mut admin, &schema).await.expect("an audit");
+        let by_hand: Vec<_> = found.findings.iter().filter(|finding| finding.mend.starts_with("-- No stat")).collect();
+        assert!(by_hand.len() == 1 && by_hand[0].takes_a_person(), "{sql}{}", list(&found));
+        assert!(found.to_string().contains("mend: by hand, in steps that `--format sql` says"), "{found}");
+        for step in by_hand[0].mend.lines().map(|line| line.trim_start_matches(['-', ' '])) {
+            let audits = [("2.", "table "), ("4.", "")].into_iter().find(|(number, _)| step.starts_with(number));
+            let mends = match audits {
+                Some((_, of)) => {
+                    let again = audit(&mut admin, &schema).await.expect("an audit").findings;
+                    again
+                        .into_iter()
+                        .filter(|finding| finding.object.starts_with(of))
+                        .map(|finding| finding.mend)
+                        .collect()
+                }
+                None if step.ends_with(';') => vec![step.to_owned()],
+                None => vec![],
+            };
+            for mend in mends {
+                run(&mut admin, &mend).await.unwrap_or_else(|error| panic!("{sql}\n{step}: {mend}: {error}"));
+            }
+        }
+        let left = audit(&mut admin, &schema).await.expect("an audit");
+        assert!(left.is_clean(), "{sql}{}", list(&left));
+        assert_eq!(ask(&mut admin, "SELECT count(*)::text FROM app.events").await, "20", "{sql}");
+    }
 }
 
 fn list(report: &Report) -> String {

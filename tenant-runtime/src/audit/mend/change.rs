@@ -9,6 +9,9 @@ use crate::{
     model::schema::ColumnDefault,
 };
 
+/// The properties of a table that no statement changes.
+const LAYOUT: [&str; 3] = ["kind", "partitioned_by", "partitions"];
+
 impl Mender<'_> {
     /// Makes these properties of an object as they are declared.
     pub(in crate::audit) fn change(&self, object: &Object, properties: &[&str], live: &State) -> String {
@@ -27,6 +30,10 @@ impl Mender<'_> {
                 owner
                     .map(|owner| format!("ALTER SCHEMA {} OWNER TO {};", quoted(name), owner.name.quoted()))
                     .unwrap_or_default()
+            }
+            // What is made anew is as declared in all else, too.
+            Object::Relation(name) if properties.iter().any(|property| LAYOUT.contains(property)) => {
+                self.move_rows(name, live)
             }
             Object::Relation(name) => {
                 let lines = properties.iter().map(|property| self.change_relation(name, property, live));
@@ -127,8 +134,17 @@ impl Mender<'_> {
                     true => format!("ALTER TABLE {parent} DETACH PARTITION {table};"),
                     false => alter(&format!("NO INHERIT {parent}")),
                 };
-                parents.map(leave).collect::<Vec<_>>().join("\n")
+                let join = self.partition(name).map(|(table, count, remainder)| {
+                    let bound = format!("FOR VALUES WITH (MODULUS {count}, REMAINDER {remainder})");
+                    format!("ALTER TABLE {} ATTACH PARTITION {} {bound};", table.quoted(), name.quoted())
+                });
+                parents.map(leave).chain(join).collect::<Vec<_>>().join("\n")
             }
+            "name" => {
+                let other = live.get("name").and_then(Value::as_str).unwrap_or_default();
+                format!("ALTER TABLE {}.{} RENAME TO {};", quoted(&name.schema), quoted(other), quoted(&name.name))
+            }
+            // A bound goes with the parent.
             _ => String::new(),
         }
     }

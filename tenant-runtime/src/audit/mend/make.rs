@@ -7,6 +7,9 @@ use crate::{
     sql::part,
 };
 
+/// What is made anew holds nothing.
+const EMPTY: &str = "-- It comes back without rows; those are in a backup, if anywhere.\n";
+
 impl Mender<'_> {
     /// Makes a declared object.
     pub(in crate::audit) fn make(&self, object: &Object) -> String {
@@ -16,9 +19,10 @@ impl Mender<'_> {
             Object::Role(_) => part::roles(schema),
             Object::Membership { role, member } => self.grant_membership(role, member),
             Object::Relation(name) => match self.table(name) {
-                Some((name, table)) => Self::acting(owner, &part::table(name, table)),
-                // A partition stands in the plan of its table.
-                None => String::new(),
+                Some((name, table)) => format!("{EMPTY}{}", Self::acting(owner, &part::table(name, table))),
+                None => self.partition(name).map_or_else(String::new, |(table, count, remainder)| {
+                    format!("{EMPTY}{}", Self::acting(owner, part::partition(table, count, remainder).trim_end()))
+                }),
             },
             Object::Column(table, name) => {
                 let found = self.table(table);
@@ -65,10 +69,10 @@ impl Mender<'_> {
                 grantee(to.as_ref())
             ),
             Object::Setting { role, name, .. } => self.set_timeout(role.as_deref(), name),
-            // With a schema went all that was in it, and of the others none is declared.
-            Object::Schema(_) | Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => {
-                String::new()
-            }
+            // With a schema went all that was in it.
+            Object::Schema(name) => format!("{EMPTY}{}", part::schema(schema, name)),
+            // Of these none is declared.
+            Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => String::new(),
         }
     }
 

@@ -1,13 +1,16 @@
 //! The SQL that mends a difference: what an administrator runs, after reading it.
 
+mod by_hand;
 mod change;
 mod make;
 mod remove;
 
+pub(super) use self::by_hand::comment_lines;
 use crate::{
     audit::catalog::{Name, Object, signature},
     ident::{Ident, literal, quoted},
     model::schema::{Function, QualifiedName, Schema, Table},
+    sql::part,
 };
 
 /// Writes what mends a difference.
@@ -38,6 +41,15 @@ impl Mender<'_> {
 
     fn table(&self, name: &Name) -> Option<(&QualifiedName, &Table)> {
         self.schema.tables().iter().find(|(own, _)| Name::from(*own) == *name)
+    }
+
+    /// Finds the table of which this is a declared partition, and which of them it is.
+    fn partition(&self, name: &Name) -> Option<(&QualifiedName, u16, u16)> {
+        self.schema.tables().iter().find_map(|(own, table)| {
+            let count = table.partitions?;
+            let remainder = (0..count).find(|remainder| Name::from(&part::partition_name(own, *remainder)) == *name)?;
+            Some((own, count, remainder))
+        })
     }
 
     fn function(&self, name: &Name) -> Option<(&QualifiedName, &Function)> {

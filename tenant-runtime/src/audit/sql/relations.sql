@@ -90,7 +90,7 @@ SELECT jsonb_build_object(
         'logged', relation.relpersistence = 'p',
         -- The strategy, then the columns; an expression has no name.
         'partitioned_by', (
-            SELECT to_jsonb(array_agg(part.partstrat::text) || array_agg(
+            SELECT to_jsonb(array_agg(CASE part.partstrat WHEN 'h' THEN 'hash' WHEN 'l' THEN 'list' ELSE 'range' END) || array_agg(
                 (SELECT attname::text FROM pg_attribute WHERE attrelid = relation.oid AND attnum = key.number)
                 ORDER BY key.place
             ))

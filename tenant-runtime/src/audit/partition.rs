@@ -1,0 +1,107 @@
+//! Partitions: makes a plain comparison say of a table's layout what there is to be said, once and where it can be mended.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::catalog::{Catalog, Name, Object, State};
+
+/// Where a table's state names the partitions that have to move with it.
+pub(super) const PARTS: &str = "parts";
+
+/// Prepares both catalogs for the comparison.
+///
+/// Where the partitions of a table are others than declared, that is a property of the table, since its rows have to move; a
+/// partition under another name is one with another name; what was detached is not a table of its own with columns of its own.
+pub(super) fn prepare(expected: &mut Catalog, live: &mut Catalog) {
+    let declared: Vec<(Name, Name)> =
+        expected.facts.iter().filter_map(|(object, state)| Some((relation(object)?.clone(), parent(state)?))).collect();
+    let tables = expected.facts.keys().filter_map(relation).cloned().collect::<BTreeSet<_>>();
+    for table in tables {
+        let object = Object::Relation(table.clone());
+        let own: Vec<_> = declared.iter().filter(|(_, of)| *of == table).map(|(part, _)| part).collect();
+        match live.facts.get(&object).map(|state| is_laid_out(&expected.facts[&object], state)) {
+            // Whoever makes the table makes its partitions.
+            None => own.iter().for_each(|part| forget_missing(expected, live, part)),
+            Some(true) => partitions(expected, live, &table, &own),
+            Some(false) => forget(expected, live, &table, &own),
+        }
+    }
+}
+
+/// Says whether a table is partitioned as it is declared, or like it is not.
+fn is_laid_out(wanted: &State, live: &State) -> bool {
+    ["kind", "partitioned_by"].iter().all(|property| wanted.get(*property) == live.get(*property))
+}
+
+/// Looks at the partitions of a table that is partitioned by what it should be.
+fn partitions(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&Name]) {
+    let bound = |state: &State| state.get("partition").cloned().unwrap_or_default();
+    let is_of_table = |state: &State| parent(state).as_ref() == Some(table);
+    let wanted: Vec<Value> =
+        own.iter().map(|part| bound(&expected.facts[&Object::Relation((*part).clone())])).collect();
+    let found = live.facts.iter().filter(|(_, state)| is_of_table(state) && !bound(state).is_null());
+    let found: Vec<(Name, Value)> =
+        found.filter_map(|(object, state)| Some((relation(object)?.clone(), bound(state)))).collect();
+    if found.iter().any(|(_, bound)| !wanted.contains(bound)) {
+        let object = Object::Relation(table.clone());
+        let bounds = found.into_iter().map(|(_, bound)| bound).collect();
+        for (catalog, bounds) in [(&mut *expected, wanted), (&mut *live, bounds)] {
+            catalog.facts.entry(object.clone()).or_default().insert("partitions".to_owned(), Value::Array(bounds));
+        }
+        return forget(expected, live, table, own);
+    }
+    for (part, bound) in own.iter().zip(&wanted) {
+        let object = Object::Relation((*part).clone());
+        let other = found.iter().find(|(name, of)| of == bound && name.schema == part.schema && name != *part);
+        match live.facts.get(&object).map(is_of_table) {
+            Some(true) => {}
+            // It was detached: its columns, keys and indexes are those of the table.
+            Some(false) => live.facts.retain(|object, _| !is_shape_of(object, part)),
+            None => {
+                let Some((name, _)) = other else { continue };
+                let Some(mut state) = live.facts.remove(&Object::Relation(name.clone())) else { continue };
+                state.insert("name".to_owned(), name.name.clone().into());
+                live.facts.insert(object.clone(), state);
+                let wanted = expected.facts.entry(object).or_default();
+                wanted.insert("name".to_owned(), part.name.clone().into());
+            }
+        }
+    }
+}
+
+/// Leaves the partitions to the table, whose rows have to move: none can be made, or dropped, before they have.
+fn forget(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&Name]) {
+    own.iter().for_each(|part| {
+        expected.facts.remove(&Object::Relation((*part).clone()));
+    });
+    let is_part =
+        |state: &State| parent(state).as_ref() == Some(table) && state.get("partition").is_some_and(Value::is_string);
+    let parts = live.facts.iter().filter(|(_, state)| is_part(state)).filter_map(|(object, _)| relation(object));
+    let parts: Vec<_> = parts.map(|part| Value::from([part.schema.as_str(), part.name.as_str()].as_slice())).collect();
+    live.facts.retain(|object, state| relation(object).is_none() || !is_part(state));
+    live.facts.entry(Object::Relation(table.clone())).or_default().insert(PARTS.to_owned(), parts.into());
+}
+
+fn forget_missing(expected: &mut Catalog, live: &Catalog, part: &Name) {
+    let object = Object::Relation(part.clone());
+    if !live.facts.contains_key(&object) {
+        expected.facts.remove(&object);
+    }
+}
+
+fn relation(object: &Object) -> Option<&Name> {
+    match object {
+        Object::Relation(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// The table of which a relation is a partition, or a child.
+fn parent(state: &State) -> Option<Name> {
+    serde_json::from_value(state.get("parents")?.get(0)?.clone()).ok()
+}
+
+fn is_shape_of(object: &Object, table: &Name) -> bool {
+    matches!(object, Object::Column(of, _) | Object::Constraint(of, _) | Object::Index(of, _) if of == table)
+}
