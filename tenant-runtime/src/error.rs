@@ -357,8 +357,6 @@ impl Error {
         match server.code() {
             "42501" => {
                 let (table, command) = (table(), attempt.map_or("use", |attempt| attempt.command));
-                // For the operator: the app hands its users an error and goes on.
-                tracing::warn!(target: DENIED, table, command, "the database refused what a role may not do");
                 Self::Forbidden { table, command, role: attempt.map(|attempt| attempt.role), source: error }
             }
             "23505" | "23P01" => Self::Conflict { table: table(), constraint: constraint() },
@@ -374,7 +372,7 @@ impl Error {
     }
 }
 
-/// The target of the `tracing` events that tell of denied attempts, to filter and to count.
+/// The target of the `tracing` events that tell of denied attempts, to filter by. [`PoolStatus`](crate::PoolStatus) counts them.
 pub const DENIED: &str = "tenant_runtime::denied";
 
 /// Returns what the server said, where the error comes from it.

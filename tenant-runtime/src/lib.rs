@@ -87,8 +87,8 @@ mod password;
 pub mod server;
 
 pub use db::{
-    Isolation, RoleOptions, Savepoint, Scope, SystemCtx, SystemDb, SystemTx, TenantDb, TenantDbOptions, TenantTx,
-    TxOptions,
+    Isolation, PoolStatus, RoleOptions, Savepoint, Scope, SystemCtx, SystemDb, SystemTx, TenantDb, TenantDbOptions,
+    TenantTx, TxOptions,
 };
 pub use error::{Error, MigrationError, Result};
 pub use migrate::Migrations;

@@ -4,6 +4,7 @@
 
 mod acting;
 mod connect;
+mod denied;
 mod fingerprint;
 mod guard;
 mod lexer;
@@ -128,7 +129,8 @@ impl TenantDb {
         let acting = acting::Acting::visitor::<T>(user);
         let begun = acting::begin(&self.inner, &acting, TxOptions::default()).await;
         let mut tx = begun.map_err(Error::into_sqlx)?;
-        let rows = statement.persistent(self.inner.options().prepared).fetch_all(&mut *tx).await?;
+        let rows = statement.persistent(self.inner.options().prepared).fetch_all(&mut *tx).await;
+        let rows = rows.inspect_err(|error| self.inner.denials(acting.role).note(error))?;
         // After a read there is nothing to keep, and the transaction ends while nobody waits for it.
         if writes {
             tx.commit().await?;
@@ -156,7 +158,7 @@ impl TenantDb {
         self.inner.warnings()
     }
 
-    /// Returns how the pools stand, in the order of the database roles; for metrics.
+    /// Returns how the pools stand, in the order of the database roles, and what was denied to each; for metrics.
     ///
     /// A role that has not acted yet has none.
     #[must_use]

@@ -12,7 +12,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{TenantDbOptions, connect};
+use super::{TenantDbOptions, connect, denied::Denials};
 use crate::error::{Error, Result, server_error};
 
 /// The pools by database role. The map is held for moments only, never across an await.
@@ -22,7 +22,7 @@ pub(super) struct Pools {
     /// The roles that have a login of their own.
     logins: BTreeMap<String, PgConnectOptions>,
     warnings: Vec<String>,
-    by_role: Mutex<BTreeMap<&'static str, PgPool>>,
+    by_role: Mutex<BTreeMap<&'static str, (PgPool, Denials)>>,
 }
 
 /// How the pool of a role stands. Returned by [`TenantDb::pools`](super::TenantDb::pools).
@@ -37,6 +37,8 @@ pub struct PoolStatus {
     pub idle: u32,
     /// How many there may be.
     pub max: u32,
+    /// How many attempts were denied since the app connected: by the database, and statements that would change who acts.
+    pub denied: u64,
 }
 
 impl Pools {
@@ -64,7 +66,7 @@ impl Pools {
 
     /// Takes a connection that serves the role.
     pub(super) async fn acquire(&self, role: &'static str) -> Result<PoolConnection<Postgres>> {
-        let pool = self.of_role(role);
+        let (pool, _) = self.of_role(role);
         pool.acquire().await.map_err(|error| match error {
             sqlx::Error::PoolTimedOut => Error::PoolTimeout { role, seconds: self.options.acquire_timeout.as_secs() },
             sqlx::Error::PoolClosed => Error::Database(error),
@@ -72,9 +74,14 @@ impl Pools {
         })
     }
 
-    fn of_role(&self, role: &'static str) -> PgPool {
+    /// Returns what counts the denied attempts of a role.
+    pub(super) fn denials(&self, role: &'static str) -> Denials {
+        self.of_role(role).1
+    }
+
+    fn of_role(&self, role: &'static str) -> (PgPool, Denials) {
         let mut pools = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.entry(role).or_insert_with(|| self.open(role)).clone()
+        pools.entry(role).or_insert_with(|| (self.open(role), Denials::of(role))).clone()
     }
 
     fn login(&self, role: &str) -> &PgConnectOptions {
@@ -92,21 +99,22 @@ impl Pools {
     }
 
     pub(super) fn status(&self) -> Vec<PoolStatus> {
-        let status = |(role, pool): (&'static str, PgPool)| PoolStatus {
+        let status = |(role, (pool, denials)): (&'static str, (PgPool, Denials))| PoolStatus {
             role,
             open: pool.size(),
             idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
             max: self.options.max_connections_of(role),
+            denied: denials.count(),
         };
         self.opened().into_iter().map(status).collect()
     }
 
-    fn opened(&self) -> BTreeMap<&'static str, PgPool> {
+    fn opened(&self) -> BTreeMap<&'static str, (PgPool, Denials)> {
         self.by_role.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) async fn close(&self) {
-        for pool in self.opened().into_values() {
+        for (pool, _) in self.opened().into_values() {
             pool.close().await;
         }
     }

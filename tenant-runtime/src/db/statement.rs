@@ -18,20 +18,25 @@ use sqlx::{
 };
 use tracing::{Instrument as _, Span};
 
-use super::savepoint::Marks;
+use super::{denied::Denials, savepoint::Marks};
 use crate::error::{Result, is_collision};
 
 /// What is known of a transaction on the server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Course {
     /// A statement began and did not end cleanly, so the server may have aborted the transaction.
     pub(super) suspect: bool,
     /// The server broke a statement off because of another transaction, so it is worth while to begin anew.
     pub(super) collided: Arc<AtomicBool>,
     pub(super) marks: Marks,
+    pub(super) denials: Denials,
 }
 
 impl Course {
+    pub(super) fn begin(denials: Denials) -> Self {
+        Self { suspect: false, collided: Arc::default(), marks: Marks::default(), denials }
+    }
+
     /// Goes back to a savepoint that was dropped, before anything else runs.
     ///
     /// Given up midway it is simply repeated: going back twice is the same as once.
@@ -46,12 +51,14 @@ impl Course {
         Ok(())
     }
 
-    /// Notes whether an error means a collision.
+    /// Notes whether an error means a collision, or that something was denied.
     pub(super) fn note<T>(&self, result: sqlx::Result<T>) -> sqlx::Result<T> {
-        if result.as_ref().is_err_and(is_collision) {
-            self.collided.store(true, Ordering::Relaxed);
-        }
-        result
+        result.inspect_err(|error| {
+            self.denials.note(error);
+            if is_collision(error) {
+                self.collided.store(true, Ordering::Relaxed);
+            }
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Jobs that cross tenants: a connection of their own, a reason that is recorded first, and transactions that name it.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::poll_fn, marker::PhantomData, sync::Arc};
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use sqlx::{
@@ -11,9 +11,11 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    TenantDbOptions, TxOptions,
+    PoolStatus, TenantDbOptions, TxOptions,
     acting::{self, Acting},
-    connect, guard,
+    connect,
+    denied::Denials,
+    guard,
     pool::Pools,
     refuse,
     statement::{Taken, Watched},
@@ -92,6 +94,13 @@ impl<T: Tenancy> SystemDb<T> {
         self.pools.warnings()
     }
 
+    /// Returns how the pool stands, and what was denied to the system role; for metrics, as
+    /// [`TenantDb::pools`](super::TenantDb::pools).
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolStatus> {
+        self.pools.status()
+    }
+
     /// Closes the connections; transactions that are open may end first.
     pub async fn close(&self) {
         self.pools.close().await;
@@ -138,7 +147,8 @@ impl<T: Tenancy> SystemCtx<T> {
     pub async fn begin(&self) -> Result<SystemTx<T>> {
         let acting = Acting::system::<T>(None, Some(self.system_use));
         let tx = acting::begin(&self.pools, &acting, TxOptions::default()).await?;
-        Ok(SystemTx { tx, acting, tenancy: PhantomData })
+        let denials = self.pools.denials(acting.role);
+        Ok(SystemTx { tx, acting, denials, tenancy: PhantomData })
     }
 
     /// Begins a transaction for one tenant: the database holds it to that tenant's rows, and repository methods take it.
@@ -174,6 +184,7 @@ impl<T> fmt::Debug for SystemCtx<T> {
 pub struct SystemTx<T> {
     tx: Transaction<'static, Postgres>,
     acting: Acting,
+    denials: Denials,
     tenancy: PhantomData<fn() -> T>,
 }
 
@@ -203,13 +214,16 @@ impl<T: Tenancy> SystemTx<T> {
     pub(crate) async fn fetch_all(&mut self, statement: Query<'static, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
         let role = System::<T>::DB_ROLE;
         let rows = statement.fetch_all(&mut *self.tx).await;
-        rows.map_err(|error| acting::refusal(role, error))
+        rows.inspect_err(|error| self.denials.note(error)).map_err(|error| acting::refusal(role, error))
     }
 
-    fn admit(&mut self, sql: &str) -> sqlx::Result<&mut Transaction<'static, Postgres>> {
+    fn admit(&mut self, sql: &str) -> sqlx::Result<(&mut Transaction<'static, Postgres>, &Denials)> {
         match refuse::refused(sql, T::DEF) {
-            Some(keyword) => Err(Error::ForbiddenStatement { keyword }.into_sqlx()),
-            None => Ok(&mut self.tx),
+            Some(keyword) => {
+                self.denials.note_statement(&keyword);
+                Err(Error::ForbiddenStatement { keyword }.into_sqlx())
+            }
+            None => Ok((&mut self.tx, &self.denials)),
         }
     }
 }
@@ -231,7 +245,12 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
     {
         let query = Taken::new(query);
         match self.admit(query.sql.as_str()) {
-            Ok(tx) => tx.fetch_many(query),
+            Ok((tx, denials)) => Box::pin(async_stream::stream! {
+                let mut rows = tx.fetch_many(query);
+                while let Some(next) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+                    yield next.inspect_err(|error| denials.note(error));
+                }
+            }),
             Err(error) => Box::pin(Watched::refused(error)),
         }
     }
@@ -243,20 +262,29 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         E: Execute<'q, Postgres> + 'q,
     {
         let query = Taken::new(query);
-        Box::pin(async move { self.admit(query.sql.as_str())?.fetch_optional(query).await })
+        Box::pin(async move {
+            let (tx, denials) = self.admit(query.sql.as_str())?;
+            tx.fetch_optional(query).await.inspect_err(|error| denials.note(error))
+        })
     }
 
     fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
     where
         'c: 'e,
     {
-        Box::pin(async move { self.admit(sql.as_str())?.prepare_with(sql, parameters).await })
+        Box::pin(async move {
+            let (tx, denials) = self.admit(sql.as_str())?;
+            tx.prepare_with(sql, parameters).await.inspect_err(|error| denials.note(error))
+        })
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, sqlx::Result<Describe<Postgres>>>
     where
         'c: 'e,
     {
-        Box::pin(async move { self.admit(sql.as_str())?.describe(sql).await })
+        Box::pin(async move {
+            let (tx, denials) = self.admit(sql.as_str())?;
+            tx.describe(sql).await.inspect_err(|error| denials.note(error))
+        })
     }
 }

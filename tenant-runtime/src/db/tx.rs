@@ -108,7 +108,8 @@ pub(super) async fn begin_as<R: Role>(
         span.record("tenant", &acting.org);
     }
     let tx = acting::begin(pools, acting, options).instrument(span.clone()).await?;
-    Ok(TenantTx { tx, ctx, course: Course::default(), raw: false, span, prepared: pools.options().prepared })
+    let course = Course::begin(pools.denials(acting.role));
+    Ok(TenantTx { tx, ctx, course, raw: false, span, prepared: pools.options().prepared })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -187,6 +188,7 @@ impl<R: Role> TenantTx<R> {
     /// Notes that a statement of the app's begins, unless it is refused.
     fn admit(&mut self, sql: &str) -> sqlx::Result<Trusted<'_>> {
         if let Some(keyword) = refuse::refused(sql, <R::Tenancy as Tenancy>::DEF) {
+            self.span.in_scope(|| self.course.denials.note_statement(&keyword));
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }
         self.raw = true;

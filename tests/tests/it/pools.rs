@@ -6,11 +6,12 @@ use std::{
     time::Duration,
 };
 
+use futures_util::TryStreamExt as _;
 use tenant_examples::{NewProject, Project};
 use tenant_runtime::{
-    Error, Repository as _, RoleOptions, TenantCtx, TenantDb,
+    Error, PoolStatus, Repository as _, RoleOptions, SystemDb, TenantCtx, TenantDb,
     error::DENIED,
-    roles::{Admin, Member},
+    roles::{Admin, Member, Organizations},
 };
 use tenant_tests::Database;
 use tracing::{
@@ -137,6 +138,36 @@ async fn an_attempt_that_the_database_denies_is_told_to_the_operator() {
     drop(guard);
     assert!(matches!(denied, Err(Error::Forbidden { .. })), "{denied:?}");
     let told = spans.0.lock().expect("no panic").iter().find(|line| line.starts_with(DENIED)).cloned();
-    let expected = "tenant_runtime::denied message=the database refused what a role may not do table=app.projects command=insert into";
+    let expected = "tenant_runtime::denied message=the database refused what a role may not do role=app_member reason=new row \
+                    violates row-level security policy \"tenant_floor\" for table \"projects\"";
     assert_eq!(told.as_deref(), Some(expected));
+}
+
+#[tokio::test]
+async fn denied_attempts_are_counted_by_role_whatever_the_app_makes_of_the_error() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let jobs = SystemDb::<Organizations>::connect(&database.url_of("app_jobs")).await.expect("connects");
+    let spans = Spans::default();
+    let guard = tracing::subscriber::set_default(spans.clone());
+    let mut tx = db.begin(&acme.as_viewer()).await.expect("begins");
+    for sql in ["DELETE FROM projects", "SELECT salary FROM employees", "SET ROLE app_admin", "SELECT 1/0", "SELECT 1"]
+    {
+        let mut savepoint = tx.savepoint().await.expect("begins");
+        let _ = sqlx::query(sql).execute(&mut savepoint).await;
+    }
+    let streamed = sqlx::query("DELETE FROM tasks").fetch(&mut tx).try_next().await;
+    drop(tx);
+    Project::count(&db.scope(&acme.as_member())).await.expect("a member reads");
+    let mut system = jobs.because("a test").await.expect("a reason").begin().await.expect("begins");
+    let _ = sqlx::query("DELETE FROM projects").execute(&mut system).await;
+    drop(guard);
+    let denied = |pools: Vec<PoolStatus>| pools.into_iter().map(|pool| (pool.role, pool.denied)).collect::<Vec<_>>();
+    let told = spans.0.lock().expect("no panic").iter().filter(|line| line.starts_with(DENIED)).count();
+    assert!(streamed.is_err());
+    assert_eq!(
+        (denied(db.pools()), denied(jobs.pools())),
+        (vec![("app_member", 0), ("app_viewer", 4)], vec![("app_system", 1)])
+    );
+    assert_eq!(told, 5, "each is told once");
 }
