@@ -23,6 +23,7 @@ mod expand;
 mod fallback;
 mod item;
 mod name;
+mod pgaudit;
 mod tenancy;
 #[cfg(test)]
 mod tests;
@@ -234,6 +235,7 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 /// | `connection_limit: 50` | How many connections the app's login may hold, or each of them. |
 /// | `login_per_role: true` | Each role has a login of its own, such as `acme_viewer_service`, which may become that role and none above it; `acme_service` is left to visitors. `TenantDbOptions::login_per_role` takes the URLs. An app that runs on one login is refused from that migration on. |
 /// | `external_roles: true` | Something else makes the database roles, such as Terraform. The migrations make none, and refuse to run until each is as it must be; the error names what mends it. |
+/// | `pgaudit: "ddl, role, write"` | What pgaudit logs of any session in the database, on servers that load it: classes of statements with commas between them. |
 /// | `statement_timeout: 30` | For how many seconds a statement of the app may run; 30 if left out, and 0 is for ever. |
 /// | `lock_timeout: 5` | For how many seconds a statement may wait for a lock; 5 if left out. |
 /// | `idle_in_transaction_timeout: 60` | For how many seconds a transaction may stay open while nothing runs in it; 60 if left out. |

@@ -10,10 +10,10 @@ use syn::{
     punctuated::Punctuated,
 };
 
-use crate::{diag::Diag, name};
+use crate::{diag::Diag, name, pgaudit};
 
 /// The keys that a declaration may hold.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "key",
     "user",
     "schema",
@@ -26,6 +26,7 @@ const KEYS: [&str; 14] = [
     "idle_in_transaction_timeout",
     "external_roles",
     "login_per_role",
+    "pgaudit",
     "roles",
     "crate",
 ];
@@ -91,7 +92,7 @@ impl Parse for Declared {
             body.parse::<Token![:]>()?;
             let value = match key.to_string().as_str() {
                 "key" | "user" => Value::Type(body.parse()?),
-                "schema" | "role_prefix" | "org_setting" | "user_setting" => Value::Text(body.parse()?),
+                "schema" | "role_prefix" | "org_setting" | "user_setting" | "pgaudit" => Value::Text(body.parse()?),
                 "connection_limit" | "statement_timeout" | "lock_timeout" | "idle_in_transaction_timeout" => {
                     Value::Number(body.parse()?)
                 }
@@ -144,6 +145,7 @@ struct Tenancy<'a> {
     timeouts: [u32; 3],
     external_roles: bool,
     login_per_role: bool,
+    pgaudit: Option<String>,
     roles: &'a [RoleDecl],
     runtime: TokenStream,
 }
@@ -153,6 +155,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
     let (mut schema, mut prefix) = ("app".to_owned(), default_prefix());
     let (mut org_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
     let (mut external_roles, mut login_per_role) = (false, false);
+    let mut pgaudit = None;
     let mut timeouts = TIMEOUTS.map(|(_, seconds)| seconds);
     for (index, (name, value)) in declared.entries.iter().enumerate() {
         if declared.entries[..index].iter().any(|(earlier, _)| earlier == name) {
@@ -182,6 +185,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
                 }
             }
             ("roles", Value::Roles(list)) => roles = Some(list.as_slice()),
+            ("pgaudit", Value::Text(text)) => pgaudit = Some(pgaudit::classes(diag, text)),
             ("external_roles", Value::Bool(flag)) => external_roles = flag.value,
             ("login_per_role", Value::Bool(flag)) => login_per_role = flag.value,
             ("crate", Value::Crate(path)) => runtime = quote!(#path),
@@ -223,6 +227,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
         timeouts,
         external_roles,
         login_per_role,
+        pgaudit,
         roles: roles?,
         runtime,
     })
@@ -332,6 +337,10 @@ impl Tenancy<'_> {
         let Self { declared, key, user, schema, prefix, org_setting, user_setting, connection_limit, .. } = self;
         let Self { timeouts: [statement, lock, idle], external_roles, login_per_role, roles, runtime, .. } = self;
         let Declared { attrs, vis, ident, .. } = declared;
+        let pgaudit = match &self.pgaudit {
+            Some(classes) => quote!(::core::option::Option::Some(#classes)),
+            None => quote!(::core::option::Option::None),
+        };
         let defs = roles.iter().map(|role| {
             let (name, includes) = (label(&role.ident), role.includes.iter().map(label));
             quote!(#runtime::__private::RoleDef { name: #name, includes: &[#(#includes),*] })
@@ -367,6 +376,7 @@ impl Tenancy<'_> {
                     },
                     external_roles: #external_roles,
                     login_per_role: #login_per_role,
+                    pgaudit: #pgaudit,
                     roles: &[#(#defs),*],
                 };
             }

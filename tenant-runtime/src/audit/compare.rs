@@ -152,6 +152,7 @@ fn rule(object: &Object) -> &'static Rule {
     match object {
         Object::Role(_) => &finding::ROLE,
         Object::Membership { .. } => &finding::MEMBERSHIP,
+        Object::Setting { name, .. } if name.starts_with("pgaudit.") => &finding::LOG,
         Object::Setting { .. } => &finding::OTHER_SETTING,
         Object::Database | Object::Schema(_) => &finding::SCHEMA,
         Object::Relation(_) | Object::Sequence(_) => &finding::TABLE,

@@ -12,7 +12,7 @@ use crate::{
         Column, ColumnDefault, ForeignKey, ForeignKeyAction, Function, Key, Policy, QualifiedName, Returns, Role,
         RoleKind, Schema, Table, TriggerKind,
     },
-    sql::part::timeout_settings,
+    sql::part::{PGAUDIT, timeout_settings},
 };
 
 /// The release from which on a membership has options of its own.
@@ -27,6 +27,10 @@ impl Catalog {
         }
         facts.logins(schema);
         facts.schemas(schema);
+        if let Some(classes) = &schema.pgaudit {
+            let object = Object::Setting { role: None, here: true, name: PGAUDIT.to_owned() };
+            facts.add(object, json!({ "value": classes.as_str() }));
+        }
         for (name, function) in schema.functions() {
             facts.function(schema, name, function);
         }

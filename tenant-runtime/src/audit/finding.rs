@@ -135,6 +135,10 @@ rules! {
         "Sessions of the app run otherwise than declared.";
     STALE = "TA124" Warning "entry of the baseline":
         "What it accepts may come back unseen; take the entry out.";
+    LOG = "TA125" Warning "audit logging":
+        "What pgaudit does not log cannot be told later, and what it logs besides may be more than the log should hold.";
+    NO_LOG = "TA126" Note "audit logging that the server cannot do":
+        "It is declared that pgaudit logs, and nothing does.";
     VIEW = "TA201" Error "view":
         "Without security_invoker a view reads its tables as its owner, whom other policies bind, or none.";
     COPY = "TA202" Error "materialized view":

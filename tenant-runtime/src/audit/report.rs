@@ -5,7 +5,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{
     canonical::Canonical,
-    catalog::Catalog,
+    catalog::{Catalog, Object},
     compare::drift,
     doors,
     finding::{self, Finding, Severity},
@@ -16,6 +16,7 @@ use crate::{
     db::fingerprint,
     error::{Error, server_error},
     model::schema::Schema,
+    sql::part::PGAUDIT,
 };
 
 /// What an audit found, the worst first.
@@ -133,6 +134,13 @@ const REFUSED: [&str; 2] = [
     "Where nothing is, it names what the server does not have: declare it otherwise, and make a migration of that.",
 ];
 
+/// How a server comes to log.
+const LOADING: [&str; 3] = [
+    "Install pgaudit on the server, such as Debian's package `postgresql-15-pgaudit`, or have your provider switch it on.",
+    "Add it to `shared_preload_libraries` in postgresql.conf, and restart the server.",
+    "Audit again: it tells whether the database sets what is to be logged.",
+];
+
 async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Result<Report, AuditError> {
     let version = connection.server_version_num().unwrap_or_default();
     if version < 150_000 {
@@ -145,6 +153,9 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
     let canonical = Canonical::ask(&mut *connection, schema).await.map_err(refused)?;
     let mut expected = Catalog::expected(schema, &canonical, version);
     expected.leave_out(&canonical.refused);
+    if schema.pgaudit.is_some() && !session.has_pgaudit {
+        expected.facts.remove(&Object::Setting { role: None, here: true, name: PGAUDIT.to_owned() });
+    }
     let mender =
         Mender { schema, version, database: session.database.clone(), context: inspect::context_settings(schema) };
     let mut findings = drift(&expected, &live, &mender);
@@ -154,6 +165,10 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
             let what = format!("the server refuses what is declared: {reason}");
             findings.push(Finding::new(&finding::INCOMPARABLE, object, what, comment_lines(REFUSED)));
         }
+    }
+    if let Some(classes) = schema.pgaudit.as_ref().filter(|_| !session.has_pgaudit) {
+        let what = format!("pgaudit shall log `{classes}`, and this server does not load it");
+        findings.push(Finding::new(&finding::NO_LOG, "server", what, comment_lines(LOADING)));
     }
     findings.extend(doors::look(&mut *connection, schema, &mender).await.map_err(refused)?);
     findings.sort();
@@ -174,21 +189,26 @@ struct Session {
     login: String,
     database: String,
     server: String,
+    /// Whether the server loads pgaudit: a setting of its name alone is hidden from this view.
+    has_pgaudit: bool,
 }
 
 impl Session {
     async fn ask(connection: &mut PgConnection, schema: &Schema) -> Result<Self, AuditError> {
-        let (login, database, server, standby, temporary): (String, String, String, bool, bool) = sqlx::query_as(
-            "SELECT session_user::text, current_database()::text, current_setting('server_version'),
-                 pg_is_in_recovery(), has_database_privilege(current_database(), 'TEMPORARY')",
-        )
-        .fetch_one(&mut *connection)
-        .await?;
+        let (login, database, server, standby, temporary, has_pgaudit): (String, String, String, bool, bool, bool) =
+            sqlx::query_as(
+                "SELECT session_user::text, current_database()::text, current_setting('server_version'),
+                 pg_is_in_recovery(), has_database_privilege(current_database(), 'TEMPORARY'),
+                 EXISTS (SELECT FROM pg_settings WHERE name = $1)",
+            )
+            .bind(PGAUDIT)
+            .fetch_one(&mut *connection)
+            .await?;
         if standby {
             return Err(AuditError::Standby);
         }
         let server = format!("PostgreSQL {}", server.split_whitespace().next().unwrap_or_default());
-        let session = Self { login, database, server };
+        let session = Self { login, database, server, has_pgaudit };
         if !temporary {
             return Err(
                 session.not_allowed("it may make no temporary tables there, by which the server's words are compared")

@@ -82,6 +82,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     let schema = Schema {
         product: models.product().to_owned(),
         external_roles: tenancy.def.external_roles,
+        pgaudit: tenancy.pgaudit,
         roles: tenancy.roles,
         schemas,
         functions,

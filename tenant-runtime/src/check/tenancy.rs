@@ -7,7 +7,7 @@ use crate::{
     ident::Ident,
     model::{
         def::{NOBODY, TenancyDef, TimeoutsDef},
-        schema::{Expression, Role, RoleKind},
+        schema::{Expression, LogClasses, Role, RoleKind},
     },
 };
 
@@ -39,6 +39,8 @@ pub(super) struct Tenancy {
     pub(super) system: Ident,
     /// The login of jobs that cross tenants.
     jobs: Ident,
+    /// What pgaudit logs.
+    pub(super) pgaudit: Option<LogClasses>,
     /// The declaration.
     pub(super) def: &'static TenancyDef,
 }
@@ -53,6 +55,11 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
             );
         }
     }
+    let pgaudit = def.pgaudit.map(LogClasses::parse).transpose().unwrap_or_else(|class| {
+        let help = "write classes that it knows with commas between them, such as `ddl, role, write`";
+        findings.error("", format!("pgaudit knows no class {class:?}"), help);
+        None
+    });
     let mut role = |name: &str| {
         let name = format!("{}{name}", def.role_prefix);
         if !is_word(&name) {
@@ -117,6 +124,7 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         visitor,
         system,
         jobs,
+        pgaudit,
         def,
     })
 }

@@ -7,7 +7,8 @@ use crate::{
     model::{
         def::TimeoutsDef,
         schema::{
-            Check, Column, Expression, ForeignKey, Function, Grant, Key, Policy, QualifiedName, Role, Table, Trigger,
+            Check, Column, Expression, ForeignKey, Function, Grant, Key, LogClasses, Policy, QualifiedName, Role,
+            Table, Trigger,
         },
     },
 };
@@ -35,6 +36,11 @@ pub enum Item {
         login: Ident,
         /// How long.
         timeouts: TimeoutsDef,
+    },
+    /// What pgaudit logs in the database.
+    Pgaudit {
+        /// Classes of statements.
+        classes: LogClasses,
     },
     /// That PUBLIC is locked out of the database, and the login is not.
     Database {
@@ -227,6 +233,7 @@ impl Item {
             Self::Membership(Membership { role, member, .. }) => ("membership", vec![role, member]),
             Self::RequiredRoles { .. } => ("required roles", vec![]),
             Self::Timeouts { login, .. } => ("timeouts", vec![login]),
+            Self::Pgaudit { .. } => ("pgaudit", vec![]),
             Self::Database { login } => ("database", vec![login]),
             Self::Schema { name, .. } => ("schema", vec![name]),
             Self::Defaults { creator, .. } => ("defaults", vec![creator]),
@@ -281,6 +288,7 @@ impl fmt::Display for Item {
             Self::Membership(Membership { role, member, .. }) => write!(f, "`{member}` becoming `{role}`"),
             Self::RequiredRoles { .. } => write!(f, "what is asked of the roles that are made elsewhere"),
             Self::Timeouts { login, .. } => write!(f, "how long sessions of `{login}` may hold the server up"),
+            Self::Pgaudit { classes } => write!(f, "what pgaudit logs (`{classes}`)"),
             Self::Database { login } => {
                 write!(f, "the database, to which `{login}` connects and nobody who is not named,")
             }

@@ -12,7 +12,7 @@ use crate::{
 /// Lists what a schema consists of, in the order in which it can be made: a table as a whole.
 pub(super) fn items(schema: &Schema) -> Vec<Item> {
     // Taken apart by name, so that a field which is added to the model is not forgotten here.
-    let Schema { product: _, roles, external_roles, schemas, functions, tables } = schema;
+    let Schema { product: _, roles, external_roles, pgaudit, schemas, functions, tables } = schema;
     let mut items = if *external_roles { vec![Item::RequiredRoles { roles: roles.clone() }] } else { Vec::new() };
     if !external_roles {
         items.extend(of_roles(schema));
@@ -22,6 +22,7 @@ pub(super) fn items(schema: &Schema) -> Vec<Item> {
         let timeouts = login.kind.login().map(|(_, timeouts)| timeouts);
         items.extend(timeouts.map(|timeouts| Item::Timeouts { login: login.name.clone(), timeouts }));
     }
+    items.extend(pgaudit.iter().map(|classes| Item::Pgaudit { classes: classes.clone() }));
     if let (Some(definer), Some((name, _))) = (schema.definer(), functions.first_key_value()) {
         items.extend(of_functions(schema, &definer.name, &name.schema));
     }

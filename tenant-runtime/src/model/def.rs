@@ -26,6 +26,8 @@ pub struct TenancyDef {
     pub external_roles: bool,
     /// Whether each role has a login of its own.
     pub login_per_role: bool,
+    /// What pgaudit logs in the database, such as `ddl, role, write`.
+    pub pgaudit: Option<&'static str>,
     /// The roles, each after those that it includes.
     pub roles: &'static [RoleDef],
 }
@@ -45,6 +47,7 @@ impl TenancyDef {
             timeouts: TimeoutsDef::SHIPPED,
             external_roles: false,
             login_per_role: false,
+            pgaudit: None,
             roles: &[],
         }
     }

@@ -2,6 +2,8 @@
 
 pub mod def;
 #[cfg(feature = "generate")]
+pub mod pgaudit;
+#[cfg(feature = "generate")]
 pub mod role;
 #[cfg(feature = "generate")]
 pub mod schema;

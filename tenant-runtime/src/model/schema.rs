@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-pub use super::role::{Role, RoleKind};
+pub use super::{
+    pgaudit::LogClasses,
+    role::{Role, RoleKind},
+};
 use crate::ident::{Ident, literal};
 
 /// What the database shall be.
@@ -15,6 +18,8 @@ pub struct Schema {
     pub(crate) roles: Vec<Role>,
     /// Whether something else makes the roles.
     pub(crate) external_roles: bool,
+    /// What pgaudit logs in the database.
+    pub(crate) pgaudit: Option<LogClasses>,
     pub(crate) schemas: Vec<Ident>,
     pub(crate) functions: BTreeMap<QualifiedName, Function>,
     pub(crate) tables: BTreeMap<QualifiedName, Table>,

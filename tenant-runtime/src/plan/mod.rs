@@ -211,7 +211,8 @@ impl Action {
                     | Item::RequiredRoles { .. }
                     | Item::Membership(_)
                     | Item::Database { .. }
-                    | Item::Timeouts { .. },
+                    | Item::Timeouts { .. }
+                    | Item::Pgaudit { .. },
                 ) => Actor::Administrator,
                 Some(
                     Item::Schema { owner, .. }

@@ -54,7 +54,9 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
         Action::Add(Item::Membership(_)) if is_first => Phase::MakeRoles,
         Action::Add(item) => made(item),
         Action::Drop(item) => dropped(item),
-        Action::Alter { after: Item::Role { .. } | Item::Timeouts { .. }, .. } => Phase::MakeRoles,
+        Action::Alter { after: Item::Role { .. } | Item::Timeouts { .. } | Item::Pgaudit { .. }, .. } => {
+            Phase::MakeRoles
+        }
         Action::Alter { after: Item::Function { .. }, .. } => Phase::MakeFunctions,
         Action::Alter { after: Item::Policy { .. }, .. } => Phase::MakePolicies,
         Action::Alter { .. } => Phase::MakeColumns,
@@ -76,9 +78,11 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
 
 fn made(item: &Item) -> Phase {
     match item {
-        Item::Role { .. } | Item::RequiredRoles { .. } | Item::Database { .. } | Item::Timeouts { .. } => {
-            Phase::MakeRoles
-        }
+        Item::Role { .. }
+        | Item::RequiredRoles { .. }
+        | Item::Database { .. }
+        | Item::Timeouts { .. }
+        | Item::Pgaudit { .. } => Phase::MakeRoles,
         Item::Membership(_) => Phase::GiveMemberships,
         Item::Schema { .. } | Item::Defaults { .. } | Item::Usage { .. } => Phase::MakeSchemas,
         Item::Function { .. } => Phase::MakeFunctions,
@@ -102,9 +106,11 @@ fn dropped(item: &Item) -> Phase {
         Item::Key { .. } | Item::Check { .. } => Phase::DropKeys,
         Item::Comment { .. } | Item::Partitions { .. } | Item::Column { .. } => Phase::DropColumns,
         Item::Schema { .. } | Item::Defaults { .. } => Phase::DropSchemas,
-        Item::Database { .. } | Item::Timeouts { .. } | Item::Role { .. } | Item::RequiredRoles { .. } => {
-            Phase::DropRoles
-        }
+        Item::Database { .. }
+        | Item::Timeouts { .. }
+        | Item::Pgaudit { .. }
+        | Item::Role { .. }
+        | Item::RequiredRoles { .. } => Phase::DropRoles,
     }
 }
 

@@ -15,8 +15,8 @@ use crate::{
     check::fragment,
     ident::Ident,
     model::schema::{
-        Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, Policy,
-        QualifiedName, Schema, Scope, Table, Trigger, TriggerKind,
+        Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, LogClasses,
+        Policy, QualifiedName, Schema, Scope, Table, Trigger, TriggerKind,
     },
 };
 
@@ -27,6 +27,8 @@ pub(super) struct SnapshotFile {
     product: String,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     external_roles: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pgaudit: Option<String>,
     roles: Vec<RoleEntry>,
     schemas: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -152,6 +154,7 @@ impl From<&Snapshot> for SnapshotFile {
             format: FORMAT,
             product: schema.product.clone(),
             external_roles: schema.external_roles,
+            pgaudit: schema.pgaudit.as_ref().map(ToString::to_string),
             roles: schema.roles.iter().map(RoleEntry::from).collect(),
             schemas: texts(&schema.schemas),
             functions: schema.functions.iter().map(FunctionEntry::from).collect(),
@@ -176,9 +179,12 @@ impl TryFrom<SnapshotFile> for Snapshot {
     fn try_from(file: SnapshotFile) -> Result<Self, SnapshotError> {
         let tables = file.tables.into_iter().map(table);
         let functions = file.functions.into_iter().map(function);
+        let pgaudit = file.pgaudit.as_deref().map(LogClasses::parse).transpose();
         let schema = Schema {
             product: file.product,
             external_roles: file.external_roles,
+            pgaudit: pgaudit
+                .map_err(|class| SnapshotError::Content(format!("{class:?} is nothing that pgaudit logs")))?,
             roles: each(file.roles, role)?,
             schemas: idents(file.schemas)?,
             functions: functions.collect::<Result<_, _>>()?,

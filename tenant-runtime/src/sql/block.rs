@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{access, column, constraint, external, function, heading, role, table};
+use super::{access, column, constraint, external, function, heading, pgaudit, role, table};
 use crate::{
     diff::{Item, KeyKind},
     plan::{Action, Plan},
@@ -134,6 +134,7 @@ fn add(item: &Item) -> String {
         Item::Role { .. } | Item::Membership(_) | Item::Usage { .. } | Item::Partitions { .. } => String::new(),
         Item::Timeouts { .. } | Item::Database { .. } => String::new(),
         Item::RequiredRoles { roles } => external::require(roles),
+        Item::Pgaudit { classes } => pgaudit::set(classes),
         Item::Schema { name, owner } => role::create_schema(owner, name),
         Item::Defaults { types, .. } => role::lock_defaults(*types),
         Item::Function { name, function, .. } => function::create(name, function),
@@ -156,6 +157,7 @@ fn drop(item: &Item) -> String {
         Item::Timeouts { .. } | Item::Database { .. } => String::new(),
         Item::Partitions { .. } | Item::Comment { .. } => String::new(),
         Item::RequiredRoles { .. } => String::new(),
+        Item::Pgaudit { .. } => pgaudit::reset(),
         Item::Schema { name, .. } => role::drop_schema(name),
         Item::Defaults { types, .. } => role::unlock_defaults(*types),
         Item::Function { name, function, .. } => function::drop(name, function),
@@ -175,6 +177,7 @@ fn alter(before: &Item, after: &Item) -> String {
             role::alter((old, was), (role, product))
         }
         (Item::Timeouts { .. }, Item::Timeouts { .. }) => role::set_timeouts([after].into_iter()),
+        (Item::Pgaudit { .. }, Item::Pgaudit { classes }) => pgaudit::set(classes),
         (Item::Function { .. }, Item::Function { name, function, .. }) => function::replace(name, function),
         (Item::Comment { .. }, Item::Comment { table, comment }) => table::comment(table, comment),
         (Item::Column { column: old, .. }, Item::Column { table, column }) => column::alter(table, old, column),

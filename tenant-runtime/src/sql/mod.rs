@@ -8,6 +8,7 @@ mod external;
 mod function;
 mod header;
 pub(crate) mod part;
+mod pgaudit;
 mod role;
 mod table;
 

@@ -29,6 +29,7 @@ mod members;
 mod migrating;
 mod mutants;
 mod password;
+mod pgaudit;
 mod pooler;
 mod pools;
 mod property;

@@ -6,6 +6,7 @@ tenant_runtime::tenancy! {
         role_prefix: "clinic-",
         org_setting: "clinic",
         conection_limit: 20,
+        pgaudit: "ddl, wirte, -Read",
         roles: {
             Staff,
             Head: Nurse + Staf,

@@ -3,7 +3,8 @@
 use super::Mender;
 use crate::{
     audit::catalog::{Object, grantee},
-    ident::quoted,
+    ident::{literal, quoted},
+    model::schema::LogClasses,
     sql::part,
 };
 
@@ -68,7 +69,14 @@ impl Mender<'_> {
                 quoted(by),
                 grantee(to.as_ref())
             ),
-            Object::Setting { role, name, .. } => self.set_timeout(role.as_deref(), name),
+            Object::Setting { role: None, name, .. } => {
+                let value = schema.pgaudit.as_ref().filter(|_| name == part::PGAUDIT);
+                let database = quoted(&self.database);
+                let set =
+                    |value: &LogClasses| format!("ALTER DATABASE {database} SET {name} = {};", literal(value.as_str()));
+                value.map(set).unwrap_or_default()
+            }
+            Object::Setting { role: Some(role), name, .. } => self.set_timeout(role, name),
             // With a schema went all that was in it.
             Object::Schema(name) => format!("{EMPTY}{}", part::schema(schema, name)),
             // Of these none is declared.
@@ -76,12 +84,12 @@ impl Mender<'_> {
         }
     }
 
-    /// Sets a timeout of a login; no other setting is declared.
-    fn set_timeout(&self, role: Option<&str>, name: &str) -> String {
-        let login = self.schema.logins().find(|login| Some(login.name.as_str()) == role);
+    /// Sets a timeout of a login; no other setting of a role is declared.
+    fn set_timeout(&self, role: &str, name: &str) -> String {
+        let login = self.schema.logins().find(|login| login.name.as_str() == role);
         let Some((_, timeouts)) = login.and_then(|login| login.kind.login()) else { return String::new() };
         let found = part::timeout_settings(timeouts).into_iter().find(|(own, _)| *own == name);
-        let (role, database) = (quoted(role.unwrap_or_default()), quoted(&self.database));
+        let (role, database) = (quoted(role), quoted(&self.database));
         found
             .map(|(_, seconds)| format!("ALTER ROLE {role} IN DATABASE {database} SET {name} = '{seconds}s';"))
             .unwrap_or_default()

@@ -1,0 +1,152 @@
+//! pgaudit: what is declared is logged whoever logs in, the app cannot switch it off, and the audit tells where it is not so.
+//!
+//! Where the server has no such library, the tests that need it say so and show nothing; `.ci/run` installs it if it can.
+
+use std::fs;
+
+use sqlx::PgConnection;
+use tenant_runtime::{
+    audit::{Report, audit},
+    check::check,
+    model::{def::TenancyDef, schema::Schema},
+    plan::plan,
+    server::{Server, ServerOptions},
+    sql,
+};
+use tenant_tests::{ask, connect, own_server, refusal, run, server_options};
+
+use super::{
+    audit::codes,
+    declarations::{SHIPPED, leak, of},
+};
+
+/// The schema of a tenancy that says what pgaudit logs.
+fn schema(pgaudit: Option<&'static str>) -> Schema {
+    let tables = leak(of(TenancyDef { pgaudit, ..SHIPPED }));
+    check(&tenant_runtime::models![].only(tables)).expect("nothing is wrong").schema
+}
+
+/// Applies what leads from one schema to another, as sqlx does.
+async fn migrate(connection: &mut PgConnection, before: &Schema, after: &Schema) -> sqlx::Result<()> {
+    let plan = plan(before, after, &Default::default()).expect("a plan");
+    for migration in sql::migrations(&plan) {
+        if let Err(error) = run(connection, &format!("BEGIN; {}; COMMIT", migration.up)).await {
+            run(connection, "ROLLBACK").await.expect("undone");
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// A database that somebody owns who is no superuser.
+async fn database(server: &Server) -> (PgConnection, PgConnection) {
+    let mut postgres = connect(&server.admin_url()).await;
+    run(&mut postgres, "CREATE ROLE boss LOGIN CREATEROLE").await.expect("made");
+    run(&mut postgres, "CREATE DATABASE acme OWNER boss").await.expect("made");
+    (connect(&server.url("boss", "acme")).await, connect(&server.url("postgres", "acme")).await)
+}
+
+/// A server that loads pgaudit.
+async fn loading() -> Option<Server> {
+    let mut options: ServerOptions = server_options();
+    options.settings.push(("shared_preload_libraries".into(), "pgaudit".into()));
+    match tokio::task::spawn_blocking(move || Server::start(&options)).await.expect("it ends") {
+        Ok(server) => Some(server),
+        Err(error) if error.to_string().contains("pgaudit") => {
+            eprintln!(
+                "SKIPPED: this server cannot load pgaudit, such as Debian's package postgresql-15-pgaudit brings it"
+            );
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn report(connection: &mut PgConnection, schema: &Schema) -> Report {
+    audit(connection, schema).await.expect("an audit")
+}
+
+#[tokio::test]
+async fn what_is_declared_is_logged_of_every_session_and_the_app_cannot_switch_it_off() {
+    let Some(server) = loading().await else { return };
+    let (mut boss, mut postgres) = database(&server).await;
+    let declared = schema(Some("ddl, role,write"));
+    let refused = migrate(&mut boss, &Schema::default(), &declared).await.expect_err("only a superuser may");
+    let hint =
+        refused.as_database_error().and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>());
+    let hint = hint.and_then(|error| error.hint()).expect("a hint").to_owned();
+    let help = hint.strip_prefix("Have a superuser run: ").expect(&hint);
+    run(&mut postgres, help).await.expect("as the hint says");
+    migrate(&mut boss, &Schema::default(), &declared).await.expect("now it may");
+    let mut app = connect(&server.url("app_service", "acme")).await;
+    let attempts = [
+        "SET pgaudit.log = 'none'",
+        "SELECT set_config('pgaudit.log', 'none', false)",
+        "ALTER ROLE app_service SET pgaudit.log = 'none'",
+        "ALTER DATABASE acme RESET pgaudit.log",
+    ];
+    for sql in attempts {
+        assert_eq!(refusal(run(&mut app, sql).await.expect_err(sql)).0, "42501", "{sql}");
+    }
+    run(&mut app, "ALTER ROLE app_service RESET ALL; RESET ALL").await.expect("it resets what is its own");
+    let org = "00000000-0000-0000-0000-000000000001";
+    let writes = format!(
+        "BEGIN; SET LOCAL ROLE app_member; SET LOCAL app.organization_id = '{org}';
+         INSERT INTO app.projects (name, organization_id) VALUES ('x', '{org}'); COMMIT"
+    );
+    run(&mut app, &writes).await.expect("a member inserts");
+    // A setting counts from the next login on.
+    let mut boss = connect(&server.url("boss", "acme")).await;
+    run(&mut boss, "CREATE ROLE eve; SELECT count(*) FROM app.projects").await.expect("made");
+    let log = fs::read_to_string(server.socket_dir().join("log")).expect("the log");
+    let logged = |text: &str| log.lines().any(|line| line.contains("AUDIT: SESSION") && line.contains(text));
+    assert!(logged("WRITE,INSERT,") && logged("ROLE,CREATE ROLE,") && !logged("READ,SELECT"), "{log}");
+}
+
+#[tokio::test]
+async fn another_setting_than_the_declared_one_is_told_with_what_mends_it() {
+    let Some(server) = loading().await else { return };
+    let (_boss, mut postgres) = database(&server).await;
+    run(&mut postgres, "ALTER ROLE boss NOCREATEROLE").await.expect("done");
+    let [nothing, all, less] = [schema(None), schema(Some("all, -read")), schema(Some("ddl"))];
+    migrate(&mut postgres, &Schema::default(), &all).await.expect("applied");
+    let drifts = [
+        "ALTER DATABASE acme RESET pgaudit.log",
+        "ALTER DATABASE acme SET pgaudit.log = 'none'",
+        "ALTER ROLE app_service SET pgaudit.log = 'none'",
+        "ALTER ROLE app_admin IN DATABASE acme SET pgaudit.log_parameter = on",
+    ];
+    for drift in drifts {
+        assert_eq!(codes(&report(&mut postgres, &all).await), [""; 0], "before {drift}");
+        run(&mut postgres, drift).await.expect(drift);
+        let found = report(&mut postgres, &all).await;
+        assert_eq!(codes(&found), ["TA125"], "{drift}: {found}");
+        for finding in &found.findings {
+            run(&mut postgres, &finding.mend).await.expect(&finding.mend);
+        }
+    }
+    migrate(&mut postgres, &all, &less).await.expect("applied");
+    let changed = codes(&report(&mut postgres, &less).await);
+    migrate(&mut postgres, &less, &nothing).await.expect("applied");
+    let set = "SELECT count(*)::text FROM pg_db_role_setting WHERE setrole = 0";
+    // What everybody's sessions log is the operator's affair where nothing is declared.
+    run(&mut postgres, "ALTER DATABASE postgres SET pgaudit.log = 'all'").await.expect("set");
+    let left = (ask(&mut postgres, set).await, codes(&report(&mut postgres, &nothing).await));
+    assert_eq!((changed, left), (vec![], ("1".to_owned(), vec![])));
+}
+
+#[tokio::test]
+async fn a_server_without_it_takes_the_migration_and_the_audit_says_that_nothing_is_logged() {
+    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+    let (mut boss, mut postgres) = database(&server).await;
+    let declared = schema(Some("ddl"));
+    migrate(&mut boss, &Schema::default(), &declared).await.expect("there is nothing to set");
+    let found = report(&mut boss, &declared).await;
+    // By a superuser it is set all the same, for when the server loads it.
+    run(&mut postgres, "ALTER DATABASE acme SET pgaudit.log = 'ddl'").await.expect("set");
+    let still = report(&mut boss, &declared).await;
+    assert!(found.is_clean() && codes(&found) == ["TA126"], "{found}");
+    assert!(still.is_clean() && codes(&still) == ["TA126"], "{still}");
+    let told = found.findings.iter().find(|finding| finding.code == "TA126").map(|finding| finding.what.as_str());
+    assert_eq!(told, Some("pgaudit shall log `ddl`, and this server does not load it"));
+}
