@@ -35,9 +35,11 @@ pub(crate) fn schema(whole: &Schema, name: &str) -> String {
     without.functions.retain(|function, _| function.schema.as_str() != name);
     // Nothing is renamed or lost, so the plan refuses nothing.
     let Ok(plan) = plan(&without, whole, &Transition::default()) else { return String::new() };
-    let files = migrations(&plan).into_iter().map(|file| match file.transaction {
-        true => format!("BEGIN;\n{}\nCOMMIT;", file.up.trim_end()),
-        false => file.up.trim_end().to_owned(),
+    let files = migrations(&plan).into_iter().map(|file| {
+        // What stands above the first statement is about a file of the folder.
+        let lines = file.up.lines().skip_while(|line| line.is_empty() || line.starts_with("--"));
+        let up = lines.collect::<Vec<_>>().join("\n");
+        if file.transaction { format!("BEGIN;\n{up}\nCOMMIT;") } else { up }
     });
     files.collect::<Vec<_>>().join("\n")
 }
