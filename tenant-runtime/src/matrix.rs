@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     model::{
-        def::{ColumnDef, ScopeDef, TableDef, TenancyDef},
+        def::{ColumnDef, NOBODY, ScopeDef, TableDef, TenancyDef},
         schema::Command,
     },
     registry::Models,
@@ -15,7 +15,7 @@ use crate::{
 /// What each role may do with each table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matrix {
-    /// The roles, each after those that it includes.
+    /// The roles, each after those that it includes; last the system role, where some table lets it do anything.
     pub roles: Vec<String>,
     /// The tables by name.
     pub tables: Vec<TableAccess>,
@@ -58,9 +58,14 @@ pub enum Reach {
     Members,
     /// Those of the tenant's members, by calling functions.
     ByFunction,
+    /// Those of every tenant.
+    EveryTenant,
     /// All of them: they belong to no tenant.
     All,
 }
+
+/// What the system role is called beside the roles of members, of which none has this name.
+const SYSTEM: &str = "system";
 
 impl Reach {
     /// Returns the word for it.
@@ -73,6 +78,7 @@ impl Reach {
             Self::Tenant => "tenant",
             Self::Members => "members",
             Self::ByFunction => "function",
+            Self::EveryTenant => "every",
             Self::All => "all",
         }
     }
@@ -85,6 +91,9 @@ impl Reach {
             Self::Tenant => "the rows of the tenant in the context",
             Self::Members => "the rows that members of the tenant have",
             Self::ByFunction => "the tenant's rows, by functions that judge who calls them",
+            Self::EveryTenant => {
+                "every tenant's rows, by jobs that recorded why; where a job acts in a tenant, that tenant's alone"
+            }
             Self::All => "every row: they belong to no tenant",
         }
     }
@@ -95,12 +104,16 @@ impl Matrix {
     #[must_use]
     pub fn declared(models: &Models) -> Self {
         let roles = models.tables().first().map(|def| def.tenancy.roles).unwrap_or_default();
+        let system = models.tables().iter().any(|def| !def.system.is_empty()).then_some(SYSTEM);
         let row = |def: &TableDef| TableAccess {
             table: def.name.to_string(),
-            commands: Command::ALL.map(|command| roles.iter().map(|role| cell(def, role.name, command)).collect()),
+            commands: Command::ALL.map(|command| {
+                let members = roles.iter().map(|role| cell(def, role.name, command));
+                members.chain(system.map(|_| system_cell(def, command))).collect()
+            }),
         };
         Self {
-            roles: roles.iter().map(|role| role.name.to_owned()).collect(),
+            roles: roles.iter().map(|role| role.name).chain(system).map(str::to_owned).collect(),
             tables: models.tables().iter().map(|def| row(def)).collect(),
         }
     }
@@ -163,7 +176,8 @@ impl Matrix {
     /// Explains the words that stand in the cells, a line each.
     pub(crate) fn legend(&self) -> Vec<String> {
         let cells = || self.tables.iter().flat_map(|access| access.commands.iter().flatten());
-        let words = [Reach::Own, Reach::Seen, Reach::Tenant, Reach::Members, Reach::ByFunction, Reach::All];
+        let words =
+            [Reach::Own, Reach::Seen, Reach::Tenant, Reach::Members, Reach::ByFunction, Reach::EveryTenant, Reach::All];
         let used = words.into_iter().filter(|word| cells().any(|cell| cell.rows == *word));
         let mut lines: Vec<_> = used.map(|word| format!("{:9} {}", word.word(), word.meaning())).collect();
         if cells().any(|cell| cell.narrowed) {
@@ -228,16 +242,26 @@ fn cell(def: &TableDef, role: &str, command: Command) -> Cell {
         _ if def.visibility.is_some() && command != Command::Insert => Reach::Seen,
         _ => Reach::Tenant,
     };
-    let reached = rows != Reach::Nothing;
-    let by_statement = reached && rows != Reach::ByFunction;
-    let covered = def.columns.iter().filter(|column| by_statement && is_covered(def, column, command));
-    let (columns, withheld): (Vec<_>, Vec<_>) = covered.partition(|column| may_use(def, role, command, column));
-    let names = |columns: Vec<&ColumnDef>| columns.into_iter().map(|column| column.name.to_owned()).collect();
-    Cell {
-        rows,
-        narrowed: reached && def.rules.iter().any(|rule| rule.command == command.attribute()),
-        columns: names(columns),
-        withheld: names(withheld),
+    let narrowed = rows != Reach::Nothing && def.rules.iter().any(|rule| rule.command == command.attribute());
+    Cell { narrowed, ..Cell::new(def, command, rows, |column| may_use(def, role, command, column)) }
+}
+
+fn system_cell(def: &TableDef, command: Command) -> Cell {
+    let rows = match def.scope {
+        _ if !system_may(def, command) => Reach::Nothing,
+        ScopeDef::Global => Reach::All,
+        _ => Reach::EveryTenant,
+    };
+    Cell::new(def, command, rows, |column| system_may_use(def, command, column))
+}
+
+impl Cell {
+    fn new(def: &TableDef, command: Command, rows: Reach, may_use: impl Fn(&ColumnDef) -> bool) -> Self {
+        let by_statement = rows != Reach::Nothing && rows != Reach::ByFunction;
+        let covered = def.columns.iter().filter(|column| by_statement && is_covered(def, column, command));
+        let (columns, withheld): (Vec<_>, Vec<_>) = covered.partition(|column| may_use(column));
+        let names = |columns: Vec<&ColumnDef>| columns.into_iter().map(|column| column.name.to_owned()).collect();
+        Self { rows, narrowed: false, columns: names(columns), withheld: names(withheld) }
     }
 }
 
@@ -274,6 +298,22 @@ pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &Col
         Command::Delete => false,
     };
     by_role && !is_by_function(def, command) && is_covered(def, column, command)
+}
+
+/// Says whether the system role may run a command.
+pub(crate) fn system_may(def: &TableDef, command: Command) -> bool {
+    def.system.contains(&command.attribute())
+}
+
+/// Says whether the system role may name a column in a command: any but those that are for nobody.
+pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDef) -> bool {
+    let role = match command {
+        Command::Select => column.select,
+        Command::Insert => column.insert,
+        Command::Update => column.update,
+        Command::Delete => None,
+    };
+    system_may(def, command) && role != Some(NOBODY) && is_covered(def, column, command)
 }
 
 /// Says whether a command is nobody's, since functions do what it would do: members are changed by them alone, and invitations

@@ -69,11 +69,6 @@ pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Fin
     }
 }
 
-/// The setting that names the record of why the system role acts.
-fn setting(tenancy: &Tenancy) -> String {
-    format!("{}.system_use", tenancy.def.org_setting.split('.').next().unwrap_or_default())
-}
-
 fn function(tenancy: &Tenancy, name: &str) -> QualifiedName {
     QualifiedName { schema: Ident::derived([tenancy.def.schema, "auth"]), table: Ident::derived([name]) }
 }
@@ -140,7 +135,7 @@ fn is_granted(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
 pub(super) fn functions(uses: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) -> [(QualifiedName, Function); 2] {
     let uses = uses.quoted();
     let uuid = Expression::trusted("uuid");
-    let in_context = Expression::in_context(&setting(tenancy), &uuid);
+    let in_context = Expression::in_context(&tenancy.def.use_setting(), &uuid);
     let acting = Function {
         comment: "Whether the setting names the record of why this login crosses tenants.".into(),
         arguments: Vec::new(),

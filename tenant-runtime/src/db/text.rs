@@ -25,10 +25,9 @@ pub(super) fn begin(acting: &Acting, options: TxOptions, statement_timeout: Opti
     // In milliseconds, of which none would mean that there is no limit.
     let timeout = statement_timeout.map(|timeout| timeout.as_millis().clamp(1, i32::MAX as u128));
     let timeout = timeout.map(|timeout| format!("SET LOCAL statement_timeout = {timeout}; ")).unwrap_or_default();
-    let system_use = acting.system_use.as_ref().map(|record| {
-        let prefix = def.org_setting.split('.').next().unwrap_or_default();
-        format!(" SET LOCAL {} = {};", setting(&format!("{prefix}.system_use")), literal(record))
-    });
+    let system_use = acting.system_use.as_ref();
+    let system_use =
+        system_use.map(|record| format!(" SET LOCAL {} = {};", setting(&def.use_setting()), literal(record)));
     trusted(format!(
         "SET LOCAL ROLE {role};{system_use} SET LOCAL {org_setting} = {org}; SET LOCAL {user_setting} = {user}; \
          SET LOCAL search_path = {search_path}; SET LOCAL row_security = on; {timeout}BEGIN{mode}",

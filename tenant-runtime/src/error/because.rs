@@ -8,6 +8,8 @@ use crate::{
     registry::Registered,
 };
 
+const NOT_EVERY_COLUMN: &str = ": it may, but not with every column that the statement names";
+
 /// What follows on "may not … the table".
 pub(super) struct Because<'e> {
     pub(super) table: &'e str,
@@ -29,11 +31,13 @@ impl fmt::Display for Because<'_> {
         let (Some(def), Some((attribute, any, own))) = (def, def.and_then(|def| needed(def, self.command))) else {
             return f.write_str(", or not this row; `#[tenant(…)]` on its struct says who may");
         };
+        if self.is_system(def) && !def.system.contains(&attribute) {
+            return write!(f, ": `system(…)` on `{}` does not name `{attribute}`", def.rust_name);
+        }
         match (any, own) {
+            _ if self.is_system(def) => f.write_str(NOT_EVERY_COLUMN),
             (None, None) => write!(f, ": nobody may, since `{}` names no role for `{attribute}`", def.rust_name),
-            (Some(role), _) | (None, Some(role)) if self.acts_as(def, role) => {
-                write!(f, ": it may, but not with every column that the statement names")
-            }
+            (Some(role), _) | (None, Some(role)) if self.acts_as(def, role) => f.write_str(NOT_EVERY_COLUMN),
             (Some(any), None) => write!(f, ": `{attribute}` takes `{any}` or a role above it"),
             (None, Some(own)) => write!(f, ": `{attribute}_own` takes `{own}` or a role above it"),
             (Some(any), Some(own)) => {
@@ -44,6 +48,11 @@ impl fmt::Display for Because<'_> {
 }
 
 impl Because<'_> {
+    /// Says whether the role that was refused is the one of jobs.
+    fn is_system(&self, def: &TableDef) -> bool {
+        self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix)) == Some("system")
+    }
+
     /// Says whether the role that was refused includes another one.
     fn acts_as(&self, def: &TableDef, needed: &str) -> bool {
         let roles = def.tenancy.roles;

@@ -52,6 +52,11 @@ impl TenancyDef {
         }
     }
 
+    /// Names the setting by which the system role names its record of why.
+    pub(crate) fn use_setting(&self) -> String {
+        format!("{}.system_use", self.org_setting.split('.').next().unwrap_or_default())
+    }
+
     /// Says whether a role has the rights of another, itself included. A role includes earlier ones only, so this comes to
     /// an end.
     pub(crate) fn includes(&self, role: &str, other: &str) -> bool {

@@ -7,12 +7,13 @@ use super::{
     cast::{Acting, Cast, NAMES},
     data::{self, Maker, Wanted},
     difference::Difference,
-    reference::{Expected, Outcome, Reference, Row, World, keys, row_id},
+    reference::{Asker, Expected, Outcome, Reference},
     session::Session,
+    world::{Row, World, keys, row_id},
 };
 use crate::{
-    ident::quoted,
-    matrix::is_by_function,
+    ident::{Ident, quoted},
+    matrix::{is_by_function, system_may},
     model::{
         def::{ScopeDef, TableDef, TableName, TenancyDef},
         schema::{Command, Schema},
@@ -83,8 +84,42 @@ impl Attack<'_> {
             role: Some(self.tenancy.database_role(role)),
             tenant: tenant.map(str::to_owned),
             user: user.map(str::to_owned),
-            tier: Some(role),
+            asker: Some(Asker::Tier(role)),
+            record: None,
         }
+    }
+
+    /// The login of jobs, where some table lets the system role do anything.
+    pub(super) fn jobs(&self) -> Option<String> {
+        let is_there = self.world.tables.iter().any(|def| !def.system.is_empty());
+        is_there.then(|| self.tenancy.database_role("jobs"))
+    }
+
+    /// The system role of that login, in a tenant or in none, without a record of why.
+    pub(super) fn system(&self, tenant: Option<&str>) -> Option<Acting> {
+        Some(Acting {
+            tenant: tenant.map(str::to_owned),
+            asker: Some(Asker::System { recorded: false }),
+            ..Acting::nobody(self.jobs()?, Some(self.tenancy.database_role("system")))
+        })
+    }
+
+    /// The name of a function that comes with the declaration, as it stands in SQL.
+    pub(super) fn function(&self, name: &str) -> String {
+        format!("{}.{}", Ident::derived([self.tenancy.schema, "auth"]).quoted(), quoted(name))
+    }
+
+    /// Those who are no members: each login before it becomes anybody, the visitor, and the system role without a reason. Each
+    /// claims to be the highest of the first tenant.
+    pub(super) fn outsiders(&self) -> Vec<Acting> {
+        let tenant = Some(self.cast.tenants[0].clone());
+        let user = self.cast.members(0).last().map(|(person, _)| person.key.clone());
+        let visitor = self.schema.visitor().map(|role| role.name.to_string());
+        let mut outsiders: Vec<_> = self.logins().into_iter().map(|(login, _)| Acting::nobody(login, None)).collect();
+        outsiders.extend(visitor.map(|role| Acting::nobody(self.tenancy.login(None), Some(role))));
+        outsiders.extend(self.jobs().map(|jobs| Acting::nobody(jobs, None)));
+        outsiders.extend(self.system(None));
+        outsiders.into_iter().map(|who| Acting { tenant: tenant.clone(), user: user.clone(), ..who }).collect()
     }
 
     /// Says whether nothing but foreign keys holds who acts.
@@ -115,7 +150,7 @@ impl Attack<'_> {
         // Those in which something is allowed come first: they show most.
         contexts.sort_by_key(|acting| {
             let context = acting.context();
-            !self.reference(&context).acts_in(context.tenant.as_deref())
+            !self.reference(&context).acts()
         });
         contexts
     }
@@ -153,10 +188,10 @@ impl Attack<'_> {
     pub(super) async fn make_templates(&mut self) -> Result<(), ProveError> {
         for def in self.world.tables.clone() {
             // Where nobody inserts, no row is needed to be told so.
-            if def.insert.is_none()
-                || is_by_function(def, Command::Insert)
-                || matches!(def.scope, ScopeDef::Shared { .. })
-            {
+            let by_members = def.insert.is_some()
+                && !is_by_function(def, Command::Insert)
+                && !matches!(def.scope, ScopeDef::Shared { .. });
+            if !by_members && !system_may(def, Command::Insert) {
                 continue;
             }
             let mut made = Vec::new();

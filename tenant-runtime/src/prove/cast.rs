@@ -1,6 +1,6 @@
 //! Who takes part: two tenants, a member of each role in each, one who is in both, and one who is in neither.
 
-use super::reference::Context;
+use super::reference::{Asker, Context};
 use crate::{
     db::setting,
     ident::{literal, quoted},
@@ -100,18 +100,39 @@ pub(super) struct Acting {
     /// The settings, as they are made: none where they are left as they are.
     pub(super) tenant: Option<String>,
     pub(super) user: Option<String>,
-    /// The role of the declaration, where it is a tier.
-    pub(super) tier: Option<&'static str>,
+    /// Who that is in the declaration; none for who has no rights there.
+    pub(super) asker: Option<Asker>,
+    /// The record of why the system role acts, as the setting names it: none where it is left as it is.
+    pub(super) record: Option<String>,
 }
 
 impl Acting {
+    /// Somebody who has no rights of a declaration's role, in no context.
+    pub(super) fn nobody(session: String, role: Option<String>) -> Self {
+        Self { session, role, tenant: None, user: None, asker: None, record: None }
+    }
+
+    /// The role of the declaration, where it is a member's.
+    pub(super) fn tier(&self) -> Option<&'static str> {
+        match self.asker? {
+            Asker::Tier(role) => Some(role),
+            Asker::System { .. } => None,
+        }
+    }
+
     /// Writes the statements that make a connection act so.
     pub(super) fn sql(&self, tenancy: &TenancyDef) -> String {
         let mut sql = format!("SET LOCAL SESSION AUTHORIZATION {}; ", quoted(&self.session));
         if let Some(role) = &self.role {
             sql += &format!("SET LOCAL ROLE {}; ", quoted(role));
         }
-        for (name, value) in [(tenancy.org_setting, &self.tenant), (tenancy.user_setting, &self.user)] {
+        let use_setting = tenancy.use_setting();
+        let settings = [
+            (tenancy.org_setting, &self.tenant),
+            (tenancy.user_setting, &self.user),
+            (use_setting.as_str(), &self.record),
+        ];
+        for (name, value) in settings {
             if let Some(value) = value {
                 sql += &format!("SET LOCAL {} = {}; ", setting(name), literal(value));
             }
@@ -122,12 +143,19 @@ impl Acting {
     /// The context as the declaration knows it.
     pub(super) fn context(&self) -> Context {
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-        Context { role: self.tier, tenant: given(&self.tenant), user: given(&self.user) }
+        Context { asker: self.asker, tenant: given(&self.tenant), user: given(&self.user) }
     }
 
     /// Says in words who acts.
     pub(super) fn words(&self, cast: &Cast) -> String {
         let who = self.role.as_ref().unwrap_or(&self.session);
-        format!("{who} in {}, for {}", cast.tenant_name(self.tenant.as_deref()), cast.user_name(self.user.as_deref()))
+        let tenant = cast.tenant_name(self.tenant.as_deref());
+        let record = match (self.asker, &self.record) {
+            (Some(Asker::System { recorded: true }), _) => "with a reason on record".to_owned(),
+            (_, Some(record)) if !record.is_empty() => format!("naming the record `{record}`"),
+            (Some(Asker::System { .. }), _) => "without a reason on record".to_owned(),
+            _ => format!("for {}", cast.user_name(self.user.as_deref())),
+        };
+        format!("{who} in {tenant}, {record}")
     }
 }

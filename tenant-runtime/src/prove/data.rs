@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     ProveError,
     cast::{Cast, Person},
-    reference::{Row, World, keys, row_id},
     session::Session,
+    world::{Row, World, keys, row_id},
 };
 use crate::{
     check::rule_for,

@@ -12,7 +12,6 @@ use super::{
 use crate::{
     db::setting,
     ident::{literal, quoted},
-    matrix::is_by_function,
     model::{
         def::{ScopeDef, TableDef},
         schema::Command,
@@ -55,8 +54,7 @@ impl Attack<'_> {
                 let about = Some((def.name, Command::Select));
                 self.probe(Probe { door: "the whole row", about, acting: &acting, statement, expected: expect(whole) })
                     .await?;
-                let may = |needed| context.role.is_some_and(|role| crate::matrix::may(self.tenancy, role, needed));
-                let deletes = !is_by_function(def, Command::Delete) && (may(def.delete) || may(def.delete_own));
+                let deletes = self.reference(&context).may_delete(def);
                 let statement = format!("DELETE FROM {table} WHERE false");
                 let about = Some((def.name, Command::Delete));
                 self.probe(Probe {
@@ -82,23 +80,8 @@ impl Attack<'_> {
             .map_or_else(|| "text".to_owned(), |column| column.ty.to_string())
     }
 
-    /// The logins before they become anybody, and the visitor; each claims to be an admin of the first tenant.
-    fn outsiders(&self) -> Vec<Acting> {
-        let highest = self.cast.members(0).last().map(|(person, _)| person.key.clone());
-        let acting = |session, role| Acting {
-            session,
-            role,
-            tenant: Some(self.cast.tenants[0].clone()),
-            user: highest.clone(),
-            tier: None,
-        };
-        let app = || self.tenancy.login(None);
-        let visitor = self.schema.visitor().map(|role| acting(app(), Some(role.name.to_string())));
-        self.logins().into_iter().map(|(login, _)| acting(login, None)).chain(visitor).collect()
-    }
-
     /// The logins of the app, with the role for which it is where each role has its own.
-    fn logins(&self) -> Vec<(String, Option<&'static str>)> {
+    pub(super) fn logins(&self) -> Vec<(String, Option<&'static str>)> {
         let roles = self.tenancy.roles.iter().filter(|_| self.tenancy.login_per_role).map(|role| Some(role.name));
         [None].into_iter().chain(roles).map(|role| (self.tenancy.login(role), role)).collect()
     }
@@ -109,7 +92,7 @@ impl Attack<'_> {
         let highest = self.cast.members(0).last().map(|(person, _)| person.key.clone());
         let none = Expected::Is(Outcome::Rows(BTreeSet::new()));
         for (tenant, user) in [(None, None), (Some(self.cast.tenants[0].clone()), highest)] {
-            let acting = Acting { session: owner.clone(), role: None, tenant, user, tier: None };
+            let acting = Acting { tenant, user, ..Acting::nobody(owner.clone(), None) };
             for def in self.world.tables.clone() {
                 for name in [data::name(def.name)].into_iter().chain(self.children(def).await?) {
                     let (key, ours) = (Self::key(def, ""), self.ours(def));
@@ -213,7 +196,7 @@ impl Attack<'_> {
     }
 
     /// Becomes each role of the cluster, as each login: the app's may be the visitor and the tiers, or, where each of those has a
-    /// login of its own, the visitor alone.
+    /// login of its own, the visitor alone; that of jobs the system role.
     pub(super) async fn roles(&mut self) -> Result<(), ProveError> {
         self.session.undo().await?;
         let asked = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname LIMIT 500";
@@ -222,20 +205,24 @@ impl Attack<'_> {
         // Since then, who may become a role may not become those that it includes.
         let exactly = self.version().await?.as_str() >= "160000";
         let tenancy = self.tenancy;
-        for (login, of) in self.logins() {
-            let may = |role: &str| {
-                let tier = tenancy.roles.iter().map(|tier| tier.name).find(|name| tenancy.database_role(name) == role);
-                role == login
-                    || match (of, tier) {
-                        (None, None) => role == tenancy.database_role("visitor"),
-                        (None, Some(_)) => !tenancy.login_per_role,
-                        (Some(own), Some(tier)) => own == tier || !exactly && tenancy.includes(own, tier),
-                        (Some(_), None) => false,
-                    }
-            };
-            let acting = Acting { session: login.clone(), role: None, tenant: None, user: None, tier: None };
+        let system = self.system(None);
+        let may = |login: &str, of: Option<&str>, role: &str| {
+            let tier = tenancy.roles.iter().map(|tier| tier.name).find(|name| tenancy.database_role(name) == role);
+            let is_of_jobs = system.as_ref().filter(|system| system.session == login);
+            role == login
+                || match (is_of_jobs, of, tier) {
+                    (Some(system), ..) => system.role.as_deref() == Some(role),
+                    (None, None, None) => role == tenancy.database_role("visitor"),
+                    (None, None, Some(_)) => !tenancy.login_per_role,
+                    (None, Some(own), Some(tier)) => own == tier || !exactly && tenancy.includes(own, tier),
+                    (None, Some(_), None) => false,
+                }
+        };
+        for (login, of) in self.logins().into_iter().chain(self.jobs().map(|jobs| (jobs, None))) {
+            let acting = Acting::nobody(login.clone(), None);
             for role in &all {
-                let outcome = if may(role) { Outcome::Rows([role.clone()].into()) } else { Outcome::Denied };
+                let outcome =
+                    if may(&login, of, role) { Outcome::Rows([role.clone()].into()) } else { Outcome::Denied };
                 let statement = format!("SET LOCAL ROLE {}; SELECT current_user::text", quoted(role));
                 let expected = Expected::Is(outcome);
                 self.probe(Probe { door: "SET ROLE", about: None, acting: &acting, statement, expected }).await?;
@@ -262,7 +249,7 @@ impl Attack<'_> {
                     .roles
                     .iter()
                     .find(|role| format!("{}{}", self.tenancy.role_prefix, role.name) == granted);
-                let tier = declared.zip(acting.tier);
+                let tier = declared.zip(acting.tier());
                 is(granted)
                     || tier.is_some_and(|(needed, role)| crate::matrix::may(self.tenancy, role, Some(needed.name)))
             };

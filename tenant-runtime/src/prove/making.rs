@@ -6,9 +6,9 @@ use super::{
     ProveError,
     cast::{NAMES, key},
     data::{Maker, Wanted, name},
-    reference::{Row, World, row_id},
     session::Session,
     values::{candidates, names},
+    world::{Row, World, row_id},
 };
 use crate::{
     error::server_error,

@@ -34,8 +34,9 @@ impl Attack<'_> {
                 continue;
             };
             let caller = self.cast.members(tenant).find(|(person, _)| Some(&person.key) == acting.user.as_ref());
-            let manages = caller
-                .filter(|(_, role)| includes(role, manager) && acting.tier.is_some_and(|tier| includes(tier, manager)));
+            let manages = caller.filter(|(_, role)| {
+                includes(role, manager) && acting.tier().is_some_and(|tier| includes(tier, manager))
+            });
             // A member who manages nobody, of a role that others manage without being the last.
             let Some((target, old)) = self.cast.members(tenant).find(|(_, role)| !includes(role, manager)) else {
                 continue;

@@ -9,22 +9,25 @@ mod cast;
 mod data;
 mod difference;
 mod doors;
+mod invitations;
 mod making;
 mod members;
 mod reference;
 mod report;
 mod rows;
 mod session;
+mod system;
 mod values;
+mod world;
 mod writes;
 
 use std::{collections::BTreeMap, time::Instant};
 
 use futures_core::future::BoxFuture;
 
-use self::{attack::Attack, cast::Cast, data::Maker, reference::World};
+use self::{attack::Attack, cast::Cast, data::Maker, world::World};
 pub use self::{difference::Difference, report::Report};
-pub(crate) use self::{reference::row_id, session::Session};
+pub(crate) use self::{session::Session, world::row_id};
 use crate::{
     check::{Findings, check},
     error::Error,
@@ -246,12 +249,14 @@ impl Attack<'_> {
         self.make_templates().await?;
         // First of all: a setting that was made once in a session reads as empty ever after.
         self.without_settings().await?;
-        let kinds: [Kind; 13] = [
+        let kinds: [Kind; 15] = [
             |attack| Box::pin(attack.columns()),
             |attack| Box::pin(attack.privileges()),
             |attack| Box::pin(attack.roles()),
             |attack| Box::pin(attack.functions()),
             |attack| Box::pin(attack.members_by_function()),
+            |attack| Box::pin(attack.invitations()),
+            |attack| Box::pin(attack.system_role()),
             |attack| Box::pin(attack.views()),
             |attack| Box::pin(attack.owner()),
             |attack| Box::pin(attack.partitions()),

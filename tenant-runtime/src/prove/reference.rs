@@ -1,26 +1,16 @@
 //! The reference: what a declaration allows, told from the declaration and the rows that are there, and from nothing that was
 //! generated from them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::world::{Row, World, keys, row_id};
 use crate::{
-    ident::literal,
-    matrix::{is_by_function, may, may_use},
+    matrix::{is_by_function, may, may_use, system_may, system_may_use},
     model::{
-        def::{ColumnDef, OnDelete, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
+        def::{ColumnDef, RuleDef, ScopeDef, TableDef, TableName},
         schema::Command,
     },
 };
-
-/// A row.
-#[derive(Debug, Clone)]
-pub(super) struct Row {
-    pub(super) table: TableName,
-    /// The values as text, `None` for NULL.
-    pub(super) values: BTreeMap<&'static str, Option<String>>,
-    /// For which users each condition of the declaration holds on the row; the number is the rule's.
-    pub(super) holds: BTreeSet<(usize, Option<String>)>,
-}
 
 /// What becomes of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,63 +53,24 @@ impl Expected {
     }
 }
 
-/// Who asks.
+/// Who has rights in a declaration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A member, by the role's name in the declaration.
+    Tier(&'static str),
+    /// A job that crosses tenants.
+    System {
+        /// Whether it names a record of why, which its own login made.
+        recorded: bool,
+    },
+}
+
+/// Who asks, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Context {
-    /// The role by its name in the declaration; none for who has none.
-    pub(super) role: Option<&'static str>,
+    pub(super) asker: Option<Asker>,
     pub(super) tenant: Option<String>,
     pub(super) user: Option<String>,
-}
-
-/// The declarations, and the rows that stand in their tables.
-#[derive(Debug)]
-pub(super) struct World {
-    pub(super) tenancy: &'static TenancyDef,
-    pub(super) tables: Vec<&'static TableDef>,
-    pub(super) rows: Vec<Row>,
-}
-
-impl World {
-    pub(super) fn table(&self, name: TableName) -> Option<&'static TableDef> {
-        self.tables.iter().copied().find(|table| table.name == name)
-    }
-
-    pub(super) fn rows_of(&self, name: TableName) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(move |row| row.table == name)
-    }
-
-    pub(super) fn membership(&self) -> Option<&'static TableDef> {
-        self.tables.iter().copied().find(|table| table.membership.is_some())
-    }
-}
-
-impl Row {
-    pub(super) fn value(&self, column: &str) -> Option<&str> {
-        self.values.get(column).and_then(Option::as_deref)
-    }
-
-    /// The value of a column as it stands in a statement.
-    pub(super) fn literal(&self, column: &str) -> String {
-        self.value(column).map_or_else(|| "NULL".to_owned(), literal)
-    }
-
-    /// The text by which the row is told from others of its table.
-    pub(super) fn key(&self, def: &TableDef) -> String {
-        keys(def).map(|column| self.value(column.name).unwrap_or_default()).collect::<Vec<_>>().join("|")
-    }
-}
-
-/// The columns of the primary key.
-pub(super) fn keys(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> + use<> {
-    let columns: &'static [ColumnDef] = def.columns;
-    columns.iter().filter(|column| column.id)
-}
-
-/// The column that names a row: the key, or the part of it that is not the tenant's.
-pub(crate) fn row_id(def: &TableDef) -> Option<&'static ColumnDef> {
-    let is_tenant = |column: &ColumnDef| def.scope == ScopeDef::Tenant { column: column.name };
-    keys(def).find(|column| !is_tenant(column)).or_else(|| keys(def).next())
 }
 
 /// Says whether a condition asks other tables.
@@ -137,11 +88,25 @@ pub(super) struct Reference<'w> {
 // What the attributes mean.
 impl Reference<'_> {
     fn may(&self, needed: Option<&str>) -> bool {
-        self.context.role.is_some_and(|role| may(self.world.tenancy, role, needed))
+        matches!(self.context.asker, Some(Asker::Tier(role)) if may(self.world.tenancy, role, needed))
+    }
+
+    fn is_system(&self) -> bool {
+        matches!(self.context.asker, Some(Asker::System { .. }))
     }
 
     pub(super) fn may_use(&self, def: &TableDef, command: Command, column: &ColumnDef) -> bool {
-        self.context.role.is_some_and(|role| may_use(def, role, command, column))
+        match self.context.asker {
+            Some(Asker::Tier(role)) => may_use(def, role, command, column),
+            Some(Asker::System { .. }) => system_may_use(def, command, column),
+            None => false,
+        }
+    }
+
+    /// Says whether the asker may delete rows at all.
+    pub(super) fn may_delete(&self, def: &TableDef) -> bool {
+        let member = !is_by_function(def, Command::Delete) && (self.may(def.delete) || self.may(def.delete_own));
+        member || self.is_system() && system_may(def, Command::Delete)
     }
 
     /// Says whether the asker may read the columns by which rows are told apart, as WHERE and RETURNING do.
@@ -149,9 +114,29 @@ impl Reference<'_> {
         keys(def).all(|column| self.may_use(def, Command::Select, column))
     }
 
-    /// The tenant is the one in the context, and where there is a membership table, it says that the user may act so.
-    pub(super) fn acts_in(&self, tenant: Option<&str>) -> bool {
-        let Some(asker) = self.context.role else { return false };
+    /// Says whether the context is one in which anything is allowed.
+    pub(super) fn acts(&self) -> bool {
+        match self.context.asker {
+            Some(Asker::System { recorded }) => recorded,
+            _ => self.acts_in(self.context.tenant.as_deref()),
+        }
+    }
+
+    /// The system role recorded why, and acts in no tenant.
+    pub(super) fn crosses(&self) -> bool {
+        self.context.asker == Some(Asker::System { recorded: true }) && self.context.tenant.is_none()
+    }
+
+    /// The tenant is the one in the context, and where there is a membership table, it says that the user may act so; or the
+    /// system role recorded why.
+    fn acts_in(&self, tenant: Option<&str>) -> bool {
+        let asker = match self.context.asker {
+            Some(Asker::Tier(role)) => role,
+            Some(Asker::System { recorded: true }) => {
+                return self.context.tenant.is_none() || self.context.tenant.as_deref() == tenant;
+            }
+            _ => return false,
+        };
         let is_gated = |table: &'static TableDef| {
             let (Some(membership), ScopeDef::Tenant { column }) = (table.membership, table.scope) else { return false };
             self.world.rows_of(table.name).any(|row| {
@@ -165,8 +150,9 @@ impl Reference<'_> {
 
     fn is_of_tenant(&self, def: &TableDef, row: &Row) -> bool {
         match def.scope {
-            ScopeDef::Global => true,
+            ScopeDef::Global => !self.is_system() || self.acts(),
             ScopeDef::Tenant { column } => self.acts_in(row.value(column)),
+            _ if self.crosses() => true,
             // Whose rows they are, other rows say: those that the asker sees.
             ScopeDef::Shared { through } => self.world.table(through).is_some_and(|members| {
                 let user = members.membership.map(|membership| membership.user);
@@ -186,20 +172,28 @@ impl Reference<'_> {
         Some((parent, self.world.rows_of(reference.table).find(|other| other.value(id) == row.value(column))?))
     }
 
+    /// Says whether a row may be written as one of its table: what belongs to no tenant concerns all of them, so the system role
+    /// that acts in one does not write it.
+    fn is_writable(&self, def: &TableDef, row: &Row) -> bool {
+        self.is_of_tenant(def, row) && (def.scope != ScopeDef::Global || !self.is_system() || self.crosses())
+    }
+
     fn is_own(&self, def: &TableDef, row: &Row) -> bool {
         let user = self.context.user.as_deref();
         def.owner.is_some_and(|owner| user.is_some() && row.value(owner) == user)
     }
 
     fn is_shown(&self, def: &TableDef, row: &Row) -> bool {
-        def.visibility.is_none_or(|column| row.value(column) == Some("team") || self.is_own(def, row))
+        let is_hidden = |column| row.value(column) != Some("team") && !self.is_own(def, row);
+        self.is_system() || !def.visibility.is_some_and(is_hidden)
     }
 
     fn keeps_rules(&self, def: &TableDef, row: &Row, command: Command, check: bool) -> bool {
         let mut rules =
             def.rules.iter().enumerate().filter(|(_, rule)| rule.command == command.attribute() && rule.check == check);
         // What a condition that asks other tables finds, their policies decide: here it counts as if it held.
-        rules.all(|(at, rule)| asks_others(rule) || row.holds.contains(&(at, self.context.user.clone())))
+        self.is_system()
+            || rules.all(|(at, rule)| asks_others(rule) || row.holds.contains(&(at, self.context.user.clone())))
     }
 
     pub(super) fn sees(&self, def: &TableDef, row: &Row) -> bool {
@@ -212,8 +206,9 @@ impl Reference<'_> {
             Command::Update => (def.update, def.update_own),
             _ => (def.delete, def.delete_own),
         };
-        (self.may(any) || self.may(own) && self.is_own(def, row))
-            && self.is_of_tenant(def, row)
+        let by_role = self.may(any) || self.may(own) && self.is_own(def, row);
+        (by_role || self.is_system() && system_may(def, command))
+            && self.is_writable(def, row)
             && self.is_shown(def, row)
             && self.keeps_rules(def, row, command, check)
     }
@@ -276,9 +271,9 @@ impl Reference<'_> {
         if !may || returning && !self.reads_keys(def) {
             return Expected::Is(Outcome::Denied);
         }
-        let is_its_users = def.owner.is_none() || self.is_own(def, row);
+        let is_its_users = def.owner.is_none() || self.is_system() || self.is_own(def, row);
         let is_right = is_its_users
-            && self.is_of_tenant(def, row)
+            && self.is_writable(def, row)
             && self.keeps_rules(def, row, Command::Insert, true)
             && (!returning || self.sees(def, row));
         if !is_right {
@@ -327,8 +322,7 @@ impl Reference<'_> {
 
     /// `DELETE` of one row, with `RETURNING` of its key; and the rows that are gone then, by table and key.
     pub(super) fn delete(&self, def: &TableDef, row: &Row) -> (Expected, BTreeSet<(TableName, String)>) {
-        let may = !is_by_function(def, Command::Delete) && (self.may(def.delete) || self.may(def.delete_own));
-        if !may || !self.reads_keys(def) {
+        if !self.may_delete(def) || !self.reads_keys(def) {
             return (Expected::Is(Outcome::Denied), BTreeSet::new());
         }
         if !self.reaches(def, row, Command::Delete, false) || !self.sees(def, row) {
@@ -350,49 +344,5 @@ impl Reference<'_> {
 
     fn names(&self, def: &TableDef, row: &Row, column: &ColumnDef, target: &Row) -> bool {
         self.world.names(def, row, column, target)
-    }
-}
-
-// What follows from foreign keys, whoever asks.
-impl World {
-    /// What becomes of the deletion of a row that nobody refuses; and the rows that are gone then.
-    pub(super) fn without(&self, def: &TableDef, row: &Row) -> (Expected, BTreeSet<(TableName, String)>) {
-        let refers = |row: &Row, gone: &[&Row], action| {
-            let Some(def) = self.table(row.table) else { return false };
-            let mut columns =
-                def.columns.iter().filter(|column| column.references.is_some_and(|to| to.on_delete == action));
-            columns.any(|column| gone.iter().any(|target| self.names(def, row, column, target)))
-        };
-        let mut gone = vec![row];
-        let is_in = |row: &Row, gone: &[&Row]| gone.iter().any(|other| std::ptr::eq(*other, row));
-        while let Some(next) = self.rows.iter().find(|row| !is_in(row, &gone) && refers(row, &gone, OnDelete::Cascade))
-        {
-            gone.push(next);
-        }
-        let refusing: Vec<_> = self.rows.iter().filter(|row| refers(row, &gone, OnDelete::Refuse)).collect();
-        let rows = Outcome::Rows([row.key(def)].into());
-        let keys = gone.iter().filter_map(|row| Some((row.table, row.key(self.table(row.table)?)))).collect();
-        if refusing.iter().any(|row| !is_in(row, &gone)) {
-            (Expected::Is(Outcome::Broken), BTreeSet::new())
-        } else if refusing.is_empty() {
-            (Expected::Is(rows), keys)
-        } else {
-            (Expected::OneOf(vec![rows, Outcome::Broken]), keys)
-        }
-    }
-
-    fn names(&self, def: &TableDef, row: &Row, column: &ColumnDef, target: &Row) -> bool {
-        let Some(other) = self.table(target.table) else { return false };
-        let same_tenant = match (def.scope, other.scope) {
-            (ScopeDef::Tenant { column: ours }, ScopeDef::Tenant { column: theirs }) => {
-                row.value(ours) == target.value(theirs)
-            }
-            _ => true,
-        };
-        let id = row_id(other).and_then(|id| target.value(id.name));
-        column.references.is_some_and(|to| to.table == target.table)
-            && row.value(column.name).is_some()
-            && row.value(column.name) == id
-            && same_tenant
     }
 }

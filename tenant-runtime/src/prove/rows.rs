@@ -5,7 +5,8 @@ use super::{
     attack::{Attack, Probe},
     cast::Acting,
     data,
-    reference::{Context, Expected, Outcome, row_id},
+    reference::{Context, Expected, Outcome},
+    world::row_id,
 };
 use crate::{
     ident::quoted,
@@ -21,8 +22,8 @@ const LOCKS: [&str; 4] = ["FOR UPDATE", "FOR NO KEY UPDATE", "FOR SHARE", "FOR K
 impl Attack<'_> {
     /// Reads every table in sessions in which no setting was ever made, which PostgreSQL tells from an empty one.
     pub(super) async fn without_settings(&mut self) -> Result<(), ProveError> {
-        let roles: Vec<_> = self.tenancy.roles.iter().map(|role| role.name).collect();
-        for acting in roles.into_iter().map(|role| self.tier(role, None, None)).collect::<Vec<_>>() {
+        let members = self.tenancy.roles.iter().map(|role| self.tier(role.name, None, None));
+        for acting in members.chain(self.system(None)).collect::<Vec<_>>() {
             for def in self.world.tables.clone() {
                 self.read(&acting, def).await?;
             }
@@ -36,38 +37,42 @@ impl Attack<'_> {
             if self.is_done() {
                 break;
             }
-            let context = acting.context();
-            let acts = self.reference(&context).acts_in(context.tenant.as_deref());
-            for def in self.world.tables.clone() {
-                self.read(&acting, def).await?;
-                self.update(&acting, &context, def).await?;
-                self.insert(&acting, &context, def, acts).await?;
-                if acts {
-                    self.lock(&acting, &context, def).await?;
-                    self.other_reads(&acting, &context, def).await?;
-                    self.name_others(&acting, &context, def).await?;
-                    self.delete_each(&acting, &context, def).await?;
-                    self.merge(&acting, &context, def).await?;
-                } else {
-                    self.delete_all(&acting, &context, def).await?;
-                }
+            self.rows_as(&acting).await?;
+        }
+        Ok(())
+    }
+
+    /// Tries everything on rows, as somebody.
+    pub(super) async fn rows_as(&mut self, acting: &Acting) -> Result<(), ProveError> {
+        let context = acting.context();
+        let acts = self.reference(&context).acts();
+        for def in self.world.tables.clone() {
+            self.read(acting, def).await?;
+            self.update(acting, &context, def).await?;
+            self.insert(acting, &context, def, acts).await?;
+            if acts {
+                self.lock(acting, &context, def).await?;
+                self.other_reads(acting, &context, def).await?;
+                self.name_others(acting, &context, def).await?;
+                self.delete_each(acting, &context, def).await?;
+                self.merge(acting, &context, def).await?;
+            } else {
+                self.delete_all(acting, &context, def).await?;
             }
         }
         Ok(())
     }
 
-    /// Reads a table without WHERE, which no policy adds rows to; where its rows are everybody's, only those of the proof.
-    async fn read(&mut self, acting: &Acting, def: &'static TableDef) -> Result<(), ProveError> {
-        let expected = self.reference(&acting.context()).select(def);
-        let whose = self.of_the_proof(def);
+    /// Reads a table without WHERE, which no policy adds rows to; where rows of any tenant are read, only those of the proof.
+    pub(super) async fn read(&mut self, acting: &Acting, def: &'static TableDef) -> Result<(), ProveError> {
+        let context = acting.context();
+        let expected = self.reference(&context).select(def);
+        let is_everybodys = def.scope == ScopeDef::Global || self.reference(&context).crosses();
+        let whose = if is_everybodys { format!(" WHERE {}", self.ours(def)) } else { String::new() };
         let statement = format!("SELECT {} FROM {}{whose} LIMIT 1000", Self::key(def, ""), data::name(def.name));
         self.probe(Probe { door: "SELECT", about: Some((def.name, Command::Select)), acting, statement, expected })
             .await?;
         Ok(())
-    }
-
-    fn of_the_proof(&self, def: &TableDef) -> String {
-        if def.scope == ScopeDef::Global { format!(" WHERE {}", self.ours(def)) } else { String::new() }
     }
 
     async fn lock(&mut self, acting: &Acting, context: &Context, def: &'static TableDef) -> Result<(), ProveError> {

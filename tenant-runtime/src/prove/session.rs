@@ -77,6 +77,11 @@ impl Session {
         self.run("SAVEPOINT probe").await
     }
 
+    /// Forgets what was kept last, and all that was tried since.
+    pub(crate) async fn forget(&mut self) -> Result<(), ProveError> {
+        self.run("ROLLBACK TO probe; RELEASE probe; ROLLBACK TO probe").await
+    }
+
     /// Runs statements as the administrator; what they did stays until the next try.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<(), ProveError> {
         self.connection.execute(sqlx::raw_sql(trusted(sql.to_owned()))).await.map_err(ProveError::database)?;

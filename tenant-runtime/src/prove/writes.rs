@@ -7,7 +7,8 @@ use super::{
     attack::{Attack, Probe},
     cast::Acting,
     data,
-    reference::{Context, Expected, Outcome, Row, keys, row_id},
+    reference::{Context, Expected, Outcome},
+    world::{Row, keys, row_id},
 };
 use crate::{
     ident::{Ident, literal, quoted},
@@ -95,7 +96,7 @@ impl Attack<'_> {
         let own = self.cast.tenants.iter().position(|key| Some(key) == context.tenant.as_ref()).unwrap_or_default();
         let user = context.user.clone();
         let templates = self.templates.get(&def.name).cloned().unwrap_or_default();
-        let is_own = |row: &Row| def.owner.is_none_or(|owner| row.values.get(owner) == Some(&user));
+        let is_own = |row: &Row| user.is_none() || def.owner.is_none_or(|owner| row.values.get(owner) == Some(&user));
         let template = templates.iter().find(|(tenant, row)| *tenant == own && is_own(row)).map(|(_, row)| row);
         for column in def.columns {
             let is_tenant = def.scope == ScopeDef::Tenant { column: column.name };
@@ -135,7 +136,10 @@ impl Attack<'_> {
             self.probe(Probe { door, about: Some((def.name, Command::Update)), acting, statement, expected }).await?;
         }
         if let Some(row) = template {
-            self.upsert(acting, context, def, row, 1 - own).await?;
+            // Who crosses tenants may reach that row.
+            if !self.reference(context).crosses() {
+                self.upsert(acting, context, def, row, 1 - own).await?;
+            }
             self.same_values(acting, context, def, row, 1 - own).await?;
         }
         Ok(())
@@ -154,9 +158,11 @@ impl Attack<'_> {
         let Some(theirs) = theirs.cloned() else { return Ok(()) };
         let (ScopeDef::Tenant { .. }, Some(table)) = (def.scope, self.maker.table(def)) else { return Ok(()) };
         for key in &table.uniques {
-            // A reference to a row of the other tenant is refused for another reason.
+            // A reference to a row of the other tenant is refused for another reason, and so is that tenant itself.
+            let is_tenant = |name| def.scope == ScopeDef::Tenant { column: name };
             let is_plain = |name: &str| {
-                def.columns.iter().any(|column| column.name == name && column.references.is_none() && !column.id)
+                let column = def.columns.iter().find(|column| column.name == name && !is_tenant(column.name));
+                column.is_some_and(|column| column.references.is_none() && !column.id)
             };
             let plain: Vec<_> = key.columns.iter().map(Ident::as_str).filter(|name| is_plain(name)).collect();
             let mut row = template.clone();
@@ -316,8 +322,7 @@ impl Attack<'_> {
 
     /// Deletes each row as the administrator, whom nothing but foreign keys holds.
     pub(super) async fn cascades(&mut self) -> Result<(), ProveError> {
-        let administrator =
-            Acting { session: self.session.user.clone(), role: None, tenant: None, user: None, tier: None };
+        let administrator = Acting::nobody(self.session.user.clone(), None);
         for def in self.world.tables.clone() {
             for at in 0..self.world.rows_of(def.name).count() {
                 let Some(row) = self.world.rows_of(def.name).nth(at) else { continue };

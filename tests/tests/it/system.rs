@@ -287,3 +287,15 @@ async fn a_member_is_bound_by_the_membership_as_before() {
     let forged = tenant_runtime::TenantCtx::<Member>::vouched(database.globex.id, database.acme.member);
     assert_eq!((own, Task::count(&db.scope(&forged)).await.expect("it may ask")), (1, 0));
 }
+
+#[test]
+fn a_refused_job_is_told_what_the_table_lets_it_do() {
+    let told = |table: &str, command| {
+        let (table, role, source) = (table.to_owned(), Some("app_system"), sqlx::Error::RowNotFound);
+        Error::Forbidden { table, command, role, source }.to_string()
+    };
+    let unnamed = told("app.tasks", "delete");
+    assert!(unnamed.ends_with(": `system(…)` on `Task` does not name `delete`"), "{unnamed}");
+    let columns = told("app.tasks", "update");
+    assert!(columns.ends_with(": it may, but not with every column that the statement names"), "{columns}");
+}
