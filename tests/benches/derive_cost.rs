@@ -1,8 +1,9 @@
 //! What the derive costs: the lines that it writes and the time that rustc takes, beside other derives in the same run.
 //!
 //! `cargo bench -p tenant-tests --bench derive_cost` checks a hundred structs of ten fields as plain structs, with
-//! `sqlx::FromRow`, with `TenantTable`, and as entities of sea-orm where cargo can fetch that. Each is checked some times after
-//! all that it depends on; the least time counts. `DERIVE_COST_OF=plain,tenant` measures no more than these.
+//! `sqlx::FromRow`, with `TenantTable`, and as entities of sea-orm where cargo can fetch that. All that they depend on is
+//! built first; then each is checked in turn, and all of them again some times, so that whatever else the machine does falls
+//! on each alike. The median counts. `DERIVE_COST_OF=plain,tenant` measures no more than these.
 
 use std::{
     env, fmt, fs,
@@ -12,7 +13,7 @@ use std::{
 };
 
 const STRUCTS: usize = 100;
-const RUNS: usize = 5;
+const RUNS: usize = 11;
 
 /// A way to declare a struct, as a crate.
 struct Way {
@@ -70,10 +71,11 @@ const WAYS: [Way; 4] = [
     },
 ];
 
-/// What a way costs.
-struct Cost {
+/// A way whose crate is written and has been checked once.
+struct Ready {
+    folder: PathBuf,
     lines: Option<usize>,
-    time: Duration,
+    times: Vec<Duration>,
 }
 
 fn main() {
@@ -85,36 +87,78 @@ fn main() {
     let wanted = env::var("DERIVE_COST_OF").ok();
     let ways =
         WAYS.iter().filter(|way| wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|name| name == way.name)));
-    let costs: Vec<_> = ways.map(|way| (way.name, measure(root, way))).collect();
-    let base =
-        costs.iter().find_map(|(name, cost)| cost.as_ref().ok().filter(|_| *name == "from_row")).map(|cost| cost.time);
-    println!("{:<10} {:>14} {:>10} {:>12}", STRUCTS.to_string() + " of", "lines expanded", "check", "× FromRow");
-    for (name, cost) in costs {
-        match cost {
-            Ok(Cost { lines, time }) => {
-                let lines = lines.map_or("?".to_owned(), |lines| lines.to_string());
-                let ratio =
-                    base.map_or("?".to_owned(), |base| format!("{:.2}", time.as_secs_f64() / base.as_secs_f64()));
-                println!("{name:<10} {lines:>14} {:>9.2}s {ratio:>12}", time.as_secs_f64());
+    let mut costs: Vec<_> = ways.map(|way| (way.name, ready(root, way))).collect();
+    for _ in 0..RUNS {
+        for (_, cost) in &mut costs {
+            if let Err(error) = cost.as_mut().map_or(Ok(()), Ready::run) {
+                *cost = Err(error);
             }
-            Err(error) => println!("{name:<10} {error}"),
         }
+    }
+    let median_of =
+        |wanted| costs.iter().find_map(|(name, cost)| cost.as_ref().ok().filter(|_| *name == wanted)?.median());
+    let (plain, from_row) = (median_of("plain"), median_of("from_row"));
+    let more = |median: Duration, plain: Duration| median.as_secs_f64() - plain.as_secs_f64();
+    println!(
+        "{:<10} {:>14} {:>10} {:>12} {:>12}",
+        STRUCTS.to_string() + " of",
+        "lines expanded",
+        "check",
+        "over plain",
+        "× FromRow"
+    );
+    for (name, cost) in &costs {
+        let (lines, median) = match cost {
+            Ok(cost) => (cost.lines, cost.median().unwrap_or_default()),
+            Err(error) => {
+                println!("{name:<10} {error}");
+                continue;
+            }
+        };
+        let lines = lines.map_or("?".to_owned(), |lines| lines.to_string());
+        let over = plain.map(|plain| more(median, plain));
+        let ratio = over.zip(plain.zip(from_row)).map(|(over, (plain, from_row))| over / more(from_row, plain));
+        let shown = |number: Option<f64>, unit| number.map_or("?".to_owned(), |number| format!("{number:.2}{unit}"));
+        println!(
+            "{name:<10} {lines:>14} {:>9.2}s {:>12} {:>12}",
+            median.as_secs_f64(),
+            shown(over, "s"),
+            shown(ratio, "")
+        );
     }
 }
 
-fn measure(root: &Path, way: &Way) -> Result<Cost, Failed> {
+fn ready(root: &Path, way: &Way) -> Result<Ready, Failed> {
     let folder = write(root, way);
     check(&folder)?;
-    let mut times = Vec::new();
-    for _ in 0..RUNS {
+    Ok(Ready { lines: expanded(&folder), folder, times: Vec::new() })
+}
+
+impl Ready {
+    fn run(&mut self) -> Result<(), Failed> {
         // A new time of change makes cargo check the crate again, and nothing but it.
-        let source = folder.join("src/lib.rs");
+        let source = self.folder.join("src/lib.rs");
         fs::write(&source, fs::read(&source).expect("the source")).expect("written");
-        let start = Instant::now();
-        check(&folder)?;
-        times.push(start.elapsed());
+        let (start, worked) = (Instant::now(), processor_time());
+        check(&self.folder)?;
+        let worked = processor_time().zip(worked).map(|(after, before)| after - before);
+        self.times.push(worked.unwrap_or_else(|| start.elapsed()));
+        Ok(())
     }
-    Ok(Cost { lines: expanded(&folder), time: times.into_iter().min().unwrap_or_default() })
+
+    fn median(&self) -> Option<Duration> {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied()
+    }
+}
+
+/// Returns how long the processors have worked for what this process started and waited for, in ticks of 10 ms.
+fn processor_time() -> Option<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field)?.parse::<u64>().ok();
+    Some(Duration::from_millis(10 * (ticks(13)? + ticks(14)?)))
 }
 
 /// Writes a crate, in a workspace of its own with the versions of this one.

@@ -373,14 +373,12 @@ fn insert_arguments(def: &TableDef, table: &QualifiedName, id: &Ident, into: &st
     };
     let names = columns.iter().map(|column| column_ident(column.name).quoted().to_string()).collect::<Vec<_>>();
     let values = columns.iter().map(|column| argument(column).quoted().to_string()).collect::<Vec<_>>();
+    let row = match columns[..] {
+        [] => "DEFAULT VALUES".to_owned(),
+        _ => format!("({}) VALUES ({})", names.join(", "), values.join(", ")),
+    };
     InsertArguments {
         arguments: columns.iter().map(|column| (argument(column), Expression::trusted(ty(column)))).collect(),
-        statement: format!(
-            "INSERT INTO {} ({}) VALUES ({}) RETURNING {} INTO {into};",
-            table.quoted(),
-            names.join(", "),
-            values.join(", "),
-            id.quoted()
-        ),
+        statement: format!("INSERT INTO {} {row} RETURNING {} INTO {into};", table.quoted(), id.quoted()),
     }
 }

@@ -123,6 +123,32 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     })
 }
 
+/// Founding a tenant and signing up are functions on the table that the membership table refers to, and on no other.
+pub(super) fn not_referred_to(known: &Known, membership: Option<&Membership>, findings: &mut Findings) {
+    let tables = known.by_qualified_name.values();
+    if membership.is_none() && tables.clone().any(|def| def.membership.is_some()) {
+        return;
+    }
+    let tenants = membership.and_then(|found| Some(found.tenants.as_ref()?.0.name));
+    let users = membership.and_then(|found| Some(found.users.as_ref()?.0.name));
+    for def in tables {
+        let unmet = [
+            (def.founder.is_some() && tenants != Some(def.name), "founder", "tenant"),
+            (def.sign_up && users != Some(def.name), "sign_up", "user"),
+        ];
+        for (_, attribute, key) in unmet.into_iter().filter(|(unmet, ..)| *unmet) {
+            findings.error(
+                place(def),
+                format!("`{attribute}` on `{}`, and no membership table refers to it", def.rust_name),
+                format!(
+                    "write `references = {}` on the field of the {key} in the struct with `membership(…)`",
+                    def.rust_name
+                ),
+            );
+        }
+    }
+}
+
 fn column(def: &'static TableDef, name: &str, findings: &mut Findings) -> Option<&'static ColumnDef> {
     let found = def.columns.iter().find(|column| column.name == name);
     if found.is_none() {
@@ -196,8 +222,12 @@ impl Membership {
     /// What the definer may do on a table that its functions cross, no more.
     pub(super) fn definer_access(&self, def: &TableDef, definer: &Ident) -> (Vec<Policy>, Vec<Grant>) {
         let all = || def.columns.iter().map(|column| column_ident(column.name)).collect::<Vec<_>>();
-        // As the functions insert them.
-        let inserted = || member_functions::inserted(def).map(|column| column_ident(column.name)).collect::<Vec<_>>();
+        // As the functions insert them. Where they leave every column to its default, PostgreSQL asks for some column.
+        let inserted = || {
+            let columns: Vec<_> = member_functions::inserted(def).map(|column| column_ident(column.name)).collect();
+            let id = row_id(def).map(|id| column_ident(id.name));
+            if columns.is_empty() { Vec::from_iter(id) } else { columns }
+        };
         let mut rights: Vec<(Command, Vec<Ident>)> = Vec::new();
         if self.is_table(def) {
             rights.push((Command::Select, all()));

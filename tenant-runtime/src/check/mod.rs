@@ -61,6 +61,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     };
     let known = known_tables(models, &mut findings);
     let membership = membership::membership(&known, &tenancy, &mut findings);
+    membership::not_referred_to(&known, membership.as_ref(), &mut findings);
     invitation::without_members(&known, &mut findings);
     let log = change_log::change_log(&known, &tenancy, &mut findings);
     let mut tables = BTreeMap::new();

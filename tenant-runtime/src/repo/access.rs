@@ -112,9 +112,10 @@ impl<N: Tenancy, T: SystemMay<cmd::read>, Needs> KindReads<System<N>, T, Needs> 
 
 /// Holds when a context of this role may ask a table's rows for a column: one that takes no role of its own, or `Needs`.
 #[diagnostic::on_unimplemented(
-    message = "a `{Self}` context may not filter or order `{T}` by this column: it takes `{Needs}` or a role above it",
-    label = "this condition takes `{Needs}`",
-    note = "the field has a `select` role of its own; what it holds would show in which rows are found, and in which order"
+    message = "a `{Self}` context may not filter or order `{T}` by this: it takes `{Needs}` or a role above it",
+    label = "this takes `{Needs}`",
+    note = "the field has a `select` role of its own; what it holds would show in which rows are found, and in which order",
+    note = "`ReaderOf<Project, Admin>` is whoever may read `Project` and columns of it that take `Admin`"
 )]
 pub trait MayUse<T, Needs> {}
 

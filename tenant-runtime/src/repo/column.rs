@@ -2,7 +2,10 @@
 
 use sqlx::{Decode, Encode, Postgres, Row as _, Type, postgres::PgRow};
 
-use crate::{model::def::SqlType, tenant::TextKey};
+use crate::{
+    model::def::SqlType,
+    tenant::{KeyNewtype, TextKey},
+};
 
 /// A Rust type that a column of a `#[derive(TenantTable)]` struct can have.
 ///
@@ -48,6 +51,9 @@ where
     note = "`Vec<u8>` is `bytea`; arrays exist of the plain column types"
 )]
 pub trait PgElement: PgColumn {}
+
+#[diagnostic::do_not_recommend]
+impl<K: KeyNewtype<Inner: PgElement> + PgColumn> PgElement for K {}
 
 impl<T> PgColumn for Vec<T>
 where

@@ -6,13 +6,17 @@ use std::{
     ops::{BitAnd, BitOr, Not},
 };
 
-use super::{access::MayUse, value::Bound};
-use crate::tenant::Role;
+use super::{
+    access::{May, MayUse, RoleOf, cmd},
+    table::Select,
+    value::Bound,
+};
+use crate::{model::def::TableDef, tenant::Role};
 
 /// A condition on the rows of `T`.
 ///
 /// It comes from a column, such as `Project::NAME.eq("x")`, and is joined with others by `&`, `|` and `!`. `Needs` is the
-/// role that it takes to ask: `()` for whoever may read the table, else the role of a column.
+/// role that it takes to ask: `()` for whoever may read the table, else the role of a column, or [`ReaderOf`] a parent.
 ///
 /// A row either meets a condition or does not. NULL equals nothing but NULL and is neither less nor greater than anything,
 /// so `!` is everything else, and `ne("x")` also finds rows without a value.
@@ -124,6 +128,31 @@ impl<N: Role> JoinedWith<N> for N {
     type Both = N;
 }
 
+/// In place of a role: what a condition on the parent's row takes. Made by [`where_parent`](super::typed::Column::where_parent).
+///
+/// That is to read the table `P`, the role `N` of `P`'s column, and the role `M` of the column that refers to `P`.
+#[derive(Debug)]
+pub struct ReaderOf<P, N = (), M = ()>(PhantomData<(P, N, M)>);
+
+#[diagnostic::do_not_recommend]
+impl<R, T, P: Select, N, M> MayUse<T, ReaderOf<P, N, M>> for R where
+    R: May<cmd::read, P, P::SelectRole> + RoleOf<P::Tenancy> + MayUse<P, N> + MayUse<T, M>
+{
+}
+
+#[diagnostic::do_not_recommend]
+impl<P, N, M> JoinedWith<()> for ReaderOf<P, N, M> {
+    type Both = Self;
+}
+#[diagnostic::do_not_recommend]
+impl<P, N, M> JoinedWith<ReaderOf<P, N, M>> for () {
+    type Both = ReaderOf<P, N, M>;
+}
+#[diagnostic::do_not_recommend]
+impl<P, N, M> JoinedWith<Self> for ReaderOf<P, N, M> {
+    type Both = Self;
+}
+
 impl<T, N> Not for Filter<T, N> {
     type Output = Self;
 
@@ -143,6 +172,8 @@ pub(super) enum Condition {
     Null { column: &'static str },
     /// Columns that, from left to right, come after the values, or before them.
     Row { columns: Vec<&'static str>, after: bool, values: Vec<Bound> },
+    /// A column that refers to a row of another table which meets a condition.
+    Parent { column: &'static str, parent: &'static TableDef, condition: Box<Self> },
     /// What does not hold.
     Not(Box<Self>),
     /// All of these hold; nothing is asked where there are none.
@@ -214,6 +245,7 @@ impl fmt::Debug for Condition {
             Self::In { column, .. } => write!(f, "{column} IN …"),
             Self::Null { column } => write!(f, "{column} IS NULL"),
             Self::Row { columns, after, .. } => write!(f, "{columns:?} {} …", if *after { ">" } else { "<" }),
+            Self::Parent { column, parent, condition } => write!(f, "{column} IN {} {condition:?}", parent.name),
             Self::Not(condition) => write!(f, "NOT {condition:?}"),
             Self::All(all) => f.debug_tuple("All").field(all).finish(),
             Self::Any(any) => f.debug_tuple("Any").field(any).finish(),

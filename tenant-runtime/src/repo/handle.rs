@@ -8,7 +8,7 @@ use crate::{
 
 /// Something that carries a tenant context: `&mut tx` or `&db.scope(&ctx)`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` carries no tenant context, so no query can run on it",
+    message = "`{Self}` is no handle with a tenant context, so no query can run on it",
     label = "pass `&mut tx` or `&db.scope(&ctx)` here",
     note = "`db.begin(&ctx)` begins a transaction in a context, and `db.scope(&ctx)` is for single calls",
     note = "a pool, a connection or a transaction of sqlx knows no tenant; `TenantDb` keeps its own"

@@ -11,14 +11,14 @@ use sqlx::{
 };
 
 use super::{
-    access::{May, MayRead, MayUse, RoleOf, cmd},
+    access::{MayRead, MayUse, RoleOf},
     column::RowReader,
     filter::{Condition, Filter},
     handle::{Handle, Opened},
     ordered::OrderedColumn,
     page::{Cursor, Order, OrderBy, Page},
-    statement::{Rows, Statement, id_column},
-    table::{Select, TenantTable},
+    statement::{Parent, Rows, Statement, id_column},
+    table::TenantTable,
     typed::{Access, Column, Referred},
     view::TenantView,
 };
@@ -32,15 +32,19 @@ const LIMIT: u32 = 100;
 
 /// Rows to be read: awaiting it reads them. Made by [`Repository::list`](super::methods::Repository::list) and
 /// [`ViewRepository::list`](super::view::ViewRepository::list).
+///
+/// Each comes as an `Item`: a row of `V`, or a pair of one and its parent, after [`with`](List::with).
 #[must_use = "a list reads nothing until it is awaited"]
-pub struct List<'h, V: TenantView, H> {
+pub struct List<'h, V: TenantView, H, Item = V> {
     handle: H,
     condition: Condition,
     order: Vec<OrderBy>,
     limit: Option<u32>,
     after: Option<After<V::Table>>,
+    parent: Option<Parent>,
+    read: fn(&PgRow) -> Result<Item>,
     // Known before it is awaited, so that rustc says of a handle without a context no more than that.
-    run: fn(Self) -> BoxFuture<'h, Result<Vec<V>>>,
+    run: fn(Self) -> BoxFuture<'h, Result<Vec<Item>>>,
 }
 
 /// Where a list begins, and how rows are ordered by their key, which comes last in every order.
@@ -52,9 +56,29 @@ struct After<T> {
 impl<'h, V: TenantView, H: Handle + 'h> List<'h, V, H> {
     pub(super) fn new(handle: H) -> Self {
         let condition = Condition::All(Vec::new());
-        Self { handle, condition, order: Vec::new(), limit: None, after: None, run: all }
+        Self { handle, condition, order: Vec::new(), limit: None, after: None, parent: None, read, run: all }
     }
 
+    /// Reads with each row the one of another table that its column refers to: `Task::list(…).with(Task::PROJECT_ID)`.
+    ///
+    /// It is `None` where the column is NULL, and where the context may not see that row. Who may not read every column of
+    /// that table reads it through a view: `.with(Task::EMPLOYEE_ID.view::<EmployeeCard>())`.
+    pub fn with<F, N, I, U, P>(
+        self,
+        reference: Column<V::Table, F, Access<N, I, U>, P>,
+    ) -> List<'h, V, H, (V, Option<P>)>
+    where
+        P: Referred,
+        H::Role: MayUse<V::Table, N>,
+        H::Role: MayRead<P, P::Needs> + RoleOf<<P::Table as TenantTable>::Tenancy>,
+    {
+        let Self { handle, condition, order, limit, after, .. } = self;
+        let parent = Parent { table: P::Table::TABLE, columns: P::columns(), reference: reference.name() };
+        List { handle, condition, order, limit, after, parent: Some(parent), read: pair, run: all }
+    }
+}
+
+impl<'h, V: TenantView, H: Handle + 'h, Item: Send + 'static> List<'h, V, H, Item> {
     /// Reads only rows that meet a condition. Said again, rows meet both.
     pub fn filter<N>(mut self, filter: Filter<V::Table, N>) -> Self
     where
@@ -93,7 +117,7 @@ impl<'h, V: TenantView, H: Handle + 'h> List<'h, V, H> {
     /// # Errors
     ///
     /// As awaiting the list.
-    pub fn first(self) -> BoxFuture<'h, Result<Option<V>>> {
+    pub fn first(self) -> BoxFuture<'h, Result<Option<Item>>> {
         Box::pin(async move { Ok(self.limit(1).await?.pop()) })
     }
 
@@ -117,7 +141,7 @@ impl<'h, V: TenantView, H: Handle + 'h> List<'h, V, H> {
     /// # Errors
     ///
     /// As awaiting the list.
-    pub fn page(self) -> BoxFuture<'h, Result<Page<V, V::Table>>>
+    pub fn page(self) -> BoxFuture<'h, Result<Page<Item, V::Table>>>
     where
         <V::Table as TenantTable>::Id: OrderedColumn,
     {
@@ -131,29 +155,17 @@ impl<'h, V: TenantView, H: Handle + 'h> List<'h, V, H> {
     /// # Errors
     ///
     /// The stream yields the errors of awaiting the list, and ends after one.
-    pub fn stream(self) -> BoxStream<'h, Result<V>> {
+    pub fn stream(self) -> BoxStream<'h, Result<Item>> {
         Box::pin(try_stream! {
-            let limit = self.limit;
+            let (limit, read) = (self.limit, self.read);
             let (mut opened, query, attempt) = self.start(limit, &[]).await?;
             let mut rows = opened.tx().trusted().fetch(query);
             while let Some(row) = rows.next().await.map_err(|error| attempt.error(error))? {
-                yield read::<V>(&row)?;
+                yield read(&row)?;
             }
             drop(rows);
             opened.finish(false).await?;
         })
-    }
-
-    /// Reads with each row the one of another table that its column refers to: `Task::list(…).with(Task::PROJECT_ID)`.
-    ///
-    /// It is `None` where the column is NULL, and where the context may not see that row.
-    pub fn with<F, N, I, U, P>(self, reference: Column<V::Table, F, Access<N, I, U>, P>) -> ListWith<'h, V, P::Row, H>
-    where
-        P: Referred,
-        H::Role: MayUse<V::Table, N> + May<cmd::read, P::Row, <P::Row as Select>::SelectRole>,
-        H::Role: MayRead<P::Row, <P::Row as Select>::RowNeeds> + RoleOf<<P::Row as TenantTable>::Tenancy>,
-    {
-        ListWith { list: self, reference: reference.name(), run: all_with }
     }
 
     /// Opens the transaction and makes the statement, which reads the columns of the order besides those of the view where
@@ -163,7 +175,7 @@ impl<'h, V: TenantView, H: Handle + 'h> List<'h, V, H> {
         let mut opened = self.handle.open().await?;
         let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().org());
         let cursor: Vec<&str> = cursor.iter().map(|by| by.column).collect();
-        let query = statement.select(&V::columns(), &cursor, &rows).into_query()?;
+        let query = statement.select(&V::columns(), self.parent.as_ref(), &cursor, &rows).into_query()?;
         Ok((opened, query, attempt::<V::Table, H::Role>("read")))
     }
 
@@ -193,19 +205,20 @@ impl<'h, V: TenantView, H: Handle + 'h> List<'h, V, H> {
 
 type ReadQuery = Query<'static, sqlx::Postgres, PgArguments>;
 
-impl<V: TenantView, H> fmt::Debug for List<'_, V, H> {
+impl<V: TenantView, H, Item> fmt::Debug for List<'_, V, H, Item> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("List")
             .field("table", &V::Table::TABLE_NAME)
             .field("filter", &self.condition)
             .field("order", &self.order)
             .field("limit", &self.limit)
+            .field("with", &self.parent.as_ref().map(|parent| parent.reference))
             .finish_non_exhaustive()
     }
 }
 
-impl<'h, V: TenantView, H> IntoFuture for List<'h, V, H> {
-    type Output = Result<Vec<V>>;
+impl<'h, V: TenantView, H, Item> IntoFuture for List<'h, V, H, Item> {
+    type Output = Result<Vec<Item>>;
     type IntoFuture = BoxFuture<'h, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -213,92 +226,49 @@ impl<'h, V: TenantView, H> IntoFuture for List<'h, V, H> {
     }
 }
 
-fn all<'h, V: TenantView, H: Handle + 'h>(list: List<'h, V, H>) -> BoxFuture<'h, Result<Vec<V>>> {
+fn all<'h, V, H, Item>(list: List<'h, V, H, Item>) -> BoxFuture<'h, Result<Vec<Item>>>
+where
+    V: TenantView,
+    H: Handle + 'h,
+    Item: Send + 'static,
+{
     Box::pin(async move {
-        let limit = list.limit.unwrap_or(LIMIT);
+        let (limit, read) = (list.limit.unwrap_or(LIMIT), list.read);
         let (mut opened, query, attempt) = list.start(Some(limit), &[]).await?;
         let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
-        let rows = rows.iter().map(read::<V>).collect::<Result<_>>()?;
+        let rows = rows.iter().map(read).collect::<Result<_>>()?;
         opened.finish(false).await?;
         Ok(rows)
     })
 }
 
 /// Reads one row more than asked for, which tells whether there is a next page.
-async fn page<'h, V, H>(list: List<'h, V, H>) -> Result<Page<V, V::Table>>
+async fn page<'h, V, H, Item>(list: List<'h, V, H, Item>) -> Result<Page<Item, V::Table>>
 where
     V: TenantView<Table: TenantTable<Id: OrderedColumn>>,
     H: Handle + 'h,
+    Item: Send + 'static,
 {
-    let limit = list.limit.unwrap_or(LIMIT);
+    let (limit, read) = (list.limit.unwrap_or(LIMIT), list.read);
     let order = list.whole_order(OrderBy::new::<<V::Table as TenantTable>::Id>);
+    let before = V::columns().len() + list.parent.as_ref().map_or(0, |parent| 1 + parent.columns.len());
     let (mut opened, query, attempt) = list.start(Some(limit.saturating_add(1)), &order).await?;
     let mut rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let last = rows.last().filter(|_| more);
-    let next = last.map(|row| Cursor::of(row, V::columns().len(), &order)).transpose()?;
-    let rows = rows.iter().map(read::<V>).collect::<Result<_>>()?;
+    let next = last.map(|row| Cursor::of(row, before, &order)).transpose()?;
+    let rows = rows.iter().map(read).collect::<Result<_>>()?;
     opened.finish(false).await?;
     Ok(Page { rows, next })
 }
 
-/// Rows to be read, each with the one of the table `P` that it refers to. Made by [`List::with`]; awaiting it reads them.
-#[must_use = "a list reads nothing until it is awaited"]
-pub struct ListWith<'h, V: TenantView, P, H> {
-    list: List<'h, V, H>,
-    reference: &'static str,
-    run: fn(List<'h, V, H>, &'static str) -> Pairs<'h, V, P>,
-}
-
-/// Rows on their way, each with its parent where there is one.
-type Pairs<'h, V, P> = BoxFuture<'h, Result<Vec<(V, Option<P>)>>>;
-
-impl<V: TenantView, P, H> fmt::Debug for ListWith<'_, V, P, H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListWith").field("list", &self.list).field("reference", &self.reference).finish_non_exhaustive()
-    }
-}
-
-impl<'h, V: TenantView, P, H> IntoFuture for ListWith<'h, V, P, H> {
-    type Output = Result<Vec<(V, Option<P>)>>;
-    type IntoFuture = BoxFuture<'h, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        (self.run)(self.list, self.reference)
-    }
-}
-
-fn all_with<'h, V, P, H>(list: List<'h, V, H>, reference: &'static str) -> Pairs<'h, V, P>
-where
-    V: TenantView,
-    P: Select,
-    H: Handle + 'h,
-{
-    Box::pin(async move {
-        let rows = list.rows(Some(list.limit.unwrap_or(LIMIT)))?;
-        let mut opened = list.handle.open().await?;
-        let org = opened.tx().ctx().org();
-        let (own, parents) = (V::columns(), P::columns());
-        let statement = Statement::new(V::Table::TABLE, org);
-        let built = statement.select_with(org, &own, (P::TABLE, &parents), reference, &rows);
-        let attempt = attempt::<V::Table, H::Role>("read");
-        let query = built.into_query()?;
-        let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
-        let pair = |row| Ok((read::<V>(row)?, parent::<P>(row, own.len(), &parents)?));
-        let rows = rows.iter().map(pair).collect::<Result<_>>()?;
-        opened.finish(false).await?;
-        Ok(rows)
-    })
-}
-
-/// Reads the parent in a row, whose columns begin at `first`: there is none where its key is NULL.
-fn parent<P: Select>(row: &PgRow, first: usize, columns: &[&str]) -> Result<Option<P>> {
-    let key = columns.iter().position(|column| *column == id_column(P::TABLE)).unwrap_or_default();
-    if sqlx::ValueRef::is_null(&row.try_get_raw(first + key)?) {
-        return Ok(None);
-    }
-    Ok(Some(Select::from_row(&mut RowReader::from(row, first))?))
+/// Reads a row and its parent, before whose columns its key stands: there is none where that is NULL.
+fn pair<V: TenantView, P: TenantView>(row: &PgRow) -> Result<(V, Option<P>)> {
+    let key = V::columns().len();
+    let none = sqlx::ValueRef::is_null(&row.try_get_raw(key)?);
+    let parent = (!none).then(|| P::from_row(&mut RowReader::from(row, key + 1))).transpose()?;
+    Ok((read(row)?, parent))
 }
 
 pub(super) fn read<V: TenantView>(row: &PgRow) -> Result<V> {

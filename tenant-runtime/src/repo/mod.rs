@@ -28,6 +28,9 @@
 //! # }
 //! ```
 //!
+//! A column that refers to another table reads rows with those that they refer to, as a list, a page or a stream, and asks
+//! for what these hold: `Task::list(&mut tx).with(Task::PROJECT_ID)`, `Task::PROJECT_ID.where_parent(Project::SIZE.lt(10))`.
+//!
 //! The role that each takes is known to rustc. A column that takes a role of its own carries it in its type: conditions and
 //! orders by it ask for that role, and so does `.set(Employee::SALARY, …)`, which writes what no struct holds.
 //!
@@ -44,16 +47,20 @@
 //! # Ok(()) }
 //! ```
 //!
-//! sqlx's macros are checked when they compile, by describing each statement to the server at `DATABASE_URL`. That plans
-//! the statement, which takes the rights to run it, and the app's login has none of its own. So let the URL name a role, the
-//! one that may do all that the app's statements do (with a login for each role, by that role's), and the schema where they do not:
+//! sqlx's macros are checked when they compile, by describing each statement to the server at `DATABASE_URL`, whose database
+//! has the migrations. That plans the statement, which takes the rights to run it, and the app's login has none of its own. So
+//! let the URL name a role, the one that may do all that the app's statements do (with a login for each role, by that role's),
+//! and the schema where they do not:
 //!
 //! ```sh
 //! export DATABASE_URL='postgres://app_service@localhost/dev?options=-crole%3Dapp_admin%20-csearch_path%3Dapp'
 //! cargo sqlx prepare      # keeps what was learned in `.sqlx`: commit it, and builds without `DATABASE_URL` read it there
 //! ```
 //!
-//! A statement that this role may not run is then an error of the build. No row is read, so no tenant is named.
+//! Without sqlx's command line, `SQLX_OFFLINE_DIR=$PWD/.sqlx cargo check` keeps the same in a folder that is there.
+//!
+//! A statement that this role may not run is then an error of the build. No row is read, so no tenant is named. The owner of
+//! the tables could describe as well, and whatever it may, the build would take for right.
 
 pub mod access;
 pub mod column;
@@ -71,10 +78,14 @@ mod statement;
 #[cfg(test)]
 mod statement_tests;
 pub mod table;
+mod text;
 pub mod typed;
 mod value;
 pub mod view;
 pub mod writes;
 
-pub(crate) use self::statement::{Built, call, keys, memberships};
 pub use self::value::Values;
+pub(crate) use self::{
+    statement::{call, keys, memberships},
+    text::Built,
+};

@@ -2,7 +2,7 @@
 
 use sqlx::{Decode, Encode, Postgres, Type};
 
-use crate::tenant::TextKey;
+use crate::tenant::{KeyNewtype, TextKey};
 
 /// A column type whose values have an order: that of PostgreSQL.
 ///
@@ -28,7 +28,8 @@ use crate::tenant::TextKey;
 #[diagnostic::on_unimplemented(
     message = "columns whose field is a `{Self}` have no order",
     label = "rows can neither be ordered by this column nor compared with less and greater",
-    note = "numbers, texts, dates, times, uuids and booleans have one; for a newtype, implement `tenant_runtime::OrderedColumn`"
+    note = "numbers, texts, dates, times, uuids and booleans have one; for a newtype, implement `tenant_runtime::OrderedColumn`",
+    note = "labels, JSON and arrays have none that all would mean: sort the rows in Rust, or by SQL of your own on `&mut tx`"
 )]
 pub trait OrderedColumn:
     Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static
@@ -83,6 +84,17 @@ impl OrderedColumn for TextKey {
 
     fn from_cursor(text: Option<&str>) -> Option<Self> {
         Self::new(text?).ok()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: KeyNewtype<Inner: OrderedColumn>> OrderedColumn for K {
+    fn to_cursor(&self) -> Option<String> {
+        self.inner().to_cursor()
+    }
+
+    fn from_cursor(text: Option<&str>) -> Option<Self> {
+        K::Inner::from_cursor(text).map(Self::wrap)
     }
 }
 

@@ -10,8 +10,9 @@ use super::{
     filter::{Condition, Filter, Operator},
     handle::{Handle, Opened},
     list::{attempt, read},
-    statement::{Built, Rows, Statement, id_column},
+    statement::{Rows, Statement, id_column},
     table::{Select, TenantTable},
+    text::Built,
     value::Bound,
     view::TenantView,
 };
@@ -25,7 +26,7 @@ pub(super) fn find<'h, V: TenantView, H: Handle + 'h>(handle: H, id: IdOf<V>) ->
         let mut opened = handle.open().await?;
         let rows = Rows { condition: by_key::<V::Table>(id), order: Vec::new(), limit: None };
         let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().org());
-        let built = statement.select(&V::columns(), &[], &rows);
+        let built = statement.select(&V::columns(), None, &[], &rows);
         let row = fetch_optional(&mut opened, built, attempt::<V::Table, H::Role>("read")).await?;
         let found = row.as_ref().map(read).transpose()?;
         opened.finish(false).await?;
@@ -50,7 +51,7 @@ where
         let condition = Condition::In { column: key, values: Bound::array(ids) };
         let rows = Rows { condition, order: vec![(key, false)], limit: None };
         let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().org());
-        let query = statement.select(&V::columns(), &[], &rows).into_query()?;
+        let query = statement.select(&V::columns(), None, &[], &rows).into_query()?;
         let attempt = attempt::<V::Table, H::Role>("read");
         let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
         let rows = rows.iter().map(read::<V>).collect::<Result<_>>()?;

@@ -3,14 +3,12 @@
 //! On a tenant table each one says whose rows it means besides the policy: the planner then knows how many there are,
 //! and where the policy were missing, the rows of others still would be.
 
-use sqlx::{Arguments as _, Encode, Postgres, SqlStr, Type, error::BoxDynError, postgres::PgArguments};
-
 use super::{
     filter::Condition,
-    value::{Bind, Values},
+    text::{Built, Text},
+    value::{Bind, Bound, Values},
 };
 use crate::{
-    db::trusted,
     ident::{Ident, quoted},
     model::def::{ScopeDef, SqlType, TableDef, TenancyDef},
     tenant::ContextKey,
@@ -20,6 +18,9 @@ use crate::{
 pub(super) struct Statement {
     def: &'static TableDef,
     text: Text,
+    tenant: Bound,
+    /// Which placeholder stands for the tenant's key, once one does.
+    place: Option<usize>,
 }
 
 /// Which rows to read, in which order and how many.
@@ -29,6 +30,14 @@ pub(super) struct Rows {
     /// The columns by which rows come, and whether downwards.
     pub(super) order: Vec<(&'static str, bool)>,
     pub(super) limit: Option<i64>,
+}
+
+/// Another table, whose rows are read along with those that refer to them.
+pub(super) struct Parent {
+    pub(super) table: &'static TableDef,
+    pub(super) columns: Vec<&'static str>,
+    /// The column that refers to it.
+    pub(super) reference: &'static str,
 }
 
 /// The table in a statement that also reads the parents of its rows.
@@ -43,47 +52,35 @@ const ALONE: &str = "";
 impl Statement {
     /// Begins a statement with the tenant's key as `$1`, where the table has a tenant column.
     pub(super) fn new(def: &'static TableDef, org: &impl ContextKey) -> Self {
-        let mut text = Text::default();
+        let mut statement = Self { def, text: Text::default(), tenant: Bound::new(org.clone()), place: None };
         if tenant_column(def).is_some() {
-            text.add(org.clone());
+            statement.tenant_place();
         }
-        Self { def, text }
+        statement
     }
 
-    /// Reads rows; after the columns to read come those that a cursor takes.
-    pub(super) fn select(mut self, read: &[&str], cursor: &[&str], rows: &Rows) -> Built {
+    /// Reads rows: the columns to read, then the key and the columns of the `parent` that a row refers to and the context
+    /// may see, and those that a cursor takes.
+    pub(super) fn select(mut self, read: &[&str], parent: Option<&Parent>, cursor: &[&str], rows: &Rows) -> Built {
+        let alias = if parent.is_some() { CHILD } else { ALONE };
         self.text.push("SELECT ");
-        self.text.names(ALONE, read.iter().chain(cursor));
-        self.from();
-        self.filtered(ALONE, &rows.condition);
-        self.sorted(ALONE, rows);
-        self.text.built()
-    }
-
-    /// Reads rows, each with the row of `parent` that its column `reference` names, where the context may see it.
-    pub(super) fn select_with(
-        mut self,
-        org: &impl ContextKey,
-        read: &[&str],
-        (parent, parent_read): (&'static TableDef, &[&str]),
-        reference: &str,
-        rows: &Rows,
-    ) -> Built {
-        if tenant_column(self.def).is_none() && tenant_column(parent).is_some() {
-            self.text.add(org.clone());
+        self.text.names(alias, read);
+        if let Some(Parent { table, columns, .. }) = parent {
+            self.text.push(", ");
+            self.text.names(PARENT, [id_column(table)].iter().chain(columns));
         }
-        self.text.push("SELECT ");
-        self.text.names(CHILD, read);
-        self.text.push(", ");
-        self.text.names(PARENT, parent_read);
+        if !cursor.is_empty() {
+            self.text.push(", ");
+            self.text.names(alias, cursor);
+        }
         self.from();
-        self.text.push(" AS c LEFT JOIN ");
-        self.text.push(&table(parent));
-        self.text.push(" AS p ON ");
-        self.text.of_tenant(PARENT, parent, " AND ");
-        self.text.push(&format!("p.{} = c.{}", quoted(id_column(parent)), quoted(reference)));
-        self.filtered(CHILD, &rows.condition);
-        self.sorted(CHILD, rows);
+        if let Some(parent) = parent {
+            self.text.push(&format!(" AS c LEFT JOIN {} AS p ON ", table(parent.table)));
+            self.of_tenant(PARENT, parent.table, " AND ");
+            self.text.push(&format!("p.{} = c.{}", quoted(id_column(parent.table)), quoted(parent.reference)));
+        }
+        self.filtered(alias, self.def, &rows.condition);
+        self.sorted(alias, rows);
         self.text.built()
     }
 
@@ -91,7 +88,7 @@ impl Statement {
     pub(super) fn count(mut self, condition: &Condition) -> Built {
         self.text.push("SELECT count(*)");
         self.from();
-        self.filtered(ALONE, condition);
+        self.filtered(ALONE, self.def, condition);
         self.text.built()
     }
 
@@ -99,7 +96,7 @@ impl Statement {
     pub(super) fn exists(mut self, condition: &Condition) -> Built {
         self.text.push("SELECT EXISTS (SELECT");
         self.from();
-        self.filtered(ALONE, condition);
+        self.filtered(ALONE, self.def, condition);
         self.text.push(")");
         self.text.built()
     }
@@ -123,7 +120,7 @@ impl Statement {
             self.text.push(&format!(") DO UPDATE SET {}", assignments.collect::<Vec<_>>().join(", ")));
             if tenant_column(self.def).is_some() {
                 self.text.push(" WHERE ");
-                self.text.of_tenant(TARGET, self.def, "");
+                self.of_tenant(TARGET, self.def, "");
             }
         }
         self.returning(returned);
@@ -171,7 +168,7 @@ impl Statement {
             self.text.push(&format!("{}{} = ", if i == 0 { "" } else { ", " }, quoted(name)));
             self.text.bind(&*value, column_type(self.def, name));
         }
-        self.filtered(ALONE, condition);
+        self.filtered(ALONE, self.def, condition);
         self.returning(returned);
         self.text.built()
     }
@@ -180,7 +177,7 @@ impl Statement {
     pub(super) fn delete(mut self, condition: &Condition) -> Built {
         self.text.push("DELETE");
         self.from();
-        self.filtered(ALONE, condition);
+        self.filtered(ALONE, self.def, condition);
         self.text.built()
     }
 
@@ -219,17 +216,83 @@ impl Statement {
         }
     }
 
-    /// Says which rows are meant: those of the tenant that meet the condition.
-    fn filtered(&mut self, alias: &str, condition: &Condition) {
+    /// Says which rows of a table are meant: those of the tenant that meet the condition.
+    fn filtered(&mut self, alias: &str, def: &TableDef, condition: &Condition) {
         let every = matches!(condition, Condition::All(all) if all.is_empty());
-        if tenant_column(self.def).is_none() && every {
+        if tenant_column(def).is_none() && every {
             return;
         }
         self.text.push(" WHERE ");
-        self.text.of_tenant(alias, self.def, if every { "" } else { " AND " });
+        self.of_tenant(alias, def, if every { "" } else { " AND " });
         if !every {
-            self.text.condition(alias, self.def, condition);
+            self.condition(alias, def, condition);
         }
+    }
+
+    /// Returns the placeholder of the tenant's key, which is bound where it is first asked for.
+    fn tenant_place(&mut self) -> usize {
+        *self.place.get_or_insert_with(|| self.text.add_bound(self.tenant.as_bind(), SqlType::Text))
+    }
+
+    /// Says that a table's rows are the tenant's, where it has a tenant column, and what joins that to what follows.
+    fn of_tenant(&mut self, alias: &str, def: &TableDef, then: &str) {
+        if let Some(column) = tenant_column(def) {
+            let place = self.tenant_place();
+            self.text.push(&format!("{alias}{} = ${place}{then}", quoted(column)));
+        }
+    }
+
+    fn condition(&mut self, alias: &str, def: &TableDef, condition: &Condition) {
+        match condition {
+            Condition::Compare { column, operator, value } => {
+                self.text.push(&format!("{alias}{} {} ", quoted(column), operator.sql()));
+                self.text.bind(value.as_bind(), column_type(def, column));
+            }
+            Condition::In { column, values } => {
+                self.text.push(&format!("{alias}{} = ANY (", quoted(column)));
+                self.text.bind(values.as_bind(), column_type(def, column));
+                self.text.push(")");
+            }
+            Condition::Null { column } => self.text.push(&format!("{alias}{} IS NULL", quoted(column))),
+            Condition::Row { columns, after, values } => {
+                self.text.push("(");
+                self.text.names(alias, columns);
+                self.text.push(if *after { ") > (" } else { ") < (" });
+                for (i, (column, value)) in columns.iter().zip(values).enumerate() {
+                    self.text.push(if i == 0 { "" } else { ", " });
+                    self.text.bind(value.as_bind(), column_type(def, column));
+                }
+                self.text.push(")");
+            }
+            Condition::Parent { column, parent, condition } => {
+                // A name that the other table lacks would be taken from outside, so each says whose it is.
+                let (key, table) = (quoted(id_column(parent)), table(parent));
+                self.text.push(&format!("{alias}{} IN (SELECT p.{key} FROM {table} AS p", quoted(column)));
+                self.filtered(PARENT, parent, condition);
+                self.text.push(")");
+            }
+            Condition::Not(condition) => {
+                // `NOT` would leave rows out in which the condition is unknown, since it meets a NULL.
+                self.text.push("((");
+                self.condition(alias, def, condition);
+                self.text.push(") IS NOT TRUE)");
+            }
+            Condition::All(all) => self.joined(alias, def, all, " AND ", "true"),
+            Condition::Any(any) => self.joined(alias, def, any, " OR ", "false"),
+        }
+    }
+
+    fn joined(&mut self, alias: &str, def: &TableDef, parts: &[Condition], word: &str, none: &str) {
+        if parts.is_empty() {
+            self.text.push(none);
+            return;
+        }
+        self.text.push("(");
+        for (i, part) in parts.iter().enumerate() {
+            self.text.push(if i == 0 { "" } else { word });
+            self.condition(alias, def, part);
+        }
+        self.text.push(")");
     }
 
     fn sorted(&mut self, alias: &str, rows: &Rows) {
@@ -277,115 +340,6 @@ fn column_type(def: &TableDef, name: &str) -> SqlType {
     def.columns.iter().find(|column| column.name == name).map_or(SqlType::Text, |column| column.ty)
 }
 
-/// The text of a statement so far, and the values of its placeholders.
-#[derive(Default)]
-struct Text {
-    sql: String,
-    arguments: PgArguments,
-    error: Option<BoxDynError>,
-}
-
-impl Text {
-    fn push(&mut self, sql: &str) {
-        self.sql.push_str(sql);
-    }
-
-    /// Writes columns by name. `*` would fail for roles without one of them.
-    fn names<'n>(&mut self, alias: &str, names: impl IntoIterator<Item = impl AsRef<str> + 'n>) {
-        for (i, name) in names.into_iter().enumerate() {
-            let separator = if i == 0 { "" } else { ", " };
-            self.push(&format!("{separator}{alias}{}", quoted(name.as_ref())));
-        }
-    }
-
-    /// Adds a value whose placeholder is written elsewhere.
-    fn add<T: Type<Postgres> + for<'q> Encode<'q, Postgres>>(&mut self, value: T) {
-        let added = self.arguments.add(value);
-        self.note(added);
-    }
-
-    /// Binds a value, and writes its placeholder.
-    fn bind_next<T: Type<Postgres> + for<'q> Encode<'q, Postgres>>(&mut self, value: T) {
-        self.add(value);
-        self.placeholder();
-    }
-
-    /// Binds a value of a column, and writes its placeholder.
-    fn bind(&mut self, value: &dyn Bind, column: SqlType) {
-        let added = value.bind(column, &mut self.arguments);
-        self.note(added);
-        self.placeholder();
-    }
-
-    fn placeholder(&mut self) {
-        let place = self.arguments.len();
-        self.push(&format!("${place}"));
-    }
-
-    fn note(&mut self, added: Result<(), BoxDynError>) {
-        if let Err(error) = added {
-            self.error.get_or_insert(error);
-        }
-    }
-
-    /// Says that a table's rows are the tenant's, where it has a tenant column, and what joins that to what follows.
-    fn of_tenant(&mut self, alias: &str, def: &TableDef, then: &str) {
-        if let Some(column) = tenant_column(def) {
-            self.push(&format!("{alias}{} = $1{then}", quoted(column)));
-        }
-    }
-
-    fn condition(&mut self, alias: &str, def: &TableDef, condition: &Condition) {
-        match condition {
-            Condition::Compare { column, operator, value } => {
-                self.push(&format!("{alias}{} {} ", quoted(column), operator.sql()));
-                self.bind(value.as_bind(), column_type(def, column));
-            }
-            Condition::In { column, values } => {
-                self.push(&format!("{alias}{} = ANY (", quoted(column)));
-                self.bind(values.as_bind(), column_type(def, column));
-                self.push(")");
-            }
-            Condition::Null { column } => self.push(&format!("{alias}{} IS NULL", quoted(column))),
-            Condition::Row { columns, after, values } => {
-                self.push("(");
-                self.names(alias, columns);
-                self.push(if *after { ") > (" } else { ") < (" });
-                for (i, (column, value)) in columns.iter().zip(values).enumerate() {
-                    self.push(if i == 0 { "" } else { ", " });
-                    self.bind(value.as_bind(), column_type(def, column));
-                }
-                self.push(")");
-            }
-            Condition::Not(condition) => {
-                // `NOT` would leave rows out in which the condition is unknown, since it meets a NULL.
-                self.push("((");
-                self.condition(alias, def, condition);
-                self.push(") IS NOT TRUE)");
-            }
-            Condition::All(all) => self.joined(alias, def, all, " AND ", "true"),
-            Condition::Any(any) => self.joined(alias, def, any, " OR ", "false"),
-        }
-    }
-
-    fn joined(&mut self, alias: &str, def: &TableDef, parts: &[Condition], word: &str, none: &str) {
-        if parts.is_empty() {
-            self.push(none);
-            return;
-        }
-        self.push("(");
-        for (i, part) in parts.iter().enumerate() {
-            self.push(if i == 0 { "" } else { word });
-            self.condition(alias, def, part);
-        }
-        self.push(")");
-    }
-
-    fn built(self) -> Built {
-        Built { sql: trusted(self.sql), arguments: self.arguments, error: self.error }
-    }
-}
-
 /// Calls a function of the schema that holds a tenancy's functions; a column's value goes by name to its parameter.
 pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> Built {
     let mut text = Text::default();
@@ -422,25 +376,4 @@ pub(crate) fn keys(def: &TableDef) -> Built {
 
 fn function_name(tenancy: &TenancyDef, function: &str) -> String {
     format!("{}.{}", Ident::derived([tenancy.schema, "auth"]).quoted(), quoted(function))
-}
-
-/// A statement ready to run.
-pub(crate) struct Built {
-    pub(super) sql: SqlStr,
-    arguments: PgArguments,
-    error: Option<BoxDynError>,
-}
-
-impl Built {
-    /// Hands over the text and the values.
-    ///
-    /// # Errors
-    ///
-    /// When a value could not be encoded.
-    pub(crate) fn into_query(self) -> sqlx::Result<sqlx::query::Query<'static, Postgres, PgArguments>> {
-        match self.error {
-            Some(error) => Err(sqlx::Error::Encode(error)),
-            None => Ok(sqlx::query_with(self.sql, self.arguments)),
-        }
-    }
 }

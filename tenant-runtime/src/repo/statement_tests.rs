@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::{
     filter::{Condition, Filter},
-    statement::{Built, Rows, Statement, call},
+    statement::{Parent, Rows, Statement, call},
+    text::Built,
     typed::Column,
     value::{Array, Bind, Values},
 };
@@ -97,7 +98,7 @@ fn written(columns: &[&'static str]) -> Values {
 #[test]
 fn every_statement_on_a_tenant_table_says_whose_rows_it_means() {
     assert_eq!(
-        text(on(&TASKS).select(&["id", "order"], &["id"], &rows(by_id()))),
+        text(on(&TASKS).select(&["id", "order"], None, &["id"], &rows(by_id()))),
         "SELECT id, \"order\", id FROM app.tasks WHERE organization_id = $1 AND id = $2 \
          ORDER BY \"order\" DESC, id DESC LIMIT $3"
     );
@@ -163,23 +164,45 @@ fn an_upsert_finds_its_row_within_the_tenant() {
 fn a_parent_is_read_along_within_the_tenant() {
     let with = |def, parent| {
         let rows = Rows { limit: None, order: vec![("id", false)], condition: by_id() };
-        text(on(def).select_with(&Uuid::nil(), &["id"], (parent, &["id", "order"]), "task_id", &rows))
+        let parent = Parent { table: parent, columns: vec!["order"], reference: "task_id" };
+        text(on(def).select(&["id"], Some(&parent), &["note"], &rows))
     };
     assert_eq!(
         with(&TASKS, &TASKS),
-        "SELECT c.id, p.id, p.\"order\" FROM app.tasks AS c \
+        "SELECT c.id, p.id, p.\"order\", c.note FROM app.tasks AS c \
          LEFT JOIN app.tasks AS p ON p.organization_id = $1 AND p.id = c.task_id \
          WHERE c.organization_id = $1 AND c.id = $2 ORDER BY c.id"
     );
     assert_eq!(
         with(&STEPS, &TASKS),
-        "SELECT c.id, p.id, p.\"order\" FROM app.steps AS c \
+        "SELECT c.id, p.id, p.\"order\", c.note FROM app.steps AS c \
          LEFT JOIN app.tasks AS p ON p.organization_id = $1 AND p.id = c.task_id WHERE c.id = $2 ORDER BY c.id"
     );
     assert_eq!(
         with(&STEPS, &PLANS),
-        "SELECT c.id, p.id, p.\"order\" FROM app.steps AS c LEFT JOIN app.plans AS p ON p.id = c.task_id \
+        "SELECT c.id, p.id, p.\"order\", c.note FROM app.steps AS c LEFT JOIN app.plans AS p ON p.id = c.task_id \
          WHERE c.id = $1 ORDER BY c.id"
+    );
+}
+
+#[test]
+fn a_condition_on_the_parent_stays_within_the_tenant() {
+    let parent = |parent, condition| Condition::Parent { column: "task_id", parent, condition: Box::new(condition) };
+    let count = |def, condition| text(on(def).count(&condition));
+    assert_eq!(
+        count(&TASKS, by_id().and(parent(&TASKS, NOTE.eq("x").into_condition()))),
+        "SELECT count(*) FROM app.tasks WHERE organization_id = $1 AND (id = $2 AND task_id IN \
+         (SELECT p.id FROM app.tasks AS p WHERE p.organization_id = $1 AND p.note = $3))"
+    );
+    assert_eq!(
+        count(&STEPS, by_id().and(parent(&TASKS, parent(&TASKS, NOTE.eq("x").into_condition())))),
+        "SELECT count(*) FROM app.steps WHERE (id = $1 AND task_id IN \
+         (SELECT p.id FROM app.tasks AS p WHERE p.organization_id = $2 AND p.task_id IN \
+         (SELECT p.id FROM app.tasks AS p WHERE p.organization_id = $2 AND p.note = $3)))"
+    );
+    assert_eq!(
+        count(&STEPS, parent(&PLANS, every_row())),
+        "SELECT count(*) FROM app.steps WHERE task_id IN (SELECT p.id FROM app.plans AS p)"
     );
 }
 
@@ -187,7 +210,7 @@ fn a_parent_is_read_along_within_the_tenant() {
 fn a_tenant_is_found_by_its_own_key() {
     let rows = Rows { condition: by_id(), order: Vec::new(), limit: None };
     assert_eq!(
-        text(on(&ROOT).select(&["id", "name"], &[], &rows)),
+        text(on(&ROOT).select(&["id", "name"], None, &[], &rows)),
         "SELECT id, name FROM app.organizations WHERE id = $1 AND id = $2"
     );
 }
@@ -195,7 +218,7 @@ fn a_tenant_is_found_by_its_own_key() {
 #[test]
 fn a_global_table_has_no_tenant() {
     assert_eq!(
-        text(on(&PLANS).select(&["id"], &[], &rows(every_row()))),
+        text(on(&PLANS).select(&["id"], None, &[], &rows(every_row()))),
         "SELECT id FROM app.plans ORDER BY \"order\" DESC, id DESC LIMIT $1"
     );
     assert_eq!(text(on(&PLANS).insert(written(&[]), &["id"])), "INSERT INTO app.plans DEFAULT VALUES RETURNING id");

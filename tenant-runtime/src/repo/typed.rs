@@ -5,13 +5,14 @@ use std::{fmt, marker::PhantomData};
 use sqlx::{Encode, Postgres, Type};
 
 use super::{
-    filter::{Condition, Filter, Operator},
+    filter::{Condition, Filter, Operator, ReaderOf},
     ordered::OrderedColumn,
     page::Order,
-    table::Select,
+    table::{Select, TenantTable},
     value::{Bound, is_null},
+    view::TenantView,
 };
-use crate::tenant::{Role, TextKey};
+use crate::tenant::{KeyNewtype, Role, TextKey};
 
 /// A column of the table `T`, whose field is of type `V`. The derive writes one constant for each field.
 ///
@@ -58,6 +59,13 @@ impl<T, V, A, P> Column<T, V, A, P> {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.name
+    }
+
+    /// Names the column so that [`with`](super::list::List::with) reads of the other table what a view shows:
+    /// `Task::EMPLOYEE_ID.view::<EmployeeCard>()`.
+    #[must_use]
+    pub const fn view<W: TenantView<Table = P>>(self) -> Column<T, V, A, W> {
+        Column::new(self.name)
     }
 }
 
@@ -148,22 +156,30 @@ impl TextColumn for String {}
 impl TextColumn for TextKey {}
 #[diagnostic::do_not_recommend]
 impl<V: TextColumn> TextColumn for Option<V> {}
+#[diagnostic::do_not_recommend]
+impl<K: KeyNewtype<Inner: TextColumn>> TextColumn for K {}
 
-/// A table whose rows can be read along with those that refer to it.
+/// A table whose rows can be read along with those that refer to it, or a view of one.
 #[diagnostic::on_unimplemented(
     message = "the column refers to no table whose rows could be read along",
     label = "not a column that refers to another table",
     note = "name a column whose field has `references = …`, such as `Task::PROJECT_ID`; its table has a `select` role"
 )]
-pub trait Referred {
-    /// The table.
-    type Row: Select;
-}
+pub trait Referred: TenantView {}
 
 #[diagnostic::do_not_recommend]
-impl<P: Select> Referred for P {
-    type Row = P;
-}
+impl<P: TenantView> Referred for P {}
+
+/// Holds when a column refers to the table `Q`, on whose rows there can be a condition.
+#[diagnostic::on_unimplemented(
+    message = "the column refers to no table on whose rows there could be a condition",
+    label = "not a condition for a column that refers to no table",
+    note = "name a column whose field has `references = …`, such as `Task::PROJECT_ID`; its table has a `select` role"
+)]
+pub trait RefersTo<Q> {}
+
+#[diagnostic::do_not_recommend]
+impl<Q: Select> RefersTo<Q> for Q {}
 
 /// What a filter sends to the database.
 #[diagnostic::on_unimplemented(
@@ -279,6 +295,30 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         V: Nullable,
     {
         !self.is_null()
+    }
+
+    /// Finds rows that refer to one which meets a condition and which the context may see.
+    ///
+    /// ```
+    /// # use tenant_runtime::{prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Task { id: Uuid, organization_id: Uuid, #[tenant(references = Project)] project_id: Uuid, done: bool }
+    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+    /// let of_bridges = Task::PROJECT_ID.where_parent(Project::NAME.starts_with("Bridge"));
+    /// let open = Task::list(&mut *tx).filter(of_bridges & Task::DONE.eq(false)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn where_parent<Q: TenantTable, N>(self, parent: Filter<Q, N>) -> Filter<T, ReaderOf<Q, N, R>>
+    where
+        P: RefersTo<Q>,
+    {
+        let condition = Box::new(parent.into_condition());
+        Filter::new(Condition::Parent { column: self.name, parent: Q::TABLE, condition })
     }
 
     /// Orders rows by the column, the least first and those without a value last.

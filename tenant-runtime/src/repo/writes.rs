@@ -262,7 +262,7 @@ where
         let (statement, columns) = (Statement::new(T::TABLE, opened.tx().ctx().org()), <T as TenantView>::columns());
         let built = match writes {
             true => statement.update(values, &condition, &columns),
-            false => statement.select(&columns, &[], &Rows { condition, order: Vec::new(), limit: None }),
+            false => statement.select(&columns, None, &[], &Rows { condition, order: Vec::new(), limit: None }),
         };
         let row = fetch_optional(&mut opened, built, attempt::<T, H::Role>("update")).await?;
         let row = read(&row.ok_or_else(not_found::<T>)?)?;

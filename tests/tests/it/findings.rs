@@ -258,6 +258,14 @@ fn member_cases() -> Vec<Case> {
             let name = TableName { schema: "app", table: "system_uses" };
             vec![TableDef { system: &["select"], name, ..projects() }]
         }),
+        (
+            "tenants that are founded, and users who sign up, of whom no membership tells",
+            vec![
+                TableDef { founder: Some("viewer"), ..projects() },
+                TableDef { sign_up: true, ..users(MEMBERS) },
+                members([USER, ROLE]),
+            ],
+        ),
         ("invitations without members", vec![invitations(invited())]),
         ("an invitation that anybody could take", {
             let [email, role, token, expires, _] = invited();

@@ -23,6 +23,7 @@ struct Project {
     size: i32,
     status: Status,
     note: Option<String>,
+    settings: serde_json::Value,
 }
 
 #[derive(Debug, TenantTable)]
@@ -44,6 +45,7 @@ async fn operators(tx: &mut TenantTx<Viewer>) {
     let _ = Project::STATUS.starts_with("o");
     let _ = Project::STATUS.gt(Status::Open);
     let _ = Project::list(&mut *tx).order(Project::STATUS.asc()).await;
+    let _ = Project::list(&mut *tx).order(Project::SETTINGS.asc()).await;
 }
 
 fn main() {}

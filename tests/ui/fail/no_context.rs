@@ -1,7 +1,7 @@
 //! Without a tenant context no query compiles: not on a pool, a connection or the database handle.
 
 use tenant_runtime::{
-    Repository, TenantDb, TenantTable,
+    Repository, TenantCtx, TenantDb, TenantTable, TenantTx,
     roles::{Admin, Member, Viewer},
 };
 use uuid::Uuid;
@@ -18,6 +18,13 @@ async fn queries(pool: &sqlx::PgPool, connection: &mut sqlx::PgConnection, db: &
     let _ = Project::find(pool, Uuid::nil()).await;
     let _ = Project::count(connection).await;
     let _ = Project::delete(db, Uuid::nil()).await;
+}
+
+async fn not_by_reference(db: TenantDb, ctx: TenantCtx<Viewer>, mine: TenantTx<Viewer>, shared: TenantTx<Viewer>) {
+    let _ = Project::count(mine).await;
+    let _ = Project::count(&shared).await;
+    let _ = Project::count(&ctx).await;
+    let _ = Project::count(db.scope(&ctx)).await;
 }
 
 fn main() {}

@@ -68,6 +68,12 @@ pub struct Line {
     pub title: Title,
 }
 
+#[derive(Debug, TenantView)]
+#[tenant(of = Project)]
+pub struct Name {
+    pub name: String,
+}
+
 fn conditions(user_typed: String) -> Filter<Task, Member> {
     let open = Task::STATUS.eq(Status::Open) & Task::STATUS.ne(Status::Done) & Task::STATUS.in_([Status::Open]);
     let texts = Task::TITLE.like("%") | Task::NOTE.ilike(user_typed.as_str()) | Task::NOTE.starts_with(user_typed);
@@ -85,12 +91,15 @@ pub async fn read(tx: &mut TenantTx<Member>, viewer: &mut TenantTx<Viewer>, curs
     let _: (Vec<Task>, Option<Cursor<Task>>) = (rows, next);
     let _: Option<Task> = Task::list(&mut *tx).first().await?;
     let _: Vec<(Task, Option<Project>)> = Task::list(&mut *tx).with(Task::PROJECT_ID).await?;
+    let _: Page<(Task, Option<Name>), Task> = Task::list(&mut *tx).with(Task::PROJECT_ID.view::<Name>()).page().await?;
+    let of_x = Task::PROJECT_ID.where_parent(Project::NAME.eq("x"));
+    let _: u64 = Task::count(&mut *viewer).filter(of_x.clone() & Task::NOTE.is_null() | !of_x).await?;
     let _: (u64, bool) = (Task::count(&mut *tx).await?, Task::exists(&mut *tx, filter).await?);
     let _: Vec<Task> = Task::find_many(&mut *tx, [1, 2]).await?;
     let _: Vec<Line> = Line::find_many(&mut *viewer, vec![1]).await?;
     let _: Vec<Line> = Line::list(&mut *viewer).filter(Task::NOTE.is_null()).order(Task::ID.desc()).await?;
     let _: Page<Line, Task> = Line::list(viewer).page().await?;
-    drop(Task::list(tx).stream());
+    drop(Task::list(tx).with(Task::PROJECT_ID).stream());
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Many rows at once, upserts, columns with roles of their own, parents and streams.
+//! Many rows at once, upserts, columns with roles of their own, and streams.
 
 use futures_util::TryStreamExt as _;
 use sqlx::types::{Decimal, Json, chrono::NaiveDate};
@@ -8,7 +8,7 @@ use tenant_tests::ask;
 use super::{Kind, Lab, NewSample, NewTray, Sample, SampleChanges, Tray, TrayChanges, model::samples, sample};
 use crate::property::Random;
 
-fn tray(name: &str, tags: &[&str], best: Option<i64>) -> NewTray {
+pub(super) fn tray(name: &str, tags: &[&str], best: Option<i64>) -> NewTray {
     NewTray { name: name.to_owned(), tags: tags.iter().map(|&tag| tag.to_owned()).collect(), best }
 }
 
@@ -117,17 +117,6 @@ async fn columns_with_roles_of_their_own_are_set_by_who_has_them() {
     let secret = secret.expect("a boss may");
     assert_eq!((secret.secret, secret.note.as_deref(), one.secret), (9, Some("n"), 1));
     assert_eq!((raised.expect("a boss may"), nothing.expect("nothing to do")), (2, 0));
-}
-
-#[tokio::test]
-async fn parents_are_read_along_where_there_are_any() {
-    let (lab, rows) = Lab::with(|| vec![sample("best")]).await;
-    let mut tx = lab.db.begin(&lab.boss).await.expect("begun");
-    Tray::insert_many(&mut tx, [tray("a", &["t"], Some(rows[0].id)), tray("b", &[], None)]).await.expect("inserted");
-    let list = Tray::list(&mut tx).filter(Tray::NAME.in_(["a", "b"])).order(Tray::NAME.desc()).limit(5);
-    let pairs = list.with(Tray::BEST).await.expect("read");
-    let pairs: Vec<_> = pairs.iter().map(|(tray, best)| (tray.name.as_str(), best.as_ref())).collect();
-    assert_eq!(pairs, [("b", None), ("a", Some(&rows[0]))]);
 }
 
 #[tokio::test]

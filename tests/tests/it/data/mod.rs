@@ -2,9 +2,11 @@
 //! model of the rows says about them.
 
 mod filters;
+mod keys;
 mod many;
 mod model;
 mod pages;
+mod parents;
 mod reach;
 
 use sqlx::types::{
@@ -14,6 +16,7 @@ use sqlx::types::{
 use tenant_runtime::{
     Migrations, PgColumn, Repository as _, SqlType, TenantCtx, TenantDb, TenantEnum, TenantTable,
     migrate::{folder::Folder, generate::generate},
+    model::def::TableDef,
     tenancy,
 };
 use tenant_tests::{Database, Scratch};
@@ -115,6 +118,18 @@ pub(super) fn sample(label: &str) -> NewSample {
     }
 }
 
+/// A database with these tables.
+pub(super) async fn database_of<const N: usize>(tables: [&'static TableDef; N]) -> Database {
+    let database = Database::empty().await;
+    let folder = Scratch::new();
+    let files = Folder::new(folder.path());
+    let plan = generate(&tenant_runtime::models![].only(tables), &files).expect("generated");
+    plan.write(&files, &std::collections::BTreeSet::new()).expect("written");
+    let migrations = Migrations::from_dir(folder.path()).await.expect("read");
+    migrations.apply(&database.admin_url(), &mut |_| {}).await.expect("applied");
+    database
+}
+
 /// A database with both tables, and contexts of two laboratories.
 pub(super) struct Lab {
     pub(super) database: Database,
@@ -125,16 +140,7 @@ pub(super) struct Lab {
 
 impl Lab {
     pub(super) async fn open() -> Self {
-        let database = Database::empty().await;
-        let folder = Scratch::new();
-        let models = tenant_runtime::models![].only([Sample::TABLE, Tray::TABLE]);
-        let files = Folder::new(folder.path());
-        generate(&models, &files)
-            .expect("generated")
-            .write(&files, &std::collections::BTreeSet::new())
-            .expect("written");
-        let migrations = Migrations::from_dir(folder.path()).await.expect("read");
-        migrations.apply(&database.admin_url(), &mut |_| {}).await.expect("applied");
+        let database = database_of([Sample::TABLE, Tray::TABLE]).await;
         let db = TenantDb::connect(&database.url_of("lab_service")).await.expect("connected");
         let boss = || TenantCtx::vouched(Uuid::new_v4(), Uuid::new_v4());
         Self { db, boss: boss(), other: boss(), database }
