@@ -87,12 +87,13 @@ impl fmt::Display for Report {
             writeln!(f, "\nnot known, since the server gave it up: {statement}")?;
         }
         let server = self.server.split(" on ").next().unwrap_or_default();
+        let tables = self.matrix.tables.len();
         writeln!(
             f,
-            "\n{} statements tried as {} roles on {} tables of {server} in {:.2} s, with {} rows that were made up and are gone again",
+            "\n{} statements tried as {} roles on {tables} {} of {server} in {:.2} s, with {} rows that were made up and are gone again",
             self.probes,
             self.matrix.roles.len(),
-            self.matrix.tables.len(),
+            if tables == 1 { "table" } else { "tables" },
             self.elapsed.as_secs_f64(),
             self.rows
         )?;

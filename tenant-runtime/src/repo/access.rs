@@ -31,8 +31,7 @@ pub mod cmd {
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` context may not {Cmd} `{T}`: it takes `{Needs}` or a role above it",
     label = "this context's role is `{Self}`",
-    note = "which role may do what stands in `#[tenant(…)]` on `{T}`",
-    note = "a job's context, `System<…>`, may do what `system(…)` names there, such as `system(select, delete)`"
+    note = "which role may do what stands in `#[tenant(…)]` on `{T}`"
 )]
 pub trait May<Cmd, T, Needs> {}
 
