@@ -478,7 +478,8 @@ CREATE TABLE app.changes (
     command         text        NOT NULL,
     before          jsonb,
     after           jsonb,
-    CONSTRAINT changes_pkey PRIMARY KEY (id)
+    CONSTRAINT changes_pkey PRIMARY KEY (id),
+    CONSTRAINT changes_organization_id_id_key UNIQUE (organization_id, id)
 );
 COMMENT ON TABLE app.changes IS 'What changed in an organization: who did what to which row, of those tables that are `audited`.
 
@@ -493,7 +494,6 @@ COMMENT ON COLUMN app.changes.row_key IS 'The row''s key.';
 COMMENT ON COLUMN app.changes.command IS '`insert`, `update` or `delete`.';
 COMMENT ON COLUMN app.changes.before IS 'The row as it was, without what admins may not see.';
 COMMENT ON COLUMN app.changes.after IS 'The row as it became, without what admins may not see.';
-CREATE INDEX changes_organization_id_id_idx ON app.changes (organization_id, id);
 
 ALTER TABLE app.changes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.changes FORCE ROW LEVEL SECURITY;
@@ -525,6 +525,7 @@ CREATE TABLE app.employees (
     salary          bigint NOT NULL,
     CONSTRAINT employees_pkey PRIMARY KEY (id),
     CONSTRAINT employees_organization_id_email_key UNIQUE (organization_id, email),
+    CONSTRAINT employees_organization_id_id_key UNIQUE (organization_id, id),
     CONSTRAINT employees_salary_check CHECK (salary >= 0),
     CONSTRAINT employees_organization_id_fkey FOREIGN KEY (organization_id)
         REFERENCES app.organizations (id) ON DELETE CASCADE
@@ -535,7 +536,6 @@ COMMENT ON COLUMN app.employees.organization_id IS 'The organization.';
 COMMENT ON COLUMN app.employees.name IS 'How the employee is called.';
 COMMENT ON COLUMN app.employees.email IS 'Where the employee gets mail; no two of an organization share it.';
 COMMENT ON COLUMN app.employees.salary IS 'What the employee earns, in cents a year.';
-CREATE INDEX employees_organization_id_id_idx ON app.employees (organization_id, id);
 
 ALTER TABLE app.employees ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.employees FORCE ROW LEVEL SECURITY;
@@ -670,6 +670,7 @@ CREATE TABLE app.documents (
     created_by      uuid   NOT NULL,
     visibility      text   NOT NULL DEFAULT 'team',
     CONSTRAINT documents_pkey PRIMARY KEY (id),
+    CONSTRAINT documents_organization_id_id_key UNIQUE (organization_id, id),
     CONSTRAINT documents_visibility_label CHECK (visibility IN ('team', 'private')),
     CONSTRAINT documents_organization_id_fkey FOREIGN KEY (organization_id)
         REFERENCES app.organizations (id) ON DELETE CASCADE,
@@ -684,7 +685,6 @@ COMMENT ON COLUMN app.documents.content IS 'Its text.';
 COMMENT ON COLUMN app.documents.created_by IS 'Who wrote it: a member of the same organization.';
 COMMENT ON COLUMN app.documents.visibility IS 'Who sees it.';
 CREATE INDEX documents_organization_id_created_by_idx ON app.documents (organization_id, created_by);
-CREATE INDEX documents_organization_id_id_idx ON app.documents (organization_id, id);
 
 ALTER TABLE app.documents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.documents FORCE ROW LEVEL SECURITY;
@@ -699,6 +699,7 @@ CREATE TABLE app.invitations (
     expires_at      timestamptz NOT NULL,
     invited_by      uuid        NOT NULL,
     CONSTRAINT invitations_pkey PRIMARY KEY (id),
+    CONSTRAINT invitations_organization_id_id_key UNIQUE (organization_id, id),
     CONSTRAINT invitations_role_label CHECK (role IN ('admin', 'member', 'viewer')),
     CONSTRAINT invitations_organization_id_fkey FOREIGN KEY (organization_id)
         REFERENCES app.organizations (id) ON DELETE CASCADE,
@@ -713,7 +714,6 @@ COMMENT ON COLUMN app.invitations.role IS 'What the person will be.';
 COMMENT ON COLUMN app.invitations.token_hash IS 'The hash of the token; the token itself is in the mail alone.';
 COMMENT ON COLUMN app.invitations.expires_at IS 'Until when it can be taken.';
 COMMENT ON COLUMN app.invitations.invited_by IS 'Who asked. With that member''s membership goes the invitation.';
-CREATE INDEX invitations_organization_id_id_idx ON app.invitations (organization_id, id);
 CREATE INDEX invitations_organization_id_invited_by_idx ON app.invitations (organization_id, invited_by);
 CREATE INDEX invitations_token_hash_idx ON app.invitations (token_hash);
 
@@ -731,6 +731,7 @@ CREATE TABLE app.tasks (
     assigned_to     uuid,
     created_at      timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT tasks_pkey PRIMARY KEY (id),
+    CONSTRAINT tasks_organization_id_id_key UNIQUE (organization_id, id),
     CONSTRAINT tasks_status_label CHECK (status IN ('todo', 'in_progress', 'done')),
     CONSTRAINT tasks_organization_id_fkey FOREIGN KEY (organization_id)
         REFERENCES app.organizations (id) ON DELETE CASCADE,
@@ -749,7 +750,6 @@ COMMENT ON COLUMN app.tasks.status IS 'How far it is.';
 COMMENT ON COLUMN app.tasks.assigned_to IS 'Who does it: a member of the same organization.';
 COMMENT ON COLUMN app.tasks.created_at IS 'When it was written down.';
 CREATE INDEX tasks_organization_id_assigned_to_idx ON app.tasks (organization_id, assigned_to);
-CREATE INDEX tasks_organization_id_id_idx ON app.tasks (organization_id, id);
 CREATE INDEX tasks_organization_id_project_id_idx ON app.tasks (organization_id, project_id);
 CREATE INDEX tasks_organization_id_status_idx ON app.tasks (organization_id, status);
 

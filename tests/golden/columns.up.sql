@@ -147,9 +147,9 @@ CREATE TABLE app.employees (
     gone            boolean NOT NULL DEFAULT false,
     pin_hash        text,
     badge           integer NOT NULL DEFAULT 0,
-    CONSTRAINT employees_pkey PRIMARY KEY (id)
+    CONSTRAINT employees_pkey PRIMARY KEY (id),
+    CONSTRAINT employees_organization_id_id_key UNIQUE (organization_id, id)
 );
-CREATE INDEX employees_organization_id_id_idx ON app.employees (organization_id, id);
 
 ALTER TABLE app.employees ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.employees FORCE ROW LEVEL SECURITY;

@@ -146,9 +146,9 @@ CREATE TABLE clinic.charts (
     id        bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     clinic_id bigint NOT NULL,
     text      text   NOT NULL,
-    CONSTRAINT charts_pkey PRIMARY KEY (id)
+    CONSTRAINT charts_pkey PRIMARY KEY (id),
+    CONSTRAINT charts_clinic_id_id_key UNIQUE (clinic_id, id)
 );
-CREATE INDEX charts_clinic_id_id_idx ON clinic.charts (clinic_id, id);
 
 ALTER TABLE clinic.charts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE clinic.charts FORCE ROW LEVEL SECURITY;
@@ -158,9 +158,9 @@ CREATE TABLE clinic.invoices (
     id        bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     clinic_id bigint NOT NULL,
     cents     bigint NOT NULL,
-    CONSTRAINT invoices_pkey PRIMARY KEY (id)
+    CONSTRAINT invoices_pkey PRIMARY KEY (id),
+    CONSTRAINT invoices_clinic_id_id_key UNIQUE (clinic_id, id)
 );
-CREATE INDEX invoices_clinic_id_id_idx ON clinic.invoices (clinic_id, id);
 
 ALTER TABLE clinic.invoices ENABLE ROW LEVEL SECURITY;
 ALTER TABLE clinic.invoices FORCE ROW LEVEL SECURITY;

@@ -467,9 +467,9 @@ CREATE TABLE guild.pieces (
     id       bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     guild_id uuid   NOT NULL,
     name     text   NOT NULL,
-    CONSTRAINT pieces_pkey PRIMARY KEY (id)
+    CONSTRAINT pieces_pkey PRIMARY KEY (id),
+    CONSTRAINT pieces_guild_id_id_key UNIQUE (guild_id, id)
 );
-CREATE INDEX pieces_guild_id_id_idx ON guild.pieces (guild_id, id);
 
 ALTER TABLE guild.pieces ENABLE ROW LEVEL SECURITY;
 ALTER TABLE guild.pieces FORCE ROW LEVEL SECURITY;

@@ -395,12 +395,12 @@ CREATE TABLE app.letters (
     seen    text   NOT NULL,
     text    text   NOT NULL,
     CONSTRAINT letters_pkey PRIMARY KEY (id),
+    CONSTRAINT letters_club_id_id_key UNIQUE (club_id, id),
     CONSTRAINT letters_seen_label CHECK (seen IN ('team', 'private')),
     CONSTRAINT letters_club_id_author_fkey FOREIGN KEY (club_id, author)
         REFERENCES app.club_members (club_id, person_id)
 );
 CREATE INDEX letters_club_id_author_idx ON app.letters (club_id, author);
-CREATE INDEX letters_club_id_id_idx ON app.letters (club_id, id);
 
 ALTER TABLE app.letters ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.letters FORCE ROW LEVEL SECURITY;

@@ -142,9 +142,9 @@ CREATE TABLE app.notes (
     id              uuid NOT NULL DEFAULT gen_random_uuid(),
     organization_id uuid NOT NULL,
     body            text NOT NULL,
-    CONSTRAINT notes_pkey PRIMARY KEY (id)
+    CONSTRAINT notes_pkey PRIMARY KEY (id),
+    CONSTRAINT notes_organization_id_id_key UNIQUE (organization_id, id)
 );
-CREATE INDEX notes_organization_id_id_idx ON app.notes (organization_id, id);
 
 ALTER TABLE app.notes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.notes FORCE ROW LEVEL SECURITY;

@@ -148,11 +148,11 @@ CREATE TABLE "Shop Floor"."order" (
     CONSTRAINT order_pkey PRIMARY KEY ("ID"),
     CONSTRAINT order_user_a_column_whose_name_is_nearly_as_long_as_po_c31a6efd UNIQUE ("user", a_column_whose_name_is_nearly_as_long_as_postgresql_allows_1),
     CONSTRAINT order_user_a_column_whose_name_is_nearly_as_long_as_po_6ab91fa8 UNIQUE ("user", a_column_whose_name_is_nearly_as_long_as_postgresql_allows_2),
+    CONSTRAINT "order_user_ID_key" UNIQUE ("user", "ID"),
     CONSTRAINT "order_größe ""cm""_check" CHECK ("größe ""cm""" > 0)
 );
 COMMENT ON TABLE "Shop Floor"."order" IS E'Everybody''s "orders"; it''s `-- odd` \\ and /* odd */ $$ too.';
 COMMENT ON COLUMN "Shop Floor"."order"."größe ""cm""" IS 'Grüße; ''quoted''';
-CREATE INDEX "order_user_ID_idx" ON "Shop Floor"."order" ("user", "ID");
 CREATE INDEX "order_user_größe ""cm""_idx" ON "Shop Floor"."order" ("user", "größe ""cm""");
 
 ALTER TABLE "Shop Floor"."order" ENABLE ROW LEVEL SECURITY;

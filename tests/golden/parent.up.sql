@@ -141,9 +141,9 @@ SET LOCAL ROLE app_owner;
 CREATE TABLE app.orders (
     id              uuid NOT NULL DEFAULT gen_random_uuid(),
     organization_id uuid NOT NULL,
-    CONSTRAINT orders_pkey PRIMARY KEY (id)
+    CONSTRAINT orders_pkey PRIMARY KEY (id),
+    CONSTRAINT orders_organization_id_id_key UNIQUE (organization_id, id)
 );
-CREATE INDEX orders_organization_id_id_idx ON app.orders (organization_id, id);
 
 ALTER TABLE app.orders ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.orders FORCE ROW LEVEL SECURITY;

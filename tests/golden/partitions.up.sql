@@ -161,10 +161,10 @@ CREATE TABLE app.remarks (
     organization_id uuid   NOT NULL,
     measurement_id  uuid   NOT NULL,
     CONSTRAINT remarks_pkey PRIMARY KEY (id),
+    CONSTRAINT remarks_organization_id_id_key UNIQUE (organization_id, id),
     CONSTRAINT remarks_organization_id_measurement_id_fkey FOREIGN KEY (organization_id, measurement_id)
         REFERENCES app.measurements (organization_id, id)
 );
-CREATE INDEX remarks_organization_id_id_idx ON app.remarks (organization_id, id);
 CREATE INDEX remarks_organization_id_measurement_id_idx ON app.remarks (organization_id, measurement_id);
 
 ALTER TABLE app.remarks ENABLE ROW LEVEL SECURITY;

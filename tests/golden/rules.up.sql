@@ -157,11 +157,11 @@ CREATE TABLE app.comments (
     organization_id uuid NOT NULL,
     article_id      uuid NOT NULL,
     CONSTRAINT comments_pkey PRIMARY KEY (id),
+    CONSTRAINT comments_organization_id_id_key UNIQUE (organization_id, id),
     CONSTRAINT comments_organization_id_article_id_fkey FOREIGN KEY (organization_id, article_id)
         REFERENCES app.articles (organization_id, id)
 );
 CREATE INDEX comments_organization_id_article_id_idx ON app.comments (organization_id, article_id);
-CREATE INDEX comments_organization_id_id_idx ON app.comments (organization_id, id);
 
 ALTER TABLE app.comments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.comments FORCE ROW LEVEL SECURITY;

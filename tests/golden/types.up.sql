@@ -170,11 +170,11 @@ CREATE TABLE app.samples (
     due          timestamptz      NOT NULL DEFAULT (now() + interval '7 days'),
     state        text             NOT NULL DEFAULT ('it''s \ new'),
     CONSTRAINT samples_pkey PRIMARY KEY (id),
+    CONSTRAINT samples_org_id_key UNIQUE (org, id),
     CONSTRAINT samples_colour_label CHECK (colour IN ('dark-red', 'none at all')),
     CONSTRAINT samples_maybe_colour_label CHECK (maybe_colour IN ('dark-red', 'none at all')),
     CONSTRAINT samples_price_check CHECK (price >= 0)
 );
-CREATE INDEX samples_org_id_idx ON app.samples (org, id);
 
 ALTER TABLE app.samples ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.samples FORCE ROW LEVEL SECURITY;

@@ -97,16 +97,15 @@ fn idents<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Ident> {
     names.into_iter().map(column_ident).collect()
 }
 
-/// Adds `UNIQUE (tenant, id)` to each table that a composite foreign key refers to.
-pub(super) fn add_targets_of_composite_keys(tables: &mut BTreeMap<QualifiedName, Table>) {
-    let targets: BTreeSet<_> = tables
-        .values()
-        .flat_map(|table| &table.foreign_keys)
-        .filter(|key| key.target_columns.len() > 1)
-        .map(|key| (key.target.clone(), key.target_columns.clone()))
-        .collect();
-    for (name, columns) in targets {
-        let Some(table) = tables.get_mut(&name) else { continue };
+/// Adds `UNIQUE (tenant, id)` to each table of tenants' rows: it lists them in the order of their ids, and a foreign key that
+/// cannot leave the tenant refers to it. A table to which nothing refers yet has it too, or the first that does would have to
+/// wait for an index to be built.
+pub(super) fn add_tenant_keys(tables: &mut BTreeMap<QualifiedName, Table>) {
+    for (name, table) in tables {
+        let Some(tenant) = table.tenant_column() else { continue };
+        let ids: Vec<_> = table.primary_key.columns.iter().filter(|column| *column != tenant).collect();
+        let [id] = ids[..] else { continue };
+        let columns = vec![tenant.clone(), id.clone()];
         if table.primary_key.columns != columns && !table.uniques.iter().any(|key| key.columns == columns) {
             let key = key_name(name.table.as_str(), columns.iter().map(Ident::as_str), "key");
             table.uniques.push(Key { name: key, columns });
@@ -114,8 +113,8 @@ pub(super) fn add_targets_of_composite_keys(tables: &mut BTreeMap<QualifiedName,
     }
 }
 
-/// Adds the indexes that every table needs: one for listing a tenant's rows in the order of their ids, and one for each
-/// foreign key, without which deleting a row elsewhere reads the whole table.
+/// Adds the indexes that no key serves already: for listing a tenant's rows in the order of their ids, and for each foreign
+/// key, without which deleting a row elsewhere reads the whole table.
 pub(super) fn add_indexes(tables: &mut BTreeMap<QualifiedName, Table>) {
     for (name, table) in tables {
         let mut wanted: Vec<Vec<Ident>> = table.foreign_keys.iter().map(|key| key.columns.clone()).collect();

@@ -71,7 +71,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         }
     }
     let functions = functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
-    key::add_targets_of_composite_keys(&mut tables);
+    key::add_tenant_keys(&mut tables);
     key::add_indexes(&mut tables);
     key::check_names(&tables, &mut findings);
     let transition = transition::transition(&known, &mut findings);

@@ -63,9 +63,9 @@ CREATE TABLE app.letters (
     id   uuid NOT NULL DEFAULT gen_random_uuid(),
     org  uuid NOT NULL,
     text text NOT NULL,
-    CONSTRAINT letters_pkey PRIMARY KEY (id)
+    CONSTRAINT letters_pkey PRIMARY KEY (id),
+    CONSTRAINT letters_org_id_key UNIQUE (org, id)
 );
-CREATE INDEX letters_org_id_idx ON app.letters (org, id);
 
 ALTER TABLE app.letters ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.letters FORCE ROW LEVEL SECURITY;
@@ -108,9 +108,9 @@ CREATE TABLE app.memos (
     id   uuid NOT NULL DEFAULT gen_random_uuid(),
     org  uuid NOT NULL,
     text text NOT NULL,
-    CONSTRAINT memos_pkey PRIMARY KEY (id)
+    CONSTRAINT memos_pkey PRIMARY KEY (id),
+    CONSTRAINT memos_org_id_key UNIQUE (org, id)
 );
-CREATE INDEX memos_org_id_idx ON app.memos (org, id);
 
 ALTER TABLE app.memos ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.memos FORCE ROW LEVEL SECURITY;
