@@ -9,9 +9,10 @@ use sqlparser::{
     },
     dialect::PostgreSqlDialect,
     parser::{Parser, ParserError},
-    tokenizer::{Token, Tokenizer, Whitespace},
+    tokenizer::{Token, Whitespace},
 };
 
+use super::tokens::tokens;
 use crate::model::schema::Expression;
 
 /// Takes text that is exactly one expression, such as the value of `default` or `check`.
@@ -173,7 +174,10 @@ impl Visitor for Judge<'_> {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let plain = match &*query.body {
             SetExpr::Select(select) => select.from.iter().all(|from| {
-                let plain = |table: &TableFactor| !matches!(table, TableFactor::NestedJoin { .. });
+                // A function that stands for a table is none, and what it does is not known.
+                let plain = |table: &TableFactor| {
+                    matches!(table, TableFactor::Table { args: None, .. } | TableFactor::Derived { .. })
+                };
                 let inner = |join: &Join| matches!(join.join_operator, JoinOperator::Join(_) | JoinOperator::Inner(_));
                 plain(&from.relation) && from.joins.iter().all(|join| inner(join) && plain(&join.relation))
             }),
@@ -231,19 +235,20 @@ impl Judge<'_> {
 
 /// Puts the user in the context where `caller()` stands.
 fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().map_err(|error| error.to_string())?;
+    let tokens = tokens(text).map_err(|error| error.to_string())?;
     let mut out = String::new();
     let mut rest = tokens.iter();
-    while let Some(token) = rest.next() {
+    while let Some((token, text)) = rest.next() {
         match token {
             Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("caller") => {
-                let mut call = rest.by_ref().filter(|token| !matches!(token, Token::Whitespace(_)));
+                let mut call =
+                    rest.by_ref().map(|(token, _)| token).filter(|token| !matches!(token, Token::Whitespace(_)));
                 if (call.next(), call.next()) != (Some(&Token::LParen), Some(&Token::RParen)) {
                     return Err("writes `caller` without `()`".into());
                 }
                 out.push_str(&format!("(SELECT {caller})"));
             }
-            token => out.push_str(&token.to_string()),
+            _ => out.push_str(text),
         }
     }
     Ok(out)
@@ -251,7 +256,8 @@ fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
 
 fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserError>) -> Result<Expression, String> {
     let dialect = PostgreSqlDialect {};
-    let tokens = Tokenizer::new(&dialect, text).tokenize().map_err(|error| format!("is not SQL: {error}"))?;
+    let tokens = tokens(text).map_err(|error| format!("is not SQL: {error}"))?;
+    let tokens: Vec<Token> = tokens.into_iter().map(|(token, _)| token).collect();
     for token in &tokens {
         match token {
             Token::SemiColon => return Err("holds a `;`".into()),
@@ -316,6 +322,38 @@ mod tests {
         ] {
             assert!(expression(text).is_err(), "{text:?} passed");
         }
+    }
+
+    fn ruled(text: &str) -> Result<String, Refusal> {
+        let caller = Expression::trusted("me");
+        rule(text, &caller, &|table| table.starts_with("app.")).map(|condition| condition.expression.to_string())
+    }
+
+    #[test]
+    fn a_condition_is_kept_as_it_is_written_but_for_the_caller() {
+        for text in [
+            "name <> 'it''s'",
+            "name <> 'x'' OR true OR ''y'",
+            "name <> E'it\\'s'",
+            "\"a\"\"b\" = U&'d\\0061t'",
+            "name = $x$a'b$x$ AND n > 1.5e3",
+        ] {
+            assert_eq!(ruled(text), Ok(text.to_owned()));
+        }
+        assert_eq!(
+            ruled("name = 'caller()' OR id = Caller ( )"),
+            Ok("name = 'caller()' OR id = (SELECT me)".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_function_in_the_place_of_a_table_is_refused() {
+        for from in ["LATERAL pg_ls_dir('.') AS f", "app.tasks, LATERAL pg_ls_dir('.')", "app.tasks('.')", "f(1)"] {
+            assert!(ruled(&format!("EXISTS (SELECT FROM {from})")).is_err(), "{from} passed");
+        }
+        assert!(
+            ruled("EXISTS (SELECT FROM (SELECT id FROM app.tasks) AS t JOIN app.projects AS p ON p.id = t.id)").is_ok()
+        );
     }
 
     #[test]

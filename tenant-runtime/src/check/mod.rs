@@ -16,6 +16,7 @@ pub(crate) mod renamed;
 mod rows;
 mod system;
 mod tenancy;
+mod tokens;
 mod transition;
 
 use std::collections::BTreeMap;

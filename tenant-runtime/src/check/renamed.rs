@@ -1,10 +1,8 @@
 //! SQL text under new names: what PostgreSQL makes of a policy or a check when a table or a column is renamed.
 
-use sqlparser::{
-    dialect::PostgreSqlDialect,
-    tokenizer::{Token, Tokenizer},
-};
+use sqlparser::tokenizer::Token;
 
+use super::tokens;
 use crate::{
     ident::Ident,
     model::schema::{Expression, QualifiedName},
@@ -35,12 +33,12 @@ pub(crate) enum NewName<'a> {
 ///
 /// Nothing where a name within a sub-query may be that of a column here or there: such text tells no certain meaning.
 pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Option<Expression> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().ok()?;
+    let (tokens, mut out): (Vec<_>, Vec<_>) =
+        tokens::tokens(text).ok()?.into_iter().map(|(token, text)| (token, text.to_owned())).unzip();
     // Blanks are kept as they are, and looked past.
     let told: Vec<usize> = (0..tokens.len()).filter(|at| !matches!(tokens[*at], Token::Whitespace(_))).collect();
     let token = |at: usize| told.get(at).map(|at| &tokens[*at]);
     let words = Words { tokens: (0..told.len()).filter_map(token).collect() };
-    let mut out: Vec<String> = tokens.iter().map(ToString::to_string).collect();
     for at in 0..told.len() {
         match name {
             NewName::Table { from, to } if words.is_name(at, from) => {
@@ -180,6 +178,7 @@ mod tests {
                 "name = (SELECT NULLIF(current_setting('a.b', true), ''))",
             ),
             ("title IN (SELECT p.title FROM app.other AS p)", "name IN (SELECT p.title FROM app.other AS p)"),
+            ("title <> 'it''s' OR title <> E'it\\'s'", "name <> 'it''s' OR name <> E'it\\'s'"),
         ] {
             assert_eq!(column(text, "notes").as_deref(), Some(expected));
         }
