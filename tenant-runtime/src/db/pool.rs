@@ -1,4 +1,4 @@
-//! One pool for each role, and the net under it: a connection goes back without a transaction, or not at all.
+//! One pool for each role, and the net under it: a connection goes back with nothing of its last transaction, or not at all.
 
 use std::{
     collections::BTreeMap,
@@ -94,7 +94,7 @@ impl Pools {
             .acquire_timeout(self.options.acquire_timeout)
             // A ping would cost a round trip on each begin; the begin itself finds a dead connection, and is repeated.
             .test_before_acquire(false)
-            .after_release(|connection, _| Box::pin(is_idle(connection)))
+            .after_release(|connection, _| Box::pin(is_clean(connection)))
             .connect_lazy_with(self.login(role).clone())
     }
 
@@ -127,14 +127,23 @@ impl fmt::Debug for Pools {
     }
 }
 
-/// Says whether a connection that comes back is idle; one that is not gets closed, which ends what was left open.
+/// Ends what outlives a transaction: whom the session acts as, settings, cursors WITH HOLD and their rows, LISTEN, advisory
+/// locks, temporary tables, the last numbers of sequences. What sqlx keeps prepared stays.
+const LEFT_OVERS: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; \
+     SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+
+/// Clears a connection that comes back, and says whether it is idle; one that is not gets closed, which ends what was left
+/// open.
+///
+/// A statement that would leave something is refused as far as its text shows it, but a function may do it too, and the
+/// next transaction may be another tenant's.
 ///
 /// sqlx counts transactions itself, and can be wrong where a future was dropped midway. It asks the server only when it
-/// begins one, so this begins one with a statement that does not: on an idle connection that is `BeginFailed`, in an
-/// open transaction it succeeds, and in an aborted one the statement fails. A `ROLLBACK` would warn in the server's log
-/// on every release, and `BEGIN; ROLLBACK` would count as a rollback in its statistics.
-async fn is_idle(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    match connection.begin_with("SELECT").await {
+/// begins one, so this begins one with statements that do not: on an idle connection that is `BeginFailed`, in an
+/// open transaction it succeeds, and in an aborted one the first statement fails. A `ROLLBACK` would warn in the server's
+/// log on every release, and `BEGIN; ROLLBACK` would count as a rollback in its statistics.
+async fn is_clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    match connection.begin_with(LEFT_OVERS).await {
         Err(sqlx::Error::BeginFailed) => Ok(true),
         Ok(_open) => Ok(false),
         Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! Refuses statements that control transactions, roles or the context, as far as their text shows it.
+//! Refuses statements that control transactions, roles or the context, or outlive the transaction, as far as their text shows it.
 
 use super::lexer::{Lexer, Token};
 use crate::model::def::TenancyDef;
@@ -40,18 +40,21 @@ pub(super) fn refused(sql: &str, tenancy: &TenancyDef) -> Option<String> {
     }
 }
 
-/// Functions that change a setting, or run a text that could.
+/// Functions that change a setting, or run a text that could: the server's own, and those of the extensions that it ships.
 fn runs_text(name: &str) -> bool {
-    name == "set_config" || name.starts_with("query_to_xml") || name.starts_with("dblink")
+    matches!(name, "set_config" | "ts_stat" | "ts_rewrite" | "connectby" | "xpath_table")
+        || ["query_to_xml", "dblink", "crosstab"].iter().any(|family| name.starts_with(family))
 }
 
-/// The first words of a statement, and whether it writes settings by way of their view.
+/// The first words of a statement, and whether it writes settings by way of their view or declares a cursor WITH HOLD.
 #[derive(Default)]
 struct Statement {
     /// Words and dots, with `None` for anything else among them.
     head: Vec<Option<String>>,
     updates: bool,
     settings: bool,
+    after_cursor: bool,
+    holds: bool,
 }
 
 impl Statement {
@@ -59,7 +62,9 @@ impl Statement {
         if let Token::Word { text, quoted } = &token {
             self.updates |= !quoted && text == "update";
             self.settings |= text == "pg_settings";
+            self.holds |= self.after_cursor && !quoted && text == "with";
         }
+        self.after_cursor = matches!(&token, Token::Word { text, quoted: false } if text == "cursor");
         // An opening parenthesis may stand before the first keyword.
         let leading = self.head.is_empty() && !matches!(token, Token::Word { .. });
         if !leading && self.head.len() < 8 {
@@ -82,7 +87,9 @@ impl Statement {
         match first {
             "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" | "discard"
             | "reset" | "do" | "load" => Some(first.to_uppercase()),
-            "prepare" if self.word(1) == "transaction" => Some("PREPARE TRANSACTION".to_owned()),
+            // These would be there for whoever has the connection next.
+            "prepare" | "deallocate" | "listen" => Some(first.to_uppercase()),
+            "declare" if self.holds => Some("DECLARE … WITH HOLD".to_owned()),
             "alter" if matches!(self.word(1), "role" | "user" | "group" | "database" | "system") => {
                 Some(format!("ALTER {}", self.word(1).to_uppercase()))
             }

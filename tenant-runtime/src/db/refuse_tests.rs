@@ -55,6 +55,12 @@ fn statements_that_end_the_transaction_or_change_who_acts_are_refused() {
         "DO $$ BEGIN PERFORM 1; END $$",
         "ALTER ROLE app_service SET role = 'app_admin'",
         "LOAD 'x'",
+        // What would be there for whoever has the connection next.
+        "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM projects",
+        "declare cursor binary insensitive no scroll binary binary binary cursor/**/with hold for select 1",
+        "LISTEN a",
+        "PREPARE sqlx_s_9 AS SELECT 1",
+        "DEALLOCATE ALL",
     ] {
         assert!(refused_word(sql).is_some(), "should be refused: {sql}");
     }
@@ -70,6 +76,9 @@ fn functions_that_change_settings_are_refused_wherever_they_stand() {
         "WITH x AS MATERIALIZED (SELECT/**/set_config('a', 'b', true)) SELECT 1 FROM x",
         "SELECT 1 FROM projects WHERE name = 'it''s' AND set_config('a', 'b', true) = ''",
         "SELECT query_to_xml('x', true, true, '')",
+        "SELECT * FROM ts_stat('select to_tsvector(set_' || 'config(…))')",
+        "SELECT pg_catalog.ts_rewrite('a', 'select …')",
+        "SELECT * FROM crosstab3('select …')",
         "UPDATE pg_settings SET setting = 'x' WHERE name = 'app.organization_id'",
         "update pg_catalog.\"pg_settings\" set setting = 'x'",
         "PREPARE p AS SELECT set_config('a', 'b', true)",
@@ -137,7 +146,9 @@ fn ordinary_statements_run() {
         "SET LOCAL TIME ZONE 'UTC'",
         "SET TRANSACTION READ ONLY",
         "SET CONSTRAINTS ALL DEFERRED",
-        "PREPARE p AS SELECT 1",
+        "DECLARE c CURSOR FOR WITH hold AS (SELECT 1) SELECT * FROM hold",
+        "DECLARE c SCROLL CURSOR WITHOUT HOLD FOR SELECT 1",
+        "NOTIFY a",
         "SELECT set_configuration FROM settings",
         "LOCK TABLE projects IN SHARE MODE",
         "SELECT 'unterminated",

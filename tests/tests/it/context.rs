@@ -87,6 +87,30 @@ async fn tenants_do_not_see_each_other_on_the_same_connection() {
 }
 
 #[tokio::test]
+async fn what_a_function_leaves_on_the_connection_is_gone_before_the_next_tenant_has_it() {
+    let database = Database::create().await;
+    let db = narrow(&database).await;
+    let mut admin = database.admin().await;
+    let function = "CREATE FUNCTION public.leaves() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+            EXECUTE 'DECLARE kept CURSOR WITH HOLD FOR SELECT name FROM app.projects';
+            EXECUTE 'LISTEN kept';
+            PERFORM pg_advisory_lock(7);
+            RETURN set_config('timezone', 'Asia/Tokyo', false);
+        END $$";
+    sqlx::raw_sql(function).execute(&mut admin).await.expect("made");
+    let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
+    insert(&mut tx, "of acme").await.expect("inserts");
+    sqlx::query("SELECT public.leaves()").execute(&mut tx).await.expect("runs");
+    tx.commit().await.expect("commits");
+
+    let mut tx = db.begin(&ctx::<Member>(&database.globex)).await.expect("begins");
+    let left = "SELECT (SELECT count(*) FROM pg_cursors WHERE name = 'kept'), (SELECT count(*) FROM pg_listening_channels()),
+            (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()), current_setting('timezone')";
+    let left: (i64, i64, i64, String) = sqlx::query_as(left).fetch_one(&mut tx).await.expect("reads");
+    assert_eq!(left, (0, 0, 0, "UTC".to_owned()));
+}
+
+#[tokio::test]
 async fn what_is_rolled_back_dropped_or_panicked_over_leaves_nothing() {
     let database = Database::create().await;
     let db = narrow(&database).await;
@@ -173,7 +197,9 @@ async fn statements_that_would_end_the_transaction_or_change_who_acts_are_refuse
     let db = narrow(&database).await;
     let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
     let steal = format!("SELECT set_config('app.organization_id', '{}', true)", database.globex.id);
-    for sql in ["COMMIT", "SELECT 1; ROLLBACK", "SET LOCAL ROLE app_admin", "RESET ROLE", "DISCARD ALL", &steal] {
+    for sql in
+        ["COMMIT", "SELECT 1; ROLLBACK", "SET LOCAL ROLE app_admin", "RESET ROLE", "DISCARD ALL", "LISTEN a", &steal]
+    {
         let refused = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut tx).await.map_err(Error::from);
         assert!(matches!(refused, Err(Error::ForbiddenStatement { .. })), "{sql}: {refused:?}");
         let prepared = (&mut tx).prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql))).await.map_err(Error::from);
