@@ -41,6 +41,7 @@ pub(super) enum Phase {
     MakePolicies,
     OpenTables,
     Grant,
+    RevokeUsage,
     DropSchemas,
     DropRoles,
 }
@@ -97,7 +98,9 @@ fn made(item: &Item) -> Phase {
 
 fn dropped(item: &Item) -> Phase {
     match item {
-        Item::Grant { .. } | Item::Execute { .. } | Item::Usage { .. } => Phase::Revoke,
+        Item::Grant { .. } | Item::Execute { .. } => Phase::Revoke,
+        // By itself it shows nothing, and on the way back the policies that ask a function need it.
+        Item::Usage { .. } => Phase::RevokeUsage,
         Item::Membership(_) => Phase::TakeMemberships,
         Item::Policy { .. } | Item::Trigger { .. } => Phase::ClosePolicies,
         Item::ForeignKey { .. } => Phase::DropForeignKeys,

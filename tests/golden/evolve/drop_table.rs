@@ -1,4 +1,4 @@
-// A table goes, with its rows and with the circle in which it stood, and so does the unique constraint that was there for it.
+// A table goes, with its rows and with the circle in which it stood.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};

@@ -65,6 +65,7 @@ cases! {
     member_functions: Club Person ClubMember => Club Person ClubMember;
     membership: Club Person => Club Person ClubMember;
     move_table: Offer => Offer;
+    no_members: TeamMember Note => Note;
     nullability: Note => Note;
     one_login: Song => Song;
     one_rule: Note => Note;

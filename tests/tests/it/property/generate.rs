@@ -9,7 +9,7 @@ use tenant_runtime::{
     tenant::Tenancy as _,
 };
 
-use super::reference::{includes, row_id};
+use super::reference::{CONDITIONS, includes, row_id};
 
 /// Numbers that a seed determines (splitmix64).
 pub(crate) struct Random(u64);
@@ -277,7 +277,8 @@ fn plain(
         // An update that may hide its row is said to be refused.
         let is_hidden = check && rules.iter().any(|rule: &RuleDef| rule.command == "select") && random.chance(90);
         if random.chance(8) || command == "update" && is_hidden {
-            rules.push(RuleDef { command, check, condition: "n < 5" });
+            let condition = CONDITIONS[random.below(CONDITIONS.len())].sql;
+            rules.push(RuleDef { command, check, condition });
         }
     }
     leak(TableDef {

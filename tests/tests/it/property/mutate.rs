@@ -169,7 +169,7 @@ fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
         let chosen = random.pick(&free);
         let column = &mut columns[chosen];
         // What a condition names stays as it is called.
-        let is_named = column.check.is_some() || column.name == "n" && !table.rules.is_empty();
+        let is_named = column.check.is_some() || !table.rules.is_empty();
         match random.below(9) {
             0 | 1 if is_named => {}
             0 => drop(columns.remove(chosen)),

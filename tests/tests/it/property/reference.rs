@@ -45,6 +45,33 @@ impl Outcome {
     }
 }
 
+/// A condition of a rule in SQL, and what it means in Rust.
+pub(super) struct Condition {
+    pub(super) sql: &'static str,
+    meets: fn(&Row) -> bool,
+}
+
+/// Conditions on the columns that every table has which may have rules: NULLs, quotes in all kinds of strings, and what
+/// would mean something else without parentheses around it.
+pub(super) const CONDITIONS: [Condition; 6] = [
+    Condition { sql: "n < 5", meets: |row| row.number("n") < 5 },
+    Condition { sql: "a <> 'it''s'", meets: |row| row.text("a") != Some("it's") },
+    Condition { sql: "a = E'it\\'s' OR n < 5", meets: |row| row.text("a") == Some("it's") || row.number("n") < 5 },
+    Condition { sql: "b = 'x'", meets: |row| row.text("b") == Some("x") },
+    Condition { sql: "b IS DISTINCT FROM $$it's$$", meets: |row| row.text("b") != Some("it's") },
+    Condition { sql: "n <> 3 OR b IS NULL", meets: |row| row.number("n") != 3 || row.text("b").is_none() },
+];
+
+impl Row {
+    fn text(&self, column: &str) -> Option<&str> {
+        self.values[column].as_deref()
+    }
+
+    fn number(&self, column: &str) -> i32 {
+        self.text(column).expect("it is not NULL").parse().expect("a number")
+    }
+}
+
 /// Who asks.
 #[derive(Debug, Clone)]
 pub(super) struct Context {
@@ -116,10 +143,12 @@ impl Reference<'_> {
         table.visibility.is_none_or(|column| is_team(column) || self.is_own(table, row))
     }
 
-    /// The one rule that is generated is `n < 5`.
     fn keeps_rules(table: &TableDef, row: &Row, command: &str, check: bool) -> bool {
-        let is_meant = table.rules.iter().any(|rule| rule.command == command && rule.check == check);
-        !is_meant || row.values["n"].as_deref().is_some_and(|n| n.parse::<i32>().expect("a number") < 5)
+        let mut rules = table.rules.iter().filter(|rule| rule.command == command && rule.check == check);
+        rules.all(|rule| {
+            let condition = CONDITIONS.iter().find(|condition| condition.sql == rule.condition);
+            (condition.expect("a condition of the list").meets)(row)
+        })
     }
 
     fn sees(&self, table: &TableDef, row: &Row) -> bool {

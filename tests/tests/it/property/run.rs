@@ -66,7 +66,7 @@ fn shape(findings: &str) -> String {
 }
 
 fn literal(value: &Option<String>) -> String {
-    value.as_ref().map_or_else(|| "NULL".to_owned(), |value| format!("'{value}'"))
+    value.as_ref().map_or_else(|| "NULL".to_owned(), |value| format!("'{}'", value.replace('\'', "''")))
 }
 
 /// A statement that was tried.

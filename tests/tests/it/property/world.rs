@@ -151,7 +151,7 @@ impl World {
         match column.ty {
             SqlType::Labels(labels) => Some(random.pick(labels).to_owned()),
             SqlType::Int4 => Some(random.pick(&["1", "2", "3", "9"]).to_owned()),
-            SqlType::Text => Some(random.pick(&["x", "y"]).to_owned()),
+            SqlType::Text => Some(random.pick(&["x", "y", "it's"]).to_owned()),
             other => Some(key(other, 99)),
         }
     }
