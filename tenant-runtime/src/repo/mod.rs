@@ -64,6 +64,7 @@
 
 pub mod access;
 pub mod column;
+#[doc(hidden)]
 pub mod derived;
 pub mod filter;
 pub mod handle;
