@@ -64,7 +64,6 @@
 
 pub mod access;
 pub mod column;
-#[doc(hidden)]
 pub mod derived;
 pub mod filter;
 pub mod handle;
