@@ -2,7 +2,7 @@
 
 mod because;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -184,14 +184,14 @@ pub enum Error {
     },
     /// All connections of a role stayed in use, or the server cannot be reached any more.
     #[error(
-        "no connection for `{role}` within {seconds} s; look for transactions that are held open, raise \
+        "no connection for `{role}` within {waited:?}; look for transactions that are held open, raise \
          `max_connections`, or see whether the server is reachable"
     )]
     PoolTimeout {
         /// The database role.
         role: &'static str,
         /// How long it was waited.
-        seconds: u64,
+        waited: Duration,
     },
     /// Migrations could not be read or applied.
     #[error(transparent)]

@@ -13,7 +13,8 @@
 //!
 //! /// A project of an organization.
 //! #[derive(Debug, TenantTable)]
-//! #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+//! #[tenant(org = "organization_id")]
+//! #[tenant(select = "viewer", insert = "member", update = "member", delete = "admin")]
 //! struct Project {
 //!     id: Uuid,
 //!     organization_id: Uuid,
@@ -25,22 +26,76 @@
 //! let ctx = TenantCtx::<Member>::vouched(organization, user);
 //! let mut tx = db.begin(&ctx).await?;
 //! let project = Project::insert(&mut tx, NewProject { name: "first".into() }).await?;
-//! // Project::delete(&mut tx, project.id) does not compile: a `Member` context may not delete `Project`.
+//! // Does not compile, as a `Member` context may not delete `Project`:
+//! // Project::delete(&mut tx, project.id).await?;
 //! tx.commit().await?;
 //! # Ok(()) }
 //! ```
 //!
-//! The modules stand in the order of the data flow; each imports only from those before it.
+//! # Finding one's way
+//!
+//! | to | see |
+//! |---|---|
+//! | declare tables, enums, and views of tables | the derives [`TenantTable`](macro@TenantTable), [`TenantEnum`](macro@TenantEnum), [`TenantView`](macro@TenantView) |
+//! | have roles, keys or settings of one's own | [`tenancy!`], [`tenant_key!`] |
+//! | write the migrations, and apply them | `cli` (`gen-migrations`); [`Migrations`], from within an app |
+//! | connect | [`TenantDb::connect`], [`TenantDbOptions`] |
+//! | say who acts | [`Visitor`], [`Session`], [`TenantCtx`]; `axum::Tenant` |
+//! | begin, undo a part, begin anew after a collision | [`TenantDb::begin`], [`TenantTx::savepoint`], [`TenantDb::retry`] |
+//! | make a single call, in a transaction of its own | [`TenantDb::scope`] |
+//! | find, list, count, insert, update and delete rows | [`Repository`] |
+//! | say which rows, in which order, page by page | [`Column`], [`Filter`], [`List`](repo::list::List), [`Page`] |
+//! | read rows with those that they refer to | [`List::with`](repo::list::List::with), [`Column::where_parent`] |
+//! | run SQL of one's own | [`repo`](repo#sql-of-ones-own): `&mut tx` is an sqlx executor |
+//! | add members, change their roles, invite | [`Members`], [`Invitations`], [`Visit::accept`] |
+//! | run jobs that cross tenants | [`SystemDb`] |
+//! | know what went wrong | [`Error`]; `axum::Problem`, as a response |
+//! | test an app | `testing` |
+//! | see that it holds | `audit`, `prove`, `matrix`, `why` |
+//!
+//! # Who may call what
+//!
+//! Who acts is one of these types, and what each can do is known to rustc:
+//!
+//! | type | comes from | can |
+//! |---|---|---|
+//! | [`Visitor`] | [`vouched`](Visitor::vouched) of a signed-in user, or [`anonymous`](Visitor::anonymous) | by [`TenantDb::visit`]: list the own organizations, begin a session, found an organization, accept an invitation; sign up |
+//! | [`TenantCtx<R>`](TenantCtx) | [`Session::require`], which was looked up, or `axum::Tenant`; or [`vouched`](TenantCtx::vouched) | by [`TenantDb::begin`] or [`scope`](TenantDb::scope): in one tenant, what the role `R` may, as below |
+//! | [`SystemCtx`] | [`SystemDb::because`], with a reason that is recorded | what `system(…)` says: in all tenants by SQL of one's own, in one after the other by the repository too |
+//!
+//! A repository method takes the role that the table's declaration names, or one above it:
+//!
+//! | methods | attribute |
+//! |---|---|
+//! | `find`, `get`, `find_many`, `list` | `select` of the table, and of each column that has one; a [`TenantView`](macro@TenantView) reads the others |
+//! | `count`, `exists`, conditions and orders | `select` of the table, and of each column that is named |
+//! | `insert`, `insert_many`; `.set(…)` | `insert` of the table; of the column |
+//! | `update`, `update_where`; `.set(…)` | `update`, or `update_own` for rows of one's own; `update` of the column |
+//! | `upsert` | `insert` and `update` |
+//! | `delete`, `delete_where` | `delete`, or `delete_own` for rows of one's own |
+//! | `add_member`, `change_role`, `remove_member` | `insert`, `update`, `delete` of the membership table, which are one role |
+//! | `leave` | any role |
+//! | `invite` | `insert` of the table of invitations |
+//!
+//! What returns a row reads it: `insert`, `update` and `upsert` take what `get` takes, besides. `gen-migrations matrix` prints
+//! which role may do what with each table of an app.
+//!
+//! # Features
 //!
 //! | feature | for |
 //! |---|---|
 //! | `chrono`, `json` (on by default), `time`, `rust_decimal` | column types of these crates |
 //! | `tls` | TLS to the server, by rustls |
-//! | `generate` | declarations → schema → plan → SQL, without I/O; audit and proof |
+//! | `generate` | declarations → schema → plan → SQL, without I/O; `audit`, `prove`, `matrix`, `why` |
 //! | `server` | a private PostgreSQL for commands and tests |
 //! | `axum`, `jwt` | extractors that turn a request into a context; a verifier of JSON Web Tokens for them |
 //! | `testing` | what tests of an app take: a database for each, made-up tenants, audit and proof |
 //! | `cli` | the command line behind `gen-migrations` |
+//!
+//! The oldest Rust is 1.94, which sqlx asks for. [`ident`], [`model`], `check`, `snapshot`, `diff`, `plan` and `sql` are what the
+//! generator is made of: for tools, and likelier to change than the rest.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod ident;
 pub mod model;
@@ -86,14 +141,20 @@ mod password;
 #[cfg(feature = "server")]
 pub mod server;
 
+#[doc(inline)]
 pub use db::{
     Isolation, PoolStatus, RoleOptions, Savepoint, Scope, SystemCtx, SystemDb, SystemTx, TenantDb, TenantDbOptions,
     TenantTx, TxOptions,
 };
+#[doc(inline)]
 pub use error::{Error, MigrationError, Result};
+#[doc(inline)]
 pub use migrate::Migrations;
+#[doc(inline)]
 pub use model::def::SqlType;
+#[doc(inline)]
 pub use registry::Models;
+#[doc(inline)]
 pub use repo::{
     column::PgColumn,
     filter::Filter,
@@ -107,7 +168,9 @@ pub use repo::{
     typed::{Column, TextColumn},
     view::{TenantView, ViewRepository},
 };
+#[doc(inline)]
 pub use session::{Session, Visit, Visitor};
+#[doc(inline)]
 pub use tenant::{Role, System, Tenancy, TenantCtx, TextKey, TextKeyError};
 pub use tenant_derive::{TenantEnum, TenantTable, TenantView, tenancy};
 

@@ -124,7 +124,16 @@ pub type UserOf<R> = <<R as Role>::Tenancy as Tenancy>::User;
 
 /// Says for which tenant and as which role queries run; without one, no query compiles.
 ///
-/// It has no public fields, no `Default` and no `Deserialize`: it comes from a constructor that says who vouches for it.
+/// It comes from [`Session::require`](crate::Session::require) where the membership was looked up, as axum's `Tenant` does for a
+/// request, or from a constructor that says who vouches for it. It has no public fields, no `Default` and no `Deserialize`.
+///
+/// ```
+/// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};
+/// # let (organization, user) = (uuid::Uuid::nil(), uuid::Uuid::nil());
+/// let ctx = TenantCtx::<Admin>::vouched(organization, user);
+/// let reader: TenantCtx<Viewer> = ctx.narrow();
+/// assert_eq!((reader.role(), reader.org()), ("viewer", &organization));
+/// ```
 ///
 /// ```compile_fail
 /// use tenant_runtime::{TenantCtx, roles::Member};
@@ -146,6 +155,9 @@ impl<R: Role> TenantCtx<R> {
     }
 
     /// Makes a context without a user, for jobs inside one tenant; the *caller* vouches for it.
+    ///
+    /// Where a membership table says who may act, nobody is no member, so such a context sees no rows: there, jobs are for
+    /// [`SystemDb`](crate::SystemDb).
     #[must_use]
     pub fn vouched_job(org: KeyOf<R>) -> Self {
         Self { org, user: None, role: PhantomData }

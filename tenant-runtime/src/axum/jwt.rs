@@ -1,10 +1,9 @@
 //! The shipped verifier: JSON Web Tokens, with keys that are each for one algorithm.
 
-use std::fmt;
+use std::{error::Error as StdError, fmt};
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation, decode, decode_header,
-    errors::Error as TokenError,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse},
 };
 use serde_json::{Map, Value};
@@ -61,7 +60,7 @@ pub enum JwtError {
         /// The algorithm.
         algorithm: &'static str,
         /// What is wrong with it.
-        source: TokenError,
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// The text is no key set.
     #[error("this is no JSON Web Key Set")]
@@ -69,6 +68,13 @@ pub enum JwtError {
     /// The key set has no key for signatures.
     #[error("the key set holds no public key for RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA")]
     NoKey,
+}
+
+impl JwtError {
+    /// Keeps what the crate that verifies says as it is, but for its type: that crate may be another one some day.
+    fn key(algorithm: &'static str) -> impl FnOnce(jsonwebtoken::errors::Error) -> Self {
+        move |source| Self::Key { algorithm, source: source.into() }
+    }
 }
 
 impl Jwt {
@@ -101,7 +107,7 @@ impl Jwt {
     ///
     /// [`JwtError::Key`].
     pub fn rs256(self, pem: &[u8]) -> Result<Self, JwtError> {
-        let key = DecodingKey::from_rsa_pem(pem).map_err(|source| JwtError::Key { algorithm: "RS256", source })?;
+        let key = DecodingKey::from_rsa_pem(pem).map_err(JwtError::key("RS256"))?;
         Ok(self.with(None, key, Algorithm::RS256))
     }
 
@@ -111,7 +117,7 @@ impl Jwt {
     ///
     /// [`JwtError::Key`].
     pub fn es256(self, pem: &[u8]) -> Result<Self, JwtError> {
-        let key = DecodingKey::from_ec_pem(pem).map_err(|source| JwtError::Key { algorithm: "ES256", source })?;
+        let key = DecodingKey::from_ec_pem(pem).map_err(JwtError::key("ES256"))?;
         Ok(self.with(None, key, Algorithm::ES256))
     }
 
@@ -121,7 +127,7 @@ impl Jwt {
     ///
     /// [`JwtError::Key`].
     pub fn eddsa(self, pem: &[u8]) -> Result<Self, JwtError> {
-        let key = DecodingKey::from_ed_pem(pem).map_err(|source| JwtError::Key { algorithm: "EdDSA", source })?;
+        let key = DecodingKey::from_ed_pem(pem).map_err(JwtError::key("EdDSA"))?;
         Ok(self.with(None, key, Algorithm::EdDSA))
     }
 
@@ -138,7 +144,7 @@ impl Jwt {
         let before = self.keys.len();
         for jwk in &set.keys {
             let Some(algorithm) = algorithm(jwk) else { continue };
-            let key = DecodingKey::from_jwk(jwk).map_err(|source| JwtError::Key { algorithm: "a key set", source })?;
+            let key = DecodingKey::from_jwk(jwk).map_err(JwtError::key("a key set"))?;
             self = self.with(jwk.common.key_id.clone(), key, algorithm);
         }
         if self.keys.len() == before { Err(JwtError::NoKey) } else { Ok(self) }

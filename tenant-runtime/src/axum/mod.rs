@@ -27,7 +27,8 @@
 //! # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
 //! # struct Project { id: Uuid, organization_id: Uuid, name: String }
 //!
-//! // Runs for an admin of the organization in the path; a viewer gets 403, a stranger 404, nobody 401.
+//! // Runs for an admin of the organization in the path.
+//! // A viewer gets 403, a stranger 404, and who is not signed in 401.
 //! async fn remove(tenant: Tenant<Admin>, Path((_, id)): Path<(Uuid, Uuid)>) -> Result<(), Problem> {
 //!     Ok(Project::delete(&tenant, id).await?)
 //! }

@@ -21,6 +21,7 @@ use crate::error::{Error, server_error};
 ///
 /// | status | after |
 /// |---|---|
+/// | 400 | `InvalidCursor` |
 /// | 401 | no token, or one that is not valid |
 /// | 403 | `RoleTooLow`, `Forbidden` |
 /// | 404 | `NotFound`, `NotAMember`, `NoInvitation` |
@@ -75,6 +76,9 @@ impl From<Error> for Problem {
                 Self::new(StatusCode::FORBIDDEN, "your role does not allow this")
             }
             Error::NotSignedIn { .. } => Self::unauthorized("Bearer"),
+            Error::InvalidCursor { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, "this cursor begins no page; begin with the first page again")
+            }
             Error::Conflict { .. } => Self::new(StatusCode::CONFLICT, "there is one like this already"),
             Error::InvalidReference { .. } => {
                 Self::new(StatusCode::CONFLICT, "this names something that is not there, or something else names it")
@@ -107,7 +111,7 @@ fn of_the_driver(error: &sqlx::Error) -> Problem {
         sqlx::Error::RowNotFound => Problem::not_found(),
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Problem::unavailable(),
         // Class 22: a text with a zero byte, a number out of range.
-        error => match server_error(error).map(|server| &server.code()[..2]) {
+        error => match server_error(error).and_then(|server| server.code().get(..2)) {
             Some("22") => unprocessable(),
             Some("08" | "53" | "57") => Problem::unavailable(),
             _ => Problem::internal(),

@@ -39,7 +39,7 @@ pub struct TenantDbOptions {
     pub(super) acquire_timeout: Duration,
     pub(super) attempts: u32,
     pub(super) trace_tenants: bool,
-    fingerprint: Option<String>,
+    pub(super) fingerprint: Option<String>,
     pub(super) prepared: bool,
     /// What is different for a database role.
     by_role: BTreeMap<&'static str, RoleOptions>,

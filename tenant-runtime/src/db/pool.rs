@@ -68,7 +68,7 @@ impl Pools {
     pub(super) async fn acquire(&self, role: &'static str) -> Result<PoolConnection<Postgres>> {
         let (pool, _) = self.of_role(role);
         pool.acquire().await.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut => Error::PoolTimeout { role, seconds: self.options.acquire_timeout.as_secs() },
+            sqlx::Error::PoolTimedOut => Error::PoolTimeout { role, waited: self.options.acquire_timeout },
             sqlx::Error::PoolClosed => Error::Database(error),
             error => connect::failure(self.login(role), error),
         })

@@ -110,8 +110,7 @@ impl<'a> Trusted<'a> {
     }
 
     fn taken<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> Taken {
-        let query = Taken::new(query);
-        Taken { persistent: query.persistent && self.prepared, ..query }
+        Taken::new(query).prepared(self.prepared)
     }
 
     /// Runs what talks to the server once.
@@ -231,6 +230,11 @@ impl Taken {
         let statement = query.statement().cloned();
         let persistent = query.persistent();
         Self { sql: query.sql(), statement, arguments, persistent }
+    }
+
+    /// Lets it stay prepared where it wants to and may.
+    pub(super) fn prepared(self, may: bool) -> Self {
+        Self { persistent: self.persistent && may, ..self }
     }
 }
 

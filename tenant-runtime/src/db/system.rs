@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, future::poll_fn, marker::PhantomData, sync
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use sqlx::{
-    Describe, Either, Execute, Executor, Postgres, SqlStr, Transaction,
+    Connection as _, Describe, Either, Execute, Executor, Postgres, SqlStr, Transaction,
     postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
     query::Query,
 };
@@ -15,7 +15,7 @@ use super::{
     acting::{self, Acting},
     connect,
     denied::Denials,
-    guard,
+    fingerprint, guard,
     pool::Pools,
     refuse,
     statement::{Taken, Watched},
@@ -57,13 +57,29 @@ impl<T: Tenancy> SystemDb<T> {
     ///
     /// As [`TenantDbOptions::connect`]; also where the login may become a role of the app.
     pub async fn connect(url: &str) -> Result<Self> {
-        let options = connect::options(url)?;
-        let mut connection = connect::open(&options).await?;
+        Self::connect_with(url, TenantDbOptions::default().max_connections(4)).await
+    }
+
+    /// Connects with other options than the 4 connections of [`connect`](Self::connect).
+    ///
+    /// What they say of single roles, of visitors and of logins is about the app, and left aside here.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, options: TenantDbOptions) -> Result<Self> {
+        let connect = connect::options(url)?;
+        let mut connection = connect::open(&connect).await?;
         let roles = T::DEF.roles.iter().map(|role| role.name).chain(["visitor"]);
         let roles: Vec<String> = roles.map(|role| T::DEF.database_role(role)).collect();
-        let (_, warnings) = guard::check(&mut connection, &roles).await?;
-        let _ = sqlx::Connection::close(connection).await;
-        let pools = Pools::new(TenantDbOptions::default().max_connections(4), options, BTreeMap::new(), warnings);
+        let mut tx = connection.begin().await?;
+        let (_, warnings) = guard::check(&mut tx, &roles).await?;
+        if let Some(expected) = &options.fingerprint {
+            fingerprint::check(&mut tx, expected).await?;
+        }
+        tx.rollback().await?;
+        let _ = connection.close().await;
+        let pools = Pools::new(options, connect, BTreeMap::new(), warnings);
         Ok(Self { pools: Arc::new(pools), tenancy: PhantomData })
     }
 
@@ -83,7 +99,8 @@ impl<T: Tenancy> SystemDb<T> {
         let acting = Acting::system::<T>(None, None);
         let mut tx = acting::begin(&self.pools, &acting, TxOptions::default()).await?;
         let sql = text::begin_system(T::DEF);
-        let system_use: Uuid = sqlx::query_scalar(sql).bind(reason.to_owned()).fetch_one(&mut *tx).await?;
+        let query = sqlx::query_scalar(sql).bind(reason.to_owned()).persistent(self.pools.options().prepared);
+        let system_use: Uuid = query.fetch_one(&mut *tx).await?;
         tx.commit().await?;
         Ok(SystemCtx { pools: Arc::clone(&self.pools), system_use, tenancy: PhantomData })
     }
@@ -148,7 +165,7 @@ impl<T: Tenancy> SystemCtx<T> {
         let acting = Acting::system::<T>(None, Some(self.system_use));
         let tx = acting::begin(&self.pools, &acting, TxOptions::default()).await?;
         let denials = self.pools.denials(acting.role);
-        Ok(SystemTx { tx, acting, denials, tenancy: PhantomData })
+        Ok(SystemTx { tx, acting, denials, prepared: self.pools.options().prepared, tenancy: PhantomData })
     }
 
     /// Begins a transaction for one tenant: the database holds it to that tenant's rows, and repository methods take it.
@@ -185,6 +202,8 @@ pub struct SystemTx<T> {
     tx: Transaction<'static, Postgres>,
     acting: Acting,
     denials: Denials,
+    /// Whether statements stay prepared on the connection.
+    prepared: bool,
     tenancy: PhantomData<fn() -> T>,
 }
 
@@ -213,7 +232,7 @@ impl<T: Tenancy> SystemTx<T> {
     /// Runs a statement that the repository wrote.
     pub(crate) async fn fetch_all(&mut self, statement: Query<'static, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
         let role = System::<T>::DB_ROLE;
-        let rows = statement.fetch_all(&mut *self.tx).await;
+        let rows = statement.persistent(self.prepared).fetch_all(&mut *self.tx).await;
         rows.inspect_err(|error| self.denials.note(error)).map_err(|error| acting::refusal(role, error))
     }
 
@@ -243,7 +262,7 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         'q: 'e,
         E: Execute<'q, Postgres> + 'q,
     {
-        let query = Taken::new(query);
+        let query = Taken::new(query).prepared(self.prepared);
         match self.admit(query.sql.as_str()) {
             Ok((tx, denials)) => Box::pin(async_stream::stream! {
                 let mut rows = tx.fetch_many(query);
@@ -261,7 +280,7 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         'q: 'e,
         E: Execute<'q, Postgres> + 'q,
     {
-        let query = Taken::new(query);
+        let query = Taken::new(query).prepared(self.prepared);
         Box::pin(async move {
             let (tx, denials) = self.admit(query.sql.as_str())?;
             tx.fetch_optional(query).await.inspect_err(|error| denials.note(error))

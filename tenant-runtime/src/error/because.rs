@@ -3,10 +3,7 @@
 use std::fmt;
 
 use super::server_error;
-use crate::{
-    model::def::{RoleDef, TableDef},
-    registry::Registered,
-};
+use crate::{model::def::TableDef, registry::Registered};
 
 const NOT_EVERY_COLUMN: &str = ": it may, but not with every column that the statement names";
 
@@ -55,15 +52,9 @@ impl Because<'_> {
 
     /// Says whether the role that was refused includes another one.
     fn acts_as(&self, def: &TableDef, needed: &str) -> bool {
-        let roles = def.tenancy.roles;
         let acting = self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix));
-        acting.is_some_and(|acting| includes(roles, acting, needed))
+        acting.is_some_and(|acting| def.tenancy.includes(acting, needed))
     }
-}
-
-fn includes(roles: &[RoleDef], role: &str, needed: &str) -> bool {
-    let below = roles.iter().find(|def| def.name == role).map(|def| def.includes).unwrap_or_default();
-    role == needed || below.iter().any(|below| includes(roles, below, needed))
 }
 
 /// The attribute of a command, and the roles that it names for any row and for one's own.

@@ -1,7 +1,7 @@
 //! What a derive declares: plain `const` data about one table and its tenancy, not checked yet.
 //!
 //! Nothing here can fail and nothing is validated: the derive writes these values, rustc type-checks
-//! them, and [`check`](crate::check) turns them into a schema or into findings.
+//! them, and `check` turns them into a schema or into findings.
 
 /// Declares how a product keeps its tenants apart: keys, settings, roles and their order.
 #[derive(Debug, PartialEq, Eq)]

@@ -34,6 +34,12 @@ const LIMIT: u32 = 100;
 /// [`ViewRepository::list`](super::view::ViewRepository::list).
 ///
 /// Each comes as an `Item`: a row of `V`, or a pair of one and its parent, after [`with`](List::with).
+///
+/// # Errors
+///
+/// Awaiting it fails with [`Error::InvalidCursor`](crate::Error::InvalidCursor) before anything runs, with
+/// [`Error::Forbidden`](crate::Error::Forbidden) or [`Error::Database`](crate::Error::Database), and on a scope with those of
+/// beginning a transaction.
 #[must_use = "a list reads nothing until it is awaited"]
 pub struct List<'h, V: TenantView, H, Item = V> {
     handle: H,
@@ -103,7 +109,7 @@ impl<'h, V: TenantView, H: Handle + 'h, Item: Send + 'static> List<'h, V, H, Ite
         self
     }
 
-    /// Begins after the last row of a page that was read in the same order.
+    /// Begins after the last row of a page that was read in the same order; see [`page`](Self::page).
     pub fn after(mut self, cursor: Cursor<V::Table>) -> Self
     where
         <V::Table as TenantTable>::Id: OrderedColumn,

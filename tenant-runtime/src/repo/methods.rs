@@ -87,6 +87,10 @@ pub trait Repository: TenantTable {
     ///     .await?;
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find), and [`Error::InvalidCursor`](crate::Error::InvalidCursor) after a cursor of another list.
     fn list<'h, H>(handle: H) -> List<'h, Self, H>
     where
         Self: Select,
@@ -97,6 +101,20 @@ pub trait Repository: TenantTable {
     }
 
     /// Counts the rows that the context may see: say which, and await it.
+    ///
+    /// ```
+    /// # use tenant_runtime::{prelude::*, roles::Viewer};
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, archived: bool }
+    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+    /// let open = Project::count(&mut *tx).filter(Project::ARCHIVED.eq(false)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
     fn count<'h, H>(handle: H) -> Count<'h, Self, H>
     where
         Self: Select,
@@ -121,6 +139,17 @@ pub trait Repository: TenantTable {
     }
 
     /// Inserts a row for the context's tenant, and returns it as the database has it.
+    ///
+    /// ```
+    /// # use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", insert = "member")]
+    /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, #[tenant(insert = "admin")] budget: Option<i64> }
+    /// # async fn f(tx: &mut TenantTx<Admin>) -> Result<()> {
+    /// let project = Project::insert(&mut *tx, NewProject { name: "Bridge".into() }).await?;
+    /// let funded = Project::insert(&mut *tx, NewProject { name: "Tunnel".into() }).set(Project::BUDGET, 500).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// A column that takes a role of its own to insert is not in the struct, and is given by [`set`](Insertion::set).
     ///
@@ -177,6 +206,17 @@ pub trait Repository: TenantTable {
     }
 
     /// Changes the row with this key, and returns it as it is then. Without any change it is only read.
+    ///
+    /// ```
+    /// # use tenant_runtime::{prelude::*, roles::{Member, Viewer}};
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+    /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, lead: Option<uuid::Uuid> }
+    /// # async fn f(tx: &mut TenantTx<Member>, id: uuid::Uuid) -> Result<()> {
+    /// let changes = ProjectChanges { name: Some("Bridge".into()), lead: Some(None) };
+    /// let project = Project::update(&mut *tx, id, changes).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// A column that takes a role of its own to update is not in the struct, and is given by [`set`](Updating::set).
     ///

@@ -34,6 +34,7 @@ mod pooler;
 mod pools;
 mod property;
 mod prove;
+mod public_api;
 mod rebase;
 mod references;
 mod repository;

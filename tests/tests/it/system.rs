@@ -1,6 +1,9 @@
 //! Jobs that cross tenants: by a login of their own, with a reason that is recorded first, and one tenant at a time where they say so.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use sqlx::AssertSqlSafe;
 use tenant_examples::{Comment, Event, NewEvent, Organization, Task, TaskChanges};
@@ -66,6 +69,24 @@ async fn a_login_that_could_be_both_is_refused_at_the_start() {
         let mends = format!("run `REVOKE {role} FROM login_of_both`");
         assert!(findings.len() == 1 && findings[0].ends_with(&mends), "{findings:?}");
     }
+}
+
+#[tokio::test]
+async fn jobs_connect_with_options_as_the_app_does() {
+    let database = Database::create().await;
+    let url = database.url_of("app_jobs");
+    let connect = |options| SystemDb::<Organizations>::connect_with(&url, options);
+    let options = || TenantDb::options().statement_timeout(Duration::from_millis(300)).prepared_statements(false);
+    let drifted = connect(options().fingerprint("of another database")).await.err();
+    let jobs = connect(options()).await.expect("connects");
+    let mut tx = jobs.because("a test").await.expect("a reason").begin().await.expect("begins");
+    sqlx::query("SELECT $1").bind("x").execute(&mut tx).await.expect("runs");
+    let prepared = sqlx::query_scalar("SELECT count(*) FROM pg_catalog.pg_prepared_statements");
+    let prepared: i64 = prepared.fetch_one(&mut tx).await.expect("reads");
+    let slow = sqlx::query("SELECT pg_sleep(60)").execute(&mut tx).await.map_err(Error::from);
+    assert!(matches!(drifted, Some(Error::Drifted { .. })), "{drifted:?}");
+    assert!(matches!(slow, Err(Error::TimedOut { .. })), "{slow:?}");
+    assert_eq!(prepared, 0);
 }
 
 // Why ----------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,68 @@
+//! What the types of the public surface keep: they go between threads, and show no secret.
+
+use std::error::Error as StdError;
+
+use tenant_examples::Project;
+use tenant_runtime::{
+    Cursor, Error, Filter, InvitationToken, MigrationError, Page, Savepoint, Scope, Session, SystemCtx, SystemDb,
+    SystemTx, TenantCtx, TenantDb, TenantDbOptions, TenantTx, TextKeyError, Visit, Visitor,
+    audit::AuditError,
+    axum::{Gate, Jwt, JwtError, Problem, Tenant, Unverified},
+    prove::ProveError,
+    roles::{Member, Organizations},
+    server::{Server, ServerError},
+    tenancy,
+    testing::{TestDatabase, TestingError},
+};
+
+tenancy! {
+    /// A tenancy whose roles have logins of their own.
+    Clinics { key: i64, role_prefix: "clinic_", login_per_role: true, roles: { Staff, Doctor: Staff } }
+}
+
+#[test]
+fn what_an_app_holds_goes_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<(TenantDb, TenantDbOptions, Scope<Member>, TenantCtx<Member>, TenantTx<Member>, Savepoint<'_, Member>)>();
+    shared::<(SystemDb<Organizations>, SystemCtx<Organizations>, SystemTx<Organizations>)>();
+    shared::<(Visitor<Organizations>, Visit<Organizations>, Session<Organizations>, InvitationToken)>();
+    shared::<(TenantCtx<Staff>, TenantCtx<Doctor>, Filter<Project>, Page<Project, Project>, Cursor<Project>)>();
+    shared::<(Gate<Organizations>, Jwt, Problem, Tenant<Member>, Server, TestDatabase)>();
+}
+
+#[test]
+fn errors_can_be_handed_on_by_every_crate_for_errors() {
+    fn error<E: StdError + Send + Sync + 'static>() {}
+    (error::<Error>(), error::<MigrationError>(), error::<TextKeyError>(), error::<JwtError>(), error::<Unverified>());
+    (error::<AuditError>(), error::<ProveError>(), error::<ServerError>(), error::<TestingError>());
+}
+
+#[test]
+fn no_password_or_token_is_shown() {
+    let url = |role: &str| Some(format!("postgres://clinic_{role}_service:hunter2@localhost/clinic"));
+    let options = TenantDb::options().login_per_role::<Clinics>(url);
+    let jwt = Jwt::new("issuer", "audience").hs256(b"hunter2 hunter2 hunter2 hunter2 hunter2").expect("a secret");
+    let text = "0123456789abcdef".repeat(4);
+    let token: InvitationToken = text.parse().expect("a token");
+    let shown = format!("{options:?} {jwt:?} {token:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains("0123456789") && token.to_string() == text, "{shown}");
+}
+
+#[tokio::test]
+async fn no_error_of_connecting_shows_the_password() {
+    for url in [
+        "postgres://app_service:hunter2@127.0.0.1:1/acme",
+        "postgres://app_service:hunter2@127.0.0.1:port/acme",
+        "postgres://app_service:hunter2@/acme?sslmode=hunter",
+        "app_service:hunter2@127.0.0.1/acme",
+    ] {
+        let error = TenantDb::connect(url).await.err().expect("nobody listens there");
+        let mut text = format!("{error} {error:?}");
+        let mut source = error.source();
+        while let Some(error) = source {
+            text.push_str(&format!(" {error}"));
+            source = error.source();
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
