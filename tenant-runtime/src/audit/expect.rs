@@ -315,7 +315,7 @@ impl Facts<'_> {
 fn relation(owner: &Ident, own: Value) -> Value {
     let all = json!({
         "kind": "table", "owner": owner.as_str(), "owner_has_all": true, "row_security": true, "forced": true,
-        "logged": true, "asks_as_caller": false, "partitioned_by": null, "partition": null, "parents": [], "references_held": true,
+        "logged": true, "asks_as_caller": false, "partitioned_by": null, "partition": null, "parents": [], "triggers_fire": true,
         "comment": null,
     });
     with(all, own)

@@ -114,7 +114,9 @@ CROSS JOIN LATERAL (
 ) AS setting
 WHERE (fixed.setdatabase = 0 OR database.datname = pg_catalog.current_database())
   AND (
-      setting.name IN ('role', 'session_authorization', 'row_security', 'session_replication_role')
+      setting.name IN (
+          'role', 'session_authorization', 'row_security', 'session_replication_role', 'standard_conforming_strings'
+      )
       -- A search_path for the whole database is common, and each transaction sets its own.
       OR setting.name = 'search_path' AND fixed.setrole <> 0
       OR setting.name LIKE '%.%' AND pg_catalog.split_part(setting.name, '.', 1) = ANY ($1)

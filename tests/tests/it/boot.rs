@@ -96,14 +96,20 @@ async fn the_boot_guard_refuses_a_login_that_needs_no_set_role() {
 async fn the_boot_guard_refuses_a_login_with_settings_that_say_who_acts() {
     let database = Database::create().await;
     let (name, mut admin) = login(&database, "NOINHERIT").await;
-    for setting in ["role = app_admin", "search_path = evil", "app.organization_id = 'x'", "statement_timeout = '9s'"] {
+    for setting in [
+        "role = app_admin",
+        "search_path = evil",
+        "app.organization_id = 'x'",
+        "standard_conforming_strings = off",
+        "statement_timeout = '9s'",
+    ] {
         run(&mut admin, &format!("ALTER ROLE {name} SET {setting}")).await;
     }
     let findings = findings(&database, &name, admin).await;
-    let mends = ["role", "search_path", "app.organization_id"];
+    let mends = ["role", "search_path", "app.organization_id", "standard_conforming_strings"];
     let named =
         |mend: &str| findings.iter().any(|finding| finding.contains(&format!("ALTER ROLE {name} RESET {mend}")));
-    assert!(findings.len() == 3 && mends.into_iter().all(named), "{findings:?}");
+    assert!(findings.len() == 4 && mends.into_iter().all(named), "{findings:?}");
 }
 
 #[tokio::test]
