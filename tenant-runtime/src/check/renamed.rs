@@ -1,10 +1,8 @@
 //! SQL text under new names: what PostgreSQL makes of a policy or a check when a table or a column is renamed.
 
-use sqlparser::{
-    dialect::PostgreSqlDialect,
-    tokenizer::{Token, Tokenizer},
-};
+use sqlparser::tokenizer::Token;
 
+use super::fragment::tokens;
 use crate::{
     ident::Ident,
     model::schema::{Expression, QualifiedName},
@@ -35,12 +33,12 @@ pub(crate) enum NewName<'a> {
 ///
 /// Nothing where a name within a sub-query may be that of a column here or there: such text tells no certain meaning.
 pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Option<Expression> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize().ok()?;
+    let (tokens, places): (Vec<_>, Vec<_>) = tokens(text).ok()?.into_iter().unzip();
     // Blanks are kept as they are, and looked past.
     let told: Vec<usize> = (0..tokens.len()).filter(|at| !matches!(tokens[*at], Token::Whitespace(_))).collect();
     let token = |at: usize| told.get(at).map(|at| &tokens[*at]);
     let words = Words { tokens: (0..told.len()).filter_map(token).collect() };
-    let mut out: Vec<String> = tokens.iter().map(ToString::to_string).collect();
+    let mut out: Vec<String> = places.into_iter().map(|place| text[place].to_owned()).collect();
     for at in 0..told.len() {
         match name {
             NewName::Table { from, to } if words.is_name(at, from) => {
@@ -178,6 +176,10 @@ mod tests {
             (
                 "title = (SELECT NULLIF(current_setting('a.b', true), ''))",
                 "name = (SELECT NULLIF(current_setting('a.b', true), ''))",
+            ),
+            (
+                r"title <> 'it''s'  OR E'a\'b' = title OR tItLe = $a$'$a$",
+                r"name <> 'it''s'  OR E'a\'b' = name OR name = $a$'$a$",
             ),
             ("title IN (SELECT p.title FROM app.other AS p)", "name IN (SELECT p.title FROM app.other AS p)"),
         ] {
