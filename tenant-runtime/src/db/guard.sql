@@ -69,9 +69,19 @@ CROSS JOIN LATERAL (
 ) AS attribute (name, present)
 WHERE attribute.present
 UNION ALL
-SELECT 'becomes', reach.rolname::text, reach.through, CASE WHEN reach.rolsuper THEN 'SUPERUSER' ELSE 'BYPASSRLS' END
+SELECT 'becomes', reach.rolname::text, reach.through, power.detail
 FROM login, reach
-WHERE reach.oid <> login.oid AND (reach.rolsuper OR reach.rolbypassrls)
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN reach.rolsuper THEN 'SUPERUSER'
+        WHEN reach.rolbypassrls THEN 'BYPASSRLS'
+        WHEN reach.rolcreaterole THEN 'CREATEROLE'
+        WHEN reach.rolreplication THEN 'REPLICATION'
+        WHEN reach.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')
+        THEN 'a way to the server''s files and programs'
+    END AS detail
+) AS power
+WHERE reach.oid <> login.oid AND power.detail IS NOT NULL
 UNION ALL
 SELECT 'crosses', reach.rolname::text, reach.through, NULL
 FROM reach
