@@ -201,7 +201,8 @@ CREATE FUNCTION app_auth.acting_system() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    RETURN EXISTS (SELECT FROM app.system_uses AS u WHERE u.id = NULLIF(current_setting('app.system_use', true), '')::uuid AND u.db_user = session_user);
+    -- A record of this very transaction could be rolled back together with what it is for.
+    RETURN EXISTS (SELECT FROM app.system_uses AS u WHERE u.id = NULLIF(current_setting('app.system_use', true), '')::uuid AND u.db_user = session_user AND u.at <> now());
 END
 $function$;
 COMMENT ON FUNCTION app_auth.acting_system() IS 'Whether the setting names the record of why this login crosses tenants.';
@@ -353,7 +354,7 @@ COMMENT ON FUNCTION app_auth.invite(text, text, bytea, double precision) IS 'Inv
 GRANT EXECUTE ON FUNCTION app_auth.invite(text, text, bytea, double precision) TO app_admin;
 
 CREATE FUNCTION app_auth.keep_manager() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.organizations AS t WHERE t.id = OLD.organization_id)
@@ -368,7 +369,7 @@ COMMENT ON FUNCTION app_auth.keep_manager() IS 'Refuses to leave a tenant that s
 GRANT EXECUTE ON FUNCTION app_auth.keep_manager() TO app_owner;
 
 CREATE FUNCTION app_auth.log_change() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $function$
 DECLARE
     -- Its arguments: the table, its tenant column, its key, and the columns that readers of the log may not see.
@@ -376,7 +377,8 @@ DECLARE
     new_row constant jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
     hidden constant text[] := TG_ARGV[3:];
 BEGIN
-    IF old_row = new_row THEN
+    -- Bit by bit: as JSON, and to some operators, 1.0 is 1.00.
+    IF TG_OP = 'UPDATE' AND OLD *= NEW THEN
         RETURN NULL;
     END IF;
     INSERT INTO app.changes (organization_id, user_id, role, table_name, row_key, command, before, after)
@@ -1080,7 +1082,7 @@ CREATE POLICY definer_insert ON app.system_uses AS PERMISSIVE FOR INSERT TO app_
     WITH CHECK (true);
 COMMENT ON POLICY definer_insert ON app.system_uses IS 'The function begin_system adds a record.';
 
-GRANT SELECT (id, db_user) ON app.system_uses TO app_definer;
+GRANT SELECT (id, db_user, at) ON app.system_uses TO app_definer;
 GRANT INSERT (reason) ON app.system_uses TO app_definer;
 
 -- Access to app.tasks -----------------------------------------------------------------------------

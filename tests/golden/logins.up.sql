@@ -211,7 +211,8 @@ CREATE FUNCTION guild_auth.acting_system() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    RETURN EXISTS (SELECT FROM guild.system_uses AS u WHERE u.id = NULLIF(current_setting('guild.system_use', true), '')::uuid AND u.db_user = session_user);
+    -- A record of this very transaction could be rolled back together with what it is for.
+    RETURN EXISTS (SELECT FROM guild.system_uses AS u WHERE u.id = NULLIF(current_setting('guild.system_use', true), '')::uuid AND u.db_user = session_user AND u.at <> now());
 END
 $function$;
 COMMENT ON FUNCTION guild_auth.acting_system() IS 'Whether the setting names the record of why this login crosses tenants.';
@@ -341,7 +342,7 @@ COMMENT ON FUNCTION guild_auth.create_organization(text) IS 'Makes a tenant, of 
 GRANT EXECUTE ON FUNCTION guild_auth.create_organization(text) TO guild_visitor;
 
 CREATE FUNCTION guild_auth.keep_manager() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM guild.guilds AS t WHERE t.id = OLD.guild_id)
@@ -614,7 +615,7 @@ CREATE POLICY definer_insert ON guild.system_uses AS PERMISSIVE FOR INSERT TO gu
     WITH CHECK (true);
 COMMENT ON POLICY definer_insert ON guild.system_uses IS 'The function begin_system adds a record.';
 
-GRANT SELECT (id, db_user) ON guild.system_uses TO guild_definer;
+GRANT SELECT (id, db_user, at) ON guild.system_uses TO guild_definer;
 GRANT INSERT (reason) ON guild.system_uses TO guild_definer;
 
 RESET ROLE;

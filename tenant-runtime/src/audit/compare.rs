@@ -9,8 +9,9 @@ use super::{
     partition,
 };
 
-/// Settings that say who acts, whoever sets them.
-const ACTING: [&str; 4] = ["role", "row_security", "session_authorization", "session_replication_role"];
+/// Settings that say who acts, or how text is read, whoever sets them.
+const ACTING: [&str; 5] =
+    ["role", "row_security", "session_authorization", "session_replication_role", "standard_conforming_strings"];
 
 /// Holds the live catalog against the declared one.
 pub(super) fn drift(expected: &Catalog, live: &Catalog, mender: &Mender<'_>) -> Vec<Finding> {

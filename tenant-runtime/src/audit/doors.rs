@@ -74,11 +74,20 @@ impl Door {
                 "it is in a schema of the product",
                 format!("DROP FOREIGN TABLE {};", qualified(0)),
             ),
-            "foreign server" => found(
+            "foreign table elsewhere" => {
+                let readers = (2..self.names.len()).map(grantee).collect::<Vec<_>>().join(", ");
+                found(
+                    &finding::FOREIGN,
+                    format!("foreign table {}", qualified(0)),
+                    &format!("{readers} may use it, and it leads to the server `{detail}`"),
+                    format!("REVOKE ALL ON {} FROM {readers};", qualified(0)),
+                )
+            }
+            "foreign server" | "foreign data wrapper" => found(
                 &finding::FOREIGN,
-                format!("foreign server {}", sql(0)),
+                format!("{} {}", self.kind, sql(0)),
                 &format!("{} may use it", grantee(1)),
-                format!("REVOKE USAGE ON FOREIGN SERVER {} FROM {};", sql(0), grantee(1)),
+                format!("REVOKE USAGE ON {} {} FROM {};", self.kind.to_uppercase(), sql(0), grantee(1)),
             ),
             "definer" | "untrusted" => {
                 let callers: Vec<_> = (3..self.names.len()).map(grantee).collect();
@@ -88,6 +97,12 @@ impl Door {
                 let mend = format!("REVOKE EXECUTE ON ROUTINE {} FROM {};", routine(), callers.join(", "));
                 found(rule, format!("function {}", routine()), &what, mend)
             }
+            "definer trigger" => found(
+                &finding::DEFINER_FUNCTION,
+                format!("trigger {} of {}", sql(2), qualified(0)),
+                &format!("a role of the app may write there, and its function runs as `{detail}`"),
+                format!("ALTER TABLE {} DISABLE TRIGGER {};", qualified(0), sql(2)),
+            ),
             "event trigger" => found(
                 &finding::EVENT_TRIGGER,
                 format!("event trigger {}", sql(0)),
@@ -107,6 +122,12 @@ impl Door {
                 format!("publication {}", sql(0)),
                 "it publishes every table",
                 format!("DROP PUBLICATION {};", sql(0)),
+            ),
+            "subscription" => found(
+                &finding::SUBSCRIPTION,
+                format!("subscription {}", sql(0)),
+                "it writes tables of the product",
+                format!("ALTER SUBSCRIPTION {} DISABLE;", sql(0)),
             ),
             "publication" => found(
                 &finding::PUBLICATION,
@@ -160,6 +181,12 @@ impl Door {
                 format!("function {}", routine()),
                 "it is marked LEAKPROOF",
                 format!("ALTER FUNCTION {} NOT LEAKPROOF;", routine()),
+            ),
+            "shadow" => found(
+                &finding::SHADOW,
+                format!("{} {detail}", name(0).to_lowercase()),
+                "the server does not ship it, nor does an extension",
+                format!("DROP {} {detail};", name(0)),
             ),
             "connecting" => found(
                 &finding::CONNECTING,

@@ -181,11 +181,12 @@ impl Facts<'_> {
         let arguments: Vec<String> = function.arguments.iter().map(|(_, argument)| ty(argument)).collect();
         let names: Vec<_> = function.arguments.iter().map(|(name, _)| name.as_str()).collect();
         let (volatility, parallel) = if function.stable { ("STABLE", "SAFE") } else { ("VOLATILE", "UNSAFE") };
+        let settings = function.settings().iter().map(|(name, value)| format!("{name}={value}"));
         let properties = json!({
             "kind": "function", "owner": schema.definer().map(|role| role.name.as_str()), "language": "plpgsql",
             "arguments": names, "returns": returns, "runs_as_owner": true, "leakproof": false,
             "volatility": volatility, "parallel": parallel, "strict": false, "defaults": 0,
-            "settings": ["search_path=pg_catalog, pg_temp"], "body": function.body.trim(),
+            "settings": settings.collect::<Vec<_>>(), "body": function.body.trim(),
             "comment": comment(&function.comment),
         });
         let object = Object::Function(name.into(), arguments);
@@ -314,7 +315,7 @@ impl Facts<'_> {
 fn relation(owner: &Ident, own: Value) -> Value {
     let all = json!({
         "kind": "table", "owner": owner.as_str(), "owner_has_all": true, "row_security": true, "forced": true,
-        "logged": true, "asks_as_caller": false, "partitioned_by": null, "partition": null, "parents": [], "references_held": true,
+        "logged": true, "asks_as_caller": false, "partitioned_by": null, "partition": null, "parents": [], "triggers_fire": true,
         "comment": null,
     });
     with(all, own)

@@ -156,7 +156,7 @@ rules! {
     MEMBER = "TA208" Error "member from outside":
         "Whoever is a member of an owner can switch row security off, and of a tier can choose any tenant by a setting.";
     UNBOUND = "TA209" Warning "login that row security does not bind":
-        "It reads and writes the rows of all tenants.";
+        "It reads or writes the rows of all tenants.";
     CREATE_ROLE = "TA210" Warning "CREATEROLE":
         "Before PostgreSQL 16 such a login can make itself a member of any role that is no superuser.";
     FOREIGN_KEY = "TA211" Warning "foreign key from outside":
@@ -177,4 +177,8 @@ rules! {
         "Some of it reads rows, files or passwords past every policy.";
     SET_CONFIG = "TA219" Note "set_config":
         "By it injected SQL chooses another tenant from within one SELECT.";
+    SUBSCRIPTION = "TA220" Warning "subscription":
+        "Replication writes rows of all tenants: it knows no policies, and triggers such as that of a change log stay silent.";
+    SHADOW = "TA221" Error "what stands beside what the server ships":
+        "Functions of the definer find it before what they mean, wherever they look, and run it with their rights.";
 }

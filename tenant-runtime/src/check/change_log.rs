@@ -189,7 +189,8 @@ impl ChangeLog {
     new_row constant jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
     hidden constant text[] := TG_ARGV[3:];
 BEGIN
-    IF old_row = new_row THEN
+    -- Bit by bit: as JSON, and to some operators, 1.0 is 1.00.
+    IF TG_OP = 'UPDATE' AND OLD *= NEW THEN
         RETURN NULL;
     END IF;
     INSERT INTO {table} ({columns})

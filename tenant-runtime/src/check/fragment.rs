@@ -58,6 +58,7 @@ pub(super) struct Condition {
 pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> bool) -> Result<Condition, Refusal> {
     const PLAINLY: &str = "write one condition on the row's columns; `caller()` is the user in the context";
     let plainly = |error| (error, PLAINLY.to_owned());
+    let text = text.trim();
     expression(text).map_err(plainly)?;
     let dialect = PostgreSqlDialect {};
     let parsed = Parser::new(&dialect)
@@ -233,7 +234,7 @@ impl Judge<'_> {
     }
 }
 
-/// Puts the user in the context where `caller()` stands.
+/// Puts the user in the context where `caller()` stands, and leaves all else as it is written: what was judged is what runs.
 fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
     let tokens = tokens(text).map_err(|error| error.to_string())?;
     let mut out = String::new();
@@ -254,21 +255,40 @@ fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
     Ok(out)
 }
 
+/// Says whether PostgreSQL reads a comment where a token stands, which could swallow what the generator writes behind the text.
+///
+/// To PostgreSQL an operator ends where a comment begins; the tokenizer here takes `@--` for an operator.
+fn comments(token: &Token, written: &str) -> bool {
+    let opaque = match token {
+        Token::Word(word) => word.quote_style.is_some(),
+        token => written.ends_with('\'') || matches!(token, Token::DollarQuotedString(_)),
+    };
+    !opaque && (written.contains("--") || written.contains("/*"))
+}
+
+fn starts_with_digit(tag: Option<&str>) -> bool {
+    tag.is_some_and(|tag| tag.starts_with(|first: char| first.is_ascii_digit()))
+}
+
 fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserError>) -> Result<Expression, String> {
     let dialect = PostgreSqlDialect {};
     let tokens = tokens(text).map_err(|error| format!("is not SQL: {error}"))?;
-    let tokens: Vec<Token> = tokens.into_iter().map(|(token, _)| token).collect();
-    for token in &tokens {
+    for (token, written) in &tokens {
         match token {
             Token::SemiColon => return Err("holds a `;`".into()),
-            // A comment could swallow what the generator writes behind the text.
+            Token::Placeholder(name) => return Err(format!("holds the parameter `{name}`")),
             Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)) => {
                 return Err("holds a comment".into());
             }
-            Token::Placeholder(name) => return Err(format!("holds the parameter `{name}`")),
+            token if comments(token, written) => return Err("holds a comment".into()),
+            // To PostgreSQL it is a parameter, and what follows it no string.
+            Token::DollarQuotedString(string) if starts_with_digit(string.tag.as_deref()) => {
+                return Err("is not SQL: the tag of a dollar-quoted string begins with a digit".into());
+            }
             _ => {}
         }
     }
+    let tokens = tokens.into_iter().map(|(token, _)| token).collect();
     let mut parser = Parser::new(&dialect).with_tokens(tokens);
     parse(&mut parser).map_err(|error| match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => format!("is not SQL: {text}"),
@@ -298,6 +318,7 @@ mod tests {
             "now() + interval '7 days'",
             "ARRAY[]::text[]",
             "E'it\\'s'",
+            "'--' || \"/*\" || $a$--$a$ || E'/*' || N'--'",
         ] {
             assert_eq!(expression(text).map(|e| e.to_string()), Ok(text.to_owned()));
         }
@@ -318,7 +339,15 @@ mod tests {
             "$1 > 0",
             "now(); SELECT 1",
             "$$ open",
+            "$1a$ ' $1a$",
             "\"open",
+            // PostgreSQL ends an operator where a comment begins.
+            "1 @-- 2",
+            "a ||-- b",
+            "a ->-- b",
+            "a ->/* b",
+            "a &/* b",
+            "a |/*b*/ c",
         ] {
             assert!(expression(text).is_err(), "{text:?} passed");
         }
@@ -363,6 +392,22 @@ mod tests {
         }
         for text in ["", "text DEFAULT 1", "text, b text", "text)", "text; --"] {
             assert!(data_type(text).is_err(), "{text:?} passed");
+        }
+    }
+
+    #[test]
+    fn a_condition_runs_as_it_was_judged() {
+        let written =
+            |text: &str| rule(text, &Expression::trusted("USER"), &|_| true).map(|it| it.expression.to_string());
+        for text in [
+            "name = 'x'' OR true; --'",
+            r"name = E'it\'s' OR name = E'\x27 OR true --'",
+            "\"na\"\"me\" = $a$it's$a$",
+            "name LIKE 'a''b' ESCAPE '''' AND größe = N'ü'",
+        ] {
+            assert_eq!(written(text), Ok(text.to_owned()));
+            let twice = written(&format!("{text}\n  OR ö = Caller\n ( ) OR {text}"));
+            assert_eq!(twice, Ok(format!("{text}\n  OR ö = (SELECT USER) OR {text}")));
         }
     }
 }

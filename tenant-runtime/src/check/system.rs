@@ -143,7 +143,8 @@ pub(super) fn functions(uses: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'
         stable: true,
         body: format!(
             "BEGIN
-    RETURN EXISTS (SELECT FROM {uses} AS u WHERE u.id = {in_context} AND u.db_user = session_user);
+    -- A record of this very transaction could be rolled back together with what it is for.
+    RETURN EXISTS (SELECT FROM {uses} AS u WHERE u.id = {in_context} AND u.db_user = session_user AND u.at <> now());
 END"
         ),
         // Those whose floor names it as well: who may not call a function cannot even pass it by.
@@ -222,7 +223,7 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
             all(Command::Select, "The function acting_system looks for the record that a transaction names."),
             all(Command::Insert, "The function begin_system adds a record."),
         ],
-        grants: vec![grant(Command::Select, &["id", "db_user"]), grant(Command::Insert, &["reason"])],
+        grants: vec![grant(Command::Select, &["id", "db_user", "at"]), grant(Command::Insert, &["reason"])],
         triggers: Vec::new(),
         partitions: None,
     };

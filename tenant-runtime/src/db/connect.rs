@@ -8,11 +8,26 @@ use crate::error::{Error, Result, server_error};
 
 /// Reads a connection URL.
 pub(crate) fn options(url: &str) -> Result<PgConnectOptions> {
-    PgConnectOptions::from_str(url).map_err(|source| Error::Connect {
-        target: "the database".to_owned(),
-        hint: "the URL should look like `postgres://login:password@host:5432/database`".to_owned(),
-        source,
-    })
+    let refused =
+        |hint: &str, source| Error::Connect { target: "the database".to_owned(), hint: hint.to_owned(), source };
+    if hides_login(url) {
+        let source = sqlx::Error::Configuration("there is an `@` behind where the login stands".into());
+        return Err(refused(
+            "the URL should look like `postgres://login:password@host:5432/database`; write `/` in a password as `%2F`, `?` as \
+             `%3F`, `#` as `%23`, and `@` as `%40`",
+            source,
+        ));
+    }
+    PgConnectOptions::from_str(url)
+        .map_err(|source| refused("the URL should look like `postgres://login:password@host:5432/database`", source))
+}
+
+/// Says whether a login with its password would be taken for something else, such as the name of the database, and so be told.
+fn hides_login(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return url.contains('@') };
+    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let path = behind.split(['?', '#']).next().unwrap_or_default();
+    path.contains('@') || behind.contains('@') && !authority.contains('@')
 }
 
 /// Opens a connection that belongs to no pool.
@@ -61,4 +76,31 @@ pub(super) fn failure(options: &PgConnectOptions, source: sqlx::Error) -> Error 
         _ => "see the source of this error".to_owned(),
     };
     Error::Connect { target: format!("`{database}` at {place} as `{login}`"), hint, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_would_be_taken_for_something_else_is_not_repeated() {
+        for url in [
+            "postgres:/app:s3cret@h/x",
+            "postgres:///app:s3cret@h/x",
+            "postgres://app:12/s3cret@h/x",
+            "postgres://app:12?s3cret@h/x",
+            "postgres://app:12#s3cret@h/x",
+            "postgres://app:a@b/s3cret@h/x",
+            "postgres://app:s3cret@[h/x",
+            "postgres://app:s3cret@h:99999/x",
+        ] {
+            let said = options(url).map(|_| ()).map_err(|error| format!("{error} {error:?}"));
+            assert!(said.as_ref().is_err_and(|said| !said.contains("s3cret")), "{url}: {said:?}");
+        }
+        for url in
+            ["postgres://app:s3%2Fcret@h/x", "postgres://h/x?options=-crole%3Da", "postgres://a@h/x?host=/tmp&user=a@b"]
+        {
+            assert!(options(url).is_ok(), "{url}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 -- A hash over what keeps tenants apart in the schemas that the roles $1 own: row security, policies, privileges, columns,
--- constraints, functions and triggers. No number of the server's and no order in which things were made reaches it.
+-- constraints, unique indexes, functions and triggers, and the roles that have privileges. No number of the server's and no order in
+-- which things were made reaches it.
 WITH home AS (
     SELECT namespace.oid, namespace.nspname, namespace.nspacl, owner.rolname AS owner
     FROM pg_namespace AS namespace
@@ -14,12 +15,16 @@ relation AS (
 fact (text, acl) AS (
     SELECT format('schema %I of %I', nspname, owner), nspacl FROM home
     UNION ALL
-    SELECT format('relation %s %s of %s %s %s %s', name, relkind, pg_get_userbyid(relowner), relrowsecurity,
-        relforcerowsecurity, reloptions), relacl
+    SELECT format('relation %s %s of %s %s %s %s %s %s', name, relkind, pg_get_userbyid(relowner), relrowsecurity,
+        relforcerowsecurity, reloptions, pg_get_expr(relpartbound, oid),
+        (SELECT array_agg(inhparent::regclass::text ORDER BY 1) FROM pg_inherits WHERE inhrelid = relation.oid)), relacl
     FROM relation
     UNION ALL
-    SELECT format('column %s.%I %s %s', name, attname, format_type(atttypid, atttypmod), attnotnull), attacl
-    FROM relation JOIN pg_attribute ON attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
+    SELECT format('column %s.%I %s %s %s %s %s', name, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+        attgenerated, pg_get_expr(adbin, adrelid)), attacl
+    FROM relation
+    JOIN pg_attribute ON attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
+    LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     UNION ALL
     SELECT format('policy %I of %s %s %s to %s using %s check %s', polname, name, polpermissive, polcmd,
         (SELECT array_agg(pg_get_userbyid(role) ORDER BY pg_get_userbyid(role)) FROM unnest(polroles) AS role),
@@ -29,8 +34,15 @@ fact (text, acl) AS (
     SELECT format('constraint %I of %s %s', conname, name, pg_get_constraintdef(pg_constraint.oid)), NULL
     FROM relation JOIN pg_constraint ON conrelid = relation.oid
     UNION ALL
+    SELECT format('index %s', pg_get_indexdef(indexrelid)), NULL
+    FROM relation JOIN pg_index ON indrelid = relation.oid AND indisunique
+    UNION ALL
     SELECT format('trigger %s %s', pg_get_triggerdef(pg_trigger.oid), tgenabled), NULL
     FROM relation JOIN pg_trigger ON tgrelid = relation.oid AND NOT tgisinternal
+    UNION ALL
+    -- Those that hold foreign keys have numbers for names.
+    SELECT DISTINCT format('server''s trigger of %s %s', name, tgenabled), NULL::aclitem[]
+    FROM relation JOIN pg_trigger ON tgrelid = relation.oid AND tgisinternal
     UNION ALL
     SELECT format('rule %s', pg_get_ruledef(pg_rewrite.oid)), NULL
     FROM relation JOIN pg_rewrite ON ev_class = relation.oid
@@ -39,9 +51,20 @@ fact (text, acl) AS (
     SELECT format('routine %s of %s %s', oid::regprocedure, pg_get_userbyid(proowner),
         CASE WHEN prokind IN ('f', 'p') THEN pg_get_functiondef(oid) END), proacl
     FROM pg_proc WHERE pronamespace IN (SELECT oid FROM home)
-)
-SELECT encode(sha256(convert_to(string_agg(line, E'\n' ORDER BY line COLLATE "C"), 'UTF8')), 'hex')
-FROM (
+),
+role AS (
+    SELECT pg_roles.* FROM pg_roles
+    WHERE rolname = ANY ($1) OR oid IN (SELECT item.grantee FROM fact CROSS JOIN LATERAL aclexplode(fact.acl) AS item)
+),
+line (text) AS (
     SELECT concat_ws(' ', text, (SELECT string_agg(item::text, ' ' ORDER BY item::text COLLATE "C") FROM unnest(acl) AS item))
     FROM fact
-) AS written (line)
+    UNION ALL
+    SELECT format('role %I %s %s %s %s', rolname, rolcanlogin, rolinherit, rolsuper, rolbypassrls) FROM role
+    UNION ALL
+    -- Whoever granted it. The options are there since PostgreSQL 16.
+    SELECT DISTINCT format('%I in %I %s %s %s', member.rolname, role.rolname, entry.admin_option,
+        to_jsonb(entry) ->> 'inherit_option', to_jsonb(entry) ->> 'set_option')
+    FROM pg_auth_members AS entry JOIN role ON role.oid = entry.roleid JOIN role AS member ON member.oid = entry.member
+)
+SELECT encode(sha256(convert_to(string_agg(text, E'\n' ORDER BY text COLLATE "C"), 'UTF8')), 'hex') FROM line

@@ -109,7 +109,7 @@ impl Fact {
                 }
             ),
             "setting" => format!(
-                "the setting `{name}` is fixed for {detail}, so sessions begin with a context of their own; run `{}`",
+                "the setting `{name}` is fixed for {detail}, so sessions begin otherwise than the app takes them to; run `{}`",
                 reset(name, detail, login, self.through.as_deref())
             ),
             _ => return None,

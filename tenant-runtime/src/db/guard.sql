@@ -69,9 +69,19 @@ CROSS JOIN LATERAL (
 ) AS attribute (name, present)
 WHERE attribute.present
 UNION ALL
-SELECT 'becomes', reach.rolname::text, reach.through, CASE WHEN reach.rolsuper THEN 'SUPERUSER' ELSE 'BYPASSRLS' END
+SELECT 'becomes', reach.rolname::text, reach.through, power.detail
 FROM login, reach
-WHERE reach.oid <> login.oid AND (reach.rolsuper OR reach.rolbypassrls)
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN reach.rolsuper THEN 'SUPERUSER'
+        WHEN reach.rolbypassrls THEN 'BYPASSRLS'
+        WHEN reach.rolcreaterole THEN 'CREATEROLE'
+        WHEN reach.rolreplication THEN 'REPLICATION'
+        WHEN reach.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')
+        THEN 'a way to the server''s files and programs'
+    END AS detail
+) AS power
+WHERE reach.oid <> login.oid AND power.detail IS NOT NULL
 UNION ALL
 SELECT 'crosses', reach.rolname::text, reach.through, NULL
 FROM reach
@@ -114,7 +124,9 @@ CROSS JOIN LATERAL (
 ) AS setting
 WHERE (fixed.setdatabase = 0 OR database.datname = pg_catalog.current_database())
   AND (
-      setting.name IN ('role', 'session_authorization', 'row_security', 'session_replication_role')
+      setting.name IN (
+          'role', 'session_authorization', 'row_security', 'session_replication_role', 'standard_conforming_strings'
+      )
       -- A search_path for the whole database is common, and each transaction sets its own.
       OR setting.name = 'search_path' AND fixed.setrole <> 0
       OR setting.name LIKE '%.%' AND pg_catalog.split_part(setting.name, '.', 1) = ANY ($1)

@@ -112,8 +112,8 @@ impl TenantDbOptions {
 
     /// Refuses a database that is not the one that was audited: each audit ends with the fingerprint of what it found.
     ///
-    /// It is a hash over row security, policies, privileges, columns, constraints, functions and triggers, which one query
-    /// takes when the app connects. A pipeline that migrates, audits, and deploys hands it on. The next migration changes
+    /// It is a hash over row security, policies, privileges, columns, constraints, functions, triggers and roles, which one
+    /// query takes when the app connects. A pipeline that migrates, audits, and deploys hands it on. The next migration changes
     /// it, so instances that start after that need the new one.
     pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
         self.fingerprint = Some(fingerprint.into());

@@ -156,6 +156,19 @@ pub struct Function {
     pub execute: Vec<Ident>,
 }
 
+impl Function {
+    /// Returns the settings that hold within it, whatever its caller has set.
+    pub(crate) fn settings(&self) -> &'static [(&'static str, &'static str)] {
+        const NAMES: (&str, &str) = ("search_path", "pg_catalog, pg_temp");
+        // Where fewer digits are asked for, a trigger would write down another number than the one that is there.
+        const DIGITS: (&str, &str) = ("extra_float_digits", "1");
+        match self.returns {
+            Returns::Trigger => &[NAMES, DIGITS],
+            _ => &[NAMES],
+        }
+    }
+}
+
 /// What a function returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Returns {

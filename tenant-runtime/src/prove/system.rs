@@ -25,7 +25,7 @@ impl Attack<'_> {
         // A record of another login's, which no function could have made.
         self.session.run("RESET ROLE; RESET SESSION AUTHORIZATION").await?;
         let made = format!(
-            "INSERT INTO {} (reason, db_user) VALUES ('prove', {}) RETURNING id::text",
+            "INSERT INTO {} (reason, db_user, at) VALUES ('prove', {}, 'epoch') RETURNING id::text",
             self.uses(),
             literal(&self.tenancy.login(None))
         );
@@ -37,6 +37,12 @@ impl Attack<'_> {
             record: Some(record.to_owned()),
             ..system.clone()
         };
+        // One of the same transaction is as good as none: it could be rolled back.
+        self.rows_as(&acting("", &record, false)).await?;
+        self.session.undo().await?;
+        let committed_before = format!("UPDATE {} SET at = 'epoch' WHERE id = {}", self.uses(), literal(&record));
+        self.session.run(&committed_before).await?;
+        self.session.keep().await?;
         for tenant in [""].into_iter().chain(self.cast.tenants.iter().map(String::as_str)) {
             for (record, recorded) in [(record.as_str(), true), ("", false), (&others, false), (MADE_UP, false)] {
                 if !self.is_done() {

@@ -31,11 +31,12 @@ fn define(create: &str, name: &QualifiedName, function: &Function) -> String {
     // What a statement may ask once for all rows, also in parallel workers; what writes may do neither.
     let volatility = if function.stable { "STABLE PARALLEL SAFE" } else { "VOLATILE" };
     let types: Vec<_> = function.arguments.iter().map(|(_, ty)| ty.clone()).collect();
+    let settings: String = function.settings().iter().map(|(name, value)| format!(" SET {name} = {value}")).collect();
     let tag = dollar_tag(&function.body);
     let mut out = format!(
         "
 {create} FUNCTION {quoted}({}) RETURNS {returns}
-LANGUAGE plpgsql {volatility} SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql {volatility} SECURITY DEFINER{settings}
 AS {tag}
 {}
 {tag};

@@ -318,6 +318,22 @@ async fn an_app_that_asks_for_the_audited_database_refuses_another() {
     let still = connect().await.map(drop);
     run(&mut admin, "ALTER POLICY select_rows ON app.documents USING (true)").await.expect("done");
     let drifted = connect().await.map(drop);
+    run(&mut admin, "ALTER POLICY select_rows ON app.documents USING (false)").await.expect("done");
+    let mut seen = vec![fingerprint.clone(), report(&url).await.fingerprint];
+    // What a clean audit looks at and the policies rest on.
+    for change in [
+        "ALTER TABLE app.tasks DISABLE TRIGGER ALL",
+        "GRANT app_admin TO app_visitor",
+        "ALTER ROLE app_definer BYPASSRLS",
+        "ALTER TABLE app.system_uses ALTER COLUMN db_user SET DEFAULT 'app_jobs'",
+        "CREATE UNIQUE INDEX tells ON app.projects (name)",
+        "ALTER TABLE app.events DETACH PARTITION app.events_p1",
+    ] {
+        run(&mut admin, change).await.expect(change);
+        let found = report(&url).await.fingerprint;
+        assert!(!seen.contains(&found), "{change}");
+        seen.push(found);
+    }
     assert_eq!(same, fingerprint);
     assert!(unchanged.is_ok() && still.is_ok(), "{still:?}");
     assert!(matches!(&drifted, Err(Error::Drifted { expected, .. }) if *expected == fingerprint), "{drifted:?}");

@@ -70,14 +70,31 @@ async fn the_boot_guard_refuses_a_login_that_can_become_the_owner() {
 #[tokio::test]
 async fn the_boot_guard_refuses_a_login_that_can_become_one_whom_no_policy_binds() {
     let database = Database::create().await;
-    let (other, mut admin) = login(&database, "BYPASSRLS").await;
-    let (name, _) = login(&database, "NOINHERIT").await;
-    run(&mut admin, &format!("GRANT {other} TO {name}")).await;
-    let connected = TenantDb::connect(&database.url_of(&name)).await;
-    run(&mut admin, &format!("DROP OWNED BY {other}, {name}")).await;
-    run(&mut admin, &format!("DROP ROLE {other}, {name}")).await;
-    let Err(Error::UnsafeLogin { findings, .. }) = connected else { panic!("it was let in") };
-    assert!(findings[0].contains("BYPASSRLS") && findings[0].contains(&format!("REVOKE {other}")), "{findings:?}");
+    let (name, mut admin) = login(&database, "NOINHERIT").await;
+    let mut wrong = Vec::new();
+    let attributes = ["BYPASSRLS", "CREATEROLE", "REPLICATION"].map(|attribute| (attribute, None));
+    let shipped = ["pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"];
+    for (has, role) in attributes.into_iter().chain(shipped.map(|role| ("the server's files and programs", Some(role))))
+    {
+        let made = if role.is_none() { Some(login(&database, has).await.0) } else { None };
+        let other = made.as_deref().or(role).unwrap_or_default();
+        run(&mut admin, &format!("GRANT {other} TO {name}")).await;
+        let connected = TenantDb::connect(&database.url_of(&name)).await.map(drop);
+        run(&mut admin, &format!("REVOKE {other} FROM {name}")).await;
+        if let Some(made) = &made {
+            run(&mut admin, &format!("DROP OWNED BY {made}")).await;
+            run(&mut admin, &format!("DROP ROLE {made}")).await;
+        }
+        let told =
+            |finding: &String| finding.contains(has) && finding.contains(&format!("run `REVOKE {other} FROM {name}`"));
+        if !matches!(&connected, Err(Error::UnsafeLogin { findings, .. }) if findings.len() == 1 && told(&findings[0]))
+        {
+            wrong.push(format!("{other}: {connected:?}"));
+        }
+    }
+    run(&mut admin, &format!("DROP OWNED BY {name}")).await;
+    run(&mut admin, &format!("DROP ROLE {name}")).await;
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -96,14 +113,20 @@ async fn the_boot_guard_refuses_a_login_that_needs_no_set_role() {
 async fn the_boot_guard_refuses_a_login_with_settings_that_say_who_acts() {
     let database = Database::create().await;
     let (name, mut admin) = login(&database, "NOINHERIT").await;
-    for setting in ["role = app_admin", "search_path = evil", "app.organization_id = 'x'", "statement_timeout = '9s'"] {
+    for setting in [
+        "role = app_admin",
+        "search_path = evil",
+        "app.organization_id = 'x'",
+        "standard_conforming_strings = off",
+        "statement_timeout = '9s'",
+    ] {
         run(&mut admin, &format!("ALTER ROLE {name} SET {setting}")).await;
     }
     let findings = findings(&database, &name, admin).await;
-    let mends = ["role", "search_path", "app.organization_id"];
+    let mends = ["role", "search_path", "app.organization_id", "standard_conforming_strings"];
     let named =
         |mend: &str| findings.iter().any(|finding| finding.contains(&format!("ALTER ROLE {name} RESET {mend}")));
-    assert!(findings.len() == 3 && mends.into_iter().all(named), "{findings:?}");
+    assert!(findings.len() == 4 && mends.into_iter().all(named), "{findings:?}");
 }
 
 #[tokio::test]

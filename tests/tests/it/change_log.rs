@@ -48,6 +48,28 @@ async fn each_change_is_written_down_with_who_made_it_and_what_it_was() {
 }
 
 #[tokio::test]
+async fn no_change_is_too_small_for_the_log_however_few_digits_are_asked_for() {
+    let database = Database::create().await;
+    let project = database.acme.project;
+    let mut admin = database.admin().await;
+    let columns = "ALTER TABLE app.projects ADD COLUMN rate float8 DEFAULT 10.4, ADD COLUMN price numeric DEFAULT 1.0";
+    run(&mut admin, columns).await.expect("a superuser may");
+    for set in ["rate = 12.9", "price = 1.00"] {
+        let sql = format!("SET extra_float_digits = -15; UPDATE app.projects SET {set} WHERE id = '{project}'");
+        run(&mut admin, &sql).await.expect("a superuser may");
+    }
+    let changes = entries(&database, "app.projects").await;
+    let rate = |image: &Option<serde_json::Value>| image.as_ref().map(|row| row["rate"].clone());
+    let said: Vec<_> = changes
+        .iter()
+        .filter(|change| change.command == "update")
+        .map(|change| (rate(&change.before), rate(&change.after)))
+        .collect();
+    let (old, new) = (Some(serde_json::json!(10.4)), Some(serde_json::json!(12.9)));
+    assert_eq!(said, [(old, new.clone()), (new.clone(), new)]);
+}
+
+#[tokio::test]
 async fn changes_of_permissions_are_written_down_although_functions_make_them() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);

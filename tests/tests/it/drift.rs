@@ -52,6 +52,7 @@ const DRIFTS: &[Drift] = &[
     drift(&["TA117"], "ALTER DATABASE postgres SET row_security = off"),
     drift(&["TA117"], "ALTER ROLE app_service IN DATABASE postgres SET search_path = public"),
     drift(&["TA117"], "ALTER ROLE ALL SET app.organization_id = '00000000-0000-0000-0000-000000000001'"),
+    drift(&["TA117"], "ALTER DATABASE postgres SET standard_conforming_strings = off"),
     drift(&["TA123"], "ALTER ROLE app_service IN DATABASE postgres SET statement_timeout = 0"),
     drift(&["TA123"], "ALTER ROLE app_service IN DATABASE postgres RESET lock_timeout"),
     drift(&["TA123"], "ALTER ROLE app_admin SET work_mem = '1GB'"),
@@ -62,6 +63,12 @@ const DRIFTS: &[Drift] = &[
     drift(&["TA111"], "GRANT CREATE ON SCHEMA public TO PUBLIC"),
     drift(&["TA111"], "GRANT CREATE ON SCHEMA app TO app_admin"),
     drift(&["TA111"], "GRANT USAGE ON SCHEMA app TO PUBLIC"),
+    drift(&["TA111"], "GRANT CREATE ON SCHEMA pg_catalog TO app_viewer; GRANT CREATE ON SCHEMA information_schema TO PUBLIC"),
+    drift(
+        &["TA111", "TA218"],
+        "DO $$ BEGIN EXECUTE format('GRANT SELECT ON %s TO app_viewer', (SELECT reltoastrelid::regclass FROM pg_class
+             WHERE oid = 'app.projects'::regclass)); GRANT USAGE ON SCHEMA pg_toast TO app_viewer; END $$",
+    ),
     drift(&["TA112"], "REVOKE USAGE ON SCHEMA app FROM app_viewer"),
     drift(&["TA103"], "ALTER SCHEMA app OWNER TO postgres"),
     drift(&["TA103"], "DROP SCHEMA app CASCADE"),
@@ -163,6 +170,11 @@ const DRIFTS: &[Drift] = &[
          CREATE TRIGGER spy AFTER INSERT ON app.projects FOR EACH ROW EXECUTE FUNCTION public.spy()",
     )
     .and_after("DROP FUNCTION public.spy"),
+    drift(
+        &["TA104", "TA115"],
+        "CREATE TRIGGER held AFTER INSERT ON app.events FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager();
+         ALTER TABLE app.events_p0 DISABLE TRIGGER held",
+    ),
     drift(&["TA118"], "CREATE RULE quiet AS ON DELETE TO app.projects DO INSTEAD NOTHING"),
     drift(&["TA118"], "CREATE TABLE public.bait (id uuid); CREATE RULE r AS ON INSERT TO public.bait DO ALSO DELETE FROM app.projects")
         .and_after("DROP TABLE public.bait"),
@@ -200,6 +212,43 @@ const DRIFTS: &[Drift] = &[
     )
     .and_after("DROP FOREIGN DATA WRAPPER nothing CASCADE"),
     drift(
+        &["TA203"],
+        "CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER loop FOREIGN DATA WRAPPER nothing;
+         CREATE FOREIGN TABLE public.loop (name text) SERVER loop OPTIONS (schema_name 'app', table_name 'projects');
+         GRANT SELECT (name) ON public.loop TO app_viewer; GRANT SELECT ON public.loop TO PUBLIC",
+    )
+    .and_after("DROP FOREIGN DATA WRAPPER nothing CASCADE"),
+    drift(&["TA203"], "CREATE FOREIGN DATA WRAPPER nothing; GRANT USAGE ON FOREIGN DATA WRAPPER nothing TO app_member")
+        .and_after("DROP FOREIGN DATA WRAPPER nothing"),
+    drift(
+        &["TA204"],
+        "CREATE TABLE public.bait (x text); GRANT INSERT (x) ON public.bait TO app_viewer;
+         CREATE FUNCTION public.fill() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+             'BEGIN NEW.x := (SELECT string_agg(name, '','') FROM app.projects); RETURN NEW; END';
+         REVOKE EXECUTE ON FUNCTION public.fill FROM PUBLIC;
+         CREATE TRIGGER fill BEFORE INSERT ON public.bait FOR EACH ROW EXECUTE FUNCTION public.fill()",
+    )
+    .and_after("DROP TABLE public.bait; DROP FUNCTION public.fill"),
+    drift(
+        &["TA204"],
+        "CREATE SCHEMA hidden; CREATE FUNCTION hidden.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS
+             'SELECT count(*) FROM app.projects';
+         CREATE VIEW public.peeks AS SELECT hidden.peek(); GRANT SELECT ON public.peeks TO app_viewer",
+    )
+    .and_after("DROP SCHEMA hidden CASCADE"),
+    drift(
+        &["TA204"],
+        "CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM app.projects';
+         GRANT EXECUTE ON FUNCTION app.peek TO PUBLIC; ALTER EXTENSION plpgsql ADD FUNCTION app.peek()",
+    )
+    .and_after("ALTER EXTENSION plpgsql DROP FUNCTION app.peek(); DROP FUNCTION app.peek"),
+    drift(
+        &["TA204"],
+        "CREATE ROLE reads IN ROLE pg_read_server_files; CREATE FUNCTION public.file() RETURNS text LANGUAGE sql
+             SECURITY DEFINER AS 'SELECT pg_read_file(''PG_VERSION'')'; ALTER FUNCTION public.file() OWNER TO reads",
+    )
+    .and_after("DROP FUNCTION public.file; DROP ROLE reads"),
+    drift(
         &["TA204"],
         "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM app.projects'",
     )
@@ -214,21 +263,44 @@ const DRIFTS: &[Drift] = &[
     drift(&["TA207"], "CREATE PUBLICATION one FOR TABLE app.projects").and_after("DROP PUBLICATION one"),
     drift(&["TA207"], "CREATE PUBLICATION whole FOR TABLES IN SCHEMA app").and_after("DROP PUBLICATION whole"),
     drift(&["TA207"], "CREATE PUBLICATION every FOR ALL TABLES"),
+    drift(
+        &["TA220"],
+        "CREATE SUBSCRIPTION one CONNECTION 'host=127.0.0.1 port=1' PUBLICATION one WITH (connect = false);
+         INSERT INTO pg_subscription_rel SELECT oid, 'app.projects'::regclass, 'r', NULL FROM pg_subscription;
+         ALTER SUBSCRIPTION one ENABLE",
+    )
+    .and_after("ALTER SUBSCRIPTION one SET (slot_name = NONE); DROP SUBSCRIPTION one"),
     drift(&["TA208"], "CREATE ROLE people; CREATE ROLE ann LOGIN IN ROLE people; GRANT app_owner TO people")
         .and_after("DROP ROLE ann, people"),
     drift(&["TA208"], "CREATE ROLE bob LOGIN IN ROLE app_viewer").and_after("DROP ROLE bob"),
     drift(&["TA209"], "CREATE ROLE root LOGIN SUPERUSER").and_after("DROP ROLE root"),
     drift(&["TA209"], "CREATE ROLE backup LOGIN BYPASSRLS").and_after("DROP ROLE backup"),
+    drift(&["TA209"], "CREATE ROLE copier LOGIN REPLICATION").and_after("DROP ROLE copier"),
     drift(&["TA209"], "CREATE ROLE passes BYPASSRLS; CREATE ROLE eve LOGIN NOINHERIT IN ROLE passes")
         .and_after("DROP ROLE eve, passes"),
     drift(&["TA211"], "CREATE TABLE public.notes (id uuid REFERENCES app.projects (id))").and_after("DROP TABLE public.notes"),
     drift(&["TA212"], "CREATE FUNCTION public.leaky(integer) RETURNS integer LANGUAGE sql LEAKPROOF AS 'SELECT $1'")
         .and_after("DROP FUNCTION public.leaky"),
+    drift(&["TA212"], "ALTER FUNCTION pg_catalog.textlike(text, text) LEAKPROOF"),
     drift(&["TA214"], "CREATE FUNCTION public.raw() RETURNS integer LANGUAGE internal AS 'pg_backend_pid'")
         .and_after("DROP FUNCTION public.raw"),
     drift(&["TA215"], "CREATE TABLE public.own (); ALTER TABLE public.own OWNER TO app_member").and_after("DROP TABLE public.own"),
     drift(&["TA218"], "GRANT SELECT ON pg_statistic TO app_viewer"),
     drift(&["TA218"], "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO PUBLIC"),
+    drift(&["TA218"], "GRANT SELECT (rolpassword) ON pg_authid TO app_viewer; GRANT SELECT (stavalues1) ON pg_statistic TO PUBLIC"),
+    drift(
+        &["TA221"],
+        "CREATE FUNCTION public.casts(text) RETURNS uuid LANGUAGE plpgsql AS 'BEGIN RETURN gen_random_uuid(); END';
+         CREATE CAST (text AS uuid) WITH FUNCTION public.casts(text)",
+    )
+    .and_after("DROP FUNCTION public.casts"),
+    drift(&["TA221"], "CREATE FUNCTION pg_catalog.lower(uuid) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'"),
+    drift(
+        &["TA221"],
+        "CREATE FUNCTION public.equals(uuid, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+         CREATE OPERATOR pg_catalog.= (LEFTARG = uuid, RIGHTARG = text, FUNCTION = public.equals)",
+    )
+    .and_after("DROP FUNCTION public.equals"),
     drift(&["TA216"], "GRANT SET ON PARAMETER session_replication_role TO app_service"),
 ];
 

@@ -146,6 +146,10 @@ const MUTANTS: &[Mutant] = &[
         "CREATE OR REPLACE FUNCTION app_auth.acting_system() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN EXISTS (SELECT FROM app.system_uses AS u WHERE u.id = NULLIF(current_setting('app.system_use', true), '')::uuid); END $$",
     ),
     (
+        "a record that can be rolled back is enough",
+        "CREATE OR REPLACE FUNCTION app_auth.acting_system() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN EXISTS (SELECT FROM app.system_uses AS u WHERE u.id = NULLIF(current_setting('app.system_use', true), '')::uuid AND u.db_user = session_user); END $$",
+    ),
+    (
         "no record is looked for",
         "CREATE OR REPLACE FUNCTION app_auth.acting_system() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT NULLIF(current_setting('app.system_use', true), '') IS NOT NULL $$",
     ),

@@ -128,6 +128,21 @@ async fn without_a_record_of_ones_own_the_system_role_reaches_no_row() {
 }
 
 #[tokio::test]
+async fn a_record_of_the_same_transaction_gives_nothing_since_it_could_be_rolled_back() {
+    let database = Database::create().await;
+    let mut session = connect(&database.url_of("app_jobs")).await;
+    run(&mut session, "BEGIN; SET LOCAL ROLE app_system").await.expect("the login of jobs may");
+    let record = ask(&mut session, "SELECT app_auth.begin_system('a look at everything')::text").await;
+    let name = format!("SET LOCAL app.system_use = '{record}'");
+    let count = "SELECT count(*)::text FROM app.organizations";
+    run(&mut session, &name).await.expect("a setting");
+    let uncommitted = ask(&mut session, count).await;
+    run(&mut session, "COMMIT; BEGIN; SET LOCAL ROLE app_system").await.expect("committed");
+    run(&mut session, &name).await.expect("a setting");
+    assert_eq!((uncommitted, ask(&mut session, count).await), ("0".to_owned(), "2".to_owned()));
+}
+
+#[tokio::test]
 async fn nobody_reads_or_changes_the_records() {
     let database = Database::create().await;
     because(&database).await;

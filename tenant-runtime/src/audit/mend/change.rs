@@ -122,7 +122,7 @@ impl Mender<'_> {
             "owner" => alter(&format!("OWNER TO {owner}")),
             "owner_has_all" => format!("GRANT ALL ON TABLE {table} TO {owner};"),
             "logged" => alter("SET LOGGED"),
-            "references_held" => alter("ENABLE TRIGGER ALL"),
+            "triggers_fire" => alter("ENABLE TRIGGER ALL"),
             "parents" => {
                 let parents = live.get("parents").and_then(Value::as_array).cloned().unwrap_or_default();
                 let parents = parents.iter().filter_map(|parent| {

@@ -3,7 +3,8 @@
 WITH scope AS (
     SELECT namespace.*, namespace.nspname = ANY ($1) AS ours
     FROM pg_namespace AS namespace
-    WHERE namespace.nspname NOT LIKE 'pg\_%' AND namespace.nspname <> 'information_schema'
+    -- Without those of temporary tables.
+    WHERE namespace.nspname !~ '^pg_(toast_)?temp_'
 ),
 ours AS (
     SELECT oid, rolname FROM pg_roles WHERE rolname = ANY ($2)
@@ -85,7 +86,9 @@ LEFT JOIN ours ON ours.oid = privilege.grantee
 WHERE CASE privilege.kind
     WHEN 'ours' THEN true
     WHEN 'database' THEN privilege.grantee = 0 OR ours.oid IS NOT NULL
-    ELSE privilege.privilege_type = 'CREATE' AND (privilege.grantee = 0 OR ours.oid IS NOT NULL)
+    -- In pg_catalog every name is looked for first; in pg_toast lie the long values of all tenants.
+    ELSE (privilege.privilege_type = 'CREATE' OR privilege.object ->> 'schema' = 'pg_toast')
+        AND (privilege.grantee = 0 OR ours.oid IS NOT NULL)
 END
 UNION ALL
 SELECT jsonb_build_object(

@@ -108,10 +108,12 @@ SELECT jsonb_build_object(
             FROM pg_inherits JOIN pg_class AS parent ON parent.oid = pg_inherits.inhparent
             WHERE pg_inherits.inhrelid = relation.oid
         ),
-        -- Foreign keys are held by triggers of the server's own, which an administrator can switch off.
-        'references_held', NOT EXISTS (
+        -- Foreign keys are held by triggers of the server's own, and a partition has its parent's triggers. An administrator can
+        -- switch off both.
+        'triggers_fire', NOT EXISTS (
             SELECT FROM pg_trigger AS trigger
-            WHERE trigger.tgrelid = relation.oid AND trigger.tgisinternal AND trigger.tgenabled <> 'O'
+            WHERE trigger.tgrelid = relation.oid AND (trigger.tgisinternal OR trigger.tgparentid <> 0)
+              AND trigger.tgenabled <> 'O'
         ),
         'comment', obj_description(relation.oid, 'pg_class')
     )

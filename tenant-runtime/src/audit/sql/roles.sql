@@ -51,9 +51,11 @@ LEFT JOIN ours ON ours.oid = fixed.setrole
 CROSS JOIN LATERAL unnest(fixed.setconfig) AS item
 WHERE (ours.oid IS NOT NULL OR fixed.setrole = 0)
   AND (fixed.setdatabase = 0 OR fixed.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()))
-  -- What everybody's sessions begin with is the operator's, but for what may say who acts.
+  -- What everybody's sessions begin with is the operator's, but for what may say who acts, or how text is read.
   AND (
       ours.oid IS NOT NULL
-      OR lower(split_part(item, '=', 1)) IN ('role', 'session_authorization', 'row_security', 'session_replication_role')
+      OR lower(split_part(item, '=', 1)) IN (
+          'role', 'session_authorization', 'row_security', 'session_replication_role', 'standard_conforming_strings'
+      )
       OR strpos(split_part(item, '=', 1), '.') > 0
   )
