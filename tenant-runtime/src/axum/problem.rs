@@ -21,6 +21,7 @@ use crate::error::{Error, server_error};
 ///
 /// | status | after |
 /// |---|---|
+/// | 400 | `InvalidCursor` |
 /// | 401 | no token, or one that is not valid |
 /// | 403 | `RoleTooLow`, `Forbidden` |
 /// | 404 | `NotFound`, `NotAMember`, `NoInvitation` |
@@ -54,7 +55,8 @@ impl Problem {
         Self { status: StatusCode::UNAUTHORIZED, detail, challenge: Some(challenge) }
     }
 
-    pub(super) fn not_found() -> Self {
+    /// Makes the problem of a row that is not there, or not for whoever asks: 404, as after `NotFound`.
+    pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is no such thing here, or not for you")
     }
 
@@ -73,6 +75,9 @@ impl From<Error> for Problem {
             Error::NotFound { .. } | Error::NotAMember | Error::NoInvitation => Self::not_found(),
             Error::Forbidden { .. } | Error::RoleTooLow { .. } => {
                 Self::new(StatusCode::FORBIDDEN, "your role does not allow this")
+            }
+            Error::InvalidCursor { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, "the cursor is none of this list; begin with the first page again")
             }
             Error::NotSignedIn { .. } => Self::unauthorized("Bearer"),
             Error::Conflict { .. } => Self::new(StatusCode::CONFLICT, "there is one like this already"),
