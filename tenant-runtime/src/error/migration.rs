@@ -4,6 +4,15 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrationError {
+    /// The URL names a login of the app, which owns nothing and may change no table.
+    #[error(
+        "`{login}` is a login of the app, which may change no table; migrate as an administrator, such as the owner of the \
+         database"
+    )]
+    AppLogin {
+        /// The login.
+        login: String,
+    },
     /// The folder cannot be read, or a file in it cannot be a migration.
     #[error("cannot read the migrations in {folder}: {reason}")]
     Unreadable {
