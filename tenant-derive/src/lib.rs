@@ -62,7 +62,8 @@ mod writers;
 /// is; and a constant for each column, `Project::NAME` and the like, with which conditions, orders and single values are
 /// written. Where rows can be inserted and updated there is one for each unique key as well, such as `Project::BY_NAME`. With
 /// `founder` or `sign_up`, `NewProject` has the columns without a default. A membership table has neither, and a table
-/// of invitations no `NewProject`. The
+/// of invitations no `NewProject`. They are not read from requests, since serde's traits are not on them: what a client may set is
+/// a struct of the app's own. The
 /// doc comments of the struct and its fields become the comments of the table and its columns.
 ///
 /// # On the struct
@@ -154,7 +155,8 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 /// | `crate = path` on the struct | Where `tenant_runtime` is found, if not at `::tenant_runtime`. |
 /// | `column = "name"` on a field | The column's name. Else the field is the table's field of the same name. |
 ///
-/// A field has the type of the table's field.
+/// A field has the type of the table's field. Conditions and orders of a view's rows are written with the constants of the table,
+/// `Employee::NAME`.
 #[proc_macro_derive(TenantView, attributes(tenant))]
 pub fn derive_view(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

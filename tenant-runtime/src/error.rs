@@ -1,12 +1,14 @@
 //! What can go wrong, told apart, in words that say what to do next.
 
 mod because;
+mod migration;
 
 use std::{fmt, time::Duration};
 
 use sqlx::postgres::PgDatabaseError;
 
 use self::because::Because;
+pub use self::migration::MigrationError;
 use crate::model::def::TableName;
 
 /// The result of this crate's operations.
@@ -172,6 +174,16 @@ pub enum Error {
         /// That of the database.
         found: String,
     },
+    /// The database has no such table, or one without some column: mostly since the migrations were not applied to it.
+    #[error(
+        "this database does not have `{table}` as the models say; apply the migrations to it, or correct the database in the URL"
+    )]
+    NotMigrated {
+        /// The table.
+        table: String,
+        /// What the server said.
+        source: sqlx::Error,
+    },
     /// No connection could be made.
     #[error("cannot connect to {target}: {hint}")]
     Connect {
@@ -201,94 +213,6 @@ pub enum Error {
     Database(sqlx::Error),
 }
 
-/// Says why migrations were not applied.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MigrationError {
-    /// The folder cannot be read, or a file in it cannot be a migration.
-    #[error("cannot read the migrations in {folder}: {reason}")]
-    Unreadable {
-        /// The folder.
-        folder: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A file was changed after it had been applied.
-    #[error(
-        "`{file}` was changed after it had been applied to this database; restore the file from version control, \
-         and put what is new into a new migration"
-    )]
-    Changed {
-        /// The file.
-        file: String,
-    },
-    /// The database has a migration of which there is no file.
-    #[error(
-        "the database has applied migration {version}, which is not among the files; it was migrated by a newer \
-         version of the app, or by another app"
-    )]
-    Missing {
-        /// The version.
-        version: i64,
-    },
-    /// A file's number is lower than one that was applied.
-    #[error(
-        "`{file}` was not applied, though the later migration {newest} was; give it a number above {newest}, and \
-         generate again"
-    )]
-    OutOfOrder {
-        /// The file.
-        file: String,
-        /// The highest version that the database has.
-        newest: i64,
-    },
-    /// A migration that runs outside a transaction was interrupted.
-    #[error(
-        "`{file}` runs outside a transaction and was interrupted, so it may be done in part\n  help: finish or undo by hand what \
-         it does; then set `success` of version {version} in `_sqlx_migrations` to true, or delete that row to run it again"
-    )]
-    Dirty {
-        /// The file.
-        file: String,
-        /// The version.
-        version: i64,
-    },
-    /// No file has the version.
-    #[error("there is no migration {version}\n  help: see which there are with `status`")]
-    Unknown {
-        /// The version.
-        version: i64,
-    },
-    /// A migration cannot be reverted.
-    #[error("`{file}` cannot be reverted: {reason}\n  help: undo it by a new migration, or by hand")]
-    Irreversible {
-        /// The file that was applied.
-        file: String,
-        /// Why.
-        reason: String,
-    },
-    /// To revert a migration loses data, and nobody said that it may.
-    #[error("reverting `{file}` loses data: {what}\n  help: say that it may, with `--lose-data`")]
-    LosesData {
-        /// The file that was applied.
-        file: String,
-        /// What is lost.
-        what: String,
-    },
-    /// The server refused a statement of a file.
-    #[error("`{file}`, line {line}, failed: {message}")]
-    Failed {
-        /// The file.
-        file: String,
-        /// The line at which the server points, or on which the statement begins.
-        line: usize,
-        /// The SQLSTATE code.
-        code: String,
-        /// What the server said, with its code and the line, its detail and hint.
-        message: String,
-    },
-}
-
 /// What a statement of the repository was about, for its errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attempt {
@@ -309,6 +233,12 @@ impl Attempt {
         Error::classified(error, Some(self))
     }
 }
+
+// What the server says of a statement of the repository where the database is behind the models.
+const UNDEFINED_TABLE: &str = "42P01";
+const UNDEFINED_COLUMN: &str = "42703";
+const UNDEFINED_FUNCTION: &str = "42883";
+const UNDEFINED_SCHEMA: &str = "3F000";
 
 const COULD_NOT_SERIALIZE: &str = "40001";
 const DEADLOCK: &str = "40P01";
@@ -362,6 +292,9 @@ impl Error {
             "23505" | "23P01" => Self::Conflict { table: table(), constraint: constraint() },
             "23503" => Self::InvalidReference { table: table(), constraint: constraint() },
             "23514" | "23502" => Self::CheckViolated { table: table(), constraint: constraint() },
+            UNDEFINED_TABLE | UNDEFINED_COLUMN | UNDEFINED_FUNCTION | UNDEFINED_SCHEMA if attempt.is_some() => {
+                Self::NotMigrated { table: table(), source: error }
+            }
             "25P02" => Self::Aborted,
             "57014" | "55P03" => Self::TimedOut { source: error },
             COULD_NOT_SERIALIZE | DEADLOCK => Self::Collided { source: error },

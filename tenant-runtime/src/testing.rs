@@ -11,7 +11,6 @@
 
 use std::{
     collections::BTreeMap,
-    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -33,7 +32,7 @@ use crate::{
     registry::Models,
     repo::table::TenantTable,
     server::{Server, ServerError, ServerOptions},
-    tenant::{KeyOf, Role, TenantCtx, UserOf},
+    tenant::{ContextKey as _, KeyOf, Role, TenantCtx, UserOf},
 };
 
 /// A database of one test, with the tables of the models and two tenants in it.
@@ -64,15 +63,11 @@ impl TestTenant {
     ///
     /// Where the role is not one of the tenancy of the models.
     #[must_use]
-    pub fn context<R: Role>(&self) -> TenantCtx<R>
-    where
-        KeyOf<R>: FromStr,
-        UserOf<R>: FromStr,
-    {
-        let key = self.key.parse();
-        let user = self.users.get(R::NAME).and_then(|user| user.parse().ok());
+    pub fn context<R: Role>(&self) -> TenantCtx<R> {
+        let key = KeyOf::<R>::read_text(&self.key);
+        let user = self.users.get(R::NAME).and_then(|user| UserOf::<R>::read_text(user));
         match (key, user) {
-            (Ok(key), Some(user)) => TenantCtx::vouched(key, user),
+            (Some(key), Some(user)) => TenantCtx::vouched(key, user),
             _ => panic!("`{}` is no role of the models that this database was made for", R::NAME),
         }
     }
@@ -203,6 +198,13 @@ impl TestDatabase {
     #[must_use]
     pub fn role_url(&self, role: &str) -> String {
         self.url_of(Some(role))
+    }
+
+    /// Returns the URL for the login of jobs, for [`SystemDb::connect`](crate::SystemDb::connect).
+    #[must_use]
+    pub fn jobs_url(&self) -> String {
+        let login = self.models.tables().first().map(|def| def.tenancy.database_role("jobs")).unwrap_or_default();
+        self.server.url(&login, &self.name)
     }
 
     fn url_of(&self, role: Option<&str>) -> String {

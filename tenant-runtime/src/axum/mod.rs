@@ -41,6 +41,26 @@
 //! # fn main() {}
 //! ```
 //!
+//! A state of the app's own holds the gate beside other things:
+//!
+//! ```
+//! # use axum::extract::FromRef;
+//! # use tenant_runtime::{axum::Gate, roles::Organizations};
+//! # #[derive(Clone)] struct Mailer;
+//! #[derive(Clone)]
+//! struct App {
+//!     gate: Gate<Organizations>,
+//!     mailer: Mailer,
+//! }
+//!
+//! // Or `#[derive(FromRef)]`, with axum's feature `macros`.
+//! impl FromRef<App> for Gate<Organizations> {
+//!     fn from_ref(app: &App) -> Self {
+//!         app.gate.clone()
+//!     }
+//! }
+//! ```
+//!
 //! The organization in a path or a header is a wish: it counts once the membership table says that the user belongs to
 //! it, and as what. The database asks again at each statement.
 

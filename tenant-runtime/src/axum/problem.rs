@@ -55,7 +55,8 @@ impl Problem {
         Self { status: StatusCode::UNAUTHORIZED, detail, challenge: Some(challenge) }
     }
 
-    pub(super) fn not_found() -> Self {
+    /// Makes the problem of a row that is not there, or not for whoever asks: 404, as after `NotFound`.
+    pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is no such thing here, or not for you")
     }
 
@@ -75,10 +76,10 @@ impl From<Error> for Problem {
             Error::Forbidden { .. } | Error::RoleTooLow { .. } => {
                 Self::new(StatusCode::FORBIDDEN, "your role does not allow this")
             }
-            Error::NotSignedIn { .. } => Self::unauthorized("Bearer"),
             Error::InvalidCursor { .. } => {
-                Self::new(StatusCode::BAD_REQUEST, "this cursor begins no page; begin with the first page again")
+                Self::new(StatusCode::BAD_REQUEST, "the cursor is none of this list; begin with the first page again")
             }
+            Error::NotSignedIn { .. } => Self::unauthorized("Bearer"),
             Error::Conflict { .. } => Self::new(StatusCode::CONFLICT, "there is one like this already"),
             Error::InvalidReference { .. } => {
                 Self::new(StatusCode::CONFLICT, "this names something that is not there, or something else names it")

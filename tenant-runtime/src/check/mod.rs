@@ -153,7 +153,10 @@ fn empty_help(models: &Models) -> String {
              write `#[derive(TenantTable)]` on a struct there"
         )
     } else {
-        format!("`{package}` has no struct with `#[derive(TenantTable)]`; add one, or name the crate that has it")
+        format!(
+            "`{package}` has no struct with `#[derive(TenantTable)]`; add one, declare its module in `src/lib.rs` (`pub mod \
+             models;`), or name the crate that has it"
+        )
     }
 }
 

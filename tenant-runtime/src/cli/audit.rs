@@ -44,7 +44,7 @@ const BASELINE: &str = "audit-baseline.json";
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
     /// How to write what is found
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,

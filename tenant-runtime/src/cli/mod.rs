@@ -154,6 +154,22 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Returns the URL of the database that an administrator is to name.
+    fn database_url(&self) -> Option<&str> {
+        match self {
+            Self::Apply { target, .. } => target.database_url.as_deref(),
+            Self::Audit(arguments) => arguments.target.database_url.as_deref(),
+            Self::Prove(arguments) => arguments.target.database_url.as_deref(),
+            Self::Status { database_url }
+            | Self::Revert { database_url, .. }
+            | Self::Harden { database_url, .. }
+            | Self::SetPassword { database_url, .. } => Some(database_url),
+            _ => None,
+        }
+    }
+}
+
 /// Runs the command line; the `main` of a program that holds models.
 ///
 /// ```no_run
@@ -182,6 +198,10 @@ pub fn main(models: Models) -> ExitCode {
         return ExitCode::from(2);
     }
     let folder = Folder::new(arguments.dir.unwrap_or_else(|| default_folder(&models)));
+    if let Err(failure) = target::administrators(&models, arguments.command.as_ref().and_then(Command::database_url)) {
+        let _ = writeln!(io::stderr(), "{failure}");
+        return ExitCode::FAILURE;
+    }
     let mut out = io::stdout().lock();
     let drops = arguments.drop.into_iter().collect();
     let result = match arguments.command {

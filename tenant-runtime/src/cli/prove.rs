@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
     /// A JSON file with values that cannot be made up: {"app.accounts": {"iban": ["DE02…"]}}
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,

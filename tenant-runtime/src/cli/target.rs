@@ -1,12 +1,16 @@
 //! Which database a command is about: the one of a URL, or a private PostgreSQL that stands in for it.
 
-use std::io::{self, Write};
+use std::{
+    env,
+    io::{self, Write},
+};
 
 use super::{
     Failure,
     apply::{chain, follows, run},
 };
 use crate::{
+    db::connection_options,
     migrate::folder::Folder,
     registry::Models,
     server::{Server, ServerOptions},
@@ -42,4 +46,20 @@ impl Target {
         run(folder, &server.admin_url(), None)?;
         Ok(server)
     }
+}
+
+/// Refuses the URL of a login of the app, which `DATABASE_URL` mostly holds for the app and for sqlx's macros.
+///
+/// It may do so little that a command would report what is not so, or what nobody can act upon.
+pub(super) fn administrators(models: &Models, url: Option<&str>) -> Result<(), Failure> {
+    let Some((url, options)) = url.and_then(|url| Some((url, connection_options(url).ok()?))) else { return Ok(()) };
+    let login = options.get_username();
+    if !models.tables().iter().any(|def| def.tenancy.has_login(login)) {
+        return Ok(());
+    }
+    let whence = if env::var("DATABASE_URL").is_ok_and(|set| set == url) { "`DATABASE_URL` names it; " } else { "" };
+    Err(Failure::Message(format!(
+        "`{login}` is a login of the app, and this takes an administrator\n  help: {whence}name another: \
+         `--database-url postgres://administrator@host/database`"
+    )))
 }

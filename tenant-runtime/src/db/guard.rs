@@ -74,7 +74,7 @@ impl Fact {
         Some(match self.kind.as_str() {
             "attribute" if name == "SUPERUSER" => format!(
                 "it is a superuser, whom no policy binds; connect as the login that the migrations make \
-                 (`app_service`), or run `ALTER ROLE {who} NOSUPERUSER`"
+                 (such as `app_service`), or run `ALTER ROLE {who} NOSUPERUSER`"
             ),
             "attribute" => format!("it has the attribute {name}; run `ALTER ROLE {who} NO{name}`"),
             "becomes" => format!("it can become `{name}`, which has {detail}; {}", leave()),

@@ -9,7 +9,8 @@ use sqlx::{
 
 use crate::{
     db::{connection_options, open_connection, trusted},
-    error::{Error, Result, server_error},
+    error::{Error, MigrationError, Result, server_error},
+    registry::Registered,
 };
 
 /// A row of sqlx's table.
@@ -27,8 +28,15 @@ pub(super) struct Row {
 }
 
 /// Opens a connection of its own, which notices soon when this process is gone.
+///
+/// A login of the app could not even see what was applied, and would take it for nothing.
 pub(super) async fn open(admin_url: &str) -> Result<PgConnection> {
-    let mut connection = open_connection(&connection_options(admin_url)?).await?;
+    let options = connection_options(admin_url)?;
+    let login = options.get_username();
+    if inventory::iter::<Registered>().any(|registered| registered.0.tenancy.has_login(login)) {
+        return Err(MigrationError::AppLogin { login: login.to_owned() }.into());
+    }
+    let mut connection = open_connection(&options).await?;
     // Else the server would go on with a long statement, and keep the lock. Not every server's system can do it.
     let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
     Ok(connection)

@@ -77,6 +77,12 @@ impl TenancyDef {
             None => self.database_role("service"),
         }
     }
+
+    /// Says whether a login is the app's, or that of jobs.
+    pub(crate) fn has_login(&self, login: &str) -> bool {
+        let roles = self.roles.iter().map(|role| self.login(Some(role.name)));
+        roles.chain([self.login(None), self.database_role("jobs")]).any(|own| own == login)
+    }
 }
 
 /// Declares how long a session of the app's login may hold the server up, in seconds; 0 is for ever.

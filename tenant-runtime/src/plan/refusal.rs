@@ -69,12 +69,12 @@ pub(super) fn judge(
             .to_owned(),
     }));
     for change in changes {
-        refusals.extend(refuse(change, renamed, transition));
+        refusals.extend(refuse(change, changes, renamed, transition));
     }
     if refusals.is_empty() { Ok(()) } else { Err(Refusals(refusals)) }
 }
 
-fn refuse(change: &Change, renamed: &Schema, transition: &Transition) -> Option<Refusal> {
+fn refuse(change: &Change, changes: &[Change], renamed: &Schema, transition: &Transition) -> Option<Refusal> {
     let tenant = |table: &QualifiedName| renamed.tables.get(table).filter(|table| table.partitions.is_some());
     match change {
         Change::Alter { before: Item::Partitions { .. }, after: Item::Partitions { table, .. } } => Some(Refusal {
@@ -89,7 +89,7 @@ fn refuse(change: &Change, renamed: &Schema, transition: &Transition) -> Option<
                 "column `{table}.{}` is new and takes no NULL, and nothing fills it in the rows that are there",
                 column.name
             ),
-            help: ways_out(column),
+            help: format!("{}{}", maybe_renamed(table, column, changes), ways_out(column)),
         }),
         Change::Alter { before: Item::Column { column: before, .. }, after: Item::Column { table, column } }
             if before.ty != column.ty =>
@@ -117,6 +117,20 @@ fn refuse(change: &Change, renamed: &Schema, transition: &Transition) -> Option<
         }
         _ => None,
     }
+}
+
+/// Asks whether a column is one that goes, under another name: filled anew, it would lose what that one holds.
+fn maybe_renamed(table: &QualifiedName, column: &Column, changes: &[Change]) -> String {
+    let gone = changes.iter().filter_map(|change| match change {
+        Change::Drop(Item::Column { table: of, column: gone }) if of == table && gone.ty == column.ty => {
+            Some(&gone.name)
+        }
+        _ => None,
+    });
+    gone.map(|gone| {
+        format!("is it `{gone}` under another name? write `#[tenant(renamed_from = \"{gone}\")]` there; else ")
+    })
+    .collect()
 }
 
 fn may_be_added(table: &QualifiedName, column: &Column, transition: &Transition) -> bool {

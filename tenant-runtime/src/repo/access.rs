@@ -92,7 +92,7 @@ impl<R: Meets<T> + AtLeast<H>, T, H> Meets<And<T, H>> for R {}
     message = "a `{Self}` context may not read every column of `{T}`",
     label = "this context's role is `{Self}`",
     note = "who may read what stands in `#[tenant(…)]` on the struct, and on fields that take a higher role",
-    note = "read the others through a `#[derive(TenantView)]` struct"
+    note = "read the others through a `#[derive(TenantView)]` struct, which inserts and updates as well"
 )]
 pub trait MayRead<T, Needs> {}
 

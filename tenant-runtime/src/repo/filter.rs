@@ -3,7 +3,8 @@
 use std::{
     fmt,
     marker::PhantomData,
-    ops::{BitAnd, BitOr, Not},
+    mem,
+    ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Not},
 };
 
 use super::{
@@ -50,6 +51,10 @@ impl<T, N> Filter<T, N> {
         self.condition
     }
 
+    fn take(&mut self) -> Condition {
+        mem::replace(&mut self.condition, Condition::All(Vec::new()))
+    }
+
     /// Raises the role that the condition takes, so that it can be joined with one that takes `R`.
     ///
     /// Conditions that are put together at run time say their role first:
@@ -62,7 +67,7 @@ impl<T, N> Filter<T, N> {
     /// # fn f(least: Option<i64>) {
     /// let mut filter = Filter::<Employee>::every_row().requires::<Admin>();
     /// if let Some(least) = least {
-    ///     filter = filter & Employee::SALARY.ge(least);
+    ///     filter &= Employee::SALARY.ge(least);
     /// }
     /// # }
     /// ```
@@ -97,6 +102,18 @@ impl<T, N: JoinedWith<M>, M> BitOr<Filter<T, M>> for Filter<T, N> {
 
     fn bitor(self, other: Filter<T, M>) -> Self::Output {
         Filter::new(self.condition.or(other.condition))
+    }
+}
+
+impl<T, N: JoinedWith<M, Both = N>, M> BitAndAssign<Filter<T, M>> for Filter<T, N> {
+    fn bitand_assign(&mut self, other: Filter<T, M>) {
+        self.condition = self.take().and(other.condition);
+    }
+}
+
+impl<T, N: JoinedWith<M, Both = N>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
+    fn bitor_assign(&mut self, other: Filter<T, M>) {
+        self.condition = self.take().or(other.condition);
     }
 }
 

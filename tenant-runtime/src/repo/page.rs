@@ -6,12 +6,16 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
+    access::MayUse,
     filter::{Condition, Operator},
     ordered::OrderedColumn,
     table::TenantTable,
     value::Bound,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    tenant::Role,
+};
 
 /// By which column rows of `T` come, and in which direction: `Project::CREATED_AT.desc()`.
 #[must_use = "an order does nothing until it is passed to a list"]
@@ -27,6 +31,24 @@ impl<T, N> Order<T, N> {
 
     pub(super) fn into_by(self) -> OrderBy {
         self.by
+    }
+
+    /// Raises the role that the order takes, so that which one it is can be decided at run time.
+    ///
+    /// ```
+    /// # use tenant_runtime::{TenantTable, roles::{Admin, Viewer}};
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Employee { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, #[tenant(select = "admin")] salary: i64 }
+    /// # fn f(sort: &str) {
+    /// let order = match sort {
+    ///     "salary" => Employee::SALARY.desc(),
+    ///     _ => Employee::NAME.asc().requires::<Admin>(),
+    /// };
+    /// # }
+    /// ```
+    pub fn requires<R: Role + MayUse<T, N>>(self) -> Order<T, R> {
+        Order { by: self.by, marker: PhantomData }
     }
 }
 
@@ -66,7 +88,7 @@ impl fmt::Debug for OrderBy {
 
 /// Some rows, and where the next ones begin. Read by [`List::page`](super::list::List::page).
 #[derive(Debug)]
-pub struct Page<V, T> {
+pub struct Page<V, T = V> {
     /// The rows.
     pub rows: Vec<V>,
     /// After which row the next page begins; `None` where there are no more rows.

@@ -3,13 +3,14 @@
 use futures_core::future::BoxFuture;
 
 use super::{
-    access::{MayRead, RoleOf},
+    access::{May, MayRead, RoleOf, cmd},
     column::RowReader,
     derived::StoredAs,
     handle::Handle,
     list::List,
     reads::{find, find_many, get},
-    table::{Select, TenantTable},
+    table::{Insert, Select, TenantTable, Update},
+    writes::{Insertion, Updating},
 };
 use crate::{
     error::Result,
@@ -162,8 +163,9 @@ pub const fn column_name(table: &TableDef, index: usize) -> &'static str {
 
 /// What can be done with a view; on every struct that derives `TenantView`.
 ///
-/// The methods are those of [`Repository`](super::methods::Repository) that read, for contexts that may read the columns
-/// of the view, whatever others the table has. No more than these columns is read.
+/// The methods are those of [`Repository`](super::methods::Repository) that read rows or hand back what they wrote, for
+/// contexts that may read the columns of the view, whatever others the table has. No more than these columns is read.
+/// Conditions, orders, new rows and changes are the table's.
 pub trait ViewRepository: TenantView {
     /// Reads of the row with this key what the view shows; `None` where there is none that the context may see.
     ///
@@ -215,5 +217,65 @@ pub trait ViewRepository: TenantView {
         H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
     {
         List::new(handle)
+    }
+
+    /// Inserts a row for the context's tenant, and returns what the view shows of it.
+    ///
+    /// ```
+    /// # use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// #[derive(TenantTable)]
+    /// #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
+    /// struct Customer {
+    ///     id: Uuid,
+    ///     organization_id: Uuid,
+    ///     name: String,
+    ///     #[tenant(select = "admin", insert = "admin", update = "admin")]
+    ///     credit_limit: Option<i64>,
+    /// }
+    ///
+    /// #[derive(TenantView)]
+    /// #[tenant(of = Customer)]
+    /// struct CustomerCard {
+    ///     id: Uuid,
+    ///     name: String,
+    /// }
+    ///
+    /// async fn add(tx: &mut TenantTx<Member>, name: String) -> Result<CustomerCard> {
+    ///     // `Customer::insert` returns a `Customer`, which a member may not read.
+    ///     CustomerCard::insert(tx, NewCustomer { name }).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::insert`](super::methods::Repository::insert).
+    fn insert<'h, H>(handle: H, new: <Self::Table as Insert>::New) -> Insertion<'h, Self, H>
+    where
+        Self::Table: Insert,
+        H: Handle + 'h,
+        H::Role: May<cmd::insert, Self::Table, <Self::Table as Insert>::InsertRole>,
+        H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
+    {
+        Insertion::new(handle, new)
+    }
+
+    /// Changes the row with this key, and returns what the view shows of it then. Without any change it is only read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::update`](super::methods::Repository::update).
+    fn update<'h, H>(
+        handle: H,
+        id: <Self::Table as TenantTable>::Id,
+        changes: <Self::Table as Update>::Changes,
+    ) -> Updating<'h, Self::Table, H, Self>
+    where
+        Self::Table: Update,
+        H: Handle + 'h,
+        H::Role: May<cmd::update, Self::Table, <Self::Table as Update>::UpdateRole>,
+        H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
+    {
+        Updating::one(handle, id, changes)
     }
 }

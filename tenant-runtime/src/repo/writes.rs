@@ -24,42 +24,45 @@ use crate::{
     tenant::{Role, UserOf},
 };
 
-/// A row to be inserted: awaiting it inserts it and returns it as the database has it. Made by
-/// [`Repository::insert`](super::methods::Repository::insert).
+/// A row to be inserted: awaiting it inserts it and returns it, or what a view shows of it, as the database has it. Made by
+/// [`Repository::insert`](super::methods::Repository::insert) and [`ViewRepository::insert`](super::view::ViewRepository::insert).
 #[must_use = "nothing is inserted until this is awaited"]
-pub struct Insertion<'h, T, H> {
+pub struct Insertion<'h, V, H> {
     handle: H,
     values: Values,
-    run: fn(H, Values) -> BoxFuture<'h, Result<T>>,
+    run: fn(H, Values) -> BoxFuture<'h, Result<V>>,
 }
 
-impl<'h, T: Insert, H: Handle + 'h> Insertion<'h, T, H> {
-    pub(super) fn new(handle: H, new: T::New) -> Self {
+impl<'h, V: TenantView<Table: Insert>, H: Handle + 'h> Insertion<'h, V, H> {
+    pub(super) fn new(handle: H, new: <V::Table as Insert>::New) -> Self {
         let mut values = Values::default();
-        T::new_values(new, &mut values);
+        V::Table::new_values(new, &mut values);
         Self { handle, values, run: insert_one }
     }
 
     /// Gives a column its value: one that takes an `insert` role of its own, and so is not in the struct of a new row.
-    pub fn set<V, R, I, U, P>(mut self, column: Column<T, V, Access<R, I, U>, P>, value: impl Operand<V>) -> Self
+    pub fn set<F, R, I, U, P>(mut self, column: Column<V::Table, F, Access<R, I, U>, P>, value: impl Operand<F>) -> Self
     where
-        V: StoredAs,
+        F: StoredAs,
         I: Written,
-        H::Role: MaySet<T, I>,
+        H::Role: MaySet<V::Table, I>,
     {
-        V::set(&mut self.values, column.name(), value.operand());
+        F::set(&mut self.values, column.name(), value.operand());
         self
     }
 }
 
-impl<T: TenantTable, H> fmt::Debug for Insertion<'_, T, H> {
+impl<V: TenantView, H> fmt::Debug for Insertion<'_, V, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Insertion").field("table", &T::TABLE_NAME).field("values", &self.values).finish_non_exhaustive()
+        f.debug_struct("Insertion")
+            .field("table", &V::Table::TABLE_NAME)
+            .field("values", &self.values)
+            .finish_non_exhaustive()
     }
 }
 
-impl<'h, T, H> IntoFuture for Insertion<'h, T, H> {
-    type Output = Result<T>;
+impl<'h, V, H> IntoFuture for Insertion<'h, V, H> {
+    type Output = Result<V>;
     type IntoFuture = BoxFuture<'h, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -67,7 +70,11 @@ impl<'h, T, H> IntoFuture for Insertion<'h, T, H> {
     }
 }
 
-fn insert_one<'h, T: Insert, H: Handle + 'h>(handle: H, values: Values) -> BoxFuture<'h, Result<T>> {
+fn insert_one<'h, V, H>(handle: H, values: Values) -> BoxFuture<'h, Result<V>>
+where
+    V: TenantView<Table: Insert>,
+    H: Handle + 'h,
+{
     Box::pin(async move {
         let mut opened = handle.open().await?;
         let row = insert(&mut opened, values).await?;
@@ -76,10 +83,10 @@ fn insert_one<'h, T: Insert, H: Handle + 'h>(handle: H, values: Values) -> BoxFu
     })
 }
 
-async fn insert<T: Insert, O: Opened>(opened: &mut O, values: Values) -> Result<T> {
-    let values = with_owner::<T, _>(opened.tx(), values)?;
-    let built = Statement::new(T::TABLE, opened.tx().ctx().org()).insert(values, &T::columns());
-    read(&fetch_one(opened, built, attempt::<T, O::Role>("insert into")).await?)
+async fn insert<V: TenantView<Table: Insert>, O: Opened>(opened: &mut O, values: Values) -> Result<V> {
+    let values = with_owner::<V::Table, _>(opened.tx(), values)?;
+    let built = Statement::new(V::Table::TABLE, opened.tx().ctx().org()).insert(values, &V::columns());
+    read(&fetch_one(opened, built, attempt::<V::Table, O::Role>("insert into")).await?)
 }
 
 /// Inserts rows, those that leave out the same columns in one statement, and returns them in the order given.
@@ -184,8 +191,9 @@ fn is_changed(def: &TableDef, name: &str, key: &[&str]) -> bool {
     !key.contains(&name) && !is_parent && named(def, name).is_some_and(plain)
 }
 
-/// Rows to be updated: awaiting it updates them. Made by [`Repository::update`](super::methods::Repository::update) and
-/// [`Repository::update_where`](super::methods::Repository::update_where).
+/// Rows to be updated: awaiting it updates them. Made by [`Repository::update`](super::methods::Repository::update),
+/// [`Repository::update_where`](super::methods::Repository::update_where) and
+/// [`ViewRepository::update`](super::view::ViewRepository::update).
 #[must_use = "nothing is updated until this is awaited"]
 pub struct Updating<'h, T, H, Output> {
     handle: H,
@@ -195,9 +203,9 @@ pub struct Updating<'h, T, H, Output> {
     table: PhantomData<fn() -> T>,
 }
 
-impl<'h, T: Update, H: Handle + 'h> Updating<'h, T, H, T> {
-    pub(super) fn one(handle: H, id: T::Id, changes: T::Changes) -> Self {
-        Self::new(handle, by_key::<T>(id), changes, update_one::<T, H>)
+impl<'h, V: TenantView<Table: Update>, H: Handle + 'h> Updating<'h, V::Table, H, V> {
+    pub(super) fn one(handle: H, id: <V::Table as TenantTable>::Id, changes: <V::Table as Update>::Changes) -> Self {
+        Self::new(handle, by_key::<V::Table>(id), changes, update_one::<V, H>)
     }
 }
 
@@ -251,21 +259,21 @@ impl<'h, T, H, Output> IntoFuture for Updating<'h, T, H, Output> {
 }
 
 /// Without any change the row is only read.
-fn update_one<'h, T, H>(handle: H, condition: Condition, values: Values) -> BoxFuture<'h, Result<T>>
+fn update_one<'h, V, H>(handle: H, condition: Condition, values: Values) -> BoxFuture<'h, Result<V>>
 where
-    T: Update,
+    V: TenantView<Table: Update>,
     H: Handle + 'h,
 {
     Box::pin(async move {
         let mut opened = handle.open().await?;
         let writes = !values.columns().is_empty();
-        let (statement, columns) = (Statement::new(T::TABLE, opened.tx().ctx().org()), <T as TenantView>::columns());
+        let (statement, columns) = (Statement::new(V::Table::TABLE, opened.tx().ctx().org()), V::columns());
         let built = match writes {
             true => statement.update(values, &condition, &columns),
             false => statement.select(&columns, None, &[], &Rows { condition, order: Vec::new(), limit: None }),
         };
-        let row = fetch_optional(&mut opened, built, attempt::<T, H::Role>("update")).await?;
-        let row = read(&row.ok_or_else(not_found::<T>)?)?;
+        let row = fetch_optional(&mut opened, built, attempt::<V::Table, H::Role>("update")).await?;
+        let row = read(&row.ok_or_else(not_found::<V::Table>)?)?;
         opened.finish(writes).await?;
         Ok(row)
     })

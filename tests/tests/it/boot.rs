@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
-use tenant_runtime::{Error, TenantCtx, TenantDb, roles::Member};
+use tenant_examples::Project;
+use tenant_runtime::{Error, Repository as _, TenantCtx, TenantDb, roles::Member};
 use tenant_tests::Database;
 
 /// Makes a login of a test's own, since logins belong to the server and tests run side by side.
@@ -139,6 +140,25 @@ async fn a_login_without_the_roles_is_told_what_to_do() {
     run(&mut admin, &format!("DROP OWNED BY {name}")).await;
     run(&mut admin, &format!("DROP ROLE {name}")).await;
     assert!(matches!(refused, Err(Error::RoleUnavailable { role: "app_member", .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_behind_the_models_is_told_from_a_mistake_of_the_app() {
+    let database = Database::create().await;
+    let (mut admin, db) = (database.admin().await, database.app().await);
+    let scope = db.scope(&database.acme.as_viewer());
+    run(&mut admin, "ALTER TABLE app.projects DROP COLUMN description").await;
+    let column = Project::list(&scope).await.expect_err("a column is missing");
+    run(&mut admin, "ALTER TABLE app.projects RENAME TO works").await;
+    let table = Project::count(&scope).await.expect_err("the table is missing");
+    let mut tx = db.begin(&database.acme.as_viewer()).await.expect("begins");
+    let own = sqlx::query("SELECT nonsense FROM app.tasks").execute(&mut tx).await.expect_err("no such column");
+    assert!(matches!(&column, Error::NotMigrated { table, .. } if table == "app.projects"), "{column:?}");
+    assert!(
+        matches!(table, Error::NotMigrated { .. }) && table.to_string().contains("apply the migrations"),
+        "{table}"
+    );
+    assert!(matches!(Error::from(own), Error::Database(_)));
 }
 
 #[tokio::test]

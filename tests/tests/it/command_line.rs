@@ -401,6 +401,20 @@ fn apply_asks_to_generate_first_where_the_models_are_ahead() {
 }
 
 #[test]
+fn the_url_of_the_app_is_told_from_an_administrators() {
+    let folder = Scratch::new();
+    let dir = folder.path().to_str().expect("a path of ASCII").to_owned();
+    for word in ["apply", "status", "revert", "audit", "prove", "harden", "set-password"] {
+        let mut command = command(&["--dir", &dir, word]);
+        // No server is there: what is told comes first.
+        command.env("DATABASE_URL", "postgres://app_service:geheim@localhost:1/d");
+        let said = Said::of(command).failed();
+        let told = "error: `app_service` is a login of the app, and this takes an administrator\n  help: `DATABASE_URL` names it;";
+        assert!(said.starts_with(told), "{word}: {said}");
+    }
+}
+
+#[test]
 fn a_password_in_the_wrong_place_is_not_repeated() {
     let folder = Scratch::new();
     let dir = folder.path().to_str().expect("a path of ASCII").to_owned();

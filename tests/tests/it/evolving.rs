@@ -61,6 +61,7 @@ cases! {
     labels: Note => Note;
     lattice: Chart Invoice => Chart Invoice;
     logins: Score => Score;
+    maybe_renamed_column: Note => Note;
     maybe_renamed_table: Memo => Letter;
     member_functions: Club Person ClubMember => Club Person ClubMember;
     membership: Club Person => Club Person ClubMember;

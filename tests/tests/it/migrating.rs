@@ -139,6 +139,21 @@ async fn a_marked_role_that_gained_an_attribute_is_refused_with_what_mends_it() 
 }
 
 #[tokio::test]
+async fn a_login_of_the_app_is_told_that_it_migrates_nothing() {
+    let database = Database::create().await;
+    let migrations = Migrations::from_dir(example_folder()).await.expect("the example's migrations");
+    let mut refused = Vec::new();
+    for login in ["app_service", "app_jobs"] {
+        let url = database.url_of(login);
+        refused.push(apply(&url).await.err());
+        refused.push(migrations.status(&url).await.err());
+        refused.push(migrations.pending(&url, None).await.err());
+    }
+    let is_told = |error: &Option<Error>| matches!(error, Some(Error::Migration(MigrationError::AppLogin { .. })));
+    assert!(refused.iter().all(is_told), "{refused:?}");
+}
+
+#[tokio::test]
 async fn who_does_not_own_the_database_is_told_so() {
     let server = own().await;
     let mut postgres = superuser(&server).await;

@@ -1,10 +1,10 @@
 //! The helpers for tests of an app: databases of their own, and assertions that fail where they should.
 
 use futures_util::FutureExt as _;
-use tenant_examples::Project;
+use tenant_examples::{Organization, Project, Task};
 use tenant_runtime::{
-    Repository as _, models,
-    roles::{Member, Viewer},
+    Repository as _, SystemDb, models,
+    roles::{Member, Organizations, Viewer},
     testing::{TestDatabase, assert_isolated},
 };
 use tenant_tests::{TABLES, connect, run};
@@ -22,6 +22,17 @@ async fn a_test_has_a_database_of_its_own_with_two_tenants() {
     run(&mut connect(&first.admin_url()).await, "TRUNCATE app.projects CASCADE").await.expect("emptied");
     let db = second.app().await.expect("the app connects");
     assert!(!Project::list(&db.scope(&ours.context::<Member>())).await.expect("a member reads").is_empty());
+}
+
+#[tokio::test]
+async fn a_test_runs_a_job_in_its_database() {
+    let database = TestDatabase::create(&models![tenant_examples].only(TABLES)).await.expect("a database");
+    let jobs = SystemDb::<Organizations>::connect(&database.jobs_url()).await.expect("the job connects");
+    let system = jobs.because("a test").await.expect("recorded");
+    let counted =
+        system.for_each_tenant::<Organization, _, _>(|mut tx| async move { Task::count(&mut tx).await }).await;
+    let counted = counted.expect("the tenants are read");
+    assert!(counted.len() >= 2 && counted.iter().all(|(_, tasks)| matches!(tasks, Ok(1..))), "{counted:?}");
 }
 
 #[tokio::test]

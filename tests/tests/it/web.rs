@@ -34,6 +34,11 @@ async fn names(tenant: Tenant<Viewer>) -> Result<String, Problem> {
     Ok(names.join(","))
 }
 
+async fn page(tenant: Tenant<Viewer>, Path((_, cursor)): Path<(Uuid, String)>) -> Result<String, Problem> {
+    let page = Project::list(&tenant).after(cursor.parse()?).page().await?;
+    Ok(page.rows.len().to_string())
+}
+
 async fn show(tenant: Tenant<Viewer>, Path((_, id)): Path<(Uuid, Uuid)>) -> Result<String, Problem> {
     Ok(Project::get(&tenant, id).await?.name)
 }
@@ -80,6 +85,7 @@ fn app_with(gate: Gate<Organizations>, sql: &'static str) -> Router {
     Router::new()
         .route("/orgs/{org}/projects", get(names).post(add))
         .route("/orgs/{org}/projects/{id}", get(show).delete(remove))
+        .route("/orgs/{org}/projects/after/{cursor}", get(page))
         .route("/orgs/{org}/broken", post(broken))
         .route("/projects", get(names))
         .route("/me", get(mine))
@@ -281,6 +287,14 @@ async fn an_answer_tells_nothing_about_the_database() {
         seen.push((answer.status.as_u16(), sql));
     }
     assert_eq!(seen, statements);
+}
+
+#[tokio::test]
+async fn a_cursor_that_a_client_made_up_is_400() {
+    let database = Database::create().await;
+    let (app, acme) = (app(database.app().await), database.acme);
+    let path = format!("/orgs/{}/projects/after/nonsense", acme.id);
+    assert_eq!(send(&app, Method::GET, &path, acme.viewer).await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod model;
 mod pages;
 mod parents;
 mod reach;
+mod views;
 
 use sqlx::types::{
     Decimal, Json,

@@ -191,7 +191,19 @@ pub(super) fn condition(random: &mut Random, depth: usize) -> Case {
     let other = condition(random, depth - 1);
     let both = random.chance(50);
     let said = format!("({} {} {})", one.said, if both { "&" } else { "|" }, other.said);
-    let filter = if both { one.filter & other.filter } else { one.filter | other.filter };
+    let filter = match (both, random.chance(50)) {
+        (true, true) => one.filter & other.filter,
+        (false, true) => one.filter | other.filter,
+        (_, false) => {
+            let mut filter = one.filter;
+            if both {
+                filter &= other.filter
+            } else {
+                filter |= other.filter
+            }
+            filter
+        }
+    };
     let (one, other) = (one.meets, other.meets);
     Case {
         filter,
