@@ -74,13 +74,17 @@ impl Door {
                 "it is in a schema of the product",
                 format!("DROP FOREIGN TABLE {};", qualified(0)),
             ),
-            "foreign table elsewhere" => {
-                let readers = (2..self.names.len()).map(grantee).collect::<Vec<_>>().join(", ");
+            "foreign table elsewhere" | "installed" => {
+                let users = (2..self.names.len()).map(grantee).collect::<Vec<_>>().join(", ");
+                let (rule, kind, what) = match self.kind.as_str() {
+                    "installed" => (&finding::UNTRACKED_RELATION, "table", "it belongs to the extension"),
+                    _ => (&finding::FOREIGN, "foreign table", "it leads to the server"),
+                };
                 found(
-                    &finding::FOREIGN,
-                    format!("foreign table {}", qualified(0)),
-                    &format!("{readers} may use it, and it leads to the server `{detail}`"),
-                    format!("REVOKE ALL ON {} FROM {readers};", qualified(0)),
+                    rule,
+                    format!("{kind} {}", qualified(0)),
+                    &format!("{what} `{detail}`, and {users} may use it"),
+                    format!("REVOKE ALL ON {} FROM {users};", qualified(0)),
                 )
             }
             "foreign server" | "foreign data wrapper" => found(

@@ -185,7 +185,7 @@ impl Facts<'_> {
         let properties = json!({
             "kind": "function", "owner": schema.definer().map(|role| role.name.as_str()), "language": "plpgsql",
             "arguments": names, "returns": returns, "runs_as_owner": true, "leakproof": false,
-            "volatility": volatility, "parallel": parallel, "strict": false, "defaults": 0,
+            "volatility": volatility, "parallel": parallel, "strict": false, "defaults": 0, "support": null,
             "settings": settings.collect::<Vec<_>>(), "body": function.body.trim(),
             "comment": comment(&function.comment),
         });

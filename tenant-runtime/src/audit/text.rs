@@ -12,10 +12,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
             let Finding { severity, code, object, what, why, mend } = finding;
+            let (object, what) = (one_line(object), one_line(what));
             writeln!(f, "{severity} {code}: {object}\n  {what}\n  why:  {why}")?;
             match mend.lines().count() {
                 0 => {}
-                1 => writeln!(f, "  mend: {}", mend.trim_start_matches("-- "))?,
+                1 => writeln!(f, "  mend: {}", one_line(mend.trim_start_matches("-- ")))?,
                 _ if finding.takes_a_person() => writeln!(f, "  mend: by hand, in steps that `--format sql` says")?,
                 lines => writeln!(f, "  mend: {lines} lines of SQL, which `--format sql` writes")?,
             }
@@ -43,8 +44,7 @@ impl Report {
     pub fn to_sql(&self) -> String {
         let mut out = String::new();
         for Finding { code, object, what, mend, .. } in &self.findings {
-            // A name may hold a line break, behind which a comment would end.
-            let head = format!("{code} {object}: {what}").replace(['\n', '\r'], " ");
+            let head = one_line(&format!("{code} {object}: {what}"));
             let _ = writeln!(out, "-- {head}\n{mend}\n");
         }
         out
@@ -61,6 +61,11 @@ impl Report {
         let parts: Vec<_> = found.chain(accepted).collect();
         if parts.is_empty() { "nothing was found".to_owned() } else { parts.join(", ") }
     }
+}
+
+/// A name may hold a line break: what follows on it would be no comment any more, or pose as a line of the report.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 fn plural(count: usize, word: &str) -> String {

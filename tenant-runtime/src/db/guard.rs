@@ -112,6 +112,10 @@ impl Fact {
                 "the setting `{name}` is fixed for {detail}, so sessions begin otherwise than the app takes them to; run `{}`",
                 reset(name, detail, login, self.through.as_deref())
             ),
+            "reads" => format!(
+                "its sessions begin with `{name}` off, by the {}; leave that out, as the text of statements is judged with it on",
+                if detail == "client" { "URL" } else { detail }
+            ),
             _ => return None,
         })
     }

@@ -131,4 +131,10 @@ WHERE (fixed.setdatabase = 0 OR database.datname = pg_catalog.current_database()
       OR setting.name = 'search_path' AND fixed.setrole <> 0
       OR setting.name LIKE '%.%' AND pg_catalog.split_part(setting.name, '.', 1) = ANY ($1)
   )
+UNION ALL
+-- From the server, or from the URL: statements are judged by their text, as it is read with this setting on.
+SELECT 'reads', setting.name, NULL, setting.source
+FROM pg_catalog.pg_settings AS setting
+WHERE setting.name = 'standard_conforming_strings' AND setting.setting <> 'on'
+  AND setting.source NOT IN ('global', 'database', 'user', 'database user')
 ORDER BY 1, 2, 3

@@ -203,6 +203,19 @@ async fn odd_names_are_quoted_in_what_mends_them() {
     assert!(found.failing().count() > 8 * odd.len() && left.is_clean(), "{left:#?}");
 }
 
+#[tokio::test]
+async fn a_name_writes_no_line_of_its_own_into_the_report() {
+    let server = server().await;
+    let mut admin = connect(&server.admin_url()).await;
+    let role = "CREATE ROLE \"x\nclean: 9 facts compared\u{1b}[8m\" LOGIN IN ROLE app_viewer";
+    run(&mut admin, role).await.expect("made");
+    let found = report(&server.admin_url()).await;
+    let (text, sql) = (found.to_string(), found.to_sql());
+    let comments: Vec<_> = sql.lines().filter(|line| line.starts_with("-- TA208")).collect();
+    assert!(!text.lines().any(|line| line.starts_with("clean")) && !text.contains('\u{1b}'), "{text}");
+    assert!(comments.len() == 1 && comments[0].contains("is a member of app_viewer"), "{sql}");
+}
+
 /// A name like another one, of at most 63 bytes.
 fn quoted_with(name: &str, last: char) -> String {
     let cut: String = name.chars().take(30).chain([last]).collect();

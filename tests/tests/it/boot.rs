@@ -131,6 +131,19 @@ async fn the_boot_guard_refuses_a_login_with_settings_that_say_who_acts() {
 }
 
 #[tokio::test]
+async fn the_boot_guard_refuses_a_url_by_which_strings_are_read_otherwise() {
+    let database = Database::create().await;
+    let url = database.app_url();
+    let url = format!("{url}{}options=-cstandard_conforming_strings%3Doff", if url.contains('?') { '&' } else { '?' });
+    let connected = TenantDb::connect(&url).await.map(drop);
+    let Err(Error::UnsafeLogin { findings, .. }) = &connected else { panic!("{connected:?}") };
+    assert!(
+        findings.len() == 1 && findings[0].contains("`standard_conforming_strings` off, by the URL"),
+        "{findings:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_login_without_the_roles_is_told_what_to_do() {
     let database = Database::create().await;
     let (name, mut admin) = login(&database, "NOINHERIT").await;

@@ -85,6 +85,8 @@ const DRIFTS: &[Drift] = &[
     drift(&["TA104", "TA115"], "ALTER TABLE app.projects DISABLE TRIGGER ALL"),
     drift(&["TA104"], "CREATE TABLE public.every_task (); ALTER TABLE app.tasks INHERIT public.every_task").and_after("DROP TABLE public.every_task"),
     drift(&["TA106"], "CREATE TABLE app.untracked (id integer PRIMARY KEY); GRANT ALL ON app.untracked TO PUBLIC"),
+    drift(&["TA106"], "CREATE TABLE app.kept (x text); GRANT SELECT ON app.kept TO PUBLIC; ALTER EXTENSION plpgsql ADD TABLE app.kept")
+        .and_after("ALTER EXTENSION plpgsql DROP TABLE app.kept; DROP TABLE app.kept"),
     drift(&["TA106"], "CREATE VIEW app.mine WITH (security_invoker = true) AS SELECT id FROM app.projects"),
     drift(&["TA104"], "DROP TABLE app.comments"),
     drift(&["TA104"], "DROP TABLE app.events"),
@@ -158,6 +160,7 @@ const DRIFTS: &[Drift] = &[
          SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
          'BEGIN RETURN NULLIF(current_setting(''app.organization_id'', true), '''')::uuid; END'",
     ),
+    drift(&["TA113"], "ALTER FUNCTION app_auth.my_organizations() SUPPORT pg_catalog.generate_series_int4_support"),
     drift(&["TA113"], "DROP FUNCTION app_auth.sign_up"),
     drift(&["TA111"], "GRANT EXECUTE ON FUNCTION app_auth.add_member TO PUBLIC"),
     drift(&["TA114"], "CREATE FUNCTION app.helper() RETURNS int LANGUAGE sql AS 'SELECT 1'"),

@@ -125,6 +125,20 @@ WHERE namespace.nspname <> ALL ($1)
 UNION ALL
 SELECT 'foreign table', ARRAY[nspname::text, relname::text], NULL FROM our_table WHERE relkind = 'f'
 UNION ALL
+-- What an extension has in the schemas $1 is left out of them otherwise.
+SELECT 'installed', ARRAY[our_table.nspname::text, our_table.relname::text] || granted.to, installed.extname::text
+FROM our_table
+JOIN extension ON extension.classid = 'pg_class'::regclass AND extension.objid = our_table.oid
+JOIN pg_extension AS installed ON installed.oid = extension.refobjid
+CROSS JOIN LATERAL (
+    SELECT array_agg(DISTINCT actor.rolname::text) AS to
+    FROM pg_class AS class
+    CROSS JOIN LATERAL aclexplode(class.relacl) AS acl
+    LEFT JOIN actor ON actor.oid = acl.grantee
+    WHERE class.oid = our_table.oid AND (acl.grantee = 0 OR actor.oid IS NOT NULL)
+) AS granted
+WHERE granted.to IS NOT NULL
+UNION ALL
 SELECT 'foreign table elsewhere', ARRAY[namespace.nspname::text, class.relname::text] || granted.to, server.srvname::text
 FROM pg_foreign_table AS entry
 JOIN pg_class AS class ON class.oid = entry.ftrelid

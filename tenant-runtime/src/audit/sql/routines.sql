@@ -32,6 +32,8 @@ SELECT jsonb_build_object(
         'parallel', CASE routine.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' ELSE 'UNSAFE' END,
         'strict', routine.proisstrict,
         'defaults', routine.pronargdefaults,
+        -- By it the planner may put something else in the place of a call.
+        'support', NULLIF(routine.prosupport::oid, 0)::regproc::text,
         'settings', COALESCE(to_jsonb(routine.proconfig), '[]'),
         'body', btrim(COALESCE(pg_get_function_sqlbody(routine.oid), routine.prosrc), E' \n\r\t'),
         'comment', obj_description(routine.oid, 'pg_proc')
