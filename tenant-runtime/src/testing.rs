@@ -49,6 +49,7 @@ pub struct TestDatabase {
 
 /// A tenant that was made up, with its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TestTenant {
     /// The tenant's key, as text.
     pub key: String,

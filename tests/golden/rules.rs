@@ -6,7 +6,7 @@ use uuid::Uuid;
 #[derive(TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
 #[tenant(using(select = "published OR author = caller()", update = "author = caller()", delete = "NOT published"))]
-#[tenant(check(insert = "length(btrim(title)) > 0", update = "author = caller() AND lower(title) <> 'x'"))]
+#[tenant(check(insert = "length(btrim(title)) > 0", update = "author = caller() AND lower(title) <> 'who''s who'"))]
 pub struct Article {
     pub id: Uuid,
     pub organization_id: Uuid,

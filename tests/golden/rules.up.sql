@@ -186,7 +186,7 @@ CREATE POLICY update_rows ON app.articles AS PERMISSIVE FOR UPDATE TO app_member
     USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)))
     WITH CHECK ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-        AND (author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid) AND lower(title) <> 'x'));
+        AND (author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid) AND lower(title) <> 'who''s who'));
 COMMENT ON POLICY update_rows ON app.articles IS 'The role member, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
 
 CREATE POLICY delete_rows ON app.articles AS PERMISSIVE FOR DELETE TO app_admin

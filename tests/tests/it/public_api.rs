@@ -33,8 +33,15 @@ fn what_an_app_holds_goes_between_threads() {
 #[test]
 fn errors_can_be_handed_on_by_every_crate_for_errors() {
     fn error<E: StdError + Send + Sync + 'static>() {}
-    (error::<Error>(), error::<MigrationError>(), error::<TextKeyError>(), error::<JwtError>(), error::<Unverified>());
-    (error::<AuditError>(), error::<ProveError>(), error::<ServerError>(), error::<TestingError>());
+    error::<Error>();
+    error::<MigrationError>();
+    error::<TextKeyError>();
+    error::<JwtError>();
+    error::<Unverified>();
+    error::<AuditError>();
+    error::<ProveError>();
+    error::<ServerError>();
+    error::<TestingError>();
 }
 
 #[test]
@@ -56,7 +63,7 @@ async fn no_error_of_connecting_shows_the_password() {
         "postgres://app_service:hunter2@/acme?sslmode=hunter",
         "app_service:hunter2@127.0.0.1/acme",
     ] {
-        let error = TenantDb::connect(url).await.err().expect("nobody listens there");
+        let error = TenantDb::connect(url).await.expect_err("nobody listens there");
         let mut text = format!("{error} {error:?}");
         let mut source = error.source();
         while let Some(error) = source {
