@@ -105,13 +105,13 @@ impl<T, N: JoinedWith<M>, M> BitOr<Filter<T, M>> for Filter<T, N> {
     }
 }
 
-impl<T, N: JoinedWith<M, Both = N>, M> BitAndAssign<Filter<T, M>> for Filter<T, N> {
+impl<T, N: Takes<M>, M> BitAndAssign<Filter<T, M>> for Filter<T, N> {
     fn bitand_assign(&mut self, other: Filter<T, M>) {
         self.condition = self.take().and(other.condition);
     }
 }
 
-impl<T, N: JoinedWith<M, Both = N>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
+impl<T, N: Takes<M>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
     fn bitor_assign(&mut self, other: Filter<T, M>) {
         self.condition = self.take().or(other.condition);
     }
@@ -144,6 +144,25 @@ impl<N: Role> JoinedWith<N> for () {
 impl<N: Role> JoinedWith<N> for N {
     type Both = N;
 }
+
+/// Holds when whoever may ask by the one condition may ask by the other.
+#[diagnostic::on_unimplemented(
+    message = "this condition is joined to one that takes less: it takes `{M}`, and the other `{Self}`",
+    label = "takes `{M}`",
+    note = "say the role that takes both when the first is made: `Filter::every_row().requires::<Admin>()`"
+)]
+pub trait Takes<M> {}
+
+#[diagnostic::do_not_recommend]
+impl Takes<()> for () {}
+#[diagnostic::do_not_recommend]
+impl<N: Role> Takes<()> for N {}
+#[diagnostic::do_not_recommend]
+impl<N: Role> Takes<N> for N {}
+#[diagnostic::do_not_recommend]
+impl<P, N, M> Takes<()> for ReaderOf<P, N, M> {}
+#[diagnostic::do_not_recommend]
+impl<P, N, M> Takes<Self> for ReaderOf<P, N, M> {}
 
 /// In place of a role: what a condition on the parent's row takes. Made by [`where_parent`](super::typed::Column::where_parent).
 ///

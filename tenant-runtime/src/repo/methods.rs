@@ -26,6 +26,20 @@ use crate::error::Result;
 /// Project::delete(&mut tx, id).await?; // a `Viewer` context may not delete `Project`: it takes `Admin`
 /// # Ok(()) }
 /// ```
+///
+/// Code that is generic over tables asks of the role what it does with them, in the words of [`access`](super::access):
+///
+/// ```
+/// use tenant_runtime::{Role, prelude::*, repo::{access::{May, RoleOf, cmd}, table::Select}};
+///
+/// async fn are_there_any<T, R>(tx: &mut TenantTx<R>) -> Result<bool>
+/// where
+///     T: Select,
+///     R: Role + RoleOf<T::Tenancy> + May<cmd::read, T, T::SelectRole>,
+/// {
+///     Ok(T::count(tx).await? > 0)
+/// }
+/// ```
 pub trait Repository: TenantTable {
     /// Reads the row with this key; `None` where there is none that the context may see.
     ///

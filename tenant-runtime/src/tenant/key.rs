@@ -111,12 +111,12 @@ impl<K: KeyNewtype> ContextKey for K {
 
 /// A tenant's or a user's key that is a text, such as a slug or what an identity provider calls the user.
 ///
-/// It is not empty, has at most 255 bytes, and holds letters and digits of ASCII and `_`, `.`, `:`, `@` and `-` only, so
-/// that it cannot end the literal in which a setting's value stands.
+/// It is not empty, has at most 255 bytes, and holds letters and digits of ASCII and `_`, `.`, `:`, `@`, `+`, `|` and `-` only,
+/// so that it cannot end the literal in which a setting's value stands.
 ///
 /// ```
 /// # use tenant_runtime::TextKey;
-/// assert_eq!(TextKey::new("acme.eu")?.as_str(), "acme.eu");
+/// assert_eq!(TextKey::new("auth0|5f7c8ec7c33c6c004bbafe82")?.as_str(), "auth0|5f7c8ec7c33c6c004bbafe82");
 /// assert!(TextKey::new("acme'; RESET ROLE").is_err());
 /// # Ok::<(), tenant_runtime::TextKeyError>(())
 /// ```
@@ -137,7 +137,9 @@ pub enum TextKeyError {
         bytes: usize,
     },
     /// The text holds a character that keys do not have.
-    #[error("a key holds letters and digits of ASCII, `_`, `.`, `:`, `@` and `-`, and this holds {character:?}")]
+    #[error(
+        "a key holds letters and digits of ASCII, `_`, `.`, `:`, `@`, `+`, `|` and `-`, and this holds {character:?}"
+    )]
     Character {
         /// The first such character.
         character: char,
@@ -154,7 +156,7 @@ impl TextKey {
     ///
     /// When the text is empty, too long, or holds another character than keys do.
     pub fn new(text: &str) -> Result<Self, TextKeyError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_.:@-".contains(c);
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_.:@+|-".contains(c);
         match text.chars().find(|c| !plain(*c)) {
             _ if text.is_empty() => Err(TextKeyError::Empty),
             _ if text.len() > Self::MAX_BYTES => Err(TextKeyError::TooLong { bytes: text.len() }),
@@ -343,7 +345,10 @@ mod tests {
         assert_eq!(TextKey::new(""), Err(TextKeyError::Empty));
         assert_eq!(TextKey::new(&"x".repeat(256)), Err(TextKeyError::TooLong { bytes: 256 }));
         assert!(TextKey::new(&"x".repeat(255)).is_ok());
-        assert_eq!("auth0:a.b_c-D@9".parse::<TextKey>().map(|key| key.to_string()), Ok("auth0:a.b_c-D@9".into()));
+        assert_eq!(
+            "auth0|a.b_c-D:x+y@9".parse::<TextKey>().map(|key| key.to_string()),
+            Ok("auth0|a.b_c-D:x+y@9".into())
+        );
     }
 
     #[test]

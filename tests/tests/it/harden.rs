@@ -83,7 +83,14 @@ async fn the_app_works_in_a_hardened_database() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_no_superuser_is_told_so_and_nothing_changes() {
     let database = Database::create().await;
-    let refused = harden(&database.app_url(), &[]);
+    let mut admin = database.admin().await;
+    let login = format!("no_superuser_{}", std::process::id());
+    let here = ask(&mut admin, "SELECT current_database()").await;
+    run(&mut admin, &format!("CREATE ROLE {login} LOGIN; GRANT CONNECT ON DATABASE {here} TO {login}"))
+        .await
+        .expect("made");
+    let refused = harden(&database.url_of(&login), &[]);
+    run(&mut admin, &format!("DROP OWNED BY {login}; DROP ROLE {login}")).await.expect("gone");
     assert_eq!(refused.status.code(), Some(1));
     assert!(said(&refused.stderr).contains("this login is none; nothing was changed\n  help: "), "{refused:?}");
     let may = "SELECT has_function_privilege('public', 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE')::text";

@@ -213,13 +213,13 @@ mod slugs {
 async fn keys_of_other_types_reach_the_settings_as_they_are() {
     let database = Database::create().await;
     let db = database.app().await;
-    let slug = slugs::Slug::from("acme.eu".parse::<tenant_runtime::TextKey>().expect("a key"));
+    let slug = slugs::Slug::from("auth0|acme.eu+x".parse::<tenant_runtime::TextKey>().expect("a key"));
     let ctx = TenantCtx::<slugs::Reader>::vouched(slug, slugs::Number::from(-7));
     let mut tx = db.begin(&ctx).await.expect("begins");
     let sql = "SELECT current_setting('app.organization_id'), current_setting('app.user_id'), $1, $2";
     let seen: (String, String, slugs::Slug, slugs::Number) =
         sqlx::query_as(sql).bind(ctx.org()).bind(ctx.user()).fetch_one(&mut tx).await.expect("reads");
-    assert_eq!(seen, ("acme.eu".into(), "-7".into(), ctx.org().clone(), slugs::Number::from(-7)));
+    assert_eq!(seen, ("auth0|acme.eu+x".into(), "-7".into(), ctx.org().clone(), slugs::Number::from(-7)));
     let text: std::result::Result<slugs::Slug, _> = sqlx::query_scalar("SELECT 'no key'").fetch_one(&mut tx).await;
     assert!(matches!(text, Err(sqlx::Error::ColumnDecode { .. })), "{text:?}");
 }
