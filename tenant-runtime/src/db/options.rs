@@ -104,7 +104,7 @@ impl TenantDbOptions {
     /// by more people than the database.
     ///
     /// The spans are called `tenant_tx`, are of the level info, and always have the `role`. What sqlx logs of a statement
-    /// stands inside of them.
+    /// stands inside of them. Those of jobs over all tenants are called `system_tx`, and have the `record` of the reason.
     pub fn trace_tenants(mut self, trace: bool) -> Self {
         self.trace_tenants = trace;
         self

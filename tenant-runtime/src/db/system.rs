@@ -1,6 +1,6 @@
 //! Jobs that cross tenants: a connection of their own, a reason that is recorded first, and transactions that name it.
 
-use std::{collections::BTreeMap, fmt, future::poll_fn, marker::PhantomData, sync::Arc};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use sqlx::{
@@ -8,17 +8,16 @@ use sqlx::{
     postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
     query::Query,
 };
+use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
 use super::{
     PoolStatus, TenantDbOptions, TxOptions,
     acting::{self, Acting},
-    connect,
-    denied::Denials,
-    fingerprint, guard,
+    connect, fingerprint, guard,
     pool::Pools,
     refuse,
-    statement::{Taken, Watched},
+    statement::{Course, Taken, Trusted, Watched},
     text,
     tx::{self, TenantTx},
 };
@@ -163,9 +162,11 @@ impl<T: Tenancy> SystemCtx<T> {
     /// As [`TenantDb::begin`](super::TenantDb::begin).
     pub async fn begin(&self) -> Result<SystemTx<T>> {
         let acting = Acting::system::<T>(None, Some(self.system_use));
-        let tx = acting::begin(&self.pools, &acting, TxOptions::default()).await?;
-        let denials = self.pools.denials(acting.role);
-        Ok(SystemTx { tx, acting, denials, prepared: self.pools.options().prepared, tenancy: PhantomData })
+        let span =
+            tracing::info_span!("system_tx", role = acting.role, record = %self.system_use, outcome = field::Empty);
+        let tx = acting::begin(&self.pools, &acting, TxOptions::default()).instrument(span.clone()).await?;
+        let course = Course::begin(self.pools.denials(acting.role));
+        Ok(SystemTx { tx, acting, course, span, prepared: self.pools.options().prepared, tenancy: PhantomData })
     }
 
     /// Begins a transaction for one tenant: the database holds it to that tenant's rows, and repository methods take it.
@@ -201,7 +202,8 @@ impl<T> fmt::Debug for SystemCtx<T> {
 pub struct SystemTx<T> {
     tx: Transaction<'static, Postgres>,
     acting: Acting,
-    denials: Denials,
+    course: Course,
+    span: Span,
     /// Whether statements stay prepared on the connection.
     prepared: bool,
     tenancy: PhantomData<fn() -> T>,
@@ -215,9 +217,16 @@ impl<T: Tenancy> SystemTx<T> {
     /// [`Error::Aborted`] when a statement failed, also where its error was not looked at. [`Error::ContextLost`] when a
     /// statement changed who acts. The errors of constraints that are checked at the end.
     pub async fn commit(mut self) -> Result<()> {
-        // In an aborted transaction this fails, where COMMIT would be answered like any other.
-        acting::read_back(&mut self.tx, &self.acting).await?;
-        Ok(self.tx.commit().await?)
+        let span = self.span.clone();
+        async {
+            // In an aborted transaction this fails, where COMMIT would be answered like any other.
+            acting::read_back(&mut self.tx, &self.acting).await?;
+            self.tx.commit().await?;
+            self.span.record("outcome", "committed");
+            Ok(())
+        }
+        .instrument(span)
+        .await
     }
 
     /// Undoes the changes of the transaction.
@@ -226,24 +235,24 @@ impl<T: Tenancy> SystemTx<T> {
     ///
     /// When the connection is gone; the server then undoes them by itself.
     pub async fn rollback(self) -> Result<()> {
-        Ok(self.tx.rollback().await?)
+        Ok(self.tx.rollback().instrument(self.span).await?)
     }
 
     /// Runs a statement that the repository wrote.
     pub(crate) async fn fetch_all(&mut self, statement: Query<'static, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
-        let role = System::<T>::DB_ROLE;
-        let rows = statement.persistent(self.prepared).fetch_all(&mut *self.tx).await;
-        rows.inspect_err(|error| self.denials.note(error)).map_err(|error| acting::refusal(role, error))
+        self.trusted().fetch_all(statement).await.map_err(|error| acting::refusal(System::<T>::DB_ROLE, error))
     }
 
-    fn admit(&mut self, sql: &str) -> sqlx::Result<(&mut Transaction<'static, Postgres>, &Denials)> {
-        match refuse::refused(sql, T::DEF) {
-            Some(keyword) => {
-                self.denials.note_statement(&keyword);
-                Err(Error::ForbiddenStatement { keyword }.into_sqlx())
-            }
-            None => Ok((&mut self.tx, &self.denials)),
+    fn trusted(&mut self) -> Trusted<'_> {
+        Trusted { connection: &mut self.tx, course: &mut self.course, span: &self.span, prepared: self.prepared }
+    }
+
+    fn admit(&mut self, sql: &str) -> sqlx::Result<Trusted<'_>> {
+        if let Some(keyword) = refuse::refused(sql, T::DEF) {
+            self.span.in_scope(|| self.course.denials.note_statement(&keyword));
+            return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }
+        Ok(self.trusted())
     }
 }
 
@@ -262,16 +271,11 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         'q: 'e,
         E: Execute<'q, Postgres> + 'q,
     {
-        let query = Taken::new(query).prepared(self.prepared);
-        match self.admit(query.sql.as_str()) {
-            Ok((tx, denials)) => Box::pin(async_stream::stream! {
-                let mut rows = tx.fetch_many(query);
-                while let Some(next) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
-                    yield next.inspect_err(|error| denials.note(error));
-                }
-            }),
-            Err(error) => Box::pin(Watched::refused(error)),
-        }
+        let query = Taken::new(query);
+        Box::pin(match self.admit(query.sql.as_str()) {
+            Ok(trusted) => trusted.fetch_many(query),
+            Err(error) => Watched::refused(error),
+        })
     }
 
     fn fetch_optional<'e, 'q, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<PgRow>>>
@@ -280,11 +284,8 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         'q: 'e,
         E: Execute<'q, Postgres> + 'q,
     {
-        let query = Taken::new(query).prepared(self.prepared);
-        Box::pin(async move {
-            let (tx, denials) = self.admit(query.sql.as_str())?;
-            tx.fetch_optional(query).await.inspect_err(|error| denials.note(error))
-        })
+        let query = Taken::new(query);
+        Box::pin(async move { self.admit(query.sql.as_str())?.fetch_optional(query).await })
     }
 
     fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
@@ -292,8 +293,8 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         'c: 'e,
     {
         Box::pin(async move {
-            let (tx, denials) = self.admit(sql.as_str())?;
-            tx.prepare_with(sql, parameters).await.inspect_err(|error| denials.note(error))
+            let trusted = self.admit(sql.as_str())?;
+            trusted.run(async |connection| connection.prepare_with(sql, parameters).await).await
         })
     }
 
@@ -302,8 +303,8 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         'c: 'e,
     {
         Box::pin(async move {
-            let (tx, denials) = self.admit(sql.as_str())?;
-            tx.describe(sql).await.inspect_err(|error| denials.note(error))
+            let trusted = self.admit(sql.as_str())?;
+            trusted.run(async |connection| connection.describe(sql).await).await
         })
     }
 }

@@ -77,7 +77,7 @@ impl Visit for Line<'_> {
 
 impl Subscriber for Spans {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.name() == "tenant_tx" || metadata.target() == DENIED
+        ["tenant_tx", "system_tx"].contains(&metadata.name()) || metadata.target() == DENIED
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
@@ -125,6 +125,23 @@ async fn a_transactions_span_names_the_role_and_the_tenant_only_where_that_was_a
         "tenant_tx role=app_viewer".to_owned(),
     ];
     assert_eq!(spans, expected);
+}
+
+#[tokio::test]
+async fn a_jobs_span_names_the_record_of_why_it_crosses_tenants() {
+    let database = Database::create().await;
+    let jobs = SystemDb::<Organizations>::connect(&database.url_of("app_jobs")).await.expect("connects");
+    let spans = Spans::default();
+    let guard = tracing::subscriber::set_default(spans.clone());
+    let system = jobs.because("a span for the trace").await.expect("recorded");
+    system.begin().await.expect("begins").commit().await.expect("commits");
+    system.begin_for(&database.acme.id).await.expect("begins").commit().await.expect("commits");
+    drop(guard);
+    let expected = [
+        format!("system_tx role=app_system record={} outcome=committed", system.record()),
+        "tenant_tx role=app_system outcome=committed".to_owned(),
+    ];
+    assert_eq!(*spans.0.lock().expect("no panic"), expected);
 }
 
 #[tokio::test]
