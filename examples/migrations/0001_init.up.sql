@@ -354,7 +354,7 @@ COMMENT ON FUNCTION app_auth.invite(text, text, bytea, double precision) IS 'Inv
 GRANT EXECUTE ON FUNCTION app_auth.invite(text, text, bytea, double precision) TO app_admin;
 
 CREATE FUNCTION app_auth.keep_manager() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.organizations AS t WHERE t.id = OLD.organization_id)

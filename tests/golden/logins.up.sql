@@ -342,7 +342,7 @@ COMMENT ON FUNCTION guild_auth.create_organization(text) IS 'Makes a tenant, of 
 GRANT EXECUTE ON FUNCTION guild_auth.create_organization(text) TO guild_visitor;
 
 CREATE FUNCTION guild_auth.keep_manager() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM guild.guilds AS t WHERE t.id = OLD.guild_id)

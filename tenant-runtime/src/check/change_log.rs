@@ -212,6 +212,7 @@ END"
             arguments: Vec::new(),
             returns: Returns::Trigger,
             stable: false,
+            exact_floats: true,
             body,
             execute: vec![roles.owner.clone()],
         };

@@ -179,6 +179,7 @@ impl Sql<'_> {
             ],
             returns: Returns::Void,
             stable: false,
+            exact_floats: false,
             body: format!(
                 "#variable_conflict use_variable
 DECLARE
@@ -228,6 +229,7 @@ END",
             arguments: vec![(Ident::derived(["p_token"]), Expression::trusted("bytea"))],
             returns: Returns::Value(self.tenancy.key_type.clone()),
             stable: false,
+            exact_floats: false,
             body: format!(
                 "DECLARE
     caller constant {user_type} := {user_in_context};

@@ -88,6 +88,7 @@ impl<'a> Sql<'a> {
             arguments: Vec::new(),
             returns: Returns::Value(self.tenancy.key_type.clone()),
             stable: true,
+            exact_floats: false,
             body: format!(
                 "BEGIN
     RETURN (
@@ -117,6 +118,7 @@ END",
                 (Ident::derived(["member_role"]), Expression::trusted("text")),
             ]),
             stable: true,
+            exact_floats: false,
             body: format!(
                 "BEGIN
     RETURN QUERY
@@ -213,6 +215,7 @@ DECLARE
             arguments: self.arguments(true),
             returns: Returns::Void,
             stable: false,
+            exact_floats: false,
             body: format!(
                 "{}{}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (tenant, p_user, p_role);\nEND",
                 self.prologue(managers, "", false),
@@ -231,6 +234,7 @@ DECLARE
             arguments: self.arguments(true),
             returns: Returns::Value(Expression::trusted("boolean")),
             stable: false,
+            exact_floats: false,
             body: format!(
                 "{}{}{}{}    IF old_role IN ({managers}) AND p_role NOT IN ({managers}) THEN
         {}
@@ -256,6 +260,7 @@ END",
             arguments: self.arguments(false),
             returns: Returns::Value(Expression::trusted("boolean")),
             stable: false,
+            exact_floats: false,
             body: format!(
                 "{}{}{}    IF old_role IN ({managers}) THEN
         {}
@@ -283,6 +288,7 @@ END",
             arguments: Vec::new(),
             returns: Returns::Trigger,
             stable: false,
+            exact_floats: false,
             body: format!(
                 "BEGIN
     IF EXISTS (SELECT FROM {exists} AS t WHERE t.{id} = OLD.{tenant})
@@ -312,6 +318,7 @@ END"
             arguments: insert.arguments,
             returns: Returns::Value(self.tenancy.key_type.clone()),
             stable: false,
+            exact_floats: false,
             body: format!(
                 "#variable_conflict use_variable
 DECLARE
@@ -342,6 +349,7 @@ END",
             arguments: insert.arguments,
             returns: Returns::Value(self.user_type.clone()),
             stable: false,
+            exact_floats: false,
             body: format!(
                 "#variable_conflict use_variable\nDECLARE\n    user_key {};\nBEGIN\n    {}\n    RETURN user_key;\nEND",
                 self.user_type, insert.statement

@@ -141,6 +141,7 @@ pub(super) fn functions(uses: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'
         arguments: Vec::new(),
         returns: Returns::Value(Expression::trusted("boolean")),
         stable: true,
+        exact_floats: false,
         body: format!(
             "BEGIN
     -- A record of this very transaction could be rolled back together with what it is for.
@@ -155,6 +156,7 @@ END"
         arguments: vec![(Ident::derived(["p_reason"]), Expression::trusted("text"))],
         returns: Returns::Value(uuid),
         stable: false,
+        exact_floats: false,
         body: format!(
             "DECLARE
     made uuid;

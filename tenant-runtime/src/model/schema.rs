@@ -150,6 +150,8 @@ pub struct Function {
     pub returns: Returns,
     /// Whether it only reads, so that a statement may call it once for all rows.
     pub stable: bool,
+    /// Whether it sees all digits of a float, where its caller asks for fewer in what is written down.
+    pub exact_floats: bool,
     /// What stands between `DECLARE` and the end.
     pub body: String,
     /// Who may call it, besides the definer.
@@ -160,12 +162,8 @@ impl Function {
     /// Returns the settings that hold within it, whatever its caller has set.
     pub(crate) fn settings(&self) -> &'static [(&'static str, &'static str)] {
         const NAMES: (&str, &str) = ("search_path", "pg_catalog, pg_temp");
-        // Where fewer digits are asked for, a trigger would write down another number than the one that is there.
         const DIGITS: (&str, &str) = ("extra_float_digits", "1");
-        match self.returns {
-            Returns::Trigger => &[NAMES, DIGITS],
-            _ => &[NAMES],
-        }
+        if self.exact_floats { &[NAMES, DIGITS] } else { &[NAMES] }
     }
 }
 

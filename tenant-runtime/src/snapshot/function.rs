@@ -20,6 +20,8 @@ pub(super) struct FunctionEntry {
     arguments: Vec<ArgumentEntry>,
     returns: ReturnsEntry,
     stable: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    exact_floats: bool,
     body: String,
     execute: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl From<(&QualifiedName, &Function)> for FunctionEntry {
                 Returns::Rows(columns) => ReturnsEntry::Rows(columns.iter().map(ArgumentEntry::from).collect()),
             },
             stable: function.stable,
+            exact_floats: function.exact_floats,
             body: function.body.clone(),
             execute: texts(&function.execute),
         }
@@ -73,6 +76,7 @@ pub(super) fn function(entry: FunctionEntry) -> Result<(QualifiedName, Function)
             ReturnsEntry::Rows(columns) => Returns::Rows(each(columns, argument)?),
         },
         stable: entry.stable,
+        exact_floats: entry.exact_floats,
         body: entry.body,
         execute: idents(entry.execute)?,
     };

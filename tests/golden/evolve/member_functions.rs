@@ -270,7 +270,7 @@ GRANT EXECUTE ON FUNCTION app_auth.create_organization(text, text) TO app_visito
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.keep_manager() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id)
@@ -448,7 +448,7 @@ COMMENT ON FUNCTION app_auth.my_organizations() IS 'The tenants of the user in t
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.keep_manager() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id)

@@ -362,7 +362,7 @@ COMMENT ON FUNCTION app_auth.create_organization(text) IS 'Makes a tenant, of wh
 GRANT EXECUTE ON FUNCTION app_auth.create_organization(text) TO app_visitor;
 
 CREATE FUNCTION app_auth.keep_manager() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id)

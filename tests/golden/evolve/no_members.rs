@@ -385,7 +385,7 @@ COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes a member''s r
 GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_admin;
 
 CREATE FUNCTION app_auth.keep_manager() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.team_members AS t WHERE t.team = OLD.team)
