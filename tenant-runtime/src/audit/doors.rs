@@ -192,6 +192,12 @@ impl Door {
                 "the server does not ship it, nor does an extension",
                 format!("DROP {} {detail};", name(0)),
             ),
+            "history" => found(
+                &finding::HISTORY,
+                format!("table {}", qualified(0)),
+                &format!("{} may write which migrations ran", grantee(2)),
+                format!("REVOKE ALL ON {} FROM {};", qualified(0), grantee(2)),
+            ),
             "connecting" => found(
                 &finding::CONNECTING,
                 format!("function {}", routine()),

@@ -181,4 +181,6 @@ rules! {
         "Replication writes rows of all tenants: it knows no policies, and triggers such as that of a change log stay silent.";
     SHADOW = "TA221" Error "what stands beside what the server ships":
         "Functions of the definer find it before what they mean, wherever they look, and run it with their rights.";
+    HISTORY = "TA222" Error "record of migrations":
+        "Whoever writes it can have migrations passed over that the next deployment counts on, or run again.";
 }

@@ -3,7 +3,8 @@
 use super::lexer::{Lexer, Token};
 use crate::model::def::TenancyDef;
 
-/// Settings that a transaction may not change: they say who acts, where names are looked up, or how text is read.
+/// Settings that a transaction may not change: they say who acts, where names are looked up, how text is read, or whether it
+/// may write.
 const GUARDED: &[&str] = &[
     "role",
     "session_authorization",
@@ -11,6 +12,7 @@ const GUARDED: &[&str] = &[
     "schema",
     "row_security",
     "session_replication_role",
+    "transaction_read_only",
     "standard_conforming_strings",
     "client_encoding",
     "names",
@@ -46,13 +48,15 @@ fn runs_text(name: &str) -> bool {
         || ["query_to_xml", "dblink", "crosstab"].iter().any(|family| name.starts_with(family))
 }
 
-/// The first words of a statement, and whether it writes settings by way of their view or declares a cursor WITH HOLD.
+/// The first words of a statement, and what else of it may be refused: that it writes settings by way of their view, says
+/// READ WRITE, or declares a cursor WITH HOLD.
 #[derive(Default)]
 struct Statement {
     /// Words and dots, with `None` for anything else among them.
     head: Vec<Option<String>>,
     updates: bool,
     settings: bool,
+    writes: bool,
     after_cursor: bool,
     holds: bool,
 }
@@ -62,6 +66,7 @@ impl Statement {
         if let Token::Word { text, quoted } = &token {
             self.updates |= !quoted && text == "update";
             self.settings |= text == "pg_settings";
+            self.writes |= !quoted && text == "write";
             self.holds |= self.after_cursor && !quoted && text == "with";
         }
         self.after_cursor = matches!(&token, Token::Word { text, quoted: false } if text == "cursor");
@@ -102,6 +107,8 @@ impl Statement {
     /// A setting of the session would outlive the transaction, so only `SET LOCAL` may run, and not on every name.
     fn refused_setting(&self, tenancy: &TenancyDef) -> Option<String> {
         match (self.word(1), self.word(2)) {
+            // One that was begun to read could still write, were this its first statement.
+            ("transaction", _) if self.writes => Some("SET TRANSACTION READ WRITE".to_owned()),
             ("transaction" | "constraints", _) => None,
             // Both name who acts: `SET LOCAL SESSION AUTHORIZATION x`, `SET LOCAL "session_authorization" = x`.
             ("local", "session") => Some("SET LOCAL SESSION".to_owned()),

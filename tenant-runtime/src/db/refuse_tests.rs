@@ -55,6 +55,10 @@ fn statements_that_end_the_transaction_or_change_who_acts_are_refused() {
         "DO $$ BEGIN PERFORM 1; END $$",
         "ALTER ROLE app_service SET role = 'app_admin'",
         "LOAD 'x'",
+        // What was begun to read would write.
+        "SET TRANSACTION READ WRITE",
+        "set transaction isolation level repeatable read, not deferrable, read/**/write",
+        "SET LOCAL transaction_read_only = off",
         // What would be there for whoever has the connection next.
         "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM projects",
         "declare cursor binary insensitive no scroll binary binary binary cursor/**/with hold for select 1",
@@ -145,6 +149,7 @@ fn ordinary_statements_run() {
         "SET LOCAL lock_timeout TO 100",
         "SET LOCAL TIME ZONE 'UTC'",
         "SET TRANSACTION READ ONLY",
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY, DEFERRABLE",
         "SET CONSTRAINTS ALL DEFERRED",
         "DECLARE c CURSOR FOR WITH hold AS (SELECT 1) SELECT * FROM hold",
         "DECLARE c SCROLL CURSOR WITHOUT HOLD FOR SELECT 1",

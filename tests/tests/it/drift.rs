@@ -297,6 +297,13 @@ const DRIFTS: &[Drift] = &[
          CREATE CAST (text AS uuid) WITH FUNCTION public.casts(text)",
     )
     .and_after("DROP FUNCTION public.casts"),
+    drift(&["TA222"], "GRANT ALL ON public._sqlx_migrations TO app_admin"),
+    drift(
+        &["TA222"],
+        "CREATE SCHEMA past; CREATE TABLE past._sqlx_migrations (version bigint, success boolean);
+         GRANT SELECT (version), UPDATE (success) ON past._sqlx_migrations TO PUBLIC",
+    )
+    .and_after("DROP SCHEMA past CASCADE"),
     drift(&["TA221"], "CREATE FUNCTION pg_catalog.lower(uuid) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'"),
     drift(
         &["TA221"],

@@ -326,6 +326,18 @@ WHERE actor.oid IS NOT NULL
        SELECT FROM aclexplode(first.initprivs) AS was WHERE was.grantee = 0 AND was.privilege_type = acl.privilege_type
    )
 UNION ALL
+-- Which migrations ran, in sqlx's table, wherever that is.
+SELECT DISTINCT 'history', ARRAY[namespace.nspname::text, class.relname::text, COALESCE(actor.rolname::text, '')], NULL
+FROM pg_class AS class
+JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+JOIN (
+    SELECT oid AS relation, relacl AS acl FROM pg_class UNION ALL SELECT attrelid, attacl FROM pg_attribute
+) AS list ON list.relation = class.oid
+CROSS JOIN LATERAL aclexplode(list.acl) AS acl
+LEFT JOIN actor ON actor.oid = acl.grantee
+WHERE class.relname = '_sqlx_migrations' AND class.relkind = 'r' AND namespace.nspname <> ALL ($1)
+  AND acl.privilege_type <> 'SELECT' AND (acl.grantee = 0 OR actor.oid IS NOT NULL)
+UNION ALL
 SELECT 'server setting', ARRAY[name], reset_val
 FROM pg_settings
 WHERE name IN ('row_security', 'session_replication_role', 'standard_conforming_strings') AND reset_val <> boot_val
