@@ -98,11 +98,11 @@ const _: () = {
             columns: &[
                 __rt::ColumnDef {
                     id: true,
-                    supplied: __rt::generated::<Uuid>(),
+                    app_assigned: __rt::generated::<Uuid>(),
                     ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
                 },
                 __rt::ColumnDef {
-                    supplied: false,
+                    app_assigned: false,
                     ..__rt::column("organization_id", <Uuid as __rt::Stored>::TYPE)
                 },
                 __rt::ColumnDef {
@@ -188,12 +188,12 @@ const _: () = {
         pub const ID: __rt::Column<
             Self,
             Uuid,
-            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
         > = __rt::Column::new("id");
         pub const ORGANIZATION_ID: __rt::Column<
             Self,
             Uuid,
-            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
         > = __rt::Column::new("organization_id");
         pub const PROJECT_ID: __rt::Column<Self, Uuid, __rt::Open, Project> = __rt::Column::new(
             "project_id",
@@ -215,7 +215,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::Select for Task {
         type SelectRole = Viewer;
-        type RowNeeds = __rt::Only<<Self as __rt::Select>::SelectRole>;
+        type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
             ::core::result::Result::Ok(Self {
                 id: <Self as __rt::StoredKey>::read(__row)?,

@@ -18,7 +18,7 @@ const KEYS: [&str; 15] = [
     "user",
     "schema",
     "role_prefix",
-    "org_setting",
+    "tenant_setting",
     "user_setting",
     "connection_limit",
     "statement_timeout",
@@ -36,10 +36,10 @@ const TIMEOUTS: [(&str, u32); 3] =
     [("statement_timeout", 30), ("lock_timeout", 5), ("idle_in_transaction_timeout", 60)];
 
 /// The roles that the generator makes itself, under the same prefix.
-const OWN_ROLES: [&str; 6] = ["owner", "definer", "visitor", "service", "system", "jobs"];
+const OWN_ROLES: [&str; 6] = ["owner", "function_owner", "no_tenant", "service", "system", "jobs"];
 
 /// What a column says in place of a role.
-pub(crate) const NOBODY: &str = "nobody";
+pub(crate) const NO_ROLE: &str = "none";
 
 /// Expands `tenancy! { … }`.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
@@ -92,7 +92,7 @@ impl Parse for Declared {
             body.parse::<Token![:]>()?;
             let value = match key.to_string().as_str() {
                 "key" | "user" => Value::Type(body.parse()?),
-                "schema" | "role_prefix" | "org_setting" | "user_setting" | "pgaudit" => Value::Text(body.parse()?),
+                "schema" | "role_prefix" | "tenant_setting" | "user_setting" | "pgaudit" => Value::Text(body.parse()?),
                 "connection_limit" | "statement_timeout" | "lock_timeout" | "idle_in_transaction_timeout" => {
                     Value::Number(body.parse()?)
                 }
@@ -139,7 +139,7 @@ struct Tenancy<'a> {
     user: &'a Type,
     schema: String,
     prefix: String,
-    org_setting: String,
+    tenant_setting: String,
     user_setting: String,
     connection_limit: u16,
     timeouts: [u32; 3],
@@ -153,7 +153,7 @@ struct Tenancy<'a> {
 fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
     let (mut key, mut user, mut limit, mut roles, mut runtime) = (None, None, 50, None, quote!(::tenant_runtime));
     let (mut schema, mut prefix) = ("app".to_owned(), default_prefix());
-    let (mut org_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
+    let (mut tenant_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
     let (mut external_roles, mut login_per_role) = (false, false);
     let mut pgaudit = None;
     let mut timeouts = TIMEOUTS.map(|(_, seconds)| seconds);
@@ -166,7 +166,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             ("user", Value::Type(ty)) => user = Some(ty),
             ("schema", Value::Text(text)) => schema = word(diag, text, "app"),
             ("role_prefix", Value::Text(text)) => prefix = word(diag, text, "acme_"),
-            ("org_setting", Value::Text(text)) => org_setting = setting(diag, text, "app.organization_id"),
+            ("tenant_setting", Value::Text(text)) => tenant_setting = setting(diag, text, "app.organization_id"),
             ("user_setting", Value::Text(text)) => user_setting = setting(diag, text, "app.user_id"),
             ("connection_limit", Value::Number(number)) => match number.base10_parse::<u16>() {
                 Ok(parsed) if parsed > 0 => limit = parsed,
@@ -221,7 +221,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
         user: user.unwrap_or(key),
         schema,
         prefix,
-        org_setting,
+        tenant_setting,
         user_setting,
         connection_limit: limit,
         timeouts,
@@ -247,7 +247,7 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
                 "give the role another name",
             );
         }
-        if label == NOBODY {
+        if label == NO_ROLE {
             diag.error(
                 &role.ident,
                 "`nobody` is no role: columns say so of what no role may",
@@ -334,7 +334,7 @@ fn listed(names: &[&str]) -> String {
 
 impl Tenancy<'_> {
     fn tokens(&self) -> TokenStream {
-        let Self { declared, key, user, schema, prefix, org_setting, user_setting, connection_limit, .. } = self;
+        let Self { declared, key, user, schema, prefix, tenant_setting, user_setting, connection_limit, .. } = self;
         let Self { timeouts: [statement, lock, idle], external_roles, login_per_role, roles, runtime, .. } = self;
         let Declared { attrs, vis, ident, .. } = declared;
         let pgaudit = match &self.pgaudit {
@@ -366,7 +366,7 @@ impl Tenancy<'_> {
                     role_prefix: #prefix,
                     key: <#key as #runtime::PgColumn>::SQL,
                     user: <#user as #runtime::PgColumn>::SQL,
-                    org_setting: #org_setting,
+                    tenant_setting: #tenant_setting,
                     user_setting: #user_setting,
                     connection_limit: #connection_limit,
                     timeouts: #runtime::__private::TimeoutsDef {
@@ -407,7 +407,7 @@ impl Tenancy<'_> {
             #[automatically_derived]
             impl #runtime::Role for #ident {
                 type Tenancy = #tenancy;
-                type Kind = #runtime::tenant::Tier;
+                type Kind = #runtime::tenant::MemberRole;
                 const NAME: &'static str = #name;
                 const DB_ROLE: &'static str = #database;
             }

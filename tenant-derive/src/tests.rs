@@ -10,7 +10,7 @@ use syn::{DeriveInput, Item};
 const LINE: &str = "// ---- expands to ----\n";
 
 #[test]
-fn expansions_are_as_recorded() {
+fn expansions_match_the_recorded_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("expansions");
     let mut paths: Vec<_> =
         fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
@@ -32,7 +32,7 @@ fn expansions_are_as_recorded() {
 }
 
 #[test]
-fn ten_fields_stay_far_below_three_hundred_lines() {
+fn ten_field_expansion_stays_under_260_lines() {
     let recorded = include_str!("../expansions/ten_fields.rs");
     let expansion = recorded.split(LINE).nth(1).unwrap_or_default();
     assert!((50..260).contains(&expansion.lines().count()), "{} lines", expansion.lines().count());
@@ -40,7 +40,7 @@ fn ten_fields_stay_far_below_three_hundred_lines() {
 
 #[test]
 #[should_panic(expected = "never read")]
-fn mistakes_that_nobody_reads_are_a_panic() {
+fn dropping_unread_diagnostics_panics() {
     drop(crate::diag::Diag::new());
 }
 

@@ -38,7 +38,7 @@ pub trait LoginPerRole: Tenancy {}
 pub trait Role: Send + Sync + 'static {
     /// The tenancy that declares the role.
     type Tenancy: Tenancy;
-    /// Whether members of a tenant have the role, [`Tier`], or jobs, [`Jobs`].
+    /// Whether members of a tenant have the role, [`MemberRole`], or jobs, [`JobRole`].
     type Kind;
     /// The role's name in attributes, such as `viewer`.
     const NAME: &'static str;
@@ -48,11 +48,11 @@ pub trait Role: Send + Sync + 'static {
 
 /// The kind of the roles that members of a tenant have.
 #[derive(Debug)]
-pub enum Tier {}
+pub enum MemberRole {}
 
 /// The kind of the role that jobs have.
 #[derive(Debug)]
-pub enum Jobs {}
+pub enum JobRole {}
 
 /// The role by which jobs cross tenants: on each table it may do what `system(…)` says there, and nothing else.
 ///
@@ -67,26 +67,26 @@ impl<T> fmt::Debug for System<T> {
 
 impl<T: Tenancy> Role for System<T> {
     type Tenancy = T;
-    type Kind = Jobs;
+    type Kind = JobRole;
     const NAME: &'static str = "system";
-    const DB_ROLE: &'static str = MadeRole::<T, SystemSuffix>::NAME;
+    const DB_ROLE: &'static str = DerivedRoleName::<T, SystemSuffix>::NAME;
 }
 
 struct SystemSuffix;
 
-impl Suffix for SystemSuffix {
+impl RoleSuffix for SystemSuffix {
     const BYTES: &'static [u8] = b"system";
 }
 
 /// What follows on the prefix in the name of a role that the generator makes.
-pub(crate) trait Suffix {
+pub(crate) trait RoleSuffix {
     const BYTES: &'static [u8];
 }
 
 /// The name of a role that the generator makes, put together at compile time since pools and errors keep it.
-pub(crate) struct MadeRole<T, S>(PhantomData<(T, S)>);
+pub(crate) struct DerivedRoleName<T, S>(PhantomData<(T, S)>);
 
-impl<T: Tenancy, S: Suffix> MadeRole<T, S> {
+impl<T: Tenancy, S: RoleSuffix> DerivedRoleName<T, S> {
     const BYTES: [u8; 256] = joined(T::DEF.role_prefix.as_bytes(), S::BYTES);
     pub(crate) const NAME: &'static str = {
         let (name, _) = Self::BYTES.split_at(T::DEF.role_prefix.len() + S::BYTES.len());
@@ -130,9 +130,9 @@ pub type UserOf<R> = <<R as Role>::Tenancy as Tenancy>::User;
 /// ```
 /// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};
 /// # let (organization, user) = (uuid::Uuid::nil(), uuid::Uuid::nil());
-/// let ctx = TenantCtx::<Admin>::vouched(organization, user);
+/// let ctx = TenantCtx::<Admin>::assume_authorized(organization, user);
 /// let reader: TenantCtx<Viewer> = ctx.narrow();
-/// assert_eq!((reader.role(), reader.org()), ("viewer", &organization));
+/// assert_eq!((reader.role(), reader.tenant_id()), ("viewer", &organization));
 /// ```
 ///
 /// ```compile_fail
@@ -150,7 +150,7 @@ impl<R: Role> TenantCtx<R> {
     ///
     /// Call it with what a verified token says, never with an organization id that a client sent.
     #[must_use]
-    pub fn vouched(org: KeyOf<R>, user: UserOf<R>) -> Self {
+    pub fn assume_authorized(org: KeyOf<R>, user: UserOf<R>) -> Self {
         Self { org, user: Some(user), role: PhantomData }
     }
 
@@ -159,7 +159,7 @@ impl<R: Role> TenantCtx<R> {
     /// Where a membership table says who may act, nobody is no member, so such a context sees no rows: there, jobs are for
     /// [`SystemDb`](crate::SystemDb).
     #[must_use]
-    pub fn vouched_job(org: KeyOf<R>) -> Self {
+    pub fn assume_authorized_job(org: KeyOf<R>) -> Self {
         Self { org, user: None, role: PhantomData }
     }
 
@@ -181,13 +181,13 @@ impl<R: Role> TenantCtx<R> {
 
     /// Returns the tenant's key.
     #[must_use]
-    pub fn org(&self) -> &KeyOf<R> {
+    pub fn tenant_id(&self) -> &KeyOf<R> {
         &self.org
     }
 
     /// Returns the user's key, where a user acts.
     #[must_use]
-    pub fn user(&self) -> Option<&UserOf<R>> {
+    pub fn user_id(&self) -> Option<&UserOf<R>> {
         self.user.as_ref()
     }
 }

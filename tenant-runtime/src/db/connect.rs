@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_that_would_be_taken_for_something_else_is_not_repeated() {
+    fn malformed_url_error_does_not_show_the_password() {
         for url in [
             "postgres:/app:s3cret@h/x",
             "postgres:///app:s3cret@h/x",

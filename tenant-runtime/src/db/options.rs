@@ -5,11 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use sqlx::{Connection as _, postgres::PgConnectOptions};
 
 use super::{
-    TenantDb,
-    acting::visitor_role,
-    connect, fingerprint, guard,
+    TenantDb, connect, fingerprint, login_check,
     logins::{self, MeantFor, RoleLogin},
     pool::Pools,
+    session_context::no_tenant_role,
 };
 use crate::{
     error::Result,
@@ -137,7 +136,7 @@ impl TenantDbOptions {
 
     /// Sets what is different for visitors: users without an organization, and the look-up of sessions.
     pub fn visitors<T: Tenancy>(mut self, options: RoleOptions) -> Self {
-        self.by_role.insert(visitor_role::<T>(), options);
+        self.by_role.insert(no_tenant_role::<T>(), options);
         self
     }
 
@@ -187,13 +186,13 @@ impl TenantDbOptions {
     ///
     /// [`Error::Connect`] when the server cannot be reached or does not let a login in,
     /// [`Error::UnsafeLogin`] with everything that lets a login pass by row security, or become another role than it is for,
-    /// [`Error::RoleWithoutLogin`] when roles have logins of their own and one is missing, and [`Error::Drifted`] when a
+    /// [`Error::RoleWithoutLogin`] when roles have logins of their own and one is missing, and [`Error::FingerprintMismatch`] when a
     /// fingerprint was asked for and is another one.
     ///
     /// [`Error::Connect`]: crate::Error::Connect
     /// [`Error::UnsafeLogin`]: crate::Error::UnsafeLogin
     /// [`Error::RoleWithoutLogin`]: crate::Error::RoleWithoutLogin
-    /// [`Error::Drifted`]: crate::Error::Drifted
+    /// [`Error::FingerprintMismatch`]: crate::Error::FingerprintMismatch
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
         logins::require(&self.logins)?;
         let of_app = |login: &str| logins::of_app(login, &self.logins);
@@ -227,7 +226,7 @@ async fn checked(
     let mut connection = connect::open(&options).await?;
     // In a transaction, as behind a pooler of transactions each statement alone might run on another connection.
     let mut tx = connection.begin().await?;
-    let (login, warnings) = guard::check(&mut tx, &guard::system_roles()).await?;
+    let (login, warnings) = login_check::check(&mut tx, &login_check::system_roles()).await?;
     for meant_for in meant_for(&login)? {
         meant_for.check(&login, &mut tx).await?;
     }

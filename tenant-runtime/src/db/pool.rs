@@ -12,7 +12,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{TenantDbOptions, connect, denied::Denials};
+use super::{TenantDbOptions, connect, denial_counter::DenialCounter};
 use crate::error::{Error, Result, server_error};
 
 /// The pools by database role. The map is held for moments only, never across an await.
@@ -22,7 +22,7 @@ pub(super) struct Pools {
     /// The roles that have a login of their own.
     logins: BTreeMap<String, PgConnectOptions>,
     warnings: Vec<String>,
-    by_role: Mutex<BTreeMap<&'static str, (PgPool, Denials)>>,
+    by_role: Mutex<BTreeMap<&'static str, (PgPool, DenialCounter)>>,
 }
 
 /// How the pool of a role stands. Returned by [`TenantDb::pools`](super::TenantDb::pools).
@@ -75,13 +75,13 @@ impl Pools {
     }
 
     /// Returns what counts the denied attempts of a role.
-    pub(super) fn denials(&self, role: &'static str) -> Denials {
+    pub(super) fn denials(&self, role: &'static str) -> DenialCounter {
         self.of_role(role).1
     }
 
-    fn of_role(&self, role: &'static str) -> (PgPool, Denials) {
+    fn of_role(&self, role: &'static str) -> (PgPool, DenialCounter) {
         let mut pools = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.entry(role).or_insert_with(|| (self.open(role), Denials::of(role))).clone()
+        pools.entry(role).or_insert_with(|| (self.open(role), DenialCounter::of(role))).clone()
     }
 
     fn login(&self, role: &str) -> &PgConnectOptions {
@@ -99,7 +99,7 @@ impl Pools {
     }
 
     pub(super) fn status(&self) -> Vec<PoolStatus> {
-        let status = |(role, (pool, denials)): (&'static str, (PgPool, Denials))| PoolStatus {
+        let status = |(role, (pool, denials)): (&'static str, (PgPool, DenialCounter))| PoolStatus {
             role,
             open: pool.size(),
             idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
@@ -109,7 +109,7 @@ impl Pools {
         self.opened().into_iter().map(status).collect()
     }
 
-    fn opened(&self) -> BTreeMap<&'static str, (PgPool, Denials)> {
+    fn opened(&self) -> BTreeMap<&'static str, (PgPool, DenialCounter)> {
         self.by_role.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -2,10 +2,10 @@
 
 pub mod def;
 #[cfg(feature = "generate")]
+pub mod migration_hints;
+#[cfg(feature = "generate")]
 pub mod pgaudit;
 #[cfg(feature = "generate")]
 pub mod role;
 #[cfg(feature = "generate")]
 pub mod schema;
-#[cfg(feature = "generate")]
-pub mod transition;

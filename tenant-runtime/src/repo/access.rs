@@ -2,29 +2,28 @@
 
 use std::marker::PhantomData;
 
-use crate::tenant::{AtLeast, Jobs, Role, System, Tenancy, Tier};
+use crate::tenant::{AtLeast, JobRole, MemberRole, Role, System, Tenancy};
 
 /// The commands, as types, so that messages can name them.
-#[expect(non_camel_case_types, reason = "rustc prints these names in its messages, where they are verbs")]
 pub mod cmd {
     /// Reading rows.
     #[derive(Debug)]
-    pub enum read {}
+    pub enum Read {}
     /// Inserting rows.
     #[derive(Debug)]
-    pub enum insert {}
-    /// Updating rows.
+    pub enum Insert {}
+    /// UpdateBuilder rows.
     #[derive(Debug)]
-    pub enum update {}
+    pub enum Update {}
     /// Deleting rows.
     #[derive(Debug)]
-    pub enum delete {}
+    pub enum Delete {}
     /// Adding, changing and removing members.
     #[derive(Debug)]
-    pub enum manage {}
+    pub enum Manage {}
     /// Asking somebody to become a member.
     #[derive(Debug)]
-    pub enum invite {}
+    pub enum Invite {}
 }
 
 /// Holds when a context of this role may run a command on a table.
@@ -43,10 +42,10 @@ impl<R: Role<Kind: KindMay<R, Cmd, T, Needs>>, Cmd, T, Needs> May<Cmd, T, Needs>
 pub trait KindMay<R, Cmd, T, Needs> {}
 
 #[diagnostic::do_not_recommend]
-impl<R: AtLeast<Needs>, Cmd, T, Needs> KindMay<R, Cmd, T, Needs> for Tier {}
+impl<R: AtLeast<Needs>, Cmd, T, Needs> KindMay<R, Cmd, T, Needs> for MemberRole {}
 
 #[diagnostic::do_not_recommend]
-impl<N: Tenancy, Cmd, T: SystemMay<Cmd>, Needs> KindMay<System<N>, Cmd, T, Needs> for Jobs {}
+impl<N: Tenancy, Cmd, T: SystemMay<Cmd>, Needs> KindMay<System<N>, Cmd, T, Needs> for JobRole {}
 
 /// Holds when the system role may run a command on a table. Implemented by `#[derive(TenantTable)]`.
 #[diagnostic::on_unimplemented(
@@ -62,30 +61,30 @@ pub trait SystemMay<Cmd> {}
     label = "its rows are no tenants that jobs know",
     note = "on the table of the tenants write `org = \"id\"` and `system(select)` in `#[tenant(…)]`"
 )]
-pub trait Tenants: SystemMay<cmd::read> {}
+pub trait Tenants: SystemMay<cmd::Read> {}
 
 /// In place of a role: what a column takes that nobody may read. No role includes it.
 #[derive(Debug)]
-pub enum Nobody {}
+pub enum NoRole {}
 
 /// What a row asks of its reader: one role.
 #[derive(Debug)]
-pub struct Only<A>(PhantomData<A>);
+pub struct OnlyRole<A>(PhantomData<A>);
 
 /// What a row asks of its reader: what `T` asks, and the role `H` for a column of its own.
 #[derive(Debug)]
-pub struct And<T, H>(PhantomData<(T, H)>);
+pub struct RoleCons<T, H>(PhantomData<(T, H)>);
 
 /// Holds when a role includes every role of a list.
 ///
 /// The list is nested to the left and each step takes one role off, so that rustc comes to an end on a misspelt role too.
-pub trait Meets<Needs> {}
+pub trait SatisfiesAll<Needs> {}
 
 #[diagnostic::do_not_recommend]
-impl<R: AtLeast<A>, A> Meets<Only<A>> for R {}
+impl<R: AtLeast<A>, A> SatisfiesAll<OnlyRole<A>> for R {}
 
 #[diagnostic::do_not_recommend]
-impl<R: Meets<T> + AtLeast<H>, T, H> Meets<And<T, H>> for R {}
+impl<R: SatisfiesAll<T> + AtLeast<H>, T, H> SatisfiesAll<RoleCons<T, H>> for R {}
 
 /// Holds when a context of this role may read all columns of `T`: the table's own role, and those that columns name.
 #[diagnostic::on_unimplemented(
@@ -104,17 +103,17 @@ impl<R: Role<Kind: KindReads<R, T, Needs>>, T, Needs> MayRead<T, Needs> for R {}
 pub trait KindReads<R, T, Needs> {}
 
 #[diagnostic::do_not_recommend]
-impl<R: Meets<Needs>, T, Needs> KindReads<R, T, Needs> for Tier {}
+impl<R: SatisfiesAll<Needs>, T, Needs> KindReads<R, T, Needs> for MemberRole {}
 
 #[diagnostic::do_not_recommend]
-impl<N: Tenancy, T: SystemMay<cmd::read>, Needs> KindReads<System<N>, T, Needs> for Jobs {}
+impl<N: Tenancy, T: SystemMay<cmd::Read>, Needs> KindReads<System<N>, T, Needs> for JobRole {}
 
 /// Holds when a context of this role may ask a table's rows for a column: one that takes no role of its own, or `Needs`.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` context may not filter or order `{T}` by this: it takes `{Needs}` or a role above it",
     label = "this takes `{Needs}`",
     note = "the field has a `select` role of its own; what it holds would show in which rows are found, and in which order",
-    note = "`ReaderOf<Project, Admin>` is whoever may read `Project` and columns of it that take `Admin`"
+    note = "`ParentReader<Project, Admin>` is whoever may read `Project` and columns of it that take `Admin`"
 )]
 pub trait MayUse<T, Needs> {}
 
@@ -131,13 +130,13 @@ impl<R: AtLeast<Needs>, T, Needs: Role> MayUse<T, Needs> for R {}
 pub trait MaySet<T, Needs> {}
 
 impl<R, T> MaySet<T, ()> for R {}
-impl<R, T> MaySet<T, Fixed> for R {}
+impl<R, T> MaySet<T, NotSettable> for R {}
 #[diagnostic::do_not_recommend]
 impl<R: AtLeast<Needs>, T, Needs: Role> MaySet<T, Needs> for R {}
 
 /// Stands for nobody: the value comes from the context or the database, or stays as the row was inserted with it.
 #[derive(Debug)]
-pub enum Fixed {}
+pub enum NotSettable {}
 
 /// Holds when a role that does something to any row includes the one that does it to rows of its own.
 #[diagnostic::on_unimplemented(

@@ -2,7 +2,7 @@
 
 use super::{
     access::{CanRead, RoleOf},
-    column::{PgColumn, RowReader},
+    column_type::{PgColumn, RowReader},
     value::Values,
 };
 use crate::{

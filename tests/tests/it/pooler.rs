@@ -1,13 +1,13 @@
-//! The same isolation through a PgBouncer in transaction mode, where transactions of all roles share a few connections.
+//! Tenant isolation through PgBouncer in transaction mode, where transactions of all roles share a few connections.
 //!
-//! Where none is installed these tests say so and show nothing; `.ci/run` sees to it that there is one. With
-//! `TENANT_TEST_POOLED` set, every test that connects by `Database::app` does so through one.
+//! Where PgBouncer is not installed these tests print SKIPPED and pass; `.ci/run` makes sure that it is installed. With
+//! `TENANT_TEST_POOLED` set, every test that connects by `Database::app` connects through a PgBouncer.
 
 use tenant_examples::{NewProject, Project};
 use tenant_runtime::{Error, Repository as _, TenantDbOptions};
 use tenant_tests::{Database, pgbouncer::PgBouncer};
 
-use super::{context::seen, storm};
+use super::{cancellation_stress, context::seen};
 
 /// Starts a PgBouncer, and says how an app connects through this one.
 async fn start(database: &Database) -> Option<(PgBouncer, TenantDbOptions)> {
@@ -21,7 +21,7 @@ async fn start(database: &Database) -> Option<(PgBouncer, TenantDbOptions)> {
 }
 
 #[tokio::test]
-async fn transactions_of_all_tenants_and_roles_take_turns_on_its_connections_and_keep_their_context() {
+async fn pooled_transactions_keep_their_role_tenant_and_user() {
     let database = Database::create().await;
     let Some((bouncer, options)) = start(&database).await else { return };
     let db = options.connect(&bouncer.url(&database)).await.expect("the login is as safe through a pooler");
@@ -52,7 +52,7 @@ async fn transactions_of_all_tenants_and_roles_take_turns_on_its_connections_and
 }
 
 #[tokio::test]
-async fn what_fails_or_is_dropped_leaves_nothing_on_its_connections() {
+async fn failed_or_dropped_tx_resets_connection() {
     let database = Database::create().await;
     let Some((bouncer, options)) = start(&database).await else { return };
     let db = options.connect(&bouncer.url(&database)).await.expect("connects");
@@ -68,9 +68,9 @@ async fn what_fails_or_is_dropped_leaves_nothing_on_its_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_cancellations_passes_through_it() {
+async fn cancelled_futures_do_not_leak_context_through_the_pooler() {
     let database = Database::create().await;
     let Some((bouncer, options)) = start(&database).await else { return };
     let db = options.connect(&bouncer.url(&database)).await.expect("connects");
-    storm::storm(&database, db, 300).await;
+    cancellation_stress::cancel_at_random(&database, db, 300).await;
 }

@@ -1,4 +1,4 @@
-//! The house rules that a program can hold: module heads, sizes, layers, and words that must not be there.
+//! Source conventions checked by a program: module docs, file length, layering and forbidden markers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use std::{
 /// `lib.rs` names all of them, being the front of the house.
 const LAYERS: [&str; 25] = [
     "ident", "model", "registry", "check", "snapshot", "diff", "plan", "sql", "tenant", "roles", "error", "db", "repo",
-    "session", "system", "axum", "migrate", "audit", "matrix", "prove", "why", "server", "testing", "password", "cli",
+    "session", "system", "axum", "migrate", "audit", "matrix", "verify", "why", "server", "testing", "password", "cli",
 ];
 
 /// Imports against the order, each with its reason.
@@ -101,7 +101,7 @@ fn imports(code: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_file_begins_by_saying_what_lives_in_it() {
+fn every_file_starts_with_a_module_doc() {
     let silent: Vec<String> =
         all().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(path, _)| path).collect();
     assert_eq!(silent, Vec::<String>::new());
@@ -114,7 +114,7 @@ fn no_file_is_longer_than_450_lines() {
 }
 
 #[test]
-fn nothing_is_left_half_done() {
+fn no_unfinished_code_markers() {
     // Put together here, lest this file find itself.
     let words = [["todo", "!("], ["unimplemented", "!("], ["dbg", "!("], ["#[ig", "nore"], ["FIX", "ME"], ["XX", "X:"]];
     let words = words.map(|word| word.concat());
@@ -129,14 +129,14 @@ fn nothing_is_left_half_done() {
 }
 
 #[test]
-fn dynamic_sql_becomes_a_statement_in_one_file() {
+fn assert_sql_safe_is_used_in_one_file_only() {
     let files: Vec<String> =
         modules().into_iter().filter(|(_, _, code)| code.contains("AssertSqlSafe")).map(|(_, path, _)| path).collect();
     assert_eq!(files, ["db/text.rs"]);
 }
 
 #[test]
-fn the_generators_core_touches_nothing_outside() {
+fn generator_core_does_no_io() {
     let outside = ["sqlx", "tokio", "fs", "env", "time", "net", "process", "thread", "HashMap", "HashSet"];
     let mut found = Vec::new();
     for (module, path, code) in modules() {
@@ -156,7 +156,7 @@ fn the_generators_core_touches_nothing_outside() {
 }
 
 #[test]
-fn each_module_imports_only_what_stands_before_it() {
+fn modules_import_only_lower_layers() {
     let place = |module: &str| LAYERS.iter().position(|layer| *layer == module);
     let mut wrong = Vec::new();
     for (module, path, code) in modules() {
@@ -184,13 +184,13 @@ fn each_module_imports_only_what_stands_before_it() {
 }
 
 #[test]
-fn the_layers_are_all_there() {
+fn layer_list_names_every_module() {
     let modules: BTreeSet<String> = modules().into_iter().map(|(module, ..)| module).collect();
     assert_eq!(modules, LAYERS.map(str::to_owned).into());
 }
 
 #[test]
-fn every_member_keeps_the_lints_of_the_workspace() {
+fn every_crate_uses_the_workspace_lints() {
     let manifest = |member: &str| fs::read_to_string(root().join(member).join("Cargo.toml")).expect(member);
     let workspace = manifest(".");
     let members = workspace.lines().find_map(|line| line.strip_prefix("members = ")).expect("the members");
@@ -202,7 +202,7 @@ fn every_member_keeps_the_lints_of_the_workspace() {
 }
 
 #[test]
-fn imports_are_read_alone_in_lists_and_nested() {
+fn import_parser_handles_lists_and_nesting() {
     let code =
         "use crate::a::B;\nuse crate::{\n    c,\n    d::{e, f::G},\n    h::I,\n};\nlet x = crate::j::k(); $crate::l!()";
     let found = imports(code);

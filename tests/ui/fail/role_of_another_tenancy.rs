@@ -1,10 +1,10 @@
-//! All roles of a table belong to one tenancy.
+//! All roles of a table must belong to its tenancy.
 
 use tenant_runtime::{
     Role, Tenancy, TenantTable,
     model::def::TenancyDef,
     roles::{Organizations, Viewer},
-    tenant::{AtLeast, Tier},
+    tenant::{AtLeast, MemberRole},
 };
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ enum Clerk {}
 
 impl Role for Clerk {
     type Tenancy = Shops;
-    type Kind = Tier;
+    type Kind = MemberRole;
     const NAME: &'static str = "clerk";
     const DB_ROLE: &'static str = "app_clerk";
 }
