@@ -17,7 +17,7 @@ enum Status {
 // ---- expands to ----
 
 ::core::compile_error! {
-    "unknown attribute `colour`\nhelp: valid here: `org`, `parent`, `global`, `visible_through`, `select`, `insert`, `update`, `delete`, `owner`, `visibility`, `update_own`, `delete_own`, `using`, `check`, `membership`, `invitation`, `creator_role`, `sign_up`, `change_log`, `track_changes`, `system`, `table`, `schema`, `renamed_from`, `unique`, `index`, `partition_by_hash`, `tenancy`, `crate`"
+    "unknown attribute `colour`\nhelp: valid here: `org`, `parent`, `global`, `visible_through`, `select`, `insert`, `update`, `delete`, `owner`, `visibility`, `update_own`, `delete_own`, `using`, `with_check`, `membership`, `invitation`, `creator_role`, `sign_up`, `change_log`, `track_changes`, `system`, `table`, `schema`, `renamed_from`, `unique`, `index`, `partition_by_hash`, `tenancy`, `crate`"
 }
 ::core::compile_error! {
     "`default` takes a string\nhelp: write `default = \"now ()\"`"
@@ -45,6 +45,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for Project {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = __rt::Everything;
         type Id = Uuid;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: "",
@@ -95,13 +96,9 @@ const _: () = {
     #[automatically_derived]
     #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
     impl Project {
-        const ID: __rt::Column<Self, Uuid> = __rt::Column::new("id");
-        const ORGANIZATION_ID: __rt::Column<Self, Uuid> = __rt::Column::new(
-            "organization_id",
-        );
-        const CREATED_AT: __rt::Column<Self, DateTime<Utc>> = __rt::Column::new(
-            "created_at",
-        );
+        const ID: __rt::Column<Self, Uuid> = __rt::named("id");
+        const ORGANIZATION_ID: __rt::Column<Self, Uuid> = __rt::named("organization_id");
+        const CREATED_AT: __rt::Column<Self, DateTime<Utc>> = __rt::named("created_at");
     }
 };
 ::core::compile_error! {

@@ -41,6 +41,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for Place {
         type Tenancy = Shops;
+        type Declared = (__rt::Yes, __rt::Yes, (), (), ());
         type Id = Uuid;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: "world",
@@ -117,12 +118,10 @@ const _: () = {
             Self,
             Uuid,
             __rt::Access<(), (), __rt::NotSettable>,
-        > = __rt::Column::new("key");
-        pub(crate) const NAME: __rt::Column<Self, Option<String>> = __rt::Column::new(
-            "name",
-        );
-        const TYPE: __rt::Column<Self, Kind> = __rt::Column::new("kind");
-        const PARENT_ID: __rt::Column<Self, Option<Uuid>, __rt::Open, Place> = __rt::Column::new(
+        > = __rt::named("key");
+        pub(crate) const NAME: __rt::Column<Self, Option<String>> = __rt::named("name");
+        const TYPE: __rt::Column<Self, Kind> = __rt::named("kind");
+        const PARENT_ID: __rt::Column<Self, Option<Uuid>, __rt::DefaultAccess, Place> = __rt::named(
             "parent_id",
         );
     }

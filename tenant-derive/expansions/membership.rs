@@ -46,6 +46,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for Organization {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = (__rt::Yes, __rt::Founding, (), (), ());
         type Id = Uuid;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
@@ -101,9 +102,9 @@ const _: () = {
             Self,
             Uuid,
             __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
-        > = __rt::Column::new("id");
-        pub const NAME: __rt::Column<Self, String> = __rt::Column::new("name");
-        pub const PLAN: __rt::Column<Self, String> = __rt::Column::new("plan");
+        > = __rt::named("id");
+        pub const NAME: __rt::Column<Self, String> = __rt::named("name");
+        pub const PLAN: __rt::Column<Self, String> = __rt::named("plan");
     }
     #[automatically_derived]
     impl __rt::Select for Organization {
@@ -145,6 +146,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for User {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = (__rt::Yes, __rt::SigningUp, (), (), ());
         type Id = Uuid;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
@@ -191,8 +193,8 @@ const _: () = {
             Self,
             Uuid,
             __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
-        > = __rt::Column::new("id");
-        pub const EMAIL: __rt::Column<Self, String> = __rt::Column::new("email");
+        > = __rt::named("id");
+        pub const EMAIL: __rt::Column<Self, String> = __rt::named("email");
     }
     #[automatically_derived]
     impl __rt::Select for User {
@@ -222,6 +224,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for OrgMember {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = (__rt::Yes, __rt::cmd::Manage, (), (), ());
         type Id = Uuid;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
@@ -296,14 +299,14 @@ const _: () = {
             Uuid,
             __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
             Organization,
-        > = __rt::Column::new("organization_id");
+        > = __rt::named("organization_id");
         pub const USER_ID: __rt::Column<
             Self,
             Uuid,
             __rt::Access<(), (), __rt::NotSettable>,
             User,
-        > = __rt::Column::new("user_id");
-        pub const ROLE: __rt::Column<Self, MemberRole> = __rt::Column::new("role");
+        > = __rt::named("user_id");
+        pub const ROLE: __rt::Column<Self, MemberRole> = __rt::named("role");
     }
     #[automatically_derived]
     impl __rt::Select for OrgMember {

@@ -15,6 +15,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for Project {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = (__rt::Yes, (), (), __rt::Yes, ());
         type Id = Uuid;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
@@ -63,14 +64,16 @@ const _: () = {
     #[automatically_derived]
     #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
     impl Project {
-        const ID: __rt::Column<Self, Uuid, __rt::Access<(), __rt::NotSettable, __rt::NotSettable>> = __rt::Column::new(
-            "id",
-        );
+        const ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
+        > = __rt::named("id");
         const ORGANIZATION_ID: __rt::Column<
             Self,
             Uuid,
             __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
-        > = __rt::Column::new("organization_id");
+        > = __rt::named("organization_id");
     }
     #[automatically_derived]
     impl __rt::Select for Project {

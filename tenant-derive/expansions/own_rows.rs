@@ -60,6 +60,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for Note {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = (__rt::Yes, __rt::Yes, __rt::Yes, __rt::Yes, ());
         type Id = i64;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
@@ -180,30 +181,28 @@ const _: () = {
             Self,
             i64,
             __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
-        > = __rt::Column::new("id");
+        > = __rt::named("id");
         pub const PROJECT_ID: __rt::Column<
             Self,
             Uuid,
             __rt::Access<(), (), __rt::NotSettable>,
             Project,
-        > = __rt::Column::new("project_id");
+        > = __rt::named("project_id");
         pub const CREATED_BY: __rt::Column<
             Self,
             Uuid,
             __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
-        > = __rt::Column::new("created_by");
-        pub const VISIBILITY: __rt::Column<Self, Visibility> = __rt::Column::new(
-            "visibility",
-        );
-        pub const TEXT: __rt::Column<Self, String> = __rt::Column::new("text");
-        pub const HIDDEN: __rt::Column<Self, bool, __rt::Access<(), Admin, Admin>> = __rt::Column::new(
+        > = __rt::named("created_by");
+        pub const VISIBILITY: __rt::Column<Self, Visibility> = __rt::named("visibility");
+        pub const TEXT: __rt::Column<Self, String> = __rt::named("text");
+        pub const HIDDEN: __rt::Column<Self, bool, __rt::Access<(), Admin, Admin>> = __rt::named(
             "hidden",
         );
         pub const REMARKS: __rt::Column<
             Self,
             Option<String>,
             __rt::Access<<Self as __rt::ColumnAt<6>>::Needs, (), ()>,
-        > = __rt::Column::new("remarks");
+        > = __rt::named("remarks");
     }
     #[automatically_derived]
     impl __rt::Select for Note {
@@ -272,6 +271,7 @@ const _: () = {
         "text",
         "the table of `Note` has no column `text`",
     );
+    impl __rt::Showing for Line {}
     #[automatically_derived]
     impl __rt::TenantView for Line {
         type Table = Note;

@@ -17,7 +17,7 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let vis = table.vis;
     let keys = keys(table)
         .into_iter()
-        .map(|(ident, columns)| quote!(#vis const #ident: __rt::Key<Self> = __rt::Key::new(&[#(#columns),*]);));
+        .map(|(ident, columns)| quote!(#vis const #ident: __rt::Key<Self> = __rt::unique_by(&[#(#columns),*]);));
     constants(table, columns.chain(keys))
 }
 
@@ -33,7 +33,10 @@ pub(crate) fn inert(table: &Table<'_>) -> TokenStream {
     let columns = fields.map(|field| column(field, &quote!()));
     let keys = keys(table).into_keys().filter(|ident| !table.columns().any(|field| self::ident(field) == *ident));
     let vis = table.vis;
-    constants(table, columns.chain(keys.map(|ident| quote!(#vis const #ident: __rt::Key<Self> = __rt::Key::new(&[]);))))
+    constants(
+        table,
+        columns.chain(keys.map(|ident| quote!(#vis const #ident: __rt::Key<Self> = __rt::unique_by(&[]);))),
+    )
 }
 
 fn constants(table: &Table<'_>, constants: impl Iterator<Item = TokenStream>) -> TokenStream {
@@ -53,7 +56,7 @@ pub(crate) fn ident(field: &Field<'_>) -> Ident {
 fn column(field: &Field<'_>, access: &TokenStream) -> TokenStream {
     let Field { vis, ty, .. } = field;
     let (ident, name) = (ident(field), field.column());
-    quote!(#vis const #ident: __rt::Column<Self, #ty #access> = __rt::Column::new(#name);)
+    quote!(#vis const #ident: __rt::Column<Self, #ty #access> = __rt::named(#name);)
 }
 
 /// Says who may use a column and to which table it refers, as far as that is not what every column has.

@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{LitInt, LitStr, Path, ext::IdentExt as _, spanned::Spanned as _};
 
 use crate::{
-    ast::{Field, Table, ValueSource},
+    ast::{Field, InsertKind, Table, ValueSource},
     attr::is_no_role,
     item::FieldList,
     name,
@@ -26,6 +26,7 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
             type Tenancy = __rt::Organizations;
         ),
     };
+    let declared = declared(table);
     let rust_name = ident.unraw().to_string();
     let doc = &table.doc;
     let own_tenancy = quote_spanned!(at=> <Self as __rt::TenantTable>::Tenancy);
@@ -43,6 +44,7 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
         #[automatically_derived]
         impl __rt::TenantTable for #ident {
             #tenancy
+            type Declared = #declared;
             type Id = #id;
             const TABLE_NAME: __rt::TableName = __rt::TableName { schema: #schema, table: #name };
             const TABLE: &'static __rt::TableDef = &__rt::TableDef {
@@ -61,6 +63,32 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
 }
 
 /// Declares whose rows there are, and what says so.
+/// Writes which commands there are: `(select, insert, update, delete, what jobs may do)`, with `()` for what there is not.
+fn declared(table: &Table<'_>) -> TokenStream {
+    let attrs = &table.attrs;
+    let yes = |is: bool| if is { quote!(__rt::Yes) } else { quote!(()) };
+    let making = match table.making() {
+        Some(InsertKind::Insert) => yes(true),
+        Some(InsertKind::Founding) => quote!(__rt::Founding),
+        Some(InsertKind::SignUp) => quote!(__rt::SigningUp),
+        None if attrs.membership.is_some() => quote!(__rt::cmd::Manage),
+        None if attrs.invitation.is_some() => quote!(__rt::cmd::Invite),
+        None => yes(false),
+    };
+    let deletes = table.deleter().is_some() && !attrs.mentions("membership");
+    let jobs = attrs.system.as_ref().map_or_else(
+        || yes(false),
+        |system| {
+            let may = |command: &str| yes(system.fields.iter().any(|field| field == command));
+            let [select, insert, update, delete] = ["select", "insert", "update", "delete"].map(may);
+            let rows = if table.is_root() { quote!(__rt::TenantRows) } else { yes(false) };
+            quote!((#select, #insert, #update, #delete, #rows))
+        },
+    );
+    let (select, update, delete) = (yes(attrs.select.is_some()), yes(table.is_changed()), yes(deletes));
+    quote!((#select, #making, #update, #delete, #jobs))
+}
+
 fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream> {
     let attrs = &table.attrs;
     let column = |name: &LitStr| table.named(name).map(|field| (field.ty, field.column()));

@@ -29,7 +29,6 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let update = table.updater().filter(|_| table.is_changed()).map(|role| update_impl(table, role));
     let delete = table.deleter().filter(|_| !table.attrs.mentions("membership")).map(|role| delete_impl(table, role));
     let membership = membership_impls(table);
-    let system = system_impls(table);
     let invitation = invitation_impl(table);
     quote! {
         #rows
@@ -47,7 +46,6 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
             #update
             #delete
             #membership
-            #system
             #invitation
 
             __rt::inventory::submit! { __rt::Registered(<#ident as __rt::TenantTable>::TABLE) }
@@ -206,21 +204,6 @@ fn invitation_impl(table: &Table<'_>) -> Option<TokenStream> {
             type MemberRole = #role;
         }
     })
-}
-
-/// Writes what the system role may do, and that the rows are the tenants where they are.
-fn system_impls(table: &Table<'_>) -> TokenStream {
-    let ident = table.ident;
-    let commands = table.attrs.system.iter().flat_map(|system| &system.fields);
-    let commands = commands.map(|command| match command.to_string().as_str() {
-        "select" => format_ident!("Read"),
-        name => format_ident!("{}", heck::ToUpperCamelCase::to_upper_camel_case(name)),
-    });
-    let root = (table.is_root() && table.attrs.system.is_some()).then(|| quote!(impl __rt::Tenants for #ident {}));
-    quote! {
-        #(impl __rt::SystemMay<__rt::cmd::#commands> for #ident {})*
-        #root
-    }
 }
 
 /// Writes who the members are, and who manages them.

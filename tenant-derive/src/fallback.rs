@@ -50,6 +50,7 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
             #[automatically_derived]
             impl __rt::TenantTable for #ident {
                 type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+                type Declared = __rt::Everything;
                 type Id = #id;
                 const TABLE_NAME: __rt::TableName = __rt::TableName { schema: "", table: "" };
                 const TABLE: &'static __rt::TableDef =

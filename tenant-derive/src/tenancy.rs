@@ -332,6 +332,11 @@ fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// A list of types: `(A, (B, ()))`.
+fn list(types: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+    types.rfold(quote!(()), |rest, ty| quote!((#ty, #rest)))
+}
+
 impl Tenancy<'_> {
     fn tokens(&self) -> TokenStream {
         let Self { declared, key, user, schema, prefix, tenant_setting, user_setting, connection_limit, .. } = self;
@@ -345,7 +350,8 @@ impl Tenancy<'_> {
             let (name, includes) = (label(&role.ident), role.includes.iter().map(label));
             quote!(#runtime::__private::RoleDef { name: #name, includes: &[#(#includes),*] })
         });
-        let types = roles.iter().map(|role| self.role(role));
+        let types = roles.iter().enumerate().map(|(place, role)| self.role(role, place));
+        let lists = list(roles.iter().map(|role| self.includes(role)));
         let per_role = login_per_role.then(|| {
             quote! {
                 #[automatically_derived]
@@ -361,6 +367,7 @@ impl Tenancy<'_> {
             impl #runtime::Tenancy for #ident {
                 type Key = #key;
                 type User = #user;
+                type Roles = #lists;
                 const DEF: &'static #runtime::__private::TenancyDef = &#runtime::__private::TenancyDef {
                     schema: #schema,
                     role_prefix: #prefix,
@@ -387,9 +394,8 @@ impl Tenancy<'_> {
         }
     }
 
-    /// A role: its type, and one impl of `AtLeast` for each role that it includes. There is no blanket impl, which would
-    /// send rustc into a search without end on a misspelt role.
-    fn role(&self, role: &RoleDecl) -> TokenStream {
+    /// A role: its type, which says at which place of the tenancy's list it is.
+    fn role(&self, role: &RoleDecl, place: usize) -> TokenStream {
         let (RoleDecl { attrs, ident, .. }, Self { declared, prefix, runtime, .. }) = (role, self);
         let (tenancy, name) = (&declared.ident, label(ident));
         let vis = match &declared.vis {
@@ -397,7 +403,8 @@ impl Tenancy<'_> {
             vis => quote!(#vis),
         };
         let database = format!("{prefix}{name}");
-        let below = self.below(ident);
+        let first = quote!(#runtime::__private::First);
+        let place = (0..place).fold(first, |place, _| quote!(#runtime::__private::Next<#place>));
         // At the role's name, where messages about the role then point.
         quote_spanned! {ident.span()=>
             #(#attrs)*
@@ -408,15 +415,20 @@ impl Tenancy<'_> {
             impl #runtime::Role for #ident {
                 type Tenancy = #tenancy;
                 type Kind = #runtime::tenant::MemberRole;
+                type Place = #place;
                 const NAME: &'static str = #name;
                 const DB_ROLE: &'static str = #database;
             }
-
-            #(
-                #[automatically_derived]
-                impl #runtime::tenant::AtLeast<#below> for #ident {}
-            )*
         }
+    }
+
+    /// The roles that a role includes, each at its place, and `()` at those of the others.
+    fn includes(&self, role: &RoleDecl) -> TokenStream {
+        let below = self.below(&role.ident);
+        list(self.roles.iter().map(|role| {
+            let ident = Ident::new(&role.ident.to_string(), Span::call_site());
+            if below.contains(&ident) { quote!(#ident) } else { quote!(()) }
+        }))
     }
 
     /// The roles that a role includes, itself among them, each once though a lattice may lead there twice.

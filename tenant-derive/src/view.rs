@@ -93,6 +93,8 @@ fn inert(input: &DeriveInput, attrs: &ViewAttrs, of: &Path) -> TokenStream {
         const _: () = {
             use #runtime::__private as __rt;
 
+            impl __rt::Showing for #ident {}
+
             #[automatically_derived]
             impl __rt::TenantView for #ident {
                 type Table = #of;
@@ -151,6 +153,8 @@ fn expand(input: &DeriveInput, attrs: &ViewAttrs, of: &Path, fields: &[ViewField
             use #runtime::__private as __rt;
 
             #(#indexes)*
+
+            impl __rt::Showing for #ident {}
 
             #[automatically_derived]
             impl __rt::TenantView for #ident {

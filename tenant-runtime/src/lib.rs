@@ -196,10 +196,21 @@ pub mod __private {
         model::def::*,
         registry::Registered,
         repo::{
-            Values, access::*, column::*, column_type::*, derive_support::*, invitations::*, members::*, table::*,
+            Values,
+            access::*,
+            column::*,
+            column_type::*,
+            declared::{ByJobs, Everything, Founding, Showing, SigningUp, TenantRows, Yes, named, unique_by},
+            derive_support::*,
+            invitations::*,
+            members::*,
+            table::*,
             view::*,
         },
         roles::{Organizations, Viewer},
-        tenant::{KeyNewtype, Role, Tenancy},
+        tenant::{
+            KeyNewtype, Role, Tenancy,
+            lattice::{First, Next},
+        },
     };
 }

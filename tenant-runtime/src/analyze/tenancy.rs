@@ -6,13 +6,10 @@ use super::finding::Findings;
 use crate::{
     ident::Ident,
     model::{
-        def::{NO_ROLE, TenancyDef, TimeoutsDef},
+        def::{NO_ROLE, RESERVED_ROLES, TenancyDef, TimeoutsDef},
         schema::{Expression, LogClasses, Role, RoleKind},
     },
 };
-
-/// The names of the roles that the generator makes, and what stands in place of one.
-const RESERVED: [&str; 7] = ["schema_owner", "service", "function_owner", "no_tenant", "system", "jobs", NO_ROLE];
 
 /// How many connections the login of jobs may hold: they run one after the other.
 const JOBS: u16 = 10;
@@ -108,7 +105,7 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
                 "give it another name",
             );
         }
-        if RESERVED.contains(&declared.name) {
+        if RESERVED_ROLES.contains(&declared.name) || declared.name == NO_ROLE {
             findings.error(
                 "",
                 format!("the role `{}` has the name of a role that the generator makes itself", declared.name),

@@ -74,9 +74,10 @@ impl<T: Tenancy> SystemDb<T> {
         if let Some(expected) = &options.fingerprint {
             fingerprint::check(&mut tx, expected).await?;
         }
+        let pooled = !options.prepared || connect::renames_statements(&mut tx).await?;
         tx.rollback().await?;
         let _ = connection.close().await;
-        let pools = Pools::new(options, connect, BTreeMap::new(), warnings);
+        let pools = Pools::new(options, connect, BTreeMap::new(), warnings, pooled);
         Ok(Self { pools: Arc::new(pools), tenancy: PhantomData })
     }
 
@@ -176,7 +177,7 @@ impl<T: Tenancy> SystemCtx<T> {
     /// As [`TenantDb::begin`](super::TenantDb::begin).
     pub async fn begin_for(&self, org: &T::Key) -> Result<TenantTx<System<T>>> {
         let acting = SessionContext::system::<T>(Some(org), Some(self.system_access));
-        tx::begin_as(&self.pools, &acting, TenantCtx::assume_authorized_job(org.clone()), TxOptions::default()).await
+        tx::begin_as(&self.pools, &acting, TenantCtx::of_jobs(org.clone()), TxOptions::default()).await
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::Result,
     model::def::TenancyDef,
-    tenant::{LoginPerRole, Role, Tenancy},
+    tenant::{LoginPerRole, Role, Tenancy, lattice::assert_names},
 };
 
 /// How a [`TenantDb`] keeps its connections.
@@ -130,6 +130,7 @@ impl TenantDbOptions {
 
     /// Sets what is different for contexts of one role.
     pub fn role<R: Role>(mut self, options: RoleOptions) -> Self {
+        const { assert_names::<R>() }
         self.by_role.insert(R::DB_ROLE, options);
         self
     }
@@ -196,15 +197,16 @@ impl TenantDbOptions {
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
         logins::require(&self.logins)?;
         let of_app = |login: &str| logins::of_app(login, &self.logins);
-        let (connect, warnings) = checked(url, of_app, self.fingerprint.as_deref()).await?;
+        let (connect, warnings, mut pooled) = checked(url, of_app, self.fingerprint.as_deref(), self.prepared).await?;
         let mut by_role = BTreeMap::new();
         for RoleLogin { meant_for, url } in &self.logins {
             if let (MeantFor { tenancy, role: Some(role) }, Some(url)) = (*meant_for, url) {
-                let (connect, _) = checked(url, |_| Ok(vec![*meant_for]), None).await?;
+                let (connect, _, login_pooled) = checked(url, |_| Ok(vec![*meant_for]), None, self.prepared).await?;
+                pooled |= login_pooled;
                 by_role.insert(tenancy.database_role(role), connect);
             }
         }
-        Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, by_role, warnings)) })
+        Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, by_role, warnings, pooled)) })
     }
 
     pub(super) fn max_connections_of(&self, role: &str) -> u32 {
@@ -216,12 +218,14 @@ impl TenantDbOptions {
     }
 }
 
-/// Reads a URL and checks its login, also for whom it is meant; returns what the operator should know.
+/// Reads a URL and checks its login, also for whom it is meant; returns what the operator should know, and whether
+/// transactions may run through a pooler.
 async fn checked(
     url: &str,
     meant_for: impl FnOnce(&str) -> Result<Vec<MeantFor>>,
     expected: Option<&str>,
-) -> Result<(PgConnectOptions, Vec<String>)> {
+    prepared: bool,
+) -> Result<(PgConnectOptions, Vec<String>, bool)> {
     let options = connect::options(url)?;
     let mut connection = connect::open(&options).await?;
     // In a transaction, as behind a pooler of transactions each statement alone might run on another connection.
@@ -233,10 +237,12 @@ async fn checked(
     if let Some(expected) = expected {
         fingerprint::check(&mut tx, expected).await?;
     }
+    // Without prepared statements a pooler that does not know them is to be expected, and none can be asked for.
+    let pooled = !prepared || connect::renames_statements(&mut tx).await?;
     tx.rollback().await?;
     // The pools open their own.
     let _ = connection.close().await;
-    Ok((options, warnings))
+    Ok((options, warnings, pooled))
 }
 
 impl RoleOptions {

@@ -83,7 +83,7 @@ pub(super) async fn begin(
     acting: &SessionContext,
     options: TxOptions,
 ) -> Result<Transaction<'static, Postgres>> {
-    let batch = begin_sql::begin(acting, options, pools.options().statement_timeout_of(acting.role));
+    let batch = begin_sql::begin(acting, options, pools.options().statement_timeout_of(acting.role), pools.pooled());
     let mut attempts = pools.attempts(acting.role);
     loop {
         let connection = pools.acquire(acting.role).await?;
@@ -136,6 +136,18 @@ pub(super) async fn read_back(connection: &mut PgConnection, acting: &SessionCon
         return Ok(());
     }
     Err(Error::ContextLost { what: format!("it should be {wanted:?}, and the server has {found:?}") })
+}
+
+/// Refuses a transaction that began read-only and has written.
+///
+/// Before PostgreSQL 16 `RESET transaction_read_only` is not checked at all, so a function can run it, write, and set it back.
+pub(super) async fn has_not_written(connection: &mut PgConnection) -> Result<()> {
+    let sql = "SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NULL";
+    let unwritten: bool = sqlx::query_scalar(sql).persistent(false).fetch_one(connection).await?;
+    if unwritten {
+        return Ok(());
+    }
+    Err(Error::ContextLost { what: "the transaction began read-only, and a statement has written in it".to_owned() })
 }
 
 #[cfg(test)]

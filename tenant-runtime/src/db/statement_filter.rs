@@ -13,6 +13,7 @@ const GUARDED: &[&str] = &[
     "row_security",
     "session_replication_role",
     "transaction_read_only",
+    "default_transaction_read_only",
     "standard_conforming_strings",
     "client_encoding",
     "names",
@@ -107,9 +108,11 @@ impl Statement {
     /// A setting of the session would outlive the transaction, so only `SET LOCAL` may run, and not on every name.
     fn refused_setting(&self, tenancy: &TenancyDef) -> Option<String> {
         match (self.word(1), self.word(2)) {
-            // One that was begun to read could still write, were this its first statement.
-            ("transaction", _) if self.writes => Some("SET TRANSACTION READ WRITE".to_owned()),
-            ("transaction" | "constraints", _) => None,
+            // A transaction begins read-only with a snapshot, after which PostgreSQL refuses this too; here the error is plain.
+            ("transaction", _) | ("local", "transaction") if self.writes => {
+                Some("SET TRANSACTION READ WRITE".to_owned())
+            }
+            ("transaction" | "constraints", _) | ("local", "transaction") => None,
             // Both name who acts: `SET LOCAL SESSION AUTHORIZATION x`, `SET LOCAL "session_authorization" = x`.
             ("local", "session") => Some("SET LOCAL SESSION".to_owned()),
             ("local", _) => {

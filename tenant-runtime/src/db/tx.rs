@@ -29,7 +29,7 @@ use crate::{
 pub struct TxOptions {
     /// The isolation level.
     pub isolation: Option<Isolation>,
-    /// Whether writes are refused.
+    /// Whether writes are refused. A transaction that writes all the same, by what a function runs, cannot be committed.
     pub read_only: bool,
     /// Whether a serializable transaction that only reads waits at its begin, and then can neither fail nor hinder others.
     pub deferrable: bool,
@@ -86,6 +86,7 @@ pub struct TenantTx<R: Role> {
     pub(super) course: TxState,
     /// Statements ran that the repository did not write.
     raw: bool,
+    read_only: bool,
     span: Span,
     prepared: bool,
 }
@@ -109,7 +110,7 @@ pub(super) async fn begin_as<R: Role>(
     }
     let tx = session_context::begin(pools, acting, options).instrument(span.clone()).await?;
     let course = TxState::begin(pools.denials(acting.role));
-    Ok(TenantTx { tx, ctx, course, raw: false, span, prepared: pools.options().prepared })
+    Ok(TenantTx { tx, ctx, course, raw: false, read_only: options.read_only, span, prepared: pools.options().prepared })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -132,12 +133,16 @@ impl<R: Role> TenantTx<R> {
     /// # Errors
     ///
     /// [`Error::Aborted`] when a statement failed, also where its error was not looked at: the server then keeps
-    /// nothing. [`Error::Retryable`] and the errors of constraints that are checked at the end.
+    /// nothing. [`Error::Retryable`] and the errors of constraints that are checked at the end. [`Error::ContextLost`] when
+    /// the transaction began read-only and has a transaction ID, which the server assigns at the first write.
     pub async fn commit(mut self) -> Result<()> {
         let span = self.span.clone();
         async {
             self.settle().await?;
             self.probe().await?;
+            if self.read_only && self.raw {
+                session_context::has_not_written(&mut self.tx).await?;
+            }
             if cfg!(debug_assertions) && self.raw {
                 session_context::read_back(&mut self.tx, &SessionContext::of(&self.ctx)).await?;
             }

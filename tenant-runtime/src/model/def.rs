@@ -3,6 +3,8 @@
 //! Nothing here can fail and nothing is validated: the derive writes these values, rustc type-checks
 //! them, and `check` turns them into a schema or into findings.
 
+use super::compare::same;
+
 /// Declares how a product keeps its tenants apart: keys, settings, roles and their order.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TenancyDef {
@@ -59,10 +61,31 @@ impl TenancyDef {
 
     /// Says whether a role has the rights of another, itself included. A role includes earlier ones only, so this comes to
     /// an end.
-    pub(crate) fn includes(&self, role: &str, other: &str) -> bool {
-        let Some(at) = self.roles.iter().position(|def| def.name == role) else { return false };
-        let earlier = |name: &str| self.roles[..at].iter().any(|def| def.name == name);
-        role == other || self.roles[at].includes.iter().any(|below| earlier(below) && self.includes(below, other))
+    pub(crate) const fn includes(&self, role: &str, other: &str) -> bool {
+        let Some(at) = self.place(role) else { return false };
+        let below = self.roles[at].includes;
+        let mut index = 0;
+        while index < below.len() {
+            if let Some(place) = self.place(below[index])
+                && place < at
+                && self.includes(below[index], other)
+            {
+                return true;
+            }
+            index += 1;
+        }
+        same(role, other)
+    }
+
+    const fn place(&self, role: &str) -> Option<usize> {
+        let mut place = 0;
+        while place < self.roles.len() {
+            if same(self.roles[place].name, role) {
+                return Some(place);
+            }
+            place += 1;
+        }
+        None
     }
 
     /// Returns the database role of a role as attributes name it.
@@ -84,6 +107,9 @@ impl TenancyDef {
         roles.chain([self.login(None), self.database_role("jobs")]).any(|own| own == login)
     }
 }
+
+/// The names, after the prefix, of the database roles that the generator makes whatever is declared.
+pub(crate) const RESERVED_ROLES: [&str; 6] = ["schema_owner", "service", "definer", "no_tenant", "system", "jobs"];
 
 /// Declares how long a session of the app's login may hold the server up, in seconds; 0 is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

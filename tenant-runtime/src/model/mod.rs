@@ -1,5 +1,6 @@
 //! The model: what was declared, and the checked schema that it becomes.
 
+pub(crate) mod compare;
 pub mod def;
 #[cfg(feature = "generate")]
 pub mod migration_hints;

@@ -12,7 +12,7 @@ use super::{
     value::{Bound, is_null},
     view::TenantView,
 };
-use crate::tenant::{KeyNewtype, Role, TextKey};
+use crate::tenant::{KeyNewtype, Role, TextKey, lattice::Seal};
 
 /// A column of the table `T`, whose field is of type `V`. The derive writes one constant for each field.
 ///
@@ -40,18 +40,23 @@ pub type DefaultAccess = Access;
     label = "a column that is not written here",
     note = "the tenant, the owner and a key that is made come from the context and the database; keys and parents stay as they are"
 )]
-pub trait Settable {}
+pub trait Settable {
+    #[doc(hidden)]
+    const SEAL: Seal;
+}
 
 #[diagnostic::do_not_recommend]
-impl Settable for () {}
+impl Settable for () {
+    const SEAL: Seal = Seal;
+}
 #[diagnostic::do_not_recommend]
-impl<R: Role> Settable for R {}
+impl<R: Role> Settable for R {
+    const SEAL: Seal = Seal;
+}
 
 impl<T, V, A, P> Column<T, V, A, P> {
-    /// Names a column. The derive calls it.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn new(name: &'static str) -> Self {
+    /// Names a column. An app cannot: it could leave out the roles that the column takes.
+    pub(super) const fn new(name: &'static str) -> Self {
         Self { name, facts: PhantomData }
     }
 
@@ -165,10 +170,15 @@ impl<K: KeyNewtype<Inner: TextColumn>> TextColumn for K {}
     label = "not a column that refers to another table",
     note = "name a column whose field has `references = …`, such as `Task::PROJECT_ID`; its table has a `select` role"
 )]
-pub trait Referred: TenantView {}
+pub trait Referred: TenantView {
+    #[doc(hidden)]
+    const SEAL: Seal;
+}
 
 #[diagnostic::do_not_recommend]
-impl<P: TenantView> Referred for P {}
+impl<P: TenantView> Referred for P {
+    const SEAL: Seal = Seal;
+}
 
 /// Holds when a column refers to the table `Q`, on whose rows there can be a condition.
 #[diagnostic::on_unimplemented(
@@ -176,10 +186,15 @@ impl<P: TenantView> Referred for P {}
     label = "not a condition for a column that refers to no table",
     note = "name a column whose field has `references = …`, such as `Task::PROJECT_ID`; its table has a `select` role"
 )]
-pub trait RefersTo<Q> {}
+pub trait RefersTo<Q> {
+    #[doc(hidden)]
+    const SEAL: Seal;
+}
 
 #[diagnostic::do_not_recommend]
-impl<Q: Select> RefersTo<Q> for Q {}
+impl<Q: Select> RefersTo<Q> for Q {
+    const SEAL: Seal = Seal;
+}
 
 /// What a filter sends to the database.
 #[diagnostic::on_unimplemented(
@@ -358,10 +373,8 @@ pub struct Key<T> {
 }
 
 impl<T> Key<T> {
-    /// Names a key by its columns. The derive calls it.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn new(columns: &'static [&'static str]) -> Self {
+    /// Names a key by its columns.
+    pub(super) const fn new(columns: &'static [&'static str]) -> Self {
         Self { columns, table: PhantomData }
     }
 
@@ -393,12 +406,17 @@ impl<T> fmt::Debug for Key<T> {
     note = "name one of the constants `{T}::BY_…`, which stand for each `unique` in `#[tenant(…)]` and for a key that the app gives"
 )]
 pub trait UniqueKey<T> {
+    #[doc(hidden)]
+    const SEAL: Seal;
+
     /// Returns the columns.
     #[doc(hidden)]
     fn columns(self) -> &'static [&'static str];
 }
 
 impl<T> UniqueKey<T> for Key<T> {
+    const SEAL: Seal = Seal;
+
     fn columns(self) -> &'static [&'static str] {
         self.columns
     }

@@ -12,7 +12,10 @@ use super::{
     table::Select,
     value::Bound,
 };
-use crate::{model::def::TableDef, tenant::Role};
+use crate::{
+    model::def::TableDef,
+    tenant::{Role, lattice::Seal},
+};
 
 /// A condition on the rows of `T`.
 ///
@@ -126,23 +129,29 @@ impl<T, N: Covers<M>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
 pub trait CombineRoles<M> {
     /// The role, or `()`.
     type Both;
+    #[doc(hidden)]
+    const SEAL: Seal;
 }
 
 #[diagnostic::do_not_recommend]
 impl CombineRoles<()> for () {
     type Both = ();
+    const SEAL: Seal = Seal;
 }
 #[diagnostic::do_not_recommend]
 impl<N: Role> CombineRoles<()> for N {
     type Both = N;
+    const SEAL: Seal = Seal;
 }
 #[diagnostic::do_not_recommend]
 impl<N: Role> CombineRoles<N> for () {
     type Both = N;
+    const SEAL: Seal = Seal;
 }
 #[diagnostic::do_not_recommend]
 impl<N: Role> CombineRoles<N> for N {
     type Both = N;
+    const SEAL: Seal = Seal;
 }
 
 /// Holds when whoever may ask by the one condition may ask by the other.
@@ -151,18 +160,31 @@ impl<N: Role> CombineRoles<N> for N {
     label = "takes `{M}`",
     note = "say the role that takes both when the first is made: `Filter::all_rows().requires::<Admin>()`"
 )]
-pub trait Covers<M> {}
+pub trait Covers<M> {
+    #[doc(hidden)]
+    const SEAL: Seal;
+}
 
 #[diagnostic::do_not_recommend]
-impl Covers<()> for () {}
+impl Covers<()> for () {
+    const SEAL: Seal = Seal;
+}
 #[diagnostic::do_not_recommend]
-impl<N: Role> Covers<()> for N {}
+impl<N: Role> Covers<()> for N {
+    const SEAL: Seal = Seal;
+}
 #[diagnostic::do_not_recommend]
-impl<N: Role> Covers<N> for N {}
+impl<N: Role> Covers<N> for N {
+    const SEAL: Seal = Seal;
+}
 #[diagnostic::do_not_recommend]
-impl<P, N, M> Covers<()> for ParentReader<P, N, M> {}
+impl<P, N, M> Covers<()> for ParentReader<P, N, M> {
+    const SEAL: Seal = Seal;
+}
 #[diagnostic::do_not_recommend]
-impl<P, N, M> Covers<Self> for ParentReader<P, N, M> {}
+impl<P, N, M> Covers<Self> for ParentReader<P, N, M> {
+    const SEAL: Seal = Seal;
+}
 
 /// In place of a role: what a condition on the parent's row takes. Made by [`where_parent`](super::column::Column::where_parent).
 ///
@@ -171,22 +193,27 @@ impl<P, N, M> Covers<Self> for ParentReader<P, N, M> {}
 pub struct ParentReader<P, N = (), M = ()>(PhantomData<(P, N, M)>);
 
 #[diagnostic::do_not_recommend]
-impl<R, T, P: Select, N, M> MayUse<T, ParentReader<P, N, M>> for R where
-    R: May<cmd::Read, P, P::SelectRole> + RoleOf<P::Tenancy> + MayUse<P, N> + MayUse<T, M>
+impl<R, T, P: Select, N, M> MayUse<T, ParentReader<P, N, M>> for R
+where
+    R: May<cmd::Read, P, P::SelectRole> + RoleOf<P::Tenancy> + MayUse<P, N> + MayUse<T, M>,
 {
+    const SEAL: Seal = Seal;
 }
 
 #[diagnostic::do_not_recommend]
 impl<P, N, M> CombineRoles<()> for ParentReader<P, N, M> {
     type Both = Self;
+    const SEAL: Seal = Seal;
 }
 #[diagnostic::do_not_recommend]
 impl<P, N, M> CombineRoles<ParentReader<P, N, M>> for () {
     type Both = ParentReader<P, N, M>;
+    const SEAL: Seal = Seal;
 }
 #[diagnostic::do_not_recommend]
 impl<P, N, M> CombineRoles<Self> for ParentReader<P, N, M> {
     type Both = Self;
+    const SEAL: Seal = Seal;
 }
 
 impl<T, N> Not for Filter<T, N> {

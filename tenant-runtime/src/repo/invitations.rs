@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     access::{CanRead, May, RoleOf, cmd},
+    declared::Declares,
     derive_support::Labelled,
     executor::{Opened, TenantExecutor},
     statement::call,
@@ -25,7 +26,7 @@ use crate::{
     note = "add `invitation(email = \"…\", role = \"…\", token = \"…\", expires = \"…\", by = \"…\")` to `#[tenant(…)]` on the \
             struct of the invitations"
 )]
-pub trait Invitation: Select {
+pub trait Invitation: Select + Declares<cmd::Invite> {
     /// The least role that may invite: the one that manages members.
     type InviteRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
     /// The enum of the column that says what somebody is invited as; its labels are names of roles.

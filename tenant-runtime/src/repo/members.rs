@@ -5,6 +5,7 @@ use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
     access::{CanRead, May, RoleOf, cmd},
+    declared::{Declares, Founding, SigningUp},
     derive_support::Labelled,
     executor::{Opened, TenantExecutor},
     statement::call,
@@ -34,7 +35,7 @@ pub trait Membership: Select {
     note = "add `membership(user = \"…\", role = \"…\")` to `#[tenant(…)]` on the struct that says who is a member, and \
             name there one role in `insert`, `update` and `delete`"
 )]
-pub trait ManagedMembership: Membership {
+pub trait ManagedMembership: Membership + Declares<cmd::Manage> {
     /// The least role that may manage members.
     type ManageRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
 }
@@ -45,7 +46,7 @@ pub trait ManagedMembership: Membership {
     label = "nobody can found one",
     note = "add `creator_role = \"…\"` to `#[tenant(…)]` on the table of the tenants, with the role that the creator_role gets"
 )]
-pub trait CreateTenant: TenantTable {
+pub trait CreateTenant: TenantTable + Declares<Founding> {
     /// A tenant to found: the columns that the database does not fill in.
     type New: Send + 'static;
 
@@ -60,7 +61,7 @@ pub trait CreateTenant: TenantTable {
     label = "nobody can sign up as one",
     note = "add `sign_up` to `#[tenant(…)]` on the table of the users"
 )]
-pub trait SignUp: TenantTable {
+pub trait SignUp: TenantTable + Declares<SigningUp> {
     /// A user to add: the columns that the database does not fill in.
     type New: Send + 'static;
 

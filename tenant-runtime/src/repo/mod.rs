@@ -65,6 +65,7 @@
 pub mod access;
 pub mod column;
 pub mod column_type;
+pub(crate) mod declared;
 pub mod derive_support;
 pub mod executor;
 pub mod filter;

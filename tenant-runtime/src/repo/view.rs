@@ -5,6 +5,7 @@ use futures_core::future::BoxFuture;
 use super::{
     access::{May, MayRead, RoleOf, cmd},
     column_type::RowReader,
+    declared::Showing,
     derive_support::ColumnCodecAs,
     executor::TenantExecutor,
     list::List,
@@ -14,7 +15,10 @@ use super::{
 };
 use crate::{
     error::Result,
-    model::def::{NO_ROLE, TableDef},
+    model::{
+        compare::same,
+        def::{NO_ROLE, TableDef},
+    },
 };
 
 /// A struct whose fields are some columns of a table. Implemented by `#[derive(TenantView)]`.
@@ -23,7 +27,7 @@ use crate::{
     label = "not a view",
     note = "derive `TenantView` on it, with `#[tenant(of = …)]`"
 )]
-pub trait TenantView: Sized + Send + 'static {
+pub trait TenantView: Showing + Sized + Send + 'static {
     /// The table.
     type Table: Select;
     /// The roles that it takes to read the view's columns.
@@ -143,15 +147,6 @@ pub const fn column_index(table: &TableDef, column: &str, missing: &str) -> usiz
 const fn none(table: &TableDef, missing: &str) -> usize {
     assert!(table.columns.is_empty(), "{}", missing);
     0
-}
-
-const fn same(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let mut index = 0;
-    while index < one.len() && index < other.len() && one[index] == other[index] {
-        index += 1;
-    }
-    index == one.len() && index == other.len()
 }
 
 /// Returns the name of the column at a place.

@@ -30,6 +30,7 @@ mod migration_golden;
 mod migrations_dir;
 mod pg_facts;
 mod pgaudit;
+mod poisoned_statements;
 mod pooler;
 mod pools;
 mod property;

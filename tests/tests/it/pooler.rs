@@ -4,8 +4,8 @@
 //! `TENANT_TEST_POOLED` set, every test that connects by `Database::app` connects through a PgBouncer.
 
 use tenant_examples::{NewProject, Project};
-use tenant_runtime::{Error, Repository as _, TenantDbOptions};
-use tenant_tests::{Database, pgbouncer::PgBouncer};
+use tenant_runtime::{Error, Isolation, Repository as _, TenantDbOptions, TxOptions};
+use tenant_tests::{Database, pgbouncer::PgBouncer, run};
 
 use super::{cancellation_stress, context::seen};
 
@@ -64,6 +64,35 @@ async fn failed_or_dropped_tx_resets_connection() {
         drop(db.begin(&database.acme.as_admin()).await.expect("begins"));
         let mut tx = db.begin(&database.globex.as_viewer()).await.expect("begins");
         assert_eq!(seen(&mut tx).await.expect("reads").1, database.globex.id.to_string());
+    }
+}
+
+#[tokio::test]
+async fn rows_and_locks_that_a_function_leaves_on_its_connections_are_gone_for_the_next_tenant() {
+    let database = Database::create().await;
+    let Some((bouncer, options)) = start(&database).await else { return };
+    let function = "CREATE FUNCTION public.leaves() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+            EXECUTE 'DECLARE kept CURSOR WITH HOLD FOR SELECT name FROM app.projects';
+            EXECUTE 'LISTEN kept';
+            PERFORM pg_advisory_lock(pg_backend_pid());
+        END $$";
+    run(&mut database.admin().await, function).await.expect("a superuser may");
+    let db = options.connect(&bouncer.url(&database)).await.expect("connects");
+    for read_only in [false, true].repeat(4) {
+        let mut tx = db.begin(&database.acme.as_member()).await.expect("begins");
+        sqlx::query("SELECT public.leaves()").execute(&mut tx).await.expect("runs");
+        tx.commit().await.expect("commits");
+        let kind = TxOptions { read_only, isolation: Some(Isolation::RepeatableRead), ..TxOptions::default() };
+        let mut tx = db.begin_with(&database.globex.as_member(), kind).await.expect("begins");
+        let left = "SELECT (SELECT count(*) FROM pg_cursors WHERE name = 'kept'),
+                (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())";
+        let left: (i64, i64) = sqlx::query_as(left).fetch_one(&mut tx).await.expect("reads");
+        assert_eq!(left, (0, 0));
+        tx.commit().await.expect("commits");
+        let mut tx = db.begin(&database.globex.as_member()).await.expect("begins");
+        let listens = "SELECT count(*) FROM pg_listening_channels()";
+        // UNLISTEN, which the transaction before began with, takes effect with its commit.
+        assert_eq!(sqlx::query_scalar::<_, i64>(listens).fetch_one(&mut tx).await.expect("reads"), 0);
     }
 }
 

@@ -177,12 +177,7 @@ async fn login_check_rejects_a_member_of_the_function_owner() {
 mod text_keys {
     //! A tenancy whose keys are texts and numbers, on the roles of the example.
 
-    use tenant_runtime::{
-        Role, Tenancy, TextKey,
-        model::def::{RoleDef, SqlType, TenancyDef},
-        tenant::MemberRole,
-        tenant_key,
-    };
+    use tenant_runtime::{TextKey, tenancy, tenant_key};
 
     tenant_key! {
         /// An organization's key.
@@ -194,33 +189,14 @@ mod text_keys {
         pub(super) struct Number(i64);
     }
 
-    #[derive(Debug)]
-    pub(super) enum Slugs {}
-
-    impl Tenancy for Slugs {
-        type Key = Slug;
-        type User = Number;
-        const DEF: &'static TenancyDef = &TenancyDef {
-            schema: "app",
+    tenancy! {
+        pub(super) Slugs {
+            key: Slug,
+            user: Number,
             role_prefix: "app_",
-            key: SqlType::Text,
-            user: SqlType::Int8,
-            tenant_setting: "app.organization_id",
-            user_setting: "app.user_id",
             connection_limit: 5,
-            roles: &[RoleDef { name: "viewer", includes: &[] }],
-            ..TenancyDef::blank()
-        };
-    }
-
-    #[derive(Debug)]
-    pub(super) enum Reader {}
-
-    impl Role for Reader {
-        type Tenancy = Slugs;
-        type Kind = MemberRole;
-        const NAME: &'static str = "viewer";
-        const DB_ROLE: &'static str = "app_viewer";
+            roles: { Viewer },
+        }
     }
 }
 
@@ -229,7 +205,7 @@ async fn text_and_integer_keys_reach_the_tenant_and_user_settings() {
     let database = Database::create().await;
     let db = database.app().await;
     let slug = text_keys::Slug::from("auth0|acme.eu+x".parse::<tenant_runtime::TextKey>().expect("a key"));
-    let ctx = TenantCtx::<text_keys::Reader>::assume_authorized(slug, text_keys::Number::from(-7));
+    let ctx = TenantCtx::<text_keys::Viewer>::assume_authorized(slug, text_keys::Number::from(-7));
     let mut tx = db.begin(&ctx).await.expect("begins");
     let sql = "SELECT current_setting('app.organization_id'), current_setting('app.user_id'), $1, $2";
     let seen: (String, String, text_keys::Slug, text_keys::Number) =

@@ -3,28 +3,22 @@
 
 use tenant_runtime::{
     Tenancy, TenantTable,
-    model::def::{ScopeDef, SqlType, TenancyDef},
+    model::def::ScopeDef,
     roles::{Admin, Organizations, Viewer},
+    tenancy,
 };
 
-pub enum Shops {}
-
-impl Tenancy for Shops {
-    type Key = i64;
-    type User = i64;
-    const DEF: &'static TenancyDef = &TenancyDef { schema: "shop", key: SqlType::Int8, ..COPY };
+tenancy! {
+    pub Shops {
+        key: i64,
+        schema: "shop",
+        role_prefix: "shop_",
+        tenant_setting: "shop.id",
+        user_setting: "shop.user_id",
+        connection_limit: 10,
+        roles: { Clerk },
+    }
 }
-
-const COPY: TenancyDef = TenancyDef {
-    schema: "",
-    role_prefix: "shop_",
-    key: SqlType::Int8,
-    user: SqlType::Int8,
-    tenant_setting: "shop.id",
-    user_setting: "shop.user_id",
-    connection_limit: 10,
-    ..TenancyDef::blank()
-};
 
 #[derive(Debug, TenantTable)]
 #[tenant(global)]
