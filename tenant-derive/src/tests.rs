@@ -1,6 +1,6 @@
 //! Snapshots of expansions: each file in `expansions/` holds a declaration and, below the line, what it becomes.
 //!
-//! `TENANT_BLESS=1 cargo test -p tenant-derive` writes the lower halves anew.
+//! `BLESS=1 cargo test -p tenant-derive` rewrites the lower halves.
 
 use std::{env, fs, path::Path};
 
@@ -21,14 +21,14 @@ fn expansions_match_the_recorded_files() {
         let input = recorded.split(LINE).next().unwrap_or_default().trim_end();
         let rendered = format!("{input}\n\n{LINE}\n{}", expand(input));
         if rendered != recorded {
-            if env::var_os("TENANT_BLESS").is_some() {
+            if env::var_os("BLESS").is_some() {
                 fs::write(&path, rendered).expect("a writable file");
             } else {
                 changed.push(path);
             }
         }
     }
-    assert!(changed.is_empty(), "these expand to something else, see TENANT_BLESS in src/tests.rs: {changed:#?}");
+    assert!(changed.is_empty(), "these expand to something else, see BLESS in src/tests.rs: {changed:#?}");
 }
 
 #[test]
