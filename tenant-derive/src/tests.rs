@@ -7,6 +7,8 @@ use std::{env, fs, path::Path};
 use quote::ToTokens as _;
 use syn::{DeriveInput, Item};
 
+use crate::keys;
+
 const LINE: &str = "// ---- expands to ----\n";
 
 #[test]
@@ -36,6 +38,19 @@ fn ten_field_expansion_stays_under_260_lines() {
     let recorded = include_str!("../expansions/ten_fields.rs");
     let expansion = recorded.split(LINE).nth(1).unwrap_or_default();
     assert!((50..260).contains(&expansion.lines().count()), "{} lines", expansion.lines().count());
+}
+
+#[test]
+fn documentation_tables_list_every_key() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let tables =
+        [("table_keys.md", keys::documentation(keys::TABLE)), ("field_keys.md", keys::documentation(keys::FIELD))];
+    for (name, text) in tables {
+        if env::var_os("BLESS").is_some() {
+            fs::write(folder.join(name), &text).expect("a writable file");
+        }
+        assert_eq!(fs::read_to_string(folder.join(name)).expect("a readable file"), text, "{name}; see BLESS");
+    }
 }
 
 #[test]
