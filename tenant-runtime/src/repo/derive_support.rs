@@ -8,7 +8,7 @@ use sqlx::{
 };
 
 use super::{
-    access::{Names, RoleOf, TenantKeyOf, UserKeyOf, WiderThan},
+    access::{ReferencesKey, RoleOf, TenantKeyOf, UserKeyOf, WiderThan},
     column_type::{PgColumn, RowReader},
     table::TenantTable,
     value::Values,
@@ -259,7 +259,7 @@ pub const fn column(name: &'static str, ty: ColumnType) -> ColumnDef {
 /// Declares that a field of type `F` refers to the table `T`.
 #[doc(hidden)]
 #[must_use]
-pub const fn reference<F: Names<T::Id>, T: TenantTable>(on_delete: OnDelete) -> ReferenceDef {
+pub const fn reference<F: ReferencesKey<T::Id>, T: TenantTable>(on_delete: OnDelete) -> ReferenceDef {
     ReferenceDef { table: T::TABLE_NAME, on_delete }
 }
 
