@@ -6,6 +6,7 @@ mod boot;
 mod catalog;
 mod change_log;
 mod closed;
+mod codes;
 mod command_line;
 mod context;
 mod coverage;
