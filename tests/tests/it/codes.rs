@@ -10,16 +10,21 @@ use std::{
 
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
+use tenant_examples::Project;
 use tenant_runtime::{
+    Models, TenantTable as _,
     audit::{Baseline, Finding, RULES, Report, audit},
     check::check,
-    migrate::folder::Folder,
-    model::{def::TenancyDef, schema::Schema},
+    migrate::{folder::Folder, generate::generate},
+    model::{
+        def::{TableDef, TenancyDef},
+        schema::Schema,
+    },
 };
-use tenant_tests::{Database, ask, connect, example_folder, migrate, own_server, refusal, run};
+use tenant_tests::{Database, Scratch, TABLES, ask, connect, example_folder, migrate, own_server, refusal, run};
 
 use super::{
-    command_line::{Said, gen_migrations},
+    command_line::{Said, gen_migrations, on},
     declarations::{SHIPPED, leak, of},
 };
 
@@ -277,6 +282,22 @@ fn explain_of_an_unknown_code_is_a_usage_error_that_names_the_nearest() {
 }
 
 #[test]
+fn notes_about_a_migration_end_with_how_to_explain_the_first_code() {
+    // Members could delete projects before; now only admins can.
+    let project = leak(vec![TableDef { delete: Some("member"), ..*Project::TABLE }]);
+    let others = TABLES.into_iter().filter(|table| table.name != Project::TABLE.name);
+    let models = Models::linked("tenant-examples", "", &["tenant_examples"]).only(others.chain(project));
+    let scratch = Scratch::new();
+    let folder = Folder::new(scratch.path());
+    generate(&models, &folder).expect("migrations").write(&folder, &BTreeSet::new()).expect("written");
+    let said = on(scratch.path(), &[]).well();
+    let notes = said.split("\n\n").find(|part| part.contains("TM2")).expect(&said);
+    let first = notes.lines().find_map(|line| line.split([' ', ':']).find(|word| is_code(word))).expect(&said);
+    let end = format!("{notes}\n\nexplain a code: gen-migrations explain {first}\n\n");
+    assert!(notes.lines().count() > 2 && said.contains(&end), "{said}");
+}
+
+#[test]
 fn examples_of_migration_notes_are_those_of_golden_cases() {
     let mut wrong = Vec::new();
     for (code, page) in pages().iter().filter(|(code, _)| code.starts_with("TM")) {
@@ -315,7 +336,7 @@ async fn examples_of_function_errors_raise_them() {
         let (raised, message) = refusal(run(&mut admin, &sql).await.expect_err(code));
         run(&mut admin, "ROLLBACK").await.expect("undone");
         assert_eq!(raised, *code, "{message}");
-        let printed = format!("ERROR:  {raised}: {message}");
+        let printed = format!("ERROR: {raised}: {message}");
         shows(code, block(example, "text").expect(code), &printed, "text", &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -388,6 +409,13 @@ async fn examples_of_audit_codes_are_reported_accepted_and_resolved_as_their_pag
         let mut report = audit(&mut transaction, &schema).await.expect("an audit");
         if let Some(baseline) = block(example, "json") {
             report = report.accepting(&Baseline::parse(&format!("[{baseline}]")).expect(code));
+        }
+        let first = report
+            .findings
+            .first()
+            .map(|finding| format!("\nexplain a code: gen-migrations explain {}\n", finding.code));
+        if !first.is_some_and(|line| report.to_string().ends_with(&line)) {
+            wrong.push(format!("{code}: the report ends otherwise:\n{report}"));
         }
         match printed(&report, code) {
             // What is found depends on the server's version.
