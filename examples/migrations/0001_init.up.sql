@@ -18,9 +18,9 @@ DECLARE
 BEGIN
     FOR wanted IN
         SELECT * FROM (VALUES
-            ('app_owner',   'NOLOGIN INHERIT',                     'tenant-examples: owns the schemas and tables'),
-            ('app_definer', 'NOLOGIN INHERIT',                     'tenant-examples: owns the functions'),
-            ('app_visitor', 'NOLOGIN INHERIT',                     'tenant-examples: a user who acts in no tenant'),
+            ('app_schema_owner',   'NOLOGIN INHERIT',                     'tenant-examples: owns the schemas and tables'),
+            ('app_function_owner', 'NOLOGIN INHERIT',                     'tenant-examples: owns the functions'),
+            ('app_no_tenant', 'NOLOGIN INHERIT',                     'tenant-examples: a user who acts in no tenant'),
             ('app_viewer',  'NOLOGIN INHERIT',                     'tenant-examples: bundles the rights of a role'),
             ('app_member',  'NOLOGIN INHERIT',                     'tenant-examples: bundles the rights of a role'),
             ('app_admin',   'NOLOGIN INHERIT',                     'tenant-examples: bundles the rights of a role'),
@@ -61,7 +61,7 @@ DECLARE
     wanted record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN SELECT name FROM (VALUES ('app_owner'), ('app_definer')) AS owner (name) LOOP
+    FOR wanted IN SELECT name FROM (VALUES ('app_schema_owner'), ('app_function_owner')) AS owner (name) LOOP
         IF NOT (pg_has_role(wanted.name, 'USAGE')
             AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
         THEN
@@ -82,7 +82,7 @@ BEGIN
         SELECT * FROM (VALUES
             ('app_viewer',  'app_member',  'INHERIT TRUE, SET FALSE'),
             ('app_member',  'app_admin',   'INHERIT TRUE, SET FALSE'),
-            ('app_visitor', 'app_service', 'INHERIT FALSE, SET TRUE'),
+            ('app_no_tenant', 'app_service', 'INHERIT FALSE, SET TRUE'),
             ('app_viewer',  'app_service', 'INHERIT FALSE, SET TRUE'),
             ('app_member',  'app_service', 'INHERIT FALSE, SET TRUE'),
             ('app_admin',   'app_service', 'INHERIT FALSE, SET TRUE'),
@@ -138,31 +138,31 @@ END
 $timeouts$;
 
 -- Schema app_auth ---------------------------------------------------------------------------------
-CREATE SCHEMA app_auth AUTHORIZATION app_definer;
+CREATE SCHEMA app_auth AUTHORIZATION app_function_owner;
 
-SET LOCAL ROLE app_definer;
+SET LOCAL ROLE app_function_owner;
 
 -- Defaults ----------------------------------------------------------------------------------------
 -- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA app_auth TO app_viewer, app_visitor, app_system, app_owner;
+GRANT USAGE ON SCHEMA app_auth TO app_viewer, app_no_tenant, app_system, app_schema_owner;
 
 RESET ROLE;
 
 -- Schema app --------------------------------------------------------------------------------------
-CREATE SCHEMA app AUTHORIZATION app_owner;
+CREATE SCHEMA app AUTHORIZATION app_schema_owner;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Defaults ----------------------------------------------------------------------------------------
 -- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA app TO app_viewer, app_definer, app_system;
+GRANT USAGE ON SCHEMA app TO app_viewer, app_function_owner, app_system;
 
-SET LOCAL ROLE app_definer;
+SET LOCAL ROLE app_function_owner;
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 -- They look across what their callers may see, so nobody may call one who is not named.
@@ -195,20 +195,20 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION app_auth.accept_invitation(bytea) IS 'Makes the user in the context a member of the tenant that invited the user''s address by this token.';
-GRANT EXECUTE ON FUNCTION app_auth.accept_invitation(bytea) TO app_visitor;
+GRANT EXECUTE ON FUNCTION app_auth.accept_invitation(bytea) TO app_no_tenant;
 
-CREATE FUNCTION app_auth.acting_system() RETURNS boolean
+CREATE FUNCTION app_auth.is_system_context() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     -- A record of this very transaction could be rolled back together with what it is for.
-    RETURN EXISTS (SELECT FROM app.system_uses AS u WHERE u.id = NULLIF(current_setting('app.system_use', true), '')::uuid AND u.db_user = session_user AND u.at <> now());
+    RETURN EXISTS (SELECT FROM app.system_access_log AS u WHERE u.id = NULLIF(current_setting('app.system_access', true), '')::uuid AND u.db_user = session_user AND u.at <> now());
 END
 $function$;
-COMMENT ON FUNCTION app_auth.acting_system() IS 'Whether the setting names the record of why this login crosses tenants.';
-GRANT EXECUTE ON FUNCTION app_auth.acting_system() TO app_system, app_viewer, app_owner;
+COMMENT ON FUNCTION app_auth.is_system_context() IS 'Whether the setting names the record of why this login crosses tenants.';
+GRANT EXECUTE ON FUNCTION app_auth.is_system_context() TO app_system, app_viewer, app_schema_owner;
 
-CREATE FUNCTION app_auth.acting_tenant() RETURNS uuid
+CREATE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -226,8 +226,8 @@ BEGIN
     );
 END
 $function$;
-COMMENT ON FUNCTION app_auth.acting_tenant() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
-GRANT EXECUTE ON FUNCTION app_auth.acting_tenant() TO app_viewer, app_system, app_owner;
+COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
+GRANT EXECUTE ON FUNCTION app_auth.authorized_tenant_id() TO app_viewer, app_system, app_schema_owner;
 
 CREATE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -255,18 +255,18 @@ $function$;
 COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the tenant in the context; for those whose role includes admin.';
 GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
 
-CREATE FUNCTION app_auth.begin_system(p_reason text) RETURNS uuid
+CREATE FUNCTION app_auth.begin_system_access(p_reason text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     made uuid;
 BEGIN
-    INSERT INTO app.system_uses (reason) VALUES (p_reason) RETURNING id INTO made;
+    INSERT INTO app.system_access_log (reason) VALUES (p_reason) RETURNING id INTO made;
     RETURN made;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.begin_system(text) IS 'Records why somebody crosses tenants, and returns the key of the record.';
-GRANT EXECUTE ON FUNCTION app_auth.begin_system(text) TO app_system;
+COMMENT ON FUNCTION app_auth.begin_system_access(text) IS 'Records why somebody crosses tenants, and returns the key of the record.';
+GRANT EXECUTE ON FUNCTION app_auth.begin_system_access(text) TO app_system;
 
 CREATE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -311,7 +311,7 @@ $function$;
 COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes a member''s role in the tenant in the context; for those whose role includes admin.';
 GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_admin;
 
-CREATE FUNCTION app_auth.create_organization(p_name text) RETURNS uuid
+CREATE FUNCTION app_auth.create_tenant(p_name text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_variable
@@ -327,8 +327,8 @@ BEGIN
     RETURN organization;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.create_organization(text) IS 'Makes a tenant, of which the user in the context becomes admin.';
-GRANT EXECUTE ON FUNCTION app_auth.create_organization(text) TO app_visitor;
+COMMENT ON FUNCTION app_auth.create_tenant(text) IS 'Makes a tenant, of which the user in the context becomes admin.';
+GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text) TO app_no_tenant;
 
 CREATE FUNCTION app_auth.invite(p_email text, p_role text, p_token_hash bytea, p_seconds double precision) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -353,7 +353,7 @@ $function$;
 COMMENT ON FUNCTION app_auth.invite(text, text, bytea, double precision) IS 'Invites somebody into the tenant in the context, by the hash of a token; for those whose role includes admin.';
 GRANT EXECUTE ON FUNCTION app_auth.invite(text, text, bytea, double precision) TO app_admin;
 
-CREATE FUNCTION app_auth.keep_manager() RETURNS trigger
+CREATE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -365,8 +365,8 @@ BEGIN
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.keep_manager() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
-GRANT EXECUTE ON FUNCTION app_auth.keep_manager() TO app_owner;
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
+GRANT EXECUTE ON FUNCTION app_auth.prevent_last_manager_removal() TO app_schema_owner;
 
 CREATE FUNCTION app_auth.log_change() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
@@ -396,9 +396,9 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION app_auth.log_change() IS 'Writes down who changed which row of an audited table, from what to what.';
-GRANT EXECUTE ON FUNCTION app_auth.log_change() TO app_owner;
+GRANT EXECUTE ON FUNCTION app_auth.log_change() TO app_schema_owner;
 
-CREATE FUNCTION app_auth.my_organizations() RETURNS TABLE (organization uuid, member_role text)
+CREATE FUNCTION app_auth.my_tenants() RETURNS TABLE (organization uuid, member_role text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -409,8 +409,8 @@ BEGIN
         ORDER BY m.organization_id;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.my_organizations() IS 'The tenants of the user in the context, with the user''s role in each.';
-GRANT EXECUTE ON FUNCTION app_auth.my_organizations() TO app_visitor;
+COMMENT ON FUNCTION app_auth.my_tenants() IS 'The tenants of the user in the context, with the user''s role in each.';
+GRANT EXECUTE ON FUNCTION app_auth.my_tenants() TO app_no_tenant;
 
 CREATE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -464,9 +464,9 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION app_auth.sign_up(text, text, text) IS 'Adds a user, who is a member of no tenant yet.';
-GRANT EXECUTE ON FUNCTION app_auth.sign_up(text, text, text) TO app_visitor;
+GRANT EXECUTE ON FUNCTION app_auth.sign_up(text, text, text) TO app_no_tenant;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Table app.changes -------------------------------------------------------------------------------
 CREATE TABLE app.changes (
@@ -483,7 +483,7 @@ CREATE TABLE app.changes (
     CONSTRAINT changes_pkey PRIMARY KEY (id),
     CONSTRAINT changes_organization_id_id_key UNIQUE (organization_id, id)
 );
-COMMENT ON TABLE app.changes IS 'What changed in an organization: who did what to which row, of those tables that are `audited`.
+COMMENT ON TABLE app.changes IS 'What changed in an organization: who did what to which row, of those tables that are `track_changes`.
 
 A trigger writes it. Nobody else does, not the admins either, who read it.';
 COMMENT ON COLUMN app.changes.id IS 'The change''s key, counted up by the database.';
@@ -598,8 +598,8 @@ CREATE INDEX projects_organization_id_created_at_idx ON app.projects (organizati
 ALTER TABLE app.projects ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.projects FORCE ROW LEVEL SECURITY;
 
--- Table app.system_uses ---------------------------------------------------------------------------
-CREATE TABLE app.system_uses (
+-- Table app.system_access_log ---------------------------------------------------------------------------
+CREATE TABLE app.system_access_log (
     id      uuid        NOT NULL DEFAULT gen_random_uuid(),
     reason  text        NOT NULL,
     db_user text        NOT NULL DEFAULT session_user,
@@ -607,14 +607,14 @@ CREATE TABLE app.system_uses (
     CONSTRAINT system_uses_pkey PRIMARY KEY (id),
     CONSTRAINT system_uses_reason_check CHECK (length(btrim(reason)) > 0)
 );
-COMMENT ON TABLE app.system_uses IS 'Why and when somebody crossed tenants. No role of the app reads it, and none changes it.';
-COMMENT ON COLUMN app.system_uses.id IS 'The record''s key, which a transaction of the system role names.';
-COMMENT ON COLUMN app.system_uses.reason IS 'Why, in words.';
-COMMENT ON COLUMN app.system_uses.db_user IS 'The login.';
-COMMENT ON COLUMN app.system_uses.at IS 'When.';
+COMMENT ON TABLE app.system_access_log IS 'Why and when somebody crossed tenants. No role of the app reads it, and none changes it.';
+COMMENT ON COLUMN app.system_access_log.id IS 'The record''s key, which a transaction of the system role names.';
+COMMENT ON COLUMN app.system_access_log.reason IS 'Why, in words.';
+COMMENT ON COLUMN app.system_access_log.db_user IS 'The login.';
+COMMENT ON COLUMN app.system_access_log.at IS 'When.';
 
-ALTER TABLE app.system_uses ENABLE ROW LEVEL SECURITY;
-ALTER TABLE app.system_uses FORCE ROW LEVEL SECURITY;
+ALTER TABLE app.system_access_log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.system_access_log FORCE ROW LEVEL SECURITY;
 
 -- Table app.users ---------------------------------------------------------------------------------
 CREATE TABLE app.users (
@@ -779,27 +779,27 @@ ALTER TABLE app.comments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.comments FORCE ROW LEVEL SECURITY;
 
 -- Access to app.changes ---------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.changes AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
-COMMENT ON POLICY tenant_floor ON app.changes IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.changes AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
+COMMENT ON POLICY tenant_isolation ON app.changes IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.changes AS PERMISSIVE FOR SELECT TO app_admin
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY select_rows ON app.changes IS 'The role admin, and every role that includes it, may read the rows of the tenant in the context.';
 
-CREATE POLICY definer_insert ON app.changes AS PERMISSIVE FOR INSERT TO app_definer
+CREATE POLICY definer_insert ON app.changes AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
 COMMENT ON POLICY definer_insert ON app.changes IS 'The trigger of the audited tables writes down what changes.';
 
 GRANT SELECT (id, organization_id, at, user_id, role, table_name, row_key, command, before, after) ON app.changes TO app_admin;
-GRANT INSERT (organization_id, user_id, role, table_name, row_key, command, before, after) ON app.changes TO app_definer;
+GRANT INSERT (organization_id, user_id, role, table_name, row_key, command, before, after) ON app.changes TO app_function_owner;
 
 -- Access to app.comments --------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.comments AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END);
-COMMENT ON POLICY tenant_floor ON app.comments IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.comments AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END);
+COMMENT ON POLICY tenant_isolation ON app.comments IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.comments AS PERMISSIVE FOR SELECT TO app_viewer
     USING (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
@@ -822,7 +822,7 @@ CREATE POLICY delete_rows ON app.comments AS PERMISSIVE FOR DELETE TO app_member
 COMMENT ON POLICY delete_rows ON app.comments IS 'The role member, and every role that includes it, may delete the rows of the tenant in the context.';
 
 CREATE POLICY system_select ON app.comments AS PERMISSIVE FOR SELECT TO app_system
-    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
+    USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
 COMMENT ON POLICY system_select ON app.comments IS 'The role app_system, once it recorded why, may read the rows of the tenant in the context, or, without one, of every tenant.';
 
 GRANT SELECT (id, task_id, written_by, body) ON app.comments TO app_viewer;
@@ -832,10 +832,10 @@ GRANT DELETE ON app.comments TO app_member;
 GRANT SELECT (id, task_id, written_by, body) ON app.comments TO app_system;
 
 -- Access to app.documents -------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.documents AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (organization_id = (SELECT app_auth.acting_tenant()))
-    WITH CHECK (organization_id = (SELECT app_auth.acting_tenant()));
-COMMENT ON POLICY tenant_floor ON app.documents IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.documents AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (organization_id = (SELECT app_auth.authorized_tenant_id()))
+    WITH CHECK (organization_id = (SELECT app_auth.authorized_tenant_id()));
+COMMENT ON POLICY tenant_isolation ON app.documents IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.documents AS PERMISSIVE FOR SELECT TO app_viewer
     USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
@@ -875,10 +875,10 @@ GRANT DELETE ON app.documents TO app_admin;
 GRANT DELETE ON app.documents TO app_member;
 
 -- Access to app.employees -------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.employees AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (organization_id = (SELECT app_auth.acting_tenant()))
-    WITH CHECK (organization_id = (SELECT app_auth.acting_tenant()));
-COMMENT ON POLICY tenant_floor ON app.employees IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.employees AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (organization_id = (SELECT app_auth.authorized_tenant_id()))
+    WITH CHECK (organization_id = (SELECT app_auth.authorized_tenant_id()));
+COMMENT ON POLICY tenant_isolation ON app.employees IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.employees AS PERMISSIVE FOR SELECT TO app_viewer
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -907,10 +907,10 @@ GRANT UPDATE (name, email, salary) ON app.employees TO app_admin;
 GRANT DELETE ON app.employees TO app_admin;
 
 -- Access to app.events ----------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.events AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
-COMMENT ON POLICY tenant_floor ON app.events IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.events AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
+COMMENT ON POLICY tenant_isolation ON app.events IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.events AS PERMISSIVE FOR SELECT TO app_member
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -921,15 +921,15 @@ CREATE POLICY insert_rows ON app.events AS PERMISSIVE FOR INSERT TO app_member
 COMMENT ON POLICY insert_rows ON app.events IS 'The role member, and every role that includes it, may insert rows of the tenant in the context.';
 
 CREATE POLICY system_select ON app.events AS PERMISSIVE FOR SELECT TO app_system
-    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+    USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 COMMENT ON POLICY system_select ON app.events IS 'The role app_system, once it recorded why, may read the rows of the tenant in the context, or, without one, of every tenant.';
 
 CREATE POLICY system_insert ON app.events AS PERMISSIVE FOR INSERT TO app_system
-    WITH CHECK ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+    WITH CHECK ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 COMMENT ON POLICY system_insert ON app.events IS 'The role app_system, once it recorded why, may insert rows of the tenant in the context, or, without one, of any tenant.';
 
 CREATE POLICY system_delete ON app.events AS PERMISSIVE FOR DELETE TO app_system
-    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+    USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 COMMENT ON POLICY system_delete ON app.events IS 'The role app_system, once it recorded why, may delete the rows of the tenant in the context, or, without one, of every tenant.';
 
 GRANT SELECT (organization_id, id, what, at) ON app.events TO app_member;
@@ -939,10 +939,10 @@ GRANT INSERT (organization_id, id, what, at) ON app.events TO app_system;
 GRANT DELETE ON app.events TO app_system;
 
 -- Access to app.invitations -----------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.invitations AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
-COMMENT ON POLICY tenant_floor ON app.invitations IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.invitations AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
+COMMENT ON POLICY tenant_isolation ON app.invitations IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.invitations AS PERMISSIVE FOR SELECT TO app_admin
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -952,68 +952,68 @@ CREATE POLICY delete_rows ON app.invitations AS PERMISSIVE FOR DELETE TO app_adm
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY delete_rows ON app.invitations IS 'The role admin, and every role that includes it, may delete the rows of the tenant in the context.';
 
-CREATE POLICY definer_select ON app.invitations AS PERMISSIVE FOR SELECT TO app_definer
+CREATE POLICY definer_select ON app.invitations AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
 COMMENT ON POLICY definer_select ON app.invitations IS 'The functions in app_auth may select any row; each of them says which.';
 
-CREATE POLICY definer_insert ON app.invitations AS PERMISSIVE FOR INSERT TO app_definer
+CREATE POLICY definer_insert ON app.invitations AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
 COMMENT ON POLICY definer_insert ON app.invitations IS 'The functions in app_auth may insert any row; each of them says which.';
 
-CREATE POLICY definer_delete ON app.invitations AS PERMISSIVE FOR DELETE TO app_definer
+CREATE POLICY definer_delete ON app.invitations AS PERMISSIVE FOR DELETE TO app_function_owner
     USING (true);
 COMMENT ON POLICY definer_delete ON app.invitations IS 'The functions in app_auth may delete any row; each of them says which.';
 
 GRANT SELECT (id, organization_id, email, role, expires_at, invited_by) ON app.invitations TO app_admin;
 GRANT DELETE ON app.invitations TO app_admin;
-GRANT SELECT (id, organization_id, email, role, token_hash, expires_at, invited_by) ON app.invitations TO app_definer;
-GRANT INSERT (organization_id, email, role, token_hash, expires_at, invited_by) ON app.invitations TO app_definer;
-GRANT DELETE ON app.invitations TO app_definer;
+GRANT SELECT (id, organization_id, email, role, token_hash, expires_at, invited_by) ON app.invitations TO app_function_owner;
+GRANT INSERT (organization_id, email, role, token_hash, expires_at, invited_by) ON app.invitations TO app_function_owner;
+GRANT DELETE ON app.invitations TO app_function_owner;
 
 -- Access to app.org_members -----------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.org_members AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
-COMMENT ON POLICY tenant_floor ON app.org_members IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.org_members AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
+COMMENT ON POLICY tenant_isolation ON app.org_members IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.org_members AS PERMISSIVE FOR SELECT TO app_viewer
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY select_rows ON app.org_members IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
 
-CREATE POLICY definer_select ON app.org_members AS PERMISSIVE FOR SELECT TO app_definer
+CREATE POLICY definer_select ON app.org_members AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
 COMMENT ON POLICY definer_select ON app.org_members IS 'The functions in app_auth may select any row; each of them says which.';
 
-CREATE POLICY definer_insert ON app.org_members AS PERMISSIVE FOR INSERT TO app_definer
+CREATE POLICY definer_insert ON app.org_members AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
 COMMENT ON POLICY definer_insert ON app.org_members IS 'The functions in app_auth may insert any row; each of them says which.';
 
-CREATE POLICY definer_update ON app.org_members AS PERMISSIVE FOR UPDATE TO app_definer
+CREATE POLICY definer_update ON app.org_members AS PERMISSIVE FOR UPDATE TO app_function_owner
     USING (true)
     WITH CHECK (true);
 COMMENT ON POLICY definer_update ON app.org_members IS 'The functions in app_auth may update any row; each of them says which.';
 
-CREATE POLICY definer_delete ON app.org_members AS PERMISSIVE FOR DELETE TO app_definer
+CREATE POLICY definer_delete ON app.org_members AS PERMISSIVE FOR DELETE TO app_function_owner
     USING (true);
 COMMENT ON POLICY definer_delete ON app.org_members IS 'The functions in app_auth may delete any row; each of them says which.';
 
-CREATE CONSTRAINT TRIGGER keep_manager AFTER UPDATE OR DELETE ON app.org_members DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager();
+CREATE CONSTRAINT TRIGGER prevent_last_manager_removal AFTER UPDATE OR DELETE ON app.org_members DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION app_auth.prevent_last_manager_removal();
 
 CREATE TRIGGER log_change AFTER INSERT OR UPDATE OR DELETE ON app.org_members
     FOR EACH ROW EXECUTE FUNCTION app_auth.log_change('app.org_members', 'organization_id', 'user_id');
 
 GRANT SELECT (organization_id, user_id, role, created_at) ON app.org_members TO app_viewer;
-GRANT SELECT (organization_id, user_id, role, created_at) ON app.org_members TO app_definer;
-GRANT INSERT (organization_id, user_id, role) ON app.org_members TO app_definer;
-GRANT UPDATE (role) ON app.org_members TO app_definer;
-GRANT DELETE ON app.org_members TO app_definer;
+GRANT SELECT (organization_id, user_id, role, created_at) ON app.org_members TO app_function_owner;
+GRANT INSERT (organization_id, user_id, role) ON app.org_members TO app_function_owner;
+GRANT UPDATE (role) ON app.org_members TO app_function_owner;
+GRANT DELETE ON app.org_members TO app_function_owner;
 
 -- Access to app.organizations ---------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.organizations AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.acting_tenant()) END);
-COMMENT ON POLICY tenant_floor ON app.organizations IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.organizations AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.authorized_tenant_id()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.authorized_tenant_id()) END);
+COMMENT ON POLICY tenant_isolation ON app.organizations IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.organizations AS PERMISSIVE FOR SELECT TO app_viewer
     USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -1024,29 +1024,29 @@ CREATE POLICY update_rows ON app.organizations AS PERMISSIVE FOR UPDATE TO app_a
     WITH CHECK (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY update_rows ON app.organizations IS 'The role admin, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
 
-CREATE POLICY definer_select ON app.organizations AS PERMISSIVE FOR SELECT TO app_definer
+CREATE POLICY definer_select ON app.organizations AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
 COMMENT ON POLICY definer_select ON app.organizations IS 'The functions in app_auth may select any row; each of them says which.';
 
-CREATE POLICY definer_insert ON app.organizations AS PERMISSIVE FOR INSERT TO app_definer
+CREATE POLICY definer_insert ON app.organizations AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
 COMMENT ON POLICY definer_insert ON app.organizations IS 'The functions in app_auth may insert any row; each of them says which.';
 
 CREATE POLICY system_select ON app.organizations AS PERMISSIVE FOR SELECT TO app_system
-    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+    USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 COMMENT ON POLICY system_select ON app.organizations IS 'The role app_system, once it recorded why, may read the rows of the tenant in the context, or, without one, of every tenant.';
 
 GRANT SELECT (id, name, created_at) ON app.organizations TO app_viewer;
 GRANT UPDATE (name, created_at) ON app.organizations TO app_admin;
-GRANT SELECT (id) ON app.organizations TO app_definer;
-GRANT INSERT (name) ON app.organizations TO app_definer;
+GRANT SELECT (id) ON app.organizations TO app_function_owner;
+GRANT INSERT (name) ON app.organizations TO app_function_owner;
 GRANT SELECT (id, name, created_at) ON app.organizations TO app_system;
 
 -- Access to app.projects --------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.projects AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (organization_id = (SELECT app_auth.acting_tenant()))
-    WITH CHECK (organization_id = (SELECT app_auth.acting_tenant()));
-COMMENT ON POLICY tenant_floor ON app.projects IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.projects AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (organization_id = (SELECT app_auth.authorized_tenant_id()))
+    WITH CHECK (organization_id = (SELECT app_auth.authorized_tenant_id()));
+COMMENT ON POLICY tenant_isolation ON app.projects IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.projects AS PERMISSIVE FOR SELECT TO app_viewer
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -1073,23 +1073,23 @@ GRANT INSERT (organization_id, name, description, created_at) ON app.projects TO
 GRANT UPDATE (name, description, created_at) ON app.projects TO app_member;
 GRANT DELETE ON app.projects TO app_admin;
 
--- Access to app.system_uses -----------------------------------------------------------------------
-CREATE POLICY definer_select ON app.system_uses AS PERMISSIVE FOR SELECT TO app_definer
+-- Access to app.system_access_log -----------------------------------------------------------------------
+CREATE POLICY definer_select ON app.system_access_log AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
-COMMENT ON POLICY definer_select ON app.system_uses IS 'The function acting_system looks for the record that a transaction names.';
+COMMENT ON POLICY definer_select ON app.system_access_log IS 'The function is_system_context looks for the record that a transaction names.';
 
-CREATE POLICY definer_insert ON app.system_uses AS PERMISSIVE FOR INSERT TO app_definer
+CREATE POLICY definer_insert ON app.system_access_log AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
-COMMENT ON POLICY definer_insert ON app.system_uses IS 'The function begin_system adds a record.';
+COMMENT ON POLICY definer_insert ON app.system_access_log IS 'The function begin_system_access adds a record.';
 
-GRANT SELECT (id, db_user, at) ON app.system_uses TO app_definer;
-GRANT INSERT (reason) ON app.system_uses TO app_definer;
+GRANT SELECT (id, db_user, at) ON app.system_access_log TO app_function_owner;
+GRANT INSERT (reason) ON app.system_access_log TO app_function_owner;
 
 -- Access to app.tasks -----------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.tasks AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.acting_tenant()) END);
-COMMENT ON POLICY tenant_floor ON app.tasks IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.tasks AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
+COMMENT ON POLICY tenant_isolation ON app.tasks IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.tasks AS PERMISSIVE FOR SELECT TO app_viewer
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -1109,12 +1109,12 @@ CREATE POLICY delete_rows ON app.tasks AS PERMISSIVE FOR DELETE TO app_member
 COMMENT ON POLICY delete_rows ON app.tasks IS 'The role member, and every role that includes it, may delete the rows of the tenant in the context.';
 
 CREATE POLICY system_select ON app.tasks AS PERMISSIVE FOR SELECT TO app_system
-    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+    USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 COMMENT ON POLICY system_select ON app.tasks IS 'The role app_system, once it recorded why, may read the rows of the tenant in the context, or, without one, of every tenant.';
 
 CREATE POLICY system_update ON app.tasks AS PERMISSIVE FOR UPDATE TO app_system
-    USING ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
-    WITH CHECK ((SELECT app_auth.acting_system()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
+    USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
+    WITH CHECK ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 COMMENT ON POLICY system_update ON app.tasks IS 'The role app_system, once it recorded why, may update the rows of the tenant in the context, or, without one, of every tenant.';
 
 GRANT SELECT (id, organization_id, project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_viewer;
@@ -1125,25 +1125,25 @@ GRANT SELECT (id, organization_id, project_id, title, description, status, assig
 GRANT UPDATE (project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_system;
 
 -- Access to app.users -----------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.users AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
-COMMENT ON POLICY tenant_floor ON app.users IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.users AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
+COMMENT ON POLICY tenant_isolation ON app.users IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.users AS PERMISSIVE FOR SELECT TO app_viewer
     USING (id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
 COMMENT ON POLICY select_rows ON app.users IS 'The role viewer, and every role that includes it, may read the rows that members of the tenant in the context have.';
 
-CREATE POLICY definer_select ON app.users AS PERMISSIVE FOR SELECT TO app_definer
+CREATE POLICY definer_select ON app.users AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
 COMMENT ON POLICY definer_select ON app.users IS 'The functions in app_auth may select any row; each of them says which.';
 
-CREATE POLICY definer_insert ON app.users AS PERMISSIVE FOR INSERT TO app_definer
+CREATE POLICY definer_insert ON app.users AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
 COMMENT ON POLICY definer_insert ON app.users IS 'The functions in app_auth may insert any row; each of them says which.';
 
 GRANT SELECT (id, email, full_name, created_at) ON app.users TO app_viewer;
-GRANT SELECT (id, email) ON app.users TO app_definer;
-GRANT INSERT (email, full_name, password_hash) ON app.users TO app_definer;
+GRANT SELECT (id, email) ON app.users TO app_function_owner;
+GRANT INSERT (email, full_name, password_hash) ON app.users TO app_function_owner;
 
 RESET ROLE;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 ///
 /// A signed-in user may found one and is its first admin; nobody deletes one but the operator.
 #[derive(Debug, Clone, TenantTable)]
-#[tenant(org = "id", select = "viewer", update = "admin", founder = "admin", system(select))]
+#[tenant(org = "id", select = "viewer", update = "admin", creator_role = "admin", system(select))]
 pub struct Organization {
     /// The tenant's key, which every other table carries.
     pub id: Uuid,
@@ -39,7 +39,7 @@ pub struct User {
     /// How the person is called.
     pub full_name: Option<String>,
     /// The hash of the password. No role reads it; who signs people in asks a function that compares.
-    #[tenant(select = "nobody")]
+    #[tenant(select = "none")]
     pub password_hash: Option<String>,
     /// When the person signed up.
     #[tenant(default = "now()")]
@@ -62,7 +62,7 @@ pub enum MemberRole {
 /// Every policy asks it: whoever is no member, or not any more, sees nothing.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
-#[tenant(membership(user = "user_id", role = "role"), audited)]
+#[tenant(membership(user = "user_id", role = "role"), track_changes)]
 pub struct OrgMember {
     /// The organization.
     #[tenant(id, references = Organization, on_delete = "cascade")]
@@ -92,7 +92,7 @@ pub struct Invitation {
     /// What the person will be.
     pub role: MemberRole,
     /// The hash of the token; the token itself is in the mail alone.
-    #[tenant(select = "nobody")]
+    #[tenant(select = "none")]
     pub token_hash: Vec<u8>,
     /// Until when it can be taken.
     pub expires_at: DateTime<Utc>,
@@ -101,7 +101,7 @@ pub struct Invitation {
     pub invited_by: Uuid,
 }
 
-/// What changed in an organization: who did what to which row, of those tables that are `audited`.
+/// What changed in an organization: who did what to which row, of those tables that are `track_changes`.
 ///
 /// A trigger writes it. Nobody else does, not the admins either, who read it.
 #[derive(Debug, Clone, TenantTable)]
@@ -132,7 +132,14 @@ pub struct Change {
 
 /// A project of an organization.
 #[derive(Debug, Clone, TenantTable)]
-#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin", audited)]
+#[tenant(
+    org = "organization_id",
+    select = "viewer",
+    insert = "member",
+    update = "member",
+    delete = "admin",
+    track_changes
+)]
 pub struct Project {
     /// The project's key.
     pub id: Uuid,
@@ -199,7 +206,7 @@ pub enum Visibility {
 /// A document of an organization, which everybody there sees or its author alone.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
-#[tenant(owner = "created_by", visibility = "visibility", delete = "admin", delete_own = "member", audited)]
+#[tenant(owner = "created_by", visibility = "visibility", delete = "admin", delete_own = "member", track_changes)]
 pub struct Document {
     /// The document's key, counted up by the database.
     pub id: i64,
@@ -220,7 +227,14 @@ pub struct Document {
 
 /// Somebody whom an organization employs. What they earn, admins alone may know.
 #[derive(Debug, Clone, TenantTable)]
-#[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin", audited)]
+#[tenant(
+    org = "organization_id",
+    select = "viewer",
+    insert = "admin",
+    update = "admin",
+    delete = "admin",
+    track_changes
+)]
 pub struct Employee {
     /// The employee's key, counted up by the database.
     pub id: i64,

@@ -5,16 +5,16 @@ use tenant_runtime::{
     models,
     prelude::*,
     roles::{Member, Viewer},
-    testing::{TestDatabase, assert_isolated, prove_all},
+    testing::{TestDatabase, assert_all_isolated, assert_isolated},
 };
 
 #[tokio::test]
-async fn every_tenant_is_held_apart() {
-    prove_all(models![tenant_examples]).await;
+async fn every_model_is_isolated() {
+    assert_all_isolated(models![tenant_examples]).await;
 }
 
 #[tokio::test]
-async fn a_project_of_one_tenant_is_none_of_the_others() {
+async fn project_is_invisible_to_another_tenant() {
     let database = TestDatabase::create(&models![tenant_examples]).await.expect("a database");
     let db = database.app().await.expect("the app connects");
     let [ours, theirs] = database.tenants();

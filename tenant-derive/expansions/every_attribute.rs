@@ -6,7 +6,7 @@
 #[tenant(crate = crate::runtime, tenancy = Shops, global, table = "places", schema = "world")]
 #[tenant(select = Guest, insert = roles::Clerk, unique(name, r#type), index(r#type, name))]
 pub(crate) struct Place {
-    #[tenant(id, supplied, default = "gen_random_uuid()")]
+    #[tenant(id, app_assigned, default = "gen_random_uuid()")]
     pub(crate) key: Uuid,
     #[tenant(unique, sql_type = "citext", check = "length(name) > 0")]
     pub(crate) name: Option<String>,
@@ -41,6 +41,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for Place {
         type Tenancy = Shops;
+        type Declared = (__rt::Yes, __rt::Yes, (), (), ());
         type Id = Uuid;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: "world",
@@ -116,24 +117,22 @@ const _: () = {
         pub(crate) const KEY: __rt::Column<
             Self,
             Uuid,
-            __rt::Access<(), (), __rt::Fixed>,
-        > = __rt::Column::new("key");
-        pub(crate) const NAME: __rt::Column<Self, Option<String>> = __rt::Column::new(
-            "name",
-        );
-        const TYPE: __rt::Column<Self, Kind> = __rt::Column::new("kind");
-        const PARENT_ID: __rt::Column<Self, Option<Uuid>, __rt::Open, Place> = __rt::Column::new(
+            __rt::Access<(), (), __rt::NotSettable>,
+        > = __rt::named("key");
+        pub(crate) const NAME: __rt::Column<Self, Option<String>> = __rt::named("name");
+        const TYPE: __rt::Column<Self, Kind> = __rt::named("kind");
+        const PARENT_ID: __rt::Column<Self, Option<Uuid>, __rt::DefaultAccess, Place> = __rt::named(
             "parent_id",
         );
     }
     #[automatically_derived]
     impl __rt::Select for Place {
         type SelectRole = Guest;
-        type RowNeeds = __rt::Only<<Self as __rt::Select>::SelectRole>;
+        type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
             ::core::result::Result::Ok(Self {
                 key: <Self as __rt::StoredKey>::read(__row)?,
-                name: <Option<String> as __rt::StoredAs>::read(__row)?,
+                name: <Option<String> as __rt::ColumnCodecAs>::read(__row)?,
                 r#type: <Kind as __rt::Stored>::read(__row)?,
                 parent_id: <Option<Uuid> as __rt::Stored>::read(__row)?,
                 cache: <Cache as ::core::default::Default>::default(),
@@ -146,7 +145,7 @@ const _: () = {
         type New = NewPlace;
         fn new_values(__row: NewPlace, __values: &mut __rt::Values) {
             <Self as __rt::StoredKey>::set_some(__values, "key", __row.key);
-            <Option<String> as __rt::StoredAs>::set(__values, "name", __row.name);
+            <Option<String> as __rt::ColumnCodecAs>::set(__values, "name", __row.name);
             <Kind as __rt::Stored>::set(__values, "kind", __row.r#type);
             <Option<Uuid> as __rt::Stored>::set(__values, "parent_id", __row.parent_id);
         }

@@ -3,7 +3,7 @@
 #[derive(TenantTable)]
 #[tenant(parent = "project_id", select = "viewer", insert = "member", update = "admin", update_own = "member")]
 #[tenant(owner = "created_by", visibility = "visibility", delete_own = "member")]
-#[tenant(using(select = "NOT hidden"), check(insert = "length(text) > 0"))]
+#[tenant(using(select = "NOT hidden"), with_check(insert = "length(text) > 0"))]
 pub struct Note {
     pub id: i64,
     #[tenant(references = Project)]
@@ -60,6 +60,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for Note {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = (__rt::Yes, __rt::Yes, __rt::Yes, __rt::Yes, ());
         type Id = i64;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
@@ -111,17 +112,17 @@ const _: () = {
             columns: &[
                 __rt::ColumnDef {
                     id: true,
-                    supplied: __rt::generated::<i64>(),
+                    app_assigned: __rt::generated::<i64>(),
                     ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
                 },
                 __rt::ColumnDef {
                     references: ::core::option::Option::Some(
-                        __rt::reference::<Uuid, Project>(__rt::OnDelete::Refuse),
+                        __rt::reference::<Uuid, Project>(__rt::OnDelete::NoAction),
                     ),
                     ..__rt::column("project_id", <Uuid as __rt::Stored>::TYPE)
                 },
                 __rt::ColumnDef {
-                    supplied: false,
+                    app_assigned: false,
                     ..__rt::column("created_by", <Uuid as __rt::Stored>::TYPE)
                 },
                 __rt::column("visibility", <Visibility as __rt::Stored>::TYPE),
@@ -179,37 +180,35 @@ const _: () = {
         pub const ID: __rt::Column<
             Self,
             i64,
-            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
-        > = __rt::Column::new("id");
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
+        > = __rt::named("id");
         pub const PROJECT_ID: __rt::Column<
             Self,
             Uuid,
-            __rt::Access<(), (), __rt::Fixed>,
+            __rt::Access<(), (), __rt::NotSettable>,
             Project,
-        > = __rt::Column::new("project_id");
+        > = __rt::named("project_id");
         pub const CREATED_BY: __rt::Column<
             Self,
             Uuid,
-            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
-        > = __rt::Column::new("created_by");
-        pub const VISIBILITY: __rt::Column<Self, Visibility> = __rt::Column::new(
-            "visibility",
-        );
-        pub const TEXT: __rt::Column<Self, String> = __rt::Column::new("text");
-        pub const HIDDEN: __rt::Column<Self, bool, __rt::Access<(), Admin, Admin>> = __rt::Column::new(
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
+        > = __rt::named("created_by");
+        pub const VISIBILITY: __rt::Column<Self, Visibility> = __rt::named("visibility");
+        pub const TEXT: __rt::Column<Self, String> = __rt::named("text");
+        pub const HIDDEN: __rt::Column<Self, bool, __rt::Access<(), Admin, Admin>> = __rt::named(
             "hidden",
         );
         pub const REMARKS: __rt::Column<
             Self,
             Option<String>,
             __rt::Access<<Self as __rt::ColumnAt<6>>::Needs, (), ()>,
-        > = __rt::Column::new("remarks");
+        > = __rt::named("remarks");
     }
     #[automatically_derived]
     impl __rt::Select for Note {
         type SelectRole = Viewer;
-        type RowNeeds = __rt::And<
-            __rt::Only<<Self as __rt::Select>::SelectRole>,
+        type RowNeeds = __rt::RoleCons<
+            __rt::OnlyRole<<Self as __rt::Select>::SelectRole>,
             <Self as __rt::ColumnAt<6>>::Needs,
         >;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
@@ -272,11 +271,12 @@ const _: () = {
         "text",
         "the table of `Note` has no column `text`",
     );
+    impl __rt::Showing for Line {}
     #[automatically_derived]
     impl __rt::TenantView for Line {
         type Table = Note;
-        type Needs = __rt::And<
-            __rt::Only<
+        type Needs = __rt::RoleCons<
+            __rt::OnlyRole<
                 <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_0>>::Needs,
             >,
             <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_1>>::Needs,

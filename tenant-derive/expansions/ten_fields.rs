@@ -68,6 +68,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for Task {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = (__rt::Yes, __rt::Yes, __rt::Yes, __rt::Yes, ());
         type Id = Uuid;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
@@ -98,11 +99,11 @@ const _: () = {
             columns: &[
                 __rt::ColumnDef {
                     id: true,
-                    supplied: __rt::generated::<Uuid>(),
+                    app_assigned: __rt::generated::<Uuid>(),
                     ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
                 },
                 __rt::ColumnDef {
-                    supplied: false,
+                    app_assigned: false,
                     ..__rt::column("organization_id", <Uuid as __rt::Stored>::TYPE)
                 },
                 __rt::ColumnDef {
@@ -188,34 +189,34 @@ const _: () = {
         pub const ID: __rt::Column<
             Self,
             Uuid,
-            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
-        > = __rt::Column::new("id");
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
+        > = __rt::named("id");
         pub const ORGANIZATION_ID: __rt::Column<
             Self,
             Uuid,
-            __rt::Access<(), __rt::Fixed, __rt::Fixed>,
-        > = __rt::Column::new("organization_id");
-        pub const PROJECT_ID: __rt::Column<Self, Uuid, __rt::Open, Project> = __rt::Column::new(
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
+        > = __rt::named("organization_id");
+        pub const PROJECT_ID: __rt::Column<Self, Uuid, __rt::DefaultAccess, Project> = __rt::named(
             "project_id",
         );
-        pub const TITLE: __rt::Column<Self, String> = __rt::Column::new("title");
-        pub const DESCRIPTION: __rt::Column<Self, Option<String>> = __rt::Column::new(
+        pub const TITLE: __rt::Column<Self, String> = __rt::named("title");
+        pub const DESCRIPTION: __rt::Column<Self, Option<String>> = __rt::named(
             "description",
         );
-        pub const STATUS: __rt::Column<Self, Status> = __rt::Column::new("status");
-        pub const DUE_AT: __rt::Column<Self, Option<DateTime<Utc>>> = __rt::Column::new(
+        pub const STATUS: __rt::Column<Self, Status> = __rt::named("status");
+        pub const DUE_AT: __rt::Column<Self, Option<DateTime<Utc>>> = __rt::named(
             "due_at",
         );
-        pub const POSITION: __rt::Column<Self, i32> = __rt::Column::new("position");
-        pub const TAGS: __rt::Column<Self, Vec<String>> = __rt::Column::new("tags");
-        pub const CREATED_AT: __rt::Column<Self, DateTime<Utc>> = __rt::Column::new(
+        pub const POSITION: __rt::Column<Self, i32> = __rt::named("position");
+        pub const TAGS: __rt::Column<Self, Vec<String>> = __rt::named("tags");
+        pub const CREATED_AT: __rt::Column<Self, DateTime<Utc>> = __rt::named(
             "created_at",
         );
     }
     #[automatically_derived]
     impl __rt::Select for Task {
         type SelectRole = Viewer;
-        type RowNeeds = __rt::Only<<Self as __rt::Select>::SelectRole>;
+        type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
             ::core::result::Result::Ok(Self {
                 id: <Self as __rt::StoredKey>::read(__row)?,

@@ -4,8 +4,8 @@ use quote::ToTokens as _;
 use syn::{LitStr, Path};
 
 use crate::{
-    ast::{Field, Part, Table},
-    attr::{Rule, is_nobody},
+    ast::{Field, Table, ValueSource},
+    attr::{Rule, is_no_role},
     diag::Diag,
     item::suggestion,
 };
@@ -145,9 +145,9 @@ fn owner(diag: &Diag, table: &Table<'_>) {
     let purpose = "`owner` names the field with the key of the user who made the row";
     if let Some(owner) = &attrs.owner
         && let Some(field) = existing(diag, table, owner, "say who owns a row", purpose)
-        && field.part != Part::Owner
+        && field.part != ValueSource::Owner
     {
-        let what = if field.part == Part::Tenant { "the tenant column" } else { "the key" };
+        let what = if field.part == ValueSource::Tenant { "the tenant column" } else { "the key" };
         diag.error(
             owner,
             format_args!("the field `{}` is {what} and cannot say who owns a row", field.name()),
@@ -224,7 +224,7 @@ fn invitation(diag: &Diag, table: &Table<'_>) {
         let purpose = format!("`{name}` names one of the fields that an invitation has");
         let field_of_token = existing(diag, table, field, "be part of an invitation", &purpose);
         if let Some(found) = field_of_token.filter(|_| *name == "token")
-            && !found.attrs.select.as_ref().is_some_and(is_nobody)
+            && !found.attrs.select.as_ref().is_some_and(is_no_role)
         {
             diag.error(
                 field,
@@ -243,7 +243,7 @@ fn invitation(diag: &Diag, table: &Table<'_>) {
     if !attrs.mentions("insert") {
         diag.error(key, "nobody may invite", "add `insert = \"…\"` with the role that manages members");
     }
-    for odd in ["update", "update_own", "owner", "visibility", "membership", "founder", "sign_up"] {
+    for odd in ["update", "update_own", "owner", "visibility", "membership", "creator_role", "sign_up"] {
         if let Some(odd) = attrs.written(odd) {
             diag.error(
                 odd,
@@ -262,17 +262,17 @@ fn text(path: &Path) -> String {
 /// Tenants are founded and users sign up through functions, which no INSERT goes past.
 fn making(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
-    if let Some(founder) = &attrs.founder {
+    if let Some(creator_role) = &attrs.creator_role {
         if attrs.org.is_some() && !table.is_root() || !attrs.mentions("org") {
             diag.error(
-                founder,
-                format_args!("`founder` goes on the table of the tenants, and `{}` is another", table.ident),
-                "drop it; on that table `org` names the key: `#[tenant(org = \"id\", founder = \"admin\")]`",
+                creator_role,
+                format_args!("`creator_role` goes on the table of the tenants, and `{}` is another", table.ident),
+                "drop it; on that table `org` names the key: `#[tenant(org = \"id\", creator_role = \"admin\")]`",
             );
         } else if let Some(insert) = &attrs.insert {
             diag.error(
                 insert,
-                "`insert` beside `founder`",
+                "`insert` beside `creator_role`",
                 "drop `insert`: a user founds a tenant, and no role of one tenant makes another",
             );
         }
@@ -350,13 +350,13 @@ fn partitions(diag: &Diag, table: &Table<'_>) {
 /// The tenant column takes its value from the context and its type from the tenancy, and so does the owner's.
 fn from_context(diag: &Diag, field: &Field<'_>) {
     let what = match field.part {
-        Part::Tenant => "tenant",
-        Part::Owner => "owner",
+        ValueSource::Tenant => "tenant",
+        ValueSource::Owner => "owner",
         _ => return,
     };
     for key in &field.attrs.keys {
         let name = key.to_string();
-        if ["default", "supplied", "sql_type", "insert", "update"].contains(&name.as_str()) {
+        if ["default", "app_assigned", "sql_type", "insert", "update"].contains(&name.as_str()) {
             diag.error(
                 key,
                 format_args!("`{name}` does not go on the {what} column"),
@@ -374,12 +374,14 @@ fn column_roles(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
         let key = attrs.keys.iter().find(|key| *key == command);
         let verb = if command == "select" { "read" } else { command };
         let never = match (command, field.part) {
-            ("insert" | "update", Part::Tenant | Part::Owner) => continue,
-            ("select", Part::Tenant) => Some("every statement says whose rows it means"),
+            ("insert" | "update", ValueSource::Tenant | ValueSource::Owner) => continue,
+            ("select", ValueSource::Tenant) => Some("every statement says whose rows it means"),
             ("select", _) if field.id => Some("every reader finds rows by their key"),
-            ("insert", Part::GeneratedId) => Some("the database makes the key"),
-            ("insert", Part::SuppliedId | Part::Parent) => Some("no row is inserted without it"),
-            ("update", Part::SuppliedId | Part::GeneratedId | Part::Parent) => Some("it stays as it is"),
+            ("insert", ValueSource::GeneratedId) => Some("the database makes the key"),
+            ("insert", ValueSource::SuppliedId | ValueSource::Parent) => Some("no row is inserted without it"),
+            ("update", ValueSource::SuppliedId | ValueSource::GeneratedId | ValueSource::Parent) => {
+                Some("it stays as it is")
+            }
             _ => None,
         };
         if let Some(why) = never {

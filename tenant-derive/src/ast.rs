@@ -10,7 +10,7 @@ use crate::{
     name,
 };
 
-/// A struct that is to be a table. It may hold mistakes: [`check`](crate::check) finds those.
+/// A struct that is to be a table. It may hold mistakes: [`check`](crate::analyze) finds those.
 pub(crate) struct Table<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) vis: &'a Visibility,
@@ -32,12 +32,12 @@ pub(crate) struct Field<'a> {
     pub(crate) id: bool,
     /// Whether it names a row within its tenant.
     pub(crate) key: bool,
-    pub(crate) part: Part,
+    pub(crate) part: ValueSource,
 }
 
 /// Where a field's value comes from when a row is inserted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum ValueSource {
     /// No column.
     Skipped,
     /// The tenant column: from the context.
@@ -56,7 +56,7 @@ pub(crate) enum Part {
 
 /// How rows come to be by the app's hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Making {
+pub(crate) enum InsertKind {
     /// By INSERT.
     Insert,
     /// By the function that makes a tenant.
@@ -81,7 +81,7 @@ impl<'a> Table<'a> {
                     attrs: FieldAttrs::read(diag, &field.attrs),
                     id: false,
                     key: false,
-                    part: Part::Plain,
+                    part: ValueSource::Plain,
                 })
             })
             .collect();
@@ -91,12 +91,12 @@ impl<'a> Table<'a> {
 
     /// Returns the fields that are columns.
     pub(crate) fn columns(&self) -> impl Iterator<Item = &Field<'a>> {
-        self.fields.iter().filter(|field| field.part != Part::Skipped)
+        self.fields.iter().filter(|field| field.part != ValueSource::Skipped)
     }
 
     /// Returns the field of the tenant column.
     pub(crate) fn tenant(&self) -> Option<&Field<'a>> {
-        self.fields.iter().find(|field| field.part == Part::Tenant)
+        self.fields.iter().find(|field| field.part == ValueSource::Tenant)
     }
 
     /// Returns the field whose name an attribute says, if it is a column.
@@ -121,13 +121,13 @@ impl<'a> Table<'a> {
     }
 
     /// Returns how rows come to be by the app's hand, if they do.
-    pub(crate) fn making(&self) -> Option<Making> {
+    pub(crate) fn making(&self) -> Option<InsertKind> {
         let attrs = &self.attrs;
-        match (&attrs.insert, &attrs.founder, &attrs.sign_up) {
+        match (&attrs.insert, &attrs.creator_role, &attrs.sign_up) {
             _ if attrs.mentions("membership") || attrs.mentions("invitation") => None,
-            (Some(_), ..) => Some(Making::Insert),
-            (None, Some(_), _) => Some(Making::Founding),
-            (None, None, Some(_)) => Some(Making::SignUp),
+            (Some(_), ..) => Some(InsertKind::Insert),
+            (None, Some(_), _) => Some(InsertKind::Founding),
+            (None, None, Some(_)) => Some(InsertKind::SignUp),
             (None, None, None) => None,
         }
     }
@@ -143,12 +143,12 @@ impl<'a> Table<'a> {
     }
 
     /// Returns the columns that the app gives when it makes a row. Those with a role of their own are not among them:
-    /// of a `Some` in one, rustc would not know. And a function takes none that the database can fill in.
-    pub(crate) fn given(&self, making: Making) -> impl Iterator<Item = &Field<'a>> {
+    /// of a `Some` in one, rustc would not know. RoleCons a function takes none that the database can fill in.
+    pub(crate) fn given(&self, making: InsertKind) -> impl Iterator<Item = &Field<'a>> {
         self.fields.iter().filter(move |field| {
             let left_out = match making {
-                Making::Insert => field.attrs.insert.is_some(),
-                Making::Founding | Making::SignUp => field.attrs.default.is_some(),
+                InsertKind::Insert => field.attrs.insert.is_some(),
+                InsertKind::Founding | InsertKind::SignUp => field.attrs.default.is_some(),
             };
             field.part.is_supplied() && !left_out
         })
@@ -156,7 +156,7 @@ impl<'a> Table<'a> {
 
     /// Returns the columns that the app may change.
     pub(crate) fn changed(&self) -> impl Iterator<Item = &Field<'a>> {
-        self.fields.iter().filter(|field| field.part == Part::Plain && field.attrs.update.is_none())
+        self.fields.iter().filter(|field| field.part == ValueSource::Plain && field.attrs.update.is_none())
     }
 }
 
@@ -172,7 +172,7 @@ impl Field<'_> {
     }
 }
 
-impl Part {
+impl ValueSource {
     /// Whether the app gives the value on insert.
     pub(crate) fn is_supplied(self) -> bool {
         matches!(self, Self::SuppliedId | Self::Plain | Self::Parent)
@@ -200,22 +200,22 @@ fn assign_parts(fields: &mut [Field<'_>], attrs: &TableAttrs) {
     let composite = org.is_some_and(|org| fields[org].id);
     for (i, field) in fields.iter_mut().enumerate() {
         field.part = if field.attrs.skip.is_some() {
-            Part::Skipped
+            ValueSource::Skipped
         } else if Some(i) == org {
-            Part::Tenant
+            ValueSource::Tenant
         } else if !field.id {
             match Some(i) {
-                i if i == owner => Part::Owner,
-                i if i == parent => Part::Parent,
-                _ => Part::Plain,
+                i if i == owner => ValueSource::Owner,
+                i if i == parent => ValueSource::Parent,
+                _ => ValueSource::Plain,
             }
-        } else if composite || field.attrs.supplied.is_some() || field.attrs.references.is_some() {
-            Part::SuppliedId
+        } else if composite || field.attrs.app_assigned.is_some() || field.attrs.references.is_some() {
+            ValueSource::SuppliedId
         } else {
-            Part::GeneratedId
+            ValueSource::GeneratedId
         };
     }
-    let key = fields.iter().position(|field| field.id && field.part != Part::Tenant);
+    let key = fields.iter().position(|field| field.id && field.part != ValueSource::Tenant);
     if let Some(key) = key.or_else(|| fields.iter().position(|field| field.id)) {
         fields[key].key = true;
     }

@@ -30,10 +30,10 @@ pub(crate) struct TableAttrs {
     pub(crate) visibility: Option<LitStr>,
     pub(crate) membership: Option<MembershipAttr>,
     pub(crate) invitation: Option<InvitationAttr>,
-    pub(crate) founder: Option<Path>,
+    pub(crate) creator_role: Option<Path>,
     pub(crate) sign_up: Option<Ident>,
     pub(crate) change_log: Option<Ident>,
-    pub(crate) audited: Option<Ident>,
+    pub(crate) track_changes: Option<Ident>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) system: Option<FieldList>,
     pub(crate) partitions: Option<LitInt>,
@@ -88,9 +88,9 @@ impl InvitationAttr {
     }
 }
 
-/// One condition of `using(…)` or `check(…)`.
+/// One condition of `using(…)` or `with_check(…)`.
 pub(crate) struct Rule {
-    /// `using` or `check`.
+    /// `using` or `with_check`.
     pub(crate) clause: Ident,
     pub(crate) command: Ident,
     pub(crate) condition: LitStr,
@@ -110,13 +110,13 @@ const TABLE_KEYS: &[&str] = &[
     "update_own",
     "delete_own",
     "using",
-    "check",
+    "with_check",
     "membership",
     "invitation",
-    "founder",
+    "creator_role",
     "sign_up",
     "change_log",
-    "audited",
+    "track_changes",
     "system",
     "table",
     "schema",
@@ -166,13 +166,13 @@ impl TableAttrs {
                 "visibility" => set(diag, &mut this.visibility, &item, Item::text),
                 "membership" => set(diag, &mut this.membership, &item, MembershipAttr::read),
                 "invitation" => set(diag, &mut this.invitation, &item, InvitationAttr::read),
-                "founder" => set(diag, &mut this.founder, &item, Item::role),
+                "creator_role" => set(diag, &mut this.creator_role, &item, Item::role),
                 "sign_up" => set(diag, &mut this.sign_up, &item, Item::flag),
                 "change_log" => set(diag, &mut this.change_log, &item, Item::flag),
-                "audited" => set(diag, &mut this.audited, &item, Item::flag),
+                "track_changes" => set(diag, &mut this.track_changes, &item, Item::flag),
                 "system" => set(diag, &mut this.system, &item, |item, diag| item.list(diag)),
-                "using" => this.rules(diag, &item, USING, (CHECK, "in `check(…)`")),
-                "check" => this.rules(diag, &item, CHECK, (USING, "in `using(…)`")),
+                "using" => this.rules(diag, &item, USING, (CHECK, "in `with_check(…)`")),
+                "with_check" => this.rules(diag, &item, CHECK, (USING, "in `using(…)`")),
                 "partition_by_hash" => set(diag, &mut this.partitions, &item, Item::number),
                 "unique" => this.uniques.extend(item.list(diag)),
                 "index" => this.indexes.extend(item.list(diag)),
@@ -229,7 +229,7 @@ impl MembershipAttr {
 #[derive(Default)]
 pub(crate) struct FieldAttrs {
     pub(crate) id: Option<Ident>,
-    pub(crate) supplied: Option<Ident>,
+    pub(crate) app_assigned: Option<Ident>,
     pub(crate) column: Option<LitStr>,
     pub(crate) renamed_from: Option<LitStr>,
     pub(crate) backfill: Option<LitStr>,
@@ -250,7 +250,7 @@ pub(crate) struct FieldAttrs {
 
 const FIELD_KEYS: &[&str] = &[
     "id",
-    "supplied",
+    "app_assigned",
     "column",
     "renamed_from",
     "default",
@@ -273,7 +273,7 @@ impl FieldAttrs {
         for item in items(diag, attrs) {
             match item.name().as_str() {
                 "id" => set(diag, &mut this.id, &item, Item::flag),
-                "supplied" => set(diag, &mut this.supplied, &item, Item::flag),
+                "app_assigned" => set(diag, &mut this.app_assigned, &item, Item::flag),
                 "column" => set(diag, &mut this.column, &item, Item::text),
                 "renamed_from" => set(diag, &mut this.renamed_from, &item, Item::text),
                 "backfill" => set(diag, &mut this.backfill, &item, Item::text),
@@ -297,8 +297,8 @@ impl FieldAttrs {
 }
 
 /// Says whether what stands in place of a column's role means that nobody may.
-pub(crate) fn is_nobody(role: &Path) -> bool {
-    role.is_ident("Nobody")
+pub(crate) fn is_no_role(role: &Path) -> bool {
+    role.is_ident("None")
 }
 
 /// Joins the lines of the doc comments.

@@ -10,19 +10,19 @@ use syn::{LitStr, ext::IdentExt as _};
 
 use crate::{
     access::{self, field_suggestion},
-    ast::{Field, Part, Table},
+    ast::{Field, Table, ValueSource},
     constants,
     diag::Diag,
-    name, writers,
+    name, system_and_log,
 };
 
 /// Checks a table and returns its key; `None` only where a mistake was reported.
 pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
     access::check(diag, table);
-    writers::check(diag, table);
+    system_and_log::check(diag, table);
     for field in &table.fields {
         skip(diag, field);
-        supplied(diag, field);
+        app_assigned(diag, field);
         reference(diag, field);
         texts(diag, field);
     }
@@ -47,12 +47,12 @@ fn skip(diag: &Diag, field: &Field<'_>) {
     }
 }
 
-/// Only a key can be made by the database, so only a key says that it is not.
-fn supplied(diag: &Diag, field: &Field<'_>) {
-    if let (Some(supplied), Part::Plain) = (&field.attrs.supplied, field.part) {
+/// OnlyRole a key can be made by the database, so only a key says that it is not.
+fn app_assigned(diag: &Diag, field: &Field<'_>) {
+    if let (Some(app_assigned), ValueSource::Plain) = (&field.attrs.app_assigned, field.part) {
         diag.error(
-            supplied,
-            "`supplied` goes on the field that is the key",
+            app_assigned,
+            "`app_assigned` goes on the field that is the key",
             "drop it: the app gives the value of every other column anyway",
         );
     }
@@ -177,7 +177,7 @@ fn key<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
             "mark the field that names a row with `#[tenant(id)]`, or call it `id`",
         );
     }
-    let others = table.fields.iter().filter(|field| field.id && field.part != Part::Tenant).skip(1);
+    let others = table.fields.iter().filter(|field| field.id && field.part != ValueSource::Tenant).skip(1);
     for id in others.filter_map(|field| field.attrs.id.as_ref()) {
         diag.error(
             id,

@@ -7,8 +7,8 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::{Path, ext::IdentExt as _, spanned::Spanned as _};
 
 use crate::{
-    ast::{Field, Making, Part, Table},
-    attr::is_nobody,
+    ast::{Field, InsertKind, Table, ValueSource},
+    attr::is_no_role,
 };
 
 /// Writes the constants of a table that was found free of mistakes.
@@ -17,7 +17,7 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let vis = table.vis;
     let keys = keys(table)
         .into_iter()
-        .map(|(ident, columns)| quote!(#vis const #ident: __rt::Key<Self> = __rt::Key::new(&[#(#columns),*]);));
+        .map(|(ident, columns)| quote!(#vis const #ident: __rt::Key<Self> = __rt::unique_by(&[#(#columns),*]);));
     constants(table, columns.chain(keys))
 }
 
@@ -33,7 +33,10 @@ pub(crate) fn inert(table: &Table<'_>) -> TokenStream {
     let columns = fields.map(|field| column(field, &quote!()));
     let keys = keys(table).into_keys().filter(|ident| !table.columns().any(|field| self::ident(field) == *ident));
     let vis = table.vis;
-    constants(table, columns.chain(keys.map(|ident| quote!(#vis const #ident: __rt::Key<Self> = __rt::Key::new(&[]);))))
+    constants(
+        table,
+        columns.chain(keys.map(|ident| quote!(#vis const #ident: __rt::Key<Self> = __rt::unique_by(&[]);))),
+    )
 }
 
 fn constants(table: &Table<'_>, constants: impl Iterator<Item = TokenStream>) -> TokenStream {
@@ -53,16 +56,16 @@ pub(crate) fn ident(field: &Field<'_>) -> Ident {
 fn column(field: &Field<'_>, access: &TokenStream) -> TokenStream {
     let Field { vis, ty, .. } = field;
     let (ident, name) = (ident(field), field.column());
-    quote!(#vis const #ident: __rt::Column<Self, #ty #access> = __rt::Column::new(#name);)
+    quote!(#vis const #ident: __rt::Column<Self, #ty #access> = __rt::named(#name);)
 }
 
 /// Says who may use a column and to which table it refers, as far as that is not what every column has.
 fn access(field: &Field<'_>, index: usize) -> TokenStream {
     let index = Literal::usize_unsuffixed(index);
-    let fixed = quote!(__rt::Fixed);
+    let fixed = quote!(__rt::NotSettable);
     let own = |role: &Option<Path>| match role {
         None => quote!(()),
-        Some(role) if is_nobody(role) => fixed.clone(),
+        Some(role) if is_no_role(role) => fixed.clone(),
         Some(role) => role.to_token_stream(),
     };
     let read = field
@@ -71,15 +74,17 @@ fn access(field: &Field<'_>, index: usize) -> TokenStream {
         .as_ref()
         .map_or_else(|| quote!(()), |role| quote_spanned!(role.span()=> <Self as __rt::ColumnAt<#index>>::Needs));
     let (insert, update) = match field.part {
-        Part::Plain => (own(&field.attrs.insert), own(&field.attrs.update)),
-        Part::SuppliedId | Part::Parent => (own(&field.attrs.insert), fixed),
-        Part::Tenant | Part::Owner | Part::GeneratedId | Part::Skipped => (fixed.clone(), fixed),
+        ValueSource::Plain => (own(&field.attrs.insert), own(&field.attrs.update)),
+        ValueSource::SuppliedId | ValueSource::Parent => (own(&field.attrs.insert), fixed),
+        ValueSource::Tenant | ValueSource::Owner | ValueSource::GeneratedId | ValueSource::Skipped => {
+            (fixed.clone(), fixed)
+        }
     };
     let open = [&read, &insert, &update].into_iter().all(|part| part.to_string() == "()");
     let parent = field.attrs.references.as_ref();
     match (open, parent) {
         (true, None) => quote!(),
-        (true, Some(parent)) => quote!(, __rt::Open, #parent),
+        (true, Some(parent)) => quote!(, __rt::DefaultAccess, #parent),
         (false, None) => quote!(, __rt::Access<#read, #insert, #update>),
         (false, Some(parent)) => quote!(, __rt::Access<#read, #insert, #update>, #parent),
     }
@@ -88,13 +93,13 @@ fn access(field: &Field<'_>, index: usize) -> TokenStream {
 /// The keys of a table whose rows the app inserts and updates: the columns that are unique, and a key that the app gives.
 fn keys(table: &Table<'_>) -> BTreeMap<Ident, Vec<String>> {
     let mut keys = BTreeMap::new();
-    if table.making() != Some(Making::Insert) || !table.is_changed() {
+    if table.making() != Some(InsertKind::Insert) || !table.is_changed() {
         return keys;
     }
-    let single = table.columns().filter(|field| field.attrs.unique.is_some() || field.part == Part::SuppliedId);
+    let single = table.columns().filter(|field| field.attrs.unique.is_some() || field.part == ValueSource::SuppliedId);
     let lists = table.attrs.uniques.iter().map(|list| {
         let named = |ident: &Ident| table.columns().find(|field| ident.unraw() == field.name());
-        list.fields.iter().filter_map(named).filter(|field| field.part != Part::Tenant).collect::<Vec<_>>()
+        list.fields.iter().filter_map(named).filter(|field| field.part != ValueSource::Tenant).collect::<Vec<_>>()
     });
     for fields in single.map(|field| vec![field]).chain(lists).filter(|fields| !fields.is_empty()) {
         let names = fields.iter().map(|field| field.name().to_uppercase()).collect::<Vec<_>>().join("_AND_");

@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{LitInt, LitStr, Path, ext::IdentExt as _, spanned::Spanned as _};
 
 use crate::{
-    ast::{Field, Part, Table},
-    attr::is_nobody,
+    ast::{Field, InsertKind, Table, ValueSource},
+    attr::is_no_role,
     item::FieldList,
     name,
 };
@@ -26,6 +26,7 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
             type Tenancy = __rt::Organizations;
         ),
     };
+    let declared = declared(table);
     let rust_name = ident.unraw().to_string();
     let doc = &table.doc;
     let own_tenancy = quote_spanned!(at=> <Self as __rt::TenantTable>::Tenancy);
@@ -43,6 +44,7 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
         #[automatically_derived]
         impl __rt::TenantTable for #ident {
             #tenancy
+            type Declared = #declared;
             type Id = #id;
             const TABLE_NAME: __rt::TableName = __rt::TableName { schema: #schema, table: #name };
             const TABLE: &'static __rt::TableDef = &__rt::TableDef {
@@ -61,6 +63,32 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
 }
 
 /// Declares whose rows there are, and what says so.
+/// Writes which commands there are: `(select, insert, update, delete, what jobs may do)`, with `()` for what there is not.
+fn declared(table: &Table<'_>) -> TokenStream {
+    let attrs = &table.attrs;
+    let yes = |is: bool| if is { quote!(__rt::Yes) } else { quote!(()) };
+    let making = match table.making() {
+        Some(InsertKind::Insert) => yes(true),
+        Some(InsertKind::Founding) => quote!(__rt::Founding),
+        Some(InsertKind::SignUp) => quote!(__rt::SigningUp),
+        None if attrs.membership.is_some() => quote!(__rt::cmd::Manage),
+        None if attrs.invitation.is_some() => quote!(__rt::cmd::Invite),
+        None => yes(false),
+    };
+    let deletes = table.deleter().is_some() && !attrs.mentions("membership");
+    let jobs = attrs.system.as_ref().map_or_else(
+        || yes(false),
+        |system| {
+            let may = |command: &str| yes(system.fields.iter().any(|field| field == command));
+            let [select, insert, update, delete] = ["select", "insert", "update", "delete"].map(may);
+            let rows = if table.is_root() { quote!(__rt::TenantRows) } else { yes(false) };
+            quote!((#select, #insert, #update, #delete, #rows))
+        },
+    );
+    let (select, update, delete) = (yes(attrs.select.is_some()), yes(table.is_changed()), yes(deletes));
+    quote!((#select, #making, #update, #delete, #jobs))
+}
+
 fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream> {
     let attrs = &table.attrs;
     let column = |name: &LitStr| table.named(name).map(|field| (field.ty, field.column()));
@@ -96,13 +124,13 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
             by: __rt::invited_by::<#ty, #tenancy>(#by),
         })));
     }
-    if let Some(role) = &attrs.founder {
-        set.push(quote_spanned!(role.span()=> founder: __rt::role::<#role, #tenancy>()));
+    if let Some(role) = &attrs.creator_role {
+        set.push(quote_spanned!(role.span()=> creator_role: __rt::role::<#role, #tenancy>()));
     }
     if attrs.sign_up.is_some() {
         set.push(quote!(sign_up: true));
     }
-    for (key, flag) in [("change_log", &attrs.change_log), ("audited", &attrs.audited)] {
+    for (key, flag) in [("change_log", &attrs.change_log), ("track_changes", &attrs.track_changes)] {
         if flag.is_some() {
             let key = format_ident!("{key}");
             set.push(quote!(#key: true));
@@ -110,7 +138,7 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     }
     if !attrs.rules.is_empty() {
         let rules = attrs.rules.iter().map(|rule| {
-            let (command, check, condition) = (rule.command.to_string(), rule.clause == "check", &rule.condition);
+            let (command, check, condition) = (rule.command.to_string(), rule.clause == "with_check", &rule.condition);
             quote!(__rt::RuleDef { command: #command, check: #check, condition: #condition })
         });
         set.push(quote!(rules: &[#(#rules),*]));
@@ -195,14 +223,14 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
         set.push(quote!(id: true));
     }
     match field.part {
-        Part::GeneratedId if attrs.default.is_none() => {
-            set.push(quote_spanned!(ty.span()=> supplied: __rt::generated::<#ty>()));
+        ValueSource::GeneratedId if attrs.default.is_none() => {
+            set.push(quote_spanned!(ty.span()=> app_assigned: __rt::generated::<#ty>()));
         }
-        Part::GeneratedId | Part::Tenant | Part::Owner => set.push(quote!(supplied: false)),
-        Part::SuppliedId | Part::Plain | Part::Parent | Part::Skipped => {}
+        ValueSource::GeneratedId | ValueSource::Tenant | ValueSource::Owner => set.push(quote!(app_assigned: false)),
+        ValueSource::SuppliedId | ValueSource::Plain | ValueSource::Parent | ValueSource::Skipped => {}
     }
     if let Some(path) = &attrs.references {
-        let action = Ident::new(attrs.on_delete.as_ref().map_or("Refuse", |(_, action)| action), Span::call_site());
+        let action = Ident::new(attrs.on_delete.as_ref().map_or("NoAction", |(_, action)| action), Span::call_site());
         let reference = quote_spanned!(path.span()=> __rt::reference::<#ty, #path>(__rt::OnDelete::#action));
         set.push(quote!(references: ::core::option::Option::Some(#reference)));
     }
@@ -224,12 +252,12 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
         }
     }
     for (key, role) in [("select", &attrs.select), ("insert", &attrs.insert), ("update", &attrs.update)] {
-        if role.as_ref().is_some_and(is_nobody) {
+        if role.as_ref().is_some_and(is_no_role) {
             let key = format_ident!("{key}");
-            set.push(quote!(#key: ::core::option::Option::Some(__rt::NOBODY)));
+            set.push(quote!(#key: ::core::option::Option::Some(__rt::NO_ROLE)));
         }
     }
-    let somebody = |role: &&Path| !is_nobody(role);
+    let somebody = |role: &&Path| !is_no_role(role);
     if let Some(role) = attrs.select.as_ref().filter(somebody) {
         let needs = quote_spanned!(role.span()=> <Self as __rt::ColumnAt<#index>>::Needs);
         set.push(quote_spanned!(role.span()=> select: __rt::role::<#needs, #tenancy>()));
@@ -250,7 +278,7 @@ pub(crate) fn stored(field: &Field<'_>) -> TokenStream {
     match &field.attrs.sql_type {
         _ if field.key => quote!(<Self as __rt::StoredKey>),
         None => quote_spanned!(ty.span()=> <#ty as __rt::Stored>),
-        Some(_) => quote_spanned!(ty.span()=> <#ty as __rt::StoredAs>),
+        Some(_) => quote_spanned!(ty.span()=> <#ty as __rt::ColumnCodecAs>),
     }
 }
 
@@ -268,7 +296,7 @@ pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
     let columns = table.columns().enumerate().map(|(i, field)| {
         let (ty, i) = (field.ty, Literal::usize_unsuffixed(i));
         let needs = match (&field.attrs.select, &table.attrs.select) {
-            (Some(role), _) if is_nobody(role) => quote!(__rt::Nobody),
+            (Some(role), _) if is_no_role(role) => quote!(__rt::NoRole),
             (Some(role), _) => role.to_token_stream(),
             (None, Some(_)) => quote!(<Self as __rt::Select>::SelectRole),
             (None, None) => quote!(()),
@@ -281,15 +309,15 @@ pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
 /// Lists what it takes to read whole rows: the table's role, and each that columns name.
 pub(crate) fn row_needs(table: &Table<'_>) -> TokenStream {
     let mut roles: Vec<String> = Vec::new();
-    let only = quote!(__rt::Only<<Self as __rt::Select>::SelectRole>);
+    let only = quote!(__rt::OnlyRole<<Self as __rt::Select>::SelectRole>);
     table.columns().enumerate().fold(only, |needs, (i, field)| {
-        let Some(role) = field.attrs.select.as_ref().filter(|role| !is_nobody(role)) else { return needs };
+        let Some(role) = field.attrs.select.as_ref().filter(|role| !is_no_role(role)) else { return needs };
         let text = role.to_token_stream().to_string();
         if roles.contains(&text) {
             return needs;
         }
         roles.push(text);
         let i = Literal::usize_unsuffixed(i);
-        quote!(__rt::And<#needs, <Self as __rt::ColumnAt<#i>>::Needs>)
+        quote!(__rt::RoleCons<#needs, <Self as __rt::ColumnAt<#i>>::Needs>)
     })
 }

@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Path, spanned::Spanned as _};
 
 use crate::{
-    ast::{Field, Making, Part, Table},
-    attr::is_nobody,
+    ast::{Field, InsertKind, Table, ValueSource},
+    attr::is_no_role,
     constants,
     declare::{self, stored},
 };
@@ -29,7 +29,6 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let update = table.updater().filter(|_| table.is_changed()).map(|role| update_impl(table, role));
     let delete = table.deleter().filter(|_| !table.attrs.mentions("membership")).map(|role| delete_impl(table, role));
     let membership = membership_impls(table);
-    let system = system_impls(table);
     let invitation = invitation_impl(table);
     quote! {
         #rows
@@ -47,7 +46,6 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
             #update
             #delete
             #membership
-            #system
             #invitation
 
             __rt::inventory::submit! { __rt::Registered(<#ident as __rt::TenantTable>::TABLE) }
@@ -69,11 +67,11 @@ pub(crate) fn rows(table: &Table<'_>) -> TokenStream {
         let ident = new_ident(table);
         let fields = row_fields(table.given(making), |field| field.attrs.default.is_some());
         let doc = match making {
-            Making::Insert => {
+            InsertKind::Insert => {
                 format!("A row to insert as a [`{}`]; a `None` for a column with a default takes it.", table.ident)
             }
-            Making::Founding => format!("What a user says of a [`{}`] to found it.", table.ident),
-            Making::SignUp => format!("What a visitor gives to become a [`{}`].", table.ident),
+            InsertKind::Founding => format!("What a user says of a [`{}`] to found it.", table.ident),
+            InsertKind::SignUp => format!("What a visitor gives to become a [`{}`].", table.ident),
         };
         quote!(#[doc = #doc] #[derive(::core::fmt::Debug)] #allow #vis struct #ident { #(#fields,)* })
     });
@@ -118,7 +116,7 @@ fn select_impl(table: &Table<'_>, role: &Path) -> TokenStream {
     let ident = table.ident;
     let fields = table.fields.iter().map(|field| {
         let Field { ident, ty, .. } = field;
-        let is_unread = field.part == Part::Skipped || field.attrs.select.as_ref().is_some_and(is_nobody);
+        let is_unread = field.part == ValueSource::Skipped || field.attrs.select.as_ref().is_some_and(is_no_role);
         let value = if is_unread {
             quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default())
         } else {
@@ -140,15 +138,15 @@ fn select_impl(table: &Table<'_>, role: &Path) -> TokenStream {
     }
 }
 
-fn making_impl(table: &Table<'_>, making: Making) -> TokenStream {
+fn making_impl(table: &Table<'_>, making: InsertKind) -> TokenStream {
     let (ident, new) = (table.ident, new_ident(table));
     let values = table.given(making).map(|field| set_value(field, field.attrs.default.is_some()));
     let (command, function) = match making {
-        Making::Insert => (quote!(Insert), quote!(new_values)),
-        Making::Founding => (quote!(Founded), quote!(founding_values)),
-        Making::SignUp => (quote!(SignUp), quote!(sign_up_values)),
+        InsertKind::Insert => (quote!(Insert), quote!(new_values)),
+        InsertKind::Founding => (quote!(CreateTenant), quote!(create_tenant_values)),
+        InsertKind::SignUp => (quote!(SignUp), quote!(sign_up_values)),
     };
-    let role = table.attrs.insert.as_ref().filter(|_| making == Making::Insert);
+    let role = table.attrs.insert.as_ref().filter(|_| making == InsertKind::Insert);
     let role = role.map(|role| quote!(type InsertRole = #role;));
     quote! {
         #[automatically_derived]
@@ -206,21 +204,6 @@ fn invitation_impl(table: &Table<'_>) -> Option<TokenStream> {
             type MemberRole = #role;
         }
     })
-}
-
-/// Writes what the system role may do, and that the rows are the tenants where they are.
-fn system_impls(table: &Table<'_>) -> TokenStream {
-    let ident = table.ident;
-    let commands = table.attrs.system.iter().flat_map(|system| &system.fields);
-    let commands = commands.map(|command| match command.to_string().as_str() {
-        "select" => format_ident!("read"),
-        name => format_ident!("{name}"),
-    });
-    let root = (table.is_root() && table.attrs.system.is_some()).then(|| quote!(impl __rt::Tenants for #ident {}));
-    quote! {
-        #(impl __rt::SystemMay<__rt::cmd::#commands> for #ident {})*
-        #root
-    }
 }
 
 /// Writes who the members are, and who manages them.

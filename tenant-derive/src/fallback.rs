@@ -50,6 +50,7 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
             #[automatically_derived]
             impl __rt::TenantTable for #ident {
                 type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+                type Declared = __rt::Everything;
                 type Id = #id;
                 const TABLE_NAME: __rt::TableName = __rt::TableName { schema: "", table: "" };
                 const TABLE: &'static __rt::TableDef =
@@ -64,7 +65,7 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
             #[automatically_derived]
             impl __rt::Select for #ident {
                 type SelectRole = #select_role;
-                type RowNeeds = __rt::Only<<Self as __rt::Select>::SelectRole>;
+                type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
                 fn from_row(_: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
                     ::core::unreachable!()
                 }
@@ -90,9 +91,9 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
             }
 
             #[automatically_derived]
-            impl __rt::Founded for #ident {
+            impl __rt::CreateTenant for #ident {
                 type New = #new;
-                fn founding_values(_: #new, _: &mut __rt::Values) {}
+                fn create_tenant_values(_: #new, _: &mut __rt::Values) {}
             }
 
             #[automatically_derived]

@@ -21,7 +21,7 @@ pub(crate) struct FieldList {
 /// What happens to a row when the one it names is deleted: a variant of the runtime's `OnDelete`.
 pub(crate) type OnDelete = &'static str;
 
-const ON_DELETE: [(&str, OnDelete); 3] = [("cascade", "Cascade"), ("refuse", "Refuse"), ("set_null", "SetNull")];
+const ON_DELETE: [(&str, OnDelete); 3] = [("cascade", "Cascade"), ("no_action", "NoAction"), ("set_null", "SetNull")];
 
 /// Sets `slot` to what the item says; a key that is given twice is a mistake.
 pub(crate) fn set<T>(diag: &Diag, slot: &mut Option<T>, item: &Item, read: impl FnOnce(&Item, &Diag) -> Option<T>) {

@@ -24,11 +24,11 @@ mod fallback;
 mod item;
 mod name;
 mod pgaudit;
+mod system_and_log;
 mod tenancy;
 #[cfg(test)]
 mod tests;
 mod view;
-mod writers;
 
 /// Makes a struct a table: `#[derive(TenantTable)]`.
 ///
@@ -61,7 +61,7 @@ mod writers;
 /// insert, where `insert` is declared, and `ProjectChanges`, with the columns to change, where `update` or `update_own`
 /// is; and a constant for each column, `Project::NAME` and the like, with which conditions, orders and single values are
 /// written. Where rows can be inserted and updated there is one for each unique key as well, such as `Project::BY_NAME`. With
-/// `founder` or `sign_up`, `NewProject` has the columns without a default. A membership table has neither, and a table
+/// `creator_role` or `sign_up`, `NewProject` has the columns without a default. A membership table has neither, and a table
 /// of invitations no `NewProject`. They are not read from requests, since serde's traits are not on them: what a client may set is
 /// a struct of the app's own. The
 /// doc comments of the struct and its fields become the comments of the table and its columns.
@@ -80,13 +80,13 @@ mod writers;
 /// | `owner = "created_by"` | The field with the key of the user whose row it is. The context gives its value, which stays. |
 /// | `update_own`, `delete_own` | The least role that may do it to rows of its own. Alone, or beside a higher role in `update` or `delete` that may do it to any. |
 /// | `visibility = "visibility"` | The field that says who in the tenant sees a row: with the label `team` everybody, else its owner alone. |
-/// | `using(select = "…")`, `check(insert = "…")` | Conditions besides the tenant's, SQL expressions in which `caller()` is the user in the context: `using` on rows that are there (`select`, `update`, `delete`), `check` on those to be (`insert`, `update`). |
+/// | `using(select = "…")`, `with_check(insert = "…")` | Conditions besides the tenant's, SQL expressions in which `caller()` is the user in the context: `using` on rows that are there (`select`, `update`, `delete`), `check` on those to be (`insert`, `update`). |
 /// | `membership(user = "user_id", role = "role")` | The table says who is a member of a tenant, by these fields. `insert`, `update` and `delete` name the one role that manages members, which functions do. |
-/// | `invitation(email = "email", role = "role", token = "token_hash", expires = "expires_at", by = "invited_by")` | The table holds invitations, by these fields; that of the token is for `"nobody"`. `insert` names the role that manages members, who invite; functions make invitations and take them. |
-/// | `founder = "admin"` | On the table of the tenants: who founds one has this role there. It stands in place of `insert`. |
+/// | `invitation(email = "email", role = "role", token = "token_hash", expires = "expires_at", by = "invited_by")` | The table holds invitations, by these fields; that of the token is for `"none"`. `insert` names the role that manages members, who invite; functions make invitations and take them. |
+/// | `creator_role = "admin"` | On the table of the tenants: who founds one has this role there. It stands in place of `insert`. |
 /// | `sign_up` | On the table of the users, which is `global`: a visitor may become one. It stands in place of `insert`. |
 /// | `change_log` | A table that a trigger fills with who changed what; nobody else writes it. |
-/// | `audited` | Each change of a row is written to the change log. |
+/// | `track_changes` | Each change of a row is written to the change log. |
 /// | `system(select, delete)` | What the system role may do, by which jobs cross tenants; nothing where it is left out. |
 /// | `partition_by_hash = 16` | The table is hashed by the tenant column into so many partitions. |
 /// | `table = "projects"` | The table's name. Else the struct's name in `snake_case` and in the plural, by simple rules: *y* after a consonant becomes *ies*; *s*, *x*, *z*, *ch* and *sh* take *es*; all else takes *s*. |
@@ -101,7 +101,7 @@ mod writers;
 /// | key | meaning |
 /// |---|---|
 /// | `id` | The key. Else the field named `id`. The tenant column and one other field may both be marked. |
-/// | `supplied` | The app gives the key. Else the database makes it, unless it `references` or the tenant column is part of it. |
+/// | `app_assigned` | The app gives the key. Else the database makes it, unless it `references` or the tenant column is part of it. |
 /// | `column = "name"` | The column's name. Else the field's. |
 /// | `renamed_from = "title"` | What the column was called before: the next migration renames it. May stay. |
 /// | `backfill = "lower(name)"` | What fills the column in the rows that are there when it is new, or takes NULL no more: an SQL expression on their other columns. May stay. |
@@ -111,7 +111,7 @@ mod writers;
 /// | `unique`, `index` | The column is unique, or indexed; within the tenant on a tenant's table. |
 /// | `sql_type = "citext"` | The column's type, where the field's type does not say it. |
 /// | `check = "length(name) > 0"` | A condition that every row keeps, an SQL expression. |
-/// | `select`, `insert`, `update` | The least role that may do it to this column, one above the table's. A column with an `insert` role is not in `NewProject`, one with an `update` role not in `ProjectChanges`: `.set(Project::NAME, …)` writes it. Who may not read it reads the others through a [`TenantView`]. `"nobody"` closes the column to every role: a field with `select = "nobody"`, such as the hash of a password, is read as `Default::default()`. |
+/// | `select`, `insert`, `update` | The least role that may do it to this column, one above the table's. A column with an `insert` role is not in `NewProject`, one with an `update` role not in `ProjectChanges`: `.set(Project::NAME, …)` writes it. Who may not read it reads the others through a [`TenantView`]. `"none"` closes the column to every role: a field with `select = "none"`, such as the hash of a password, is read as `Default::default()`. |
 /// | `skip` | No column; read as `Default::default()`. |
 #[proc_macro_derive(TenantTable, attributes(tenant))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
@@ -204,7 +204,7 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 ///     pub Clinics {
 ///         key: i64,
 ///         role_prefix: "clinic_",
-///         org_setting: "clinic.id",
+///         tenant_setting: "clinic.id",
 ///         user_setting: "clinic.person",
 ///         roles: {
 ///             /// Reads.
@@ -233,7 +233,7 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 /// | `roles: { … }` | The roles, each after those that it includes, of which there may be several: `Head: Nurse + Clerk`. |
 /// | `role_prefix: "acme_"` | What the names of the database roles begin with; else the package's name. |
 /// | `schema: "app"` | The schema of the tables that name none; `app` if left out. |
-/// | `org_setting`, `user_setting` | The settings that carry the context; `app.organization_id` and `app.user_id` if left out. |
+/// | `tenant_setting`, `user_setting` | The settings that carry the context; `app.organization_id` and `app.user_id` if left out. |
 /// | `connection_limit: 50` | How many connections the app's login may hold, or each of them. |
 /// | `login_per_role: true` | Each role has a login of its own, such as `acme_viewer_service`, which may become that role and none above it; `acme_service` is left to visitors. `TenantDbOptions::login_per_role` takes the URLs. An app that runs on one login is refused from that migration on. |
 /// | `external_roles: true` | Something else makes the database roles, such as Terraform. The migrations make none, and refuse to run until each is as it must be; the error names what mends it. |

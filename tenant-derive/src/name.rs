@@ -89,7 +89,7 @@ mod tests {
     use super::{distance, nearest, plural, problem, table};
 
     #[test]
-    fn plurals_follow_three_simple_rules() {
+    fn plural_adds_s_es_or_ies() {
         let words = ["project", "category", "day", "address", "box", "quiz", "branch", "wish", "user_account", "y"];
         let plurals = words.map(plural);
         assert_eq!(
@@ -110,26 +110,26 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_named_after_its_struct() {
+    fn table_name_is_the_plural_snake_case_of_the_struct() {
         let idents: [proc_macro2::Ident; 3] =
             ["ProjectMember", "HttpEntry", "r#Type"].map(|text| syn::parse_str(text).expect("an identifier"));
         assert_eq!(idents.map(|ident| table(&ident)), ["project_members", "http_entries", "types"]);
     }
 
     #[test]
-    fn the_nearest_name_is_suggested_and_nothing_far_away() {
+    fn nearest_suggests_close_names_only() {
         let keys = ["table", "tenancy", "select", "delete"];
         let suggestions = ["tabel", "slect", "deletes", "tenant", "colour"].map(|word| nearest(word, keys));
         assert_eq!(suggestions, [Some("table"), Some("select"), Some("delete"), Some("tenancy"), None]);
     }
 
     #[test]
-    fn a_swap_counts_once() {
+    fn edit_distance_counts_a_transposition_as_one() {
         assert_eq!([distance("tabel", "table"), distance("", "abc"), distance("same", "same")], [1, 3, 0]);
     }
 
     #[test]
-    fn the_limit_of_a_name_is_counted_in_bytes() {
+    fn name_length_is_limited_to_63_bytes() {
         let problems = [problem(&"é".repeat(32)), problem(&"e".repeat(63)), problem(""), problem("a\0b")];
         assert_eq!(problems.map(|problem| problem.is_some()), [true, false, true, true]);
     }

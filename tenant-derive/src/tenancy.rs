@@ -18,7 +18,7 @@ const KEYS: [&str; 15] = [
     "user",
     "schema",
     "role_prefix",
-    "org_setting",
+    "tenant_setting",
     "user_setting",
     "connection_limit",
     "statement_timeout",
@@ -36,10 +36,10 @@ const TIMEOUTS: [(&str, u32); 3] =
     [("statement_timeout", 30), ("lock_timeout", 5), ("idle_in_transaction_timeout", 60)];
 
 /// The roles that the generator makes itself, under the same prefix.
-const OWN_ROLES: [&str; 6] = ["owner", "definer", "visitor", "service", "system", "jobs"];
+const OWN_ROLES: [&str; 6] = ["owner", "function_owner", "no_tenant", "service", "system", "jobs"];
 
 /// What a column says in place of a role.
-pub(crate) const NOBODY: &str = "nobody";
+pub(crate) const NO_ROLE: &str = "none";
 
 /// Expands `tenancy! { … }`.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
@@ -92,7 +92,7 @@ impl Parse for Declared {
             body.parse::<Token![:]>()?;
             let value = match key.to_string().as_str() {
                 "key" | "user" => Value::Type(body.parse()?),
-                "schema" | "role_prefix" | "org_setting" | "user_setting" | "pgaudit" => Value::Text(body.parse()?),
+                "schema" | "role_prefix" | "tenant_setting" | "user_setting" | "pgaudit" => Value::Text(body.parse()?),
                 "connection_limit" | "statement_timeout" | "lock_timeout" | "idle_in_transaction_timeout" => {
                     Value::Number(body.parse()?)
                 }
@@ -139,7 +139,7 @@ struct Tenancy<'a> {
     user: &'a Type,
     schema: String,
     prefix: String,
-    org_setting: String,
+    tenant_setting: String,
     user_setting: String,
     connection_limit: u16,
     timeouts: [u32; 3],
@@ -153,7 +153,7 @@ struct Tenancy<'a> {
 fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
     let (mut key, mut user, mut limit, mut roles, mut runtime) = (None, None, 50, None, quote!(::tenant_runtime));
     let (mut schema, mut prefix) = ("app".to_owned(), default_prefix());
-    let (mut org_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
+    let (mut tenant_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
     let (mut external_roles, mut login_per_role) = (false, false);
     let mut pgaudit = None;
     let mut timeouts = TIMEOUTS.map(|(_, seconds)| seconds);
@@ -166,7 +166,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             ("user", Value::Type(ty)) => user = Some(ty),
             ("schema", Value::Text(text)) => schema = word(diag, text, "app"),
             ("role_prefix", Value::Text(text)) => prefix = word(diag, text, "acme_"),
-            ("org_setting", Value::Text(text)) => org_setting = setting(diag, text, "app.organization_id"),
+            ("tenant_setting", Value::Text(text)) => tenant_setting = setting(diag, text, "app.organization_id"),
             ("user_setting", Value::Text(text)) => user_setting = setting(diag, text, "app.user_id"),
             ("connection_limit", Value::Number(number)) => match number.base10_parse::<u16>() {
                 Ok(parsed) if parsed > 0 => limit = parsed,
@@ -221,7 +221,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
         user: user.unwrap_or(key),
         schema,
         prefix,
-        org_setting,
+        tenant_setting,
         user_setting,
         connection_limit: limit,
         timeouts,
@@ -247,7 +247,7 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
                 "give the role another name",
             );
         }
-        if label == NOBODY {
+        if label == NO_ROLE {
             diag.error(
                 &role.ident,
                 "`nobody` is no role: columns say so of what no role may",
@@ -332,9 +332,14 @@ fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// A list of types: `(A, (B, ()))`.
+fn list(types: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+    types.rfold(quote!(()), |rest, ty| quote!((#ty, #rest)))
+}
+
 impl Tenancy<'_> {
     fn tokens(&self) -> TokenStream {
-        let Self { declared, key, user, schema, prefix, org_setting, user_setting, connection_limit, .. } = self;
+        let Self { declared, key, user, schema, prefix, tenant_setting, user_setting, connection_limit, .. } = self;
         let Self { timeouts: [statement, lock, idle], external_roles, login_per_role, roles, runtime, .. } = self;
         let Declared { attrs, vis, ident, .. } = declared;
         let pgaudit = match &self.pgaudit {
@@ -345,7 +350,8 @@ impl Tenancy<'_> {
             let (name, includes) = (label(&role.ident), role.includes.iter().map(label));
             quote!(#runtime::__private::RoleDef { name: #name, includes: &[#(#includes),*] })
         });
-        let types = roles.iter().map(|role| self.role(role));
+        let types = roles.iter().enumerate().map(|(place, role)| self.role(role, place));
+        let lists = list(roles.iter().map(|role| self.includes(role)));
         let per_role = login_per_role.then(|| {
             quote! {
                 #[automatically_derived]
@@ -361,12 +367,13 @@ impl Tenancy<'_> {
             impl #runtime::Tenancy for #ident {
                 type Key = #key;
                 type User = #user;
+                type Roles = #lists;
                 const DEF: &'static #runtime::__private::TenancyDef = &#runtime::__private::TenancyDef {
                     schema: #schema,
                     role_prefix: #prefix,
                     key: <#key as #runtime::PgColumn>::SQL,
                     user: <#user as #runtime::PgColumn>::SQL,
-                    org_setting: #org_setting,
+                    tenant_setting: #tenant_setting,
                     user_setting: #user_setting,
                     connection_limit: #connection_limit,
                     timeouts: #runtime::__private::TimeoutsDef {
@@ -387,9 +394,8 @@ impl Tenancy<'_> {
         }
     }
 
-    /// A role: its type, and one impl of `AtLeast` for each role that it includes. There is no blanket impl, which would
-    /// send rustc into a search without end on a misspelt role.
-    fn role(&self, role: &RoleDecl) -> TokenStream {
+    /// A role: its type, which says at which place of the tenancy's list it is.
+    fn role(&self, role: &RoleDecl, place: usize) -> TokenStream {
         let (RoleDecl { attrs, ident, .. }, Self { declared, prefix, runtime, .. }) = (role, self);
         let (tenancy, name) = (&declared.ident, label(ident));
         let vis = match &declared.vis {
@@ -397,7 +403,8 @@ impl Tenancy<'_> {
             vis => quote!(#vis),
         };
         let database = format!("{prefix}{name}");
-        let below = self.below(ident);
+        let first = quote!(#runtime::__private::First);
+        let place = (0..place).fold(first, |place, _| quote!(#runtime::__private::Next<#place>));
         // At the role's name, where messages about the role then point.
         quote_spanned! {ident.span()=>
             #(#attrs)*
@@ -407,16 +414,21 @@ impl Tenancy<'_> {
             #[automatically_derived]
             impl #runtime::Role for #ident {
                 type Tenancy = #tenancy;
-                type Kind = #runtime::tenant::Tier;
+                type Kind = #runtime::tenant::MemberRole;
+                type Place = #place;
                 const NAME: &'static str = #name;
                 const DB_ROLE: &'static str = #database;
             }
-
-            #(
-                #[automatically_derived]
-                impl #runtime::tenant::AtLeast<#below> for #ident {}
-            )*
         }
+    }
+
+    /// The roles that a role includes, each at its place, and `()` at those of the others.
+    fn includes(&self, role: &RoleDecl) -> TokenStream {
+        let below = self.below(&role.ident);
+        list(self.roles.iter().map(|role| {
+            let ident = Ident::new(&role.ident.to_string(), Span::call_site());
+            if below.contains(&ident) { quote!(#ident) } else { quote!(()) }
+        }))
     }
 
     /// The roles that a role includes, itself among them, each once though a lattice may lead there twice.

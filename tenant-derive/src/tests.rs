@@ -1,6 +1,6 @@
 //! Snapshots of expansions: each file in `expansions/` holds a declaration and, below the line, what it becomes.
 //!
-//! `TENANT_BLESS=1 cargo test -p tenant-derive` writes the lower halves anew.
+//! `BLESS=1 cargo test -p tenant-derive` rewrites the lower halves.
 
 use std::{env, fs, path::Path};
 
@@ -10,7 +10,7 @@ use syn::{DeriveInput, Item};
 const LINE: &str = "// ---- expands to ----\n";
 
 #[test]
-fn expansions_are_as_recorded() {
+fn expansions_match_the_recorded_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("expansions");
     let mut paths: Vec<_> =
         fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
@@ -21,18 +21,18 @@ fn expansions_are_as_recorded() {
         let input = recorded.split(LINE).next().unwrap_or_default().trim_end();
         let rendered = format!("{input}\n\n{LINE}\n{}", expand(input));
         if rendered != recorded {
-            if env::var_os("TENANT_BLESS").is_some() {
+            if env::var_os("BLESS").is_some() {
                 fs::write(&path, rendered).expect("a writable file");
             } else {
                 changed.push(path);
             }
         }
     }
-    assert!(changed.is_empty(), "these expand to something else, see TENANT_BLESS in src/tests.rs: {changed:#?}");
+    assert!(changed.is_empty(), "these expand to something else, see BLESS in src/tests.rs: {changed:#?}");
 }
 
 #[test]
-fn ten_fields_stay_far_below_three_hundred_lines() {
+fn ten_field_expansion_stays_under_260_lines() {
     let recorded = include_str!("../expansions/ten_fields.rs");
     let expansion = recorded.split(LINE).nth(1).unwrap_or_default();
     assert!((50..260).contains(&expansion.lines().count()), "{} lines", expansion.lines().count());
@@ -40,7 +40,7 @@ fn ten_fields_stay_far_below_three_hundred_lines() {
 
 #[test]
 #[should_panic(expected = "never read")]
-fn mistakes_that_nobody_reads_are_a_panic() {
+fn dropping_unread_diagnostics_panics() {
     drop(crate::diag::Diag::new());
 }
 

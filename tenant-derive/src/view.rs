@@ -93,10 +93,12 @@ fn inert(input: &DeriveInput, attrs: &ViewAttrs, of: &Path) -> TokenStream {
         const _: () = {
             use #runtime::__private as __rt;
 
+            impl __rt::Showing for #ident {}
+
             #[automatically_derived]
             impl __rt::TenantView for #ident {
                 type Table = #of;
-                type Needs = __rt::Only<#role>;
+                type Needs = __rt::OnlyRole<#role>;
                 fn columns() -> __rt::Vec<&'static ::core::primitive::str> {
                     ::core::unreachable!()
                 }
@@ -138,8 +140,8 @@ fn expand(input: &DeriveInput, attrs: &ViewAttrs, of: &Path, fields: &[ViewField
         );
         let column = quote_spanned!(of.span()=> <#table as __rt::ColumnAt<#index>>);
         needs = match i {
-            0 => quote!(__rt::Only<#column::Needs>),
-            _ => quote!(__rt::And<#needs, #column::Needs>),
+            0 => quote!(__rt::OnlyRole<#column::Needs>),
+            _ => quote!(__rt::RoleCons<#needs, #column::Needs>),
         };
         names.push(quote!(__rt::column_name(#def, #index)));
         let shows = quote_spanned!(ty.span()=> <#ty as __rt::Shows<#column::Type>>);
@@ -151,6 +153,8 @@ fn expand(input: &DeriveInput, attrs: &ViewAttrs, of: &Path, fields: &[ViewField
             use #runtime::__private as __rt;
 
             #(#indexes)*
+
+            impl __rt::Showing for #ident {}
 
             #[automatically_derived]
             impl __rt::TenantView for #ident {

@@ -1,13 +1,13 @@
 //! What can go wrong, told apart, in words that say what to do next.
 
-mod because;
+mod forbidden;
 mod migration;
 
 use std::{fmt, time::Duration};
 
 use sqlx::postgres::PgDatabaseError;
 
-use self::because::Because;
+use self::forbidden::ForbiddenReason;
 pub use self::migration::MigrationError;
 use crate::model::def::TableName;
 
@@ -25,7 +25,7 @@ pub enum Error {
         table: String,
     },
     /// The database refused the command to the role, or the row to the policy.
-    #[error("{} may not {command} `{table}`{}", Who(*.role), Because { table, command, role: *.role, source })]
+    #[error("{} may not {command} `{table}`{}", Who(*.role), ForbiddenReason { table, command, role: *.role, source })]
     Forbidden {
         /// The table, as far as it is known.
         table: String,
@@ -38,7 +38,7 @@ pub enum Error {
     },
     /// Another row has the same unique value.
     #[error("`{table}` has a row with this value already, and `{constraint}` allows one")]
-    Conflict {
+    UniqueViolation {
         /// The table.
         table: String,
         /// The unique constraint or index.
@@ -46,7 +46,7 @@ pub enum Error {
     },
     /// A foreign key is violated.
     #[error("`{constraint}` of `{table}`: the row names one that this tenant does not have, or others still name it")]
-    InvalidReference {
+    ForeignKeyViolation {
         /// The table whose foreign key it is.
         table: String,
         /// The foreign key.
@@ -54,7 +54,7 @@ pub enum Error {
     },
     /// A value is not one that the table takes.
     #[error("`{table}` does not take this row: `{constraint}` does not hold")]
-    CheckViolated {
+    CheckViolation {
         /// The table.
         table: String,
         /// The check, or `not null (column)`.
@@ -84,8 +84,8 @@ pub enum Error {
         table: String,
     },
     /// The visitor is anonymous, and the call is about a user.
-    #[error("nobody is signed in, and {what} takes a user; make the visitor with `Visitor::vouched`")]
-    NotSignedIn {
+    #[error("nobody is signed in, and {what} takes a user; make the visitor with `UserCtx::assume_authenticated`")]
+    Unauthenticated {
         /// What was to be done.
         what: &'static str,
     },
@@ -97,7 +97,7 @@ pub enum Error {
     NotAMember,
     /// The member's role does not include the one that is asked for.
     #[error("the member's role here is `{has}`, and this takes `{needs}` or a role above it")]
-    RoleTooLow {
+    InsufficientRole {
         /// The member's role.
         has: &'static str,
         /// The role that it takes.
@@ -110,7 +110,7 @@ pub enum Error {
     #[error(
         "the transaction collided with another one, so none of it was kept; begin it anew, as `TenantDb::retry` does"
     )]
-    Collided {
+    Retryable {
         /// What the server said: a deadlock, or that it could not serialize.
         source: sqlx::Error,
     },
@@ -165,10 +165,10 @@ pub enum Error {
     },
     /// The database is not the one that was audited.
     #[error(
-        "the database is not as it was audited: its fingerprint is `{found}`, and the app asks for `{expected}`; run \
+        "the database is not as it was track_changes: its fingerprint is `{found}`, and the app asks for `{expected}`; run \
          `gen-migrations audit`, and take the new fingerprint where it finds nothing"
     )]
-    Drifted {
+    FingerprintMismatch {
         /// The fingerprint that the app asks for.
         expected: String,
         /// That of the database.
@@ -254,7 +254,7 @@ impl Error {
     /// A row that the context may not see is [`NotFound`](Self::NotFound) instead.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
-        matches!(self, Self::Forbidden { .. } | Self::NotAMember | Self::RoleTooLow { .. })
+        matches!(self, Self::Forbidden { .. } | Self::NotAMember | Self::InsufficientRole { .. })
     }
 
     /// Wraps the error so that it passes through sqlx's interfaces; [`From`] unwraps it.
@@ -289,15 +289,15 @@ impl Error {
                 let (table, command) = (table(), attempt.map_or("use", |attempt| attempt.command));
                 Self::Forbidden { table, command, role: attempt.map(|attempt| attempt.role), source: error }
             }
-            "23505" | "23P01" => Self::Conflict { table: table(), constraint: constraint() },
-            "23503" => Self::InvalidReference { table: table(), constraint: constraint() },
-            "23514" | "23502" => Self::CheckViolated { table: table(), constraint: constraint() },
+            "23505" | "23P01" => Self::UniqueViolation { table: table(), constraint: constraint() },
+            "23503" => Self::ForeignKeyViolation { table: table(), constraint: constraint() },
+            "23514" | "23502" => Self::CheckViolation { table: table(), constraint: constraint() },
             UNDEFINED_TABLE | UNDEFINED_COLUMN | UNDEFINED_FUNCTION | UNDEFINED_SCHEMA if attempt.is_some() => {
                 Self::NotMigrated { table: table(), source: error }
             }
             "25P02" => Self::Aborted,
             "57014" | "55P03" => Self::TimedOut { source: error },
-            COULD_NOT_SERIALIZE | DEADLOCK => Self::Collided { source: error },
+            COULD_NOT_SERIALIZE | DEADLOCK => Self::Retryable { source: error },
             LAST_MANAGER => Self::LastManager,
             NO_INVITATION => Self::NoInvitation,
             _ => Self::Database(error),
@@ -342,18 +342,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_of_ours_comes_back_from_sqlx_as_it_was() {
+    fn runtime_error_round_trips_through_sqlx_error() {
         let error = Error::ForbiddenStatement { keyword: "COMMIT".into() };
         assert!(matches!(Error::from(error.into_sqlx()), Error::ForbiddenStatement { keyword } if keyword == "COMMIT"));
     }
 
     #[test]
-    fn an_error_of_the_driver_stays_one() {
+    fn driver_error_stays_a_database_error() {
         assert!(matches!(Error::from(sqlx::Error::RowNotFound), Error::Database(sqlx::Error::RowNotFound)));
     }
 
     #[test]
-    fn findings_stand_one_on_a_line() {
+    fn unsafe_login_error_lists_one_finding_per_line() {
         let error = Error::UnsafeLogin { login: "x".into(), findings: vec!["a".into(), "b".into()] };
         assert_eq!(error.to_string(), "the login `x` is not safe for an app:\n- a\n- b");
     }

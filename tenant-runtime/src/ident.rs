@@ -289,12 +289,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keywords_are_sorted_for_the_search() {
+    fn keyword_list_is_sorted() {
         assert!(KEYWORDS.is_sorted());
     }
 
     #[test]
-    fn plain_names_stand_without_quotes_and_others_with() {
+    fn identifiers_are_quoted_only_when_required() {
         let cases = [
             ("projects", "projects"),
             ("user", "\"user\""),
@@ -310,13 +310,13 @@ mod tests {
     }
 
     #[test]
-    fn literals_cannot_end_early() {
+    fn literals_escape_quotes_and_backslashes() {
         assert_eq!(literal("it's"), "'it''s'");
         assert_eq!(literal("\\'; DROP"), "E'\\\\''; DROP'");
     }
 
     #[test]
-    fn long_derived_names_are_cut_to_63_bytes_and_stay_apart() {
+    fn derived_names_are_shortened_to_63_bytes_and_stay_distinct() {
         let (a, b) = ("ä".repeat(40), format!("{}b", "ä".repeat(40)));
         let (a, b) = (Ident::derived([a.as_str(), "key"]), Ident::derived([b.as_str(), "key"]));
         assert!(a.as_str().len() <= MAX_BYTES && b.as_str().len() <= MAX_BYTES);
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_postgresql_would_cut_is_refused() {
+    fn identifier_over_63_bytes_is_rejected() {
         assert!(Ident::new("x".repeat(63)).is_ok());
         assert!(matches!(Ident::new("x".repeat(64)), Err(IdentError::TooLong { bytes: 64, .. })));
     }

@@ -23,7 +23,7 @@
 //!
 //! # async fn f(organization: Uuid, user: Uuid) -> Result<()> {
 //! let db = TenantDb::connect("postgres://app_service:secret@localhost/acme").await?;
-//! let ctx = TenantCtx::<Member>::vouched(organization, user);
+//! let ctx = TenantCtx::<Member>::assume_authorized(organization, user);
 //! let mut tx = db.begin(&ctx).await?;
 //! let project = Project::insert(&mut tx, NewProject { name: "first".into() }).await?;
 //! // Does not compile, as a `Member` context may not delete `Project`:
@@ -40,18 +40,18 @@
 //! | have roles, keys or settings of one's own | [`tenancy!`], [`tenant_key!`] |
 //! | write the migrations, and apply them | `cli` (`gen-migrations`); [`Migrations`], from within an app |
 //! | connect | [`TenantDb::connect`], [`TenantDbOptions`] |
-//! | say who acts | [`Visitor`], [`Session`], [`TenantCtx`]; `axum::Tenant` |
+//! | say who acts | [`UserCtx`], [`Session`], [`TenantCtx`]; `axum::Tenant` |
 //! | begin, undo a part, begin anew after a collision | [`TenantDb::begin`], [`TenantTx::savepoint`], [`TenantDb::retry`] |
 //! | make a single call, in a transaction of its own | [`TenantDb::scope`] |
 //! | find, list, count, insert, update and delete rows | [`Repository`] |
 //! | say which rows, in which order, page by page | [`Column`], [`Filter`], [`List`](repo::list::List), [`Page`] |
 //! | read rows with those that they refer to | [`List::with`](repo::list::List::with), [`Column::where_parent`] |
 //! | run SQL of one's own | [`repo`](repo#sql-of-ones-own): `&mut tx` is an sqlx executor |
-//! | add members, change their roles, invite | [`Members`], [`Invitations`], [`Visit::accept`] |
+//! | add members, change their roles, invite | [`Members`], [`Invitations`], [`UserScope::accept`] |
 //! | run jobs that cross tenants | [`SystemDb`] |
 //! | know what went wrong | [`Error`]; `axum::Problem`, as a response |
 //! | test an app | `testing` |
-//! | see that it holds | `audit`, `prove`, `matrix`, `why` |
+//! | see that it holds | `audit`, `verify`, `matrix`, `why` |
 //!
 //! # Who may call what
 //!
@@ -59,9 +59,9 @@
 //!
 //! | type | comes from | can |
 //! |---|---|---|
-//! | [`Visitor`] | [`vouched`](Visitor::vouched) of a signed-in user, or [`anonymous`](Visitor::anonymous) | by [`TenantDb::visit`]: list the own organizations, begin a session, found an organization, accept an invitation; sign up |
-//! | [`TenantCtx<R>`](TenantCtx) | [`Session::require`], which was looked up, or `axum::Tenant`; or [`vouched`](TenantCtx::vouched) | by [`TenantDb::begin`] or [`scope`](TenantDb::scope): in one tenant, what the role `R` may, as below |
-//! | [`SystemCtx`] | [`SystemDb::because`], with a reason that is recorded | what `system(…)` says: in all tenants by SQL of one's own, in one after the other by the repository too |
+//! | [`UserCtx`] | [`assume_authorized`](UserCtx::assume_authenticated) of a signed-in user, or [`anonymous`](UserCtx::anonymous) | by [`TenantDb::user_scope`]: list the own organizations, begin a session, found an organization, accept an invitation; sign up |
+//! | [`TenantCtx<R>`](TenantCtx) | [`Session::require`], which was looked up, or `axum::Tenant`; or [`assume_authorized`](TenantCtx::assume_authorized) | by [`TenantDb::begin`] or [`scope`](TenantDb::scope): in one tenant, what the role `R` may, as below |
+//! | [`SystemCtx`] | [`SystemDb::begin_access`], with a reason that is recorded | what `system(…)` says: in all tenants by SQL of one's own, in one after the other by the repository too |
 //!
 //! A repository method takes the role that the table's declaration names, or one above it:
 //!
@@ -86,7 +86,7 @@
 //! |---|---|
 //! | `chrono`, `json` (on by default), `time`, `rust_decimal` | column types of these crates |
 //! | `tls` | TLS to the server, by rustls |
-//! | `generate` | declarations → schema → plan → SQL, without I/O; `audit`, `prove`, `matrix`, `why` |
+//! | `generate` | declarations → schema → plan → SQL, without I/O; `audit`, `verify`, `matrix`, `why` |
 //! | `server` | a private PostgreSQL for commands and tests |
 //! | `axum`, `jwt` | extractors that turn a request into a context; a verifier of JSON Web Tokens for them |
 //! | `testing` | what tests of an app take: a database for each, made-up tenants, audit and proof |
@@ -102,7 +102,7 @@ pub mod model;
 pub mod registry;
 
 #[cfg(feature = "generate")]
-pub mod check;
+pub mod analyze;
 #[cfg(feature = "generate")]
 pub mod diff;
 #[cfg(feature = "generate")]
@@ -110,21 +110,21 @@ pub mod matrix;
 #[cfg(feature = "generate")]
 pub mod plan;
 #[cfg(feature = "generate")]
-pub mod prove;
-#[cfg(feature = "generate")]
 pub mod snapshot;
 #[cfg(feature = "generate")]
 pub mod sql;
+#[cfg(feature = "generate")]
+pub mod verify;
 
 #[cfg(feature = "axum")]
 pub mod axum;
+pub mod cross_tenant;
 pub mod db;
 pub mod error;
 pub mod migrate;
 pub mod repo;
 pub mod roles;
 pub mod session;
-pub mod system;
 pub mod tenant;
 
 #[cfg(feature = "generate")]
@@ -158,20 +158,20 @@ pub use model::def::SqlType;
 pub use registry::Models;
 #[doc(inline)]
 pub use repo::{
-    column::PgColumn,
+    column::{Column, TextColumn},
+    column_type::PgColumn,
+    executor::TenantExecutor,
     filter::Filter,
-    handle::Handle,
     invitations::{InvitationToken, Invitations},
     members::Members,
     methods::Repository,
     ordered::OrderedColumn,
     page::{Cursor, Page},
     table::TenantTable,
-    typed::{Column, TextColumn},
     view::{TenantView, ViewRepository},
 };
 #[doc(inline)]
-pub use session::{Session, Visit, Visitor};
+pub use session::{Session, UserCtx, UserScope};
 #[doc(inline)]
 pub use tenant::{Role, System, Tenancy, TenantCtx, TextKey, TextKeyError};
 pub use tenant_derive::{TenantEnum, TenantTable, TenantView, tenancy};
@@ -197,8 +197,22 @@ pub mod __private {
     pub use crate::{
         model::def::*,
         registry::Registered,
-        repo::{Values, access::*, column::*, derived::*, invitations::*, members::*, table::*, typed::*, view::*},
+        repo::{
+            Values,
+            access::*,
+            column::*,
+            column_type::*,
+            declared::{ByJobs, Everything, Founding, Showing, SigningUp, TenantRows, Yes, named, unique_by},
+            derive_support::*,
+            invitations::*,
+            members::*,
+            table::*,
+            view::*,
+        },
         roles::{Organizations, Viewer},
-        tenant::{KeyNewtype, Role, Tenancy},
+        tenant::{
+            KeyNewtype, Role, Tenancy,
+            lattice::{First, Next},
+        },
     };
 }

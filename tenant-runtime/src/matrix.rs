@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     model::{
-        def::{ColumnDef, NOBODY, ScopeDef, TableDef, TenancyDef},
+        def::{ColumnDef, NO_ROLE, ScopeDef, TableDef, TenancyDef},
         schema::Command,
     },
     registry::Models,
@@ -100,7 +100,7 @@ impl Reach {
 }
 
 impl Matrix {
-    /// Reads the matrix from declarations, which [`check`](crate::check::check) is to have passed.
+    /// Reads the matrix from declarations, which [`check`](crate::analyze::check) is to have passed.
     #[must_use]
     pub fn declared(models: &Models) -> Self {
         let roles = models.tables().first().map(|def| def.tenancy.roles).unwrap_or_default();
@@ -279,7 +279,7 @@ pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -
     let is_from_context = is_tenant || def.owner == Some(column.name);
     match command {
         Command::Select => true,
-        Command::Insert => is_from_context || column.supplied,
+        Command::Insert => is_from_context || column.app_assigned,
         Command::Update => !is_from_context && !is_parent && !column.id,
         Command::Delete => false,
     }
@@ -313,7 +313,7 @@ pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDe
         Command::Update => column.update,
         Command::Delete => None,
     };
-    system_may(def, command) && role != Some(NOBODY) && is_covered(def, column, command)
+    system_may(def, command) && role != Some(NO_ROLE) && is_covered(def, column, command)
 }
 
 /// Says whether a command is nobody's, since functions do what it would do: members are changed by them alone, and invitations

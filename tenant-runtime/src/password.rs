@@ -83,20 +83,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verifier_needs_no_quotes_and_does_not_hold_the_password() {
+    fn scram_verifier_needs_no_quoting_and_hides_the_password() {
         let password = "it's a \\ long one";
         let verifier = Verifier::of(password).map(|verifier| verifier.0).expect("it is long enough");
         assert!(verifier.starts_with("SCRAM-SHA-256$4096:") && !verifier.contains(['\'', '\\', ' ']), "{verifier}");
     }
 
     #[test]
-    fn two_verifiers_of_one_password_differ() {
+    fn scram_verifiers_of_the_same_password_differ() {
         let verifier = || Verifier::of("correct horse battery").map(|verifier| verifier.0).expect("long enough");
         assert_ne!(verifier(), verifier());
     }
 
     #[test]
-    fn passwords_that_can_be_guessed_are_refused() {
+    fn empty_short_and_nul_passwords_are_rejected() {
         assert!(matches!(Verifier::of(""), Err(PasswordError::Empty)));
         assert!(matches!(Verifier::of("elevenchars"), Err(PasswordError::Short { characters: 11 })));
         assert!(matches!(Verifier::of("a\0bcdefghijklmn"), Err(PasswordError::Nul)));

@@ -6,14 +6,14 @@ use futures_core::future::BoxFuture;
 use sqlx::{Row as _, postgres::PgRow};
 
 use crate::{
-    db::{TenantDb, visitor_role},
+    db::{TenantDb, no_tenant_role},
     error::{Attempt, Error, Result},
     model::def::TableName,
     repo::{
-        Built, Values, call,
-        derived::Labelled,
+        BoundStatement, Values, call,
+        derive_support::Labelled,
         invitations::{Invitation, InvitationToken},
-        members::{Founded, Membership, SignUp},
+        members::{CreateTenant, Membership, SignUp},
         memberships,
         table::TenantTable,
     },
@@ -22,23 +22,23 @@ use crate::{
 
 /// A signed-in user who acts for no organization, or somebody who is not signed in.
 ///
-/// A visitor sees no table at all; see [`TenantDb::visit`]. Like a context it has no public fields, no `Default` and no
+/// A visitor sees no table at all; see [`TenantDb::user_scope`]. Like a context it has no public fields, no `Default` and no
 /// `Deserialize`.
 ///
 /// ```compile_fail
-/// use tenant_runtime::{Visitor, roles::Organizations};
-/// let forged = Visitor::<Organizations> { user: None };
+/// use tenant_runtime::{UserCtx, roles::Organizations};
+/// let forged = UserCtx::<Organizations> { user: None };
 /// ```
-pub struct Visitor<T: Tenancy> {
+pub struct UserCtx<T: Tenancy> {
     user: Option<T::User>,
 }
 
-impl<T: Tenancy> Visitor<T> {
+impl<T: Tenancy> UserCtx<T> {
     /// Makes a visitor for whom the *caller* vouches: that it is this user who acts.
     ///
     /// Call it with what a verified token says.
     #[must_use]
-    pub fn vouched(user: T::User) -> Self {
+    pub fn assume_authenticated(user: T::User) -> Self {
         Self { user: Some(user) }
     }
 
@@ -50,20 +50,20 @@ impl<T: Tenancy> Visitor<T> {
 
     /// Returns the user's key, where one is signed in.
     #[must_use]
-    pub fn user(&self) -> Option<&T::User> {
+    pub fn user_id(&self) -> Option<&T::User> {
         self.user.as_ref()
     }
 }
 
-impl<T: Tenancy> Clone for Visitor<T> {
+impl<T: Tenancy> Clone for UserCtx<T> {
     fn clone(&self) -> Self {
         Self { user: self.user.clone() }
     }
 }
 
-impl<T: Tenancy> fmt::Debug for Visitor<T> {
+impl<T: Tenancy> fmt::Debug for UserCtx<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Visitor").field("user", &self.user).finish()
+        f.debug_struct("UserCtx").field("user", &self.user).finish()
     }
 }
 
@@ -74,36 +74,36 @@ impl TenantDb {
     /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
     /// # async fn f<OrgMember>(db: TenantDb, user: uuid::Uuid, org: uuid::Uuid) -> Result<()>
     /// # where OrgMember: Membership<Tenancy = Organizations> {
-    /// let session = db.visit(&Visitor::vouched(user)).session::<OrgMember>(org).await?;
+    /// let session = db.user_scope(&UserCtx::assume_authenticated(user)).session::<OrgMember>(org).await?;
     /// let ctx: TenantCtx<Member> = session.require()?;
     /// # Ok(()) }
     /// ```
-    pub fn visit<T: Tenancy>(&self, visitor: &Visitor<T>) -> Visit<T> {
-        Visit { db: self.clone(), visitor: visitor.clone() }
+    pub fn user_scope<T: Tenancy>(&self, visitor: &UserCtx<T>) -> UserScope<T> {
+        UserScope { db: self.clone(), visitor: visitor.clone() }
     }
 }
 
 /// The tenants of a user by their keys, with what the user is in each.
 pub type Memberships<M> = Vec<(<<M as TenantTable>::Tenancy as Tenancy>::Key, <M as Membership>::MemberRole)>;
 
-/// A visitor together with the database. Made by [`TenantDb::visit`].
+/// A visitor together with the database. Made by [`TenantDb::user_scope`].
 ///
 /// Each call runs as the visitors' database role, which has no privilege on any table: it may call the functions that
 /// the declarations say, and these judge by the user in the settings.
 #[derive(Debug, Clone)]
 #[must_use = "a visit does nothing until one of its methods is awaited"]
-pub struct Visit<T: Tenancy> {
+pub struct UserScope<T: Tenancy> {
     db: TenantDb,
-    visitor: Visitor<T>,
+    visitor: UserCtx<T>,
 }
 
-impl<T: Tenancy> Visit<T> {
+impl<T: Tenancy> UserScope<T> {
     /// Reads of which organizations the user is a member, and as what, in the order of their keys.
     ///
     /// # Errors
     ///
-    /// [`Error::NotSignedIn`], [`Error::Database`], and those of beginning a transaction.
-    pub fn organizations<M>(&self) -> BoxFuture<'_, Result<Memberships<M>>>
+    /// [`Error::Unauthenticated`], [`Error::Database`], and those of beginning a transaction.
+    pub fn tenants<M>(&self) -> BoxFuture<'_, Result<Memberships<M>>>
     where
         M: Membership<Tenancy = T>,
     {
@@ -118,7 +118,7 @@ impl<T: Tenancy> Visit<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAMember`] where the user is no member there; else as [`organizations`](Self::organizations).
+    /// [`Error::NotAMember`] where the user is no member there; else as [`organizations`](Self::tenants).
     pub fn session<M>(&self, org: T::Key) -> BoxFuture<'_, Result<Session<T>>>
     where
         M: Membership<Tenancy = T>,
@@ -136,17 +136,17 @@ impl<T: Tenancy> Visit<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`], [`Error::CheckViolated`], [`Error::InvalidReference`] where there is no such user; else as
-    /// [`organizations`](Self::organizations).
-    pub fn found<O>(&self, new: O::New) -> BoxFuture<'_, Result<T::Key>>
+    /// [`Error::UniqueViolation`], [`Error::CheckViolation`], [`Error::ForeignKeyViolation`] where there is no such user; else as
+    /// [`organizations`](Self::tenants).
+    pub fn create_tenant<O>(&self, new: O::New) -> BoxFuture<'_, Result<T::Key>>
     where
-        O: Founded<Tenancy = T>,
+        O: CreateTenant<Tenancy = T>,
     {
         Box::pin(async move {
             self.signed_in("founding an organization")?;
             let mut values = Values::default();
-            O::founding_values(new, &mut values);
-            self.key("create_organization", values, attempt::<T>(O::TABLE_NAME, "found a row in")).await
+            O::create_tenant_values(new, &mut values);
+            self.key("create_tenant", values, attempt::<T>(O::TABLE_NAME, "found a row in")).await
         })
     }
 
@@ -156,8 +156,8 @@ impl<T: Tenancy> Visit<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoInvitation`] where there is none that this user can take, [`Error::Conflict`] where the user is a member
-    /// already; else as [`organizations`](Self::organizations).
+    /// [`Error::NoInvitation`] where there is none that this user can take, [`Error::UniqueViolation`] where the user is a member
+    /// already; else as [`organizations`](Self::tenants).
     pub fn accept<I>(&self, token: &InvitationToken) -> BoxFuture<'_, Result<T::Key>>
     where
         I: Invitation<Tenancy = T>,
@@ -174,7 +174,7 @@ impl<T: Tenancy> Visit<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`], [`Error::CheckViolated`], [`Error::Database`], and those of beginning a transaction.
+    /// [`Error::UniqueViolation`], [`Error::CheckViolation`], [`Error::Database`], and those of beginning a transaction.
     pub fn sign_up<U>(&self, new: U::New) -> BoxFuture<'_, Result<T::User>>
     where
         U: SignUp<Tenancy = T>,
@@ -187,10 +187,10 @@ impl<T: Tenancy> Visit<T> {
     }
 
     fn signed_in(&self, what: &'static str) -> Result<&T::User> {
-        self.visitor.user().ok_or(Error::NotSignedIn { what })
+        self.visitor.user_id().ok_or(Error::Unauthenticated { what })
     }
 
-    async fn read(&self, statement: Built, table: TableName) -> Result<Vec<PgRow>> {
+    async fn read(&self, statement: BoundStatement, table: TableName) -> Result<Vec<PgRow>> {
         self.run(statement, attempt::<T>(table, "read"), false).await
     }
 
@@ -203,14 +203,14 @@ impl<T: Tenancy> Visit<T> {
         Ok(rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
     }
 
-    async fn run(&self, statement: Built, attempt: Attempt, writes: bool) -> Result<Vec<PgRow>> {
-        let rows = self.db.as_visitor::<T>(self.visitor.user(), statement.into_query()?, writes).await;
+    async fn run(&self, statement: BoundStatement, attempt: Attempt, writes: bool) -> Result<Vec<PgRow>> {
+        let rows = self.db.as_user::<T>(self.visitor.user_id(), statement.into_query()?, writes).await;
         rows.map_err(|error| attempt.error(error))
     }
 }
 
 fn attempt<T: Tenancy>(table: TableName, command: &'static str) -> Attempt {
-    Attempt { table, command, role: visitor_role::<T>() }
+    Attempt { table, command, role: no_tenant_role::<T>() }
 }
 
 fn member_role<M: Membership>(row: &PgRow) -> Result<M::MemberRole> {
@@ -219,7 +219,7 @@ fn member_role<M: Membership>(row: &PgRow) -> Result<M::MemberRole> {
     Ok(M::MemberRole::from_label(label).ok_or_else(|| sqlx::Error::Decode(unknown().into()))?)
 }
 
-/// A user's membership in an organization, as it was looked up. Begun by [`Visit::session`].
+/// A user's membership in an organization, as it was looked up. Begun by [`UserScope::session`].
 ///
 /// It is what the database said at that moment. The database asks again at each statement of a context that comes from
 /// it, so a session that is kept gives no rights that were taken since.
@@ -232,13 +232,13 @@ pub struct Session<T: Tenancy> {
 impl<T: Tenancy> Session<T> {
     /// Returns the organization's key.
     #[must_use]
-    pub fn org(&self) -> &T::Key {
+    pub fn tenant_id(&self) -> &T::Key {
         &self.org
     }
 
     /// Returns the user's key.
     #[must_use]
-    pub fn user(&self) -> &T::User {
+    pub fn user_id(&self) -> &T::User {
         &self.user
     }
 
@@ -252,12 +252,12 @@ impl<T: Tenancy> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::RoleTooLow`] where it does not include that role.
+    /// [`Error::InsufficientRole`] where it does not include that role.
     pub fn require<R: Role<Tenancy = T>>(&self) -> Result<TenantCtx<R>> {
         if T::DEF.includes(self.role, R::NAME) {
-            Ok(TenantCtx::vouched(self.org.clone(), self.user.clone()))
+            Ok(TenantCtx::assume_authorized(self.org.clone(), self.user.clone()))
         } else {
-            Err(Error::RoleTooLow { has: self.role, needs: R::NAME })
+            Err(Error::InsufficientRole { has: self.role, needs: R::NAME })
         }
     }
 }
@@ -285,20 +285,20 @@ mod tests {
     }
 
     #[test]
-    fn a_session_gives_contexts_in_the_roles_that_the_members_role_includes() {
+    fn session_require_accepts_included_roles_only() {
         assert!(session("admin").require::<Viewer>().is_ok() && session("member").require::<Member>().is_ok());
         let refused = session("member").require::<Admin>();
-        assert!(matches!(refused, Err(Error::RoleTooLow { has: "member", needs: "admin" })));
+        assert!(matches!(refused, Err(Error::InsufficientRole { has: "member", needs: "admin" })));
     }
 
     #[test]
-    fn a_context_of_a_session_is_of_its_user_and_organization() {
+    fn session_context_carries_its_user_and_tenant() {
         let ctx = session("viewer").require::<Viewer>().expect("the same role");
-        assert_eq!((ctx.org().as_u128(), ctx.user().map(uuid::Uuid::as_u128)), (1, Some(2)));
+        assert_eq!((ctx.tenant_id().as_u128(), ctx.user_id().map(uuid::Uuid::as_u128)), (1, Some(2)));
     }
 
     #[test]
-    fn an_unknown_role_includes_nothing() {
+    fn unknown_member_role_satisfies_no_requirement() {
         assert!(session("owner").require::<Viewer>().is_err());
     }
 }

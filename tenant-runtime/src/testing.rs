@@ -3,9 +3,9 @@
 //! ```no_run
 //! # use tenant_runtime::models;
 //! #[tokio::test]
-//! async fn every_tenant_is_held_apart() {
+//! async fn every_model_is_isolated() {
 //!     // A private PostgreSQL, the migrations of this package, an audit, and thousands of attacks.
-//!     tenant_runtime::testing::prove_all(models![]).await;
+//!     tenant_runtime::testing::assert_all_isolated(models![]).await;
 //! }
 //! ```
 
@@ -17,8 +17,8 @@ use std::{
 use sqlx::Connection as _;
 
 use crate::{
+    analyze::check,
     audit::{AuditError, Severity, audit},
-    check::check,
     db::{TenantDb, connection_options, open_connection, trusted},
     error::Error,
     ident::{literal, quoted},
@@ -27,12 +27,12 @@ use crate::{
         folder::Folder,
         generate::{GenerateError, generate},
     },
-    model::{schema::Schema, transition::Transition},
-    prove::{ProveError, ProveOptions, Tenants, make_tenants, prove},
+    model::{migration_hints::MigrationHints, schema::Schema},
     registry::Models,
     repo::table::TenantTable,
     server::{Server, ServerError, ServerOptions},
     tenant::{ContextKey as _, KeyOf, Role, TenantCtx, UserOf},
+    verify::{Tenants, VerifyError, VerifyOptions, make_tenants, verify},
 };
 
 /// A database of one test, with the tables of the models and two tenants in it.
@@ -68,7 +68,7 @@ impl TestTenant {
         let key = KeyOf::<R>::read_text(&self.key);
         let user = self.users.get(R::NAME).and_then(|user| UserOf::<R>::read_text(user));
         match (key, user) {
-            (Some(key), Some(user)) => TenantCtx::vouched(key, user),
+            (Some(key), Some(user)) => TenantCtx::assume_authorized(key, user),
             _ => panic!("`{}` is no role of the models that this database was made for", R::NAME),
         }
     }
@@ -92,7 +92,7 @@ pub enum TestingError {
     Server(#[from] ServerError),
     /// No rows could be made up.
     #[error(transparent)]
-    Prove(#[from] ProveError),
+    Verify(#[from] VerifyError),
     /// The audit could not be made.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -124,7 +124,7 @@ impl TestDatabase {
     /// When the models have errors or the folder is behind them, when no PostgreSQL is found or fetched, and when no rows
     /// can be made up.
     pub async fn create(models: &Models) -> Result<Self, TestingError> {
-        Self::create_with(models, &ProveOptions::default()).await
+        Self::create_with(models, &VerifyOptions::default()).await
     }
 
     /// Makes a database for a test, with values for columns that cannot be made up.
@@ -132,7 +132,7 @@ impl TestDatabase {
     /// # Errors
     ///
     /// As [`create`](Self::create).
-    pub async fn create_with(models: &Models, options: &ProveOptions) -> Result<Self, TestingError> {
+    pub async fn create_with(models: &Models, options: &VerifyOptions) -> Result<Self, TestingError> {
         let (models, options) = (models.clone(), options.clone());
         // Starting a server blocks, and one test is to do it for all.
         let prepared = tokio::task::spawn_blocking(move || {
@@ -146,7 +146,7 @@ impl TestDatabase {
     async fn prepare(
         shared: &mut Option<Shared>,
         models: Models,
-        options: &ProveOptions,
+        options: &VerifyOptions,
     ) -> Result<Self, TestingError> {
         let schema = check(&models).map_err(GenerateError::from)?.schema;
         let shared = match shared {
@@ -233,21 +233,21 @@ impl TestDatabase {
 /// # Panics
 ///
 /// When the database is not what the models declare, does not do it, or cannot be made.
-pub async fn prove_all(models: Models) {
-    match examine(&models, &ProveOptions::default()).await {
+pub async fn assert_all_isolated(models: Models) {
+    match examine(&models, &VerifyOptions::default()).await {
         Ok(found) if found.is_empty() => {}
         Ok(found) => panic!("{found}"),
         Err(error) => panic!("nothing was proved: {error}"),
     }
 }
 
-async fn examine(models: &Models, options: &ProveOptions) -> Result<String, TestingError> {
+async fn examine(models: &Models, options: &VerifyOptions) -> Result<String, TestingError> {
     let database = TestDatabase::create_with(models, options).await?;
     let schema = check(models).map_err(GenerateError::from)?.schema;
     let mut connection = open_connection(&connection_options(&database.admin_url())?).await?;
     let audited = audit(&mut connection, &schema).await?;
     connection.close().await.map_err(Error::from)?;
-    let proved = prove(&database.admin_url(), models, options).await?;
+    let proved = verify(&database.admin_url(), models, options).await?;
     let bad = audited.findings.iter().filter(|finding| finding.severity != Severity::Note);
     let bad = bad.map(|finding| format!("{} {}, {}: {}", finding.severity, finding.code, finding.object, finding.what));
     let proved = (!proved.is_clean()).then(|| proved.to_string());
@@ -262,12 +262,12 @@ async fn examine(models: &Models, options: &ProveOptions) -> Result<String, Test
 ///
 /// When a role reaches other rows of the table than are declared, or the proof cannot be made.
 pub async fn assert_isolated<T: TenantTable>(database: &TestDatabase) {
-    let report = match prove(&database.admin_url(), &database.models, &ProveOptions::default()).await {
+    let report = match verify(&database.admin_url(), &database.models, &VerifyOptions::default()).await {
         Ok(report) => report,
         Err(error) => panic!("nothing was proved: {error}"),
     };
     let table = T::TABLE.name.to_string();
-    let about = report.differences.iter().filter(|difference| difference.table.as_ref().is_none_or(|of| *of == table));
+    let about = report.violations.iter().filter(|difference| difference.table.as_ref().is_none_or(|of| *of == table));
     let found = about.map(|difference| format!("{difference}\n")).collect::<String>();
     assert!(found.is_empty() && report.given_up.is_empty(), "{found}{}", report.given_up.join("\n"));
 }
@@ -287,7 +287,7 @@ async fn migrate(models: &Models, schema: &Schema, url: &str) -> Result<(), Test
     let path = models.package_folder().join("migrations");
     if !path.is_dir() {
         let nothing = Schema::default();
-        let plan = crate::plan::plan(&nothing, schema, &Transition::default()).map_err(GenerateError::from)?;
+        let plan = crate::plan::plan(&nothing, schema, &MigrationHints::default()).map_err(GenerateError::from)?;
         for migration in crate::sql::migrations(&plan) {
             run(url, &format!("BEGIN; {}; COMMIT", migration.up)).await?;
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    check::{Findings, check},
+    analyze::{Findings, check},
     db::setting,
     ident::{Ident, literal, quoted},
     matrix::{is_by_function, may},
@@ -11,8 +11,8 @@ use crate::{
         def::{TableDef, TenancyDef},
         schema::{Command, Expression, Policy, QualifiedName, Schema, Table},
     },
-    prove::{ProveError, Session, row_id},
     registry::Models,
+    verify::{Session, VerifyError, row_id},
 };
 
 /// What is asked: may a role do this to a table?
@@ -72,7 +72,7 @@ pub enum WhyError {
     },
     /// The database could not be asked.
     #[error(transparent)]
-    Database(#[from] ProveError),
+    Database(#[from] VerifyError),
 }
 
 /// Why a role may do something to a table, or to one row of it, or may not.
@@ -195,8 +195,9 @@ fn privilege(
         let functions = schema.functions().keys().filter(|name| by_hand.contains(&name.table.as_str()));
         return Privilege::ByFunction(functions.map(ToString::to_string).collect());
     }
-    let tiers = |role: &&Ident| schema.tiers().any(|tier| tier.name == **role);
-    let mut holders: Vec<_> = grants().map(|grant| &grant.role).filter(tiers).map(ToString::to_string).collect();
+    let application_roles = |role: &&Ident| schema.application_roles().any(|tier| tier.name == **role);
+    let mut holders: Vec<_> =
+        grants().map(|grant| &grant.role).filter(application_roles).map(ToString::to_string).collect();
     holders.dedup();
     Privilege::Missing(holders)
 }
@@ -210,11 +211,11 @@ fn parts(tenancy: &TenancyDef, policy: &Policy, command: Command) -> Vec<Part> {
 
 fn meaning(tenancy: &TenancyDef, text: &str) -> &'static str {
     match () {
-        () if text.contains("acting_tenant()") => {
+        () if text.contains("authorized_tenant_id()") => {
             "the row's tenant is the one in the context, and the user is a member there whose role includes this one"
         }
         () if text.contains(" = 'team' OR ") => "everybody in the tenant sees the row, or it is the user's own",
-        () if text.contains(tenancy.org_setting) => "the row's tenant is the one in the context",
+        () if text.contains(tenancy.tenant_setting) => "the row's tenant is the one in the context",
         () if text.contains(tenancy.user_setting) => "the row is the user's own, or a condition on the user holds",
         () if text == "true" => "every row",
         () => "a condition of the declaration",
@@ -242,7 +243,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
     session.keep().await?;
     let tenancy = def.tenancy;
     let mut acting = format!("SET LOCAL ROLE {}; ", why.role.quoted());
-    for (name, value) in [(tenancy.org_setting, Some(&row.tenant)), (tenancy.user_setting, row.user.as_ref())] {
+    for (name, value) in [(tenancy.tenant_setting, Some(&row.tenant)), (tenancy.user_setting, row.user.as_ref())] {
         let value = value.map_or("''".to_owned(), |value| literal(value));
         acting += &format!("SET LOCAL {} = {value}; ", setting(name));
     }

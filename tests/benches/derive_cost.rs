@@ -1,9 +1,9 @@
-//! What the derive costs: the lines that it writes and the time that rustc takes, beside other derives in the same run.
+//! Benchmark of the derive: expanded lines and `cargo check` time, compared with other derives in the same run.
 //!
 //! `cargo bench -p tenant-tests --bench derive_cost` checks a hundred structs of ten fields as plain structs, with
-//! `sqlx::FromRow`, with `TenantTable`, and as entities of sea-orm where cargo can fetch that. All that they depend on is
-//! built first; then each is checked in turn, and all of them again some times, so that whatever else the machine does falls
-//! on each alike. The median counts. `DERIVE_COST_OF=plain,tenant` measures no more than these.
+//! `sqlx::FromRow`, with `TenantTable`, and as sea-orm entities where cargo can fetch sea-orm. All dependencies are
+//! built first; then the crates are checked in turn, several rounds, so that other load on the machine affects
+//! all of them alike. The median counts. `DERIVE_COST_OF=plain,tenant` limits the run to these variants.
 
 use std::{
     env, fmt, fs,
@@ -16,7 +16,7 @@ const STRUCTS: usize = 100;
 const RUNS: usize = 11;
 
 /// A way to declare a struct, as a crate.
-struct Way {
+struct Variant {
     name: &'static str,
     dependencies: &'static str,
     head: &'static str,
@@ -29,20 +29,20 @@ const FIELDS: &str = "
     pub done: bool, pub due_at: Option<DateTime<Utc>>, pub position: i32, pub weight: f64, pub created_at: DateTime<Utc>,
 ";
 
-const WAYS: [Way; 4] = [
-    Way {
+const VARIANTS: [Variant; 4] = [
+    Variant {
         name: "plain",
         dependencies: "sqlx.workspace = true",
         head: "use sqlx::types::{Uuid, chrono::{DateTime, Utc}};",
         one: "#[derive(Debug)] pub struct Task{n} { {fields} }",
     },
-    Way {
+    Variant {
         name: "from_row",
         dependencies: "sqlx.workspace = true",
         head: "use sqlx::types::{Uuid, chrono::{DateTime, Utc}};",
         one: "#[derive(Debug, sqlx::FromRow)] pub struct Task{n} { {fields} }",
     },
-    Way {
+    Variant {
         name: "tenant",
         dependencies: "sqlx.workspace = true\ntenant-runtime.workspace = true",
         head: "use sqlx::types::{Uuid, chrono::{DateTime, Utc}};\nuse tenant_runtime::{TenantTable, roles::{Admin, Member, Viewer}};",
@@ -50,7 +50,7 @@ const WAYS: [Way; 4] = [
             #[tenant(org = \"organization_id\", select = \"viewer\", insert = \"member\", update = \"member\", delete = \"admin\")]
             pub struct Task{n} { {fields} }",
     },
-    Way {
+    Variant {
         name: "sea_orm",
         dependencies: "sea-orm = { version = \"1\", default-features = false, features = [\"macros\", \"with-uuid\", \"with-chrono\"] }",
         head: "",
@@ -72,7 +72,7 @@ const WAYS: [Way; 4] = [
 ];
 
 /// A way whose crate is written and has been checked once.
-struct Ready {
+struct PreparedCrate {
     folder: PathBuf,
     lines: Option<usize>,
     times: Vec<Duration>,
@@ -85,12 +85,13 @@ fn main() {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
     let wanted = env::var("DERIVE_COST_OF").ok();
-    let ways =
-        WAYS.iter().filter(|way| wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|name| name == way.name)));
+    let ways = VARIANTS
+        .iter()
+        .filter(|way| wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|name| name == way.name)));
     let mut costs: Vec<_> = ways.map(|way| (way.name, ready(root, way))).collect();
     for _ in 0..RUNS {
         for (_, cost) in &mut costs {
-            if let Err(error) = cost.as_mut().map_or(Ok(()), Ready::run) {
+            if let Err(error) = cost.as_mut().map_or(Ok(()), PreparedCrate::run) {
                 *cost = Err(error);
             }
         }
@@ -128,13 +129,13 @@ fn main() {
     }
 }
 
-fn ready(root: &Path, way: &Way) -> Result<Ready, Failed> {
+fn ready(root: &Path, way: &Variant) -> Result<PreparedCrate, Failed> {
     let folder = write(root, way);
     check(&folder)?;
-    Ok(Ready { lines: expanded(&folder), folder, times: Vec::new() })
+    Ok(PreparedCrate { lines: expanded(&folder), folder, times: Vec::new() })
 }
 
-impl Ready {
+impl PreparedCrate {
     fn run(&mut self) -> Result<(), Failed> {
         // A new time of change makes cargo check the crate again, and nothing but it.
         let source = self.folder.join("src/lib.rs");
@@ -162,7 +163,7 @@ fn processor_time() -> Option<Duration> {
 }
 
 /// Writes a crate, in a workspace of its own with the versions of this one.
-fn write(root: &Path, way: &Way) -> PathBuf {
+fn write(root: &Path, way: &Variant) -> PathBuf {
     let folder = env::temp_dir().join(format!("derive-cost-{}", way.name));
     fs::create_dir_all(folder.join("src")).expect("a folder");
     let runtime = root.join("tenant-runtime").display().to_string();

@@ -1,8 +1,8 @@
-//! What a query costs in an app, beside the same query written by hand: `cargo bench -p tenant-tests --bench query_cost`.
+//! Benchmark of queries against the same queries written by hand with sqlx: `cargo bench -p tenant-tests --bench query_cost`.
 //!
-//! By hand means sqlx's own pool, tables without row security, and `organization_id = $1` wherever it belongs. Both ways take turns
-//! on one server over its socket, and what counts is the ratio of what the fastest tenth of each takes at most: the machine is not
-//! ours alone, and whatever else runs on it only adds.
+//! By hand means a plain sqlx pool, tables without RLS, and `organization_id = $1` wherever it is required. Both variants alternate
+//! on one server over its Unix socket. The result is the ratio of the 10th percentiles, since other load on the machine only adds
+//! time.
 
 use std::{
     hint::black_box,
@@ -25,7 +25,7 @@ const SMALL_TENANTS: usize = 500;
 
 /// A tenant with a member, a project and one of its tasks.
 #[derive(Clone, Copy)]
-struct Place {
+struct TenantFixture {
     org: Uuid,
     user: Uuid,
     project: Uuid,
@@ -36,18 +36,18 @@ struct Place {
 async fn main() {
     let database = Database::create().await;
     let (small, large) = (fill(&database, SMALL_TENANTS, TASKS.1).await, fill(&database, 1, TASKS.0).await);
-    beside(&database).await;
+    create_plain_copy(&database).await;
     let db = TenantDb::options().max_connections(1).connect(&database.app_url()).await.expect("the app connects");
     let pool = PgPoolOptions::new().max_connections(1).connect(&database.url_of("by_hand")).await.expect("it connects");
     println!("{:40} {:>10} {:>10} {:>7}", "", "by hand", "here", "ratio");
     for (size, place) in [("small", small), ("large", large)] {
-        let ctx = TenantCtx::<Member>::vouched(place.org, place.user);
+        let ctx = TenantCtx::<Member>::assume_authorized(place.org, place.user);
         measure(&format!("{size} tenant"), &db, &ctx, &pool, place).await;
     }
 }
 
-async fn measure(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPool, place: Place) {
-    let Place { org, task, .. } = place;
+async fn measure(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPool, place: TenantFixture) {
+    let TenantFixture { org, task, .. } = place;
     let scope = db.scope(ctx);
     compare(
         &format!("a row by its key, {size}"),
@@ -110,8 +110,8 @@ async fn measure(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPo
     writes(size, db, ctx, pool, place).await;
 }
 
-async fn writes(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPool, place: Place) {
-    let Place { org, project, task, .. } = place;
+async fn writes(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPool, place: TenantFixture) {
+    let TenantFixture { org, project, task, .. } = place;
     let scope = db.scope(ctx);
     compare(
         &format!("an insert, {size}"),
@@ -198,7 +198,7 @@ fn fastest_tenth(mut taken: Vec<Duration>) -> Duration {
 }
 
 /// Fills tenants with tasks, and returns the last of them.
-async fn fill(database: &Database, tenants: usize, tasks: usize) -> Place {
+async fn fill(database: &Database, tenants: usize, tasks: usize) -> TenantFixture {
     let mut admin = database.admin().await;
     let mut last = None;
     for _ in 0..tenants {
@@ -215,13 +215,13 @@ async fn fill(database: &Database, tenants: usize, tasks: usize) -> Place {
             format!("{role:?}").to_lowercase(),
         );
         run(&mut admin, &sql).await.expect("a tenant");
-        last = Some(Place { org, user, project, task });
+        last = Some(TenantFixture { org, user, project, task });
     }
     last.expect("there is a tenant")
 }
 
 /// Puts the same rows beside, with the same keys, without row security, for a login that may do everything with them.
-async fn beside(database: &Database) {
+async fn create_plain_copy(database: &Database) {
     let sql = "CREATE SCHEMA by_hand;
          CREATE TABLE by_hand.projects (LIKE app.projects INCLUDING ALL);
          INSERT INTO by_hand.projects SELECT * FROM app.projects;

@@ -1,6 +1,6 @@
-//! How long the generator takes, and how much memory, for a thousand tables: `cargo bench -p tenant-tests`.
+//! Benchmark of the generator with a thousand tables, time and peak memory: `cargo bench -p tenant-tests`.
 //!
-//! Each measurement runs in a process of its own, so that the peak of memory is its own as well.
+//! Each measurement runs in a separate process, so that its peak memory is not mixed with another's.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,21 +15,21 @@ use tenant_runtime::{
     roles::Organizations,
     tenant::Tenancy as _,
 };
-use tenant_tests::{Scratch, TABLES};
+use tenant_tests::{TABLES, TempDir};
 
 /// The variables that tell a process of the benchmark what to measure, and in which folder.
-const WHAT: &str = "TENANT_BENCH_WHAT";
+const MEASUREMENT: &str = "TENANT_BENCH_WHAT";
 const FOLDER: &str = "TENANT_BENCH_FOLDER";
 
 fn main() {
-    match (std::env::var(WHAT), std::env::var_os(FOLDER)) {
+    match (std::env::var(MEASUREMENT), std::env::var_os(FOLDER)) {
         (Ok(what), Some(folder)) => measure(&what, &PathBuf::from(folder)),
         _ => {
-            let folder = Scratch::new();
+            let folder = TempDir::new();
             for what in ["generate from nothing", "check with no change"] {
                 let program = std::env::current_exe().expect("the benchmark has a path");
                 let mut child = Command::new(program);
-                let status = child.env(WHAT, what).env(FOLDER, folder.path()).status().expect("it runs itself");
+                let status = child.env(MEASUREMENT, what).env(FOLDER, folder.path()).status().expect("it runs itself");
                 assert!(status.success(), "{what}: {status}");
             }
         }
@@ -65,8 +65,8 @@ fn table(number: usize) -> &'static TableDef {
     let project = TableName { schema: "app", table: "projects" };
     let plain = |name, ty, nullable| ColumnDef::blank(name, ty, nullable);
     let columns = vec![
-        ColumnDef { id: true, supplied: false, ..plain("id", SqlType::Uuid, false) },
-        ColumnDef { supplied: false, ..plain("organization_id", SqlType::Uuid, false) },
+        ColumnDef { id: true, app_assigned: false, ..plain("id", SqlType::Uuid, false) },
+        ColumnDef { app_assigned: false, ..plain("organization_id", SqlType::Uuid, false) },
         ColumnDef {
             references: Some(ReferenceDef { table: project, on_delete: OnDelete::Cascade }),
             ..plain("project_id", SqlType::Uuid, false)

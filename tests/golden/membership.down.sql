@@ -6,13 +6,13 @@
 -- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
 SET LOCAL row_security = off;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Access to app.persons ---------------------------------------------------------------------------
-DROP POLICY definer_insert ON app.persons;
-DROP POLICY definer_select ON app.persons;
+DROP POLICY function_owner_insert ON app.persons;
+DROP POLICY function_owner_select ON app.persons;
 DROP POLICY select_rows ON app.persons;
-DROP POLICY tenant_floor ON app.persons;
+DROP POLICY tenant_isolation ON app.persons;
 
 -- Access to app.letters ---------------------------------------------------------------------------
 DROP POLICY delete_own_rows ON app.letters;
@@ -20,21 +20,21 @@ DROP POLICY delete_rows ON app.letters;
 DROP POLICY update_own_rows ON app.letters;
 DROP POLICY insert_rows ON app.letters;
 DROP POLICY select_rows ON app.letters;
-DROP POLICY tenant_floor ON app.letters;
+DROP POLICY tenant_isolation ON app.letters;
 
 -- Access to app.clubs -----------------------------------------------------------------------------
-DROP POLICY definer_insert ON app.clubs;
-DROP POLICY definer_select ON app.clubs;
+DROP POLICY function_owner_insert ON app.clubs;
+DROP POLICY function_owner_select ON app.clubs;
 DROP POLICY select_rows ON app.clubs;
-DROP POLICY tenant_floor ON app.clubs;
+DROP POLICY tenant_isolation ON app.clubs;
 
 -- Access to app.club_members ----------------------------------------------------------------------
-DROP POLICY definer_delete ON app.club_members;
-DROP POLICY definer_update ON app.club_members;
-DROP POLICY definer_insert ON app.club_members;
-DROP POLICY definer_select ON app.club_members;
+DROP POLICY function_owner_delete ON app.club_members;
+DROP POLICY function_owner_update ON app.club_members;
+DROP POLICY function_owner_insert ON app.club_members;
+DROP POLICY function_owner_select ON app.club_members;
 DROP POLICY select_rows ON app.club_members;
-DROP POLICY tenant_floor ON app.club_members;
+DROP POLICY tenant_isolation ON app.club_members;
 
 -- DESTRUCTIVE TM101: table `app.letters` goes with all its rows.
 DROP TABLE app.letters;
@@ -48,21 +48,21 @@ DROP TABLE app.persons;
 -- DESTRUCTIVE TM101: table `app.clubs` goes with all its rows.
 DROP TABLE app.clubs;
 
-SET LOCAL ROLE app_definer;
+SET LOCAL ROLE app_function_owner;
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 DROP FUNCTION app_auth.sign_up(text);
 DROP FUNCTION app_auth.remove_member(uuid);
-DROP FUNCTION app_auth.my_organizations();
-DROP FUNCTION app_auth.keep_manager();
-DROP FUNCTION app_auth.create_organization(text);
+DROP FUNCTION app_auth.prevent_last_manager_removal();
+DROP FUNCTION app_auth.my_tenants();
+DROP FUNCTION app_auth.create_tenant(text);
 DROP FUNCTION app_auth.change_member(uuid, text);
+DROP FUNCTION app_auth.authorized_tenant_id();
 DROP FUNCTION app_auth.add_member(uuid, text);
-DROP FUNCTION app_auth.acting_tenant();
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
-REVOKE USAGE ON SCHEMA app FROM app_definer, app_viewer;
+REVOKE USAGE ON SCHEMA app FROM app_function_owner, app_viewer;
 
 -- Defaults ----------------------------------------------------------------------------------------
 ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON ROUTINES TO PUBLIC;
@@ -70,9 +70,9 @@ ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO PUBLIC;
 
 DROP SCHEMA app;
 
-SET LOCAL ROLE app_definer;
+SET LOCAL ROLE app_function_owner;
 
-REVOKE USAGE ON SCHEMA app_auth FROM app_owner, app_visitor, app_viewer;
+REVOKE USAGE ON SCHEMA app_auth FROM app_schema_owner, app_no_tenant, app_viewer;
 
 -- Defaults ----------------------------------------------------------------------------------------
 ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON ROUTINES TO PUBLIC;
@@ -103,7 +103,7 @@ DO $roles$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['app_service', 'app_admin', 'app_member', 'app_viewer', 'app_visitor', 'app_definer', 'app_owner'] LOOP
+    FOREACH name IN ARRAY ARRAY['app_service', 'app_admin', 'app_member', 'app_viewer', 'app_no_tenant', 'app_function_owner', 'app_schema_owner'] LOOP
         BEGIN
             EXECUTE format('DROP ROLE IF EXISTS %I', name);
         EXCEPTION WHEN dependent_objects_still_exist THEN

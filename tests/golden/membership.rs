@@ -1,10 +1,10 @@
-// Who is a member: tenants that users found, users who sign up, and rows that have an owner and are seen by some.
+// Memberships: tenants created by users, sign-up, and rows with an owner and a visibility.
 
 use tenant_runtime::{TenantEnum, TenantTable, roles::{Admin, Member, Viewer}};
 use uuid::Uuid;
 
 #[derive(TenantTable)]
-#[tenant(org = "id", select = "viewer", founder = "admin")]
+#[tenant(org = "id", select = "viewer", creator_role = "admin")]
 pub struct Club {
     pub id: Uuid,
     pub name: String,

@@ -3,7 +3,7 @@
 -- Review it, commit it, and do not edit it once it has run anywhere.
 --
 -- How the app works with it: it logs in with no right of its own. Each transaction begins with SET LOCAL ROLE to
--- one of the tiers and with the tenant's key in a setting; grants say what the tier may do, policies on whose rows.
+-- one of the application_roles and with the tenant's key in a setting; grants say what the tier may do, policies on whose rows.
 -- Without the role there is no privilege, and without the setting there are no rows.
 
 -- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
@@ -18,13 +18,13 @@ DECLARE
 BEGIN
     FOR wanted IN
         SELECT * FROM (VALUES
-            ('app_owner',   'NOLOGIN INHERIT',                     'tenant-tests: owns the schemas and tables'),
-            ('app_definer', 'NOLOGIN INHERIT',                     'tenant-tests: owns the functions'),
-            ('app_visitor', 'NOLOGIN INHERIT',                     'tenant-tests: a user who acts in no tenant'),
-            ('app_viewer',  'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
-            ('app_member',  'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
-            ('app_admin',   'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
-            ('app_service', 'LOGIN NOINHERIT CONNECTION LIMIT 50', 'tenant-tests: logs in for the app')
+            ('app_schema_owner',   'NOLOGIN INHERIT',                     'tenant-tests: owns the schemas and tables'),
+            ('app_function_owner', 'NOLOGIN INHERIT',                     'tenant-tests: owns the functions'),
+            ('app_no_tenant',      'NOLOGIN INHERIT',                     'tenant-tests: a user who acts in no tenant'),
+            ('app_viewer',         'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
+            ('app_member',         'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
+            ('app_admin',          'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
+            ('app_service',        'LOGIN NOINHERIT CONNECTION LIMIT 50', 'tenant-tests: logs in for the app')
         ) AS role (name, attributes, mark)
     LOOP
         BEGIN
@@ -59,7 +59,7 @@ DECLARE
     wanted record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN SELECT name FROM (VALUES ('app_owner'), ('app_definer')) AS owner (name) LOOP
+    FOR wanted IN SELECT name FROM (VALUES ('app_schema_owner'), ('app_function_owner')) AS owner (name) LOOP
         IF NOT (pg_has_role(wanted.name, 'USAGE')
             AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
         THEN
@@ -70,7 +70,7 @@ BEGIN
 END
 $owners$;
 
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE.
+-- A tier has the rights of the application_roles below it. The login has none until it says SET ROLE.
 DO $members$
 DECLARE
     wanted record;
@@ -78,12 +78,12 @@ DECLARE
 BEGIN
     FOR wanted IN
         SELECT * FROM (VALUES
-            ('app_viewer',  'app_member',  'INHERIT TRUE, SET FALSE'),
-            ('app_member',  'app_admin',   'INHERIT TRUE, SET FALSE'),
-            ('app_visitor', 'app_service', 'INHERIT FALSE, SET TRUE'),
-            ('app_viewer',  'app_service', 'INHERIT FALSE, SET TRUE'),
-            ('app_member',  'app_service', 'INHERIT FALSE, SET TRUE'),
-            ('app_admin',   'app_service', 'INHERIT FALSE, SET TRUE')
+            ('app_viewer',    'app_member',  'INHERIT TRUE, SET FALSE'),
+            ('app_member',    'app_admin',   'INHERIT TRUE, SET FALSE'),
+            ('app_no_tenant', 'app_service', 'INHERIT FALSE, SET TRUE'),
+            ('app_viewer',    'app_service', 'INHERIT FALSE, SET TRUE'),
+            ('app_member',    'app_service', 'INHERIT FALSE, SET TRUE'),
+            ('app_admin',     'app_service', 'INHERIT FALSE, SET TRUE')
         ) AS membership (role, member, options)
     LOOP
         EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
@@ -127,55 +127,34 @@ END
 $timeouts$;
 
 -- Schema app_auth ---------------------------------------------------------------------------------
-CREATE SCHEMA app_auth AUTHORIZATION app_definer;
+CREATE SCHEMA app_auth AUTHORIZATION app_function_owner;
 
-SET LOCAL ROLE app_definer;
+SET LOCAL ROLE app_function_owner;
 
 -- Defaults ----------------------------------------------------------------------------------------
 -- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA app_auth TO app_viewer, app_visitor, app_owner;
+GRANT USAGE ON SCHEMA app_auth TO app_viewer, app_no_tenant, app_schema_owner;
 
 RESET ROLE;
 
 -- Schema app --------------------------------------------------------------------------------------
-CREATE SCHEMA app AUTHORIZATION app_owner;
+CREATE SCHEMA app AUTHORIZATION app_schema_owner;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Defaults ----------------------------------------------------------------------------------------
 -- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
 
-GRANT USAGE ON SCHEMA app TO app_viewer, app_definer;
+GRANT USAGE ON SCHEMA app TO app_viewer, app_function_owner;
 
-SET LOCAL ROLE app_definer;
+SET LOCAL ROLE app_function_owner;
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 -- They look across what their callers may see, so nobody may call one who is not named.
-
-CREATE FUNCTION app_auth.acting_tenant() RETURNS uuid
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    RETURN (
-        SELECT m.club_id
-        FROM app.club_members AS m
-        WHERE m.club_id = NULLIF(current_setting('app.organization_id', true), '')::uuid
-          AND m.person_id = NULLIF(current_setting('app.user_id', true), '')::uuid
-          AND CASE current_setting('role')
-            WHEN 'app_viewer' THEN m.role IN ('viewer', 'member', 'admin')
-            WHEN 'app_member' THEN m.role IN ('member', 'admin')
-            WHEN 'app_admin' THEN m.role IN ('admin')
-            ELSE false
-          END
-    );
-END
-$function$;
-COMMENT ON FUNCTION app_auth.acting_tenant() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
-GRANT EXECUTE ON FUNCTION app_auth.acting_tenant() TO app_viewer, app_owner;
 
 CREATE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -202,6 +181,27 @@ END
 $function$;
 COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the tenant in the context; for those whose role includes admin.';
 GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
+
+CREATE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN (
+        SELECT m.club_id
+        FROM app.club_members AS m
+        WHERE m.club_id = NULLIF(current_setting('app.organization_id', true), '')::uuid
+          AND m.person_id = NULLIF(current_setting('app.user_id', true), '')::uuid
+          AND CASE current_setting('role')
+            WHEN 'app_viewer' THEN m.role IN ('viewer', 'member', 'admin')
+            WHEN 'app_member' THEN m.role IN ('member', 'admin')
+            WHEN 'app_admin' THEN m.role IN ('admin')
+            ELSE false
+          END
+    );
+END
+$function$;
+COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
+GRANT EXECUTE ON FUNCTION app_auth.authorized_tenant_id() TO app_viewer, app_schema_owner;
 
 CREATE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -246,7 +246,7 @@ $function$;
 COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes a member''s role in the tenant in the context; for those whose role includes admin.';
 GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_admin;
 
-CREATE FUNCTION app_auth.create_organization(p_name text) RETURNS uuid
+CREATE FUNCTION app_auth.create_tenant(p_name text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_variable
@@ -262,10 +262,24 @@ BEGIN
     RETURN organization;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.create_organization(text) IS 'Makes a tenant, of which the user in the context becomes admin.';
-GRANT EXECUTE ON FUNCTION app_auth.create_organization(text) TO app_visitor;
+COMMENT ON FUNCTION app_auth.create_tenant(text) IS 'Makes a tenant, of which the user in the context becomes admin.';
+GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text) TO app_no_tenant;
 
-CREATE FUNCTION app_auth.keep_manager() RETURNS trigger
+CREATE FUNCTION app_auth.my_tenants() RETURNS TABLE (organization uuid, member_role text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN QUERY
+        SELECT m.club_id, m.role
+        FROM app.club_members AS m
+        WHERE m.person_id = NULLIF(current_setting('app.user_id', true), '')::uuid
+        ORDER BY m.club_id;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.my_tenants() IS 'The tenants of the user in the context, with the user''s role in each.';
+GRANT EXECUTE ON FUNCTION app_auth.my_tenants() TO app_no_tenant;
+
+CREATE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -277,22 +291,8 @@ BEGIN
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.keep_manager() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
-GRANT EXECUTE ON FUNCTION app_auth.keep_manager() TO app_owner;
-
-CREATE FUNCTION app_auth.my_organizations() RETURNS TABLE (organization uuid, member_role text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    RETURN QUERY
-        SELECT m.club_id, m.role
-        FROM app.club_members AS m
-        WHERE m.person_id = NULLIF(current_setting('app.user_id', true), '')::uuid
-        ORDER BY m.club_id;
-END
-$function$;
-COMMENT ON FUNCTION app_auth.my_organizations() IS 'The tenants of the user in the context, with the user''s role in each.';
-GRANT EXECUTE ON FUNCTION app_auth.my_organizations() TO app_visitor;
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
+GRANT EXECUTE ON FUNCTION app_auth.prevent_last_manager_removal() TO app_schema_owner;
 
 CREATE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -346,9 +346,9 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION app_auth.sign_up(text) IS 'Adds a user, who is a member of no tenant yet.';
-GRANT EXECUTE ON FUNCTION app_auth.sign_up(text) TO app_visitor;
+GRANT EXECUTE ON FUNCTION app_auth.sign_up(text) TO app_no_tenant;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Table app.clubs ---------------------------------------------------------------------------------
 CREATE TABLE app.clubs (
@@ -406,68 +406,68 @@ ALTER TABLE app.letters ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.letters FORCE ROW LEVEL SECURITY;
 
 -- Access to app.club_members ----------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.club_members AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE club_id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE club_id = (SELECT app_auth.acting_tenant()) END);
-COMMENT ON POLICY tenant_floor ON app.club_members IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.club_members AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE club_id = (SELECT app_auth.authorized_tenant_id()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE club_id = (SELECT app_auth.authorized_tenant_id()) END);
+COMMENT ON POLICY tenant_isolation ON app.club_members IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.club_members AS PERMISSIVE FOR SELECT TO app_viewer
     USING (club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY select_rows ON app.club_members IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
 
-CREATE POLICY definer_select ON app.club_members AS PERMISSIVE FOR SELECT TO app_definer
+CREATE POLICY function_owner_select ON app.club_members AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
-COMMENT ON POLICY definer_select ON app.club_members IS 'The functions in app_auth may select any row; each of them says which.';
+COMMENT ON POLICY function_owner_select ON app.club_members IS 'The functions in app_auth may select any row; each of them says which.';
 
-CREATE POLICY definer_insert ON app.club_members AS PERMISSIVE FOR INSERT TO app_definer
+CREATE POLICY function_owner_insert ON app.club_members AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
-COMMENT ON POLICY definer_insert ON app.club_members IS 'The functions in app_auth may insert any row; each of them says which.';
+COMMENT ON POLICY function_owner_insert ON app.club_members IS 'The functions in app_auth may insert any row; each of them says which.';
 
-CREATE POLICY definer_update ON app.club_members AS PERMISSIVE FOR UPDATE TO app_definer
+CREATE POLICY function_owner_update ON app.club_members AS PERMISSIVE FOR UPDATE TO app_function_owner
     USING (true)
     WITH CHECK (true);
-COMMENT ON POLICY definer_update ON app.club_members IS 'The functions in app_auth may update any row; each of them says which.';
+COMMENT ON POLICY function_owner_update ON app.club_members IS 'The functions in app_auth may update any row; each of them says which.';
 
-CREATE POLICY definer_delete ON app.club_members AS PERMISSIVE FOR DELETE TO app_definer
+CREATE POLICY function_owner_delete ON app.club_members AS PERMISSIVE FOR DELETE TO app_function_owner
     USING (true);
-COMMENT ON POLICY definer_delete ON app.club_members IS 'The functions in app_auth may delete any row; each of them says which.';
+COMMENT ON POLICY function_owner_delete ON app.club_members IS 'The functions in app_auth may delete any row; each of them says which.';
 
-CREATE CONSTRAINT TRIGGER keep_manager AFTER UPDATE OR DELETE ON app.club_members DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager();
+CREATE CONSTRAINT TRIGGER prevent_last_manager_removal AFTER UPDATE OR DELETE ON app.club_members DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION app_auth.prevent_last_manager_removal();
 
 GRANT SELECT (club_id, person_id, role) ON app.club_members TO app_viewer;
-GRANT SELECT (club_id, person_id, role) ON app.club_members TO app_definer;
-GRANT INSERT (club_id, person_id, role) ON app.club_members TO app_definer;
-GRANT UPDATE (role) ON app.club_members TO app_definer;
-GRANT DELETE ON app.club_members TO app_definer;
+GRANT SELECT (club_id, person_id, role) ON app.club_members TO app_function_owner;
+GRANT INSERT (club_id, person_id, role) ON app.club_members TO app_function_owner;
+GRANT UPDATE (role) ON app.club_members TO app_function_owner;
+GRANT DELETE ON app.club_members TO app_function_owner;
 
 -- Access to app.clubs -----------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.clubs AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = (SELECT app_auth.acting_tenant()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = (SELECT app_auth.acting_tenant()) END);
-COMMENT ON POLICY tenant_floor ON app.clubs IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.clubs AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = (SELECT app_auth.authorized_tenant_id()) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = (SELECT app_auth.authorized_tenant_id()) END);
+COMMENT ON POLICY tenant_isolation ON app.clubs IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.clubs AS PERMISSIVE FOR SELECT TO app_viewer
     USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
 COMMENT ON POLICY select_rows ON app.clubs IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
 
-CREATE POLICY definer_select ON app.clubs AS PERMISSIVE FOR SELECT TO app_definer
+CREATE POLICY function_owner_select ON app.clubs AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
-COMMENT ON POLICY definer_select ON app.clubs IS 'The functions in app_auth may select any row; each of them says which.';
+COMMENT ON POLICY function_owner_select ON app.clubs IS 'The functions in app_auth may select any row; each of them says which.';
 
-CREATE POLICY definer_insert ON app.clubs AS PERMISSIVE FOR INSERT TO app_definer
+CREATE POLICY function_owner_insert ON app.clubs AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
-COMMENT ON POLICY definer_insert ON app.clubs IS 'The functions in app_auth may insert any row; each of them says which.';
+COMMENT ON POLICY function_owner_insert ON app.clubs IS 'The functions in app_auth may insert any row; each of them says which.';
 
 GRANT SELECT (id, name) ON app.clubs TO app_viewer;
-GRANT SELECT (id) ON app.clubs TO app_definer;
-GRANT INSERT (name) ON app.clubs TO app_definer;
+GRANT SELECT (id) ON app.clubs TO app_function_owner;
+GRANT INSERT (name) ON app.clubs TO app_function_owner;
 
 -- Access to app.letters ---------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.letters AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (club_id = (SELECT app_auth.acting_tenant()))
-    WITH CHECK (club_id = (SELECT app_auth.acting_tenant()));
-COMMENT ON POLICY tenant_floor ON app.letters IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.letters AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (club_id = (SELECT app_auth.authorized_tenant_id()))
+    WITH CHECK (club_id = (SELECT app_auth.authorized_tenant_id()));
+COMMENT ON POLICY tenant_isolation ON app.letters IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.letters AS PERMISSIVE FOR SELECT TO app_viewer
     USING ((club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
@@ -506,25 +506,25 @@ GRANT DELETE ON app.letters TO app_admin;
 GRANT DELETE ON app.letters TO app_member;
 
 -- Access to app.persons ---------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.persons AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'app_definer') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
-COMMENT ON POLICY tenant_floor ON app.persons IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+CREATE POLICY tenant_isolation ON app.persons AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
+COMMENT ON POLICY tenant_isolation ON app.persons IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.persons AS PERMISSIVE FOR SELECT TO app_viewer
     USING (id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
 COMMENT ON POLICY select_rows ON app.persons IS 'The role viewer, and every role that includes it, may read the rows that members of the tenant in the context have.';
 
-CREATE POLICY definer_select ON app.persons AS PERMISSIVE FOR SELECT TO app_definer
+CREATE POLICY function_owner_select ON app.persons AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
-COMMENT ON POLICY definer_select ON app.persons IS 'The functions in app_auth may select any row; each of them says which.';
+COMMENT ON POLICY function_owner_select ON app.persons IS 'The functions in app_auth may select any row; each of them says which.';
 
-CREATE POLICY definer_insert ON app.persons AS PERMISSIVE FOR INSERT TO app_definer
+CREATE POLICY function_owner_insert ON app.persons AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
-COMMENT ON POLICY definer_insert ON app.persons IS 'The functions in app_auth may insert any row; each of them says which.';
+COMMENT ON POLICY function_owner_insert ON app.persons IS 'The functions in app_auth may insert any row; each of them says which.';
 
 GRANT SELECT (id, name) ON app.persons TO app_viewer;
-GRANT SELECT (id) ON app.persons TO app_definer;
-GRANT INSERT (name) ON app.persons TO app_definer;
+GRANT SELECT (id) ON app.persons TO app_function_owner;
+GRANT INSERT (name) ON app.persons TO app_function_owner;
 
 RESET ROLE;

@@ -6,17 +6,17 @@
 -- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
 SET LOCAL row_security = off;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Access to app.notes -----------------------------------------------------------------------------
 DROP POLICY delete_rows ON app.notes;
 DROP POLICY select_rows ON app.notes;
-DROP POLICY tenant_floor ON app.notes;
+DROP POLICY tenant_isolation ON app.notes;
 
 -- DESTRUCTIVE TM101: table `app.notes` goes with all its rows.
 DROP TABLE app.notes;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 REVOKE USAGE ON SCHEMA app FROM app_viewer;
 
@@ -50,7 +50,7 @@ DO $roles$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['app_service', 'app_admin', 'app_member', 'app_viewer', 'app_owner'] LOOP
+    FOREACH name IN ARRAY ARRAY['app_service', 'app_admin', 'app_member', 'app_viewer', 'app_schema_owner'] LOOP
         BEGIN
             EXECUTE format('DROP ROLE IF EXISTS %I', name);
         EXCEPTION WHEN dependent_objects_still_exist THEN

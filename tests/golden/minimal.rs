@@ -1,4 +1,4 @@
-// The shortest tenant table: nobody may insert or update, and `delete` takes a higher role than `select`.
+// The minimal tenant table: no role can insert or update, and `delete` requires a higher role than `select`.
 
 use tenant_runtime::{TenantTable, roles::{Admin, Viewer}};
 use uuid::Uuid;

@@ -3,7 +3,7 @@
 -- Review it, commit it, and do not edit it once it has run anywhere.
 --
 -- How the app works with it: it logs in with no right of its own. Each transaction begins with SET LOCAL ROLE to
--- one of the tiers and with the tenant's key in a setting; grants say what the tier may do, policies on whose rows.
+-- one of the application_roles and with the tenant's key in a setting; grants say what the tier may do, policies on whose rows.
 -- Without the role there is no privilege, and without the setting there are no rows.
 
 -- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
@@ -18,11 +18,11 @@ DECLARE
 BEGIN
     FOR wanted IN
         SELECT * FROM (VALUES
-            ('app_owner',   'NOLOGIN INHERIT',                     'tenant-tests: owns the schemas and tables'),
-            ('app_viewer',  'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
-            ('app_member',  'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
-            ('app_admin',   'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
-            ('app_service', 'LOGIN NOINHERIT CONNECTION LIMIT 50', 'tenant-tests: logs in for the app')
+            ('app_schema_owner', 'NOLOGIN INHERIT',                     'tenant-tests: owns the schemas and tables'),
+            ('app_viewer',       'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
+            ('app_member',       'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
+            ('app_admin',        'NOLOGIN INHERIT',                     'tenant-tests: bundles the rights of a role'),
+            ('app_service',      'LOGIN NOINHERIT CONNECTION LIMIT 50', 'tenant-tests: logs in for the app')
         ) AS role (name, attributes, mark)
     LOOP
         BEGIN
@@ -57,7 +57,7 @@ DECLARE
     wanted record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN SELECT name FROM (VALUES ('app_owner')) AS owner (name) LOOP
+    FOR wanted IN SELECT name FROM (VALUES ('app_schema_owner')) AS owner (name) LOOP
         IF NOT (pg_has_role(wanted.name, 'USAGE')
             AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
         THEN
@@ -68,7 +68,7 @@ BEGIN
 END
 $owners$;
 
--- A tier has the rights of the tiers below it. The login has none until it says SET ROLE.
+-- A tier has the rights of the application_roles below it. The login has none until it says SET ROLE.
 DO $members$
 DECLARE
     wanted record;
@@ -124,9 +124,9 @@ END
 $timeouts$;
 
 -- Schema app --------------------------------------------------------------------------------------
-CREATE SCHEMA app AUTHORIZATION app_owner;
+CREATE SCHEMA app AUTHORIZATION app_schema_owner;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Defaults ----------------------------------------------------------------------------------------
 -- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
@@ -135,7 +135,7 @@ ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA app TO app_viewer;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Table app.notes ---------------------------------------------------------------------------------
 CREATE TABLE app.notes (
@@ -150,10 +150,10 @@ ALTER TABLE app.notes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.notes FORCE ROW LEVEL SECURITY;
 
 -- Access to app.notes -----------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.notes AS RESTRICTIVE FOR ALL TO PUBLIC
+CREATE POLICY tenant_isolation ON app.notes AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.notes IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+COMMENT ON POLICY tenant_isolation ON app.notes IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.notes AS PERMISSIVE FOR SELECT TO app_viewer
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));

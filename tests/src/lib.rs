@@ -1,4 +1,4 @@
-//! What the tests share: one private PostgreSQL for the run, and a database of its own for each test.
+//! Shared test fixtures: one temporary PostgreSQL for the test run, and a separate database for each test.
 
 pub mod pgbouncer;
 
@@ -63,13 +63,13 @@ pub fn server() -> &'static Server {
 
 /// Starts a server for one test, which needs roles of its own.
 #[must_use]
-pub fn own_server() -> Server {
+pub fn dedicated_server() -> Server {
     Server::start(&server_options()).expect("a private PostgreSQL")
 }
 
 /// Returns the example's migrations folder.
 #[must_use]
-pub fn example_folder() -> PathBuf {
+pub fn example_migrations_dir() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/migrations"))
 }
 
@@ -95,7 +95,7 @@ pub async fn ask(connection: &mut PgConnection, sql: &str) -> String {
 
 /// Writes what makes a raw connection act as a role, for a user, in an organization.
 #[must_use]
-pub fn acting(role: &str, org: Uuid, user: Uuid) -> String {
+pub fn set_context_sql(role: &str, org: Uuid, user: Uuid) -> String {
     format!("SET ROLE {role}; SET app.organization_id = '{org}'; SET app.user_id = '{user}'")
 }
 
@@ -112,7 +112,7 @@ pub fn refusal(error: sqlx::Error) -> (String, String) {
 
 /// Applies the example's migrations.
 pub async fn migrate(admin_url: &str) {
-    let migrations = Migrations::from_dir(example_folder()).await.expect("the example's migrations");
+    let migrations = Migrations::from_dir(example_migrations_dir()).await.expect("the example's migrations");
     migrations.apply(admin_url, &mut |_| {}).await.expect("they apply");
 }
 
@@ -157,19 +157,19 @@ impl Tenant {
     /// Returns a context of the admin.
     #[must_use]
     pub fn as_admin(&self) -> TenantCtx<Admin> {
-        TenantCtx::vouched(self.id, self.admin)
+        TenantCtx::assume_authorized(self.id, self.admin)
     }
 
     /// Returns a context of the member.
     #[must_use]
     pub fn as_member(&self) -> TenantCtx<Member> {
-        TenantCtx::vouched(self.id, self.member)
+        TenantCtx::assume_authorized(self.id, self.member)
     }
 
     /// Returns a context of the viewer.
     #[must_use]
     pub fn as_viewer(&self) -> TenantCtx<Viewer> {
-        TenantCtx::vouched(self.id, self.viewer)
+        TenantCtx::assume_authorized(self.id, self.viewer)
     }
 
     /// Inserts the tenant and its rows, as the superuser.
@@ -265,7 +265,7 @@ impl Database {
         let mut admin = database.admin().await;
         let count = "SELECT count(*)::text FROM pg_class
                      WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-                       AND relname <> 'system_uses'";
+                       AND relname <> 'system_access_log'";
         let tables = ask(&mut admin, count).await;
         assert_eq!(tables, TABLES.len().to_string(), "`TABLES` holds not all tables of the example");
         database.acme.seed(&mut admin, "acme").await;
@@ -316,7 +316,7 @@ impl Database {
     /// Connects as the app's login, without what the library does, and acts as a role for a user in an organization.
     pub async fn raw(&self, role: &str, org: Uuid, user: Uuid) -> PgConnection {
         let mut app = connect(&self.app_url()).await;
-        run(&mut app, &acting(role, org, user)).await.expect("the login may become each role");
+        run(&mut app, &set_context_sql(role, org, user)).await.expect("the login may become each role");
         app
     }
 
@@ -332,9 +332,9 @@ impl Database {
 
 /// A folder of one test, which goes with it.
 #[derive(Debug)]
-pub struct Scratch(PathBuf);
+pub struct TempDir(PathBuf);
 
-impl Scratch {
+impl TempDir {
     /// Makes an empty folder.
     #[must_use]
     pub fn new() -> Self {
@@ -384,13 +384,13 @@ impl Scratch {
     }
 }
 
-impl Default for Scratch {
+impl Default for TempDir {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }

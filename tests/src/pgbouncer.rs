@@ -1,4 +1,4 @@
-//! A PgBouncer of one test, in transaction mode in front of the server that the tests share.
+//! A PgBouncer for one test, in transaction mode, in front of the shared server.
 
 use std::{
     fs,
@@ -14,13 +14,13 @@ use std::{
 use sqlx::{Connection as _, PgConnection};
 use tenant_runtime::{TenantDb, TenantDbOptions};
 
-use crate::{Database, Scratch};
+use crate::{Database, TempDir};
 
 /// A running PgBouncer, which ends with its owner.
 #[derive(Debug)]
 pub struct PgBouncer {
     child: Child,
-    folder: Scratch,
+    folder: TempDir,
     version: (u32, u32),
 }
 
@@ -47,7 +47,7 @@ impl PgBouncer {
     /// transactions of all roles take turns on them. Returns `None` where no PgBouncer is installed.
     pub async fn start(database: &Database) -> Option<Self> {
         let program = program()?;
-        let folder = Scratch::new();
+        let folder = TempDir::new();
         let server = database.server.socket_dir();
         let path = folder.path().display();
         folder.write("users", "\"app_service\" \"\"\n");

@@ -21,8 +21,8 @@ use tenant_examples::{
     Change, MemberRole, NewOrganization, NewProject, NewUser, OrgMember, Organization, Project, ProjectChanges, User,
 };
 use tenant_runtime::{
-    Migrations, Visit, Visitor,
-    axum::{Gate, Jwt, Problem, Tenant},
+    Migrations, UserCtx, UserScope,
+    axum::{AuthState, Jwt, Problem, Tenant},
     prelude::*,
     roles::{Admin, Member, Organizations, Viewer},
     server::{Server, ServerOptions},
@@ -33,8 +33,8 @@ use uuid::Uuid;
 // The app: each handler says by the type of its argument which role it takes. ----------------------------------------
 
 /// The organizations of whoever asks; there is no tenant in this.
-async fn mine(visit: Visit<Organizations>) -> Result<Json<Value>, Problem> {
-    let mine = visit.organizations::<OrgMember>().await?;
+async fn mine(visit: UserScope<Organizations>) -> Result<Json<Value>, Problem> {
+    let mine = visit.tenants::<OrgMember>().await?;
     let mine = mine.into_iter().map(|(org, role)| json!({ "organization": org, "role": format!("{role:?}") }));
     Ok(Json(mine.collect()))
 }
@@ -77,7 +77,7 @@ fn as_json(project: &Project) -> Value {
     json!({ "id": project.id, "name": project.name })
 }
 
-fn app(gate: Gate<Organizations>) -> Router {
+fn app(gate: AuthState<Organizations>) -> Router {
     Router::new()
         .route("/organizations", get(mine))
         .route("/orgs/{org}/projects", get(list).post(add))
@@ -105,7 +105,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let told = people(&db, &secret, &format!("http://{}", listener.local_addr()?)).await?;
     writeln!(io::stdout(), "{} has the example's tables. In another terminal:\n\n{told}", server.origin())?;
 
-    let gate = Gate::new::<OrgMember>(db, Jwt::new(ISSUER, AUDIENCE).hs256(secret.as_bytes())?);
+    let gate = AuthState::new::<OrgMember>(db, Jwt::new(ISSUER, AUDIENCE).hs256(secret.as_bytes())?);
     let ended = async {
         // Where there is no such signal to wait for, the app goes on until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {
@@ -121,7 +121,8 @@ async fn people(db: &TenantDb, secret: &str, url: &str) -> Result<String, Box<dy
     let [ann, bob, eve] = [sign_up(db, "ann").await?, sign_up(db, "bob").await?, sign_up(db, "eve").await?];
     let acme = found(db, ann, "Acme").await?;
     found(db, eve, "Globex").await?;
-    let ann_in_acme = db.visit(&Visitor::<Organizations>::vouched(ann)).session::<OrgMember>(acme).await?;
+    let ann_in_acme =
+        db.user_scope(&UserCtx::<Organizations>::assume_authenticated(ann)).session::<OrgMember>(acme).await?;
     OrgMember::add_member(&db.scope(&ann_in_acme.require::<Admin>()?), bob, MemberRole::Viewer).await?;
     let [ann, bob, eve] = [token(ann, secret)?, token(bob, secret)?, token(eve, secret)?];
     Ok(format!(
@@ -145,12 +146,12 @@ ctrl-c ends it, and takes the database with it"
 async fn sign_up(db: &TenantDb, name: &str) -> Result<Uuid> {
     let email = format!("{name}@example.com");
     let new = NewUser { email, full_name: None, password_hash: None };
-    db.visit(&Visitor::<Organizations>::anonymous()).sign_up::<User>(new).await
+    db.user_scope(&UserCtx::<Organizations>::anonymous()).sign_up::<User>(new).await
 }
 
 async fn found(db: &TenantDb, user: Uuid, name: &str) -> Result<Uuid> {
     let new = NewOrganization { name: name.into() };
-    db.visit(&Visitor::<Organizations>::vouched(user)).found::<Organization>(new).await
+    db.user_scope(&UserCtx::<Organizations>::assume_authenticated(user)).create_tenant::<Organization>(new).await
 }
 
 fn token(user: Uuid, secret: &str) -> Result<String, Box<dyn Error>> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     catalog::{Catalog, Name, Object, State},
     finding::{self, Finding, Rule},
-    mend::Mender,
+    fix::FixWriter,
     partition,
 };
 
@@ -14,7 +14,7 @@ const ACTING: [&str; 5] =
     ["role", "row_security", "session_authorization", "session_replication_role", "standard_conforming_strings"];
 
 /// Holds the live catalog against the declared one.
-pub(super) fn drift(expected: &Catalog, live: &Catalog, mender: &Mender<'_>) -> Vec<Finding> {
+pub(super) fn drift(expected: &Catalog, live: &Catalog, fix_writer: &FixWriter<'_>) -> Vec<Finding> {
     let (mut expected, mut live) = (with_own_sequences(expected, live), live.clone());
     partition::prepare(&mut expected, &mut live);
     let (expected, live) = (&expected, &live);
@@ -23,14 +23,14 @@ pub(super) fn drift(expected: &Catalog, live: &Catalog, mender: &Mender<'_>) -> 
         match live.facts.get(object) {
             // What rests on something missing is missing as well, and is not told again.
             None if rests_on_one_of(object, expected, live) => {}
-            None => findings.push(missing(object, mender)),
-            Some(state) => findings.extend(differing(object, wanted, state, mender)),
+            None => findings.push(missing(object, fix_writer)),
+            Some(state) => findings.extend(differing(object, wanted, state, fix_writer)),
         }
     }
     for (object, state) in &live.facts {
-        let is_told = || rests_on_one_of(object, live, expected) || !counts(object, state, mender);
+        let is_told = || rests_on_one_of(object, live, expected) || !counts(object, state, fix_writer);
         if !expected.facts.contains_key(object) && !is_told() {
-            findings.push(unexpected(object, state, mender));
+            findings.push(unexpected(object, state, fix_writer));
         }
     }
     findings
@@ -59,10 +59,10 @@ fn rests_on_one_of(object: &Object, first: &Catalog, second: &Catalog) -> bool {
 }
 
 /// Says whether an undeclared object is any of the declaration's business.
-fn counts(object: &Object, state: &State, mender: &Mender<'_>) -> bool {
+fn counts(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> bool {
     match object {
         // Members from outside are told with who they are.
-        Object::Membership { member, .. } => mender.is_ours(member),
+        Object::Membership { member, .. } => fix_writer.is_ours(member),
         // Views that ask as their owner, copies and foreign tables are doors, wherever they are.
         Object::Relation(_) => {
             let is = |name: &str, value: Value| state.get(name) == Some(&value);
@@ -70,27 +70,27 @@ fn counts(object: &Object, state: &State, mender: &Mender<'_>) -> bool {
         }
         // It goes with its column.
         Object::Sequence(_) => state.get("of").is_none_or(Value::is_null),
-        Object::Setting { role: None, name, .. } => says_who_acts(name, mender),
+        Object::Setting { role: None, name, .. } => says_who_acts(name, fix_writer),
         // The timeouts of roles that something else makes are its own.
-        Object::Setting { name, .. } if mender.schema.external_roles => !name.ends_with("_timeout"),
+        Object::Setting { name, .. } if fix_writer.schema.external_roles => !name.ends_with("_timeout"),
         _ => true,
     }
 }
 
 /// Says whether a setting can change who acts, or on what.
-fn says_who_acts(setting: &str, mender: &Mender<'_>) -> bool {
-    ACTING.contains(&setting) || mender.is_context(setting)
+fn says_who_acts(setting: &str, fix_writer: &FixWriter<'_>) -> bool {
+    ACTING.contains(&setting) || fix_writer.is_context(setting)
 }
 
-fn missing(object: &Object, mender: &Mender<'_>) -> Finding {
+fn missing(object: &Object, fix_writer: &FixWriter<'_>) -> Finding {
     let rule = match object {
         Object::Privilege { .. } => &finding::MISSING_PRIVILEGE,
         _ => rule(object),
     };
-    Finding::new(rule, object, "it is declared, and the database does not have it", mender.make(object))
+    Finding::new(rule, object, "it is declared, and the database does not have it", fix_writer.make(object))
 }
 
-fn unexpected(object: &Object, state: &State, mender: &Mender<'_>) -> Finding {
+fn unexpected(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Finding {
     let runs_as_owner = state.get("runs_as_owner") == Some(&Value::Bool(true));
     let rule = match object {
         Object::Relation(_) => &finding::UNTRACKED_RELATION,
@@ -98,18 +98,18 @@ fn unexpected(object: &Object, state: &State, mender: &Mender<'_>) -> Finding {
         Object::Function(..) => &finding::UNTRACKED_FUNCTION,
         Object::Sequence(_) => &finding::UNTRACKED_SEQUENCE,
         // A search path of its own can put another table before the one that is meant.
-        Object::Setting { name, .. } if says_who_acts(name, mender) || name == "search_path" => &finding::SETTING,
+        Object::Setting { name, .. } if says_who_acts(name, fix_writer) || name == "search_path" => &finding::SETTING,
         _ => rule(object),
     };
     let what = match object {
         Object::Setting { .. } => format!("it is fixed to {}, which is not declared", shown(state.get("value"))),
         _ => "the database has it, and it is not declared".to_owned(),
     };
-    Finding::new(rule, object, what, mender.remove(object, state))
+    Finding::new(rule, object, what, fix_writer.remove(object, state))
 }
 
 /// The findings on an object that is another than declared: its row security and its comment are told by themselves.
-fn differing(object: &Object, wanted: &State, live: &State, mender: &Mender<'_>) -> Vec<Finding> {
+fn differing(object: &Object, wanted: &State, live: &State, fix_writer: &FixWriter<'_>) -> Vec<Finding> {
     let differs = |(name, value): &(&String, &Value)| live.get(*name).unwrap_or(&Value::Null) != *value;
     let differences: Vec<_> = wanted.iter().filter(differs).map(|(name, _)| name.as_str()).collect();
     let is_row_security = |name: &&str| matches!(*name, "row_security" | "forced");
@@ -118,7 +118,7 @@ fn differing(object: &Object, wanted: &State, live: &State, mender: &Mender<'_>)
     let told = [(&finding::ROW_SECURITY, row_security), (rule(object), others), (&finding::COMMENT, comments)];
     let told = told.into_iter().filter(|(_, names)| !names.is_empty()).map(|(rule, names)| {
         let list = names.iter().map(|name| difference(name, wanted, live)).collect::<Vec<_>>().join("; ");
-        Finding::new(rule, object, list, mender.change(object, &names, live))
+        Finding::new(rule, object, list, fix_writer.change(object, &names, live))
     });
     told.collect()
 }

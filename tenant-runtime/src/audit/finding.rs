@@ -12,27 +12,27 @@ pub struct Finding {
     pub severity: Severity,
     /// The stable code, such as `TA105`.
     pub code: &'static str,
-    /// What it is about, such as `policy tenant_floor of app.projects`.
+    /// What it is about, such as `policy tenant_isolation of app.projects`.
     pub object: String,
     /// What is found, a sentence.
     pub what: String,
     /// Why it matters, a sentence.
     pub why: &'static str,
     /// SQL that mends it, for an administrator; where no statement does, what a person is to do, as comments.
-    pub mend: String,
+    pub fix: String,
 }
 
 impl Finding {
     /// Makes a finding under a rule.
-    pub(super) fn new(rule: &Rule, object: impl fmt::Display, what: impl Into<String>, mend: String) -> Self {
+    pub(super) fn new(rule: &Rule, object: impl fmt::Display, what: impl Into<String>, fix: String) -> Self {
         let Rule { code, severity, why, .. } = *rule;
-        Self { severity, code, object: object.to_string(), what: what.into(), why, mend }
+        Self { severity, code, object: object.to_string(), what: what.into(), why, fix }
     }
 
-    /// Says whether no statement mends it, so that [`mend`](Self::mend) is but words.
+    /// Says whether no statement mends it, so that [`fix`](Self::fix) is but words.
     #[must_use]
     pub fn takes_a_person(&self) -> bool {
-        self.mend.lines().all(|line| line.starts_with("--"))
+        self.fix.lines().all(|line| line.starts_with("--"))
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn roles(schema: &Schema) -> Vec<String> {
 
 /// Those of them that own something.
 pub(super) fn owners(schema: &Schema) -> Vec<String> {
-    schema.owner().into_iter().chain(schema.definer()).map(|role| role.name.to_string()).collect()
+    schema.owner().into_iter().chain(schema.function_owner()).map(|role| role.name.to_string()).collect()
 }
 
 /// The settings that policies and functions read, such as `app.organization_id`: whoever fixes one fixes who acts.

@@ -3,7 +3,7 @@
 //! ```no_run
 //! # async fn f(admin_url: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! use sqlx::Connection;
-//! use tenant_runtime::{audit::audit, check::check};
+//! use tenant_runtime::{audit::audit, analyze::check};
 //!
 //! let schema = check(&tenant_runtime::models![])?.schema;
 //! let mut administrator = sqlx::PgConnection::connect(admin_url).await?;
@@ -16,14 +16,14 @@
 //! outside of the declaration and leads around it. [`RULES`] lists them.
 
 mod baseline;
+mod bypass;
 mod canonical;
 mod catalog;
 mod compare;
-mod doors;
-mod expect;
+mod expected;
 mod finding;
+mod fix;
 mod inspect;
-mod mend;
 mod partition;
 mod report;
 mod sarif;

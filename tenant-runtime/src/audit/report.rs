@@ -4,13 +4,13 @@ use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
+    bypass,
     canonical::Canonical,
     catalog::{Catalog, Object},
     compare::drift,
-    doors,
     finding::{self, Finding, Severity},
+    fix::{FixWriter, comment_lines},
     inspect,
-    mend::{Mender, comment_lines},
 };
 use crate::{
     db::fingerprint,
@@ -156,9 +156,9 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
     if schema.pgaudit.is_some() && !session.has_pgaudit {
         expected.facts.remove(&Object::Setting { role: None, here: true, name: PGAUDIT.to_owned() });
     }
-    let mender =
-        Mender { schema, version, database: session.database.clone(), context: inspect::context_settings(schema) };
-    let mut findings = drift(&expected, &live, &mender);
+    let fix_writer =
+        FixWriter { schema, version, database: session.database.clone(), context: inspect::context_settings(schema) };
+    let mut findings = drift(&expected, &live, &fix_writer);
     for (object, reason) in &canonical.refused {
         // What is missing as a whole was told already.
         if live.get(object).is_some() {
@@ -170,7 +170,7 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
         let what = format!("pgaudit shall log `{classes}`, and this server does not load it");
         findings.push(Finding::new(&finding::NO_LOG, "server", what, comment_lines(LOADING)));
     }
-    findings.extend(doors::look(&mut *connection, schema, &mender).await.map_err(refused)?);
+    findings.extend(bypass::look(&mut *connection, schema, &fix_writer).await.map_err(refused)?);
     findings.sort();
     findings.dedup();
     let fingerprint = fingerprint(connection, &inspect::owners(schema)).await?;

@@ -38,14 +38,14 @@ impl Report {
     }
 
     fn result(&self, finding: &Finding, accepted: Option<&str>) -> Value {
-        let mend = if finding.mend.is_empty() { String::new() } else { format!("\n\nTo mend it:\n{}", finding.mend) };
+        let fix = if finding.fix.is_empty() { String::new() } else { format!("\n\nTo fix it:\n{}", finding.fix) };
         let place = json!([{
             "logicalLocations": [{ "fullyQualifiedName": format!("{}: {}", self.database, finding.object), "kind": "resource" }],
         }]);
         let mut result = json!({
             "ruleId": finding.code,
             "level": finding.severity,
-            "message": { "text": format!("{}: {}. {}{mend}", finding.object, finding.what, finding.why) },
+            "message": { "text": format!("{}: {}. {}{fix}", finding.object, finding.what, finding.why) },
             "locations": place,
             "partialFingerprints": { "finding/v1": format!("{}/{}/{}", finding.code, finding.object, finding.what) },
         });

@@ -11,14 +11,14 @@ use super::{
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
-            let Finding { severity, code, object, what, why, mend } = finding;
+            let Finding { severity, code, object, what, why, fix } = finding;
             let (object, what) = (one_line(object), one_line(what));
             writeln!(f, "{severity} {code}: {object}\n  {what}\n  why:  {why}")?;
-            match mend.lines().count() {
+            match fix.lines().count() {
                 0 => {}
-                1 => writeln!(f, "  mend: {}", one_line(mend.trim_start_matches("-- ")))?,
-                _ if finding.takes_a_person() => writeln!(f, "  mend: by hand, in steps that `--format sql` says")?,
-                lines => writeln!(f, "  mend: {lines} lines of SQL, which `--format sql` writes")?,
+                1 => writeln!(f, "  fix: {}", one_line(fix.trim_start_matches("-- ")))?,
+                _ if finding.takes_a_person() => writeln!(f, "  fix: by hand, in steps that `--format sql` says")?,
+                lines => writeln!(f, "  fix: {lines} lines of SQL, which `--format sql` writes")?,
             }
             writeln!(f)?;
         }
@@ -46,9 +46,9 @@ impl Report {
     #[must_use]
     pub fn to_sql(&self) -> String {
         let mut out = String::new();
-        for Finding { code, object, what, mend, .. } in &self.findings {
+        for Finding { code, object, what, fix, .. } in &self.findings {
             let head = one_line(&format!("{code} {object}: {what}"));
-            let _ = writeln!(out, "-- {head}\n{mend}\n");
+            let _ = writeln!(out, "-- {head}\n{fix}\n");
         }
         out
     }

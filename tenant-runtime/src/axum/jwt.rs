@@ -8,7 +8,7 @@ use jsonwebtoken::{
 };
 use serde_json::{Map, Value};
 
-use super::verify::{Unverified, Verifier};
+use super::verify::{TokenError, TokenVerifier};
 use crate::tenant::{ContextKey, Tenancy};
 
 /// A secret of HMAC is to be as long as the hash that it keys (RFC 7518, 3.2).
@@ -27,7 +27,7 @@ const LEAST_SECRET: usize = 32;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-#[must_use = "a verifier is to be passed to `Gate::new`"]
+#[must_use = "a verifier is to be passed to `AuthState::new`"]
 pub struct Jwt {
     issuer: String,
     audience: String,
@@ -156,20 +156,20 @@ impl Jwt {
     }
 
     /// Returns the claims of a token that one of the keys has signed and that is valid here and now.
-    fn claims(&self, token: &str) -> Result<Map<String, Value>, Unverified> {
-        let header = decode_header(token).map_err(Unverified::invalid)?;
+    fn claims(&self, token: &str) -> Result<Map<String, Value>, TokenError> {
+        let header = decode_header(token).map_err(TokenError::invalid)?;
         if header.crit.is_some() {
-            return Err(Unverified::invalid("it asks for extensions (`crit`), and none is known here"));
+            return Err(TokenError::invalid("it asks for extensions (`crit`), and none is known here"));
         }
         let named = |key: &&Key| match (&key.id, &header.kid) {
             (Some(own), Some(asked)) => own == asked,
             _ => true,
         };
-        let mut reason = Unverified::invalid("no key is for this token");
+        let mut reason = TokenError::invalid("no key is for this token");
         for key in self.keys.iter().filter(named).filter(|key| key.algorithm == header.alg) {
             match decode(token, &key.key, &self.validation(key.algorithm)) {
                 Ok(decoded) => return Ok(decoded.claims),
-                Err(error) => reason = Unverified::invalid(error),
+                Err(error) => reason = TokenError::invalid(error),
             }
         }
         Err(reason)
@@ -205,11 +205,11 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     }
 }
 
-impl<T: Tenancy> Verifier<T> for Jwt {
-    async fn verify(&self, token: &str) -> Result<T::User, Unverified> {
+impl<T: Tenancy> TokenVerifier<T> for Jwt {
+    async fn verify(&self, token: &str) -> Result<T::User, TokenError> {
         let claims = self.claims(token)?;
         let user = claims.get(&self.user_claim).and_then(Value::as_str).and_then(T::User::read_text);
-        user.ok_or_else(|| Unverified::invalid(format!("its `{}` is no user's key", self.user_claim)))
+        user.ok_or_else(|| TokenError::invalid(format!("its `{}` is no user's key", self.user_claim)))
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```
 //! use axum::{Router, extract::Path, routing::delete};
 //! use tenant_runtime::{
-//!     axum::{Gate, Jwt, Problem, Tenant},
+//!     axum::{AuthState, Jwt, Problem, Tenant},
 //!     prelude::*,
 //!     roles::{Admin, Member, Viewer},
 //! };
@@ -36,7 +36,7 @@
 //! fn app(db: TenantDb, tokens: Jwt) -> Router {
 //!     Router::new()
 //!         .route("/orgs/{org}/projects/{id}", delete(remove))
-//!         .with_state(Gate::new::<OrgMember>(db, tokens))
+//!         .with_state(AuthState::new::<OrgMember>(db, tokens))
 //! }
 //! # fn main() {}
 //! ```
@@ -45,16 +45,16 @@
 //!
 //! ```
 //! # use axum::extract::FromRef;
-//! # use tenant_runtime::{axum::Gate, roles::Organizations};
+//! # use tenant_runtime::{axum::AuthState, roles::Organizations};
 //! # #[derive(Clone)] struct Mailer;
 //! #[derive(Clone)]
 //! struct App {
-//!     gate: Gate<Organizations>,
+//!     gate: AuthState<Organizations>,
 //!     mailer: Mailer,
 //! }
 //!
 //! // Or `#[derive(FromRef)]`, with axum's feature `macros`.
-//! impl FromRef<App> for Gate<Organizations> {
+//! impl FromRef<App> for AuthState<Organizations> {
 //!     fn from_ref(app: &App) -> Self {
 //!         app.gate.clone()
 //!     }
@@ -79,35 +79,35 @@ use futures_core::future::BoxFuture;
 
 #[cfg(feature = "jwt")]
 pub use self::jwt::{Jwt, JwtError};
-use self::verify::AnyVerifier;
+use self::verify::AnyTokenVerifier;
 pub use self::{
     problem::Problem,
-    verify::{Unverified, Verifier},
+    verify::{TokenError, TokenVerifier},
 };
 use crate::{
     db::{Scope, TenantDb, TenantTx},
     error::Result,
-    repo::{handle::Handle, members::Membership},
-    session::{Session, Visit, Visitor},
+    repo::{executor::TenantExecutor, members::Membership},
+    session::{Session, UserCtx, UserScope},
     tenant::{ContextKey, Role, Tenancy, TenantCtx},
 };
 
 /// What requests pass on their way to a context: the database, the verifier of tokens, and the membership table.
 ///
 /// It is the router's state, or a part of it by axum's `FromRef`. Cloning is cheap.
-pub struct Gate<T: Tenancy> {
+pub struct AuthState<T: Tenancy> {
     inner: Arc<Inner<T>>,
 }
 
 struct Inner<T: Tenancy> {
     db: TenantDb,
-    verifier: Box<dyn AnyVerifier<T>>,
+    verifier: Box<dyn AnyTokenVerifier<T>>,
     session: LookUp<T>,
     organization: Organization,
 }
 
 /// How a membership is looked up; a function, so that extractors need not name the table.
-type LookUp<T> = for<'a> fn(&'a Visit<T>, <T as Tenancy>::Key) -> BoxFuture<'a, Result<Session<T>>>;
+type LookUp<T> = for<'a> fn(&'a UserScope<T>, <T as Tenancy>::Key) -> BoxFuture<'a, Result<Session<T>>>;
 
 /// Where a request names the organization.
 #[derive(Debug, Clone)]
@@ -116,24 +116,28 @@ enum Organization {
     Header(HeaderName),
 }
 
-impl<T: Tenancy> Gate<T> {
+impl<T: Tenancy> AuthState<T> {
     /// Makes a gate that looks into the membership table `M`, for routes that name the organization as `{org}`.
     #[must_use]
-    pub fn new<M: Membership<Tenancy = T>>(db: TenantDb, verifier: impl Verifier<T>) -> Self {
+    pub fn new<M: Membership<Tenancy = T>>(db: TenantDb, verifier: impl TokenVerifier<T>) -> Self {
         Self::with::<M>(db, verifier, Organization::Path("org"))
     }
 
     /// Makes a gate for requests that name the organization in a header.
     #[must_use]
-    pub fn by_header<M: Membership<Tenancy = T>>(db: TenantDb, verifier: impl Verifier<T>, header: HeaderName) -> Self {
+    pub fn by_header<M: Membership<Tenancy = T>>(
+        db: TenantDb,
+        verifier: impl TokenVerifier<T>,
+        header: HeaderName,
+    ) -> Self {
         Self::with::<M>(db, verifier, Organization::Header(header))
     }
 
-    fn with<M>(db: TenantDb, verifier: impl Verifier<T>, organization: Organization) -> Self
+    fn with<M>(db: TenantDb, verifier: impl TokenVerifier<T>, organization: Organization) -> Self
     where
         M: Membership<Tenancy = T>,
     {
-        let (verifier, session) = (Box::new(verifier), Visit::session::<M> as LookUp<T>);
+        let (verifier, session) = (Box::new(verifier), UserScope::session::<M> as LookUp<T>);
         Self { inner: Arc::new(Inner { db, verifier, session, organization }) }
     }
 
@@ -144,14 +148,14 @@ impl<T: Tenancy> Gate<T> {
     }
 
     /// Says who is signed in.
-    async fn visit(&self, parts: &Parts) -> Result<Visit<T>, Problem> {
+    async fn user_scope(&self, parts: &Parts) -> Result<UserScope<T>, Problem> {
         let token = bearer(parts).ok_or_else(|| Problem::unauthorized("Bearer"))?;
         match self.inner.verifier.verify(token).await {
-            Ok(user) => Ok(self.inner.db.visit(&Visitor::vouched(user))),
+            Ok(user) => Ok(self.inner.db.user_scope(&UserCtx::assume_authenticated(user))),
             Err(error) => {
                 let problem = match &error {
-                    Unverified::Invalid(_) => Problem::unauthorized("Bearer error=\"invalid_token\""),
-                    Unverified::Unavailable(_) => Problem::unavailable(),
+                    TokenError::Invalid(_) => Problem::unauthorized("Bearer error=\"invalid_token\""),
+                    TokenError::Unavailable(_) => Problem::unavailable(),
                 };
                 problem::log(problem.status(), &error);
                 Err(problem)
@@ -181,15 +185,15 @@ impl<T: Tenancy> Gate<T> {
     }
 }
 
-impl<T: Tenancy> Clone for Gate<T> {
+impl<T: Tenancy> Clone for AuthState<T> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner) }
     }
 }
 
-impl<T: Tenancy> fmt::Debug for Gate<T> {
+impl<T: Tenancy> fmt::Debug for AuthState<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut f = f.debug_struct("Gate");
+        let mut f = f.debug_struct("AuthState");
         f.field("db", &self.inner.db).field("organization", &self.inner.organization).finish_non_exhaustive()
     }
 }
@@ -246,13 +250,13 @@ impl<S, R> FromRequestParts<S> for Tenant<R>
 where
     S: Send + Sync,
     R: Role,
-    Gate<R::Tenancy>: FromRef<S>,
+    AuthState<R::Tenancy>: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let gate = Gate::from_ref(state);
-        let visit = gate.visit(parts).await?;
+        let gate = AuthState::from_ref(state);
+        let visit = gate.user_scope(parts).await?;
         let org = gate.organization(parts).await?;
         let session = (gate.inner.session)(&visit, org).await?;
         let ctx = session.require::<R>()?;
@@ -260,7 +264,7 @@ where
     }
 }
 
-impl<R: Role> Handle for &Tenant<R> {
+impl<R: Role> TenantExecutor for &Tenant<R> {
     type Role = R;
     type Opened = TenantTx<R>;
 
@@ -272,15 +276,15 @@ impl<R: Role> Handle for &Tenant<R> {
 /// Takes what a signed-in user can do without an organization: found one, or look up the own ones.
 ///
 /// It answers with 401 without a valid token.
-impl<S, T> FromRequestParts<S> for Visit<T>
+impl<S, T> FromRequestParts<S> for UserScope<T>
 where
     S: Send + Sync,
     T: Tenancy,
-    Gate<T>: FromRef<S>,
+    AuthState<T>: FromRef<S>,
 {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Gate::from_ref(state).visit(parts).await
+        AuthState::from_ref(state).user_scope(parts).await
     }
 }

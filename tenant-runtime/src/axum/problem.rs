@@ -23,11 +23,11 @@ use crate::error::{Error, server_error};
 /// |---|---|
 /// | 400 | `InvalidCursor` |
 /// | 401 | no token, or one that is not valid |
-/// | 403 | `RoleTooLow`, `Forbidden` |
+/// | 403 | `InsufficientRole`, `Forbidden` |
 /// | 404 | `NotFound`, `NotAMember`, `NoInvitation` |
-/// | 409 | `Conflict`, `InvalidReference`, `LastManager` |
-/// | 422 | `CheckViolated`, and values that PostgreSQL cannot take |
-/// | 503 | `Connect`, `PoolTimeout`, `TimedOut`, `Collided` |
+/// | 409 | `Conflict`, `ForeignKeyViolation`, `LastManager` |
+/// | 422 | `CheckViolation`, and values that PostgreSQL cannot take |
+/// | 503 | `Connect`, `PoolTimeout`, `TimedOut`, `Retryable` |
 /// | 500 | all others |
 #[derive(Debug, Clone)]
 #[must_use = "a problem is to be returned as the response"]
@@ -73,20 +73,20 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let problem = match &error {
             Error::NotFound { .. } | Error::NotAMember | Error::NoInvitation => Self::not_found(),
-            Error::Forbidden { .. } | Error::RoleTooLow { .. } => {
+            Error::Forbidden { .. } | Error::InsufficientRole { .. } => {
                 Self::new(StatusCode::FORBIDDEN, "your role does not allow this")
             }
             Error::InvalidCursor { .. } => {
                 Self::new(StatusCode::BAD_REQUEST, "the cursor is none of this list; begin with the first page again")
             }
-            Error::NotSignedIn { .. } => Self::unauthorized("Bearer"),
-            Error::Conflict { .. } => Self::new(StatusCode::CONFLICT, "there is one like this already"),
-            Error::InvalidReference { .. } => {
+            Error::Unauthenticated { .. } => Self::unauthorized("Bearer"),
+            Error::UniqueViolation { .. } => Self::new(StatusCode::CONFLICT, "there is one like this already"),
+            Error::ForeignKeyViolation { .. } => {
                 Self::new(StatusCode::CONFLICT, "this names something that is not there, or something else names it")
             }
             Error::LastManager => Self::new(StatusCode::CONFLICT, "somebody has to stay who manages the members"),
-            Error::CheckViolated { .. } => unprocessable(),
-            Error::Connect { .. } | Error::PoolTimeout { .. } | Error::TimedOut { .. } | Error::Collided { .. } => {
+            Error::CheckViolation { .. } => unprocessable(),
+            Error::Connect { .. } | Error::PoolTimeout { .. } | Error::TimedOut { .. } | Error::Retryable { .. } => {
                 Self::unavailable()
             }
             Error::Database(error) => of_the_driver(error),

@@ -11,26 +11,26 @@ use crate::tenant::Tenancy;
 /// `tenant_runtime::axum::Jwt` (feature `jwt`) does it for JSON Web Tokens. One of your own, for sessions in a store:
 ///
 /// ```
-/// use tenant_runtime::{axum::{Unverified, Verifier}, roles::Organizations};
+/// use tenant_runtime::{axum::{TokenError, TokenVerifier}, roles::Organizations};
 /// use uuid::Uuid;
 ///
 /// struct Sessions(std::collections::HashMap<String, Uuid>);
 ///
-/// impl Verifier<Organizations> for Sessions {
-///     async fn verify(&self, token: &str) -> Result<Uuid, Unverified> {
-///         self.0.get(token).copied().ok_or_else(|| Unverified::invalid("there is no such session"))
+/// impl TokenVerifier<Organizations> for Sessions {
+///     async fn verify(&self, token: &str) -> Result<Uuid, TokenError> {
+///         self.0.get(token).copied().ok_or_else(|| TokenError::invalid("there is no such session"))
 ///     }
 /// }
 /// ```
-pub trait Verifier<T: Tenancy>: Send + Sync + 'static {
+pub trait TokenVerifier<T: Tenancy>: Send + Sync + 'static {
     /// Returns the user whose token it is.
-    fn verify(&self, token: &str) -> impl Future<Output = Result<T::User, Unverified>> + Send;
+    fn verify(&self, token: &str) -> impl Future<Output = Result<T::User, TokenError>> + Send;
 }
 
 /// Says why a token was not accepted; the client is told no more than the status.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unverified {
+pub enum TokenError {
     /// The token is not valid: 401.
     #[error("the token is not valid")]
     Invalid(#[source] Box<dyn StdError + Send + Sync>),
@@ -39,7 +39,7 @@ pub enum Unverified {
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
 }
 
-impl Unverified {
+impl TokenError {
     /// Makes an error of a token that is not valid.
     pub fn invalid(reason: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Invalid(reason.into())
@@ -51,13 +51,13 @@ impl Unverified {
     }
 }
 
-/// A [`Verifier`] whose type is not known any more, so that extractors need not name it.
-pub(super) trait AnyVerifier<T: Tenancy>: Send + Sync {
-    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<T::User, Unverified>>;
+/// A [`TokenVerifier`] whose type is not known any more, so that extractors need not name it.
+pub(super) trait AnyTokenVerifier<T: Tenancy>: Send + Sync {
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<T::User, TokenError>>;
 }
 
-impl<T: Tenancy, V: Verifier<T>> AnyVerifier<T> for V {
-    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<T::User, Unverified>> {
-        Box::pin(Verifier::verify(self, token))
+impl<T: Tenancy, V: TokenVerifier<T>> AnyTokenVerifier<T> for V {
+    fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<T::User, TokenError>> {
+        Box::pin(TokenVerifier::verify(self, token))
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    migrate::{Applied, Migrations, Pending, Revert, Standing, State, folder::Folder, generate::generate},
+    migrate::{Applied, MigrationStatus, Migrations, Pending, Revert, State, folder::Folder, generate::generate},
     registry::Models,
 };
 
@@ -80,7 +80,7 @@ pub(super) fn status(folder: &Folder, database_url: &str, out: &mut impl Write) 
     let width = standings.iter().map(|standing| standing.name.chars().count()).max().unwrap_or(0);
     let head = format!("{:>4}  {:width$}  {:12}  {:23}  {:>8}", "", "migration", "state", "since", "took");
     writeln!(out, "{}", head.trim_end())?;
-    for Standing { version, name, state, applied_at, took, .. } in &standings {
+    for MigrationStatus { version, name, state, applied_at, took, .. } in &standings {
         let applied_at = applied_at.as_ref().map_or_else(String::new, |at| format!("{at} UTC"));
         let took = took.map_or_else(String::new, seconds);
         let line = format!("{version:>4}  {name:width$}  {:12}  {applied_at:23}  {took:>8}", state_name(*state));

@@ -11,8 +11,8 @@ use sqlx::Connection as _;
 
 use super::{Failure, apply, target::Target};
 use crate::{
+    analyze::check,
     audit::{AuditError, Baseline, Report, audit},
-    check::check,
     db::{connection_options, open_connection},
     migrate::{
         folder::Folder,

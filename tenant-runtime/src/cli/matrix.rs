@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::Failure;
 use crate::{
-    check::{Findings, check},
+    analyze::{Findings, check},
     matrix::Matrix,
     registry::Models,
 };

@@ -11,9 +11,9 @@ mod init;
 mod matrix;
 mod password;
 mod progress;
-mod prove;
 mod report;
 mod target;
+mod verify;
 mod why;
 
 use std::{
@@ -111,7 +111,7 @@ enum Command {
         to: Option<i64>,
         /// Do it even where rows or columns go with what they hold
         #[arg(long)]
-        lose_data: bool,
+        allow_data_loss: bool,
         /// Do it without asking
         #[arg(long)]
         yes: bool,
@@ -138,7 +138,7 @@ enum Command {
     /// Attack a database as every role, and tell what differs from the declaration
     ///
     /// Two tenants are made up in a transaction that is rolled back: no row is left.
-    Prove(prove::Arguments),
+    Verify(verify::Arguments),
     /// Tell why a role may do something or not: which grant, which policy, which part of it
     ///
     /// With a database, a row and a context each part is evaluated on the row.
@@ -168,7 +168,7 @@ impl Command {
         match self {
             Self::Apply { target, .. } => target.database_url.as_deref(),
             Self::Audit(arguments) => arguments.target.database_url.as_deref(),
-            Self::Prove(arguments) => arguments.target.database_url.as_deref(),
+            Self::Verify(arguments) => arguments.target.database_url.as_deref(),
             Self::Status { database_url }
             | Self::Revert { database_url, .. }
             | Self::Harden { database_url, .. }
@@ -226,13 +226,13 @@ pub fn main(models: Models) -> ExitCode {
             false => apply::apply(&models, &folder, &target, to, &mut out),
         },
         Some(Command::Status { database_url }) => apply::status(&folder, &database_url, &mut out),
-        Some(Command::Revert { database_url, to, lose_data, yes }) => {
-            apply::revert(&folder, &database_url, Revert { to, lose_data }, yes, &mut out)
+        Some(Command::Revert { database_url, to, allow_data_loss, yes }) => {
+            apply::revert(&folder, &database_url, Revert { to, allow_data_loss }, yes, &mut out)
         }
         Some(Command::Audit(arguments)) => audit::run(&models, &folder, &arguments, &mut out),
         Some(Command::Harden { undo, database_url }) => harden::harden(&database_url, undo, &mut out),
         Some(Command::Matrix { format }) => matrix::matrix(&models, format, &mut out),
-        Some(Command::Prove(arguments)) => prove::prove(&models, &folder, &arguments, &mut out),
+        Some(Command::Verify(arguments)) => verify::verify(&models, &folder, &arguments, &mut out),
         Some(Command::Why(arguments)) => why::why(&models, arguments, &mut out),
         Some(Command::Explain { code }) => explain::explain(code, &mut out),
         Some(Command::SetPassword { role, database_url }) => {
@@ -324,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_in_a_url_is_not_repeated() {
+    fn url_passwords_are_redacted() {
         let text = "unexpected 'postgres://u:s@c:r@h/d' and 'postgres://u@h/d' and https://x.y/z";
         assert_eq!(without_passwords(text), "unexpected 'postgres://u:…@h/d' and 'postgres://u@h/d' and https://x.y/z");
     }

@@ -7,7 +7,7 @@ use super::{
     apply::{block_on, chain},
 };
 use crate::{
-    check::check,
+    analyze::check,
     password::{PasswordError, Verifier, set},
     registry::Models,
 };
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_one_line_with_or_without_its_end() {
+    fn password_input_is_one_line_with_optional_newline() {
         let read = |text: &str| one_line(text.as_bytes()).map_err(|error| error.to_string());
         for text in ["se cret", "se cret\n", "se cret\r\n"] {
             assert_eq!(read(text), Ok("se cret".to_owned()));

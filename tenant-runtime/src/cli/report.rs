@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    check::Findings,
+    analyze::Findings,
     ident::Ident,
     migrate::{
         folder::{Folder, Written},
@@ -135,7 +135,7 @@ fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
     let widths: Vec<_> = (0..rows[0].len())
         .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
-    writeln!(out, "{}: {}, roles {}\n", schema.product(), number_of_tables(schema), tiers(schema))?;
+    writeln!(out, "{}: {}, roles {}\n", schema.product(), number_of_tables(schema), application_roles(schema))?;
     for row in rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
         writeln!(out, "  {}", cells.join("  ").trim_end())?;
@@ -149,10 +149,10 @@ fn number_of_tables(schema: &Schema) -> String {
     format!("{tables} {}", if tables == 1 { "table" } else { "tables" })
 }
 
-fn tiers(schema: &Schema) -> String {
+fn application_roles(schema: &Schema) -> String {
     let tier = |role: &crate::model::schema::Role| match &role.kind {
-        RoleKind::Tier { includes } if includes.is_empty() => Some(role.name.to_string()),
-        RoleKind::Tier { includes } => {
+        RoleKind::Application { includes } if includes.is_empty() => Some(role.name.to_string()),
+        RoleKind::Application { includes } => {
             let below = includes.iter().map(Ident::as_str).collect::<Vec<_>>().join(" and ");
             Some(format!("{} (includes {below})", role.name))
         }

@@ -19,7 +19,7 @@ use crate::{
 /// Names the database, or the release that stands in for it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Target {
-    /// The database, as its administrator (`prove` takes a superuser): postgres://user:password@host/database
+    /// The database, as its administrator (`verify` takes a superuser): postgres://user:password@host/database
     ///
     /// Without it a private PostgreSQL is started, the migrations are applied to it, and it is gone again.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]

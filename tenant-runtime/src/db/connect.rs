@@ -35,6 +35,16 @@ pub(crate) async fn open(options: &PgConnectOptions) -> Result<PgConnection> {
     options.connect().await.map_err(|source| failure(options, source))
 }
 
+/// Says whether something between the app and the server gives prepared statements other names, as PgBouncer does in transaction
+/// mode, where each transaction may run on another connection of the server.
+///
+/// The query is itself a prepared statement, so directly on the server it finds at least its own name.
+pub(super) async fn renames_statements(connection: &mut PgConnection) -> Result<bool> {
+    let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements \
+               WHERE NOT from_sql AND pg_catalog.starts_with(name, 'sqlx_s_'))";
+    Ok(sqlx::query_scalar(sql).persistent(true).fetch_one(connection).await?)
+}
+
 /// Says why connecting failed.
 pub(super) fn failure(options: &PgConnectOptions, source: sqlx::Error) -> Error {
     let (login, database) = (options.get_username(), options.get_database().unwrap_or(options.get_username()));
@@ -83,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_that_would_be_taken_for_something_else_is_not_repeated() {
+    fn malformed_url_error_does_not_show_the_password() {
         for url in [
             "postgres:/app:s3cret@h/x",
             "postgres:///app:s3cret@h/x",

@@ -34,12 +34,15 @@ pub(super) async fn check(connection: &mut PgConnection, expected: &str) -> Resu
     transaction.execute(PLAIN_WORDS).await?;
     let found = fingerprint(&mut transaction, &owners()).await?;
     transaction.rollback().await?;
-    if found == expected { Ok(()) } else { Err(Error::Drifted { expected: expected.to_owned(), found }) }
+    if found == expected { Ok(()) } else { Err(Error::FingerprintMismatch { expected: expected.to_owned(), found }) }
 }
 
 /// The roles that own the schemas of the linked tenancies.
 fn owners() -> Vec<String> {
     let prefixes = inventory::iter::<Registered>().map(|registered| registered.0.tenancy.role_prefix);
     let prefixes: BTreeSet<&str> = prefixes.collect();
-    prefixes.into_iter().flat_map(|prefix| ["owner", "definer"].map(|name| format!("{prefix}{name}"))).collect()
+    prefixes
+        .into_iter()
+        .flat_map(|prefix| ["schema_owner", "function_owner"].map(|name| format!("{prefix}{name}")))
+        .collect()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sqlx::PgConnection;
 
-use super::guard;
+use super::login_check;
 use crate::{
     error::{Error, Result},
     ident::quoted,
@@ -48,7 +48,7 @@ pub(super) fn of_app(login: &str, logins: &[RoleLogin]) -> Result<Vec<MeantFor>>
     let given = |tenancy: &TenancyDef| logins.iter().any(|login| login.meant_for.tenancy == tenancy);
     let visitors = logins.iter().map(|login| MeantFor { role: None, ..login.meant_for });
     let mut found: Vec<_> = visitors.collect();
-    for tenancy in guard::tenancies().into_iter().filter(|tenancy| tenancy.login_per_role && !given(tenancy)) {
+    for tenancy in login_check::tenancies().into_iter().filter(|tenancy| tenancy.login_per_role && !given(tenancy)) {
         let mut roles = tenancy.roles.iter().map(|role| MeantFor { tenancy, role: Some(role.name) });
         if tenancy.login(None) == login {
             return Err(Error::RoleWithoutLogin { findings: roles.filter_map(MeantFor::missing).collect() });
@@ -86,7 +86,7 @@ impl MeantFor {
         let others = self.tenancy.roles.iter().map(|role| role.name);
         // Before PostgreSQL 16 who can become a role can become those that it includes.
         let others = others.filter(|other| !self.role.is_some_and(|own| self.tenancy.includes(own, other)));
-        let visitor = own.as_ref().map(|_| role("visitor"));
+        let visitor = own.as_ref().map(|_| role("no_tenant"));
         let others: Vec<_> = others.map(role).chain(visitor).collect();
         let query = sqlx::query_as(REACHED).bind(others).bind(own.as_deref().unwrap_or_default()).persistent(false);
         let reached: Vec<(String, bool, Option<String>)> = query.fetch_all(connection).await?;

@@ -2,21 +2,21 @@
 //!
 //! Nothing here runs a query without a context: neither [`TenantDb`] nor what it hands out gives away a connection.
 
-mod acting;
+mod begin_sql;
 mod connect;
-mod denied;
+mod cross_tenant;
+mod denial_counter;
 mod fingerprint;
-mod guard;
 mod lexer;
+mod login_check;
 mod logins;
 mod options;
 mod pool;
-mod refuse;
 mod retry;
 mod savepoint;
+mod session_context;
 mod statement;
-mod system;
-mod text;
+mod statement_filter;
 mod tx;
 
 use std::sync::Arc;
@@ -28,23 +28,23 @@ use sqlx::{
     query::Query,
 };
 
-pub(crate) use self::{
-    acting::visitor_role,
-    connect::{open as open_connection, options as connection_options},
-    lexer::{Lexer, Token},
-    text::trusted,
-};
 #[cfg(feature = "generate")]
 pub(crate) use self::{
+    begin_sql::setting,
     fingerprint::{PLAIN_WORDS, fingerprint},
-    guard::known_holes,
-    text::setting,
+    login_check::known_holes,
+};
+pub(crate) use self::{
+    begin_sql::trusted,
+    connect::{open as open_connection, options as connection_options},
+    lexer::{Lexer, Token},
+    session_context::no_tenant_role,
 };
 pub use self::{
+    cross_tenant::{SystemCtx, SystemDb, SystemTx},
     options::{RoleOptions, TenantDbOptions},
     pool::PoolStatus,
     savepoint::Savepoint,
-    system::{SystemCtx, SystemDb, SystemTx},
     tx::{Isolation, TenantTx, TxOptions},
 };
 use crate::{
@@ -120,14 +120,14 @@ impl TenantDb {
     /// Runs one statement in a transaction of its own, as a user in no tenant or as nobody.
     ///
     /// The statements are this crate's: calls of the functions that are granted to visitors.
-    pub(crate) async fn as_visitor<T: Tenancy>(
+    pub(crate) async fn as_user<T: Tenancy>(
         &self,
         user: Option<&T::User>,
         statement: Query<'static, Postgres, PgArguments>,
         writes: bool,
     ) -> sqlx::Result<Vec<PgRow>> {
-        let acting = acting::Acting::visitor::<T>(user);
-        let begun = acting::begin(&self.inner, &acting, TxOptions::default()).await;
+        let acting = session_context::SessionContext::visitor::<T>(user);
+        let begun = session_context::begin(&self.inner, &acting, TxOptions::default()).await;
         let mut tx = begun.map_err(Error::into_sqlx)?;
         let rows = statement.persistent(self.inner.options().prepared).fetch_all(&mut *tx).await;
         let rows = rows.inspect_err(|error| self.inner.denials(acting.role).note(error))?;
@@ -143,7 +143,7 @@ impl TenantDb {
     /// ```no_run
     /// # use tenant_runtime::{repo::{access::{May, MayRead, cmd}, table::Select}, roles::Member, *};
     /// # async fn f<Project: Select<Id = uuid::Uuid>>(db: TenantDb, ctx: TenantCtx<Member>, id: uuid::Uuid) -> Result<()>
-    /// # where Member: May<cmd::read, Project, Project::SelectRole> + MayRead<Project, Project::RowNeeds>,
+    /// # where Member: May<cmd::Read, Project, Project::SelectRole> + MayRead<Project, Project::RowNeeds>,
     /// #     Member: repo::access::RoleOf<Project::Tenancy> {
     /// let project = Project::get(&db.scope(&ctx), id).await?;
     /// # Ok(()) }

@@ -5,16 +5,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use sqlx::{Connection as _, postgres::PgConnectOptions};
 
 use super::{
-    TenantDb,
-    acting::visitor_role,
-    connect, fingerprint, guard,
+    TenantDb, connect, fingerprint, login_check,
     logins::{self, MeantFor, RoleLogin},
     pool::Pools,
+    session_context::no_tenant_role,
 };
 use crate::{
     error::Result,
     model::def::TenancyDef,
-    tenant::{LoginPerRole, Role, Tenancy},
+    tenant::{LoginPerRole, Role, Tenancy, lattice::assert_names},
 };
 
 /// How a [`TenantDb`] keeps its connections.
@@ -131,13 +130,14 @@ impl TenantDbOptions {
 
     /// Sets what is different for contexts of one role.
     pub fn role<R: Role>(mut self, options: RoleOptions) -> Self {
+        const { assert_names::<R>() }
         self.by_role.insert(R::DB_ROLE, options);
         self
     }
 
     /// Sets what is different for visitors: users without an organization, and the look-up of sessions.
     pub fn visitors<T: Tenancy>(mut self, options: RoleOptions) -> Self {
-        self.by_role.insert(visitor_role::<T>(), options);
+        self.by_role.insert(no_tenant_role::<T>(), options);
         self
     }
 
@@ -187,25 +187,26 @@ impl TenantDbOptions {
     ///
     /// [`Error::Connect`] when the server cannot be reached or does not let a login in,
     /// [`Error::UnsafeLogin`] with everything that lets a login pass by row security, or become another role than it is for,
-    /// [`Error::RoleWithoutLogin`] when roles have logins of their own and one is missing, and [`Error::Drifted`] when a
+    /// [`Error::RoleWithoutLogin`] when roles have logins of their own and one is missing, and [`Error::FingerprintMismatch`] when a
     /// fingerprint was asked for and is another one.
     ///
     /// [`Error::Connect`]: crate::Error::Connect
     /// [`Error::UnsafeLogin`]: crate::Error::UnsafeLogin
     /// [`Error::RoleWithoutLogin`]: crate::Error::RoleWithoutLogin
-    /// [`Error::Drifted`]: crate::Error::Drifted
+    /// [`Error::FingerprintMismatch`]: crate::Error::FingerprintMismatch
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
         logins::require(&self.logins)?;
         let of_app = |login: &str| logins::of_app(login, &self.logins);
-        let (connect, warnings) = checked(url, of_app, self.fingerprint.as_deref()).await?;
+        let (connect, warnings, mut pooled) = checked(url, of_app, self.fingerprint.as_deref(), self.prepared).await?;
         let mut by_role = BTreeMap::new();
         for RoleLogin { meant_for, url } in &self.logins {
             if let (MeantFor { tenancy, role: Some(role) }, Some(url)) = (*meant_for, url) {
-                let (connect, _) = checked(url, |_| Ok(vec![*meant_for]), None).await?;
+                let (connect, _, login_pooled) = checked(url, |_| Ok(vec![*meant_for]), None, self.prepared).await?;
+                pooled |= login_pooled;
                 by_role.insert(tenancy.database_role(role), connect);
             }
         }
-        Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, by_role, warnings)) })
+        Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, by_role, warnings, pooled)) })
     }
 
     pub(super) fn max_connections_of(&self, role: &str) -> u32 {
@@ -217,27 +218,31 @@ impl TenantDbOptions {
     }
 }
 
-/// Reads a URL and checks its login, also for whom it is meant; returns what the operator should know.
+/// Reads a URL and checks its login, also for whom it is meant; returns what the operator should know, and whether
+/// transactions may run through a pooler.
 async fn checked(
     url: &str,
     meant_for: impl FnOnce(&str) -> Result<Vec<MeantFor>>,
     expected: Option<&str>,
-) -> Result<(PgConnectOptions, Vec<String>)> {
+    prepared: bool,
+) -> Result<(PgConnectOptions, Vec<String>, bool)> {
     let options = connect::options(url)?;
     let mut connection = connect::open(&options).await?;
     // In a transaction, as behind a pooler of transactions each statement alone might run on another connection.
     let mut tx = connection.begin().await?;
-    let (login, warnings) = guard::check(&mut tx, &guard::system_roles()).await?;
+    let (login, warnings) = login_check::check(&mut tx, &login_check::system_roles()).await?;
     for meant_for in meant_for(&login)? {
         meant_for.check(&login, &mut tx).await?;
     }
     if let Some(expected) = expected {
         fingerprint::check(&mut tx, expected).await?;
     }
+    // Without prepared statements a pooler that does not know them is to be expected, and none can be asked for.
+    let pooled = !prepared || connect::renames_statements(&mut tx).await?;
     tx.rollback().await?;
     // The pools open their own.
     let _ = connection.close().await;
-    Ok((options, warnings))
+    Ok((options, warnings, pooled))
 }
 
 impl RoleOptions {

@@ -12,7 +12,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{TenantDbOptions, connect, denied::Denials};
+use super::{TenantDbOptions, begin_sql, connect, denial_counter::DenialCounter};
 use crate::error::{Error, Result, server_error};
 
 /// The pools by database role. The map is held for moments only, never across an await.
@@ -22,7 +22,9 @@ pub(super) struct Pools {
     /// The roles that have a login of their own.
     logins: BTreeMap<String, PgConnectOptions>,
     warnings: Vec<String>,
-    by_role: Mutex<BTreeMap<&'static str, (PgPool, Denials)>>,
+    /// Whether the next transaction may run on another connection of the server than this crate cleared.
+    pooled: bool,
+    by_role: Mutex<BTreeMap<&'static str, (PgPool, DenialCounter)>>,
 }
 
 /// How the pool of a role stands. Returned by [`TenantDb::pools`](super::TenantDb::pools).
@@ -47,8 +49,9 @@ impl Pools {
         connect: PgConnectOptions,
         logins: BTreeMap<String, PgConnectOptions>,
         warnings: Vec<String>,
+        pooled: bool,
     ) -> Self {
-        Self { options, connect, logins, warnings, by_role: Mutex::default() }
+        Self { options, connect, logins, warnings, pooled, by_role: Mutex::default() }
     }
 
     pub(super) fn warnings(&self) -> &[String] {
@@ -57,6 +60,11 @@ impl Pools {
 
     pub(super) fn options(&self) -> &TenantDbOptions {
         &self.options
+    }
+
+    /// Says whether a transaction itself has to check the connection, since a pooler may have given it another one.
+    pub(super) fn pooled(&self) -> bool {
+        self.pooled
     }
 
     /// Returns how often a begin may meet a connection that the server has closed: each that is kept, and a fresh one.
@@ -75,13 +83,13 @@ impl Pools {
     }
 
     /// Returns what counts the denied attempts of a role.
-    pub(super) fn denials(&self, role: &'static str) -> Denials {
+    pub(super) fn denials(&self, role: &'static str) -> DenialCounter {
         self.of_role(role).1
     }
 
-    fn of_role(&self, role: &'static str) -> (PgPool, Denials) {
+    fn of_role(&self, role: &'static str) -> (PgPool, DenialCounter) {
         let mut pools = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.entry(role).or_insert_with(|| (self.open(role), Denials::of(role))).clone()
+        pools.entry(role).or_insert_with(|| (self.open(role), DenialCounter::of(role))).clone()
     }
 
     fn login(&self, role: &str) -> &PgConnectOptions {
@@ -89,17 +97,18 @@ impl Pools {
     }
 
     fn open(&self, role: &str) -> PgPool {
+        let pooled = self.pooled;
         PgPoolOptions::new()
             .max_connections(self.options.max_connections_of(role))
             .acquire_timeout(self.options.acquire_timeout)
             // A ping would cost a round trip on each begin; the begin itself finds a dead connection, and is repeated.
             .test_before_acquire(false)
-            .after_release(|connection, _| Box::pin(is_clean(connection)))
+            .after_release(move |connection, _| Box::pin(is_clean(connection, pooled)))
             .connect_lazy_with(self.login(role).clone())
     }
 
     pub(super) fn status(&self) -> Vec<PoolStatus> {
-        let status = |(role, (pool, denials)): (&'static str, (PgPool, Denials))| PoolStatus {
+        let status = |(role, (pool, denials)): (&'static str, (PgPool, DenialCounter))| PoolStatus {
             role,
             open: pool.size(),
             idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
@@ -109,7 +118,7 @@ impl Pools {
         self.opened().into_iter().map(status).collect()
     }
 
-    fn opened(&self) -> BTreeMap<&'static str, (PgPool, Denials)> {
+    fn opened(&self) -> BTreeMap<&'static str, (PgPool, DenialCounter)> {
         self.by_role.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -127,30 +136,27 @@ impl fmt::Debug for Pools {
     }
 }
 
-/// Ends what outlives a transaction: whom the session acts as, settings, cursors WITH HOLD and their rows, LISTEN, advisory
-/// locks, temporary tables, the last numbers of sequences. What sqlx keeps prepared stays.
-const LEFT_OVERS: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; \
-     SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
-
 /// Clears a connection that comes back, and says whether it is idle; one that is not gets closed, which ends what was left
 /// open.
 ///
 /// A statement that would leave something is refused as far as its text shows it, but a function may do it too, and the
-/// next transaction may be another tenant's.
+/// next transaction may be another tenant's. A prepared statement that SQL left is an error, which closes the connection:
+/// sqlx runs cached statements by name, and the name may now be that of another text.
 ///
 /// sqlx counts transactions itself, and can be wrong where a future was dropped midway. It asks the server only when it
 /// begins one, so this begins one with statements that do not: on an idle connection that is `BeginFailed`, in an
 /// open transaction it succeeds, and in an aborted one the first statement fails. A `ROLLBACK` would warn in the server's
 /// log on every release, and `BEGIN; ROLLBACK` would count as a rollback in its statistics.
-async fn is_clean(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    match connection.begin_with(LEFT_OVERS).await {
+async fn is_clean(connection: &mut PgConnection, pooled: bool) -> sqlx::Result<bool> {
+    let cached = (!pooled).then(|| connection.cached_statements_size());
+    match connection.begin_with(begin_sql::clear(cached)).await {
         Err(sqlx::Error::BeginFailed) => Ok(true),
         Ok(_open) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Says whether an error means that the connection is gone, so that beginning on another one may well succeed.
+/// Says whether an error means that the connection is gone or must go, so that beginning on another one may well succeed.
 pub(super) fn is_broken(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => matches!(
@@ -163,7 +169,8 @@ pub(super) fn is_broken(error: &sqlx::Error) -> bool {
         ),
         // The server's last words: shutdown, crash, idle session timeout, and the connection exceptions.
         error => server_error(error).is_some_and(|server| {
-            matches!(server.code(), "57P01" | "57P02" | "57P05" | "25P03") || server.code().starts_with("08")
+            matches!(server.code(), "57P01" | "57P02" | "57P05" | "25P03" | begin_sql::FOREIGN_STATEMENT)
+                || server.code().starts_with("08")
         }),
     }
 }

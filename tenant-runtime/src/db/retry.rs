@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_up_to_a_second() {
+    fn retry_backoff_grows_up_to_one_second() {
         let longest = |collisions| (0..200).map(|_| pause(collisions)).max().unwrap_or_default();
         assert!(longest(1) <= FIRST_PAUSE && longest(1) < longest(5) && longest(60) <= LONGEST_PAUSE);
         assert!(longest(60) > Duration::from_millis(500));

@@ -8,7 +8,7 @@ use sqlx::{
     postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
 
-use super::{text, tx::TenantTx};
+use super::{begin_sql, tx::TenantTx};
 use crate::{
     error::Result,
     tenant::{Role, TenantCtx},
@@ -150,7 +150,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut Savepoint<'_, R> {
 /// What is noted here stays below what the server has: a statement that was given up midway may have left a savepoint
 /// that is not noted. It does no harm, since a later one of the same name covers it.
 #[derive(Debug, Default)]
-pub(super) struct Marks {
+pub(super) struct SavepointStack {
     /// How many are open, each inside the one before.
     open: u32,
     /// How many the server surely has; more than are open after one was released or undone.
@@ -159,11 +159,11 @@ pub(super) struct Marks {
     owed: Option<u32>,
 }
 
-impl Marks {
+impl SavepointStack {
     /// Returns the depth of the next savepoint and what begins it. Until it is [reached](Self::reached) it is not noted.
     fn deeper(&mut self) -> (u32, SqlStr) {
         let depth = self.open + 1;
-        let batch = text::savepoint(depth, self.held >= depth);
+        let batch = begin_sql::savepoint(depth, self.held >= depth);
         self.held = self.open;
         (depth, batch)
     }
@@ -183,7 +183,7 @@ impl Marks {
 
     /// Returns what goes back to the savepoint that was dropped, if one was.
     pub(super) fn owed(&self) -> Option<SqlStr> {
-        self.owed.map(text::rollback_to)
+        self.owed.map(begin_sql::rollback_to)
     }
 
     /// Notes that the server went back.
@@ -196,15 +196,15 @@ impl Marks {
 mod tests {
     use super::*;
 
-    fn begin(marks: &mut Marks) -> String {
+    fn begin(marks: &mut SavepointStack) -> String {
         let (depth, batch) = marks.deeper();
         marks.reached(depth);
         batch.as_str().to_owned()
     }
 
     #[test]
-    fn a_savepoint_takes_the_place_of_the_one_that_was_left_at_its_depth() {
-        let mut marks = Marks::default();
+    fn new_savepoint_releases_the_previous_one_at_its_depth() {
+        let mut marks = SavepointStack::default();
         assert_eq!(begin(&mut marks), "SAVEPOINT sp_1");
         assert_eq!(begin(&mut marks), "SAVEPOINT sp_2");
         marks.left(2);
@@ -216,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_were_dropped_the_outer_one_is_gone_back_to() {
-        let mut marks = Marks::default();
+    fn dropping_nested_savepoints_rolls_back_to_the_outermost() {
+        let mut marks = SavepointStack::default();
         begin(&mut marks);
         begin(&mut marks);
         marks.undo(2);
@@ -229,8 +229,8 @@ mod tests {
     }
 
     #[test]
-    fn one_whose_begin_was_given_up_is_not_relied_upon() {
-        let mut marks = Marks::default();
+    fn cancelled_savepoint_begin_is_not_assumed_to_exist() {
+        let mut marks = SavepointStack::default();
         begin(&mut marks);
         marks.left(1);
         let _given_up = marks.deeper();

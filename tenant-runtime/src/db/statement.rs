@@ -18,23 +18,23 @@ use sqlx::{
 };
 use tracing::{Instrument as _, Span};
 
-use super::{denied::Denials, savepoint::Marks};
+use super::{denial_counter::DenialCounter, savepoint::SavepointStack};
 use crate::error::{Result, is_collision};
 
 /// What is known of a transaction on the server.
 #[derive(Debug)]
-pub(super) struct Course {
+pub(super) struct TxState {
     /// A statement began and did not end cleanly, so the server may have aborted the transaction.
     pub(super) suspect: bool,
     /// The server broke a statement off because of another transaction, so it is worth while to begin anew.
     pub(super) collided: Arc<AtomicBool>,
-    pub(super) marks: Marks,
-    pub(super) denials: Denials,
+    pub(super) marks: SavepointStack,
+    pub(super) denials: DenialCounter,
 }
 
-impl Course {
-    pub(super) fn begin(denials: Denials) -> Self {
-        Self { suspect: false, collided: Arc::default(), marks: Marks::default(), denials }
+impl TxState {
+    pub(super) fn begin(denials: DenialCounter) -> Self {
+        Self { suspect: false, collided: Arc::default(), marks: SavepointStack::default(), denials }
     }
 
     /// Goes back to a savepoint that was dropped, before anything else runs.
@@ -63,32 +63,32 @@ impl Course {
 }
 
 /// The connection, for statements that were admitted or that the repository wrote.
-pub(crate) struct Trusted<'a> {
+pub(crate) struct VettedExecutor<'a> {
     pub(super) connection: &'a mut PgConnection,
-    pub(super) course: &'a mut Course,
+    pub(super) course: &'a mut TxState,
     pub(super) span: &'a Span,
     /// Whether statements stay prepared on the connection.
     pub(super) prepared: bool,
 }
 
-impl<'a> Trusted<'a> {
-    async fn start(self) -> sqlx::Result<(&'a mut PgConnection, Watch<'a>)> {
+impl<'a> VettedExecutor<'a> {
+    async fn start(self) -> sqlx::Result<(&'a mut PgConnection, FailureGuard<'a>)> {
         self.course.settle(self.connection).await?;
-        Ok((self.connection, Watch::start(self.course)))
+        Ok((self.connection, FailureGuard::start(self.course)))
     }
 
-    pub(super) fn fetch_many<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> Watched<'a> {
+    pub(super) fn fetch_many<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> ResultStream<'a> {
         let (span, query) = (self.span.clone(), self.taken(query));
         let start = async move {
             let (connection, watch) = self.start().await?;
             Ok((connection.fetch_many(query), watch))
         };
-        Watched { stage: Stage::Starting(Box::pin(start)), span }
+        ResultStream { stage: Stage::Starting(Box::pin(start)), span }
     }
 
     /// Yields rows as they come.
-    pub(crate) fn fetch<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> Fetched<'a> {
-        Fetched(self.fetch_many(query))
+    pub(crate) fn fetch<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> RowStream<'a> {
+        RowStream(self.fetch_many(query))
     }
 
     pub(crate) async fn fetch_optional<'q: 'a>(
@@ -109,8 +109,8 @@ impl<'a> Trusted<'a> {
         self.run(async |connection| connection.execute(query).await).await.map(|result| result.rows_affected())
     }
 
-    fn taken<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> Taken {
-        Taken::new(query).prepared(self.prepared)
+    fn taken<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> OwnedQuery {
+        OwnedQuery::new(query).prepared(self.prepared)
     }
 
     /// Runs what talks to the server once.
@@ -125,14 +125,14 @@ impl<'a> Trusted<'a> {
     }
 }
 
-/// Marks the transaction as suspect while a statement runs; one that fails or is dropped midway leaves the mark.
-pub(super) struct Watch<'a> {
-    course: &'a mut Course,
+/// SavepointStack the transaction as suspect while a statement runs; one that fails or is dropped midway leaves the mark.
+pub(super) struct FailureGuard<'a> {
+    course: &'a mut TxState,
     before: bool,
 }
 
-impl<'a> Watch<'a> {
-    fn start(course: &'a mut Course) -> Self {
+impl<'a> FailureGuard<'a> {
+    fn start(course: &'a mut TxState) -> Self {
         let before = course.suspect;
         course.suspect = true;
         Self { course, before }
@@ -147,7 +147,7 @@ impl<'a> Watch<'a> {
 }
 
 /// The results of a statement, watched to their end.
-pub(super) struct Watched<'a> {
+pub(super) struct ResultStream<'a> {
     stage: Stage<'a>,
     span: Span,
 }
@@ -155,19 +155,19 @@ pub(super) struct Watched<'a> {
 type Rows<'a> = BoxStream<'a, sqlx::Result<Either<PgQueryResult, PgRow>>>;
 
 enum Stage<'a> {
-    Starting(BoxFuture<'a, sqlx::Result<(Rows<'a>, Watch<'a>)>>),
-    Running(Rows<'a>, Watch<'a>),
+    Starting(BoxFuture<'a, sqlx::Result<(Rows<'a>, FailureGuard<'a>)>>),
+    Running(Rows<'a>, FailureGuard<'a>),
     Ended,
 }
 
-impl Watched<'_> {
+impl ResultStream<'_> {
     /// Makes the results of a statement that does not run.
     pub(super) fn refused(error: sqlx::Error) -> Self {
         Self { stage: Stage::Starting(Box::pin(async { Err(error) })), span: Span::none() }
     }
 }
 
-impl Stream for Watched<'_> {
+impl Stream for ResultStream<'_> {
     type Item = sqlx::Result<Either<PgQueryResult, PgRow>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -199,9 +199,9 @@ impl Stream for Watched<'_> {
 }
 
 /// The rows of a statement, one by one.
-pub(crate) struct Fetched<'a>(Watched<'a>);
+pub(crate) struct RowStream<'a>(ResultStream<'a>);
 
-impl Fetched<'_> {
+impl RowStream<'_> {
     /// Waits for the next row; `None` after the last.
     pub(crate) async fn next(&mut self) -> sqlx::Result<Option<PgRow>> {
         loop {
@@ -217,14 +217,14 @@ impl Fetched<'_> {
 
 /// A query taken apart, since its text is needed before it runs and can be had only by consuming it, and since only so it
 /// can be told not to stay prepared.
-pub(super) struct Taken {
+pub(super) struct OwnedQuery {
     pub(super) sql: SqlStr,
     statement: Option<PgStatement>,
     arguments: Option<Result<Option<PgArguments>, BoxDynError>>,
     persistent: bool,
 }
 
-impl Taken {
+impl OwnedQuery {
     pub(super) fn new<'q>(mut query: impl Execute<'q, Postgres> + 'q) -> Self {
         let arguments = Some(query.take_arguments());
         let statement = query.statement().cloned();
@@ -238,7 +238,7 @@ impl Taken {
     }
 }
 
-impl Execute<'_, Postgres> for Taken {
+impl Execute<'_, Postgres> for OwnedQuery {
     fn sql(self) -> SqlStr {
         self.sql
     }

@@ -13,11 +13,11 @@ use sqlx::{
 use tracing::{Instrument as _, Span, field};
 
 use super::{
-    acting::{self, Acting},
     pool::Pools,
-    refuse,
     savepoint::Savepoint,
-    statement::{Course, Taken, Trusted, Watched},
+    session_context::{self, SessionContext},
+    statement::{OwnedQuery, ResultStream, TxState, VettedExecutor},
+    statement_filter,
 };
 use crate::{
     error::{Error, Result},
@@ -29,7 +29,7 @@ use crate::{
 pub struct TxOptions {
     /// The isolation level.
     pub isolation: Option<Isolation>,
-    /// Whether writes are refused.
+    /// Whether writes are refused. A transaction that writes all the same, by what a function runs, cannot be committed.
     pub read_only: bool,
     /// Whether a serializable transaction that only reads waits at its begin, and then can neither fail nor hinder others.
     pub deferrable: bool,
@@ -40,7 +40,7 @@ pub struct TxOptions {
 pub enum Isolation {
     /// Each statement sees what was committed before it.
     ReadCommitted,
-    /// All statements see what was committed before the first.
+    /// All statements see what was committed before the first, or, in a read-only transaction and behind a pooler, before the begin.
     RepeatableRead,
     /// As if transactions ran one after the other; one of two that collide fails and is to be repeated.
     Serializable,
@@ -83,23 +83,24 @@ impl TxOptions {
 pub struct TenantTx<R: Role> {
     tx: Transaction<'static, Postgres>,
     ctx: TenantCtx<R>,
-    pub(super) course: Course,
+    pub(super) course: TxState,
     /// Statements ran that the repository did not write.
     raw: bool,
+    read_only: bool,
     span: Span,
     prepared: bool,
 }
 
 /// Begins a transaction in a context.
 pub(super) async fn begin<R: Role>(pools: &Pools, ctx: TenantCtx<R>, options: TxOptions) -> Result<TenantTx<R>> {
-    let acting = Acting::of(&ctx);
+    let acting = SessionContext::of(&ctx);
     begin_as(pools, &acting, ctx, options).await
 }
 
 /// Begins a transaction in a context, where the settings say more than it does.
 pub(super) async fn begin_as<R: Role>(
     pools: &Pools,
-    acting: &Acting,
+    acting: &SessionContext,
     ctx: TenantCtx<R>,
     options: TxOptions,
 ) -> Result<TenantTx<R>> {
@@ -107,9 +108,9 @@ pub(super) async fn begin_as<R: Role>(
     if pools.options().trace_tenants {
         span.record("tenant", &acting.org);
     }
-    let tx = acting::begin(pools, acting, options).instrument(span.clone()).await?;
-    let course = Course::begin(pools.denials(acting.role));
-    Ok(TenantTx { tx, ctx, course, raw: false, span, prepared: pools.options().prepared })
+    let tx = session_context::begin(pools, acting, options).instrument(span.clone()).await?;
+    let course = TxState::begin(pools.denials(acting.role));
+    Ok(TenantTx { tx, ctx, course, raw: false, read_only: options.read_only, span, prepared: pools.options().prepared })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -132,14 +133,18 @@ impl<R: Role> TenantTx<R> {
     /// # Errors
     ///
     /// [`Error::Aborted`] when a statement failed, also where its error was not looked at: the server then keeps
-    /// nothing. [`Error::Collided`] and the errors of constraints that are checked at the end.
+    /// nothing. [`Error::Retryable`] and the errors of constraints that are checked at the end. [`Error::ContextLost`] when
+    /// the transaction began read-only and has a transaction ID, which the server assigns at the first write.
     pub async fn commit(mut self) -> Result<()> {
         let span = self.span.clone();
         async {
             self.settle().await?;
             self.probe().await?;
+            if self.read_only && self.raw {
+                session_context::has_not_written(&mut self.tx).await?;
+            }
             if cfg!(debug_assertions) && self.raw {
-                acting::read_back(&mut self.tx, &Acting::of(&self.ctx)).await?;
+                session_context::read_back(&mut self.tx, &SessionContext::of(&self.ctx)).await?;
             }
             self.course.note(self.tx.commit().await)?;
             self.span.record("outcome", "committed");
@@ -181,13 +186,13 @@ impl<R: Role> TenantTx<R> {
     }
 
     /// Returns the connection to the repository, whose statements are its own.
-    pub(crate) fn trusted(&mut self) -> Trusted<'_> {
-        Trusted { connection: &mut self.tx, course: &mut self.course, span: &self.span, prepared: self.prepared }
+    pub(crate) fn trusted(&mut self) -> VettedExecutor<'_> {
+        VettedExecutor { connection: &mut self.tx, course: &mut self.course, span: &self.span, prepared: self.prepared }
     }
 
     /// Notes that a statement of the app's begins, unless it is refused.
-    fn admit(&mut self, sql: &str) -> sqlx::Result<Trusted<'_>> {
-        if let Some(keyword) = refuse::refused(sql, <R::Tenancy as Tenancy>::DEF) {
+    fn admit(&mut self, sql: &str) -> sqlx::Result<VettedExecutor<'_>> {
+        if let Some(keyword) = statement_filter::refused(sql, <R::Tenancy as Tenancy>::DEF) {
             self.span.in_scope(|| self.course.denials.note_statement(&keyword));
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }
@@ -214,10 +219,10 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         'q: 'e,
         E: Execute<'q, Postgres> + 'q,
     {
-        let query = Taken::new(query);
+        let query = OwnedQuery::new(query);
         Box::pin(match self.admit(query.sql.as_str()) {
             Ok(trusted) => trusted.fetch_many(query),
-            Err(error) => Watched::refused(error),
+            Err(error) => ResultStream::refused(error),
         })
     }
 
@@ -227,7 +232,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         'q: 'e,
         E: Execute<'q, Postgres> + 'q,
     {
-        let query = Taken::new(query);
+        let query = OwnedQuery::new(query);
         Box::pin(async move { self.admit(query.sql.as_str())?.fetch_optional(query).await })
     }
 

@@ -1,7 +1,7 @@
 //! The diff: what changes from one schema to another, each change with what was before and what is after.
 
-mod item;
-mod items;
+mod flatten;
+mod object;
 mod rename;
 
 use std::{
@@ -9,14 +9,14 @@ use std::{
     fmt,
 };
 
-pub use self::item::{Item, KeyKind, Membership};
-pub(crate) use self::items::{memberships, of_roles, parts};
+pub(crate) use self::flatten::{memberships, of_roles, parts};
+pub use self::object::{KeyKind, Membership, SchemaObject};
 use self::rename::Renamed;
 use crate::{
     ident::Ident,
     model::{
+        migration_hints::MigrationHints,
         schema::{Column, ColumnDefault, Grant, QualifiedName, Schema, Table},
-        transition::Transition,
     },
 };
 
@@ -24,22 +24,22 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Something is new.
-    Add(Item),
+    Add(SchemaObject),
     /// Something is no longer declared.
-    Drop(Item),
+    Drop(SchemaObject),
     /// Something is another than it was, under the same name.
     Alter {
         /// As it was.
-        before: Item,
+        before: SchemaObject,
         /// As it shall be.
-        after: Item,
+        after: SchemaObject,
     },
     /// Something has another name than it had, and is the same.
     Rename {
         /// As it was called.
-        before: Item,
+        before: SchemaObject,
         /// As it shall be called.
-        after: Item,
+        after: SchemaObject,
     },
 }
 
@@ -51,35 +51,41 @@ pub struct Diff {
     /// The changes. A new table and one that is gone are one change each, with all that belongs to them.
     pub changes: Vec<Change>,
     /// The policies whose queries name what is renamed, as they were and as they are. PostgreSQL keeps the old name in some.
-    pub restated: Vec<(Item, Item)>,
+    pub restated: Vec<(SchemaObject, SchemaObject)>,
     /// The policies in which a name may mean what was renamed, or something else.
-    pub unclear: Vec<Item>,
+    pub unclear: Vec<SchemaObject>,
 }
 
 /// Compares two schemas; no change where they are equal but for the order of columns, which PostgreSQL does not alter.
 #[must_use]
-pub fn diff(before: &Schema, after: &Schema, transition: &Transition) -> Diff {
+pub fn diff(before: &Schema, after: &Schema, transition: &MigrationHints) -> Diff {
     let Renamed { schema: renamed, mut changes, restated, unclear } = rename::rename(before, after, transition);
     let handed_over = renamed.external_roles != after.external_roles && !renamed.roles.is_empty();
     // Roles that the migrations made stay when something else takes them over.
-    let is_of_roles = |item: &Item| matches!(item, Item::Role { .. } | Item::Membership(_) | Item::Timeouts { .. });
-    let items = |schema| items::items(schema).into_iter().filter(|item| !(handed_over && is_of_roles(item))).collect();
+    let is_of_roles = |item: &SchemaObject| {
+        matches!(item, SchemaObject::Role { .. } | SchemaObject::Membership(_) | SchemaObject::Timeouts { .. })
+    };
+    let items =
+        |schema| flatten::items(schema).into_iter().filter(|item| !(handed_over && is_of_roles(item))).collect();
     changes.extend(compare(items(&renamed), items(after)));
     let mut all = Vec::new();
     for change in changes {
         match change {
-            Change::Alter { before: Item::Table { table: old, .. }, after: Item::Table { name, table } } => {
+            Change::Alter {
+                before: SchemaObject::Table { table: old, .. },
+                after: SchemaObject::Table { name, table },
+            } => {
                 all.extend(with_renamed_constraints(compare(parts(&name, &old), parts(&name, &table))));
                 all.extend(grants(&name, &old, &table));
             }
             Change::Alter {
-                before: Item::Function { function: old, .. },
-                after: Item::Function { name, owner, function },
+                before: SchemaObject::Function { function: old, .. },
+                after: SchemaObject::Function { name, owner, function },
             } => {
                 let same = |f: &crate::model::schema::Function| (f.arguments.clone(), f.returns.clone());
-                let callers = |function| items::callers(&name, &owner, function);
+                let callers = |function| flatten::callers(&name, &owner, function);
                 let (mut before, mut after) = (old.clone(), function.clone());
-                let item = |function| Item::Function { name: name.clone(), owner: owner.clone(), function };
+                let item = |function| SchemaObject::Function { name: name.clone(), owner: owner.clone(), function };
                 if same(&old) == same(&function) {
                     all.extend(compare(callers(&old), callers(&function)));
                     // Who may call it changes by itself.
@@ -100,7 +106,7 @@ pub fn diff(before: &Schema, after: &Schema, transition: &Transition) -> Diff {
 }
 
 /// Compares two lists of things: what is new and what has changed in the order of the second, and then what is gone.
-fn compare(before: Vec<Item>, after: Vec<Item>) -> Vec<Change> {
+fn compare(before: Vec<SchemaObject>, after: Vec<SchemaObject>) -> Vec<Change> {
     let mut old: BTreeMap<_, _> = before.iter().map(|item| (item.identity(), item)).collect();
     let mut changes = Vec::new();
     for item in after {
@@ -120,31 +126,37 @@ fn compare(before: Vec<Item>, after: Vec<Item>) -> Vec<Change> {
 }
 
 /// Says whether PostgreSQL can make the one of the other, or whether it has to be dropped and made again.
-fn can_alter(before: &Item, after: &Item) -> bool {
+fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
     match (before, after) {
-        (Item::Role { role: before, .. }, Item::Role { role: after, .. }) => {
+        (SchemaObject::Role { role: before, .. }, SchemaObject::Role { role: after, .. }) => {
             before.kind == after.kind || before.kind.login().is_some() && after.kind.login().is_some()
         }
-        (Item::Policy { policy: before, .. }, Item::Policy { policy: after, .. }) => {
+        (SchemaObject::Policy { policy: before, .. }, SchemaObject::Policy { policy: after, .. }) => {
             (before.command, before.restrictive) == (after.command, after.restrictive)
         }
         // They are looked at, not altered.
-        (Item::RequiredRoles { .. }, _) => false,
-        (Item::Key { .. } | Item::Check { .. } | Item::ForeignKey { .. } | Item::Trigger { .. }, _) => false,
+        (SchemaObject::RequiredRoles { .. }, _) => false,
+        (
+            SchemaObject::Key { .. }
+            | SchemaObject::Check { .. }
+            | SchemaObject::ForeignKey { .. }
+            | SchemaObject::Trigger { .. },
+            _,
+        ) => false,
         _ => true,
     }
 }
 
 /// Takes a constraint that is gone and one that is new for one, where they differ in the name alone.
 fn with_renamed_constraints(mut changes: Vec<Change>) -> Vec<Change> {
-    let gone: Vec<Item> = changes
+    let gone: Vec<SchemaObject> = changes
         .iter()
         .filter_map(|change| match change {
             Change::Drop(item) if item.constraint().is_some() => Some(item.clone()),
             _ => None,
         })
         .collect();
-    let old_names: BTreeSet<Ident> = gone.iter().filter_map(Item::constraint).cloned().collect();
+    let old_names: BTreeSet<Ident> = gone.iter().filter_map(SchemaObject::constraint).cloned().collect();
     for before in gone {
         let new = changes.iter().position(|change| match change {
             Change::Add(after) => {
@@ -164,7 +176,7 @@ fn with_renamed_constraints(mut changes: Vec<Change>) -> Vec<Change> {
 
 /// Compares who may do what on a table, column by column.
 fn grants(name: &QualifiedName, before: &Table, after: &Table) -> Vec<Change> {
-    let item = |grant| Item::Grant { table: name.clone(), grant };
+    let item = |grant| SchemaObject::Grant { table: name.clone(), grant };
     let missing = |from: &[Grant], grant: &Grant| {
         let same = |other: &&Grant| (other.command, &other.role) == (grant.command, &grant.role);
         let has: Vec<_> = from.iter().filter(same).collect();
@@ -184,22 +196,28 @@ impl fmt::Display for Change {
         match self {
             Self::Add(item) => write!(f, "{item} is new"),
             Self::Drop(item) => write!(f, "{item} is gone"),
-            Self::Rename { before: Item::Table { name: before, .. }, after: Item::Table { name, .. } } => {
+            Self::Rename {
+                before: SchemaObject::Table { name: before, .. },
+                after: SchemaObject::Table { name, .. },
+            } => {
                 write!(f, "table `{before}` is called `{name}`")
             }
             Self::Rename { before, after } => {
                 let name = match after {
-                    Item::Column { column, .. } => Some(&column.name),
+                    SchemaObject::Column { column, .. } => Some(&column.name),
                     other => other.constraint(),
                 };
                 write!(f, "{before} is called `{}`", name.map_or_else(String::new, ToString::to_string))
             }
-            Self::Alter { before: Item::Column { column: before, .. }, after: after @ Item::Column { column, .. } } => {
+            Self::Alter {
+                before: SchemaObject::Column { column: before, .. },
+                after: after @ SchemaObject::Column { column, .. },
+            } => {
                 write!(f, "{after}: {}", column_change(before, column))
             }
             Self::Alter {
-                before: Item::Partitions { count: before, .. },
-                after: Item::Partitions { table, count },
+                before: SchemaObject::Partitions { count: before, .. },
+                after: SchemaObject::Partitions { table, count },
             } => {
                 let words = |count: &Option<u16>| {
                     count.map_or_else(|| "in one piece".to_owned(), |count| format!("in {count} partitions"))

@@ -1,12 +1,12 @@
 //! Renames: the schema that was, as it is called now, so that what only changed its name compares as equal.
 
-use super::{Change, Item};
+use super::{Change, SchemaObject};
 use crate::{
-    check::renamed::{NewName, renamed},
+    analyze::rewrite_identifiers::{NewName, renamed},
     ident::Ident,
     model::{
+        migration_hints::MigrationHints,
         schema::{ForeignKeyAction, Key, Policy, QualifiedName, Schema, Scope, Table},
-        transition::Transition,
     },
 };
 
@@ -17,16 +17,16 @@ pub(super) struct Renamed {
     /// The renames.
     pub(super) changes: Vec<Change>,
     /// The policies whose queries name what is renamed, as they were and as they are.
-    pub(super) restated: Vec<(Item, Item)>,
+    pub(super) restated: Vec<(SchemaObject, SchemaObject)>,
     /// The policies in which a name may mean what was renamed, or something else.
-    pub(super) unclear: Vec<Item>,
+    pub(super) unclear: Vec<SchemaObject>,
 }
 
 /// Applies the renames to a schema.
 ///
 /// One applies only where the old name is there and not declared any more, and the new one is not there yet. So an
 /// attribute that has done its work does nothing, however long it stays.
-pub(super) fn rename(before: &Schema, after: &Schema, transition: &Transition) -> Renamed {
+pub(super) fn rename(before: &Schema, after: &Schema, transition: &MigrationHints) -> Renamed {
     let (changes, restated, unclear) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Renamed { schema: before.clone(), changes, restated, unclear };
     for (to, from) in &transition.tables {
@@ -35,7 +35,7 @@ pub(super) fn rename(before: &Schema, after: &Schema, transition: &Transition) -
             && !all.schema.tables.contains_key(to)
             && let Some(table) = all.schema.tables.remove(from)
         {
-            let item = |name: &QualifiedName| Item::Table { name: name.clone(), table: table.clone().into() };
+            let item = |name: &QualifiedName| SchemaObject::Table { name: name.clone(), table: table.clone().into() };
             all.changes.push(Change::Rename { before: item(from), after: item(to) });
             all.schema.tables.insert(to.clone(), table);
             let keys = all.schema.tables.values_mut().flat_map(|table| &mut table.foreign_keys);
@@ -61,9 +61,9 @@ impl Renamed {
         keys.filter(|key| key.target == *name).for_each(|key| replace(&mut key.target_columns, from, to));
         let Some(table) = self.schema.tables.get_mut(name) else { return };
         let Some(column) = table.columns.iter_mut().find(|column| column.name == *from) else { return };
-        let before = Item::Column { table: name.clone(), column: column.clone() };
+        let before = SchemaObject::Column { table: name.clone(), column: column.clone() };
         column.name = to.clone();
-        let after = Item::Column { table: name.clone(), column: column.clone() };
+        let after = SchemaObject::Column { table: name.clone(), column: column.clone() };
         self.changes.push(Change::Rename { before, after });
         within(table, from, to);
         self.rename_in_text(NewName::Column { of: name, from, to });
@@ -73,11 +73,10 @@ impl Renamed {
     fn restate(&mut self, before: &Schema) {
         let old_name = |name: &QualifiedName| {
             self.changes.iter().find_map(|change| match change {
-                Change::Rename { before: Item::Table { name: old, .. }, after: Item::Table { name: new, .. } }
-                    if new == name =>
-                {
-                    Some(old.clone())
-                }
+                Change::Rename {
+                    before: SchemaObject::Table { name: old, .. },
+                    after: SchemaObject::Table { name: new, .. },
+                } if new == name => Some(old.clone()),
                 _ => None,
             })
         };
@@ -88,7 +87,7 @@ impl Renamed {
                 let texts = |policy: &Policy| [policy.using.clone(), policy.with_check.clone()];
                 let reads = texts(policy).iter().flatten().any(|text| text.as_str().to_lowercase().contains("from"));
                 if reads && texts(old) != texts(policy) {
-                    let item = |table: &QualifiedName, policy: &Policy| Item::Policy {
+                    let item = |table: &QualifiedName, policy: &Policy| SchemaObject::Policy {
                         table: table.clone(),
                         policy: policy.clone(),
                     };
@@ -116,7 +115,7 @@ impl Renamed {
                     }
                 }
                 if !clear {
-                    self.unclear.push(Item::Policy { table: name.clone(), policy: policy.clone() });
+                    self.unclear.push(SchemaObject::Policy { table: name.clone(), policy: policy.clone() });
                 }
             }
         }

@@ -76,7 +76,7 @@ pub enum MigrationError {
         reason: String,
     },
     /// To revert a migration loses data, and nobody said that it may.
-    #[error("reverting `{file}` loses data: {what}\n  help: say that it may, with `--lose-data`")]
+    #[error("reverting `{file}` loses data: {what}\n  help: say that it may, with `--allow-data-loss`")]
     LosesData {
         /// The file that was applied.
         file: String,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection as _, PgConnection, migrate::Migrate as _};
 
 use super::{
-    failure::Stopped,
+    failure::StatementFailure,
     history,
     migrations::{File, Migrations},
     statements::{Concurrently, Statement, split},
@@ -181,12 +181,12 @@ impl Migrations {
         file: &File,
         direction: Direction,
         progress: Watcher<'_, '_>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), StatementFailure> {
         let mut transaction = connection.begin().await?;
         let statements = split(file.migration.sql.as_str());
         for (index, statement) in statements.iter().enumerate() {
             progress(Progress::Statement { text: statement.text, index: index + 1, of: statements.len() });
-            execute(&mut transaction, statement.text).await.map_err(|error| Stopped::at(*statement, error))?;
+            execute(&mut transaction, statement.text).await.map_err(|error| StatementFailure::at(*statement, error))?;
         }
         self.record(&mut transaction, file, direction).await?;
         Ok(transaction.commit().await?)
@@ -199,7 +199,7 @@ impl Migrations {
         file: &File,
         direction: Direction,
         progress: Watcher<'_, '_>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), StatementFailure> {
         let text = file.migration.sql.as_str();
         let concurrently = Concurrently::of(text);
         let is_done = match &concurrently {
@@ -213,7 +213,7 @@ impl Migrations {
             },
             // Of one that was dropped by half the name is still there, and dropping it again does the rest.
             Some(drop) => direction != Direction::Up && index(connection, drop).await? == Index::Absent,
-            None if direction == Direction::Resume => return Err(Stopped::Unclear),
+            None if direction == Direction::Resume => return Err(StatementFailure::Unclear),
             None => false,
         };
         if direction == Direction::Up {
@@ -223,7 +223,7 @@ impl Migrations {
             progress(Progress::Statement { text: text.trim(), index: 1, of: 1 });
             if let Err(error) = execute(connection, text).await {
                 self.clean_up(connection, file, direction, concurrently, &error, progress).await;
-                return Err(Stopped::at(Statement { text, line: 1 }, error));
+                return Err(StatementFailure::at(Statement { text, line: 1 }, error));
             }
         }
         Ok(self.record(connection, file, direction).await?)

@@ -11,7 +11,7 @@ use crate::error::{Error, MigrationError, server_error};
 
 /// What stopped a file.
 #[derive(Debug)]
-pub(super) enum Stopped {
+pub(super) enum StatementFailure {
     /// A statement failed; with its text and the line of the file on which that begins.
     Statement { error: sqlx::Error, text: String, line: usize },
     /// Something beside the statements failed.
@@ -20,13 +20,13 @@ pub(super) enum Stopped {
     Unclear,
 }
 
-impl From<sqlx::Error> for Stopped {
+impl From<sqlx::Error> for StatementFailure {
     fn from(error: sqlx::Error) -> Self {
         Self::Around(error)
     }
 }
 
-impl Stopped {
+impl StatementFailure {
     pub(super) fn at(statement: Statement<'_>, error: sqlx::Error) -> Self {
         Self::Statement { error, text: statement.text.to_owned(), line: statement.line }
     }
@@ -110,14 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_sees_the_line_and_where_in_it_the_server_points() {
+    fn error_excerpt_shows_the_line_and_column() {
         let text = "SELECT\n\t'ü', nope";
         let position = text.chars().position(|c| c == 'n').map(|at| at + 1);
         assert_eq!(excerpt(text, 9, position), (10, "\n   |\n10 |  'ü', nope\n   |       ^".to_owned()));
     }
 
     #[test]
-    fn where_the_server_does_not_point_it_is_the_line_on_which_the_statement_begins() {
+    fn error_excerpt_without_position_shows_the_first_line_of_the_statement() {
         assert_eq!(excerpt("-- no-transaction\nVACUUM;\n", 1, None), (2, "\n  |\n2 | VACUUM;".to_owned()));
     }
 }

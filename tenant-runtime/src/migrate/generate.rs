@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::folder::{Folder, FolderError, Written};
 use crate::{
-    check::{Checked, Findings, check},
-    plan::{Note, Plan, Refusals, Unconfirmed, plan},
+    analyze::{Checked, Findings, check},
+    plan::{Advisory, Plan, Refusals, UnconfirmedDataLoss, plan},
     registry::Models,
     sql::{self, Migration},
 };
@@ -64,7 +64,7 @@ impl Generated {
 
     /// Returns what there is to be said about the steps before they run.
     #[must_use]
-    pub fn notes(&self) -> Vec<Note> {
+    pub fn notes(&self) -> Vec<Advisory> {
         self.plan.steps().iter().filter_map(|step| self.plan.note(&step.action)).collect()
     }
 }
@@ -84,5 +84,5 @@ pub enum GenerateError {
     Refused(#[from] Refusals),
     /// Something would be lost that was not named.
     #[error(transparent)]
-    Unconfirmed(#[from] Unconfirmed),
+    UnconfirmedDataLoss(#[from] UnconfirmedDataLoss),
 }

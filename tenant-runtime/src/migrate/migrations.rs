@@ -49,7 +49,7 @@ pub(super) struct File {
 /// How a migration stands to a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Standing {
+pub struct MigrationStatus {
     /// Its version.
     pub version: i64,
     /// Its file; its description where there is no file.
@@ -151,7 +151,7 @@ impl Migrations {
     /// # Errors
     ///
     /// [`Error::Connect`](crate::Error::Connect), and what the server says.
-    pub async fn status(&self, admin_url: &str) -> Result<Vec<Standing>> {
+    pub async fn status(&self, admin_url: &str) -> Result<Vec<MigrationStatus>> {
         let mut connection = history::open(admin_url).await?;
         let rows = history::rows(&mut connection, &self.table).await;
         let _ = connection.close().await;
@@ -179,7 +179,7 @@ impl Migrations {
             .collect())
     }
 
-    pub(super) fn standings(&self, rows: &[Row]) -> Vec<Standing> {
+    pub(super) fn standings(&self, rows: &[Row]) -> Vec<MigrationStatus> {
         let newest = rows.iter().map(|row| row.version).max();
         let rows: BTreeMap<i64, &Row> = rows.iter().map(|row| (row.version, row)).collect();
         let mut versions: Vec<i64> = self.ups.keys().chain(rows.keys()).copied().collect();
@@ -196,7 +196,7 @@ impl Migrations {
                 (Some(_), Some(_)) => State::Applied,
             };
             let took = row.and_then(|row| u64::try_from(row.execution_time).ok());
-            Standing {
+            MigrationStatus {
                 version,
                 name: match (file, row) {
                     (Some(file), _) => file.name.clone(),
@@ -222,12 +222,12 @@ impl Migrations {
     }
 
     /// Returns how all migrations stand, unless files and database do not belong together.
-    pub(super) fn sound(&self, rows: &[Row]) -> Result<Vec<Standing>, MigrationError> {
+    pub(super) fn sound(&self, rows: &[Row]) -> Result<Vec<MigrationStatus>, MigrationError> {
         let standings = self.standings(rows);
         let first = |wanted: fn(State) -> bool| standings.iter().find(|standing| wanted(standing.state));
         // What was applied and is not so any more comes first: it may be why the others seem to be out of order.
         let unsound = first(|state| matches!(state, State::Missing | State::Changed));
-        if let Some(Standing { version, name, state, .. }) =
+        if let Some(MigrationStatus { version, name, state, .. }) =
             unsound.or_else(|| first(|state| state == State::OutOfOrder))
         {
             let (version, file) = (*version, name.clone());
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_not_applied_is_pending() {
+    fn pending_migrations_exclude_applied_ones() {
         let all = migrations(&[(1, "a"), (2, "b"), (10, "c")]);
         let pending = |to| {
             let files = all.to_apply(&applied(&[(1, "a")]), to).expect("they belong together");
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_do_not_belong_to_the_database_are_refused() {
+    fn migrations_that_do_not_match_the_history_are_rejected() {
         let all = migrations(&[(1, "a"), (2, "b")]);
         let pending = |files: &[(i64, &'static str)]| all.to_apply(&applied(files), None).err();
         assert!(matches!(pending(&[(1, "changed")]), Some(MigrationError::Changed { .. })));

@@ -44,7 +44,7 @@ mod statements;
 pub use self::{
     apply::{Applied, Progress},
     files::FilesError,
-    migrations::{Migrations, Pending, Standing, State},
+    migrations::{MigrationStatus, Migrations, Pending, State},
     revert::{Revert, ToRevert},
     statements::Statement,
 };

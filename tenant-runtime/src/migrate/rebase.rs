@@ -17,7 +17,7 @@ use super::{
     generate::GenerateError,
 };
 use crate::{
-    check::{Checked, check},
+    analyze::{Checked, check},
     plan::plan,
     registry::Models,
     snapshot::{self, Snapshot, SnapshotError},
@@ -131,7 +131,7 @@ impl Row {
 }
 
 /// Returns the files that are to stay and are not here as the kept snapshot knows them, with the text that it knows.
-fn restored(folder: &Folder, kept: &Kept) -> Result<Vec<(String, String)>, RebaseError> {
+fn restored(folder: &Folder, kept: &BaseSide) -> Result<Vec<(String, String)>, RebaseError> {
     let mut files = Vec::new();
     for (name, hash) in &kept.snapshot.files {
         let is_it = |text: &String| snapshot::hash(text) == *hash;
@@ -166,17 +166,17 @@ impl Rebase {
 
 /// The side of a merge that stays.
 #[derive(Debug)]
-struct Kept {
+struct BaseSide {
     snapshot: Snapshot,
     /// The number by which git knows the side, where it does.
     stage: Option<u8>,
 }
 
-fn kept(folder: &Folder, own: &[String]) -> Result<Kept, RebaseError> {
+fn kept(folder: &Folder, own: &[String]) -> Result<BaseSide, RebaseError> {
     let path = folder.path().join(SNAPSHOT);
     let text = fs::read_to_string(&path).map_err(|source| FolderError::Read { path: path.clone(), source })?;
     let unusable = match snapshot::from_text(&text) {
-        Ok(snapshot) => return Ok(Kept { snapshot, stage: None }),
+        Ok(snapshot) => return Ok(BaseSide { snapshot, stage: None }),
         Err(error @ (SnapshotError::Format { .. } | SnapshotError::Content(_))) => {
             return Err(folder.snapshot_error(error).into());
         }
@@ -185,17 +185,18 @@ fn kept(folder: &Folder, own: &[String]) -> Result<Kept, RebaseError> {
     // Where version control merged some of the lines by itself, the sides in the text are neither branch's snapshot.
     let from_git =
         || [2, 3].map(|stage| Some((Some(stage), git(folder.path(), &["show", &format!(":{stage}:./{SNAPSHOT}")])?)));
-    let mut sides: Vec<Kept> = Vec::new();
+    let mut sides: Vec<BaseSide> = Vec::new();
     for (stage, text) in from_git().into_iter().chain(marked(&text).map(|side| Some((None, side?)))).flatten() {
         if let Ok(snapshot) = snapshot::from_text(&text) {
-            sides.push(Kept { snapshot, stage });
+            sides.push(BaseSide { snapshot, stage });
         }
         if sides.len() == 2 {
             break;
         }
     }
-    let [ours, theirs] = <[Kept; 2]>::try_from(sides).map_err(|_| RebaseError::NoSides { path, source: unusable })?;
-    let names_of = |side: &Kept| {
+    let [ours, theirs] =
+        <[BaseSide; 2]>::try_from(sides).map_err(|_| RebaseError::NoSides { path, source: unusable })?;
+    let names_of = |side: &BaseSide| {
         let has = |name: &String| side.snapshot.files.keys().any(|file| file == name || files::stem(file) == name);
         !own.is_empty() && own.iter().all(has)
     };

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, PgConnection, migrate::Migrate as _};
 use super::{
     apply::{Direction, Progress, Watcher},
     history::{self, Row},
-    migrations::{File, Migrations, Standing, State},
+    migrations::{File, MigrationStatus, Migrations, State},
 };
 use crate::error::{MigrationError, Result};
 
@@ -22,7 +22,7 @@ pub struct Revert {
     /// The version that stays the newest, 0 for none; without it the newest migration alone is reverted.
     pub to: Option<i64>,
     /// Whether data may be lost.
-    pub lose_data: bool,
+    pub allow_data_loss: bool,
 }
 
 /// A migration that is to be reverted.
@@ -113,7 +113,7 @@ impl Migrations {
         reverted.into_iter().map(|standing| self.file_to_revert(standing, revert)).collect()
     }
 
-    fn file_to_revert(&self, standing: &Standing, revert: Revert) -> Result<&File, MigrationError> {
+    fn file_to_revert(&self, standing: &MigrationStatus, revert: Revert) -> Result<&File, MigrationError> {
         let file = standing.name.clone();
         let Some(down) = self.downs.get(&standing.version) else {
             let reason = format!("there is no `{}.down.sql`", super::files::stem(&file));
@@ -122,7 +122,9 @@ impl Migrations {
         let text = down.migration.sql.as_str();
         match (marked(text, CANNOT), marked(text, LOSES)) {
             (Some(reason), _) => Err(MigrationError::Irreversible { file, reason: reason.to_owned() }),
-            (None, Some(what)) if !revert.lose_data => Err(MigrationError::LosesData { file, what: what.to_owned() }),
+            (None, Some(what)) if !revert.allow_data_loss => {
+                Err(MigrationError::LosesData { file, what: what.to_owned() })
+            }
             _ => Ok(down),
         }
     }
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_stands_among_the_comments_at_the_head_of_a_file() {
+    fn revert_marker_is_read_from_the_leading_comments() {
         let text = "-- no-transaction\n-- tenant: loses data: all notes\nSELECT 1;\n-- tenant: cannot be undone: x\n";
         assert_eq!((marked(text, LOSES), marked(text, CANNOT)), (Some("all notes"), None));
     }

@@ -162,13 +162,13 @@ mod tests {
     }
 
     #[test]
-    fn statements_end_at_semicolons_and_begin_at_their_first_word() {
+    fn statements_split_at_semicolons_outside_quotes_and_comments() {
         let text = "-- a; b\nSELECT 1 ; ;\n/* ; */ SELECT ';', \";\", E'\\';'\n;SELECT $x$;$x$";
         assert_eq!(texts(text), [("SELECT 1", 2), ("SELECT ';', \";\", E'\\';'", 3), ("SELECT $x$;$x$", 4)]);
     }
 
     #[test]
-    fn a_body_between_begin_and_end_is_one_statement() {
+    fn begin_atomic_body_and_rule_actions_are_one_statement() {
         let body =
             "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 2; END";
         let rule = "CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b)";
@@ -176,12 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_a_statement_has_none() {
+    fn text_without_statements_splits_to_nothing() {
         assert_eq!(texts(" ;; -- nothing\n"), []);
     }
 
     #[test]
-    fn what_runs_concurrently_is_read_with_its_names() {
+    fn concurrent_index_statements_are_recognized() {
         let create = |index: &str, table: &str| Some(Concurrently::Create { index: index.into(), table: table.into() });
         let cases = [
             ("-- no-transaction\nCREATE INDEX CONCURRENTLY i ON t (a);", create("i", "t")),

@@ -3,6 +3,8 @@
 //! Nothing here can fail and nothing is validated: the derive writes these values, rustc type-checks
 //! them, and `check` turns them into a schema or into findings.
 
+use super::compare::same;
+
 /// Declares how a product keeps its tenants apart: keys, settings, roles and their order.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TenancyDef {
@@ -15,7 +17,7 @@ pub struct TenancyDef {
     /// The type of a user's key.
     pub user: SqlType,
     /// The setting that carries the tenant's key, such as `app.organization_id`.
-    pub org_setting: &'static str,
+    pub tenant_setting: &'static str,
     /// The setting that carries the user's key, such as `app.user_id`.
     pub user_setting: &'static str,
     /// How many connections the app's login may hold at once.
@@ -41,7 +43,7 @@ impl TenancyDef {
             role_prefix: "app_",
             key: SqlType::Uuid,
             user: SqlType::Uuid,
-            org_setting: "app.organization_id",
+            tenant_setting: "app.organization_id",
             user_setting: "app.user_id",
             connection_limit: 50,
             timeouts: TimeoutsDef::SHIPPED,
@@ -53,16 +55,37 @@ impl TenancyDef {
     }
 
     /// Names the setting by which the system role names its record of why.
-    pub(crate) fn use_setting(&self) -> String {
-        format!("{}.system_use", self.org_setting.split('.').next().unwrap_or_default())
+    pub(crate) fn access_setting(&self) -> String {
+        format!("{}.system_access", self.tenant_setting.split('.').next().unwrap_or_default())
     }
 
     /// Says whether a role has the rights of another, itself included. A role includes earlier ones only, so this comes to
     /// an end.
-    pub(crate) fn includes(&self, role: &str, other: &str) -> bool {
-        let Some(at) = self.roles.iter().position(|def| def.name == role) else { return false };
-        let earlier = |name: &str| self.roles[..at].iter().any(|def| def.name == name);
-        role == other || self.roles[at].includes.iter().any(|below| earlier(below) && self.includes(below, other))
+    pub(crate) const fn includes(&self, role: &str, other: &str) -> bool {
+        let Some(at) = self.place(role) else { return false };
+        let below = self.roles[at].includes;
+        let mut index = 0;
+        while index < below.len() {
+            if let Some(place) = self.place(below[index])
+                && place < at
+                && self.includes(below[index], other)
+            {
+                return true;
+            }
+            index += 1;
+        }
+        same(role, other)
+    }
+
+    const fn place(&self, role: &str) -> Option<usize> {
+        let mut place = 0;
+        while place < self.roles.len() {
+            if same(self.roles[place].name, role) {
+                return Some(place);
+            }
+            place += 1;
+        }
+        None
     }
 
     /// Returns the database role of a role as attributes name it.
@@ -85,6 +108,9 @@ impl TenancyDef {
     }
 }
 
+/// The names, after the prefix, of the database roles that the generator makes whatever is declared.
+pub(crate) const RESERVED_ROLES: [&str; 6] = ["schema_owner", "service", "definer", "no_tenant", "system", "jobs"];
+
 /// Declares how long a session of the app's login may hold the server up, in seconds; 0 is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeoutsDef {
@@ -102,7 +128,7 @@ impl TimeoutsDef {
 }
 
 /// In place of a column's role: nobody may, not even the highest role of a tenant.
-pub const NOBODY: &str = "nobody";
+pub const NO_ROLE: &str = "none";
 
 /// Declares one role of a tenancy.
 #[derive(Debug, PartialEq, Eq)]
@@ -154,13 +180,13 @@ pub struct TableDef {
     /// What makes the table the one of those who were asked to become members.
     pub invitation: Option<InvitationDef>,
     /// On the table of the tenants themselves: the role that a user gets in a tenant which that user founds.
-    pub founder: Option<&'static str>,
+    pub creator_role: Option<&'static str>,
     /// On the table of the users: whether a visitor may add a row, being a new user.
     pub sign_up: bool,
     /// Whether a trigger writes here what changes in the audited tables.
     pub change_log: bool,
     /// Whether each change of a row is written to the change log.
-    pub audited: bool,
+    pub track_changes: bool,
     /// Conditions besides the tenant's, as attributes say them.
     pub rules: &'static [RuleDef],
     /// What the table was called before, with its schema where that was another.
@@ -205,10 +231,10 @@ impl TableDef {
             visibility: None,
             membership: None,
             invitation: None,
-            founder: None,
+            creator_role: None,
             sign_up: false,
             change_log: false,
-            audited: false,
+            track_changes: false,
             rules: &[],
             renamed_from: None,
             partitions: None,
@@ -301,7 +327,7 @@ pub struct ColumnDef {
     /// Whether the app gives the value when it inserts a row, as a must or, where there is a default, as a may.
     ///
     /// It never gives that of a key which the database makes, and that of the tenant column comes from the context.
-    pub supplied: bool,
+    pub app_assigned: bool,
     /// What the column was called before.
     pub renamed_from: Option<&'static str>,
     /// What fills the column in rows that are there when it stops taking NULL, an SQL expression as the attribute says it.
@@ -316,11 +342,11 @@ pub struct ColumnDef {
     pub index: bool,
     /// A condition on the row, an SQL expression as the attribute says it.
     pub check: Option<&'static str>,
-    /// The role that may read the column, where it takes another than the table's; or [`NOBODY`].
+    /// The role that may read the column, where it takes another than the table's; or [`NO_ROLE`].
     pub select: Option<&'static str>,
-    /// The role that may write the column in an INSERT, where it takes another than the table's; or [`NOBODY`].
+    /// The role that may write the column in an INSERT, where it takes another than the table's; or [`NO_ROLE`].
     pub insert: Option<&'static str>,
-    /// The role that may write the column in an UPDATE, where it takes another than the table's; or [`NOBODY`].
+    /// The role that may write the column in an UPDATE, where it takes another than the table's; or [`NO_ROLE`].
     pub update: Option<&'static str>,
 }
 
@@ -335,7 +361,7 @@ impl ColumnDef {
             ty,
             nullable,
             id: false,
-            supplied: true,
+            app_assigned: true,
             renamed_from: None,
             backfill: None,
             default: None,
@@ -364,7 +390,7 @@ pub struct ReferenceDef {
 pub enum OnDelete {
     /// The deletion is refused (`NO ACTION`).
     #[default]
-    Refuse,
+    NoAction,
     /// The row is deleted as well (`CASCADE`).
     Cascade,
     /// The naming column becomes NULL; the tenant column stays (`SET NULL (column)`).

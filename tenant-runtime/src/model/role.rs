@@ -15,17 +15,17 @@ pub struct Role {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoleKind {
     /// Owns the schemas and their tables; nobody logs in as it.
-    Owner,
+    SchemaOwner,
     /// Owns the functions that look across what their callers may see; a member of nothing, and nobody logs in as it.
-    Definer,
+    FunctionOwner,
     /// A user who acts in no tenant: may call some functions, and nothing else.
-    Visitor,
+    NoTenant,
     /// Bundles the rights of a declared role; nobody logs in as it.
-    Tier {
-        /// The tiers whose rights it has as well.
+    Application {
+        /// The application_roles whose rights it has as well.
         includes: Vec<Ident>,
     },
-    /// The app's login: no right of its own, only that to become a tier, or the visitor. Where the tiers have logins of their own,
+    /// The app's login: no right of its own, only that to become a tier, or the visitor. Where the application_roles have logins of their own,
     /// it may become the visitor alone.
     Login {
         /// How many connections it may hold at once.
@@ -34,7 +34,7 @@ pub enum RoleKind {
         timeouts: TimeoutsDef,
     },
     /// The login of one tier: no right of its own, only that to become this tier.
-    TierLogin {
+    RoleLogin {
         /// The tier.
         tier: Ident,
         /// How many connections it may hold at once.
@@ -58,7 +58,7 @@ impl RoleKind {
     pub(crate) fn login(&self) -> Option<(u16, TimeoutsDef)> {
         match self {
             Self::Login { connection_limit, timeouts }
-            | Self::TierLogin { connection_limit, timeouts, .. }
+            | Self::RoleLogin { connection_limit, timeouts, .. }
             | Self::SystemLogin { connection_limit, timeouts } => Some((*connection_limit, *timeouts)),
             _ => None,
         }
@@ -66,11 +66,11 @@ impl RoleKind {
 
     /// Returns which of the roles a login may become; none may have more than it serves.
     pub(crate) fn becomes<'r>(&self, roles: &'r [Role]) -> impl Iterator<Item = &'r Role> {
-        let per_tier = roles.iter().any(|role| matches!(role.kind, Self::TierLogin { .. }));
+        let per_tier = roles.iter().any(|role| matches!(role.kind, Self::RoleLogin { .. }));
         roles.iter().filter(move |role| match (self, &role.kind) {
-            (Self::Login { .. }, Self::Visitor) | (Self::SystemLogin { .. }, Self::System) => true,
-            (Self::Login { .. }, Self::Tier { .. }) => !per_tier,
-            (Self::TierLogin { tier, .. }, Self::Tier { .. }) => role.name == *tier,
+            (Self::Login { .. }, Self::NoTenant) | (Self::SystemLogin { .. }, Self::System) => true,
+            (Self::Login { .. }, Self::Application { .. }) => !per_tier,
+            (Self::RoleLogin { tier, .. }, Self::Application { .. }) => role.name == *tier,
             _ => false,
         })
     }

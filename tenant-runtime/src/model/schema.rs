@@ -1,6 +1,6 @@
 //! The schema: what the database shall be, checked and complete, policies and grants included.
 //!
-//! A [`Schema`] is made by [`check`](crate::check) or read from a snapshot, and by nothing else. It knows no Rust types
+//! A [`Schema`] is made by [`check`](crate::analyze) or read from a snapshot, and by nothing else. It knows no Rust types
 //! and no attributes any more; every name in it is an [`Ident`] and every expression an [`Expression`].
 
 use std::collections::BTreeMap;
@@ -58,17 +58,17 @@ impl Schema {
 
     /// Returns the role that owns everything; there is one in every schema but the empty one.
     pub(crate) fn owner(&self) -> Option<&Role> {
-        self.roles.iter().find(|role| role.kind == RoleKind::Owner)
+        self.roles.iter().find(|role| role.kind == RoleKind::SchemaOwner)
     }
 
     /// Returns the role that owns the functions, where there are any.
-    pub(crate) fn definer(&self) -> Option<&Role> {
-        self.roles.iter().find(|role| role.kind == RoleKind::Definer)
+    pub(crate) fn function_owner(&self) -> Option<&Role> {
+        self.roles.iter().find(|role| role.kind == RoleKind::FunctionOwner)
     }
 
     /// Returns the role of a user who acts in no tenant, where there is one.
-    pub(crate) fn visitor(&self) -> Option<&Role> {
-        self.roles.iter().find(|role| role.kind == RoleKind::Visitor)
+    pub(crate) fn no_tenant(&self) -> Option<&Role> {
+        self.roles.iter().find(|role| role.kind == RoleKind::NoTenant)
     }
 
     /// Returns the role that crosses tenants, where there is one.
@@ -76,14 +76,14 @@ impl Schema {
         self.roles.iter().find(|role| role.kind == RoleKind::System)
     }
 
-    /// Returns the logins: the app's, those of single tiers, and that of jobs that cross tenants.
+    /// Returns the logins: the app's, those of single application_roles, and that of jobs that cross tenants.
     pub(crate) fn logins(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter().filter(|role| role.kind.login().is_some())
     }
 
-    /// Returns the tiers, each after those that it includes.
-    pub(crate) fn tiers(&self) -> impl Iterator<Item = &Role> {
-        self.roles.iter().filter(|role| matches!(role.kind, RoleKind::Tier { .. }))
+    /// Returns the application_roles, each after those that it includes.
+    pub(crate) fn application_roles(&self) -> impl Iterator<Item = &Role> {
+        self.roles.iter().filter(|role| matches!(role.kind, RoleKind::Application { .. }))
     }
 }
 
@@ -288,7 +288,7 @@ pub struct ForeignKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForeignKeyAction {
     /// It is refused.
-    Refuse,
+    NoAction,
     /// They go as well.
     Cascade,
     /// This column of theirs becomes NULL; the tenant column stays.
@@ -382,7 +382,7 @@ pub struct Grant {
 pub struct Expression(String);
 
 impl Expression {
-    /// Takes text that [`fragment`](crate::check) or a snapshot vouches for.
+    /// Takes text that [`fragment`](crate::analyze) or a snapshot vouches for.
     pub(crate) fn trusted(text: impl Into<String>) -> Self {
         Self(text.into())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Plan;
 use crate::{
-    diff::{Change, Item},
+    diff::{Change, SchemaObject},
     model::schema::QualifiedName,
 };
 
@@ -19,14 +19,26 @@ impl Plan {
             return "init".to_owned();
         }
         let words = match &*self.told() {
-            [Change::Add(Item::Table { name, .. })] => format!("add {}", name.table),
-            [Change::Drop(Item::Table { name, .. })] => format!("drop {}", name.table),
-            [Change::Rename { before: Item::Table { name: before, .. }, after: Item::Table { name, .. } }] => {
+            [Change::Add(SchemaObject::Table { name, .. })] => format!("add {}", name.table),
+            [Change::Drop(SchemaObject::Table { name, .. })] => format!("drop {}", name.table),
+            [
+                Change::Rename {
+                    before: SchemaObject::Table { name: before, .. },
+                    after: SchemaObject::Table { name, .. },
+                },
+            ] => {
                 format!("rename {} to {}", before.table, name.table)
             }
-            [Change::Add(Item::Column { table, column })] => format!("add {} to {}", column.name, table.table),
-            [Change::Drop(Item::Column { table, column })] => format!("drop {} from {}", column.name, table.table),
-            [Change::Rename { before: Item::Column { column: before, .. }, after: Item::Column { table, column } }] => {
+            [Change::Add(SchemaObject::Column { table, column })] => format!("add {} to {}", column.name, table.table),
+            [Change::Drop(SchemaObject::Column { table, column })] => {
+                format!("drop {} from {}", column.name, table.table)
+            }
+            [
+                Change::Rename {
+                    before: SchemaObject::Column { column: before, .. },
+                    after: SchemaObject::Column { table, column },
+                },
+            ] => {
                 format!("rename {} to {} in {}", before.name, column.name, table.table)
             }
             told => self.changed_in(told),
@@ -41,7 +53,7 @@ impl Plan {
                 Change::Add(item) | Change::Drop(item) => item,
                 Change::Alter { after, .. } | Change::Rename { after, .. } => after,
             };
-            matches!(item, Item::Table { .. } | Item::Column { .. })
+            matches!(item, SchemaObject::Table { .. } | SchemaObject::Column { .. })
         };
         let shape: Vec<_> = self.changes.iter().filter(is_shape).collect();
         if shape.is_empty() { self.changes.iter().collect() } else { shape }
@@ -55,13 +67,13 @@ impl Plan {
             }
         };
         let tables: BTreeSet<_> = told.iter().filter_map(table).collect();
-        let only_new = told.iter().all(|change| matches!(change, Change::Add(Item::Table { .. })));
+        let only_new = told.iter().all(|change| matches!(change, Change::Add(SchemaObject::Table { .. })));
         let of_roles = told.iter().any(|change| {
             matches!(
                 change,
-                Change::Add(Item::Role { .. } | Item::Membership(_))
-                    | Change::Drop(Item::Role { .. } | Item::Membership(_))
-                    | Change::Alter { after: Item::Role { .. }, .. }
+                Change::Add(SchemaObject::Role { .. } | SchemaObject::Membership(_))
+                    | Change::Drop(SchemaObject::Role { .. } | SchemaObject::Membership(_))
+                    | Change::Alter { after: SchemaObject::Role { .. }, .. }
             )
         });
         match tables.first() {

@@ -1,28 +1,28 @@
 //! The plan: changes as steps in an order in which they can be made, each with its reverse, its grade and its cause.
 
-mod cast;
-mod closing;
-mod confirm;
+mod data_loss;
+mod dependents;
 mod describe;
-mod draft;
-mod grade;
 mod order;
-mod refusal;
-mod rework;
+mod revoke_window;
+mod risk;
+mod steps;
+mod type_change;
+mod unsupported;
 
 use std::collections::BTreeSet;
 
 pub use self::{
-    confirm::Unconfirmed,
-    grade::{Grade, Note},
-    refusal::{Refusal, Refusals},
+    data_loss::UnconfirmedDataLoss,
+    risk::{Advisory, Risk},
+    unsupported::{Refusal, Refusals},
 };
 use crate::{
-    diff::{Change, Diff, Item, diff},
+    diff::{Change, Diff, SchemaObject, diff},
     ident::Ident,
     model::{
+        migration_hints::MigrationHints,
         schema::{Column, Expression, QualifiedName, Schema, Table},
-        transition::Transition,
     },
 };
 
@@ -66,22 +66,22 @@ pub enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Makes something.
-    Add(Item),
+    Add(SchemaObject),
     /// Drops something.
-    Drop(Item),
+    Drop(SchemaObject),
     /// Makes something another.
     Alter {
         /// As it was.
-        before: Item,
+        before: SchemaObject,
         /// As it shall be.
-        after: Item,
+        after: SchemaObject,
     },
     /// Gives something another name.
     Rename {
         /// As it was called.
-        before: Item,
+        before: SchemaObject,
         /// As it shall be called.
-        after: Item,
+        after: SchemaObject,
     },
     /// Lets the roles at a new table: policies first, grants last.
     Open {
@@ -101,22 +101,22 @@ pub enum Action {
     /// or down.
     Restate {
         /// The policy, under the names of that moment.
-        policy: Item,
+        policy: SchemaObject,
         /// Whether it is up to this step; else it is up to the one that undoes it.
         now: bool,
     },
     /// Adds a check or a foreign key that judges new rows alone, without reading those that are there.
-    AddUnchecked(Item),
+    AddUnchecked(SchemaObject),
     /// Drops a constraint that [`AddUnchecked`](Self::AddUnchecked) made.
-    DropUnchecked(Item),
+    DropUnchecked(SchemaObject),
     /// Reads the rows that are there, and takes the constraint for valid if they fulfil it.
-    Validate(Item),
+    Validate(SchemaObject),
     /// Builds an index while others write. It goes on outside of a transaction.
-    Build(Item),
+    Build(SchemaObject),
     /// Drops an index that [`Build`](Self::Build) made, if a constraint has not taken it along.
-    Unbuild(Item),
+    Unbuild(SchemaObject),
     /// Makes a unique constraint of an index that was built.
-    Attach(Item),
+    Attach(SchemaObject),
     /// Binds the owner of a table by its policies, or lets the owner see all rows for a while: PostgreSQL reads them as the
     /// owner to validate a foreign key. The roles of the app stay under the policies throughout.
     Force {
@@ -151,7 +151,7 @@ impl Action {
     pub fn undone(&self) -> Option<Self> {
         Some(match self.clone() {
             // Whoever makes the roles has gone on by then.
-            Self::Drop(Item::RequiredRoles { .. }) => return None,
+            Self::Drop(SchemaObject::RequiredRoles { .. }) => return None,
             Self::Add(item) => Self::Drop(item),
             Self::Drop(item) => Self::Add(item),
             Self::Alter { before, after } => Self::Alter { before: after, after: before },
@@ -173,7 +173,7 @@ impl Action {
 
     /// Returns the thing of which it speaks; as it shall be, where it changes.
     #[must_use]
-    pub fn item(&self) -> Option<&Item> {
+    pub fn item(&self) -> Option<&SchemaObject> {
         match self {
             Self::Add(item)
             | Self::Drop(item)
@@ -196,7 +196,7 @@ impl Action {
         match self {
             Self::Open { name, .. } | Self::Close { name, .. } => Some(name),
             Self::Force { table, .. } | Self::Backfill { table, .. } | Self::Unfill { table, .. } => Some(table),
-            other => other.item().and_then(Item::table),
+            other => other.item().and_then(SchemaObject::table),
         }
     }
 
@@ -204,22 +204,22 @@ impl Action {
     #[must_use]
     pub fn actor(&self) -> Actor<'_> {
         match self {
-            Self::Build(_) | Self::Unbuild(_) | Self::Add(Item::Schema { .. }) => Actor::Administrator,
+            Self::Build(_) | Self::Unbuild(_) | Self::Add(SchemaObject::Schema { .. }) => Actor::Administrator,
             other => match other.item() {
                 Some(
-                    Item::Role { .. }
-                    | Item::RequiredRoles { .. }
-                    | Item::Membership(_)
-                    | Item::Database { .. }
-                    | Item::Timeouts { .. }
-                    | Item::Pgaudit { .. },
+                    SchemaObject::Role { .. }
+                    | SchemaObject::RequiredRoles { .. }
+                    | SchemaObject::Membership(_)
+                    | SchemaObject::Database { .. }
+                    | SchemaObject::Timeouts { .. }
+                    | SchemaObject::Pgaudit { .. },
                 ) => Actor::Administrator,
                 Some(
-                    Item::Schema { owner, .. }
-                    | Item::Usage { owner, .. }
-                    | Item::Defaults { creator: owner, .. }
-                    | Item::Function { owner, .. }
-                    | Item::Execute { owner, .. },
+                    SchemaObject::Schema { owner, .. }
+                    | SchemaObject::Usage { owner, .. }
+                    | SchemaObject::Defaults { creator: owner, .. }
+                    | SchemaObject::Function { owner, .. }
+                    | SchemaObject::Execute { owner, .. },
                 ) => Actor::Role(owner),
                 _ => Actor::Owner,
             },
@@ -264,9 +264,9 @@ impl Plan {
     }
 
     /// Says whether a thing is dropped and made again, so that what it rests on can change.
-    pub(crate) fn makes_again(&self, item: &Item) -> bool {
+    pub(crate) fn makes_again(&self, item: &SchemaObject) -> bool {
         let identity = item.identity();
-        let is_same = |other: &Item| other.identity() == identity;
+        let is_same = |other: &SchemaObject| other.identity() == identity;
         let actions = || self.steps.iter().map(|step| &step.action);
         actions().any(|action| matches!(action, Action::Drop(other) if is_same(other)))
             && actions()
@@ -275,8 +275,8 @@ impl Plan {
 
     /// Returns what there is to be said about a step before it runs.
     #[must_use]
-    pub fn note(&self, action: &Action) -> Option<Note> {
-        grade::note(self, action)
+    pub fn note(&self, action: &Action) -> Option<Advisory> {
+        risk::note(self, action)
     }
 }
 
@@ -285,14 +285,14 @@ impl Plan {
 /// # Errors
 ///
 /// Where PostgreSQL has no way that keeps the rows, or the way takes a decision that the models do not tell.
-pub fn plan(before: &Schema, after: &Schema, transition: &Transition) -> Result<Plan, Refusals> {
+pub fn plan(before: &Schema, after: &Schema, transition: &MigrationHints) -> Result<Plan, Refusals> {
     let Diff { renamed, changes, restated, unclear } = diff(before, after, transition);
     // Where neither has an owner, neither has anything.
     let owner = after.owner().or(before.owner()).map(|owner| owner.name.clone());
-    refusal::judge(before, after, &renamed, &changes, &unclear, transition)?;
-    let all = rework::with_what_stands_in_the_way(changes.clone(), &renamed, after);
-    let all = closing::with_tables_closed(all, &renamed, after);
-    let steps = draft::steps(&all, restated, &renamed, after, transition);
+    unsupported::judge(before, after, &renamed, &changes, &unclear, transition)?;
+    let all = dependents::recreate_dependents(changes.clone(), &renamed, after);
+    let all = revoke_window::revoke_during_change(all, &renamed, after);
+    let steps = steps::steps(&all, restated, &renamed, after, transition);
     let existing = renamed.tables.keys().filter(|name| after.tables.contains_key(*name)).cloned().collect();
     let (product, is_first) = (after.product.clone(), *before == Schema::default());
     Ok(Plan { product, owner, is_first, existing, changes, steps })

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Stage, Step};
 use crate::{
-    diff::{Item, KeyKind},
+    diff::{KeyKind, SchemaObject},
     model::schema::{QualifiedName, Table},
 };
 
@@ -52,23 +52,24 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
         // A column that takes no NULL any more, once it is known that none is there.
         Action::Alter { .. } if step.stage == Stage::Validate => Phase::Tidy,
         // Where nothing was before, nothing has to be kept from anybody, and roles are best read in one place.
-        Action::Add(Item::Membership(_)) if is_first => Phase::MakeRoles,
+        Action::Add(SchemaObject::Membership(_)) if is_first => Phase::MakeRoles,
         Action::Add(item) => made(item),
         Action::Drop(item) => dropped(item),
-        Action::Alter { after: Item::Role { .. } | Item::Timeouts { .. } | Item::Pgaudit { .. }, .. } => {
-            Phase::MakeRoles
-        }
-        Action::Alter { after: Item::Function { .. }, .. } => Phase::MakeFunctions,
-        Action::Alter { after: Item::Policy { .. }, .. } => Phase::MakePolicies,
+        Action::Alter {
+            after: SchemaObject::Role { .. } | SchemaObject::Timeouts { .. } | SchemaObject::Pgaudit { .. },
+            ..
+        } => Phase::MakeRoles,
+        Action::Alter { after: SchemaObject::Function { .. }, .. } => Phase::MakeFunctions,
+        Action::Alter { after: SchemaObject::Policy { .. }, .. } => Phase::MakePolicies,
         Action::Alter { .. } => Phase::MakeColumns,
-        Action::Rename { after: Item::Table { .. }, .. } => Phase::RenameTables,
-        Action::Rename { after: Item::Column { .. }, .. } => Phase::RenameColumns,
+        Action::Rename { after: SchemaObject::Table { .. }, .. } => Phase::RenameTables,
+        Action::Rename { after: SchemaObject::Column { .. }, .. } => Phase::RenameColumns,
         Action::Rename { .. } => Phase::RenameKeys,
         Action::Restate { now: false, .. } => Phase::BeforeRenaming,
         Action::Restate { now: true, .. } => Phase::MakePolicies,
         Action::Open { .. } => Phase::OpenTables,
         Action::Close { .. } => Phase::ClosePolicies,
-        Action::AddUnchecked(Item::ForeignKey { .. }) => Phase::MakeForeignKeys,
+        Action::AddUnchecked(SchemaObject::ForeignKey { .. }) => Phase::MakeForeignKeys,
         Action::AddUnchecked(_) | Action::Build(_) | Action::Unbuild(_) | Action::Attach(_) => Phase::MakeKeys,
         Action::Force { on: false, .. } => Phase::LiftForce,
         Action::Validate(_) | Action::Backfill { .. } | Action::Unfill { .. } => Phase::Judge,
@@ -77,43 +78,47 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
     }
 }
 
-fn made(item: &Item) -> Phase {
+fn made(item: &SchemaObject) -> Phase {
     match item {
-        Item::Role { .. }
-        | Item::RequiredRoles { .. }
-        | Item::Database { .. }
-        | Item::Timeouts { .. }
-        | Item::Pgaudit { .. } => Phase::MakeRoles,
-        Item::Membership(_) => Phase::GiveMemberships,
-        Item::Schema { .. } | Item::Defaults { .. } | Item::Usage { .. } => Phase::MakeSchemas,
-        Item::Function { .. } => Phase::MakeFunctions,
-        Item::Table { .. } => Phase::MakeTables,
-        Item::Comment { .. } | Item::Partitions { .. } | Item::Column { .. } => Phase::MakeColumns,
-        Item::Key { .. } | Item::Check { .. } => Phase::MakeKeys,
-        Item::ForeignKey { .. } => Phase::MakeForeignKeys,
-        Item::Policy { .. } | Item::Trigger { .. } => Phase::MakePolicies,
-        Item::Grant { .. } | Item::Execute { .. } => Phase::Grant,
+        SchemaObject::Role { .. }
+        | SchemaObject::RequiredRoles { .. }
+        | SchemaObject::Database { .. }
+        | SchemaObject::Timeouts { .. }
+        | SchemaObject::Pgaudit { .. } => Phase::MakeRoles,
+        SchemaObject::Membership(_) => Phase::GiveMemberships,
+        SchemaObject::Schema { .. } | SchemaObject::Defaults { .. } | SchemaObject::Usage { .. } => Phase::MakeSchemas,
+        SchemaObject::Function { .. } => Phase::MakeFunctions,
+        SchemaObject::Table { .. } => Phase::MakeTables,
+        SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
+            Phase::MakeColumns
+        }
+        SchemaObject::Key { .. } | SchemaObject::Check { .. } => Phase::MakeKeys,
+        SchemaObject::ForeignKey { .. } => Phase::MakeForeignKeys,
+        SchemaObject::Policy { .. } | SchemaObject::Trigger { .. } => Phase::MakePolicies,
+        SchemaObject::Grant { .. } | SchemaObject::Execute { .. } => Phase::Grant,
     }
 }
 
-fn dropped(item: &Item) -> Phase {
+fn dropped(item: &SchemaObject) -> Phase {
     match item {
-        Item::Grant { .. } | Item::Execute { .. } => Phase::Revoke,
+        SchemaObject::Grant { .. } | SchemaObject::Execute { .. } => Phase::Revoke,
         // By itself it shows nothing, and on the way back the policies that ask a function need it.
-        Item::Usage { .. } => Phase::RevokeUsage,
-        Item::Membership(_) => Phase::TakeMemberships,
-        Item::Policy { .. } | Item::Trigger { .. } => Phase::ClosePolicies,
-        Item::ForeignKey { .. } => Phase::DropForeignKeys,
-        Item::Table { .. } => Phase::DropTables,
-        Item::Function { .. } => Phase::DropFunctions,
-        Item::Key { .. } | Item::Check { .. } => Phase::DropKeys,
-        Item::Comment { .. } | Item::Partitions { .. } | Item::Column { .. } => Phase::DropColumns,
-        Item::Schema { .. } | Item::Defaults { .. } => Phase::DropSchemas,
-        Item::Database { .. }
-        | Item::Timeouts { .. }
-        | Item::Pgaudit { .. }
-        | Item::Role { .. }
-        | Item::RequiredRoles { .. } => Phase::DropRoles,
+        SchemaObject::Usage { .. } => Phase::RevokeUsage,
+        SchemaObject::Membership(_) => Phase::TakeMemberships,
+        SchemaObject::Policy { .. } | SchemaObject::Trigger { .. } => Phase::ClosePolicies,
+        SchemaObject::ForeignKey { .. } => Phase::DropForeignKeys,
+        SchemaObject::Table { .. } => Phase::DropTables,
+        SchemaObject::Function { .. } => Phase::DropFunctions,
+        SchemaObject::Key { .. } | SchemaObject::Check { .. } => Phase::DropKeys,
+        SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
+            Phase::DropColumns
+        }
+        SchemaObject::Schema { .. } | SchemaObject::Defaults { .. } => Phase::DropSchemas,
+        SchemaObject::Database { .. }
+        | SchemaObject::Timeouts { .. }
+        | SchemaObject::Pgaudit { .. }
+        | SchemaObject::Role { .. }
+        | SchemaObject::RequiredRoles { .. } => Phase::DropRoles,
     }
 }
 
@@ -121,7 +126,7 @@ fn dropped(item: &Item) -> Phase {
 /// is not there yet, the foreign keys come last.
 pub(super) fn making_tables(
     tables: &BTreeMap<QualifiedName, Table>,
-    is_pending: &dyn Fn(&Item) -> bool,
+    is_pending: &dyn Fn(&SchemaObject) -> bool,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut late = Vec::new();
@@ -134,13 +139,16 @@ pub(super) fn making_tables(
         let name = waiting.iter().copied().find(is_ready).unwrap_or(first);
         waiting.remove(name);
         let mut table = tables[name].clone();
-        let item =
-            |key: &_| Item::ForeignKey { table: name.clone(), key: Clone::clone(key), partitions: table.partitions };
+        let item = |key: &_| SchemaObject::ForeignKey {
+            table: name.clone(),
+            key: Clone::clone(key),
+            partitions: table.partitions,
+        };
         let (now, later): (Vec<_>, Vec<_>) =
             table.foreign_keys.iter().partition(|key| !waiting.contains(&key.target) && !is_pending(&item(key)));
         late.extend(later.into_iter().map(item).map(Action::Add));
         table.foreign_keys = now.into_iter().cloned().collect();
-        actions.push(Action::Add(Item::Table { name: name.clone(), table: table.into() }));
+        actions.push(Action::Add(SchemaObject::Table { name: name.clone(), table: table.into() }));
     }
     actions.extend(late);
     let open =
@@ -150,6 +158,6 @@ pub(super) fn making_tables(
 }
 
 /// Says whether a constraint or an index is one that is built while others write.
-pub(super) fn is_built(item: &Item, partitions: Option<u16>) -> bool {
-    matches!(item, Item::Key { kind: KeyKind::Unique | KeyKind::Index, .. }) && partitions.is_none()
+pub(super) fn is_built(item: &SchemaObject, partitions: Option<u16>) -> bool {
+    matches!(item, SchemaObject::Key { kind: KeyKind::Unique | KeyKind::Index, .. }) && partitions.is_none()
 }

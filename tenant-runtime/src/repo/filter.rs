@@ -12,12 +12,15 @@ use super::{
     table::Select,
     value::Bound,
 };
-use crate::{model::def::TableDef, tenant::Role};
+use crate::{
+    model::def::TableDef,
+    tenant::{Role, lattice::Seal},
+};
 
 /// A condition on the rows of `T`.
 ///
 /// It comes from a column, such as `Project::NAME.eq("x")`, and is joined with others by `&`, `|` and `!`. `Needs` is the
-/// role that it takes to ask: `()` for whoever may read the table, else the role of a column, or [`ReaderOf`] a parent.
+/// role that it takes to ask: `()` for whoever may read the table, else the role of a column, or [`ParentReader`] a parent.
 ///
 /// A row either meets a condition or does not. NULL equals nothing but NULL and is neither less nor greater than anything,
 /// so `!` is everything else, and `ne("x")` also finds rows without a value.
@@ -37,7 +40,7 @@ pub struct Filter<T, Needs = ()> {
 
 impl<T> Filter<T> {
     /// Makes the condition that every row meets, for calls that are to reach all of them.
-    pub fn every_row() -> Self {
+    pub fn all_rows() -> Self {
         Self::new(Condition::All(Vec::new()))
     }
 }
@@ -65,7 +68,7 @@ impl<T, N> Filter<T, N> {
     /// # #[tenant(org = "organization_id", select = "viewer")]
     /// # struct Employee { id: uuid::Uuid, organization_id: uuid::Uuid, #[tenant(select = "admin")] salary: i64 }
     /// # fn f(least: Option<i64>) {
-    /// let mut filter = Filter::<Employee>::every_row().requires::<Admin>();
+    /// let mut filter = Filter::<Employee>::all_rows().requires::<Admin>();
     /// if let Some(least) = least {
     ///     filter &= Employee::SALARY.ge(least);
     /// }
@@ -89,7 +92,7 @@ impl<T, N> fmt::Debug for Filter<T, N> {
     }
 }
 
-impl<T, N: JoinedWith<M>, M> BitAnd<Filter<T, M>> for Filter<T, N> {
+impl<T, N: CombineRoles<M>, M> BitAnd<Filter<T, M>> for Filter<T, N> {
     type Output = Filter<T, N::Both>;
 
     fn bitand(self, other: Filter<T, M>) -> Self::Output {
@@ -97,7 +100,7 @@ impl<T, N: JoinedWith<M>, M> BitAnd<Filter<T, M>> for Filter<T, N> {
     }
 }
 
-impl<T, N: JoinedWith<M>, M> BitOr<Filter<T, M>> for Filter<T, N> {
+impl<T, N: CombineRoles<M>, M> BitOr<Filter<T, M>> for Filter<T, N> {
     type Output = Filter<T, N::Both>;
 
     fn bitor(self, other: Filter<T, M>) -> Self::Output {
@@ -105,13 +108,13 @@ impl<T, N: JoinedWith<M>, M> BitOr<Filter<T, M>> for Filter<T, N> {
     }
 }
 
-impl<T, N: Takes<M>, M> BitAndAssign<Filter<T, M>> for Filter<T, N> {
+impl<T, N: Covers<M>, M> BitAndAssign<Filter<T, M>> for Filter<T, N> {
     fn bitand_assign(&mut self, other: Filter<T, M>) {
         self.condition = self.take().and(other.condition);
     }
 }
 
-impl<T, N: Takes<M>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
+impl<T, N: Covers<M>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
     fn bitor_assign(&mut self, other: Filter<T, M>) {
         self.condition = self.take().or(other.condition);
     }
@@ -123,70 +126,94 @@ impl<T, N: Takes<M>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
     label = "conditions that take different roles",
     note = "say the role that takes both first: `filter.requires::<Admin>()`; or call `.filter(…)` once for each"
 )]
-pub trait JoinedWith<M> {
+pub trait CombineRoles<M> {
     /// The role, or `()`.
     type Both;
+    #[doc(hidden)]
+    const SEAL: Seal;
 }
 
 #[diagnostic::do_not_recommend]
-impl JoinedWith<()> for () {
+impl CombineRoles<()> for () {
     type Both = ();
+    const SEAL: Seal = Seal;
 }
 #[diagnostic::do_not_recommend]
-impl<N: Role> JoinedWith<()> for N {
+impl<N: Role> CombineRoles<()> for N {
     type Both = N;
+    const SEAL: Seal = Seal;
 }
 #[diagnostic::do_not_recommend]
-impl<N: Role> JoinedWith<N> for () {
+impl<N: Role> CombineRoles<N> for () {
     type Both = N;
+    const SEAL: Seal = Seal;
 }
 #[diagnostic::do_not_recommend]
-impl<N: Role> JoinedWith<N> for N {
+impl<N: Role> CombineRoles<N> for N {
     type Both = N;
+    const SEAL: Seal = Seal;
 }
 
 /// Holds when whoever may ask by the one condition may ask by the other.
 #[diagnostic::on_unimplemented(
     message = "this condition is joined to one that takes less: it takes `{M}`, and the other `{Self}`",
     label = "takes `{M}`",
-    note = "say the role that takes both when the first is made: `Filter::every_row().requires::<Admin>()`"
+    note = "say the role that takes both when the first is made: `Filter::all_rows().requires::<Admin>()`"
 )]
-pub trait Takes<M> {}
+pub trait Covers<M> {
+    #[doc(hidden)]
+    const SEAL: Seal;
+}
 
 #[diagnostic::do_not_recommend]
-impl Takes<()> for () {}
+impl Covers<()> for () {
+    const SEAL: Seal = Seal;
+}
 #[diagnostic::do_not_recommend]
-impl<N: Role> Takes<()> for N {}
+impl<N: Role> Covers<()> for N {
+    const SEAL: Seal = Seal;
+}
 #[diagnostic::do_not_recommend]
-impl<N: Role> Takes<N> for N {}
+impl<N: Role> Covers<N> for N {
+    const SEAL: Seal = Seal;
+}
 #[diagnostic::do_not_recommend]
-impl<P, N, M> Takes<()> for ReaderOf<P, N, M> {}
+impl<P, N, M> Covers<()> for ParentReader<P, N, M> {
+    const SEAL: Seal = Seal;
+}
 #[diagnostic::do_not_recommend]
-impl<P, N, M> Takes<Self> for ReaderOf<P, N, M> {}
+impl<P, N, M> Covers<Self> for ParentReader<P, N, M> {
+    const SEAL: Seal = Seal;
+}
 
-/// In place of a role: what a condition on the parent's row takes. Made by [`where_parent`](super::typed::Column::where_parent).
+/// In place of a role: what a condition on the parent's row takes. Made by [`where_parent`](super::column::Column::where_parent).
 ///
 /// That is to read the table `P`, the role `N` of `P`'s column, and the role `M` of the column that refers to `P`.
 #[derive(Debug)]
-pub struct ReaderOf<P, N = (), M = ()>(PhantomData<(P, N, M)>);
+pub struct ParentReader<P, N = (), M = ()>(PhantomData<(P, N, M)>);
 
 #[diagnostic::do_not_recommend]
-impl<R, T, P: Select, N, M> MayUse<T, ReaderOf<P, N, M>> for R where
-    R: May<cmd::read, P, P::SelectRole> + RoleOf<P::Tenancy> + MayUse<P, N> + MayUse<T, M>
+impl<R, T, P: Select, N, M> MayUse<T, ParentReader<P, N, M>> for R
+where
+    R: May<cmd::Read, P, P::SelectRole> + RoleOf<P::Tenancy> + MayUse<P, N> + MayUse<T, M>,
 {
+    const SEAL: Seal = Seal;
 }
 
 #[diagnostic::do_not_recommend]
-impl<P, N, M> JoinedWith<()> for ReaderOf<P, N, M> {
+impl<P, N, M> CombineRoles<()> for ParentReader<P, N, M> {
     type Both = Self;
+    const SEAL: Seal = Seal;
 }
 #[diagnostic::do_not_recommend]
-impl<P, N, M> JoinedWith<ReaderOf<P, N, M>> for () {
-    type Both = ReaderOf<P, N, M>;
+impl<P, N, M> CombineRoles<ParentReader<P, N, M>> for () {
+    type Both = ParentReader<P, N, M>;
+    const SEAL: Seal = Seal;
 }
 #[diagnostic::do_not_recommend]
-impl<P, N, M> JoinedWith<Self> for ReaderOf<P, N, M> {
+impl<P, N, M> CombineRoles<Self> for ParentReader<P, N, M> {
     type Both = Self;
+    const SEAL: Seal = Seal;
 }
 
 impl<T, N> Not for Filter<T, N> {

@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     access::{CanRead, May, RoleOf, cmd},
-    derived::Labelled,
-    handle::{Handle, Opened},
+    declared::Declares,
+    derive_support::Labelled,
+    executor::{Opened, TenantExecutor},
     statement::call,
     table::{Select, TenantTable},
     value::Values,
@@ -25,7 +26,7 @@ use crate::{
     note = "add `invitation(email = \"…\", role = \"…\", token = \"…\", expires = \"…\", by = \"…\")` to `#[tenant(…)]` on the \
             struct of the invitations"
 )]
-pub trait Invitation: Select {
+pub trait Invitation: Select + Declares<cmd::Invite> {
     /// The least role that may invite: the one that manages members.
     type InviteRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
     /// The enum of the column that says what somebody is invited as; its labels are names of roles.
@@ -34,7 +35,7 @@ pub trait Invitation: Select {
 
 /// What can be done with invitations; on every struct whose declaration says `invitation(…)`.
 ///
-/// Who was invited accepts by [`Visit::accept`](crate::Visit::accept); to withdraw an invitation, delete it.
+/// Who was invited accepts by [`UserScope::accept`](crate::UserScope::accept); to withdraw an invitation, delete it.
 pub trait Invitations: TenantTable {
     /// Invites somebody into the context's tenant, for some time; returns the token to send to that address.
     ///
@@ -53,8 +54,8 @@ pub trait Invitations: TenantTable {
     ) -> BoxFuture<'h, Result<InvitationToken>>
     where
         Self: Invitation,
-        H: Handle + 'h,
-        H::Role: May<cmd::invite, Self, Self::InviteRole> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Invite, Self, Self::InviteRole> + RoleOf<Self::Tenancy>,
     {
         Box::pin(invite::<Self, H>(handle, email.into(), role, valid_for))
     }
@@ -62,7 +63,7 @@ pub trait Invitations: TenantTable {
 
 impl<T: TenantTable> Invitations for T {}
 
-async fn invite<T: Invitation, H: Handle>(
+async fn invite<T: Invitation, H: TenantExecutor>(
     handle: H,
     email: String,
     role: T::MemberRole,
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_as_it_was_written_and_shown_to_nobody_else() {
+    fn invitation_token_round_trips_and_debug_hides_it() {
         let token = InvitationToken::random().expect("random bytes");
         let text = token.to_string();
         assert_eq!((text.len(), text.parse::<InvitationToken>().ok()), (64, Some(token.clone())));
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_no_invitation() {
+    fn malformed_invitation_token_is_rejected() {
         for text in ["", "abc", &"g".repeat(64), &"+f".repeat(32), &"0".repeat(65), &"é".repeat(32)] {
             assert!(matches!(text.parse::<InvitationToken>(), Err(Error::NoInvitation)), "{text}");
         }

@@ -12,14 +12,14 @@ use sqlx::{
 
 use super::{
     access::{MayRead, MayUse, RoleOf},
-    column::RowReader,
+    column::{Access, Column, Referred},
+    column_type::RowReader,
+    executor::{Opened, TenantExecutor},
     filter::{Condition, Filter},
-    handle::{Handle, Opened},
     ordered::OrderedColumn,
     page::{Cursor, Order, OrderBy, Page},
     statement::{Parent, Rows, Statement, id_column},
     table::TenantTable,
-    typed::{Access, Column, Referred},
     view::TenantView,
 };
 use crate::{
@@ -59,7 +59,7 @@ struct After<T> {
     by_key: fn(&'static str, bool) -> OrderBy,
 }
 
-impl<'h, V: TenantView, H: Handle + 'h> List<'h, V, H> {
+impl<'h, V: TenantView, H: TenantExecutor + 'h> List<'h, V, H> {
     pub(super) fn new(handle: H) -> Self {
         let condition = Condition::All(Vec::new());
         Self { handle, condition, order: Vec::new(), limit: None, after: None, parent: None, read, run: all }
@@ -84,7 +84,7 @@ impl<'h, V: TenantView, H: Handle + 'h> List<'h, V, H> {
     }
 }
 
-impl<'h, V: TenantView, H: Handle + 'h, Item: Send + 'static> List<'h, V, H, Item> {
+impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V, H, Item> {
     /// Reads only rows that meet a condition. Said again, rows meet both.
     pub fn filter<N>(mut self, filter: Filter<V::Table, N>) -> Self
     where
@@ -179,7 +179,7 @@ impl<'h, V: TenantView, H: Handle + 'h, Item: Send + 'static> List<'h, V, H, Ite
     async fn start(self, limit: Option<u32>, cursor: &[OrderBy]) -> Result<(H::Opened, ReadQuery, Attempt)> {
         let rows = self.rows(limit)?;
         let mut opened = self.handle.open().await?;
-        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().org());
+        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id());
         let cursor: Vec<&str> = cursor.iter().map(|by| by.column).collect();
         let query = statement.select(&V::columns(), self.parent.as_ref(), &cursor, &rows).into_query()?;
         Ok((opened, query, attempt::<V::Table, H::Role>("read")))
@@ -235,7 +235,7 @@ impl<'h, V: TenantView, H, Item> IntoFuture for List<'h, V, H, Item> {
 fn all<'h, V, H, Item>(list: List<'h, V, H, Item>) -> BoxFuture<'h, Result<Vec<Item>>>
 where
     V: TenantView,
-    H: Handle + 'h,
+    H: TenantExecutor + 'h,
     Item: Send + 'static,
 {
     Box::pin(async move {
@@ -252,7 +252,7 @@ where
 async fn page<'h, V, H, Item>(list: List<'h, V, H, Item>) -> Result<Page<Item, V::Table>>
 where
     V: TenantView<Table: TenantTable<Id: OrderedColumn>>,
-    H: Handle + 'h,
+    H: TenantExecutor + 'h,
     Item: Send + 'static,
 {
     let (limit, read) = (list.limit.unwrap_or(LIMIT), list.read);

@@ -5,8 +5,9 @@ use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
     access::{CanRead, May, RoleOf, cmd},
-    derived::Labelled,
-    handle::{Handle, Opened},
+    declared::{Declares, Founding, SigningUp},
+    derive_support::Labelled,
+    executor::{Opened, TenantExecutor},
     statement::call,
     table::{Select, TenantTable},
     value::Values,
@@ -34,7 +35,7 @@ pub trait Membership: Select {
     note = "add `membership(user = \"…\", role = \"…\")` to `#[tenant(…)]` on the struct that says who is a member, and \
             name there one role in `insert`, `update` and `delete`"
 )]
-pub trait ManagedMembership: Membership {
+pub trait ManagedMembership: Membership + Declares<cmd::Manage> {
     /// The least role that may manage members.
     type ManageRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
 }
@@ -43,15 +44,15 @@ pub trait ManagedMembership: Membership {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is nothing that a visitor may found",
     label = "nobody can found one",
-    note = "add `founder = \"…\"` to `#[tenant(…)]` on the table of the tenants, with the role that the founder gets"
+    note = "add `creator_role = \"…\"` to `#[tenant(…)]` on the table of the tenants, with the role that the creator_role gets"
 )]
-pub trait Founded: TenantTable {
+pub trait CreateTenant: TenantTable + Declares<Founding> {
     /// A tenant to found: the columns that the database does not fill in.
     type New: Send + 'static;
 
     /// Hands over the columns to write.
     #[doc(hidden)]
-    fn founding_values(new: Self::New, values: &mut Values);
+    fn create_tenant_values(new: Self::New, values: &mut Values);
 }
 
 /// The table of the users, where a visitor may become one. Implemented by `#[derive(TenantTable)]`.
@@ -60,7 +61,7 @@ pub trait Founded: TenantTable {
     label = "nobody can sign up as one",
     note = "add `sign_up` to `#[tenant(…)]` on the table of the users"
 )]
-pub trait SignUp: TenantTable {
+pub trait SignUp: TenantTable + Declares<SigningUp> {
     /// A user to add: the columns that the database does not fill in.
     type New: Send + 'static;
 
@@ -90,14 +91,14 @@ pub trait Members: TenantTable {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] where the user is one already, [`Error::InvalidReference`] where there is no such user,
+    /// [`Error::UniqueViolation`] where the user is one already, [`Error::ForeignKeyViolation`] where there is no such user,
     /// [`Error::Forbidden`] where the role is above the own one or the database knows the caller as a lesser member than
     /// the context says; [`Error::Database`], and on a scope those of beginning a transaction.
     fn add_member<'h, H>(handle: H, user: UserIn<Self>, role: Self::MemberRole) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,
-        H: Handle + 'h,
-        H::Role: May<cmd::manage, Self, Self::ManageRole> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Manage, Self, Self::ManageRole> + RoleOf<Self::Tenancy>,
     {
         Box::pin(add::<Self, H>(handle, user, role))
     }
@@ -111,8 +112,8 @@ pub trait Members: TenantTable {
     fn change_role<'h, H>(handle: H, user: UserIn<Self>, role: Self::MemberRole) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,
-        H: Handle + 'h,
-        H::Role: May<cmd::manage, Self, Self::ManageRole> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Manage, Self, Self::ManageRole> + RoleOf<Self::Tenancy>,
     {
         Box::pin(change::<Self, H>(handle, user, role))
     }
@@ -121,13 +122,13 @@ pub trait Members: TenantTable {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidReference`] where rows name the member that may not lose theirs; else as
+    /// [`Error::ForeignKeyViolation`] where rows name the member that may not lose theirs; else as
     /// [`change_role`](Self::change_role).
     fn remove_member<'h, H>(handle: H, user: UserIn<Self>) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,
-        H: Handle + 'h,
-        H::Role: May<cmd::manage, Self, Self::ManageRole> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Manage, Self, Self::ManageRole> + RoleOf<Self::Tenancy>,
     {
         Box::pin(remove::<Self, H>(handle, user))
     }
@@ -140,7 +141,7 @@ pub trait Members: TenantTable {
     fn leave<'h, H>(handle: H) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,
-        H: Handle + 'h,
+        H: TenantExecutor + 'h,
         H::Role: Role<Tenancy = Self::Tenancy>,
     {
         Box::pin(leave::<Self, H>(handle))
@@ -149,19 +150,23 @@ pub trait Members: TenantTable {
 
 impl<T: TenantTable> Members for T {}
 
-async fn add<T: ManagedMembership, H: Handle>(handle: H, user: UserIn<T>, role: T::MemberRole) -> Result<()> {
+async fn add<T: ManagedMembership, H: TenantExecutor>(handle: H, user: UserIn<T>, role: T::MemberRole) -> Result<()> {
     let mut opened = handle.open().await?;
     run::<T, _>(&mut opened, "add_member", with_role(user, &role), "add a member to").await?;
     opened.finish(true).await
 }
 
-async fn change<T: ManagedMembership, H: Handle>(handle: H, user: UserIn<T>, role: T::MemberRole) -> Result<()> {
+async fn change<T: ManagedMembership, H: TenantExecutor>(
+    handle: H,
+    user: UserIn<T>,
+    role: T::MemberRole,
+) -> Result<()> {
     let mut opened = handle.open().await?;
     found::<T>(&run::<T, _>(&mut opened, "change_member", with_role(user, &role), "change a member in").await?)?;
     opened.finish(true).await
 }
 
-async fn remove<T: ManagedMembership, H: Handle>(handle: H, user: UserIn<T>) -> Result<()> {
+async fn remove<T: ManagedMembership, H: TenantExecutor>(handle: H, user: UserIn<T>) -> Result<()> {
     let mut opened = handle.open().await?;
     take_out::<T, _>(&mut opened, user).await?;
     opened.finish(true).await
@@ -170,11 +175,12 @@ async fn remove<T: ManagedMembership, H: Handle>(handle: H, user: UserIn<T>) -> 
 async fn leave<T, H>(handle: H) -> Result<()>
 where
     T: ManagedMembership,
-    H: Handle,
+    H: TenantExecutor,
     H::Role: Role<Tenancy = T::Tenancy>,
 {
     let mut opened = handle.open().await?;
-    let user = opened.tx().ctx().user().cloned().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;
+    let user =
+        opened.tx().ctx().user_id().cloned().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;
     take_out::<T, _>(&mut opened, user).await?;
     opened.finish(true).await
 }

@@ -4,13 +4,13 @@ use futures_core::future::BoxFuture;
 
 use super::{
     access::{May, MayRead, MayUse, RoleOf, cmd},
+    column::UniqueKey,
+    executor::TenantExecutor,
     filter::Filter,
-    handle::Handle,
     list::List,
     reads::{self, Count, by_key, not_found},
     table::{Delete, Insert, Select, TenantTable, Update},
-    typed::UniqueKey,
-    writes::{self, Insertion, Updating},
+    writes::{self, InsertBuilder, UpdateBuilder},
 };
 use crate::error::Result;
 
@@ -35,7 +35,7 @@ use crate::error::Result;
 /// async fn are_there_any<T, R>(tx: &mut TenantTx<R>) -> Result<bool>
 /// where
 ///     T: Select,
-///     R: Role + RoleOf<T::Tenancy> + May<cmd::read, T, T::SelectRole>,
+///     R: Role + RoleOf<T::Tenancy> + May<cmd::Read, T, T::SelectRole>,
 /// {
 ///     Ok(T::count(tx).await? > 0)
 /// }
@@ -50,8 +50,8 @@ pub trait Repository: TenantTable {
     fn find<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where
         Self: Select,
-        H: Handle + 'h,
-        H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         reads::find(handle, id)
     }
@@ -65,8 +65,8 @@ pub trait Repository: TenantTable {
     fn get<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Self>>
     where
         Self: Select,
-        H: Handle + 'h,
-        H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         reads::get(handle, id)
     }
@@ -80,8 +80,8 @@ pub trait Repository: TenantTable {
     where
         Self: Select,
         I: IntoIterator<Item = Self::Id>,
-        H: Handle + 'h,
-        H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         reads::find_many(handle, ids.into_iter().collect())
     }
@@ -108,8 +108,8 @@ pub trait Repository: TenantTable {
     fn list<'h, H>(handle: H) -> List<'h, Self, H>
     where
         Self: Select,
-        H: Handle + 'h,
-        H::Role: May<cmd::read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Read, Self, Self::SelectRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         List::new(handle)
     }
@@ -132,8 +132,8 @@ pub trait Repository: TenantTable {
     fn count<'h, H>(handle: H) -> Count<'h, Self, H>
     where
         Self: Select,
-        H: Handle + 'h,
-        H::Role: May<cmd::read, Self, Self::SelectRole> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Read, Self, Self::SelectRole> + RoleOf<Self::Tenancy>,
     {
         Count::new(handle)
     }
@@ -146,8 +146,8 @@ pub trait Repository: TenantTable {
     fn exists<'h, H, N>(handle: H, filter: Filter<Self, N>) -> BoxFuture<'h, Result<bool>>
     where
         Self: Select,
-        H: Handle + 'h,
-        H::Role: May<cmd::read, Self, Self::SelectRole> + RoleOf<Self::Tenancy> + MayUse<Self, N>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Read, Self, Self::SelectRole> + RoleOf<Self::Tenancy> + MayUse<Self, N>,
     {
         reads::exists::<Self, H>(handle, filter.into_condition())
     }
@@ -165,20 +165,20 @@ pub trait Repository: TenantTable {
     /// # Ok(()) }
     /// ```
     ///
-    /// A column that takes a role of its own to insert is not in the struct, and is given by [`set`](Insertion::set).
+    /// A column that takes a role of its own to insert is not in the struct, and is given by [`set`](InsertBuilder::set).
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Conflict`](crate::Error::Conflict),
-    /// [`Error::InvalidReference`](crate::Error::InvalidReference), [`Error::CheckViolated`](crate::Error::CheckViolated),
+    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::UniqueViolation`](crate::Error::UniqueViolation),
+    /// [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation), [`Error::CheckViolation`](crate::Error::CheckViolation),
     /// [`Error::Database`](crate::Error::Database), and on a scope those of beginning a transaction.
-    fn insert<'h, H>(handle: H, new: Self::New) -> Insertion<'h, Self, H>
+    fn insert<'h, H>(handle: H, new: Self::New) -> InsertBuilder<'h, Self, H>
     where
         Self: Insert,
-        H: Handle + 'h,
-        H::Role: May<cmd::insert, Self, Self::InsertRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Insert, Self, Self::InsertRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
-        Insertion::new(handle, new)
+        InsertBuilder::new(handle, new)
     }
 
     /// Inserts rows for the context's tenant, and returns them in the order given: all of them or none.
@@ -193,8 +193,8 @@ pub trait Repository: TenantTable {
     where
         Self: Insert,
         I: IntoIterator<Item = Self::New>,
-        H: Handle + 'h,
-        H::Role: May<cmd::insert, Self, Self::InsertRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Insert, Self, Self::InsertRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         Box::pin(writes::insert_many(handle, rows.into_iter().collect()))
     }
@@ -207,13 +207,13 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`](crate::Error::Conflict) where another key is taken; else as [`insert`](Self::insert).
+    /// [`Error::UniqueViolation`](crate::Error::UniqueViolation) where another key is taken; else as [`insert`](Self::insert).
     fn upsert<'h, H, K>(handle: H, new: Self::New, key: K) -> BoxFuture<'h, Result<Self>>
     where
         Self: Insert + Update,
         K: UniqueKey<Self>,
-        H: Handle + 'h,
-        H::Role: May<cmd::insert, Self, Self::InsertRole> + May<cmd::update, Self, Self::UpdateRole>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Insert, Self, Self::InsertRole> + May<cmd::Update, Self, Self::UpdateRole>,
         H::Role: MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
         Box::pin(writes::upsert(handle, new, key.columns()))
@@ -232,19 +232,19 @@ pub trait Repository: TenantTable {
     /// # Ok(()) }
     /// ```
     ///
-    /// A column that takes a role of its own to update is not in the struct, and is given by [`set`](Updating::set).
+    /// A column that takes a role of its own to update is not in the struct, and is given by [`set`](UpdateBuilder::set).
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`](crate::Error::NotFound) where there is no row that the context may change; else as
     /// [`insert`](Self::insert).
-    fn update<'h, H>(handle: H, id: Self::Id, changes: Self::Changes) -> Updating<'h, Self, H, Self>
+    fn update<'h, H>(handle: H, id: Self::Id, changes: Self::Changes) -> UpdateBuilder<'h, Self, H, Self>
     where
         Self: Update,
-        H: Handle + 'h,
-        H::Role: May<cmd::update, Self, Self::UpdateRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Update, Self, Self::UpdateRole> + MayRead<Self, Self::RowNeeds> + RoleOf<Self::Tenancy>,
     {
-        Updating::one(handle, id, changes)
+        UpdateBuilder::one(handle, id, changes)
     }
 
     /// Changes the rows that meet a condition and that the context may change, and returns how many there were.
@@ -252,13 +252,17 @@ pub trait Repository: TenantTable {
     /// # Errors
     ///
     /// As [`insert`](Self::insert).
-    fn update_where<'h, H, N>(handle: H, filter: Filter<Self, N>, changes: Self::Changes) -> Updating<'h, Self, H, u64>
+    fn update_where<'h, H, N>(
+        handle: H,
+        filter: Filter<Self, N>,
+        changes: Self::Changes,
+    ) -> UpdateBuilder<'h, Self, H, u64>
     where
         Self: Update,
-        H: Handle + 'h,
-        H::Role: May<cmd::update, Self, Self::UpdateRole> + RoleOf<Self::Tenancy> + MayUse<Self, N>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Update, Self, Self::UpdateRole> + RoleOf<Self::Tenancy> + MayUse<Self, N>,
     {
-        Updating::all(handle, filter.into_condition(), changes)
+        UpdateBuilder::all(handle, filter.into_condition(), changes)
     }
 
     /// Deletes the row with this key.
@@ -266,13 +270,13 @@ pub trait Repository: TenantTable {
     /// # Errors
     ///
     /// [`Error::NotFound`](crate::Error::NotFound) where there is no row that the context may delete,
-    /// [`Error::InvalidReference`](crate::Error::InvalidReference) where others still name it; else as
+    /// [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation) where others still name it; else as
     /// [`find`](Self::find).
     fn delete<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<()>>
     where
         Self: Delete,
-        H: Handle + 'h,
-        H::Role: May<cmd::delete, Self, Self::DeleteRole> + RoleOf<Self::Tenancy>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Delete, Self, Self::DeleteRole> + RoleOf<Self::Tenancy>,
     {
         Box::pin(async move {
             let deleted = writes::delete::<Self, H>(handle, by_key::<Self>(id)).await?;
@@ -282,7 +286,7 @@ pub trait Repository: TenantTable {
 
     /// Deletes the rows that meet a condition and that the context may delete, and returns how many there were.
     ///
-    /// To delete all of them, say so: [`Filter::every_row`].
+    /// To delete all of them, say so: [`Filter::all_rows`].
     ///
     /// # Errors
     ///
@@ -290,8 +294,8 @@ pub trait Repository: TenantTable {
     fn delete_where<'h, H, N>(handle: H, filter: Filter<Self, N>) -> BoxFuture<'h, Result<u64>>
     where
         Self: Delete,
-        H: Handle + 'h,
-        H::Role: May<cmd::delete, Self, Self::DeleteRole> + RoleOf<Self::Tenancy> + MayUse<Self, N>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Delete, Self, Self::DeleteRole> + RoleOf<Self::Tenancy> + MayUse<Self, N>,
     {
         Box::pin(writes::delete::<Self, H>(handle, filter.into_condition()))
     }

@@ -64,9 +64,11 @@
 
 pub mod access;
 pub mod column;
-pub mod derived;
+pub mod column_type;
+pub(crate) mod declared;
+pub mod derive_support;
+pub mod executor;
 pub mod filter;
-pub mod handle;
 pub mod invitations;
 pub mod list;
 pub mod members;
@@ -74,18 +76,17 @@ pub mod methods;
 pub mod ordered;
 pub mod page;
 pub mod reads;
+mod sql_builder;
 mod statement;
 #[cfg(test)]
 mod statement_tests;
 pub mod table;
-mod text;
-pub mod typed;
 mod value;
 pub mod view;
 pub mod writes;
 
 pub use self::value::Values;
 pub(crate) use self::{
+    sql_builder::BoundStatement,
     statement::{call, keys, memberships},
-    text::Built,
 };

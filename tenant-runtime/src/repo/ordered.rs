@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_comes_back_from_a_cursor_as_it_was() {
+    fn cursor_values_round_trip() {
         assert!(survives("…'\"\\".to_owned()) && survives(Some(String::new())) && survives(None::<String>));
         assert!(survives(i64::MIN) && survives(0.1_f64) && survives(f32::MIN_POSITIVE) && survives(true));
         assert!(survives(Uuid::max()) && survives(TextKey::new("acme.eu").expect("a key")));
@@ -192,7 +192,7 @@ mod tests {
 
     #[cfg(feature = "chrono")]
     #[test]
-    fn times_come_back_to_the_microsecond() {
+    fn chrono_cursor_values_round_trip_to_the_microsecond() {
         use sqlx::types::chrono::{DateTime, NaiveTime, Utc};
         let at: DateTime<Utc> = DateTime::from_timestamp_micros(-1_234_567_890_123_457).expect("a time");
         assert!(survives(at) && survives(at.naive_utc()) && survives(at.date_naive()) && survives(at.time()));
@@ -201,7 +201,7 @@ mod tests {
 
     #[cfg(feature = "time")]
     #[test]
-    fn times_of_the_other_crate_do_too() {
+    fn time_crate_cursor_values_round_trip() {
         use sqlx::types::time::{OffsetDateTime, PrimitiveDateTime, Time};
         let at = OffsetDateTime::from_unix_timestamp_nanos(-1_234_567_890_123_457_000).expect("a time");
         assert!(survives(at) && survives(PrimitiveDateTime::new(at.date(), at.time())));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_made_up_is_no_value() {
+    fn malformed_cursor_values_are_rejected() {
         assert_eq!((i32::from_cursor(Some("1; --")), i32::from_cursor(None)), (None, None));
         assert_eq!((Uuid::from_cursor(Some("x")), bool::from_cursor(Some("yes"))), (None, None));
         assert_eq!((String::from_cursor(Some("a\0b")), TextKey::from_cursor(Some("a'b"))), (None, None));

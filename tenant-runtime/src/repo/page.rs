@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_comes_back_from_its_text() {
+    fn cursor_text_round_trips() {
         for values in [&[][..], &[None], &[Some(""), None, Some("-1:…")], &[Some("3:abc"), Some("a\nb")]] {
             let text = cursor(values).to_string();
             assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'), "{text}");
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_is_not_read() {
+    fn malformed_cursor_text_is_rejected() {
         let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
         for text in ["", "x", "'; DROP TABLE", "…"] {
             assert_eq!(read::<()>(text), None, "{text}");

@@ -7,12 +7,12 @@ use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
     access::MayUse,
+    executor::{Opened, TenantExecutor},
     filter::{Condition, Filter, Operator},
-    handle::{Handle, Opened},
     list::{attempt, read},
+    sql_builder::BoundStatement,
     statement::{Rows, Statement, id_column},
     table::{Select, TenantTable},
-    text::Built,
     value::Bound,
     view::TenantView,
 };
@@ -21,11 +21,14 @@ use crate::error::{Attempt, Error, Result};
 type IdOf<V> = <<V as TenantView>::Table as TenantTable>::Id;
 
 /// Reads the row with a key.
-pub(super) fn find<'h, V: TenantView, H: Handle + 'h>(handle: H, id: IdOf<V>) -> BoxFuture<'h, Result<Option<V>>> {
+pub(super) fn find<'h, V: TenantView, H: TenantExecutor + 'h>(
+    handle: H,
+    id: IdOf<V>,
+) -> BoxFuture<'h, Result<Option<V>>> {
     Box::pin(async move {
         let mut opened = handle.open().await?;
         let rows = Rows { condition: by_key::<V::Table>(id), order: Vec::new(), limit: None };
-        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().org());
+        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id());
         let built = statement.select(&V::columns(), None, &[], &rows);
         let row = fetch_optional(&mut opened, built, attempt::<V::Table, H::Role>("read")).await?;
         let found = row.as_ref().map(read).transpose()?;
@@ -35,7 +38,7 @@ pub(super) fn find<'h, V: TenantView, H: Handle + 'h>(handle: H, id: IdOf<V>) ->
 }
 
 /// Reads the row with a key, which has to be there.
-pub(super) fn get<'h, V: TenantView, H: Handle + 'h>(handle: H, id: IdOf<V>) -> BoxFuture<'h, Result<V>> {
+pub(super) fn get<'h, V: TenantView, H: TenantExecutor + 'h>(handle: H, id: IdOf<V>) -> BoxFuture<'h, Result<V>> {
     Box::pin(async move { find(handle, id).await?.ok_or_else(not_found::<V::Table>) })
 }
 
@@ -43,14 +46,14 @@ pub(super) fn get<'h, V: TenantView, H: Handle + 'h>(handle: H, id: IdOf<V>) -> 
 pub(super) fn find_many<'h, V, H>(handle: H, ids: Vec<IdOf<V>>) -> BoxFuture<'h, Result<Vec<V>>>
 where
     V: TenantView,
-    H: Handle + 'h,
+    H: TenantExecutor + 'h,
 {
     Box::pin(async move {
         let mut opened = handle.open().await?;
         let key = id_column(V::Table::TABLE);
         let condition = Condition::In { column: key, values: Bound::array(ids) };
         let rows = Rows { condition, order: vec![(key, false)], limit: None };
-        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().org());
+        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id());
         let query = statement.select(&V::columns(), None, &[], &rows).into_query()?;
         let attempt = attempt::<V::Table, H::Role>("read");
         let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
@@ -61,10 +64,13 @@ where
 }
 
 /// Asks whether a row meets a condition.
-pub(super) fn exists<'h, T: Select, H: Handle + 'h>(handle: H, condition: Condition) -> BoxFuture<'h, Result<bool>> {
+pub(super) fn exists<'h, T: Select, H: TenantExecutor + 'h>(
+    handle: H,
+    condition: Condition,
+) -> BoxFuture<'h, Result<bool>> {
     Box::pin(async move {
         let mut opened = handle.open().await?;
-        let built = Statement::new(T::TABLE, opened.tx().ctx().org()).exists(&condition);
+        let built = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).exists(&condition);
         let row = fetch_one(&mut opened, built, attempt::<T, H::Role>("read")).await?;
         let exists = row.try_get(0)?;
         opened.finish(false).await?;
@@ -82,7 +88,7 @@ pub struct Count<'h, T, H> {
     table: PhantomData<fn() -> T>,
 }
 
-impl<'h, T: Select, H: Handle + 'h> Count<'h, T, H> {
+impl<'h, T: Select, H: TenantExecutor + 'h> Count<'h, T, H> {
     pub(super) fn new(handle: H) -> Self {
         Self { handle, condition: Condition::All(Vec::new()), run: count::<T, H>, table: PhantomData }
     }
@@ -112,10 +118,10 @@ impl<'h, T, H> IntoFuture for Count<'h, T, H> {
     }
 }
 
-fn count<'h, T: Select, H: Handle + 'h>(handle: H, condition: Condition) -> BoxFuture<'h, Result<u64>> {
+fn count<'h, T: Select, H: TenantExecutor + 'h>(handle: H, condition: Condition) -> BoxFuture<'h, Result<u64>> {
     Box::pin(async move {
         let mut opened = handle.open().await?;
-        let built = Statement::new(T::TABLE, opened.tx().ctx().org()).count(&condition);
+        let built = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).count(&condition);
         let row = fetch_one(&mut opened, built, attempt::<T, H::Role>("read")).await?;
         let count: i64 = row.try_get(0)?;
         opened.finish(false).await?;
@@ -128,12 +134,16 @@ pub(super) fn by_key<T: TenantTable>(id: T::Id) -> Condition {
     Condition::Compare { column: id_column(T::TABLE), operator: Operator::Eq, value: Bound::new(id) }
 }
 
-pub(super) async fn fetch_optional<O: Opened>(opened: &mut O, built: Built, attempt: Attempt) -> Result<Option<PgRow>> {
+pub(super) async fn fetch_optional<O: Opened>(
+    opened: &mut O,
+    built: BoundStatement,
+    attempt: Attempt,
+) -> Result<Option<PgRow>> {
     let query = built.into_query()?;
     opened.tx().trusted().fetch_optional(query).await.map_err(|error| attempt.error(error))
 }
 
-pub(super) async fn fetch_one<O: Opened>(opened: &mut O, built: Built, attempt: Attempt) -> Result<PgRow> {
+pub(super) async fn fetch_one<O: Opened>(opened: &mut O, built: BoundStatement, attempt: Attempt) -> Result<PgRow> {
     Ok(fetch_optional(opened, built, attempt).await?.ok_or(sqlx::Error::RowNotFound)?)
 }
 

@@ -5,7 +5,7 @@
 
 use super::{
     filter::Condition,
-    text::{Built, Text},
+    sql_builder::{BoundStatement, SqlBuilder},
     value::{Bind, Bound, Values},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// A statement on one table, or on one and its parent, in the making.
 pub(super) struct Statement {
     def: &'static TableDef,
-    text: Text,
+    text: SqlBuilder,
     tenant: Bound,
     /// Which placeholder stands for the tenant's key, once one does.
     place: Option<usize>,
@@ -52,7 +52,7 @@ const ALONE: &str = "";
 impl Statement {
     /// Begins a statement with the tenant's key as `$1`, where the table has a tenant column.
     pub(super) fn new(def: &'static TableDef, org: &impl ContextKey) -> Self {
-        let mut statement = Self { def, text: Text::default(), tenant: Bound::new(org.clone()), place: None };
+        let mut statement = Self { def, text: SqlBuilder::default(), tenant: Bound::new(org.clone()), place: None };
         if tenant_column(def).is_some() {
             statement.tenant_place();
         }
@@ -61,7 +61,13 @@ impl Statement {
 
     /// Reads rows: the columns to read, then the key and the columns of the `parent` that a row refers to and the context
     /// may see, and those that a cursor takes.
-    pub(super) fn select(mut self, read: &[&str], parent: Option<&Parent>, cursor: &[&str], rows: &Rows) -> Built {
+    pub(super) fn select(
+        mut self,
+        read: &[&str],
+        parent: Option<&Parent>,
+        cursor: &[&str],
+        rows: &Rows,
+    ) -> BoundStatement {
         let alias = if parent.is_some() { CHILD } else { ALONE };
         self.text.push("SELECT ");
         self.text.names(alias, read);
@@ -85,7 +91,7 @@ impl Statement {
     }
 
     /// Counts the rows that meet a condition.
-    pub(super) fn count(mut self, condition: &Condition) -> Built {
+    pub(super) fn count(mut self, condition: &Condition) -> BoundStatement {
         self.text.push("SELECT count(*)");
         self.from();
         self.filtered(ALONE, self.def, condition);
@@ -93,7 +99,7 @@ impl Statement {
     }
 
     /// Asks whether a row meets a condition.
-    pub(super) fn exists(mut self, condition: &Condition) -> Built {
+    pub(super) fn exists(mut self, condition: &Condition) -> BoundStatement {
         self.text.push("SELECT EXISTS (SELECT");
         self.from();
         self.filtered(ALONE, self.def, condition);
@@ -102,14 +108,14 @@ impl Statement {
     }
 
     /// Inserts a row, with the tenant column from the context; returns it.
-    pub(super) fn insert(mut self, values: Values, returned: &[&str]) -> Built {
+    pub(super) fn insert(mut self, values: Values, returned: &[&str]) -> BoundStatement {
         self.inserted(ALONE, values);
         self.returning(returned);
         self.text.built()
     }
 
     /// Inserts a row, or updates the columns `set` of the one that has the same `key`; returns what is there then.
-    pub(super) fn upsert(mut self, values: Values, key: &[&str], set: &[&str], returned: &[&str]) -> Built {
+    pub(super) fn upsert(mut self, values: Values, key: &[&str], set: &[&str], returned: &[&str]) -> BoundStatement {
         self.inserted(TARGET, values);
         self.text.push(" ON CONFLICT (");
         self.text.names(ALONE, conflict_target(self.def, key));
@@ -133,7 +139,7 @@ impl Statement {
         owner: Option<(&'static str, Box<dyn Bind>)>,
         arrays: Vec<(&'static str, Box<dyn Bind>)>,
         returned: &[&str],
-    ) -> Built {
+    ) -> BoundStatement {
         let tenant = tenant_column(self.def);
         let names: Vec<&str> = arrays.iter().map(|(name, _)| *name).collect();
         let same = tenant.into_iter().chain(owner.as_ref().map(|(name, _)| *name));
@@ -161,7 +167,7 @@ impl Statement {
     }
 
     /// Updates columns in the rows that meet a condition; returns the rows where columns are to be read.
-    pub(super) fn update(mut self, values: Values, condition: &Condition, returned: &[&str]) -> Built {
+    pub(super) fn update(mut self, values: Values, condition: &Condition, returned: &[&str]) -> BoundStatement {
         self.text.push(&format!("UPDATE {} SET ", table(self.def)));
         let columns = values.columns().to_vec();
         for (i, (name, value)) in columns.into_iter().zip(values.into_values()).enumerate() {
@@ -174,7 +180,7 @@ impl Statement {
     }
 
     /// Deletes the rows that meet a condition.
-    pub(super) fn delete(mut self, condition: &Condition) -> Built {
+    pub(super) fn delete(mut self, condition: &Condition) -> BoundStatement {
         self.text.push("DELETE");
         self.from();
         self.filtered(ALONE, self.def, condition);
@@ -341,8 +347,8 @@ fn column_type(def: &TableDef, name: &str) -> SqlType {
 }
 
 /// Calls a function of the schema that holds a tenancy's functions; a column's value goes by name to its parameter.
-pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> Built {
-    let mut text = Text::default();
+pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> BoundStatement {
+    let mut text = SqlBuilder::default();
     text.push(&format!("SELECT * FROM {}(", function_name(tenancy, function)));
     let parameter = |column: &&str| format!("{} => ", Ident::derived(["p", column]).quoted());
     let mut parameters = values.columns().iter().map(parameter).collect::<Vec<_>>().into_iter();
@@ -356,9 +362,9 @@ pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> Buil
 }
 
 /// Reads the memberships of the context's user: all, or that in one tenant.
-pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) -> Built {
-    let mut text = Text::default();
-    text.push(&format!("SELECT organization, member_role FROM {}()", function_name(tenancy, "my_organizations")));
+pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) -> BoundStatement {
+    let mut text = SqlBuilder::default();
+    text.push(&format!("SELECT organization, member_role FROM {}()", function_name(tenancy, "my_tenants")));
     if let Some(org) = of {
         text.push(" WHERE organization = ");
         text.bind_next(org.clone());
@@ -367,9 +373,9 @@ pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) ->
 }
 
 /// Reads the keys of all tenants, in their order, from their table.
-pub(crate) fn keys(def: &TableDef) -> Built {
+pub(crate) fn keys(def: &TableDef) -> BoundStatement {
     let id = quoted(tenant_column(def).unwrap_or("id"));
-    let mut text = Text::default();
+    let mut text = SqlBuilder::default();
     text.push(&format!("SELECT {id} FROM {}.{} ORDER BY {id}", quoted(def.name.schema), quoted(def.name.table)));
     text.built()
 }

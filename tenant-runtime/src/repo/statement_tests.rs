@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use super::{
+    column::Column,
     filter::{Condition, Filter},
+    sql_builder::BoundStatement,
     statement::{Parent, Rows, Statement, call},
-    text::Built,
-    typed::Column,
     value::{Array, Bind, Values},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 const fn column(name: &'static str, ty: SqlType, id: bool) -> ColumnDef {
-    ColumnDef { id, supplied: !id, ..ColumnDef::blank(name, ty, false) }
+    ColumnDef { id, app_assigned: !id, ..ColumnDef::blank(name, ty, false) }
 }
 
 const fn table(table: &'static str, scope: ScopeDef, columns: &'static [ColumnDef]) -> TableDef {
@@ -67,7 +67,7 @@ fn on(def: &'static TableDef) -> Statement {
     Statement::new(def, &Uuid::nil())
 }
 
-fn text(built: Built) -> String {
+fn text(built: BoundStatement) -> String {
     built.sql.as_str().to_owned()
 }
 
@@ -77,8 +77,8 @@ fn filtered(filter: Filter<()>) -> String {
     text.split_once("WHERE organization_id = $1 AND ").expect("the tenant comes first").1.to_owned()
 }
 
-fn every_row() -> Condition {
-    Filter::<()>::every_row().into_condition()
+fn all_rows() -> Condition {
+    Filter::<()>::all_rows().into_condition()
 }
 
 fn by_id() -> Condition {
@@ -96,30 +96,30 @@ fn written(columns: &[&'static str]) -> Values {
 }
 
 #[test]
-fn every_statement_on_a_tenant_table_says_whose_rows_it_means() {
+fn tenant_table_statements_filter_by_tenant_id() {
     assert_eq!(
         text(on(&TASKS).select(&["id", "order"], None, &["id"], &rows(by_id()))),
         "SELECT id, \"order\", id FROM app.tasks WHERE organization_id = $1 AND id = $2 \
          ORDER BY \"order\" DESC, id DESC LIMIT $3"
     );
-    assert_eq!(text(on(&TASKS).count(&every_row())), "SELECT count(*) FROM app.tasks WHERE organization_id = $1");
+    assert_eq!(text(on(&TASKS).count(&all_rows())), "SELECT count(*) FROM app.tasks WHERE organization_id = $1");
     assert_eq!(
         text(on(&TASKS).exists(&by_id())),
         "SELECT EXISTS (SELECT FROM app.tasks WHERE organization_id = $1 AND id = $2)"
     );
-    assert_eq!(text(on(&TASKS).delete(&every_row())), "DELETE FROM app.tasks WHERE organization_id = $1");
+    assert_eq!(text(on(&TASKS).delete(&all_rows())), "DELETE FROM app.tasks WHERE organization_id = $1");
     assert_eq!(
         text(on(&TASKS).update(written(&["order"]), &by_id(), &["id"])),
         "UPDATE app.tasks SET \"order\" = $2 WHERE organization_id = $1 AND id = $3 RETURNING id"
     );
     assert_eq!(
-        text(on(&TASKS).update(written(&["order"]), &every_row(), &[])),
+        text(on(&TASKS).update(written(&["order"]), &all_rows(), &[])),
         "UPDATE app.tasks SET \"order\" = $2 WHERE organization_id = $1"
     );
 }
 
 #[test]
-fn inserts_take_the_tenant_from_the_context() {
+fn insert_binds_the_tenant_id_from_the_context() {
     assert_eq!(
         text(on(&TASKS).insert(written(&["order"]), &["id"])),
         "INSERT INTO app.tasks (organization_id, \"order\") VALUES ($1, $2) RETURNING id"
@@ -142,7 +142,7 @@ fn inserts_take_the_tenant_from_the_context() {
 }
 
 #[test]
-fn an_upsert_finds_its_row_within_the_tenant() {
+fn upsert_conflict_target_includes_the_tenant_column() {
     assert_eq!(
         text(on(&TASKS).upsert(written(&["order", "note"]), &["order"], &["note"], &["id"])),
         "INSERT INTO app.tasks AS t (organization_id, \"order\", note) VALUES ($1, $2, $3) \
@@ -161,7 +161,7 @@ fn an_upsert_finds_its_row_within_the_tenant() {
 }
 
 #[test]
-fn a_parent_is_read_along_within_the_tenant() {
+fn parent_join_is_limited_to_the_tenant() {
     let with = |def, parent| {
         let rows = Rows { limit: None, order: vec![("id", false)], condition: by_id() };
         let parent = Parent { table: parent, columns: vec!["order"], reference: "task_id" };
@@ -186,7 +186,7 @@ fn a_parent_is_read_along_within_the_tenant() {
 }
 
 #[test]
-fn a_condition_on_the_parent_stays_within_the_tenant() {
+fn parent_filter_is_limited_to_the_tenant() {
     let parent = |parent, condition| Condition::Parent { column: "task_id", parent, condition: Box::new(condition) };
     let count = |def, condition| text(on(def).count(&condition));
     assert_eq!(
@@ -201,13 +201,13 @@ fn a_condition_on_the_parent_stays_within_the_tenant() {
          (SELECT p.id FROM app.tasks AS p WHERE p.organization_id = $2 AND p.note = $3)))"
     );
     assert_eq!(
-        count(&STEPS, parent(&PLANS, every_row())),
+        count(&STEPS, parent(&PLANS, all_rows())),
         "SELECT count(*) FROM app.steps WHERE task_id IN (SELECT p.id FROM app.plans AS p)"
     );
 }
 
 #[test]
-fn a_tenant_is_found_by_its_own_key() {
+fn root_table_is_filtered_by_its_primary_key() {
     let rows = Rows { condition: by_id(), order: Vec::new(), limit: None };
     assert_eq!(
         text(on(&ROOT).select(&["id", "name"], None, &[], &rows)),
@@ -216,17 +216,17 @@ fn a_tenant_is_found_by_its_own_key() {
 }
 
 #[test]
-fn a_global_table_has_no_tenant() {
+fn global_table_statements_have_no_tenant_filter() {
     assert_eq!(
-        text(on(&PLANS).select(&["id"], None, &[], &rows(every_row()))),
+        text(on(&PLANS).select(&["id"], None, &[], &rows(all_rows()))),
         "SELECT id FROM app.plans ORDER BY \"order\" DESC, id DESC LIMIT $1"
     );
     assert_eq!(text(on(&PLANS).insert(written(&[]), &["id"])), "INSERT INTO app.plans DEFAULT VALUES RETURNING id");
-    assert_eq!(text(on(&PLANS).delete(&every_row())), "DELETE FROM app.plans");
+    assert_eq!(text(on(&PLANS).delete(&all_rows())), "DELETE FROM app.plans");
 }
 
 #[test]
-fn a_row_of_a_parent_names_no_tenant() {
+fn insert_into_a_child_table_has_no_tenant_column() {
     assert_eq!(
         text(on(&STEPS).insert(written(&["task_id"]), &["id"])),
         "INSERT INTO app.steps (task_id) VALUES ($1) RETURNING id"
@@ -234,7 +234,7 @@ fn a_row_of_a_parent_names_no_tenant() {
 }
 
 #[test]
-fn values_are_bound_and_names_are_quoted() {
+fn filter_values_are_bound_and_names_quoted() {
     let hostile = "x' OR true --";
     assert_eq!(filtered(ORDER.eq(1) & NOTE.eq(hostile)), "(\"order\" = $2 AND note = $3)");
     assert_eq!(filtered(NOTE.like(hostile)), "note LIKE $2");
@@ -248,7 +248,7 @@ fn values_are_bound_and_names_are_quoted() {
 }
 
 #[test]
-fn null_is_a_value_like_others() {
+fn null_comparisons_use_is_null_and_is_distinct_from() {
     assert_eq!(filtered(NOTE.eq(None)), "note IS NULL");
     assert_eq!(filtered(NOTE.ne(None)), "((note IS NULL) IS NOT TRUE)");
     assert_eq!(filtered(NOTE.ne("x")), "note IS DISTINCT FROM $2");
@@ -258,18 +258,18 @@ fn null_is_a_value_like_others() {
 }
 
 #[test]
-fn conditions_keep_their_nesting() {
+fn filter_operators_keep_their_grouping() {
     assert_eq!(
         filtered((ORDER.eq(1) | ORDER.eq(2)) & !(NOTE.is_null() & ORDER.eq(3))),
         "((\"order\" = $2 OR \"order\" = $3) AND (((note IS NULL AND \"order\" = $4)) IS NOT TRUE))"
     );
-    assert_eq!(filtered(Filter::every_row() & ORDER.eq(1)), "(\"order\" = $2)");
-    assert_eq!(filtered(ORDER.eq(1) & Filter::every_row()), "(\"order\" = $2 AND true)");
-    assert_eq!(filtered(ORDER.eq(1) | Filter::every_row()), "(\"order\" = $2 OR true)");
+    assert_eq!(filtered(Filter::all_rows() & ORDER.eq(1)), "(\"order\" = $2)");
+    assert_eq!(filtered(ORDER.eq(1) & Filter::all_rows()), "(\"order\" = $2 AND true)");
+    assert_eq!(filtered(ORDER.eq(1) | Filter::all_rows()), "(\"order\" = $2 OR true)");
 }
 
 #[test]
-fn functions_are_called_by_place_or_by_the_names_of_columns() {
+fn function_calls_use_positional_or_named_arguments() {
     let mut places = Values::default();
     places.bind(Uuid::nil());
     places.bind("admin");
@@ -278,14 +278,14 @@ fn functions_are_called_by_place_or_by_the_names_of_columns() {
     names.set("name", "acme");
     names.set("Plan", "x");
     assert_eq!(
-        text(call(Organizations::DEF, "create_organization", names)),
-        "SELECT * FROM app_auth.create_organization(p_name => $1, \"p_Plan\" => $2)"
+        text(call(Organizations::DEF, "create_tenant", names)),
+        "SELECT * FROM app_auth.create_tenant(p_name => $1, \"p_Plan\" => $2)"
     );
 }
 
 #[test]
-fn every_kind_of_key_can_be_bound() {
+fn uuid_integer_and_text_keys_can_be_bound() {
     let key = TextKey::new("acme").expect("a key");
-    let bound = |statement: Statement| statement.count(&every_row()).into_query().is_ok();
+    let bound = |statement: Statement| statement.count(&all_rows()).into_query().is_ok();
     assert!(bound(on(&TASKS)) && bound(Statement::new(&TASKS, &1_i64)) && bound(Statement::new(&TASKS, &key)));
 }

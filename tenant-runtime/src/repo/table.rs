@@ -1,8 +1,9 @@
 //! What the derive implements for a struct: one trait for the table, and one for each declared command.
 
 use super::{
-    access::{CanRead, RoleOf},
-    column::{PgColumn, RowReader},
+    access::{CanRead, RoleOf, cmd},
+    column_type::{PgColumn, RowReader},
+    declared::Declares,
     value::Values,
 };
 use crate::{
@@ -19,6 +20,9 @@ use crate::{
 pub trait TenantTable: Sized + Send + 'static {
     /// The tenancy to which the table belongs.
     type Tenancy: Tenancy;
+    /// Which commands the attributes declare: the traits of the commands look it up here.
+    #[doc(hidden)]
+    type Declared;
     /// The key that names a row (within its tenant).
     type Id: PgColumn + Clone + Sync;
     /// The table's name.
@@ -33,7 +37,7 @@ pub trait TenantTable: Sized + Send + 'static {
     label = "no role may read this table",
     note = "add `select = \"…\"` to `#[tenant(…)]` on `{Self}`"
 )]
-pub trait Select: TenantTable {
+pub trait Select: TenantTable + Declares<cmd::Read> {
     /// The least role that may read.
     type SelectRole: Role + RoleOf<Self::Tenancy>;
     /// The roles that it takes to read whole rows: that one, and those of columns that take a higher one.
@@ -56,7 +60,7 @@ pub trait Select: TenantTable {
     note = "add `insert = \"…\"` to `#[tenant(…)]` on `{Self}`",
     note = "the rows of a `membership(…)` table are changed by `add_member`, `change_role` and `remove_member`"
 )]
-pub trait Insert: Select {
+pub trait Insert: Select + Declares<cmd::Insert> {
     /// The least role that may insert.
     type InsertRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
     /// A row to insert: the columns that neither the context nor the database fills in.
@@ -74,7 +78,7 @@ pub trait Insert: Select {
     note = "add `update = \"…\"` to `#[tenant(…)]` on `{Self}`",
     note = "the rows of a `membership(…)` table are changed by `add_member`, `change_role` and `remove_member`"
 )]
-pub trait Update: Select {
+pub trait Update: Select + Declares<cmd::Update> {
     /// The least role that may update.
     type UpdateRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
     /// What to change: `None` leaves a column as it is.
@@ -92,7 +96,7 @@ pub trait Update: Select {
     note = "add `delete = \"…\"` to `#[tenant(…)]` on `{Self}`",
     note = "the rows of a `membership(…)` table are changed by `add_member`, `change_role` and `remove_member`"
 )]
-pub trait Delete: Select {
+pub trait Delete: Select + Declares<cmd::Delete> {
     /// The least role that may delete.
     type DeleteRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
 }

@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_is_set_again_takes_the_place_of_the_first() {
+    fn setting_a_column_twice_keeps_the_last_value() {
         let mut values = Values::default();
         values.set("a", 1_i32);
         values.set("b", "x".to_owned());
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_is_of_the_type_that_its_elements_have() {
+    fn array_parameter_uses_the_element_type() {
         let of = |element: PgTypeInfo, column| array_of(&element, column).oid().map(|oid| oid.0);
         assert_eq!(of(<i32 as Type<Postgres>>::type_info(), SqlType::Int4), Some(1007));
         assert_eq!(of(<String as Type<Postgres>>::type_info(), SqlType::Custom("citext")), Some(1009));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_known_before_it_is_bound() {
+    fn null_values_are_detected_before_binding() {
         assert_eq!((is_null(&None::<i32>), is_null(&Some(1)), is_null(&1)), (true, false, false));
     }
 }

@@ -4,17 +4,21 @@ use futures_core::future::BoxFuture;
 
 use super::{
     access::{May, MayRead, RoleOf, cmd},
-    column::RowReader,
-    derived::StoredAs,
-    handle::Handle,
+    column_type::RowReader,
+    declared::Showing,
+    derive_support::ColumnCodecAs,
+    executor::TenantExecutor,
     list::List,
     reads::{find, find_many, get},
     table::{Insert, Select, TenantTable, Update},
-    writes::{Insertion, Updating},
+    writes::{InsertBuilder, UpdateBuilder},
 };
 use crate::{
     error::Result,
-    model::def::{NOBODY, TableDef},
+    model::{
+        compare::same,
+        def::{NO_ROLE, TableDef},
+    },
 };
 
 /// A struct whose fields are some columns of a table. Implemented by `#[derive(TenantView)]`.
@@ -23,7 +27,7 @@ use crate::{
     label = "not a view",
     note = "derive `TenantView` on it, with `#[tenant(of = …)]`"
 )]
-pub trait TenantView: Sized + Send + 'static {
+pub trait TenantView: Showing + Sized + Send + 'static {
     /// The table.
     type Table: Select;
     /// The roles that it takes to read the view's columns.
@@ -48,7 +52,7 @@ impl<T: Select> TenantView for T {
     type Needs = T::RowNeeds;
 
     fn columns() -> Vec<&'static str> {
-        let read = T::TABLE.columns.iter().filter(|column| column.select != Some(NOBODY));
+        let read = T::TABLE.columns.iter().filter(|column| column.select != Some(NO_ROLE));
         read.map(|column| column.name).collect()
     }
 
@@ -83,9 +87,9 @@ pub trait Shows<Column: ?Sized>: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: StoredAs> Shows<T> for T {
+impl<T: ColumnCodecAs> Shows<T> for T {
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self> {
-        <T as StoredAs>::read(row)
+        <T as ColumnCodecAs>::read(row)
     }
 }
 
@@ -145,15 +149,6 @@ const fn none(table: &TableDef, missing: &str) -> usize {
     0
 }
 
-const fn same(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let mut index = 0;
-    while index < one.len() && index < other.len() && one[index] == other[index] {
-        index += 1;
-    }
-    index == one.len() && index == other.len()
-}
-
 /// Returns the name of the column at a place.
 #[doc(hidden)]
 #[must_use]
@@ -175,7 +170,7 @@ pub trait ViewRepository: TenantView {
     /// beginning a transaction.
     fn find<'h, H>(handle: H, id: <Self::Table as TenantTable>::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where
-        H: Handle + 'h,
+        H: TenantExecutor + 'h,
         H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
     {
         find(handle, id)
@@ -189,7 +184,7 @@ pub trait ViewRepository: TenantView {
     /// [`find`](Self::find).
     fn get<'h, H>(handle: H, id: <Self::Table as TenantTable>::Id) -> BoxFuture<'h, Result<Self>>
     where
-        H: Handle + 'h,
+        H: TenantExecutor + 'h,
         H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
     {
         get(handle, id)
@@ -204,7 +199,7 @@ pub trait ViewRepository: TenantView {
     fn find_many<'h, H, I>(handle: H, ids: I) -> BoxFuture<'h, Result<Vec<Self>>>
     where
         I: IntoIterator<Item = <Self::Table as TenantTable>::Id>,
-        H: Handle + 'h,
+        H: TenantExecutor + 'h,
         H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
     {
         find_many(handle, ids.into_iter().collect())
@@ -213,7 +208,7 @@ pub trait ViewRepository: TenantView {
     /// Reads of rows what the view shows: say which, in which order and how many, and await it.
     fn list<'h, H>(handle: H) -> List<'h, Self, H>
     where
-        H: Handle + 'h,
+        H: TenantExecutor + 'h,
         H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
     {
         List::new(handle)
@@ -250,14 +245,14 @@ pub trait ViewRepository: TenantView {
     /// # Errors
     ///
     /// As [`Repository::insert`](super::methods::Repository::insert).
-    fn insert<'h, H>(handle: H, new: <Self::Table as Insert>::New) -> Insertion<'h, Self, H>
+    fn insert<'h, H>(handle: H, new: <Self::Table as Insert>::New) -> InsertBuilder<'h, Self, H>
     where
         Self::Table: Insert,
-        H: Handle + 'h,
-        H::Role: May<cmd::insert, Self::Table, <Self::Table as Insert>::InsertRole>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Insert, Self::Table, <Self::Table as Insert>::InsertRole>,
         H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
     {
-        Insertion::new(handle, new)
+        InsertBuilder::new(handle, new)
     }
 
     /// Changes the row with this key, and returns what the view shows of it then. Without any change it is only read.
@@ -269,13 +264,13 @@ pub trait ViewRepository: TenantView {
         handle: H,
         id: <Self::Table as TenantTable>::Id,
         changes: <Self::Table as Update>::Changes,
-    ) -> Updating<'h, Self::Table, H, Self>
+    ) -> UpdateBuilder<'h, Self::Table, H, Self>
     where
         Self::Table: Update,
-        H: Handle + 'h,
-        H::Role: May<cmd::update, Self::Table, <Self::Table as Update>::UpdateRole>,
+        H: TenantExecutor + 'h,
+        H::Role: May<cmd::Update, Self::Table, <Self::Table as Update>::UpdateRole>,
         H::Role: MayRead<Self, Self::Needs> + RoleOf<<Self::Table as TenantTable>::Tenancy>,
     {
-        Updating::one(handle, id, changes)
+        UpdateBuilder::one(handle, id, changes)
     }
 }

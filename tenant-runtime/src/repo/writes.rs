@@ -6,14 +6,14 @@ use futures_core::future::BoxFuture;
 
 use super::{
     access::MaySet,
-    derived::StoredAs,
+    column::{Access, Column, IntoColumnValue, Settable},
+    derive_support::ColumnCodecAs,
+    executor::{Opened, TenantExecutor},
     filter::Condition,
-    handle::{Handle, Opened},
     list::{attempt, read},
     reads::{by_key, fetch_one, fetch_optional, not_found},
     statement::{Rows, Statement},
     table::{Delete, Insert, Select, TenantTable, Update},
-    typed::{Access, Column, Operand, Written},
     value::{Bind, Scalar, Value, Values},
     view::TenantView,
 };
@@ -27,13 +27,13 @@ use crate::{
 /// A row to be inserted: awaiting it inserts it and returns it, or what a view shows of it, as the database has it. Made by
 /// [`Repository::insert`](super::methods::Repository::insert) and [`ViewRepository::insert`](super::view::ViewRepository::insert).
 #[must_use = "nothing is inserted until this is awaited"]
-pub struct Insertion<'h, V, H> {
+pub struct InsertBuilder<'h, V, H> {
     handle: H,
     values: Values,
     run: fn(H, Values) -> BoxFuture<'h, Result<V>>,
 }
 
-impl<'h, V: TenantView<Table: Insert>, H: Handle + 'h> Insertion<'h, V, H> {
+impl<'h, V: TenantView<Table: Insert>, H: TenantExecutor + 'h> InsertBuilder<'h, V, H> {
     pub(super) fn new(handle: H, new: <V::Table as Insert>::New) -> Self {
         let mut values = Values::default();
         V::Table::new_values(new, &mut values);
@@ -41,10 +41,14 @@ impl<'h, V: TenantView<Table: Insert>, H: Handle + 'h> Insertion<'h, V, H> {
     }
 
     /// Gives a column its value: one that takes an `insert` role of its own, and so is not in the struct of a new row.
-    pub fn set<F, R, I, U, P>(mut self, column: Column<V::Table, F, Access<R, I, U>, P>, value: impl Operand<F>) -> Self
+    pub fn set<F, R, I, U, P>(
+        mut self,
+        column: Column<V::Table, F, Access<R, I, U>, P>,
+        value: impl IntoColumnValue<F>,
+    ) -> Self
     where
-        F: StoredAs,
-        I: Written,
+        F: ColumnCodecAs,
+        I: Settable,
         H::Role: MaySet<V::Table, I>,
     {
         F::set(&mut self.values, column.name(), value.operand());
@@ -52,16 +56,16 @@ impl<'h, V: TenantView<Table: Insert>, H: Handle + 'h> Insertion<'h, V, H> {
     }
 }
 
-impl<V: TenantView, H> fmt::Debug for Insertion<'_, V, H> {
+impl<V: TenantView, H> fmt::Debug for InsertBuilder<'_, V, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Insertion")
+        f.debug_struct("InsertBuilder")
             .field("table", &V::Table::TABLE_NAME)
             .field("values", &self.values)
             .finish_non_exhaustive()
     }
 }
 
-impl<'h, V, H> IntoFuture for Insertion<'h, V, H> {
+impl<'h, V, H> IntoFuture for InsertBuilder<'h, V, H> {
     type Output = Result<V>;
     type IntoFuture = BoxFuture<'h, Self::Output>;
 
@@ -73,7 +77,7 @@ impl<'h, V, H> IntoFuture for Insertion<'h, V, H> {
 fn insert_one<'h, V, H>(handle: H, values: Values) -> BoxFuture<'h, Result<V>>
 where
     V: TenantView<Table: Insert>,
-    H: Handle + 'h,
+    H: TenantExecutor + 'h,
 {
     Box::pin(async move {
         let mut opened = handle.open().await?;
@@ -85,12 +89,12 @@ where
 
 async fn insert<V: TenantView<Table: Insert>, O: Opened>(opened: &mut O, values: Values) -> Result<V> {
     let values = with_owner::<V::Table, _>(opened.tx(), values)?;
-    let built = Statement::new(V::Table::TABLE, opened.tx().ctx().org()).insert(values, &V::columns());
+    let built = Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id()).insert(values, &V::columns());
     read(&fetch_one(opened, built, attempt::<V::Table, O::Role>("insert into")).await?)
 }
 
 /// Inserts rows, those that leave out the same columns in one statement, and returns them in the order given.
-pub(super) async fn insert_many<T: Insert, H: Handle>(handle: H, new: Vec<T::New>) -> Result<Vec<T>> {
+pub(super) async fn insert_many<T: Insert, H: TenantExecutor>(handle: H, new: Vec<T::New>) -> Result<Vec<T>> {
     let mut opened = handle.open().await?;
     let mut rows: Vec<Option<T>> = new.iter().map(|_| None).collect();
     for group in Group::of::<T>(new) {
@@ -155,7 +159,7 @@ async fn insert_group<T: Insert, O: Opened>(opened: &mut O, group: Group) -> Res
     });
     let arrays = arrays.collect();
     let owner = owner::<T, _>(opened.tx())?.map(|(name, user)| (name, Box::new(Scalar(user)) as Box<dyn Bind>));
-    let statement = Statement::new(T::TABLE, opened.tx().ctx().org());
+    let statement = Statement::new(T::TABLE, opened.tx().ctx().tenant_id());
     let query = statement.insert_rows(owner, arrays, &T::columns()).into_query()?;
     let attempt = attempt::<T, O::Role>("insert into");
     let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
@@ -166,7 +170,7 @@ async fn insert_group<T: Insert, O: Opened>(opened: &mut O, group: Group) -> Res
 pub(super) async fn upsert<T, H>(handle: H, new: T::New, key: &'static [&'static str]) -> Result<T>
 where
     T: Insert + Update,
-    H: Handle,
+    H: TenantExecutor,
 {
     let mut opened = handle.open().await?;
     let mut values = Values::default();
@@ -176,9 +180,9 @@ where
     let set =
         if set.is_empty() { key.iter().copied().filter(|name| is_changed(T::TABLE, name, &[])).collect() } else { set };
     let values = with_owner::<T, _>(opened.tx(), values)?;
-    let built = Statement::new(T::TABLE, opened.tx().ctx().org()).upsert(values, key, &set, &T::columns());
+    let built = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).upsert(values, key, &set, &T::columns());
     let row = fetch_optional(&mut opened, built, attempt::<T, H::Role>("upsert into")).await?;
-    let conflict = || Error::Conflict { table: T::TABLE_NAME.to_string(), constraint: key.join(", ") };
+    let conflict = || Error::UniqueViolation { table: T::TABLE_NAME.to_string(), constraint: key.join(", ") };
     let row = read(&row.ok_or_else(conflict)?)?;
     opened.finish(true).await?;
     Ok(row)
@@ -187,7 +191,7 @@ where
 /// Says whether an upsert changes a column of the row that is there: not its keys, and not what takes a role of its own.
 fn is_changed(def: &TableDef, name: &str, key: &[&str]) -> bool {
     let is_parent = matches!(def.scope, ScopeDef::Parent { column } if column == name);
-    let plain = |column: &ColumnDef| column.supplied && !column.id && column.update.is_none();
+    let plain = |column: &ColumnDef| column.app_assigned && !column.id && column.update.is_none();
     !key.contains(&name) && !is_parent && named(def, name).is_some_and(plain)
 }
 
@@ -195,7 +199,7 @@ fn is_changed(def: &TableDef, name: &str, key: &[&str]) -> bool {
 /// [`Repository::update_where`](super::methods::Repository::update_where) and
 /// [`ViewRepository::update`](super::view::ViewRepository::update).
 #[must_use = "nothing is updated until this is awaited"]
-pub struct Updating<'h, T, H, Output> {
+pub struct UpdateBuilder<'h, T, H, Output> {
     handle: H,
     condition: Condition,
     values: Values,
@@ -203,19 +207,19 @@ pub struct Updating<'h, T, H, Output> {
     table: PhantomData<fn() -> T>,
 }
 
-impl<'h, V: TenantView<Table: Update>, H: Handle + 'h> Updating<'h, V::Table, H, V> {
+impl<'h, V: TenantView<Table: Update>, H: TenantExecutor + 'h> UpdateBuilder<'h, V::Table, H, V> {
     pub(super) fn one(handle: H, id: <V::Table as TenantTable>::Id, changes: <V::Table as Update>::Changes) -> Self {
         Self::new(handle, by_key::<V::Table>(id), changes, update_one::<V, H>)
     }
 }
 
-impl<'h, T: Update, H: Handle + 'h> Updating<'h, T, H, u64> {
+impl<'h, T: Update, H: TenantExecutor + 'h> UpdateBuilder<'h, T, H, u64> {
     pub(super) fn all(handle: H, condition: Condition, changes: T::Changes) -> Self {
         Self::new(handle, condition, changes, update_all::<T, H>)
     }
 }
 
-impl<'h, T: Update, H: Handle + 'h, Output> Updating<'h, T, H, Output> {
+impl<'h, T: Update, H: TenantExecutor + 'h, Output> UpdateBuilder<'h, T, H, Output> {
     fn new(
         handle: H,
         condition: Condition,
@@ -228,10 +232,14 @@ impl<'h, T: Update, H: Handle + 'h, Output> Updating<'h, T, H, Output> {
     }
 
     /// Changes a column: one that takes an `update` role of its own, and so is not in the struct of the changes.
-    pub fn set<V, R, I, U, P>(mut self, column: Column<T, V, Access<R, I, U>, P>, value: impl Operand<V>) -> Self
+    pub fn set<V, R, I, U, P>(
+        mut self,
+        column: Column<T, V, Access<R, I, U>, P>,
+        value: impl IntoColumnValue<V>,
+    ) -> Self
     where
-        V: StoredAs,
-        U: Written,
+        V: ColumnCodecAs,
+        U: Settable,
         H::Role: MaySet<T, U>,
     {
         V::set(&mut self.values, column.name(), value.operand());
@@ -239,9 +247,9 @@ impl<'h, T: Update, H: Handle + 'h, Output> Updating<'h, T, H, Output> {
     }
 }
 
-impl<T: TenantTable, H, Output> fmt::Debug for Updating<'_, T, H, Output> {
+impl<T: TenantTable, H, Output> fmt::Debug for UpdateBuilder<'_, T, H, Output> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Updating")
+        f.debug_struct("UpdateBuilder")
             .field("table", &T::TABLE_NAME)
             .field("filter", &self.condition)
             .field("values", &self.values)
@@ -249,7 +257,7 @@ impl<T: TenantTable, H, Output> fmt::Debug for Updating<'_, T, H, Output> {
     }
 }
 
-impl<'h, T, H, Output> IntoFuture for Updating<'h, T, H, Output> {
+impl<'h, T, H, Output> IntoFuture for UpdateBuilder<'h, T, H, Output> {
     type Output = Result<Output>;
     type IntoFuture = BoxFuture<'h, Self::Output>;
 
@@ -262,12 +270,12 @@ impl<'h, T, H, Output> IntoFuture for Updating<'h, T, H, Output> {
 fn update_one<'h, V, H>(handle: H, condition: Condition, values: Values) -> BoxFuture<'h, Result<V>>
 where
     V: TenantView<Table: Update>,
-    H: Handle + 'h,
+    H: TenantExecutor + 'h,
 {
     Box::pin(async move {
         let mut opened = handle.open().await?;
         let writes = !values.columns().is_empty();
-        let (statement, columns) = (Statement::new(V::Table::TABLE, opened.tx().ctx().org()), V::columns());
+        let (statement, columns) = (Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id()), V::columns());
         let built = match writes {
             true => statement.update(values, &condition, &columns),
             false => statement.select(&columns, None, &[], &Rows { condition, order: Vec::new(), limit: None }),
@@ -283,14 +291,14 @@ where
 fn update_all<'h, T, H>(handle: H, condition: Condition, values: Values) -> BoxFuture<'h, Result<u64>>
 where
     T: Update,
-    H: Handle + 'h,
+    H: TenantExecutor + 'h,
 {
     Box::pin(async move {
         if values.columns().is_empty() {
             return Ok(0);
         }
         let mut opened = handle.open().await?;
-        let built = Statement::new(T::TABLE, opened.tx().ctx().org()).update(values, &condition, &[]);
+        let built = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).update(values, &condition, &[]);
         let attempt = attempt::<T, H::Role>("update");
         let query = built.into_query()?;
         let updated = opened.tx().trusted().execute(query).await.map_err(|error| attempt.error(error))?;
@@ -300,9 +308,9 @@ where
 }
 
 /// Deletes the rows that meet a condition, and says how many there were.
-pub(super) async fn delete<T: Delete, H: Handle>(handle: H, condition: Condition) -> Result<u64> {
+pub(super) async fn delete<T: Delete, H: TenantExecutor>(handle: H, condition: Condition) -> Result<u64> {
     let mut opened = handle.open().await?;
-    let query = Statement::new(T::TABLE, opened.tx().ctx().org()).delete(&condition).into_query()?;
+    let query = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).delete(&condition).into_query()?;
     let attempt = attempt::<T, H::Role>("delete from");
     let deleted = opened.tx().trusted().execute(query).await.map_err(|error| attempt.error(error))?;
     opened.finish(true).await?;
@@ -316,7 +324,7 @@ pub(super) async fn delete<T: Delete, H: Handle>(handle: H, condition: Condition
 /// [`Error::NoUser`] where the context has none.
 fn owner<T: Select, R: Role>(tx: &TenantTx<R>) -> Result<Option<(&'static str, UserOf<R>)>> {
     let Some(owner) = T::TABLE.owner else { return Ok(None) };
-    let user = tx.ctx().user().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;
+    let user = tx.ctx().user_id().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;
     Ok(Some((owner, user.clone())))
 }
 

@@ -26,7 +26,7 @@ impl Account {
             return Ok(None);
         }
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        ["postgres", "_postgres", "nobody"]
+        ["postgres", "_postgres", "none"]
             .into_iter()
             .find_map(|name| lookup(&passwd, name))
             .map(Some)
@@ -81,9 +81,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accounts_are_looked_up_by_their_whole_name_and_never_as_root() {
+    fn account_lookup_matches_the_whole_name_and_never_root() {
         let passwd = "root:x:0:0::/:\nnobody2:x:7:7::/:\nnobody:*:-2:-2::/:\npostgres:x:0:0::/:\n";
-        assert_eq!(lookup(passwd, "nobody"), Some(Account { uid: u32::MAX - 1, gid: u32::MAX - 1 }));
+        assert_eq!(lookup(passwd, "none"), Some(Account { uid: u32::MAX - 1, gid: u32::MAX - 1 }));
         assert_eq!(lookup(passwd, "postgres"), None);
         assert_eq!(lookup(passwd, "nobod"), None);
     }

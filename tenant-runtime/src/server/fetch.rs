@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_of_links_is_read_strictly() {
+    fn package_symlink_list_parser_is_strict() {
         let entry = r#"{"source":"native/lib/a.1","target":"native/lib/a"}"#;
         let link = ("native/lib/a.1", "native/lib/a");
         assert_eq!(parse_links(&format!("[{entry},\n {entry}]\n")), None);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_leave_the_package_are_refused() {
+    fn package_symlinks_outside_the_package_are_rejected() {
         let list = r#"[{"source":"native/../../x","target":"native/../../y"}]"#;
         assert!(hydrate(Path::new("/nonexistent"), list).is_err());
     }

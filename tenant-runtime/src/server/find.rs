@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_from_releases_betas_and_packagers_texts() {
+    fn postgres_version_is_parsed_from_release_beta_and_distro_output() {
         let read = |text: &str| parse_version(&format!("postgres (PostgreSQL) {text}\n"));
         let version = |major, minor| Some(Version { major, minor });
         assert_eq!(read("15.18 (Debian 15.18-0+deb12u1)"), version(15, 18));

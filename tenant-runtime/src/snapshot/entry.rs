@@ -12,7 +12,7 @@ use super::{
     role::{RoleEntry, role},
 };
 use crate::{
-    check::fragment,
+    analyze::sql_expr,
     ident::Ident,
     model::schema::{
         Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, LogClasses,
@@ -122,7 +122,7 @@ struct ForeignKeyEntry {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 enum ActionEntry {
-    Refuse,
+    NoAction,
     Cascade,
     SetNull(String),
 }
@@ -195,7 +195,7 @@ impl TryFrom<SnapshotFile> for Snapshot {
 }
 
 pub(super) fn data_type(text: &str) -> Result<Expression, SnapshotError> {
-    fragment::data_type(text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
+    sql_expr::data_type(text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
 }
 
 impl From<(&QualifiedName, &Table)> for TableEntry {
@@ -324,7 +324,7 @@ impl From<&ForeignKey> for ForeignKeyEntry {
             target_table: key.target.table.to_string(),
             target_columns: texts(&key.target_columns),
             on_delete: match &key.on_delete {
-                ForeignKeyAction::Refuse => ActionEntry::Refuse,
+                ForeignKeyAction::NoAction => ActionEntry::NoAction,
                 ForeignKeyAction::Cascade => ActionEntry::Cascade,
                 ForeignKeyAction::SetNull(column) => ActionEntry::SetNull(column.to_string()),
             },
@@ -339,7 +339,7 @@ fn foreign_key(entry: ForeignKeyEntry) -> Result<ForeignKey, SnapshotError> {
         target: QualifiedName { schema: ident(entry.target_schema)?, table: ident(entry.target_table)? },
         target_columns: idents(entry.target_columns)?,
         on_delete: match entry.on_delete {
-            ActionEntry::Refuse => ForeignKeyAction::Refuse,
+            ActionEntry::NoAction => ForeignKeyAction::NoAction,
             ActionEntry::Cascade => ForeignKeyAction::Cascade,
             ActionEntry::SetNull(column) => ForeignKeyAction::SetNull(ident(column)?),
         },
@@ -386,7 +386,7 @@ pub(super) fn ident(name: String) -> Result<Ident, SnapshotError> {
 
 /// Parses what will stand in SQL again: the file may have been edited by hand, or by a merge.
 fn expression(text: String) -> Result<Expression, SnapshotError> {
-    fragment::expression(&text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
+    sql_expr::expression(&text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
 }
 
 pub(super) fn each<E, T>(

@@ -18,7 +18,7 @@ use self::{entry::SnapshotFile, layout::OneItemPerLine};
 use crate::model::schema::Schema;
 
 /// The format that this version writes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The migrations so far: what they amount to, and which files they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

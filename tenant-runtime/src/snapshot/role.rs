@@ -21,12 +21,12 @@ pub(super) struct RoleEntry {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 enum KindEntry {
-    Owner,
-    Definer,
-    Visitor,
-    Tier { includes: Vec<String> },
+    SchemaOwner,
+    FunctionOwner,
+    NoTenant,
+    Application { includes: Vec<String> },
     Login(LoginEntry),
-    TierLogin { tier: String, login: LoginEntry },
+    RoleLogin { tier: String, login: LoginEntry },
     System,
     SystemLogin(LoginEntry),
 }
@@ -63,15 +63,15 @@ impl LoginEntry {
 impl From<&Role> for RoleEntry {
     fn from(role: &Role) -> Self {
         let kind = match &role.kind {
-            RoleKind::Owner => KindEntry::Owner,
-            RoleKind::Definer => KindEntry::Definer,
-            RoleKind::Visitor => KindEntry::Visitor,
-            RoleKind::Tier { includes } => KindEntry::Tier { includes: texts(includes) },
+            RoleKind::SchemaOwner => KindEntry::SchemaOwner,
+            RoleKind::FunctionOwner => KindEntry::FunctionOwner,
+            RoleKind::NoTenant => KindEntry::NoTenant,
+            RoleKind::Application { includes } => KindEntry::Application { includes: texts(includes) },
             RoleKind::Login { connection_limit, timeouts } => {
                 KindEntry::Login(LoginEntry::new(*connection_limit, *timeouts))
             }
-            RoleKind::TierLogin { tier, connection_limit, timeouts } => {
-                KindEntry::TierLogin { tier: tier.to_string(), login: LoginEntry::new(*connection_limit, *timeouts) }
+            RoleKind::RoleLogin { tier, connection_limit, timeouts } => {
+                KindEntry::RoleLogin { tier: tier.to_string(), login: LoginEntry::new(*connection_limit, *timeouts) }
             }
             RoleKind::System => KindEntry::System,
             RoleKind::SystemLogin { connection_limit, timeouts } => {
@@ -84,14 +84,14 @@ impl From<&Role> for RoleEntry {
 
 pub(super) fn role(entry: RoleEntry) -> Result<Role, SnapshotError> {
     let kind = match entry.kind {
-        KindEntry::Owner => RoleKind::Owner,
-        KindEntry::Definer => RoleKind::Definer,
-        KindEntry::Visitor => RoleKind::Visitor,
-        KindEntry::Tier { includes } => RoleKind::Tier { includes: idents(includes)? },
+        KindEntry::SchemaOwner => RoleKind::SchemaOwner,
+        KindEntry::FunctionOwner => RoleKind::FunctionOwner,
+        KindEntry::NoTenant => RoleKind::NoTenant,
+        KindEntry::Application { includes } => RoleKind::Application { includes: idents(includes)? },
         KindEntry::Login(entry) => {
             RoleKind::Login { connection_limit: entry.connection_limit, timeouts: entry.timeouts() }
         }
-        KindEntry::TierLogin { tier, login } => RoleKind::TierLogin {
+        KindEntry::RoleLogin { tier, login } => RoleKind::RoleLogin {
             tier: ident(tier)?,
             connection_limit: login.connection_limit,
             timeouts: login.timeouts(),

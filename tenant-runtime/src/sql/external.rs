@@ -29,7 +29,7 @@ pub(super) fn require(roles: &[Role]) -> String {
     let settings = settings
         .flatten()
         .map(|(role, name, seconds)| [literal(role.name.as_str()), literal(name), literal(&format!("{seconds}s"))]);
-    let owners = roles.iter().filter(|role| matches!(role.kind, RoleKind::Owner | RoleKind::Definer));
+    let owners = roles.iter().filter(|role| matches!(role.kind, RoleKind::SchemaOwner | RoleKind::FunctionOwner));
     let owners: Vec<_> = owners.map(|role| format!("({})", literal(role.name.as_str()))).collect();
     format!(
         include_str!("external.sql"),

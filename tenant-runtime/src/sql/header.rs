@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{CANNOT_BE_UNDONE, Direction, LOSES_DATA, NO_TRANSACTION, SIGNATURE};
 use crate::{
-    diff::Item,
+    diff::SchemaObject,
     plan::{Action, Plan, Stage},
 };
 
@@ -40,7 +40,7 @@ pub(super) fn header(plan: &Plan, stage: Stage, direction: Direction, actions: &
         out.push_str(
             "--\n\
              -- How the app works with it: it logs in with no right of its own. Each transaction begins with SET LOCAL ROLE to\n\
-             -- one of the tiers and with the tenant's key in a setting; grants say what the tier may do, policies on whose rows.\n\
+             -- one of the application_roles and with the tenant's key in a setting; grants say what the tier may do, policies on whose rows.\n\
              -- Without the role there is no privilege, and without the setting there are no rows.\n",
         );
     }
@@ -104,7 +104,7 @@ fn one_line(text: &str) -> String {
 /// The first line of a file that cannot undo, or that loses rows as it does.
 fn marker(plan: &Plan, actions: &[Action]) -> String {
     let is_empty = |action: &&Action| match action {
-        Action::Add(Item::Column { column, .. }) => !column.nullable && column.default.is_none(),
+        Action::Add(SchemaObject::Column { column, .. }) => !column.nullable && column.default.is_none(),
         _ => false,
     };
     if let Some(Action::Add(item)) = actions.iter().find(is_empty) {
@@ -118,11 +118,11 @@ fn marker(plan: &Plan, actions: &[Action]) -> String {
 /// Says whether a step takes a lock on a table that others may be using.
 fn locks(plan: &Plan, action: &Action) -> bool {
     let refers = match action {
-        Action::Add(Item::Table { table, .. }) => {
+        Action::Add(SchemaObject::Table { table, .. }) => {
             table.foreign_keys.iter().any(|key| plan.existing.contains(&key.target))
         }
-        Action::Drop(Item::Table { .. }) | Action::Close { .. } => !plan.is_first,
-        Action::Add(Item::ForeignKey { key, .. }) => plan.existing.contains(&key.target),
+        Action::Drop(SchemaObject::Table { .. }) | Action::Close { .. } => !plan.is_first,
+        Action::Add(SchemaObject::ForeignKey { key, .. }) => plan.existing.contains(&key.target),
         _ => false,
     };
     refers || action.table().is_some_and(|table| plan.existing.contains(table))

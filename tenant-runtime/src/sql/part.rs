@@ -5,8 +5,8 @@ pub(crate) use super::{pgaudit::SETTING as PGAUDIT, role::timeout_settings, tabl
 use crate::{
     diff::of_roles,
     model::{
+        migration_hints::MigrationHints,
         schema::{Column, Function, Key, Policy, QualifiedName, Schema, Table, Trigger},
-        transition::Transition,
     },
     plan::plan,
 };
@@ -34,7 +34,7 @@ pub(crate) fn schema(whole: &Schema, name: &str) -> String {
     without.tables.retain(|table, _| table.schema.as_str() != name);
     without.functions.retain(|function, _| function.schema.as_str() != name);
     // Nothing is renamed or lost, so the plan refuses nothing.
-    let Ok(plan) = plan(&without, whole, &Transition::default()) else { return String::new() };
+    let Ok(plan) = plan(&without, whole, &MigrationHints::default()) else { return String::new() };
     let files = migrations(&plan).into_iter().map(|file| {
         // What stands above the first statement is about a file of the folder.
         let lines = file.up.lines().skip_while(|line| line.is_empty() || line.starts_with("--"));

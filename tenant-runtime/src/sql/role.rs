@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::heading;
 use crate::{
-    diff::{Item, Membership},
+    diff::{Membership, SchemaObject},
     ident::{Ident, literal},
     model::{
         def::TimeoutsDef,
@@ -16,7 +16,7 @@ use crate::{
 ///
 /// Roles belong to the cluster, not to the database: a second database of the product finds them made, maybe in the same
 /// moment, and one of another product must not take them over. The mark is the role's comment.
-pub(super) fn create<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+pub(super) fn create<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let mut out = heading("Roles");
     let roles: Vec<_> = items.filter_map(role).collect();
     let rows = roles.iter().map(|(role, product)| {
@@ -68,7 +68,7 @@ $roles$;
 ",
         rows_aligned(rows)
     );
-    let owners = roles.iter().filter(|(role, _)| matches!(role.kind, RoleKind::Owner | RoleKind::Definer));
+    let owners = roles.iter().filter(|(role, _)| matches!(role.kind, RoleKind::SchemaOwner | RoleKind::FunctionOwner));
     let owners: Vec<_> = owners.map(|(role, _)| format!("({})", literal(role.name.as_str()))).collect();
     if !owners.is_empty() {
         out.push_str(&become_owners(&owners));
@@ -77,9 +77,9 @@ $roles$;
 }
 
 /// The role of a thing that is one, and its product.
-fn role(item: &Item) -> Option<(&Role, &str)> {
+fn role(item: &SchemaObject) -> Option<(&Role, &str)> {
     match item {
-        Item::Role { role, product } => Some((role, product)),
+        SchemaObject::Role { role, product } => Some((role, product)),
         _ => None,
     }
 }
@@ -87,12 +87,12 @@ fn role(item: &Item) -> Option<(&Role, &str)> {
 /// The comment by which a role is known as ours.
 fn mark(role: &Role, product: &str) -> String {
     let purpose = match &role.kind {
-        RoleKind::Owner => "owns the schemas and tables",
-        RoleKind::Definer => "owns the functions",
-        RoleKind::Visitor => "a user who acts in no tenant",
-        RoleKind::Tier { .. } => "bundles the rights of a role",
+        RoleKind::SchemaOwner => "owns the schemas and tables",
+        RoleKind::FunctionOwner => "owns the functions",
+        RoleKind::NoTenant => "a user who acts in no tenant",
+        RoleKind::Application { .. } => "bundles the rights of a role",
         RoleKind::Login { .. } => "logs in for the app",
-        RoleKind::TierLogin { .. } => "logs in for one role",
+        RoleKind::RoleLogin { .. } => "logs in for one role",
         RoleKind::System => "crosses tenants",
         RoleKind::SystemLogin { .. } => "logs in for jobs",
     };
@@ -139,9 +139,9 @@ pub(super) fn alter((before, was): (&Role, &str), (after, product): (&Role, &str
     out
 }
 
-fn memberships<'i>(items: impl Iterator<Item = &'i Item>) -> impl Iterator<Item = &'i Membership> {
+fn memberships<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> impl Iterator<Item = &'i Membership> {
     items.filter_map(|item| match item {
-        Item::Membership(membership) => Some(membership),
+        SchemaObject::Membership(membership) => Some(membership),
         _ => None,
     })
 }
@@ -152,12 +152,12 @@ pub(super) fn options(inherits: bool) -> &'static str {
 }
 
 /// Says who belongs to whom.
-pub(super) fn give<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+pub(super) fn give<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let rows = memberships(items).map(|Membership { role, member, inherits }| {
         [literal(role.as_str()), literal(member.as_str()), literal(options(*inherits))]
     });
     format!(
-        "-- A tier has the rights of the tiers below it. The login has none until it says SET ROLE.
+        "-- A tier has the rights of the application_roles below it. The login has none until it says SET ROLE.
 DO $members$
 DECLARE
     wanted record;
@@ -179,7 +179,7 @@ $members$;
 }
 
 /// Ends that some belong to others, whoever said so: from 16 on, each grantor's word counts by itself.
-pub(super) fn take<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+pub(super) fn take<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let rows =
         memberships(items).map(|Membership { role, member, .. }| [literal(role.as_str()), literal(member.as_str())]);
     format!(
@@ -207,7 +207,7 @@ $members$;
 }
 
 /// Drops the roles, unless another database of the cluster still uses them.
-pub(super) fn drop<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+pub(super) fn drop<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let roles = items.filter_map(role);
     let names = roles.map(|(role, _)| literal(role.name.as_str())).collect::<Vec<_>>().join(", ");
     format!(
@@ -232,7 +232,7 @@ $roles$;
 /// Keeps one session from holding up the others: what waits or idles too long is ended.
 ///
 /// In this database only, since the logins are the whole cluster's, and another database may run another version.
-pub(super) fn set_timeouts<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+pub(super) fn set_timeouts<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let line = |login: &Ident, name: &str, seconds: u32| {
         format!(
             "    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET {name} = %L', {}, current_database(), '{seconds}s');\n",
@@ -244,7 +244,7 @@ pub(super) fn set_timeouts<'i>(items: impl Iterator<Item = &'i Item>) -> String 
 }
 
 /// Takes back the timeouts of logins.
-pub(super) fn reset_timeouts<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+pub(super) fn reset_timeouts<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let line = |login: &Ident, name: &str, _| {
         format!(
             "    EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET {name}', {}, current_database());\n",
@@ -255,13 +255,13 @@ pub(super) fn reset_timeouts<'i>(items: impl Iterator<Item = &'i Item>) -> Strin
 }
 
 fn timeouts<'i>(
-    items: impl Iterator<Item = &'i Item>,
+    items: impl Iterator<Item = &'i SchemaObject>,
     about: &str,
     line: impl Fn(&Ident, &str, u32) -> String,
 ) -> String {
     let (mut logins, mut lines) = (Vec::new(), String::new());
     for item in items {
-        if let Item::Timeouts { login, timeouts } = item {
+        if let SchemaObject::Timeouts { login, timeouts } = item {
             logins.push(login.as_str());
             lines.extend(timeout_settings(*timeouts).map(|(name, seconds)| line(login, name, seconds)));
         }
@@ -282,7 +282,7 @@ pub(crate) fn timeout_settings(timeouts: TimeoutsDef) -> [(&'static str, u32); 3
 }
 
 /// Takes from PUBLIC what a new database gives it, lets the logins in, and makes sure of both.
-pub(super) fn lock_database<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+pub(super) fn lock_database<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let (mut grants, mut checks) = (String::new(), String::new());
     for login in connecting(items) {
         let _ =
@@ -320,7 +320,7 @@ $lock$;
 }
 
 /// Takes back what the logins got; PUBLIC stays locked out, since undoing a migration opens no door.
-pub(super) fn unlock_database<'i>(items: impl Iterator<Item = &'i Item>) -> String {
+pub(super) fn unlock_database<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let lines = connecting(items).map(|login| {
         format!("    EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), {login});\n")
     });
@@ -337,9 +337,9 @@ $lock$;
 }
 
 /// The logins that connect to the database, as literals.
-fn connecting<'i>(items: impl Iterator<Item = &'i Item>) -> impl Iterator<Item = String> {
+fn connecting<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> impl Iterator<Item = String> {
     items.filter_map(|item| match item {
-        Item::Database { login } => Some(literal(login.as_str())),
+        SchemaObject::Database { login } => Some(literal(login.as_str())),
         _ => None,
     })
 }
@@ -351,11 +351,11 @@ pub(super) fn create_schema(owner: &Ident, schema: &Ident) -> String {
 }
 
 /// Lets roles name what is in a schema, or not any more; nobody but the owner may make things in it.
-pub(super) fn use_schema<'i>(items: impl Iterator<Item = &'i Item>, may: bool) -> String {
+pub(super) fn use_schema<'i>(items: impl Iterator<Item = &'i SchemaObject>, may: bool) -> String {
     let mut schemas = Vec::new();
     let mut users = Vec::new();
     for item in items {
-        if let Item::Usage { schema, role, .. } = item {
+        if let SchemaObject::Usage { schema, role, .. } = item {
             schemas.push(schema);
             users.push(role.quoted().to_string());
         }

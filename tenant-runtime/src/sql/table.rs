@@ -179,7 +179,7 @@ fn constraint(name: &Ident, what: &str) -> String {
 
 pub(super) fn references(key: &ForeignKey) -> String {
     let action = match &key.on_delete {
-        ForeignKeyAction::Refuse => String::new(),
+        ForeignKeyAction::NoAction => String::new(),
         ForeignKeyAction::Cascade => " ON DELETE CASCADE".to_owned(),
         ForeignKeyAction::SetNull(column) => format!(" ON DELETE SET NULL ({})", column.quoted()),
     };

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_key_holds_nothing_that_ends_a_literal() {
+    fn text_key_rejects_characters_that_need_escaping() {
         for text in ["a'b", "a\\b", "a b", "a\"b", "a\0b", "ä", "a\nb", "$$", "a;b", "a--b/*"] {
             assert!(matches!(TextKey::new(text), Err(TextKeyError::Character { .. })), "{text}");
         }
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_writes_the_text_of_what_is_inside() {
+    fn key_newtype_writes_and_parses_its_inner_value() {
         let slug = Slug::from(TextKey::new("acme").expect("a key"));
         assert_eq!((text(&slug), text(&-7_i64)), ("acme".into(), "-7".into()));
         assert_eq!(text(&uuid::Uuid::nil()), "00000000-0000-0000-0000-000000000000");

@@ -1,4 +1,4 @@
-// Columns are added: one that takes NULL, one with a constant default, and one whose default is computed for each row.
+// Adds columns: nullable, with a constant default, and with a default that is computed for each row.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -58,7 +58,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes ADD COLUMN topic text;
 COMMENT ON COLUMN app.notes.topic IS 'What it is about.';
@@ -82,7 +82,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 REVOKE UPDATE (topic, weight, token) ON app.notes FROM app_member;
 REVOKE INSERT (topic, weight, token) ON app.notes FROM app_member;

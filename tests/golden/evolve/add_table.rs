@@ -1,4 +1,4 @@
-// A table is added that refers to one that is there: one file, since every table has the key that it takes.
+// Adds a table that references an existing one: one file, since the referenced key exists already.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -51,7 +51,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Table app.tasks ---------------------------------------------------------------------------------
 CREATE TABLE app.tasks (
@@ -70,10 +70,10 @@ ALTER TABLE app.tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.tasks FORCE ROW LEVEL SECURITY;
 
 -- Access to app.tasks -----------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.tasks AS RESTRICTIVE FOR ALL TO PUBLIC
+CREATE POLICY tenant_isolation ON app.tasks AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK (org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.tasks IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+COMMENT ON POLICY tenant_isolation ON app.tasks IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.tasks AS PERMISSIVE FOR SELECT TO app_viewer
     USING (org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -103,13 +103,13 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Access to app.tasks -----------------------------------------------------------------------------
 DROP POLICY delete_rows ON app.tasks;
 DROP POLICY insert_rows ON app.tasks;
 DROP POLICY select_rows ON app.tasks;
-DROP POLICY tenant_floor ON app.tasks;
+DROP POLICY tenant_isolation ON app.tasks;
 
 -- DESTRUCTIVE TM101: table `app.tasks` goes with all its rows.
 DROP TABLE app.tasks;

@@ -1,4 +1,4 @@
-// The third way out: what fills it is computed from the other columns of each row, which the owner has to see for that.
+// Adds NOT NULL columns with a backfill computed from other columns, for which FORCE RLS is lifted for the owner.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -56,7 +56,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes ADD COLUMN slug text;
 -- For the owner alone, until the rows are read: the roles of the app stay under the policies.
@@ -78,7 +78,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 REVOKE UPDATE (slug) ON app.notes FROM app_member;
 REVOKE INSERT (slug) ON app.notes FROM app_member;
@@ -100,7 +100,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- careful TM204: `slug` is written in every row of `app.notes` that has none.
 UPDATE app.notes SET slug = lower(title) WHERE slug IS NULL;
@@ -129,7 +129,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- For the owner alone, until the rows are read: the roles of the app stay under the policies.
 ALTER TABLE app.notes NO FORCE ROW LEVEL SECURITY;

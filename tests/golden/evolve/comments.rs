@@ -1,4 +1,4 @@
-// Only words change.
+// Changes comments only.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -52,7 +52,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 COMMENT ON TABLE app.notes IS 'A note that somebody wrote.';
 COMMENT ON COLUMN app.notes.title IS 'What it is called by.';
@@ -69,7 +69,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 COMMENT ON COLUMN app.notes.reason IS 'Why.';
 COMMENT ON COLUMN app.notes.title IS 'What it is called.';

@@ -1,4 +1,4 @@
-// What fills columns changes, and the key is counted up by the database from now on.
+// Changes defaults, and makes the primary key an identity column.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -7,7 +7,7 @@ pub mod v1 {
     #[derive(TenantTable)]
     #[tenant(org = "org", select = "viewer", insert = "member")]
     pub struct Ticket {
-        #[tenant(supplied)]
+        #[tenant(app_assigned)]
         pub id: i64,
         pub org: Uuid,
         #[tenant(default = "'new'")]
@@ -59,7 +59,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- careful TM206: no more INSERT (id) on `app.tickets` for `app_member`.
 REVOKE INSERT (id) ON app.tickets FROM app_member;
@@ -83,7 +83,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.tickets ALTER COLUMN seen DROP DEFAULT;
 ALTER TABLE app.tickets ALTER COLUMN weight SET DEFAULT 1;

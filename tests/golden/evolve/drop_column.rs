@@ -1,5 +1,5 @@
-// A column goes and another of its type comes: was it renamed? Nothing is written until somebody says so. A policy names it,
-// and so is made again.
+// Drops a column and adds one of the same type: a possible rename, so nothing is written without confirmation. A policy uses
+// the column and is re-created.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -79,7 +79,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 REVOKE SELECT (id, org, title, state) ON app.notes FROM app_viewer;
 REVOKE INSERT (org, title, state) ON app.notes FROM app_member;
@@ -118,7 +118,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 REVOKE UPDATE (name, made) ON app.notes FROM app_member;
 REVOKE INSERT (org, name, made) ON app.notes FROM app_member;

@@ -1,4 +1,4 @@
-// A table goes, with its rows and with the circle in which it stood.
+// Drops a table with its rows, and the circular foreign keys it was part of.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -60,12 +60,12 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- Access to app.persons ---------------------------------------------------------------------------
 DROP POLICY insert_rows ON app.persons;
 DROP POLICY select_rows ON app.persons;
-DROP POLICY tenant_floor ON app.persons;
+DROP POLICY tenant_isolation ON app.persons;
 
 ALTER TABLE app.teams DROP CONSTRAINT teams_org_head_fkey;
 
@@ -85,7 +85,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 CREATE INDEX teams_org_head_idx ON app.teams (org, head);
 
@@ -112,10 +112,10 @@ ALTER TABLE app.teams FORCE ROW LEVEL SECURITY;
 ALTER TABLE app.persons FORCE ROW LEVEL SECURITY;
 
 -- Access to app.persons ---------------------------------------------------------------------------
-CREATE POLICY tenant_floor ON app.persons AS RESTRICTIVE FOR ALL TO PUBLIC
+CREATE POLICY tenant_isolation ON app.persons AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK (org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY tenant_floor ON app.persons IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+COMMENT ON POLICY tenant_isolation ON app.persons IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
 
 CREATE POLICY select_rows ON app.persons AS PERMISSIVE FOR SELECT TO app_viewer
     USING (org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));

@@ -1,4 +1,4 @@
-// A table moves to another schema, which is new; the old one holds nothing any more.
+// Moves a table to a new schema and drops the old, empty one.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Viewer}};
@@ -49,18 +49,18 @@ SET LOCAL row_security = off;
 SET LOCAL lock_timeout = '5s';
 
 -- Schema trade ------------------------------------------------------------------------------------
-CREATE SCHEMA trade AUTHORIZATION app_owner;
+CREATE SCHEMA trade AUTHORIZATION app_schema_owner;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 GRANT USAGE ON SCHEMA trade TO app_viewer;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- careful TM205: an app that runs and still says table `sales.offers` fails.
 ALTER TABLE sales.offers SET SCHEMA trade;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 REVOKE USAGE ON SCHEMA sales FROM app_viewer;
 
@@ -76,18 +76,18 @@ RESET ROLE;
 SET LOCAL row_security = off;
 
 -- Schema sales ------------------------------------------------------------------------------------
-CREATE SCHEMA sales AUTHORIZATION app_owner;
+CREATE SCHEMA sales AUTHORIZATION app_schema_owner;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 GRANT USAGE ON SCHEMA sales TO app_viewer;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- careful TM205: an app that runs and still says table `trade.offers` fails.
 ALTER TABLE trade.offers SET SCHEMA sales;
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 REVOKE USAGE ON SCHEMA trade FROM app_viewer;
 

@@ -1,4 +1,4 @@
-// A column takes NULL from now on, and another takes none any more.
+// Makes a column nullable, and another NOT NULL.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -46,7 +46,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes ALTER COLUMN title DROP NOT NULL;
 ALTER TABLE app.notes ADD CONSTRAINT notes_topic_is_there CHECK (topic IS NOT NULL) NOT VALID;
@@ -62,7 +62,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes DROP CONSTRAINT notes_topic_is_there;
 ALTER TABLE app.notes ALTER COLUMN title SET NOT NULL;
@@ -79,7 +79,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- careful TM203: a row of `app.notes` in which topic is NULL stops it.
 ALTER TABLE app.notes VALIDATE CONSTRAINT notes_topic_is_there;
@@ -97,7 +97,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes ADD CONSTRAINT notes_topic_is_there CHECK (topic IS NOT NULL) NOT VALID;
 ALTER TABLE app.notes ALTER COLUMN topic DROP NOT NULL;

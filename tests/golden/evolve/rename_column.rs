@@ -1,4 +1,4 @@
-// A column is renamed: what is named after it is renamed as well, and no row is touched.
+// Renames a column and the objects named after it, without touching rows.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -48,7 +48,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- careful TM205: an app that runs and still says column `app.notes.title` fails.
 ALTER TABLE app.notes RENAME COLUMN title TO name;
@@ -66,7 +66,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes RENAME CONSTRAINT notes_name_check TO notes_title_check;
 ALTER TABLE app.notes RENAME CONSTRAINT notes_org_name_key TO notes_org_title_key;

@@ -1,4 +1,4 @@
-// A table is renamed, with what is named after it. Who refers to it still does.
+// Renames a table and the objects named after it; foreign keys to it stay.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -66,7 +66,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- careful TM205: an app that runs and still says table `app.works` fails.
 ALTER TABLE app.works RENAME TO projects;
@@ -75,7 +75,7 @@ ALTER TABLE app.projects RENAME CONSTRAINT works_org_id_key TO projects_org_id_k
 ALTER INDEX app.works_org_name_idx RENAME TO projects_org_name_idx;
 
 -- The same rule, for it to hold no old name.
-ALTER POLICY tenant_floor ON app.pages
+ALTER POLICY tenant_isolation ON app.pages
     USING (work_id IN (SELECT parent.id FROM app.projects AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
     WITH CHECK (work_id IN (SELECT parent.id FROM app.projects AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 -- The same rule, for it to hold no old name.
@@ -96,7 +96,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 ALTER INDEX app.projects_org_name_idx RENAME TO works_org_name_idx;
 ALTER TABLE app.projects RENAME CONSTRAINT projects_org_id_key TO works_org_id_key;
@@ -112,7 +112,7 @@ ALTER POLICY insert_rows ON app.pages
 ALTER POLICY select_rows ON app.pages
     USING (work_id IN (SELECT parent.id FROM app.works AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 -- The same rule, for it to hold no old name.
-ALTER POLICY tenant_floor ON app.pages
+ALTER POLICY tenant_isolation ON app.pages
     USING (work_id IN (SELECT parent.id FROM app.works AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
     WITH CHECK (work_id IN (SELECT parent.id FROM app.works AS parent WHERE parent.org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
 

@@ -1,4 +1,4 @@
-// PostgreSQL divides no table anew.
+// Changing the number of partitions is rejected, since PostgreSQL cannot repartition a table.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Viewer}};

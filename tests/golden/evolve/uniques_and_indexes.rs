@@ -1,4 +1,4 @@
-// Unique constraints and indexes come and go. What is built is built while others write.
+// Adds and drops unique constraints and indexes, built concurrently.
 
 pub mod v1 {
     use tenant_runtime::{TenantTable, roles::{Member, Viewer}};
@@ -53,7 +53,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes DROP CONSTRAINT notes_org_title_key;
 
@@ -68,7 +68,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 -- careful TM202: nobody writes while the unique constraint `notes_org_title_key` of `app.notes` is built; a value that stands there twice stops it.
 ALTER TABLE app.notes ADD CONSTRAINT notes_org_title_key UNIQUE (org, title);
@@ -116,7 +116,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 DROP INDEX app.notes_org_topic_idx;
 ALTER TABLE app.notes ADD CONSTRAINT notes_org_title_topic_key UNIQUE USING INDEX notes_org_title_topic_key;
@@ -132,7 +132,7 @@ SET LOCAL row_security = off;
 -- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
 SET LOCAL lock_timeout = '5s';
 
-SET LOCAL ROLE app_owner;
+SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.notes DROP CONSTRAINT notes_org_title_topic_key;
 CREATE INDEX notes_org_topic_idx ON app.notes (org, topic);

@@ -1,20 +1,20 @@
-//! The audit: what the catalog says, held against what was declared, by whom, and how it is told.
+//! The audit: comparison of the live catalog with the declaration, required privileges, report formats and baselines.
 
 use serde_json::Value;
 use tenant_runtime::{
     Error, Migrations, TenantDb,
+    analyze::check,
     audit::{AuditError, Baseline, Catalog, Report, audit},
-    check::check,
     migrate::{folder::Folder, generate::generate},
     model::schema::Schema,
     server::Server,
 };
-use tenant_tests::{Database, Scratch, connect, example_folder, migrate, own_server, run};
+use tenant_tests::{Database, TempDir, connect, dedicated_server, example_migrations_dir, migrate, run};
 
 use super::{command_line::gen_migrations, golden};
 
 fn example() -> Schema {
-    Folder::new(example_folder()).schema().expect("the example's snapshot")
+    Folder::new(example_migrations_dir()).schema().expect("the example's snapshot")
 }
 
 async fn catalog(database: &Database) -> Catalog {
@@ -27,7 +27,7 @@ async fn report(url: &str) -> Report {
 
 /// A server of its own with the example, since other tests make members of its roles, which are the whole server's.
 async fn server() -> Server {
-    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     migrate(&server.admin_url()).await;
     server
 }
@@ -41,7 +41,7 @@ pub(super) fn codes(report: &Report) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn two_databases_of_the_same_migrations_have_the_same_catalog() {
+async fn identical_migrations_produce_identical_catalogs() {
     let (one, other) = (Database::create().await, Database::create().await);
     run(&mut other.admin().await, "CREATE SCHEMA another; CREATE TABLE another.one (id integer)").await.expect("made");
     let (one, other) = (catalog(&one).await, catalog(&other).await);
@@ -51,7 +51,7 @@ async fn two_databases_of_the_same_migrations_have_the_same_catalog() {
 }
 
 #[tokio::test]
-async fn a_change_shows_as_the_one_fact_that_it_is() {
+async fn catalog_change_is_one_changed_fact() {
     let database = Database::create().await;
     let before = catalog(&database).await;
     run(&mut database.admin().await, "ALTER TABLE app.tasks ALTER COLUMN title DROP NOT NULL").await.expect("done");
@@ -62,7 +62,7 @@ async fn a_change_shows_as_the_one_fact_that_it_is() {
 }
 
 #[tokio::test]
-async fn the_example_is_clean_among_a_thousand_tables_that_are_others() {
+async fn audit_ignores_a_thousand_unrelated_tables() {
     let server = server().await;
     let url = server.admin_url();
     let before = report(&url).await;
@@ -87,15 +87,15 @@ async fn the_example_is_clean_among_a_thousand_tables_that_are_others() {
 }
 
 #[tokio::test]
-async fn every_golden_case_is_clean() {
-    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+async fn golden_cases_pass_the_audit() {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     let mut wrong = Vec::new();
     for (case, tables) in golden::cases() {
         // A server's roles are those of all its databases, and each case declares its own.
         let name = format!("golden_{case}");
         run(&mut connect(&server.admin_url()).await, &format!("CREATE DATABASE {name}")).await.expect("made");
         let models = tenant_runtime::models![].only(tables);
-        let scratch = Scratch::new();
+        let scratch = TempDir::new();
         let folder = Folder::new(scratch.path());
         generate(&models, &folder)
             .expect("migrations")
@@ -120,8 +120,8 @@ async fn every_golden_case_is_clean() {
 }
 
 #[tokio::test]
-async fn an_administrator_without_superuser_audits_what_he_applied() {
-    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+async fn audit_by_a_non_superuser_administrator_is_clean() {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     let mut postgres = connect(&server.admin_url()).await;
     run(&mut postgres, "CREATE ROLE boss LOGIN CREATEROLE CREATEDB").await.expect("made");
     run(&mut connect(&server.url("boss", "postgres")).await, "CREATE DATABASE acme").await.expect("made");
@@ -135,7 +135,7 @@ async fn an_administrator_without_superuser_audits_what_he_applied() {
 }
 
 #[tokio::test]
-async fn who_may_not_audit_is_told_so_and_not_that_all_is_well() {
+async fn audit_without_required_privileges_is_an_error() {
     let server = server().await;
     let mut postgres = connect(&server.admin_url()).await;
     run(&mut postgres, "CREATE ROLE guest LOGIN; GRANT CONNECT ON DATABASE postgres TO guest").await.expect("made");
@@ -144,7 +144,7 @@ async fn who_may_not_audit_is_told_so_and_not_that_all_is_well() {
         ("app_service", ""),
         ("guest", ""),
         ("guest", "GRANT TEMPORARY ON DATABASE postgres TO guest"),
-        ("guest", "GRANT app_owner TO guest; REVOKE SELECT ON pg_policy FROM PUBLIC"),
+        ("guest", "GRANT app_schema_owner TO guest; REVOKE SELECT ON pg_policy FROM PUBLIC"),
         ("guest", "GRANT SELECT ON pg_policy TO PUBLIC; GRANT CREATE ON DATABASE postgres TO guest"),
     ];
     for (login, before) in steps {
@@ -170,7 +170,7 @@ async fn who_may_not_audit_is_told_so_and_not_that_all_is_well() {
 }
 
 #[tokio::test]
-async fn odd_names_are_quoted_in_what_mends_them() {
+async fn fixes_quote_unusual_names() {
     let server = server().await;
     let mut admin = connect(&server.admin_url()).await;
     let long = "ö".repeat(31) + "x";
@@ -194,8 +194,8 @@ async fn odd_names_are_quoted_in_what_mends_them() {
     let found = report(&server.admin_url()).await;
     let mut failed = Vec::new();
     for finding in found.failing() {
-        if let Err(error) = run(&mut admin, &finding.mend).await {
-            failed.push(format!("{}: {error}", finding.mend));
+        if let Err(error) = run(&mut admin, &finding.fix).await {
+            failed.push(format!("{}: {error}", finding.fix));
         }
     }
     let left = report(&server.admin_url()).await;
@@ -204,7 +204,7 @@ async fn odd_names_are_quoted_in_what_mends_them() {
 }
 
 #[tokio::test]
-async fn a_name_writes_no_line_of_its_own_into_the_report() {
+async fn names_with_line_breaks_cannot_forge_report_lines() {
     let server = server().await;
     let mut admin = connect(&server.admin_url()).await;
     let role = "CREATE ROLE \"x\nclean: 9 facts compared\u{1b}[8m\" LOGIN IN ROLE app_viewer";
@@ -223,7 +223,7 @@ fn quoted_with(name: &str, last: char) -> String {
 }
 
 #[tokio::test]
-async fn the_command_says_what_it_found_in_each_format_and_by_its_exit_code() {
+async fn audit_output_formats_and_exit_codes() {
     let server = server().await;
     let (url, mut admin) = (server.admin_url(), connect(&server.admin_url()).await);
     let said = |more: &[&str]| gen_migrations(&[&["audit", "--database-url", &url], more].concat());
@@ -233,7 +233,7 @@ async fn the_command_says_what_it_found_in_each_format_and_by_its_exit_code() {
                  CREATE ROLE backup LOGIN BYPASSRLS";
     run(&mut admin, drift).await.expect("done");
     let table = said(&[]);
-    let told = ["error TA105: table app.tasks", "mend: ALTER TABLE app.tasks ENABLE ROW", "2 errors, 1 warning"];
+    let told = ["error TA105: table app.tasks", "fix: ALTER TABLE app.tasks ENABLE ROW", "2 errors, 1 warning"];
     assert!(table.code == Some(1) && told.iter().all(|text| table.out.contains(text)), "{table:?}");
     let read = |format: &str| serde_json::from_str::<Value>(&said(&["--format", format]).out).expect("JSON");
     let (json, sarif) = (read("json"), read("sarif"));
@@ -249,24 +249,24 @@ async fn the_command_says_what_it_found_in_each_format_and_by_its_exit_code() {
 }
 
 #[tokio::test]
-async fn a_baseline_accepts_what_it_names_and_nothing_else() {
+async fn baseline_accepts_only_the_findings_it_lists() {
     let server = server().await;
     let (url, mut admin) = (server.admin_url(), connect(&server.admin_url()).await);
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let file = scratch.join("accepted.json");
     let file = file.to_str().expect("a path");
     let said = |more: &[&str]| gen_migrations(&[&["audit", "--database-url", &url], more].concat());
     run(&mut admin, "CREATE ROLE backup LOGIN BYPASSRLS").await.expect("made");
     let proposal = said(&["--format", "baseline"]).out;
     scratch.write("accepted.json", &proposal);
-    let without_reason = said(&["--baseline", file]).failed();
+    let without_reason = said(&["--baseline", file]).expect_failure();
     scratch.write("accepted.json", &proposal.replace("\"reason\": \"\"", "\"reason\": \"the nightly dump\""));
     let accepted = said(&["--baseline", file]);
     run(&mut admin, "ALTER ROLE backup SUPERUSER").await.expect("done");
     let worse = said(&["--baseline", file, "--format", "json"]);
     run(&mut admin, "DROP ROLE backup").await.expect("done");
     let stale = said(&["--baseline", file]);
-    let missing = said(&["--baseline", "/nowhere/accepted.json"]).failed();
+    let missing = said(&["--baseline", "/nowhere/accepted.json"]).expect_failure();
     assert!(without_reason.contains("TA209 of `login backup` is accepted without a reason"), "{without_reason}");
     assert!(accepted.code == Some(0) && accepted.out.contains("1 accepted"), "{accepted:?}");
     assert!(worse.code == Some(1) && worse.out.contains("SUPERUSER"), "{worse:?}");
@@ -275,7 +275,7 @@ async fn a_baseline_accepts_what_it_names_and_nothing_else() {
 }
 
 #[test]
-fn a_baseline_that_is_none_is_refused_with_what_it_should_be() {
+fn malformed_baseline_is_rejected_with_its_expected_format() {
     let texts =
         ["", "{}", "[{}]", r#"[{"code": "TA1", "object": "x", "found": "y", "reason": "z", "until": "never"}]"#];
     let told = texts.map(|text| Baseline::parse(text).expect_err(text).to_string());
@@ -283,15 +283,15 @@ fn a_baseline_that_is_none_is_refused_with_what_it_should_be() {
 }
 
 #[test]
-fn without_a_database_the_folder_itself_is_audited() {
+fn audit_without_a_database_url_audits_the_migrations_directory() {
     let said = gen_migrations(&["audit"]);
     assert!(said.code == Some(0) && said.out.contains("clean: "), "{said:?}");
 }
 
 #[tokio::test]
-async fn a_database_without_the_product_is_not_clean() {
+async fn audit_of_an_empty_database_fails() {
     let database = Database::empty().await;
-    let said = gen_migrations(&["audit", "--database-url", &database.admin_url()]).failed();
+    let said = gen_migrations(&["audit", "--database-url", &database.admin_url()]).expect_failure();
     assert!(
         said.contains("has none of the product's schemas") && said.contains("help: apply the migrations"),
         "{said}"
@@ -299,7 +299,7 @@ async fn a_database_without_the_product_is_not_clean() {
 }
 
 #[tokio::test]
-async fn what_the_server_would_not_put_into_words_is_told_and_not_passed_over() {
+async fn audit_reports_expressions_the_server_cannot_compile() {
     let server = server().await;
     let (url, mut admin) = (server.admin_url(), connect(&server.admin_url()).await);
     // The policies of other tables follow the column to its new name; what is declared names the old one.
@@ -314,7 +314,7 @@ async fn what_the_server_would_not_put_into_words_is_told_and_not_passed_over() 
 }
 
 #[tokio::test]
-async fn an_app_that_asks_for_the_audited_database_refuses_another() {
+async fn fingerprint_mismatch_refuses_to_connect() {
     let server = server().await;
     let (url, mut admin) = (server.admin_url(), connect(&server.admin_url()).await);
     let fingerprint = report(&url).await.fingerprint;
@@ -336,9 +336,9 @@ async fn an_app_that_asks_for_the_audited_database_refuses_another() {
     // What a clean audit looks at and the policies rest on.
     for change in [
         "ALTER TABLE app.tasks DISABLE TRIGGER ALL",
-        "GRANT app_admin TO app_visitor",
-        "ALTER ROLE app_definer BYPASSRLS",
-        "ALTER TABLE app.system_uses ALTER COLUMN db_user SET DEFAULT 'app_jobs'",
+        "GRANT app_admin TO app_no_tenant",
+        "ALTER ROLE app_function_owner BYPASSRLS",
+        "ALTER TABLE app.system_access_log ALTER COLUMN db_user SET DEFAULT 'app_jobs'",
         "CREATE UNIQUE INDEX tells ON app.projects (name)",
         "ALTER TABLE app.events DETACH PARTITION app.events_p1",
     ] {
@@ -349,5 +349,8 @@ async fn an_app_that_asks_for_the_audited_database_refuses_another() {
     }
     assert_eq!(same, fingerprint);
     assert!(unchanged.is_ok() && still.is_ok(), "{still:?}");
-    assert!(matches!(&drifted, Err(Error::Drifted { expected, .. }) if *expected == fingerprint), "{drifted:?}");
+    assert!(
+        matches!(&drifted, Err(Error::FingerprintMismatch { expected, .. }) if *expected == fingerprint),
+        "{drifted:?}"
+    );
 }

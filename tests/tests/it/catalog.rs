@@ -1,14 +1,14 @@
-//! What the catalog says after the example was applied: exactly what was declared, and not one privilege more.
+//! The catalog after applying the example's migrations equals the declaration: RLS, policies, grants, functions and roles.
 
 use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 use tenant_runtime::{
     Tenancy as _,
-    model::def::{ColumnDef, NOBODY, ScopeDef, TableDef},
+    model::def::{ColumnDef, NO_ROLE, ScopeDef, TableDef},
     roles::Organizations,
 };
-use tenant_tests::{Database, TABLES, ask, connect, migrate, own_server, run};
+use tenant_tests::{Database, TABLES, ask, connect, dedicated_server, migrate, run};
 
 pub(super) type Rows = BTreeSet<String>;
 
@@ -22,11 +22,11 @@ pub(super) fn wanted<T: Into<String>>(rows: impl IntoIterator<Item = T>) -> Rows
     rows.into_iter().map(Into::into).collect()
 }
 
-fn tier(role: &str) -> String {
+fn db_role(role: &str) -> String {
     format!("{}{role}", Organizations::DEF.role_prefix)
 }
 
-const DEFINER: &str = "app_definer";
+const FUNCTION_OWNER: &str = "app_function_owner";
 const SYSTEM: &str = "app_system";
 
 fn is_tenant(def: &TableDef, column: &ColumnDef) -> bool {
@@ -52,8 +52,8 @@ fn commands(def: &TableDef) -> impl Iterator<Item = (&'static str, &'static str,
 }
 
 /// The columns that the functions touch on a table, by command; DELETE has none.
-fn crossings(def: &TableDef) -> Vec<(&'static str, Vec<&'static str>)> {
-    let inserted = || def.columns.iter().filter(|c| c.supplied && c.default.is_none()).map(|c| c.name).collect();
+fn function_owner_privileges(def: &TableDef) -> Vec<(&'static str, Vec<&'static str>)> {
+    let inserted = || def.columns.iter().filter(|c| c.app_assigned && c.default.is_none()).map(|c| c.name).collect();
     match (def.membership, def.scope) {
         (Some(members), ScopeDef::Tenant { column }) => vec![
             ("SELECT", def.columns.iter().map(|column| column.name).collect()),
@@ -63,7 +63,7 @@ fn crossings(def: &TableDef) -> Vec<(&'static str, Vec<&'static str>)> {
         ],
         _ if def.invitation.is_some() => vec![
             ("SELECT", def.columns.iter().map(|column| column.name).collect()),
-            ("INSERT", def.columns.iter().filter(|c| is_tenant(def, c) || c.supplied).map(|c| c.name).collect()),
+            ("INSERT", def.columns.iter().filter(|c| is_tenant(def, c) || c.app_assigned).map(|c| c.name).collect()),
             ("DELETE", vec![]),
         ],
         (_, ScopeDef::Tenant { column }) if def.change_log => {
@@ -71,18 +71,21 @@ fn crossings(def: &TableDef) -> Vec<(&'static str, Vec<&'static str>)> {
             vec![("INSERT", [column].into_iter().chain(filled).collect())]
         }
         _ if def.sign_up => vec![("SELECT", vec!["id", "email"]), ("INSERT", inserted())],
-        _ if def.founder.is_some() => vec![("SELECT", vec!["id"]), ("INSERT", inserted())],
+        _ if def.creator_role.is_some() => vec![("SELECT", vec!["id"]), ("INSERT", inserted())],
         _ => vec![],
     }
 }
 
 /// The columns that a command may touch at all, each with its own role.
-fn touched<'d>(def: &'d TableDef, command: &str) -> impl Iterator<Item = (&'d ColumnDef, Option<&'static str>)> {
+fn command_columns<'d>(
+    def: &'d TableDef,
+    command: &str,
+) -> impl Iterator<Item = (&'d ColumnDef, Option<&'static str>)> {
     let from_context = |column: &ColumnDef| is_tenant(def, column) || def.owner == Some(column.name);
     let of_parent = |column: &ColumnDef| def.scope == ScopeDef::Parent { column: column.name };
     let columns = def.columns.iter().filter_map(|column| match command {
         "SELECT" => Some((column, column.select)),
-        "INSERT" => Some((column, column.insert)).filter(|_| from_context(column) || column.supplied),
+        "INSERT" => Some((column, column.insert)).filter(|_| from_context(column) || column.app_assigned),
         "UPDATE" => Some((column, column.update)).filter(|_| !from_context(column) && !of_parent(column) && !column.id),
         _ => None,
     });
@@ -94,7 +97,7 @@ fn setting(name: &str) -> String {
 }
 
 /// The condition on the rows of a table's tenant, as the declaration means it.
-fn of_tenant(def: &TableDef) -> String {
+fn tenant_predicate(def: &TableDef) -> String {
     let org = setting("app.organization_id");
     match def.scope {
         ScopeDef::Tenant { column } => format!("{column} = {org}"),
@@ -116,25 +119,26 @@ fn of_tenant(def: &TableDef) -> String {
     }
 }
 
-/// The floor under all policies of a table.
-fn floor(def: &TableDef) -> String {
-    let floor = match def.scope {
-        ScopeDef::Tenant { column } => format!("{column} = (SELECT app_auth.acting_tenant())"),
-        _ => of_tenant(def),
+/// The tenant_isolation under all policies of a table.
+fn tenant_isolation(def: &TableDef) -> String {
+    let tenant_isolation = match def.scope {
+        ScopeDef::Tenant { column } => format!("{column} = (SELECT app_auth.authorized_tenant_id())"),
+        _ => tenant_predicate(def),
     };
-    let definer = (!crossings(def).is_empty()).then(|| format!("WHEN (SELECT current_user = '{DEFINER}') THEN true"));
-    let system =
-        (!def.system.is_empty()).then(|| format!("WHEN (SELECT current_user = '{SYSTEM}') THEN {}", reached(def)));
+    let definer = (!function_owner_privileges(def).is_empty())
+        .then(|| format!("WHEN (SELECT current_user = '{FUNCTION_OWNER}') THEN true"));
+    let system = (!def.system.is_empty())
+        .then(|| format!("WHEN (SELECT current_user = '{SYSTEM}') THEN {}", system_predicate(def)));
     match definer.into_iter().chain(system).collect::<Vec<_>>().join(" ") {
-        none if none.is_empty() => floor,
-        exceptions => format!("CASE {exceptions} ELSE {floor} END"),
+        none if none.is_empty() => tenant_isolation,
+        exceptions => format!("CASE {exceptions} ELSE {tenant_isolation} END"),
     }
 }
 
 /// The rows that the system role reaches: those of the tenant in the context, or, without one, all.
-fn reached(def: &TableDef) -> String {
+fn system_predicate(def: &TableDef) -> String {
     let org = setting("app.organization_id");
-    format!("((SELECT app_auth.acting_system()) AND ({org} IS NULL OR {}))", of_tenant(def))
+    format!("((SELECT app_auth.is_system_context()) AND ({org} IS NULL OR {}))", tenant_predicate(def))
 }
 
 /// The conditions of a command, on rows that are there and on those to be.
@@ -143,14 +147,14 @@ fn conditions(def: &TableDef, command: &str, own_only: bool) -> (Option<String>,
     let visible = def.visibility.zip(own.as_ref()).map(|(column, own)| format!("({column} = 'team' OR {own})"));
     let all = |parts: [Option<String>; 3]| parts.into_iter().flatten().collect::<Vec<_>>().join(" AND ");
     let own_of = |needed: bool| own.clone().filter(|_| needed);
-    let using = all([Some(of_tenant(def)), visible.clone(), own_of(own_only)]);
+    let using = all([Some(tenant_predicate(def)), visible.clone(), own_of(own_only)]);
     let inserts = command == "INSERT";
-    let check = all([Some(of_tenant(def)), visible.filter(|_| !inserts), own_of(own_only || inserts)]);
+    let check = all([Some(tenant_predicate(def)), visible.filter(|_| !inserts), own_of(own_only || inserts)]);
     ((!inserts).then_some(using), matches!(command, "INSERT" | "UPDATE").then_some(check))
 }
 
 /// Asks the server how it writes a condition on a table's rows: it has words of its own.
-async fn rewritten(admin: &mut PgConnection, def: &TableDef, condition: Option<String>) -> String {
+async fn canonical_predicate(admin: &mut PgConnection, def: &TableDef, condition: Option<String>) -> String {
     let Some(condition) = condition else { return String::new() };
     let policy = format!("BEGIN; CREATE POLICY scratch ON {} USING ({condition})", def.name);
     run(admin, &policy).await.expect(&policy);
@@ -160,7 +164,7 @@ async fn rewritten(admin: &mut PgConnection, def: &TableDef, condition: Option<S
 }
 
 #[tokio::test]
-async fn row_security_is_enabled_and_forced_on_every_table() {
+async fn rls_is_enabled_and_forced_on_every_table() {
     let database = Database::create().await;
     let sql =
         "SELECT relname || ' ' || relrowsecurity || ' ' || relforcerowsecurity || ' ' || pg_get_userbyid(relowner)
@@ -171,12 +175,12 @@ async fn row_security_is_enabled_and_forced_on_every_table() {
         .into_iter()
         .flat_map(|def| (0..def.partitions.unwrap_or(0)).map(move |number| format!("{}_p{number}", def.name.table)));
     let tables = TABLES.into_iter().map(|def| def.name.table.to_owned()).chain(partitions);
-    let tables = tables.chain(["system_uses".to_owned()]);
-    assert_eq!(seen, wanted(tables.map(|table| format!("{table} true true app_owner"))));
+    let tables = tables.chain(["system_access_log".to_owned()]);
+    assert_eq!(seen, wanted(tables.map(|table| format!("{table} true true app_schema_owner"))));
 }
 
 #[tokio::test]
-async fn the_policies_are_one_for_each_declared_command_and_the_floor() {
+async fn policies_match_declared_commands_and_tenant_isolation() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     let sql = "SELECT format('%s %s %s %s %s USING %s CHECK %s', tablename, policyname, permissive, roles, cmd, qual,
@@ -186,25 +190,27 @@ async fn the_policies_are_one_for_each_declared_command_and_the_floor() {
     let mut declared = Rows::new();
     for def in TABLES {
         let table = def.name.table;
-        let predicate = rewritten(&mut admin, def, Some(floor(def))).await;
-        declared.insert(format!("{table} tenant_floor RESTRICTIVE {{public}} ALL USING {predicate} CHECK {predicate}"));
+        let predicate = canonical_predicate(&mut admin, def, Some(tenant_isolation(def))).await;
+        declared
+            .insert(format!("{table} tenant_isolation RESTRICTIVE {{public}} ALL USING {predicate} CHECK {predicate}"));
         for (command, role, own) in commands(def) {
             let (using, check) = conditions(def, command, own);
-            let (using, check) = (rewritten(&mut admin, def, using).await, rewritten(&mut admin, def, check).await);
+            let (using, check) =
+                (canonical_predicate(&mut admin, def, using).await, canonical_predicate(&mut admin, def, check).await);
             let name = format!("{}{}", command.to_lowercase(), if own { "_own" } else { "" });
-            let role = tier(role);
+            let role = db_role(role);
             declared.insert(format!("{table} {name}_rows PERMISSIVE {{{role}}} {command} USING {using} CHECK {check}"));
         }
-        for (command, _) in crossings(def) {
+        for (command, _) in function_owner_privileges(def) {
             let using = if command == "INSERT" { "" } else { "true" };
             let check = if matches!(command, "INSERT" | "UPDATE") { "true" } else { "" };
             let name = command.to_lowercase();
             declared.insert(format!(
-                "{table} definer_{name} PERMISSIVE {{{DEFINER}}} {command} USING {using} CHECK {check}"
+                "{table} definer_{name} PERMISSIVE {{{FUNCTION_OWNER}}} {command} USING {using} CHECK {check}"
             ));
         }
         for name in def.system {
-            let condition = rewritten(&mut admin, def, Some(reached(def))).await;
+            let condition = canonical_predicate(&mut admin, def, Some(system_predicate(def))).await;
             let using = if *name == "insert" { "" } else { &condition };
             let check = if matches!(*name, "insert" | "update") { &condition } else { "" };
             let command = name.to_uppercase();
@@ -213,14 +219,14 @@ async fn the_policies_are_one_for_each_declared_command_and_the_floor() {
         }
     }
     declared.extend([
-        format!("system_uses definer_select PERMISSIVE {{{DEFINER}}} SELECT USING true CHECK "),
-        format!("system_uses definer_insert PERMISSIVE {{{DEFINER}}} INSERT USING  CHECK true"),
+        format!("system_access_log definer_select PERMISSIVE {{{FUNCTION_OWNER}}} SELECT USING true CHECK "),
+        format!("system_access_log definer_insert PERMISSIVE {{{FUNCTION_OWNER}}} INSERT USING  CHECK true"),
     ]);
     assert_eq!(seen, declared);
 }
 
 #[tokio::test]
-async fn the_grants_are_the_declared_ones() {
+async fn grants_match_the_declarations() {
     let database = Database::create().await;
     // NULL stands for the built-in default. The owner's own privileges are those of every owner.
     let sql = "SELECT format('%s%s %s TO %s%s', class.relname, '.' || item.attname, acl.privilege_type,
@@ -238,40 +244,40 @@ async fn the_grants_are_the_declared_ones() {
     for def in TABLES {
         let table = def.name.table;
         for (command, role, _) in commands(def) {
-            let columns = touched(def, command);
+            let columns = command_columns(def, command);
             declared.extend(
-                columns
-                    .filter(|(_, own)| *own != Some(NOBODY))
-                    .map(|(column, own)| format!("{table}.{} {command} TO {}", column.name, tier(own.unwrap_or(role)))),
+                columns.filter(|(_, own)| *own != Some(NO_ROLE)).map(|(column, own)| {
+                    format!("{table}.{} {command} TO {}", column.name, db_role(own.unwrap_or(role)))
+                }),
             );
             if command == "DELETE" {
-                declared.insert(format!("{table} DELETE TO {}", tier(role)));
+                declared.insert(format!("{table} DELETE TO {}", db_role(role)));
             }
         }
         for name in def.system {
             let command = name.to_uppercase();
-            let columns = touched(def, &command).filter(|(_, own)| *own != Some(NOBODY));
+            let columns = command_columns(def, &command).filter(|(_, own)| *own != Some(NO_ROLE));
             declared.extend(columns.map(|(column, _)| format!("{table}.{} {command} TO {SYSTEM}", column.name)));
             if *name == "delete" {
                 declared.insert(format!("{table} DELETE TO {SYSTEM}"));
             }
         }
-        for (command, columns) in crossings(def) {
-            declared.extend(columns.iter().map(|column| format!("{table}.{column} {command} TO {DEFINER}")));
+        for (command, columns) in function_owner_privileges(def) {
+            declared.extend(columns.iter().map(|column| format!("{table}.{column} {command} TO {FUNCTION_OWNER}")));
             if columns.is_empty() {
-                declared.insert(format!("{table} {command} TO {DEFINER}"));
+                declared.insert(format!("{table} {command} TO {FUNCTION_OWNER}"));
             }
         }
     }
     declared.extend(
         ["id SELECT", "db_user SELECT", "at SELECT", "reason INSERT"]
-            .map(|what| format!("system_uses.{what} TO {DEFINER}")),
+            .map(|what| format!("system_access_log.{what} TO {FUNCTION_OWNER}")),
     );
     assert_eq!(seen, declared);
 }
 
 #[tokio::test]
-async fn the_functions_run_as_the_definer_on_a_path_of_their_own() {
+async fn auth_functions_are_security_definer_with_fixed_search_path() {
     let database = Database::create().await;
     let sql = "SELECT format('%s(%s) %s %s %s%s %s', proname, pg_get_function_identity_arguments(oid),
                    pg_get_userbyid(proowner), CASE WHEN prosecdef THEN 'definer' ELSE 'invoker' END, provolatile,
@@ -280,28 +286,28 @@ async fn the_functions_run_as_the_definer_on_a_path_of_their_own() {
     let seen = rows(&mut database.admin().await, sql).await;
     let declared = [
         ("accept_invitation(p_token bytea)", "vu"),
-        ("acting_system()", "ss"),
-        ("acting_tenant()", "ss"),
+        ("is_system_context()", "ss"),
+        ("authorized_tenant_id()", "ss"),
         ("add_member(p_user uuid, p_role text)", "vu"),
-        ("begin_system(p_reason text)", "vu"),
+        ("begin_system_access(p_reason text)", "vu"),
         ("change_member(p_user uuid, p_role text)", "vu"),
-        ("create_organization(p_name text)", "vu"),
+        ("create_tenant(p_name text)", "vu"),
         ("invite(p_email text, p_role text, p_token_hash bytea, p_seconds double precision)", "vu"),
-        ("keep_manager()", "vu"),
+        ("prevent_last_manager_removal()", "vu"),
         ("log_change()", "vu"),
-        ("my_organizations()", "ss"),
+        ("my_tenants()", "ss"),
         ("remove_member(p_user uuid)", "vu"),
         ("sign_up(p_email text, p_full_name text, p_password_hash text)", "vu"),
     ];
     let declared = declared.map(|(function, kind)| {
         let digits = if function == "log_change()" { ",extra_float_digits=1" } else { "" };
-        format!("{function} {DEFINER} definer {kind} {{\"search_path=pg_catalog, pg_temp\"{digits}}}")
+        format!("{function} {FUNCTION_OWNER} definer {kind} {{\"search_path=pg_catalog, pg_temp\"{digits}}}")
     });
     assert_eq!(seen, wanted(declared));
 }
 
 #[tokio::test]
-async fn each_function_is_called_by_those_who_are_named_and_not_by_public() {
+async fn execute_is_granted_to_named_roles_and_not_public() {
     let database = Database::create().await;
     // NULL would stand for the built-in default, by which PUBLIC may call every function.
     let sql = "SELECT format('%s TO %s%s', proname, COALESCE(pg_get_userbyid(NULLIF(acl.grantee, 0)), 'PUBLIC'),
@@ -311,33 +317,33 @@ async fn each_function_is_called_by_those_who_are_named_and_not_by_public() {
                WHERE pronamespace = 'app_auth'::regnamespace AND acl.grantee <> proowner";
     let seen = rows(&mut database.admin().await, sql).await;
     let members = TABLES.into_iter().find(|def| def.membership.is_some()).expect("a membership table");
-    let (lowest, manager) = (tier("viewer"), tier(members.insert.expect("somebody manages")));
+    let (lowest, manager) = (db_role("viewer"), db_role(members.insert.expect("somebody manages")));
     let declared = [
-        format!("acting_tenant TO {lowest}"),
-        "acting_tenant TO app_owner".to_owned(),
-        // Whose floor names it, calls it.
-        format!("acting_tenant TO {SYSTEM}"),
-        format!("acting_system TO {lowest}"),
-        "acting_system TO app_owner".to_owned(),
-        format!("acting_system TO {SYSTEM}"),
-        format!("begin_system TO {SYSTEM}"),
+        format!("authorized_tenant_id TO {lowest}"),
+        "authorized_tenant_id TO app_schema_owner".to_owned(),
+        // Whose tenant_isolation names it, calls it.
+        format!("authorized_tenant_id TO {SYSTEM}"),
+        format!("is_system_context TO {lowest}"),
+        "is_system_context TO app_schema_owner".to_owned(),
+        format!("is_system_context TO {SYSTEM}"),
+        format!("begin_system_access TO {SYSTEM}"),
         format!("add_member TO {manager}"),
         format!("change_member TO {manager}"),
-        "create_organization TO app_visitor".to_owned(),
-        "accept_invitation TO app_visitor".to_owned(),
+        "create_tenant TO app_no_tenant".to_owned(),
+        "accept_invitation TO app_no_tenant".to_owned(),
         format!("invite TO {manager}"),
-        "keep_manager TO app_owner".to_owned(),
-        "log_change TO app_owner".to_owned(),
-        "my_organizations TO app_visitor".to_owned(),
+        "prevent_last_manager_removal TO app_schema_owner".to_owned(),
+        "log_change TO app_schema_owner".to_owned(),
+        "my_tenants TO app_no_tenant".to_owned(),
         // Whoever is a member may leave.
         format!("remove_member TO {lowest}"),
-        "sign_up TO app_visitor".to_owned(),
+        "sign_up TO app_no_tenant".to_owned(),
     ];
     assert_eq!(seen, wanted(declared));
 }
 
 #[tokio::test]
-async fn the_database_and_its_schemas_are_open_to_the_app_only() {
+async fn database_and_schema_privileges_exclude_public() {
     let database = Database::create().await;
     let sql = "SELECT format('%s: %s TO %s%s', what, acl.privilege_type,
                    COALESCE(pg_get_userbyid(NULLIF(acl.grantee, 0)), 'PUBLIC'),
@@ -357,26 +363,26 @@ async fn the_database_and_its_schemas_are_open_to_the_app_only() {
         "app: USAGE TO app_viewer",
         "app: USAGE TO app_system",
         "app_auth: USAGE TO app_system",
-        "app: USAGE TO app_definer",
+        "app: USAGE TO app_function_owner",
         "app_auth: USAGE TO app_viewer",
-        "app_auth: USAGE TO app_visitor",
+        "app_auth: USAGE TO app_no_tenant",
         // Its triggers call a function there.
-        "app_auth: USAGE TO app_owner",
+        "app_auth: USAGE TO app_schema_owner",
         // PUBLIC may see the schema, where extensions put what everybody uses, and make nothing in it.
         "public: USAGE TO PUBLIC",
         // What an owner will make is that owner's own.
-        "default f 0: EXECUTE TO app_owner",
-        "default T 0: USAGE TO app_owner",
-        "default f 0: EXECUTE TO app_definer",
+        "default f 0: EXECUTE TO app_schema_owner",
+        "default T 0: USAGE TO app_schema_owner",
+        "default f 0: EXECUTE TO app_function_owner",
     ];
     assert_eq!(seen, wanted(declared));
 }
 
 #[tokio::test]
-async fn the_owner_makes_functions_and_types_that_nobody_else_may_use() {
+async fn default_privileges_of_the_schema_owner_exclude_other_roles() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
-    let make = "SET ROLE app_owner; CREATE FUNCTION app.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    let make = "SET ROLE app_schema_owner; CREATE FUNCTION app.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
                 CREATE TYPE app.t AS ENUM ('a'); RESET ROLE";
     run(&mut admin, make).await.expect("the owner may");
     let sql = "SELECT concat(has_function_privilege('app_admin', 'app.f()', 'EXECUTE'),
@@ -385,9 +391,9 @@ async fn the_owner_makes_functions_and_types_that_nobody_else_may_use() {
 }
 
 #[tokio::test]
-async fn the_roles_have_no_attribute_and_no_membership_but_their_own() {
+async fn role_attributes_and_memberships_match_the_declaration() {
     // Of its own, since tests beside this one make logins that are members of these roles.
-    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     migrate(&server.admin_url()).await;
     let mut admin = connect(&server.admin_url()).await;
     let attributes = "SELECT concat_ws(' ', rolname, CASE WHEN rolcanlogin THEN 'LOGIN' END,
@@ -399,9 +405,9 @@ async fn the_roles_have_no_attribute_and_no_membership_but_their_own() {
                       FROM pg_authid AS role WHERE rolname NOT LIKE 'pg\\_%' AND rolname <> 'postgres'";
     let seen = rows(&mut admin, attributes).await;
     let declared = [
-        "app_owner limit -1 password false",
-        "app_definer limit -1 password false",
-        "app_visitor limit -1 password false",
+        "app_schema_owner limit -1 password false",
+        "app_function_owner limit -1 password false",
+        "app_no_tenant limit -1 password false",
         "app_viewer limit -1 password false",
         "app_member limit -1 password false",
         "app_admin limit -1 password false",
@@ -425,7 +431,7 @@ async fn the_roles_have_no_attribute_and_no_membership_but_their_own() {
     let declared = [
         format!("app_member in app_viewer{upward}"),
         format!("app_admin in app_member{upward}"),
-        format!("app_service in app_visitor{login}"),
+        format!("app_service in app_no_tenant{login}"),
         format!("app_service in app_viewer{login}"),
         format!("app_service in app_member{login}"),
         format!("app_service in app_admin{login}"),
@@ -435,7 +441,7 @@ async fn the_roles_have_no_attribute_and_no_membership_but_their_own() {
 }
 
 #[tokio::test]
-async fn the_login_without_a_role_is_told_that_permission_is_denied() {
+async fn login_without_set_role_gets_permission_denied() {
     let database = Database::create().await;
     let mut app = connect(&database.app_url()).await;
     let mut told = Rows::new();

@@ -1,8 +1,8 @@
-//! The change log: what the trigger writes, who reads it, and that nobody of a tenant's can write in it or take from it.
+//! The change log: what the trigger records, which roles read it, and that application roles cannot modify it.
 
 use tenant_examples::{Change, Employee, MemberRole, NewEmployee, NewProject, OrgMember, Project, ProjectChanges};
 use tenant_runtime::{Members as _, Repository as _};
-use tenant_tests::{Database, acting, ask, refusal, run};
+use tenant_tests::{Database, ask, refusal, run, set_context_sql};
 
 use super::catalog::{rows, wanted};
 
@@ -16,7 +16,7 @@ async fn entries(database: &Database, table: &str) -> Vec<Change> {
 }
 
 #[tokio::test]
-async fn each_change_is_written_down_with_who_made_it_and_what_it_was() {
+async fn change_log_records_command_role_user_before_and_after() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let member = db.scope(&acme.as_member());
@@ -48,7 +48,7 @@ async fn each_change_is_written_down_with_who_made_it_and_what_it_was() {
 }
 
 #[tokio::test]
-async fn no_change_is_too_small_for_the_log_however_few_digits_are_asked_for() {
+async fn change_log_records_small_numeric_changes() {
     let database = Database::create().await;
     let project = database.acme.project;
     let mut admin = database.admin().await;
@@ -70,7 +70,7 @@ async fn no_change_is_too_small_for_the_log_however_few_digits_are_asked_for() {
 }
 
 #[tokio::test]
-async fn changes_of_permissions_are_written_down_although_functions_make_them() {
+async fn change_log_records_membership_changes_by_functions() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let admin = db.scope(&acme.as_admin());
@@ -85,7 +85,7 @@ async fn changes_of_permissions_are_written_down_although_functions_make_them() 
 }
 
 #[tokio::test]
-async fn not_even_an_admin_writes_in_the_log_or_takes_from_it() {
+async fn change_log_cannot_be_modified_by_application_roles() {
     let database = Database::create().await;
     let acme = database.acme;
     for role in ["app_viewer", "app_member", "app_admin"] {
@@ -106,7 +106,7 @@ async fn not_even_an_admin_writes_in_the_log_or_takes_from_it() {
 }
 
 #[tokio::test]
-async fn only_the_tenants_own_admins_read_its_log() {
+async fn change_log_is_readable_by_admins_of_the_same_tenant_only() {
     let database = Database::create().await;
     let (acme, globex) = (database.acme, database.globex);
     let count = "SELECT count(*)::text FROM app.changes";
@@ -114,7 +114,7 @@ async fn only_the_tenants_own_admins_read_its_log() {
     let total: u32 = ask(&mut admin, count).await.parse().expect("a number");
     assert!(total > 0);
     assert_eq!(ask(&mut admin, &format!("{count} WHERE organization_id <> '{}'", acme.id)).await, "0");
-    run(&mut admin, &acting("app_admin", globex.id, acme.admin)).await.expect("a claim");
+    run(&mut admin, &set_context_sql("app_admin", globex.id, acme.admin)).await.expect("a claim");
     assert_eq!(ask(&mut admin, count).await, "0", "an admin of one tenant is nobody in another");
     let mut member = database.raw("app_member", acme.id, acme.member).await;
     let error = run(&mut member, count).await.expect_err("a member may not read the log");
@@ -122,7 +122,7 @@ async fn only_the_tenants_own_admins_read_its_log() {
 }
 
 #[tokio::test]
-async fn the_log_holds_nothing_that_its_reader_could_not_have_read() {
+async fn change_log_omits_columns_its_readers_cannot_select() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let employee = NewEmployee { name: "Ann".into(), email: "ann@acme.example".into(), salary: 7 };
@@ -144,7 +144,7 @@ async fn the_log_holds_nothing_that_its_reader_could_not_have_read() {
 }
 
 #[tokio::test]
-async fn what_the_operator_changes_is_written_down_under_the_operators_name_and_what_is_rolled_back_is_not() {
+async fn change_log_records_superuser_changes_and_skips_rolled_back_ones() {
     let database = Database::create().await;
     let acme = database.acme;
     let mut admin = database.admin().await;
@@ -162,7 +162,7 @@ async fn what_the_operator_changes_is_written_down_under_the_operators_name_and_
 }
 
 #[tokio::test]
-async fn a_tenant_that_is_deleted_leaves_its_log() {
+async fn change_log_outlives_a_deleted_tenant() {
     let database = Database::create().await;
     let acme = database.acme;
     let mut admin = database.admin().await;
@@ -174,12 +174,12 @@ async fn a_tenant_that_is_deleted_leaves_its_log() {
 }
 
 #[tokio::test]
-async fn triggers_keep_a_manager_and_write_down_the_changes_of_audited_tables() {
+async fn triggers_match_the_declaration() {
     let database = Database::create().await;
     let sql = "SELECT pg_get_triggerdef(pg_trigger.oid) FROM pg_trigger WHERE NOT tgisinternal";
     let seen = rows(&mut database.admin().await, sql).await;
-    let keep = "CREATE CONSTRAINT TRIGGER keep_manager AFTER DELETE OR UPDATE ON app.org_members \
-                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager()";
+    let keep = "CREATE CONSTRAINT TRIGGER prevent_last_manager_removal AFTER DELETE OR UPDATE ON app.org_members \
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app_auth.prevent_last_manager_removal()";
     // The table, its tenant, its key, and what admins may not see of each row.
     let log = [
         ("documents", "'id', 'title', 'content', 'created_by', 'visibility'"),

@@ -13,19 +13,21 @@ use sqlx::{Connection as _, PgConnection};
 use tenant_examples::Project;
 use tenant_runtime::{
     Models, TenantTable as _,
+    analyze::check,
     audit::{Baseline, Finding, RULES, Report, audit},
-    check::check,
     migrate::{folder::Folder, generate::generate},
     model::{
         def::{TableDef, TenancyDef},
         schema::Schema,
     },
 };
-use tenant_tests::{Database, Scratch, TABLES, ask, connect, example_folder, migrate, own_server, refusal, run};
+use tenant_tests::{
+    Database, TABLES, TempDir, ask, connect, dedicated_server, example_migrations_dir, migrate, refusal, run,
+};
 
 use super::{
-    command_line::{Said, gen_migrations, on},
-    declarations::{SHIPPED, leak, of},
+    command_line::{CommandOutput, gen_migrations, on},
+    sample_declarations::{SHIPPED, leak, of},
 };
 
 /// The sections of every page, in their order.
@@ -43,30 +45,19 @@ const KINDS: [(&str, &str); 5] = [
     ("Errors of generated functions", "TT"),
 ];
 
-/// Names in the pages, and what they are called until they are renamed in the code.
-const RENAMED: [(&str, &str); 7] = [
-    ("app_schema_owner", "app_owner"),
-    ("app_function_owner", "app_definer"),
-    ("app_no_tenant", "app_visitor"),
-    ("tenant_isolation", "tenant_floor"),
-    ("update_member", "update_rows"),
-    ("warning TM", "careful TM"),
-    ("  fix: ", "  mend: "),
-];
-
 /// The golden case of `golden/evolve` from which the example of a migration note comes.
 const CASES: [(&str, &str); 11] = [
     ("TM101", "drop_table"),
     ("TM102", "drop_column"),
-    ("TM103", "change_types"),
-    ("TM201", "change_types"),
-    ("TM202", "partitioned"),
-    ("TM203", "labels"),
+    ("TM103", "change_column_types"),
+    ("TM201", "change_column_types"),
+    ("TM202", "partitioned_table"),
+    ("TM203", "enum_labels"),
     ("TM204", "backfill"),
     ("TM205", "rename_column"),
-    ("TM206", "column_rights"),
-    ("TM207", "column_rights"),
-    ("TM208", "one_rule"),
+    ("TM206", "column_privileges"),
+    ("TM207", "column_privileges"),
+    ("TM208", "change_one_policy"),
 ];
 
 /// A subscription as the example of TA220 makes one, without the server that publishes.
@@ -109,11 +100,6 @@ fn block<'p>(section: &'p str, language: &str) -> Option<&'p str> {
     Some(rest.split_once("\n```").expect("the block ends").0)
 }
 
-/// Writes text of a page with the names that the code has today.
-fn of_today(text: &str) -> String {
-    RENAMED.iter().fold(text.to_owned(), |text, (page, today)| text.replace(page, today))
-}
-
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -138,14 +124,13 @@ fn wrapped(text: &str) -> String {
 
 /// Compares what a page shows with what was printed, or writes it into the page where `BLESS` is set.
 fn shows(code: &str, old: &str, printed: &str, language: &str, wrong: &mut Vec<String>) {
-    if words(&of_today(old)) == words(printed) {
+    if words(old) == words(printed) {
         return;
     }
     if env::var_os("BLESS").is_none() {
         return wrong.push(format!("{code} shows\n{old}\nbut this is printed:\n{printed}"));
     }
-    let printed = RENAMED.iter().fold(printed.to_owned(), |text, (page, today)| text.replace(today, page));
-    let new = if language == "text" { wrapped(&printed) } else { printed };
+    let new = if language == "text" { wrapped(printed) } else { printed.to_owned() };
     let page = read(&path(code));
     let (old, new) = [old, &new].map(|text| format!("```{language}\n{text}\n```")).into();
     fs::write(path(code), page.replacen(&old, &new, 1)).expect("written");
@@ -250,7 +235,7 @@ fn the_index_lists_every_page() {
 #[test]
 fn explain_prints_the_page_of_a_code_in_any_letter_case() {
     for (code, page) in pages() {
-        let said = gen_migrations(&["explain", &code.to_lowercase()]).well();
+        let said = gen_migrations(&["explain", &code.to_lowercase()]).expect_success();
         let named = codes_in_sources().into_iter().map(|code| (format!("[{code}]({code}.md)"), code));
         let text = named.fold(page, |text, (link, code)| text.replace(&link, &code));
         assert_eq!(said, text);
@@ -259,12 +244,15 @@ fn explain_prints_the_page_of_a_code_in_any_letter_case() {
         let long: Vec<_> = said.lines().filter(is_long).collect();
         assert_eq!(long, Vec::<&str>::new(), "{code}");
     }
-    assert_eq!(gen_migrations(&["explain", "TA105"]).well(), gen_migrations(&["explain", "tA105"]).well());
+    assert_eq!(
+        gen_migrations(&["explain", "TA105"]).expect_success(),
+        gen_migrations(&["explain", "tA105"]).expect_success()
+    );
 }
 
 #[test]
 fn explain_without_a_code_lists_all_codes_with_their_titles() {
-    let listed = gen_migrations(&["explain"]).well();
+    let listed = gen_migrations(&["explain"]).expect_success();
     let wanted: String = pages().iter().map(|(code, page)| format!("{code}  {}\n", title(code, page))).collect();
     assert_eq!(listed, wanted);
     assert!(listed.lines().all(|line| line.chars().count() <= 80), "{listed}");
@@ -272,11 +260,11 @@ fn explain_without_a_code_lists_all_codes_with_their_titles() {
 
 #[test]
 fn explain_of_an_unknown_code_is_a_usage_error_that_names_the_nearest() {
-    let Said { code, out, err } = gen_migrations(&["explain", "TA150"]);
+    let CommandOutput { code, out, err } = gen_migrations(&["explain", "TA150"]);
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
     let nearest = "unknown code\n  help: did you mean `TA105` (RLS is disabled or not forced) or `TA110` (";
     assert!(err.contains(nearest), "{err}");
-    let Said { code, out, err } = gen_migrations(&["explain", "E0308"]);
+    let CommandOutput { code, out, err } = gen_migrations(&["explain", "E0308"]);
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
     assert!(err.contains("unknown code\n  help: run `explain` without a code to list all of them"), "{err}");
 }
@@ -287,10 +275,10 @@ fn notes_about_a_migration_end_with_how_to_explain_the_first_code() {
     let project = leak(vec![TableDef { delete: Some("member"), ..*Project::TABLE }]);
     let others = TABLES.into_iter().filter(|table| table.name != Project::TABLE.name);
     let models = Models::linked("tenant-examples", "", &["tenant_examples"]).only(others.chain(project));
-    let scratch = Scratch::new();
+    let scratch = TempDir::new();
     let folder = Folder::new(scratch.path());
     generate(&models, &folder).expect("migrations").write(&folder, &BTreeSet::new()).expect("written");
-    let said = on(scratch.path(), &[]).well();
+    let said = on(scratch.path(), &[]).expect_success();
     let notes = said.split("\n\n").find(|part| part.contains("TM2")).expect(&said);
     let first = notes.lines().find_map(|line| line.split([' ', ':']).find(|word| is_code(word))).expect(&said);
     let end = format!("{notes}\n\nexplain a code: gen-migrations explain {first}\n\n");
@@ -311,9 +299,9 @@ fn examples_of_migration_notes_are_those_of_golden_cases() {
             |line: &&str| line.split_once(' ').is_some_and(|(_, rest)| rest.starts_with(&format!("{code}: ")));
         let printed = golden.lines().find(|line| !line.starts_with("--") && is_note(line)).expect(code);
         let severity = page.lines().nth(2).and_then(|line| line.strip_prefix("Severity: ")?.split('.').next());
-        let grade = of_today(&format!("{} TM", severity.expect(code)));
-        if !printed.to_lowercase().starts_with(&grade.to_lowercase()) {
-            wrong.push(format!("{code}: the severity is that of {printed}"));
+        let is_destructive = printed.to_lowercase().starts_with("destructive ");
+        if severity != Some(if is_destructive { "destructive" } else { "warning" }) {
+            wrong.push(format!("{code}: the severity is not that of `{printed}`"));
         }
         shows(code, block(example, "text").expect(code), printed, "text", &mut wrong);
     }
@@ -332,8 +320,8 @@ async fn examples_of_function_errors_raise_them() {
     let mut wrong = Vec::new();
     for (code, page) in pages().iter().filter(|(code, _)| code.starts_with("TT")) {
         let example = section(page, "Example");
-        let sql = of_today(block(example, "sql").expect(code));
-        let (raised, message) = refusal(run(&mut admin, &sql).await.expect_err(code));
+        let sql = block(example, "sql").expect(code);
+        let (raised, message) = refusal(run(&mut admin, sql).await.expect_err(code));
         run(&mut admin, "ROLLBACK").await.expect("undone");
         assert_eq!(raised, *code, "{message}");
         let printed = format!("ERROR: {raised}: {message}");
@@ -349,7 +337,7 @@ fn schema(code: &str) -> Schema {
             let tables = leak(of(TenancyDef { pgaudit: Some("ddl, role, write"), ..SHIPPED }));
             check(&tenant_runtime::models![].only(tables)).expect("nothing is wrong").schema
         }
-        _ => Folder::new(example_folder()).schema().expect("the example's snapshot"),
+        _ => Folder::new(example_migrations_dir()).schema().expect("the example's snapshot"),
     }
 }
 
@@ -376,9 +364,9 @@ fn printed(report: &Report, code: &str) -> Option<String> {
 fn fix(page: &str, code: &str, report: &Report) -> String {
     let of_findings = || {
         let fixes = report.findings.iter().filter(|finding| finding.code == code && !finding.takes_a_person());
-        fixes.map(|finding| finding.mend.replace("BEGIN;", "").replace("COMMIT;", "")).collect::<Vec<_>>().join("\n")
+        fixes.map(|finding| finding.fix.replace("BEGIN;", "").replace("COMMIT;", "")).collect::<Vec<_>>().join("\n")
     };
-    block(section(page, "Fix"), "sql").map_or_else(of_findings, of_today)
+    block(section(page, "Fix"), "sql").map_or_else(of_findings, str::to_owned)
 }
 
 /// An entry of the baseline, in the form of the pages.
@@ -389,7 +377,7 @@ fn entry(finding: &Finding, reason: &str) -> String {
 
 #[tokio::test]
 async fn examples_of_audit_codes_are_reported_accepted_and_resolved_as_their_pages_say() {
-    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     run(&mut connect(&server.admin_url()).await, "CREATE DATABASE acme").await.expect("made");
     let url = server.url("postgres", "acme");
     migrate(&url).await;
@@ -405,7 +393,7 @@ async fn examples_of_audit_codes_are_reported_accepted_and_resolved_as_their_pag
         let schema = schema(code);
         // The audit reads in a savepoint of this transaction, so that nothing of an example is left for the next.
         let mut transaction = admin.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.expect("begun");
-        run(&mut transaction, &of_today(sql)).await.unwrap_or_else(|error| panic!("{code}: {error}"));
+        run(&mut transaction, sql).await.unwrap_or_else(|error| panic!("{code}: {error}"));
         let mut report = audit(&mut transaction, &schema).await.expect("an audit");
         if let Some(baseline) = block(example, "json") {
             report = report.accepting(&Baseline::parse(&format!("[{baseline}]")).expect(code));
@@ -443,7 +431,7 @@ fn accepts(code: &str, page: &str, report: &Report, wrong: &mut Vec<String>) {
     let Some(finding) = report.findings.iter().find(|finding| finding.code == code) else { return };
     let reason = serde_json::from_str::<serde_json::Value>(old).expect(code)["reason"].as_str().expect(code).to_owned();
     shows(code, old, &entry(finding, &reason), "json", wrong);
-    let baseline = Baseline::parse(&format!("[{}]", of_today(old))).expect(code);
+    let baseline = Baseline::parse(&format!("[{old}]")).expect(code);
     if env::var_os("BLESS").is_none() && report.clone().accepting(&baseline).accepted.len() != 1 {
         wrong.push(format!("{code}: the entry accepts nothing"));
     }

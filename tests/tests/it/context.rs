@@ -1,4 +1,4 @@
-//! The context of a transaction: it holds inside, it ends with it, and nobody else ever sees it.
+//! The context of a transaction: role and settings apply inside it, end with it, and never reach another transaction.
 
 use std::{task::Poll, time::Duration};
 
@@ -11,16 +11,16 @@ use tenant_tests::{Database, Tenant};
 use tokio::time::{sleep, timeout};
 
 /// Connects with one connection per role, so that the next transaction runs on the connection of the last one.
-async fn narrow(database: &Database) -> TenantDb {
+async fn single_connection(database: &Database) -> TenantDb {
     TenantDb::options().max_connections(1).connect(&database.app_url()).await.expect("the app's login is safe")
 }
 
 fn ctx<R: Role<Tenancy = Organizations>>(tenant: &Tenant) -> TenantCtx<R> {
-    TenantCtx::vouched(tenant.id, tenant.admin)
+    TenantCtx::assume_authorized(tenant.id, tenant.admin)
 }
 
 async fn insert<R: Role<Tenancy = Organizations>>(tx: &mut TenantTx<R>, name: &str) -> Result<()> {
-    let org = *tx.ctx().org();
+    let org = *tx.ctx().tenant_id();
     sqlx::query("INSERT INTO app.projects (organization_id, name) VALUES ($1, $2)")
         .bind(org)
         .bind(name)
@@ -41,7 +41,7 @@ pub(super) async fn seen<R: Role>(tx: &mut TenantTx<R>) -> Result<(String, Strin
 
 /// Waits until no connection of the app is in a transaction any more, and stays so: what was given up may still be on
 /// its way to the server.
-pub(super) async fn settle(admin: &mut PgConnection) -> i64 {
+pub(super) async fn wait_until_idle(admin: &mut PgConnection) -> i64 {
     let sql = "SELECT count(*) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
     let (mut busy, mut quiet) = (0, 0);
@@ -57,9 +57,9 @@ pub(super) async fn settle(admin: &mut PgConnection) -> i64 {
 }
 
 #[tokio::test]
-async fn a_transaction_runs_in_its_context() {
+async fn transaction_runs_with_role_tenant_and_user_settings() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     let acme = &database.acme;
     let mut tx = db.begin(&ctx::<Member>(acme)).await.expect("begins");
     let seen = seen(&mut tx).await.expect("reads");
@@ -67,18 +67,18 @@ async fn a_transaction_runs_in_its_context() {
 }
 
 #[tokio::test]
-async fn a_job_has_no_user_also_after_someone_who_was_one() {
+async fn job_context_has_no_user_on_a_reused_connection() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     db.begin(&ctx::<Member>(&database.acme)).await.expect("begins").commit().await.expect("commits");
-    let mut tx = db.begin(&TenantCtx::<Member>::vouched_job(database.acme.id)).await.expect("begins");
+    let mut tx = db.begin(&TenantCtx::<Member>::assume_authorized_job(database.acme.id)).await.expect("begins");
     assert_eq!(seen(&mut tx).await.expect("reads").2, "");
 }
 
 #[tokio::test]
-async fn tenants_do_not_see_each_other_on_the_same_connection() {
+async fn reused_connection_does_not_show_another_tenants_rows() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
     insert(&mut tx, "of acme").await.expect("inserts");
     tx.commit().await.expect("commits");
@@ -87,9 +87,9 @@ async fn tenants_do_not_see_each_other_on_the_same_connection() {
 }
 
 #[tokio::test]
-async fn what_a_function_leaves_on_the_connection_is_gone_before_the_next_tenant_has_it() {
+async fn session_state_left_by_a_function_is_reset_before_the_next_transaction() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     let mut admin = database.admin().await;
     let function = "CREATE FUNCTION public.leaves() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
             EXECUTE 'DECLARE kept CURSOR WITH HOLD FOR SELECT name FROM app.projects';
@@ -111,9 +111,9 @@ async fn what_a_function_leaves_on_the_connection_is_gone_before_the_next_tenant
 }
 
 #[tokio::test]
-async fn what_is_rolled_back_dropped_or_panicked_over_leaves_nothing() {
+async fn rolled_back_dropped_and_panicked_transactions_leave_nothing() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     let begin = || db.begin(&ctx::<Member>(&database.acme));
 
     let mut tx = begin().await.expect("begins");
@@ -134,28 +134,28 @@ async fn what_is_rolled_back_dropped_or_panicked_over_leaves_nothing() {
     let mut tx = begin().await.expect("begins");
     let left = names(&mut tx).await.expect("reads");
     drop(tx);
-    let busy = settle(&mut database.admin().await).await;
+    let busy = wait_until_idle(&mut database.admin().await).await;
     assert_eq!((busy, left.iter().any(|name| ["rolled back", "dropped", "panicked"].contains(&&**name))), (0, false));
 }
 
 #[tokio::test]
-async fn a_begin_that_is_given_up_leaves_no_transaction_open() {
+async fn cancelled_begin_leaves_no_open_transaction() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     let mut admin = database.admin().await;
     // On an open connection the begin waits once, for its answer; opening one takes more.
     db.begin(&ctx::<Member>(&database.acme)).await.expect("begins").commit().await.expect("commits");
     let mut left = Vec::new();
     for waits in [0, 1, 2, 3].repeat(6) {
-        drop(give_up_after(waits, db.begin(&ctx::<Member>(&database.acme))).await);
-        left.push(settle(&mut admin).await);
+        drop(cancel_after_polls(waits, db.begin(&ctx::<Member>(&database.acme))).await);
+        left.push(wait_until_idle(&mut admin).await);
     }
     assert_eq!(left, vec![0; 24]);
 }
 
 /// Polls a future until it has waited so many times, and drops it then. Unlike a time limit, that hits every point at
 /// which it waits, on fast machines and slow ones.
-pub(super) async fn give_up_after<F: Future>(waits: u64, future: F) -> Option<F::Output> {
+pub(super) async fn cancel_after_polls<F: Future>(waits: u64, future: F) -> Option<F::Output> {
     let (mut future, mut left) = (std::pin::pin!(future), waits);
     std::future::poll_fn(|context| match (future.as_mut().poll(context), left) {
         (Poll::Ready(output), _) => Poll::Ready(Some(output)),
@@ -169,9 +169,9 @@ pub(super) async fn give_up_after<F: Future>(waits: u64, future: F) -> Option<F:
 }
 
 #[tokio::test]
-async fn a_commit_after_a_failed_statement_says_that_nothing_was_kept() {
+async fn commit_after_a_failed_statement_returns_aborted() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
     insert(&mut tx, "before").await.expect("inserts");
     let _swallowed = sqlx::query("SELECT 1 / 0").execute(&mut tx).await;
@@ -179,9 +179,9 @@ async fn a_commit_after_a_failed_statement_says_that_nothing_was_kept() {
 }
 
 #[tokio::test]
-async fn a_commit_after_a_statement_that_was_given_up_keeps_what_was_written() {
+async fn commit_after_a_cancelled_statement_keeps_earlier_writes() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
     insert(&mut tx, "before").await.expect("inserts");
     let given_up = timeout(Duration::from_millis(20), sqlx::query("SELECT pg_sleep(0.1)").execute(&mut tx)).await;
@@ -192,9 +192,9 @@ async fn a_commit_after_a_statement_that_was_given_up_keeps_what_was_written() {
 }
 
 #[tokio::test]
-async fn statements_that_would_end_the_transaction_or_change_who_acts_are_refused_before_they_run() {
+async fn forbidden_statements_are_rejected_before_execution() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
     let steal = format!("SELECT set_config('app.organization_id', '{}', true)", database.globex.id);
     for sql in
@@ -210,18 +210,18 @@ async fn statements_that_would_end_the_transaction_or_change_who_acts_are_refuse
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_write_is_told_so() {
+async fn insert_without_privilege_is_forbidden() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     let mut tx = db.begin(&ctx::<Viewer>(&database.acme)).await.expect("begins");
     let error = insert(&mut tx, "by a viewer").await.expect_err("the database refuses");
     assert!(matches!(&error, Error::Forbidden { table, .. } if table.ends_with("projects")), "{error}");
 }
 
 #[tokio::test]
-async fn a_row_of_another_tenant_is_refused() {
+async fn insert_for_another_tenant_is_forbidden() {
     let database = Database::create().await;
-    let db = narrow(&database).await;
+    let db = single_connection(&database).await;
     let mut tx = db.begin(&ctx::<Admin>(&database.acme)).await.expect("begins");
     let error = sqlx::query("INSERT INTO app.projects (organization_id, name) VALUES ($1, 'smuggled')")
         .bind(database.globex.id)
@@ -233,14 +233,14 @@ async fn a_row_of_another_tenant_is_refused() {
 }
 
 #[tokio::test]
-async fn connections_that_the_server_closed_are_replaced_without_a_word() {
+async fn connections_closed_by_the_server_are_replaced() {
     let database = Database::create().await;
     let db = TenantDb::options().max_connections(3).connect(&database.app_url()).await.expect("connects");
     let begin = || db.begin(&ctx::<Member>(&database.acme));
     let open = (begin().await, begin().await, begin().await);
     drop((open.0.expect("begins"), open.1.expect("begins"), open.2.expect("begins")));
     let mut admin = database.admin().await;
-    settle(&mut admin).await;
+    wait_until_idle(&mut admin).await;
     let closed: i64 = sqlx::query_scalar(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid()",
@@ -255,7 +255,7 @@ async fn connections_that_the_server_closed_are_replaced_without_a_word() {
 }
 
 #[tokio::test]
-async fn a_pool_that_is_used_up_says_so() {
+async fn exhausted_pool_returns_pool_timeout() {
     let database = Database::create().await;
     let options = TenantDb::options().max_connections(1).acquire_timeout(Duration::from_millis(200));
     let db = options.connect(&database.app_url()).await.expect("connects");

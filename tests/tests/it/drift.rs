@@ -1,10 +1,10 @@
-//! Drift made by hand: each kind is reported by its code, and what the audit says mends it does.
+//! Drift: each kind of manual change is reported by its code, and the fix of the finding resolves it.
 
 use tenant_runtime::{
     audit::{Report, Severity, audit},
     migrate::folder::Folder,
 };
-use tenant_tests::{ask, connect, example_folder, migrate, own_server, run};
+use tenant_tests::{ask, connect, dedicated_server, example_migrations_dir, migrate, run};
 
 use super::audit::codes;
 
@@ -24,7 +24,7 @@ const fn drift(codes: &'static [&'static str], sql: &'static str) -> Drift {
 }
 
 impl Drift {
-    const fn and_after(self, after: &'static str) -> Self {
+    const fn with_cleanup(self, after: &'static str) -> Self {
         Self { after, ..self }
     }
 
@@ -42,12 +42,12 @@ const DRIFTS: &[Drift] = &[
     drift(&["TA101"], "ALTER ROLE app_admin LOGIN CREATEROLE"),
     drift(&["TA101"], "ALTER ROLE app_service CONNECTION LIMIT 500"),
     drift(&["TA101"], "COMMENT ON ROLE app_viewer IS 'another: bundles'"),
-    drift(&["TA102"], "GRANT app_owner TO app_service"),
-    drift(&["TA102"], "GRANT app_visitor TO app_viewer"),
+    drift(&["TA102"], "GRANT app_schema_owner TO app_service"),
+    drift(&["TA102"], "GRANT app_no_tenant TO app_viewer"),
     drift(&["TA102"], "GRANT pg_read_all_data TO app_viewer"),
     drift(&["TA102"], "REVOKE app_viewer FROM app_service"),
     drift(&["TA102"], "GRANT app_member TO app_service WITH ADMIN OPTION"),
-    drift(&["TA102"], "CREATE ROLE bypass BYPASSRLS; GRANT bypass TO app_service").and_after("DROP ROLE bypass"),
+    drift(&["TA102"], "CREATE ROLE bypass BYPASSRLS; GRANT bypass TO app_service").with_cleanup("DROP ROLE bypass"),
     drift(&["TA117"], "ALTER ROLE app_service SET role = 'app_admin'"),
     drift(&["TA117"], "ALTER DATABASE postgres SET row_security = off"),
     drift(&["TA117"], "ALTER ROLE app_service IN DATABASE postgres SET search_path = public"),
@@ -73,20 +73,20 @@ const DRIFTS: &[Drift] = &[
     drift(&["TA103"], "ALTER SCHEMA app OWNER TO postgres"),
     drift(&["TA103"], "DROP SCHEMA app CASCADE"),
     drift(&["TA103", "TA110", "TA115"], "DROP SCHEMA app_auth CASCADE"),
-    drift(&["TA116"], "ALTER DEFAULT PRIVILEGES FOR ROLE app_owner IN SCHEMA app GRANT SELECT ON TABLES TO app_viewer"),
-    drift(&["TA116"], "ALTER DEFAULT PRIVILEGES FOR ROLE app_definer GRANT EXECUTE ON ROUTINES TO PUBLIC"),
+    drift(&["TA116"], "ALTER DEFAULT PRIVILEGES FOR ROLE app_schema_owner IN SCHEMA app GRANT SELECT ON TABLES TO app_viewer"),
+    drift(&["TA116"], "ALTER DEFAULT PRIVILEGES FOR ROLE app_function_owner GRANT EXECUTE ON ROUTINES TO PUBLIC"),
     drift(&["TA116"], "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO app_viewer"),
     // Tables.
     drift(&["TA105"], "ALTER TABLE app.tasks DISABLE ROW LEVEL SECURITY"),
     drift(&["TA105"], "ALTER TABLE app.events_p1 NO FORCE ROW LEVEL SECURITY"),
     drift(&["TA104"], "ALTER TABLE app.tasks OWNER TO postgres"),
     drift(&["TA104"], "ALTER TABLE app.comments SET UNLOGGED"),
-    drift(&["TA104"], "REVOKE SELECT ON app.projects FROM app_owner"),
+    drift(&["TA104"], "REVOKE SELECT ON app.projects FROM app_schema_owner"),
     drift(&["TA104", "TA115"], "ALTER TABLE app.projects DISABLE TRIGGER ALL"),
-    drift(&["TA104"], "CREATE TABLE public.every_task (); ALTER TABLE app.tasks INHERIT public.every_task").and_after("DROP TABLE public.every_task"),
+    drift(&["TA104"], "CREATE TABLE public.every_task (); ALTER TABLE app.tasks INHERIT public.every_task").with_cleanup("DROP TABLE public.every_task"),
     drift(&["TA106"], "CREATE TABLE app.untracked (id integer PRIMARY KEY); GRANT ALL ON app.untracked TO PUBLIC"),
     drift(&["TA106"], "CREATE TABLE app.kept (x text); GRANT SELECT ON app.kept TO PUBLIC; ALTER EXTENSION plpgsql ADD TABLE app.kept")
-        .and_after("ALTER EXTENSION plpgsql DROP TABLE app.kept; DROP TABLE app.kept"),
+        .with_cleanup("ALTER EXTENSION plpgsql DROP TABLE app.kept; DROP TABLE app.kept"),
     drift(&["TA106"], "CREATE VIEW app.mine WITH (security_invoker = true) AS SELECT id FROM app.projects"),
     drift(&["TA104"], "DROP TABLE app.comments"),
     drift(&["TA104"], "DROP TABLE app.events"),
@@ -130,9 +130,9 @@ const DRIFTS: &[Drift] = &[
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'app.tasks_organization_id_status_idx'::regclass",
     ),
     // Policies and privileges.
-    drift(&["TA110"], "DROP POLICY tenant_floor ON app.projects"),
+    drift(&["TA110"], "DROP POLICY tenant_isolation ON app.projects"),
     drift(&["TA110"], "CREATE POLICY open ON app.projects USING (true)"),
-    drift(&["TA110"], "ALTER POLICY tenant_floor ON app.projects USING (true)"),
+    drift(&["TA110"], "ALTER POLICY tenant_isolation ON app.projects USING (true)"),
     drift(&["TA110"], "ALTER POLICY update_rows ON app.projects WITH CHECK (true)"),
     drift(&["TA110"], "ALTER POLICY delete_rows ON app.projects TO app_viewer"),
     drift(&["TA110"], "CREATE POLICY open ON app.events_p0 FOR SELECT TO app_viewer USING (true)"),
@@ -145,42 +145,42 @@ const DRIFTS: &[Drift] = &[
     drift(
         &["TA111"],
         "GRANT SELECT (name) ON app.projects TO app_viewer WITH GRANT OPTION; SET ROLE app_viewer;
-         GRANT SELECT (name) ON app.projects TO app_visitor; RESET ROLE",
+         GRANT SELECT (name) ON app.projects TO app_no_tenant; RESET ROLE",
     ),
     drift(&["TA112"], "REVOKE DELETE ON app.projects FROM app_admin"),
     // Functions and triggers.
-    drift(&["TA113"], "ALTER FUNCTION app_auth.acting_tenant() IMMUTABLE"),
-    drift(&["TA113"], "ALTER FUNCTION app_auth.acting_tenant() LEAKPROOF"),
-    drift(&["TA113"], "ALTER FUNCTION app_auth.acting_tenant() SECURITY INVOKER"),
-    drift(&["TA113"], "ALTER FUNCTION app_auth.acting_tenant() RESET search_path"),
-    drift(&["TA113"], "ALTER FUNCTION app_auth.acting_tenant() OWNER TO postgres"),
+    drift(&["TA113"], "ALTER FUNCTION app_auth.authorized_tenant_id() IMMUTABLE"),
+    drift(&["TA113"], "ALTER FUNCTION app_auth.authorized_tenant_id() LEAKPROOF"),
+    drift(&["TA113"], "ALTER FUNCTION app_auth.authorized_tenant_id() SECURITY INVOKER"),
+    drift(&["TA113"], "ALTER FUNCTION app_auth.authorized_tenant_id() RESET search_path"),
+    drift(&["TA113"], "ALTER FUNCTION app_auth.authorized_tenant_id() OWNER TO postgres"),
     drift(
         &["TA113"],
-        "CREATE OR REPLACE FUNCTION app_auth.acting_tenant() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE
+        "CREATE OR REPLACE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE
          SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
          'BEGIN RETURN NULLIF(current_setting(''app.organization_id'', true), '''')::uuid; END'",
     ),
-    drift(&["TA113"], "ALTER FUNCTION app_auth.my_organizations() SUPPORT pg_catalog.generate_series_int4_support"),
+    drift(&["TA113"], "ALTER FUNCTION app_auth.my_tenants() SUPPORT pg_catalog.generate_series_int4_support"),
     drift(&["TA113"], "DROP FUNCTION app_auth.sign_up"),
     drift(&["TA111"], "GRANT EXECUTE ON FUNCTION app_auth.add_member TO PUBLIC"),
     drift(&["TA114"], "CREATE FUNCTION app.helper() RETURNS int LANGUAGE sql AS 'SELECT 1'"),
     drift(&["TA204"], "CREATE FUNCTION app.helper() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"),
-    drift(&["TA115"], "DROP TRIGGER keep_manager ON app.org_members"),
-    drift(&["TA115"], "ALTER TABLE app.org_members DISABLE TRIGGER keep_manager"),
+    drift(&["TA115"], "DROP TRIGGER prevent_last_manager_removal ON app.org_members"),
+    drift(&["TA115"], "ALTER TABLE app.org_members DISABLE TRIGGER prevent_last_manager_removal"),
     drift(
         &["TA115"],
         "CREATE FUNCTION public.spy() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
          CREATE TRIGGER spy AFTER INSERT ON app.projects FOR EACH ROW EXECUTE FUNCTION public.spy()",
     )
-    .and_after("DROP FUNCTION public.spy"),
+    .with_cleanup("DROP FUNCTION public.spy"),
     drift(
         &["TA104", "TA115"],
-        "CREATE TRIGGER held AFTER INSERT ON app.events FOR EACH ROW EXECUTE FUNCTION app_auth.keep_manager();
+        "CREATE TRIGGER held AFTER INSERT ON app.events FOR EACH ROW EXECUTE FUNCTION app_auth.prevent_last_manager_removal();
          ALTER TABLE app.events_p0 DISABLE TRIGGER held",
     ),
     drift(&["TA118"], "CREATE RULE quiet AS ON DELETE TO app.projects DO INSTEAD NOTHING"),
     drift(&["TA118"], "CREATE TABLE public.bait (id uuid); CREATE RULE r AS ON INSERT TO public.bait DO ALSO DELETE FROM app.projects")
-        .and_after("DROP TABLE public.bait"),
+        .with_cleanup("DROP TABLE public.bait"),
     drift(&["TA119"], "CREATE SEQUENCE app.counter"),
     drift(&["TA120"], "CREATE TYPE app.colour AS ENUM ('red')"),
     // What is new in later releases.
@@ -194,35 +194,35 @@ const DRIFTS: &[Drift] = &[
     )
     .since(18),
     // Doors.
-    drift(&["TA201"], "CREATE VIEW public.seen AS SELECT * FROM app.projects").and_after("DROP VIEW public.seen"),
+    drift(&["TA201"], "CREATE VIEW public.seen AS SELECT * FROM app.projects").with_cleanup("DROP VIEW public.seen"),
     drift(
         &["TA201"],
         "CREATE VIEW public.inner_view WITH (security_invoker = on) AS SELECT * FROM app.projects;
          CREATE VIEW public.outer_view AS SELECT * FROM public.inner_view",
     )
-    .and_after("DROP VIEW public.outer_view, public.inner_view"),
+    .with_cleanup("DROP VIEW public.outer_view, public.inner_view"),
     drift(&["TA202"], "CREATE MATERIALIZED VIEW public.copied AS SELECT * FROM app.projects"),
     drift(
         &["TA203"],
         "CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing;
          CREATE FOREIGN TABLE app.far (id uuid) SERVER elsewhere",
     )
-    .and_after("DROP FOREIGN DATA WRAPPER nothing CASCADE"),
+    .with_cleanup("DROP FOREIGN DATA WRAPPER nothing CASCADE"),
     drift(
         &["TA203"],
         "CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing;
          GRANT USAGE ON FOREIGN SERVER elsewhere TO app_viewer",
     )
-    .and_after("DROP FOREIGN DATA WRAPPER nothing CASCADE"),
+    .with_cleanup("DROP FOREIGN DATA WRAPPER nothing CASCADE"),
     drift(
         &["TA203"],
         "CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER loop FOREIGN DATA WRAPPER nothing;
          CREATE FOREIGN TABLE public.loop (name text) SERVER loop OPTIONS (schema_name 'app', table_name 'projects');
          GRANT SELECT (name) ON public.loop TO app_viewer; GRANT SELECT ON public.loop TO PUBLIC",
     )
-    .and_after("DROP FOREIGN DATA WRAPPER nothing CASCADE"),
+    .with_cleanup("DROP FOREIGN DATA WRAPPER nothing CASCADE"),
     drift(&["TA203"], "CREATE FOREIGN DATA WRAPPER nothing; GRANT USAGE ON FOREIGN DATA WRAPPER nothing TO app_member")
-        .and_after("DROP FOREIGN DATA WRAPPER nothing"),
+        .with_cleanup("DROP FOREIGN DATA WRAPPER nothing"),
     drift(
         &["TA204"],
         "CREATE TABLE public.bait (x text); GRANT INSERT (x) ON public.bait TO app_viewer;
@@ -231,40 +231,40 @@ const DRIFTS: &[Drift] = &[
          REVOKE EXECUTE ON FUNCTION public.fill FROM PUBLIC;
          CREATE TRIGGER fill BEFORE INSERT ON public.bait FOR EACH ROW EXECUTE FUNCTION public.fill()",
     )
-    .and_after("DROP TABLE public.bait; DROP FUNCTION public.fill"),
+    .with_cleanup("DROP TABLE public.bait; DROP FUNCTION public.fill"),
     drift(
         &["TA204"],
         "CREATE SCHEMA hidden; CREATE FUNCTION hidden.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS
              'SELECT count(*) FROM app.projects';
          CREATE VIEW public.peeks AS SELECT hidden.peek(); GRANT SELECT ON public.peeks TO app_viewer",
     )
-    .and_after("DROP SCHEMA hidden CASCADE"),
+    .with_cleanup("DROP SCHEMA hidden CASCADE"),
     drift(
         &["TA204"],
         "CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM app.projects';
          GRANT EXECUTE ON FUNCTION app.peek TO PUBLIC; ALTER EXTENSION plpgsql ADD FUNCTION app.peek()",
     )
-    .and_after("ALTER EXTENSION plpgsql DROP FUNCTION app.peek(); DROP FUNCTION app.peek"),
+    .with_cleanup("ALTER EXTENSION plpgsql DROP FUNCTION app.peek(); DROP FUNCTION app.peek"),
     drift(
         &["TA204"],
         "CREATE ROLE reads IN ROLE pg_read_server_files; CREATE FUNCTION public.file() RETURNS text LANGUAGE sql
              SECURITY DEFINER AS 'SELECT pg_read_file(''PG_VERSION'')'; ALTER FUNCTION public.file() OWNER TO reads",
     )
-    .and_after("DROP FUNCTION public.file; DROP ROLE reads"),
+    .with_cleanup("DROP FUNCTION public.file; DROP ROLE reads"),
     drift(
         &["TA204"],
         "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM app.projects'",
     )
-    .and_after("DROP FUNCTION public.peek"),
+    .with_cleanup("DROP FUNCTION public.peek"),
     drift(
         &["TA205"],
         "CREATE FUNCTION public.watch() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
          CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION public.watch()",
     )
-    .and_after("DROP EVENT TRIGGER watch; DROP FUNCTION public.watch"),
-    drift(&["TA206"], "CREATE TABLE public.child () INHERITS (app.projects)").and_after("DROP TABLE public.child"),
-    drift(&["TA207"], "CREATE PUBLICATION one FOR TABLE app.projects").and_after("DROP PUBLICATION one"),
-    drift(&["TA207"], "CREATE PUBLICATION whole FOR TABLES IN SCHEMA app").and_after("DROP PUBLICATION whole"),
+    .with_cleanup("DROP EVENT TRIGGER watch; DROP FUNCTION public.watch"),
+    drift(&["TA206"], "CREATE TABLE public.child () INHERITS (app.projects)").with_cleanup("DROP TABLE public.child"),
+    drift(&["TA207"], "CREATE PUBLICATION one FOR TABLE app.projects").with_cleanup("DROP PUBLICATION one"),
+    drift(&["TA207"], "CREATE PUBLICATION whole FOR TABLES IN SCHEMA app").with_cleanup("DROP PUBLICATION whole"),
     drift(&["TA207"], "CREATE PUBLICATION every FOR ALL TABLES"),
     drift(
         &["TA220"],
@@ -272,22 +272,22 @@ const DRIFTS: &[Drift] = &[
          INSERT INTO pg_subscription_rel SELECT oid, 'app.projects'::regclass, 'r', NULL FROM pg_subscription;
          ALTER SUBSCRIPTION one ENABLE",
     )
-    .and_after("ALTER SUBSCRIPTION one SET (slot_name = NONE); DROP SUBSCRIPTION one"),
-    drift(&["TA208"], "CREATE ROLE people; CREATE ROLE ann LOGIN IN ROLE people; GRANT app_owner TO people")
-        .and_after("DROP ROLE ann, people"),
-    drift(&["TA208"], "CREATE ROLE bob LOGIN IN ROLE app_viewer").and_after("DROP ROLE bob"),
-    drift(&["TA209"], "CREATE ROLE root LOGIN SUPERUSER").and_after("DROP ROLE root"),
-    drift(&["TA209"], "CREATE ROLE backup LOGIN BYPASSRLS").and_after("DROP ROLE backup"),
-    drift(&["TA209"], "CREATE ROLE copier LOGIN REPLICATION").and_after("DROP ROLE copier"),
+    .with_cleanup("ALTER SUBSCRIPTION one SET (slot_name = NONE); DROP SUBSCRIPTION one"),
+    drift(&["TA208"], "CREATE ROLE people; CREATE ROLE ann LOGIN IN ROLE people; GRANT app_schema_owner TO people")
+        .with_cleanup("DROP ROLE ann, people"),
+    drift(&["TA208"], "CREATE ROLE bob LOGIN IN ROLE app_viewer").with_cleanup("DROP ROLE bob"),
+    drift(&["TA209"], "CREATE ROLE root LOGIN SUPERUSER").with_cleanup("DROP ROLE root"),
+    drift(&["TA209"], "CREATE ROLE backup LOGIN BYPASSRLS").with_cleanup("DROP ROLE backup"),
+    drift(&["TA209"], "CREATE ROLE copier LOGIN REPLICATION").with_cleanup("DROP ROLE copier"),
     drift(&["TA209"], "CREATE ROLE passes BYPASSRLS; CREATE ROLE eve LOGIN NOINHERIT IN ROLE passes")
-        .and_after("DROP ROLE eve, passes"),
-    drift(&["TA211"], "CREATE TABLE public.notes (id uuid REFERENCES app.projects (id))").and_after("DROP TABLE public.notes"),
+        .with_cleanup("DROP ROLE eve, passes"),
+    drift(&["TA211"], "CREATE TABLE public.notes (id uuid REFERENCES app.projects (id))").with_cleanup("DROP TABLE public.notes"),
     drift(&["TA212"], "CREATE FUNCTION public.leaky(integer) RETURNS integer LANGUAGE sql LEAKPROOF AS 'SELECT $1'")
-        .and_after("DROP FUNCTION public.leaky"),
+        .with_cleanup("DROP FUNCTION public.leaky"),
     drift(&["TA212"], "ALTER FUNCTION pg_catalog.textlike(text, text) LEAKPROOF"),
     drift(&["TA214"], "CREATE FUNCTION public.raw() RETURNS integer LANGUAGE internal AS 'pg_backend_pid'")
-        .and_after("DROP FUNCTION public.raw"),
-    drift(&["TA215"], "CREATE TABLE public.own (); ALTER TABLE public.own OWNER TO app_member").and_after("DROP TABLE public.own"),
+        .with_cleanup("DROP FUNCTION public.raw"),
+    drift(&["TA215"], "CREATE TABLE public.own (); ALTER TABLE public.own OWNER TO app_member").with_cleanup("DROP TABLE public.own"),
     drift(&["TA218"], "GRANT SELECT ON pg_statistic TO app_viewer"),
     drift(&["TA218"], "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO PUBLIC"),
     drift(&["TA218"], "GRANT SELECT (rolpassword) ON pg_authid TO app_viewer; GRANT SELECT (stavalues1) ON pg_statistic TO PUBLIC"),
@@ -296,29 +296,29 @@ const DRIFTS: &[Drift] = &[
         "CREATE FUNCTION public.casts(text) RETURNS uuid LANGUAGE plpgsql AS 'BEGIN RETURN gen_random_uuid(); END';
          CREATE CAST (text AS uuid) WITH FUNCTION public.casts(text)",
     )
-    .and_after("DROP FUNCTION public.casts"),
+    .with_cleanup("DROP FUNCTION public.casts"),
     drift(&["TA222"], "GRANT ALL ON public._sqlx_migrations TO app_admin"),
     drift(
         &["TA222"],
         "CREATE SCHEMA past; CREATE TABLE past._sqlx_migrations (version bigint, success boolean);
          GRANT SELECT (version), UPDATE (success) ON past._sqlx_migrations TO PUBLIC",
     )
-    .and_after("DROP SCHEMA past CASCADE"),
+    .with_cleanup("DROP SCHEMA past CASCADE"),
     drift(&["TA221"], "CREATE FUNCTION pg_catalog.lower(uuid) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'"),
     drift(
         &["TA221"],
         "CREATE FUNCTION public.equals(uuid, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
          CREATE OPERATOR pg_catalog.= (LEFTARG = uuid, RIGHTARG = text, FUNCTION = public.equals)",
     )
-    .and_after("DROP FUNCTION public.equals"),
+    .with_cleanup("DROP FUNCTION public.equals"),
     drift(&["TA216"], "GRANT SET ON PARAMETER session_replication_role TO app_service"),
 ];
 
 #[tokio::test]
-async fn a_drift_by_hand_is_reported_by_its_code_and_mended_by_what_is_said() {
-    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+async fn drift_is_reported_by_code_and_resolved_by_its_fix() {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     migrate(&server.admin_url()).await;
-    let schema = Folder::new(example_folder()).schema().expect("the example's snapshot");
+    let schema = Folder::new(example_migrations_dir()).schema().expect("the example's snapshot");
     let mut admin = connect(&server.admin_url()).await;
     let mut wrong = Vec::new();
     let major = server.version().major;
@@ -335,8 +335,8 @@ async fn a_drift_by_hand_is_reported_by_its_code_and_mended_by_what_is_said() {
             if finding.takes_a_person() && finding.severity != Severity::Note {
                 wrong.push(format!("{sql}\n  is told without what mends it:{}", list(&report)));
             }
-            if let Err(error) = run(&mut admin, &finding.mend).await {
-                wrong.push(format!("{sql}\n  is not mended by `{}`: {error}", finding.mend));
+            if let Err(error) = run(&mut admin, &finding.fix).await {
+                wrong.push(format!("{sql}\n  is not mended by `{}`: {error}", finding.fix));
                 run(&mut admin, "ROLLBACK; RESET ROLE").await.expect("undone");
             }
         }
@@ -373,10 +373,10 @@ const LAYOUTS: [&str; 5] = [
 ];
 
 #[tokio::test]
-async fn a_layout_that_no_statement_mends_is_mended_by_the_steps_that_are_told_and_no_row_is_lost() {
-    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+async fn partition_layout_drift_is_fixed_in_steps_without_losing_rows() {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     migrate(&server.admin_url()).await;
-    let schema = Folder::new(example_folder()).schema().expect("the example's snapshot");
+    let schema = Folder::new(example_migrations_dir()).schema().expect("the example's snapshot");
     let mut admin = connect(&server.admin_url()).await;
     let rows = "INSERT INTO app.organizations (name) SELECT 'o' || n FROM generate_series(1, 20) AS n;
         INSERT INTO app.events (organization_id, what) SELECT id, 'x' FROM app.organizations";
@@ -384,10 +384,10 @@ async fn a_layout_that_no_statement_mends_is_mended_by_the_steps_that_are_told_a
     for sql in LAYOUTS {
         run(&mut admin, sql).await.expect(sql);
         let found = audit(&mut admin, &schema).await.expect("an audit");
-        let by_hand: Vec<_> = found.findings.iter().filter(|finding| finding.mend.starts_with("-- No stat")).collect();
+        let by_hand: Vec<_> = found.findings.iter().filter(|finding| finding.fix.starts_with("-- No stat")).collect();
         assert!(by_hand.len() == 1 && by_hand[0].takes_a_person(), "{sql}{}", list(&found));
-        assert!(found.to_string().contains("mend: by hand, in steps that `--format sql` says"), "{found}");
-        for step in by_hand[0].mend.lines().map(|line| line.trim_start_matches(['-', ' '])) {
+        assert!(found.to_string().contains("fix: by hand, in steps that `--format sql` says"), "{found}");
+        for step in by_hand[0].fix.lines().map(|line| line.trim_start_matches(['-', ' '])) {
             let audits = [("2.", "table "), ("4.", "")].into_iter().find(|(number, _)| step.starts_with(number));
             let mends = match audits {
                 Some((_, of)) => {
@@ -395,7 +395,7 @@ async fn a_layout_that_no_statement_mends_is_mended_by_the_steps_that_are_told_a
                     again
                         .into_iter()
                         .filter(|finding| finding.object.starts_with(of))
-                        .map(|finding| finding.mend)
+                        .map(|finding| finding.fix)
                         .collect()
                 }
                 None if step.ends_with(';') => vec![step.to_owned()],
@@ -415,6 +415,6 @@ fn list(report: &Report) -> String {
     let lines = report
         .findings
         .iter()
-        .map(|finding| format!("\n    {} {}: {}: {}", finding.code, finding.object, finding.what, finding.mend));
+        .map(|finding| format!("\n    {} {}: {}: {}", finding.code, finding.object, finding.what, finding.fix));
     lines.collect()
 }

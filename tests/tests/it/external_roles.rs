@@ -1,8 +1,8 @@
-//! Roles that something else makes: the migrations make none, and name every difference with the statement that mends it.
+//! External roles: the migrations create none, and report every difference with the statement that fixes it.
 
 use sqlx::PgConnection;
 use tenant_runtime::{
-    check::check,
+    analyze::check,
     model::{
         def::{OnDelete, TableDef, TenancyDef},
         schema::Schema,
@@ -11,16 +11,16 @@ use tenant_runtime::{
     server::Server,
     sql,
 };
-use tenant_tests::{ask, connect, own_server, run};
+use tenant_tests::{ask, connect, dedicated_server, run};
 
-use super::declarations::{
+use super::sample_declarations::{
     MEMBERS, ROLE, SHIPPED, TITLE, USER, leak, members, organizations, projects, refers, tasks, users,
 };
 
 /// The tables with members, whose roles something else makes.
 fn schema(login_per_role: bool) -> Schema {
     let tenancy = &leak(vec![TenancyDef { external_roles: true, login_per_role, ..SHIPPED }])[0];
-    let tables = [organizations(), projects(), tasks([TITLE, refers("project_id", "projects", OnDelete::Refuse)])];
+    let tables = [organizations(), projects(), tasks([TITLE, refers("project_id", "projects", OnDelete::NoAction)])];
     let tables = tables.into_iter().chain([members([USER, ROLE]), users(MEMBERS)]);
     let tables = leak(tables.map(|table| TableDef { tenancy, ..table }).collect());
     check(&tenant_runtime::models![].only(tables)).expect("nothing is wrong").schema
@@ -37,8 +37,8 @@ fn migration() -> sql::Migration {
 }
 
 /// A server with a database that an administrator without CREATEROLE owns; connections as that one and as the superuser.
-async fn administered() -> (Server, PgConnection, PgConnection) {
-    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+async fn server_with_administrator() -> (Server, PgConnection, PgConnection) {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     let mut postgres = connect(&server.admin_url()).await;
     run(&mut postgres, "CREATE ROLE boss LOGIN").await.expect("a superuser may");
     run(&mut postgres, "CREATE DATABASE acme OWNER boss").await.expect("a superuser may");
@@ -66,8 +66,8 @@ async fn differences_to(boss: &mut PgConnection, migration: &sql::Migration) -> 
 }
 
 #[tokio::test]
-async fn what_the_error_names_makes_every_role_and_then_the_migration_applies() {
-    let (_server, mut boss, mut postgres) = administered().await;
+async fn error_fixes_create_external_roles_and_migration_applies() {
+    let (_server, mut boss, mut postgres) = server_with_administrator().await;
     let mut rounds = Vec::new();
     loop {
         let differences = differences(&mut boss).await;
@@ -91,8 +91,8 @@ async fn what_the_error_names_makes_every_role_and_then_the_migration_applies() 
 }
 
 #[tokio::test]
-async fn each_role_that_has_too_much_or_too_little_is_named() {
-    let (server, mut boss, mut postgres) = administered().await;
+async fn external_role_differences_are_reported_with_their_fix() {
+    let (server, mut boss, mut postgres) = server_with_administrator().await;
     for _ in 0..3 {
         for (_, mends) in differences(&mut boss).await {
             run(&mut postgres, &mends).await.expect(&mends);
@@ -104,11 +104,14 @@ async fn each_role_that_has_too_much_or_too_little_is_named() {
         ("ALTER ROLE app_service RESET lock_timeout", "app_service has no lock_timeout"),
         ("ALTER ROLE app_admin BYPASSRLS CREATEROLE LOGIN", "the role app_admin has other attributes"),
         ("ALTER ROLE app_member NOINHERIT", "the role app_member has other attributes"),
-        ("GRANT app_owner TO app_service", "app_service is a member of app_owner, and must not be"),
-        ("GRANT pg_read_all_data TO app_definer", "app_definer is a member of pg_read_all_data, and must not be"),
+        ("GRANT app_schema_owner TO app_service", "app_service is a member of app_schema_owner, and must not be"),
+        (
+            "GRANT pg_read_all_data TO app_function_owner",
+            "app_function_owner is a member of pg_read_all_data, and must not be",
+        ),
         ("REVOKE app_viewer FROM app_member", "app_member is no member of app_viewer"),
         ("GRANT app_viewer TO app_service WITH ADMIN OPTION", "app_service may make others members of app_viewer"),
-        ("REVOKE app_owner FROM boss", "who applies this may not act as app_owner"),
+        ("REVOKE app_schema_owner FROM boss", "who applies this may not act as app_schema_owner"),
     ];
     if server.version().major >= 16 {
         let other = "app_service is with other options a member of app_admin";
@@ -132,8 +135,8 @@ async fn each_role_that_has_too_much_or_too_little_is_named() {
 }
 
 #[tokio::test]
-async fn logins_for_each_role_are_asked_for_one_by_one_and_left_again() {
-    let (_server, mut boss, mut postgres) = administered().await;
+async fn switching_to_login_per_role_with_external_roles_and_back() {
+    let (_server, mut boss, mut postgres) = server_with_administrator().await;
     let (one, each) = (schema(false), schema(true));
     let steps = [(Schema::default(), one.clone()), (one, each)];
     let mut asked = Vec::new();
@@ -155,7 +158,7 @@ async fn logins_for_each_role_are_asked_for_one_by_one_and_left_again() {
     let may = ask(&mut postgres, connects).await;
     let down = between(&steps[1].0, &steps[1].1).down;
     run(&mut boss, &format!("BEGIN; {down}; COMMIT")).await.expect("it is undone");
-    let expected = "app_admin_service app_admin, app_member_service app_member, app_service app_visitor, app_viewer_service app_viewer";
+    let expected = "app_admin_service app_admin, app_member_service app_member, app_service app_no_tenant, app_viewer_service app_viewer";
     assert_eq!(
         (found.as_str(), may.as_str(), ask(&mut postgres, connects).await.as_str()),
         (expected, "true", "false")

@@ -1,18 +1,18 @@
-//! What the check says of declarations that make no sense, in full, so that a person can read it as a newcomer would.
+//! The generator's findings on invalid declarations, with their full text in a golden file.
 //!
-//! `BLESS=1 cargo test -p tenant-tests --test it findings::` writes `golden/findings.txt` anew.
+//! `BLESS=1 cargo test -p tenant-tests --test it findings::` updates `golden/findings.txt`.
 
 use std::{fmt::Write as _, fs};
 
 use tenant_runtime::{
     Models,
-    check::check,
-    model::def::{ColumnDef, NOBODY, OnDelete, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef},
+    analyze::check,
+    model::def::{ColumnDef, NO_ROLE, OnDelete, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef},
 };
 
-use super::declarations::{
-    AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, SHIPPED, TITLE, USER, column, invitations, invited, leak,
-    members, of, organizations, projects, refers, remarks, tasks, users, with_rule,
+use super::sample_declarations::{
+    AUTHOR, ID, MEMBERS, NAME, ORG, ORG_IN_KEY, ROLE, SHIPPED, TITLE, USER, column, invitation_columns, invitations,
+    leak, members, of, organizations, projects, refers, remarks, tasks, users, with_select_condition,
 };
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/findings.txt");
@@ -25,11 +25,11 @@ type Case = (&'static str, Vec<TableDef>);
 
 /// Each case: what is wrong, and the declarations in which it is wrong.
 fn cases() -> Vec<Case> {
-    [plain_cases(), row_cases(), member_cases(), rule_cases()].into_iter().flatten().collect()
+    [plain_cases(), row_cases(), member_cases(), condition_cases()].into_iter().flatten().collect()
 }
 
 fn plain_cases() -> Vec<Case> {
-    use OnDelete::{Cascade, Refuse, SetNull};
+    use OnDelete::{Cascade, NoAction, SetNull};
     let long = "a_table_whose_name_is_so_long_that_postgresql_would_cut_it_without_a_word";
     let global =
         |columns| TableDef { scope: ScopeDef::Global, columns, insert: None, update: None, delete: None, ..projects() };
@@ -89,10 +89,10 @@ fn plain_cases() -> Vec<Case> {
             "an index is of a type whose comparison may leak",
             vec![tasks([ColumnDef { index: true, ..column("tags", SqlType::Jsonb) }])],
         ),
-        ("a reference is to a table that is not there", vec![tasks([refers("project_id", "projects", Refuse)])]),
+        ("a reference is to a table that is not there", vec![tasks([refers("project_id", "projects", NoAction)])]),
         (
             "a reference is of another type",
-            vec![projects(), tasks([ColumnDef { ty: SqlType::Int8, ..refers("project_id", "projects", Refuse) }])],
+            vec![projects(), tasks([ColumnDef { ty: SqlType::Int8, ..refers("project_id", "projects", NoAction) }])],
         ),
         (
             "a cascade goes beyond the rights of who deletes",
@@ -102,13 +102,13 @@ fn plain_cases() -> Vec<Case> {
             "set_null on a column that takes no NULL",
             vec![projects(), tasks([refers("project_id", "projects", SetNull)])],
         ),
-        ("a row names another tenant", vec![organizations(), tasks([refers("partner_id", "organizations", Refuse)])]),
+        ("a row names another tenant", vec![organizations(), tasks([refers("partner_id", "organizations", NoAction)])]),
         (
             "the tenant column names no tenant",
             vec![
                 projects(),
                 TableDef {
-                    columns: leak(vec![ID, refers("organization_id", "projects", Refuse)]),
+                    columns: leak(vec![ID, refers("organization_id", "projects", NoAction)]),
                     insert: None,
                     update: None,
                     ..tasks([])
@@ -122,7 +122,7 @@ fn plain_cases() -> Vec<Case> {
                 TableDef {
                     rust_name: "Note",
                     name: TableName { schema: "app", table: "notes" },
-                    ..global(leak(vec![ID, refers("project_id", "projects", Refuse)]))
+                    ..global(leak(vec![ID, refers("project_id", "projects", NoAction)]))
                 },
             ],
         ),
@@ -133,7 +133,7 @@ fn plain_cases() -> Vec<Case> {
                 TableDef { tenancy: &leak(vec![TenancyDef { role_prefix: "other_", ..SHIPPED }])[0], ..tasks([TITLE]) },
             ],
         ),
-        ("a setting's name is none", of(TenancyDef { org_setting: "organization", ..SHIPPED })),
+        ("a setting's name is none", of(TenancyDef { tenant_setting: "organization", ..SHIPPED })),
         ("a role prefix is none", of(TenancyDef { role_prefix: "My App ", ..SHIPPED })),
         ("a role has the name of the login", of(TenancyDef { roles: ROLES_WITH_SERVICE, ..SHIPPED })),
         (
@@ -151,7 +151,7 @@ fn plain_cases() -> Vec<Case> {
 
 /// Owners, visibilities, parents, partitions, and columns with roles of their own.
 fn row_cases() -> Vec<Case> {
-    use OnDelete::{Cascade, Refuse};
+    use OnDelete::{Cascade, NoAction};
     let owned = |author: ColumnDef| TableDef { owner: Some("author_id"), ..tasks([author, TITLE]) };
     let in_partitions = |count, columns| TableDef { partitions: Some(count), columns, ..projects() };
     let of_project = || refers("project_id", "projects", Cascade);
@@ -187,12 +187,12 @@ fn row_cases() -> Vec<Case> {
         ),
         (
             "a tenant's row names a child that is known by its parent",
-            vec![projects(), remarks(of_project()), tasks([refers("remark_id", "remarks", Refuse)])],
+            vec![projects(), remarks(of_project()), tasks([refers("remark_id", "remarks", NoAction)])],
         ),
         (
             "a child names a second row of the tenant",
             vec![projects(), tasks([TITLE]), {
-                let columns = leak(vec![ID, of_project(), refers("task_id", "tasks", Refuse)]);
+                let columns = leak(vec![ID, of_project(), refers("task_id", "tasks", NoAction)]);
                 TableDef { columns, ..remarks(of_project()) }
             }],
         ),
@@ -249,26 +249,26 @@ fn member_cases() -> Vec<Case> {
             "the system role reaches rows that are known by others, which it does not read",
             vec![
                 projects(),
-                TableDef { system: &["select"], ..remarks(refers("project_id", "projects", OnDelete::Refuse)) },
+                TableDef { system: &["select"], ..remarks(refers("project_id", "projects", OnDelete::NoAction)) },
                 TableDef { system: &["select"], ..users(MEMBERS) },
                 members([USER, ROLE]),
             ],
         ),
         ("a table has the name of the one in which the system role says why", {
-            let name = TableName { schema: "app", table: "system_uses" };
+            let name = TableName { schema: "app", table: "system_access_log" };
             vec![TableDef { system: &["select"], name, ..projects() }]
         }),
         (
             "tenants that are founded, and users who sign up, of whom no membership tells",
             vec![
-                TableDef { founder: Some("viewer"), ..projects() },
+                TableDef { creator_role: Some("viewer"), ..projects() },
                 TableDef { sign_up: true, ..users(MEMBERS) },
                 members([USER, ROLE]),
             ],
         ),
-        ("invitations without members", vec![invitations(invited())]),
+        ("invitations without members", vec![invitations(invitation_columns())]),
         ("an invitation that anybody could take", {
-            let [email, role, token, expires, _] = invited();
+            let [email, role, token, expires, _] = invitation_columns();
             let token = ColumnDef { select: None, ..token };
             let by = column("invited_by", SqlType::Text);
             let expires = ColumnDef { ty: SqlType::Timestamp, ..expires };
@@ -288,67 +288,79 @@ fn member_cases() -> Vec<Case> {
 }
 
 /// Conditions that no policy may hold.
-fn rule_cases() -> Vec<Case> {
+fn condition_cases() -> Vec<Case> {
     vec![
         (
             "a condition reads a table that all tenants see",
-            with_rule("name IN (SELECT c.name FROM app.countries AS c)"),
+            with_select_condition("name IN (SELECT c.name FROM app.countries AS c)"),
         ),
-        ("a condition reads a table that is not there", with_rule("id IN (SELECT p.id FROM public.plans AS p)")),
-        ("a condition names a table without its schema", with_rule("id IN (SELECT t.project_id FROM tasks AS t)")),
+        (
+            "a condition reads a table that is not there",
+            with_select_condition("id IN (SELECT p.id FROM public.plans AS p)"),
+        ),
+        (
+            "a condition names a table without its schema",
+            with_select_condition("id IN (SELECT t.project_id FROM tasks AS t)"),
+        ),
         (
             "a condition asks for what is not there",
-            with_rule("NOT EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id)"),
+            with_select_condition("NOT EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id)"),
         ),
         (
             "a condition asks for what is not there, in parentheses",
-            with_rule("NOT (EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id))"),
+            with_select_condition("NOT (EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id))"),
         ),
-        ("a condition asks for what is in no row", with_rule("id NOT IN (SELECT t.project_id FROM app.tasks AS t)")),
+        (
+            "a condition asks for what is in no row",
+            with_select_condition("id NOT IN (SELECT t.project_id FROM app.tasks AS t)"),
+        ),
         (
             "a condition takes what is not there for a value",
-            with_rule("coalesce((SELECT false FROM app.tasks AS t WHERE t.project_id = projects.id LIMIT 1), true)"),
+            with_select_condition(
+                "coalesce((SELECT false FROM app.tasks AS t WHERE t.project_id = projects.id LIMIT 1), true)",
+            ),
         ),
         (
             "a condition joins what is not there",
-            with_rule(
+            with_select_condition(
                 "id IN (SELECT p.id FROM app.projects AS p LEFT JOIN app.tasks AS t ON false WHERE t.id IS NULL)",
             ),
         ),
         ("a condition asks what its reader may not read", {
-            let mut tables = with_rule("id IN (SELECT t.project_id FROM app.tasks AS t)");
+            let mut tables = with_select_condition("id IN (SELECT t.project_id FROM app.tasks AS t)");
             tables[1].select = Some("admin");
             tables[1].insert = None;
             tables[1].update = None;
             tables
         }),
         ("a condition asks a column that nobody may read", {
-            let mut tables = with_rule("id IN (SELECT t.project_id FROM app.tasks AS t WHERE secret = 'x')");
-            let secret = ColumnDef { select: Some(NOBODY), ..column("secret", SqlType::Text) };
-            tables[1] = tasks([refers("project_id", "projects", OnDelete::Refuse), secret]);
+            let mut tables =
+                with_select_condition("id IN (SELECT t.project_id FROM app.tasks AS t WHERE secret = 'x')");
+            let secret = ColumnDef { select: Some(NO_ROLE), ..column("secret", SqlType::Text) };
+            tables[1] = tasks([refers("project_id", "projects", OnDelete::NoAction), secret]);
             tables
         }),
         ("an update hides its own row", {
-            let mut tables = with_rule("deleted_at IS NULL");
+            let mut tables = with_select_condition("deleted_at IS NULL");
             let deleted = ColumnDef { nullable: true, ..column("deleted_at", SqlType::Timestamptz) };
             tables[0].columns = leak(vec![ID, ORG, NAME, deleted]);
             tables
         }),
         ("an update gives away what its maker sees", {
-            let mut tables = with_rule("author_id = caller()");
+            let mut tables = with_select_condition("author_id = caller()");
             tables[0].columns = leak(vec![ID, ORG, NAME, AUTHOR]);
             tables
         }),
-        ("a condition calls what it likes", with_rule("pg_read_file('/etc/passwd') IS NULL")),
-        ("a condition sets who acts", with_rule("set_config('app.organization_id', name, true) = ''")),
-        ("a condition names the caller without parentheses", with_rule("id = caller")),
-        ("a condition ends in a comment", with_rule("name <> '' -- not empty")),
-        ("a condition ends its statement", with_rule("true); DROP TABLE app.projects; --")),
-        ("a condition is none", with_rule("name =")),
+        ("a condition calls what it likes", with_select_condition("pg_read_file('/etc/passwd') IS NULL")),
+        ("a condition sets who acts", with_select_condition("set_config('app.organization_id', name, true) = ''")),
+        ("a condition names the caller without parentheses", with_select_condition("id = caller")),
+        ("a condition ends in a comment", with_select_condition("name <> '' -- not empty")),
+        ("a condition ends its statement", with_select_condition("true); DROP TABLE app.projects; --")),
+        ("a condition is none", with_select_condition("name =")),
     ]
 }
 
-fn said(models: &Models) -> String {
+fn findings_text(models: &Models) -> String {
     match check(models) {
         Err(findings) => findings.to_string(),
         Ok(checked) => format!("passed\n{}", checked.warnings),
@@ -356,18 +368,18 @@ fn said(models: &Models) -> String {
 }
 
 #[test]
-fn the_findings_are_those_of_the_golden_file() {
+fn findings_match_the_golden_file() {
     let mut text = String::new();
     let registries = [
         ("no model is registered, and no crate is named", Models::linked("acme-app", "", &[]).only([])),
         ("no model is registered, though a crate is named", Models::linked("acme-app", "", &["acme_models"]).only([])),
     ];
     for (title, models) in registries {
-        let _ = write!(text, "== {title}\n\n{}\n\n", said(&models));
+        let _ = write!(text, "== {title}\n\n{}\n\n", findings_text(&models));
     }
     for (title, tables) in cases() {
         let models = tenant_runtime::models![].only(leak(tables));
-        let _ = write!(text, "== {title}\n\n{}\n\n", said(&models));
+        let _ = write!(text, "== {title}\n\n{}\n\n", findings_text(&models));
     }
     if std::env::var_os("BLESS").is_some() {
         fs::write(GOLDEN, &text).expect("the golden file is written");
@@ -377,15 +389,15 @@ fn the_findings_are_those_of_the_golden_file() {
 }
 
 #[test]
-fn the_tables_in_which_nothing_is_wrong_pass() {
+fn valid_tables_have_no_findings() {
     let tables = [organizations(), projects(), tasks([TITLE]), members([USER, ROLE]), users(MEMBERS)];
     let remarks = remarks(refers("project_id", "projects", OnDelete::Cascade));
     let tables = tables.into_iter().chain([remarks]).collect();
-    assert_eq!(said(&tenant_runtime::models![].only(leak(tables))), "passed\n");
+    assert_eq!(findings_text(&tenant_runtime::models![].only(leak(tables))), "passed\n");
 }
 
 #[test]
-fn conditions_in_which_nothing_is_wrong_pass() {
+fn valid_policy_conditions_have_no_findings() {
     let conditions = [
         "name <> '' AND length(name) < 100",
         "id = caller() OR lower(name) = 'public'",
@@ -396,33 +408,33 @@ fn conditions_in_which_nothing_is_wrong_pass() {
     ];
     // Without who updates: that an update may hide its row is another matter.
     let read_only = |condition| {
-        let mut tables = with_rule(condition);
+        let mut tables = with_select_condition(condition);
         tables[0].update = None;
-        said(&tenant_runtime::models![].only(leak(tables)))
+        findings_text(&tenant_runtime::models![].only(leak(tables)))
     };
     assert_eq!(conditions.map(read_only), [(); 6].map(|()| "passed\n".to_owned()));
 }
 
 #[test]
-fn an_update_may_be_said_to_hide_no_row_or_the_column_be_closed() {
+fn with_check_or_closed_column_resolves_hidden_update_finding() {
     let with = |condition, columns: Vec<ColumnDef>, check| {
-        let mut tables = with_rule(condition);
+        let mut tables = with_select_condition(condition);
         let check = RuleDef { command: "update", check: true, condition: check };
         tables[0].rules = leak(vec![tables[0].rules[0], check]);
         tables[0].columns = leak(columns);
-        said(&tenant_runtime::models![].only(leak(tables)))
+        findings_text(&tenant_runtime::models![].only(leak(tables)))
     };
     let n = || ColumnDef { default: Some("1"), ..column("n", SqlType::Int4) };
     let passes = "passed\n".to_owned();
     let both = "n < 5 AND name <> ''";
     assert_eq!(with(both, vec![ID, ORG, NAME, n()], "id <> caller() AND (name <> '') AND n < 5"), passes);
     assert!(with(both, vec![ID, ORG, NAME, n()], "n < 5").contains("may update `name`"));
-    let closed = ColumnDef { update: Some(NOBODY), ..n() };
+    let closed = ColumnDef { update: Some(NO_ROLE), ..n() };
     assert_eq!(with("n < 5", vec![ID, ORG, NAME, closed], "name <> ''"), passes);
 }
 
 #[test]
-fn every_finding_says_what_to_do() {
+fn every_finding_has_a_help_text() {
     for (title, tables) in cases() {
         let checked = check(&tenant_runtime::models![].only(leak(tables)));
         let findings = checked.map_or_else(|findings| findings, |checked| checked.warnings);

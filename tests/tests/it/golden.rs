@@ -1,14 +1,14 @@
-//! Golden files: structs in `golden/*.rs`, and beside each the SQL that comes out, for a person to read.
+//! Golden tests of the generated SQL: structs in `golden/*.rs`, each with the SQL generated from them.
 //!
-//! `BLESS=1 cargo test -p tenant-tests golden` writes them anew. Each one is applied to a server, and undone.
+//! `BLESS=1 cargo test -p tenant-tests golden` updates them. Each case is applied to a server and reverted.
 
 use std::{fs, path::PathBuf};
 
 use sqlx::{Connection as _, Executor as _};
 use tenant_runtime::{
     Models, TenantTable as _,
-    check::check,
-    model::{def::TableDef, schema::Schema, transition::Transition},
+    analyze::check,
+    model::{def::TableDef, migration_hints::MigrationHints, schema::Schema},
     plan::plan,
     snapshot::{self, Snapshot},
     sql::{self, Migration},
@@ -31,16 +31,16 @@ macro_rules! cases {
 
 cases! {
     minimal: Note;
-    types: Sample;
-    names: Order;
-    references: Company Country Department Person;
-    lattice: Chart Invoice;
+    column_types: Sample;
+    quoted_names: Order;
+    foreign_keys: Company Country Department Person;
+    role_inheritance: Chart Invoice;
     membership: Club Person ClubMember Letter;
-    columns: Employee;
-    parent: Order Item;
-    partitions: Measurement Remark;
-    rules: Article Comment;
-    logins: Guild Craftsman GuildMember Piece;
+    column_privileges: Employee;
+    parent_scope: Order Item;
+    hash_partitions: Measurement Remark;
+    custom_policies: Article Comment;
+    login_per_role: Guild Craftsman GuildMember Piece;
 }
 
 pub(super) fn models(tables: &[&'static TableDef]) -> Models {
@@ -52,7 +52,8 @@ pub(super) fn schema(tables: &[&'static TableDef]) -> Schema {
 }
 
 pub(super) fn migration(schema: &Schema) -> Migration {
-    sql::migrations(&plan(&Schema::default(), schema, &Transition::default()).expect("a plan from nothing")).remove(0)
+    sql::migrations(&plan(&Schema::default(), schema, &MigrationHints::default()).expect("a plan from nothing"))
+        .remove(0)
 }
 
 fn golden(name: &str) -> PathBuf {
@@ -60,7 +61,7 @@ fn golden(name: &str) -> PathBuf {
 }
 
 #[test]
-fn the_sql_is_what_the_golden_files_say() {
+fn generated_sql_matches_the_golden_files() {
     let mut wrong = Vec::new();
     for (case, tables) in cases() {
         let migration = migration(&schema(&tables));
@@ -77,7 +78,7 @@ fn the_sql_is_what_the_golden_files_say() {
 }
 
 #[test]
-fn the_order_in_which_tables_are_found_does_not_reach_the_sql() {
+fn table_order_does_not_change_the_sql() {
     for (case, mut tables) in cases() {
         let first = migration(&schema(&tables));
         for _ in 0..tables.len() {
@@ -88,19 +89,19 @@ fn the_order_in_which_tables_are_found_does_not_reach_the_sql() {
 }
 
 #[test]
-fn a_snapshot_reads_back_as_the_schema_that_it_was_written_from() {
+fn snapshot_round_trips_the_schema() {
     for (case, tables) in cases() {
         let schema = schema(&tables);
         let text = snapshot::to_text(&Snapshot { schema: schema.clone(), ..Snapshot::default() }).expect("written");
         let read = snapshot::from_text(&text).unwrap_or_else(|error| panic!("{case}: {error}")).schema;
         assert_eq!(read, schema, "{case}");
-        assert!(plan(&read, &schema, &Transition::default()).expect("planned").is_empty(), "{case}");
+        assert!(plan(&read, &schema, &MigrationHints::default()).expect("planned").is_empty(), "{case}");
     }
 }
 
 #[tokio::test]
-async fn every_golden_file_applies_and_undoes_itself_without_a_trace() {
-    let server = tokio::task::spawn_blocking(tenant_tests::own_server).await.expect("a server");
+async fn golden_migrations_apply_and_revert_without_leftovers() {
+    let server = tokio::task::spawn_blocking(tenant_tests::dedicated_server).await.expect("a server");
     for (case, tables) in cases() {
         let mut admin = tenant_tests::connect(&server.admin_url()).await;
         admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE golden_{case}"))).await.expect("a database");

@@ -1,4 +1,4 @@
-//! `harden`: the app works on without set_config, and injected SQL that changed the tenant by it does so no more.
+//! `harden`: the app works without set_config, and injected SQL can no longer change the tenant setting with it.
 
 use std::process::{Command, Output};
 
@@ -22,7 +22,7 @@ fn said(output: &[u8]) -> String {
 }
 
 /// One SELECT, such as an injection makes of one, that changes the tenant before it reads.
-fn crossing(database: &Database) -> [String; 3] {
+fn tenant_change_attacks(database: &Database) -> [String; 3] {
     let org = database.globex.id;
     let user = database.globex.admin;
     let read = "SELECT count(*)::text FROM app.projects, changed";
@@ -39,10 +39,10 @@ fn crossing(database: &Database) -> [String; 3] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn injected_sql_changes_the_tenant_by_set_config_until_the_database_is_hardened() {
+async fn harden_blocks_tenant_change_by_injected_set_config() {
     let database = Database::create().await;
     let acme = database.acme;
-    let [select, update, xml] = crossing(&database);
+    let [select, update, xml] = tenant_change_attacks(&database);
     let mut app = database.raw("app_admin", acme.id, acme.admin).await;
     run(&mut app, "BEGIN").await.expect("begins");
     assert_eq!(ask(&mut app, &select).await, "1", "this is what is to be stopped: it read the other tenant's project");
@@ -62,7 +62,7 @@ async fn injected_sql_changes_the_tenant_by_set_config_until_the_database_is_har
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_app_works_in_a_hardened_database() {
+async fn app_works_after_harden() {
     let database = Database::create().await;
     let acme = database.acme;
     assert!(harden(&database.admin_url(), &[]).status.success());
@@ -81,7 +81,7 @@ async fn the_app_works_in_a_hardened_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_no_superuser_is_told_so_and_nothing_changes() {
+async fn harden_without_superuser_is_rejected_and_changes_nothing() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     let login = format!("no_superuser_{}", std::process::id());

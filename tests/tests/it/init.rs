@@ -1,4 +1,4 @@
-//! `gen-migrations init`: what it makes, what it leaves alone, and that a project that it made works.
+//! `gen-migrations init`: the files it creates, the files it keeps, and that the resulting project works.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use tenant_tests::Scratch;
+use tenant_tests::TempDir;
 
 use super::command_line::program;
 
@@ -23,13 +23,13 @@ fn said(package: &Path) -> String {
     String::from_utf8(output.stdout).expect("a text")
 }
 
-fn read(package: &Scratch, name: &str) -> String {
+fn read(package: &TempDir, name: &str) -> String {
     fs::read_to_string(package.join(name)).expect(name)
 }
 
 #[test]
-fn a_package_gets_what_it_lacks_and_nothing_the_second_time() {
-    let package = Scratch::new();
+fn init_creates_missing_files_and_is_idempotent() {
+    let package = TempDir::new();
     package.write("Cargo.toml", MANIFEST);
     let first = said(package.path());
     let files = ["Cargo.toml", "src/lib.rs", "src/models.rs", "src/bin/gen-migrations.rs", "clippy.toml"];
@@ -44,8 +44,8 @@ fn a_package_gets_what_it_lacks_and_nothing_the_second_time() {
 }
 
 #[test]
-fn what_is_there_is_kept_and_what_it_lacks_is_said() {
-    let package = Scratch::new();
+fn init_keeps_existing_files_and_prints_remaining_steps() {
+    let package = TempDir::new();
     let manifest = format!(
         "{MANIFEST}\n[lib]\nname = \"tracker\"\n\n[dependencies]\nuuid = \"1.0\" # ours\n\n[features]\ngenerate = []\n\n\
          [[bin]]\nname = \"worker\"\npath = \"src/worker.rs\"\n"
@@ -68,7 +68,7 @@ fn what_is_there_is_kept_and_what_it_lacks_is_said() {
 }
 
 #[test]
-fn where_there_is_no_package_nothing_is_made() {
+fn init_without_a_valid_package_changes_nothing() {
     let cases = [
         (None, "cargo new --lib"),
         (Some("[workspace]\nmembers = []\n"), "the member that holds the models"),
@@ -76,7 +76,7 @@ fn where_there_is_no_package_nothing_is_made() {
         (Some("dependencies = 3\n[package]\nname = \"x\"\n"), "not as cargo takes it"),
     ];
     for (manifest, told) in cases {
-        let package = Scratch::new();
+        let package = TempDir::new();
         if let Some(manifest) = manifest {
             package.write("Cargo.toml", manifest);
         }
@@ -89,7 +89,7 @@ fn where_there_is_no_package_nothing_is_made() {
 }
 
 /// Runs cargo in a package outside of the workspace, which shares its lock file and a folder for what is built.
-fn cargo(package: &Scratch, arguments: &[&str]) -> Output {
+fn cargo(package: &TempDir, arguments: &[&str]) -> Output {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let test = std::env::current_exe().expect("the test binary has a path");
     let target = test.ancestors().nth(3).expect("a target folder").join("init");
@@ -98,7 +98,7 @@ fn cargo(package: &Scratch, arguments: &[&str]) -> Output {
 }
 
 /// Holds a command to have ended well; returns what it said.
-fn well(output: &Output) -> String {
+fn expect_success(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
     said
@@ -110,18 +110,18 @@ mod ui {
     use super::*;
 
     #[test]
-    fn a_new_project_generates_and_lets_clippy_find_a_raw_connection() {
-        let package = Scratch::new();
+    fn new_project_generates_and_clippy_rejects_raw_connections() {
+        let package = TempDir::new();
         let sqlx =
             "[dependencies]\nsqlx = { version = \"0.9\", default-features = false, features = [\"postgres\"] }\n";
         package.write("Cargo.toml", &format!("{MANIFEST}\n{sqlx}\n[workspace]\n"));
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
         fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock")).expect("the lock file");
         said(package.path());
-        well(&cargo(&package, &["run", "-q", "--features", "generate", "--bin", "gen-migrations"]));
+        expect_success(&cargo(&package, &["run", "-q", "--features", "generate", "--bin", "gen-migrations"]));
         assert!(read(&package, "migrations/0001_init.up.sql").contains("CREATE TABLE app.projects"));
         let lint = ["clippy", "-q", "--features", "generate", "--", "-D", "warnings"];
-        well(&cargo(&package, &lint));
+        expect_success(&cargo(&package, &lint));
 
         let raw = "//! The library.\n\npub mod models;\n\n\
             pub async fn count(pool: &sqlx::PgPool) -> sqlx::Result<u64> {\n\

@@ -1,11 +1,11 @@
-//! Invitations: who may invite, who may take one, and that each is taken once.
+//! Invitations: which roles can invite, which user can accept, and that each invitation is accepted once.
 
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 use tenant_examples::{Invitation, MemberRole, OrgMember};
 use tenant_runtime::{
-    Error, InvitationToken, Invitations as _, Members as _, Repository as _, Result, TenantCtx, TenantDb, Visitor,
+    Error, InvitationToken, Invitations as _, Members as _, Repository as _, Result, TenantCtx, TenantDb, UserCtx,
     roles::{Admin, Member},
 };
 use tenant_tests::{Database, ask, refusal, run};
@@ -19,7 +19,7 @@ const GUEST: &str = "guest@example";
 const DAY: Duration = Duration::from_secs(86_400);
 
 async fn accept(db: &TenantDb, user: Uuid, token: &InvitationToken) -> Result<Uuid> {
-    db.visit(&Visitor::vouched(user)).accept::<Invitation>(token).await
+    db.user_scope(&UserCtx::assume_authenticated(user)).accept::<Invitation>(token).await
 }
 
 async fn invite(db: &TenantDb, ctx: &TenantCtx<Admin>, email: &str, role: MemberRole) -> Result<InvitationToken> {
@@ -27,7 +27,7 @@ async fn invite(db: &TenantDb, ctx: &TenantCtx<Admin>, email: &str, role: Member
 }
 
 #[tokio::test]
-async fn who_was_invited_becomes_a_member_as_what_the_invitation_says() {
+async fn accepting_an_invitation_grants_its_role_once() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let token = invite(&db, &acme.as_admin(), "New@acme.example", MemberRole::Member).await.expect("an admin invites");
@@ -41,7 +41,7 @@ async fn who_was_invited_becomes_a_member_as_what_the_invitation_says() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_for_one_address_and_for_a_time() {
+async fn invitation_is_bound_to_an_email_address_and_expires() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let token = invite(&db, &acme.as_admin(), "new@acme.example", MemberRole::Viewer).await.expect("an admin invites");
@@ -53,25 +53,25 @@ async fn an_invitation_is_for_one_address_and_for_a_time() {
     let late =
         Invitation::invite(&db.scope(&acme.as_admin()), "new@acme.example", MemberRole::Viewer, Duration::ZERO).await;
     refused.push(accept(&db, user, &late.expect("an admin invites")).await);
-    refused.push(db.visit(&Visitor::anonymous()).accept::<Invitation>(&token).await);
+    refused.push(db.user_scope(&UserCtx::anonymous()).accept::<Invitation>(&token).await);
     let told: Vec<_> = refused.iter().map(|refused| matches!(refused, Err(Error::NoInvitation))).collect();
     assert_eq!(told, [true, true, true, false], "{refused:?}");
-    assert!(matches!(refused[3], Err(Error::NotSignedIn { .. })));
+    assert!(matches!(refused[3], Err(Error::Unauthenticated { .. })));
     accept(&db, user, &token).await.expect("it is still there");
 }
 
 #[tokio::test]
-async fn nobody_invites_to_a_role_above_the_own_or_without_managing_members() {
+async fn inviting_requires_member_management() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     // A member who claims to be an admin, an admin of another organization, and a role that may not call the function.
-    let forged = TenantCtx::<Admin>::vouched(acme.id, acme.member);
-    let of_another = TenantCtx::<Admin>::vouched(acme.id, database.globex.admin);
-    for ctx in [forged, of_another, TenantCtx::vouched_job(acme.id)] {
+    let forged = TenantCtx::<Admin>::assume_authorized(acme.id, acme.member);
+    let of_another = TenantCtx::<Admin>::assume_authorized(acme.id, database.globex.admin);
+    for ctx in [forged, of_another, TenantCtx::assume_authorized_job(acme.id)] {
         let refused = invite(&db, &ctx, "x@acme.example", MemberRole::Viewer).await;
         assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
     }
-    for role in ["app_viewer", "app_member", "app_visitor"] {
+    for role in ["app_viewer", "app_member", "app_no_tenant"] {
         let mut session = database.raw(role, acme.id, acme.admin).await;
         let refused = run(&mut session, "SELECT app_auth.invite('x', 'viewer', '', 60)").await.expect_err("no right");
         assert_eq!(refusal(refused).0, "42501", "{role}");
@@ -89,19 +89,19 @@ async fn nobody_invites_to_a_role_above_the_own_or_without_managing_members() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_worth_what_the_one_who_invited_still_is() {
+async fn invitation_is_void_once_the_inviter_loses_the_role() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let admin = db.scope(&acme.as_admin());
     OrgMember::change_role(&admin, acme.member, MemberRole::Admin).await.expect("an admin makes another");
-    let second = TenantCtx::<Admin>::vouched(acme.id, acme.member);
+    let second = TenantCtx::<Admin>::assume_authorized(acme.id, acme.member);
     let first = invite(&db, &second, "new@acme.example", MemberRole::Admin).await.expect("an admin invites");
     let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
     OrgMember::change_role(&admin, acme.member, MemberRole::Viewer).await.expect("demoted");
     let demoted = accept(&db, user, &first).await;
     assert!(matches!(demoted, Err(Error::NoInvitation)), "{demoted:?}");
     OrgMember::change_role(&admin, acme.viewer, MemberRole::Admin).await.expect("an admin makes another");
-    let third = TenantCtx::<Admin>::vouched(acme.id, acme.viewer);
+    let third = TenantCtx::<Admin>::assume_authorized(acme.id, acme.viewer);
     invite(&db, &third, "x@acme.example", MemberRole::Viewer).await.expect("an admin invites");
     OrgMember::remove_member(&admin, acme.viewer).await.expect("removed");
     let left = ask(
@@ -113,7 +113,7 @@ async fn an_invitation_is_worth_what_the_one_who_invited_still_is() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_seen_and_withdrawn_by_admins_of_its_organization_alone() {
+async fn invitation_is_listed_and_deleted_only_by_admins_of_its_tenant() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let token = invite(&db, &acme.as_admin(), "new@acme.example", MemberRole::Viewer).await.expect("an admin invites");
@@ -129,7 +129,7 @@ async fn an_invitation_is_seen_and_withdrawn_by_admins_of_its_organization_alone
 }
 
 #[tokio::test]
-async fn the_database_keeps_no_token_by_which_somebody_could_be_let_in() {
+async fn only_the_hash_of_an_invitation_token_is_stored() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let token = invite(&db, &acme.as_admin(), "new@acme.example", MemberRole::Viewer).await.expect("an admin invites");
@@ -144,7 +144,7 @@ async fn the_database_keeps_no_token_by_which_somebody_could_be_let_in() {
 }
 
 #[tokio::test]
-async fn of_two_who_take_one_invitation_at_once_one_becomes_a_member() {
+async fn concurrent_acceptance_adds_one_member() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let mut admin = database.admin().await;
@@ -162,20 +162,20 @@ async fn of_two_who_take_one_invitation_at_once_one_becomes_a_member() {
 }
 
 #[tokio::test]
-async fn who_is_a_member_already_keeps_the_role_and_the_invitation_stays() {
+async fn existing_member_keeps_the_role_and_the_invitation() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let email =
         ask(&mut database.admin().await, &format!("SELECT email FROM app.users WHERE id = '{}'", acme.viewer)).await;
     let token = invite(&db, &acme.as_admin(), &email, MemberRole::Admin).await.expect("an admin invites");
     let refused = accept(&db, acme.viewer, &token).await;
-    assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::UniqueViolation { .. })), "{refused:?}");
     assert_eq!(role(&db, acme.id, acme.viewer).await, Some("viewer"));
     assert_eq!(Invitation::count(&db.scope(&acme.as_admin())).await.expect("an admin reads"), 2);
 }
 
 #[tokio::test]
-async fn a_member_reads_no_invitations() {
+async fn member_role_cannot_read_invitations() {
     let database = Database::create().await;
     let ctx: TenantCtx<Member> = database.acme.as_member();
     let mut tx = database.app().await.begin(&ctx).await.expect("begins");
@@ -184,11 +184,11 @@ async fn a_member_reads_no_invitations() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_found_by_its_token_without_reading_those_of_others() {
+async fn invitation_lookup_uses_the_token_hash_index() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     // A table of two rows is read whole unless that is made to look dear.
-    run(&mut admin, "SET ROLE app_definer; SET enable_seqscan = off").await.expect("a superuser may");
+    run(&mut admin, "SET ROLE app_function_owner; SET enable_seqscan = off").await.expect("a superuser may");
     let asked = "EXPLAIN SELECT id FROM app.invitations WHERE token_hash = sha256('x'::bytea)";
     let plan: Vec<String> = sqlx::query_scalar(asked).fetch_all(&mut admin).await.expect("a plan");
     assert!(plan.iter().any(|line| line.trim().starts_with("Index Cond: (token_hash =")), "{plan:#?}");

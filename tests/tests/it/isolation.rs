@@ -1,6 +1,6 @@
-//! Who reaches which rows: every role, command and table, on the own and the other tenant's rows, as the database decides.
+//! Tenant isolation by raw SQL: every role, command and table, on rows of the same and of the other tenant.
 //!
-//! What is expected is computed from the declarations and the rows that are there, so that it cannot drift from them.
+//! The expected result is computed from the declarations and the existing rows, so that it cannot drift from them.
 
 use sqlx::PgConnection;
 use tenant_runtime::{
@@ -10,7 +10,7 @@ use tenant_runtime::{
 };
 use tenant_tests::{Database, TABLES, Tenant, ask, connect, refusal, run};
 
-use super::statements::{belongs, insert, is_plain, plainly, tenant_column};
+use super::sample_sql::{insert, is_plain, tenant_column, tenant_condition, tenant_condition_of_values};
 
 /// What the database answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ enum Attempt {
 
 /// Whose rows an attempt names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Aim {
+enum TargetRows {
     All,
     Acme,
     Globex,
@@ -66,60 +66,61 @@ enum Context {
 const CONTEXTS: [Context; 6] =
     [Context::Unset, Context::Acme, Context::Empty, Context::NoUser, Context::Stranger, Context::Viewer];
 
-const CASES: [(Attempt, Aim); 19] = [
-    (Attempt::ReadAll, Aim::All),
-    (Attempt::Read, Aim::All),
-    (Attempt::Read, Aim::Acme),
-    (Attempt::Read, Aim::Globex),
-    (Attempt::Lock, Aim::All),
-    (Attempt::Lock, Aim::Globex),
-    (Attempt::Insert, Aim::Acme),
-    (Attempt::Insert, Aim::Globex),
-    (Attempt::InsertAs, Aim::Acme),
-    (Attempt::InsertAs, Aim::Globex),
-    (Attempt::Update, Aim::All),
-    (Attempt::Update, Aim::Acme),
-    (Attempt::Update, Aim::Globex),
-    (Attempt::Delete, Aim::All),
-    (Attempt::Delete, Aim::Acme),
-    (Attempt::Delete, Aim::Globex),
-    (Attempt::Move, Aim::Acme),
-    (Attempt::Move, Aim::Globex),
-    (Attempt::Truncate, Aim::All),
+const CASES: [(Attempt, TargetRows); 19] = [
+    (Attempt::ReadAll, TargetRows::All),
+    (Attempt::Read, TargetRows::All),
+    (Attempt::Read, TargetRows::Acme),
+    (Attempt::Read, TargetRows::Globex),
+    (Attempt::Lock, TargetRows::All),
+    (Attempt::Lock, TargetRows::Globex),
+    (Attempt::Insert, TargetRows::Acme),
+    (Attempt::Insert, TargetRows::Globex),
+    (Attempt::InsertAs, TargetRows::Acme),
+    (Attempt::InsertAs, TargetRows::Globex),
+    (Attempt::Update, TargetRows::All),
+    (Attempt::Update, TargetRows::Acme),
+    (Attempt::Update, TargetRows::Globex),
+    (Attempt::Delete, TargetRows::All),
+    (Attempt::Delete, TargetRows::Acme),
+    (Attempt::Delete, TargetRows::Globex),
+    (Attempt::Move, TargetRows::Acme),
+    (Attempt::Move, TargetRows::Globex),
+    (Attempt::Truncate, TargetRows::All),
 ];
 
 /// Who makes an attempt: a tier, or, without one, the login before it says SET ROLE, or the visitor.
 #[derive(Debug, Clone, Copy)]
 enum Actor {
     Login,
-    Visitor,
-    Tier(&'static RoleDef),
+    UserCtx,
+    Application(&'static RoleDef),
 }
 
 fn actors() -> impl Iterator<Item = Actor> {
-    [Actor::Login, Actor::Visitor].into_iter().chain(Organizations::DEF.roles.iter().map(Actor::Tier))
+    [Actor::Login, Actor::UserCtx].into_iter().chain(Organizations::DEF.roles.iter().map(Actor::Application))
 }
 
 impl Actor {
     fn set_role(self) -> String {
         let role = match self {
             Self::Login => return String::new(),
-            Self::Visitor => "visitor",
-            Self::Tier(role) => role.name,
+            Self::UserCtx => "visitor",
+            Self::Application(role) => role.name,
         };
         format!("SET LOCAL ROLE {}{role};", Organizations::DEF.role_prefix)
     }
 
     /// Says whether the actor has the rights of the role that an attribute names.
     fn may(self, needed: Option<&str>) -> bool {
-        let (Self::Tier(role), Some(needed)) = (self, needed) else { return false };
+        let (Self::Application(role), Some(needed)) = (self, needed) else { return false };
         let below = |name: &&str| Organizations::DEF.roles.iter().find(|role| role.name == *name);
-        role.name == needed || role.includes.iter().filter_map(below).any(|lower| Self::Tier(lower).may(Some(needed)))
+        role.name == needed
+            || role.includes.iter().filter_map(below).any(|lower| Self::Application(lower).may(Some(needed)))
     }
 
     /// The actor's organization and user in a context; the user is one who has the role where the context is acme's.
     fn claims(self, context: Context, acme: &Tenant, globex: &Tenant) -> Option<(String, String)> {
-        let role = if let Self::Tier(role) = self { role.name } else { "admin" };
+        let role = if let Self::Application(role) = self { role.name } else { "admin" };
         let user = match context {
             Context::Unset => return None,
             Context::Empty => return Some((String::new(), String::new())),
@@ -166,7 +167,7 @@ impl Fixture {
         for def in TABLES {
             let owner = def.owner.map_or("''".to_owned(), |owner| format!("{owner}::text"));
             let team = def.visibility.map_or("true".to_owned(), |column| format!("{column} = 'team'"));
-            let sql = format!("SELECT {}, {owner}, {team} FROM {}", belongs(def, &database.acme), def.name);
+            let sql = format!("SELECT {}, {owner}, {team} FROM {}", tenant_condition(def, &database.acme), def.name);
             let found: Vec<(bool, String, bool)> =
                 sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut admin).await.expect("a superuser may");
             let found = found.into_iter().map(|(of_acme, owner, team)| Row { of_acme, owner, team });
@@ -177,7 +178,14 @@ impl Fixture {
     }
 
     /// What the declaration promises.
-    fn promised(&self, index: usize, actor: Actor, context: Context, attempt: Attempt, aim: Aim) -> Outcome {
+    fn expected_outcome(
+        &self,
+        index: usize,
+        actor: Actor,
+        context: Context,
+        attempt: Attempt,
+        aim: TargetRows,
+    ) -> Outcome {
         let def = TABLES[index];
         let may = |needed| actor.may(needed);
         let may_either = |any, own| may(any) || may(own);
@@ -202,14 +210,14 @@ impl Fixture {
         let acme = &self.database.acme;
         let acts = match (context, actor) {
             (Context::Acme, _) => true,
-            (Context::Viewer, Actor::Tier(role)) => role.name == "viewer",
+            (Context::Viewer, Actor::Application(role)) => role.name == "viewer",
             _ => false,
         };
         if matches!(attempt, Attempt::Insert | Attempt::InsertAs) {
             let others = attempt == Attempt::InsertAs && def.owner.is_some();
-            return if acts && aim == Aim::Acme && !others { Outcome::Rows(1) } else { Outcome::RowSecurity };
+            return if acts && aim == TargetRows::Acme && !others { Outcome::Rows(1) } else { Outcome::RowSecurity };
         }
-        let Actor::Tier(role) = actor else { return Outcome::Rows(0) };
+        let Actor::Application(role) = actor else { return Outcome::Rows(0) };
         let user = acme.user(role.name).to_string();
         let any = match attempt {
             Attempt::Lock | Attempt::Update => may(def.update),
@@ -218,21 +226,21 @@ impl Fixture {
         };
         let reached = self.rows[index].iter().filter(|row| {
             let own = def.owner.is_some() && row.owner == user;
-            acts && row.of_acme && aim != Aim::Globex && (row.team || own) && (any || own)
+            acts && row.of_acme && aim != TargetRows::Globex && (row.team || own) && (any || own)
         });
         Outcome::Rows(reached.count() as u64)
     }
 
-    fn sql(&self, index: usize, actor: Actor, attempt: Attempt, aim: Aim) -> String {
+    fn sql(&self, index: usize, actor: Actor, attempt: Attempt, aim: TargetRows) -> String {
         let (acme, globex) = (&self.database.acme, &self.database.globex);
         let def = TABLES[index];
         let table = def.name;
         let (whose, of_whom) = match aim {
-            Aim::All => (String::new(), acme),
-            Aim::Acme => (format!(" WHERE {}", plainly(def, acme)), acme),
-            Aim::Globex => (format!(" WHERE {}", plainly(def, globex)), globex),
+            TargetRows::All => (String::new(), acme),
+            TargetRows::Acme => (format!(" WHERE {}", tenant_condition_of_values(def, acme)), acme),
+            TargetRows::Globex => (format!(" WHERE {}", tenant_condition_of_values(def, globex)), globex),
         };
-        let user = if let Actor::Tier(role) = actor { acme.user(role.name) } else { acme.admin };
+        let user = if let Actor::Application(role) = actor { acme.user(role.name) } else { acme.admin };
         let other = if user == acme.member { acme.admin } else { acme.member };
         let plain = def.columns.iter().find(|column| is_plain(def, column)).expect("a column").name;
         match attempt {
@@ -257,7 +265,7 @@ impl Fixture {
 async fn observe(app: &mut PgConnection, actor: Actor, claims: Option<(&str, &str)>, sql: &str) -> Outcome {
     let settings = claims.map(|(org, user)| {
         let def = Organizations::DEF;
-        format!("SET LOCAL {} = '{org}'; SET LOCAL {} = '{user}'", def.org_setting, def.user_setting)
+        format!("SET LOCAL {} = '{org}'; SET LOCAL {} = '{user}'", def.tenant_setting, def.user_setting)
     });
     let begin = format!("BEGIN; {} {}", actor.set_role(), settings.unwrap_or_default());
     run(app, &begin).await.expect("the login may become each role");
@@ -274,7 +282,7 @@ async fn observe(app: &mut PgConnection, actor: Actor, claims: Option<(&str, &st
 }
 
 #[tokio::test]
-async fn each_role_reaches_exactly_the_rows_and_commands_that_are_declared() {
+async fn each_role_reaches_exactly_the_declared_rows_and_commands() {
     let fixture = Fixture::create().await;
     let (acme, globex) = (&fixture.database.acme, &fixture.database.globex);
     let mut wrong = Vec::new();
@@ -285,7 +293,7 @@ async fn each_role_reaches_exactly_the_rows_and_commands_that_are_declared() {
             let claims = claims.as_ref().map(|(org, user)| (org.as_str(), user.as_str()));
             for (index, (attempt, aim)) in (0..TABLES.len()).flat_map(|index| CASES.map(|case| (index, case))) {
                 let sql = fixture.sql(index, actor, attempt, aim);
-                let wanted = fixture.promised(index, actor, context, attempt, aim);
+                let wanted = fixture.expected_outcome(index, actor, context, attempt, aim);
                 let seen = observe(&mut app, actor, claims, &sql).await;
                 if seen != wanted {
                     wrong.push(format!("{actor:?}, context {context:?}: {sql}: {seen:?} instead of {wanted:?}"));
@@ -297,7 +305,7 @@ async fn each_role_reaches_exactly_the_rows_and_commands_that_are_declared() {
 }
 
 #[tokio::test]
-async fn each_role_reads_exactly_the_columns_that_are_declared() {
+async fn each_role_reads_exactly_the_declared_columns() {
     let database = Database::create().await;
     let mut app = connect(&database.app_url()).await;
     let acme = database.acme;
@@ -317,7 +325,7 @@ async fn each_role_reads_exactly_the_columns_that_are_declared() {
 }
 
 #[tokio::test]
-async fn a_malformed_context_is_an_error_and_shows_no_rows() {
+async fn malformed_tenant_setting_is_an_error() {
     let database = Database::create().await;
     let mut app = connect(&database.app_url()).await;
     let admin = actors().last().expect("a role");
@@ -334,12 +342,13 @@ async fn a_malformed_context_is_an_error_and_shows_no_rows() {
 }
 
 #[tokio::test]
-async fn statements_without_where_leave_the_other_tenants_rows_as_they_are() {
+async fn update_and_delete_without_where_affect_one_tenant_only() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     let all = |tenant: &Tenant, tables: &[&TableDef]| {
-        let rows =
-            tables.iter().map(|def| format!("SELECT t::text FROM {} t WHERE {}", def.name, belongs(def, tenant)));
+        let rows = tables
+            .iter()
+            .map(|def| format!("SELECT t::text FROM {} t WHERE {}", def.name, tenant_condition(def, tenant)));
         format!(
             "SELECT coalesce(string_agg(t, ',' ORDER BY t), '') FROM ({}) rows (t)",
             rows.collect::<Vec<_>>().join(" UNION ALL ")
@@ -361,7 +370,7 @@ async fn statements_without_where_leave_the_other_tenants_rows_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_policy_that_somebody_adds_by_hand_opens_no_other_tenants_rows() {
+async fn extra_permissive_policy_does_not_open_other_tenants() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     let all = TABLES.into_iter().filter(|def| def.scope != ScopeDef::Global);
@@ -374,7 +383,8 @@ async fn a_policy_that_somebody_adds_by_hand_opens_no_other_tenants_rows() {
     let role = actors().last().expect("a role");
     let mut wrong = Vec::new();
     for def in all {
-        let others = format!("SELECT FROM {} WHERE NOT ({})", def.name, plainly(def, &database.acme));
+        let others =
+            format!("SELECT FROM {} WHERE NOT ({})", def.name, tenant_condition_of_values(def, &database.acme));
         let smuggled = insert(def, &database.globex, database.acme.admin);
         let by_statement = def.membership.is_none() && def.invitation.is_none();
         let may_insert = def.insert.is_some() && by_statement;
@@ -390,7 +400,7 @@ async fn a_policy_that_somebody_adds_by_hand_opens_no_other_tenants_rows() {
 }
 
 #[tokio::test]
-async fn a_partition_that_is_read_directly_shows_nothing_to_anybody() {
+async fn direct_partition_access_returns_no_rows() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     let (org, user) = (database.acme.id.to_string(), database.acme.admin.to_string());
@@ -407,10 +417,10 @@ async fn a_partition_that_is_read_directly_shows_nothing_to_anybody() {
 }
 
 #[tokio::test]
-async fn the_owner_of_the_tables_sees_no_rows_either() {
+async fn schema_owner_sees_no_rows_under_force_rls() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
-    run(&mut admin, "SET ROLE app_owner").await.expect("a superuser may");
+    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser may");
     let mut seen = Vec::new();
     for def in TABLES {
         seen.push(run(&mut admin, &format!("SELECT FROM {}", def.name)).await.expect("an owner may ask"));

@@ -1,4 +1,4 @@
-//! Members: who may change whose membership, what a membership is worth, and that somebody always manages them.
+//! Memberships: which roles can change them, what access they give, and that the last admin cannot be removed.
 
 use sqlx::AssertSqlSafe;
 use tenant_examples::{
@@ -20,7 +20,7 @@ fn project(name: &str) -> NewProject {
 // Changing members ---------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn an_admin_adds_changes_and_removes_members() {
+async fn admin_adds_changes_and_removes_members() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let user = sign_up(&db, "new@acme.example").await.expect("anybody may sign up");
@@ -35,36 +35,36 @@ async fn an_admin_adds_changes_and_removes_members() {
 }
 
 #[tokio::test]
-async fn changes_that_make_no_sense_say_why() {
+async fn invalid_membership_changes_return_specific_errors() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let (admin, nobody) = (db.scope(&acme.as_admin()), Uuid::new_v4());
     let twice = OrgMember::add_member(&admin, acme.viewer, MemberRole::Viewer).await;
-    assert!(matches!(&twice, Err(Error::Conflict { table, .. }) if table == "app.org_members"), "{twice:?}");
+    assert!(matches!(&twice, Err(Error::UniqueViolation { table, .. }) if table == "app.org_members"), "{twice:?}");
     let unknown = OrgMember::add_member(&admin, nobody, MemberRole::Viewer).await;
-    assert!(matches!(&unknown, Err(Error::InvalidReference { .. })), "{unknown:?}");
+    assert!(matches!(&unknown, Err(Error::ForeignKeyViolation { .. })), "{unknown:?}");
     let changed = OrgMember::change_role(&admin, nobody, MemberRole::Viewer).await;
     assert!(matches!(&changed, Err(Error::NotFound { table }) if table == "app.org_members"), "{changed:?}");
     assert!(matches!(OrgMember::remove_member(&admin, nobody).await, Err(Error::NotFound { .. })));
     // The member wrote a document, whose author has to stay one.
     let author = OrgMember::remove_member(&admin, acme.member).await;
-    assert!(matches!(&author, Err(Error::InvalidReference { .. })), "{author:?}");
+    assert!(matches!(&author, Err(Error::ForeignKeyViolation { .. })), "{author:?}");
 }
 
 #[tokio::test]
-async fn every_member_may_leave_and_a_context_without_a_user_cannot() {
+async fn members_can_leave_and_a_context_without_user_cannot() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     OrgMember::leave(&db.scope(&acme.as_viewer())).await.expect("a viewer leaves");
     assert_eq!(role(&db, acme.id, acme.viewer).await, None);
     let again = OrgMember::leave(&db.scope(&acme.as_viewer())).await;
     assert!(matches!(&again, Err(Error::Forbidden { .. })), "{again:?}");
-    let job = OrgMember::leave(&db.scope(&TenantCtx::<Viewer>::vouched_job(acme.id))).await;
+    let job = OrgMember::leave(&db.scope(&TenantCtx::<Viewer>::assume_authorized_job(acme.id))).await;
     assert!(matches!(job, Err(Error::NoUser { .. })), "{job:?}");
 }
 
 #[tokio::test]
-async fn members_of_another_organization_are_out_of_reach() {
+async fn members_of_another_tenant_cannot_be_changed() {
     let database = Database::create().await;
     let (db, acme, globex) = (database.app().await, database.acme, database.globex);
     let admin = db.scope(&acme.as_admin());
@@ -75,7 +75,7 @@ async fn members_of_another_organization_are_out_of_reach() {
     assert!(User::find(&admin, globex.viewer).await.expect("reads").is_none());
     assert_eq!(User::count(&admin).await.expect("reads"), 3);
     // An admin here is nobody there, whatever the context says.
-    let forged = db.scope(&TenantCtx::<Admin>::vouched(globex.id, acme.admin));
+    let forged = db.scope(&TenantCtx::<Admin>::assume_authorized(globex.id, acme.admin));
     let added = OrgMember::add_member(&forged, acme.admin, MemberRole::Admin).await;
     assert!(matches!(added, Err(Error::Forbidden { .. })), "{added:?}");
 }
@@ -83,7 +83,7 @@ async fn members_of_another_organization_are_out_of_reach() {
 // What a membership is worth -----------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn a_removed_members_open_transaction_sees_nothing_from_its_next_statement_on() {
+async fn removed_member_loses_access_within_an_open_transaction() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let mut tx = db.begin(&acme.as_viewer()).await.expect("begins");
@@ -94,7 +94,7 @@ async fn a_removed_members_open_transaction_sees_nothing_from_its_next_statement
 }
 
 #[tokio::test]
-async fn a_demoted_members_old_context_writes_nothing() {
+async fn demoted_members_context_cannot_write() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let member = db.scope(&acme.as_member());
@@ -106,10 +106,10 @@ async fn a_demoted_members_old_context_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_context_that_claims_more_than_the_membership_sees_nothing_and_writes_nothing() {
+async fn context_above_the_membership_role_has_no_access() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
-    let forged = db.scope(&TenantCtx::<Admin>::vouched(acme.id, acme.viewer));
+    let forged = db.scope(&TenantCtx::<Admin>::assume_authorized(acme.id, acme.viewer));
     assert_eq!(Project::count(&forged).await.expect("reads"), 0);
     assert_eq!(Employee::list(&forged).await.expect("reads").len(), 0);
     assert_eq!(OrgMember::count(&forged).await.expect("reads"), 0);
@@ -125,7 +125,7 @@ async fn a_context_that_claims_more_than_the_membership_sees_nothing_and_writes_
 }
 
 #[tokio::test]
-async fn not_even_raw_sql_of_an_admin_writes_memberships() {
+async fn raw_sql_of_an_admin_cannot_write_memberships() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let statements = [
@@ -144,7 +144,7 @@ async fn not_even_raw_sql_of_an_admin_writes_memberships() {
 }
 
 #[tokio::test]
-async fn a_member_calls_the_functions_of_admins_in_vain() {
+async fn member_role_cannot_manage_other_members() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let mut tx = db.begin(&acme.as_member()).await.expect("begins");
@@ -158,20 +158,20 @@ async fn a_member_calls_the_functions_of_admins_in_vain() {
 }
 
 #[tokio::test]
-async fn a_row_says_that_it_belongs_to_the_contexts_user() {
+async fn insert_sets_the_owner_from_the_context_user() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let new = || NewDocument { title: "mine".into(), content: None, visibility: None };
     let document = Document::insert(&db.scope(&acme.as_member()), new()).await.expect("a member writes");
     assert_eq!(document.created_by, acme.member);
-    let job = Document::insert(&db.scope(&TenantCtx::<Member>::vouched_job(acme.id)), new()).await;
+    let job = Document::insert(&db.scope(&TenantCtx::<Member>::assume_authorized_job(acme.id)), new()).await;
     assert!(matches!(&job, Err(Error::NoUser { table }) if table == "app.documents"), "{job:?}");
 }
 
 // The last admin -----------------------------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn the_last_admin_is_neither_removed_nor_demoted_and_does_not_leave() {
+async fn last_admin_cannot_be_removed_demoted_or_leave() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let admin = db.scope(&acme.as_admin());
@@ -184,7 +184,7 @@ async fn the_last_admin_is_neither_removed_nor_demoted_and_does_not_leave() {
 }
 
 #[tokio::test]
-async fn not_even_a_superuser_leaves_an_organization_without_an_admin_except_with_the_organization() {
+async fn superuser_cannot_remove_the_last_admin_except_with_the_tenant() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     let orphan = format!("DELETE FROM app.org_members WHERE user_id = '{}'", database.acme.admin);
@@ -194,10 +194,15 @@ async fn not_even_a_superuser_leaves_an_organization_without_an_admin_except_wit
 }
 
 /// Two admins who act on each other, or both leave, at the same time.
-async fn race(db: &TenantDb, acme: Tenant, isolation: Isolation, leave: bool) -> (Result<()>, Result<()>) {
+async fn concurrent_admin_changes(
+    db: &TenantDb,
+    acme: Tenant,
+    isolation: Isolation,
+    leave: bool,
+) -> (Result<()>, Result<()>) {
     let options = TxOptions { isolation: Some(isolation), ..TxOptions::default() };
     let act = async |own: Uuid, other: Uuid| {
-        let mut tx = db.begin_with(&TenantCtx::<Admin>::vouched(acme.id, own), options).await?;
+        let mut tx = db.begin_with(&TenantCtx::<Admin>::assume_authorized(acme.id, own), options).await?;
         // The transaction has seen two admins before either of them acts.
         OrgMember::count(&mut tx).await?;
         tokio::task::yield_now().await;
@@ -212,7 +217,7 @@ async fn race(db: &TenantDb, acme: Tenant, isolation: Isolation, leave: bool) ->
 }
 
 #[tokio::test]
-async fn of_two_admins_who_race_one_remains() {
+async fn concurrent_admin_removal_leaves_one_admin() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let mut admin = database.admin().await;
@@ -228,13 +233,13 @@ async fn of_two_admins_who_race_one_remains() {
     for isolation in [Isolation::ReadCommitted, Isolation::RepeatableRead] {
         for race_of in 0..40 {
             run(&mut admin, &reset).await.expect("two admins");
-            let ended = race(&db, acme, isolation, race_of % 2 == 0).await;
+            let ended = concurrent_admin_changes(&db, acme, isolation, race_of % 2 == 0).await;
             let won = usize::from(ended.0.is_ok()) + usize::from(ended.1.is_ok());
             let lost = ended.0.err().or(ended.1.err());
             let told = match (&lost, isolation) {
                 (Some(Error::LastManager | Error::Forbidden { .. }), _) => true,
                 // What the snapshot shows has changed: to be repeated, as at this level anything may be.
-                (Some(Error::Collided { .. }), Isolation::RepeatableRead) => true,
+                (Some(Error::Retryable { .. }), Isolation::RepeatableRead) => true,
                 _ => false,
             };
             assert_eq!((won, told, ask(&mut admin, &left).await.as_str()), (1, true, "1"), "{isolation:?}: {lost:?}");

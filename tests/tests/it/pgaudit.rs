@@ -1,23 +1,23 @@
-//! pgaudit: what is declared is logged whoever logs in, the app cannot switch it off, and the audit tells where it is not so.
+//! pgaudit: declared classes are logged for every session, the app cannot disable it, and the audit reports drift.
 //!
-//! Where the server has no such library, the tests that need it say so and show nothing; `.ci/run` installs it if it can.
+//! Where the server lacks the library, the tests that need it print SKIPPED and pass; `.ci/run` installs it if possible.
 
 use std::fs;
 
 use sqlx::PgConnection;
 use tenant_runtime::{
+    analyze::check,
     audit::{Report, audit},
-    check::check,
     model::{def::TenancyDef, schema::Schema},
     plan::plan,
     server::{Server, ServerOptions},
     sql,
 };
-use tenant_tests::{ask, connect, own_server, refusal, run, server_options};
+use tenant_tests::{ask, connect, dedicated_server, refusal, run, server_options};
 
 use super::{
     audit::codes,
-    declarations::{SHIPPED, leak, of},
+    sample_declarations::{SHIPPED, leak, of},
 };
 
 /// The schema of a tenancy that says what pgaudit logs.
@@ -47,7 +47,7 @@ async fn database(server: &Server) -> (PgConnection, PgConnection) {
 }
 
 /// A server that loads pgaudit.
-async fn loading() -> Option<Server> {
+async fn server_with_pgaudit() -> Option<Server> {
     let mut options: ServerOptions = server_options();
     options.settings.push(("shared_preload_libraries".into(), "pgaudit".into()));
     match tokio::task::spawn_blocking(move || Server::start(&options)).await.expect("it ends") {
@@ -67,8 +67,8 @@ async fn report(connection: &mut PgConnection, schema: &Schema) -> Report {
 }
 
 #[tokio::test]
-async fn what_is_declared_is_logged_of_every_session_and_the_app_cannot_switch_it_off() {
-    let Some(server) = loading().await else { return };
+async fn pgaudit_logs_declared_classes_and_the_app_cannot_disable_it() {
+    let Some(server) = server_with_pgaudit().await else { return };
     let (mut boss, mut postgres) = database(&server).await;
     let declared = schema(Some("ddl, role,write"));
     let refused = migrate(&mut boss, &Schema::default(), &declared).await.expect_err("only a superuser may");
@@ -104,8 +104,8 @@ async fn what_is_declared_is_logged_of_every_session_and_the_app_cannot_switch_i
 }
 
 #[tokio::test]
-async fn another_setting_than_the_declared_one_is_told_with_what_mends_it() {
-    let Some(server) = loading().await else { return };
+async fn pgaudit_setting_drift_is_reported_with_a_fix() {
+    let Some(server) = server_with_pgaudit().await else { return };
     let (_boss, mut postgres) = database(&server).await;
     run(&mut postgres, "ALTER ROLE boss NOCREATEROLE").await.expect("done");
     let [nothing, all, less] = [schema(None), schema(Some("all, -read")), schema(Some("ddl"))];
@@ -122,7 +122,7 @@ async fn another_setting_than_the_declared_one_is_told_with_what_mends_it() {
         let found = report(&mut postgres, &all).await;
         assert_eq!(codes(&found), ["TA125"], "{drift}: {found}");
         for finding in &found.findings {
-            run(&mut postgres, &finding.mend).await.expect(&finding.mend);
+            run(&mut postgres, &finding.fix).await.expect(&finding.fix);
         }
     }
     migrate(&mut postgres, &all, &less).await.expect("applied");
@@ -136,8 +136,8 @@ async fn another_setting_than_the_declared_one_is_told_with_what_mends_it() {
 }
 
 #[tokio::test]
-async fn a_server_without_it_takes_the_migration_and_the_audit_says_that_nothing_is_logged() {
-    let server = tokio::task::spawn_blocking(own_server).await.expect("it starts");
+async fn server_without_pgaudit_migrates_and_audit_notes_it() {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     let (mut boss, mut postgres) = database(&server).await;
     let declared = schema(Some("ddl"));
     migrate(&mut boss, &Schema::default(), &declared).await.expect("there is nothing to set");

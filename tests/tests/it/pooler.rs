@@ -1,13 +1,13 @@
-//! The same isolation through a PgBouncer in transaction mode, where transactions of all roles share a few connections.
+//! Tenant isolation through PgBouncer in transaction mode, where transactions of all roles share a few connections.
 //!
-//! Where none is installed these tests say so and show nothing; `.ci/run` sees to it that there is one. With
-//! `TENANT_TEST_POOLED` set, every test that connects by `Database::app` does so through one.
+//! Where PgBouncer is not installed these tests print SKIPPED and pass; `.ci/run` makes sure that it is installed. With
+//! `TENANT_TEST_POOLED` set, every test that connects by `Database::app` connects through a PgBouncer.
 
 use tenant_examples::{NewProject, Project};
-use tenant_runtime::{Error, Repository as _, TenantDbOptions};
-use tenant_tests::{Database, pgbouncer::PgBouncer};
+use tenant_runtime::{Error, Isolation, Repository as _, TenantDbOptions, TxOptions};
+use tenant_tests::{Database, pgbouncer::PgBouncer, run};
 
-use super::{context::seen, storm};
+use super::{cancellation_stress, context::seen};
 
 /// Starts a PgBouncer, and says how an app connects through this one.
 async fn start(database: &Database) -> Option<(PgBouncer, TenantDbOptions)> {
@@ -21,7 +21,7 @@ async fn start(database: &Database) -> Option<(PgBouncer, TenantDbOptions)> {
 }
 
 #[tokio::test]
-async fn transactions_of_all_tenants_and_roles_take_turns_on_its_connections_and_keep_their_context() {
+async fn pooled_transactions_keep_their_role_tenant_and_user() {
     let database = Database::create().await;
     let Some((bouncer, options)) = start(&database).await else { return };
     let db = options.connect(&bouncer.url(&database)).await.expect("the login is as safe through a pooler");
@@ -52,7 +52,7 @@ async fn transactions_of_all_tenants_and_roles_take_turns_on_its_connections_and
 }
 
 #[tokio::test]
-async fn what_fails_or_is_dropped_leaves_nothing_on_its_connections() {
+async fn failed_or_dropped_tx_resets_connection() {
     let database = Database::create().await;
     let Some((bouncer, options)) = start(&database).await else { return };
     let db = options.connect(&bouncer.url(&database)).await.expect("connects");
@@ -67,10 +67,39 @@ async fn what_fails_or_is_dropped_leaves_nothing_on_its_connections() {
     }
 }
 
+#[tokio::test]
+async fn rows_and_locks_that_a_function_leaves_on_its_connections_are_gone_for_the_next_tenant() {
+    let database = Database::create().await;
+    let Some((bouncer, options)) = start(&database).await else { return };
+    let function = "CREATE FUNCTION public.leaves() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+            EXECUTE 'DECLARE kept CURSOR WITH HOLD FOR SELECT name FROM app.projects';
+            EXECUTE 'LISTEN kept';
+            PERFORM pg_advisory_lock(pg_backend_pid());
+        END $$";
+    run(&mut database.admin().await, function).await.expect("a superuser may");
+    let db = options.connect(&bouncer.url(&database)).await.expect("connects");
+    for read_only in [false, true].repeat(4) {
+        let mut tx = db.begin(&database.acme.as_member()).await.expect("begins");
+        sqlx::query("SELECT public.leaves()").execute(&mut tx).await.expect("runs");
+        tx.commit().await.expect("commits");
+        let kind = TxOptions { read_only, isolation: Some(Isolation::RepeatableRead), ..TxOptions::default() };
+        let mut tx = db.begin_with(&database.globex.as_member(), kind).await.expect("begins");
+        let left = "SELECT (SELECT count(*) FROM pg_cursors WHERE name = 'kept'),
+                (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())";
+        let left: (i64, i64) = sqlx::query_as(left).fetch_one(&mut tx).await.expect("reads");
+        assert_eq!(left, (0, 0));
+        tx.commit().await.expect("commits");
+        let mut tx = db.begin(&database.globex.as_member()).await.expect("begins");
+        let listens = "SELECT count(*) FROM pg_listening_channels()";
+        // UNLISTEN, which the transaction before began with, takes effect with its commit.
+        assert_eq!(sqlx::query_scalar::<_, i64>(listens).fetch_one(&mut tx).await.expect("reads"), 0);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_cancellations_passes_through_it() {
+async fn cancelled_futures_do_not_leak_context_through_the_pooler() {
     let database = Database::create().await;
     let Some((bouncer, options)) = start(&database).await else { return };
     let db = options.connect(&bouncer.url(&database)).await.expect("connects");
-    storm::storm(&database, db, 300).await;
+    cancellation_stress::cancel_at_random(&database, db, 300).await;
 }

@@ -1,4 +1,4 @@
-//! Pools: a size and a timeout for each role, and what they tell an operator.
+//! Connection pools: size and timeout per role, pool status, tracing spans and counters of denied statements.
 
 use std::{
     fmt::Write as _,
@@ -21,7 +21,7 @@ use tracing::{
 };
 
 #[tokio::test]
-async fn a_role_has_the_time_for_statements_that_it_was_given() {
+async fn statement_timeout_can_be_set_per_role() {
     let database = Database::create().await;
     let acme = database.acme;
     let db = TenantDb::options()
@@ -40,7 +40,7 @@ async fn a_role_has_the_time_for_statements_that_it_was_given() {
 }
 
 #[tokio::test]
-async fn a_role_has_the_connections_that_it_was_given_and_the_pools_say_how_they_stand() {
+async fn max_connections_can_be_set_per_role_and_pool_status_is_reported() {
     let database = Database::create().await;
     let acme = database.acme;
     let db = TenantDb::options()
@@ -61,11 +61,11 @@ async fn a_role_has_the_connections_that_it_was_given_and_the_pools_say_how_they
 
 /// Keeps what spans say, one line a span.
 #[derive(Clone, Default)]
-struct Spans(Arc<Mutex<Vec<String>>>);
+struct RecordedSpans(Arc<Mutex<Vec<String>>>);
 
-struct Line<'a>(&'a mut String);
+struct SpanLine<'a>(&'a mut String);
 
-impl Visit for Line<'_> {
+impl Visit for SpanLine<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         let _ = write!(self.0, " {field}={value:?}");
     }
@@ -75,7 +75,7 @@ impl Visit for Line<'_> {
     }
 }
 
-impl Subscriber for Spans {
+impl Subscriber for RecordedSpans {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         ["tenant_tx", "system_tx"].contains(&metadata.name()) || metadata.target() == DENIED
     }
@@ -83,21 +83,21 @@ impl Subscriber for Spans {
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let mut spans = self.0.lock().expect("no panic");
         let mut line = span.metadata().name().to_owned();
-        span.record(&mut Line(&mut line));
+        span.record(&mut SpanLine(&mut line));
         spans.push(line);
         Id::from_u64(spans.len() as u64)
     }
 
     fn record(&self, span: &Id, values: &Record<'_>) {
         let mut spans = self.0.lock().expect("no panic");
-        values.record(&mut Line(&mut spans[span.into_u64() as usize - 1]));
+        values.record(&mut SpanLine(&mut spans[span.into_u64() as usize - 1]));
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
         let mut line = event.metadata().target().to_owned();
-        event.record(&mut Line(&mut line));
+        event.record(&mut SpanLine(&mut line));
         self.0.lock().expect("no panic").push(line);
     }
 
@@ -106,10 +106,10 @@ impl Subscriber for Spans {
 }
 
 #[tokio::test]
-async fn a_transactions_span_names_the_role_and_the_tenant_only_where_that_was_asked_for() {
+async fn tx_span_names_the_role_and_the_tenant_only_with_trace_tenants() {
     let database = Database::create().await;
     let acme = database.acme;
-    let spans = Spans::default();
+    let spans = RecordedSpans::default();
     let quiet = database.app().await;
     let told = TenantDb::options().trace_tenants(true).connect(&database.app_url()).await.expect("connects");
     let guard = tracing::subscriber::set_default(spans.clone());
@@ -128,12 +128,12 @@ async fn a_transactions_span_names_the_role_and_the_tenant_only_where_that_was_a
 }
 
 #[tokio::test]
-async fn a_jobs_span_names_the_record_of_why_it_crosses_tenants() {
+async fn job_span_names_the_access_record() {
     let database = Database::create().await;
     let jobs = SystemDb::<Organizations>::connect(&database.url_of("app_jobs")).await.expect("connects");
-    let spans = Spans::default();
+    let spans = RecordedSpans::default();
     let guard = tracing::subscriber::set_default(spans.clone());
-    let system = jobs.because("a span for the trace").await.expect("recorded");
+    let system = jobs.begin_access("a span for the trace").await.expect("recorded");
     system.begin().await.expect("begins").commit().await.expect("commits");
     system.begin_for(&database.acme.id).await.expect("begins").commit().await.expect("commits");
     drop(guard);
@@ -145,27 +145,27 @@ async fn a_jobs_span_names_the_record_of_why_it_crosses_tenants() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_the_database_denies_is_told_to_the_operator() {
+async fn denied_statement_emits_a_tracing_event() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
-    let spans = Spans::default();
+    let spans = RecordedSpans::default();
     let guard = tracing::subscriber::set_default(spans.clone());
-    let forged = db.scope(&TenantCtx::<Member>::vouched(acme.id, acme.viewer));
+    let forged = db.scope(&TenantCtx::<Member>::assume_authorized(acme.id, acme.viewer));
     let denied = Project::insert(&forged, NewProject { name: "x".into(), description: None, created_at: None }).await;
     drop(guard);
     assert!(matches!(denied, Err(Error::Forbidden { .. })), "{denied:?}");
     let told = spans.0.lock().expect("no panic").iter().find(|line| line.starts_with(DENIED)).cloned();
     let expected = "tenant_runtime::denied message=the database refused what a role may not do role=app_member reason=new row \
-                    violates row-level security policy \"tenant_floor\" for table \"projects\"";
+                    violates row-level security policy \"tenant_isolation\" for table \"projects\"";
     assert_eq!(told.as_deref(), Some(expected));
 }
 
 #[tokio::test]
-async fn denied_attempts_are_counted_by_role_whatever_the_app_makes_of_the_error() {
+async fn denied_statements_are_counted_per_role() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let jobs = SystemDb::<Organizations>::connect(&database.url_of("app_jobs")).await.expect("connects");
-    let spans = Spans::default();
+    let spans = RecordedSpans::default();
     let guard = tracing::subscriber::set_default(spans.clone());
     let mut tx = db.begin(&acme.as_viewer()).await.expect("begins");
     for sql in ["DELETE FROM projects", "SELECT salary FROM employees", "SET ROLE app_admin", "SELECT 1/0", "SELECT 1"]
@@ -176,7 +176,7 @@ async fn denied_attempts_are_counted_by_role_whatever_the_app_makes_of_the_error
     let streamed = sqlx::query("DELETE FROM tasks").fetch(&mut tx).try_next().await;
     drop(tx);
     Project::count(&db.scope(&acme.as_member())).await.expect("a member reads");
-    let mut system = jobs.because("a test").await.expect("a reason").begin().await.expect("begins");
+    let mut system = jobs.begin_access("a test").await.expect("a reason").begin().await.expect("begins");
     let _ = sqlx::query("DELETE FROM projects").execute(&mut system).await;
     drop(guard);
     let denied = |pools: Vec<PoolStatus>| pools.into_iter().map(|pool| (pool.role, pool.denied)).collect::<Vec<_>>();

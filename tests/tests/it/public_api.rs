@@ -1,18 +1,18 @@
-//! What the types of the public surface keep: they go between threads, and show no secret.
+//! Properties of public types: Send and Sync, standard error types, and no secrets in Debug output.
 
 use std::error::Error as StdError;
 
 use tenant_examples::Project;
 use tenant_runtime::{
     Cursor, Error, Filter, InvitationToken, MigrationError, Page, Savepoint, Scope, Session, SystemCtx, SystemDb,
-    SystemTx, TenantCtx, TenantDb, TenantDbOptions, TenantTx, TextKeyError, Visit, Visitor,
+    SystemTx, TenantCtx, TenantDb, TenantDbOptions, TenantTx, TextKeyError, UserCtx, UserScope,
     audit::AuditError,
-    axum::{Gate, Jwt, JwtError, Problem, Tenant, Unverified},
-    prove::ProveError,
+    axum::{AuthState, Jwt, JwtError, Problem, Tenant, TokenError},
     roles::{Member, Organizations},
     server::{Server, ServerError},
     tenancy,
     testing::{TestDatabase, TestingError},
+    verify::VerifyError,
 };
 
 tenancy! {
@@ -21,31 +21,31 @@ tenancy! {
 }
 
 #[test]
-fn what_an_app_holds_goes_between_threads() {
+fn public_types_are_send_and_sync() {
     fn shared<T: Send + Sync>() {}
     shared::<(TenantDb, TenantDbOptions, Scope<Member>, TenantCtx<Member>, TenantTx<Member>, Savepoint<'_, Member>)>();
     shared::<(SystemDb<Organizations>, SystemCtx<Organizations>, SystemTx<Organizations>)>();
-    shared::<(Visitor<Organizations>, Visit<Organizations>, Session<Organizations>, InvitationToken)>();
+    shared::<(UserCtx<Organizations>, UserScope<Organizations>, Session<Organizations>, InvitationToken)>();
     shared::<(TenantCtx<Staff>, TenantCtx<Doctor>, Filter<Project>, Page<Project, Project>, Cursor<Project>)>();
-    shared::<(Gate<Organizations>, Jwt, Problem, Tenant<Member>, Server, TestDatabase)>();
+    shared::<(AuthState<Organizations>, Jwt, Problem, Tenant<Member>, Server, TestDatabase)>();
 }
 
 #[test]
-fn errors_can_be_handed_on_by_every_crate_for_errors() {
+fn error_types_are_send_sync_and_static() {
     fn error<E: StdError + Send + Sync + 'static>() {}
     error::<Error>();
     error::<MigrationError>();
     error::<TextKeyError>();
     error::<JwtError>();
-    error::<Unverified>();
+    error::<TokenError>();
     error::<AuditError>();
-    error::<ProveError>();
+    error::<VerifyError>();
     error::<ServerError>();
     error::<TestingError>();
 }
 
 #[test]
-fn no_password_or_token_is_shown() {
+fn debug_output_hides_passwords_and_tokens() {
     let url = |role: &str| Some(format!("postgres://clinic_{role}_service:hunter2@localhost/clinic"));
     let options = TenantDb::options().login_per_role::<Clinics>(url);
     let jwt = Jwt::new("issuer", "audience").hs256(b"hunter2 hunter2 hunter2 hunter2 hunter2").expect("a secret");
@@ -56,7 +56,7 @@ fn no_password_or_token_is_shown() {
 }
 
 #[tokio::test]
-async fn no_error_of_connecting_shows_the_password() {
+async fn connection_errors_hide_the_password() {
     for url in [
         "postgres://app_service:hunter2@127.0.0.1:1/acme",
         "postgres://app_service:hunter2@127.0.0.1:port/acme",

@@ -1,4 +1,4 @@
-//! Two branches add migrations, and `rebase` puts those of the one behind those of the other.
+//! `rebase`: when two branches add migrations, those of one branch are renumbered after those of the other.
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
@@ -12,7 +12,7 @@ use tenant_runtime::{
     },
     model::def::TableDef,
 };
-use tenant_tests::Scratch;
+use tenant_tests::TempDir;
 
 const BASE: [&TableDef; 4] = [Organization::TABLE, User::TABLE, OrgMember::TABLE, Change::TABLE];
 
@@ -41,8 +41,8 @@ fn commit(folder: &Path, message: &str) {
 }
 
 /// A repository on its branch `ours`, which added projects and a file by hand, beside `theirs`, which added employees.
-fn two_branches() -> Scratch {
-    let folder = Scratch::new();
+fn two_branches() -> TempDir {
+    let folder = TempDir::new();
     let path = folder.path();
     assert!(git(path, &["init", "-q", "-b", "base"]));
     write(path, &models(&[]));
@@ -60,7 +60,7 @@ fn two_branches() -> Scratch {
     folder
 }
 
-fn done(folder: &Path, own: &[&str]) -> Rebase {
+fn rebase_and_check(folder: &Path, own: &[&str]) -> Rebase {
     let own: Vec<String> = own.iter().map(|name| (*name).to_owned()).collect();
     let folder = Folder::new(folder);
     let rebase = rebase(&merged(), &folder, &own, &BTreeSet::new()).expect("it can be rebased");
@@ -69,19 +69,19 @@ fn done(folder: &Path, own: &[&str]) -> Rebase {
     rebase
 }
 
-fn ups(folder: &Scratch) -> Vec<String> {
+fn up_files(folder: &TempDir) -> Vec<String> {
     folder.names().into_iter().filter(|name| name.ends_with(".sql") && !name.ends_with(".down.sql")).collect()
 }
 
 #[test]
-fn a_merge_of_two_branches_conflicts_and_ours_is_written_anew_behind_theirs() {
+fn rebase_after_a_merge_conflict_renumbers_our_migrations() {
     let folder = two_branches();
     assert!(!git(folder.path(), &["merge", "theirs"]), "the snapshot should have conflicted");
     let refused = generate(&merged(), &Folder::new(folder.path())).expect_err("it conflicts").to_string();
-    let rebase = done(folder.path(), &[]);
+    let rebase = rebase_and_check(folder.path(), &[]);
     assert!(refused.contains("gen-migrations rebase"), "{refused}");
     assert_eq!(
-        (rebase.replaced, rebase.renumbered, rebase.onto.as_deref(), ups(&folder)),
+        (rebase.replaced, rebase.renumbered, rebase.onto.as_deref(), up_files(&folder)),
         (
             vec!["0002_add_projects".to_owned(), "0004_add_events".to_owned()],
             vec![("0003_fill".to_owned(), "0004_fill".to_owned())],
@@ -94,20 +94,20 @@ fn a_merge_of_two_branches_conflicts_and_ours_is_written_anew_behind_theirs() {
 }
 
 #[test]
-fn while_git_rebases_the_branch_that_is_moved_is_the_one_to_be_written_anew() {
+fn rebase_during_git_rebase_rewrites_the_moved_branch() {
     let folder = two_branches();
     assert!(!git(folder.path(), &["rebase", "theirs"]), "the snapshot should have conflicted");
-    let rebase = done(folder.path(), &[]);
+    let rebase = rebase_and_check(folder.path(), &[]);
     let goes_on = git(folder.path(), &["add", "-A"]) && git(folder.path(), &["rebase", "--continue"]);
     assert_eq!((rebase.onto.as_deref(), goes_on), (Some("0002_add_employees"), true));
 }
 
 #[test]
-fn migrations_that_are_named_decide_which_branch_is_written_anew() {
+fn rebase_rewrites_the_named_migrations() {
     let folder = two_branches();
     assert!(!git(folder.path(), &["merge", "theirs"]), "the snapshot should have conflicted");
     let of_neither = rebase(&merged(), &Folder::new(folder.path()), &["0009_x".to_owned()], &BTreeSet::new());
-    let rebase = done(folder.path(), &["0002_add_employees"]);
+    let rebase = rebase_and_check(folder.path(), &["0002_add_employees"]);
     assert!(matches!(of_neither, Err(RebaseError::NotOfOneBranch { .. })), "{of_neither:?}");
     assert_eq!(
         (rebase.onto.as_deref(), rebase.replaced, rebase.generated),
@@ -116,7 +116,7 @@ fn migrations_that_are_named_decide_which_branch_is_written_anew() {
 }
 
 #[test]
-fn without_git_the_other_branchs_snapshot_says_what_stays() {
+fn rebase_without_git_uses_the_other_branchs_snapshot() {
     let folder = two_branches();
     assert!(!git(folder.path(), &["merge", "theirs"]), "the snapshot should have conflicted");
     let hidden = folder.join(".git");
@@ -124,14 +124,14 @@ fn without_git_the_other_branchs_snapshot_says_what_stays() {
     std::fs::remove_dir_all(hidden).expect("it is ours");
     let refused = rebase(&merged(), &Folder::new(folder.path()), &[], &BTreeSet::new());
     std::fs::write(folder.join("snapshot.json"), theirs.expect("git is there").stdout).expect("it is ours");
-    let onto = done(folder.path(), &[]).onto;
+    let onto = rebase_and_check(folder.path(), &[]).onto;
     assert!(matches!(refused, Err(RebaseError::NoSides { .. })), "{refused:?}");
     assert_eq!(onto.as_deref(), Some("0002_add_employees"));
 }
 
 #[test]
-fn without_git_the_marks_of_a_merge_are_enough_where_only_the_list_conflicts() {
-    let folder = Scratch::new();
+fn rebase_without_git_reads_conflict_markers_in_the_file_list() {
+    let folder = TempDir::new();
     let path = folder.path();
     assert!(git(path, &["init", "-q", "-b", "base"]));
     write(path, &merged());
@@ -144,9 +144,9 @@ fn without_git_the_marks_of_a_merge_are_enough_where_only_the_list_conflicts() {
     }
     assert!(!git(path, &["merge", "theirs"]), "the snapshot should have conflicted");
     std::fs::remove_dir_all(folder.join(".git")).expect("it is ours");
-    let rebase = done(path, &[]);
+    let rebase = rebase_and_check(path, &[]);
     assert_eq!(
-        (rebase.renumbered, ups(&folder)),
+        (rebase.renumbered, up_files(&folder)),
         (
             vec![("0002_ours".to_owned(), "0003_ours".to_owned())],
             ["0001_init.up.sql", "0002_theirs.sql", "0003_ours.sql"].map(str::to_owned).to_vec()
@@ -155,8 +155,8 @@ fn without_git_the_marks_of_a_merge_are_enough_where_only_the_list_conflicts() {
 }
 
 #[test]
-fn migrations_of_one_name_on_both_branches_are_told_apart() {
-    let folder = Scratch::new();
+fn rebase_handles_equal_migration_names_on_both_branches() {
+    let folder = TempDir::new();
     let path = folder.path();
     assert!(git(path, &["init", "-q", "-b", "base"]));
     write(path, &models(&[]));
@@ -167,7 +167,7 @@ fn migrations_of_one_name_on_both_branches_are_told_apart() {
         commit(path, branch);
     }
     assert!(!git(path, &["merge", "theirs"]), "snapshot and files should have conflicted");
-    let rebase = done(path, &[]);
+    let rebase = rebase_and_check(path, &[]);
     let theirs = folder.names().contains(&"0002_add_tables.up.sql".to_owned())
         && std::fs::read_to_string(folder.join("0002_add_tables.up.sql"))
             .expect("it is there")

@@ -1,4 +1,4 @@
-//! The repository's methods on the example's models: what they read, write and refuse, and in which words.
+//! Repository methods on the example's models: reads, writes, and errors with their messages.
 
 use tenant_examples::{
     Document, Employee, MemberRole, NewDocument, NewEmployee, NewProject, NewTask, OrgMember, Organization,
@@ -32,7 +32,7 @@ async fn begin<R: Role<Tenancy = Organizations>>(db: &TenantDb, ctx: &TenantCtx<
 }
 
 #[tokio::test]
-async fn an_inserted_row_comes_back_with_what_the_context_and_the_database_filled_in() {
+async fn insert_returns_context_and_database_defaults() {
     let (database, db) = start().await;
     let acme = &database.acme;
     let mut tx = begin(&db, &acme.as_member()).await;
@@ -45,7 +45,7 @@ async fn an_inserted_row_comes_back_with_what_the_context_and_the_database_fille
 }
 
 #[tokio::test]
-async fn a_scope_keeps_each_write_and_sees_it_in_the_next_call() {
+async fn scope_commits_each_call() {
     let (database, db) = start().await;
     let scope = db.scope(&database.acme.as_admin());
     let document =
@@ -60,7 +60,7 @@ async fn a_scope_keeps_each_write_and_sees_it_in_the_next_call() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_not_committed_keeps_nothing() {
+async fn rolled_back_transaction_keeps_nothing() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_member()).await;
     let lost = Project::insert(&mut tx, project("lost")).await.expect("a member may").id;
@@ -74,7 +74,7 @@ async fn a_transaction_that_is_not_committed_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn a_list_is_read_page_by_page_in_the_order_of_the_keys() {
+async fn pagination_follows_the_primary_key() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_admin()).await;
     for n in 0..6 {
@@ -101,7 +101,7 @@ async fn a_list_is_read_page_by_page_in_the_order_of_the_keys() {
 }
 
 #[tokio::test]
-async fn a_count_is_of_the_tenants_own_rows() {
+async fn count_includes_rows_of_the_tenant_only() {
     let (database, db) = start().await;
     let scope = db.scope(&database.acme.as_viewer());
     let counts = (
@@ -113,7 +113,7 @@ async fn a_count_is_of_the_tenants_own_rows() {
 }
 
 #[tokio::test]
-async fn an_update_changes_what_it_names_and_can_set_null() {
+async fn update_changes_named_columns_and_sets_null() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_member()).await;
     let changes = TaskChanges {
@@ -130,7 +130,7 @@ async fn an_update_changes_what_it_names_and_can_set_null() {
 }
 
 #[tokio::test]
-async fn an_update_without_changes_reads_the_row() {
+async fn empty_update_returns_the_row() {
     let (database, db) = start().await;
     let scope = db.scope(&database.acme.as_member());
     let same = Project::update(&scope, database.acme.project, ProjectChanges::default()).await.expect("reads");
@@ -139,7 +139,7 @@ async fn an_update_without_changes_reads_the_row() {
 }
 
 #[tokio::test]
-async fn a_tenant_reads_and_changes_itself_and_no_other() {
+async fn tenant_row_can_be_updated_by_its_admin_only() {
     let (database, db) = start().await;
     let scope = db.scope(&database.acme.as_admin());
     let renamed = || OrganizationChanges { name: Some("Acme Inc.".to_owned()), ..OrganizationChanges::default() };
@@ -149,7 +149,7 @@ async fn a_tenant_reads_and_changes_itself_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_membership_is_named_by_its_user_within_the_tenant() {
+async fn membership_is_found_by_user_within_the_tenant() {
     let (database, db) = start().await;
     let scope = db.scope(&database.acme.as_admin());
     OrgMember::add_member(&scope, database.globex.admin, MemberRole::Viewer).await.expect("an admin may");
@@ -161,7 +161,7 @@ async fn a_membership_is_named_by_its_user_within_the_tenant() {
 }
 
 #[tokio::test]
-async fn another_tenants_row_is_as_good_as_none() {
+async fn another_tenants_row_looks_like_a_missing_row() {
     let (database, db) = start().await;
     let other = database.globex.project;
     let mut tx = begin(&db, &database.acme.as_admin()).await;
@@ -180,7 +180,7 @@ async fn another_tenants_row_is_as_good_as_none() {
 }
 
 #[tokio::test]
-async fn a_value_that_must_be_unique_conflicts_within_the_tenant_only() {
+async fn unique_violation_is_limited_to_the_tenant() {
     let (database, db) = start().await;
     let scope = db.scope(&database.acme.as_admin());
     Employee::insert(&scope, employee("ann@globex.example", 1)).await.expect("the first of acme's");
@@ -195,11 +195,11 @@ async fn a_value_that_must_be_unique_conflicts_within_the_tenant_only() {
 }
 
 #[tokio::test]
-async fn a_reference_to_what_the_tenant_does_not_have_is_refused() {
+async fn foreign_key_violation_names_the_constraint() {
     let (database, db) = start().await;
     let scope = db.scope(&database.acme.as_member());
     let constraint = |error| match error {
-        Error::InvalidReference { table, constraint } => format!("{table} {constraint}"),
+        Error::ForeignKeyViolation { table, constraint } => format!("{table} {constraint}"),
         error => panic!("another error: {error}"),
     };
     let parent = Task::insert(&scope, task(database.globex.project, None)).await.expect_err("globex's project");
@@ -211,19 +211,19 @@ async fn a_reference_to_what_the_tenant_does_not_have_is_refused() {
 }
 
 #[tokio::test]
-async fn a_row_that_others_name_is_not_deleted() {
+async fn referenced_row_cannot_be_deleted() {
     let (database, db) = start().await;
     let deleted = OrgMember::remove_member(&db.scope(&database.acme.as_admin()), database.acme.member).await;
     let error = deleted.expect_err("the member wrote a document");
     assert!(
-        matches!(&error, Error::InvalidReference { table, constraint }
+        matches!(&error, Error::ForeignKeyViolation { table, constraint }
             if table == "app.documents" && constraint == "documents_organization_id_created_by_fkey"),
         "{error}"
     );
 }
 
 #[tokio::test]
-async fn a_value_that_a_check_refuses_is_named_with_the_check() {
+async fn check_violation_names_the_constraint() {
     let (database, db) = start().await;
     let inserted = Employee::insert(&db.scope(&database.acme.as_admin()), employee("neg@acme.example", -1)).await;
     assert_eq!(
@@ -233,7 +233,7 @@ async fn a_value_that_a_check_refuses_is_named_with_the_check() {
 }
 
 #[tokio::test]
-async fn after_a_refused_row_the_transaction_is_lost_and_says_so() {
+async fn failed_insert_aborts_the_transaction() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_admin()).await;
     Project::insert(&mut tx, project("before")).await.expect("an admin may");
@@ -244,7 +244,7 @@ async fn after_a_refused_row_the_transaction_is_lost_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_viewers_own_sql_meets_the_databases_refusal() {
+async fn custom_sql_without_privilege_is_forbidden() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_viewer()).await;
     let error = sqlx::query("DELETE FROM app.projects").execute(&mut tx).await.expect_err("a viewer may not");
@@ -255,7 +255,7 @@ async fn a_viewers_own_sql_meets_the_databases_refusal() {
 }
 
 #[tokio::test]
-async fn a_method_that_the_database_refuses_names_table_command_and_role() {
+async fn forbidden_error_names_table_command_and_role() {
     let (database, db) = start().await;
     // Somebody took a right away by hand; the declaration still promises it.
     run(&mut database.admin().await, "REVOKE DELETE ON app.projects FROM app_admin").await.expect("a superuser may");
@@ -269,7 +269,7 @@ async fn a_method_that_the_database_refuses_names_table_command_and_role() {
 }
 
 #[tokio::test]
-async fn queries_of_ones_own_run_in_the_transactions_context() {
+async fn custom_queries_run_in_the_transaction_context() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_viewer()).await;
     let sql = "SELECT t.title, p.name FROM app.tasks t JOIN app.projects p ON p.id = t.project_id WHERE p.name = $1";

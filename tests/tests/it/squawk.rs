@@ -1,6 +1,6 @@
-//! squawk, a linter of migrations, over every file that does something: what it warns of is listed with a reason, or mended.
+//! squawk, a linter for PostgreSQL migrations, on every generated up file: each warning is fixed or listed with a reason.
 //!
-//! It runs where squawk is: on the path, or where `TENANT_SQUAWK` says. `.ci/run` fetches it through pip.
+//! It runs where squawk is on the path or named by `TENANT_SQUAWK`. `.ci/run` installs it with pip.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use tenant_tests::{Scratch, example_folder};
+use tenant_tests::{TempDir, example_migrations_dir};
 
 /// What may be warned of, and why: the lines of `squawk.txt`, by rule.
 struct Accepted {
@@ -41,13 +41,13 @@ fn squawk() -> Option<PathBuf> {
 fn files() -> BTreeMap<String, String> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut files = BTreeMap::new();
-    for folder in [golden.clone(), golden.join("evolve"), example_folder()] {
+    for folder in [golden.clone(), golden.join("evolve"), example_migrations_dir()] {
         for entry in fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.expect("a file").path();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
             let text = || fs::read_to_string(&path).expect("a text");
             if name.ends_with(".up.sql") {
-                let name = if folder == example_folder() { format!("example.{name}") } else { name };
+                let name = if folder == example_migrations_dir() { format!("example.{name}") } else { name };
                 files.insert(name, text());
             } else if let (true, Some(case)) = (folder.ends_with("evolve"), name.strip_suffix(".rs")) {
                 files.extend(sections(&text()).into_iter().map(|(name, text)| (format!("{case}.{name}"), text)));
@@ -72,7 +72,7 @@ fn sections(text: &str) -> Vec<(String, String)> {
 }
 
 /// Runs squawk over files in a folder, and returns each rule and file of which it warns.
-fn warnings(squawk: &Path, folder: &Scratch, names: &[&String], in_transaction: bool) -> BTreeSet<(String, String)> {
+fn warnings(squawk: &Path, folder: &TempDir, names: &[&String], in_transaction: bool) -> BTreeSet<(String, String)> {
     let mut command = Command::new(squawk);
     command.args(["--reporter", "json", "--pg-version", "15"]).current_dir(folder.path()).args(names);
     if in_transaction {
@@ -87,14 +87,14 @@ fn warnings(squawk: &Path, folder: &Scratch, names: &[&String], in_transaction: 
 }
 
 #[test]
-fn what_squawk_warns_of_is_listed_with_a_reason() {
+fn squawk_warnings_are_listed_with_a_reason() {
     let Some(squawk) = squawk() else {
         // Written past the harness, which would swallow what a passing test prints.
         let skipped = "SKIPPED squawk: it is not on the path, and TENANT_SQUAWK does not say where it is";
         writeln!(std::io::stderr(), "{skipped}").expect("stderr is open");
         return;
     };
-    let (folder, files) = (Scratch::new(), files());
+    let (folder, files) = (TempDir::new(), files());
     for (name, text) in &files {
         folder.write(name, text);
     }

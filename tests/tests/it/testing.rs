@@ -1,4 +1,4 @@
-//! The helpers for tests of an app: databases of their own, and assertions that fail where they should.
+//! Test helpers for apps: a separate database for each test, and assertions that fail on missing isolation.
 
 use futures_util::FutureExt as _;
 use tenant_examples::{Organization, Project, Task};
@@ -10,7 +10,7 @@ use tenant_runtime::{
 use tenant_tests::{TABLES, connect, run};
 
 #[tokio::test]
-async fn a_test_has_a_database_of_its_own_with_two_tenants() {
+async fn test_database_is_separate_and_has_two_tenants() {
     let models = models![tenant_examples].only(TABLES);
     let first = TestDatabase::create(&models).await.expect("a database");
     let second = TestDatabase::create(&models).await.expect("another");
@@ -25,10 +25,10 @@ async fn a_test_has_a_database_of_its_own_with_two_tenants() {
 }
 
 #[tokio::test]
-async fn a_test_runs_a_job_in_its_database() {
+async fn test_database_runs_jobs() {
     let database = TestDatabase::create(&models![tenant_examples].only(TABLES)).await.expect("a database");
     let jobs = SystemDb::<Organizations>::connect(&database.jobs_url()).await.expect("the job connects");
-    let system = jobs.because("a test").await.expect("recorded");
+    let system = jobs.begin_access("a test").await.expect("recorded");
     let counted =
         system.for_each_tenant::<Organization, _, _>(|mut tx| async move { Task::count(&mut tx).await }).await;
     let counted = counted.expect("the tenants are read");
@@ -36,7 +36,7 @@ async fn a_test_runs_a_job_in_its_database() {
 }
 
 #[tokio::test]
-async fn a_table_that_was_opened_is_not_isolated() {
+async fn assert_isolated_panics_on_an_undeclared_grant() {
     let database = TestDatabase::create(&models![tenant_examples].only(TABLES)).await.expect("a database");
     let opened = "GRANT DELETE ON app.projects TO app_member";
     run(&mut connect(&database.admin_url()).await, opened).await.expect("opened");

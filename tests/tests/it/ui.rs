@@ -1,7 +1,7 @@
-//! What the derives accept and what they refuse, with the very words of each refusal.
+//! Declarations that compile and declarations that do not, with the exact compiler errors.
 
 #[test]
-fn declarations_compile_or_are_refused_in_these_words() {
+fn derives_compile_or_fail_with_the_expected_errors() {
     let cases = trybuild::TestCases::new();
     cases.pass("ui/pass/*.rs");
     cases.compile_fail("ui/fail/*.rs");

@@ -1,4 +1,4 @@
-//! Why: the grant, the policy and the part of it that decide, from the declaration and about a live row.
+//! `why`: the grant, the policy and the condition that decide, from the declaration and for a live row.
 
 use tenant_examples::{Document, Project, ProjectChanges};
 use tenant_runtime::{
@@ -9,7 +9,7 @@ use tenant_runtime::{
 };
 use tenant_tests::{Database, TABLES, ask};
 
-fn asked(role: &str, table: &str, command: Command) -> String {
+fn explained(role: &str, table: &str, command: Command) -> String {
     let models = models![tenant_examples].only(TABLES);
     match why(&models, &Question::new(role, table, command)) {
         Ok(answer) => answer.to_string(),
@@ -18,8 +18,8 @@ fn asked(role: &str, table: &str, command: Command) -> String {
 }
 
 #[test]
-fn a_missing_privilege_is_told_with_who_has_it() {
-    let told = asked("viewer", "app.projects", Command::Delete);
+fn why_names_a_missing_privilege_and_the_roles_that_have_it() {
+    let told = explained("viewer", "app.projects", Command::Delete);
     for words in [
         "`app_viewer` may not delete app.projects",
         "permission denied for table projects",
@@ -28,19 +28,19 @@ fn a_missing_privilege_is_told_with_who_has_it() {
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
-    let told = asked("admin", "app.users", Command::Delete);
+    let told = explained("admin", "app.users", Command::Delete);
     assert!(told.contains("nobody has it: `User`"), "{told}");
-    let told = asked("admin", "org_members", Command::Insert);
+    let told = explained("admin", "org_members", Command::Insert);
     assert!(told.contains("functions alone") && told.contains("app_auth.add_member"), "{told}");
 }
 
 #[test]
-fn the_policies_are_told_part_by_part() {
-    let told = asked("app_member", "Document", Command::Delete);
+fn why_explains_each_part_of_the_policies() {
+    let told = explained("app_member", "Document", Command::Delete);
     for words in [
         "GRANT DELETE ON app.documents TO app_member",
         "delete_own_rows (permissive)",
-        "tenant_floor (restrictive)",
+        "tenant_isolation (restrictive)",
         "select_rows",
         "since WHERE",
     ] {
@@ -50,13 +50,13 @@ fn the_policies_are_told_part_by_part() {
 }
 
 #[test]
-fn what_there_is_not_is_told_with_what_there_is() {
-    assert!(asked("boss", "app.projects", Command::Select).contains("the roles are viewer, member, admin"));
-    assert!(asked("admin", "app.things", Command::Select).contains("the tables are app.changes, "));
+fn why_lists_valid_roles_and_tables_for_unknown_names() {
+    assert!(explained("boss", "app.projects", Command::Select).contains("the roles are viewer, member, admin"));
+    assert!(explained("admin", "app.things", Command::Select).contains("the tables are app.changes, "));
 }
 
 #[tokio::test]
-async fn a_live_row_is_judged_part_by_part_and_left_as_it_is() {
+async fn why_explains_a_live_row_without_changing_it() {
     let database = Database::create().await;
     let (acme, globex) = (database.acme, database.globex);
     let models = models![tenant_examples].only(TABLES);
@@ -89,7 +89,7 @@ async fn a_live_row_is_judged_part_by_part_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_repository_says_which_role_it_takes() {
+async fn forbidden_error_explains_the_grant_or_policy() {
     let database = Database::create().await;
     let db = database.app().await;
     let context = database.acme.as_viewer();
@@ -98,8 +98,10 @@ async fn an_error_of_the_repository_says_which_role_it_takes() {
     assert!(refused.expect_err("a viewer").to_string().contains("on its struct says who may"));
     tx.rollback().await.expect("rolled back");
     // The context claims more than the membership says, so that the policies refuse the row.
-    let forged =
-        tenant_runtime::TenantCtx::<tenant_runtime::roles::Member>::vouched(database.acme.id, database.acme.viewer);
+    let forged = tenant_runtime::TenantCtx::<tenant_runtime::roles::Member>::assume_authorized(
+        database.acme.id,
+        database.acme.viewer,
+    );
     let scope = db.scope(&forged);
     let inserted =
         Project::insert(&scope, tenant_examples::NewProject { name: "x".into(), description: None, created_at: None });

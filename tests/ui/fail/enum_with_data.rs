@@ -1,4 +1,4 @@
-//! A label holds no data.
+//! Variants of a `TenantEnum` cannot hold data.
 
 use tenant_runtime::TenantEnum;
 

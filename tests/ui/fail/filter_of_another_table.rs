@@ -1,4 +1,4 @@
-//! Conditions, orders and cursors are of the table that is asked.
+//! Filters, sort orders and cursors of another table are rejected.
 #![allow(unused_imports)]
 
 use tenant_runtime::{

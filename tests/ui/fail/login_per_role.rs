@@ -1,4 +1,4 @@
-//! Roles whose logins have no name, and an app that has logins for roles which have none.
+//! Login names that clash or are too long, and `login_per_role` on a tenancy without it.
 
 use tenant_runtime::{TenantDb, roles::Organizations};
 

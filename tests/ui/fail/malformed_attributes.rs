@@ -1,4 +1,4 @@
-//! What cannot be read is reported, and the rest is read all the same.
+//! Malformed attributes are reported, and the remaining ones are still parsed.
 
 use tenant_runtime::{TenantTable, roles::Viewer};
 use uuid::Uuid;

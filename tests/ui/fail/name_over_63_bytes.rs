@@ -1,4 +1,4 @@
-//! PostgreSQL would cut a longer name off without a word.
+//! Names over 63 bytes are rejected, since PostgreSQL would truncate them.
 
 use tenant_runtime::TenantTable;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! A type that is no role cannot be one.
+//! A type that is not a role.
 
 use tenant_runtime::TenantTable;
 use uuid::Uuid;

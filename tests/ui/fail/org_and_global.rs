@@ -1,4 +1,4 @@
-//! A table belongs to tenants or to nobody.
+//! `org` and `global` cannot be combined.
 
 use tenant_runtime::{TenantTable, roles::Viewer};
 use uuid::Uuid;

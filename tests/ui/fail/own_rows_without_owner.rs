@@ -1,4 +1,4 @@
-//! What speaks of a user's own rows needs an owner.
+//! `update_own`, `delete_own` and `visibility` require an `owner` column.
 
 use tenant_runtime::{TenantTable, roles::Viewer};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! The field that `parent` names refers to the row that says whose this one is.
+//! The field that `parent` names must be a reference.
 
 use tenant_runtime::{TenantTable, roles::Viewer};
 use uuid::Uuid;

@@ -1,31 +1,15 @@
-//! All roles of a table belong to one tenancy.
+//! All roles of a table must belong to its tenancy.
 
-use tenant_runtime::{
-    Role, Tenancy, TenantTable,
-    model::def::TenancyDef,
-    roles::{Organizations, Viewer},
-    tenant::{AtLeast, Tier},
-};
+use tenant_runtime::{TenantTable, roles::Viewer, tenancy};
 use uuid::Uuid;
 
-enum Shops {}
-
-impl Tenancy for Shops {
-    type Key = Uuid;
-    type User = Uuid;
-    const DEF: &'static TenancyDef = Organizations::DEF;
+tenancy! {
+    Shops {
+        key: Uuid,
+        role_prefix: "shop_",
+        roles: { Clerk },
+    }
 }
-
-enum Clerk {}
-
-impl Role for Clerk {
-    type Tenancy = Shops;
-    type Kind = Tier;
-    const NAME: &'static str = "clerk";
-    const DB_ROLE: &'static str = "app_clerk";
-}
-
-impl AtLeast<Viewer> for Clerk {}
 
 #[derive(TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", delete = "clerk")]

@@ -1,4 +1,4 @@
-//! `sql_type` names the column's type; the field's type must still be one that sqlx reads and writes.
+//! `sql_type` names the column's type; sqlx must still be able to encode and decode the field's type.
 
 use tenant_runtime::{TenantTable, roles::Viewer};
 use uuid::Uuid;

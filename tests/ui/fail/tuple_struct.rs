@@ -1,4 +1,4 @@
-//! A table's fields have names.
+//! `TenantTable` requires named fields.
 
 use tenant_runtime::TenantTable;
 

@@ -1,4 +1,4 @@
-//! A table has no type parameters.
+//! A table cannot have type parameters.
 
 use tenant_runtime::TenantTable;
 

@@ -1,4 +1,4 @@
-//! A table has columns.
+//! A table requires columns.
 
 use tenant_runtime::TenantTable;
 

@@ -1,4 +1,4 @@
-//! An attribute that is not known is no comment: it would leave a rule out.
+//! Unknown attributes are errors, since ignoring one could drop a security rule.
 
 use tenant_runtime::{TenantTable, roles::Viewer};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Every plain type, its `Option` and its array.
+//! Every column type, with its `Option` and its array.
 
 use sqlx::types::{
     Json,

@@ -1,4 +1,4 @@
-//! Enums as columns, in each form of labels.
+//! Enum columns, with every form of labels.
 #![deny(warnings)]
 
 use tenant_runtime::{

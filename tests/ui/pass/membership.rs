@@ -1,16 +1,16 @@
-//! The tables of the tenants, of the users, and of who is a member.
+//! The tables of tenants, users and memberships.
 #![deny(warnings)]
 
 use tenant_runtime::{
     TenantEnum, TenantTable,
     model::def::{MembershipDef, ScopeDef},
-    repo::members::{Founded, ManagedMembership, SignUp},
+    repo::members::{CreateTenant, ManagedMembership, SignUp},
     roles::{Admin, Viewer},
 };
 use uuid::Uuid;
 
 #[derive(Debug, TenantTable)]
-#[tenant(org = "id", select = "viewer", update = "admin", founder = "admin")]
+#[tenant(org = "id", select = "viewer", update = "admin", creator_role = "admin")]
 pub struct Organization {
     pub id: Uuid,
     pub name: String,
@@ -47,8 +47,8 @@ pub struct OrgMember {
 }
 
 fn main() {
-    fn founded<T: Founded<New = N>, N>(_: N) -> Option<&'static str> {
-        T::TABLE.founder
+    fn founded<T: CreateTenant<New = N>, N>(_: N) -> Option<&'static str> {
+        T::TABLE.creator_role
     }
     fn signs_up<T: SignUp<New = N>, N>(_: N) -> bool {
         T::TABLE.sign_up

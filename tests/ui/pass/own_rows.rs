@@ -1,4 +1,4 @@
-//! Rows that have an owner, and rows under a parent that says whose they are.
+//! Tables with an owner column, and tables that get their tenant from a parent row.
 #![deny(warnings)]
 
 use tenant_runtime::{
@@ -18,7 +18,7 @@ pub enum Visibility {
 #[derive(Debug, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "admin", update_own = "member")]
 #[tenant(delete_own = "member", owner = "created_by", visibility = "visibility", partition_by_hash = 16)]
-#[tenant(using(select = "archived = false", update = "archived = false"), check(insert = "length(name) > 0"))]
+#[tenant(using(select = "archived = false", update = "archived = false"), with_check(insert = "length(name) > 0"))]
 pub struct Project {
     #[tenant(id)]
     pub id: Uuid,
@@ -54,8 +54,8 @@ fn main() {
     let archived = def.columns.last().expect("a column");
     assert_eq!((archived.select, archived.insert, archived.update), (None, Some("admin"), Some("admin")));
     assert_eq!(Task::TABLE.scope, ScopeDef::Parent { column: "project_id" });
-    let supplied = def.columns.iter().filter(|column| column.supplied).map(|column| column.name);
-    assert_eq!(supplied.collect::<Vec<_>>(), ["id", "visibility", "name", "archived"]);
+    let app_assigned = def.columns.iter().filter(|column| column.app_assigned).map(|column| column.name);
+    assert_eq!(app_assigned.collect::<Vec<_>>(), ["id", "visibility", "name", "archived"]);
 
     let _ = NewProject { id: Uuid::nil(), visibility: Visibility::Team, name: String::new() };
     let _ = ProjectChanges { visibility: Some(Visibility::Private), name: None };

@@ -1,4 +1,4 @@
-//! Keywords as names: the column is called what the field means.
+//! Raw identifiers: the column is named without `r#`.
 #![deny(warnings)]
 
 use tenant_runtime::{
@@ -28,7 +28,7 @@ pub enum r#Kind {
 #[derive(Debug, TenantTable)]
 #[tenant(global, select = Viewer, insert = Member)]
 pub struct r#for {
-    #[tenant(id, supplied)]
+    #[tenant(id, app_assigned)]
     pub r#loop: String,
 }
 

@@ -1,4 +1,4 @@
-//! The runtime under another name, at each place where its path can start.
+//! The runtime crate under another name, with every form of path.
 #![deny(warnings)]
 
 extern crate tenant_runtime as elsewhere;

@@ -1,4 +1,4 @@
-//! What the derives write keeps the lints of a strict crate.
+//! The derive's output passes strict lints.
 #![forbid(unsafe_code)]
 #![deny(
     warnings,

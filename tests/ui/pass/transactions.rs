@@ -1,4 +1,4 @@
-//! Transactions, savepoints and repetition can be spawned, and take errors of the app's own.
+//! Transactions, savepoints and retries can be spawned, and accept custom error types.
 
 use tenant_runtime::{Error, Isolation, TenantCtx, TenantDb, TenantTx, TxOptions, roles::Member};
 

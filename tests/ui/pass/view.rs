@@ -1,4 +1,4 @@
-//! Who may not read every column reads the others through a view.
+//! Roles without SELECT on every column read the remaining columns through a view.
 #![deny(warnings)]
 
 use tenant_runtime::{

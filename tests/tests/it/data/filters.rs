@@ -1,4 +1,4 @@
-//! A property: a condition finds the rows of which it holds, in every call that takes one, and none of another tenant.
+//! Property test: a filter matches exactly the rows that a Rust predicate matches, in every method, within the tenant.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use tenant_runtime::{Filter, Repository as _};
 
 use super::{
     Lab, Sample, SampleChanges,
-    model::{condition, samples},
+    random_cases::{condition, samples},
 };
 use crate::property::Random;
 
@@ -20,7 +20,7 @@ fn ids<'r>(rows: impl IntoIterator<Item = &'r Sample>) -> BTreeSet<i64> {
 }
 
 #[tokio::test]
-async fn a_condition_finds_the_rows_of_which_it_holds_and_no_others() {
+async fn filters_match_the_rust_reference_model() {
     let mut random = Random::new(20_240);
     let new: Vec<_> = (0..80).map(|_| samples(&mut random)).collect();
     let again = || {
@@ -47,7 +47,7 @@ async fn a_condition_finds_the_rows_of_which_it_holds_and_no_others() {
 }
 
 #[tokio::test]
-async fn updates_and_deletions_reach_the_same_rows() {
+async fn update_where_and_delete_where_match_the_reference_model() {
     let again = || {
         let mut random = Random::new(7);
         (0..40).map(|_| samples(&mut random)).collect()
@@ -71,7 +71,7 @@ async fn updates_and_deletions_reach_the_same_rows() {
         assert_eq!((ids(&left), deleted), (meant_left, meant.len() as u64), "{}", case.said);
     }
     let mut tx = lab.db.begin(&lab.boss).await.expect("begun");
-    let deleted = Sample::delete_where(&mut tx, Filter::every_row()).await.expect("deleted");
+    let deleted = Sample::delete_where(&mut tx, Filter::all_rows()).await.expect("deleted");
     tx.commit().await.expect("committed");
     let others = Sample::count(&lab.db.scope(&lab.other)).await.expect("read");
     assert_eq!((deleted, others), (40, 40));

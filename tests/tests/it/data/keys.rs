@@ -1,7 +1,7 @@
-//! Keys that are types of their own, of every kind that `tenant_key!` makes: on pages, in filters, orders and cursors.
+//! Key newtypes of every kind that `tenant_key!` makes: in pagination, filters, sorting and cursors.
 
 use tenant_runtime::{
-    Filter, Page, Repository as _, TenantCtx, TenantDb, TenantEnum, TenantTable, TextKey, Visitor, tenancy, tenant_key,
+    Filter, Page, Repository as _, TenantCtx, TenantDb, TenantEnum, TenantTable, TextKey, UserCtx, tenancy, tenant_key,
     testing::TestDatabase,
 };
 use tenant_tests::ask;
@@ -45,7 +45,7 @@ enum Post {
 
 /// A shop, of which the database makes every column.
 #[derive(Debug, Clone, PartialEq, TenantTable)]
-#[tenant(org = "id", select = "seller", founder = "keeper")]
+#[tenant(org = "id", select = "seller", creator_role = "keeper")]
 struct Shop {
     id: ShopId,
     #[tenant(default = "'new'")]
@@ -65,7 +65,7 @@ struct Clerk {
 #[derive(Debug, Clone, PartialEq, TenantTable)]
 #[tenant(org = "shop_id", select = "seller", insert = "seller")]
 struct Article {
-    #[tenant(id, supplied)]
+    #[tenant(id, app_assigned)]
     id: Sku,
     shop_id: ShopId,
     #[tenant(references = Article)]
@@ -105,10 +105,15 @@ async fn shop() -> (tenant_tests::Database, TenantDb, TenantCtx<Keeper>) {
     let tables = [Shop::TABLE, Clerk::TABLE, Article::TABLE, Shelf::TABLE, Sale::TABLE];
     let database = database_of(tables).await;
     let db = TenantDb::connect(&database.url_of("shop_service")).await.expect("connected");
-    let visitor = Visitor::<Shops>::vouched(7.into());
-    let shop = db.visit(&visitor).found::<Shop>(NewShop {}).await.expect("anybody founds one");
-    let owner =
-        db.visit(&visitor).session::<Clerk>(shop).await.expect("the founder").require::<Keeper>().expect("owner");
+    let visitor = UserCtx::<Shops>::assume_authenticated(7.into());
+    let shop = db.user_scope(&visitor).create_tenant::<Shop>(NewShop {}).await.expect("anybody founds one");
+    let owner = db
+        .user_scope(&visitor)
+        .session::<Clerk>(shop)
+        .await
+        .expect("the creator_role")
+        .require::<Keeper>()
+        .expect("owner");
     let articles = [
         article("a", None, Some("z"), 1),
         article("b", Some("a"), None, 2),
@@ -121,20 +126,20 @@ async fn shop() -> (tenant_tests::Database, TenantDb, TenantCtx<Keeper>) {
 }
 
 #[tokio::test]
-async fn a_tenant_whose_every_column_has_a_default_is_founded() {
+async fn tenant_with_only_default_columns_can_be_created() {
     let (database, db, owner) = shop().await;
     let shops = Shop::list(&db.scope(&owner)).await.expect("read");
-    let body = "SELECT prosrc FROM pg_proc WHERE proname = 'create_organization'";
+    let body = "SELECT prosrc FROM pg_proc WHERE proname = 'create_tenant'";
     let body = ask(&mut database.admin().await, body).await;
     let granted = "SELECT string_agg(attname, ' ') FROM pg_attribute WHERE attrelid = 'app.shops'::regclass
                    AND attacl::text LIKE '%shop_definer=ar/%'";
     let granted = ask(&mut database.admin().await, granted).await;
-    assert_eq!((shops, granted.as_str()), (vec![Shop { id: *owner.org(), name: "new".into() }], "id"));
+    assert_eq!((shops, granted.as_str()), (vec![Shop { id: *owner.tenant_id(), name: "new".into() }], "id"));
     assert!(body.contains("INSERT INTO app.shops DEFAULT VALUES RETURNING id INTO organization;"), "{body}");
 }
 
 #[tokio::test]
-async fn pages_go_by_keys_of_every_kind() {
+async fn pagination_supports_every_key_type() {
     let (_database, db, owner) = shop().await;
     let scope = db.scope(&owner);
     let shelves = (0..5).map(|_| NewShelf {});
@@ -177,7 +182,7 @@ async fn pages_go_by_keys_of_every_kind() {
 }
 
 #[tokio::test]
-async fn filters_compare_keys_of_every_kind() {
+async fn filters_support_every_key_type() {
     let (_database, db, owner) = shop().await;
     let old = |text: &str| OldSku::from(sku(text));
     let by = |number: i64| ClerkId::from(number);
@@ -192,7 +197,7 @@ async fn filters_compare_keys_of_every_kind() {
         (Article::OLD.like("_"), "ace"),
         (Article::OLD.ne(old("y")), "abd"),
         (Article::BY.le(by(1)), "ae"),
-        (Article::BY.in_([by(-1), by(2)]) & Article::SHOP_ID.eq(*owner.org()), "bce"),
+        (Article::BY.in_([by(-1), by(2)]) & Article::SHOP_ID.eq(*owner.tenant_id()), "bce"),
         (Article::WATCHERS.eq(vec![by(3), by(0)]), "d"),
     ];
     for (filter, meant) in cases {
@@ -206,7 +211,7 @@ async fn filters_compare_keys_of_every_kind() {
 }
 
 #[tokio::test]
-async fn orders_go_by_keys_of_every_kind_and_cursors_hold_their_nulls() {
+async fn sorting_supports_every_key_type_and_null_cursors() {
     let (_database, db, owner) = shop().await;
     let scope = db.scope(&owner);
     let list = || Article::list(&scope).order(Article::OLD.asc()).order(Article::BY.desc()).limit(1);
@@ -220,12 +225,12 @@ async fn orders_go_by_keys_of_every_kind_and_cursors_hold_their_nulls() {
 }
 
 #[tokio::test]
-async fn a_test_acts_as_a_member_whose_key_is_a_type_of_its_own() {
+async fn test_database_supports_custom_key_types() {
     let models = tenant_runtime::models![].only([Shop::TABLE, Clerk::TABLE]);
     let database = TestDatabase::create(&models).await.expect("a database");
     let ctx = database.tenants()[0].context::<Keeper>();
     let shops = Shop::list(&database.app().await.expect("connected").scope(&ctx)).await.expect("a keeper reads");
-    assert_eq!(shops.iter().map(|shop| shop.id).collect::<Vec<_>>(), [*ctx.org()]);
+    assert_eq!(shops.iter().map(|shop| shop.id).collect::<Vec<_>>(), [*ctx.tenant_id()]);
 }
 
 /// Leaves the parents of a page away.

@@ -1,9 +1,9 @@
-//! Parents: rows are read along with those that refer to them, and asked for conditions, within the tenant and the role.
+//! Parent rows: joined to their children and used in filters, within the tenant and the role.
 
 use futures_util::TryStreamExt as _;
 use tenant_runtime::{Filter, Page, Repository as _, TenantView, ViewRepository as _};
 
-use super::{Boss, Lab, NewTray, Reader, Sample, Tray, TrayChanges, Writer, many::tray, sample};
+use super::{Boss, Lab, NewTray, Reader, Sample, Tray, TrayChanges, Writer, bulk::tray, sample};
 
 /// What a reader may know of a sample, without its key.
 #[derive(Debug, Clone, PartialEq, TenantView)]
@@ -31,7 +31,7 @@ fn named<P>(pairs: &[(Tray, Option<P>)], name: impl Fn(&P) -> String) -> Vec<(&s
 }
 
 #[tokio::test]
-async fn parents_are_read_along_where_there_are_any() {
+async fn parent_rows_are_joined_where_present() {
     let (lab, rows) = trays().await;
     let mut tx = lab.db.begin(&lab.boss).await.expect("begun");
     let list = Tray::list(&mut tx).with(Tray::BEST).filter(Tray::NAME.in_(["a", "d"])).order(Tray::NAME.desc());
@@ -43,7 +43,7 @@ async fn parents_are_read_along_where_there_are_any() {
 }
 
 #[tokio::test]
-async fn pages_of_pairs_hold_every_row_once_and_in_order() {
+async fn pagination_with_parents_returns_every_row_once() {
     let (lab, _) = trays().await;
     let scope = lab.db.scope(&lab.boss);
     for (limit, down) in [(1, false), (3, true), (4, false)] {
@@ -72,7 +72,7 @@ async fn pages_of_pairs_hold_every_row_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_stream_yields_pairs() {
+async fn stream_yields_rows_with_parents() {
     let (lab, rows) = trays().await;
     let mut tx = lab.db.begin(&lab.boss).await.expect("begun");
     let pairs: Vec<_> = Tray::list(&mut tx).with(Tray::BEST).stream().try_collect().await.expect("read");
@@ -82,7 +82,7 @@ async fn a_stream_yields_pairs() {
 }
 
 #[tokio::test]
-async fn who_may_not_read_a_whole_parent_reads_it_through_a_view() {
+async fn restricted_parent_is_read_through_a_view() {
     let (lab, _) = trays().await;
     let reader = lab.db.scope(&lab.boss.narrow::<Reader>());
     let list = || Tray::list(&reader).order(Tray::NAME.asc()).with(Tray::BEST.view::<SampleCard>());
@@ -99,7 +99,7 @@ async fn who_may_not_read_a_whole_parent_reads_it_through_a_view() {
 }
 
 #[tokio::test]
-async fn rows_are_found_by_what_their_parents_hold() {
+async fn filter_by_parent_columns() {
     let (lab, rows) = trays().await;
     let scope = lab.db.scope(&lab.boss);
     let one = || Tray::BEST.where_parent(Sample::LABEL.eq("one"));
@@ -110,7 +110,7 @@ async fn rows_are_found_by_what_their_parents_hold() {
         (Tray::NAME.eq("d") | one(), &["a", "c", "d"]),
         (one() | Tray::BEST.where_parent(Sample::LABEL.eq("two")), &["a", "b", "c"]),
         (Tray::BEST.where_parent(Sample::NOTE.is_null() & !Sample::LABEL.eq("one")), &["b"]),
-        (Tray::BEST.where_parent(Filter::every_row()), &["a", "b", "c"]),
+        (Tray::BEST.where_parent(Filter::all_rows()), &["a", "b", "c"]),
     ];
     for (filter, meant) in cases {
         let said = format!("{filter:?}");
@@ -130,7 +130,7 @@ async fn rows_are_found_by_what_their_parents_hold() {
 }
 
 #[tokio::test]
-async fn a_condition_on_a_parent_tells_nothing_of_another_tenants_rows() {
+async fn parent_filter_reveals_nothing_about_another_tenant() {
     let (lab, rows) = trays().await;
     // Both laboratories have trays of samples `one` and `two`; each finds its own.
     let own = || Tray::BEST.where_parent(Sample::ID.in_(rows.iter().map(|row| row.id)));
@@ -142,7 +142,7 @@ async fn a_condition_on_a_parent_tells_nothing_of_another_tenants_rows() {
 }
 
 #[tokio::test]
-async fn a_parents_column_with_a_role_of_its_own_is_asked_by_who_has_it() {
+async fn parent_filter_requires_the_column_role() {
     let (lab, _) = trays().await;
     let secret = || Tray::BEST.where_parent(Sample::SECRET.lt(9));
     let boss = Tray::count(&lab.db.scope(&lab.boss)).filter(secret()).await.expect("a boss may");
@@ -151,7 +151,7 @@ async fn a_parents_column_with_a_role_of_its_own_is_asked_by_who_has_it() {
     let asked = "SELECT count(*) FROM app.trays WHERE best IN (SELECT p.id FROM app.samples AS p WHERE p.secret < 9)";
     let refused = tenant_tests::refusal(sqlx::query(asked).execute(&mut tx).await.expect_err("a boss may"));
     // A condition that is made at run time says its role first.
-    let mut filter = Filter::<Tray>::every_row().requires::<Boss>();
+    let mut filter = Filter::<Tray>::all_rows().requires::<Boss>();
     filter = filter & secret().requires::<Boss>() & Tray::NAME.eq("a");
     let made = Tray::count(&lab.db.scope(&lab.boss)).filter(filter).await.expect("a boss may");
     assert_eq!((boss, refused.0.as_str(), made), (3, "42501", 1));

@@ -1,33 +1,33 @@
-//! A property: whatever is declared, the database allows what the declaration says, no more and no less.
+//! Property test: the database allows exactly what the declaration allows.
 //!
-//! Random declarations, random rows, every role, tenant and user, random statements; what PostgreSQL answers is held
-//! against [`reference`], a model that reads the declaration and nothing that was generated from it.
+//! Random declarations, rows and statements, for every role, tenant and user; PostgreSQL's answer is compared with
+//! [`oracle`], a model computed from the declaration and not from the generated SQL.
 //!
-//! `TENANT_PROPERTY_SEED=7` runs one declaration again, `TENANT_PROPERTY_CASES=100000` tries more statements.
+//! `TENANT_PROPERTY_SEED=7` repeats one declaration, `TENANT_PROPERTY_CASES=100000` runs more statements.
 
-mod evolve;
-mod generate;
-mod mutate;
-mod reference;
-mod run;
-mod world;
+mod fixture;
+mod migrations;
+mod oracle;
+mod random_changes;
+mod random_declarations;
+mod runner;
 
 use std::{collections::BTreeMap, env, fmt::Write as _};
 
-pub(super) use generate::Random;
-use world::World;
+use fixture::Fixture;
+pub(super) use random_declarations::Random;
 
 /// How many statements are tried where `TENANT_PROPERTY_CASES` says nothing.
 const CASES: usize = 20_000;
-/// How many differences are told.
-const TOLD: usize = 5;
+/// How many violations are told.
+const MAX_REPORTED: usize = 5;
 
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
 /// A declaration, without what it leaves out.
-fn brief(world: &World) -> String {
+fn short_declaration(world: &Fixture) -> String {
     let mut text = format!("{:?}", world.tenancy);
     for table in &world.tables {
         let whole = format!("{table:?}").replace(&format!("{:?}", world.tenancy), "…");
@@ -38,33 +38,37 @@ fn brief(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn the_database_allows_what_the_declaration_says() {
-    let server = tokio::task::spawn_blocking(tenant_tests::own_server).await.expect("a server");
+async fn database_allows_exactly_the_declared_statements() {
+    let server = tokio::task::spawn_blocking(tenant_tests::dedicated_server).await.expect("a server");
     let only = number("TENANT_PROPERTY_SEED");
     let wanted = number("TENANT_PROPERTY_CASES").map_or(CASES, |cases| usize::try_from(cases).expect("a size"));
     let (mut passed, mut refused, mut cases) = (0, BTreeMap::<String, usize>::new(), 0);
     let (mut told, mut kinds) = (String::new(), BTreeMap::<&str, usize>::new());
     for seed in only.map_or(1..=u64::MAX, |seed| seed..=seed) {
         let mut random = Random::new(seed);
-        let world = World::new(seed, &mut random);
-        match run::prepare(&server, seed, &world).await {
+        let world = Fixture::new(seed, &mut random);
+        match runner::prepare(&server, seed, &world).await {
             Ok(mut connection) => {
                 passed += 1;
-                let tried = run::attempts(&mut connection, &world, &mut random).await;
+                let tried = runner::attempts(&mut connection, &world, &mut random).await;
                 cases += tried.len();
                 for attempt in &tried {
                     *kinds.entry(attempt.found.kind()).or_default() += 1;
                 }
                 if let Some(wrong) = tried.iter().find(|attempt| attempt.found != attempt.expected) {
-                    let _ = writeln!(told, "\nseed {seed}: {}\n{wrong}", brief(&world));
+                    let _ = writeln!(told, "\nseed {seed}: {}\n{wrong}", short_declaration(&world));
                 }
             }
-            Err(run::Unfit::Refused(why)) => *refused.entry(why).or_default() += 1,
-            Err(run::Unfit::Broken(why)) => {
-                let _ = writeln!(told, "\nseed {seed}: {}\nthe check lets it pass, and then: {why}", brief(&world));
+            Err(runner::Untestable::Refused(why)) => *refused.entry(why).or_default() += 1,
+            Err(runner::Untestable::Broken(why)) => {
+                let _ = writeln!(
+                    told,
+                    "\nseed {seed}: {}\nthe check lets it pass, and then: {why}",
+                    short_declaration(&world)
+                );
             }
         }
-        if cases >= wanted || told.matches("\nseed ").count() >= TOLD {
+        if cases >= wanted || told.matches("\nseed ").count() >= MAX_REPORTED {
             break;
         }
     }

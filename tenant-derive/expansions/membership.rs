@@ -1,0 +1,334 @@
+//! The tables of the tenants, of the users, and of who is a member: changed by functions, so that there is no INSERT.
+
+#[derive(TenantTable)]
+#[tenant(org = "id", select = "viewer", creator_role = "admin")]
+pub struct Organization {
+    pub id: Uuid,
+    pub name: String,
+    #[tenant(default = "'free'")]
+    pub plan: String,
+}
+
+#[derive(TenantTable)]
+#[tenant(global, visible_through = OrgMember, select = "viewer", sign_up)]
+pub struct User {
+    pub id: Uuid,
+    pub email: String,
+}
+
+#[derive(TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+#[tenant(membership(user = "user_id", role = "role"))]
+pub struct OrgMember {
+    #[tenant(id, references = Organization)]
+    pub organization_id: Uuid,
+    #[tenant(id, references = User)]
+    pub user_id: Uuid,
+    pub role: MemberRole,
+}
+
+// ---- expands to ----
+
+///What a user says of a [`Organization`] to found it.
+#[derive(::core::fmt::Debug)]
+#[allow(
+    dead_code,
+    unused_qualifications,
+    clippy::option_option,
+    reason = "written by a derive"
+)]
+pub struct NewOrganization {
+    pub name: String,
+}
+#[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
+const _: () = {
+    use ::tenant_runtime::__private as __rt;
+    #[automatically_derived]
+    impl __rt::TenantTable for Organization {
+        type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = (__rt::Yes, __rt::Founding, (), (), ());
+        type Id = Uuid;
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
+            schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
+            table: "organizations",
+        };
+        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
+            rust_name: "Organization",
+            file: ::core::file!(),
+            line: ::core::line!(),
+            name: <Self as __rt::TenantTable>::TABLE_NAME,
+            doc: "",
+            scope: __rt::tenant_scope::<
+                Uuid,
+                <Self as __rt::TenantTable>::Tenancy,
+            >("id"),
+            creator_role: __rt::role::<Admin, <Self as __rt::TenantTable>::Tenancy>(),
+            select: ::core::option::Option::Some(
+                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+            ),
+            columns: &[
+                __rt::ColumnDef {
+                    id: true,
+                    app_assigned: false,
+                    ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
+                },
+                __rt::column("name", <String as __rt::Stored>::TYPE),
+                __rt::ColumnDef {
+                    default: ::core::option::Option::Some("'free'"),
+                    ..__rt::column("plan", <String as __rt::Stored>::TYPE)
+                },
+            ],
+            ..__rt::TableDef::blank(
+                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+            )
+        };
+    }
+    impl __rt::ColumnAt<0> for Organization {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<1> for Organization {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = String;
+    }
+    impl __rt::ColumnAt<2> for Organization {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = String;
+    }
+    #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl Organization {
+        pub const ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
+        > = __rt::named("id");
+        pub const NAME: __rt::Column<Self, String> = __rt::named("name");
+        pub const PLAN: __rt::Column<Self, String> = __rt::named("plan");
+    }
+    #[automatically_derived]
+    impl __rt::Select for Organization {
+        type SelectRole = Viewer;
+        type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
+        fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            ::core::result::Result::Ok(Self {
+                id: <Self as __rt::StoredKey>::read(__row)?,
+                name: <String as __rt::Stored>::read(__row)?,
+                plan: <String as __rt::Stored>::read(__row)?,
+            })
+        }
+    }
+    #[automatically_derived]
+    impl __rt::CreateTenant for Organization {
+        type New = NewOrganization;
+        fn create_tenant_values(__row: NewOrganization, __values: &mut __rt::Values) {
+            <String as __rt::Stored>::set(__values, "name", __row.name);
+        }
+    }
+    __rt::inventory::submit! {
+        __rt::Registered(< Organization as __rt::TenantTable > ::TABLE)
+    }
+};
+///What a visitor gives to become a [`User`].
+#[derive(::core::fmt::Debug)]
+#[allow(
+    dead_code,
+    unused_qualifications,
+    clippy::option_option,
+    reason = "written by a derive"
+)]
+pub struct NewUser {
+    pub email: String,
+}
+#[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
+const _: () = {
+    use ::tenant_runtime::__private as __rt;
+    #[automatically_derived]
+    impl __rt::TenantTable for User {
+        type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = (__rt::Yes, __rt::SigningUp, (), (), ());
+        type Id = Uuid;
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
+            schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
+            table: "users",
+        };
+        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
+            rust_name: "User",
+            file: ::core::file!(),
+            line: ::core::line!(),
+            name: <Self as __rt::TenantTable>::TABLE_NAME,
+            doc: "",
+            scope: __rt::ScopeDef::Shared {
+                through: <OrgMember as __rt::TenantTable>::TABLE_NAME,
+            },
+            sign_up: true,
+            select: ::core::option::Option::Some(
+                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+            ),
+            columns: &[
+                __rt::ColumnDef {
+                    id: true,
+                    app_assigned: __rt::generated::<Uuid>(),
+                    ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
+                },
+                __rt::column("email", <String as __rt::Stored>::TYPE),
+            ],
+            ..__rt::TableDef::blank(
+                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+            )
+        };
+    }
+    impl __rt::ColumnAt<0> for User {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<1> for User {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = String;
+    }
+    #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl User {
+        pub const ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
+        > = __rt::named("id");
+        pub const EMAIL: __rt::Column<Self, String> = __rt::named("email");
+    }
+    #[automatically_derived]
+    impl __rt::Select for User {
+        type SelectRole = Viewer;
+        type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
+        fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            ::core::result::Result::Ok(Self {
+                id: <Self as __rt::StoredKey>::read(__row)?,
+                email: <String as __rt::Stored>::read(__row)?,
+            })
+        }
+    }
+    #[automatically_derived]
+    impl __rt::SignUp for User {
+        type New = NewUser;
+        fn sign_up_values(__row: NewUser, __values: &mut __rt::Values) {
+            <String as __rt::Stored>::set(__values, "email", __row.email);
+        }
+    }
+    __rt::inventory::submit! {
+        __rt::Registered(< User as __rt::TenantTable > ::TABLE)
+    }
+};
+#[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
+const _: () = {
+    use ::tenant_runtime::__private as __rt;
+    #[automatically_derived]
+    impl __rt::TenantTable for OrgMember {
+        type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
+        type Declared = (__rt::Yes, __rt::cmd::Manage, (), (), ());
+        type Id = Uuid;
+        const TABLE_NAME: __rt::TableName = __rt::TableName {
+            schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
+            table: "org_members",
+        };
+        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
+            rust_name: "OrgMember",
+            file: ::core::file!(),
+            line: ::core::line!(),
+            name: <Self as __rt::TenantTable>::TABLE_NAME,
+            doc: "",
+            scope: __rt::tenant_scope::<
+                Uuid,
+                <Self as __rt::TenantTable>::Tenancy,
+            >("organization_id"),
+            membership: __rt::membership::<
+                Uuid,
+                <Self as __rt::TenantTable>::Tenancy,
+            >("user_id", "role"),
+            select: ::core::option::Option::Some(
+                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+            ),
+            insert: ::core::option::Option::Some(
+                <<Self as __rt::ManagedMembership>::ManageRole as __rt::Role>::NAME,
+            ),
+            update: ::core::option::Option::Some(
+                <<Self as __rt::ManagedMembership>::ManageRole as __rt::Role>::NAME,
+            ),
+            delete: ::core::option::Option::Some(
+                <<Self as __rt::ManagedMembership>::ManageRole as __rt::Role>::NAME,
+            ),
+            columns: &[
+                __rt::ColumnDef {
+                    id: true,
+                    app_assigned: false,
+                    references: ::core::option::Option::Some(
+                        __rt::reference::<Uuid, Organization>(__rt::OnDelete::NoAction),
+                    ),
+                    ..__rt::column("organization_id", <Uuid as __rt::Stored>::TYPE)
+                },
+                __rt::ColumnDef {
+                    id: true,
+                    references: ::core::option::Option::Some(
+                        __rt::reference::<Uuid, User>(__rt::OnDelete::NoAction),
+                    ),
+                    ..__rt::column("user_id", <Self as __rt::StoredKey>::TYPE)
+                },
+                __rt::column("role", <MemberRole as __rt::Stored>::TYPE),
+            ],
+            ..__rt::TableDef::blank(
+                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+            )
+        };
+    }
+    impl __rt::ColumnAt<0> for OrgMember {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<1> for OrgMember {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = Uuid;
+    }
+    impl __rt::ColumnAt<2> for OrgMember {
+        type Needs = <Self as __rt::Select>::SelectRole;
+        type Type = MemberRole;
+    }
+    #[automatically_derived]
+    #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
+    impl OrgMember {
+        pub const ORGANIZATION_ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), __rt::NotSettable, __rt::NotSettable>,
+            Organization,
+        > = __rt::named("organization_id");
+        pub const USER_ID: __rt::Column<
+            Self,
+            Uuid,
+            __rt::Access<(), (), __rt::NotSettable>,
+            User,
+        > = __rt::named("user_id");
+        pub const ROLE: __rt::Column<Self, MemberRole> = __rt::named("role");
+    }
+    #[automatically_derived]
+    impl __rt::Select for OrgMember {
+        type SelectRole = Viewer;
+        type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
+        fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            ::core::result::Result::Ok(Self {
+                organization_id: <Uuid as __rt::Stored>::read(__row)?,
+                user_id: <Self as __rt::StoredKey>::read(__row)?,
+                role: <MemberRole as __rt::Stored>::read(__row)?,
+            })
+        }
+    }
+    #[automatically_derived]
+    impl __rt::Membership for OrgMember {
+        type MemberRole = MemberRole;
+    }
+    #[automatically_derived]
+    impl __rt::ManagedMembership for OrgMember {
+        type ManageRole = Admin;
+    }
+    __rt::inventory::submit! {
+        __rt::Registered(< OrgMember as __rt::TenantTable > ::TABLE)
+    }
+};

@@ -1,0 +1,229 @@
+//! Rules about the change log: a table of the tenant's, into which a trigger writes who changed what.
+//!
+//! The trigger's function runs as the definer, and nobody else may insert; so no role of a tenant, not the highest either, can
+//! write in the log or take anything out of it. Who reads the log sees of a row what they might have read of the row itself.
+
+use super::{
+    Known,
+    auth_functions::Roles,
+    column_ident,
+    finding::{Findings, field_place, place},
+    list, policies,
+    predicates::RowPredicates,
+    row_id,
+    tenancy::Tenancy,
+};
+use crate::{
+    ident::Ident,
+    model::{
+        def::{ColumnDef, ScopeDef, SqlType, TableDef},
+        schema::{Command, Expression, Function, Grant, Policy, QualifiedName, Returns, Trigger, TriggerKind},
+    },
+};
+
+/// A change log that passed.
+pub(super) struct ChangeLog {
+    def: &'static TableDef,
+    table: QualifiedName,
+    tenant: Ident,
+    /// The role that reads it.
+    reader: &'static str,
+}
+
+/// What the trigger fills in beside the tenant column: the columns by name, and what each holds.
+const FILLED: [&str; 7] = ["user_id", "role", "table_name", "row_key", "command", "before", "after"];
+
+/// Finds the table of the change log; `None` where there is none, or where it is wrong.
+pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<ChangeLog> {
+    let mut declared = known.by_qualified_name.iter().filter(|(_, def)| def.change_log);
+    let Some((table, def)) = declared.next() else {
+        for def in known.by_qualified_name.values().filter(|def| def.track_changes) {
+            findings.error(
+                place(def),
+                format!("`{}` is track_changes, and there is no table to write its changes in", def.rust_name),
+                "derive one: a struct with `#[tenant(org = \"…\", select = \"…\", change_log)]`",
+            );
+        }
+        return None;
+    };
+    for (_, other) in declared {
+        findings.error(
+            place(other),
+            format!("`{}` is a change log, and so is `{}`", other.rust_name, def.rust_name),
+            "leave `change_log` on one of them",
+        );
+    }
+    let (ScopeDef::Tenant { column: tenant }, Some(reader)) = (def.scope, def.select) else {
+        findings.error(
+            place(def),
+            format!("the change log `{}` is no table of a tenant's that somebody reads", def.rust_name),
+            "add `org = \"…\"` and `select = \"…\"`",
+        );
+        return None;
+    };
+    check_access(def, tenant, findings);
+    check_columns(def, tenant, tenancy, findings);
+    Some(ChangeLog { def, table: table.clone(), tenant: column_ident(tenant), reader })
+}
+
+/// Only the trigger writes, and what is written stays.
+fn check_access(def: &TableDef, tenant: &str, findings: &mut Findings) {
+    let writers = [def.insert, def.update, def.delete, def.update_own, def.delete_own];
+    let writes = writers.iter().any(Option::is_some) || def.system.iter().any(|command| *command != "select");
+    if writes || def.membership.is_some() || def.track_changes {
+        findings.error(
+            place(def),
+            format!("the change log `{}` could be written by others than the trigger", def.rust_name),
+            "leave `select` alone: what is written there stays as it is",
+        );
+    }
+    if let Some(column) = def.columns.iter().find(|column| column.name == tenant && column.references.is_some()) {
+        findings.error(
+            field_place(def, column),
+            "a tenant with a change log could never be deleted: the log writes down what goes with it",
+            "leave `references` out: the log outlives what it speaks of",
+        );
+    }
+}
+
+/// The columns that the trigger fills are there, and it leaves none that must be filled.
+fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut Findings) {
+    for name in FILLED {
+        let (ty, nullable, form) = match name {
+            "user_id" => (tenancy.def.user, true, format!("an `Option` of the user's key, {}", tenancy.user_type)),
+            "before" | "after" => (SqlType::Jsonb, true, "`Option<serde_json::Value>`".to_owned()),
+            _ => (SqlType::Text, false, "`String`".to_owned()),
+        };
+        match def.columns.iter().find(|column| column.name == name) {
+            Some(column) if column.ty == ty && (column.nullable || !nullable) => {}
+            Some(column) => findings.error(
+                field_place(def, column),
+                format!("the change log's `{name}` has a type that the trigger does not write"),
+                format!("make the field {form}"),
+            ),
+            None => findings.error(
+                place(def),
+                format!("the change log `{}` has no column `{name}`", def.rust_name),
+                format!("add a field `{name}`, {form}; the log has {}", list(FILLED)),
+            ),
+        }
+    }
+    let is_filled = |column: &ColumnDef| {
+        FILLED.contains(&column.name)
+            || column.name == tenant
+            || policies::may_be_left_out(column)
+            || !column.app_assigned
+    };
+    for column in def.columns.iter().filter(|column| !is_filled(column)) {
+        findings.error(
+            field_place(def, column),
+            format!("the trigger that writes the change log would not fill `{}`", column.name),
+            "add `default = \"…\"`, such as `now()`, or make the field an `Option`",
+        );
+    }
+}
+
+impl ChangeLog {
+    /// Says whether a declaration is that of the log itself.
+    pub(super) fn is_table(&self, def: &TableDef) -> bool {
+        self.def.name == def.name
+    }
+
+    /// What the definer may do on the log: add to it.
+    pub(super) fn function_owner_access(&self, function_owner: &Ident) -> (Policy, Grant) {
+        let policy = Policy {
+            name: Ident::derived(["function_owner", Command::Insert.attribute()]),
+            comment: "The trigger of the track_changes tables writes down what changes.".into(),
+            restrictive: false,
+            command: Some(Command::Insert),
+            role: Some(function_owner.clone()),
+            using: None,
+            with_check: Some(Expression::trusted("true")),
+        };
+        let columns = [self.tenant.clone()].into_iter().chain(FILLED.map(column_ident)).collect();
+        (policy, Grant { command: Command::Insert, columns, role: function_owner.clone() })
+    }
+
+    /// The trigger on an audited table.
+    pub(super) fn trigger(
+        &self,
+        def: &TableDef,
+        name: &QualifiedName,
+        rows: &RowPredicates,
+        tenancy: &Tenancy,
+        findings: &mut Findings,
+    ) -> Option<Trigger> {
+        let (ScopeDef::Tenant { column: tenant }, Some(id)) = (def.scope, row_id(def)) else {
+            findings.error(
+                place(def),
+                format!("`{}` is track_changes, and its rows do not say whose they are", def.rust_name),
+                "give the table a tenant column, `org = \"…\"`, or leave out `track_changes`",
+            );
+            return None;
+        };
+        // Of rows that not everybody sees, and of tables that the reader may not read, only that they changed.
+        let all = rows.are_filtered() || !self.reads(def.select, tenancy);
+        let is_hidden = |column: &&ColumnDef| match all {
+            true => ![tenant, id.name].contains(&column.name),
+            false => column.select.is_some_and(|role| !self.reads(Some(role), tenancy)),
+        };
+        let hidden = def.columns.iter().filter(is_hidden).map(|column| column.name.to_owned());
+        let arguments = [name.to_string(), tenant.to_owned(), id.name.to_owned()].into_iter().chain(hidden).collect();
+        Some(Trigger {
+            name: Ident::derived(["log_change"]),
+            function: function_name(tenancy),
+            kind: TriggerKind::EachChange { arguments },
+        })
+    }
+
+    fn reads(&self, role: Option<&str>, tenancy: &Tenancy) -> bool {
+        role.is_some_and(|role| tenancy.includes(self.reader, role))
+    }
+
+    /// Makes the function of the trigger.
+    pub(super) fn function(&self, tenancy: &Tenancy, roles: &Roles<'_>) -> (QualifiedName, Function) {
+        let columns = [self.tenant.clone()].into_iter().chain(FILLED.map(column_ident));
+        let columns = columns.map(|column| column.quoted().to_string()).collect::<Vec<_>>().join(", ");
+        let (table, key) = (self.table.quoted(), &tenancy.key_type);
+        let user = Expression::in_context(tenancy.def.user_setting, &tenancy.user_type);
+        let body = format!(
+            "DECLARE
+    -- Its arguments: the table, its tenant column, its key, and the columns that readers of the log may not see.
+    old_row constant jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    new_row constant jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    hidden constant text[] := TG_ARGV[3:];
+BEGIN
+    -- Bit by bit: as JSON, and to some operators, 1.0 is 1.00.
+    IF TG_OP = 'UPDATE' AND OLD *= NEW THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO {table} ({columns})
+    VALUES (
+        (COALESCE(new_row, old_row) ->> TG_ARGV[1])::{key},
+        {user},
+        CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END,
+        TG_ARGV[0],
+        COALESCE(new_row, old_row) ->> TG_ARGV[2],
+        lower(TG_OP),
+        old_row - hidden,
+        new_row - hidden
+    );
+    RETURN NULL;
+END"
+        );
+        let function = Function {
+            comment: "Writes down who changed which row of an track_changes table, from what to what.".into(),
+            arguments: Vec::new(),
+            returns: Returns::Trigger,
+            stable: false,
+            exact_floats: true,
+            body,
+            execute: vec![roles.owner.clone()],
+        };
+        (function_name(tenancy), function)
+    }
+}
+
+fn function_name(tenancy: &Tenancy) -> QualifiedName {
+    QualifiedName { schema: Ident::derived([tenancy.def.schema, "auth"]), table: Ident::derived(["log_change"]) }
+}

@@ -1,0 +1,285 @@
+//! The check: declarations become a schema, or findings, all of them at once.
+//!
+//! rustc and the derive have judged each struct by itself; what is judged here takes several structs, or SQL.
+
+mod auth_functions;
+mod change_log;
+mod column;
+mod cross_tenant;
+mod finding;
+mod invitation;
+mod key;
+mod membership;
+mod migration_hints;
+mod policies;
+mod predicates;
+mod reference;
+pub(crate) mod rewrite_identifiers;
+pub(crate) mod sql_expr;
+mod sql_tokens;
+mod tenancy;
+
+use std::collections::BTreeMap;
+
+use self::finding::place;
+pub use self::finding::{Finding, Findings, Severity};
+
+use crate::{
+    ident::{Ident, IdentError, literal},
+    model::{
+        def::{ColumnDef, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
+        migration_hints::MigrationHints,
+        schema::{Expression, Function, QualifiedName, Schema, Scope, Table},
+    },
+    registry::Models,
+};
+
+/// A schema that passed, with what is doubtful in it.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The schema.
+    pub schema: Schema,
+    /// How to get there from what was before.
+    pub transition: MigrationHints,
+    /// What does not stop generation.
+    pub warnings: Findings,
+}
+
+/// Checks declarations and makes the schema that they mean.
+///
+/// # Errors
+///
+/// With every error and warning when there is at least one error.
+pub fn check(models: &Models) -> Result<Checked, Findings> {
+    let mut findings = Findings::default();
+    let Some(first) = models.tables().first() else {
+        findings.error("", "no model is registered", empty_help(models));
+        return Err(findings);
+    };
+    let tenancy = tenancy::check(first.tenancy, &mut findings);
+    let Some(mut tenancy) = tenancy.filter(|_| same_tenancy(models, &mut findings)) else {
+        return Err(findings);
+    };
+    let known = known_tables(models, &mut findings);
+    let membership = membership::membership(&known, &tenancy, &mut findings);
+    membership::not_referred_to(&known, membership.as_ref(), &mut findings);
+    invitation::without_members(&known, &mut findings);
+    let log = change_log::change_log(&known, &tenancy, &mut findings);
+    let mut tables = BTreeMap::new();
+    for (name, def) in &known.by_qualified_name {
+        if let Some(table) = table(name, def, &known, membership.as_ref(), log.as_ref(), &tenancy, &mut findings) {
+            tables.insert(name.clone(), table);
+        }
+    }
+    let functions = functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
+    key::add_tenant_keys(&mut tables);
+    key::add_indexes(&mut tables);
+    key::check_names(&tables, &mut findings);
+    let transition = migration_hints::transition(&known, &mut findings);
+    if findings.has_errors() {
+        return Err(findings);
+    }
+    let mut schemas: Vec<Ident> = tables.keys().map(|name| name.schema.clone()).collect();
+    schemas.dedup();
+    let schema = Schema {
+        product: models.product().to_owned(),
+        external_roles: tenancy.def.external_roles,
+        pgaudit: tenancy.pgaudit,
+        roles: tenancy.roles,
+        schemas,
+        functions,
+        tables,
+    };
+    Ok(Checked { schema, transition, warnings: findings })
+}
+
+/// Makes the functions, with the roles that they take and the table that they fill.
+fn functions(
+    membership: Option<&membership::Membership>,
+    log: Option<&change_log::ChangeLog>,
+    known: &Known,
+    tenancy: &mut tenancy::Tenancy,
+    tables: &mut BTreeMap<QualifiedName, Table>,
+    findings: &mut Findings,
+) -> BTreeMap<QualifiedName, Function> {
+    let mut functions = BTreeMap::new();
+    let has_system = known.by_name.values().any(|def| !def.system.is_empty());
+    let wanted = has_system || membership.is_some() || log.is_some();
+    let Some(owner) = tenancy.owner().cloned().filter(|_| wanted) else { return functions };
+    let (no_tenant, lowest, system) = (tenancy.no_tenant.clone(), tenancy.lowest(), tenancy.system.clone());
+    let roles =
+        auth_functions::Roles { owner: &owner, no_tenant: &no_tenant, lowest, system: has_system.then_some(&system) };
+    tenancy.with_definer();
+    if let Some(membership) = membership {
+        tenancy.with_visitor();
+        functions.extend(membership.functions(tenancy, &roles));
+    }
+    functions.extend(log.map(|log| log.function(tenancy, &roles)));
+    if has_system {
+        tenancy.with_system();
+        let (name, uses) = cross_tenant::uses(tenancy);
+        functions.extend(cross_tenant::functions(&name, tenancy, &roles));
+        if let Some(def) = known.by_qualified_name.get(&name) {
+            findings.error(
+                place(def),
+                format!("the generator makes a table `{name}` itself, for why the system role acts"),
+                "give yours another name: `#[tenant(table = \"…\")]`",
+            );
+        }
+        tables.insert(name, uses);
+    }
+    functions
+}
+
+/// Writes a condition that an attribute says, about a user of whom the key is known; NULL for nobody.
+pub(crate) fn rule_for(rule: &RuleDef, user: Option<&str>, tenancy: &TenancyDef) -> Option<Expression> {
+    let ty = column::type_name(tenancy.user)?;
+    let user = Expression::trusted(format!("{}::{ty}", user.map_or_else(|| "NULL".to_owned(), literal)));
+    Some(sql_expr::rule(rule.condition, &user, &|_| true).ok()?.expression)
+}
+
+/// The tables of this run, by both of their names.
+struct Known {
+    by_name: BTreeMap<TableName, &'static TableDef>,
+    by_qualified_name: BTreeMap<QualifiedName, &'static TableDef>,
+}
+
+fn empty_help(models: &Models) -> String {
+    let package =
+        models.crates().first().map_or_else(|| models.product().replace('-', "_"), |krate| (*krate).to_owned());
+    if models.crates().is_empty() {
+        format!(
+            "name the crates that hold the models, or they are not linked: `tenant_runtime::models![{package}]`; then \
+             write `#[derive(TenantTable)]` on a struct there"
+        )
+    } else {
+        format!(
+            "`{package}` has no struct with `#[derive(TenantTable)]`; add one, declare its module in `src/lib.rs` (`pub mod \
+             models;`), or name the crate that has it"
+        )
+    }
+}
+
+fn same_tenancy(models: &Models, findings: &mut Findings) -> bool {
+    let mut same = true;
+    for pair in models.tables().windows(2) {
+        if pair[0].tenancy != pair[1].tenancy {
+            same = false;
+            findings.error(
+                place(pair[1]),
+                format!("`{}` belongs to another tenancy than `{}`", pair[1].rust_name, pair[0].rust_name),
+                "use roles of one tenancy in all structs of one migrations folder",
+            );
+        }
+    }
+    same
+}
+
+fn known_tables(models: &Models, findings: &mut Findings) -> Known {
+    let mut known = Known { by_name: BTreeMap::new(), by_qualified_name: BTreeMap::new() };
+    for def in models.tables().iter().copied() {
+        let Some(name) = qualified_name(def, findings) else { continue };
+        if let Some(other) = known.by_name.insert(def.name, def) {
+            findings.error(
+                place(def),
+                format!("two structs are the table `{}`; the other is at {}", def.name, place(other)),
+                "give one of them another name: `#[tenant(table = \"…\")]`",
+            );
+        }
+        known.by_qualified_name.insert(name, def);
+    }
+    known
+}
+
+fn qualified_name(def: &TableDef, findings: &mut Findings) -> Option<QualifiedName> {
+    let schema = ident(def.name.schema, "schema", &place(def), findings);
+    let table = ident(def.name.table, "table", &place(def), findings);
+    let schema = schema?;
+    let reserved = schema.as_str().starts_with("pg_") || matches!(schema.as_str(), "public" | "information_schema");
+    if reserved {
+        findings.error(
+            place(def),
+            format!("the schema `{schema}` is PostgreSQL's own, or shared with others"),
+            "leave `schema = \"…\"` out, or name one that only your product uses; the migrations create it",
+        );
+    }
+    Some(QualifiedName { schema, table: table? })
+}
+
+fn ident(name: &str, what: &str, place: &str, findings: &mut Findings) -> Option<Ident> {
+    Ident::new(name)
+        .map_err(|error| {
+            let kind = if matches!(error, IdentError::TooLong { .. }) { "a shorter" } else { "another" };
+            findings.error(place, format!("{what} name: {error}"), format!("write {kind} `{what} = \"…\"`"));
+        })
+        .ok()
+}
+
+/// Lowers one declaration; nothing where an error keeps it from making sense.
+fn table(
+    name: &QualifiedName,
+    def: &TableDef,
+    known: &Known,
+    membership: Option<&membership::Membership>,
+    log: Option<&change_log::ChangeLog>,
+    tenancy: &tenancy::Tenancy,
+    findings: &mut Findings,
+) -> Option<Table> {
+    let columns = column::columns(def, findings)?;
+    let tenant = column::tenant(def, tenancy, findings)?;
+    column::id(def, tenant, findings)?;
+    let foreign_keys = reference::foreign_keys(def, tenant, known, tenancy, findings);
+    let rows = predicates::rows(def, tenant, known, membership, tenancy, findings);
+    let access = policies::access(def, &rows, membership, log, tenancy, findings);
+    let own = membership.filter(|membership| membership.is_table(def));
+    let log = log.filter(|_| def.track_changes);
+    Some(Table {
+        comment: def.doc.trim().to_owned(),
+        scope: match def.scope {
+            ScopeDef::Tenant { column } => Scope::Tenant(column_ident(column)),
+            ScopeDef::Parent { column } => Scope::Parent(column_ident(column)),
+            ScopeDef::Shared { .. } => Scope::Shared,
+            ScopeDef::Global => Scope::Global,
+        },
+        columns,
+        primary_key: key::primary_key(def),
+        uniques: key::uniques(def, tenant, findings),
+        checks: column::checks(def, findings),
+        foreign_keys,
+        indexes: key::indexes(def, tenant, findings),
+        policies: access.policies,
+        grants: access.grants,
+        triggers: own
+            .and_then(membership::Membership::trigger)
+            .into_iter()
+            .chain(log.and_then(|log| log.trigger(def, name, &rows, tenancy, findings)))
+            .collect(),
+        partitions: key::partitions(def, tenant, findings),
+    })
+}
+
+/// Takes the name of a column that [`column::columns`] has judged already.
+fn column_ident(name: &str) -> Ident {
+    Ident::derived([name])
+}
+
+/// Returns the columns of the primary key, the tenant column first.
+fn id_columns(def: &TableDef) -> Vec<&ColumnDef> {
+    let tenant = match def.scope {
+        ScopeDef::Tenant { column } => Some(column),
+        _ => None,
+    };
+    let mut columns: Vec<_> = def.columns.iter().filter(|column| column.id).collect();
+    columns.sort_by_key(|column| Some(column.name) != tenant);
+    columns
+}
+
+/// Returns the column that names a row within its tenant.
+fn row_id(def: &TableDef) -> Option<&ColumnDef> {
+    id_columns(def).pop()
+}
+
+/// Lists names for a message.
+fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,214 @@
+//! SQL text under new names: what PostgreSQL makes of a policy or a check when a table or a column is renamed.
+
+use sqlparser::tokenizer::Token;
+
+use super::sql_tokens;
+use crate::{
+    ident::Ident,
+    model::schema::{Expression, QualifiedName},
+};
+
+/// A new name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum NewName<'a> {
+    /// Of a table.
+    Table {
+        /// The old name.
+        from: &'a QualifiedName,
+        /// The new one.
+        to: &'a QualifiedName,
+    },
+    /// Of a column.
+    Column {
+        /// The table.
+        of: &'a QualifiedName,
+        /// The old name.
+        from: &'a Ident,
+        /// The new one.
+        to: &'a Ident,
+    },
+}
+
+/// Writes an expression on the rows of a table under a new name.
+///
+/// Nothing where a name within a sub-query may be that of a column here or there: such text tells no certain meaning.
+pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Option<Expression> {
+    let (tokens, mut out): (Vec<_>, Vec<_>) =
+        sql_tokens::tokens(text).ok()?.into_iter().map(|(token, text)| (token, text.to_owned())).unzip();
+    // Blanks are kept as they are, and looked past.
+    let told: Vec<usize> = (0..tokens.len()).filter(|at| !matches!(tokens[*at], Token::Whitespace(_))).collect();
+    let token = |at: usize| told.get(at).map(|at| &tokens[*at]);
+    let words = Words { tokens: (0..told.len()).filter_map(token).collect() };
+    for at in 0..told.len() {
+        match name {
+            NewName::Table { from, to } if words.is_name(at, from) => {
+                out[told[at]] = to.schema.quoted().to_string();
+                out[told[at + 2]] = to.table.quoted().to_string();
+            }
+            NewName::Column { of, from, to } if words.is(at, from.as_str()) => {
+                let own = || of == on && !words.is_in_query(at);
+                let is_it = match words.qualifier(at) {
+                    Some(qualifier) => {
+                        words.names_of(of).contains(&qualifier) || qualifier == on.table.as_str() && own()
+                    }
+                    None if !words.is_column(at) => false,
+                    // It may be a column of the query's tables, or of the row around it.
+                    None if words.is_in_query(at) => {
+                        if of == on || words.reads(of) {
+                            return None;
+                        }
+                        false
+                    }
+                    None => of == on,
+                };
+                if is_it {
+                    out[told[at]] = to.quoted().to_string();
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(Expression::trusted(out.concat()))
+}
+
+/// The words of an expression, without the blanks between them.
+struct Words<'t> {
+    tokens: Vec<&'t Token>,
+}
+
+impl Words<'_> {
+    /// The name that a word means.
+    fn name(&self, at: usize) -> Option<String> {
+        match self.tokens.get(at) {
+            Some(Token::Word(word)) if word.quote_style.is_some() => Some(word.value.clone()),
+            Some(Token::Word(word)) => Some(word.value.to_lowercase()),
+            _ => None,
+        }
+    }
+
+    fn is(&self, at: usize, name: &str) -> bool {
+        self.name(at).is_some_and(|found| found == name)
+    }
+
+    fn is_name(&self, at: usize, name: &QualifiedName) -> bool {
+        self.is(at, name.schema.as_str())
+            && self.tokens.get(at + 1) == Some(&&Token::Period)
+            && self.is(at + 2, name.table.as_str())
+    }
+
+    /// What stands before the dot before a word.
+    fn qualifier(&self, at: usize) -> Option<String> {
+        let dot = at.checked_sub(1).filter(|dot| self.tokens[*dot] == &Token::Period)?;
+        dot.checked_sub(1).and_then(|before| self.name(before))
+    }
+
+    /// Says whether a word can be a column: a type follows on `::` and AS, and a function has its arguments behind it.
+    fn is_column(&self, at: usize) -> bool {
+        let before = at.checked_sub(1);
+        !before.is_some_and(|before| self.tokens[before] == &Token::DoubleColon || self.is(before, "as"))
+            && !matches!(self.tokens.get(at + 1), Some(Token::LParen | Token::Period))
+    }
+
+    fn reads(&self, table: &QualifiedName) -> bool {
+        (0..self.tokens.len()).any(|at| self.is_name(at, table))
+    }
+
+    /// The names by which the queries of the text know a table.
+    fn names_of(&self, table: &QualifiedName) -> Vec<String> {
+        let read = (0..self.tokens.len()).filter(|at| self.is_name(*at, table));
+        let known = read.map(|at| {
+            let alias = if self.is(at + 3, "as") { at + 4 } else { at + 3 };
+            let is_keyword =
+                |name: &String| ["where", "join", "inner", "on", "group", "order", "limit"].contains(&name.as_str());
+            self.name(alias).filter(|name| !is_keyword(name)).unwrap_or_else(|| table.table.to_string())
+        });
+        known.collect()
+    }
+
+    /// Says whether a word stands within parentheses that read a table.
+    fn is_in_query(&self, at: usize) -> bool {
+        let mut open = Vec::new();
+        for (place, token) in self.tokens.iter().enumerate() {
+            match token {
+                Token::LParen => open.push((place, false)),
+                Token::RParen => {
+                    if let Some((start, true)) = open.pop()
+                        && (start..place).contains(&at)
+                    {
+                        return true;
+                    }
+                }
+                _ if self.is(place, "from") => {
+                    if let Some((_, reads)) = open.last_mut() {
+                        *reads = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ident(name: &str) -> Ident {
+        Ident::new(name).expect("a name")
+    }
+
+    fn table(name: &str) -> QualifiedName {
+        QualifiedName { schema: ident("app"), table: ident(name) }
+    }
+
+    /// The text on `app.notes` after the column `title` of a table has become `name`.
+    fn column(text: &str, of: &str) -> Option<String> {
+        let (of, from, to) = (table(of), ident("title"), ident("name"));
+        renamed(text, &table("notes"), NewName::Column { of: &of, from: &from, to: &to }).map(|text| text.to_string())
+    }
+
+    #[test]
+    fn column_rename_rewrites_identifiers_only() {
+        for (text, expected) in [
+            ("title <> '' AND Title <> 'title'", "name <> '' AND name <> 'title'"),
+            ("\"title\" = title(x) OR x::title = 'a'", "name = title(x) OR x::title = 'a'"),
+            (
+                "title = (SELECT NULLIF(current_setting('a.b', true), ''))",
+                "name = (SELECT NULLIF(current_setting('a.b', true), ''))",
+            ),
+            (
+                r"title <> 'it''s'  OR E'a\'b' = title OR tItLe = $a$'$a$",
+                r"name <> 'it''s'  OR E'a\'b' = name OR name = $a$'$a$",
+            ),
+            ("title IN (SELECT p.title FROM app.other AS p)", "name IN (SELECT p.title FROM app.other AS p)"),
+        ] {
+            assert_eq!(column(text, "notes").as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn column_rename_follows_table_aliases_in_subqueries() {
+        let text = "title IN (SELECT p.title FROM app.other AS p WHERE p.title <> 'x')";
+        assert_eq!(
+            column(text, "other").as_deref(),
+            Some("title IN (SELECT p.name FROM app.other AS p WHERE p.name <> 'x')")
+        );
+        let text = "EXISTS (SELECT 1 FROM app.other WHERE other.title = 'a')";
+        assert_eq!(column(text, "other").as_deref(), Some("EXISTS (SELECT 1 FROM app.other WHERE other.name = 'a')"));
+    }
+
+    #[test]
+    fn ambiguous_unqualified_column_is_not_renamed() {
+        assert_eq!(column("id IN (SELECT id FROM app.other WHERE title = 'x')", "notes"), None);
+        assert_eq!(column("id IN (SELECT id FROM app.other WHERE title = 'x')", "other"), None);
+    }
+
+    #[test]
+    fn table_rename_rewrites_the_qualified_name() {
+        let (from, to) = (table("other"), table("new one"));
+        let text =
+            renamed("a IN (SELECT other.a FROM app.other)", &table("notes"), NewName::Table { from: &from, to: &to });
+        assert_eq!(text.expect("clear").to_string(), "a IN (SELECT other.a FROM app.\"new one\")");
+    }
+}

@@ -1,0 +1,413 @@
+//! SQL that a user writes in an attribute: parsed, so that it cannot end the statement around it.
+
+use std::ops::ControlFlow;
+
+use sqlparser::{
+    ast::{
+        BinaryOperator, Expr, Join, JoinOperator, ObjectName, Query, SetExpr, TableFactor, Visit as _, Visitor,
+        visit_expressions,
+    },
+    dialect::PostgreSqlDialect,
+    parser::{Parser, ParserError},
+    tokenizer::{Token, Whitespace},
+};
+
+use super::sql_tokens::tokens;
+use crate::model::schema::Expression;
+
+/// Takes text that is exactly one expression, such as the value of `default` or `check`.
+///
+/// # Errors
+///
+/// With a sentence fragment that says what is wrong.
+pub(crate) fn expression(text: &str) -> Result<Expression, String> {
+    whole(text, |parser| parser.parse_expr().map(drop))
+}
+
+/// Takes text that is exactly one type, such as the value of `sql_type`.
+///
+/// # Errors
+///
+/// With a sentence fragment that says what is wrong.
+pub(crate) fn data_type(text: &str) -> Result<Expression, String> {
+    whole(text, |parser| parser.parse_data_type().map(drop))
+}
+
+/// A condition of a policy that passed, with what it names.
+#[derive(Debug)]
+pub(super) struct Condition {
+    pub(super) expression: Expression,
+    /// The tables that its sub-queries read.
+    pub(super) relations: Vec<String>,
+    /// The columns, with what stands before the dot where there is one.
+    pub(super) columns: Vec<(Option<String>, String)>,
+    /// What must hold all together, one by one.
+    pub(super) parts: Vec<String>,
+    /// Whether it asks who the user is.
+    pub(super) asks_caller: bool,
+}
+
+/// Takes text that is exactly one condition of a policy, in which `caller()` stands for the user in the context.
+///
+/// It is deny by default: columns, constants, operators, a list of functions that depend on nothing but their arguments,
+/// and sub-queries on tables that have policies of their own.
+///
+/// # Errors
+///
+/// With a sentence fragment that says what is wrong, and what to write instead.
+pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> bool) -> Result<Condition, Refusal> {
+    const PLAINLY: &str = "write one condition on the row's columns; `caller()` is the user in the context";
+    let plainly = |error| (error, PLAINLY.to_owned());
+    let text = text.trim();
+    expression(text).map_err(plainly)?;
+    let dialect = PostgreSqlDialect {};
+    let parsed = Parser::new(&dialect)
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_expr())
+        .map_err(|error| plainly(format!("is not SQL: {error}")))?;
+    let mut judge = ExprValidator { protected, wrong: None, relations: Vec::new(), columns: Vec::new() };
+    let _ = parsed.visit(&mut judge);
+    if let Some(wrong) = judge.wrong {
+        return Err(wrong);
+    }
+    let expression = Expression::trusted(with_caller(text, caller).map_err(plainly)?);
+    let mut parts = Vec::new();
+    conjuncts(&parsed, &mut parts);
+    let asks_caller = holds(&parsed, |inner| match inner {
+        Expr::Function(function) => function.name.to_string().eq_ignore_ascii_case("caller"),
+        _ => false,
+    });
+    Ok(Condition { expression, relations: judge.relations, columns: judge.columns, parts, asks_caller })
+}
+
+fn conjuncts(expr: &Expr, out: &mut Vec<String>) {
+    match expr {
+        Expr::Nested(inner) => conjuncts(inner, out),
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            conjuncts(left, out);
+            conjuncts(right, out);
+        }
+        other => out.push(other.to_string()),
+    }
+}
+
+/// What is wrong, and what to write instead.
+type Refusal = (String, String);
+
+/// The functions that a condition may call; each is immutable or stable.
+const FUNCTIONS: [&str; 22] = [
+    "abs",
+    "array_length",
+    "btrim",
+    "caller",
+    "cardinality",
+    "ceil",
+    "char_length",
+    "coalesce",
+    "date_trunc",
+    "floor",
+    "greatest",
+    "least",
+    "length",
+    "lower",
+    "ltrim",
+    "mod",
+    "now",
+    "nullif",
+    "round",
+    "rtrim",
+    "starts_with",
+    "upper",
+];
+
+/// Looks for what no policy may hold.
+struct ExprValidator<'a> {
+    protected: &'a dyn Fn(&str) -> bool,
+    wrong: Option<Refusal>,
+    relations: Vec<String>,
+    columns: Vec<(Option<String>, String)>,
+}
+
+/// A row that the policies of the other table hide would count as one that is not there, and so let rows through.
+fn absence() -> Refusal {
+    (
+        "could hold where its sub-query finds nothing, and rows that a policy hides are not found either".into(),
+        "ask for rows that are there, by `IN (SELECT …)` or `EXISTS (SELECT …)`, alone or under AND and OR, from tables \
+         under plain JOINs"
+            .into(),
+    )
+}
+
+impl Visitor for ExprValidator<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Identifier(name) => self.columns.push((None, name.value.clone())),
+            Expr::CompoundIdentifier(names) => {
+                let mut names = names.iter().rev().map(|name| name.value.clone());
+                if let Some(column) = names.next() {
+                    self.columns.push((names.next(), column));
+                }
+            }
+            _ => {}
+        }
+        let wrong = match expr {
+            Expr::Function(function) => {
+                let name = function.name.to_string().to_lowercase();
+                let allowed = || format!("a condition may call {}", super::list(FUNCTIONS));
+                (!FUNCTIONS.contains(&name.as_str()))
+                    .then(|| (format!("calls `{name}`, which no condition may"), allowed()))
+            }
+            _ => None,
+        };
+        self.stop(wrong.or_else(|| inverts(expr).then(absence)))
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        let name = relation.to_string();
+        self.relations.push(name.clone());
+        let wrong = !(self.protected)(&name);
+        let help = "name a tenant table with its schema, such as `app.projects`: any other shows every tenant the same";
+        self.stop(wrong.then(|| (format!("reads `{name}`, which is not the full name of a tenant table"), help.into())))
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let plain = match &*query.body {
+            SetExpr::Select(select) => select.from.iter().all(|from| {
+                // A function that stands for a table is none, and what it does is not known.
+                let plain = |table: &TableFactor| {
+                    matches!(table, TableFactor::Table { args: None, .. } | TableFactor::Derived { .. })
+                };
+                let inner = |join: &Join| matches!(join.join_operator, JoinOperator::Join(_) | JoinOperator::Inner(_));
+                plain(&from.relation) && from.joins.iter().all(|join| inner(join) && plain(&join.relation))
+            }),
+            _ => false,
+        };
+        self.stop((!plain).then(absence))
+    }
+}
+
+/// Says whether a sub-query stands where finding nothing could make the condition true.
+///
+/// What finds nothing is false or NULL, and stays so through AND, OR and comparisons; through anything else it may not.
+fn inverts(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(_)
+        | Expr::Subquery(_)
+        | Expr::AnyOp { .. }
+        | Expr::InSubquery { negated: false, .. }
+        | Expr::Exists { negated: false, .. }
+        | Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => false,
+        Expr::BinaryOp { .. } => holds(expr, |inner| matches!(inner, Expr::Exists { .. } | Expr::InSubquery { .. })),
+        expr => holds(expr, |inner| {
+            matches!(
+                inner,
+                Expr::Exists { .. }
+                    | Expr::InSubquery { .. }
+                    | Expr::Subquery(_)
+                    | Expr::AnyOp { .. }
+                    | Expr::AllOp { .. }
+            )
+        }),
+    }
+}
+
+/// Says whether an expression, or one within it, is such a one.
+fn holds(expr: &Expr, wanted: fn(&Expr) -> bool) -> bool {
+    let found = visit_expressions(expr, |inner| match wanted(inner) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    });
+    found.is_break()
+}
+
+impl ExprValidator<'_> {
+    fn stop(&mut self, wrong: Option<Refusal>) -> ControlFlow<()> {
+        match wrong {
+            Some(wrong) => {
+                self.wrong = Some(wrong);
+                ControlFlow::Break(())
+            }
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Puts the user in the context where `caller()` stands, and leaves all else as it is written: what was judged is what runs.
+fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
+    let tokens = tokens(text).map_err(|error| error.to_string())?;
+    let mut out = String::new();
+    let mut rest = tokens.iter();
+    while let Some((token, text)) = rest.next() {
+        match token {
+            Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("caller") => {
+                let mut call =
+                    rest.by_ref().map(|(token, _)| token).filter(|token| !matches!(token, Token::Whitespace(_)));
+                if (call.next(), call.next()) != (Some(&Token::LParen), Some(&Token::RParen)) {
+                    return Err("writes `caller` without `()`".into());
+                }
+                out.push_str(&format!("(SELECT {caller})"));
+            }
+            _ => out.push_str(text),
+        }
+    }
+    Ok(out)
+}
+
+/// Says whether PostgreSQL reads a comment where a token stands, which could swallow what the generator writes behind the text.
+///
+/// To PostgreSQL an operator ends where a comment begins; the tokenizer here takes `@--` for an operator.
+fn comments(token: &Token, written: &str) -> bool {
+    let opaque = match token {
+        Token::Word(word) => word.quote_style.is_some(),
+        token => written.ends_with('\'') || matches!(token, Token::DollarQuotedString(_)),
+    };
+    !opaque && (written.contains("--") || written.contains("/*"))
+}
+
+fn starts_with_digit(tag: Option<&str>) -> bool {
+    tag.is_some_and(|tag| tag.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserError>) -> Result<Expression, String> {
+    let dialect = PostgreSqlDialect {};
+    let tokens = tokens(text).map_err(|error| format!("is not SQL: {error}"))?;
+    for (token, written) in &tokens {
+        match token {
+            Token::SemiColon => return Err("holds a `;`".into()),
+            Token::Placeholder(name) => return Err(format!("holds the parameter `{name}`")),
+            Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)) => {
+                return Err("holds a comment".into());
+            }
+            token if comments(token, written) => return Err("holds a comment".into()),
+            // To PostgreSQL it is a parameter, and what follows it no string.
+            Token::DollarQuotedString(string) if starts_with_digit(string.tag.as_deref()) => {
+                return Err("is not SQL: the tag of a dollar-quoted string begins with a digit".into());
+            }
+            _ => {}
+        }
+    }
+    let tokens = tokens.into_iter().map(|(token, _)| token).collect();
+    let mut parser = Parser::new(&dialect).with_tokens(tokens);
+    parse(&mut parser).map_err(|error| match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => format!("is not SQL: {text}"),
+        ParserError::RecursionLimitExceeded => "is nested too deeply".into(),
+    })?;
+    match parser.peek_token().token {
+        Token::EOF => Ok(Expression::trusted(text.trim())),
+        token => Err(format!("has something left over, from `{token}` on")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn valid_expressions_are_kept_verbatim() {
+        for text in [
+            "now()",
+            "'todo'",
+            "gen_random_uuid()",
+            "length(name) > 0 AND name <> ''",
+            "status IN ('a', 'b')",
+            "amount >= 0",
+            "'{}'::jsonb",
+            "email ~ '^[^@]+@[^@]+$'",
+            "now() + interval '7 days'",
+            "ARRAY[]::text[]",
+            "E'it\\'s'",
+            "'--' || \"/*\" || $a$--$a$ || E'/*' || N'--'",
+        ] {
+            assert_eq!(expression(text).map(|e| e.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn expressions_that_could_end_the_statement_are_rejected() {
+        for text in [
+            "",
+            "1); DROP TABLE app.users; --",
+            "1)",
+            "(1",
+            "'open",
+            "1 -- and the rest is a comment",
+            "1 /* c */",
+            "1, 2",
+            "1 AS x",
+            "$1 > 0",
+            "now(); SELECT 1",
+            "$$ open",
+            "$1a$ ' $1a$",
+            "\"open",
+            // PostgreSQL ends an operator where a comment begins.
+            "1 @-- 2",
+            "a ||-- b",
+            "a ->-- b",
+            "a ->/* b",
+            "a &/* b",
+            "a |/*b*/ c",
+        ] {
+            assert!(expression(text).is_err(), "{text:?} passed");
+        }
+    }
+
+    fn ruled(text: &str) -> Result<String, Refusal> {
+        let caller = Expression::trusted("me");
+        rule(text, &caller, &|table| table.starts_with("app.")).map(|condition| condition.expression.to_string())
+    }
+
+    #[test]
+    fn policy_condition_is_kept_except_for_caller() {
+        for text in [
+            "name <> 'it''s'",
+            "name <> 'x'' OR true OR ''y'",
+            "name <> E'it\\'s'",
+            "\"a\"\"b\" = U&'d\\0061t'",
+            "name = $x$a'b$x$ AND n > 1.5e3",
+        ] {
+            assert_eq!(ruled(text), Ok(text.to_owned()));
+        }
+        assert_eq!(
+            ruled("name = 'caller()' OR id = Caller ( )"),
+            Ok("name = 'caller()' OR id = (SELECT me)".to_owned())
+        );
+    }
+
+    #[test]
+    fn function_in_from_clause_is_rejected() {
+        for from in ["LATERAL pg_ls_dir('.') AS f", "app.tasks, LATERAL pg_ls_dir('.')", "app.tasks('.')", "f(1)"] {
+            assert!(ruled(&format!("EXISTS (SELECT FROM {from})")).is_err(), "{from} passed");
+        }
+        assert!(
+            ruled("EXISTS (SELECT FROM (SELECT id FROM app.tasks) AS t JOIN app.projects AS p ON p.id = t.id)").is_ok()
+        );
+    }
+
+    #[test]
+    fn data_type_accepts_exactly_one_type() {
+        for text in ["numeric(10, 2)", "citext", "app.status", "text[]", "timestamptz", "varchar(20)"] {
+            assert!(data_type(text).is_ok(), "{text:?}: {:?}", data_type(text));
+        }
+        for text in ["", "text DEFAULT 1", "text, b text", "text)", "text; --"] {
+            assert!(data_type(text).is_err(), "{text:?} passed");
+        }
+    }
+
+    #[test]
+    fn policy_condition_round_trips_through_validation() {
+        let written =
+            |text: &str| rule(text, &Expression::trusted("USER"), &|_| true).map(|it| it.expression.to_string());
+        for text in [
+            "name = 'x'' OR true; --'",
+            r"name = E'it\'s' OR name = E'\x27 OR true --'",
+            "\"na\"\"me\" = $a$it's$a$",
+            "name LIKE 'a''b' ESCAPE '''' AND größe = N'ü'",
+        ] {
+            assert_eq!(written(text), Ok(text.to_owned()));
+            let twice = written(&format!("{text}\n  OR ö = Caller\n ( ) OR {text}"));
+            assert_eq!(twice, Ok(format!("{text}\n  OR ö = (SELECT USER) OR {text}")));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The tokens of SQL text, each with the text that it was read from.
+
+use sqlparser::{
+    dialect::PostgreSqlDialect,
+    tokenizer::{Token, Tokenizer, TokenizerError},
+};
+
+/// Reads a text as tokens, each with its own part of the text; the parts together are the text again.
+///
+/// What sqlparser writes for a token is no substitute: it reads `'it''s'` as what the string holds, and writes that without
+/// the quote that was doubled, so that the string would end sooner.
+pub(super) fn tokens(text: &str) -> Result<Vec<(Token, &str)>, TokenizerError> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location()?;
+    let (mut line, mut column, mut at) = (1, 1, 0);
+    let mut starts = Vec::with_capacity(tokens.len());
+    for token in &tokens {
+        let start = token.span.start;
+        for character in text[at..].chars() {
+            if (line, column) >= (start.line, start.column) {
+                break;
+            }
+            at += character.len_utf8();
+            (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        }
+        starts.push(at);
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    let parts: Vec<&str> = starts.iter().zip(ends).map(|(start, end)| &text[*start..end]).collect();
+    Ok(tokens.into_iter().map(|token| token.token).zip(parts).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lexer_tokens_concatenate_to_the_input() {
+        for text in [
+            "name <> 'it''s'",
+            " name <> E'it\\'s'\n AND \"a\"\"b\" = $x$'$x$ ",
+            "ä = 'ö''ü' AND\r\n\tb > 1.5e3",
+            "U&'d\\0061t' || B'01'",
+            "",
+        ] {
+            let parts: String = tokens(text).expect("tokens").into_iter().map(|(_, part)| part).collect();
+            assert_eq!(parts, text);
+        }
+    }
+
+    #[test]
+    fn tokens_carry_their_source_text() {
+        let tokens = tokens("ä = 'it''s'\nOR \"b\"\"c\"").expect("tokens");
+        let parts: Vec<&str> = tokens.iter().map(|(_, part)| *part).filter(|part| !part.trim().is_empty()).collect();
+        assert_eq!(parts, ["ä", "=", "'it''s'", "OR", "\"b\"\"c\""]);
+    }
+}

@@ -1,0 +1,176 @@
+//! Rules about the tenancy: its names, its settings, and its roles as they stand in the database.
+
+use std::collections::BTreeMap;
+
+use super::finding::Findings;
+use crate::{
+    ident::Ident,
+    model::{
+        def::{NO_ROLE, RESERVED_ROLES, TenancyDef, TimeoutsDef},
+        schema::{Expression, LogClasses, Role, RoleKind},
+    },
+};
+
+/// How many connections the login of jobs may hold: they run one after the other.
+const JOBS: u16 = 10;
+
+/// A tenancy that passed.
+pub(super) struct Tenancy {
+    /// The owner, the application_roles in order, the logins.
+    pub(super) roles: Vec<Role>,
+    /// The tier of each role name that attributes use.
+    pub(super) application_roles: BTreeMap<&'static str, Ident>,
+    /// The roles that each role includes, itself among them, by the names that attributes use.
+    pub(super) below: BTreeMap<&'static str, Vec<&'static str>>,
+    /// The setting that carries the tenant's key.
+    pub(super) tenant_setting: &'static str,
+    /// The type of the tenant's key.
+    pub(super) key_type: Expression,
+    /// The type of the user's key.
+    pub(super) user_type: Expression,
+    /// The role that owns the functions, where there are any.
+    pub(super) function_owner: Ident,
+    /// The role of a user who acts in no tenant.
+    pub(super) no_tenant: Ident,
+    /// The role that crosses tenants.
+    pub(super) system: Ident,
+    /// The login of jobs that cross tenants.
+    jobs: Ident,
+    /// What pgaudit logs.
+    pub(super) pgaudit: Option<LogClasses>,
+    /// The declaration.
+    pub(super) def: &'static TenancyDef,
+}
+
+pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option<Tenancy> {
+    for setting in [def.tenant_setting, def.user_setting] {
+        if !is_setting_name(setting) {
+            findings.error(
+                "",
+                format!("`{setting}` is no name of a setting"),
+                "write two words of lower-case letters, digits and `_` with a dot between, such as `app.organization_id`",
+            );
+        }
+    }
+    let pgaudit = def.pgaudit.map(LogClasses::parse).transpose().unwrap_or_else(|class| {
+        let help = "write classes that it knows with commas between them, such as `ddl, role, write`";
+        findings.error("", format!("pgaudit knows no class {class:?}"), help);
+        None
+    });
+    let mut role = |name: &str| {
+        let name = format!("{}{name}", def.role_prefix);
+        if !is_word(&name) {
+            findings.error(
+                "",
+                format!("`{name}` is no name for a role"),
+                "write the role prefix and the roles with lower-case letters, digits and `_`, such as `acme_`",
+            );
+            return None;
+        }
+        Ident::new(name)
+            .map_err(|error| findings.error("", format!("role name: {error}"), "take a shorter role prefix"))
+            .ok()
+    };
+    let (owner, login) = (role("schema_owner")?, role("service")?);
+    let (function_owner, no_tenant) = (role("function_owner")?, role("no_tenant")?);
+    let (system, jobs) = (role("system")?, role("jobs")?);
+    let mut application_roles = BTreeMap::new();
+    let mut below: BTreeMap<&'static str, Vec<&'static str>> = BTreeMap::new();
+    let mut roles = vec![Role { name: owner, kind: RoleKind::SchemaOwner }];
+    for declared in def.roles {
+        let name = role(declared.name)?;
+        let includes = declared.includes.iter().filter_map(|below| application_roles.get(below).cloned()).collect();
+        roles.push(Role { name: name.clone(), kind: RoleKind::Application { includes } });
+        application_roles.insert(declared.name, name);
+        let mut all = vec![declared.name];
+        all.extend(declared.includes.iter().filter_map(|name| below.get(name)).flatten().copied());
+        below.insert(declared.name, all);
+    }
+    let (connection_limit, timeouts) = (def.connection_limit, def.timeouts);
+    roles.push(Role { name: login, kind: RoleKind::Login { connection_limit, timeouts } });
+    for declared in def.roles.iter().filter(|_| def.login_per_role) {
+        let tier = application_roles.get(declared.name)?.clone();
+        let name = role(&format!("{}_service", declared.name))?;
+        roles.push(Role { name, kind: RoleKind::RoleLogin { tier, connection_limit, timeouts } });
+    }
+    for declared in def.roles {
+        let of_login = declared
+            .name
+            .strip_suffix("_service")
+            .filter(|of| def.login_per_role && application_roles.contains_key(of));
+        if let Some(of) = of_login {
+            findings.error(
+                "",
+                format!("the role `{}` has the name of the login of `{of}`", declared.name),
+                "give it another name",
+            );
+        }
+        if RESERVED_ROLES.contains(&declared.name) || declared.name == NO_ROLE {
+            findings.error(
+                "",
+                format!("the role `{}` has the name of a role that the generator makes itself", declared.name),
+                "give it another name",
+            );
+        }
+    }
+    Some(Tenancy {
+        roles,
+        application_roles,
+        below,
+        tenant_setting: def.tenant_setting,
+        key_type: Expression::trusted(super::column::type_name(def.key)?),
+        user_type: Expression::trusted(super::column::type_name(def.user)?),
+        function_owner,
+        no_tenant,
+        system,
+        jobs,
+        pgaudit,
+        def,
+    })
+}
+
+impl Tenancy {
+    /// Adds the role that owns the functions.
+    pub(super) fn with_definer(&mut self) {
+        self.roles.insert(1, Role { name: self.function_owner.clone(), kind: RoleKind::FunctionOwner });
+    }
+
+    /// Adds the role of the users who act in no tenant.
+    pub(super) fn with_visitor(&mut self) {
+        self.roles.insert(2, Role { name: self.no_tenant.clone(), kind: RoleKind::NoTenant });
+    }
+
+    /// Adds the role that crosses tenants, and its login. A job may take its time, but holds nobody else up.
+    pub(super) fn with_system(&mut self) {
+        let timeouts = TimeoutsDef { statement: 0, ..self.def.timeouts };
+        let login = RoleKind::SystemLogin { connection_limit: JOBS, timeouts };
+        self.roles.push(Role { name: self.system.clone(), kind: RoleKind::System });
+        self.roles.push(Role { name: self.jobs.clone(), kind: login });
+    }
+
+    /// Returns the application_roles that include no other.
+    pub(super) fn lowest(&self) -> Vec<Ident> {
+        let lowest = |role: &&Role| matches!(&role.kind, RoleKind::Application { includes } if includes.is_empty());
+        self.roles.iter().filter(lowest).map(|role| role.name.clone()).collect()
+    }
+
+    /// Returns the owner.
+    pub(super) fn owner(&self) -> Option<&Ident> {
+        self.roles.iter().find(|role| role.kind == RoleKind::SchemaOwner).map(|role| &role.name)
+    }
+
+    /// Says whether a role has the rights of another, by the names that attributes use.
+    pub(super) fn includes(&self, role: &str, other: &str) -> bool {
+        self.below.get(role).is_some_and(|below| below.contains(&other))
+    }
+}
+
+fn is_setting_name(name: &str) -> bool {
+    name.split('.').count() == 2 && name.split('.').all(is_word) && name.len() <= crate::ident::MAX_BYTES
+}
+
+/// Says whether a name needs no quotes anywhere, not even within the body of a DO block.
+fn is_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}

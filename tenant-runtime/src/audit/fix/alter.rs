@@ -1,0 +1,199 @@
+//! What makes something that is another than declared as it shall be.
+
+use serde_json::Value;
+
+use super::{FixWriter, comment, drop::texts};
+use crate::{
+    audit::catalog::{Name, Object, State, grantee, signature},
+    ident::{literal, quoted},
+    model::schema::ColumnDefault,
+};
+
+/// The properties of a table that no statement changes.
+const LAYOUT: [&str; 3] = ["kind", "partitioned_by", "partitions"];
+
+impl FixWriter<'_> {
+    /// Makes these properties of an object as they are declared.
+    pub(in crate::audit) fn change(&self, object: &Object, properties: &[&str], live: &State) -> String {
+        if properties == ["comment"] {
+            return self.comment(object);
+        }
+        match object {
+            Object::Role(name) => self.change_role(name, properties),
+            Object::Membership { role, member } => {
+                let again = self.grant_membership(role, member);
+                format!("BEGIN;\n{}\n{again}\nCOMMIT;", self.revoke_membership(role, member, live))
+            }
+            Object::Schema(name) => {
+                let functions = self.schema.functions().keys().any(|function| function.schema.as_str() == name);
+                let owner = if functions { self.schema.function_owner() } else { self.schema.owner() };
+                owner
+                    .map(|owner| format!("ALTER SCHEMA {} OWNER TO {};", quoted(name), owner.name.quoted()))
+                    .unwrap_or_default()
+            }
+            // What is made anew is as declared in all else, too.
+            Object::Relation(name) if properties.iter().any(|property| LAYOUT.contains(property)) => {
+                self.move_rows(name, live)
+            }
+            Object::Relation(name) => {
+                let lines = properties.iter().map(|property| self.change_relation(name, property, live));
+                lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+            }
+            Object::Column(table, name) => {
+                let lines = properties.iter().map(|property| self.change_column(table, name, property, live));
+                lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+            }
+            Object::Trigger(table, name) if properties == ["enabled"] => {
+                format!("ALTER TABLE {} ENABLE TRIGGER {};", table.quoted(), quoted(name))
+            }
+            Object::Index(table, name) if properties == ["usable"] => {
+                format!("REINDEX INDEX {}.{};", quoted(&table.schema), quoted(name))
+            }
+            // In one transaction, so that nothing stands open in between.
+            Object::Constraint(..) | Object::Index(..) | Object::Policy(..) | Object::Trigger(..) => {
+                format!("BEGIN;\n{}\n{}\nCOMMIT;", self.remove(object, live), self.make(object))
+            }
+            Object::Function(name, arguments) => {
+                let owner = self.schema.function_owner().filter(|_| properties.contains(&"owner"));
+                let owner = owner.map(|role| {
+                    format!("ALTER FUNCTION {} OWNER TO {};\n", signature(name, arguments), role.name.quoted())
+                });
+                let again = self.make(object).replacen("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1);
+                format!("{}{again}", owner.unwrap_or_default())
+            }
+            Object::Privilege { on, privilege, to } => {
+                let (columns, place) = self.place(on);
+                let from = grantee(to.as_ref());
+                let option = format!("REVOKE GRANT OPTION FOR {privilege}{columns} ON {place} FROM {from} CASCADE;");
+                let others = texts(live.get("granted_by_others"));
+                let others = others.iter().map(|other| {
+                    format!(
+                        "SET ROLE {};\nREVOKE {privilege}{columns} ON {place} FROM {from} CASCADE;\nRESET ROLE;",
+                        quoted(other)
+                    )
+                });
+                let lines = [option].into_iter().chain(others).chain([self.make(object)]);
+                format!("BEGIN;\n{}\nCOMMIT;", lines.collect::<Vec<_>>().join("\n"))
+            }
+            Object::DefaultPrivilege { .. } => format!("{}\n{}", self.remove(object, live), self.make(object)),
+            Object::Setting { .. } => self.make(object),
+            Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => String::new(),
+        }
+    }
+
+    fn change_role(&self, name: &str, properties: &[&str]) -> String {
+        let role = self.schema.roles().iter().find(|role| role.name.as_str() == name);
+        let limit = role.and_then(|role| role.kind.login()).map(|(connections, _)| connections);
+        let attributes = properties.iter().filter_map(|property| {
+            Some(match *property {
+                "login" => if limit.is_some() { "LOGIN" } else { "NOLOGIN" }.to_owned(),
+                "inherit" => if limit.is_some() { "NOINHERIT" } else { "INHERIT" }.to_owned(),
+                "superuser" => "NOSUPERUSER".to_owned(),
+                "bypass_rls" => "NOBYPASSRLS".to_owned(),
+                "create_role" => "NOCREATEROLE".to_owned(),
+                "create_db" => "NOCREATEDB".to_owned(),
+                "replication" => "NOREPLICATION".to_owned(),
+                "connection_limit" => format!("CONNECTION LIMIT {}", limit.map_or(-1, i32::from)),
+                _ => return None,
+            })
+        });
+        let attributes: Vec<_> = attributes.collect();
+        let mut lines = Vec::new();
+        if !attributes.is_empty() {
+            lines.push(format!("ALTER ROLE {} {};", quoted(name), attributes.join(" ")));
+        }
+        if properties.contains(&"product") {
+            let mark = literal(&format!("{}: made by its migrations", self.schema.product()));
+            lines.push(format!(
+                "-- Only if the role is this product's: another's must not be taken over.\nCOMMENT ON ROLE {} IS {mark};",
+                quoted(name)
+            ));
+        }
+        lines.join("\n")
+    }
+
+    fn change_relation(&self, name: &Name, property: &str, live: &State) -> String {
+        let table = name.quoted();
+        let owner = self.schema.owner().map(|owner| owner.name.quoted().to_string()).unwrap_or_default();
+        let alter = |what: &str| format!("ALTER TABLE {table} {what};");
+        match property {
+            "row_security" => alter("ENABLE ROW LEVEL SECURITY"),
+            "forced" => alter("FORCE ROW LEVEL SECURITY"),
+            "owner" => alter(&format!("OWNER TO {owner}")),
+            "owner_has_all" => format!("GRANT ALL ON TABLE {table} TO {owner};"),
+            "logged" => alter("SET LOGGED"),
+            "triggers_fire" => alter("ENABLE TRIGGER ALL"),
+            "parents" => {
+                let parents = live.get("parents").and_then(Value::as_array).cloned().unwrap_or_default();
+                let parents = parents.iter().filter_map(|parent| {
+                    let parent = parent.as_array()?;
+                    Some(format!("{}.{}", quoted(parent.first()?.as_str()?), quoted(parent.get(1)?.as_str()?)))
+                });
+                let is_partition = live.get("partition").is_some_and(|bound| !bound.is_null());
+                let leave = |parent: String| match is_partition {
+                    true => format!("ALTER TABLE {parent} DETACH PARTITION {table};"),
+                    false => alter(&format!("NO INHERIT {parent}")),
+                };
+                let join = self.partition(name).map(|(table, count, remainder)| {
+                    let bound = format!("FOR VALUES WITH (MODULUS {count}, REMAINDER {remainder})");
+                    format!("ALTER TABLE {} ATTACH PARTITION {} {bound};", table.quoted(), name.quoted())
+                });
+                parents.map(leave).chain(join).collect::<Vec<_>>().join("\n")
+            }
+            "name" => {
+                let other = live.get("name").and_then(Value::as_str).unwrap_or_default();
+                format!("ALTER TABLE {}.{} RENAME TO {};", quoted(&name.schema), quoted(other), quoted(&name.name))
+            }
+            // A bound goes with the parent.
+            _ => String::new(),
+        }
+    }
+
+    fn change_column(&self, table: &Name, name: &str, property: &str, live: &State) -> String {
+        let found = self.table(table);
+        let column = found.and_then(|(_, table)| table.columns.iter().find(|column| column.name.as_str() == name));
+        let Some(column) = column else { return String::new() };
+        let alter = |what: String| format!("ALTER TABLE {} ALTER COLUMN {} {what};", table.quoted(), quoted(name));
+        match (property, &column.default) {
+            ("type", _) => alter(format!("TYPE {} USING {}::{}", column.ty, quoted(name), column.ty)),
+            ("not_null", _) if column.nullable => alter("DROP NOT NULL".to_owned()),
+            ("not_null", _) => alter("SET NOT NULL".to_owned()),
+            ("default", Some(ColumnDefault::Expression(default))) => alter(format!("SET DEFAULT {default}")),
+            ("default", _) => alter("DROP DEFAULT".to_owned()),
+            ("identity", Some(ColumnDefault::Identity)) if live.get("identity").is_some_and(Value::is_string) => {
+                alter("SET GENERATED ALWAYS".to_owned())
+            }
+            ("identity", Some(ColumnDefault::Identity)) => alter("ADD GENERATED ALWAYS AS IDENTITY".to_owned()),
+            ("identity", _) => alter("DROP IDENTITY".to_owned()),
+            ("generated", _) => alter("DROP EXPRESSION".to_owned()),
+            ("collation", _) => alter(format!("TYPE {}", column.ty)),
+            _ => String::new(),
+        }
+    }
+
+    pub(super) fn comment(&self, object: &Object) -> String {
+        match object {
+            Object::Relation(name) => {
+                let text = self.table(name).map(|(_, table)| table.comment.as_str()).unwrap_or_default();
+                comment(&format!("TABLE {}", name.quoted()), text)
+            }
+            Object::Column(table, name) => {
+                let found = self.table(table);
+                let column = found.and_then(|(_, table)| table.columns.iter().find(|own| own.name.as_str() == name));
+                let text = column.map(|column| column.comment.as_str()).unwrap_or_default();
+                comment(&format!("COLUMN {}.{}", table.quoted(), quoted(name)), text)
+            }
+            Object::Policy(table, name) => {
+                let found = self.table(table);
+                let policy = found.and_then(|(_, table)| table.policies.iter().find(|own| own.name.as_str() == name));
+                let text = policy.map(|policy| policy.comment.as_str()).unwrap_or_default();
+                comment(&format!("POLICY {} ON {}", quoted(name), table.quoted()), text)
+            }
+            Object::Function(name, arguments) => {
+                let text = self.function(name).map(|(_, function)| function.comment.as_str()).unwrap_or_default();
+                comment(&format!("FUNCTION {}", signature(name, arguments)), text)
+            }
+            _ => String::new(),
+        }
+    }
+}

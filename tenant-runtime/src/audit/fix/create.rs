@@ -1,0 +1,109 @@
+//! What makes something that is declared and not there.
+
+use super::FixWriter;
+use crate::{
+    audit::catalog::{Object, grantee},
+    ident::{literal, quoted},
+    model::schema::LogClasses,
+    sql::part,
+};
+
+/// What is made anew holds nothing.
+const EMPTY: &str = "-- It comes back without rows; those are in a backup, if anywhere.\n";
+
+impl FixWriter<'_> {
+    /// Makes a declared object.
+    pub(in crate::audit) fn make(&self, object: &Object) -> String {
+        let schema = self.schema;
+        let (owner, function_owner) =
+            (schema.owner().map(|role| &role.name), schema.function_owner().map(|role| &role.name));
+        match object {
+            Object::Role(_) => part::roles(schema),
+            Object::Membership { role, member } => self.grant_membership(role, member),
+            Object::Relation(name) => match self.table(name) {
+                Some((name, table)) => format!("{EMPTY}{}", Self::acting(owner, &part::table(name, table))),
+                None => self.partition(name).map_or_else(String::new, |(table, count, remainder)| {
+                    format!("{EMPTY}{}", Self::acting(owner, part::partition(table, count, remainder).trim_end()))
+                }),
+            },
+            Object::Column(table, name) => {
+                let found = self.table(table);
+                let column = found.and_then(|(_, table)| table.columns.iter().find(|own| own.name.as_str() == name));
+                let (Some((_, whole)), Some(column)) = (found, column) else { return String::new() };
+                let mut lines = vec![part::column(&table.quoted(), column)];
+                lines.push(self.comment(object));
+                lines.extend(whole.grants.iter().filter(|grant| grant.columns.contains(&column.name)).map(|grant| {
+                    let (command, role) = (grant.command.keyword(), grant.role.quoted());
+                    format!("GRANT {command} ({}) ON {} TO {role};", quoted(name), table.quoted())
+                }));
+                lines.join("\n")
+            }
+            Object::Constraint(table, name) => {
+                let found = self.table(table);
+                found.and_then(|(own, table)| part::constraint(own, table, name)).unwrap_or_default()
+            }
+            Object::Index(table, name) => {
+                let found = self.table(table);
+                let index = found.and_then(|(_, table)| table.indexes.iter().find(|own| own.name.as_str() == name));
+                index.map(|index| part::index(&table.quoted(), index)).unwrap_or_default()
+            }
+            Object::Policy(table, name) => {
+                let found = self.table(table);
+                let policy = found.and_then(|(_, table)| table.policies.iter().find(|own| own.name.as_str() == name));
+                policy.map(|policy| part::policy(&table.quoted(), policy)).unwrap_or_default()
+            }
+            Object::Trigger(table, name) => {
+                let found = self.table(table);
+                let trigger = found.and_then(|(_, table)| table.triggers.iter().find(|own| own.name.as_str() == name));
+                trigger.map(|trigger| part::trigger(&table.quoted(), trigger)).unwrap_or_default()
+            }
+            Object::Function(name, _) => match self.function(name) {
+                Some((name, function)) => Self::acting(function_owner, &part::function(name, function)),
+                None => String::new(),
+            },
+            Object::Privilege { on, privilege, to } => {
+                let (columns, place) = self.place(on);
+                format!("GRANT {privilege}{columns} ON {place} TO {};", grantee(to.as_ref()))
+            }
+            Object::DefaultPrivilege { by, on, privilege, to, .. } => format!(
+                "ALTER DEFAULT PRIVILEGES FOR ROLE {} GRANT {privilege} ON {on} TO {};",
+                quoted(by),
+                grantee(to.as_ref())
+            ),
+            Object::Setting { role: None, name, .. } => {
+                let value = schema.pgaudit.as_ref().filter(|_| name == part::PGAUDIT);
+                let database = quoted(&self.database);
+                let set =
+                    |value: &LogClasses| format!("ALTER DATABASE {database} SET {name} = {};", literal(value.as_str()));
+                value.map(set).unwrap_or_default()
+            }
+            Object::Setting { role: Some(role), name, .. } => self.set_timeout(role, name),
+            // With a schema went all that was in it.
+            Object::Schema(name) => format!("{EMPTY}{}", part::schema(schema, name)),
+            // Of these none is declared.
+            Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => String::new(),
+        }
+    }
+
+    /// Sets a timeout of a login; no other setting of a role is declared.
+    fn set_timeout(&self, role: &str, name: &str) -> String {
+        let login = self.schema.logins().find(|login| login.name.as_str() == role);
+        let Some((_, timeouts)) = login.and_then(|login| login.kind.login()) else { return String::new() };
+        let found = part::timeout_settings(timeouts).into_iter().find(|(own, _)| *own == name);
+        let (role, database) = (quoted(role), quoted(&self.database));
+        found
+            .map(|(_, seconds)| format!("ALTER ROLE {role} IN DATABASE {database} SET {name} = '{seconds}s';"))
+            .unwrap_or_default()
+    }
+
+    /// Lets a role be a member of another: a tier has the rights of those below it, the login may become each.
+    pub(super) fn grant_membership(&self, role: &str, member: &str) -> String {
+        let is_login = self.schema.logins().any(|login| login.name.as_str() == member);
+        let options = match (self.has_options(), is_login) {
+            (false, _) => "",
+            (true, true) => " WITH ADMIN FALSE, INHERIT FALSE, SET TRUE",
+            (true, false) => " WITH ADMIN FALSE, INHERIT TRUE, SET FALSE",
+        };
+        format!("GRANT {} TO {}{options};", quoted(role), quoted(member))
+    }
+}

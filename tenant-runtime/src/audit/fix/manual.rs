@@ -1,0 +1,62 @@
+//! What takes a person, as the steps in the words of comments, with the statements that each takes.
+
+use super::FixWriter;
+use crate::{
+    audit::{
+        catalog::{Name, State},
+        partition::PARTS,
+    },
+    ident::{literal, quoted},
+    model::schema::ColumnDefault,
+};
+
+/// Writes lines as comments. A name may hold a line break, behind which a comment would end.
+pub(in crate::audit) fn comment_lines<'l>(lines: impl IntoIterator<Item = &'l str>) -> String {
+    let lines = lines.into_iter().map(|line| format!("-- {}", line.replace(char::is_control, " ")));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+impl FixWriter<'_> {
+    /// Says how the rows of a table, or of one of its partitions, move into one that is laid out as declared.
+    pub(super) fn move_rows(&self, name: &Name, live: &State) -> String {
+        let of = self.partition(name).map(|(table, ..)| Name::from(table));
+        let whole = of.as_ref().unwrap_or(name);
+        let Some((_, table)) = self.table(whole) else { return String::new() };
+        let aside = quoted(&format!("{}_aside", name.schema.chars().take(20).collect::<String>())).to_string();
+        let (there, here) = (format!("{aside}.{}", quoted(&name.name)), whole.quoted());
+        let columns =
+            table.columns.iter().map(|column| column.name.quoted().to_string()).collect::<Vec<_>>().join(", ");
+        let parts: Vec<Name> =
+            live.get(PARTS).cloned().and_then(|parts| serde_json::from_value(parts).ok()).unwrap_or_default();
+        let away = parts.iter().chain([name]);
+        let away = away.map(|part| format!("   ALTER TABLE {} SET SCHEMA {aside};", part.quoted()));
+        let counted = table.columns.iter().filter(|column| column.default == Some(ColumnDefault::Identity));
+        let counted = counted.map(|column| {
+            let (table, name, column) = (literal(&here), literal(column.name.as_str()), column.name.quoted());
+            format!("   SELECT setval(pg_get_serial_sequence({table}, {name}), (SELECT max({column}) FROM {here}));")
+        });
+        let mut steps = vec![
+            "No statement mends it, since the rows have to move. Stop the app, and as a superuser, whom no policy binds:".to_owned(),
+            "1. Put the table aside, where no role of the app may name it.".to_owned(),
+            format!("   CREATE SCHEMA {aside};"),
+        ];
+        steps.extend(of.map(|of| format!("   ALTER TABLE {} DETACH PARTITION {};", of.quoted(), name.quoted())));
+        steps.extend(away);
+        steps.extend([
+            "2. Audit again: it tells that the table is missing. Run what makes it, and nothing else yet.".to_owned(),
+            "3. Bring the rows back, without writing them down as changes.".to_owned(),
+            format!("   ALTER TABLE {here} DISABLE TRIGGER USER;"),
+            format!("   INSERT INTO {here} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {there};"),
+        ]);
+        steps.extend(counted);
+        steps.extend([
+            format!("   ALTER TABLE {here} ENABLE TRIGGER USER;"),
+            "4. Audit again, and run all that it says: keys of other tables still refer to what was put aside."
+                .to_owned(),
+            "5. Drop what was put aside.".to_owned(),
+            format!("   DROP TABLE {there};"),
+            format!("   DROP SCHEMA {aside};"),
+        ]);
+        comment_lines(steps.iter().map(String::as_str))
+    }
+}

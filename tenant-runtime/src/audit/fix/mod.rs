@@ -1,0 +1,85 @@
+//! The SQL that mends a difference: what an administrator runs, after reading it.
+
+mod alter;
+mod create;
+mod drop;
+mod manual;
+
+pub(super) use self::manual::comment_lines;
+use crate::{
+    audit::catalog::{Name, Object, signature},
+    ident::{Ident, literal, quoted},
+    model::schema::{Function, QualifiedName, Schema, Table},
+    sql::part,
+};
+
+/// Writes what mends a difference.
+pub(super) struct FixWriter<'s> {
+    pub(super) schema: &'s Schema,
+    /// The server's version, such as 150004.
+    pub(super) version: u32,
+    /// The database's name.
+    pub(super) database: String,
+    /// The settings that carry a context.
+    pub(super) context: Vec<String>,
+}
+
+impl FixWriter<'_> {
+    /// Says whether a role is the product's.
+    pub(super) fn is_ours(&self, role: &str) -> bool {
+        self.schema.roles().iter().any(|own| own.name.as_str() == role)
+    }
+
+    /// Says whether a setting carries a context.
+    pub(super) fn is_context(&self, setting: &str) -> bool {
+        self.context.iter().any(|own| own == setting)
+    }
+
+    fn has_options(&self) -> bool {
+        self.version >= 160_000
+    }
+
+    fn table(&self, name: &Name) -> Option<(&QualifiedName, &Table)> {
+        self.schema.tables().iter().find(|(own, _)| Name::from(*own) == *name)
+    }
+
+    /// Finds the table of which this is a declared partition, and which of them it is.
+    fn partition(&self, name: &Name) -> Option<(&QualifiedName, u16, u16)> {
+        self.schema.tables().iter().find_map(|(own, table)| {
+            let count = table.partitions?;
+            let remainder = (0..count).find(|remainder| Name::from(&part::partition_name(own, *remainder)) == *name)?;
+            Some((own, count, remainder))
+        })
+    }
+
+    fn function(&self, name: &Name) -> Option<(&QualifiedName, &Function)> {
+        self.schema.functions().iter().find(|(own, _)| Name::from(*own) == *name)
+    }
+
+    /// Writes statements that run as a role. What is made then belongs to that role from its first moment.
+    fn acting(role: Option<&Ident>, statements: &str) -> String {
+        role.map_or_else(
+            || statements.to_owned(),
+            |role| format!("SET ROLE {};\n{statements}\nRESET ROLE;", role.quoted()),
+        )
+    }
+
+    /// Names what a privilege is on, after `ON`, and the columns that stand before it.
+    fn place(&self, on: &Object) -> (String, String) {
+        match on {
+            Object::Database => (String::new(), format!("DATABASE {}", quoted(&self.database))),
+            Object::Schema(name) => (String::new(), format!("SCHEMA {}", quoted(name))),
+            Object::Sequence(name) => (String::new(), format!("SEQUENCE {}", name.quoted())),
+            Object::Function(name, arguments) => (String::new(), format!("ROUTINE {}", signature(name, arguments))),
+            Object::Column(table, column) => (format!(" ({})", quoted(column)), table.quoted()),
+            Object::Relation(name) => (String::new(), name.quoted()),
+            other => (String::new(), other.to_string()),
+        }
+    }
+}
+
+/// Writes a comment, or its absence.
+fn comment(on: &str, text: &str) -> String {
+    let text = if text.is_empty() { "NULL".to_owned() } else { literal(text) };
+    format!("COMMENT ON {on} IS {text};")
+}

@@ -1,0 +1,185 @@
+//! Texts that should run and texts that should not, written by someone who wants to get past the lexer.
+
+use super::*;
+use crate::{roles::Organizations, tenant::Tenancy};
+
+fn refused_word(sql: &str) -> Option<String> {
+    refused(sql, Organizations::DEF)
+}
+
+#[test]
+fn transaction_control_and_session_settings_are_rejected() {
+    for sql in [
+        "COMMIT",
+        "  commit ;",
+        "end",
+        "ROLLBACK TO SAVEPOINT a",
+        "abort",
+        "BEGIN",
+        "START TRANSACTION",
+        "savepoint a",
+        "RELEASE a",
+        "PREPARE TRANSACTION 'x'",
+        "PREPARE /* */ transaction 'x'",
+        "SELECT 1; COMMIT",
+        "SELECT 1;;--\nCOMMIT",
+        "/* a /* nested */ comment */ COMMIT",
+        "-- a line\rCOMMIT",
+        "\u{c}\u{b}COMMIT",
+        "SET ROLE app_admin",
+        "SET LOCAL ROLE app_admin",
+        "set local \"role\" = 'app_admin'",
+        "set local \"RoLe\" to app_admin",
+        "SET LOCAL role = app_admin",
+        "SET LOCAL role=app_admin",
+        "RESET ROLE",
+        "RESET ALL",
+        "SET SESSION AUTHORIZATION DEFAULT",
+        "SET LOCAL SESSION AUTHORIZATION x",
+        "SET LOCAL session_authorization = x",
+        "SET LOCAL app.organization_id = 'x'",
+        "SET LOCAL APP . Organization_ID = 'x'",
+        "SET LOCAL \"app\".\"organization_id\" TO 'x'",
+        "SET LOCAL \"app.organization_id\" TO 'x'",
+        "SET LOCAL app/**/.user_id = ''",
+        "SET LOCAL app.other = 'x'",
+        "SET app.organization_id = 'x'",
+        "SET statement_timeout = 0",
+        "SET SESSION statement_timeout = 0",
+        "SET LOCAL search_path = evil",
+        "SET LOCAL SCHEMA 'evil'",
+        "SET LOCAL row_security = off",
+        "SET LOCAL standard_conforming_strings = off",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        "DISCARD ALL",
+        "DO $$ BEGIN PERFORM 1; END $$",
+        "ALTER ROLE app_service SET role = 'app_admin'",
+        "LOAD 'x'",
+        // What was begun to read would write.
+        "SET TRANSACTION READ WRITE",
+        "set transaction isolation level repeatable read, not deferrable, read/**/write",
+        "SET LOCAL TRANSACTION READ WRITE",
+        "set/**/local--\nTransaction isolation level read committed, read write",
+        "SELECT 1; SET LOCAL TRANSACTION READ/* */WRITE",
+        "SET SESSION TRANSACTION READ WRITE",
+        "SET LOCAL SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+        "SET LOCAL transaction_read_only = off",
+        "SET LOCAL \"transaction_read_only\" = off",
+        "SET LOCAL \"Transaction_Read_Only\" TO DEFAULT",
+        "SET LOCAL U&\"transaction\\005fread_only\" = off",
+        "SET LOCAL default_transaction_read_only = off",
+        "SET LOCAL \"DEFAULT_transaction_read_only\" TO off",
+        // What would be there for whoever has the connection next.
+        "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM projects",
+        "declare cursor binary insensitive no scroll binary binary binary cursor/**/with hold for select 1",
+        "LISTEN a",
+        "PREPARE sqlx_s_9 AS SELECT 1",
+        "DEALLOCATE ALL",
+    ] {
+        assert!(refused_word(sql).is_some(), "should be refused: {sql}");
+    }
+}
+
+#[test]
+fn set_config_and_functions_that_run_sql_text_are_rejected() {
+    for sql in [
+        "SELECT set_config('app.organization_id', $1, true)",
+        "SELECT pg_catalog . SET_CONFIG ('a', 'b', true)",
+        "SELECT \"set_config\"('a', 'b', true)",
+        "SELECT U&\"set\\005fconfig\"('a', 'b', true)",
+        "WITH x AS MATERIALIZED (SELECT/**/set_config('a', 'b', true)) SELECT 1 FROM x",
+        "SELECT 1 FROM projects WHERE name = 'it''s' AND set_config('a', 'b', true) = ''",
+        "SELECT query_to_xml('x', true, true, '')",
+        "SELECT * FROM ts_stat('select to_tsvector(set_' || 'config(…))')",
+        "SELECT pg_catalog.ts_rewrite('a', 'select …')",
+        "SELECT * FROM crosstab3('select …')",
+        "UPDATE pg_settings SET setting = 'x' WHERE name = 'app.organization_id'",
+        "update pg_catalog.\"pg_settings\" set setting = 'x'",
+        "PREPARE p AS SELECT set_config('a', 'b', true)",
+    ] {
+        assert!(refused_word(sql).is_some(), "should be refused: {sql}");
+    }
+}
+
+#[test]
+fn keywords_after_strings_and_comments_are_detected() {
+    for sql in [
+        // A backslash does not escape the quote of a plain string …
+        r"SELECT '\'; COMMIT; --'",
+        // … but it does in an escape string, also in the part that continues it on the next line.
+        r"SELECT E'\\'; COMMIT; --'",
+        "SELECT E'a'\n'\\''; COMMIT; --'",
+        "SELECT e'a' -- comment\n'\\''; COMMIT; --'",
+        // Without a line break a second string is none of the first one's.
+        "SELECT E'a' '\\'; COMMIT; --'",
+        // A doubled quote inside an escape string.
+        r"SELECT E'a''\''; COMMIT; --'",
+        "SELECT $a$ $b$ $a$; COMMIT; SELECT $b$ $b$",
+        "SELECT $1; COMMIT; SELECT $1",
+        // The dollar belongs to the name, so no string begins.
+        "SELECT a$b$ ; COMMIT; SELECT $b$ $b$",
+        // A tag does not begin with a digit, so no string begins.
+        "SELECT $1a$ ; COMMIT; SELECT $1a$",
+        "SELECT \"a\"\"; \"; COMMIT; SELECT \"b\"",
+        "SELECT \"a;\" ; COMMIT; --\"",
+        "SELECT 1 -- ' \n; COMMIT; --'",
+        "SELECT 1 /* ' */ ; COMMIT; --'",
+        "SELECT 1 */* ' */ 1; COMMIT; --'",
+        "SELECT b'0'; COMMIT; --'",
+        "SELECT n'\\'; COMMIT; --'",
+        "SELECT U&'\\'; COMMIT; --'",
+        "SELECT 'é'; COMMIT",
+        "(SELECT 1); COMMIT",
+    ] {
+        assert!(refused_word(sql).is_some(), "should be refused: {sql}");
+    }
+}
+
+#[test]
+fn ordinary_statements_are_accepted() {
+    for sql in [
+        "",
+        ";",
+        "SELECT 1",
+        "(SELECT 1)",
+        "SELECT 'COMMIT; ROLLBACK'",
+        "SELECT 1 -- ; COMMIT",
+        "SELECT 1 /* ; COMMIT /* ; COMMIT */ ; COMMIT */",
+        "SELECT $$; COMMIT$$, $tag$; set_config $$ $tag$",
+        "SELECT E'\\'; COMMIT; --'",
+        "SELECT E'a'\n'\\'; COMMIT; --'",
+        "SELECT \"commit\", \"begin;\" FROM projects",
+        "SELECT CASE WHEN true THEN 1 END",
+        "UPDATE projects SET name = $1 WHERE id = $2",
+        "UPDATE projects SET role = 'admin'",
+        "INSERT INTO projects (name) VALUES ($1) ON CONFLICT DO UPDATE SET name = excluded.name",
+        "SELECT setting FROM pg_settings WHERE name = 'server_version'",
+        "SELECT current_setting('app.organization_id', true)",
+        "SET LOCAL statement_timeout = '5s'",
+        "SET LOCAL lock_timeout TO 100",
+        "SET LOCAL TIME ZONE 'UTC'",
+        "SET TRANSACTION READ ONLY",
+        "SET LOCAL TRANSACTION READ ONLY",
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY, DEFERRABLE",
+        "SET CONSTRAINTS ALL DEFERRED",
+        "DECLARE c CURSOR FOR WITH hold AS (SELECT 1) SELECT * FROM hold",
+        "DECLARE c SCROLL CURSOR WITHOUT HOLD FOR SELECT 1",
+        "NOTIFY a",
+        "SELECT set_configuration FROM settings",
+        "LOCK TABLE projects IN SHARE MODE",
+        "SELECT 'unterminated",
+        "SELECT E'unterminated\\",
+        "SELECT $a$unterminated",
+        "SELECT \"",
+        "/* unterminated",
+        "SELECT 'ß' AS größe",
+    ] {
+        assert_eq!(refused_word(sql), None, "should run: {sql}");
+    }
+}
+
+#[test]
+fn rejection_names_the_keyword() {
+    assert_eq!(refused_word("select 1; rollback").as_deref(), Some("ROLLBACK"));
+    assert_eq!(refused_word("set local app.user_id = ''").as_deref(), Some("SET LOCAL app.user_id"));
+}

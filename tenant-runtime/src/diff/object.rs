@@ -1,0 +1,316 @@
+//! The things of which a schema consists, one by one, so that two schemas can be compared.
+
+use std::fmt;
+
+use crate::{
+    ident::Ident,
+    model::{
+        def::TimeoutsDef,
+        schema::{
+            Check, Column, Expression, ForeignKey, Function, Grant, Key, LogClasses, Policy, QualifiedName, Role,
+            Table, Trigger,
+        },
+    },
+};
+
+/// One thing of a schema, with all that says how it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaObject {
+    /// A role, with the name of the product by which it is marked. Its memberships are things of their own.
+    Role {
+        /// The role.
+        role: Role,
+        /// The product.
+        product: String,
+    },
+    /// That a role belongs to another.
+    Membership(Membership),
+    /// That something else has made the roles as they must be.
+    RequiredRoles {
+        /// The roles.
+        roles: Vec<Role>,
+    },
+    /// How long the app's sessions may hold the server up.
+    Timeouts {
+        /// The login.
+        login: Ident,
+        /// How long.
+        timeouts: TimeoutsDef,
+    },
+    /// What pgaudit logs in the database.
+    Pgaudit {
+        /// Classes of statements.
+        classes: LogClasses,
+    },
+    /// That PUBLIC is locked out of the database, and the login is not.
+    Database {
+        /// The login.
+        login: Ident,
+    },
+    /// A schema.
+    Schema {
+        /// The name.
+        name: Ident,
+        /// The role that owns it.
+        owner: Ident,
+    },
+    /// That PUBLIC gets nothing on what a role makes later.
+    Defaults {
+        /// The role.
+        creator: Ident,
+        /// Whether it makes types, as a table does.
+        types: bool,
+    },
+    /// That roles may name what is in a schema.
+    Usage {
+        /// The schema.
+        schema: Ident,
+        /// The role that owns it.
+        owner: Ident,
+        /// Who may.
+        role: Ident,
+    },
+    /// A function. Who may call it is a thing of its own, besides those who may from its first moment.
+    Function {
+        /// The name.
+        name: QualifiedName,
+        /// The role that owns it.
+        owner: Ident,
+        /// The function.
+        function: Function,
+    },
+    /// That a role may call a function.
+    Execute {
+        /// The function.
+        name: QualifiedName,
+        /// The role that owns it.
+        owner: Ident,
+        /// The types of its arguments.
+        arguments: Vec<Expression>,
+        /// Who may call it.
+        role: Ident,
+    },
+    /// A whole table.
+    Table {
+        /// The name.
+        name: QualifiedName,
+        /// The table.
+        table: Box<Table>,
+    },
+    /// The comment on a table.
+    Comment {
+        /// The table.
+        table: QualifiedName,
+        /// The comment; empty for none.
+        comment: String,
+    },
+    /// Into how many partitions a table is hashed.
+    Partitions {
+        /// The table.
+        table: QualifiedName,
+        /// How many; none for a table in one piece.
+        count: Option<u16>,
+    },
+    /// A column.
+    Column {
+        /// The table.
+        table: QualifiedName,
+        /// The column.
+        column: Column,
+    },
+    /// A primary key, a unique constraint, or an index.
+    Key {
+        /// The table.
+        table: QualifiedName,
+        /// Which of them.
+        kind: KeyKind,
+        /// The name and the columns.
+        key: Key,
+    },
+    /// A CHECK constraint.
+    Check {
+        /// The table.
+        table: QualifiedName,
+        /// The check.
+        check: Check,
+    },
+    /// A foreign key.
+    ForeignKey {
+        /// The table.
+        table: QualifiedName,
+        /// The foreign key.
+        key: ForeignKey,
+        /// Into how many partitions that table is hashed.
+        partitions: Option<u16>,
+    },
+    /// A policy.
+    Policy {
+        /// The table.
+        table: QualifiedName,
+        /// The policy.
+        policy: Policy,
+    },
+    /// A trigger.
+    Trigger {
+        /// The table.
+        table: QualifiedName,
+        /// The trigger.
+        trigger: Trigger,
+    },
+    /// A privilege on a table.
+    Grant {
+        /// The table.
+        table: QualifiedName,
+        /// The privilege, or some columns of it.
+        grant: Grant,
+    },
+}
+
+/// That a role belongs to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The role whose rights the member gets, or may take.
+    pub role: Ident,
+    /// The member.
+    pub member: Ident,
+    /// Whether it has the rights without asking for them; else it has to say `SET ROLE`.
+    pub inherits: bool,
+}
+
+/// Says what columns are a key of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyKind {
+    /// The primary key.
+    Primary,
+    /// A unique constraint.
+    Unique,
+    /// An index that allows the same values twice.
+    Index,
+}
+
+/// By what a thing is found again in the other schema.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Identity {
+    kind: &'static str,
+    of: Vec<Ident>,
+    name: Vec<Ident>,
+}
+
+impl SchemaObject {
+    /// Returns the table to which the thing belongs.
+    #[must_use]
+    pub fn table(&self) -> Option<&QualifiedName> {
+        match self {
+            Self::Table { name, .. } => Some(name),
+            Self::Comment { table, .. }
+            | Self::Partitions { table, .. }
+            | Self::Column { table, .. }
+            | Self::Key { table, .. }
+            | Self::Check { table, .. }
+            | Self::ForeignKey { table, .. }
+            | Self::Policy { table, .. }
+            | Self::Trigger { table, .. }
+            | Self::Grant { table, .. } => Some(table),
+            _ => None,
+        }
+    }
+
+    /// Returns the name of a constraint or an index.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&Ident> {
+        match self {
+            Self::Key { key, .. } => Some(&key.name),
+            Self::Check { check, .. } => Some(&check.name),
+            Self::ForeignKey { key, .. } => Some(&key.name),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        let of = self.table().map(|table| vec![table.schema.clone(), table.table.clone()]).unwrap_or_default();
+        let (kind, name) = match self {
+            Self::Role { role, .. } => ("role", vec![&role.name]),
+            Self::Membership(Membership { role, member, .. }) => ("membership", vec![role, member]),
+            Self::RequiredRoles { .. } => ("required roles", vec![]),
+            Self::Timeouts { login, .. } => ("timeouts", vec![login]),
+            Self::Pgaudit { .. } => ("pgaudit", vec![]),
+            Self::Database { login } => ("database", vec![login]),
+            Self::Schema { name, .. } => ("schema", vec![name]),
+            Self::Defaults { creator, .. } => ("defaults", vec![creator]),
+            Self::Usage { schema, role, .. } => ("usage", vec![schema, role]),
+            Self::Function { name, .. } => ("function", vec![&name.schema, &name.table]),
+            Self::Execute { name, role, .. } => ("execute", vec![&name.schema, &name.table, role]),
+            Self::Table { .. } => ("table", vec![]),
+            Self::Comment { .. } => ("comment", vec![]),
+            Self::Partitions { .. } => ("partitions", vec![]),
+            Self::Column { column, .. } => ("column", vec![&column.name]),
+            // A table has one, whatever it is called.
+            Self::Key { kind: KeyKind::Primary, .. } => ("primary key", vec![]),
+            Self::Key { key, kind, .. } => (kind.word(), vec![&key.name]),
+            Self::Check { check, .. } => ("check", vec![&check.name]),
+            Self::ForeignKey { key, .. } => ("foreign key", vec![&key.name]),
+            Self::Policy { policy, .. } => ("policy", vec![&policy.name]),
+            Self::Trigger { trigger, .. } => ("trigger", vec![&trigger.name]),
+            Self::Grant { grant, .. } => (grant.command.keyword(), vec![&grant.role]),
+        };
+        Identity { kind, of, name: name.into_iter().cloned().collect() }
+    }
+
+    /// Says whether two constraints or indexes differ in nothing but their names.
+    pub(super) fn is_but_renamed(&self, other: &Self) -> bool {
+        let mut renamed = self.clone();
+        match (&mut renamed, other) {
+            (Self::Key { key, .. }, Self::Key { key: other, .. }) => key.name = other.name.clone(),
+            (Self::Check { check, .. }, Self::Check { check: other, .. }) => check.name = other.name.clone(),
+            (Self::ForeignKey { key, .. }, Self::ForeignKey { key: other, .. }) => key.name = other.name.clone(),
+            _ => return false,
+        }
+        renamed == *other
+    }
+}
+
+impl KeyKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Primary => "primary key",
+            Self::Unique => "unique constraint",
+            Self::Index => "index",
+        }
+    }
+}
+
+impl fmt::Display for SchemaObject {
+    /// Writes what kind of thing it is, and its name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role { role, .. } => write!(f, "role `{}`", role.name),
+            Self::Membership(Membership { role, member, inherits: true }) => write!(f, "`{member}` including `{role}`"),
+            Self::Membership(Membership { role, member, .. }) => write!(f, "`{member}` becoming `{role}`"),
+            Self::RequiredRoles { .. } => write!(f, "what is asked of the roles that are made elsewhere"),
+            Self::Timeouts { login, .. } => write!(f, "how long sessions of `{login}` may hold the server up"),
+            Self::Pgaudit { classes } => write!(f, "what pgaudit logs (`{classes}`)"),
+            Self::Database { login } => {
+                write!(f, "the database, to which `{login}` connects and nobody who is not named,")
+            }
+            Self::Schema { name, .. } => write!(f, "schema `{name}`"),
+            Self::Defaults { creator, .. } => write!(f, "the lock on what `{creator}` makes"),
+            Self::Usage { schema, role, .. } => write!(f, "`{role}` using schema `{schema}`"),
+            Self::Function { name, .. } => write!(f, "function `{name}`"),
+            Self::Execute { name, role, .. } => write!(f, "`{role}` calling `{name}`"),
+            Self::Table { name, .. } => write!(f, "table `{name}`"),
+            Self::Comment { table, .. } => write!(f, "comment on `{table}`"),
+            Self::Partitions { table, .. } => write!(f, "partitions of `{table}`"),
+            Self::Column { table, column } => write!(f, "column `{table}.{}`", column.name),
+            Self::Key { table, key, kind } => write!(f, "{} `{}` of `{table}`", kind.word(), key.name),
+            Self::Check { table, check } => write!(f, "check `{}` of `{table}`", check.name),
+            Self::ForeignKey { table, key, .. } => write!(f, "foreign key `{}` of `{table}`", key.name),
+            Self::Policy { table, policy } => write!(f, "policy `{}` of `{table}`", policy.name),
+            Self::Trigger { table, trigger } => write!(f, "trigger `{}` of `{table}`", trigger.name),
+            Self::Grant { table, grant } => {
+                let columns = grant.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
+                let columns = if columns.is_empty() { columns } else { format!(" ({columns})") };
+                write!(f, "{}{columns} on `{table}` for `{}`", grant.command.keyword(), grant.role)
+            }
+        }
+    }
+}

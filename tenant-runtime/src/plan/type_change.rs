@@ -1,0 +1,152 @@
+//! What becomes of values when the type of their column changes.
+
+/// What becomes of the values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TypeChange {
+    /// They stay as they are, and the table is not even read.
+    InPlace,
+    /// Each is written anew, and none is lost.
+    Rewrite,
+    /// Each is written anew; one that does not fit stops the migration.
+    MayFail,
+    /// They may come out as others: rounded, cut, or in a way that is not known here.
+    Lossy,
+    /// PostgreSQL has no way.
+    Unsupported,
+}
+
+/// Says what becomes of values of one type in the other.
+pub(super) fn type_change(from: &str, to: &str) -> TypeChange {
+    let ((from, from_size), (to, to_size)) = (parts(from), parts(to));
+    if let (Some(from), Some(to)) = (from.strip_suffix("[]"), to.strip_suffix("[]")) {
+        return match type_change(from, to) {
+            TypeChange::InPlace => TypeChange::Rewrite,
+            other => other,
+        };
+    }
+    if from == to {
+        return resized(&from, &from_size, &to_size);
+    }
+    match (from.as_str(), to.as_str()) {
+        ("varchar" | "citext", "text") | ("text", "citext") => TypeChange::InPlace,
+        ("text", "varchar") if to_size.is_empty() => TypeChange::InPlace,
+        ("text", "varchar") => TypeChange::Lossy,
+        ("smallint", "integer" | "bigint" | "real" | "double precision")
+        | ("integer", "bigint" | "double precision")
+        | ("real", "double precision")
+        | ("date", "timestamp" | "timestamptz")
+        | ("boolean", "integer") => TypeChange::Rewrite,
+        ("smallint" | "integer" | "bigint", "numeric") if to_size.is_empty() => TypeChange::Rewrite,
+        ("smallint" | "integer" | "bigint", "smallint" | "integer" | "numeric") => TypeChange::MayFail,
+        ("integer" | "bigint", "real")
+        | ("bigint", "double precision")
+        | ("real" | "double precision" | "numeric", "smallint" | "integer" | "bigint")
+        | ("real" | "double precision" | "numeric", "real" | "double precision" | "numeric")
+        | ("integer", "boolean")
+        | ("timestamp" | "timestamptz", "date" | "time" | "timestamp" | "timestamptz")
+        | ("json" | "jsonb", "json" | "jsonb") => TypeChange::Lossy,
+        (from, to) if !(is_known(from) && is_known(to)) => TypeChange::Lossy,
+        (_, "text") => TypeChange::Rewrite,
+        (_, "varchar") => TypeChange::Lossy,
+        ("text" | "varchar", _) => TypeChange::MayFail,
+        _ => TypeChange::Unsupported,
+    }
+}
+
+/// The same type with another length or precision.
+fn resized(ty: &str, from: &[u32], to: &[u32]) -> TypeChange {
+    match (ty, from, to) {
+        _ if from == to => TypeChange::InPlace,
+        ("varchar" | "numeric", _, []) => TypeChange::InPlace,
+        ("varchar", [from], [to]) if from <= to => TypeChange::InPlace,
+        ("numeric", [from, scale], [to, to_scale]) if scale == to_scale && from <= to => TypeChange::InPlace,
+        ("numeric", [from, scale], [to, to_scale]) if scale <= to_scale && from + to_scale <= to + scale => {
+            TypeChange::Rewrite
+        }
+        _ => TypeChange::Lossy,
+    }
+}
+
+/// The name of a type as this file writes it, and the numbers in its parentheses.
+fn parts(ty: &str) -> (String, Vec<u32>) {
+    let (name, size) = match (ty.find('('), ty.rfind(')')) {
+        (Some(open), Some(close)) if open < close => {
+            (format!("{}{}", &ty[..open], &ty[close + 1..]), &ty[open + 1..close])
+        }
+        _ => (ty.to_owned(), ""),
+    };
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let name = match name.as_str() {
+        "int2" => "smallint",
+        "int4" | "int" => "integer",
+        "int8" => "bigint",
+        "float4" => "real",
+        "float8" => "double precision",
+        "decimal" => "numeric",
+        "bool" => "boolean",
+        "character varying" => "varchar",
+        "timestamp without time zone" => "timestamp",
+        "timestamp with time zone" => "timestamptz",
+        "time without time zone" => "time",
+        name => name,
+    };
+    let mut size: Vec<u32> = size.split(',').filter_map(|number| number.trim().parse().ok()).collect();
+    if name == "numeric" && size.len() == 1 {
+        size.push(0);
+    }
+    (name.to_owned(), size)
+}
+
+fn is_known(ty: &str) -> bool {
+    const KNOWN: [&str; 19] = [
+        "boolean",
+        "smallint",
+        "integer",
+        "bigint",
+        "real",
+        "double precision",
+        "numeric",
+        "text",
+        "varchar",
+        "bytea",
+        "uuid",
+        "date",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "json",
+        "jsonb",
+        "interval",
+        "inet",
+    ];
+    KNOWN.contains(&ty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_change_effect_is_known_for_common_types() {
+        for (from, to, expected) in [
+            ("varchar(10)", "text", TypeChange::InPlace),
+            ("character varying(10)", "varchar(20)", TypeChange::InPlace),
+            ("varchar(20)", "varchar(10)", TypeChange::Lossy),
+            ("numeric(10, 2)", "numeric(12,2)", TypeChange::InPlace),
+            ("numeric(10, 2)", "numeric(12,4)", TypeChange::Rewrite),
+            ("numeric(10, 2)", "numeric(10,4)", TypeChange::Lossy),
+            ("numeric(10)", "numeric", TypeChange::InPlace),
+            ("integer", "bigint", TypeChange::Rewrite),
+            ("bigint", "int4", TypeChange::MayFail),
+            ("text", "uuid", TypeChange::MayFail),
+            ("uuid", "text", TypeChange::Rewrite),
+            ("uuid", "bigint", TypeChange::Unsupported),
+            ("date", "boolean", TypeChange::Unsupported),
+            ("app.mood", "app.state", TypeChange::Lossy),
+            ("integer[]", "bigint[]", TypeChange::Rewrite),
+            ("varchar[]", "text[]", TypeChange::Rewrite),
+        ] {
+            assert_eq!(type_change(from, to), expected, "{from} -> {to}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a repository method runs on: an open transaction, or a scope that begins one for the call.
+
+use crate::{
+    db::{Savepoint, Scope, TenantTx},
+    error::Result,
+    tenant::Role,
+};
+
+/// Something that carries a tenant context: `&mut tx` or `&db.scope(&ctx)`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no handle with a tenant context, so no query can run on it",
+    label = "pass `&mut tx` or `&db.scope(&ctx)` here",
+    note = "`db.begin(&ctx)` begins a transaction in a context, and `db.scope(&ctx)` is for single calls",
+    note = "a pool, a connection or a transaction of sqlx knows no tenant; `TenantDb` keeps its own"
+)]
+pub trait TenantExecutor: Send {
+    /// The role of the context.
+    type Role: Role;
+    /// The transaction in which the call runs.
+    type Opened: Opened<Role = Self::Role>;
+
+    /// Makes sure that a transaction is open.
+    #[doc(hidden)]
+    fn open(self) -> impl Future<Output = Result<Self::Opened>> + Send;
+}
+
+/// An open transaction, which may be there for one call only.
+#[doc(hidden)]
+pub trait Opened: Send {
+    /// The role of the context.
+    type Role: Role;
+
+    /// Returns the transaction.
+    fn tx(&mut self) -> &mut TenantTx<Self::Role>;
+
+    /// Ends the transaction where it was begun for this call.
+    fn finish(self, wrote: bool) -> impl Future<Output = Result<()>> + Send;
+}
+
+impl<'a, R: Role> TenantExecutor for &'a mut TenantTx<R> {
+    type Role = R;
+    type Opened = &'a mut TenantTx<R>;
+
+    async fn open(self) -> Result<Self::Opened> {
+        Ok(self)
+    }
+}
+
+impl<'a, R: Role> TenantExecutor for &'a mut Savepoint<'_, R> {
+    type Role = R;
+    type Opened = &'a mut TenantTx<R>;
+
+    async fn open(self) -> Result<Self::Opened> {
+        Ok(self.tx())
+    }
+}
+
+impl<R: Role> Opened for &mut TenantTx<R> {
+    type Role = R;
+
+    fn tx(&mut self) -> &mut TenantTx<R> {
+        self
+    }
+
+    async fn finish(self, _wrote: bool) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<R: Role> TenantExecutor for &Scope<R> {
+    type Role = R;
+    type Opened = TenantTx<R>;
+
+    async fn open(self) -> Result<TenantTx<R>> {
+        self.begin().await
+    }
+}
+
+impl<R: Role> Opened for TenantTx<R> {
+    type Role = R;
+
+    fn tx(&mut self) -> &mut TenantTx<R> {
+        self
+    }
+
+    /// After a read there is nothing to keep, and a transaction that is dropped ends while nobody waits for it.
+    async fn finish(self, wrote: bool) -> Result<()> {
+        if wrote { self.commit().await } else { Ok(()) }
+    }
+}

@@ -1,0 +1,225 @@
+//! Attacks on invitations: making one that is more than one could give, and taking one that is not for oneself.
+
+use super::{
+    VerifyError,
+    fixture::row_id,
+    oracle::{Expected, Outcome},
+    principals::{Principal, TestUser},
+    row_data::{self, RowSpec},
+    runner::{Probe, Runner},
+};
+use crate::{
+    ident::{literal, quoted},
+    matrix::may,
+    model::{
+        def::{InvitationDef, MembershipDef, ScopeDef, TableDef},
+        schema::Command,
+    },
+};
+
+/// What the mail of an invitation would hold.
+const TOKEN: &str = "prove-token";
+
+/// Becomes the administrator again, who looks at what came of a call.
+const AFTERWARDS: &str = "RESET ROLE; RESET SESSION AUTHORIZATION; SELECT";
+
+/// The table of the invitations, and what it takes to make and to take one.
+#[derive(Debug, Clone, Copy)]
+struct Invites {
+    def: &'static TableDef,
+    columns: InvitationDef,
+    members: &'static TableDef,
+    member: MembershipDef,
+    /// The tenant columns of both tables.
+    tenant: &'static str,
+    of: &'static str,
+    /// The role that makes invitations.
+    manager: &'static str,
+}
+
+/// An invitation into the first tenant that is there to be taken.
+#[derive(Debug, Clone, Copy)]
+struct Made<'m> {
+    inviter: &'m TestUser,
+    role: &'static str,
+    is_valid: bool,
+    expired: bool,
+}
+
+impl Runner<'_> {
+    /// Invites, and takes invitations, as everybody: up to one's own role, by the address that was invited, once and in time.
+    pub(super) async fn invitations(&mut self) -> Result<(), VerifyError> {
+        let Some(invites) = self.invites() else { return Ok(()) };
+        let cast = self.cast;
+        let Some(outsider) = cast.people.iter().find(|person| person.roles.is_empty()) else { return Ok(()) };
+        let Some(address) = self.address(&invites, &outsider.key) else { return Ok(()) };
+        self.invite(&invites, &address).await?;
+        let includes = |role: &str, needed: &str| may(self.tenancy, role, Some(needed));
+        let mut scenarios = Vec::new();
+        for (inviter, own) in cast.members(0) {
+            for role in self.tenancy.roles.iter().map(|role| role.name) {
+                let is_valid = includes(own, invites.manager) && includes(own, role);
+                scenarios.push(Made { inviter, role, is_valid, expired: false });
+                if is_valid {
+                    scenarios.push(Made { inviter, role, is_valid: false, expired: true });
+                }
+            }
+        }
+        for made in scenarios {
+            let expires = if made.expired { "- interval '1 hour'" } else { "+ interval '1 hour'" };
+            let asked = format!("SELECT sha256({TOKEN}::bytea)::text, (now() {expires})::text", TOKEN = literal(TOKEN));
+            self.session.undo().await?;
+            let mut asked = self.session.row(&asked).await?.into_iter();
+            let (hash, expires) = (asked.next().flatten(), asked.next().flatten());
+            let InvitationDef { email, role, token, expires: until, by } = invites.columns;
+            let fixed = [
+                (invites.of, Some(cast.tenants[0].clone())),
+                (email, Some(address.clone())),
+                (role, Some(made.role.to_owned())),
+                (token, hash),
+                (until, expires),
+                (by, Some(made.inviter.key.clone())),
+            ];
+            let wanted = RowSpec { tenant: 0, fixed: fixed.into() };
+            match self.maker.insert(&mut self.session, &self.world, invites.def, &wanted).await {
+                Ok(_) => {}
+                // A check of the table's keeps such an invitation from being there at all.
+                Err(VerifyError::Data { .. }) if !made.is_valid => {
+                    self.session.undo().await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            self.session.keep().await?;
+            self.accept(&invites, outsider, made).await?;
+            self.session.forget().await?;
+        }
+        Ok(())
+    }
+
+    fn invites(&self) -> Option<Invites> {
+        let def = self.world.tables.iter().copied().find(|def| def.invitation.is_some())?;
+        let members = self.world.membership()?;
+        let (ScopeDef::Tenant { column: of }, ScopeDef::Tenant { column: tenant }) = (def.scope, members.scope) else {
+            return None;
+        };
+        Some(Invites {
+            def,
+            columns: def.invitation?,
+            members,
+            member: members.membership?,
+            tenant,
+            of,
+            manager: def.insert?,
+        })
+    }
+
+    /// The address of a user.
+    fn address(&self, invites: &Invites, user: &str) -> Option<String> {
+        let column = invites.members.columns.iter().find(|column| column.name == invites.member.user)?;
+        let users = self.world.table(column.references?.table)?;
+        let id = row_id(users)?.name;
+        let row = self.world.rows_of(users.name).find(|row| row.value(id) == Some(user))?;
+        row.value(invites.columns.email).map(str::to_owned)
+    }
+
+    /// Invites into every role, in every context.
+    async fn invite(&mut self, invites: &Invites, address: &str) -> Result<(), VerifyError> {
+        let about = Some((invites.def.name, Command::Insert));
+        let includes = |role: &str, needed: &str| may(self.tenancy, role, Some(needed));
+        let call = |role: &str| {
+            format!(
+                "SELECT FROM {}({}, {}, sha256({}::bytea), 3600)",
+                self.function("invite"),
+                literal(address),
+                literal(role),
+                literal(TOKEN)
+            )
+        };
+        let InvitationDef { role: invited, token, by, .. } = invites.columns;
+        let look = format!(
+            "{AFTERWARDS} concat_ws(' ', {}, {}, {}) FROM {} WHERE {} = sha256({}::bytea)",
+            quoted(invites.of),
+            quoted(invited),
+            quoted(by),
+            row_data::name(invites.def.name),
+            quoted(token),
+            literal(TOKEN)
+        );
+        let mut probes = Vec::new();
+        for acting in self.contexts() {
+            let tenant = self.cast.tenants.iter().position(|key| Some(key) == acting.tenant.as_ref());
+            let caller = tenant.and_then(|tenant| {
+                self.cast.members(tenant).find(|(person, _)| Some(&person.key) == acting.user.as_ref())
+            });
+            let acts = acting.tier().is_some_and(|tier| includes(tier, invites.manager));
+            for role in self.tenancy.roles.iter().map(|role| role.name) {
+                let is_within = caller.filter(|(_, own)| acts && includes(own, invites.manager) && includes(own, role));
+                let expected = match (is_within, &acting.tenant) {
+                    (Some((caller, _)), Some(tenant)) => {
+                        Expected::Is(Outcome::Rows([format!("{tenant} {role} {}", caller.key)].into()))
+                    }
+                    _ => Expected::Nothing,
+                };
+                probes.push((acting.clone(), format!("{}; {look}", call(role)), expected));
+            }
+            probes.push((acting, format!("{}; {look}", call("verify")), Expected::Nothing));
+        }
+        let lowest = self.tenancy.roles.first().map_or("", |role| role.name);
+        for acting in self.outsiders() {
+            probes.push((acting, call(lowest), Expected::Is(Outcome::Denied)));
+        }
+        for (acting, statement, expected) in probes {
+            self.probe(Probe { door: "inviting", about, acting: &acting, statement, expected }).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes an invitation that is there: as the user whom it is for, as every other, and by other tokens.
+    async fn accept(&mut self, invites: &Invites, invited: &TestUser, made: Made<'_>) -> Result<(), VerifyError> {
+        let call = |token: &str| format!("SELECT {}({token})::text", self.function("accept_invitation"));
+        let taking = call(&format!("{}::bytea", literal(TOKEN)));
+        let no_tenant = self.schema.no_tenant().map(|role| role.name.to_string());
+        let as_user = |user: &str| Principal {
+            user: Some(user.to_owned()),
+            tenant: Some(String::new()),
+            ..Principal::nobody(self.tenancy.login(None), no_tenant.clone())
+        };
+        // What is left of it, and what the user has become.
+        let look = format!(
+            "{taking}; {AFTERWARDS} 'it is still there' FROM {} WHERE {} = sha256({}::bytea); SELECT {} FROM {} WHERE {} = {} AND {} = {}",
+            row_data::name(invites.def.name),
+            quoted(invites.columns.token),
+            literal(TOKEN),
+            quoted(invites.member.role),
+            row_data::name(invites.members.name),
+            quoted(invites.tenant),
+            literal(&self.cast.tenants[0]),
+            quoted(invites.member.user),
+            literal(&invited.key)
+        );
+        let taken = Outcome::Rows([self.cast.tenants[0].clone(), made.role.to_owned()].into());
+        let expected = if made.is_valid { Expected::Is(taken) } else { Expected::Nothing };
+        let mut probes = vec![(as_user(&invited.key), look, expected)];
+        let twice = format!("{taking}; {taking}");
+        probes.push((as_user(&invited.key), twice, Expected::Nothing));
+        for other in self.cast.people.iter().filter(|person| person.key != invited.key) {
+            probes.push((as_user(&other.key), taking.clone(), Expected::Nothing));
+        }
+        probes.push((as_user(""), taking.clone(), Expected::Nothing));
+        for token in ["'another'::bytea", "''::bytea", "NULL", &format!("sha256({}::bytea)", literal(TOKEN))] {
+            probes.push((as_user(&invited.key), call(token), Expected::Nothing));
+        }
+        let is_visitor = |acting: &Principal| acting.role.is_some() && acting.role == no_tenant;
+        let others = self.members(0).into_iter().chain(self.outsiders()).filter(|acting| !is_visitor(acting));
+        for acting in others {
+            let acting = Principal { user: Some(invited.key.clone()), ..acting };
+            probes.push((acting, taking.clone(), Expected::Is(Outcome::Denied)));
+        }
+        let about = Some((invites.members.name, Command::Insert));
+        for (acting, statement, expected) in probes {
+            self.probe(Probe { door: "taking an invitation", about, acting: &acting, statement, expected }).await?;
+        }
+        Ok(())
+    }
+}

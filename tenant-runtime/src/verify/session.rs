@@ -1,0 +1,153 @@
+//! The one transaction in which everything is tried, and of which nothing is kept.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
+
+use super::{VerifyError, oracle::Outcome};
+use crate::{
+    db::{connection_options, open_connection, trusted},
+    error::server_error,
+};
+
+/// A connection of an administrator inside a transaction that is rolled back.
+///
+/// It is rolled back by the server too, when the connection breaks or the program is killed.
+#[derive(Debug)]
+pub(crate) struct Session {
+    connection: PgConnection,
+    /// The administrator.
+    pub(super) user: String,
+    /// What the server says that it is.
+    pub(super) server: String,
+    /// How many statements were tried.
+    pub(super) probes: usize,
+}
+
+impl Session {
+    /// Connects as somebody who may act as anybody, and begins.
+    pub(crate) async fn begin(url: &str, first: &str) -> Result<Self, VerifyError> {
+        let options = connection_options(url)?;
+        let connection = open_connection(&options).await?;
+        let mut session = Self { connection, user: String::new(), server: String::new(), probes: 0 };
+        // A database that is busy with something else is not to wait for this, nor this for ever.
+        session
+            .run(
+                "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; \
+                 SET LOCAL client_min_messages = error",
+            )
+            .await?;
+        let asked = "SELECT current_user::text, version(), rolsuper::text
+                         FROM pg_catalog.pg_roles WHERE rolname = current_user";
+        let mut asked = session.row(asked).await?.into_iter().flatten();
+        session.user = asked.next().unwrap_or_default();
+        session.server = asked.next().unwrap_or_default();
+        if asked.next().as_deref() != Some("true") {
+            let user = session.user.clone();
+            session.end().await?;
+            return Err(VerifyError::NotSuperuser { user });
+        }
+        // Types and operators of extensions are found where they are, but nothing before what PostgreSQL brings.
+        session
+            .run("SELECT pg_catalog.set_config('search_path', 'pg_catalog, ' || current_setting('search_path'), true)")
+            .await?;
+        if !first.is_empty() {
+            session.run(first).await?;
+        }
+        session.run("SET LOCAL row_security = on").await?;
+        session.run("SAVEPOINT probe").await?;
+        Ok(session)
+    }
+
+    /// Takes everything back and closes the connection.
+    pub(crate) async fn end(mut self) -> Result<(), VerifyError> {
+        self.run("ROLLBACK").await?;
+        self.connection.close().await.map_err(VerifyError::database)
+    }
+
+    /// Keeps everything, and closes the connection.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn commit(mut self) -> Result<(), VerifyError> {
+        self.run("COMMIT").await?;
+        self.connection.close().await.map_err(VerifyError::database)
+    }
+
+    /// Keeps what was done since the last savepoint, so that what is tried next begins from it.
+    pub(crate) async fn keep(&mut self) -> Result<(), VerifyError> {
+        self.run("SAVEPOINT probe").await
+    }
+
+    /// Forgets what was kept last, and all that was tried since.
+    pub(crate) async fn forget(&mut self) -> Result<(), VerifyError> {
+        self.run("ROLLBACK TO probe; RELEASE probe; ROLLBACK TO probe").await
+    }
+
+    /// Runs statements as the administrator; what they did stays until the next try.
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<(), VerifyError> {
+        self.connection.execute(sqlx::raw_sql(trusted(sql.to_owned()))).await.map_err(VerifyError::database)?;
+        Ok(())
+    }
+
+    /// Reads one row of texts as the administrator; no values where there is no row.
+    pub(crate) async fn row(&mut self, sql: &str) -> Result<Vec<Option<String>>, VerifyError> {
+        Ok(self.rows(sql).await?.into_iter().next().unwrap_or_default())
+    }
+
+    /// Reads rows of texts as the administrator.
+    pub(crate) async fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, VerifyError> {
+        self.try_rows(sql).await?.map_err(VerifyError::database)
+    }
+
+    /// Reads rows of texts; the inner error is the server's refusal.
+    pub(crate) async fn try_rows(
+        &mut self,
+        sql: &str,
+    ) -> Result<Result<Vec<Vec<Option<String>>>, sqlx::Error>, VerifyError> {
+        let rows = match self.connection.fetch_all(sqlx::raw_sql(trusted(sql.to_owned()))).await {
+            Ok(rows) => rows,
+            Err(error) if server_error(&error).is_some() => return Ok(Err(error)),
+            Err(error) => return Err(VerifyError::database(error)),
+        };
+        let texts = rows.iter().map(|row| (0..row.len()).map(|at| row.try_get_unchecked(at)).collect());
+        Ok(texts.collect())
+    }
+
+    /// Undoes what was tried, tries a statement after others that say who acts, and says what came of it.
+    pub(super) async fn attempt(&mut self, acting: &str, statement: &str) -> Result<Outcome, VerifyError> {
+        self.probes += 1;
+        let sql = format!("ROLLBACK TO probe; {acting}{statement}");
+        // These return nothing but how many rows they changed.
+        if ["MERGE", "INSERT"].iter().any(|word| statement.starts_with(word)) && !statement.contains(" RETURNING ") {
+            return match self.connection.execute(sqlx::raw_sql(trusted(sql))).await {
+                Ok(done) => Ok(Outcome::Rows((0..done.rows_affected()).map(|row| format!("changed {row}")).collect())),
+                Err(error) if server_error(&error).is_some() => Ok(refusal(&error)),
+                Err(error) => Err(VerifyError::database(error)),
+            };
+        }
+        let outcome = match self.try_rows(&sql).await? {
+            Ok(rows) => {
+                Outcome::Rows(rows.into_iter().filter_map(|row| row.into_iter().next()?).collect::<BTreeSet<_>>())
+            }
+            Err(error) => refusal(&error),
+        };
+        Ok(outcome)
+    }
+
+    /// Undoes what was tried.
+    pub(crate) async fn undo(&mut self) -> Result<(), VerifyError> {
+        self.run("ROLLBACK TO probe").await
+    }
+}
+
+/// Tells the server's refusals apart.
+fn refusal(error: &sqlx::Error) -> Outcome {
+    let Some(server) = server_error(error) else { return Outcome::Failed(error.to_string()) };
+    match (server.code(), server.message()) {
+        ("42501", message) if message.starts_with("permission denied") || message.starts_with("must be owner") => {
+            Outcome::Denied
+        }
+        ("42501", message) if message.contains("row-level security") => Outcome::Refused,
+        ("23503" | "23505" | "23001", _) => Outcome::Broken,
+        (code, message) => Outcome::Failed(format!("{message} (SQLSTATE {code})")),
+    }
+}

@@ -1,0 +1,606 @@
+// Changes function bodies: replaced in place under the policies that call them, or re-created where arguments change.
+
+pub mod v1 {
+    use tenant_runtime::{TenantEnum, TenantTable, roles::{Admin, Viewer}};
+    use uuid::Uuid;
+
+    #[derive(TenantTable)]
+    #[tenant(org = "id", select = "viewer", creator_role = "admin")]
+    pub struct Club {
+        pub id: Uuid,
+        pub name: String,
+        #[tenant(default = "''")]
+        pub motto: String,
+    }
+
+    #[derive(TenantTable)]
+    #[tenant(global, visible_through = ClubMember, select = "viewer", sign_up)]
+    pub struct Person {
+        pub id: Uuid,
+        pub name: String,
+    }
+
+    #[derive(Debug, Clone, Copy, TenantEnum)]
+    pub enum ClubRole {
+        Viewer,
+        Member,
+        Admin,
+    }
+
+    #[derive(TenantTable)]
+    #[tenant(org = "club_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+    #[tenant(membership(user = "person_id", role = "role"))]
+    pub struct ClubMember {
+        #[tenant(id, references = Club, on_delete = "cascade")]
+        pub club_id: Uuid,
+        #[tenant(id, references = Person)]
+        pub person_id: Uuid,
+        pub role: ClubRole,
+    }
+}
+
+pub mod v2 {
+    use tenant_runtime::{TenantEnum, TenantTable, roles::{Admin, Member, Viewer}};
+    use uuid::Uuid;
+
+    #[derive(TenantTable)]
+    #[tenant(org = "id", select = "viewer", creator_role = "admin")]
+    pub struct Club {
+        pub id: Uuid,
+        pub name: String,
+        pub motto: String,
+    }
+
+    #[derive(TenantTable)]
+    #[tenant(global, visible_through = ClubMember, select = "viewer", sign_up)]
+    pub struct Person {
+        pub id: Uuid,
+        pub name: String,
+    }
+
+    #[derive(Debug, Clone, Copy, TenantEnum)]
+    pub enum ClubRole {
+        Viewer,
+        Member,
+        Admin,
+    }
+
+    #[derive(TenantTable)]
+    #[tenant(org = "club_id", select = "viewer", insert = "member", update = "member", delete = "member")]
+    #[tenant(membership(user = "member_id", role = "role"))]
+    pub struct ClubMember {
+        #[tenant(id, references = Club, on_delete = "cascade")]
+        pub club_id: Uuid,
+        #[tenant(id, references = Person, renamed_from = "person_id")]
+        pub member_id: Uuid,
+        pub role: ClubRole,
+    }
+}
+
+/*
+column `app.club_members.person_id` is called `member_id`
+`app_member` calling `app_auth.add_member` is new
+`app_admin` calling `app_auth.add_member` is gone
+function `app_auth.add_member` has changed
+function `app_auth.authorized_tenant_id` has changed
+`app_member` calling `app_auth.change_member` is new
+`app_admin` calling `app_auth.change_member` is gone
+function `app_auth.change_member` has changed
+function `app_auth.create_tenant` is gone
+function `app_auth.create_tenant` is new
+function `app_auth.my_tenants` has changed
+function `app_auth.prevent_last_manager_removal` has changed
+function `app_auth.remove_member` has changed
+foreign key `club_members_person_id_fkey` of `app.club_members` is called `club_members_member_id_fkey`
+index `club_members_person_id_idx` of `app.club_members` is called `club_members_member_id_idx`
+column `app.clubs.motto`: default none instead of `''`
+INSERT (motto) on `app.clubs` for `app_function_owner` is new
+careful TM205: an app that runs and still says column `app.club_members.person_id` fails.
+careful TM206: no more `app_admin` calling `app_auth.add_member`.
+careful TM206: no more `app_admin` calling `app_auth.change_member`.
+careful TM207: from now on `app_member` calling `app_auth.add_member`.
+careful TM207: from now on `app_member` calling `app_auth.change_member`.
+careful TM207: from now on INSERT (motto) on `app.clubs` for `app_function_owner`.
+
+== 0002_change_tables.up.sql ==========================================================================
+-- Changes the database of tenant-tests:
+--   column `app.club_members.person_id` is called `member_id`
+--   `app_member` calling `app_auth.add_member` is new
+--   `app_admin` calling `app_auth.add_member` is gone
+--   function `app_auth.add_member` has changed
+--   function `app_auth.authorized_tenant_id` has changed
+--   `app_member` calling `app_auth.change_member` is new
+--   `app_admin` calling `app_auth.change_member` is gone
+--   function `app_auth.change_member` has changed
+--   function `app_auth.create_tenant` is gone
+--   function `app_auth.create_tenant` is new
+--   function `app_auth.my_tenants` has changed
+--   function `app_auth.prevent_last_manager_removal` has changed
+--   function `app_auth.remove_member` has changed
+--   foreign key `club_members_person_id_fkey` of `app.club_members` is called `club_members_member_id_fkey`
+--   index `club_members_person_id_idx` of `app.club_members` is called `club_members_member_id_idx`
+--   column `app.clubs.motto`: default none instead of `''`
+--   INSERT (motto) on `app.clubs` for `app_function_owner` is new
+--
+-- Generated by `cargo run --bin gen-migrations` from the structs that derive TenantTable.
+-- Review it, commit it, and do not edit it once it has run anywhere.
+
+-- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
+SET LOCAL row_security = off;
+-- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
+SET LOCAL lock_timeout = '5s';
+
+SET LOCAL ROLE app_schema_owner;
+
+-- careful TM205: an app that runs and still says column `app.club_members.person_id` fails.
+ALTER TABLE app.club_members RENAME COLUMN person_id TO member_id;
+
+SET LOCAL ROLE app_function_owner;
+
+-- careful TM206: no more `app_admin` calling `app_auth.add_member`.
+REVOKE EXECUTE ON FUNCTION app_auth.add_member(uuid, text) FROM app_admin;
+-- careful TM206: no more `app_admin` calling `app_auth.change_member`.
+REVOKE EXECUTE ON FUNCTION app_auth.change_member(uuid, text) FROM app_admin;
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+DROP FUNCTION app_auth.create_tenant(text);
+
+SET LOCAL ROLE app_schema_owner;
+
+ALTER TABLE app.club_members RENAME CONSTRAINT club_members_person_id_fkey TO club_members_member_id_fkey;
+ALTER INDEX app.club_members_person_id_idx RENAME TO club_members_member_id_idx;
+
+SET LOCAL ROLE app_function_owner;
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    tenant constant uuid := NULLIF(current_setting('app.organization_id', true), '')::uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    caller_role text;
+BEGIN
+    PERFORM FROM app.club_members AS m
+        WHERE m.club_id = tenant AND (m.role IN ('member', 'admin') OR m.member_id IN (caller, p_user))
+        ORDER BY m.member_id
+        FOR UPDATE;
+    SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = caller;
+    IF caller_role IS NULL OR (caller_role NOT IN ('member', 'admin') OR current_setting('role') NOT IN ('app_member', 'app_admin')) THEN
+        RAISE EXCEPTION 'only a member whose role includes member manages members' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO app.club_members (club_id, member_id, role) VALUES (tenant, p_user, p_role);
+END
+$function$;
+COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the tenant in the context; for those whose role includes member.';
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN (
+        SELECT m.club_id
+        FROM app.club_members AS m
+        WHERE m.club_id = NULLIF(current_setting('app.organization_id', true), '')::uuid
+          AND m.member_id = NULLIF(current_setting('app.user_id', true), '')::uuid
+          AND CASE current_setting('role')
+            WHEN 'app_viewer' THEN m.role IN ('viewer', 'member', 'admin')
+            WHEN 'app_member' THEN m.role IN ('member', 'admin')
+            WHEN 'app_admin' THEN m.role IN ('admin')
+            ELSE false
+          END
+    );
+END
+$function$;
+COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    tenant constant uuid := NULLIF(current_setting('app.organization_id', true), '')::uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    caller_role text;
+    old_role text;
+BEGIN
+    PERFORM FROM app.club_members AS m
+        WHERE m.club_id = tenant AND (m.role IN ('member', 'admin') OR m.member_id IN (caller, p_user))
+        ORDER BY m.member_id
+        FOR UPDATE;
+    SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = caller;
+    IF caller_role IS NULL OR (caller_role NOT IN ('member', 'admin') OR current_setting('role') NOT IN ('app_member', 'app_admin')) THEN
+        RAISE EXCEPTION 'only a member whose role includes member manages members' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    SELECT m.role INTO old_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = p_user;
+    IF old_role IS NULL THEN
+        RETURN false;
+    END IF;
+    IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot change a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF old_role IN ('member', 'admin') AND p_role NOT IN ('member', 'admin') THEN
+        IF NOT EXISTS (
+            SELECT FROM app.club_members AS m
+            WHERE m.club_id = tenant AND m.role IN ('member', 'admin') AND m.member_id <> p_user
+        ) THEN
+            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+        END IF;
+    END IF;
+    UPDATE app.club_members AS m SET role = p_role WHERE m.club_id = tenant AND m.member_id = p_user;
+    RETURN true;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes a member''s role in the tenant in the context; for those whose role includes member.';
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+-- They look across what their callers may see, so nobody may call one who is not named.
+
+CREATE FUNCTION app_auth.create_tenant(p_name text, p_motto text) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    organization uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+BEGIN
+    IF caller IS NULL THEN
+        RAISE EXCEPTION 'only a signed-in user founds an organization' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO app.clubs (name, motto) VALUES (p_name, p_motto) RETURNING id INTO organization;
+    INSERT INTO app.club_members (club_id, member_id, role) VALUES (organization, caller, 'admin');
+    RETURN organization;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.create_tenant(text, text) IS 'Makes a tenant, of which the user in the context becomes admin.';
+GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text, text) TO app_no_tenant;
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.my_tenants() RETURNS TABLE (organization uuid, member_role text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN QUERY
+        SELECT m.club_id, m.role
+        FROM app.club_members AS m
+        WHERE m.member_id = NULLIF(current_setting('app.user_id', true), '')::uuid
+        ORDER BY m.club_id;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.my_tenants() IS 'The tenants of the user in the context, with the user''s role in each.';
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id)
+        AND NOT EXISTS (SELECT FROM app.club_members AS m WHERE m.club_id = OLD.club_id AND m.role IN ('member', 'admin'))
+    THEN
+        RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+    END IF;
+    RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    tenant constant uuid := NULLIF(current_setting('app.organization_id', true), '')::uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    caller_role text;
+    old_role text;
+BEGIN
+    PERFORM FROM app.club_members AS m
+        WHERE m.club_id = tenant AND (m.role IN ('member', 'admin') OR m.member_id IN (caller, p_user))
+        ORDER BY m.member_id
+        FOR UPDATE;
+    SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = caller;
+    IF caller_role IS NULL OR caller IS DISTINCT FROM p_user AND (caller_role NOT IN ('member', 'admin') OR current_setting('role') NOT IN ('app_member', 'app_admin')) THEN
+        RAISE EXCEPTION 'only a member whose role includes member manages members' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    SELECT m.role INTO old_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = p_user;
+    IF old_role IS NULL THEN
+        RETURN false;
+    END IF;
+    IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot remove a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF old_role IN ('member', 'admin') THEN
+        IF NOT EXISTS (
+            SELECT FROM app.club_members AS m
+            WHERE m.club_id = tenant AND m.role IN ('member', 'admin') AND m.member_id <> p_user
+        ) THEN
+            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+        END IF;
+    END IF;
+    DELETE FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = p_user;
+    RETURN true;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the tenant in the context; for those who manage members, and for oneself.';
+
+SET LOCAL ROLE app_schema_owner;
+
+ALTER TABLE app.clubs ALTER COLUMN motto DROP DEFAULT;
+
+-- The same rule, for it to hold no old name.
+ALTER POLICY tenant_isolation ON app.persons
+    USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
+-- The same rule, for it to hold no old name.
+ALTER POLICY select_rows ON app.persons
+    USING (id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
+
+SET LOCAL ROLE app_function_owner;
+
+-- careful TM207: from now on `app_member` calling `app_auth.add_member`.
+GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_member;
+-- careful TM207: from now on `app_member` calling `app_auth.change_member`.
+GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_member;
+
+SET LOCAL ROLE app_schema_owner;
+
+-- careful TM207: from now on INSERT (motto) on `app.clubs` for `app_function_owner`.
+GRANT INSERT (motto) ON app.clubs TO app_function_owner;
+
+RESET ROLE;
+
+== 0002_change_tables.down.sql ========================================================================
+-- Undoes what the migration of this number changes in tenant-tests.
+-- Generated by `cargo run --bin gen-migrations` from the structs that derive TenantTable.
+
+-- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
+SET LOCAL row_security = off;
+-- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
+SET LOCAL lock_timeout = '5s';
+
+SET LOCAL ROLE app_schema_owner;
+
+REVOKE INSERT (motto) ON app.clubs FROM app_function_owner;
+
+SET LOCAL ROLE app_function_owner;
+
+REVOKE EXECUTE ON FUNCTION app_auth.change_member(uuid, text) FROM app_member;
+REVOKE EXECUTE ON FUNCTION app_auth.add_member(uuid, text) FROM app_member;
+
+SET LOCAL ROLE app_schema_owner;
+
+ALTER TABLE app.clubs ALTER COLUMN motto SET DEFAULT '';
+
+SET LOCAL ROLE app_function_owner;
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    tenant constant uuid := NULLIF(current_setting('app.organization_id', true), '')::uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    caller_role text;
+    old_role text;
+BEGIN
+    PERFORM FROM app.club_members AS m
+        WHERE m.club_id = tenant AND (m.role IN ('admin') OR m.person_id IN (caller, p_user))
+        ORDER BY m.person_id
+        FOR UPDATE;
+    SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = caller;
+    IF caller_role IS NULL OR caller IS DISTINCT FROM p_user AND (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
+        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    SELECT m.role INTO old_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = p_user;
+    IF old_role IS NULL THEN
+        RETURN false;
+    END IF;
+    IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot remove a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF old_role IN ('admin') THEN
+        IF NOT EXISTS (
+            SELECT FROM app.club_members AS m
+            WHERE m.club_id = tenant AND m.role IN ('admin') AND m.person_id <> p_user
+        ) THEN
+            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+        END IF;
+    END IF;
+    DELETE FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = p_user;
+    RETURN true;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the tenant in the context; for those who manage members, and for oneself.';
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id)
+        AND NOT EXISTS (SELECT FROM app.club_members AS m WHERE m.club_id = OLD.club_id AND m.role IN ('admin'))
+    THEN
+        RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+    END IF;
+    RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.my_tenants() RETURNS TABLE (organization uuid, member_role text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN QUERY
+        SELECT m.club_id, m.role
+        FROM app.club_members AS m
+        WHERE m.person_id = NULLIF(current_setting('app.user_id', true), '')::uuid
+        ORDER BY m.club_id;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.my_tenants() IS 'The tenants of the user in the context, with the user''s role in each.';
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+DROP FUNCTION app_auth.create_tenant(text, text);
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    tenant constant uuid := NULLIF(current_setting('app.organization_id', true), '')::uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    caller_role text;
+    old_role text;
+BEGIN
+    PERFORM FROM app.club_members AS m
+        WHERE m.club_id = tenant AND (m.role IN ('admin') OR m.person_id IN (caller, p_user))
+        ORDER BY m.person_id
+        FOR UPDATE;
+    SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = caller;
+    IF caller_role IS NULL OR (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
+        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    SELECT m.role INTO old_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = p_user;
+    IF old_role IS NULL THEN
+        RETURN false;
+    END IF;
+    IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot change a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF old_role IN ('admin') AND p_role NOT IN ('admin') THEN
+        IF NOT EXISTS (
+            SELECT FROM app.club_members AS m
+            WHERE m.club_id = tenant AND m.role IN ('admin') AND m.person_id <> p_user
+        ) THEN
+            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+        END IF;
+    END IF;
+    UPDATE app.club_members AS m SET role = p_role WHERE m.club_id = tenant AND m.person_id = p_user;
+    RETURN true;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes a member''s role in the tenant in the context; for those whose role includes admin.';
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN (
+        SELECT m.club_id
+        FROM app.club_members AS m
+        WHERE m.club_id = NULLIF(current_setting('app.organization_id', true), '')::uuid
+          AND m.person_id = NULLIF(current_setting('app.user_id', true), '')::uuid
+          AND CASE current_setting('role')
+            WHEN 'app_viewer' THEN m.role IN ('viewer', 'member', 'admin')
+            WHEN 'app_member' THEN m.role IN ('member', 'admin')
+            WHEN 'app_admin' THEN m.role IN ('admin')
+            ELSE false
+          END
+    );
+END
+$function$;
+COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    tenant constant uuid := NULLIF(current_setting('app.organization_id', true), '')::uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+    caller_role text;
+BEGIN
+    PERFORM FROM app.club_members AS m
+        WHERE m.club_id = tenant AND (m.role IN ('admin') OR m.person_id IN (caller, p_user))
+        ORDER BY m.person_id
+        FOR UPDATE;
+    SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = caller;
+    IF caller_role IS NULL OR (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
+        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO app.club_members (club_id, person_id, role) VALUES (tenant, p_user, p_role);
+END
+$function$;
+COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the tenant in the context; for those whose role includes admin.';
+
+SET LOCAL ROLE app_schema_owner;
+
+ALTER INDEX app.club_members_member_id_idx RENAME TO club_members_person_id_idx;
+ALTER TABLE app.club_members RENAME CONSTRAINT club_members_member_id_fkey TO club_members_person_id_fkey;
+
+SET LOCAL ROLE app_function_owner;
+
+-- Functions in app_auth ---------------------------------------------------------------------------
+-- They look across what their callers may see, so nobody may call one who is not named.
+
+CREATE FUNCTION app_auth.create_tenant(p_name text) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    organization uuid;
+    caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
+BEGIN
+    IF caller IS NULL THEN
+        RAISE EXCEPTION 'only a signed-in user founds an organization' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO app.clubs (name) VALUES (p_name) RETURNING id INTO organization;
+    INSERT INTO app.club_members (club_id, person_id, role) VALUES (organization, caller, 'admin');
+    RETURN organization;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.create_tenant(text) IS 'Makes a tenant, of which the user in the context becomes admin.';
+GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text) TO app_no_tenant;
+
+GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_admin;
+GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
+
+SET LOCAL ROLE app_schema_owner;
+
+-- careful TM205: an app that runs and still says column `app.club_members.member_id` fails.
+ALTER TABLE app.club_members RENAME COLUMN member_id TO person_id;
+
+-- The same rule, for it to hold no old name.
+ALTER POLICY select_rows ON app.persons
+    USING (id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
+-- The same rule, for it to hold no old name.
+ALTER POLICY tenant_isolation ON app.persons
+    USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
+
+RESET ROLE;
+*/

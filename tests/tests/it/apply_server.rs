@@ -1,0 +1,308 @@
+//! Apply and revert on a server: required privileges, shared roles, concurrent runs, and files that do not match the history.
+
+use std::process::{Command, Stdio};
+
+use sqlx::{PgConnection, migrate::Migrator};
+use tenant_examples::Project;
+use tenant_runtime::{Error, MigrationError, Migrations, Repository as _, TenantDb, server::Server};
+use tenant_tests::{Database, TempDir, Tenant, ask, connect, dedicated_server, example_migrations_dir, migrate, run};
+
+const ROLES: &str =
+    "SELECT coalesce(string_agg(rolname, ' ' ORDER BY rolname), '') FROM pg_roles WHERE rolname LIKE 'app\\_%'";
+const SCHEMAS: &str =
+    "SELECT coalesce(string_agg(nspname, ' ' ORDER BY nspname), '') FROM pg_namespace WHERE nspname LIKE 'app%'";
+
+async fn start_server() -> Server {
+    tokio::task::spawn_blocking(dedicated_server).await.expect("it starts")
+}
+
+async fn superuser(server: &Server) -> PgConnection {
+    connect(&server.admin_url()).await
+}
+
+async fn apply(url: &str) -> tenant_runtime::Result<Vec<i64>> {
+    let migrations = Migrations::from_dir(example_migrations_dir()).await.expect("the example's migrations");
+    Ok(migrations.apply(url, &mut |_| {}).await?.versions)
+}
+
+fn failure(result: tenant_runtime::Result<Vec<i64>>) -> String {
+    match result {
+        Err(Error::Migration(MigrationError::Failed { message, .. })) => message,
+        other => panic!("it should have failed: {other:?}"),
+    }
+}
+
+/// Makes a database that a new administrator without SUPERUSER owns; returns its URL for that administrator.
+async fn administrator_database_url(server: &Server) -> String {
+    let mut postgres = superuser(server).await;
+    run(&mut postgres, "CREATE ROLE boss LOGIN CREATEROLE CREATEDB").await.expect("a superuser may");
+    run(&mut connect(&server.url("boss", "postgres")).await, "CREATE DATABASE acme").await.expect("CREATEDB");
+    server.url("boss", "acme")
+}
+
+/// Applies the example, uses it, undoes it, and applies it again; returns what went otherwise than it should.
+async fn round_trip(server: &Server, admin_url: &str, database: &str) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut check = |what: &str, found: String, wanted: &str| {
+        if found != wanted {
+            seen.push(format!("{what}: {found:?} instead of {wanted:?}"));
+        }
+    };
+    let sqlxs_own = Migrator::new(example_migrations_dir().as_path()).await.expect("sqlx accepts the folder");
+    let mut admin = connect(admin_url).await;
+    for round in ["first", "second"] {
+        sqlxs_own.run(&mut admin).await.expect("sqlx applies it");
+        check(
+            round,
+            ask(&mut admin, ROLES).await,
+            "app_admin app_function_owner app_jobs app_member app_schema_owner app_service app_system app_viewer app_no_tenant",
+        );
+        check(round, ask(&mut admin, SCHEMAS).await, "app app_auth");
+        let tenant = Tenant::new();
+        let mut postgres = connect(&server.url("postgres", database)).await;
+        tenant.seed(&mut postgres, "acme").await;
+        let db = TenantDb::connect(&server.url("app_service", database)).await.expect("the app connects");
+        let found = Project::get(&db.scope(&tenant.as_viewer()), tenant.project).await.expect("a viewer may");
+        db.close().await;
+        check("the app", found.name, "first");
+        check("what is applied is known", format!("{:?}", apply(admin_url).await.expect("applies")), "[]");
+        if round == "first" {
+            sqlxs_own.undo(&mut admin, 0).await.expect("sqlx undoes it");
+            check("undone", ask(&mut admin, ROLES).await + &ask(&mut admin, SCHEMAS).await, "");
+            let left = "SELECT count(*)::text FROM pg_default_acl";
+            check("undone", ask(&mut admin, left).await, "0");
+        }
+    }
+    seen
+}
+
+#[tokio::test]
+async fn superuser_applies_reverts_and_reapplies() {
+    let server = start_server().await;
+    let seen = round_trip(&server, &server.admin_url(), "postgres").await;
+    assert_eq!(seen, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn createrole_administrator_applies_reverts_and_reapplies() {
+    let server = start_server().await;
+    let boss = administrator_database_url(&server).await;
+    let seen = round_trip(&server, &boss, "acme").await;
+    assert_eq!(seen, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn revert_keeps_roles_shared_with_another_database() {
+    let server = start_server().await;
+    let mut postgres = superuser(&server).await;
+    run(&mut postgres, "CREATE DATABASE other").await.expect("a superuser may");
+    let other = server.url("postgres", "other");
+    migrate(&server.admin_url()).await;
+    migrate(&other).await;
+    let sqlxs_own = Migrator::new(example_migrations_dir().as_path()).await.expect("sqlx accepts the folder");
+    sqlxs_own.undo(&mut postgres, 0).await.expect("it is undone");
+    let tenant = Tenant::new();
+    tenant.seed(&mut connect(&other).await, "acme").await;
+    let db = TenantDb::connect(&server.url("app_service", "other")).await.expect("the app connects");
+    let counted = Project::count(&db.scope(&tenant.as_viewer())).await.expect("a viewer may");
+    let gone = TenantDb::connect(&server.url("app_service", "postgres")).await.is_err();
+    assert_eq!((counted, gone), (1, true));
+}
+
+#[tokio::test]
+async fn existing_unmarked_role_is_not_adopted() {
+    let server = start_server().await;
+    let mut postgres = superuser(&server).await;
+    run(&mut postgres, "CREATE ROLE app_viewer").await.expect("a superuser may");
+    let message = failure(apply(&server.admin_url()).await);
+    let left = ask(&mut postgres, ROLES).await + &ask(&mut postgres, SCHEMAS).await;
+    assert!(
+        message.starts_with("the role app_viewer exists and was not made for this product")
+            && message.contains("hint: Choose another role prefix, or, if the role is meant, say so with: COMMENT ON ROLE app_viewer IS 'tenant-examples: ")
+            && left == "app_viewer",
+        "{message}\nleft: {left}"
+    );
+}
+
+#[tokio::test]
+async fn marked_role_with_extra_attributes_is_rejected_with_a_fix() {
+    let server = start_server().await;
+    let mut postgres = superuser(&server).await;
+    run(&mut postgres, "CREATE DATABASE other").await.expect("a superuser may");
+    migrate(&server.url("postgres", "other")).await;
+    run(&mut postgres, "ALTER ROLE app_admin BYPASSRLS").await.expect("a superuser may");
+    let message = failure(apply(&server.admin_url()).await);
+    let hint = message.split("hint: ").nth(1).and_then(|text| text.lines().next()).unwrap_or_default().to_owned();
+    run(&mut postgres, &hint).await.expect("the hint is a statement");
+    let applied = apply(&server.admin_url()).await.expect("now it applies").len();
+    assert_eq!((message.contains("the role app_admin exists with attributes"), applied > 0), (true, true), "{message}");
+}
+
+#[tokio::test]
+async fn application_logins_cannot_migrate() {
+    let database = Database::create().await;
+    let migrations = Migrations::from_dir(example_migrations_dir()).await.expect("the example's migrations");
+    let mut refused = Vec::new();
+    for login in ["app_service", "app_jobs"] {
+        let url = database.url_of(login);
+        refused.push(apply(&url).await.err());
+        refused.push(migrations.status(&url).await.err());
+        refused.push(migrations.pending(&url, None).await.err());
+    }
+    let is_told = |error: &Option<Error>| matches!(error, Some(Error::Migration(MigrationError::AppLogin { .. })));
+    assert!(refused.iter().all(is_told), "{refused:?}");
+}
+
+#[tokio::test]
+async fn apply_by_a_non_owner_of_the_database_is_rejected() {
+    let server = start_server().await;
+    let mut postgres = superuser(&server).await;
+    run(&mut postgres, "CREATE ROLE guest LOGIN CREATEROLE CREATEDB").await.expect("a superuser may");
+    run(&mut postgres, "GRANT CREATE ON DATABASE postgres TO guest; GRANT CREATE ON SCHEMA public TO guest")
+        .await
+        .expect("a superuser may");
+    let message = failure(apply(&server.url("guest", "postgres")).await);
+    assert!(
+        message.starts_with("PUBLIC keeps rights on the database postgres or its schema public")
+            && message.contains("hint: Apply this as the owner of the database"),
+        "{message}"
+    );
+}
+
+/// The environment variable that tells the child which database to migrate.
+const ORDER: &str = "TENANT_MIGRATING_TEST_URL";
+
+#[tokio::test]
+async fn concurrent_processes_apply_migrations_once() {
+    let database = Database::empty().await;
+    let (_, module) = module_path!().split_once("::").expect("this is a module of the test binary");
+    let children: Vec<_> = (0..3)
+        .map(|_| {
+            Command::new(std::env::current_exe().expect("the test binary has a path"))
+                .args(["--exact", &format!("{module}::child_process_applies_when_requested"), "--nocapture"])
+                .env(ORDER, database.admin_url())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the test runs itself")
+        })
+        .collect();
+    let mut applied = 0;
+    for child in children {
+        let output = child.wait_with_output().expect("the child ends");
+        assert!(output.status.success(), "{output:?}");
+        applied += String::from_utf8_lossy(&output.stdout).matches("the child applied 1").count();
+    }
+    let recorded = "SELECT string_agg(version || ' ' || success, ',') FROM _sqlx_migrations";
+    assert_eq!((applied, ask(&mut database.admin().await, recorded).await), (1, "1 true".to_owned()));
+}
+
+/// What the test above runs as a process of its own; does nothing unless it asks.
+#[tokio::test]
+async fn child_process_applies_when_requested() {
+    let Ok(url) = std::env::var(ORDER) else { return };
+    println!("\nthe child applied {}", apply(&url).await.expect("it applies").len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn databases_of_one_cluster_migrate_concurrently() {
+    const DATABASES: usize = 6;
+    let server = start_server().await;
+    let mut postgres = superuser(&server).await;
+    for n in 0..DATABASES {
+        run(&mut postgres, &format!("CREATE DATABASE d{n}")).await.expect("a superuser may");
+    }
+    let tasks: Vec<_> = (0..DATABASES)
+        .map(|n| server.url("postgres", &format!("d{n}")))
+        .map(|url| tokio::spawn(async move { apply(&url).await }))
+        .collect();
+    let mut applied = Vec::new();
+    for task in tasks {
+        applied.push(task.await.expect("no panic").map_err(|error| error.to_string()));
+    }
+    assert_eq!(applied, vec![Ok(vec![1]); DATABASES]);
+}
+
+/// A folder with a migration that was applied, to change something in.
+async fn applied_folder() -> (TempDir, Database) {
+    let (folder, database) = (TempDir::new(), Database::empty().await);
+    folder.write("0002_two.sql", "CREATE TABLE two ();");
+    apply_folder(&folder, &database).await.expect("it applies");
+    (folder, database)
+}
+
+async fn apply_folder(folder: &TempDir, database: &Database) -> tenant_runtime::Result<Vec<i64>> {
+    Ok(Migrations::from_dir(folder.path()).await?.apply(&database.admin_url(), &mut |_| {}).await?.versions)
+}
+
+async fn apply_error(folder: &TempDir, database: &Database) -> String {
+    apply_folder(folder, database).await.expect_err("files and database do not belong together").to_string()
+}
+
+#[tokio::test]
+async fn migration_edited_after_apply_is_rejected() {
+    let (folder, database) = applied_folder().await;
+    folder.write("0002_two.sql", "CREATE TABLE two (id int);");
+    assert_eq!(
+        apply_error(&folder, &database).await,
+        "`0002_two.sql` was changed after it had been applied to this database; restore the file from version control, \
+         and put what is new into a new migration"
+    );
+}
+
+#[tokio::test]
+async fn missing_applied_migration_is_rejected() {
+    let (folder, database) = applied_folder().await;
+    std::fs::rename(folder.join("0002_two.sql"), folder.join("0003_three.sql")).expect("it is ours");
+    assert_eq!(
+        apply_error(&folder, &database).await,
+        "the database has applied migration 2, which is not among the files; it was migrated by a newer version of the \
+         app, or by another app"
+    );
+}
+
+#[tokio::test]
+async fn migration_numbered_below_applied_ones_is_rejected() {
+    let (folder, database) = applied_folder().await;
+    folder.write("0001_late.sql", "CREATE TABLE late ();");
+    folder.write("0003_next.sql", "CREATE TABLE next ();");
+    assert_eq!(
+        apply_error(&folder, &database).await,
+        "`0001_late.sql` was not applied, though the later migration 2 was; give it a number above 2, and generate again"
+    );
+}
+
+#[tokio::test]
+async fn unnumbered_and_duplicate_migration_files_are_rejected() {
+    let (folder, database) = applied_folder().await;
+    folder.write("third.sql", "CREATE TABLE three ();");
+    let unnumbered = apply_error(&folder, &database).await;
+    std::fs::rename(folder.join("third.sql"), folder.join("2_third.sql")).expect("it is ours");
+    let twice = apply_error(&folder, &database).await;
+    assert!(
+        unnumbered.contains("`third.sql` does not begin with a number and `_`, so it would never be applied")
+            && twice.contains("have the same number"),
+        "{unnumbered}\n{twice}"
+    );
+}
+
+#[tokio::test]
+async fn failed_migration_keeps_earlier_ones_and_names_its_line() {
+    let (folder, database) = applied_folder().await;
+    folder.write("0003_three.sql", "CREATE TABLE three ();");
+    folder.write("0004_four.sql", "CREATE TABLE four ();\nCREATE TABLE\n  three ();");
+    let message = apply_error(&folder, &database).await;
+    let tables =
+        "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname IN ('two', 'three', 'four')";
+    let tables = ask(&mut database.admin().await, tables).await;
+    folder.write("0004_four.sql", "CREATE TABLE four ();");
+    let mended = apply_folder(&folder, &database).await.expect("it applies");
+    assert_eq!(
+        (message.as_str(), tables.as_str(), mended),
+        (
+            "`0004_four.sql`, line 2, failed: relation \"three\" already exists (SQLSTATE 42P07)\n  |\n2 | CREATE TABLE",
+            "three two",
+            vec![4]
+        )
+    );
+}

@@ -1,0 +1,131 @@
+//! The derive's output passes strict lints, clippy's included, and registers its tables.
+
+use tenant_runtime::{TenantTable as _, TenantView as _};
+
+/// Everything a derive can be asked to write, under every lint that is of use.
+#[deny(
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    clippy::absolute_paths,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::default_trait_access,
+    clippy::exhaustive_structs,
+    clippy::implicit_return,
+    clippy::missing_docs_in_private_items,
+    clippy::missing_inline_in_public_items,
+    clippy::missing_trait_methods,
+    clippy::question_mark_used,
+    clippy::shadow_reuse,
+    clippy::unreachable,
+    missing_docs,
+    unused_imports,
+    unused_variables,
+    unused_qualifications
+)]
+mod strict {
+    use tenant_runtime::{
+        TenantEnum, TenantTable, TenantView,
+        roles::{Admin, Member, Viewer},
+    };
+    use uuid::Uuid;
+
+    /// A project.
+    #[expect(dead_code, reason = "nothing reads a row here")]
+    #[derive(Debug, TenantTable)]
+    #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+    #[tenant(table = "strict_projects", unique(name, tag), index(tag, status))]
+    pub(super) struct Project {
+        /// Names it.
+        pub(super) id: Uuid,
+        /// Says whose it is.
+        pub(super) organization_id: Uuid,
+        /// Is what people call it.
+        #[tenant(column = "title", check = "length(title) > 0")]
+        pub(super) name: Option<String>,
+        /// Says how it is.
+        #[tenant(default = "'open'")]
+        pub(super) status: Status,
+        /// Has a type that the derive does not know.
+        #[tenant(sql_type = "citext", index)]
+        pub(super) tag: Option<String>,
+        /// Is the project above it.
+        #[tenant(references = Project, on_delete = "set_null")]
+        pub(super) parent_id: Option<Uuid>,
+        /// Is no column.
+        #[tenant(skip)]
+        pub(super) cache: u8,
+    }
+
+    /// What a user wrote on a project.
+    #[expect(dead_code, reason = "nothing reads a row here")]
+    #[derive(Debug, TenantTable)]
+    #[tenant(parent = "project_id", select = "viewer", insert = "member", update = "admin", update_own = "member")]
+    #[tenant(table = "strict_remarks", owner = "author_id", delete_own = "member", using(select = "length(text) > 0"))]
+    pub(super) struct Remark {
+        /// Names it.
+        pub(super) id: i64,
+        /// Says on which project it is.
+        #[tenant(references = Project)]
+        pub(super) project_id: Uuid,
+        /// Says who wrote it.
+        pub(super) author_id: Uuid,
+        /// Says it.
+        pub(super) text: String,
+        /// Is for those who run the organization.
+        #[tenant(select = "admin", insert = "admin", update = "admin")]
+        pub(super) rating: Option<i16>,
+    }
+
+    /// What everybody sees of a remark.
+    #[expect(dead_code, reason = "nothing reads a row here")]
+    #[derive(Debug, TenantView)]
+    #[tenant(of = Remark)]
+    pub(super) struct Line {
+        /// Names it.
+        pub(super) id: i64,
+        /// Says it.
+        #[tenant(column = "text")]
+        pub(super) line: String,
+    }
+
+    /// How a project is.
+    #[derive(Debug, TenantEnum)]
+    pub(super) enum Status {
+        /// Done.
+        Closed,
+        /// Under way.
+        Open,
+    }
+}
+
+#[test]
+fn derived_table_is_registered_once() {
+    let models = tenant_runtime::models![];
+    let tables = models.tables().iter().filter(|table| table.name == strict::Project::TABLE_NAME);
+    assert_eq!(tables.map(|table| table.rust_name).collect::<Vec<_>>(), ["Project"]);
+}
+
+#[test]
+fn insert_and_update_structs_have_the_input_columns() {
+    let new = strict::NewProject { name: None, status: Some(strict::Status::Open), tag: None, parent_id: None };
+    let changes = strict::ProjectChanges { tag: Some(None), ..strict::ProjectChanges::default() };
+    assert_eq!(
+        [format!("{new:?}"), format!("{changes:?}")],
+        [
+            "NewProject { name: None, status: Some(Open), tag: None, parent_id: None }",
+            "ProjectChanges { name: None, status: None, tag: Some(None), parent_id: None }",
+        ]
+    );
+}
+
+#[test]
+fn insert_and_update_structs_omit_context_and_restricted_columns() {
+    let new = strict::NewRemark { project_id: uuid::Uuid::nil(), text: "Done".to_owned() };
+    let changes = strict::RemarkChanges { text: None };
+    assert_eq!(
+        (new.text.as_str(), format!("{changes:?}"), strict::Line::columns()),
+        ("Done", "RemarkChanges { text: None }".to_owned(), vec!["id", "text"])
+    );
+}

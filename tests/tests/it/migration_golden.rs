@@ -1,0 +1,310 @@
+//! Golden tests of model changes: each `golden/evolve/*.rs` holds two versions of some structs, and below them the generated
+//! migrations.
+//!
+//! `BLESS=1 cargo test -p tenant-tests migration_golden` updates them. Each case is applied to a server and reverted.
+
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
+
+use sqlx::PgConnection;
+use tenant_runtime::{
+    TenantTable as _,
+    analyze::{Checked, check},
+    audit::Catalog,
+    model::{def::TableDef, migration_hints::MigrationHints, schema::Schema},
+    plan::{Plan, Refusals, plan},
+    server::Server,
+    sql::{self, Migration},
+};
+use tenant_tests::{ask, connect, run};
+
+/// Two versions of a product.
+struct Case {
+    name: &'static str,
+    before: Vec<&'static TableDef>,
+    after: Vec<&'static TableDef>,
+}
+
+macro_rules! cases {
+    ($($case:ident: $($old:ident)* => $($new:ident)*;)*) => {
+        $(
+            #[expect(dead_code, reason = "the structs are there for what is generated from them")]
+            mod $case {
+                include!(concat!("../../golden/evolve/", stringify!($case), ".rs"));
+            }
+        )*
+
+        fn cases() -> Vec<Case> {
+            vec![$(Case {
+                name: stringify!($case),
+                before: vec![$($case::v1::$old::TABLE),*],
+                after: vec![$($case::v2::$new::TABLE),*],
+            }),*]
+        }
+    };
+}
+
+cases! {
+    add_column: Note => Note;
+    add_not_null_column: Note => Note;
+    add_table: Project => Project Task;
+    backfill: Note => Note;
+    global_to_tenant: Rate => Rate;
+    change_key_type: Work => Work;
+    change_column_types: Note => Note;
+    column_privileges: Note => Note;
+    comments: Note => Note;
+    defaults: Ticket => Ticket;
+    drop_column: Note => Note;
+    drop_table: Team Person => Team;
+    unsupported_type_change: Note => Note;
+    applied_renamed_from: Note => Note;
+    enum_labels: Note => Note;
+    role_inheritance: Chart Invoice => Chart Invoice;
+    login_per_role: Score => Score;
+    ambiguous_column_rename: Note => Note;
+    ambiguous_table_rename: Memo => Letter;
+    auth_functions: Club Person ClubMember => Club Person ClubMember;
+    add_membership_table: Club Person => Club Person ClubMember;
+    move_table: Offer => Offer;
+    drop_membership_table: TeamMember Note => Note;
+    nullability: Note => Note;
+    single_login: Song => Song;
+    change_one_policy: Note => Note;
+    change_roles: Note => Note;
+    add_owner: Note => Note;
+    partitioned_table: Event => Happening;
+    foreign_keys: Project => Project;
+    rename_column: Note => Note;
+    rename_table: Work Page => Project Page;
+    repartition: Event => Event;
+    uniques_and_indexes: Note => Note;
+}
+
+impl Case {
+    fn path(&self) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/evolve").join(self.name).with_extension("rs")
+    }
+
+    fn schemas(&self) -> (Schema, Checked) {
+        let check = |tables: &[&'static TableDef]| {
+            check(&tenant_runtime::models![].only(tables.iter().copied()))
+                .unwrap_or_else(|findings| panic!("{}: {findings}", self.name))
+        };
+        (check(&self.before).schema, check(&self.after))
+    }
+
+    fn plan(&self) -> Result<Plan, Refusals> {
+        let (before, after) = self.schemas();
+        plan(&before, &after.schema, &after.transition)
+    }
+
+    /// What a person sees, and the files.
+    fn rendered(&self) -> String {
+        let mut out = String::new();
+        let plan = match self.plan() {
+            Ok(plan) => plan,
+            Err(refusals) => return format!("{refusals}\n"),
+        };
+        if let Err(unconfirmed) = plan.confirm(&BTreeSet::new()) {
+            let _ = writeln!(out, "error: {unconfirmed}\n");
+        }
+        for change in plan.changes() {
+            let _ = writeln!(out, "{change}");
+        }
+        for note in plan.steps().iter().filter_map(|step| plan.note(&step.action)) {
+            let _ = writeln!(out, "{note}");
+        }
+        if plan.is_empty() {
+            out.push_str("nothing to do\n");
+        }
+        for (number, Migration { description, up, down, .. }) in (2..).zip(sql::migrations(&plan)) {
+            for (direction, text) in [("up", up), ("down", down)] {
+                let line = format!("{number:04}_{description}.{direction}.sql ");
+                let _ = write!(out, "\n== {line:=<100}\n{text}");
+            }
+        }
+        out
+    }
+}
+
+/// What parts the structs from what comes out; everything below is written by the test.
+const BELOW: &str = "\n/*\n";
+
+#[test]
+fn migration_output_matches_the_golden_files() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let text = fs::read_to_string(case.path()).expect("the case");
+        let structs = text.split(BELOW).next().expect("a part").trim_end();
+        let wanted = format!("{structs}\n{BELOW}{}*/\n", case.rendered());
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(case.path(), wanted).expect("written");
+        } else if text != wanted {
+            wrong.push(case.name);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?} differ; `BLESS=1` writes them anew, then look at `git diff`");
+}
+
+#[test]
+fn unchanged_schema_plans_nothing() {
+    for case in cases() {
+        let (before, after) = case.schemas();
+        for schema in [&before, &after.schema] {
+            assert!(plan(schema, schema, &after.transition).expect("a plan").is_empty(), "{}", case.name);
+        }
+    }
+}
+
+/// Runs files as sqlx does: each in a transaction, unless it says otherwise.
+async fn apply(connection: &mut PgConnection, files: impl IntoIterator<Item = (String, bool)>) {
+    for (text, transaction) in files {
+        let whole = if transaction { format!("BEGIN;\n{text}\nCOMMIT;") } else { text.clone() };
+        if let Err(error) = run(connection, &whole).await {
+            panic!("{error}\n{text}");
+        }
+    }
+}
+
+/// What there is, but for the names of sequences, which the server gives and a renaming leaves.
+async fn catalog(connection: &mut PgConnection, schema: &Schema) -> String {
+    let text = Catalog::read(connection, schema).await.expect("it can be read").to_string();
+    let lines =
+        text.lines().map(|line| match line.strip_prefix("sequence ").and_then(|line| line.split_once(" of=")) {
+            Some((_, rest)) => format!("sequence of={rest}"),
+            None => line.to_owned(),
+        });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn migrated_catalog_equals_fresh_catalog_and_revert_restores_it() {
+    // Roles belong to the cluster, so what is made at once is made in another.
+    let servers = tokio::task::spawn_blocking(|| [tenant_tests::dedicated_server(), tenant_tests::dedicated_server()]);
+    let servers = servers.await.expect("two servers");
+    for server in &servers {
+        let mut admin = connect(&server.admin_url()).await;
+        // An administrator as there is one at a hoster: no superuser.
+        run(&mut admin, "CREATE ROLE operator LOGIN CREATEROLE CREATEDB").await.expect("an administrator");
+    }
+    for case in cases() {
+        let Ok(plan) = case.plan() else { continue };
+        let (before, after) = case.schemas();
+        let after = after.schema;
+        let [mut changed, mut fresh] = [database(&servers[0], case.name).await, database(&servers[1], case.name).await];
+        apply(&mut changed, first(&before)).await;
+        let at_first = catalog(&mut changed, &before).await;
+        let migrations = sql::migrations(&plan);
+        apply(&mut changed, migrations.iter().map(|one| (one.up.clone(), one.transaction))).await;
+        let evolved = catalog(&mut changed, &after).await;
+        apply(&mut changed, migrations.iter().rev().map(|one| (one.down.clone(), one.transaction))).await;
+        let at_last = catalog(&mut changed, &before).await;
+        apply(&mut fresh, first(&after)).await;
+        assert_same_facts(case.name, "up", &evolved, &catalog(&mut fresh, &after).await);
+        assert_same_facts(case.name, "down", &at_last, &at_first);
+        // The roles go, so that the next case begins where there are none.
+        for (connection, schema) in [(&mut changed, &before), (&mut fresh, &after)] {
+            apply(connection, down_files(schema)).await;
+        }
+    }
+}
+
+async fn database(server: &Server, name: &str) -> PgConnection {
+    let mut operator = connect(&server.url("operator", "postgres")).await;
+    run(&mut operator, &format!("CREATE DATABASE evolve_{name}")).await.expect("a database");
+    connect(&server.url("operator", &format!("evolve_{name}"))).await
+}
+
+fn from_nothing(schema: &Schema) -> Vec<Migration> {
+    sql::migrations(&plan(&Schema::default(), schema, &MigrationHints::default()).expect("a plan"))
+}
+
+fn first(schema: &Schema) -> Vec<(String, bool)> {
+    from_nothing(schema).into_iter().map(|one| (one.up, one.transaction)).collect()
+}
+
+fn down_files(schema: &Schema) -> Vec<(String, bool)> {
+    from_nothing(schema).into_iter().map(|one| (one.down, one.transaction)).collect()
+}
+
+/// Compares fact by fact, so that a failure can be read.
+fn assert_same_facts(case: &str, what: &str, found: &str, wanted: &str) {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (found, wanted) = (lines(found), lines(wanted));
+    let list = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>().join("\n");
+    let (odd, missing) = (list(&found, &wanted), list(&wanted, &found));
+    assert!(odd.is_empty() && missing.is_empty(), "{case}, {what}: odd\n{odd}\nmissing\n{missing}");
+}
+
+/// A case with its first version on a server, where rows can be put in by the superuser.
+struct StartedCase {
+    /// Keeps the server.
+    _server: Server,
+    operator: PgConnection,
+    superuser: PgConnection,
+    migrations: Vec<Migration>,
+}
+
+async fn start_case(name: &str) -> StartedCase {
+    let server = tokio::task::spawn_blocking(tenant_tests::dedicated_server).await.expect("a server");
+    let mut admin = connect(&server.admin_url()).await;
+    run(&mut admin, "CREATE ROLE operator LOGIN CREATEROLE CREATEDB").await.expect("an administrator");
+    let case = cases().into_iter().find(|case| case.name == name).expect("a case");
+    let mut operator = database(&server, name).await;
+    apply(&mut operator, first(&case.schemas().0)).await;
+    let superuser = connect(&server.url("postgres", &format!("evolve_{name}"))).await;
+    StartedCase { _server: server, operator, superuser, migrations: sql::migrations(&case.plan().expect("a plan")) }
+}
+
+impl StartedCase {
+    /// Runs the migrations as the administrator, and returns the code of the error that stopped them, and where.
+    async fn migrate(&mut self, from: usize) -> Option<(usize, String)> {
+        for (at, one) in self.migrations.iter().enumerate().skip(from) {
+            let whole = if one.transaction { format!("BEGIN;\n{}\nCOMMIT;", one.up) } else { one.up.clone() };
+            if let Err(error) = run(&mut self.operator, &whole).await {
+                let code = tenant_tests::refusal(error).0;
+                run(&mut self.operator, "ROLLBACK").await.expect("rolled back");
+                return Some((at, code));
+            }
+        }
+        None
+    }
+}
+
+const ORG: &str = "'00000000-0000-4000-8000-000000000001'";
+
+#[tokio::test]
+async fn dangling_row_fails_foreign_key_validation_under_force_rls() {
+    let mut begun = start_case("foreign_keys").await;
+    let dangling = format!("INSERT INTO app.projects (org, template) VALUES ({ORG}, gen_random_uuid())");
+    run(&mut begun.superuser, &dangling).await.expect("a dangling row");
+    let last = begun.migrations.len() - 1;
+    assert_eq!(begun.migrate(0).await, Some((last, "23503".to_owned())));
+    let valid = "SELECT convalidated::text FROM pg_constraint WHERE conname = 'projects_org_template_fkey'";
+    assert_eq!(ask(&mut begun.superuser, valid).await, "false");
+    run(&mut begun.superuser, "UPDATE app.projects SET template = NULL").await.expect("mended");
+    assert_eq!(begun.migrate(last).await, None);
+    let forced = "SELECT (convalidated AND relforcerowsecurity)::text FROM pg_constraint, pg_class
+                  WHERE conname = 'projects_org_template_fkey' AND pg_class.oid = conrelid";
+    assert_eq!(ask(&mut begun.superuser, forced).await, "true");
+}
+
+#[tokio::test]
+async fn backfill_updates_rows_of_every_tenant() {
+    let mut begun = start_case("backfill").await;
+    let rows = format!("INSERT INTO app.notes (org, title) VALUES ({ORG}, 'One'), (gen_random_uuid(), 'Two')");
+    run(&mut begun.superuser, &rows).await.expect("rows of two tenants");
+    assert_eq!(begun.migrate(0).await, None);
+    let filled = "SELECT string_agg(slug || ' ' || topic, ', ' ORDER BY slug) FROM app.notes";
+    assert_eq!(ask(&mut begun.superuser, filled).await, "one none, two none");
+}
+
+#[tokio::test]
+async fn null_value_fails_the_not_null_migration() {
+    let mut begun = start_case("nullability").await;
+    run(&mut begun.superuser, &format!("INSERT INTO app.notes (org, title) VALUES ({ORG}, 'One')"))
+        .await
+        .expect("a row");
+    let last = begun.migrations.len() - 1;
+    assert_eq!(begun.migrate(0).await, Some((last, "23514".to_owned())));
+}

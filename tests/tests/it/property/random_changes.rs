@@ -1,0 +1,205 @@
+//! Random changes to a declaration, for the next version of a product.
+
+use tenant_runtime::model::def::{
+    ColumnDef, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef,
+    TimeoutsDef,
+};
+
+use super::{
+    oracle::row_id,
+    random_declarations::{Random, leak},
+};
+
+/// The tables of a version.
+pub(super) type Tables = Vec<&'static TableDef>;
+
+/// Makes up the next version; it may be one that the check or the plan refuses.
+pub(super) fn next(tenancy: &'static TenancyDef, tables: &Tables, random: &mut Random) -> Tables {
+    let mut tables = tables.clone();
+    for _ in 0..=random.below(4) {
+        tables = match random.below(10) {
+            0 => without_one(tables, random),
+            1 => with_one_renamed(tables, random),
+            2 => with_one_more(tables, random),
+            3 => with_other_roles(tenancy, tables, random),
+            4 => with_other_scope_of_rows(tables, random),
+            _ => with_other_column(tables, random),
+        };
+    }
+    tables
+}
+
+fn at(tables: &Tables, random: &mut Random) -> usize {
+    random.below(tables.len())
+}
+
+fn is_plain(table: &TableDef) -> bool {
+    table.name.table.starts_with('t') || table.name.table.starts_with('u') && table.name.table.len() == 2
+}
+
+fn without_one(mut tables: Tables, random: &mut Random) -> Tables {
+    let place = at(&tables, random);
+    let name = tables[place].name;
+    let is_named = tables.iter().any(|table| {
+        let refers = |column: &ColumnDef| column.references.is_some_and(|reference| reference.table == name);
+        table.name != name && (table.columns.iter().any(refers) || table.scope == ScopeDef::Shared { through: name })
+    });
+    if !is_named && tables.len() > 1 {
+        tables.remove(place);
+    }
+    tables
+}
+
+fn with_one_renamed(tables: Tables, random: &mut Random) -> Tables {
+    let old = tables[at(&tables, random)].name;
+    let new = TableName { table: leak(format!("u{}", old.table)), ..old };
+    let named = |name: TableName| if name == old { new } else { name };
+    let table = |table: &'static TableDef| {
+        let column = |column: &'static ColumnDef| ColumnDef {
+            references: column.references.map(|reference| ReferenceDef { table: named(reference.table), ..reference }),
+            ..*column
+        };
+        leak(TableDef {
+            name: named(table.name),
+            renamed_from: if table.name == old { Some(old.table) } else { table.renamed_from },
+            scope: match table.scope {
+                ScopeDef::Shared { through } => ScopeDef::Shared { through: named(through) },
+                other => other,
+            },
+            columns: table.columns.iter().map(column).collect::<Vec<_>>().leak(),
+            ..*table
+        })
+    };
+    tables.into_iter().map(table).collect()
+}
+
+/// A table like one that is there, which may refer to it.
+fn with_one_more(mut tables: Tables, random: &mut Random) -> Tables {
+    let like = tables[at(&tables, random)];
+    let name = TableName { table: "t9", ..like.name };
+    if !is_plain(like) || tables.iter().any(|table| table.name == name) {
+        return tables;
+    }
+    let mut columns: Vec<_> = like.columns.iter().map(|column| ColumnDef { ..*column }).collect();
+    let refers = matches!(like.scope, ScopeDef::Tenant { .. }) && !columns.iter().any(|column| column.name == "link");
+    if refers {
+        let ty = like.columns.iter().find(|column| column.name == row_id(like)).expect("it has a key").ty;
+        let references = Some(ReferenceDef { table: like.name, on_delete: OnDelete::NoAction });
+        columns.push(ColumnDef { references, ..ColumnDef::blank("link", ty, true) });
+    }
+    tables.push(leak(TableDef { name, rust_name: "t9", renamed_from: None, columns: columns.leak(), ..*like }));
+    tables
+}
+
+fn with_other_roles(tenancy: &'static TenancyDef, mut tables: Tables, random: &mut Random) -> Tables {
+    if random.chance(30) {
+        let role = |role: &RoleDef| RoleDef { name: role.name, includes: role.includes };
+        let mut roles: Vec<_> = tables[0].tenancy.roles.iter().map(role).collect();
+        let lowest = leak([roles[0].name]);
+        if roles.iter().all(|role| role.name != "extra") && random.chance(50) {
+            roles.push(RoleDef { name: "extra", includes: lowest });
+        } else if let Some(last) = roles.last_mut() {
+            last.includes = lowest;
+        }
+        let more = random.chance(50);
+        let tenancy = leak(TenancyDef {
+            roles: roles.leak(),
+            connection_limit: if more { 6 } else { 5 },
+            login_per_role: more,
+            timeouts: TimeoutsDef { lock: if random.chance(50) { 7 } else { 5 }, ..TimeoutsDef::SHIPPED },
+            ..*tenancy
+        });
+        return tables.into_iter().map(|table| leak(TableDef { tenancy, ..*table })).collect();
+    }
+    let place = at(&tables, random);
+    let table = tables[place];
+    let names: Vec<_> = table.tenancy.roles.iter().map(|role| role.name).collect();
+    let role = Some(random.pick(&names));
+    let maybe = |random: &mut Random| role.filter(|_| random.chance(80));
+    tables[place] = match random.below(6) {
+        0 => leak(TableDef { select: role, ..*table }),
+        1 => leak(TableDef { insert: maybe(random), ..*table }),
+        2 => leak(TableDef { update: maybe(random), ..*table }),
+        3 => leak(TableDef { delete: maybe(random), ..*table }),
+        4 => leak(TableDef { update_own: maybe(random), ..*table }),
+        _ => leak(TableDef { delete_own: maybe(random), ..*table }),
+    };
+    tables
+}
+
+/// Rules, owners and visibility: several policies at once.
+fn with_other_scope_of_rows(mut tables: Tables, random: &mut Random) -> Tables {
+    const RULES: &[RuleDef] = &[
+        RuleDef { command: "update", check: false, condition: "n < 7" },
+        RuleDef { command: "delete", check: false, condition: "n < 6" },
+    ];
+    let place = at(&tables, random);
+    let table = tables[place];
+    tables[place] = match random.below(3) {
+        0 if is_plain(table) && table.columns.iter().any(|column| column.name == "n") => {
+            leak(TableDef { rules: if table.rules.is_empty() { RULES } else { &[] }, ..*table })
+        }
+        1 => leak(TableDef { visibility: None, ..*table }),
+        _ => leak(TableDef { visibility: None, owner: None, update_own: None, delete_own: None, ..*table }),
+    };
+    tables
+}
+
+fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
+    let place = at(&tables, random);
+    let table = tables[place];
+    if !is_plain(table) {
+        return tables;
+    }
+    let mut columns: Vec<_> = table.columns.iter().map(|column| ColumnDef { ..*column }).collect();
+    let free: Vec<usize> =
+        (0..columns.len()).filter(|at| matches!(columns[*at].name, "a" | "b" | "n" | "more")).collect();
+    let names: Vec<_> = table.tenancy.roles.iter().map(|role| role.name).collect();
+    let role = random.pick(&names);
+    if free.is_empty() || random.chance(20) {
+        if columns.iter().all(|column| column.name != "more") {
+            let default = random.pick(&[None, Some("7"), Some("length('four')")]);
+            columns.push(ColumnDef {
+                default,
+                doc: "More.",
+                ..ColumnDef::blank("more", SqlType::Int8, default.is_none())
+            });
+        }
+    } else {
+        let chosen = random.pick(&free);
+        let column = &mut columns[chosen];
+        // What a condition names stays as it is called.
+        let is_named = column.check.is_some() || !table.rules.is_empty();
+        match random.below(9) {
+            0 | 1 if is_named => {}
+            0 => drop(columns.remove(chosen)),
+            1 => {
+                column.renamed_from = Some(column.name);
+                column.name = leak(format!("{}_new", column.name));
+                column.field = column.name;
+            }
+            2 => {
+                column.ty = match column.ty {
+                    SqlType::Int4 => SqlType::Int8,
+                    SqlType::Text => SqlType::Custom("varchar(40)"),
+                    SqlType::Custom(_) => SqlType::Text,
+                    _ => SqlType::Int4,
+                }
+            }
+            3 => column.nullable = !column.nullable,
+            4 if column.ty == SqlType::Text => {
+                column.default = if column.default.is_none() { Some("'z'") } else { None }
+            }
+            4 => column.default = if column.default.is_none() { Some("2") } else { None },
+            5 => column.unique = !column.unique,
+            6 => column.index = !column.index,
+            7 if column.ty == SqlType::Text => {
+                column.check = column.check.xor(Some("a <> 'no'")).filter(|_| column.name == "a")
+            }
+            7 => column.check = column.check.xor(Some("n < 100")).filter(|_| column.name == "n"),
+            _ => column.select = column.select.xor(Some(role)),
+        }
+    }
+    tables[place] = leak(TableDef { columns: columns.leak(), ..*table });
+    tables
+}

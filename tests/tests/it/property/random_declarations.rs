@@ -1,0 +1,307 @@
+//! Random tenancies and table declarations.
+
+use tenant_runtime::{
+    model::def::{
+        ColumnDef, MembershipDef, NO_ROLE, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef,
+        TableName, TenancyDef,
+    },
+    roles::Organizations,
+    tenant::Tenancy as _,
+};
+
+use super::oracle::{CONDITIONS, includes, row_id};
+
+/// Numbers that a seed determines (splitmix64).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        // Not by the increment of `next`, or one seed's numbers would be the next one's, shifted.
+        Self(seed.wrapping_mul(0xbf58_476d_1ce4_e5b9))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end as u64).expect("a size")
+    }
+
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    /// A role that includes another; now and then one that does not, which the check may judge.
+    fn role(&mut self, tenancy: &TenancyDef, below: Option<&str>) -> &'static str {
+        let strict = !self.chance(2);
+        let fits = |role: &&RoleDef| !strict || below.is_none_or(|below| includes(tenancy, role.name, below));
+        let roles: Vec<_> = tenancy.roles.iter().filter(fits).map(|role| role.name).collect();
+        self.pick(&roles)
+    }
+
+    fn maybe_role(&mut self, percent: usize, tenancy: &TenancyDef, below: Option<&str>) -> Option<&'static str> {
+        self.chance(percent).then(|| self.role(tenancy, below))
+    }
+}
+
+pub(super) fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+/// Makes up a tenancy and its tables: often the one that ships.
+pub(super) fn declaration(seed: u64, random: &mut Random) -> (&'static TenancyDef, Vec<&'static TableDef>) {
+    let tenancy = if random.chance(40) { Organizations::DEF } else { random_tenancy(seed, random) };
+    (tenancy, tables(tenancy, random))
+}
+
+/// Makes up a tenancy that is its seed's alone, and its tables.
+pub(super) fn uniquely_named_declaration(
+    seed: u64,
+    random: &mut Random,
+) -> (&'static TenancyDef, Vec<&'static TableDef>) {
+    let tenancy = leak(TenancyDef { login_per_role: seed.is_multiple_of(3), ..*random_tenancy(seed, random) });
+    (tenancy, tables(tenancy, random))
+}
+
+fn random_tenancy(seed: u64, random: &mut Random) -> &'static TenancyDef {
+    let role = |name, includes| RoleDef { name, includes };
+    let roles = match random.below(4) {
+        0 => vec![role("low", &[][..]), role("top", &["low"])],
+        1 => vec![role("low", &[]), role("mid", &["low"]), role("top", &["mid"])],
+        2 => vec![role("low", &[]), role("mid", &["low"]), role("high", &["mid"]), role("top", &["high"])],
+        _ => vec![role("low", &[]), role("left", &["low"]), role("right", &["low"]), role("top", &["left", "right"])],
+    };
+    let name = |end: &str| &**leak(format!("p{seed}{end}"));
+    leak(TenancyDef {
+        schema: name(""),
+        role_prefix: name("_"),
+        key: random.pick(&[SqlType::Uuid, SqlType::Int8]),
+        user: random.pick(&[SqlType::Uuid, SqlType::Int8]),
+        tenant_setting: name(".tenant"),
+        user_setting: name(".person"),
+        connection_limit: 5,
+        roles: roles.leak(),
+        ..TenancyDef::blank()
+    })
+}
+
+fn tables(tenancy: &'static TenancyDef, random: &mut Random) -> Vec<&'static TableDef> {
+    let mut tables: Vec<&'static TableDef> = Vec::new();
+    let is_gated = random.chance(60);
+    let lowest = || Some(tenancy.roles[0].name);
+    let named = |table| TableName { schema: tenancy.schema, table };
+    let blank = |table: &'static str| TableDef { rust_name: table, name: named(table), ..TableDef::blank(tenancy) };
+    if random.chance(60) {
+        let name = ColumnDef::blank("name", SqlType::Text, true);
+        let id = ColumnDef { id: true, app_assigned: false, ..ColumnDef::blank("id", tenancy.key, false) };
+        tables.push(leak(TableDef {
+            scope: ScopeDef::Tenant { column: "id" },
+            select: lowest(),
+            insert: random.maybe_role(30, tenancy, None),
+            update: random.maybe_role(60, tenancy, None),
+            delete: random.maybe_role(if is_gated { 0 } else { 40 }, tenancy, None),
+            creator_role: random.maybe_role(if is_gated { 30 } else { 0 }, tenancy, None),
+            columns: vec![id, name].leak(),
+            ..blank("roots")
+        }));
+    }
+    if random.chance(50) {
+        let is_shared = is_gated && random.chance(70);
+        tables.push(leak(TableDef {
+            scope: if is_shared { ScopeDef::Shared { through: named("members") } } else { ScopeDef::Global },
+            select: random.maybe_role(95, tenancy, None),
+            sign_up: is_gated && random.chance(30),
+            columns: vec![
+                ColumnDef { id: true, ..ColumnDef::blank("id", tenancy.user, false) },
+                ColumnDef {
+                    select: random.maybe_role(20, tenancy, None),
+                    ..ColumnDef::blank("a", SqlType::Text, true)
+                },
+            ]
+            .leak(),
+            ..blank("users")
+        }));
+    }
+    if is_gated {
+        tables.push(membership(tenancy, &tables, blank("members"), random));
+    }
+    // One and the same: where a deletion both cascades and is refused, it depends on which of them comes first.
+    let of_root = random.pick(&[OnDelete::NoAction, OnDelete::Cascade]);
+    for name in &["t0", "t1", "t2", "t3"][..=random.below(4)] {
+        tables.push(plain(tenancy, &tables, of_root, blank(name), random));
+    }
+    tables
+}
+
+fn reference(tables: &[&'static TableDef], name: &str, on_delete: OnDelete) -> Option<ReferenceDef> {
+    let table = tables.iter().find(|table| table.name.table == name)?.name;
+    Some(ReferenceDef { table, on_delete })
+}
+
+fn membership(
+    tenancy: &'static TenancyDef,
+    tables: &[&'static TableDef],
+    blank: TableDef,
+    random: &mut Random,
+) -> &'static TableDef {
+    let labels = tenancy.roles.iter().map(|role| role.name).collect::<Vec<_>>().leak();
+    let org = ColumnDef {
+        id: true,
+        references: reference(tables, "roots", OnDelete::NoAction),
+        ..ColumnDef::blank("org", tenancy.key, false)
+    };
+    let user = ColumnDef {
+        id: true,
+        references: reference(tables, "users", OnDelete::NoAction),
+        ..ColumnDef::blank("user_id", tenancy.user, false)
+    };
+    let role = ColumnDef {
+        select: random.maybe_role(20, tenancy, None),
+        ..ColumnDef::blank("role", SqlType::Labels(labels), false)
+    };
+    let select = if random.chance(70) { tenancy.roles[0].name } else { random.role(tenancy, None) };
+    let manager = random.maybe_role(70, tenancy, Some(select));
+    leak(TableDef {
+        scope: ScopeDef::Tenant { column: "org" },
+        membership: Some(MembershipDef { user: "user_id", role: "role" }),
+        select: Some(select),
+        insert: manager,
+        update: manager,
+        delete: manager,
+        columns: vec![org, user, role].leak(),
+        ..blank
+    })
+}
+
+fn plain(
+    tenancy: &'static TenancyDef,
+    tables: &[&'static TableDef],
+    of_root: OnDelete,
+    blank: TableDef,
+    random: &mut Random,
+) -> &'static TableDef {
+    // Now and then one whose key is unique within a tenant only, which no row can take its tenant from.
+    let is_parent = |table: &&&TableDef| {
+        matches!(table.scope, ScopeDef::Tenant { .. }) && table.columns.iter().filter(|column| column.id).count() == 1
+    };
+    let strict = !random.chance(5);
+    let parents: Vec<_> =
+        tables.iter().filter(|table| is_parent(table) || !strict && table.partitions.is_some()).collect();
+    let parent = if parents.is_empty() { None } else { Some(*random.pick(&parents)) };
+    let scope = match (random.below(100), parent) {
+        (0..15, _) => ScopeDef::Global,
+        (15..45, Some(_)) => ScopeDef::Parent { column: "parent" },
+        _ => ScopeDef::Tenant { column: "org" },
+    };
+    let parent = parent.filter(|_| matches!(scope, ScopeDef::Parent { .. }));
+    let is_of_tenant = matches!(scope, ScopeDef::Tenant { .. });
+    let select = random.role(tenancy, parent.and_then(|parent| parent.select));
+    let writes = if scope == ScopeDef::Global { 1 } else { 70 };
+    let has_owner = random.chance(60);
+    let owned = if has_owner && scope != ScopeDef::Global { 45 } else { 0 };
+    let [insert, update, delete] = [(); 3].map(|()| random.maybe_role(writes, tenancy, Some(select)));
+    let [update_own, delete_own] = [(); 2].map(|()| random.maybe_role(owned, tenancy, Some(select)));
+    let is_partitioned = is_of_tenant && random.chance(12);
+    let has_composite_key = is_partitioned || is_of_tenant && random.chance(12);
+    let action = |random: &mut Random| random.pick(&[OnDelete::NoAction, OnDelete::NoAction, OnDelete::Cascade]);
+
+    let mut columns = Vec::new();
+    let ty = random.pick(&[SqlType::Uuid, SqlType::Int8]);
+    let app_assigned = has_composite_key || random.chance(30);
+    columns.push(ColumnDef { id: true, app_assigned, ..ColumnDef::blank("id", ty, false) });
+    if is_of_tenant {
+        let references = reference(tables, "roots", of_root).filter(|_| random.chance(70));
+        let select = random.maybe_role(3, tenancy, Some(select));
+        let id = has_composite_key;
+        columns.push(ColumnDef { id, references, select, ..ColumnDef::blank("org", tenancy.key, false) });
+    }
+    if let Some(parent) = parent {
+        let on_delete = if parent.name.table == "roots" { of_root } else { action(random) };
+        let references = Some(ReferenceDef { table: parent.name, on_delete });
+        columns.push(ColumnDef { references, ..ColumnDef::blank("parent", key_type(parent), false) });
+    }
+    if has_owner {
+        let members = reference(tables, "members", OnDelete::NoAction).filter(|_| is_of_tenant && random.chance(30));
+        let nullable = random.chance(15);
+        columns.push(ColumnDef { references: members, ..ColumnDef::blank("owner_id", tenancy.user, nullable) });
+    }
+    let visibility = (has_owner && random.chance(60)).then_some("visibility");
+    let own_roles = |column: ColumnDef, random: &mut Random| {
+        let default = column.default.filter(|_| random.chance(50));
+        let may_be_left_out = column.nullable || default.is_some();
+        ColumnDef {
+            select: if random.chance(5) { Some(NO_ROLE) } else { random.maybe_role(20, tenancy, Some(select)) },
+            insert: insert.filter(|_| may_be_left_out).and_then(|insert| random.maybe_role(30, tenancy, Some(insert))),
+            update: match random.chance(5) {
+                true => Some(NO_ROLE),
+                false => update.and_then(|update| random.maybe_role(20, tenancy, Some(update))),
+            },
+            default,
+            app_assigned: !column.nullable || random.chance(85),
+            ..column
+        }
+    };
+    if let Some(name) = visibility {
+        let ty = SqlType::Labels(&["team", "private"]);
+        let column = ColumnDef { default: Some("'team'"), ..ColumnDef::blank(name, ty, random.chance(10)) };
+        columns.push(own_roles(column, random));
+    }
+    let n = ColumnDef { default: Some("1"), ..ColumnDef::blank("n", SqlType::Int4, false) };
+    columns.push(own_roles(n, random));
+    columns.push(own_roles(ColumnDef::blank("a", SqlType::Text, false), random));
+    columns.push(own_roles(ColumnDef::blank("b", SqlType::Text, true), random));
+    // A tenant table may refer to those of its kind, and any table to those of no tenant.
+    let may_link = |table: &&&TableDef| match table.scope {
+        ScopeDef::Tenant { column } => is_of_tenant && column != "id",
+        ScopeDef::Parent { .. } => false,
+        ScopeDef::Shared { .. } | ScopeDef::Global => true,
+    };
+    let targets: Vec<_> = tables.iter().filter(may_link).collect();
+    if !targets.is_empty() && random.chance(60) {
+        let (target, nullable) = (random.pick(&targets), random.chance(50));
+        let on_delete = if nullable && random.chance(50) { OnDelete::SetNull } else { action(random) };
+        let references = Some(ReferenceDef { table: target.name, on_delete });
+        let link = ColumnDef { references, ..ColumnDef::blank("link", key_type(target), nullable) };
+        columns.push(own_roles(link, random));
+    }
+    let mut rules = Vec::new();
+    for (command, check) in
+        [("select", false), ("insert", true), ("update", false), ("update", true), ("delete", false)]
+    {
+        // An update that may hide its row is said to be refused.
+        let is_hidden = check && rules.iter().any(|rule: &RuleDef| rule.command == "select") && random.chance(90);
+        if random.chance(8) || command == "update" && is_hidden {
+            let condition = CONDITIONS[random.below(CONDITIONS.len())].sql;
+            rules.push(RuleDef { command, check, condition });
+        }
+    }
+    leak(TableDef {
+        scope,
+        owner: has_owner.then_some("owner_id"),
+        visibility,
+        rules: rules.leak(),
+        partitions: is_partitioned.then_some(2),
+        select: Some(select),
+        insert,
+        update,
+        delete,
+        update_own,
+        delete_own,
+        columns: columns.leak(),
+        ..blank
+    })
+}
+
+fn key_type(table: &TableDef) -> SqlType {
+    let id = row_id(table);
+    table.columns.iter().find(|column| column.name == id).expect("it has a key").ty
+}

@@ -1,0 +1,166 @@
+//! Valid hand-written declarations, the base for tests that change one thing in them.
+
+use tenant_runtime::{
+    Tenancy as _,
+    model::def::{
+        ColumnDef, InvitationDef, MembershipDef, NO_ROLE, OnDelete, ReferenceDef, RuleDef, ScopeDef, SqlType, TableDef,
+        TableName, TenancyDef,
+    },
+    roles::Organizations,
+};
+
+/// A column that has nothing but a name and a type.
+pub(super) const fn column(name: &'static str, ty: SqlType) -> ColumnDef {
+    ColumnDef::blank(name, ty, false)
+}
+
+pub(super) const ID: ColumnDef = ColumnDef { id: true, app_assigned: false, ..column("id", SqlType::Uuid) };
+pub(super) const ORG: ColumnDef = ColumnDef { app_assigned: false, ..column("organization_id", SqlType::Uuid) };
+pub(super) const NAME: ColumnDef = column("name", SqlType::Text);
+pub(super) const TITLE: ColumnDef = column("title", SqlType::Text);
+/// The shipped tenancy, to change one thing in.
+pub(super) const SHIPPED: TenancyDef = TenancyDef { roles: Organizations::DEF.roles, ..TenancyDef::blank() };
+
+/// A table in which nothing is wrong.
+pub(super) fn projects() -> TableDef {
+    TableDef {
+        rust_name: "Project",
+        file: "src/models.rs",
+        line: 10,
+        name: TableName { schema: "app", table: "projects" },
+        scope: ScopeDef::Tenant { column: "organization_id" },
+        select: Some("viewer"),
+        insert: Some("member"),
+        update: Some("member"),
+        delete: Some("admin"),
+        columns: &[ID, ORG, NAME],
+        ..TableDef::blank(Organizations::DEF)
+    }
+}
+
+/// Another one, with the given columns besides its key and its tenant.
+pub(super) fn tasks(columns: impl IntoIterator<Item = ColumnDef>) -> TableDef {
+    TableDef {
+        rust_name: "Task",
+        line: 20,
+        name: TableName { schema: "app", table: "tasks" },
+        columns: leak([ID, ORG].into_iter().chain(columns).collect::<Vec<_>>()),
+        ..projects()
+    }
+}
+
+pub(super) fn organizations() -> TableDef {
+    TableDef {
+        rust_name: "Organization",
+        line: 30,
+        name: TableName { schema: "app", table: "organizations" },
+        scope: ScopeDef::Tenant { column: "id" },
+        insert: None,
+        delete: None,
+        columns: &[ID, NAME],
+        ..projects()
+    }
+}
+
+/// A column of a task that refers to a table.
+pub(super) fn refers(name: &'static str, table: &'static str, on_delete: OnDelete) -> ColumnDef {
+    let table = TableName { schema: "app", table };
+    ColumnDef { references: Some(ReferenceDef { table, on_delete }), ..column(name, SqlType::Uuid) }
+}
+
+pub(super) const ROLES: SqlType = SqlType::Labels(&["viewer", "member", "admin"]);
+pub(super) const MEMBERS: TableName = TableName { schema: "app", table: "members" };
+pub(super) const USER: ColumnDef = ColumnDef { id: true, ..column("user_id", SqlType::Uuid) };
+pub(super) const ORG_IN_KEY: ColumnDef = ColumnDef { id: true, ..ORG };
+pub(super) const ROLE: ColumnDef = column("role", ROLES);
+pub(super) const AUTHOR: ColumnDef = column("author_id", SqlType::Uuid);
+
+/// The table that says who is a member.
+pub(super) fn members(columns: impl IntoIterator<Item = ColumnDef>) -> TableDef {
+    TableDef {
+        rust_name: "OrgMember",
+        line: 40,
+        name: MEMBERS,
+        membership: Some(MembershipDef { user: "user_id", role: "role" }),
+        insert: Some("admin"),
+        update: Some("admin"),
+        columns: leak([ORG_IN_KEY].into_iter().chain(columns).collect::<Vec<_>>()),
+        ..projects()
+    }
+}
+
+/// The table of those who were asked to become members.
+pub(super) fn invitations(columns: impl IntoIterator<Item = ColumnDef>) -> TableDef {
+    let names = InvitationDef { email: "email", role: "role", token: "token", expires: "expires", by: "invited_by" };
+    TableDef {
+        rust_name: "Invitation",
+        line: 80,
+        name: TableName { schema: "app", table: "invitations" },
+        invitation: Some(names),
+        select: Some("admin"),
+        insert: Some("admin"),
+        update: None,
+        columns: leak([ID, ORG].into_iter().chain(columns).collect::<Vec<_>>()),
+        ..projects()
+    }
+}
+
+/// What an invitation has.
+pub(super) fn invitation_columns() -> [ColumnDef; 5] {
+    [
+        column("email", SqlType::Text),
+        ROLE,
+        ColumnDef { select: Some(NO_ROLE), ..column("token", SqlType::Bytea) },
+        column("expires", SqlType::Timestamptz),
+        column("invited_by", SqlType::Uuid),
+    ]
+}
+
+/// Users, of whom a tenant sees those that a table names.
+pub(super) fn users(through: TableName) -> TableDef {
+    TableDef {
+        rust_name: "User",
+        line: 50,
+        name: TableName { schema: "app", table: "users" },
+        scope: ScopeDef::Shared { through },
+        insert: None,
+        update: None,
+        delete: None,
+        columns: &[ID, NAME],
+        ..projects()
+    }
+}
+
+/// Remarks, each of which takes its tenant from the row that a column names.
+pub(super) fn remarks(column: ColumnDef) -> TableDef {
+    TableDef {
+        rust_name: "Remark",
+        line: 60,
+        name: TableName { schema: "app", table: "remarks" },
+        scope: ScopeDef::Parent { column: column.name },
+        columns: leak(vec![ID, column, TITLE]),
+        ..projects()
+    }
+}
+
+/// Projects with a condition on the rows that are read.
+pub(super) fn with_select_condition(condition: &'static str) -> Vec<TableDef> {
+    let rules = leak(vec![RuleDef { command: "select", check: false, condition }]);
+    let countries = TableDef {
+        rust_name: "Country",
+        line: 70,
+        name: TableName { schema: "app", table: "countries" },
+        scope: ScopeDef::Global,
+        ..users(MEMBERS)
+    };
+    vec![TableDef { rules, ..projects() }, tasks([refers("project_id", "projects", OnDelete::NoAction)]), countries]
+}
+
+/// The projects, with a tenancy of their own.
+pub(super) fn of(tenancy: TenancyDef) -> Vec<TableDef> {
+    vec![TableDef { tenancy: &leak(vec![tenancy])[0], ..projects() }]
+}
+
+pub(super) fn leak<T>(items: Vec<T>) -> &'static [T] {
+    items.leak()
+}

@@ -1,0 +1,86 @@
+//! `set-password`: the login can sign in, the server never receives the plain password, and unsafe input is rejected.
+
+use std::{
+    fs,
+    io::Write as _,
+    process::{Command, Output, Stdio},
+};
+
+use tenant_runtime::{Error, TenantDb, server::Server};
+use tenant_tests::{ask, connect, dedicated_server, migrate, run};
+
+use super::command_line::program;
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A server that asks everybody but the superuser for a password, and writes every statement into its log.
+async fn password_server() -> Server {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("the server starts");
+    migrate(&server.admin_url()).await;
+    let lines = "local all postgres trust\nlocal all all scram-sha-256\n";
+    fs::write(server.data_dir().join("pg_hba.conf"), lines).expect("the folder is ours");
+    let mut admin = connect(&server.admin_url()).await;
+    run(&mut admin, "ALTER SYSTEM SET log_statement = 'all'").await.expect("a superuser");
+    run(&mut admin, "SELECT pg_reload_conf()").await.expect("a superuser");
+    server
+}
+
+fn set_password(server: &Server, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(program());
+    command.arg("set-password").args(arguments).args(["--database-url", &server.admin_url()]);
+    command.env_remove("DATABASE_URL").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program runs");
+    // Where the arguments are wrong, nobody reads it.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    child.wait_with_output().expect("it ends")
+}
+
+async fn sign_in(server: &Server, password: &str) -> Result<TenantDb, Error> {
+    let url = server.url("app_service", "postgres");
+    TenantDb::connect(&url.replace("app_service@", &format!("app_service:{}@", password.replace(' ', "%20")))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn set_password_sends_only_the_scram_verifier() {
+    let server = password_server().await;
+    let before = sign_in(&server, PASSWORD).await;
+    let said = set_password(&server, &[], &format!("{PASSWORD}\n"));
+    let (out, err) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    let jobs = set_password(&server, &["--role", "app_jobs"], PASSWORD);
+    let after = sign_in(&server, PASSWORD).await;
+    let other = sign_in(&server, "correct horse battery.").await;
+    let mut admin = connect(&server.admin_url()).await;
+    let kept = ask(&mut admin, "SELECT rolpassword FROM pg_authid WHERE rolname = 'app_service'").await;
+    let log = fs::read_to_string(server.socket_dir().join("log")).expect("the log is a text");
+    assert!(said.status.success() && out.contains("`app_service` has a new password"), "{out}{err}");
+    assert!(out.contains("the logins are `app_service`, `app_jobs`;"), "{out}");
+    assert!(jobs.status.success(), "{jobs:?}");
+    assert!(matches!(before, Err(Error::Connect { .. })) && matches!(other, Err(Error::Connect { .. })));
+    assert!(after.is_ok(), "{after:?}");
+    assert!(kept.starts_with("SCRAM-SHA-256$4096:"), "{kept}");
+    assert!(log.contains("ALTER ROLE app_service PASSWORD 'SCRAM-SHA-256$"), "{log}");
+    assert!(![out.as_ref(), err.as_ref(), &log].iter().any(|text| text.contains(PASSWORD)), "it was heard");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn set_password_rejects_unsafe_input_and_roles() {
+    let server = password_server().await;
+    let cases: [(&[&str], &str, &str); 7] = [
+        (&[], "\n", "the password is empty"),
+        (&[], "", "the password is empty"),
+        (&[], "short\n", "has 5 characters"),
+        (&[], "one line of it\nand another line\n", "several lines"),
+        (&["--role", "app_member"], PASSWORD, "`app_member` is a role and no login"),
+        (&["--role", "postgres"], PASSWORD, "`postgres` is a superuser"),
+        (&["--role", "x\"; DROP ROLE app_admin"], PASSWORD, "there is no role"),
+    ];
+    for (arguments, input, reason) in cases {
+        let said = set_password(&server, arguments, input);
+        let err = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.code() == Some(1) && err.contains(reason), "{reason}: {err}");
+    }
+    // An argument could be read by everybody on the machine.
+    assert_eq!(set_password(&server, &[PASSWORD], "").status.code(), Some(2));
+    let mut admin = connect(&server.admin_url()).await;
+    assert_eq!(ask(&mut admin, "SELECT count(*)::text FROM pg_authid WHERE rolpassword IS NOT NULL").await, "0");
+}

@@ -1,0 +1,85 @@
+//! Plain sqlx inside a tenant transaction: its macros, query builder and row mapping, under the policies.
+//!
+//! The macros were checked against a database by these commands, with the example's migrations in `dev`; the query data
+//! is in `.sqlx`, which the macros read where no `DATABASE_URL` is set:
+//!
+//! ```sh
+//! export DATABASE_URL='postgres://app_service@localhost/dev?options=-crole%3Dapp_admin'
+//! SQLX_OFFLINE_DIR=$PWD/tests/.sqlx cargo check -p tenant-tests --tests
+//! ```
+
+use sqlx::{Executor as _, Postgres, QueryBuilder, SqlSafeStr as _};
+use tenant_examples::TaskStatus;
+use tenant_tests::{Database, connect, refusal};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn query_macro_returns_rows_of_the_context_tenant() {
+    let database = Database::create().await;
+    let db = database.app().await;
+    let mut titles = Vec::new();
+    for tenant in [&database.acme, &database.globex] {
+        let mut tx = db.begin(&tenant.as_viewer()).await.expect("begun");
+        let row = sqlx::query!(
+            "SELECT t.organization_id, t.title, t.description, p.name AS project
+             FROM app.tasks t JOIN app.projects p ON p.id = t.project_id WHERE t.title = $1",
+            "one"
+        );
+        let row = row.fetch_one(&mut tx).await.expect("one each");
+        titles.push((row.organization_id == tenant.id, row.title, row.description, row.project));
+    }
+    assert_eq!(titles, [(); 2].map(|()| (true, "one".to_owned(), None, "first".to_owned())));
+}
+
+#[tokio::test]
+async fn query_macro_is_limited_by_the_role() {
+    let database = Database::create().await;
+    let db = database.app().await;
+    let delete = || sqlx::query!("DELETE FROM app.projects");
+    let mut tx = db.begin(&database.acme.as_member()).await.expect("begun");
+    let refused = refusal(delete().execute(&mut tx).await.expect_err("an admin may"));
+    let mut tx = db.begin(&database.acme.as_admin()).await.expect("begun");
+    let deleted = delete().execute(&mut tx).await.expect("an admin may").rows_affected();
+    tx.commit().await.expect("committed");
+    assert_eq!((refused.0.as_str(), deleted), ("42501", 1));
+}
+
+#[derive(Debug, PartialEq, sqlx::FromRow)]
+struct Row {
+    title: String,
+    status: TaskStatus,
+    project_id: Uuid,
+}
+
+#[tokio::test]
+async fn query_builder_and_from_row_work_in_a_transaction() {
+    let database = Database::create().await;
+    let db = database.app().await;
+    let mut tx = db.begin(&database.acme.as_member()).await.expect("begun");
+    let mut insert = QueryBuilder::<Postgres>::new("INSERT INTO app.tasks (organization_id, project_id, title) ");
+    insert.push_values(["two", "'; RESET ROLE; --"], |mut row, title| {
+        row.push_bind(database.acme.id).push_bind(database.acme.project).push_bind(title);
+    });
+    insert.build().execute(&mut tx).await.expect("a member may");
+    let mut select = QueryBuilder::<Postgres>::new("SELECT title, status, project_id FROM app.tasks WHERE title <> ");
+    select.push_bind("one").push(" ORDER BY title");
+    let rows: Vec<Row> = select.build_query_as().fetch_all(&mut tx).await.expect("a member may");
+    let row =
+        |title: &str| Row { title: title.to_owned(), status: TaskStatus::Todo, project_id: database.acme.project };
+    assert_eq!(rows, [row("'; RESET ROLE; --"), row("two")]);
+}
+
+/// What the macros do when they compile: describe a statement, which plans it, which takes the rights to run it.
+#[tokio::test]
+async fn query_macro_check_uses_the_role_in_the_database_url() {
+    let database = Database::create().await;
+    let sql = || "SELECT salary FROM app.employees WHERE id = $1".into_sql_str();
+    let mut told = Vec::new();
+    for role in ["", "?options=-crole%3Dapp_viewer", "?options=-crole%3Dapp_admin"] {
+        let url = database.app_url();
+        let url = if url.contains('?') { url + &role.replace('?', "&") } else { url + role };
+        let described = connect(&url).await.describe(sql()).await;
+        told.push(described.map(|described| described.nullable(0)).map_err(|error| refusal(error).0));
+    }
+    assert_eq!(told, [Err("42501".to_owned()), Err("42501".to_owned()), Ok(Some(false))]);
+}

@@ -1,0 +1,56 @@
+//! The names of roles have to be those that the tenancy declares, also where both are written by hand.
+
+use tenant_runtime::{
+    __private::{First, Next, RoleDef, TenancyDef},
+    Role, RoleOptions, Tenancy, TenantCtx, TenantDb,
+    tenant::MemberRole,
+};
+use uuid::Uuid;
+
+enum Forged {}
+
+impl Tenancy for Forged {
+    type Key = Uuid;
+    type User = Uuid;
+    type Roles = ((Reader, ()), ((Reader, (Owner, ())), ((Reader, (Owner, (Other, ()))), ())));
+    const DEF: &'static TenancyDef = &TenancyDef {
+        roles: &[RoleDef { name: "reader", includes: &[] }, RoleDef { name: "owner", includes: &[] }],
+        ..TenancyDef::blank()
+    };
+}
+
+enum Reader {}
+
+impl Role for Reader {
+    type Tenancy = Forged;
+    type Kind = MemberRole;
+    type Place = First;
+    const NAME: &'static str = "reader";
+    const DB_ROLE: &'static str = "app_schema_owner";
+}
+
+enum Owner {}
+
+impl Role for Owner {
+    type Tenancy = Forged;
+    type Kind = MemberRole;
+    type Place = Next<First>;
+    const NAME: &'static str = "owner";
+    const DB_ROLE: &'static str = "app_schema_owner";
+}
+
+enum Other {}
+
+impl Role for Other {
+    type Tenancy = Forged;
+    type Kind = MemberRole;
+    type Place = Next<Next<First>>;
+    const NAME: &'static str = "other";
+    const DB_ROLE: &'static str = "app_other";
+}
+
+fn main() {
+    let _ = TenantCtx::<Reader>::assume_authorized(Uuid::nil(), Uuid::nil());
+    let _ = TenantCtx::<Owner>::assume_authorized_job(Uuid::nil());
+    let _ = TenantDb::options().role::<Other>(RoleOptions::default());
+}

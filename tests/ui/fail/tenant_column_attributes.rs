@@ -1,0 +1,14 @@
+//! The tenant column is set from the context and cannot have a default, a type or `app_assigned`.
+
+use tenant_runtime::{TenantTable, roles::Viewer};
+use uuid::Uuid;
+
+#[derive(TenantTable)]
+#[tenant(org = "organization_id", select = "viewer")]
+struct Project {
+    id: Uuid,
+    #[tenant(default = "gen_random_uuid()", sql_type = "uuid", app_assigned)]
+    organization_id: Uuid,
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! An unknown role of a write command is one error, at the string.
+
+use tenant_runtime::{TenantTable, roles::Viewer};
+use uuid::Uuid;
+
+#[derive(TenantTable)]
+#[tenant(org = "organization_id", select = "viewer", insert = "membr", update = "viewer", delete = "viewer")]
+struct Project {
+    id: Uuid,
+    organization_id: Uuid,
+    name: String,
+}
+
+fn main() {}
