@@ -7,7 +7,7 @@ use super::{
     report::Report,
 };
 
-/// The findings, the worst first, each with why it matters and what mends it; then what was audited, and how to read more of a code.
+/// The findings, the most severe first, each with its reason and fix; then what was audited, and how to explain a code.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
