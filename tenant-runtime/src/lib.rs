@@ -202,7 +202,7 @@ pub mod __private {
             access::*,
             column::*,
             column_type::*,
-            declared::{ByJobs, Everything, Founding, Showing, SigningUp, TenantRows, Yes, named, unique_by},
+            declared::{ByJobs, CreatesTenant, Everything, Showing, SignsUp, TenantRows, Yes, named, unique_by},
             derive_support::*,
             invitations::*,
             members::*,

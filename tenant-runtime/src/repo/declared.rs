@@ -12,11 +12,11 @@ pub enum Yes {}
 
 /// In place of `insert`: a signed-in user can create a tenant.
 #[derive(Debug)]
-pub enum Founding {}
+pub enum CreatesTenant {}
 
 /// In place of `insert`: a user can sign up.
 #[derive(Debug)]
-pub enum SigningUp {}
+pub enum SignsUp {}
 
 /// In the list of commands for jobs: the rows are the tenants, and jobs can read them.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ has! {
     cmd::Insert: <S, U, D, J> (S, Yes, U, D, J);
     cmd::Manage: <S, U, D, J> (S, cmd::Manage, U, D, J);
     cmd::Invite: <S, U, D, J> (S, cmd::Invite, U, D, J);
-    Founding: <S, U, D, J> (S, Founding, U, D, J);
-    SigningUp: <S, U, D, J> (S, SigningUp, U, D, J);
+    CreatesTenant: <S, U, D, J> (S, CreatesTenant, U, D, J);
+    SignsUp: <S, U, D, J> (S, SignsUp, U, D, J);
     cmd::Update: <S, I, D, J> (S, I, Yes, D, J);
     cmd::Delete: <S, I, U, J> (S, I, U, Yes, J);
     TenantRows: <S, I, U, D> (S, I, U, D, TenantRows);
@@ -75,7 +75,7 @@ macro_rules! everything {
     )*};
 }
 
-everything!(cmd::Read, cmd::Insert, cmd::Manage, Founding, SigningUp, cmd::Update, cmd::Delete);
+everything!(cmd::Read, cmd::Insert, cmd::Manage, CreatesTenant, SignsUp, cmd::Update, cmd::Delete);
 
 /// Implemented by the derive of a view only.
 #[diagnostic::on_unimplemented(
