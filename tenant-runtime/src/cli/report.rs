@@ -16,12 +16,12 @@ use crate::{
         generate::Generated,
         rebase::Rebase,
     },
-    model::schema::{Command, RoleKind, Schema, Scope, Table},
+    model::schema::{Command, Role, RoleKind, Schema, Scope, Table},
 };
 
-/// Prints the changes and their risks; nothing for a first migration, in which everything is new.
+/// Prints the changes and their risks, except for a first migration, in which everything is new.
 pub(super) fn changes(generated: &Generated, out: &mut impl Write) -> io::Result<()> {
-    if generated.plan.is_first() {
+    if generated.plan.is_first() || generated.plan.changes().is_empty() {
         return Ok(());
     }
     writeln!(out, "changes (risk: {}):", generated.plan.risk())?;
@@ -183,7 +183,7 @@ fn counted(number: usize, noun: &str) -> String {
 fn prefix(schema: &Schema) -> String {
     let owner = schema.owner().map(|owner| owner.name.as_str()).unwrap_or_default();
     let prefix = owner.strip_suffix("schema_owner").unwrap_or_default();
-    let has_it = |role: &crate::model::schema::Role| role.name.as_str().starts_with(prefix);
+    let has_it = |role: &Role| role.name.as_str().starts_with(prefix);
     if schema.application_roles().all(has_it) { prefix.to_owned() } else { String::new() }
 }
 
@@ -197,15 +197,18 @@ fn without_prefix(text: &str, prefix: &str) -> String {
 }
 
 fn application_roles(schema: &Schema) -> String {
-    let describe = |role: &crate::model::schema::Role| match &role.kind {
+    schema.roles().iter().filter_map(application_role).collect::<Vec<_>>().join(", ")
+}
+
+fn application_role(role: &Role) -> Option<String> {
+    match &role.kind {
         RoleKind::Application { includes } if includes.is_empty() => Some(role.name.to_string()),
         RoleKind::Application { includes } => {
-            let below = includes.iter().map(Ident::as_str).collect::<Vec<_>>().join(" and ");
-            Some(format!("{} (includes {below})", role.name))
+            let included = includes.iter().map(Ident::as_str).collect::<Vec<_>>().join(" and ");
+            Some(format!("{} (includes {included})", role.name))
         }
         _ => None,
-    };
-    schema.roles().iter().filter_map(describe).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// The minimum role for a command: on any row, and on rows that the user owns.

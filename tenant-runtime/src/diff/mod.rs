@@ -182,18 +182,20 @@ fn with_renamed_constraints(mut changes: Vec<Change>) -> Vec<Change> {
 
 /// Compares the grants on a table, column by column.
 fn grants(name: &QualifiedName, before: &Table, after: &Table) -> Vec<Change> {
-    let item = |grant| SchemaObject::Grant { table: name.clone(), grant };
-    let missing = |from: &[Grant], grant: &Grant| {
-        let same = |other: &&Grant| (other.command, &other.role) == (grant.command, &grant.role);
-        let has: Vec<_> = from.iter().filter(same).collect();
-        let columns = grant.columns.iter().filter(|column| !has.iter().any(|other| other.columns.contains(column)));
-        let columns: Vec<_> = columns.cloned().collect();
-        // DELETE has no columns.
-        (!columns.is_empty() || has.is_empty()).then(|| item(Grant { columns, ..grant.clone() }))
-    };
-    let gone = before.grants.iter().filter_map(|grant| missing(&after.grants, grant)).map(Change::Drop);
-    let new = after.grants.iter().filter_map(|grant| missing(&before.grants, grant)).map(Change::Add);
-    gone.chain(new).collect()
+    let object = |grant| SchemaObject::Grant { table: name.clone(), grant };
+    let revoked = before.grants.iter().filter_map(|grant| missing_part(grant, &after.grants));
+    let granted = after.grants.iter().filter_map(|grant| missing_part(grant, &before.grants));
+    revoked.map(object).map(Change::Drop).chain(granted.map(object).map(Change::Add)).collect()
+}
+
+/// The part of a grant that other grants lack: the whole grant, or some of its columns.
+fn missing_part(grant: &Grant, others: &[Grant]) -> Option<Grant> {
+    let same = |other: &&Grant| (other.command, &other.role) == (grant.command, &grant.role);
+    let has: Vec<_> = others.iter().filter(same).collect();
+    let columns = grant.columns.iter().filter(|column| !has.iter().any(|other| other.columns.contains(column)));
+    let columns: Vec<_> = columns.cloned().collect();
+    // DELETE has no columns.
+    (!columns.is_empty() || has.is_empty()).then(|| Grant { columns, ..grant.clone() })
 }
 
 impl fmt::Display for Change {

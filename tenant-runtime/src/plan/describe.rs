@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Plan;
-use crate::{
-    diff::{Change, SchemaObject},
-    model::schema::QualifiedName,
-};
+use crate::diff::{Change, SchemaObject};
 
 /// The maximum length of a description in a file name.
 const LONGEST: usize = 80;
@@ -48,13 +45,8 @@ impl Plan {
 
     /// The changes of tables and columns, of which the others are consequences; all changes where there are none.
     fn main_changes(&self) -> Vec<&Change> {
-        let is_shape = |change: &&Change| {
-            let item = match change {
-                Change::Add(item) | Change::Drop(item) => item,
-                Change::Alter { after, .. } | Change::Rename { after, .. } => after,
-            };
-            matches!(item, SchemaObject::Table { .. } | SchemaObject::Column { .. })
-        };
+        let is_shape =
+            |change: &&Change| matches!(object(change), SchemaObject::Table { .. } | SchemaObject::Column { .. });
         let shape: Vec<_> = self.changes.iter().filter(is_shape).collect();
         if shape.is_empty() { self.changes.iter().collect() } else { shape }
     }
@@ -62,7 +54,7 @@ impl Plan {
 
 /// Describes several changes: that roles change, the one table that changes, or tables or functions in general.
 fn summary(changes: &[&Change]) -> String {
-    let tables: BTreeSet<_> = changes.iter().filter_map(|change| table(change)).collect();
+    let tables: BTreeSet<_> = changes.iter().filter_map(|change| object(change).table()).collect();
     let only_new = changes.iter().all(|change| matches!(change, Change::Add(SchemaObject::Table { .. })));
     let of_roles = changes.iter().any(|change| {
         matches!(
@@ -81,10 +73,10 @@ fn summary(changes: &[&Change]) -> String {
     }
 }
 
-fn table(change: &Change) -> Option<&QualifiedName> {
+fn object(change: &Change) -> &SchemaObject {
     match change {
-        Change::Add(item) | Change::Drop(item) => item.table(),
-        Change::Alter { after, .. } | Change::Rename { after, .. } => after.table(),
+        Change::Add(object) | Change::Drop(object) => object,
+        Change::Alter { after, .. } | Change::Rename { after, .. } => after,
     }
 }
 
