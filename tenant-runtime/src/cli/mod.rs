@@ -45,7 +45,7 @@ struct Arguments {
     /// Write nothing; exit with code 1 if the migrations do not match the models
     #[arg(long)]
     check: bool,
-    /// Confirm that the next migration drops a table (app.projects) or a column (app.projects.title); repeatable
+    /// Confirm data loss in the next migration: a table (app.projects) or a column (app.projects.title); repeatable
     #[arg(long, value_name = "NAME", global = true)]
     drop: Vec<String>,
     #[command(subcommand)]
@@ -96,7 +96,7 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Show applied and pending migrations (exit code 1 if any are pending)
+    /// Show applied and pending migrations (exit code 1 if any is pending or does not match its file)
     Status {
         /// Administrator URL: postgres://user:password@host/database
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]

@@ -318,7 +318,9 @@ impl SchemaObject {
             }
             Self::Timeouts { login, .. } => write!(f, "set timeouts of `{login}`"),
             Self::Pgaudit { classes } => write!(f, "set `pgaudit.log` to `{classes}`"),
-            Self::Database { login } => write!(f, "restrict CONNECT on the database to `{login}`"),
+            Self::Database { login } => {
+                write!(f, "grant CONNECT on the database to `{login}` and revoke it from PUBLIC")
+            }
             Self::Defaults { creator, .. } => {
                 write!(f, "revoke default privileges of PUBLIC on objects that `{creator}` creates")
             }
