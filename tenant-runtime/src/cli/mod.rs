@@ -37,7 +37,7 @@ use crate::{
 ///
 /// Without a command: compares the models with the migrations folder and writes the next migrations.
 #[derive(Debug, Parser)]
-#[command(name = "gen-migrations", version, args_conflicts_with_subcommands = false, max_term_width = 100)]
+#[command(name = "gen-migrations", version, args_conflicts_with_subcommands = false, max_term_width = 80)]
 struct Arguments {
     /// Migrations folder [default: `migrations` in the package of this program]
     #[arg(long, value_name = "FOLDER", global = true)]
@@ -96,7 +96,7 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Show applied and pending migrations (exit code 1 if any is pending or does not match its file)
+    /// Show applied and pending migrations (exit code 1 if any are pending)
     Status {
         /// Administrator URL: postgres://user:password@host/database
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
@@ -138,7 +138,8 @@ enum Command {
     },
     /// Test a database as every role and report violations of the declaration
     ///
-    /// Creates two test tenants in a transaction that is rolled back, so no row is left.
+    /// Creates two test tenants in a transaction that is rolled back, so no row is left. With `--database-url`, requires a
+    /// superuser.
     Verify(verify::Arguments),
     /// Explain why a command is allowed or denied to a role: the grant, policy and condition
     ///

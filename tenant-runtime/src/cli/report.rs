@@ -147,8 +147,7 @@ fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
             Scope::Global => "global".to_owned(),
         };
         let shown = if schemas.len() == 1 { name.table.to_string() } else { name.to_string() };
-        let [select, insert, update, delete] =
-            Command::ALL.map(|command| without_prefix(&role(table, command), &prefix));
+        let [select, insert, update, delete] = Command::ALL.map(|command| short_cell(&role(table, command), &prefix));
         [shown, tenant, select, insert, update, delete]
     }));
     let widths: Vec<_> = (0..rows[0].len())
@@ -164,9 +163,9 @@ fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
         writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
-    writeln!(out, "\nminimum role for each command; own: rows that the user owns; -: denied")?;
+    writeln!(out, "\nminimum role for each command; *: rows that the user owns; -: denied")?;
     if !schema.functions().is_empty() {
-        writeln!(out, "(function): allowed through the functions of the auth schema only")?;
+        writeln!(out, "function: allowed through the functions of the auth schema only")?;
     }
     if !prefix.is_empty() {
         writeln!(out, "database roles have the prefix `{prefix}`")?;
@@ -185,6 +184,15 @@ fn prefix(schema: &Schema) -> String {
     let prefix = owner.strip_suffix("schema_owner").unwrap_or_default();
     let has_it = |role: &Role| role.name.as_str().starts_with(prefix);
     if schema.application_roles().all(has_it) { prefix.to_owned() } else { String::new() }
+}
+
+/// Shortens a cell of the matrix, so that its lines fit in 80 columns.
+fn short_cell(cell: &str, prefix: &str) -> String {
+    let short = |part: &str| match part.strip_prefix("own: ") {
+        Some(own) => format!("{}*", without_prefix(own, prefix)),
+        None => without_prefix(part.trim_matches(['(', ')']), prefix),
+    };
+    cell.split(", ").map(short).collect::<Vec<_>>().join(", ")
 }
 
 /// Removes the prefix from each word of a text.

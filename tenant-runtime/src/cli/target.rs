@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct Target {
     /// Administrator URL: postgres://user:password@host/database
     ///
-    /// Default: start a temporary PostgreSQL, apply the migrations, and delete it afterwards. `verify` requires a superuser.
+    /// Default: start a temporary PostgreSQL, apply the migrations, and delete it afterwards.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
     /// Major release of the temporary PostgreSQL, such as 17; downloaded if not installed

@@ -20,10 +20,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     role: String,
     /// Table, such as `app.projects`, or its struct
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     table: String,
     /// Command
-    #[arg(long, value_enum)]
+    #[arg(long, value_name = "CMD", value_enum)]
     command: Command,
     /// Key of a row to evaluate the conditions on; requires a database
     #[arg(long, requires = "tenant", requires = "database_url")]
