@@ -175,11 +175,9 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
     let name =
         QualifiedName { schema: Ident::derived([tenancy.def.schema]), table: Ident::derived(["system_access_log"]) };
     let column = |name: &str, ty: &str, default: Option<&str>, comment: &str| Column {
-        name: Ident::derived([name]),
         comment: comment.to_owned(),
-        ty: Expression::trusted(ty),
-        nullable: false,
         default: default.map(|text| ColumnDefault::Expression(Expression::trusted(text))),
+        ..Column::new(Ident::derived([name]), Expression::trusted(ty))
     };
     let columns = vec![
         column(

@@ -8,9 +8,12 @@ use super::{
 };
 use crate::{
     ident::Ident,
-    model::schema::{
-        Column, ColumnDefault, ForeignKey, ForeignKeyAction, Function, Key, Policy, QualifiedName, Returns, Role,
-        RoleKind, Schema, Table, TriggerKind,
+    model::{
+        column_property::ColumnProperty,
+        schema::{
+            Column, ForeignKey, ForeignKeyAction, Function, Key, Policy, QualifiedName, Returns, Role, RoleKind,
+            Schema, Table, TriggerKind,
+        },
     },
     sql::part::{PGAUDIT, timeout_settings},
 };
@@ -267,12 +270,18 @@ impl Facts<'_> {
 
     fn column(&mut self, table: &Name, column: &Column) {
         let object = Object::Column(table.clone(), column.name.to_string());
-        let identity = matches!(column.default, Some(ColumnDefault::Identity)).then_some("a");
-        let properties = json!({
-            "type": self.canonical.text(&object, "type"), "not_null": !column.nullable,
-            "default": self.canonical.text(&object, "default"), "identity": identity, "generated": null,
-            "collation": null, "comment": comment(&column.comment),
-        });
+        let mut properties = json!({ "generated": null, "collation": null });
+        for property in ColumnProperty::ALL {
+            match property {
+                ColumnProperty::Type => properties["type"] = json!(self.canonical.text(&object, "type")),
+                ColumnProperty::Default => {
+                    properties["default"] = json!(self.canonical.text(&object, "default"));
+                    properties["identity"] = json!(column.is_identity().then_some("a"));
+                }
+                ColumnProperty::Comment => properties["comment"] = json!(comment(&column.comment)),
+                ColumnProperty::Nullable => properties["not_null"] = json!(!column.nullable),
+            }
+        }
         self.add(object, properties);
     }
 

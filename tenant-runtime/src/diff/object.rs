@@ -1,4 +1,4 @@
-//! The things of which a schema consists, one by one, so that two schemas can be compared.
+//! Schema objects: a schema as single objects, so that two schemas can be compared.
 
 use std::fmt;
 
@@ -13,38 +13,38 @@ use crate::{
     },
 };
 
-/// One thing of a schema, with all that says how it shall be.
+/// One object of a schema, with its complete definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemaObject {
-    /// A role, with the name of the product by which it is marked. Its memberships are things of their own.
+    /// A role, with the product that its comment names. Its memberships are separate objects.
     Role {
         /// The role.
         role: Role,
         /// The product.
         product: String,
     },
-    /// That a role belongs to another.
+    /// A membership of a role in another role.
     Membership(Membership),
-    /// That something else has made the roles as they must be.
+    /// A check that externally managed roles exist and have the required attributes.
     RequiredRoles {
         /// The roles.
         roles: Vec<Role>,
     },
-    /// How long the app's sessions may hold the server up.
+    /// The timeouts of the sessions of a login role.
     Timeouts {
-        /// The login.
+        /// The login role.
         login: Ident,
-        /// How long.
+        /// The timeouts.
         timeouts: TimeoutsDef,
     },
-    /// What pgaudit logs in the database.
+    /// The setting `pgaudit.log` of the database.
     Pgaudit {
-        /// Classes of statements.
+        /// The classes of statements that pgaudit logs.
         classes: LogClasses,
     },
-    /// That PUBLIC is locked out of the database, and the login is not.
+    /// CONNECT on the database for a login role, and for PUBLIC no longer.
     Database {
-        /// The login.
+        /// The login role.
         login: Ident,
     },
     /// A schema.
@@ -54,23 +54,23 @@ pub enum SchemaObject {
         /// The role that owns it.
         owner: Ident,
     },
-    /// That PUBLIC gets nothing on what a role makes later.
+    /// Default privileges that grant PUBLIC nothing on objects that a role creates later.
     Defaults {
-        /// The role.
+        /// The role that creates the objects.
         creator: Ident,
-        /// Whether it makes types, as a table does.
+        /// Whether the role creates types; every table has a row type.
         types: bool,
     },
-    /// That roles may name what is in a schema.
+    /// USAGE on a schema for a role.
     Usage {
         /// The schema.
         schema: Ident,
         /// The role that owns it.
         owner: Ident,
-        /// Who may.
+        /// The grantee.
         role: Ident,
     },
-    /// A function. Who may call it is a thing of its own, besides those who may from its first moment.
+    /// A function, with the EXECUTE grants that it has when it is created. Later grants are separate objects.
     Function {
         /// The name.
         name: QualifiedName,
@@ -79,7 +79,7 @@ pub enum SchemaObject {
         /// The function.
         function: Function,
     },
-    /// That a role may call a function.
+    /// EXECUTE on a function for a role.
     Execute {
         /// The function.
         name: QualifiedName,
@@ -87,7 +87,7 @@ pub enum SchemaObject {
         owner: Ident,
         /// The types of its arguments.
         arguments: Vec<Expression>,
-        /// Who may call it.
+        /// The grantee.
         role: Ident,
     },
     /// A whole table.
@@ -104,11 +104,11 @@ pub enum SchemaObject {
         /// The comment; empty for none.
         comment: String,
     },
-    /// Into how many partitions a table is hashed.
+    /// The hash partitions of a table.
     Partitions {
         /// The table.
         table: QualifiedName,
-        /// How many; none for a table in one piece.
+        /// Their number; none for a table that is not partitioned.
         count: Option<u16>,
     },
     /// A column.
@@ -122,7 +122,7 @@ pub enum SchemaObject {
     Key {
         /// The table.
         table: QualifiedName,
-        /// Which of them.
+        /// Whether it is the primary key, a unique constraint or an index.
         kind: KeyKind,
         /// The name and the columns.
         key: Key,
@@ -140,7 +140,7 @@ pub enum SchemaObject {
         table: QualifiedName,
         /// The foreign key.
         key: ForeignKey,
-        /// Into how many partitions that table is hashed.
+        /// The number of hash partitions of the table that has the foreign key.
         partitions: Option<u16>,
     },
     /// A policy.
@@ -161,34 +161,34 @@ pub enum SchemaObject {
     Grant {
         /// The table.
         table: QualifiedName,
-        /// The privilege, or some columns of it.
+        /// The privilege; on columns, a subset of them.
         grant: Grant,
     },
 }
 
-/// That a role belongs to another.
+/// A membership of a role in another role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
-    /// The role whose rights the member gets, or may take.
+    /// The role that is granted.
     pub role: Ident,
     /// The member.
     pub member: Ident,
-    /// Whether it has the rights without asking for them; else it has to say `SET ROLE`.
+    /// Whether the member inherits the privileges of the role. Otherwise it has to run `SET ROLE`.
     pub inherits: bool,
 }
 
-/// Says what columns are a key of.
+/// The kind of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyKind {
     /// The primary key.
     Primary,
     /// A unique constraint.
     Unique,
-    /// An index that allows the same values twice.
+    /// An index that is not unique.
     Index,
 }
 
-/// By what a thing is found again in the other schema.
+/// Identifies an object, so that it is found in the other schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity {
     kind: &'static str,
@@ -197,7 +197,7 @@ pub(crate) struct Identity {
 }
 
 impl SchemaObject {
-    /// Returns the table to which the thing belongs.
+    /// Returns the table to which the object belongs.
     #[must_use]
     pub fn table(&self) -> Option<&QualifiedName> {
         match self {
@@ -244,7 +244,7 @@ impl SchemaObject {
             Self::Comment { .. } => ("comment", vec![]),
             Self::Partitions { .. } => ("partitions", vec![]),
             Self::Column { column, .. } => ("column", vec![&column.name]),
-            // A table has one, whatever it is called.
+            // A table has one, whatever its name is.
             Self::Key { kind: KeyKind::Primary, .. } => ("primary key", vec![]),
             Self::Key { key, kind, .. } => (kind.word(), vec![&key.name]),
             Self::Check { check, .. } => ("check", vec![&check.name]),
@@ -256,7 +256,7 @@ impl SchemaObject {
         Identity { kind, of, name: name.into_iter().cloned().collect() }
     }
 
-    /// Says whether two constraints or indexes differ in nothing but their names.
+    /// Whether two constraints or indexes differ in their names only.
     pub(super) fn is_but_renamed(&self, other: &Self) -> bool {
         let mut renamed = self.clone();
         match (&mut renamed, other) {
@@ -280,37 +280,82 @@ impl KeyKind {
 }
 
 impl fmt::Display for SchemaObject {
-    /// Writes what kind of thing it is, and its name.
+    /// Writes the kind of the object and its name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Role { role, .. } => write!(f, "role `{}`", role.name),
-            Self::Membership(Membership { role, member, inherits: true }) => write!(f, "`{member}` including `{role}`"),
-            Self::Membership(Membership { role, member, .. }) => write!(f, "`{member}` becoming `{role}`"),
-            Self::RequiredRoles { .. } => write!(f, "what is asked of the roles that are made elsewhere"),
-            Self::Timeouts { login, .. } => write!(f, "how long sessions of `{login}` may hold the server up"),
-            Self::Pgaudit { classes } => write!(f, "what pgaudit logs (`{classes}`)"),
-            Self::Database { login } => {
-                write!(f, "the database, to which `{login}` connects and nobody who is not named,")
-            }
+            Self::Membership(Membership { role, member, .. }) => write!(f, "membership of `{member}` in `{role}`"),
+            Self::RequiredRoles { .. } => write!(f, "check of the externally managed roles"),
+            Self::Timeouts { login, .. } => write!(f, "timeouts of `{login}`"),
+            Self::Pgaudit { .. } => write!(f, "setting `pgaudit.log`"),
+            Self::Database { login } => write!(f, "CONNECT on the database for `{login}`"),
             Self::Schema { name, .. } => write!(f, "schema `{name}`"),
-            Self::Defaults { creator, .. } => write!(f, "the lock on what `{creator}` makes"),
-            Self::Usage { schema, role, .. } => write!(f, "`{role}` using schema `{schema}`"),
+            Self::Defaults { creator, .. } => write!(f, "default privileges of `{creator}`"),
+            Self::Usage { schema, role, .. } => write!(f, "USAGE on schema `{schema}` for `{role}`"),
             Self::Function { name, .. } => write!(f, "function `{name}`"),
-            Self::Execute { name, role, .. } => write!(f, "`{role}` calling `{name}`"),
+            Self::Execute { name, role, .. } => write!(f, "EXECUTE on function `{name}` for `{role}`"),
             Self::Table { name, .. } => write!(f, "table `{name}`"),
             Self::Comment { table, .. } => write!(f, "comment on `{table}`"),
             Self::Partitions { table, .. } => write!(f, "partitions of `{table}`"),
             Self::Column { table, column } => write!(f, "column `{table}.{}`", column.name),
-            Self::Key { table, key, kind } => write!(f, "{} `{}` of `{table}`", kind.word(), key.name),
-            Self::Check { table, check } => write!(f, "check `{}` of `{table}`", check.name),
-            Self::ForeignKey { table, key, .. } => write!(f, "foreign key `{}` of `{table}`", key.name),
-            Self::Policy { table, policy } => write!(f, "policy `{}` of `{table}`", policy.name),
-            Self::Trigger { table, trigger } => write!(f, "trigger `{}` of `{table}`", trigger.name),
-            Self::Grant { table, grant } => {
-                let columns = grant.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
-                let columns = if columns.is_empty() { columns } else { format!(" ({columns})") };
-                write!(f, "{}{columns} on `{table}` for `{}`", grant.command.keyword(), grant.role)
-            }
+            Self::Key { table, key, kind } => write!(f, "{} `{}` on `{table}`", kind.word(), key.name),
+            Self::Check { table, check } => write!(f, "check constraint `{}` on `{table}`", check.name),
+            Self::ForeignKey { table, key, .. } => write!(f, "foreign key `{}` on `{table}`", key.name),
+            Self::Policy { table, policy } => write!(f, "policy `{}` on `{table}`", policy.name),
+            Self::Trigger { table, trigger } => write!(f, "trigger `{}` on `{table}`", trigger.name),
+            Self::Grant { table, grant } => write!(f, "{} on `{table}` for `{}`", privilege(grant), grant.role),
         }
+    }
+}
+
+impl SchemaObject {
+    /// Writes what adding the object does, verb first.
+    pub(super) fn fmt_add(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Membership(Membership { role, member, inherits: true }) => write!(f, "grant `{role}` to `{member}`"),
+            Self::Membership(Membership { role, member, .. }) => {
+                write!(f, "grant `{role}` to `{member}` (SET ROLE, not inherited)")
+            }
+            Self::Timeouts { login, .. } => write!(f, "set timeouts of `{login}`"),
+            Self::Pgaudit { classes } => write!(f, "set `pgaudit.log` to `{classes}`"),
+            Self::Database { login } => {
+                write!(f, "grant CONNECT on the database to `{login}` and revoke it from PUBLIC")
+            }
+            Self::Defaults { creator, .. } => {
+                write!(f, "revoke default privileges of PUBLIC on objects that `{creator}` creates")
+            }
+            Self::Usage { schema, role, .. } => write!(f, "grant USAGE on schema `{schema}` to `{role}`"),
+            Self::Execute { name, role, .. } => write!(f, "grant EXECUTE on function `{name}` to `{role}`"),
+            Self::Grant { table, grant } => write!(f, "grant {} on `{table}` to `{}`", privilege(grant), grant.role),
+            object => write!(f, "add {object}"),
+        }
+    }
+
+    /// Writes what dropping the object does, verb first.
+    pub(super) fn fmt_drop(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Membership(Membership { role, member, .. }) => write!(f, "revoke `{role}` from `{member}`"),
+            Self::Timeouts { login, .. } => write!(f, "reset timeouts of `{login}`"),
+            Self::Pgaudit { .. } => write!(f, "reset `pgaudit.log`"),
+            Self::Database { login } => write!(f, "revoke CONNECT on the database from `{login}`"),
+            Self::Defaults { creator, .. } => {
+                write!(f, "restore default privileges of PUBLIC on objects that `{creator}` creates")
+            }
+            Self::Usage { schema, role, .. } => write!(f, "revoke USAGE on schema `{schema}` from `{role}`"),
+            Self::Execute { name, role, .. } => write!(f, "revoke EXECUTE on function `{name}` from `{role}`"),
+            Self::Grant { table, grant } => {
+                write!(f, "revoke {} on `{table}` from `{}`", privilege(grant), grant.role)
+            }
+            object => write!(f, "drop {object}"),
+        }
+    }
+}
+
+/// Writes the privilege of a grant, such as `SELECT (id, title)`.
+fn privilege(grant: &Grant) -> String {
+    let keyword = grant.command.keyword();
+    match grant.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ") {
+        columns if columns.is_empty() => keyword.to_owned(),
+        columns => format!("{keyword} ({columns})"),
     }
 }

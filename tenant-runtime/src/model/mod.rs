@@ -1,5 +1,7 @@
 //! The model: what was declared, and the checked schema that it becomes.
 
+#[cfg(feature = "generate")]
+pub mod column_property;
 pub(crate) mod compare;
 pub mod def;
 #[cfg(feature = "generate")]

@@ -181,7 +181,11 @@ async fn verify_command_exits_with_1_on_a_violation() {
     assert!(code == Some(0) && out.trim_end().ends_with("the database does what is declared"), "{out}");
     run(&mut database.admin().await, "GRANT SELECT (salary) ON app.employees TO app_viewer").await.expect("granted");
     let (code, out, error) = verify_command(&["--format", "json"]);
-    assert!(code == Some(1) && error.contains("not proved"), "{error}");
+    assert!(
+        code == Some(1)
+            && error.contains("verification failed: the database does not enforce the declared permissions"),
+        "{error}"
+    );
     for words in ["\"clean\": false", "\"table\": \"app.employees\"", "\"role\": \"app_viewer\"", "SELECT salary"] {
         assert!(out.contains(words), "{words}: {out}");
     }

@@ -6,7 +6,8 @@ use super::{FixWriter, comment, drop::texts};
 use crate::{
     audit::catalog::{Name, Object, State, grantee, signature},
     ident::{literal, quoted},
-    model::schema::ColumnDefault,
+    model::{column_property::ColumnProperty, schema::ColumnDefault},
+    sql::part::column_clause,
 };
 
 /// The properties of a table that no statement changes.
@@ -155,11 +156,6 @@ impl FixWriter<'_> {
         let Some(column) = column else { return String::new() };
         let alter = |what: String| format!("ALTER TABLE {} ALTER COLUMN {} {what};", table.quoted(), quoted(name));
         match (property, &column.default) {
-            ("type", _) => alter(format!("TYPE {} USING {}::{}", column.ty, quoted(name), column.ty)),
-            ("not_null", _) if column.nullable => alter("DROP NOT NULL".to_owned()),
-            ("not_null", _) => alter("SET NOT NULL".to_owned()),
-            ("default", Some(ColumnDefault::Expression(default))) => alter(format!("SET DEFAULT {default}")),
-            ("default", _) => alter("DROP DEFAULT".to_owned()),
             ("identity", Some(ColumnDefault::Identity)) if live.get("identity").is_some_and(Value::is_string) => {
                 alter("SET GENERATED ALWAYS".to_owned())
             }
@@ -167,7 +163,10 @@ impl FixWriter<'_> {
             ("identity", _) => alter("DROP IDENTITY".to_owned()),
             ("generated", _) => alter("DROP EXPRESSION".to_owned()),
             ("collation", _) => alter(format!("TYPE {}", column.ty)),
-            _ => String::new(),
+            _ => {
+                let property = ColumnProperty::from_catalog(property);
+                property.and_then(|property| column_clause(property, column)).map_or_else(String::new, alter)
+            }
         }
     }
 
