@@ -137,6 +137,8 @@ pub mod why;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
+mod codes;
+#[cfg(feature = "cli")]
 mod password;
 #[cfg(feature = "server")]
 pub mod server;

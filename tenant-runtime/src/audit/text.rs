@@ -7,7 +7,7 @@ use super::{
     report::Report,
 };
 
-/// The findings, the worst first, each with why it matters and what mends it; then what was audited.
+/// The findings, the worst first, each with why it matters and what mends it; then what was audited, and how to read more of a code.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
@@ -33,6 +33,9 @@ impl fmt::Display for Report {
                 f,
                 "next: `--format sql` writes what mends it; read that, run it as an administrator, and audit again"
             )?;
+        }
+        if let Some(first) = self.findings.first() {
+            writeln!(f, "explain a code: gen-migrations explain {}", first.code)?;
         }
         Ok(())
     }

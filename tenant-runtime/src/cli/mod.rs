@@ -4,6 +4,7 @@
 
 mod apply;
 mod audit;
+mod explain;
 mod generate;
 mod harden;
 mod init;
@@ -24,6 +25,7 @@ use std::{
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
+    codes::Code,
     migrate::{
         Revert,
         folder::{Folder, FolderError},
@@ -141,6 +143,12 @@ enum Command {
     ///
     /// With a database, a row and a context each part is evaluated on the row.
     Why(why::Arguments),
+    /// Explain a code of a finding, a migration note or an SQL error, such as TA105; without one, list all codes
+    Explain {
+        /// The code, in any letter case
+        #[arg(value_parser = explain::code)]
+        code: Option<&'static Code>,
+    },
     /// Set the password of a login of the app, read from standard input
     ///
     /// The server gets a SCRAM-SHA-256 verifier that is made here; the password goes nowhere.
@@ -226,6 +234,7 @@ pub fn main(models: Models) -> ExitCode {
         Some(Command::Matrix { format }) => matrix::matrix(&models, format, &mut out),
         Some(Command::Verify(arguments)) => verify::verify(&models, &folder, &arguments, &mut out),
         Some(Command::Why(arguments)) => why::why(&models, arguments, &mut out),
+        Some(Command::Explain { code }) => explain::explain(code, &mut out),
         Some(Command::SetPassword { role, database_url }) => {
             password::set_password(&models, role, &database_url, &mut out)
         }

@@ -30,8 +30,11 @@ pub(super) fn changes(generated: &Generated, out: &mut impl Write) -> io::Result
     if !notes.is_empty() {
         writeln!(out, "\nto be thought of:")?;
     }
-    for note in notes {
+    for note in &notes {
         writeln!(out, "  {note}")?;
+    }
+    if let Some(first) = notes.first() {
+        writeln!(out, "\nexplain a code: gen-migrations explain {}", first.code)?;
     }
     writeln!(out)
 }

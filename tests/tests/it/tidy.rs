@@ -9,9 +9,10 @@ use std::{
 /// The modules of tenant-runtime in the order of the data flow: each imports only what stands before it.
 ///
 /// `lib.rs` names all of them, being the front of the house.
-const LAYERS: [&str; 25] = [
+const LAYERS: [&str; 26] = [
     "ident", "model", "registry", "check", "snapshot", "diff", "plan", "sql", "tenant", "roles", "error", "db", "repo",
-    "session", "system", "axum", "migrate", "audit", "matrix", "verify", "why", "server", "testing", "password", "cli",
+    "session", "system", "axum", "migrate", "audit", "matrix", "verify", "why", "server", "testing", "password",
+    "codes", "cli",
 ];
 
 /// Imports against the order, each with its reason.
