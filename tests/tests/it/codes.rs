@@ -13,15 +13,17 @@ use sqlx::{Connection as _, PgConnection};
 use tenant_examples::Project;
 use tenant_runtime::{
     Models, TenantTable as _,
-    audit::{Baseline, Finding, RULES, Report, audit},
     analyze::check,
+    audit::{Baseline, Finding, RULES, Report, audit},
     migrate::{folder::Folder, generate::generate},
     model::{
         def::{TableDef, TenancyDef},
         schema::Schema,
     },
 };
-use tenant_tests::{Database, TempDir, TABLES, ask, connect, example_migrations_dir, migrate, dedicated_server, refusal, run};
+use tenant_tests::{
+    Database, TABLES, TempDir, ask, connect, dedicated_server, example_migrations_dir, migrate, refusal, run,
+};
 
 use super::{
     command_line::{CommandOutput, gen_migrations, on},
@@ -251,7 +253,10 @@ fn explain_prints_the_page_of_a_code_in_any_letter_case() {
         let long: Vec<_> = said.lines().filter(is_long).collect();
         assert_eq!(long, Vec::<&str>::new(), "{code}");
     }
-    assert_eq!(gen_migrations(&["explain", "TA105"]).expect_success(), gen_migrations(&["explain", "tA105"]).expect_success());
+    assert_eq!(
+        gen_migrations(&["explain", "TA105"]).expect_success(),
+        gen_migrations(&["explain", "tA105"]).expect_success()
+    );
 }
 
 #[test]
@@ -367,7 +372,7 @@ fn printed(report: &Report, code: &str) -> Option<String> {
 /// The fix of a page; where it has no SQL, that of the findings.
 fn fix(page: &str, code: &str, report: &Report) -> String {
     let of_findings = || {
-        let fixes = report.findings.iter().filter(|finding| finding.code == code && !finding.takes_a_person());
+        let fixes = report.findings.iter().filter(|finding| finding.code == code && !finding.is_manual());
         fixes.map(|finding| finding.fix.replace("BEGIN;", "").replace("COMMIT;", "")).collect::<Vec<_>>().join("\n")
     };
     block(section(page, "Fix"), "sql").map_or_else(of_findings, of_today)

@@ -332,7 +332,7 @@ async fn drift_is_reported_by_code_and_resolved_by_its_fix() {
             wrong.push(format!("{sql}\n  is told as {told:?} rather than {wanted:?}:{}", list(&report)));
         }
         for finding in &report.findings {
-            if finding.takes_a_person() && finding.severity != Severity::Note {
+            if finding.is_manual() && finding.severity != Severity::Note {
                 wrong.push(format!("{sql}\n  is told without what mends it:{}", list(&report)));
             }
             if let Err(error) = run(&mut admin, &finding.fix).await {
@@ -385,7 +385,7 @@ async fn partition_layout_drift_is_fixed_in_steps_without_losing_rows() {
         run(&mut admin, sql).await.expect(sql);
         let found = audit(&mut admin, &schema).await.expect("an audit");
         let by_hand: Vec<_> = found.findings.iter().filter(|finding| finding.fix.starts_with("-- No stat")).collect();
-        assert!(by_hand.len() == 1 && by_hand[0].takes_a_person(), "{sql}{}", list(&found));
+        assert!(by_hand.len() == 1 && by_hand[0].is_manual(), "{sql}{}", list(&found));
         assert!(found.to_string().contains("fix: by hand, in steps that `--format sql` says"), "{found}");
         for step in by_hand[0].fix.lines().map(|line| line.trim_start_matches(['-', ' '])) {
             let audits = [("2.", "table "), ("4.", "")].into_iter().find(|(number, _)| step.starts_with(number));
