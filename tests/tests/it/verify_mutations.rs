@@ -261,9 +261,9 @@ async fn verify_detects_every_schema_mutation() {
     let (mut told, mut alive) = (Vec::new(), Vec::new());
     for (what, statements) in &mutants {
         // In the transaction of the proof, which is rolled back: the next one begins from the same.
-        let options = VerifyOptions::default().until_first_difference().after(statements.as_str());
+        let options = VerifyOptions::default().until_first_violation().after(statements.as_str());
         let shown = match verify(&url, &models, &options).await {
-            Ok(report) => report.violations.first().map(|first| format!("{}: {}", first.door, first.meaning)),
+            Ok(report) => report.violations.first().map(|first| format!("{}: {}", first.technique, first.meaning)),
             // A schema in which not even rows can be made is told from the declared one too.
             Err(error @ VerifyError::Data { .. }) => error.to_string().lines().next().map(str::to_owned),
             Err(error) => panic!("{what}: {error}"),
