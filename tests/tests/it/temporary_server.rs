@@ -143,7 +143,7 @@ fn package_with_a_wrong_checksum_is_rejected_and_removed() {
     let said = ChildOutput::of(
         child("fetch").env("PATH", format!("{}:/usr/bin:/bin", bin.display())).env("XDG_CACHE_HOME", &cache),
     );
-    assert!(said.held.contains("has SHA-256") && said.held.contains("was refused"), "{}", said.held);
+    assert!(said.held.contains("its SHA-256 is") && said.held.contains("was rejected"), "{}", said.held);
     let kept = fs::read_dir(cache.join("tenant-runtime/postgres")).expect("the cache was used");
     assert_eq!(kept.count(), 0);
 }
