@@ -97,7 +97,7 @@ mod tests {
     fn kinds_in_query() -> BTreeSet<String> {
         let (_, branches) = QUERY.split_once("found AS (").expect("the branches");
         let mut kinds = BTreeSet::new();
-        for branch in branches.split("    UNION ALL\n") {
+        for branch in branches.split("\n    UNION ALL\n") {
             let (_, branch) = branch.split_once("SELECT ").expect("a branch begins with SELECT");
             let (column, _) = branch.split_once(", jsonb_build_object(").or(branch.split_once(", '{}'")).expect(branch);
             let parts: Vec<&str> = column.split('\'').collect();
