@@ -54,3 +54,4 @@ mod ui;
 mod verify;
 mod verify_mutations;
 mod why;
+mod words;
