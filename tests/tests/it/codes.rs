@@ -45,9 +45,6 @@ const KINDS: [(&str, &str); 5] = [
     ("Errors of generated functions", "TT"),
 ];
 
-/// Names in the pages, and what they are called until they are renamed in the code.
-const RENAMED: [(&str, &str); 1] = [("warning TM", "careful TM")];
-
 /// The golden case of `golden/evolve` from which the example of a migration note comes.
 const CASES: [(&str, &str); 11] = [
     ("TM101", "drop_table"),
@@ -103,11 +100,6 @@ fn block<'p>(section: &'p str, language: &str) -> Option<&'p str> {
     Some(rest.split_once("\n```").expect("the block ends").0)
 }
 
-/// Writes text of a page with the names that the code has today.
-fn of_today(text: &str) -> String {
-    RENAMED.iter().fold(text.to_owned(), |text, (page, today)| text.replace(page, today))
-}
-
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -132,14 +124,13 @@ fn wrapped(text: &str) -> String {
 
 /// Compares what a page shows with what was printed, or writes it into the page where `BLESS` is set.
 fn shows(code: &str, old: &str, printed: &str, language: &str, wrong: &mut Vec<String>) {
-    if words(&of_today(old)) == words(printed) {
+    if words(old) == words(printed) {
         return;
     }
     if env::var_os("BLESS").is_none() {
         return wrong.push(format!("{code} shows\n{old}\nbut this is printed:\n{printed}"));
     }
-    let printed = RENAMED.iter().fold(printed.to_owned(), |text, (page, today)| text.replace(today, page));
-    let new = if language == "text" { wrapped(&printed) } else { printed };
+    let new = if language == "text" { wrapped(printed) } else { printed.to_owned() };
     let page = read(&path(code));
     let (old, new) = [old, &new].map(|text| format!("```{language}\n{text}\n```")).into();
     fs::write(path(code), page.replacen(&old, &new, 1)).expect("written");
@@ -308,9 +299,9 @@ fn examples_of_migration_notes_are_those_of_golden_cases() {
             |line: &&str| line.split_once(' ').is_some_and(|(_, rest)| rest.starts_with(&format!("{code}: ")));
         let printed = golden.lines().find(|line| !line.starts_with("--") && is_note(line)).expect(code);
         let severity = page.lines().nth(2).and_then(|line| line.strip_prefix("Severity: ")?.split('.').next());
-        let grade = of_today(&format!("{} TM", severity.expect(code)));
-        if !printed.to_lowercase().starts_with(&grade.to_lowercase()) {
-            wrong.push(format!("{code}: the severity is that of {printed}"));
+        let is_destructive = printed.to_lowercase().starts_with("destructive ");
+        if severity != Some(if is_destructive { "destructive" } else { "warning" }) {
+            wrong.push(format!("{code}: the severity is not that of `{printed}`"));
         }
         shows(code, block(example, "text").expect(code), printed, "text", &mut wrong);
     }
@@ -329,8 +320,8 @@ async fn examples_of_function_errors_raise_them() {
     let mut wrong = Vec::new();
     for (code, page) in pages().iter().filter(|(code, _)| code.starts_with("TT")) {
         let example = section(page, "Example");
-        let sql = of_today(block(example, "sql").expect(code));
-        let (raised, message) = refusal(run(&mut admin, &sql).await.expect_err(code));
+        let sql = block(example, "sql").expect(code);
+        let (raised, message) = refusal(run(&mut admin, sql).await.expect_err(code));
         run(&mut admin, "ROLLBACK").await.expect("undone");
         assert_eq!(raised, *code, "{message}");
         let printed = format!("ERROR: {raised}: {message}");
@@ -375,7 +366,7 @@ fn fix(page: &str, code: &str, report: &Report) -> String {
         let fixes = report.findings.iter().filter(|finding| finding.code == code && !finding.is_manual());
         fixes.map(|finding| finding.fix.replace("BEGIN;", "").replace("COMMIT;", "")).collect::<Vec<_>>().join("\n")
     };
-    block(section(page, "Fix"), "sql").map_or_else(of_findings, of_today)
+    block(section(page, "Fix"), "sql").map_or_else(of_findings, str::to_owned)
 }
 
 /// An entry of the baseline, in the form of the pages.
@@ -402,7 +393,7 @@ async fn examples_of_audit_codes_are_reported_accepted_and_resolved_as_their_pag
         let schema = schema(code);
         // The audit reads in a savepoint of this transaction, so that nothing of an example is left for the next.
         let mut transaction = admin.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.expect("begun");
-        run(&mut transaction, &of_today(sql)).await.unwrap_or_else(|error| panic!("{code}: {error}"));
+        run(&mut transaction, sql).await.unwrap_or_else(|error| panic!("{code}: {error}"));
         let mut report = audit(&mut transaction, &schema).await.expect("an audit");
         if let Some(baseline) = block(example, "json") {
             report = report.accepting(&Baseline::parse(&format!("[{baseline}]")).expect(code));
@@ -440,7 +431,7 @@ fn accepts(code: &str, page: &str, report: &Report, wrong: &mut Vec<String>) {
     let Some(finding) = report.findings.iter().find(|finding| finding.code == code) else { return };
     let reason = serde_json::from_str::<serde_json::Value>(old).expect(code)["reason"].as_str().expect(code).to_owned();
     shows(code, old, &entry(finding, &reason), "json", wrong);
-    let baseline = Baseline::parse(&format!("[{}]", of_today(old))).expect(code);
+    let baseline = Baseline::parse(&format!("[{old}]")).expect(code);
     if env::var_os("BLESS").is_none() && report.clone().accepting(&baseline).accepted.len() != 1 {
         wrong.push(format!("{code}: the entry accepts nothing"));
     }

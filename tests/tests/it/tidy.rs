@@ -10,8 +10,31 @@ use std::{
 ///
 /// `lib.rs` names all of them.
 const LAYERS: [&str; 26] = [
-    "ident", "model", "registry", "analyze", "snapshot", "diff", "plan", "sql", "tenant", "roles", "error", "db", "repo",
-    "session", "cross_tenant", "axum", "migrate", "audit", "matrix", "verify", "why", "server", "testing", "password", "codes",
+    "ident",
+    "model",
+    "registry",
+    "analyze",
+    "snapshot",
+    "diff",
+    "plan",
+    "sql",
+    "tenant",
+    "roles",
+    "error",
+    "db",
+    "repo",
+    "session",
+    "cross_tenant",
+    "axum",
+    "migrate",
+    "audit",
+    "matrix",
+    "verify",
+    "why",
+    "server",
+    "testing",
+    "password",
+    "codes",
     "cli",
 ];
 
