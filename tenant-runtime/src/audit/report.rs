@@ -32,7 +32,7 @@ pub struct Report {
     pub accepted: Vec<Accepted>,
     /// The number of compared facts of the catalog.
     pub facts: usize,
-    /// The fingerprint of the audited schemas, for [`TenantDbOptions::fingerprint`](crate::TenantDbOptions::fingerprint).
+    /// The fingerprint of the checked schemas, for [`TenantDbOptions::fingerprint`](crate::TenantDbOptions::fingerprint).
     pub fingerprint: String,
     /// The server, such as `PostgreSQL 15.18`.
     pub server: String,
@@ -75,7 +75,7 @@ impl Report {
     }
 }
 
-/// The reason that an audit did not run. A database that was not audited is not clean.
+/// The reason that an audit did not run. A database without an audit is not clean.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditError {

@@ -115,7 +115,7 @@ pub enum VerifyError {
         "verify requires a superuser, and `{user}` is not one: it cannot run statements as each login (SET SESSION AUTHORIZATION), \
          insert test rows without RLS, or read the rows of both tenants to check the outcome\n  help: run `verify` without a database \
          URL, which tests the migrations on a temporary PostgreSQL server, and run `audit` on this database; a hosted server \
-         without superuser access can be audited but not verified"
+         without superuser access supports `audit` but not `verify`"
     )]
     NotSuperuser {
         /// The login.
