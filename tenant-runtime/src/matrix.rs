@@ -1,4 +1,4 @@
-//! The matrix: what each role may do with each table, read from the declarations alone.
+//! The permission matrix: the access of each role to each table, computed from the declarations.
 
 use std::fmt;
 
@@ -12,63 +12,68 @@ use crate::{
     registry::Models,
 };
 
-/// What each role may do with each table.
+/// The access of each role to each table.
+///
+/// ```
+/// let matrix = tenant_runtime::matrix::Matrix::declared(&tenant_runtime::models![]);
+/// println!("{matrix}");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matrix {
-    /// The roles, each after those that it includes; last the system role, where some table lets it do anything.
+    /// The roles, each after the roles that it includes; the system role last, if it has access to a table.
     pub roles: Vec<String>,
     /// The tables by name.
     pub tables: Vec<TableAccess>,
 }
 
-/// What each role may do with one table.
+/// The access of each role to one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableAccess {
     /// The table.
     pub table: String,
-    /// For each command, in the order of [`Command::ALL`], the cell of each role.
+    /// The cell of each role by command, in the order of [`Command::ALL`].
     pub commands: [Vec<Cell>; 4],
 }
 
-/// What a role may do by a command.
+/// The access of a role by one command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// Which rows.
+    /// The accessible rows.
     pub rows: Reach,
-    /// Whether a condition of the declaration narrows them further.
+    /// Whether a declared condition restricts them further.
     pub narrowed: bool,
-    /// The columns, where the command has columns.
+    /// The columns with the privilege, for commands with columns.
     pub columns: Vec<String>,
-    /// The columns that the command gives to other roles alone.
+    /// The columns that require another role.
     pub withheld: Vec<String>,
 }
 
-/// Which rows a command reaches.
+/// The rows that a command can access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// None.
+    /// No rows.
     Nothing,
-    /// The user's own.
+    /// Rows owned by the user.
     Own,
-    /// Those of the tenant that the user sees: the team's, and the user's own.
+    /// Rows of the tenant with visibility `team`, and rows owned by the user.
     Seen,
-    /// The tenant's.
+    /// Rows of the tenant.
     Tenant,
-    /// Those of the tenant's members.
+    /// Rows of the tenant's members.
     Members,
-    /// Those of the tenant's members, by calling functions.
+    /// Rows of the tenant, by calling functions.
     ByFunction,
-    /// Those of every tenant.
+    /// Rows of all tenants.
     EveryTenant,
-    /// All of them: they belong to no tenant.
+    /// All rows: they belong to no tenant.
     All,
 }
 
-/// What the system role is called beside the roles of members, of which none has this name.
+/// The name of the system role in the matrix; no application role has this name.
 const SYSTEM: &str = "system";
 
 impl Reach {
-    /// Returns the word for it.
+    /// Returns the word in a cell.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -86,21 +91,21 @@ impl Reach {
     fn meaning(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Own => "the user's own rows",
-            Self::Seen => "rows of the tenant that everybody there sees, and the user's own",
-            Self::Tenant => "the rows of the tenant in the context",
-            Self::Members => "the rows that members of the tenant have",
-            Self::ByFunction => "the tenant's rows, by functions that judge who calls them",
+            Self::Own => "rows owned by the user",
+            Self::Seen => "rows of the tenant with visibility `team`, and rows owned by the user",
+            Self::Tenant => "rows of the tenant in the context",
+            Self::Members => "rows of the tenant's members",
+            Self::ByFunction => "rows of the tenant, through functions that check the caller",
             Self::EveryTenant => {
-                "every tenant's rows, by jobs that recorded why; where a job acts in a tenant, that tenant's alone"
+                "rows of all tenants, for cross-tenant jobs with a recorded reason; rows of one tenant if the job sets it"
             }
-            Self::All => "every row: they belong to no tenant",
+            Self::All => "all rows: they belong to no tenant",
         }
     }
 }
 
 impl Matrix {
-    /// Reads the matrix from declarations, which [`check`](crate::analyze::check) is to have passed.
+    /// Computes the matrix of declarations that [`check`](crate::analyze::check) accepts.
     #[must_use]
     pub fn declared(models: &Models) -> Self {
         let roles = models.tables().first().map(|def| def.tenancy.roles).unwrap_or_default();
@@ -118,7 +123,12 @@ impl Matrix {
         }
     }
 
-    /// Writes the matrix as JSON.
+    /// Returns the matrix as JSON.
+    ///
+    /// ```
+    /// let json = tenant_runtime::matrix::Matrix::declared(&tenant_runtime::models![]).to_json();
+    /// assert!(json["tables"].is_object());
+    /// ```
     #[must_use]
     pub fn to_json(&self) -> Value {
         let cell = |cell: &Cell| json!({ "rows": cell.rows.word(), "narrowed": cell.narrowed, "columns": cell.columns, "withheld": cell.withheld });
@@ -132,7 +142,13 @@ impl Matrix {
         json!({ "roles": self.roles, "tables": Value::Object(self.tables.iter().map(table).collect()) })
     }
 
-    /// Writes the matrix as a table of Markdown.
+    /// Returns the matrix as a Markdown table.
+    ///
+    /// ```no_run
+    /// let matrix = tenant_runtime::matrix::Matrix::declared(&tenant_runtime::models![]);
+    /// std::fs::write("PERMISSIONS.md", matrix.to_markdown())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut lines = self.lines(&mut |_, _, _, cell| cell.to_string()).into_iter();
@@ -141,7 +157,7 @@ impl Matrix {
         let rule = format!("|{}\n", "---|".repeat(head.len()));
         let mut last = String::new();
         let rest = lines.map(|mut cells| {
-            // Where a person reads down a terminal, a name stands once; here each line stands for itself.
+            // In text the table name appears once; in Markdown each line repeats it.
             if cells[0].is_empty() {
                 cells[0].clone_from(&last);
             }
@@ -152,7 +168,7 @@ impl Matrix {
         line(head) + &rule + &rest
     }
 
-    /// Writes the lines of a table for people, each cell as `show` says; the first line is the head.
+    /// Returns the lines of a text table, each cell formatted by `show`; the first line is the header.
     pub(crate) fn lines(&self, show: &mut dyn FnMut(usize, usize, usize, &Cell) -> String) -> Vec<Vec<String>> {
         let head = ["table", "command"].map(str::to_owned).into_iter().chain(self.roles.iter().cloned());
         let mut lines = vec![head.collect::<Vec<_>>()];
@@ -161,7 +177,7 @@ impl Matrix {
             for (command, cells) in access.commands.iter().enumerate() {
                 let cells: Vec<_> =
                     cells.iter().enumerate().map(|(role, cell)| show(table, command, role, cell)).collect();
-                // What nobody may do is told by its absence, but a table never is.
+                // Commands without access are left out, except the first of each table.
                 if cells.iter().all(|cell| cell == Reach::Nothing.word()) && command > 0 {
                     continue;
                 }
@@ -173,7 +189,7 @@ impl Matrix {
         lines
     }
 
-    /// Explains the words that stand in the cells, a line each.
+    /// Explains the words in the cells, one line each.
     pub(crate) fn legend(&self) -> Vec<String> {
         let cells = || self.tables.iter().flat_map(|access| access.commands.iter().flatten());
         let words =
@@ -181,10 +197,10 @@ impl Matrix {
         let used = words.into_iter().filter(|word| cells().any(|cell| cell.rows == *word));
         let mut lines: Vec<_> = used.map(|word| format!("{:9} {}", word.word(), word.meaning())).collect();
         if cells().any(|cell| cell.narrowed) {
-            lines.push(format!("{:9} as far as a condition of the declaration holds", "…, if"));
+            lines.push(format!("{:9} restricted by a declared condition", "…, if"));
         }
         if cells().any(|cell| !cell.withheld.is_empty()) {
-            lines.push(format!("{:9} but for a column that takes another role", "…, not x"));
+            lines.push(format!("{:9} except a column that requires another role", "…, not x"));
         }
         lines
     }
@@ -211,7 +227,7 @@ impl fmt::Display for Matrix {
     }
 }
 
-/// Sets lines of cells below each other.
+/// Aligns lines of cells as columns.
 pub(crate) fn columns_of_text(lines: &[Vec<String>]) -> String {
     let count = lines.first().map_or(0, Vec::len);
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
@@ -237,7 +253,7 @@ fn cell(def: &TableDef, role: &str, command: Command) -> Cell {
         _ if is_by_function(def, command) => Reach::ByFunction,
         ScopeDef::Global => Reach::All,
         ScopeDef::Shared { .. } => Reach::Members,
-        // Who inserts a row owns it.
+        // The user who inserts a row owns it.
         _ if !any || command == Command::Insert && def.owner.is_some() => Reach::Own,
         _ if def.visibility.is_some() && command != Command::Insert => Reach::Seen,
         _ => Reach::Tenant,
@@ -265,14 +281,14 @@ impl Cell {
     }
 }
 
-/// Says whether a role has the rights of the one that an attribute names; nobody has those of a role that there is not.
+/// Returns whether a role includes the role that an attribute names; false if there is no such role.
 pub(crate) fn may(tenancy: &TenancyDef, role: &str, needed: Option<&str>) -> bool {
     let Some(needed) = needed else { return false };
     let Some(def) = tenancy.roles.iter().find(|def| def.name == role) else { return false };
     role == needed || def.includes.iter().any(|below| may(tenancy, below, Some(needed)))
 }
 
-/// Says whether a command of somebody's covers a column at all.
+/// Returns whether a command can include a column for any role.
 pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     let is_tenant = def.scope == ScopeDef::Tenant { column: column.name };
     let is_parent = def.scope == ScopeDef::Parent { column: column.name };
@@ -285,7 +301,7 @@ pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -
     }
 }
 
-/// Says whether a role may name a column in a command.
+/// Returns whether a role has the privilege for a column in a command.
 pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &ColumnDef) -> bool {
     let may = |needed| may(def.tenancy, role, needed);
     let by_role = match command {
@@ -300,12 +316,12 @@ pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &Col
     by_role && !is_by_function(def, command) && is_covered(def, column, command)
 }
 
-/// Says whether the system role may run a command.
+/// Returns whether the system role has the privilege for a command.
 pub(crate) fn system_may(def: &TableDef, command: Command) -> bool {
     def.system.contains(&command.attribute())
 }
 
-/// Says whether the system role may name a column in a command: any but those that are for nobody.
+/// Returns whether the system role has the privilege for a column in a command: all columns except those with the role `none`.
 pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDef) -> bool {
     let role = match command {
         Command::Select => column.select,
@@ -316,8 +332,8 @@ pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDe
     system_may(def, command) && role != Some(NO_ROLE) && is_covered(def, column, command)
 }
 
-/// Says whether a command is nobody's, since functions do what it would do: members are changed by them alone, and invitations
-/// made.
+/// Returns whether functions replace a command, so that no member's role has its privilege: memberships are changed and
+/// invitations created only by functions.
 pub(crate) fn is_by_function(def: &TableDef, command: Command) -> bool {
     match command {
         Command::Select => false,

@@ -363,7 +363,7 @@ fn printed(report: &Report, code: &str) -> Option<String> {
 /// The fix of a page; where it has no SQL, that of the findings.
 fn fix(page: &str, code: &str, report: &Report) -> String {
     let of_findings = || {
-        let fixes = report.findings.iter().filter(|finding| finding.code == code && !finding.takes_a_person());
+        let fixes = report.findings.iter().filter(|finding| finding.code == code && !finding.is_manual());
         fixes.map(|finding| finding.fix.replace("BEGIN;", "").replace("COMMIT;", "")).collect::<Vec<_>>().join("\n")
     };
     block(section(page, "Fix"), "sql").map_or_else(of_findings, str::to_owned)
