@@ -109,9 +109,9 @@ fn functions(
     let (no_tenant, lowest, system) = (tenancy.no_tenant.clone(), tenancy.lowest(), tenancy.system.clone());
     let roles =
         auth_functions::Roles { owner: &owner, no_tenant: &no_tenant, lowest, system: has_system.then_some(&system) };
-    tenancy.with_definer();
+    tenancy.with_function_owner();
     if let Some(membership) = membership {
-        tenancy.with_visitor();
+        tenancy.with_no_tenant();
         functions.extend(membership.functions(tenancy, &roles));
     }
     functions.extend(log.map(|log| log.function(tenancy, &roles)));
