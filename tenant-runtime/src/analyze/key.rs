@@ -145,11 +145,11 @@ pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mu
             .iter()
             .filter(|column| column.default == Some(ColumnDefault::Identity))
             .map(|column| Ident::derived([name.table.as_str(), column.name.as_str(), "seq"]));
-        let own = [(name.table.clone(), format!("the table `{name}`"))]
+        let named = [(name.table.clone(), format!("the table `{name}`"))]
             .into_iter()
             .chain(keys.map(|key| (key.name.clone(), format!("a constraint or index of `{name}`"))))
             .chain(identities.map(|sequence| (sequence, format!("a sequence of `{name}`"))));
-        for (relation, what) in own {
+        for (relation, what) in named {
             if let Some(other) = relations.insert((&name.schema, relation.clone()), what.clone()) {
                 let message = match what == other {
                     true => format!("{what} is declared twice: `{relation}`"),

@@ -76,7 +76,7 @@ pub(super) fn text(plan: &Plan, actions: &[Action]) -> String {
                 out.push_str(&heading(&format!("Functions in {}", name.schema)));
                 if matches!(first, Action::Add(_)) {
                     out.push_str(
-                        "-- SECURITY DEFINER functions run with the privileges of their owner; the caller's policies do not apply in them.\n\
+                        "-- SECURITY DEFINER functions run with the privileges and policies of their owner, not with those of the caller.\n\
                          -- EXECUTE is granted only to the roles listed.\n",
                     );
                 }

@@ -3,7 +3,7 @@
 DO $harden$
 BEGIN
     REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
-    -- A REVOKE by a role that is not the owner of the function only raises a warning: check the result.
+    -- REVOKE by a role that does not own the function may only raise a warning: check the result.
     IF has_function_privilege('public', 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE') THEN
         RAISE EXCEPTION 'PUBLIC still has EXECUTE on set_config in the database %', current_database()
             USING ERRCODE = 'insufficient_privilege';

@@ -309,7 +309,7 @@ BEGIN
 {grants}    IF to_regnamespace('public') IS NOT NULL THEN
         REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     END IF;
-    -- A GRANT or REVOKE by a role that is not the owner of the object can end with a mere warning: check the result.
+    -- GRANT and REVOKE by a role that does not own the object may only raise a warning: check the result.
     IF has_database_privilege('public', current_database(), 'CONNECT')
         OR has_database_privilege('public', current_database(), 'TEMPORARY')
         OR (to_regnamespace('public') IS NOT NULL AND has_schema_privilege('public', 'public', 'CREATE'))

@@ -36,7 +36,10 @@ fn plain_cases() -> Vec<Case> {
     let no_updatable_column = TableDef { columns: &[ID, ORG], insert: None, delete: None, ..projects() };
     let nullable_org = || ColumnDef { nullable: true, ..ORG };
     vec![
-        ("two structs declare the same table", vec![projects(), TableDef { rust_name: "Plan", line: 90, ..projects() }]),
+        (
+            "two structs declare the same table",
+            vec![projects(), TableDef { rust_name: "Plan", line: 90, ..projects() }],
+        ),
         ("table name over 63 bytes", vec![TableDef { name: TableName { schema: "app", table: long }, ..projects() }]),
         ("empty column name", vec![tasks([ColumnDef { name: "", ..TITLE }])]),
         (
@@ -48,19 +51,13 @@ fn plain_cases() -> Vec<Case> {
             "table without a select role",
             vec![TableDef { select: None, insert: None, update: None, delete: None, ..projects() }],
         ),
-        (
-            "unknown role",
-            vec![TableDef { select: Some("reader"), insert: Some("writer"), ..projects() }],
-        ),
+        ("unknown role", vec![TableDef { select: Some("reader"), insert: Some("writer"), ..projects() }]),
         ("update role without an updatable column", vec![no_updatable_column]),
         (
             "write roles on a global table",
             vec![TableDef { insert: Some("admin"), delete: Some("admin"), ..global(&[ID, NAME]) }],
         ),
-        (
-            "nullable tenant column",
-            vec![TableDef { columns: leak(vec![ID, nullable_org(), NAME]), ..projects() }],
-        ),
+        ("nullable tenant column", vec![TableDef { columns: leak(vec![ID, nullable_org(), NAME]), ..projects() }]),
         (
             "tenant column with the wrong type",
             vec![TableDef { columns: leak(vec![ID, column("organization_id", SqlType::Int8), NAME]), ..projects() }],
@@ -74,15 +71,15 @@ fn plain_cases() -> Vec<Case> {
         ),
         ("two fields with the same column name", vec![tasks([TITLE, ColumnDef { field: "headline", ..TITLE }])]),
         ("column with the name of a system column", vec![tasks([column("xmin", SqlType::Int8)])]),
-        ("default contains a semicolon", vec![tasks([ColumnDef { default: Some("now(); DROP TABLE users"), ..TITLE }])]),
+        (
+            "default contains a semicolon",
+            vec![tasks([ColumnDef { default: Some("now(); DROP TABLE users"), ..TITLE }])],
+        ),
         ("default is text without quotes", vec![tasks([ColumnDef { default: Some("in progress"), ..TITLE }])]),
         ("check with a syntax error", vec![tasks([ColumnDef { check: Some("length(title > 0"), ..TITLE }])]),
         ("check contains a comment", vec![tasks([ColumnDef { check: Some("title <> '' -- not empty"), ..TITLE }])]),
         ("sql_type with extra text", vec![tasks([column("price", SqlType::Custom("numeric(10, 2) NOT NULL"))])]),
-        (
-            "unknown column in unique",
-            vec![TableDef { uniques: &[&["organization_id", "nmae"]], ..projects() }],
-        ),
+        ("unknown column in unique", vec![TableDef { uniques: &[&["organization_id", "nmae"]], ..projects() }]),
         ("unknown column in index", vec![TableDef { indexes: &[&["created_at"]], ..projects() }]),
         ("duplicate index", vec![TableDef { indexes: &[&["name"], &["name"]], ..projects() }]),
         (
@@ -98,11 +95,11 @@ fn plain_cases() -> Vec<Case> {
             "cascade to a table without delete privilege",
             vec![projects(), TableDef { delete: None, ..tasks([refers("project_id", "projects", Cascade)]) }],
         ),
+        ("set_null on a NOT NULL column", vec![projects(), tasks([refers("project_id", "projects", SetNull)])]),
         (
-            "set_null on a NOT NULL column",
-            vec![projects(), tasks([refers("project_id", "projects", SetNull)])],
+            "reference to the tenant table from another column",
+            vec![organizations(), tasks([refers("partner_id", "organizations", NoAction)])],
         ),
-        ("reference to the tenant table from another column", vec![organizations(), tasks([refers("partner_id", "organizations", NoAction)])]),
         (
             "tenant column references a table other than the tenant table",
             vec![
@@ -244,7 +241,10 @@ fn member_cases() -> Vec<Case> {
                 TableDef { system: &["read"], ..tasks([TITLE]) },
             ],
         ),
-        ("system write command on the membership table", vec![TableDef { system: &["select", "insert"], ..members([USER, ROLE]) }]),
+        (
+            "system write command on the membership table",
+            vec![TableDef { system: &["select", "insert"], ..members([USER, ROLE]) }],
+        ),
         (
             "system access without select on the table that determines the tenant",
             vec![
@@ -290,14 +290,8 @@ fn member_cases() -> Vec<Case> {
 /// Invalid policy conditions.
 fn condition_cases() -> Vec<Case> {
     vec![
-        (
-            "condition reads a global table",
-            with_select_condition("name IN (SELECT c.name FROM app.countries AS c)"),
-        ),
-        (
-            "condition reads an unknown table",
-            with_select_condition("id IN (SELECT p.id FROM public.plans AS p)"),
-        ),
+        ("condition reads a global table", with_select_condition("name IN (SELECT c.name FROM app.countries AS c)")),
+        ("condition reads an unknown table", with_select_condition("id IN (SELECT p.id FROM public.plans AS p)")),
         (
             "condition reads a table without its schema",
             with_select_condition("id IN (SELECT t.project_id FROM tasks AS t)"),
@@ -310,10 +304,7 @@ fn condition_cases() -> Vec<Case> {
             "condition with NOT (EXISTS …)",
             with_select_condition("NOT (EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id))"),
         ),
-        (
-            "condition with NOT IN",
-            with_select_condition("id NOT IN (SELECT t.project_id FROM app.tasks AS t)"),
-        ),
+        ("condition with NOT IN", with_select_condition("id NOT IN (SELECT t.project_id FROM app.tasks AS t)")),
         (
             "condition with a default for a missing row",
             with_select_condition(
@@ -351,7 +342,10 @@ fn condition_cases() -> Vec<Case> {
             tables[0].columns = leak(vec![ID, ORG, NAME, AUTHOR]);
             tables
         }),
-        ("condition calls a function that is not allowed", with_select_condition("pg_read_file('/etc/passwd') IS NULL")),
+        (
+            "condition calls a function that is not allowed",
+            with_select_condition("pg_read_file('/etc/passwd') IS NULL"),
+        ),
         ("condition calls set_config", with_select_condition("set_config('app.organization_id', name, true) = ''")),
         ("condition with caller but no parentheses", with_select_condition("id = caller")),
         ("condition contains a comment", with_select_condition("name <> '' -- not empty")),
