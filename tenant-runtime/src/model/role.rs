@@ -28,27 +28,27 @@ pub enum RoleKind {
     /// The login role of the app: no privileges except CONNECT, but it can SET ROLE to the application roles and to the role of
     /// users without a tenant. With a login per role, only to the latter.
     Login {
-        /// How many connections it may hold at once.
+        /// The connection limit.
         connection_limit: u16,
-        /// How long its sessions may hold the server up.
+        /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
     /// The login role of one application role: no privileges except CONNECT, but it can SET ROLE to this application role.
     RoleLogin {
         /// The application role.
         tier: Ident,
-        /// How many connections it may hold at once.
+        /// The connection limit.
         connection_limit: u16,
-        /// How long its sessions may hold the server up.
+        /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
     /// The role for cross-tenant access, on tables that declare it and after a reason was recorded. NOLOGIN.
     System,
     /// The login role of cross-tenant jobs: no privileges except CONNECT, but it can SET ROLE to the system role.
     SystemLogin {
-        /// How many connections it may hold at once.
+        /// The connection limit.
         connection_limit: u16,
-        /// How long its sessions may hold the server up.
+        /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
 }
