@@ -72,7 +72,7 @@ pub enum IdentError {
     #[error("the name is empty")]
     Empty,
     /// The name is too long; PostgreSQL would truncate it.
-    #[error("`{name}` is {bytes} bytes long; PostgreSQL identifiers are limited to {MAX_BYTES} bytes")]
+    #[error("`{name}` has {bytes} bytes, and PostgreSQL allows {MAX_BYTES}")]
     TooLong {
         /// The name.
         name: String,

@@ -156,7 +156,7 @@ impl ChangeLog {
         let (ScopeDef::Tenant { column: tenant }, Some(id)) = (def.scope, row_id(def)) else {
             findings.error(
                 place(def),
-                format!("`track_changes` on `{}` requires a tenant column", def.rust_name),
+                format!("`track_changes` requires a tenant column, and `{}` has none", def.rust_name),
                 "add `org = \"…\"`, or remove `track_changes`",
             );
             return None;

@@ -42,15 +42,15 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     if let Some(command) = writes.filter(|_| !may(def, Command::Select)) {
         findings.error(
             place(def),
-            format!("the system role has `{}` on `{}` but not `select`", command.attribute(), def.rust_name),
-            "WHERE and RETURNING require SELECT: add `select` to `system(…)`",
+            format!("the system role can {} rows of `{}` but cannot read them", command.attribute(), def.rust_name),
+            "add `select` to `system(…)`: WHERE and RETURNING require SELECT",
         );
     }
     if let Some(command) = writes.filter(|_| def.membership.is_some()) {
         findings.error(
             place(def),
             format!(
-                "`system({})` on the membership table would bypass the functions that manage members",
+                "`system({})` is not allowed on a membership table, whose rows functions write",
                 command.attribute()
             ),
             "keep only `select` in `system(…)`",

@@ -85,7 +85,7 @@ pub(super) fn invitations(
     if token.select != Some(NO_ROLE) {
         findings.error(
             field_place(def, token),
-            format!("the token hash `{}` must not be readable", token.name),
+            format!("the token column `{}` must not be readable", token.name),
             "add `#[tenant(select = \"none\")]` to the field",
         );
     }

@@ -255,8 +255,8 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
         if own_role(def, command).is_some() && def.owner.is_none() {
             findings.error(
                 place(def),
-                format!("`{}_own` requires an `owner` column, and `{}` has none", command.attribute(), def.rust_name),
-                "add `owner = \"…\"`: the field that holds the ID of the user who created the row",
+                format!("`{}_own` requires an `owner` field, and `{}` has none", command.attribute(), def.rust_name),
+                "add `owner = \"…\"`, the field that holds the ID of the user who created the row",
             );
         }
     }
@@ -288,7 +288,7 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
         }
     }
     if def.scope != ScopeDef::Global && def.select.is_none() {
-        findings.error(place(def), format!("no role can read `{}`", def.rust_name), "add `select = \"…\"`");
+        findings.error(place(def), format!("`{}` has no `select` role", def.rust_name), "add `select = \"…\"`");
     }
     debug_assert!(!id_columns(def).is_empty(), "the id was checked before");
 }

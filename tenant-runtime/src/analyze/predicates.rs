@@ -252,8 +252,8 @@ fn visible(def: &TableDef, own: Option<&Expression>, findings: &mut Findings) ->
     let Some(own) = own else {
         findings.error(
             place(def),
-            format!("`visibility` requires an `owner` column, and `{}` has none", def.rust_name),
-            "add `owner = \"…\"`: the field that holds the ID of the user who created the row",
+            format!("`visibility` requires an `owner` field, and `{}` has none", def.rust_name),
+            "add `owner = \"…\"`, the field that holds the ID of the user who created the row",
         );
         return None;
     };

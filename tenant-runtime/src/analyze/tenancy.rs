@@ -101,14 +101,27 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         if let Some(of) = of_login {
             findings.error(
                 "",
-                format!("the role `{}` has the same name as the login role of `{of}`", declared.name),
+                format!(
+                    "the role `{0}` conflicts with `{1}{0}`, the login role of `{of}`",
+                    declared.name, def.role_prefix
+                ),
                 "give it another name",
             );
         }
-        if RESERVED_ROLES.contains(&declared.name) || declared.name == NO_ROLE {
+        if RESERVED_ROLES.contains(&declared.name) {
             findings.error(
                 "",
-                format!("the role name `{}` is reserved for a role that the generator creates", declared.name),
+                format!(
+                    "the role `{0}` conflicts with the database role `{1}{0}`, which the generator creates",
+                    declared.name, def.role_prefix
+                ),
+                "give it another name",
+            );
+        }
+        if declared.name == NO_ROLE {
+            findings.error(
+                "",
+                format!("`{NO_ROLE}` cannot be a role name: on columns it denies a command to every role"),
                 "give it another name",
             );
         }

@@ -10,8 +10,31 @@ use std::{
 ///
 /// `lib.rs` names all of them.
 const LAYERS: [&str; 25] = [
-    "ident", "model", "registry", "analyze", "snapshot", "diff", "plan", "sql", "tenant", "roles", "error", "db", "repo",
-    "session", "cross_tenant", "axum", "migrate", "audit", "matrix", "verify", "why", "server", "testing", "password", "cli",
+    "ident",
+    "model",
+    "registry",
+    "analyze",
+    "snapshot",
+    "diff",
+    "plan",
+    "sql",
+    "tenant",
+    "roles",
+    "error",
+    "db",
+    "repo",
+    "session",
+    "cross_tenant",
+    "axum",
+    "migrate",
+    "audit",
+    "matrix",
+    "verify",
+    "why",
+    "server",
+    "testing",
+    "password",
+    "cli",
 ];
 
 /// Imports against the order, each with its reason.

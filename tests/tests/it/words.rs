@@ -167,7 +167,8 @@ fn banned_words_do_not_occur_in_prose() {
 
 #[test]
 fn prose_extraction_finds_comments_and_messages() {
-    let source = "// a note\nlet x = \"two words\"; let y = \"one\"; let c = '\"'; /// doc `code`\nr#\"raw \"text\" here\"#";
+    let source =
+        "// a note\nlet x = \"two words\"; let y = \"one\"; let c = '\"'; /// doc `code`\nr#\"raw \"text\" here\"#";
     let found: Vec<_> = prose_of_rust(source).into_iter().map(|(line, text)| (line, text.trim().to_owned())).collect();
     let expected = [(1, "a note"), (2, "two words"), (2, "/ doc `code`"), (3, "raw \"text\" here")];
     assert_eq!(found, expected.map(|(line, text)| (line, text.to_owned())));
