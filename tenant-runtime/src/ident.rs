@@ -1,23 +1,23 @@
-//! Identifiers and literals: validated once, and quoted here and nowhere else.
+//! Identifiers and literals: their validation and quoting, which all generated SQL uses.
 
 use std::fmt;
 
-/// The most bytes that PostgreSQL keeps of an identifier; it cuts longer ones without an error.
+/// The maximum length of an identifier in bytes; PostgreSQL truncates longer ones without an error.
 pub const MAX_BYTES: usize = 63;
 
 /// A PostgreSQL identifier: 1 to 63 bytes without NUL.
 ///
-/// Its text is the bare name; [`quoted`](Self::quoted) is how it stands in SQL.
+/// `Display` writes the bare name; [`quoted`](Self::quoted) writes it for use in SQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "generate", derive(serde::Serialize))]
 pub struct Ident(String);
 
 impl Ident {
-    /// Takes a name as an identifier.
+    /// Validates a name.
     ///
     /// # Errors
     ///
-    /// When the name is empty, longer than 63 bytes, or holds NUL.
+    /// If the name is empty, longer than 63 bytes, or contains NUL.
     pub fn new(name: impl Into<String>) -> Result<Self, IdentError> {
         let name = name.into();
         if name.is_empty() {
@@ -31,9 +31,9 @@ impl Ident {
         }
     }
 
-    /// Makes the name of a constraint or an index in PostgreSQL's own manner, `table_column_suffix`.
+    /// Builds the name of a constraint or an index as PostgreSQL does, `table_column_suffix`.
     ///
-    /// What is too long is cut, with a hash of the whole so that it stays unique and stable.
+    /// A name over 63 bytes is truncated, and a hash of the full name is appended, so that it stays distinct and stable.
     #[must_use]
     pub fn derived<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let name = parts.into_iter().collect::<Vec<_>>().join("_").replace('\0', "");
@@ -51,7 +51,7 @@ impl Ident {
         &self.0
     }
 
-    /// Returns the name as it stands in SQL.
+    /// Returns the name quoted for SQL.
     #[must_use]
     pub fn quoted(&self) -> Quoted<'_> {
         Quoted(&self.0)
@@ -64,31 +64,31 @@ impl fmt::Display for Ident {
     }
 }
 
-/// Says why a name is not an identifier.
+/// The reason why a name is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentError {
-    /// The name has no characters.
+    /// The name is empty.
     #[error("the name is empty")]
     Empty,
-    /// PostgreSQL would cut the name.
-    #[error("`{name}` has {bytes} bytes, and PostgreSQL keeps {MAX_BYTES}")]
+    /// The name is too long; PostgreSQL would truncate it.
+    #[error("`{name}` has {bytes} bytes, and PostgreSQL allows {MAX_BYTES}")]
     TooLong {
         /// The name.
         name: String,
         /// Its length in bytes.
         bytes: usize,
     },
-    /// The name holds a NUL character.
-    #[error("the name holds a NUL character")]
+    /// The name contains a NUL character.
+    #[error("the name contains a NUL character")]
     Nul,
 }
 
-/// A name as it stands in SQL: in double quotes unless it reads the same without them.
+/// A name quoted for SQL: in double quotes unless they are redundant.
 #[derive(Debug, Clone, Copy)]
 pub struct Quoted<'a>(&'a str);
 
-/// Quotes a name that was not validated; the server judges it.
+/// Quotes a name that was not validated.
 #[must_use]
 pub fn quoted(name: &str) -> Quoted<'_> {
     Quoted(name)
@@ -104,19 +104,19 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Quotes a text as a string literal, safe whatever `standard_conforming_strings` says.
+/// Quotes a text as a string literal that is safe with either value of `standard_conforming_strings`.
 #[must_use]
 pub fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''").replace('\0', "");
     if doubled.contains('\\') { format!("E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
 }
 
-/// Hashes bytes by FNV-1a: stable across builds, machines and versions, unlike the standard library's hashers.
+/// FNV-1a hash: stable across builds, machines and versions, unlike the hashers of the standard library.
 fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// The keywords that need quotes as a name, of PostgreSQL 15 to 18; sorted. A test holds them against a live server.
+/// The keywords of PostgreSQL 15 to 18 that need quotes as a name, sorted. A test compares them with a live server.
 pub(crate) const KEYWORDS: &[&str] = &[
     "all",
     "analyse",

@@ -1,24 +1,24 @@
-//! The tables that were derived in the crates that are linked into this program.
+//! The registry of derived tables in all crates linked into the program.
 
 use std::path::Path;
 
 use crate::model::def::TableDef;
 
-/// One derived table. Submitted by the derive.
+/// A derived table. Submitted by the derive.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Registered(pub &'static TableDef);
 
 inventory::collect!(Registered);
 
-/// The models of a program: what the generator works on. Made by [`models!`](crate::models).
+/// The models of a program, the input of the generator. Created by [`models!`](crate::models).
 #[derive(Debug, Clone)]
 pub struct Models {
-    /// The product's name: that of the package in which `models!` stands.
+    /// The product name: the name of the package that calls `models!`.
     product: &'static str,
-    /// That package's folder, under which the migrations live.
+    /// The folder of that package, which contains the migrations folder.
     manifest_dir: &'static str,
-    /// The crates that `models!` names, as written.
+    /// The crates named in `models!`, as written.
     crates: &'static [&'static str],
     /// The tables, sorted by name.
     tables: Vec<&'static TableDef>,
@@ -33,7 +33,7 @@ impl Models {
         Self { product, manifest_dir, crates, tables }.sorted()
     }
 
-    /// Takes exactly the given tables, in place of those that were found.
+    /// Replaces the registered tables with the given ones.
     ///
     /// ```no_run
     /// # use tenant_runtime::{Models, TenantTable};
@@ -47,19 +47,19 @@ impl Models {
         self.sorted()
     }
 
-    /// Returns the product's name, by which its roles are marked.
+    /// Returns the product name, which is part of the comments of its roles.
     #[must_use]
     pub fn product(&self) -> &'static str {
         self.product
     }
 
-    /// Returns the folder of the package in which `models!` stands, as it was when the program was built.
+    /// Returns the folder of the package that calls `models!`, at the time of the build.
     #[must_use]
     pub fn package_folder(&self) -> &'static Path {
         Path::new(self.manifest_dir)
     }
 
-    /// Returns the crates that `models!` names.
+    /// Returns the crates named in `models!`.
     #[must_use]
     pub fn crates(&self) -> &'static [&'static str] {
         self.crates
@@ -71,16 +71,16 @@ impl Models {
         &self.tables
     }
 
-    /// The linker decides in which order tables are found, and it differs between builds, so the order is made here.
+    /// Sorts the tables: the order from the linker differs between builds.
     fn sorted(mut self) -> Self {
         self.tables.sort_by_key(|table| (table.name, table.file, table.line));
         self
     }
 }
 
-/// Collects the tables derived in the named crates (and in the crate where it stands).
+/// Collects the tables derived in the named crates and in the calling crate.
 ///
-/// A library that a program never names is not linked, and its tables would be missing without a word; naming it here
+/// A library that a program does not reference is not linked, and its tables would be missing silently; naming it here
 /// links it.
 ///
 /// ```

@@ -1,19 +1,19 @@
-//! The roles that ship: `Viewer` < `Member` < `Admin`, over `Uuid` keys, with the prefix `app_`.
+//! The default roles: `Viewer` < `Member` < `Admin`, with `Uuid` keys and the prefix `app_`.
 
 use uuid::Uuid;
 
 tenant_derive::tenancy! {
-    /// The tenancy that ships: organizations and users with `Uuid` keys.
+    /// The default tenancy: organizations and users with `Uuid` keys.
     pub Organizations {
         crate: crate,
         key: Uuid,
         role_prefix: "app_",
         roles: {
-            /// Reads what the tables open to every member of the organization.
+            /// Has the privileges of every member of the organization.
             Viewer,
-            /// Does the daily work; includes [`Viewer`].
+            /// Has the privileges of a regular member; includes [`Viewer`].
             Member: Viewer,
-            /// Runs the organization; includes [`Member`].
+            /// Manages the organization; includes [`Member`].
             Admin: Member,
         },
     }

@@ -1,4 +1,4 @@
-//! The functions of the membership table: what their bodies say.
+//! The bodies of the functions that read and change the membership table.
 
 use super::{column_ident, membership::Membership, row_id, tenancy::Tenancy};
 use crate::{
@@ -9,20 +9,25 @@ use crate::{
     },
 };
 
-/// The SQLSTATE of a change that would leave a tenant without anyone who manages its members.
+/// The SQLSTATE of a change that would remove the last member who can manage members.
 const LAST_MANAGER: &str = "TT001";
 
-/// The database roles that functions are granted to.
+// The messages do not say "higher": of two different roles, neither has to include the other.
+pub(super) const GRANT_TOO_HIGH: &str = "cannot grant a role that your role does not include";
+const CHANGE_TOO_HIGH: &str = "cannot change a member whose role is not included in your role";
+const REMOVE_TOO_HIGH: &str = "cannot remove a member whose role is not included in your role";
+
+/// The database roles that get EXECUTE on the functions.
 pub(super) struct Roles<'a> {
     pub(super) owner: &'a Ident,
     pub(super) no_tenant: &'a Ident,
-    /// The application_roles that include no other.
+    /// The application roles that include no other role.
     pub(super) lowest: Vec<Ident>,
-    /// The role that crosses tenants, where there is one.
+    /// The role for cross-tenant access, if there is one.
     pub(super) system: Option<&'a Ident>,
 }
 
-/// What the bodies of the functions are put together from; every name in it is quoted.
+/// The parts that function bodies are built from. Every name is quoted.
 pub(super) struct FunctionTemplates<'a> {
     pub(super) membership: &'a Membership,
     pub(super) tenancy: &'a Tenancy,
@@ -63,27 +68,28 @@ impl<'a> FunctionTemplates<'a> {
             .join(", ")
     }
 
-    /// The database roles of those who manage members: a context that was narrowed manages none.
-    pub(super) fn acting_managers(&self) -> String {
+    /// The database roles that can manage members. A context that was narrowed to a lower role cannot.
+    pub(super) fn manager_roles(&self) -> String {
         let manager = self.membership.manager.unwrap_or_default();
         let application_roles = self.tenancy.def.roles.iter().filter(|role| self.tenancy.includes(role.name, manager));
         let names = application_roles.filter_map(|role| self.tenancy.application_roles.get(role.name));
-        names.map(|tier| literal(tier.as_str())).collect::<Vec<_>>().join(", ")
+        names.map(|role| literal(role.as_str())).collect::<Vec<_>>().join(", ")
     }
 
     pub(super) fn authorized_tenant_id(&self, roles: &Roles<'_>) -> Function {
         let cases = self.tenancy.def.roles.iter().filter_map(|def| {
-            let tier = self.tenancy.application_roles.get(def.name)?;
+            let role = self.tenancy.application_roles.get(def.name)?;
             Some(format!(
                 "            WHEN {} THEN m.{} IN ({})\n",
-                literal(tier.as_str()),
+                literal(role.as_str()),
                 self.role,
                 self.up_set(def.name)
             ))
         });
         let Self { table, tenant, user, org_in_context, user_in_context, .. } = self;
         Function {
-            comment: "The tenant in the context, for a member there whose role includes the role of the transaction; else NULL."
+            comment: "Returns the ID of the current tenant if the signed-in user is a member of it with a role that includes the role \
+                      set by SET ROLE; otherwise NULL."
                 .into(),
             arguments: Vec::new(),
             returns: Returns::Value(self.tenancy.key_type.clone()),
@@ -103,7 +109,7 @@ impl<'a> FunctionTemplates<'a> {
 END",
                 cases.collect::<String>()
             ),
-            // The floor of a table that the system role reaches names it as well.
+            // The restrictive policy of a table with system access calls it for the system role too.
             execute: [roles.lowest.clone(), roles.system.into_iter().cloned().collect(), vec![roles.owner.clone()]].concat(),
         }
     }
@@ -111,10 +117,10 @@ END",
     pub(super) fn my_tenants(&self, roles: &Roles<'_>) -> Function {
         let Self { table, tenant, user, role, user_in_context, .. } = self;
         Function {
-            comment: "The tenants of the user in the context, with the user's role in each.".into(),
+            comment: "Returns the tenants of the signed-in user, with the user's role in each.".into(),
             arguments: Vec::new(),
             returns: Returns::Rows(vec![
-                (Ident::derived(["organization"]), self.tenancy.key_type.clone()),
+                (Ident::derived(["tenant_id"]), self.tenancy.key_type.clone()),
                 (Ident::derived(["member_role"]), Expression::trusted("text")),
             ]),
             stable: true,
@@ -132,11 +138,11 @@ END"
         }
     }
 
-    /// Locks, in one order for all who do, the members on whom a change depends; then judges the caller.
-    fn prologue(&self, managers: &str, declare: &str, may_be_oneself: bool) -> String {
+    /// Locks the members that a change depends on, always in the same order, and then checks the caller's role.
+    fn prologue(&self, managers: &str, declare: &str, allow_self: bool) -> String {
         let Self { table, tenant, user, role, org_in_context, user_in_context, .. } = self;
-        let others = if may_be_oneself { "caller IS DISTINCT FROM p_user AND " } else { "" };
-        let application_roles = self.acting_managers();
+        let others = if allow_self { "caller IS DISTINCT FROM p_user AND " } else { "" };
+        let application_roles = self.manager_roles();
         format!(
             "#variable_conflict use_variable
 DECLARE
@@ -150,7 +156,7 @@ DECLARE
         FOR UPDATE;
     SELECT m.{role} INTO caller_role FROM {table} AS m WHERE m.{tenant} = tenant AND m.{user} = caller;
     IF caller_role IS NULL OR {others}(caller_role NOT IN ({managers}) OR current_setting('role') NOT IN ({application_roles})) THEN
-        RAISE EXCEPTION 'only a member whose role includes {manager} manages members' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'managing members requires role {manager} or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
 ",
             key = self.tenancy.key_type,
@@ -159,7 +165,7 @@ DECLARE
         )
     }
 
-    /// Looks up the role of the member on whom a function acts; without one the function says so.
+    /// Looks up the role of the member to change; the function returns false if there is none.
     fn old_role(&self) -> String {
         let Self { table, tenant, user, role, .. } = self;
         format!(
@@ -171,15 +177,15 @@ DECLARE
         )
     }
 
-    /// Refuses what goes above the caller's own role: `wanted` is an expression.
-    pub(super) fn within_own_role(&self, wanted: &str, what: &str) -> String {
-        let pairs = self.tenancy.def.roles.iter().flat_map(|role| {
-            let below = self.tenancy.below.get(role.name).map(Vec::as_slice).unwrap_or_default();
-            below.iter().map(|below| format!("({}, {})", literal(role.name), literal(below)))
+    /// Raises `message` unless the role in the expression `holder` includes the role in the expression `role`.
+    pub(super) fn require_included(&self, holder: &str, role: &str, message: &str) -> String {
+        let pairs = self.tenancy.def.roles.iter().flat_map(|def| {
+            let below = self.tenancy.below.get(def.name).map(Vec::as_slice).unwrap_or_default();
+            below.iter().map(|below| format!("({}, {})", literal(def.name), literal(below)))
         });
         format!(
-            "    IF ((caller_role, {wanted}) IN (VALUES {})) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot {what} a role above the own one' USING ERRCODE = 'insufficient_privilege';
+            "    IF (({holder}, {role}) IN (VALUES {})) IS NOT TRUE THEN
+        RAISE EXCEPTION '{message}' USING ERRCODE = 'insufficient_privilege';
     END IF;
 ",
             pairs.collect::<Vec<_>>().join(", ")
@@ -193,7 +199,7 @@ DECLARE
             SELECT FROM {table} AS m
             WHERE m.{tenant} = tenant AND m.{role} IN ({managers}) AND m.{user} <> p_user
         ) THEN
-            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = '{LAST_MANAGER}';
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = '{LAST_MANAGER}';
         END IF;"
         )
     }
@@ -204,14 +210,16 @@ DECLARE
         [user].into_iter().chain(role).collect()
     }
 
-    pub(super) fn tier(&self, role: &str) -> Vec<Ident> {
+    pub(super) fn database_role(&self, role: &str) -> Vec<Ident> {
         self.tenancy.application_roles.get(role).cloned().into_iter().collect()
     }
 
     pub(super) fn add_member(&self, manager: &str, managers: &str) -> Function {
         let Self { table, tenant, user, role, .. } = self;
         Function {
-            comment: format!("Adds a member to the tenant in the context; for those whose role includes {manager}."),
+            comment: format!(
+                "Adds a member to the current tenant. Requires role {manager} or a role that includes it."
+            ),
             arguments: self.arguments(true),
             returns: Returns::Void,
             stable: false,
@@ -219,9 +227,9 @@ DECLARE
             body: format!(
                 "{}{}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (tenant, p_user, p_role);\nEND",
                 self.prologue(managers, "", false),
-                self.within_own_role("p_role", "give")
+                self.require_included("caller_role", "p_role", GRANT_TOO_HIGH)
             ),
-            execute: self.tier(manager),
+            execute: self.database_role(manager),
         }
     }
 
@@ -229,7 +237,8 @@ DECLARE
         let Self { table, tenant, user, role, .. } = self;
         Function {
             comment: format!(
-                "Changes a member's role in the tenant in the context; for those whose role includes {manager}."
+                "Changes the role of a member of the current tenant. Requires role {manager} or a role that includes it. \
+                 Returns false if the user is not a member."
             ),
             arguments: self.arguments(true),
             returns: Returns::Value(Expression::trusted("boolean")),
@@ -244,19 +253,22 @@ DECLARE
 END",
                 self.prologue(managers, "    old_role text;\n", false),
                 self.old_role(),
-                self.within_own_role("old_role", "change"),
-                self.within_own_role("p_role", "give"),
+                self.require_included("caller_role", "old_role", CHANGE_TOO_HIGH),
+                self.require_included("caller_role", "p_role", GRANT_TOO_HIGH),
                 self.not_the_last(managers)
             ),
-            execute: self.tier(manager),
+            execute: self.database_role(manager),
         }
     }
 
     pub(super) fn remove_member(&self, roles: &Roles<'_>, managers: &str) -> Function {
         let Self { table, tenant, user, .. } = self;
         Function {
-            comment: "Removes a member from the tenant in the context; for those who manage members, and for oneself."
-                .into(),
+            comment: format!(
+                "Removes a member from the current tenant. Requires role {} or a role that includes it, except to remove \
+                 oneself. Returns false if the user is not a member.",
+                self.membership.manager.unwrap_or_default()
+            ),
             arguments: self.arguments(false),
             returns: Returns::Value(Expression::trusted("boolean")),
             stable: false,
@@ -270,7 +282,7 @@ END",
 END",
                 self.prologue(managers, "    old_role text;\n", true),
                 self.old_role(),
-                self.within_own_role("old_role", "remove"),
+                self.require_included("caller_role", "old_role", REMOVE_TOO_HIGH),
                 self.not_the_last(managers)
             ),
             execute: roles.lowest.clone(),
@@ -284,7 +296,7 @@ END",
             None => (table.clone(), tenant.clone()),
         };
         Function {
-            comment: "Refuses to leave a tenant that still exists without anyone who manages its members.".into(),
+            comment: "Trigger function: raises an error if an existing tenant would have no member left who can manage members.".into(),
             arguments: Vec::new(),
             returns: Returns::Trigger,
             stable: false,
@@ -294,7 +306,7 @@ END",
     IF EXISTS (SELECT FROM {exists} AS t WHERE t.{id} = OLD.{tenant})
         AND NOT EXISTS (SELECT FROM {table} AS m WHERE m.{tenant} = OLD.{tenant} AND m.{role} IN ({managers}))
     THEN
-        RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = '{LAST_MANAGER}';
+        RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = '{LAST_MANAGER}';
     END IF;
     RETURN NULL;
 END"
@@ -312,9 +324,11 @@ END"
         creator_role: &str,
     ) -> Function {
         let Self { table, tenant, user, role, user_in_context, .. } = self;
-        let insert = insert_arguments(def, tenants, id, "organization");
+        let insert = insert_arguments(def, tenants, id, "new_tenant_id");
         Function {
-            comment: format!("Makes a tenant, of which the user in the context becomes {creator_role}."),
+            comment: format!(
+                "Creates a tenant and makes the signed-in user its first member, with role {creator_role}."
+            ),
             arguments: insert.arguments,
             returns: Returns::Value(self.tenancy.key_type.clone()),
             stable: false,
@@ -322,15 +336,15 @@ END"
             body: format!(
                 "#variable_conflict use_variable
 DECLARE
-    organization {key};
+    new_tenant_id {key};
     caller constant {user_type} := {user_in_context};
 BEGIN
     IF caller IS NULL THEN
-        RAISE EXCEPTION 'only a signed-in user founds an organization' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'creating a tenant requires a signed-in user' USING ERRCODE = 'insufficient_privilege';
     END IF;
     {insert}
-    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (organization, caller, {creator_role});
-    RETURN organization;
+    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (new_tenant_id, caller, {creator_role});
+    RETURN new_tenant_id;
 END",
                 key = self.tenancy.key_type,
                 user_type = self.user_type,
@@ -343,15 +357,15 @@ END",
 
     pub(super) fn sign_up(&self, roles: &Roles<'_>, def: &TableDef, users: &QualifiedName) -> Function {
         let id = row_id(def).map_or_else(|| Ident::derived(["id"]), |id| column_ident(id.name));
-        let insert = insert_arguments(def, users, &id, "user_key");
+        let insert = insert_arguments(def, users, &id, "new_user_id");
         Function {
-            comment: "Adds a user, who is a member of no tenant yet.".into(),
+            comment: "Creates a user account that is not a member of any tenant yet.".into(),
             arguments: insert.arguments,
             returns: Returns::Value(self.user_type.clone()),
             stable: false,
             exact_floats: false,
             body: format!(
-                "#variable_conflict use_variable\nDECLARE\n    user_key {};\nBEGIN\n    {}\n    RETURN user_key;\nEND",
+                "#variable_conflict use_variable\nDECLARE\n    new_user_id {};\nBEGIN\n    {}\n    RETURN new_user_id;\nEND",
                 self.user_type, insert.statement
             ),
             execute: vec![roles.no_tenant.clone()],
@@ -359,19 +373,19 @@ END",
     }
 }
 
-/// A function's arguments that are a row's columns, and the statement that inserts them.
+/// Function arguments for the columns of a row, and the statement that inserts the row.
 struct InsertArguments {
     arguments: Vec<(Ident, Expression)>,
     statement: String,
 }
 
-/// The columns that a function inserts: those with a default stay the database's.
+/// The columns that a function inserts. Columns with a default are left to the database.
 pub(super) fn inserted(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> + use<> {
     let columns: &'static [ColumnDef] = def.columns;
     columns.iter().filter(|column| column.app_assigned && column.default.is_none())
 }
 
-/// Takes the columns as arguments.
+/// Makes the columns of a table arguments of a function that inserts a row.
 fn insert_arguments(def: &TableDef, table: &QualifiedName, id: &Ident, into: &str) -> InsertArguments {
     let columns: Vec<_> = inserted(def).collect();
     let argument = |column: &ColumnDef| Ident::derived(["p", column.name]);

@@ -40,8 +40,8 @@ pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         for def in known.by_qualified_name.values().filter(|def| def.track_changes) {
             findings.error(
                 place(def),
-                format!("`{}` is track_changes, and there is no table to write its changes in", def.rust_name),
-                "derive one: a struct with `#[tenant(org = \"…\", select = \"…\", change_log)]`",
+                format!("`{}` has `track_changes`, but no table is declared as `change_log`", def.rust_name),
+                "add a struct with `#[tenant(org = \"…\", select = \"…\", change_log)]`",
             );
         }
         return None;
@@ -49,14 +49,14 @@ pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     for (_, other) in declared {
         findings.error(
             place(other),
-            format!("`{}` is a change log, and so is `{}`", other.rust_name, def.rust_name),
-            "leave `change_log` on one of them",
+            format!("`{}` and `{}` are both declared as `change_log`", other.rust_name, def.rust_name),
+            "remove `change_log` from one of them",
         );
     }
     let (ScopeDef::Tenant { column: tenant }, Some(reader)) = (def.scope, def.select) else {
         findings.error(
             place(def),
-            format!("the change log `{}` is no table of a tenant's that somebody reads", def.rust_name),
+            format!("the change log `{}` requires a tenant column and a `select` role", def.rust_name),
             "add `org = \"…\"` and `select = \"…\"`",
         );
         return None;
@@ -73,15 +73,15 @@ fn check_access(def: &TableDef, tenant: &str, findings: &mut Findings) {
     if writes || def.membership.is_some() || def.track_changes {
         findings.error(
             place(def),
-            format!("the change log `{}` could be written by others than the trigger", def.rust_name),
-            "leave `select` alone: what is written there stays as it is",
+            format!("the change log `{}` must be written by its trigger only", def.rust_name),
+            "keep only `select` (also in `system(…)`), and remove `membership(…)` and `track_changes`: the log is append-only",
         );
     }
     if let Some(column) = def.columns.iter().find(|column| column.name == tenant && column.references.is_some()) {
         findings.error(
             field_place(def, column),
-            "a tenant with a change log could never be deleted: the log writes down what goes with it",
-            "leave `references` out: the log outlives what it speaks of",
+            "the tenant column of a change log cannot have `references`: a tenant could then never be deleted",
+            "remove `references`: log entries are kept after the rows and the tenant are deleted",
         );
     }
 }
@@ -90,7 +90,7 @@ fn check_access(def: &TableDef, tenant: &str, findings: &mut Findings) {
 fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut Findings) {
     for name in FILLED {
         let (ty, nullable, form) = match name {
-            "user_id" => (tenancy.def.user, true, format!("an `Option` of the user's key, {}", tenancy.user_type)),
+            "user_id" => (tenancy.def.user, true, format!("an `Option` of the user key type, {}", tenancy.user_type)),
             "before" | "after" => (SqlType::Jsonb, true, "`Option<serde_json::Value>`".to_owned()),
             _ => (SqlType::Text, false, "`String`".to_owned()),
         };
@@ -98,13 +98,13 @@ fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut
             Some(column) if column.ty == ty && (column.nullable || !nullable) => {}
             Some(column) => findings.error(
                 field_place(def, column),
-                format!("the change log's `{name}` has a type that the trigger does not write"),
-                format!("make the field {form}"),
+                format!("the column `{name}` of the change log does not have the type that the trigger writes"),
+                format!("change the type of the field to {form}"),
             ),
             None => findings.error(
                 place(def),
                 format!("the change log `{}` has no column `{name}`", def.rust_name),
-                format!("add a field `{name}`, {form}; the log has {}", list(FILLED)),
+                format!("add a field `{name}`, {form}; a change log requires {}", list(FILLED)),
             ),
         }
     }
@@ -117,7 +117,7 @@ fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut
     for column in def.columns.iter().filter(|column| !is_filled(column)) {
         findings.error(
             field_place(def, column),
-            format!("the trigger that writes the change log would not fill `{}`", column.name),
+            format!("`{}` has no default, and the trigger of the change log does not fill it", column.name),
             "add `default = \"…\"`, such as `now()`, or make the field an `Option`",
         );
     }
@@ -133,7 +133,7 @@ impl ChangeLog {
     pub(super) fn function_owner_access(&self, function_owner: &Ident) -> (Policy, Grant) {
         let policy = Policy {
             name: Ident::derived(["function_owner", Command::Insert.attribute()]),
-            comment: "The trigger of the track_changes tables writes down what changes.".into(),
+            comment: "Lets the trigger function log_change insert rows.".into(),
             restrictive: false,
             command: Some(Command::Insert),
             role: Some(function_owner.clone()),
@@ -156,8 +156,8 @@ impl ChangeLog {
         let (ScopeDef::Tenant { column: tenant }, Some(id)) = (def.scope, row_id(def)) else {
             findings.error(
                 place(def),
-                format!("`{}` is track_changes, and its rows do not say whose they are", def.rust_name),
-                "give the table a tenant column, `org = \"…\"`, or leave out `track_changes`",
+                format!("`track_changes` requires a tenant column, and `{}` has none", def.rust_name),
+                "add `org = \"…\"`, or remove `track_changes`",
             );
             return None;
         };
@@ -188,12 +188,12 @@ impl ChangeLog {
         let user = Expression::in_context(tenancy.def.user_setting, &tenancy.user_type);
         let body = format!(
             "DECLARE
-    -- Its arguments: the table, its tenant column, its key, and the columns that readers of the log may not see.
+    -- Trigger arguments: table, tenant column, key column, and the columns to leave out of before and after.
     old_row constant jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
     new_row constant jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
     hidden constant text[] := TG_ARGV[3:];
 BEGIN
-    -- Bit by bit: as JSON, and to some operators, 1.0 is 1.00.
+    -- Skip updates without a change. *= compares the stored bytes: jsonb and some = operators treat 1.0 and 1.00 as equal.
     IF TG_OP = 'UPDATE' AND OLD *= NEW THEN
         RETURN NULL;
     END IF;
@@ -212,7 +212,7 @@ BEGIN
 END"
         );
         let function = Function {
-            comment: "Writes down who changed which row of an track_changes table, from what to what.".into(),
+            comment: "Trigger function of tables with change tracking: writes user, role, old row and new row of each change to the change log.".into(),
             arguments: Vec::new(),
             returns: Returns::Trigger,
             stable: false,

@@ -1,4 +1,4 @@
-//! Rules about columns: names, types, defaults, checks, and which column names the tenant and the row.
+//! Checks and lowers columns: names, types, defaults, check constraints, tenant column and primary key.
 
 use std::collections::BTreeSet;
 
@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// The columns that every table has already.
+/// The system columns of every table.
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
-/// Lowers the columns; nothing where one of them has no name or no type.
+/// Lowers the columns; `None` if one of them has no valid name or type.
 pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Column>> {
     let mut names = BTreeSet::new();
     let columns: Vec<_> = def
@@ -29,12 +29,12 @@ pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Col
             let place = field_place(def, column);
             let name = ident(column.name, "column", &place, findings)?;
             if !names.insert(column.name) {
-                let message = format!("two fields are the column `{name}`");
+                let message = format!("two fields map to the column `{name}`");
                 findings.error(place, message, "give one of them another name: `#[tenant(column = \"…\")]`");
                 return None;
             }
             if SYSTEM_COLUMNS.contains(&column.name) {
-                let message = format!("every PostgreSQL table has a system column `{name}` already");
+                let message = format!("`{name}` is the name of a system column");
                 findings.error(place, message, "give the column another name: `#[tenant(column = \"…\")]`");
                 return None;
             }
@@ -44,7 +44,7 @@ pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Col
                         findings.error(
                             &place,
                             format!("`sql_type = {text:?}` {error}"),
-                            "write one type, such as `numeric(10, 2)`",
+                            "write a single SQL type, such as `numeric(10, 2)`",
                         );
                     })
                     .ok()?,
@@ -65,29 +65,29 @@ fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findi
                 findings.error(
                     place,
                     format!("`default = {text:?}` {error}"),
-                    "write one SQL expression, such as `now()`; a text stands in single quotes: `default = \"'todo'\"`",
+                    "write a single SQL expression, such as `now()`; put text in single quotes: `default = \"'todo'\"`",
                 );
             })
             .ok(),
-        (None, SqlType::Uuid) if made_by_database(def, column) => {
+        (None, SqlType::Uuid) if is_generated(def, column) => {
             Some(ColumnDefault::Expression(Expression::trusted("gen_random_uuid()")))
         }
-        (None, SqlType::Int2 | SqlType::Int4 | SqlType::Int8) if made_by_database(def, column) => {
+        (None, SqlType::Int2 | SqlType::Int4 | SqlType::Int8) if is_generated(def, column) => {
             Some(ColumnDefault::Identity)
         }
         _ => None,
     }
 }
 
-/// Says whether the database makes the column's values: it is the whole key, and nothing else supplies it.
-fn made_by_database(def: &TableDef, column: &ColumnDef) -> bool {
-    // A key that is the tenant's own comes from the context where rows are inserted in it, or from the table of tenants.
+/// Reports whether the database generates the column's values: it is the whole primary key, and nothing else supplies it.
+fn is_generated(def: &TableDef, column: &ColumnDef) -> bool {
+    // A primary key that is the tenant column comes from the context on insert, or from the referenced tenant table.
     let from_context = def.scope == (ScopeDef::Tenant { column: column.name })
         && (def.insert.is_some() || column.references.is_some());
     column.id && !column.app_assigned && id_columns(def).len() == 1 && !from_context
 }
 
-/// Lowers the CHECK constraints, those of labelled columns included.
+/// Lowers the check constraints, including those of columns with labels.
 pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
     let mut checks = Vec::new();
     for column in def.columns {
@@ -104,7 +104,7 @@ pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
                 Err(error) => findings.error(
                     field_place(def, column),
                     format!("`check = {text:?}` {error}"),
-                    "write one SQL condition on the row's columns, such as `length(name) > 0`",
+                    "write a single SQL condition on the row's columns, such as `length(name) > 0`",
                 ),
             }
         }
@@ -112,8 +112,8 @@ pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
     checks
 }
 
-/// Finds the tenant column: `Some(None)` on a table that belongs to no tenant.
-#[expect(clippy::option_option, reason = "the outer one says that an error was found, the inner that there is none")]
+/// Finds the tenant column: `Some(None)` on a table without one, `None` after an error.
+#[expect(clippy::option_option, reason = "the outer `None` is an error, the inner one a table without a tenant column")]
 pub(super) fn tenant<'d>(
     def: &'d TableDef,
     tenancy: &Tenancy,
@@ -123,7 +123,7 @@ pub(super) fn tenant<'d>(
     let Some(column) = def.columns.iter().find(|column| column.name == name) else {
         findings.error(
             place(def),
-            format!("`{}` has no column `{name}` to name its tenant", def.rust_name),
+            format!("`{}` has no column `{name}`, its tenant column", def.rust_name),
             format!("its columns are {}", list(def.columns.iter().map(|column| column.name))),
         );
         return None;
@@ -131,44 +131,43 @@ pub(super) fn tenant<'d>(
     if column.nullable {
         findings.error(
             field_place(def, column),
-            format!("the tenant column `{name}` may be NULL, and such a row would belong to nobody"),
-            "make the field's type the key itself, not an `Option` of it; or make the table `global`",
+            format!("a row with NULL in the tenant column `{name}` would belong to no tenant"),
+            "use the key type itself instead of an `Option`, or make the table `global`",
         );
     }
     if column.ty != tenancy.def.key {
         findings.error(
             field_place(def, column),
-            format!("the tenant column `{name}` has another type than the tenancy's key, {}", tenancy.key_type),
+            format!("the tenant column `{name}` does not have the type of the tenancy's key, {}", tenancy.key_type),
             "give the field the type of the tenancy's key",
         );
     }
     Some(Some(column))
 }
 
-/// Finds the column that names a row within its tenant.
+/// Finds the primary key column, or the one other than the tenant column.
 pub(super) fn id<'d>(def: &'d TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Option<&'d ColumnDef> {
     let ids = id_columns(def);
     let others = ids.iter().filter(|id| Some(id.name) != tenant.map(|tenant| tenant.name)).count();
     if ids.is_empty() || others > 1 {
         findings.error(
             place(def),
-            format!("`{}` needs one column that names a row, and has {}", def.rust_name, others),
-            "mark one field `#[tenant(id)]`; the tenant column may be marked beside it, for a key within the tenant",
+            match ids.is_empty() {
+                true => format!("`{}` has no primary key column", def.rust_name),
+                false => format!("`{}` has {others} primary key columns other than the tenant column", def.rust_name),
+            },
+            "mark one field with `#[tenant(id)]`; for a primary key per tenant, mark the tenant column as well",
         );
         return None;
     }
     if let Some(column) = ids.iter().find(|column| column.nullable) {
-        let message = format!("the key `{}` may be NULL", column.name);
-        findings.error(
-            field_place(def, column),
-            message,
-            "make the field's type the key itself, not an `Option` of it",
-        );
+        let message = format!("the primary key column `{}` is nullable", column.name);
+        findings.error(field_place(def, column), message, "use the key type itself instead of an `Option`");
     }
     row_id(def)
 }
 
-/// Returns the SQL name of a type; none for those that an attribute spells.
+/// Returns the SQL name of a type; `None` for custom types.
 pub(super) fn type_name(ty: SqlType) -> Option<String> {
     let name = match ty {
         SqlType::Bool => "boolean",

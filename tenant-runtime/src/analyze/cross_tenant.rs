@@ -34,7 +34,7 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     for name in unknown {
         findings.error(
             place(def),
-            format!("`system({name})` names no command"),
+            format!("unknown command `{name}` in `system(…)`"),
             format!("the commands are {}", list(Command::ALL.map(Command::attribute))),
         );
     }
@@ -42,15 +42,18 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     if let Some(command) = writes.filter(|_| !may(def, Command::Select)) {
         findings.error(
             place(def),
-            format!("the system role may {} `{}` but not read it", command.attribute(), def.rust_name),
-            "WHERE and RETURNING read: write `select` in `system(…)` as well",
+            format!("the system role can {} rows of `{}` but cannot read them", command.attribute(), def.rust_name),
+            "add `select` to `system(…)`: WHERE and RETURNING require SELECT",
         );
     }
     if let Some(command) = writes.filter(|_| def.membership.is_some()) {
         findings.error(
             place(def),
-            format!("the system role could {} members past the functions that manage them", command.attribute()),
-            "leave `select` alone in `system(…)`",
+            format!(
+                "`system({})` is not allowed on a membership table, whose rows functions write",
+                command.attribute()
+            ),
+            "keep only `select` in `system(…)`",
         );
     }
 }
@@ -61,7 +64,7 @@ pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Fin
         findings.error(
             place(def),
             format!(
-                "the system role may reach `{}` but not `{}`, by which one tenant's rows are known",
+                "the system role can access `{}` but not read `{}`, which determines the tenant of each row",
                 def.rust_name, other.rust_name
             ),
             format!("add `system(select)` to `#[tenant(…)]` on `{}`", other.rust_name),
@@ -94,13 +97,13 @@ pub(super) fn access(def: &TableDef, base: &Expression, tenancy: &Tenancy) -> (V
         Policy {
             name: Ident::derived(["system", command.attribute()]),
             comment: format!(
-                "The role {}, once it recorded why, may {verb} {}.",
+                "Allows {} to {verb} {}. Requires a recorded reason.",
                 tenancy.system,
                 match (of_nobody, command) {
-                    (true, Command::Select) => "every row: they belong to no tenant",
-                    (true, _) => "every row, where it acts in no tenant",
-                    (false, Command::Insert) => "rows of the tenant in the context, or, without one, of any tenant",
-                    (false, _) => "the rows of the tenant in the context, or, without one, of every tenant",
+                    (true, Command::Select) => "all rows (they belong to no tenant)",
+                    (true, _) => "all rows if no tenant is set",
+                    (false, Command::Insert) => "rows of the current tenant, or of any tenant if none is set",
+                    (false, _) => "rows of the current tenant, or of all tenants if none is set",
                 }
             ),
             restrictive: false,
@@ -137,14 +140,14 @@ pub(super) fn functions(uses: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'
     let uuid = Expression::trusted("uuid");
     let in_context = Expression::in_context(&tenancy.def.access_setting(), &uuid);
     let acting = Function {
-        comment: "Whether the setting names the record of why this login crosses tenants.".into(),
+        comment: "True if the access ID in the settings is that of a system_access_log row that this login role inserted in an earlier transaction.".into(),
         arguments: Vec::new(),
         returns: Returns::Value(Expression::trusted("boolean")),
         stable: true,
         exact_floats: false,
         body: format!(
             "BEGIN
-    -- A record of this very transaction could be rolled back together with what it is for.
+    -- A row of the current transaction does not count: it could be rolled back together with the access that it records.
     RETURN EXISTS (SELECT FROM {uses} AS u WHERE u.id = {in_context} AND u.db_user = session_user AND u.at <> now());
 END"
         ),
@@ -152,17 +155,18 @@ END"
         execute: [vec![tenancy.system.clone()], roles.lowest.clone(), vec![roles.owner.clone()]].concat(),
     };
     let begin = Function {
-        comment: "Records why somebody crosses tenants, and returns the key of the record.".into(),
+        comment: "Records the reason for cross-tenant access and returns the ID of the new system_access_log row."
+            .into(),
         arguments: vec![(Ident::derived(["p_reason"]), Expression::trusted("text"))],
         returns: Returns::Value(uuid),
         stable: false,
         exact_floats: false,
         body: format!(
             "DECLARE
-    made uuid;
+    access_id uuid;
 BEGIN
-    INSERT INTO {uses} (reason) VALUES (p_reason) RETURNING id INTO made;
-    RETURN made;
+    INSERT INTO {uses} (reason) VALUES (p_reason) RETURNING id INTO access_id;
+    RETURN access_id;
 END"
         ),
         execute: vec![tenancy.system.clone()],
@@ -184,11 +188,11 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
             "id",
             "uuid",
             Some("gen_random_uuid()"),
-            "The record's key, which a transaction of the system role names.",
+            "Access ID. A transaction of the system role passes it in a setting.",
         ),
-        column("reason", "text", None, "Why, in words."),
-        column("db_user", "text", Some("session_user"), "The login."),
-        column("at", "timestamptz", Some("now()"), "When."),
+        column("reason", "text", None, "Reason for the access, as free text."),
+        column("db_user", "text", Some("session_user"), "Login role that recorded the reason (session_user)."),
+        column("at", "timestamptz", Some("now()"), "Time of the record."),
     ];
     let all = |command: Command, comment: &str| {
         let (reads, writes) = command.clauses();
@@ -209,7 +213,7 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
         role: tenancy.function_owner.clone(),
     };
     let table = Table {
-        comment: "Why and when somebody crossed tenants. No role of the app reads it, and none changes it.".into(),
+        comment: "Log of cross-tenant access by background jobs. Only the function begin_system_access inserts rows; application roles have no privileges on it.".into(),
         scope: Scope::Global,
         columns,
         primary_key: Key { name: Ident::derived(["system_access_log", "pkey"]), columns: vec![Ident::derived(["id"])] },
@@ -221,8 +225,8 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
         foreign_keys: Vec::new(),
         indexes: Vec::new(),
         policies: vec![
-            all(Command::Select, "The function is_system_context looks for the record that a transaction names."),
-            all(Command::Insert, "The function begin_system_access adds a record."),
+            all(Command::Select, "Lets the function is_system_context look up an access ID."),
+            all(Command::Insert, "Lets the function begin_system_access insert a row."),
         ],
         grants: vec![grant(Command::Select, &["id", "db_user", "at"]), grant(Command::Insert, &["reason"])],
         triggers: Vec::new(),

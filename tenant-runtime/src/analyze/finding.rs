@@ -1,28 +1,28 @@
-//! Findings: what is wrong with a declaration, where, and what to write instead.
+//! Findings: errors and warnings about declarations, with their place and a help text.
 
 use std::fmt;
 
 use crate::model::def::{ColumnDef, TableDef};
 
-/// One thing that is wrong, or doubtful, in the declarations.
+/// An error or a warning about the declarations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether generation goes on.
+    /// The severity.
     pub severity: Severity,
-    /// Says what is wrong.
+    /// The problem.
     pub message: String,
-    /// The struct, with file and line; empty where the finding is about all of them.
+    /// The file, line and struct; empty if the finding is about all structs.
     pub place: String,
-    /// Says what to do.
+    /// How to fix it.
     pub help: String,
 }
 
-/// Says whether generation goes on after a finding.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Nothing is generated.
+    /// An error: nothing is generated.
     Error,
-    /// The finding is shown and generation goes on.
+    /// A warning: generation continues.
     Warning,
 }
 
@@ -40,18 +40,18 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All that the check found.
+/// All findings of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings(pub(crate) Vec<Finding>);
 
 impl Findings {
-    /// Returns the findings in the order of the tables.
+    /// Returns the findings, in the order of the tables.
     #[must_use]
     pub fn as_slice(&self) -> &[Finding] {
         &self.0
     }
 
-    /// Says whether any of them stops generation.
+    /// Reports whether any finding is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|finding| finding.severity == Severity::Error)
@@ -90,12 +90,12 @@ impl fmt::Display for Findings {
 
 impl std::error::Error for Findings {}
 
-/// Names the struct and its line.
+/// Returns the place of a struct.
 pub(super) fn place(def: &TableDef) -> String {
     format!("{}:{} (`{}`)", def.file, def.line, def.rust_name)
 }
 
-/// Names the struct, its line and the field.
+/// Returns the place of a field.
 pub(super) fn field_place(def: &TableDef, column: &ColumnDef) -> String {
     format!("{}:{} (`{}.{}`)", def.file, def.line, def.rust_name, column.field)
 }

@@ -1,8 +1,8 @@
-//! Rules about invitations: who is asked to become a member, and the functions that ask and let in.
+//! Checks of the invitation table, and the functions that create and accept invitations.
 
 use super::{
     Known,
-    auth_functions::{FunctionTemplates, Roles},
+    auth_functions::{FunctionTemplates, GRANT_TOO_HIGH, Roles},
     column_ident,
     finding::{Findings, field_place, place},
     list,
@@ -19,16 +19,18 @@ use crate::{
     },
 };
 
-/// The SQLSTATE of an invitation that cannot be taken.
+/// The SQLSTATE of an invitation that cannot be accepted.
 const NO_INVITATION: &str = "TT002";
 
-/// A table of invitations that passed.
+const INVITED_TOO_HIGH: &str = "the invited role is not included in the role of the inviting member";
+
+/// A validated invitation table.
 pub(super) struct Invitations {
     pub(super) def: &'static TableDef,
     table: QualifiedName,
     id: Ident,
     tenant: Ident,
-    /// The column of the address, here and on the table of the users.
+    /// The column of the email address, here and in the user table.
     pub(super) email: Ident,
     role: Ident,
     token: Ident,
@@ -36,7 +38,7 @@ pub(super) struct Invitations {
     by: Ident,
 }
 
-/// Finds the table of the invitations; `None` where there is none, or where it is wrong.
+/// Finds the invitation table; `None` if there is none or if it is invalid.
 pub(super) fn invitations(
     known: &Known,
     manager: Option<&str>,
@@ -49,8 +51,8 @@ pub(super) fn invitations(
     for (_, other) in declared {
         findings.error(
             place(other),
-            format!("`{}` holds invitations, and so does `{}`", other.rust_name, def.rust_name),
-            "leave `invitation(…)` on one of them",
+            format!("`{}` and `{}` both have `invitation(…)`", other.rust_name, def.rust_name),
+            "remove `invitation(…)` from one of them",
         );
     }
     let names = def.invitation?;
@@ -68,32 +70,32 @@ pub(super) fn invitations(
     }
     let (email, role, token, expires, by) = (email.1?, role.1?, token.1?, expires.1?, by.1?);
     check_role_column(def, role, tenancy, findings);
-    let mut typed = |column: &ColumnDef, is_right: bool, wanted: &str| {
-        if !is_right {
+    let mut require_type = |column: &ColumnDef, is_expected: bool, expected: &str| {
+        if !is_expected {
             findings.error(
                 field_place(def, column),
-                format!("`{}` has another type than an invitation needs", column.name),
-                format!("make it {wanted}"),
+                format!("`{}` does not have the type that an invitation requires", column.name),
+                format!("change the type of the field to {expected}"),
             );
         }
     };
-    typed(token, token.ty == SqlType::Bytea, "a `Vec<u8>`, which holds the hash of the token");
-    typed(expires, expires.ty == SqlType::Timestamptz, "a time with a zone, such as `DateTime<Utc>`");
-    typed(by, by.ty == tenancy.def.user, "the tenancy's user key");
+    require_type(token, token.ty == SqlType::Bytea, "`Vec<u8>`, for the hash of the token");
+    require_type(expires, expires.ty == SqlType::Timestamptz, "a time with a time zone, such as `DateTime<Utc>`");
+    require_type(by, by.ty == tenancy.def.user, "that of the tenancy's user key");
     if token.select != Some(NO_ROLE) {
         findings.error(
             field_place(def, token),
-            format!("`{}` could be read, and whoever knows a token is let in", token.name),
-            "add `#[tenant(select = \"nobody\")]` to the field",
+            format!("the token column `{}` must not be readable", token.name),
+            "add `#[tenant(select = \"none\")]` to the field",
         );
     }
     let has_email = users.is_some_and(|users| users.columns.iter().any(|column| column.name == email.name));
     if !has_email {
         findings.error(
             field_place(def, email),
-            format!("nothing says which user has the address in `{}`", email.name),
+            format!("no user table has the column `{}`, which identifies the invited user", email.name),
             format!(
-                "refer from the members to a table of users (`references = User`) that has a column `{}`",
+                "add `references = …` to the user field of the membership table, and name a table that has a column `{}`",
                 email.name
             ),
         );
@@ -101,17 +103,17 @@ pub(super) fn invitations(
     if manager.is_none() || def.insert != manager {
         findings.error(
             place(def),
-            format!("who invites by `{}` is not who manages members", def.rust_name),
+            format!("`insert` on the invitation table `{}` must name the role that manages members", def.rust_name),
             match manager {
-                Some(manager) => format!("name `{manager}` in `insert`, as the membership table does"),
-                None => "name a role in `insert` on the membership table, and the same one here".to_owned(),
+                Some(manager) => format!("write `insert = \"{manager}\"`, as on the membership table"),
+                None => "name a role in `insert`, `update` and `delete` on the membership table, and the same role in `insert` here".to_owned(),
             },
         );
     }
     let ScopeDef::Tenant { column: tenant } = def.scope else {
         findings.error(
             place(def),
-            format!("`{}` asks somebody into a tenant, and has no tenant column", def.rust_name),
+            format!("the invitation table `{}` has no tenant column", def.rust_name),
             "add `org = \"…\"`",
         );
         return None;
@@ -121,7 +123,7 @@ pub(super) fn invitations(
     for column in def.columns.iter().filter(made) {
         findings.error(
             field_place(def, column),
-            format!("a function makes invitations, and nothing would fill `{}`", column.name),
+            format!("the function that creates invitations does not set `{}`, and it has no default", column.name),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
@@ -138,21 +140,21 @@ pub(super) fn invitations(
     })
 }
 
-/// Finds invitations that nobody could take.
+/// Reports an invitation table without a membership table.
 pub(super) fn without_members(known: &Known, findings: &mut Findings) {
     let tables = || known.by_qualified_name.values();
     let invites = tables().find(|def| def.invitation.is_some() && !tables().any(|def| def.membership.is_some()));
     if let Some(def) = invites {
         findings.error(
             place(def),
-            format!("`{}` invites into a tenant, and no table says who is a member", def.rust_name),
-            "add `membership(…)` to `#[tenant(…)]` on the struct of the members",
+            format!("the invitation table `{}` requires a membership table", def.rust_name),
+            "add `membership(…)` to `#[tenant(…)]` on the struct of the membership table",
         );
     }
 }
 
 impl Invitations {
-    /// What the definer may do on the table.
+    /// The privileges of the function owner on the invitation table.
     pub(super) fn rights(&self) -> [(Command, Vec<Ident>); 3] {
         let Self { id, tenant, email, role, token, expires, by, .. } = self;
         let made = [tenant, email, role, token, expires, by].map(Clone::clone).to_vec();
@@ -162,14 +164,15 @@ impl Invitations {
 }
 
 impl FunctionTemplates<'_> {
-    /// Makes an invitation, which is no more than the one who makes it could give.
+    /// Creates an invitation. The inviting member must be able to grant the role.
     pub(super) fn invite(&self, invitations: &Invitations, manager: &str, managers: &str) -> Function {
         let Self { table, tenant, user, role, org_in_context, user_in_context, user_type, .. } = self;
         let Invitations { tenant: of, email, role: wanted, token, expires, by, .. } = invitations;
         let argument = |name: &str, ty: &str| (Ident::derived([name]), Expression::trusted(ty));
         Function {
             comment: format!(
-                "Invites somebody into the tenant in the context, by the hash of a token; for those whose role includes {manager}."
+                "Creates an invitation to the current tenant for an email address. Stores the hash of the token, not the token. \
+                 Requires role {manager} or a role that includes it."
             ),
             arguments: vec![
                 argument("p_email", "text"),
@@ -189,14 +192,14 @@ DECLARE
 BEGIN
     SELECT m.{role} INTO caller_role FROM {table} AS m WHERE m.{tenant} = tenant AND m.{user} = caller FOR SHARE;
     IF caller_role IS NULL OR caller_role NOT IN ({managers}) OR current_setting('role') NOT IN ({application_roles}) THEN
-        RAISE EXCEPTION 'only a member whose role includes {manager} invites' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'inviting members requires role {manager} or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
 {within}    INSERT INTO {into} ({of}, {email}, {wanted}, {token}, {expires}, {by})
         VALUES (tenant, p_email, p_role, p_token_hash, now() + make_interval(secs => p_seconds), caller);
 END",
                 key = self.tenancy.key_type,
-                application_roles = self.acting_managers(),
-                within = self.within_own_role("p_role", "give"),
+                application_roles = self.manager_roles(),
+                within = self.require_included("caller_role", "p_role", GRANT_TOO_HIGH),
                 into = invitations.table.quoted(),
                 of = of.quoted(),
                 email = email.quoted(),
@@ -205,12 +208,12 @@ END",
                 expires = expires.quoted(),
                 by = by.quoted(),
             ),
-            execute: self.tier(manager),
+            execute: self.database_role(manager),
         }
     }
 
-    /// Takes an invitation. The one who invited is looked up again, and stays what that one is meanwhile; before the invitation
-    /// itself is locked, as whoever removes members does.
+    /// Accepts an invitation, if the inviting member can still manage members. The inviter's membership is locked before the
+    /// invitation, in the same order as in the functions that remove members.
     pub(super) fn accept_invitation(
         &self,
         invitations: &Invitations,
@@ -224,7 +227,8 @@ END",
         let user_id = row_id(users_def).map_or_else(|| Ident::derived(["id"]), |id| column_ident(id.name));
         Function {
             comment:
-                "Makes the user in the context a member of the tenant that invited the user's address by this token."
+                "Accepts the invitation with this token: makes the signed-in user a member of the inviting tenant. The invitation \
+                 must be for the user's email address, and the inviting member must still be able to manage members."
                     .into(),
             arguments: vec![(Ident::derived(["p_token"]), Expression::trusted("bytea"))],
             returns: Returns::Value(self.tenancy.key_type.clone()),
@@ -234,22 +238,22 @@ END",
                 "DECLARE
     caller constant {user_type} := {user_in_context};
     invited record;
-    caller_role text;
+    inviter_role text;
 BEGIN
-    SELECT i.{id} AS id, i.{of} AS organization, i.{wanted} AS member_role, i.{by} AS inviter INTO invited
+    SELECT i.{id} AS id, i.{of} AS tenant, i.{wanted} AS member_role, i.{by} AS inviter INTO invited
         FROM {from} AS i
         JOIN {users} AS u ON u.{user_id} = caller AND lower(u.{email}::text) = lower(i.{email}::text)
         WHERE i.{token} = sha256(p_token) AND i.{expires} > now();
-    SELECT m.{role} INTO caller_role FROM {table} AS m
-        WHERE m.{tenant} = invited.organization AND m.{user} = invited.inviter AND m.{role} IN ({managers})
+    SELECT m.{role} INTO inviter_role FROM {table} AS m
+        WHERE m.{tenant} = invited.tenant AND m.{user} = invited.inviter AND m.{role} IN ({managers})
         FOR SHARE;
-    -- Of two who take it at once, the second finds it gone.
-    DELETE FROM {from} AS i WHERE i.{id} = invited.id AND i.{of} = invited.organization AND caller_role IS NOT NULL;
+    -- If two sessions accept the invitation concurrently, only one DELETE finds the row.
+    DELETE FROM {from} AS i WHERE i.{id} = invited.id AND i.{of} = invited.tenant AND inviter_role IS NOT NULL;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no such invitation' USING ERRCODE = '{NO_INVITATION}';
+        RAISE EXCEPTION 'invitation not found or no longer valid' USING ERRCODE = '{NO_INVITATION}';
     END IF;
-{within}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (invited.organization, caller, invited.member_role);
-    RETURN invited.organization;
+{within}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (invited.tenant, caller, invited.member_role);
+    RETURN invited.tenant;
 END",
                 from = invitations.table.quoted(),
                 users = users.quoted(),
@@ -261,7 +265,7 @@ END",
                 token = token.quoted(),
                 expires = expires.quoted(),
                 by = by.quoted(),
-                within = self.within_own_role("invited.member_role", "give"),
+                within = self.require_included("inviter_role", "invited.member_role", INVITED_TOO_HIGH),
             ),
             execute: vec![roles.no_tenant.clone()],
         }

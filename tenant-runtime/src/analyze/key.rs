@@ -1,4 +1,4 @@
-//! Rules about keys and indexes: what is unique, what is indexed, and what they are called.
+//! Checks and lowers primary keys, unique constraints, indexes and partitions, and their names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,28 +23,29 @@ pub(super) fn primary_key(def: &TableDef) -> Key {
     }
 }
 
-/// Judges into how many partitions a table is hashed.
+/// Checks the number of hash partitions.
 pub(super) fn partitions(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Option<u16> {
     let count = def.partitions?;
     let of_tenant = tenant.is_some_and(|tenant| id_columns(def).iter().any(|id| id.name == tenant.name));
     if !(2..=1024).contains(&count) {
         findings.error(
             place(def),
-            format!("`partition_by_hash = {count}` makes no sense"),
-            "take 2 to 1024, best a power of two",
+            format!("`partition_by_hash = {count}` is out of range"),
+            "use a number from 2 to 1024, preferably a power of two",
         );
     }
     if !of_tenant {
         findings.error(
             place(def),
-            format!("the key of `{}` must hold its tenant column, by which it is partitioned", def.rust_name),
-            "mark the tenant column `#[tenant(id)]` beside the key: PostgreSQL keeps no key unique across partitions",
+            format!("the primary key of the partitioned table `{}` must include the tenant column", def.rust_name),
+            "mark the tenant column with `#[tenant(id)]` as well: a unique constraint must include the partition key",
         );
     }
     Some(count)
 }
 
-/// Lowers the unique constraints; on tenant tables each starts with the tenant column, or it would tell what others have.
+/// Lowers the unique constraints. On tenant tables each starts with the tenant column: otherwise an error would reveal values
+/// of other tenants.
 pub(super) fn uniques(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Vec<Key> {
     let single = def.columns.iter().filter(|column| column.unique).map(|column| vec![column.name]);
     let sets = def.uniques.iter().filter_map(|set| known_columns(def, set, findings));
@@ -52,12 +53,12 @@ pub(super) fn uniques(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut
     keys.collect()
 }
 
-/// Lowers the indexes that were asked for.
+/// Lowers the declared indexes.
 pub(super) fn indexes(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Vec<Key> {
     for column in def.columns.iter().filter(|column| column.index && !is_leakproof(column.ty)) {
         findings.warning(
             field_place(def, column),
-            format!("row level security keeps the index on `{}` from being used", column.name),
+            format!("row-level security prevents the use of the index on `{}`", column.name),
             "the `=` of this type is not marked LEAKPROOF, so PostgreSQL checks the policy on every row first; index a \
              column of a plain type (text, numbers, uuid, dates) that is computed from it",
         );
@@ -65,7 +66,7 @@ pub(super) fn indexes(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut
     let single = def.columns.iter().filter(|column| column.index).map(|column| vec![column.name]);
     let sets = def.indexes.iter().filter_map(|set| known_columns(def, set, findings));
     let keys = single.chain(sets).map(|columns| key(def, tenant, &columns, "idx"));
-    // Whoever takes an invitation names no tenant. The index is not unique, so it tells nobody that a token is there.
+    // Invitations are looked up without a tenant. The index is not unique: a duplicate error would reveal a token.
     let token = def.invitation.map(|invitation| key(def, None, &[invitation.token], "idx"));
     keys.chain(token).collect()
 }
@@ -97,9 +98,8 @@ fn idents<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Ident> {
     names.into_iter().map(column_ident).collect()
 }
 
-/// Adds `UNIQUE (tenant, id)` to each table of tenants' rows: it lists them in the order of their ids, and a foreign key that
-/// cannot leave the tenant refers to it. A table to which nothing refers yet has it too, or the first that does would have to
-/// wait for an index to be built.
+/// Adds `UNIQUE (tenant, id)` to each tenant table: the target of foreign keys that include the tenant column, and the index for
+/// pagination by ID. Unreferenced tables get it too, so that adding a reference later does not require building an index.
 pub(super) fn add_tenant_keys(tables: &mut BTreeMap<QualifiedName, Table>) {
     for (name, table) in tables {
         let Some(tenant) = table.tenant_column() else { continue };
@@ -113,18 +113,18 @@ pub(super) fn add_tenant_keys(tables: &mut BTreeMap<QualifiedName, Table>) {
     }
 }
 
-/// Adds the indexes that no key serves already: for listing a tenant's rows in the order of their ids, and for each foreign
-/// key, without which deleting a row elsewhere reads the whole table.
+/// Adds the indexes that no constraint provides: for pagination of a tenant's rows by ID, and for each foreign key, since
+/// deleting a referenced row would scan the whole table otherwise.
 pub(super) fn add_indexes(tables: &mut BTreeMap<QualifiedName, Table>) {
     for (name, table) in tables {
-        let mut wanted: Vec<Vec<Ident>> = table.foreign_keys.iter().map(|key| key.columns.clone()).collect();
+        let mut needed: Vec<Vec<Ident>> = table.foreign_keys.iter().map(|key| key.columns.clone()).collect();
         if let Some(tenant) = table.tenant_column() {
             let id = table.primary_key.columns.iter().filter(|column| *column != tenant);
-            wanted.push([tenant].into_iter().chain(id).cloned().collect());
+            needed.push([tenant].into_iter().chain(id).cloned().collect());
         }
-        // A longer index serves a shorter wish, so the longest are looked at first.
-        wanted.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        for columns in wanted {
+        // An index also serves each prefix of its columns, so the longest come first.
+        needed.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        for columns in needed {
             let keys = [&table.primary_key].into_iter().chain(&table.uniques).chain(&table.indexes);
             if !keys.into_iter().any(|key| key.columns.starts_with(&columns)) {
                 let index = key_name(name.table.as_str(), columns.iter().map(Ident::as_str), "idx");
@@ -135,7 +135,7 @@ pub(super) fn add_indexes(tables: &mut BTreeMap<QualifiedName, Table>) {
     }
 }
 
-/// Refuses two relations, or two constraints of a table, of one name.
+/// Reports two relations of a schema, or two constraints of a table, with the same name.
 pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mut Findings) {
     let mut relations: BTreeMap<(&Ident, Ident), String> = BTreeMap::new();
     for (name, table) in tables {
@@ -145,21 +145,17 @@ pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mu
             .iter()
             .filter(|column| column.default == Some(ColumnDefault::Identity))
             .map(|column| Ident::derived([name.table.as_str(), column.name.as_str(), "seq"]));
-        let own = [(name.table.clone(), format!("the table `{name}`"))]
+        let named = [(name.table.clone(), format!("the table `{name}`"))]
             .into_iter()
-            .chain(keys.map(|key| (key.name.clone(), format!("a key or index of `{name}`"))))
+            .chain(keys.map(|key| (key.name.clone(), format!("a constraint or index of `{name}`"))))
             .chain(identities.map(|sequence| (sequence, format!("a sequence of `{name}`"))));
-        for (relation, what) in own {
+        for (relation, what) in named {
             if let Some(other) = relations.insert((&name.schema, relation.clone()), what.clone()) {
                 let message = match what == other {
-                    true => format!("{what} would be there twice: `{relation}`"),
-                    false => format!("{what} and {other} would both be called `{relation}`"),
+                    true => format!("{what} is declared twice: `{relation}`"),
+                    false => format!("{what} and {other} would have the same name, `{relation}`"),
                 };
-                findings.error(
-                    "",
-                    message,
-                    "rename a table or a column, or leave out a `unique` or `index` that stands twice",
-                );
+                findings.error("", message, "rename a table or a column, or remove the duplicate `unique` or `index`");
             }
         }
         let constraints = table.checks.iter().map(|check| &check.name);
@@ -169,7 +165,7 @@ pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mu
             if !seen.insert(constraint) {
                 findings.error(
                     "",
-                    format!("two constraints of `{name}` would both be called `{constraint}`"),
+                    format!("two constraints of `{name}` would have the same name, `{constraint}`"),
                     "rename a column: `#[tenant(column = \"…\")]`",
                 );
             }
@@ -177,7 +173,7 @@ pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mu
     }
 }
 
-/// Says whether the `=` of a type may look at rows before the policy has judged them.
+/// Reports whether the `=` operator of a type is LEAKPROOF, so that an index on it can be used before the policies are checked.
 fn is_leakproof(ty: SqlType) -> bool {
     !matches!(ty, SqlType::Numeric | SqlType::Jsonb | SqlType::Array(_) | SqlType::Custom(_))
 }

@@ -52,15 +52,15 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     for (_, other) in declared {
         findings.error(
             place(other),
-            format!("`{}` says who is a member, and so does `{}`", other.rust_name, def.rust_name),
-            "leave `membership(…)` on one of them",
+            format!("`{}` and `{}` both have `membership(…)`", other.rust_name, def.rust_name),
+            "remove `membership(…)` from one of them",
         );
     }
     let columns = def.membership?;
     let ScopeDef::Tenant { column: tenant } = def.scope else {
         findings.error(
             place(def),
-            format!("`{}` says who is a member of a tenant, and has no tenant column", def.rust_name),
+            format!("the membership table `{}` has no tenant column", def.rust_name),
             "add `org = \"…\"`",
         );
         return None;
@@ -71,15 +71,18 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     if user.ty != tenancy.def.user {
         findings.error(
             field_place(def, user),
-            format!("`{}` has another type than the tenancy's user key, {}", user.name, tenancy.user_type),
+            format!("`{}` does not have the type of the tenancy's user key, {}", user.name, tenancy.user_type),
             "give the field the type of the tenancy's user key",
         );
     }
     if row_id(def).map(|id| id.name) != Some(user.name) || def.columns.iter().filter(|column| column.id).count() != 2 {
         findings.error(
             place(def),
-            format!("a user could be a member of one tenant twice in `{}`", def.rust_name),
-            format!("mark `{tenant}` and `{}` `#[tenant(id)]`, so that they are the key together", user.name),
+            format!(
+                "the primary key of the membership table `{}` must consist of the tenant and the user column",
+                def.rust_name
+            ),
+            format!("mark `{tenant}` and `{}`, and no other field, with `#[tenant(id)]`", user.name),
         );
     }
     let managers: Vec<_> = [def.insert, def.update, def.delete].into_iter().flatten().collect();
@@ -88,18 +91,18 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         findings.error(
             place(def),
             format!(
-                "several roles manage the members of `{}`: {}",
+                "the membership table `{}` has several roles that manage members: {}",
                 def.rust_name,
                 list(managers.into_iter().collect::<BTreeSet<_>>())
             ),
-            "name one role in `insert`, `update` and `delete`; it adds, changes and removes members",
+            "name the same role in `insert`, `update` and `delete`; it adds, changes and removes members",
         );
     }
     let by_function = [tenant, user.name, role.name];
     for column in def.columns.iter().filter(|column| !by_function.contains(&column.name) && !may_be_left_out(column)) {
         findings.error(
             field_place(def, column),
-            format!("members are added with tenant, user and role, and nothing would fill `{}`", column.name),
+            format!("a member is added with tenant, user and role only, and `{}` has no default", column.name),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
@@ -139,11 +142,8 @@ pub(super) fn not_referred_to(known: &Known, membership: Option<&Membership>, fi
         for (_, attribute, key) in unmet.into_iter().filter(|(unmet, ..)| *unmet) {
             findings.error(
                 place(def),
-                format!("`{attribute}` on `{}`, and no membership table refers to it", def.rust_name),
-                format!(
-                    "write `references = {}` on the field of the {key} in the struct with `membership(…)`",
-                    def.rust_name
-                ),
+                format!("`{attribute}` on `{}` requires a membership table that references it", def.rust_name),
+                format!("add `references = {}` to the {key} field of the struct with `membership(…)`", def.rust_name),
             );
         }
     }
@@ -166,8 +166,8 @@ pub(super) fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Te
     let SqlType::Labels(labels) = column.ty else {
         findings.error(
             field_place(def, column),
-            format!("`{}` could hold any text, and only roles are roles", column.name),
-            format!("make it an enum that derives `TenantEnum`, with the labels {}", roles()),
+            format!("`{}` must be an enum of role names, not free text", column.name),
+            format!("use an enum that derives `TenantEnum`, with the labels {}", roles()),
         );
         return;
     };
@@ -176,8 +176,8 @@ pub(super) fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Te
     if !unknown.is_empty() {
         findings.error(
             field_place(def, column),
-            format!("{} is no role of the tenancy", list(unknown)),
-            format!("its roles are {}", roles()),
+            format!("not a role of the tenancy: {}", list(unknown)),
+            format!("the roles of the tenancy are {}", roles()),
         );
     }
 }
@@ -256,7 +256,7 @@ impl Membership {
             Policy {
                 name: Ident::derived(["function_owner", command.attribute()]),
                 comment: format!(
-                    "The functions in {} may {} any row; each of them says which.",
+                    "Lets the SECURITY DEFINER functions in {} {} any row; each function limits the rows itself.",
                     self.schema,
                     command.attribute()
                 ),

@@ -1,4 +1,4 @@
-//! Rules about the way from what was before: what was called otherwise, and what fills a column that takes NULL no more.
+//! Collects migration hints from attributes: previous names, and backfill expressions for columns that become NOT NULL.
 
 use super::{
     Known, column_ident,
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Collects what attributes say about the way.
+/// Collects the migration hints.
 pub(super) fn transition(known: &Known, findings: &mut Findings) -> MigrationHints {
     let mut transition = MigrationHints::default();
     for (name, def) in &known.by_qualified_name {
@@ -36,7 +36,7 @@ pub(super) fn transition(known: &Known, findings: &mut Findings) -> MigrationHin
     transition
 }
 
-/// The name that a table had, in its schema of now where the attribute names none.
+/// The previous name of a table; in its current schema if the attribute names none.
 fn old_name(name: &QualifiedName, def: &TableDef, findings: &mut Findings) -> Option<QualifiedName> {
     let old = def.renamed_from?;
     let (schema, table) = old.split_once('.').map_or((None, old), |(schema, table)| (Some(schema), table));
@@ -55,14 +55,14 @@ fn backfill(def: &TableDef, column: &ColumnDef, findings: &mut Findings) -> Opti
         findings.error(
             field_place(def, column),
             format!(
-                "`backfill` fills a column that takes NULL no more, and `{}` {}",
+                "`backfill` requires a NOT NULL column without a default, and `{}` {}",
                 column.name,
                 match column.nullable {
-                    true => "takes it",
-                    false => "has a default, which fills every row",
+                    true => "is nullable",
+                    false => "has a default, which fills all existing rows",
                 }
             ),
-            "drop `backfill = …`",
+            "remove `backfill = …`",
         );
         return None;
     }
@@ -71,7 +71,7 @@ fn backfill(def: &TableDef, column: &ColumnDef, findings: &mut Findings) -> Opti
             findings.error(
                 field_place(def, column),
                 format!("`backfill = {text:?}` {error}"),
-                "write one SQL expression on the row's other columns, such as `lower(name)`",
+                "write a single SQL expression on the row's other columns, such as `lower(name)`",
             );
         })
         .ok()

@@ -109,9 +109,9 @@ fn functions(
     let (no_tenant, lowest, system) = (tenancy.no_tenant.clone(), tenancy.lowest(), tenancy.system.clone());
     let roles =
         auth_functions::Roles { owner: &owner, no_tenant: &no_tenant, lowest, system: has_system.then_some(&system) };
-    tenancy.with_definer();
+    tenancy.with_function_owner();
     if let Some(membership) = membership {
-        tenancy.with_visitor();
+        tenancy.with_no_tenant();
         functions.extend(membership.functions(tenancy, &roles));
     }
     functions.extend(log.map(|log| log.function(tenancy, &roles)));
@@ -122,8 +122,8 @@ fn functions(
         if let Some(def) = known.by_qualified_name.get(&name) {
             findings.error(
                 place(def),
-                format!("the generator makes a table `{name}` itself, for why the system role acts"),
-                "give yours another name: `#[tenant(table = \"…\")]`",
+                format!("the table name `{name}` is reserved for the log of cross-tenant access"),
+                "give the table another name: `#[tenant(table = \"…\")]`",
             );
         }
         tables.insert(name, uses);
@@ -149,13 +149,13 @@ fn empty_help(models: &Models) -> String {
         models.crates().first().map_or_else(|| models.product().replace('-', "_"), |krate| (*krate).to_owned());
     if models.crates().is_empty() {
         format!(
-            "name the crates that hold the models, or they are not linked: `tenant_runtime::models![{package}]`; then \
-             write `#[derive(TenantTable)]` on a struct there"
+            "name the crates that contain the models, otherwise they are not linked: `tenant_runtime::models![{package}]`; \
+             then add `#[derive(TenantTable)]` to a struct there"
         )
     } else {
         format!(
             "`{package}` has no struct with `#[derive(TenantTable)]`; add one, declare its module in `src/lib.rs` (`pub mod \
-             models;`), or name the crate that has it"
+             models;`), or name the crate that contains it"
         )
     }
 }
@@ -167,8 +167,8 @@ fn same_tenancy(models: &Models, findings: &mut Findings) -> bool {
             same = false;
             findings.error(
                 place(pair[1]),
-                format!("`{}` belongs to another tenancy than `{}`", pair[1].rust_name, pair[0].rust_name),
-                "use roles of one tenancy in all structs of one migrations folder",
+                format!("`{}` does not belong to the same tenancy as `{}`", pair[1].rust_name, pair[0].rust_name),
+                "use the roles of one tenancy in all structs of a migrations folder",
             );
         }
     }
@@ -182,7 +182,7 @@ fn known_tables(models: &Models, findings: &mut Findings) -> Known {
         if let Some(other) = known.by_name.insert(def.name, def) {
             findings.error(
                 place(def),
-                format!("two structs are the table `{}`; the other is at {}", def.name, place(other)),
+                format!("two structs declare the table `{}`; the other is at {}", def.name, place(other)),
                 "give one of them another name: `#[tenant(table = \"…\")]`",
             );
         }
@@ -199,8 +199,8 @@ fn qualified_name(def: &TableDef, findings: &mut Findings) -> Option<QualifiedNa
     if reserved {
         findings.error(
             place(def),
-            format!("the schema `{schema}` is PostgreSQL's own, or shared with others"),
-            "leave `schema = \"…\"` out, or name one that only your product uses; the migrations create it",
+            format!("the schema `{schema}` is a system schema or shared with other applications"),
+            "remove `schema = \"…\"`, or name a schema that only your product uses; the migrations create it",
         );
     }
     Some(QualifiedName { schema, table: table? })
@@ -210,7 +210,7 @@ fn ident(name: &str, what: &str, place: &str, findings: &mut Findings) -> Option
     Ident::new(name)
         .map_err(|error| {
             let kind = if matches!(error, IdentError::TooLong { .. }) { "a shorter" } else { "another" };
-            findings.error(place, format!("{what} name: {error}"), format!("write {kind} `{what} = \"…\"`"));
+            findings.error(place, format!("{what} name: {error}"), format!("use {kind} name: `{what} = \"…\"`"));
         })
         .ok()
 }

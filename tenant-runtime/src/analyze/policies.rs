@@ -72,7 +72,7 @@ pub(super) fn access(
 fn floor(rows: &RowPredicates) -> Vec<Policy> {
     let floor = rows.floor.iter().map(|floor| Policy {
         name: Ident::derived(["tenant_isolation"]),
-        comment: "Whoever asks and whatever other policies allow: only rows of the tenant in the context.".into(),
+        comment: "Restrictive: limits every role to rows of the current tenant. Roles that are exempt are named in the condition.".into(),
         restrictive: true,
         command: None,
         role: None,
@@ -98,18 +98,21 @@ fn policy(
         Command::Delete => "delete",
     };
     let whose = match (scope, own_only, command) {
-        (ScopeDef::Global, ..) => "every row: they belong to no tenant",
-        (ScopeDef::Shared { .. }, ..) => "the rows that members of the tenant in the context have",
-        (_, true, _) => "rows of the tenant in the context that are the user's own",
-        (_, false, Command::Insert) => "rows of the tenant in the context",
-        (_, false, Command::Update) => "the rows of the tenant in the context, and move none to another tenant",
-        (_, false, _) => "the rows of the tenant in the context",
+        (ScopeDef::Global, ..) => "all rows (they belong to no tenant)",
+        (ScopeDef::Shared { .. }, ..) => "the rows of the current tenant's members",
+        (_, true, _) => "rows of the current tenant that the user owns",
+        (_, false, Command::Insert) => "rows of the current tenant",
+        (_, false, Command::Update) => "rows of the current tenant, but not to move them to another tenant",
+        (_, false, _) => "rows of the current tenant",
     };
-    let seen =
-        if rows.are_hidden_from_some() && command != Command::Insert { ", as far as the user sees them" } else { "" };
+    let seen = if rows.are_hidden_from_some() && command != Command::Insert {
+        ". Limited to rows that are visible to the user"
+    } else {
+        ""
+    };
     Policy {
         name: Ident::derived([command.attribute(), if own_only { "own_rows" } else { "rows" }]),
-        comment: format!("The role {declared}, and every role that includes it, may {verb} {whose}{seen}."),
+        comment: format!("Allows {declared} and the roles that include it to {verb} {whose}{seen}."),
         restrictive: false,
         command: Some(command),
         role: Some(tier.clone()),
@@ -143,8 +146,12 @@ fn grants(
     if !by_role.contains_key(declared) {
         findings.error(
             place(def),
-            format!("`{declared}` may {0} `{1}`, which has no column to {0}", command.attribute(), def.rust_name),
-            format!("leave out `{} = \"{declared}\"`, or add a field", command.attribute()),
+            format!(
+                "`{declared}` has `{0}` on `{1}`, but none of its columns allows `{0}`",
+                command.attribute(),
+                def.rust_name
+            ),
+            format!("remove `{} = \"{declared}\"`, or add a field", command.attribute()),
         );
     }
     let order = tenancy
@@ -219,8 +226,8 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
     for name in unknown {
         findings.error(
             place(def),
-            format!("the tenancy has no role `{name}`"),
-            format!("its roles are {}", list(tenancy.def.roles.iter().map(|role| role.name))),
+            format!("unknown role `{name}`"),
+            format!("the roles of the tenancy are {}", list(tenancy.def.roles.iter().map(|role| role.name))),
         );
     }
     for (command, writer) in roles().filter(|(command, _)| *command != Command::Select) {
@@ -229,8 +236,8 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
         if def.select.filter(known).is_some_and(|reader| known(&writer) && !tenancy.includes(writer, reader)) {
             findings.error(
                 place(def),
-                format!("`{writer}` may {} `{}` but not read it", command.attribute(), def.rust_name),
-                "WHERE, RETURNING and ON CONFLICT read: name a lower role in `select`, or a higher one here",
+                format!("`{writer}` has `{}` on `{}` but not `select`", command.attribute(), def.rust_name),
+                "WHERE, RETURNING and ON CONFLICT require SELECT: name a lower role in `select`, or a higher one here",
             );
         }
         if matches!(def.scope, ScopeDef::Global | ScopeDef::Shared { .. }) {
@@ -238,7 +245,7 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
                 place(def),
                 format!("`{writer}` of one tenant could {} rows that other tenants see", command.attribute()),
                 format!(
-                    "leave out `{} = …` on a global table, whose rows the administrator writes who applies the migrations",
+                    "remove `{} = …`; write such rows in a migration, or as the system role (`system(…)`)",
                     command.attribute()
                 ),
             );
@@ -248,19 +255,15 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
         if own_role(def, command).is_some() && def.owner.is_none() {
             findings.error(
                 place(def),
-                format!(
-                    "`{}_own` speaks of a user's own rows, and nobody owns those of `{}`",
-                    command.attribute(),
-                    def.rust_name
-                ),
-                "add `owner = \"…\"`, the field with the key of the user who made the row",
+                format!("`{}_own` requires an `owner` field, and `{}` has none", command.attribute(), def.rust_name),
+                "add `owner = \"…\"`, the field that holds the ID of the user who created the row",
             );
         }
     }
     for column in def.columns.iter().filter(|column| column.insert.is_some() && !may_be_left_out(column)) {
         findings.error(
             field_place(def, column),
-            format!("who may not write `{}` could insert no row at all", column.name),
+            format!("roles without `insert` on `{}` could not insert any row", column.name),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
@@ -272,17 +275,20 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
             if !table.is_some_and(|table| tenancy.includes(own, table)) {
                 findings.error(
                     field_place(def, column),
-                    format!("`{own}` has rights on `{}` that it does not have on the table", column.name),
+                    format!(
+                        "`{own}` has a privilege on the column `{}` that it does not have on the table",
+                        column.name
+                    ),
                     match table {
-                        Some(table) => format!("name `{table}`, as the table does, or a role that includes it"),
-                        None => "drop it: nobody may do that on the table".to_owned(),
+                        Some(table) => format!("use `{table}`, the role of the table, or a role that includes it"),
+                        None => "remove it: no role has this privilege on the table".to_owned(),
                     },
                 );
             }
         }
     }
     if def.scope != ScopeDef::Global && def.select.is_none() {
-        findings.error(place(def), format!("nobody may read `{}`", def.rust_name), "add `select = \"…\"`");
+        findings.error(place(def), format!("`{}` has no `select` role", def.rust_name), "add `select = \"…\"`");
     }
     debug_assert!(!id_columns(def).is_empty(), "the id was checked before");
 }

@@ -137,11 +137,11 @@ fn base(
                 findings.error(
                     place(def),
                     format!("`{}` is shared through `{through}`, which is not the membership table", def.rust_name),
-                    "name the struct with `membership(…)`",
+                    "name the struct that has `membership(…)`",
                 );
                 return nothing();
             };
-            reads_through(def, member.def(), "its rows are", tenancy, findings);
+            reads_through(def, member.def(), "its visible rows", tenancy, findings);
             cross_tenant::reads_through(def, member.def(), findings);
             let (tenant, user) = member.keys();
             // ARRAY: the members are read once per statement, not once per row.
@@ -176,21 +176,21 @@ fn parent(
         findings.error(
             place(def),
             format!(
-                "`{}` takes its tenant from `{column}`, which refers to no table with a tenant column",
+                "`{}` gets its tenant from `{column}`, which does not reference a table with a tenant column",
                 def.rust_name
             ),
-            "give that field `references = …` to a struct with `org = \"…\"`",
+            "add `references = …` to that field and name a struct with `org = \"…\"`",
         );
         return None;
     };
     if found.is_some_and(|column| column.nullable) {
         findings.error(
             place(def),
-            format!("a row of `{}` whose `{column}` is NULL would belong to nobody", def.rust_name),
-            "make the field's type the key itself, not an `Option` of it",
+            format!("a row of `{}` with NULL in `{column}` would belong to no tenant", def.rust_name),
+            "use the key type itself instead of an `Option`",
         );
     }
-    reads_through(def, target, "its tenant is", tenancy, findings);
+    reads_through(def, target, "its tenant", tenancy, findings);
     cross_tenant::reads_through(def, target, findings);
     let id = column_ident(row_id(target)?.name);
     Some(Expression::trusted(format!(
@@ -214,10 +214,10 @@ fn reads_through(def: &TableDef, other: &TableDef, known_by_it: &str, tenancy: &
         findings.error(
             place(def),
             format!(
-                "`{reader}` may read `{}` but not `{}`, by which {known_by_it} known",
+                "`{reader}` can read `{}` but not `{}`, which determines {known_by_it}",
                 def.rust_name, other.rust_name
             ),
-            format!("name `{needed}` or a role above it in `select`"),
+            format!("name `{needed}` or a role that includes it in `select`"),
         );
     }
 }
@@ -228,7 +228,10 @@ fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<E
     if column.ty != tenancy.def.user {
         findings.error(
             field_place(def, column),
-            format!("the owner `{name}` has another type than the tenancy's user key, {}", tenancy.user_type),
+            format!(
+                "the owner column `{name}` does not have the type of the tenancy's user key, {}",
+                tenancy.user_type
+            ),
             "give the field the type of the tenancy's user key",
         );
     }
@@ -242,15 +245,15 @@ fn visible(def: &TableDef, own: Option<&Expression>, findings: &mut Findings) ->
     if !labels.contains(&TEAM) {
         findings.error(
             field_place(def, column),
-            format!("`{name}` has no value that shows a row to everybody in the tenant"),
-            format!("make it an enum that derives `TenantEnum` and has a variant with the label `{TEAM}`"),
+            format!("`{name}` has no label that makes a row visible to all members of the tenant"),
+            format!("use an enum that derives `TenantEnum` and has a variant with the label `{TEAM}`"),
         );
     }
     let Some(own) = own else {
         findings.error(
             place(def),
-            format!("`{}` has a visibility, and nobody owns its rows", def.rust_name),
-            "add `owner = \"…\"`, the field with the key of the user who made the row",
+            format!("`visibility` requires an `owner` field, and `{}` has none", def.rust_name),
+            "add `owner = \"…\"`, the field that holds the ID of the user who created the row",
         );
         return None;
     };
@@ -324,13 +327,16 @@ fn readable(
             findings.error(
                 place(def),
                 format!(
-                    "the condition {} asks `{}` for what `{runner}` may not read there",
+                    "the condition {} reads columns of `{}` that `{runner}` has no SELECT privilege on",
                     shown(rule),
                     other.rust_name
                 ),
                 match *needed {
-                    NO_ROLE => "ask another column: this one is for nobody".to_owned(),
-                    needed => format!("name `{needed}` or a role above it in `{}`, or ask another table", rule.command),
+                    NO_ROLE => "use another column: no role can read this one".to_owned(),
+                    needed => format!(
+                        "name `{needed}` or a role that includes it in `{}`, or use another table",
+                        rule.command
+                    ),
                 },
             );
             break;
@@ -360,13 +366,13 @@ fn stays_visible(def: &TableDef, conditions: &[(&RuleDef, Condition)], findings:
             severity: if condition.asks_caller { Severity::Warning } else { Severity::Error },
             place: field_place(def, column),
             message: format!(
-                "`{role}` may update `{}`, and PostgreSQL refuses an update by which the row leaves the condition {}",
+                "`{role}` can update `{}`, but PostgreSQL rejects an update after which the row does not satisfy {}",
                 column.name,
                 shown(rule)
             ),
             help: format!(
-                "leave the condition out and filter where the app reads; or, if no update shall hide a row from who makes \
-                 it, add {:?} to `with_check(update = …)`; or write `update = \"nobody\"` on the field",
+                "remove the condition and filter in the queries of the app; or, if an update is never meant to hide a row, add \
+                 {:?} to `with_check(update = …)`; or write `update = \"none\"` on the field",
                 rule.condition
             ),
         };

@@ -1,4 +1,4 @@
-//! Rules about foreign keys: none reaches into another tenant, and none deletes more than its role may.
+//! Checks and lowers foreign keys: none references another tenant's rows, and none cascades beyond the privileges of a role.
 
 use super::{
     Known, column_ident,
@@ -32,8 +32,8 @@ pub(super) fn foreign_keys(
         .collect()
 }
 
-/// What is wrong, and what to do.
-type Wrong = (String, String);
+/// The message and the help text of an error.
+type Invalid = (String, String);
 
 fn foreign_key(
     def: &TableDef,
@@ -42,59 +42,60 @@ fn foreign_key(
     reference: ReferenceDef,
     known: &Known,
     tenancy: &Tenancy,
-) -> Result<ForeignKey, Wrong> {
+) -> Result<ForeignKey, Invalid> {
     let Some((target_name, target)) = known.by_qualified_name.iter().find(|(_, target)| target.name == reference.table)
     else {
         return Err((
-            format!("`{}` refers to `{}`, which is not among the tables of this run", column.name, reference.table),
-            "name the crate that derives it in `models![…]`".into(),
+            format!("`{}` references `{}`, which is not a registered table", column.name, reference.table),
+            "name the crate of its struct in `models![…]`".into(),
         ));
     };
     let target_id = row_id(target).ok_or_else(|| {
-        (format!("`{}` has no key to refer to", target.rust_name), "mark its key `#[tenant(id)]`".to_owned())
+        (format!("`{}` has no primary key column", target.rust_name), "mark one field with `#[tenant(id)]`".to_owned())
     })?;
     if target_id.ty != column.ty {
         return Err((
-            format!("`{}` has another type than the key of `{}`", column.name, target.rust_name),
+            format!("`{}` does not have the type of the primary key of `{}`", column.name, target.rust_name),
             "give both fields the same type".into(),
         ));
     }
     let is_tenant_column = tenant.is_some_and(|tenant| tenant.name == column.name);
     let (columns, target_columns) = match (tenant, target.scope) {
-        // The tenant column may name the tenant's own row, in the table of tenants, and nothing else.
+        // Only the tenant column may reference the tenant table, and it references nothing else.
         (Some(_), ScopeDef::Tenant { column: root }) if root == target_id.name => {
             if !is_tenant_column {
                 return Err((
-                    format!("`{}` refers to `{}`, the table of the tenants themselves", column.name, target.rust_name),
-                    "only the tenant column may: a row of one tenant cannot name another tenant".into(),
+                    format!("`{}` references the tenant table `{}`", column.name, target.rust_name),
+                    "only the tenant column can reference it: a row of one tenant cannot reference another tenant"
+                        .into(),
                 ));
             }
             (vec![column.name], vec![target_id.name])
         }
         (Some(_), ScopeDef::Tenant { .. } | ScopeDef::Parent { .. }) if is_tenant_column => {
             return Err((
-                format!("the tenant column refers to `{}`, which is not the table of the tenants", target.rust_name),
-                "let it refer to the table whose `org` is its own key, or drop `references`".into(),
+                format!("the tenant column references `{}`, which is not the tenant table", target.rust_name),
+                "reference the table whose `org` column is its primary key, or remove `references`".into(),
             ));
         }
-        // With the tenant column on both sides no row can name, or learn of, a row of another tenant.
+        // With the tenant column on both sides, a row cannot reference, or detect, a row of another tenant.
         (Some(tenant), ScopeDef::Tenant { column: target_tenant }) => {
             (vec![tenant.name, column.name], vec![target_tenant, target_id.name])
         }
         (_, ScopeDef::Global | ScopeDef::Shared { .. }) => (vec![column.name], vec![target_id.name]),
-        // Two tenants may have rows of that key, and no foreign key refers to what is not unique.
+        // The referenced ID is unique only within a tenant, so it cannot be the target of a foreign key.
         (None, ScopeDef::Tenant { .. })
             if def.scope == (ScopeDef::Parent { column: column.name }) && id_columns(target).len() > 1 =>
         {
             return Err((
                 format!(
-                    "the key of `{}`, by which `{}` knows its tenant, is one within a tenant only",
-                    target.rust_name, def.rust_name
+                    "`{}` gets its tenant from `{}`, whose primary key is unique only within a tenant",
+                    def.rust_name, target.rust_name
                 ),
-                format!("give `{}` an `org = \"…\"` of its own in place of `parent`", def.rust_name),
+                format!("replace `parent` on `{}` by `org = \"…\"`", def.rust_name),
             ));
         }
-        // The policies make sure that the parent is the tenant's.
+        // The policies check that the parent row belongs to the current tenant.
         (None, ScopeDef::Tenant { .. }) if def.scope == (ScopeDef::Parent { column: column.name }) => {
             (vec![column.name], vec![target_id.name])
         }
@@ -102,14 +103,18 @@ fn foreign_key(
             if matches!(def.scope, ScopeDef::Parent { .. } | ScopeDef::Tenant { .. }) =>
         {
             return Err((
-                format!("`{}` could name a row of `{}` that belongs to another tenant", column.name, target.rust_name),
-                "a foreign key holds tenants apart by their column: give both structs `org = \"…\"`".into(),
+                format!(
+                    "`{}` could reference a row of `{}` that belongs to another tenant",
+                    column.name, target.rust_name
+                ),
+                "the foreign key must include the tenant column on both sides: add `org = \"…\"` to both structs"
+                    .into(),
             ));
         }
         (None, ScopeDef::Tenant { .. } | ScopeDef::Parent { .. }) | (Some(_), ScopeDef::Parent { .. }) => {
             return Err((
-                format!("a global table refers to `{}`, whose rows belong to tenants", target.rust_name),
-                "a row that all tenants see cannot name a row that one of them sees: make the table a tenant table"
+                format!("a global table references `{}`, whose rows belong to tenants", target.rust_name),
+                "a row that all tenants can read cannot reference a row of one tenant: make the table a tenant table"
                     .into(),
             ));
         }
@@ -122,8 +127,8 @@ fn foreign_key(
         }
         OnDelete::SetNull if !column.nullable => {
             return Err((
-                format!("`{}` cannot become NULL when the row that it names is deleted", column.name),
-                "make the field an `Option`, or take `on_delete = \"cascade\"` or `\"refuse\"`".into(),
+                format!("`on_delete = \"set_null\"` requires a nullable column, and `{}` is NOT NULL", column.name),
+                "make the field an `Option`, or use `on_delete = \"cascade\"` or `\"no_action\"`".into(),
             ));
         }
         OnDelete::SetNull => ForeignKeyAction::SetNull(column_ident(column.name)),
@@ -138,21 +143,21 @@ fn foreign_key(
     })
 }
 
-/// PostgreSQL runs a cascade as the table's owner, past the privileges on the child: so whoever may delete the parent must
-/// be someone who may delete the child too.
-fn cascade_within_rights(def: &TableDef, target: &TableDef, tenancy: &Tenancy) -> Result<(), Wrong> {
-    // Who may delete none but rows of its own deletes with them what hangs on them, whoever owns that.
-    let may = |deleter: &str| def.delete.is_some_and(|needed| tenancy.includes(deleter, needed));
-    let Some(deleter) = [target.delete, target.delete_own].into_iter().flatten().find(|deleter| !may(deleter)) else {
+/// PostgreSQL runs a cascade as the table owner, without checking the privileges on the child table: so each role that can
+/// delete from the parent table must be allowed to delete from the child table.
+fn cascade_within_rights(def: &TableDef, target: &TableDef, tenancy: &Tenancy) -> Result<(), Invalid> {
+    // `delete_own` on the child is not enough: the cascade deletes child rows of every owner.
+    let can_delete = |role: &str| def.delete.is_some_and(|required| tenancy.includes(role, required));
+    let Some(deleter) = [target.delete, target.delete_own].into_iter().flatten().find(|role| !can_delete(role)) else {
         return Ok(());
     };
     Err((
         format!(
-            "deleting a `{}` as `{deleter}` would delete rows of `{}`, which `{deleter}` may not delete",
+            "deleting from `{}` as `{deleter}` cascades to `{}`, on which `{deleter}` has no `delete`",
             target.rust_name, def.rust_name
         ),
         format!(
-            "add `delete = \"{deleter}\"` (or a lower role) to `{}`, or take `on_delete = \"refuse\"`",
+            "add `delete = \"{deleter}\"` (or a lower role) to `{}`, or use `on_delete = \"no_action\"`",
             def.rust_name
         ),
     ))

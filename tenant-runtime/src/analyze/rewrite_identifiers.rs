@@ -1,4 +1,4 @@
-//! SQL text under new names: what PostgreSQL makes of a policy or a check when a table or a column is renamed.
+//! Rewrites identifiers in SQL text as PostgreSQL does in policies and check constraints when a table or column is renamed.
 
 use sqlparser::tokenizer::Token;
 
@@ -29,30 +29,30 @@ pub(crate) enum NewName<'a> {
     },
 }
 
-/// Writes an expression on the rows of a table under a new name.
+/// Rewrites an expression on the rows of a table after a rename.
 ///
-/// Nothing where a name within a sub-query may be that of a column here or there: such text tells no certain meaning.
+/// `None` if an unqualified name in a subquery may be a column of the inner or of the outer table.
 pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Option<Expression> {
     let (tokens, mut out): (Vec<_>, Vec<_>) =
         sql_tokens::tokens(text).ok()?.into_iter().map(|(token, text)| (token, text.to_owned())).unzip();
-    // Blanks are kept as they are, and looked past.
-    let told: Vec<usize> = (0..tokens.len()).filter(|at| !matches!(tokens[*at], Token::Whitespace(_))).collect();
-    let token = |at: usize| told.get(at).map(|at| &tokens[*at]);
-    let words = Words { tokens: (0..told.len()).filter_map(token).collect() };
-    for at in 0..told.len() {
+    // Whitespace is kept and skipped.
+    let significant: Vec<usize> = (0..tokens.len()).filter(|at| !matches!(tokens[*at], Token::Whitespace(_))).collect();
+    let token = |at: usize| significant.get(at).map(|at| &tokens[*at]);
+    let words = Words { tokens: (0..significant.len()).filter_map(token).collect() };
+    for at in 0..significant.len() {
         match name {
             NewName::Table { from, to } if words.is_name(at, from) => {
-                out[told[at]] = to.schema.quoted().to_string();
-                out[told[at + 2]] = to.table.quoted().to_string();
+                out[significant[at]] = to.schema.quoted().to_string();
+                out[significant[at + 2]] = to.table.quoted().to_string();
             }
             NewName::Column { of, from, to } if words.is(at, from.as_str()) => {
-                let own = || of == on && !words.is_in_query(at);
+                let is_outer_row = || of == on && !words.is_in_query(at);
                 let is_it = match words.qualifier(at) {
                     Some(qualifier) => {
-                        words.names_of(of).contains(&qualifier) || qualifier == on.table.as_str() && own()
+                        words.names_of(of).contains(&qualifier) || qualifier == on.table.as_str() && is_outer_row()
                     }
                     None if !words.is_column(at) => false,
-                    // It may be a column of the query's tables, or of the row around it.
+                    // It may be a column of the subquery's tables or of the outer row.
                     None if words.is_in_query(at) => {
                         if of == on || words.reads(of) {
                             return None;
@@ -62,7 +62,7 @@ pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Opti
                     None => of == on,
                 };
                 if is_it {
-                    out[told[at]] = to.quoted().to_string();
+                    out[significant[at]] = to.quoted().to_string();
                 }
             }
             _ => {}
@@ -71,13 +71,13 @@ pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Opti
     Some(Expression::trusted(out.concat()))
 }
 
-/// The words of an expression, without the blanks between them.
+/// The tokens of an expression without whitespace.
 struct Words<'t> {
     tokens: Vec<&'t Token>,
 }
 
 impl Words<'_> {
-    /// The name that a word means.
+    /// The identifier at a position, lower-cased unless quoted.
     fn name(&self, at: usize) -> Option<String> {
         match self.tokens.get(at) {
             Some(Token::Word(word)) if word.quote_style.is_some() => Some(word.value.clone()),
@@ -96,13 +96,13 @@ impl Words<'_> {
             && self.is(at + 2, name.table.as_str())
     }
 
-    /// What stands before the dot before a word.
+    /// The qualifier of an identifier: the name before the dot.
     fn qualifier(&self, at: usize) -> Option<String> {
         let dot = at.checked_sub(1).filter(|dot| self.tokens[*dot] == &Token::Period)?;
         dot.checked_sub(1).and_then(|before| self.name(before))
     }
 
-    /// Says whether a word can be a column: a type follows on `::` and AS, and a function has its arguments behind it.
+    /// Reports whether an identifier can be a column: not a type after `::` or AS, not a function name, not a qualifier.
     fn is_column(&self, at: usize) -> bool {
         let before = at.checked_sub(1);
         !before.is_some_and(|before| self.tokens[before] == &Token::DoubleColon || self.is(before, "as"))
@@ -113,7 +113,7 @@ impl Words<'_> {
         (0..self.tokens.len()).any(|at| self.is_name(at, table))
     }
 
-    /// The names by which the queries of the text know a table.
+    /// The aliases of a table in the subqueries of the text, or its name.
     fn names_of(&self, table: &QualifiedName) -> Vec<String> {
         let read = (0..self.tokens.len()).filter(|at| self.is_name(*at, table));
         let known = read.map(|at| {
@@ -125,7 +125,7 @@ impl Words<'_> {
         known.collect()
     }
 
-    /// Says whether a word stands within parentheses that read a table.
+    /// Reports whether a position is inside parentheses that contain FROM.
     fn is_in_query(&self, at: usize) -> bool {
         let mut open = Vec::new();
         for (place, token) in self.tokens.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! SQL that a user writes in an attribute: parsed, so that it cannot end the statement around it.
+//! Validates SQL in attributes by parsing it, so that it cannot end the statement around it.
 
 use std::ops::ControlFlow;
 
@@ -15,69 +15,69 @@ use sqlparser::{
 use super::sql_tokens::tokens;
 use crate::model::schema::Expression;
 
-/// Takes text that is exactly one expression, such as the value of `default` or `check`.
+/// Parses text that must be exactly one expression, such as the value of `default` or `check`.
 ///
 /// # Errors
 ///
-/// With a sentence fragment that says what is wrong.
+/// With a predicate that describes the problem, such as "contains a `;`".
 pub(crate) fn expression(text: &str) -> Result<Expression, String> {
     whole(text, |parser| parser.parse_expr().map(drop))
 }
 
-/// Takes text that is exactly one type, such as the value of `sql_type`.
+/// Parses text that must be exactly one type, such as the value of `sql_type`.
 ///
 /// # Errors
 ///
-/// With a sentence fragment that says what is wrong.
+/// With a predicate that describes the problem, such as "contains a `;`".
 pub(crate) fn data_type(text: &str) -> Result<Expression, String> {
     whole(text, |parser| parser.parse_data_type().map(drop))
 }
 
-/// A condition of a policy that passed, with what it names.
+/// A validated condition of a policy, with the relations and columns that it reads.
 #[derive(Debug)]
 pub(super) struct Condition {
     pub(super) expression: Expression,
-    /// The tables that its sub-queries read.
+    /// The tables that its subqueries read.
     pub(super) relations: Vec<String>,
-    /// The columns, with what stands before the dot where there is one.
+    /// The columns, with the qualifier before the dot, if any.
     pub(super) columns: Vec<(Option<String>, String)>,
-    /// What must hold all together, one by one.
+    /// The operands of the top-level AND.
     pub(super) parts: Vec<String>,
-    /// Whether it asks who the user is.
+    /// Whether it calls `caller()`.
     pub(super) asks_caller: bool,
 }
 
-/// Takes text that is exactly one condition of a policy, in which `caller()` stands for the user in the context.
+/// Parses text that must be exactly one condition of a policy, in which `caller()` is the ID of the signed-in user.
 ///
-/// It is deny by default: columns, constants, operators, a list of functions that depend on nothing but their arguments,
-/// and sub-queries on tables that have policies of their own.
+/// Deny by default: the condition can contain columns, constants, operators, calls of an allowlist of functions, and
+/// subqueries on tables that have policies.
 ///
 /// # Errors
 ///
-/// With a sentence fragment that says what is wrong, and what to write instead.
-pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> bool) -> Result<Condition, Refusal> {
-    const PLAINLY: &str = "write one condition on the row's columns; `caller()` is the user in the context";
-    let plainly = |error| (error, PLAINLY.to_owned());
+/// With a predicate that describes the problem, and a help text.
+pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> bool) -> Result<Condition, Invalid> {
+    const HELP: &str = "write a single SQL condition on the row's columns; `caller()` is the ID of the signed-in user";
+    let with_help = |error| (error, HELP.to_owned());
     let text = text.trim();
-    expression(text).map_err(plainly)?;
+    expression(text).map_err(with_help)?;
     let dialect = PostgreSqlDialect {};
     let parsed = Parser::new(&dialect)
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_expr())
-        .map_err(|error| plainly(format!("is not SQL: {error}")))?;
-    let mut judge = ExprValidator { protected, wrong: None, relations: Vec::new(), columns: Vec::new() };
-    let _ = parsed.visit(&mut judge);
-    if let Some(wrong) = judge.wrong {
-        return Err(wrong);
+        .map_err(|error| with_help(format!("is not valid SQL: {error}")))?;
+    let mut validator = ExprValidator { protected, invalid: None, relations: Vec::new(), columns: Vec::new() };
+    let _ = parsed.visit(&mut validator);
+    if let Some(invalid) = validator.invalid {
+        return Err(invalid);
     }
-    let expression = Expression::trusted(with_caller(text, caller).map_err(plainly)?);
+    let expression = Expression::trusted(with_caller(text, caller).map_err(with_help)?);
     let mut parts = Vec::new();
     conjuncts(&parsed, &mut parts);
-    let asks_caller = holds(&parsed, |inner| match inner {
+    let asks_caller = contains(&parsed, |inner| match inner {
         Expr::Function(function) => function.name.to_string().eq_ignore_ascii_case("caller"),
         _ => false,
     });
-    Ok(Condition { expression, relations: judge.relations, columns: judge.columns, parts, asks_caller })
+    Ok(Condition { expression, relations: validator.relations, columns: validator.columns, parts, asks_caller })
 }
 
 fn conjuncts(expr: &Expr, out: &mut Vec<String>) {
@@ -91,10 +91,10 @@ fn conjuncts(expr: &Expr, out: &mut Vec<String>) {
     }
 }
 
-/// What is wrong, and what to write instead.
-type Refusal = (String, String);
+/// The message (a predicate) and the help text of an error.
+type Invalid = (String, String);
 
-/// The functions that a condition may call; each is immutable or stable.
+/// The allowlist of functions; each is immutable or stable.
 const FUNCTIONS: [&str; 22] = [
     "abs",
     "array_length",
@@ -120,20 +120,20 @@ const FUNCTIONS: [&str; 22] = [
     "upper",
 ];
 
-/// Looks for what no policy may hold.
+/// Finds expressions that are not allowed in a policy.
 struct ExprValidator<'a> {
     protected: &'a dyn Fn(&str) -> bool,
-    wrong: Option<Refusal>,
+    invalid: Option<Invalid>,
     relations: Vec<String>,
     columns: Vec<(Option<String>, String)>,
 }
 
-/// A row that the policies of the other table hide would count as one that is not there, and so let rows through.
-fn absence() -> Refusal {
+/// Rejects a test for absent rows: a row that is hidden by the policies of the other table would count as absent.
+fn absence() -> Invalid {
     (
-        "could hold where its sub-query finds nothing, and rows that a policy hides are not found either".into(),
-        "ask for rows that are there, by `IN (SELECT …)` or `EXISTS (SELECT …)`, alone or under AND and OR, from tables \
-         under plain JOINs"
+        "could be true if its subquery finds no rows, and rows that are hidden by policies are not found".into(),
+        "test for existing rows with `IN (SELECT …)` or `EXISTS (SELECT …)`, combined only by AND and OR; join tables in the \
+         subquery only by inner joins"
             .into(),
     )
 }
@@ -152,30 +152,33 @@ impl Visitor for ExprValidator<'_> {
             }
             _ => {}
         }
-        let wrong = match expr {
+        let forbidden_call = match expr {
             Expr::Function(function) => {
                 let name = function.name.to_string().to_lowercase();
-                let allowed = || format!("a condition may call {}", super::list(FUNCTIONS));
+                let allowed = || format!("the allowed functions are {}", super::list(FUNCTIONS));
                 (!FUNCTIONS.contains(&name.as_str()))
-                    .then(|| (format!("calls `{name}`, which no condition may"), allowed()))
+                    .then(|| (format!("calls the function `{name}`, which is not allowed in a condition"), allowed()))
             }
             _ => None,
         };
-        self.stop(wrong.or_else(|| inverts(expr).then(absence)))
+        self.stop(forbidden_call.or_else(|| inverts(expr).then(absence)))
     }
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
         let name = relation.to_string();
         self.relations.push(name.clone());
-        let wrong = !(self.protected)(&name);
-        let help = "name a tenant table with its schema, such as `app.projects`: any other shows every tenant the same";
-        self.stop(wrong.then(|| (format!("reads `{name}`, which is not the full name of a tenant table"), help.into())))
+        let unprotected = !(self.protected)(&name);
+        let help = "name a tenant table with its schema, such as `app.projects`; other tables are not protected by policies per tenant";
+        self.stop(
+            unprotected
+                .then(|| (format!("reads `{name}`, which is not the qualified name of a tenant table"), help.into())),
+        )
     }
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let plain = match &*query.body {
             SetExpr::Select(select) => select.from.iter().all(|from| {
-                // A function that stands for a table is none, and what it does is not known.
+                // A table function has no policies, and its effect is not known.
                 let plain = |table: &TableFactor| {
                     matches!(table, TableFactor::Table { args: None, .. } | TableFactor::Derived { .. })
                 };
@@ -188,9 +191,9 @@ impl Visitor for ExprValidator<'_> {
     }
 }
 
-/// Says whether a sub-query stands where finding nothing could make the condition true.
+/// Reports whether an expression contains a subquery whose empty result could make the condition true.
 ///
-/// What finds nothing is false or NULL, and stays so through AND, OR and comparisons; through anything else it may not.
+/// A subquery without rows is false or NULL, and AND, OR and comparisons keep that; any other expression may not.
 fn inverts(expr: &Expr) -> bool {
     match expr {
         Expr::Nested(_)
@@ -199,8 +202,8 @@ fn inverts(expr: &Expr) -> bool {
         | Expr::InSubquery { negated: false, .. }
         | Expr::Exists { negated: false, .. }
         | Expr::BinaryOp { op: BinaryOperator::And | BinaryOperator::Or, .. } => false,
-        Expr::BinaryOp { .. } => holds(expr, |inner| matches!(inner, Expr::Exists { .. } | Expr::InSubquery { .. })),
-        expr => holds(expr, |inner| {
+        Expr::BinaryOp { .. } => contains(expr, |inner| matches!(inner, Expr::Exists { .. } | Expr::InSubquery { .. })),
+        expr => contains(expr, |inner| {
             matches!(
                 inner,
                 Expr::Exists { .. }
@@ -213,9 +216,9 @@ fn inverts(expr: &Expr) -> bool {
     }
 }
 
-/// Says whether an expression, or one within it, is such a one.
-fn holds(expr: &Expr, wanted: fn(&Expr) -> bool) -> bool {
-    let found = visit_expressions(expr, |inner| match wanted(inner) {
+/// Reports whether an expression, or an expression in it, matches.
+fn contains(expr: &Expr, matches: fn(&Expr) -> bool) -> bool {
+    let found = visit_expressions(expr, |inner| match matches(inner) {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     });
@@ -223,10 +226,10 @@ fn holds(expr: &Expr, wanted: fn(&Expr) -> bool) -> bool {
 }
 
 impl ExprValidator<'_> {
-    fn stop(&mut self, wrong: Option<Refusal>) -> ControlFlow<()> {
-        match wrong {
-            Some(wrong) => {
-                self.wrong = Some(wrong);
+    fn stop(&mut self, invalid: Option<Invalid>) -> ControlFlow<()> {
+        match invalid {
+            Some(invalid) => {
+                self.invalid = Some(invalid);
                 ControlFlow::Break(())
             }
             None => ControlFlow::Continue(()),
@@ -234,7 +237,7 @@ impl ExprValidator<'_> {
     }
 }
 
-/// Puts the user in the context where `caller()` stands, and leaves all else as it is written: what was judged is what runs.
+/// Replaces `caller()` by the user ID in the context and keeps all other text: the validated text is the text that runs.
 fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
     let tokens = tokens(text).map_err(|error| error.to_string())?;
     let mut out = String::new();
@@ -245,7 +248,7 @@ fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
                 let mut call =
                     rest.by_ref().map(|(token, _)| token).filter(|token| !matches!(token, Token::Whitespace(_)));
                 if (call.next(), call.next()) != (Some(&Token::LParen), Some(&Token::RParen)) {
-                    return Err("writes `caller` without `()`".into());
+                    return Err("contains `caller` without `()`".into());
                 }
                 out.push_str(&format!("(SELECT {caller})"));
             }
@@ -255,10 +258,10 @@ fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
     Ok(out)
 }
 
-/// Says whether PostgreSQL reads a comment where a token stands, which could swallow what the generator writes behind the text.
+/// Reports whether PostgreSQL reads a token as the start of a comment, which would include the SQL that follows the text.
 ///
-/// To PostgreSQL an operator ends where a comment begins; the tokenizer here takes `@--` for an operator.
-fn comments(token: &Token, written: &str) -> bool {
+/// In PostgreSQL an operator ends where a comment begins; this tokenizer reads `@--` as one operator.
+fn starts_comment(token: &Token, written: &str) -> bool {
     let opaque = match token {
         Token::Word(word) => word.quote_style.is_some(),
         token => written.ends_with('\'') || matches!(token, Token::DollarQuotedString(_)),
@@ -272,18 +275,18 @@ fn starts_with_digit(tag: Option<&str>) -> bool {
 
 fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserError>) -> Result<Expression, String> {
     let dialect = PostgreSqlDialect {};
-    let tokens = tokens(text).map_err(|error| format!("is not SQL: {error}"))?;
+    let tokens = tokens(text).map_err(|error| format!("is not valid SQL: {error}"))?;
     for (token, written) in &tokens {
         match token {
-            Token::SemiColon => return Err("holds a `;`".into()),
-            Token::Placeholder(name) => return Err(format!("holds the parameter `{name}`")),
+            Token::SemiColon => return Err("contains a `;`".into()),
+            Token::Placeholder(name) => return Err(format!("contains the parameter `{name}`")),
             Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)) => {
-                return Err("holds a comment".into());
+                return Err("contains a comment".into());
             }
-            token if comments(token, written) => return Err("holds a comment".into()),
-            // To PostgreSQL it is a parameter, and what follows it no string.
+            token if starts_comment(token, written) => return Err("contains a comment".into()),
+            // PostgreSQL reads it as a parameter, and the rest not as a string.
             Token::DollarQuotedString(string) if starts_with_digit(string.tag.as_deref()) => {
-                return Err("is not SQL: the tag of a dollar-quoted string begins with a digit".into());
+                return Err("is not valid SQL: the tag of a dollar-quoted string begins with a digit".into());
             }
             _ => {}
         }
@@ -291,12 +294,12 @@ fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserErr
     let tokens = tokens.into_iter().map(|(token, _)| token).collect();
     let mut parser = Parser::new(&dialect).with_tokens(tokens);
     parse(&mut parser).map_err(|error| match error {
-        ParserError::TokenizerError(text) | ParserError::ParserError(text) => format!("is not SQL: {text}"),
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => format!("is not valid SQL: {text}"),
         ParserError::RecursionLimitExceeded => "is nested too deeply".into(),
     })?;
     match parser.peek_token().token {
         Token::EOF => Ok(Expression::trusted(text.trim())),
-        token => Err(format!("has something left over, from `{token}` on")),
+        token => Err(format!("contains unexpected text, starting with `{token}`")),
     }
 }
 
@@ -353,7 +356,7 @@ mod tests {
         }
     }
 
-    fn ruled(text: &str) -> Result<String, Refusal> {
+    fn validated(text: &str) -> Result<String, Invalid> {
         let caller = Expression::trusted("me");
         rule(text, &caller, &|table| table.starts_with("app.")).map(|condition| condition.expression.to_string())
     }
@@ -367,10 +370,10 @@ mod tests {
             "\"a\"\"b\" = U&'d\\0061t'",
             "name = $x$a'b$x$ AND n > 1.5e3",
         ] {
-            assert_eq!(ruled(text), Ok(text.to_owned()));
+            assert_eq!(validated(text), Ok(text.to_owned()));
         }
         assert_eq!(
-            ruled("name = 'caller()' OR id = Caller ( )"),
+            validated("name = 'caller()' OR id = Caller ( )"),
             Ok("name = 'caller()' OR id = (SELECT me)".to_owned())
         );
     }
@@ -378,10 +381,11 @@ mod tests {
     #[test]
     fn function_in_from_clause_is_rejected() {
         for from in ["LATERAL pg_ls_dir('.') AS f", "app.tasks, LATERAL pg_ls_dir('.')", "app.tasks('.')", "f(1)"] {
-            assert!(ruled(&format!("EXISTS (SELECT FROM {from})")).is_err(), "{from} passed");
+            assert!(validated(&format!("EXISTS (SELECT FROM {from})")).is_err(), "{from} passed");
         }
         assert!(
-            ruled("EXISTS (SELECT FROM (SELECT id FROM app.tasks) AS t JOIN app.projects AS p ON p.id = t.id)").is_ok()
+            validated("EXISTS (SELECT FROM (SELECT id FROM app.tasks) AS t JOIN app.projects AS p ON p.id = t.id)")
+                .is_ok()
         );
     }
 

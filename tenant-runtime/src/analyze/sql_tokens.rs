@@ -1,14 +1,14 @@
-//! The tokens of SQL text, each with the text that it was read from.
+//! Tokenizes SQL text and keeps the source text of each token.
 
 use sqlparser::{
     dialect::PostgreSqlDialect,
     tokenizer::{Token, Tokenizer, TokenizerError},
 };
 
-/// Reads a text as tokens, each with its own part of the text; the parts together are the text again.
+/// Splits a text into tokens, each with its source text; the source texts concatenate to the input.
 ///
-/// What sqlparser writes for a token is no substitute: it reads `'it''s'` as what the string holds, and writes that without
-/// the quote that was doubled, so that the string would end sooner.
+/// sqlparser's `Display` of a token cannot replace the source text: it writes the string `'it''s'` without the doubled quote, so
+/// that the string would end earlier.
 pub(super) fn tokens(text: &str) -> Result<Vec<(Token, &str)>, TokenizerError> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location()?;
     let (mut line, mut column, mut at) = (1, 1, 0);

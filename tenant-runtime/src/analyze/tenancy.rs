@@ -1,4 +1,4 @@
-//! Rules about the tenancy: its names, its settings, and its roles as they stand in the database.
+//! Checks of the tenancy: its names, its settings, and its database roles.
 
 use std::collections::BTreeMap;
 
@@ -11,32 +11,32 @@ use crate::{
     },
 };
 
-/// How many connections the login of jobs may hold: they run one after the other.
+/// The connection limit of the login role of jobs, which run one at a time.
 const JOBS: u16 = 10;
 
-/// A tenancy that passed.
+/// A validated tenancy.
 pub(super) struct Tenancy {
-    /// The owner, the application_roles in order, the logins.
+    /// The owner roles, the application roles in order, the login roles.
     pub(super) roles: Vec<Role>,
-    /// The tier of each role name that attributes use.
+    /// The database role of each role name that attributes use.
     pub(super) application_roles: BTreeMap<&'static str, Ident>,
-    /// The roles that each role includes, itself among them, by the names that attributes use.
+    /// The roles that each role includes, including itself, by the names that attributes use.
     pub(super) below: BTreeMap<&'static str, Vec<&'static str>>,
-    /// The setting that carries the tenant's key.
+    /// The setting that holds the tenant ID.
     pub(super) tenant_setting: &'static str,
-    /// The type of the tenant's key.
+    /// The type of a tenant ID.
     pub(super) key_type: Expression,
-    /// The type of the user's key.
+    /// The type of a user ID.
     pub(super) user_type: Expression,
-    /// The role that owns the functions, where there are any.
+    /// The role that owns the functions, if there are any.
     pub(super) function_owner: Ident,
-    /// The role of a user who acts in no tenant.
+    /// The role of users without a tenant.
     pub(super) no_tenant: Ident,
-    /// The role that crosses tenants.
+    /// The role for cross-tenant access.
     pub(super) system: Ident,
-    /// The login of jobs that cross tenants.
+    /// The login role of cross-tenant jobs.
     jobs: Ident,
-    /// What pgaudit logs.
+    /// The statement classes that pgaudit logs.
     pub(super) pgaudit: Option<LogClasses>,
     /// The declaration.
     pub(super) def: &'static TenancyDef,
@@ -47,14 +47,14 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         if !is_setting_name(setting) {
             findings.error(
                 "",
-                format!("`{setting}` is no name of a setting"),
-                "write two words of lower-case letters, digits and `_` with a dot between, such as `app.organization_id`",
+                format!("invalid setting name `{setting}`"),
+                "use two words of lower-case letters, digits and `_`, joined by a dot, such as `app.organization_id`",
             );
         }
     }
     let pgaudit = def.pgaudit.map(LogClasses::parse).transpose().unwrap_or_else(|class| {
-        let help = "write classes that it knows with commas between them, such as `ddl, role, write`";
-        findings.error("", format!("pgaudit knows no class {class:?}"), help);
+        let help = "list classes of pgaudit, separated by commas, such as `ddl, role, write`";
+        findings.error("", format!("unknown pgaudit class {class:?}"), help);
         None
     });
     let mut role = |name: &str| {
@@ -62,13 +62,13 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         if !is_word(&name) {
             findings.error(
                 "",
-                format!("`{name}` is no name for a role"),
-                "write the role prefix and the roles with lower-case letters, digits and `_`, such as `acme_`",
+                format!("invalid role name `{name}`"),
+                "use only lower-case letters, digits and `_` in the role prefix and the role names, such as `acme_`",
             );
             return None;
         }
         Ident::new(name)
-            .map_err(|error| findings.error("", format!("role name: {error}"), "take a shorter role prefix"))
+            .map_err(|error| findings.error("", format!("role name: {error}"), "use a shorter role prefix"))
             .ok()
     };
     let (owner, login) = (role("schema_owner")?, role("service")?);
@@ -101,14 +101,27 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         if let Some(of) = of_login {
             findings.error(
                 "",
-                format!("the role `{}` has the name of the login of `{of}`", declared.name),
+                format!(
+                    "the role `{0}` conflicts with `{1}{0}`, the login role of `{of}`",
+                    declared.name, def.role_prefix
+                ),
                 "give it another name",
             );
         }
-        if RESERVED_ROLES.contains(&declared.name) || declared.name == NO_ROLE {
+        if RESERVED_ROLES.contains(&declared.name) {
             findings.error(
                 "",
-                format!("the role `{}` has the name of a role that the generator makes itself", declared.name),
+                format!(
+                    "the role `{0}` conflicts with the database role `{1}{0}`, which the generator creates",
+                    declared.name, def.role_prefix
+                ),
+                "give it another name",
+            );
+        }
+        if declared.name == NO_ROLE {
+            findings.error(
+                "",
+                format!("`{NO_ROLE}` cannot be a role name: on columns it denies a command to every role"),
                 "give it another name",
             );
         }
@@ -131,16 +144,16 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
 
 impl Tenancy {
     /// Adds the role that owns the functions.
-    pub(super) fn with_definer(&mut self) {
+    pub(super) fn with_function_owner(&mut self) {
         self.roles.insert(1, Role { name: self.function_owner.clone(), kind: RoleKind::FunctionOwner });
     }
 
-    /// Adds the role of the users who act in no tenant.
-    pub(super) fn with_visitor(&mut self) {
+    /// Adds the role of users without a tenant.
+    pub(super) fn with_no_tenant(&mut self) {
         self.roles.insert(2, Role { name: self.no_tenant.clone(), kind: RoleKind::NoTenant });
     }
 
-    /// Adds the role that crosses tenants, and its login. A job may take its time, but holds nobody else up.
+    /// Adds the role for cross-tenant access and its login role. Jobs have no statement timeout, but the lock timeout of the app.
     pub(super) fn with_system(&mut self) {
         let timeouts = TimeoutsDef { statement: 0, ..self.def.timeouts };
         let login = RoleKind::SystemLogin { connection_limit: JOBS, timeouts };
@@ -148,18 +161,18 @@ impl Tenancy {
         self.roles.push(Role { name: self.jobs.clone(), kind: login });
     }
 
-    /// Returns the application_roles that include no other.
+    /// Returns the application roles that include no other role.
     pub(super) fn lowest(&self) -> Vec<Ident> {
         let lowest = |role: &&Role| matches!(&role.kind, RoleKind::Application { includes } if includes.is_empty());
         self.roles.iter().filter(lowest).map(|role| role.name.clone()).collect()
     }
 
-    /// Returns the owner.
+    /// Returns the schema owner.
     pub(super) fn owner(&self) -> Option<&Ident> {
         self.roles.iter().find(|role| role.kind == RoleKind::SchemaOwner).map(|role| &role.name)
     }
 
-    /// Says whether a role has the rights of another, by the names that attributes use.
+    /// Reports whether a role includes another one or is the same, by the names that attributes use.
     pub(super) fn includes(&self, role: &str, other: &str) -> bool {
         self.below.get(role).is_some_and(|below| below.contains(&other))
     }
@@ -169,7 +182,7 @@ fn is_setting_name(name: &str) -> bool {
     name.split('.').count() == 2 && name.split('.').all(is_word) && name.len() <= crate::ident::MAX_BYTES
 }
 
-/// Says whether a name needs no quotes anywhere, not even within the body of a DO block.
+/// Reports whether a name needs no quotes anywhere, not even in the body of a DO block.
 fn is_word(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')

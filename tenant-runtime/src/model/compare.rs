@@ -1,11 +1,11 @@
-//! Compares texts at compile time, where `==` cannot be used.
+//! Compares strings in const functions, where `==` on `str` is not available.
 
-/// Says whether two texts are the same.
+/// Reports whether two strings are equal.
 pub(crate) const fn same(one: &str, other: &str) -> bool {
     same_bytes(one.as_bytes(), other.as_bytes())
 }
 
-/// Says whether a text is two others, one after the other.
+/// Reports whether a string is the concatenation of two others.
 pub(crate) const fn is_joined(text: &str, first: &str, second: &str) -> bool {
     match text.as_bytes().split_at_checked(first.len()) {
         Some((start, rest)) => same_bytes(start, first.as_bytes()) && same_bytes(rest, second.as_bytes()),
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_the_same_or_not() {
+    fn const_comparison_matches_equality() {
         assert!(same("", "") && same("admin", "admin") && is_joined("app_admin", "app_", "admin"));
         assert!(!same("admin", "admi") && !same("admin", "admin2") && !same("a", "b"));
         for (text, first, second) in

@@ -1,41 +1,40 @@
-//! What a derive declares: plain `const` data about one table and its tenancy, not checked yet.
+//! Declarations written by the derive: `const` data about a table and its tenancy, not validated yet.
 //!
-//! Nothing here can fail and nothing is validated: the derive writes these values, rustc type-checks
-//! them, and `check` turns them into a schema or into findings.
+//! The derive writes these values, rustc type-checks them, and `analyze` turns them into a schema or into findings.
 
 use super::compare::same;
 
-/// Declares how a product keeps its tenants apart: keys, settings, roles and their order.
+/// The declaration of a tenancy: key types, settings and roles.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TenancyDef {
-    /// The schema that holds the tables which name none.
+    /// The schema of tables that do not name one.
     pub schema: &'static str,
     /// The prefix of every database role, such as `app_`.
     pub role_prefix: &'static str,
-    /// The type of a tenant's key.
+    /// The type of a tenant ID.
     pub key: SqlType,
-    /// The type of a user's key.
+    /// The type of a user ID.
     pub user: SqlType,
-    /// The setting that carries the tenant's key, such as `app.organization_id`.
+    /// The setting that holds the tenant ID, such as `app.organization_id`.
     pub tenant_setting: &'static str,
-    /// The setting that carries the user's key, such as `app.user_id`.
+    /// The setting that holds the user ID, such as `app.user_id`.
     pub user_setting: &'static str,
-    /// How many connections the app's login may hold at once.
+    /// The connection limit of the app's login role.
     pub connection_limit: u16,
-    /// How long the app's sessions may hold the server up.
+    /// The timeouts of the app's sessions.
     pub timeouts: TimeoutsDef,
-    /// Whether something else makes the database roles, so that the migrations only make sure of them.
+    /// Whether the database roles are created outside the migrations, which then only check them.
     pub external_roles: bool,
-    /// Whether each role has a login of its own.
+    /// Whether each application role has a separate login role.
     pub login_per_role: bool,
-    /// What pgaudit logs in the database, such as `ddl, role, write`.
+    /// The statement classes that pgaudit logs in the database, such as `ddl, role, write`.
     pub pgaudit: Option<&'static str>,
-    /// The roles, each after those that it includes.
+    /// The roles, each after the roles that it includes.
     pub roles: &'static [RoleDef],
 }
 
 impl TenancyDef {
-    /// Declares a tenancy without roles, over `Uuid` keys: what the other declarations begin from.
+    /// A tenancy without roles and with `Uuid` keys: the base of other declarations.
     #[must_use]
     pub const fn blank() -> Self {
         Self {
@@ -54,13 +53,12 @@ impl TenancyDef {
         }
     }
 
-    /// Names the setting by which the system role names its record of why.
+    /// Returns the name of the setting that holds the ID of a cross-tenant access record.
     pub(crate) fn access_setting(&self) -> String {
         format!("{}.system_access", self.tenant_setting.split('.').next().unwrap_or_default())
     }
 
-    /// Says whether a role has the rights of another, itself included. A role includes earlier ones only, so this comes to
-    /// an end.
+    /// Reports whether a role includes another one, or is the same. A role includes only earlier roles, so the recursion ends.
     pub(crate) const fn includes(&self, role: &str, other: &str) -> bool {
         let Some(at) = self.place(role) else { return false };
         let below = self.roles[at].includes;
@@ -88,12 +86,12 @@ impl TenancyDef {
         None
     }
 
-    /// Returns the database role of a role as attributes name it.
+    /// Returns the database role of a role name in an attribute.
     pub(crate) fn database_role(&self, role: &str) -> String {
         format!("{}{role}", self.role_prefix)
     }
 
-    /// Returns the app's login; that of one role where each has its own.
+    /// Returns the login role of the app, or with a login per role that of `role`.
     pub(crate) fn login(&self, role: Option<&str>) -> String {
         match role.filter(|_| self.login_per_role) {
             Some(role) => self.database_role(&format!("{role}_service")),
@@ -101,50 +99,51 @@ impl TenancyDef {
         }
     }
 
-    /// Says whether a login is the app's, or that of jobs.
+    /// Reports whether a login role belongs to the app or to its jobs.
     pub(crate) fn has_login(&self, login: &str) -> bool {
         let roles = self.roles.iter().map(|role| self.login(Some(role.name)));
-        roles.chain([self.login(None), self.database_role("jobs")]).any(|own| own == login)
+        roles.chain([self.login(None), self.database_role("jobs")]).any(|name| name == login)
     }
 }
 
-/// The names, after the prefix, of the database roles that the generator makes whatever is declared.
-pub(crate) const RESERVED_ROLES: [&str; 6] = ["schema_owner", "service", "definer", "no_tenant", "system", "jobs"];
+/// The names, after the prefix, of the database roles that the generator creates.
+pub(crate) const RESERVED_ROLES: [&str; 6] =
+    ["schema_owner", "service", "function_owner", "no_tenant", "system", "jobs"];
 
-/// Declares how long a session of the app's login may hold the server up, in seconds; 0 is for ever.
+/// The timeouts of a login role's sessions, in seconds; 0 disables a timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeoutsDef {
-    /// How long one statement may run.
+    /// `statement_timeout`: the maximum duration of a statement.
     pub statement: u32,
-    /// How long a statement may wait for a lock.
+    /// `lock_timeout`: the maximum wait for a lock.
     pub lock: u32,
-    /// How long a transaction may stay open while nothing runs in it.
+    /// `idle_in_transaction_session_timeout`: the maximum idle time in an open transaction.
     pub idle_in_transaction: u32,
 }
 
 impl TimeoutsDef {
-    /// What a tenancy has that says nothing of them.
+    /// The default timeouts.
     pub const SHIPPED: Self = Self { statement: 30, lock: 5, idle_in_transaction: 60 };
 }
 
-/// In place of a column's role: nobody may, not even the highest role of a tenant.
+/// In place of a column's role: no role has the privilege.
 pub const NO_ROLE: &str = "none";
 
-/// Declares one role of a tenancy.
+/// The declaration of a role.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RoleDef {
-    /// The name as attributes write it, such as `viewer`.
+    /// The name in attributes, such as `viewer`.
     pub name: &'static str,
-    /// The roles whose rights this one has as well; each stands earlier in the list.
+    /// The roles whose privileges this role inherits; each comes earlier in the list.
     pub includes: &'static [&'static str],
 }
 
-/// Names a table in its schema.
+/// The qualified name of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName {
     /// The schema.
     pub schema: &'static str,
-    /// The table in that schema.
+    /// The table.
     pub table: &'static str,
 }
 
@@ -154,12 +153,12 @@ impl std::fmt::Display for TableName {
     }
 }
 
-/// Declares one table, as the derive read it from a struct.
+/// The declaration of a table, from a struct.
 #[derive(Debug)]
 pub struct TableDef {
     /// The struct's name.
     pub rust_name: &'static str,
-    /// The source file of the struct, as `file!()` says it.
+    /// The source file of the struct, from `file!()`.
     pub file: &'static str,
     /// The line of the derive in that file.
     pub line: u32,
@@ -167,56 +166,56 @@ pub struct TableDef {
     pub name: TableName,
     /// The struct's doc comment; it becomes the table's comment.
     pub doc: &'static str,
-    /// The tenancy to which the table belongs.
+    /// The tenancy of the table.
     pub tenancy: &'static TenancyDef,
-    /// Whose rows the table holds.
+    /// How rows belong to tenants.
     pub scope: ScopeDef,
-    /// The user column that says whose row it is; the context fills it.
+    /// The column with the ID of the user who owns the row; filled from the context.
     pub owner: Option<&'static str>,
-    /// The column that says who in the tenant sees a row: with the label `team` everybody, else its owner alone.
+    /// The visibility column: rows with the label `team` are visible to all members of the tenant, others only to their owner.
     pub visibility: Option<&'static str>,
-    /// What makes the table the one that says who is a member of a tenant.
+    /// The columns of the membership table, if the table is one.
     pub membership: Option<MembershipDef>,
-    /// What makes the table the one of those who were asked to become members.
+    /// The columns of the invitation table, if the table is one.
     pub invitation: Option<InvitationDef>,
-    /// On the table of the tenants themselves: the role that a user gets in a tenant which that user founds.
+    /// On the tenant table: the role of a user in a tenant that the user creates.
     pub creator_role: Option<&'static str>,
-    /// On the table of the users: whether a visitor may add a row, being a new user.
+    /// On the user table: whether a new user can register, without a tenant.
     pub sign_up: bool,
-    /// Whether a trigger writes here what changes in the audited tables.
+    /// Whether the table is the change log, which triggers write to.
     pub change_log: bool,
     /// Whether each change of a row is written to the change log.
     pub track_changes: bool,
-    /// Conditions besides the tenant's, as attributes say them.
+    /// Additional policy conditions.
     pub rules: &'static [RuleDef],
-    /// What the table was called before, with its schema where that was another.
+    /// The previous name of the table, with its schema if that differs.
     pub renamed_from: Option<&'static str>,
-    /// Into how many partitions the table is hashed by its tenant column; one table where absent.
+    /// The number of hash partitions by tenant column; not partitioned if absent.
     pub partitions: Option<u16>,
-    /// The role that may read rows, by its name in the tenancy; nobody where absent.
+    /// The minimum role for SELECT. If absent, the command is denied to all application roles.
     pub select: Option<&'static str>,
-    /// The role that may insert rows.
+    /// The minimum role for INSERT.
     pub insert: Option<&'static str>,
-    /// The role that may update rows.
+    /// The minimum role for UPDATE.
     pub update: Option<&'static str>,
-    /// The role that may delete rows.
+    /// The minimum role for DELETE.
     pub delete: Option<&'static str>,
-    /// The role that may update rows of its own, besides the one that may update any.
+    /// The minimum role for UPDATE of rows that the user owns.
     pub update_own: Option<&'static str>,
-    /// The role that may delete rows of its own, besides the one that may delete any.
+    /// The minimum role for DELETE of rows that the user owns.
     pub delete_own: Option<&'static str>,
-    /// The commands that the system role may run, by their attributes; it exists where some table names one.
+    /// The commands that are allowed to the system role, by their attributes.
     pub system: &'static [&'static str],
     /// The columns in the order of the fields.
     pub columns: &'static [ColumnDef],
-    /// Sets of columns that are unique together, besides those of single columns.
+    /// Unique constraints over several columns.
     pub uniques: &'static [&'static [&'static str]],
-    /// Indexes over several columns, besides those of single columns.
+    /// Indexes over several columns.
     pub indexes: &'static [&'static [&'static str]],
 }
 
 impl TableDef {
-    /// Declares a global table without columns, which no role may use: what the other declarations begin from.
+    /// A global table without columns and without privileges: the base of other declarations.
     #[must_use]
     pub const fn blank(tenancy: &'static TenancyDef) -> Self {
         Self {
@@ -252,20 +251,20 @@ impl TableDef {
     }
 }
 
-/// Says whose rows a table holds.
+/// How the rows of a table belong to tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScopeDef {
-    /// Each row belongs to the tenant that this column names.
+    /// Each row belongs to the tenant whose ID is in this column.
     Tenant {
         /// The tenant column.
         column: &'static str,
     },
-    /// Each row belongs to the tenant of the row that this column refers to.
+    /// Each row belongs to the tenant of the row that this column references.
     Parent {
-        /// The referring column.
+        /// The referencing column.
         column: &'static str,
     },
-    /// The rows belong to no tenant, and a tenant sees those that its membership table names.
+    /// The rows belong to no tenant. A tenant sees the rows that the membership table references for it.
     Shared {
         /// The membership table.
         through: TableName,
@@ -274,42 +273,42 @@ pub enum ScopeDef {
     Global,
 }
 
-/// Declares that a table says who is a member of a tenant, and as what.
+/// The columns of a membership table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MembershipDef {
-    /// The column with the user's key.
+    /// The column with the user ID.
     pub user: &'static str,
     /// The column with the role, by its name in the tenancy.
     pub role: &'static str,
 }
 
-/// Declares that a table holds invitations: who was asked to become a member of a tenant, and as what.
+/// The columns of an invitation table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvitationDef {
-    /// The column with the address of who is asked; the table of the users has one of the same name.
+    /// The column with the email address of the invited user; the user table has a column of the same name.
     pub email: &'static str,
     /// The column with the role, by its name in the tenancy.
     pub role: &'static str,
     /// The column with the SHA-256 hash of the token.
     pub token: &'static str,
-    /// The column with the time from which on nobody can accept it.
+    /// The column with the expiry time.
     pub expires: &'static str,
-    /// The column with the key of the user who asked.
+    /// The column with the ID of the inviting user.
     pub by: &'static str,
 }
 
-/// Declares a condition on the rows of a command.
+/// An additional policy condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleDef {
     /// The attribute of the command: `select`, `insert`, `update` or `delete`.
     pub command: &'static str,
-    /// Whether it judges new rows (`WITH CHECK`) rather than those that are there (`USING`).
+    /// Whether it applies to new rows (`WITH CHECK`) or to existing rows (`USING`).
     pub check: bool,
     /// The condition, an SQL expression on the row's columns.
     pub condition: &'static str,
 }
 
-/// Declares one column.
+/// The declaration of a column.
 #[derive(Debug)]
 pub struct ColumnDef {
     /// The field's name.
@@ -320,38 +319,38 @@ pub struct ColumnDef {
     pub doc: &'static str,
     /// The column's type.
     pub ty: SqlType,
-    /// Whether the column takes NULL.
+    /// Whether the column is nullable.
     pub nullable: bool,
     /// Whether the column is (part of) the primary key.
     pub id: bool,
-    /// Whether the app gives the value when it inserts a row, as a must or, where there is a default, as a may.
+    /// Whether the application sets the value on insert; optional if there is a default.
     ///
-    /// It never gives that of a key which the database makes, and that of the tenant column comes from the context.
+    /// `false` for generated primary keys and for the tenant column, which is filled from the context.
     pub app_assigned: bool,
-    /// What the column was called before.
+    /// The previous name of the column.
     pub renamed_from: Option<&'static str>,
-    /// What fills the column in rows that are there when it stops taking NULL, an SQL expression as the attribute says it.
+    /// The SQL expression that fills existing rows when the column becomes NOT NULL.
     pub backfill: Option<&'static str>,
-    /// The default, an SQL expression as the attribute says it.
+    /// The default, an SQL expression.
     pub default: Option<&'static str>,
-    /// The row of another table that the column names.
+    /// The foreign key.
     pub references: Option<ReferenceDef>,
-    /// Whether the value is unique, within the tenant on tenant tables.
+    /// Whether the value is unique; on tenant tables, within the tenant.
     pub unique: bool,
-    /// Whether the column is indexed, after the tenant column on tenant tables.
+    /// Whether the column is indexed; on tenant tables, after the tenant column.
     pub index: bool,
-    /// A condition on the row, an SQL expression as the attribute says it.
+    /// A check constraint, an SQL expression.
     pub check: Option<&'static str>,
-    /// The role that may read the column, where it takes another than the table's; or [`NO_ROLE`].
+    /// The minimum role for SELECT of the column, if it differs from the table's; or [`NO_ROLE`].
     pub select: Option<&'static str>,
-    /// The role that may write the column in an INSERT, where it takes another than the table's; or [`NO_ROLE`].
+    /// The minimum role for INSERT of the column, if it differs from the table's; or [`NO_ROLE`].
     pub insert: Option<&'static str>,
-    /// The role that may write the column in an UPDATE, where it takes another than the table's; or [`NO_ROLE`].
+    /// The minimum role for UPDATE of the column, if it differs from the table's; or [`NO_ROLE`].
     pub update: Option<&'static str>,
 }
 
 impl ColumnDef {
-    /// Declares a column that has nothing but a name and a type.
+    /// A column with only a name and a type.
     #[must_use]
     pub const fn blank(name: &'static str, ty: SqlType, nullable: bool) -> Self {
         Self {
@@ -376,28 +375,28 @@ impl ColumnDef {
     }
 }
 
-/// Declares a foreign key.
+/// The declaration of a foreign key.
 #[derive(Debug, Clone, Copy)]
 pub struct ReferenceDef {
-    /// The table that is referred to.
+    /// The referenced table.
     pub table: TableName,
-    /// What happens to the row when the one it names is deleted.
+    /// The action when the referenced row is deleted.
     pub on_delete: OnDelete,
 }
 
-/// Says what happens to a row when the row that it names is deleted.
+/// The action of a foreign key when the referenced row is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnDelete {
-    /// The deletion is refused (`NO ACTION`).
+    /// The deletion fails (`NO ACTION`).
     #[default]
     NoAction,
     /// The row is deleted as well (`CASCADE`).
     Cascade,
-    /// The naming column becomes NULL; the tenant column stays (`SET NULL (column)`).
+    /// The referencing column becomes NULL; the tenant column is kept (`SET NULL (column)`).
     SetNull,
 }
 
-/// Names a PostgreSQL type that a Rust type maps to.
+/// The PostgreSQL type of a Rust type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SqlType {
     /// `boolean`
@@ -430,10 +429,10 @@ pub enum SqlType {
     Timestamptz,
     /// `jsonb`
     Jsonb,
-    /// `text` limited by a CHECK to these labels.
+    /// `text` with a check constraint on these labels.
     Labels(&'static [&'static str]),
     /// An array of another type.
     Array(&'static SqlType),
-    /// A type as the attribute `sql_type` says it.
+    /// The type in the attribute `sql_type`.
     Custom(&'static str),
 }

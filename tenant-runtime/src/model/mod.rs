@@ -1,4 +1,4 @@
-//! The model: what was declared, and the checked schema that it becomes.
+//! The model: declarations, and the validated schema that is derived from them.
 
 #[cfg(feature = "generate")]
 pub mod column_property;

@@ -1,16 +1,16 @@
-//! What pgaudit writes to the server's log: classes of statements.
+//! The statement classes that pgaudit writes to the server log.
 
 use std::fmt;
 
-/// Classes of statements that pgaudit logs, as its setting has them: `ddl, role, write`.
+/// Statement classes, in the form of the setting `pgaudit.log`: `ddl, role, write`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogClasses(String);
 
-/// The classes that there are; one with a `-` before it is left out of those that stand before.
+/// The classes of pgaudit. A `-` before a class excludes it from the preceding ones.
 const CLASSES: [&str; 8] = ["all", "ddl", "function", "misc", "misc_set", "read", "role", "write"];
 
 impl LogClasses {
-    /// Reads classes with commas between them, or returns the one that pgaudit does not know.
+    /// Parses classes separated by commas, or returns the unknown class.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let classes: Vec<_> = text.split(',').map(str::trim).collect();
         let unknown = classes.iter().find(|class| !CLASSES.contains(&class.strip_prefix('-').unwrap_or(class)));

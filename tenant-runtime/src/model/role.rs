@@ -1,4 +1,4 @@
-//! The database roles, and what each of them is for.
+//! The database roles and their purpose.
 
 use crate::{ident::Ident, model::def::TimeoutsDef};
 
@@ -7,54 +7,54 @@ use crate::{ident::Ident, model::def::TimeoutsDef};
 pub struct Role {
     /// The name.
     pub name: Ident,
-    /// What the role is for.
+    /// The purpose.
     pub kind: RoleKind,
 }
 
-/// Says what a database role is for.
+/// The purpose of a database role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoleKind {
-    /// Owns the schemas and their tables; nobody logs in as it.
+    /// Owns the schemas and tables. NOLOGIN.
     SchemaOwner,
-    /// Owns the functions that look across what their callers may see; a member of nothing, and nobody logs in as it.
+    /// Owns the SECURITY DEFINER functions, which are not limited by the policies of their callers. NOLOGIN, and a member of no role.
     FunctionOwner,
-    /// A user who acts in no tenant: may call some functions, and nothing else.
+    /// The role of users without a tenant: has EXECUTE on some functions and no other privileges. NOLOGIN.
     NoTenant,
-    /// Bundles the rights of a declared role; nobody logs in as it.
+    /// The application role of a declared role. NOLOGIN.
     Application {
-        /// The application_roles whose rights it has as well.
+        /// The application roles whose privileges it inherits.
         includes: Vec<Ident>,
     },
-    /// The app's login: no right of its own, only that to become a tier, or the visitor. Where the application_roles have logins of their own,
-    /// it may become the visitor alone.
+    /// The login role of the app: no privileges except CONNECT, but it can SET ROLE to the application roles and to the role of
+    /// users without a tenant. With a login per role, only to the latter.
     Login {
-        /// How many connections it may hold at once.
+        /// The connection limit.
         connection_limit: u16,
-        /// How long its sessions may hold the server up.
+        /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
-    /// The login of one tier: no right of its own, only that to become this tier.
+    /// The login role of one application role: no privileges except CONNECT, but it can SET ROLE to this application role.
     RoleLogin {
-        /// The tier.
+        /// The application role.
         tier: Ident,
-        /// How many connections it may hold at once.
+        /// The connection limit.
         connection_limit: u16,
-        /// How long its sessions may hold the server up.
+        /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
-    /// Crosses tenants, as far as tables say so and once a reason was recorded; nobody logs in as it.
+    /// The role for cross-tenant access, on tables that declare it and after a reason was recorded. NOLOGIN.
     System,
-    /// The login of jobs that cross tenants: no right of its own, only that to become the system role.
+    /// The login role of cross-tenant jobs: no privileges except CONNECT, but it can SET ROLE to the system role.
     SystemLogin {
-        /// How many connections it may hold at once.
+        /// The connection limit.
         connection_limit: u16,
-        /// How long its sessions may hold the server up.
+        /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
 }
 
 impl RoleKind {
-    /// Returns how many connections a login may hold, and how long its sessions may hold the server up.
+    /// Returns the connection limit and the timeouts of a login role.
     pub(crate) fn login(&self) -> Option<(u16, TimeoutsDef)> {
         match self {
             Self::Login { connection_limit, timeouts }
@@ -64,12 +64,12 @@ impl RoleKind {
         }
     }
 
-    /// Returns which of the roles a login may become; none may have more than it serves.
+    /// Returns the roles that a login role can SET ROLE to.
     pub(crate) fn becomes<'r>(&self, roles: &'r [Role]) -> impl Iterator<Item = &'r Role> {
-        let per_tier = roles.iter().any(|role| matches!(role.kind, Self::RoleLogin { .. }));
+        let login_per_role = roles.iter().any(|role| matches!(role.kind, Self::RoleLogin { .. }));
         roles.iter().filter(move |role| match (self, &role.kind) {
             (Self::Login { .. }, Self::NoTenant) | (Self::SystemLogin { .. }, Self::System) => true,
-            (Self::Login { .. }, Self::Application { .. }) => !per_tier,
+            (Self::Login { .. }, Self::Application { .. }) => !login_per_role,
             (Self::RoleLogin { tier, .. }, Self::Application { .. }) => role.name == *tier,
             _ => false,
         })

@@ -363,7 +363,7 @@ pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> Boun
 /// Reads the memberships of the context's user: all of them, or the one in a tenant.
 pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) -> BoundStatement {
     let mut text = SqlBuilder::default();
-    text.push(&format!("SELECT organization, member_role FROM {}()", function_name(tenancy, "my_tenants")));
+    text.push(&format!("SELECT tenant_id, member_role FROM {}()", function_name(tenancy, "my_tenants")));
     if let Some(org) = of {
         text.push(" WHERE organization = ");
         text.bind_next(org.clone());

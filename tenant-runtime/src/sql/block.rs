@@ -1,4 +1,4 @@
-//! Blocks: steps that follow on each other and are read together, as text.
+//! Writes consecutive steps that belong together as one block of SQL.
 
 use std::fmt::Write as _;
 
@@ -8,12 +8,12 @@ use crate::{
     plan::{Action, Plan},
 };
 
-/// Says whether a step makes or takes a membership.
+/// Reports whether a step grants or revokes a membership.
 pub(super) fn is_membership(action: &Action) -> bool {
     matches!(action, Action::Add(SchemaObject::Membership(_)) | Action::Drop(SchemaObject::Membership(_)))
 }
 
-/// Says whether two steps that follow on each other belong to one block.
+/// Reports whether two consecutive steps belong to one block.
 pub(super) fn stand_together(a: &Action, b: &Action) -> bool {
     match (a, b) {
         (Action::Add(a), Action::Add(b)) | (Action::Drop(a), Action::Drop(b)) if a.table().is_none() => match (a, b) {
@@ -30,7 +30,7 @@ pub(super) fn stand_together(a: &Action, b: &Action) -> bool {
     }
 }
 
-/// Of which side of a table a step speaks: who has which privileges, who sees which rows, or what it looks like.
+/// The part of a table that a step changes: grants (0), policies and triggers (1), or the definition (2).
 fn side(action: &Action) -> u8 {
     match action.item() {
         Some(SchemaObject::Grant { .. }) => 0,
@@ -39,7 +39,7 @@ fn side(action: &Action) -> u8 {
     }
 }
 
-/// Says whether a step makes or unmakes a table with all that belongs to it.
+/// Reports whether a step creates or drops a whole table.
 fn is_whole(action: &Action) -> bool {
     matches!(action, Action::Open { .. } | Action::Close { .. })
         || matches!(action, Action::Add(SchemaObject::Table { .. }) | Action::Drop(SchemaObject::Table { .. }))
@@ -50,21 +50,20 @@ pub(super) fn text(plan: &Plan, actions: &[Action]) -> String {
     let mut out = String::new();
     let Some(first) = actions.first() else { return out };
     let items = || actions.iter().filter_map(Action::item);
-    let told =
-        |out: &mut String, actions: &[Action]| actions.iter().for_each(|action| out.push_str(&notes(plan, action)));
+    let all_notes = || actions.iter().map(|action| notes(plan, action)).collect::<String>();
     match first {
         Action::Add(SchemaObject::Role { .. }) => out.push_str(&role::create(items())),
         Action::Drop(SchemaObject::Role { .. }) => {
-            told(&mut out, actions);
+            out.push_str(&all_notes());
             out.push_str(&role::drop(items()));
         }
         Action::Add(SchemaObject::Membership(_)) => {
-            told(&mut out, actions);
-            out.push_str(&role::give(items()));
+            out.push_str(&all_notes());
+            out.push_str(&role::grant_memberships(items()));
         }
         Action::Drop(SchemaObject::Membership(_)) => {
-            told(&mut out, actions);
-            out.push_str(&role::take(items()));
+            out.push_str(&all_notes());
+            out.push_str(&role::revoke_memberships(items()));
         }
         Action::Add(SchemaObject::Database { .. }) => out.push_str(&role::lock_database(items())),
         Action::Drop(SchemaObject::Database { .. }) => out.push_str(&role::unlock_database(items())),
@@ -77,7 +76,8 @@ pub(super) fn text(plan: &Plan, actions: &[Action]) -> String {
                 out.push_str(&heading(&format!("Functions in {}", name.schema)));
                 if matches!(first, Action::Add(_)) {
                     out.push_str(
-                        "-- They look across what their callers may see, so nobody may call one who is not named.\n",
+                        "-- SECURITY DEFINER functions run with the privileges and policies of their owner, not with those of the caller.\n\
+                         -- EXECUTE is granted only to the roles listed.\n",
                     );
                 }
             }
@@ -90,22 +90,22 @@ pub(super) fn text(plan: &Plan, actions: &[Action]) -> String {
     out
 }
 
-/// What there is to be said about a step, as comments above it.
+/// The comments above a step.
 fn notes(plan: &Plan, action: &Action) -> String {
     let mut out = String::new();
     if let Some(note) = plan.note(action) {
         let _ = writeln!(out, "-- {}", note.to_string().replace(char::is_control, " "));
     }
     let Action::Drop(item) = action else { return out };
-    let rests = matches!(
+    let is_recreated = matches!(
         item,
         SchemaObject::Policy { .. }
             | SchemaObject::ForeignKey { .. }
             | SchemaObject::Check { .. }
             | SchemaObject::Trigger { .. }
     );
-    if rests && plan.makes_again(item) {
-        out.push_str("-- In the way of what follows; it is made again below.\n");
+    if is_recreated && plan.makes_again(item) {
+        out.push_str("-- Dropped because the following changes require it; re-created below.\n");
     }
     out
 }
@@ -198,7 +198,7 @@ fn alter(before: &SchemaObject, after: &SchemaObject) -> String {
         (SchemaObject::Policy { policy: old, .. }, SchemaObject::Policy { table, policy }) => {
             access::alter_policy(&table.quoted(), old, policy)
         }
-        // The plan has no other: what cannot be altered is dropped and made again.
+        // The plan alters nothing else: other objects are dropped and created again.
         _ => String::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! The SQL of columns in tables that are there.
+//! The SQL of columns in existing tables.
 
 use std::fmt::Write as _;
 
@@ -64,11 +64,12 @@ pub(crate) fn clause(property: ColumnProperty, column: &Column) -> Option<String
     })
 }
 
-/// Has the database count a column up from where its values end, which the owner has to see for that.
+/// Makes a column an identity column that continues after its highest value. The owner must see all rows for that.
 fn count(table: &QualifiedName, column: &Column, head: &str) -> String {
     let (quoted, name) = (table.quoted(), column.name.quoted());
     format!(
         "{head} ADD GENERATED ALWAYS AS IDENTITY;\n\
+         -- NO FORCE exempts only the table owner, which must see all rows to find the highest value.\n\
          ALTER TABLE {quoted} NO FORCE ROW LEVEL SECURITY;\n\
          SELECT setval(pg_get_serial_sequence({}, {}), COALESCE(max({name}), 0) + 1, false) FROM {quoted};\n\
          ALTER TABLE {quoted} FORCE ROW LEVEL SECURITY;\n",
@@ -82,12 +83,12 @@ pub(super) fn comment(table: &QualifiedName, column: &Column) -> String {
     format!("COMMENT ON COLUMN {}.{} IS {text};\n", table.quoted(), column.name.quoted())
 }
 
-/// Fills a column where it is NULL, and takes no NULL from then on.
+/// Fills a column where it is NULL, and sets NOT NULL.
 pub(super) fn fill(table: &QualifiedName, column: &Column, with: &Expression) -> String {
     let (table, name) = (table.quoted(), column.name.quoted());
     format!(
         "UPDATE {table} SET {name} = {with} WHERE {name} IS NULL;\n\
-         -- What the rows' triggers have put off is done now: PostgreSQL alters no table that waits for them.\n\
+         -- Fire the deferred triggers of the UPDATE now: ALTER TABLE fails while a table has pending trigger events.\n\
          SET LOCAL row_security = on;\n\
          SET CONSTRAINTS ALL IMMEDIATE;\n\
          SET LOCAL row_security = off;\n\

@@ -1,4 +1,4 @@
-//! The SQL of keys, checks, foreign keys and indexes of tables that are there.
+//! The SQL of constraints and indexes on existing tables.
 
 use super::table::{columns, partition, references};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     model::schema::{ForeignKey, Key, QualifiedName},
 };
 
-/// Adds a constraint; `how` says whether the rows that are there are read.
+/// Adds a constraint; `how` is `" NOT VALID"` to skip the check of existing rows.
 pub(super) fn add(item: &SchemaObject, how: &str) -> String {
     let (Some(table), Some(name)) = (item.table(), item.constraint()) else { return String::new() };
     let what = match item {
@@ -23,7 +23,7 @@ pub(super) fn add(item: &SchemaObject, how: &str) -> String {
 pub(super) fn drop(item: &SchemaObject) -> String {
     let (Some(table), Some(name)) = (item.table(), item.constraint()) else { return String::new() };
     match item {
-        SchemaObject::Key { kind: KeyKind::Index, .. } => format!("DROP INDEX {};\n", beside(table, name)),
+        SchemaObject::Key { kind: KeyKind::Index, .. } => format!("DROP INDEX {};\n", index_name(table, name)),
         _ => format!("ALTER TABLE {} DROP CONSTRAINT {};\n", table.quoted(), name.quoted()),
     }
 }
@@ -34,7 +34,7 @@ pub(super) fn rename(before: &SchemaObject, after: &SchemaObject) -> String {
     };
     match after {
         SchemaObject::Key { kind: KeyKind::Index, .. } => {
-            format!("ALTER INDEX {} RENAME TO {};\n", beside(table, from), to.quoted())
+            format!("ALTER INDEX {} RENAME TO {};\n", index_name(table, from), to.quoted())
         }
         _ => format!("ALTER TABLE {} RENAME CONSTRAINT {} TO {};\n", table.quoted(), from.quoted(), to.quoted()),
     }
@@ -50,7 +50,7 @@ pub(super) fn create_index(item: &SchemaObject) -> String {
     index(table, key, "INDEX")
 }
 
-/// Builds an index while others read and write. An owner's member may, who inherits from the owner.
+/// Builds an index without blocking reads and writes. The administrator may: it inherits the privileges of the owner role.
 pub(super) fn build(item: &SchemaObject) -> String {
     match item {
         SchemaObject::Key { table, key, kind: KeyKind::Index } => index(table, key, "INDEX CONCURRENTLY"),
@@ -65,7 +65,7 @@ fn index(table: &QualifiedName, key: &Key, how: &str) -> String {
 
 pub(super) fn unbuild(item: &SchemaObject) -> String {
     let (Some(table), Some(name)) = (item.table(), item.constraint()) else { return String::new() };
-    format!("DROP INDEX CONCURRENTLY IF EXISTS {};\n", beside(table, name))
+    format!("DROP INDEX CONCURRENTLY IF EXISTS {};\n", index_name(table, name))
 }
 
 pub(super) fn attach(item: &SchemaObject) -> String {
@@ -74,10 +74,11 @@ pub(super) fn attach(item: &SchemaObject) -> String {
     format!("ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name};\n")
 }
 
-/// Adds a foreign key that is valid at once.
+/// Adds a foreign key and validates it at once.
 ///
-/// PostgreSQL checks the rows that are there by a query of the owner's, whom FORCE keeps from seeing them: it would call
-/// dangling rows valid. So FORCE is lifted for that moment, for the owner alone; the application_roles stay under the policies.
+/// PostgreSQL validates existing rows by a query with the privileges of the table owner. Under FORCE the owner does not see the
+/// rows, and dangling references would pass. So FORCE is lifted meanwhile, which exempts only the owner; policies still apply to
+/// the application roles.
 pub(super) fn add_at_once(name: &QualifiedName, key: &ForeignKey, partitions: Option<u16>) -> String {
     let mut tables = vec![name.quoted()];
     tables.extend((0..partitions.unwrap_or(0)).map(|remainder| partition(name, remainder).quoted()));
@@ -88,7 +89,8 @@ pub(super) fn add_at_once(name: &QualifiedName, key: &ForeignKey, partitions: Op
         tables.iter().map(|table| format!("ALTER TABLE {table} {word} ROW LEVEL SECURITY;\n")).collect::<String>()
     };
     format!(
-        "{}ALTER TABLE {} ADD CONSTRAINT {} {};\n{}",
+        "-- NO FORCE exempts only the table owner, which must see all rows to validate the foreign key.\n\
+         {}ALTER TABLE {} ADD CONSTRAINT {} {};\n{}",
         force("NO FORCE"),
         name.quoted(),
         key.name.quoted(),
@@ -97,7 +99,7 @@ pub(super) fn add_at_once(name: &QualifiedName, key: &ForeignKey, partitions: Op
     )
 }
 
-/// An index lives in the schema of its table.
-fn beside(table: &QualifiedName, name: &Ident) -> String {
+/// The qualified name of an index: it is in the schema of its table.
+fn index_name(table: &QualifiedName, name: &Ident) -> String {
     QualifiedName { schema: table.schema.clone(), table: name.clone() }.quoted()
 }

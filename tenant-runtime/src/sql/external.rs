@@ -1,4 +1,4 @@
-//! The SQL that makes sure of roles which something else makes, such as Terraform.
+//! The SQL that checks roles created outside the migrations, for example by Terraform.
 
 use super::{
     heading,
@@ -10,9 +10,9 @@ use crate::{
     model::schema::{Role, RoleKind},
 };
 
-/// Compares the roles that there are with those that must be, and names every difference with what mends it.
+/// Compares the existing roles with the required ones, and reports every difference with the statement that fixes it.
 pub(super) fn require(roles: &[Role]) -> String {
-    let wanted = roles.iter().map(|role| {
+    let expected = roles.iter().map(|role| {
         let (login, inherit, connections) = match role.kind.login() {
             Some((connections, _)) => (true, false, i32::from(connections)),
             None => (false, true, -1),
@@ -34,7 +34,7 @@ pub(super) fn require(roles: &[Role]) -> String {
     format!(
         include_str!("external.sql"),
         heading = heading("Roles"),
-        roles = rows_aligned(wanted),
+        roles = rows_aligned(expected),
         memberships = rows_aligned(memberships),
         settings = rows_aligned(settings),
         owners = owners.join(", "),

@@ -1,4 +1,4 @@
-//! The SQL of functions that run as the definer, and of who may call them.
+//! The SQL of SECURITY DEFINER functions and their EXECUTE grants.
 
 use std::fmt::Write as _;
 
@@ -7,15 +7,15 @@ use crate::{
     model::schema::{Expression, Function, QualifiedName, Returns},
 };
 
-/// Makes a function, which nobody may call who is not named.
+/// Creates a function. Only the listed roles get EXECUTE.
 ///
-/// It pins its search_path and qualifies every name, or whoever calls it could put a table of the same name before the one
-/// that is meant.
+/// The function pins its search_path and qualifies every name: otherwise the caller could create a table of the same name in
+/// a schema that is searched first.
 pub(super) fn create(name: &QualifiedName, function: &Function) -> String {
     define("CREATE", name, function)
 }
 
-/// Makes a function another, under everything that calls it.
+/// Replaces a function in place, so that policies and triggers that call it stay valid.
 pub(super) fn replace(name: &QualifiedName, function: &Function) -> String {
     define("CREATE OR REPLACE", name, function)
 }
@@ -28,7 +28,7 @@ fn define(create: &str, name: &QualifiedName, function: &Function) -> String {
         Returns::Value(ty) => ty.to_string(),
         Returns::Rows(columns) => format!("TABLE ({})", named(columns)),
     };
-    // What a statement may ask once for all rows, also in parallel workers; what writes may do neither.
+    // A function that only reads is evaluated once per statement and in parallel workers; one that writes is not.
     let volatility = if function.stable { "STABLE PARALLEL SAFE" } else { "VOLATILE" };
     let types: Vec<_> = function.arguments.iter().map(|(_, ty)| ty.clone()).collect();
     let settings: String = function.settings().iter().map(|(name, value)| format!(" SET {name} = {value}")).collect();
@@ -76,7 +76,7 @@ fn named(columns: &[(Ident, Expression)]) -> String {
     columns.iter().map(|(name, ty)| format!("{} {ty}", name.quoted())).collect::<Vec<_>>().join(", ")
 }
 
-/// A dollar quote that the body does not hold.
+/// A dollar-quote tag that does not occur in the body.
 fn dollar_tag(body: &str) -> String {
     let tags = (0..).map(|number| match number {
         0 => "$function$".to_owned(),

@@ -1,4 +1,4 @@
-//! The head of a file: what it does, what it loses, and the settings under which it runs.
+//! The header of a migration file: summary, data-loss marker and settings.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use crate::{
     plan::{Action, Plan, Stage},
 };
 
-/// How many changes are listed.
+/// The maximum number of changes that a header lists.
 const LISTED: usize = 30;
 
-/// Returns the words for a file's name.
+/// Returns the description in a file's name.
 pub(super) fn description(plan: &Plan, stage: Stage) -> String {
     let words = plan.description();
     match stage {
@@ -22,37 +22,42 @@ pub(super) fn description(plan: &Plan, stage: Stage) -> String {
     }
 }
 
-/// Writes the head of a file.
+/// Writes the header of a file.
 pub(super) fn header(plan: &Plan, stage: Stage, direction: Direction, actions: &[Action]) -> String {
     let mut out = match (direction, stage) {
         (_, Stage::Index) => NO_TRANSACTION.to_owned(),
         (Direction::Up, _) => String::new(),
         (Direction::Down, _) => marker(plan, actions),
     };
-    out.push_str(&subject(plan, stage, direction));
+    out.push_str(&subject(plan, stage, direction, actions));
     let _ = writeln!(out, "-- {SIGNATURE} from the structs that derive TenantTable.");
     out.push_str(match (direction, stage) {
-        (Direction::Up, _) => "-- Review it, commit it, and do not edit it once it has run anywhere.\n",
-        (Direction::Down, Stage::Main) if plan.is_first => "-- It drops tables WITH THEIR ROWS.\n",
+        (Direction::Up, _) => {
+            "-- Review and commit this file. Do not edit it after it has been applied to any database.\n"
+        }
+        (Direction::Down, Stage::Main) if plan.is_first => "-- WARNING: it drops the tables WITH THEIR ROWS.\n",
         (Direction::Down, _) => "",
     });
     if direction == Direction::Up && plan.is_first {
         out.push_str(
             "--\n\
-             -- How the app works with it: it logs in with no right of its own. Each transaction begins with SET LOCAL ROLE to\n\
-             -- one of the application_roles and with the tenant's key in a setting; grants say what the tier may do, policies on whose rows.\n\
-             -- Without the role there is no privilege, and without the setting there are no rows.\n",
+             -- Access model: login roles have no privileges on these schemas and tables. Each transaction runs SET LOCAL ROLE to\n\
+             -- an application role and sets the IDs of the current tenant and the signed-in user in settings (SET LOCAL).\n\
+             -- Grants control commands and columns, row-level security policies control rows: without SET ROLE there is no\n\
+             -- access, and without a tenant ID an application role sees no rows of any tenant.\n",
         );
     }
     if stage != Stage::Index {
         out.push_str(
             "\n\
-             -- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.\n\
+             -- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that\n\
+             -- policies would filter raises an error instead of silently skipping rows.\n\
              SET LOCAL row_security = off;\n",
         );
         if actions.iter().any(|action| locks(plan, action)) {
             out.push_str(
-                "-- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.\n\
+                "-- Fail instead of waiting for a lock: a waiting ALTER TABLE blocks all later queries on the table. After a\n\
+                 -- timeout the transaction is rolled back, and the migration can be run again.\n\
                  SET LOCAL lock_timeout = '5s';\n",
             );
         }
@@ -60,14 +65,14 @@ pub(super) fn header(plan: &Plan, stage: Stage, direction: Direction, actions: &
     out
 }
 
-fn subject(plan: &Plan, stage: Stage, direction: Direction) -> String {
+fn subject(plan: &Plan, stage: Stage, direction: Direction, actions: &[Action]) -> String {
     let product = &plan.product;
     match (stage, direction) {
         (Stage::Main, Direction::Up) if plan.is_first => {
-            format!("-- Makes the roles, schemas and tables of {product}.\n")
+            format!("-- Creates the roles, schemas and tables of {product}.\n")
         }
         (Stage::Main, Direction::Down) if plan.is_first => {
-            format!("-- Unmakes the roles, schemas and tables of {product}.\n")
+            format!("-- Drops the roles, schemas and tables of {product}.\n")
         }
         (Stage::Main, Direction::Up) => {
             let mut out = format!("-- Changes the database of {product}:\n");
@@ -81,41 +86,50 @@ fn subject(plan: &Plan, stage: Stage, direction: Direction) -> String {
             out
         }
         (Stage::Main, Direction::Down) => {
-            format!("-- Undoes what the migration of this number changes in {product}.\n")
+            format!("-- Reverts the up file with the same number, which changes the database of {product}.\n")
         }
-        (Stage::Index, Direction::Up) => "-- Builds an index while others read and write.\n".to_owned(),
-        (Stage::Index, Direction::Down) => "-- Drops the index, if a constraint has not taken it along.\n".to_owned(),
-        (Stage::Attach, Direction::Up) => "-- Adds what needs the indexes of the migrations before.\n".to_owned(),
-        (Stage::Attach, Direction::Down) => "-- Undoes what needs the indexes of the migrations before.\n".to_owned(),
+        (Stage::Index, Direction::Up) => "-- Builds an index without blocking reads and writes.\n".to_owned(),
+        (Stage::Index, Direction::Down) => {
+            "-- Drops the index, unless it was dropped together with its constraint.\n".to_owned()
+        }
+        (Stage::Attach, Direction::Up) => {
+            "-- Makes the changes that require the indexes of the preceding migrations.\n".to_owned()
+        }
+        (Stage::Attach, Direction::Down) => {
+            "-- Reverts the changes that require the indexes of the preceding migrations.\n".to_owned()
+        }
         (Stage::Validate, Direction::Up) => {
-            "-- Reads the rows that are there, while others go on reading and writing them.\n".to_owned()
+            match actions.iter().any(|action| matches!(action, Action::Backfill { .. })) {
+                true => "-- Fills and validates existing rows.\n".to_owned(),
+                false => "-- Validates existing rows without blocking reads and writes.\n".to_owned(),
+            }
         }
         (Stage::Validate, Direction::Down) => {
-            "-- Undoes what followed on reading the rows that are there.\n".to_owned()
+            "-- Reverts the changes that followed the validation of existing rows.\n".to_owned()
         }
     }
 }
 
-/// A name may hold a line break, and what follows on it would be no comment any more.
+/// Replaces line breaks: a name can contain one, and the text after it would not be part of the comment.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The first line of a file that cannot undo, or that loses rows as it does.
+/// The first line of a down file that cannot revert its migration, or that deletes data.
 fn marker(plan: &Plan, actions: &[Action]) -> String {
     let is_empty = |action: &&Action| match action {
         Action::Add(SchemaObject::Column { column, .. }) => !column.nullable && column.default.is_none(),
         _ => false,
     };
     if let Some(Action::Add(item)) = actions.iter().find(is_empty) {
-        let why = format!("{item} comes back without its values, and takes no NULL.");
+        let why = format!("{item} is NOT NULL, and its values cannot be restored.");
         return format!("{CANNOT_BE_UNDONE}{}\n", one_line(&why));
     }
     let lost: Vec<_> = actions.iter().filter_map(|action| plan.loss(action)).map(|loss| loss.name).collect();
     if lost.is_empty() { String::new() } else { format!("{LOSES_DATA}{}\n", one_line(&lost.join(", "))) }
 }
 
-/// Says whether a step takes a lock on a table that others may be using.
+/// Reports whether a step locks a table that other sessions may be using.
 fn locks(plan: &Plan, action: &Action) -> bool {
     let refers = match action {
         Action::Add(SchemaObject::Table { table, .. }) => {

@@ -1,4 +1,4 @@
-//! The SQL that makes one thing of a schema by itself, for whoever mends a database.
+//! The SQL that creates a single object of a schema, for the fixes of the audit.
 
 use super::{access, constraint as constraints, function as functions, migrations, role, table as tables};
 pub(crate) use super::{
@@ -14,32 +14,32 @@ use crate::{
     plan::plan,
 };
 
-/// Makes the roles that are not there, and who belongs to whom.
+/// Creates the missing roles and their memberships.
 pub(crate) fn roles(schema: &Schema) -> String {
     let items = of_roles(schema);
-    format!("{}\n{}", role::create(items.iter()), role::give(items.iter()))
+    format!("{}\n{}", role::create(items.iter()), role::grant_memberships(items.iter()))
 }
 
-/// Makes a table with everything that belongs to it.
+/// Creates a table with its policies, triggers and grants.
 pub(crate) fn table(name: &QualifiedName, table: &Table) -> String {
     format!("{}\n{}", tables::create(name, table), tables::open(name, table))
 }
 
-/// Makes one of so many partitions of a table.
+/// Creates one of `count` partitions of a table.
 pub(crate) fn partition(table: &QualifiedName, count: u16, remainder: u16) -> String {
     tables::create_partition(table, count, remainder)
 }
 
-/// Makes a schema with everything in it: what leads to the whole from what there is without it.
+/// Creates a schema with its contents: the migration from the declaration without the schema to the whole one.
 pub(crate) fn schema(whole: &Schema, name: &str) -> String {
     let mut without = whole.clone();
     without.schemas.retain(|schema| schema.as_str() != name);
     without.tables.retain(|table, _| table.schema.as_str() != name);
     without.functions.retain(|function, _| function.schema.as_str() != name);
-    // Nothing is renamed or lost, so the plan refuses nothing.
+    // Nothing is renamed or dropped, so the plan cannot fail.
     let Ok(plan) = plan(&without, whole, &MigrationHints::default()) else { return String::new() };
     let files = migrations(&plan).into_iter().map(|file| {
-        // What stands above the first statement is about a file of the folder.
+        // The header is about a file of the migrations folder.
         let lines = file.up.lines().skip_while(|line| line.is_empty() || line.starts_with("--"));
         let up = lines.collect::<Vec<_>>().join("\n");
         if file.transaction { format!("BEGIN;\n{up}\nCOMMIT;") } else { up }
@@ -54,7 +54,7 @@ pub(crate) fn column(table: &str, column: &Column) -> String {
     format!("ALTER TABLE {table} ADD COLUMN {} {}{space}{rest};", column.name.quoted(), column.ty)
 }
 
-/// Adds a key, a check or a foreign key by its name.
+/// Adds a constraint by its name.
 pub(crate) fn constraint(name: &QualifiedName, table: &Table, constraint: &str) -> Option<String> {
     if let Some(key) = table.foreign_keys.iter().find(|key| key.name.as_str() == constraint) {
         return Some(constraints::add_at_once(name, key, table.partitions));
@@ -74,17 +74,17 @@ pub(crate) fn index(table: &str, index: &Key) -> String {
     format!("CREATE INDEX {} ON {table} {};", index.name.quoted(), tables::columns(&index.columns))
 }
 
-/// Makes a policy.
+/// Creates a policy.
 pub(crate) fn policy(table: &str, policy: &Policy) -> String {
     access::create_policy(table, policy).trim_end().to_owned()
 }
 
-/// Makes a trigger.
+/// Creates a trigger.
 pub(crate) fn trigger(table: &str, trigger: &Trigger) -> String {
     access::create_trigger(table, trigger).trim().to_owned()
 }
 
-/// Makes a function, and says who may call it.
+/// Creates a function with its EXECUTE grants.
 pub(crate) fn function(name: &QualifiedName, function: &Function) -> String {
     functions::create(name, function).trim().to_owned()
 }

@@ -1,43 +1,44 @@
-//! The SQL of pgaudit: what it logs in this database.
+//! The SQL of pgaudit: the statement classes that it logs in this database.
 
 use super::heading;
 use crate::{ident::literal, model::pgaudit::LogClasses};
 
-/// The setting by which pgaudit knows what to log.
+/// The setting with the statement classes that pgaudit logs.
 pub(crate) const SETTING: &str = "pgaudit.log";
 
-/// Has pgaudit log, whoever logs in: a setting of a role would count for logins alone, and whoever migrates has another one.
+/// Sets the logged classes on the database: a setting of a role would not apply to other login roles, such as the one that migrates.
 pub(super) fn set(classes: &LogClasses) -> String {
     format!(
-        "{}-- Of any session here, whoever logs in. Only a superuser, or whom one granted the parameter, changes it: not the app.
+        "{}-- Applies to all sessions in this database. Only superusers and roles with SET on the parameter can change it; the
+-- roles of the app are neither.
 DO $pgaudit$
 BEGIN
     EXECUTE format('ALTER DATABASE %I SET {SETTING} = %L', current_database(), {});
 EXCEPTION WHEN insufficient_privilege THEN
-    -- Where the server does not load pgaudit, nothing can be logged, and the audit says so.
+    -- No error if the server does not load pgaudit: nothing is logged then, which the audit command reports.
     IF EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = '{SETTING}') THEN
         RAISE EXCEPTION '%', SQLERRM
-            USING HINT = format('Have a superuser run: GRANT SET ON PARAMETER {SETTING} TO %I;', current_user);
+            USING HINT = format('As a superuser, run: GRANT SET ON PARAMETER {SETTING} TO %I;', current_user);
     END IF;
 END
 $pgaudit$;
 ",
-        heading("What pgaudit logs"),
+        heading("pgaudit"),
         literal(classes.as_str()),
     )
 }
 
-/// Leaves it to the server's own setting again.
+/// Resets the setting to the server's value.
 pub(super) fn reset() -> String {
     format!(
         "{}DO $pgaudit$
 BEGIN
     EXECUTE format('ALTER DATABASE %I RESET {SETTING}', current_database());
 EXCEPTION WHEN insufficient_privilege THEN
-    RAISE NOTICE '{SETTING} stays as it is: %', SQLERRM;
+    RAISE NOTICE '{SETTING} was not reset: %', SQLERRM;
 END
 $pgaudit$;
 ",
-        heading("What pgaudit logs"),
+        heading("pgaudit"),
     )
 }

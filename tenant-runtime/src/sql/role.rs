@@ -1,4 +1,4 @@
-//! The SQL of roles, of the database and of schemas: who there is, and what PUBLIC loses.
+//! The SQL of roles, memberships, schemas, and the privileges that are revoked from PUBLIC.
 
 use std::fmt::Write as _;
 
@@ -12,10 +12,10 @@ use crate::{
     },
 };
 
-/// Makes roles, race-safe and only if they are ours.
+/// Creates roles, or uses existing ones that are marked as roles of the product. Safe against concurrent runs.
 ///
-/// Roles belong to the cluster, not to the database: a second database of the product finds them made, maybe in the same
-/// moment, and one of another product must not take them over. The mark is the role's comment.
+/// Roles belong to the cluster, not to the database: for a second database of the product they exist already, or are created
+/// at the same time, and the migrations of another product must not adopt them. The mark is the role's comment.
 pub(super) fn create<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let mut out = heading("Roles");
     let roles: Vec<_> = items.filter_map(role).collect();
@@ -29,13 +29,14 @@ pub(super) fn create<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> Strin
     let product = roles.first().map_or("", |(_, product)| *product);
     let _ = write!(
         out,
-        "-- They belong to the whole cluster, so another database of {product} may have made them already.
+        "-- Roles belong to the whole cluster: another database of {product} may have created them already. An existing role is
+-- accepted only if its comment marks it as the same role of {product}.
 DO $roles$
 DECLARE
-    wanted record;
-    taken record;
+    expected record;
+    existing record;
 BEGIN
-    FOR wanted IN
+    FOR expected IN
         SELECT * FROM (VALUES
 {}
         ) AS role (name, attributes, mark)
@@ -43,23 +44,24 @@ BEGIN
         BEGIN
             EXECUTE format(
                 'CREATE ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                wanted.name, wanted.attributes);
-            EXECUTE format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+                expected.name, expected.attributes);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO taken
-                FROM pg_catalog.pg_roles AS r WHERE r.rolname = wanted.name;
-            IF taken.mark IS DISTINCT FROM wanted.mark THEN
-                RAISE EXCEPTION 'the role % exists and was not made for this product', wanted.name
-                    USING HINT = 'Choose another role prefix, or, if the role is meant, say so with: '
-                        || format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO existing
+                FROM pg_catalog.pg_roles AS r WHERE r.rolname = expected.name;
+            IF existing.mark IS DISTINCT FROM expected.mark THEN
+                RAISE EXCEPTION 'role % already exists and is not marked as a role of this product', expected.name
+                    USING HINT = 'Choose another role prefix, or mark the role to use it: '
+                        || format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
             END IF;
-            IF taken.rolsuper OR taken.rolcreatedb OR taken.rolcreaterole OR taken.rolreplication OR taken.rolbypassrls
-                OR (taken.rolcanlogin AND wanted.attributes NOT LIKE 'LOGIN%')
-                OR (taken.rolinherit AND wanted.attributes LIKE '% NOINHERIT%')
+            IF existing.rolsuper OR existing.rolcreatedb OR existing.rolcreaterole OR existing.rolreplication
+                OR existing.rolbypassrls
+                OR (existing.rolcanlogin AND expected.attributes NOT LIKE 'LOGIN%')
+                OR (existing.rolinherit AND expected.attributes LIKE '% NOINHERIT%')
             THEN
-                RAISE EXCEPTION 'the role % exists with attributes that it must not have', wanted.name
+                RAISE EXCEPTION 'role % already exists with attributes that it must not have', expected.name
                     USING HINT = format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                        wanted.name, wanted.attributes);
+                        expected.name, expected.attributes);
             END IF;
         END;
     END LOOP;
@@ -76,7 +78,7 @@ $roles$;
     out
 }
 
-/// The role of a thing that is one, and its product.
+/// The role and its product, if the object is a role.
 fn role(item: &SchemaObject) -> Option<(&Role, &str)> {
     match item {
         SchemaObject::Role { role, product } => Some((role, product)),
@@ -84,36 +86,36 @@ fn role(item: &SchemaObject) -> Option<(&Role, &str)> {
     }
 }
 
-/// The comment by which a role is known as ours.
+/// The comment that marks a role as one of the product.
 fn mark(role: &Role, product: &str) -> String {
     let purpose = match &role.kind {
-        RoleKind::SchemaOwner => "owns the schemas and tables",
-        RoleKind::FunctionOwner => "owns the functions",
-        RoleKind::NoTenant => "a user who acts in no tenant",
-        RoleKind::Application { .. } => "bundles the rights of a role",
-        RoleKind::Login { .. } => "logs in for the app",
-        RoleKind::RoleLogin { .. } => "logs in for one role",
-        RoleKind::System => "crosses tenants",
-        RoleKind::SystemLogin { .. } => "logs in for jobs",
+        RoleKind::SchemaOwner => "owner of the schemas and tables",
+        RoleKind::FunctionOwner => "owner of the SECURITY DEFINER functions",
+        RoleKind::NoTenant => "role of users without a tenant",
+        RoleKind::Application { .. } => "application role",
+        RoleKind::Login { .. } => "login role of the app",
+        RoleKind::RoleLogin { .. } => "login role of one application role",
+        RoleKind::System => "role for cross-tenant access",
+        RoleKind::SystemLogin { .. } => "login role of background jobs",
     };
     format!("{product}: {purpose}")
 }
 
-/// Has whoever applies this act as the owners, from 16 on with the options that it takes.
+/// Grants the owner roles to the role that applies the migration; since PostgreSQL 16 with the options that SET ROLE requires.
 fn become_owners(owners: &[String]) -> String {
     format!(
         "
--- Who applies this acts as the owners.
+-- The role that applies this migration must be able to act as the owner roles: grant it membership if it cannot.
 DO $owners$
 DECLARE
-    wanted record;
+    owner record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN SELECT name FROM (VALUES {}) AS owner (name) LOOP
-        IF NOT (pg_has_role(wanted.name, 'USAGE')
-            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+    FOR owner IN SELECT name FROM (VALUES {}) AS role (name) LOOP
+        IF NOT (pg_has_role(owner.name, 'USAGE')
+            AND pg_has_role(owner.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
         THEN
-            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+            EXECUTE format('GRANT %I TO CURRENT_USER', owner.name)
                 || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
         END IF;
     END LOOP;
@@ -124,7 +126,7 @@ $owners$;
     )
 }
 
-/// Changes how many connections the login may hold, and whose a role is.
+/// Changes the connection limit of a login role, and the product in a role's comment.
 pub(super) fn alter((before, was): (&Role, &str), (after, product): (&Role, &str)) -> String {
     let name = after.name.quoted();
     let mut out = String::new();
@@ -146,30 +148,31 @@ fn memberships<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> impl Iterat
     })
 }
 
-/// The options of a membership, on the majors that have them.
+/// The options of a membership, since PostgreSQL 16.
 pub(super) fn options(inherits: bool) -> &'static str {
     if inherits { "INHERIT TRUE, SET FALSE" } else { "INHERIT FALSE, SET TRUE" }
 }
 
-/// Says who belongs to whom.
-pub(super) fn give<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
+/// Grants memberships.
+pub(super) fn grant_memberships<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let rows = memberships(items).map(|Membership { role, member, inherits }| {
         [literal(role.as_str()), literal(member.as_str()), literal(options(*inherits))]
     });
     format!(
-        "-- A tier has the rights of the application_roles below it. The login has none until it says SET ROLE.
+        "-- Application roles inherit the privileges of the roles that they include. Login roles inherit nothing (NOINHERIT): they
+-- must run SET ROLE.
 DO $members$
 DECLARE
-    wanted record;
+    membership record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN
+    FOR membership IN
         SELECT * FROM (VALUES
 {}
-        ) AS membership (role, member, options)
+        ) AS granted (role, member, options)
     LOOP
-        EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
-            || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
+        EXECUTE format('GRANT %I TO %I', membership.role, membership.member)
+            || CASE WHEN has_options THEN ' WITH ' || membership.options ELSE '' END;
     END LOOP;
 END
 $members$;
@@ -178,26 +181,26 @@ $members$;
     )
 }
 
-/// Ends that some belong to others, whoever said so: from 16 on, each grantor's word counts by itself.
-pub(super) fn take<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
+/// Revokes memberships from every grantor: since PostgreSQL 16, each grantor's grant is separate.
+pub(super) fn revoke_memberships<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let rows =
         memberships(items).map(|Membership { role, member, .. }| [literal(role.as_str()), literal(member.as_str())]);
     format!(
         "DO $members$
 DECLARE
-    lost record;
+    membership record;
 BEGIN
-    FOR lost IN
-        SELECT gone.role, gone.member, pg_get_userbyid(m.grantor) AS grantor
+    FOR membership IN
+        SELECT revoked.role, revoked.member, pg_get_userbyid(m.grantor) AS grantor
         FROM (VALUES
 {}
-        ) AS gone (role, member)
+        ) AS revoked (role, member)
         JOIN pg_auth_members AS m
-            ON pg_get_userbyid(m.roleid) = gone.role AND pg_get_userbyid(m.member) = gone.member
+            ON pg_get_userbyid(m.roleid) = revoked.role AND pg_get_userbyid(m.member) = revoked.member
     LOOP
-        EXECUTE format('REVOKE %I FROM %I', lost.role, lost.member)
+        EXECUTE format('REVOKE %I FROM %I', membership.role, membership.member)
             || CASE WHEN current_setting('server_version_num')::integer >= 160000
-                THEN format(' GRANTED BY %I', lost.grantor) ELSE '' END;
+                THEN format(' GRANTED BY %I', membership.grantor) ELSE '' END;
     END LOOP;
 END
 $members$;
@@ -206,7 +209,7 @@ $members$;
     )
 }
 
-/// Drops the roles, unless another database of the cluster still uses them.
+/// Drops the roles, except those that objects still depend on, for example in another database of the cluster.
 pub(super) fn drop<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let roles = items.filter_map(role);
     let names = roles.map(|(role, _)| literal(role.name.as_str())).collect::<Vec<_>>().join(", ");
@@ -219,7 +222,7 @@ BEGIN
         BEGIN
             EXECUTE format('DROP ROLE IF EXISTS %I', name);
         EXCEPTION WHEN dependent_objects_still_exist THEN
-            RAISE NOTICE 'the role % stays: another database uses it', name;
+            RAISE NOTICE 'role % is not dropped: objects still depend on it, for example in another database', name;
         END;
     END LOOP;
 END
@@ -229,9 +232,9 @@ $roles$;
     )
 }
 
-/// Keeps one session from holding up the others: what waits or idles too long is ended.
+/// Sets the timeouts of login roles, so that one session cannot block the others for long.
 ///
-/// In this database only, since the logins are the whole cluster's, and another database may run another version.
+/// In this database only: login roles belong to the cluster, and another database may be at another version of the product.
 pub(super) fn set_timeouts<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let line = |login: &Ident, name: &str, seconds: u32| {
         format!(
@@ -239,11 +242,12 @@ pub(super) fn set_timeouts<'i>(items: impl Iterator<Item = &'i SchemaObject>) ->
             literal(login.as_str())
         )
     };
-    let about = "-- A statement that runs or waits too long is ended, and so is a transaction in which nothing happens. 0 is for ever.\n";
+    let about =
+        "-- Statement, lock and idle-in-transaction timeouts, for sessions in this database; 0 disables a timeout.\n";
     timeouts(items, about, line)
 }
 
-/// Takes back the timeouts of logins.
+/// Resets the timeouts of login roles.
 pub(super) fn reset_timeouts<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let line = |login: &Ident, name: &str, _| {
         format!(
@@ -281,7 +285,7 @@ pub(crate) fn timeout_settings(timeouts: TimeoutsDef) -> [(&'static str, u32); 3
     ]
 }
 
-/// Takes from PUBLIC what a new database gives it, lets the logins in, and makes sure of both.
+/// Revokes the default privileges of PUBLIC on the database, grants CONNECT to the login roles, and checks both.
 pub(super) fn lock_database<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let (mut grants, mut checks) = (String::new(), String::new());
     for login in connecting(items) {
@@ -290,48 +294,49 @@ pub(super) fn lock_database<'i>(items: impl Iterator<Item = &'i SchemaObject>) -
         let _ = write!(
             checks,
             "    IF NOT has_database_privilege({login}, current_database(), 'CONNECT') THEN
-        RAISE EXCEPTION 'the role % may not connect to the database %', {login}, current_database()
-            USING HINT = 'Apply this as the owner of the database, or grant CONNECT as that owner first.';
+        RAISE EXCEPTION 'role % has no CONNECT privilege on the database %', {login}, current_database()
+            USING HINT = 'Apply this migration as the owner of the database, or grant CONNECT as that owner first.';
     END IF;
 "
         );
     }
     format!(
-        "{}-- PUBLIC may connect to a new database and make temporary tables in it, and before PostgreSQL 15 tables in `public`.
+        "{}-- By default, PUBLIC has CONNECT and TEMPORARY on a new database and, before PostgreSQL 15, CREATE on the schema public.
+-- Revoke these privileges, and grant CONNECT to the login roles.
 DO $lock$
 BEGIN
     EXECUTE format('REVOKE CONNECT, CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
 {grants}    IF to_regnamespace('public') IS NOT NULL THEN
         REVOKE CREATE ON SCHEMA public FROM PUBLIC;
     END IF;
-    -- A GRANT or REVOKE by somebody who does not own the object only warns.
+    -- GRANT and REVOKE by a role that does not own the object may only raise a warning: check the result.
     IF has_database_privilege('public', current_database(), 'CONNECT')
         OR has_database_privilege('public', current_database(), 'TEMPORARY')
         OR (to_regnamespace('public') IS NOT NULL AND has_schema_privilege('public', 'public', 'CREATE'))
     THEN
-        RAISE EXCEPTION 'PUBLIC keeps rights on the database % or its schema public', current_database()
-            USING HINT = 'Apply this as the owner of the database, or revoke them as that owner first.';
+        RAISE EXCEPTION 'PUBLIC still has privileges on the database % or its schema public', current_database()
+            USING HINT = 'Apply this migration as the owner of the database, or revoke the privileges as that owner first.';
     END IF;
 {checks}END
 $lock$;
 ",
-        heading("The database"),
+        heading("Database"),
     )
 }
 
-/// Takes back what the logins got; PUBLIC stays locked out, since undoing a migration opens no door.
+/// Revokes CONNECT from the login roles. Nothing is granted to PUBLIC again: reverting a migration must not widen access.
 pub(super) fn unlock_database<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let lines = connecting(items).map(|login| {
         format!("    EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), {login});\n")
     });
     format!(
-        "{}-- What PUBLIC lost stays lost: undoing a migration opens no door.
+        "{}-- The privileges that were revoked from PUBLIC are not granted again: reverting a migration must not widen access.
 DO $lock$
 BEGIN
 {}END
 $lock$;
 ",
-        heading("The database"),
+        heading("Database"),
         lines.collect::<String>(),
     )
 }
@@ -344,13 +349,13 @@ fn connecting<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> impl Iterato
     })
 }
 
-/// Makes a schema, which belongs to the owner from its first moment.
+/// Creates a schema with its owner.
 pub(super) fn create_schema(owner: &Ident, schema: &Ident) -> String {
     let title = heading(&format!("Schema {schema}"));
     format!("{title}CREATE SCHEMA {} AUTHORIZATION {};\n", schema.quoted(), owner.quoted())
 }
 
-/// Lets roles name what is in a schema, or not any more; nobody but the owner may make things in it.
+/// Grants or revokes USAGE on a schema. CREATE is never granted: only the owner can create objects in it.
 pub(super) fn use_schema<'i>(items: impl Iterator<Item = &'i SchemaObject>, may: bool) -> String {
     let mut schemas = Vec::new();
     let mut users = Vec::new();
@@ -365,25 +370,27 @@ pub(super) fn use_schema<'i>(items: impl Iterator<Item = &'i SchemaObject>, may:
     format!("{word} USAGE ON SCHEMA {schema} {to} {};\n", users.join(", "))
 }
 
-/// Drops a schema, which is empty by then.
+/// Drops a schema that is empty by then.
 pub(super) fn drop_schema(schema: &Ident) -> String {
     format!("DROP SCHEMA {};\n", schema.quoted())
 }
 
-/// Takes from PUBLIC what it would get on functions and types that the owner makes later.
+/// Revokes the default privileges of PUBLIC on functions and types that the owner creates later.
 ///
-/// Not `IN SCHEMA`: there a REVOKE of a built-in default does nothing.
+/// Without `IN SCHEMA`: a per-schema REVOKE cannot remove a built-in default privilege.
 pub(super) fn lock_defaults(types: bool) -> String {
-    format!(
-        "{}-- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.\n{}",
-        heading("Defaults"),
-        defaults("REVOKE", "FROM", types)
-    )
+    let about = match types {
+        true => {
+            "-- By default, PUBLIC can execute new functions and use new types. Revoke both for objects of this role.\n"
+        }
+        false => "-- By default, PUBLIC can execute new functions. Revoke this for functions of this role.\n",
+    };
+    format!("{}{about}{}", heading("Default privileges"), defaults("REVOKE", "FROM", types))
 }
 
-/// Brings the built-in defaults back, so that the role can be dropped.
+/// Restores the built-in default privileges, so that the role can be dropped.
 pub(super) fn unlock_defaults(types: bool) -> String {
-    format!("{}{}", heading("Defaults"), defaults("GRANT", "TO", types))
+    format!("{}{}", heading("Default privileges"), defaults("GRANT", "TO", types))
 }
 
 fn defaults(word: &str, to: &str, types: bool) -> String {
@@ -394,7 +401,7 @@ fn defaults(word: &str, to: &str, types: bool) -> String {
     out
 }
 
-/// Writes rows of VALUES, a column below the other.
+/// Writes the rows of VALUES with aligned columns.
 pub(super) fn rows_aligned<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> String {
     let rows: Vec<_> = rows.collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count() + 1).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The SQL of a table: columns, keys, indexes, row level security, policies and grants, in that order.
+//! The SQL of a table: columns, constraints, indexes, row-level security, policies and grants, in that order.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::{
     model::schema::{Column, ColumnDefault, ForeignKey, ForeignKeyAction, Key, QualifiedName, Table},
 };
 
-/// Makes a table, under row level security from its first moment.
+/// Creates a table and enables row-level security on it in the same transaction.
 pub(super) fn create(name: &QualifiedName, table: &Table) -> String {
     let title = heading(&format!("Table {name}"));
     let quoted = name.quoted();
@@ -36,12 +36,12 @@ pub(super) fn create(name: &QualifiedName, table: &Table) -> String {
     out
 }
 
-/// Lets the roles at a table. Nobody can read it before its policies are in place: the grants come last.
+/// Creates the policies, triggers and grants of a table. The grants come last: no role has access before the policies exist.
 pub(super) fn open(name: &QualifiedName, table: &Table) -> String {
     let quoted = name.quoted();
-    let mut out = heading(&format!("Access to {name}"));
+    let mut out = heading(&format!("Policies and grants of {name}"));
     if table.policies.is_empty() {
-        out.push_str("-- Nobody: there is no policy and no grant.\n");
+        out.push_str("-- None: application roles have no access to this table.\n");
     }
     let policies = table.policies.iter().map(|policy| access::create_policy(&quoted, policy));
     out.push_str(&policies.collect::<Vec<_>>().join("\n"));
@@ -56,9 +56,9 @@ pub(super) fn open(name: &QualifiedName, table: &Table) -> String {
     out
 }
 
-/// Takes the policies away, which may ask tables that are dropped next: those that let rows through first, the floor last.
+/// Drops the policies, which may read tables that are dropped next: permissive policies first, the restrictive one last.
 pub(super) fn close(name: &QualifiedName, table: &Table) -> String {
-    let (quoted, title) = (name.quoted(), heading(&format!("Access to {name}")));
+    let (quoted, title) = (name.quoted(), heading(&format!("Policies and grants of {name}")));
     let mut out = String::new();
     for policy in table.policies.iter().rev() {
         out.push_str(&access::drop_policy(&quoted, policy));
@@ -66,13 +66,13 @@ pub(super) fn close(name: &QualifiedName, table: &Table) -> String {
     if out.is_empty() { out } else { title + &out }
 }
 
-/// Makes the partitions.
+/// Creates the partitions.
 fn partitions(name: &QualifiedName, count: u16) -> String {
     (0..count).map(|remainder| create_partition(name, count, remainder)).collect()
 }
 
-/// Makes a partition. One that is read directly is not under its parent's policies; without one of its own and under FORCE it
-/// shows nothing to anybody.
+/// Creates a partition. The policies of the parent do not apply to queries on the partition itself; with FORCE and without
+/// policies, such a query returns no rows.
 pub(super) fn create_partition(name: &QualifiedName, count: u16, remainder: u16) -> String {
     let (part, parent) = (partition(name, remainder).quoted(), name.quoted());
     format!(
@@ -81,7 +81,7 @@ pub(super) fn create_partition(name: &QualifiedName, count: u16, remainder: u16)
     )
 }
 
-/// Names a partition.
+/// Returns the name of a partition.
 pub(crate) fn partition(name: &QualifiedName, remainder: u16) -> QualifiedName {
     let number = format!("p{remainder}");
     QualifiedName { schema: name.schema.clone(), table: Ident::derived([name.table.as_str(), &number]) }
@@ -109,12 +109,13 @@ pub(super) fn comment(table: &QualifiedName, comment: &str) -> String {
     format!("COMMENT ON TABLE {} IS {text};\n", table.quoted())
 }
 
-/// Binds the owner of a table by its policies, or not, for a while.
+/// Applies the policies of a table to its owner, or exempts the owner for a while.
 pub(super) fn force(table: &QualifiedName, on: bool) -> String {
     let (why, word) = match on {
         true => ("", "FORCE"),
         false => (
-            "-- For the owner alone, until the rows are read: the roles of the app stay under the policies.\n",
+            "-- Exempts only the table owner from the policies, so that it can read existing rows. A following\n\
+             -- migration sets FORCE again.\n",
             "NO FORCE",
         ),
     };
@@ -154,7 +155,7 @@ pub(super) fn column_rest(column: &Column) -> String {
     }
     match &column.default {
         Some(ColumnDefault::Identity) => rest.push("GENERATED ALWAYS AS IDENTITY".to_owned()),
-        // In parentheses where the grammar would otherwise read on: DEFAULT takes no bare operators.
+        // In parentheses: the grammar of DEFAULT does not allow bare operators.
         Some(ColumnDefault::Expression(text)) if is_simple(text.as_str()) => rest.push(format!("DEFAULT {text}")),
         Some(ColumnDefault::Expression(text)) => rest.push(format!("DEFAULT ({text})")),
         None => {}
@@ -162,7 +163,7 @@ pub(super) fn column_rest(column: &Column) -> String {
     rest.join(" ")
 }
 
-/// Says whether a default reads the same without parentheses: one word, number, string or call without arguments.
+/// Reports whether a default needs no parentheses: one word, number, string or call without arguments.
 fn is_simple(text: &str) -> bool {
     let inner = text.strip_suffix("()").unwrap_or(text);
     let word = inner.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));

@@ -117,8 +117,8 @@ async fn existing_unmarked_role_is_not_adopted() {
     let message = failure(apply(&server.admin_url()).await);
     let left = ask(&mut postgres, ROLES).await + &ask(&mut postgres, SCHEMAS).await;
     assert!(
-        message.starts_with("the role app_viewer exists and was not made for this product")
-            && message.contains("hint: Choose another role prefix, or, if the role is meant, say so with: COMMENT ON ROLE app_viewer IS 'tenant-examples: ")
+        message.starts_with("role app_viewer already exists and is not marked as a role of this product")
+            && message.contains("hint: Choose another role prefix, or mark the role to use it: COMMENT ON ROLE app_viewer IS 'tenant-examples: ")
             && left == "app_viewer",
         "{message}\nleft: {left}"
     );
@@ -135,7 +135,11 @@ async fn marked_role_with_extra_attributes_is_rejected_with_a_fix() {
     let hint = message.split("hint: ").nth(1).and_then(|text| text.lines().next()).unwrap_or_default().to_owned();
     run(&mut postgres, &hint).await.expect("the hint is a statement");
     let applied = apply(&server.admin_url()).await.expect("now it applies").len();
-    assert_eq!((message.contains("the role app_admin exists with attributes"), applied > 0), (true, true), "{message}");
+    assert_eq!(
+        (message.contains("role app_admin already exists with attributes"), applied > 0),
+        (true, true),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -163,8 +167,8 @@ async fn apply_by_a_non_owner_of_the_database_is_rejected() {
         .expect("a superuser may");
     let message = failure(apply(&server.url("guest", "postgres")).await);
     assert!(
-        message.starts_with("PUBLIC keeps rights on the database postgres or its schema public")
-            && message.contains("hint: Apply this as the owner of the database"),
+        message.starts_with("PUBLIC still has privileges on the database postgres or its schema public")
+            && message.contains("hint: Apply this migration as the owner of the database"),
         "{message}"
     );
 }

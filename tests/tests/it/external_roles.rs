@@ -58,7 +58,12 @@ async fn differences_to(boss: &mut PgConnection, migration: &sql::Migration) -> 
     let Err(error) = tried else { return Vec::new() };
     let error = error.into_database_error().expect("the server answers");
     let message = error.message();
-    assert!(message.starts_with("the roles are made elsewhere, and are not as they must be:\n- "), "{message}");
+    assert!(
+        message.starts_with(
+            "the externally created roles do not match the requirements; fix each of them as an administrator:\n- "
+        ),
+        "{message}"
+    );
     let lines = message.lines().skip(1).map(|line| line.trim_start_matches("- ").trim_end_matches(';'));
     lines
         .map(|line| line.split_once(": ").map(|(what, sql)| (what.to_owned(), sql.to_owned())).expect("two parts"))
@@ -99,22 +104,28 @@ async fn external_role_differences_are_reported_with_their_fix() {
         }
     }
     let mut wrong = vec![
-        ("ALTER ROLE app_service INHERIT", "the role app_service has other attributes"),
-        ("ALTER ROLE app_service CONNECTION LIMIT 7", "the role app_service has other attributes"),
-        ("ALTER ROLE app_service RESET lock_timeout", "app_service has no lock_timeout"),
-        ("ALTER ROLE app_admin BYPASSRLS CREATEROLE LOGIN", "the role app_admin has other attributes"),
-        ("ALTER ROLE app_member NOINHERIT", "the role app_member has other attributes"),
-        ("GRANT app_schema_owner TO app_service", "app_service is a member of app_schema_owner, and must not be"),
+        ("ALTER ROLE app_service INHERIT", "role app_service has other attributes than required"),
+        ("ALTER ROLE app_service CONNECTION LIMIT 7", "role app_service has other attributes than required"),
+        ("ALTER ROLE app_service RESET lock_timeout", "role app_service has no setting of lock_timeout"),
+        ("ALTER ROLE app_admin BYPASSRLS CREATEROLE LOGIN", "role app_admin has other attributes than required"),
+        ("ALTER ROLE app_member NOINHERIT", "role app_member has other attributes than required"),
+        ("GRANT app_schema_owner TO app_service", "role app_service must not be a member of app_schema_owner"),
         (
             "GRANT pg_read_all_data TO app_function_owner",
-            "app_function_owner is a member of pg_read_all_data, and must not be",
+            "role app_function_owner must not be a member of pg_read_all_data",
         ),
-        ("REVOKE app_viewer FROM app_member", "app_member is no member of app_viewer"),
-        ("GRANT app_viewer TO app_service WITH ADMIN OPTION", "app_service may make others members of app_viewer"),
-        ("REVOKE app_schema_owner FROM boss", "who applies this may not act as app_schema_owner"),
+        ("REVOKE app_viewer FROM app_member", "role app_member is not a member of app_viewer"),
+        (
+            "GRANT app_viewer TO app_service WITH ADMIN OPTION",
+            "role app_service must not have the admin option on app_viewer",
+        ),
+        (
+            "REVOKE app_schema_owner FROM boss",
+            "role boss, which applies this migration, cannot act as app_schema_owner",
+        ),
     ];
     if server.version().major >= 16 {
-        let other = "app_service is with other options a member of app_admin";
+        let other = "role app_service is a member with other options of app_admin";
         wrong.push(("GRANT app_admin TO app_service WITH INHERIT TRUE", other));
         wrong.push(("GRANT app_admin TO app_service WITH SET FALSE", other));
     }

@@ -1,4 +1,4 @@
-//! The generator's findings on invalid declarations, with their full text in a golden file.
+//! The findings of the generator for invalid declarations; their full text is in a golden file.
 //!
 //! `BLESS=1 cargo test -p tenant-tests --test it findings::` updates `golden/findings.txt`.
 
@@ -20,10 +20,10 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/findings.txt")
 const ROLES_WITH_SERVICE: &[RoleDef] =
     &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "service", includes: &["viewer"] }];
 
-/// What is wrong, and the declarations in which it is wrong.
+/// A title and invalid declarations.
 type Case = (&'static str, Vec<TableDef>);
 
-/// Each case: what is wrong, and the declarations in which it is wrong.
+/// All cases.
 fn cases() -> Vec<Case> {
     [plain_cases(), row_cases(), member_cases(), condition_cases()].into_iter().flatten().collect()
 }
@@ -33,78 +33,75 @@ fn plain_cases() -> Vec<Case> {
     let long = "a_table_whose_name_is_so_long_that_postgresql_would_cut_it_without_a_word";
     let global =
         |columns| TableDef { scope: ScopeDef::Global, columns, insert: None, update: None, delete: None, ..projects() };
-    let nothing_to_write = TableDef { columns: &[ID, ORG], insert: None, delete: None, ..projects() };
+    let no_updatable_column = TableDef { columns: &[ID, ORG], insert: None, delete: None, ..projects() };
     let nullable_org = || ColumnDef { nullable: true, ..ORG };
     vec![
-        ("two structs are one table", vec![projects(), TableDef { rust_name: "Plan", line: 90, ..projects() }]),
-        ("a table's name is too long", vec![TableDef { name: TableName { schema: "app", table: long }, ..projects() }]),
-        ("a column's name is empty", vec![tasks([ColumnDef { name: "", ..TITLE }])]),
         (
-            "a table is in a schema of PostgreSQL's",
+            "two structs declare the same table",
+            vec![projects(), TableDef { rust_name: "Plan", line: 90, ..projects() }],
+        ),
+        ("table name over 63 bytes", vec![TableDef { name: TableName { schema: "app", table: long }, ..projects() }]),
+        ("empty column name", vec![tasks([ColumnDef { name: "", ..TITLE }])]),
+        (
+            "table in the schema public",
             vec![TableDef { name: TableName { schema: "public", table: "projects" }, ..projects() }],
         ),
-        ("a role writes what it cannot read", vec![TableDef { select: Some("admin"), ..projects() }]),
+        ("write role without select", vec![TableDef { select: Some("admin"), ..projects() }]),
         (
-            "nobody reads a table",
+            "table without a select role",
             vec![TableDef { select: None, insert: None, update: None, delete: None, ..projects() }],
         ),
+        ("unknown role", vec![TableDef { select: Some("reader"), insert: Some("writer"), ..projects() }]),
+        ("update role without an updatable column", vec![no_updatable_column]),
         (
-            "a role is none of the tenancy",
-            vec![TableDef { select: Some("reader"), insert: Some("writer"), ..projects() }],
-        ),
-        ("a role may update, and there is nothing to update", vec![nothing_to_write]),
-        (
-            "a global table has writers",
+            "write roles on a global table",
             vec![TableDef { insert: Some("admin"), delete: Some("admin"), ..global(&[ID, NAME]) }],
         ),
+        ("nullable tenant column", vec![TableDef { columns: leak(vec![ID, nullable_org(), NAME]), ..projects() }]),
         (
-            "the tenant column may be NULL",
-            vec![TableDef { columns: leak(vec![ID, nullable_org(), NAME]), ..projects() }],
-        ),
-        (
-            "the tenant column is of another type",
+            "tenant column with the wrong type",
             vec![TableDef { columns: leak(vec![ID, column("organization_id", SqlType::Int8), NAME]), ..projects() }],
         ),
-        ("the tenant column is not there", vec![TableDef { columns: &[ID, NAME], ..projects() }]),
-        ("there is no key", vec![TableDef { columns: &[ORG, NAME], ..projects() }]),
-        ("there are two keys", vec![tasks([ColumnDef { id: true, ..TITLE }])]),
+        ("missing tenant column", vec![TableDef { columns: &[ID, NAME], ..projects() }]),
+        ("no primary key", vec![TableDef { columns: &[ORG, NAME], ..projects() }]),
+        ("two primary key columns", vec![tasks([ColumnDef { id: true, ..TITLE }])]),
         (
-            "the key may be NULL",
+            "nullable primary key",
             vec![TableDef { columns: leak(vec![ColumnDef { nullable: true, ..ID }, ORG, NAME]), ..projects() }],
         ),
-        ("two fields are one column", vec![tasks([TITLE, ColumnDef { field: "headline", ..TITLE }])]),
-        ("a column has the name of a system column", vec![tasks([column("xmin", SqlType::Int8)])]),
-        ("a default is no expression", vec![tasks([ColumnDef { default: Some("now(); DROP TABLE users"), ..TITLE }])]),
-        ("a default is a text without quotes", vec![tasks([ColumnDef { default: Some("in progress"), ..TITLE }])]),
-        ("a check is no expression", vec![tasks([ColumnDef { check: Some("length(title > 0"), ..TITLE }])]),
-        ("a check ends in a comment", vec![tasks([ColumnDef { check: Some("title <> '' -- not empty"), ..TITLE }])]),
-        ("a type is none", vec![tasks([column("price", SqlType::Custom("numeric(10, 2) NOT NULL"))])]),
+        ("two fields with the same column name", vec![tasks([TITLE, ColumnDef { field: "headline", ..TITLE }])]),
+        ("column with the name of a system column", vec![tasks([column("xmin", SqlType::Int8)])]),
         (
-            "an unknown column is to be unique",
-            vec![TableDef { uniques: &[&["organization_id", "nmae"]], ..projects() }],
+            "default contains a semicolon",
+            vec![tasks([ColumnDef { default: Some("now(); DROP TABLE users"), ..TITLE }])],
         ),
-        ("an unknown column is to be indexed", vec![TableDef { indexes: &[&["created_at"]], ..projects() }]),
-        ("an index stands twice", vec![TableDef { indexes: &[&["name"], &["name"]], ..projects() }]),
+        ("default is text without quotes", vec![tasks([ColumnDef { default: Some("in progress"), ..TITLE }])]),
+        ("check with a syntax error", vec![tasks([ColumnDef { check: Some("length(title > 0"), ..TITLE }])]),
+        ("check contains a comment", vec![tasks([ColumnDef { check: Some("title <> '' -- not empty"), ..TITLE }])]),
+        ("sql_type with extra text", vec![tasks([column("price", SqlType::Custom("numeric(10, 2) NOT NULL"))])]),
+        ("unknown column in unique", vec![TableDef { uniques: &[&["organization_id", "nmae"]], ..projects() }]),
+        ("unknown column in index", vec![TableDef { indexes: &[&["created_at"]], ..projects() }]),
+        ("duplicate index", vec![TableDef { indexes: &[&["name"], &["name"]], ..projects() }]),
         (
-            "an index is of a type whose comparison may leak",
+            "index on a type without a leakproof operator",
             vec![tasks([ColumnDef { index: true, ..column("tags", SqlType::Jsonb) }])],
         ),
-        ("a reference is to a table that is not there", vec![tasks([refers("project_id", "projects", NoAction)])]),
+        ("reference to an unregistered table", vec![tasks([refers("project_id", "projects", NoAction)])]),
         (
-            "a reference is of another type",
+            "reference with the wrong type",
             vec![projects(), tasks([ColumnDef { ty: SqlType::Int8, ..refers("project_id", "projects", NoAction) }])],
         ),
         (
-            "a cascade goes beyond the rights of who deletes",
+            "cascade to a table without delete privilege",
             vec![projects(), TableDef { delete: None, ..tasks([refers("project_id", "projects", Cascade)]) }],
         ),
+        ("set_null on a NOT NULL column", vec![projects(), tasks([refers("project_id", "projects", SetNull)])]),
         (
-            "set_null on a column that takes no NULL",
-            vec![projects(), tasks([refers("project_id", "projects", SetNull)])],
+            "reference to the tenant table from another column",
+            vec![organizations(), tasks([refers("partner_id", "organizations", NoAction)])],
         ),
-        ("a row names another tenant", vec![organizations(), tasks([refers("partner_id", "organizations", NoAction)])]),
         (
-            "the tenant column names no tenant",
+            "tenant column references a table other than the tenant table",
             vec![
                 projects(),
                 TableDef {
@@ -116,7 +113,7 @@ fn plain_cases() -> Vec<Case> {
             ],
         ),
         (
-            "a global table names a tenant's row",
+            "global table references a tenant table",
             vec![
                 projects(),
                 TableDef {
@@ -127,17 +124,17 @@ fn plain_cases() -> Vec<Case> {
             ],
         ),
         (
-            "structs of two tenancies",
+            "structs of different tenancies",
             vec![
                 projects(),
                 TableDef { tenancy: &leak(vec![TenancyDef { role_prefix: "other_", ..SHIPPED }])[0], ..tasks([TITLE]) },
             ],
         ),
-        ("a setting's name is none", of(TenancyDef { tenant_setting: "organization", ..SHIPPED })),
-        ("a role prefix is none", of(TenancyDef { role_prefix: "My App ", ..SHIPPED })),
-        ("a role has the name of the login", of(TenancyDef { roles: ROLES_WITH_SERVICE, ..SHIPPED })),
+        ("invalid setting name", of(TenancyDef { tenant_setting: "organization", ..SHIPPED })),
+        ("invalid role prefix", of(TenancyDef { role_prefix: "My App ", ..SHIPPED })),
+        ("role named like the login role", of(TenancyDef { roles: ROLES_WITH_SERVICE, ..SHIPPED })),
         (
-            "several things are wrong at once",
+            "several errors at once",
             vec![
                 TableDef { select: None, uniques: &[&["nmae"]], ..projects() },
                 TableDef {
@@ -149,7 +146,7 @@ fn plain_cases() -> Vec<Case> {
     ]
 }
 
-/// Owners, visibilities, parents, partitions, and columns with roles of their own.
+/// Owner, visibility and parent columns, partitions, and column roles.
 fn row_cases() -> Vec<Case> {
     use OnDelete::{Cascade, NoAction};
     let owned = |author: ColumnDef| TableDef { owner: Some("author_id"), ..tasks([author, TITLE]) };
@@ -157,96 +154,99 @@ fn row_cases() -> Vec<Case> {
     let of_project = || refers("project_id", "projects", Cascade);
     let restricted = |column: ColumnDef| TableDef { select: Some("member"), ..tasks([TITLE, column]) };
     vec![
-        ("own rows, and nobody owns rows", vec![TableDef { delete_own: Some("member"), ..projects() }]),
-        ("the owner is of another type", vec![owned(ColumnDef { ty: SqlType::Int8, ..AUTHOR })]),
-        ("a visibility without an owner", {
+        ("delete_own without an owner column", vec![TableDef { delete_own: Some("member"), ..projects() }]),
+        ("owner column with the wrong type", vec![owned(ColumnDef { ty: SqlType::Int8, ..AUTHOR })]),
+        ("visibility without an owner column", {
             let seen = column("seen", SqlType::Labels(&["team", "private"]));
             vec![TableDef { visibility: Some("seen"), ..tasks([seen]) }]
         }),
-        ("a visibility that shows nothing to the team", {
+        ("visibility without the label team", {
             let seen = column("seen", SqlType::Labels(&["all", "private"]));
             vec![TableDef { visibility: Some("seen"), owner: Some("author_id"), ..tasks([AUTHOR, seen]) }]
         }),
         (
-            "a column is open to more roles than its table",
+            "column role lower than the table role",
             vec![restricted(ColumnDef { select: Some("viewer"), ..column("salary", SqlType::Int8) })],
         ),
         (
-            "a column that not everybody writes, and nothing else fills",
+            "restricted insert column without a default",
             vec![tasks([TITLE, ColumnDef { insert: Some("admin"), ..column("salary", SqlType::Int8) }])],
         ),
-        ("a parent that is no reference", vec![projects(), remarks(column("project_id", SqlType::Uuid))]),
+        ("parent column without a reference", vec![projects(), remarks(column("project_id", SqlType::Uuid))]),
         (
-            "a parent whose key is one within its tenant",
+            "parent with a primary key per tenant",
             vec![TableDef { columns: &[ID, ORG_IN_KEY, NAME], ..projects() }, remarks(of_project())],
         ),
-        ("a parent that may be NULL", vec![projects(), remarks(ColumnDef { nullable: true, ..of_project() })]),
+        ("nullable parent column", vec![projects(), remarks(ColumnDef { nullable: true, ..of_project() })]),
         (
-            "a child that more roles read than its parent",
+            "child readable by a role that cannot read the parent",
             vec![TableDef { select: Some("member"), ..projects() }, remarks(of_project())],
         ),
         (
-            "a tenant's row names a child that is known by its parent",
+            "tenant table references a table with a parent scope",
             vec![projects(), remarks(of_project()), tasks([refers("remark_id", "remarks", NoAction)])],
         ),
         (
-            "a child names a second row of the tenant",
+            "table with a parent scope references another tenant table",
             vec![projects(), tasks([TITLE]), {
                 let columns = leak(vec![ID, of_project(), refers("task_id", "tasks", NoAction)]);
                 TableDef { columns, ..remarks(of_project()) }
             }],
         ),
-        ("one partition", vec![in_partitions(1, &[ID, ORG_IN_KEY, NAME])]),
-        ("partitions, and the key does not hold the tenant", vec![in_partitions(4, &[ID, ORG, NAME])]),
+        ("one partition only", vec![in_partitions(1, &[ID, ORG_IN_KEY, NAME])]),
+        ("partitions without the tenant column in the primary key", vec![in_partitions(4, &[ID, ORG, NAME])]),
     ]
 }
 
-/// The table that says who is a member, and what is seen through it.
+/// Membership and invitation tables, shared tables, and system access.
 fn member_cases() -> Vec<Case> {
     let other = TableName { schema: "app", table: "other_members" };
-    const WITH_DEFINER: &[RoleDef] =
-        &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "definer", includes: &["viewer"] }];
+    const WITH_RESERVED: &[RoleDef] =
+        &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "function_owner", includes: &["viewer"] }];
     const WITH_LOGIN: &[RoleDef] =
         &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "viewer_service", includes: &["viewer"] }];
     vec![
         (
-            "two tables say who is a member",
+            "two membership tables",
             vec![
                 members([USER, ROLE]),
                 TableDef { name: other, rust_name: "Other", line: 45, ..members([USER, ROLE]) },
             ],
         ),
         (
-            "members of no tenant",
+            "membership table without a tenant column",
             vec![TableDef { scope: ScopeDef::Parent { column: "user_id" }, ..members([USER, ROLE]) }],
         ),
-        ("the member's column is not there", vec![members([ColumnDef { name: "usr_id", ..USER }, ROLE])]),
-        ("the user is of another type than users are", vec![members([ColumnDef { ty: SqlType::Int8, ..USER }, ROLE])]),
-        ("a user is a member twice", vec![members([ID, ColumnDef { id: false, ..USER }, ROLE])]),
-        ("a member's role is any text", vec![members([USER, column("role", SqlType::Text)])]),
+        ("missing user column in the membership table", vec![members([ColumnDef { name: "usr_id", ..USER }, ROLE])]),
+        ("membership user column with the wrong type", vec![members([ColumnDef { ty: SqlType::Int8, ..USER }, ROLE])]),
+        ("membership table with another primary key", vec![members([ID, ColumnDef { id: false, ..USER }, ROLE])]),
+        ("membership role column of type text", vec![members([USER, column("role", SqlType::Text)])]),
         (
-            "a member's role is none of the tenancy",
+            "membership role label that is not a role",
             vec![members([USER, column("role", SqlType::Labels(&["viewer", "boss"]))])],
         ),
         ("several roles manage members", vec![TableDef { insert: Some("member"), ..members([USER, ROLE]) }]),
         (
-            "users are seen through a table that is no membership table",
+            "shared through a table that is not the membership table",
             vec![users(MEMBERS), { TableDef { membership: None, ..members([USER, ROLE]) } }],
         ),
         (
-            "users that more roles read than the members",
+            "user table readable by a role that cannot read the membership table",
             vec![users(MEMBERS), TableDef { select: Some("admin"), ..members([USER, ROLE]) }],
         ),
         (
-            "the system role writes what it does not read",
+            "system write command without select",
             vec![
                 TableDef { system: &["update", "delete"], ..projects() },
                 TableDef { system: &["read"], ..tasks([TITLE]) },
             ],
         ),
-        ("the system role writes members", vec![TableDef { system: &["select", "insert"], ..members([USER, ROLE]) }]),
         (
-            "the system role reaches rows that are known by others, which it does not read",
+            "system write command on the membership table",
+            vec![TableDef { system: &["select", "insert"], ..members([USER, ROLE]) }],
+        ),
+        (
+            "system access without select on the table that determines the tenant",
             vec![
                 projects(),
                 TableDef { system: &["select"], ..remarks(refers("project_id", "projects", OnDelete::NoAction)) },
@@ -254,20 +254,20 @@ fn member_cases() -> Vec<Case> {
                 members([USER, ROLE]),
             ],
         ),
-        ("a table has the name of the one in which the system role says why", {
+        ("table named system_access_log", {
             let name = TableName { schema: "app", table: "system_access_log" };
             vec![TableDef { system: &["select"], name, ..projects() }]
         }),
         (
-            "tenants that are founded, and users who sign up, of whom no membership tells",
+            "creator_role and sign_up without a reference from the membership table",
             vec![
                 TableDef { creator_role: Some("viewer"), ..projects() },
                 TableDef { sign_up: true, ..users(MEMBERS) },
                 members([USER, ROLE]),
             ],
         ),
-        ("invitations without members", vec![invitations(invitation_columns())]),
-        ("an invitation that anybody could take", {
+        ("invitation table without a membership table", vec![invitations(invitation_columns())]),
+        ("invalid invitation columns and roles", {
             let [email, role, token, expires, _] = invitation_columns();
             let token = ColumnDef { select: None, ..token };
             let by = column("invited_by", SqlType::Text);
@@ -278,85 +278,79 @@ fn member_cases() -> Vec<Case> {
                 TableDef { insert: Some("member"), ..invitations([email, role, token, expires, by, more]) },
             ]
         }),
-        ("an invitation that names a column which is not there", vec![members([USER, ROLE]), invitations([ROLE])]),
-        ("a role of the tenancy is one that the generator makes", of(TenancyDef { roles: WITH_DEFINER, ..SHIPPED })),
+        ("missing invitation columns", vec![members([USER, ROLE]), invitations([ROLE])]),
+        ("reserved role name", of(TenancyDef { roles: WITH_RESERVED, ..SHIPPED })),
         (
-            "a role of the tenancy has the name of another's login",
+            "role named like the login role of another role",
             of(TenancyDef { roles: WITH_LOGIN, login_per_role: true, ..SHIPPED }),
         ),
     ]
 }
 
-/// Conditions that no policy may hold.
+/// Invalid policy conditions.
 fn condition_cases() -> Vec<Case> {
     vec![
+        ("condition reads a global table", with_select_condition("name IN (SELECT c.name FROM app.countries AS c)")),
+        ("condition reads an unknown table", with_select_condition("id IN (SELECT p.id FROM public.plans AS p)")),
         (
-            "a condition reads a table that all tenants see",
-            with_select_condition("name IN (SELECT c.name FROM app.countries AS c)"),
-        ),
-        (
-            "a condition reads a table that is not there",
-            with_select_condition("id IN (SELECT p.id FROM public.plans AS p)"),
-        ),
-        (
-            "a condition names a table without its schema",
+            "condition reads a table without its schema",
             with_select_condition("id IN (SELECT t.project_id FROM tasks AS t)"),
         ),
         (
-            "a condition asks for what is not there",
+            "condition with NOT EXISTS",
             with_select_condition("NOT EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id)"),
         ),
         (
-            "a condition asks for what is not there, in parentheses",
+            "condition with NOT (EXISTS …)",
             with_select_condition("NOT (EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id))"),
         ),
+        ("condition with NOT IN", with_select_condition("id NOT IN (SELECT t.project_id FROM app.tasks AS t)")),
         (
-            "a condition asks for what is in no row",
-            with_select_condition("id NOT IN (SELECT t.project_id FROM app.tasks AS t)"),
-        ),
-        (
-            "a condition takes what is not there for a value",
+            "condition with a default for a missing row",
             with_select_condition(
                 "coalesce((SELECT false FROM app.tasks AS t WHERE t.project_id = projects.id LIMIT 1), true)",
             ),
         ),
         (
-            "a condition joins what is not there",
+            "condition with an outer join",
             with_select_condition(
                 "id IN (SELECT p.id FROM app.projects AS p LEFT JOIN app.tasks AS t ON false WHERE t.id IS NULL)",
             ),
         ),
-        ("a condition asks what its reader may not read", {
+        ("condition reads a table that the role cannot read", {
             let mut tables = with_select_condition("id IN (SELECT t.project_id FROM app.tasks AS t)");
             tables[1].select = Some("admin");
             tables[1].insert = None;
             tables[1].update = None;
             tables
         }),
-        ("a condition asks a column that nobody may read", {
+        ("condition reads a column that no role can read", {
             let mut tables =
                 with_select_condition("id IN (SELECT t.project_id FROM app.tasks AS t WHERE secret = 'x')");
             let secret = ColumnDef { select: Some(NO_ROLE), ..column("secret", SqlType::Text) };
             tables[1] = tasks([refers("project_id", "projects", OnDelete::NoAction), secret]);
             tables
         }),
-        ("an update hides its own row", {
+        ("update can hide the updated row from all users", {
             let mut tables = with_select_condition("deleted_at IS NULL");
             let deleted = ColumnDef { nullable: true, ..column("deleted_at", SqlType::Timestamptz) };
             tables[0].columns = leak(vec![ID, ORG, NAME, deleted]);
             tables
         }),
-        ("an update gives away what its maker sees", {
+        ("update can hide the updated row from the updating user", {
             let mut tables = with_select_condition("author_id = caller()");
             tables[0].columns = leak(vec![ID, ORG, NAME, AUTHOR]);
             tables
         }),
-        ("a condition calls what it likes", with_select_condition("pg_read_file('/etc/passwd') IS NULL")),
-        ("a condition sets who acts", with_select_condition("set_config('app.organization_id', name, true) = ''")),
-        ("a condition names the caller without parentheses", with_select_condition("id = caller")),
-        ("a condition ends in a comment", with_select_condition("name <> '' -- not empty")),
-        ("a condition ends its statement", with_select_condition("true); DROP TABLE app.projects; --")),
-        ("a condition is none", with_select_condition("name =")),
+        (
+            "condition calls a function that is not allowed",
+            with_select_condition("pg_read_file('/etc/passwd') IS NULL"),
+        ),
+        ("condition calls set_config", with_select_condition("set_config('app.organization_id', name, true) = ''")),
+        ("condition with caller but no parentheses", with_select_condition("id = caller")),
+        ("condition contains a comment", with_select_condition("name <> '' -- not empty")),
+        ("condition contains a semicolon", with_select_condition("true); DROP TABLE app.projects; --")),
+        ("condition with a syntax error", with_select_condition("name =")),
     ]
 }
 
@@ -371,8 +365,8 @@ fn findings_text(models: &Models) -> String {
 fn findings_match_the_golden_file() {
     let mut text = String::new();
     let registries = [
-        ("no model is registered, and no crate is named", Models::linked("acme-app", "", &[]).only([])),
-        ("no model is registered, though a crate is named", Models::linked("acme-app", "", &["acme_models"]).only([])),
+        ("no registered model and no named crate", Models::linked("acme-app", "", &[]).only([])),
+        ("no registered model in the named crate", Models::linked("acme-app", "", &["acme_models"]).only([])),
     ];
     for (title, models) in registries {
         let _ = write!(text, "== {title}\n\n{}\n\n", findings_text(&models));
@@ -385,7 +379,7 @@ fn findings_match_the_golden_file() {
         fs::write(GOLDEN, &text).expect("the golden file is written");
     }
     let golden = fs::read_to_string(GOLDEN).unwrap_or_default();
-    assert!(golden == text, "golden/findings.txt says otherwise; look at it after BLESS=1:\n{text}");
+    assert!(golden == text, "golden/findings.txt differs; run with BLESS=1 and review the diff:\n{text}");
 }
 
 #[test]
@@ -406,7 +400,7 @@ fn valid_policy_conditions_have_no_findings() {
         "name = (SELECT 'x' FROM app.tasks AS t LIMIT 1)",
         "NOT (name = 'x') AND name IS NOT NULL",
     ];
-    // Without who updates: that an update may hide its row is another matter.
+    // Without `update`: an update that can hide the updated row is a separate finding.
     let read_only = |condition| {
         let mut tables = with_select_condition(condition);
         tables[0].update = None;
@@ -428,7 +422,7 @@ fn with_check_or_closed_column_resolves_hidden_update_finding() {
     let passes = "passed\n".to_owned();
     let both = "n < 5 AND name <> ''";
     assert_eq!(with(both, vec![ID, ORG, NAME, n()], "id <> caller() AND (name <> '') AND n < 5"), passes);
-    assert!(with(both, vec![ID, ORG, NAME, n()], "n < 5").contains("may update `name`"));
+    assert!(with(both, vec![ID, ORG, NAME, n()], "n < 5").contains("can update `name`"));
     let closed = ColumnDef { update: Some(NO_ROLE), ..n() };
     assert_eq!(with("n < 5", vec![ID, ORG, NAME, closed], "name <> ''"), passes);
 }
@@ -438,7 +432,7 @@ fn every_finding_has_a_help_text() {
     for (title, tables) in cases() {
         let checked = check(&tenant_runtime::models![].only(leak(tables)));
         let findings = checked.map_or_else(|findings| findings, |checked| checked.warnings);
-        assert!(!findings.as_slice().is_empty(), "{title}: nothing was found");
+        assert!(!findings.as_slice().is_empty(), "{title}: no finding");
         let helped = findings.as_slice().iter().all(|finding| finding.help.len() > 10 && !finding.message.is_empty());
         assert!(helped, "{title}: {findings}");
     }

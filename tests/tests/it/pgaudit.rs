@@ -75,7 +75,7 @@ async fn pgaudit_logs_declared_classes_and_the_app_cannot_disable_it() {
     let hint =
         refused.as_database_error().and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>());
     let hint = hint.and_then(|error| error.hint()).expect("a hint").to_owned();
-    let help = hint.strip_prefix("Have a superuser run: ").expect(&hint);
+    let help = hint.strip_prefix("As a superuser, run: ").expect(&hint);
     run(&mut postgres, help).await.expect("as the hint says");
     migrate(&mut boss, &Schema::default(), &declared).await.expect("the owner has the privilege now");
     let mut app = connect(&server.url("app_service", "acme")).await;

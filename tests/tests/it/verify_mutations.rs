@@ -185,7 +185,7 @@ const MUTATIONS: &[Mutation] = &[
     ("the login of jobs cannot cross tenants", "REVOKE app_system FROM app_jobs"),
     ("members record reasons", "GRANT EXECUTE ON FUNCTION app_auth.begin_system_access TO app_viewer"),
     ("jobs cannot record reasons", "REVOKE EXECUTE ON FUNCTION app_auth.begin_system_access FROM app_system"),
-    ("a blank reason is enough", "ALTER TABLE app.system_access_log DROP CONSTRAINT system_uses_reason_check"),
+    ("a blank reason is enough", "ALTER TABLE app.system_access_log DROP CONSTRAINT system_access_log_reason_check"),
     ("admins read the reasons", "GRANT SELECT ON app.system_access_log TO app_admin"),
     ("jobs add records themselves", "GRANT INSERT (reason) ON app.system_access_log TO app_system"),
     (
@@ -216,8 +216,8 @@ const FUNCTION_MUTATIONS: &[FunctionMutation] = &[
     (
         "who is invited becomes more",
         "accept_invitation",
-        "(invited.organization, caller, invited.member_role)",
-        "(invited.organization, caller, 'admin')",
+        "(invited.tenant, caller, invited.member_role)",
+        "(invited.tenant, caller, 'admin')",
     ),
     ("whoever is a member invites", "invite", "caller_role NOT IN ('admin')", "false"),
     (
@@ -230,8 +230,8 @@ const FUNCTION_MUTATIONS: &[FunctionMutation] = &[
     (
         "the reason is not recorded",
         "begin_system_access",
-        "INSERT INTO app.system_access_log (reason) VALUES (p_reason) RETURNING id INTO made",
-        "made := gen_random_uuid()",
+        "INSERT INTO app.system_access_log (reason) VALUES (p_reason) RETURNING id INTO access_id",
+        "access_id := gen_random_uuid()",
     ),
 ];
 
