@@ -315,7 +315,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     /// Finds rows that refer to one which meets a condition and which the context may see.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::Viewer};
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
     /// # use uuid::Uuid;
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer")]

@@ -30,7 +30,7 @@ use crate::error::Result;
 /// Code that is generic over tables asks of the role what it does with them, in the words of [`access`](super::access):
 ///
 /// ```
-/// use tenant_runtime::{Role, prelude::*, repo::{access::{May, RoleOf, cmd}, table::Select}};
+/// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, RoleOf, cmd}, table::Select}};
 ///
 /// async fn are_there_any<T, R>(tx: &mut TenantTx<R>) -> Result<bool>
 /// where
@@ -89,7 +89,7 @@ pub trait Repository: TenantTable {
     /// Reads rows: say which, in which order and how many, and await it.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::Viewer};
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer")]
     /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, archived: bool }
@@ -117,7 +117,7 @@ pub trait Repository: TenantTable {
     /// Counts the rows that the context may see: say which, and await it.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::Viewer};
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer")]
     /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, archived: bool }
@@ -155,7 +155,7 @@ pub trait Repository: TenantTable {
     /// Inserts a row for the context's tenant, and returns it as the database has it.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer", insert = "member")]
     /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, #[tenant(insert = "admin")] budget: Option<i64> }
@@ -222,7 +222,7 @@ pub trait Repository: TenantTable {
     /// Changes the row with this key, and returns it as it is then. Without any change it is only read.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::{Member, Viewer}};
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
     /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, lead: Option<uuid::Uuid> }

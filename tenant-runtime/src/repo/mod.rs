@@ -6,7 +6,7 @@
 //! [`Repository`](methods::Repository), each of which takes `&mut tx` or `&db.scope(&ctx)`:
 //!
 //! ```
-//! # use tenant_runtime::{prelude::*, Page, roles::{Admin, Member, Viewer}};
+//! # use tenant_runtime::{Result, prelude::*, Page, roles::{Admin, Member, Viewer}};
 //! # use uuid::Uuid;
 //! # #[derive(TenantTable)]
 //! # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
@@ -64,8 +64,10 @@
 
 pub mod access;
 pub mod column;
+#[doc(hidden)]
 pub mod column_type;
 pub(crate) mod declared;
+#[doc(hidden)]
 pub mod derive_support;
 pub mod executor;
 pub mod filter;
@@ -85,6 +87,7 @@ mod value;
 pub mod view;
 pub mod writes;
 
+#[doc(hidden)]
 pub use self::value::Values;
 pub(crate) use self::{
     sql_builder::BoundStatement,

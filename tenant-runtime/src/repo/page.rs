@@ -244,7 +244,7 @@ fn read<T>(text: &str) -> Option<Cursor<T>> {
 }
 
 fn invalid<T: TenantTable>(why: &'static str) -> Error {
-    Error::InvalidCursor { table: T::TABLE_NAME.to_string(), why }
+    Error::InvalidCursor { table: T::TABLE_NAME.to_string(), reason: why }
 }
 
 /// Tells orders apart (by FNV-1a, which no release of Rust changes), so that a cursor of another list is known.

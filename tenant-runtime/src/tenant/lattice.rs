@@ -1,8 +1,8 @@
-//! Which roles a tenancy has and which of them each includes, as types that code outside this crate cannot add to.
+//! The roles of a tenancy and their inclusions, as types that code outside this crate cannot extend.
 //!
-//! A trait that somebody else can implement proves nothing: an app could say of any type that it is the role `admin`, or that
-//! a viewer includes it. The one thing that cannot be said twice is the impl of [`Tenancy`] for a type. So its `Roles` are
-//! the only source, and whatever a role says of itself is looked up there.
+//! A trait that other code can implement guarantees nothing: an app could implement it for any type to claim that it is the role
+//! `admin`, or that a viewer includes it. Only the impl of [`Tenancy`] for a type cannot exist twice. So `Tenancy::Roles` is the only
+//! source, and the properties that a role type claims are looked up there.
 
 use super::{AtLeast, JobRole, MemberRole, Role, System, Tenancy};
 use crate::model::{
@@ -14,15 +14,15 @@ use crate::model::{
 #[derive(Debug)]
 pub enum First {}
 
-/// The place that follows on another.
+/// The place after another one.
 #[derive(Debug)]
 pub struct Next<P>(std::marker::PhantomData<P>);
 
-/// The type of a constant in each trait that code outside this crate must not implement: it cannot be named there.
+/// The type of a constant in each sealed trait; code outside this crate cannot name it.
 #[derive(Debug)]
 pub struct Seal;
 
-/// What a list of types, written `(A, (B, ()))`, has at a place.
+/// The entry at a place of a type list `(A, (B, ()))`.
 pub trait At<Place> {
     type Entry;
 }
@@ -37,20 +37,20 @@ impl<Head, Tail: At<Place>, Place> At<Next<Place>> for (Head, Tail) {
     type Entry = Tail::Entry;
 }
 
-/// Holds when two types are the same.
+/// Implemented if two types are the same.
 pub trait Is<T> {}
 
 #[diagnostic::do_not_recommend]
 impl<T> Is<T> for T {}
 
-/// Holds when a role is one that its tenancy declares, or the system role.
+/// Implemented by the roles that their tenancy declares, and by the system role.
 #[diagnostic::on_unimplemented(
-    message = "the tenancy of `{Self}` does not declare such a role",
+    message = "the tenancy of `{Self}` does not declare this role",
     label = "not declared by `tenancy!`",
-    note = "`tenancy!` makes the roles of a tenancy; `Role` cannot be implemented by hand"
+    note = "`tenancy!` declares the roles of a tenancy; `Role` cannot be implemented manually"
 )]
 pub trait Declared {
-    /// Whether members of a tenant have the role.
+    /// Whether it is a role of tenant members.
     const OF_MEMBERS: bool;
 }
 
@@ -59,7 +59,7 @@ impl<R: Role<Kind: DeclaredAs<R>>> Declared for R {
     const OF_MEMBERS: bool = <R::Kind as DeclaredAs<R>>::OF_MEMBERS;
 }
 
-/// The same by the kind that a role says it has.
+/// Implements [`Declared`] by the kind that a role claims.
 pub trait DeclaredAs<R> {
     const OF_MEMBERS: bool;
 }
@@ -74,32 +74,35 @@ impl<T: Tenancy> DeclaredAs<System<T>> for JobRole {
     const OF_MEMBERS: bool = false;
 }
 
-/// Refuses, when code that uses the role is compiled, names that are not those of the declaration.
+/// Checks at compile time that the names of a role are those of the declaration.
 ///
-/// A tenancy that is implemented by hand could give its roles any name, such as that of the role that owns the tables.
+/// A tenancy that is implemented manually could give its roles any name, such as that of the schema owner.
 pub(crate) const fn assert_names<R: Role>() {
     if !R::OF_MEMBERS {
         return;
     }
     let tenancy = <R::Tenancy as Tenancy>::DEF;
-    assert!(tenancy.includes(R::NAME, R::NAME), "the tenancy declares no role of the name that the type says");
+    assert!(tenancy.includes(R::NAME, R::NAME), "the tenancy declares no role with the NAME of this type");
     let is_named = is_joined(R::DB_ROLE, tenancy.role_prefix, R::NAME);
-    assert!(is_named, "the database role is the tenancy's prefix and the name of the role");
+    assert!(is_named, "DB_ROLE must be the role prefix of the tenancy followed by NAME");
     let mut index = 0;
     while index < RESERVED_ROLES.len() {
-        assert!(!same(R::NAME, RESERVED_ROLES[index]), "the generator makes a database role of this name itself");
+        assert!(
+            !same(R::NAME, RESERVED_ROLES[index]),
+            "this name is reserved for a database role that the generator creates"
+        );
         index += 1;
     }
 }
 
-/// Refuses what [`assert_names`] does, and the role of jobs, whose contexts come from `SystemDb` alone.
+/// Checks at compile time what [`assert_names`] does, and that it is not the system role, whose contexts come from `SystemDb` only.
 pub(super) const fn assert_of_members<R: Role>() {
-    assert!(R::OF_MEMBERS, "a `TenantCtx` of the system role comes from `SystemDb`, once a reason was recorded");
+    assert!(R::OF_MEMBERS, "a `TenantCtx` of the system role comes from `SystemDb` only, after a reason was recorded");
     assert_names::<R>();
 }
 
-/// Refuses, when code that narrows a context is compiled, a role that the declaration does not include in the other.
+/// Checks at compile time that the declaration includes the narrowed role in the other.
 pub(super) const fn assert_includes<R: Role, L: Role>() {
     let tenancy = <R::Tenancy as Tenancy>::DEF;
-    assert!(tenancy.includes(R::NAME, L::NAME), "the tenancy does not declare that the one role includes the other");
+    assert!(tenancy.includes(R::NAME, L::NAME), "the tenancy does not declare that the first role includes the second");
 }
