@@ -81,7 +81,7 @@ pub enum Error {
         /// The check constraint, or `not null (column)`.
         constraint: String,
     },
-    /// The change would leave the tenant without a member who can manage members.
+    /// The change would leave the tenant without a member with permission to manage members.
     #[error("cannot remove the last member who can manage members; give that role to another member first")]
     LastManager,
     /// The cursor does not belong to the list, or was modified.
@@ -158,7 +158,7 @@ pub enum Error {
     /// The role or the settings on the server differ from the context, or a read-only transaction has written.
     #[error("the tenant context was lost: {reason}; the transaction was not committed")]
     ContextLost {
-        /// What was expected, and what was found.
+        /// The expected context and the one on the server.
         reason: String,
     },
     /// The login cannot assume the role, usually because the migrations were not applied to this database.
@@ -263,7 +263,7 @@ const UNDEFINED_COLUMN: &str = "42703";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_SCHEMA: &str = "3F000";
 
-/// Raised by the membership functions if no member who can manage members would remain.
+/// Raised by the membership functions if no member with permission to manage members would remain.
 const LAST_MANAGER: &str = "TT001";
 /// Raised by the function that accepts an invitation if the user cannot accept one with this token.
 const NO_INVITATION: &str = "TT002";

@@ -11,7 +11,7 @@ use crate::{
     model::def::TenancyDef,
 };
 
-/// What a login role is meant for: one application role, or users without a tenant.
+/// The purpose of a login role: one application role, or users without a tenant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MeantFor {
     pub(super) tenancy: &'static TenancyDef,
@@ -40,7 +40,7 @@ pub(super) fn require(logins: &[RoleLogin]) -> Result<()> {
     if findings.is_empty() { Ok(()) } else { Err(Error::RoleWithoutLogin { findings }) }
 }
 
-/// Returns what the login role of the main URL is meant for, if roles have separate logins.
+/// Returns the purposes of the login role of the main URL, if roles have separate logins.
 ///
 /// If the URLs of the roles are known, it is meant for users without a tenant. A program that serves one role can know the login of
 /// that role alone. The login for users without a tenant, without the others, could run no tenant context, which is an error.
