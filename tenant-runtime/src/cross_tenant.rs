@@ -25,8 +25,9 @@ impl<T: Tenancy> SystemCtx<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::RoleUnavailable`](crate::Error::RoleUnavailable), [`Error::PoolTimeout`](crate::Error::PoolTimeout),
-    /// [`Error::Connect`](crate::Error::Connect) or [`Error::Database`](crate::Error::Database) if no transaction can begin.
+    /// [`Error::RoleUnavailable`](crate::Error::RoleUnavailable),
+    /// [`Error::PoolTimeout`](crate::Error::PoolTimeout), [`Error::Connect`](crate::Error::Connect)
+    /// or [`Error::Database`](crate::Error::Database) if no transaction can begin.
     pub async fn tenants<O>(&self) -> Result<Vec<T::Key>>
     where
         O: Tenants + TenantTable<Tenancy = T, Id = T::Key>,
@@ -38,9 +39,10 @@ impl<T: Tenancy> SystemCtx<T> {
 
     /// Runs a function for each tenant, one after the other, each in a separate transaction.
     ///
-    /// The policies limit each transaction to the rows of its tenant. The function commits the transaction, or drops it to keep no
-    /// change. An error for one tenant does not stop the others; the returned outcomes hold the result for each. If the future is
-    /// dropped midway, the open transaction is rolled back, and the committed ones remain.
+    /// The policies limit each transaction to the rows of its tenant. The function commits the
+    /// transaction, or drops it to keep no change. An error for one tenant does not stop the
+    /// others; the returned outcomes hold the result for each. If the future is dropped midway, the
+    /// open transaction is rolled back, and the committed ones remain.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, repo::access::Tenants, roles::Organizations};

@@ -36,7 +36,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The row does not exist, or is not visible to this tenant and role; the two cases are not distinguished.
+    /// The row does not exist, or is not visible to this tenant and role; the two cases are not
+    /// distinguished.
     #[error("no row with this key in `{table}` is visible to the current tenant and role")]
     NotFound {
         /// The table.
@@ -113,7 +114,8 @@ pub enum Error {
     /// The reason for cross-tenant access is blank.
     #[error("cross-tenant access requires a reason, which is recorded; describe its purpose")]
     NoReason,
-    /// The user is not a member of the tenant, or the tenant does not exist; the two cases are not distinguished.
+    /// The user is not a member of the tenant, or the tenant does not exist; the two cases are not
+    /// distinguished.
     #[error("the user is not a member of this tenant, or the tenant does not exist")]
     NotAMember,
     /// The member's role does not include the required one.
@@ -146,7 +148,8 @@ pub enum Error {
         /// The error of the server.
         source: sqlx::Error,
     },
-    /// The statement would control the transaction, the role or the settings, or outlive the transaction.
+    /// The statement would control the transaction, the role or the settings, or outlive the
+    /// transaction.
     #[error(
         "`{keyword}` is not allowed inside a tenant transaction: it could change the role or the settings, or end or outlive the \
          transaction; use `commit`, `rollback` or another context"
@@ -155,13 +158,15 @@ pub enum Error {
         /// The keyword for which the statement was refused.
         keyword: String,
     },
-    /// The role or the settings on the server differ from the context, or a read-only transaction has written.
+    /// The role or the settings on the server differ from the context, or a read-only transaction
+    /// has written.
     #[error("the tenant context was lost: {reason}; the transaction was not committed")]
     ContextLost {
         /// The expected context and the one on the server.
         reason: String,
     },
-    /// The login cannot assume the role, usually because the migrations were not applied to this database.
+    /// The login cannot assume the role, usually because the migrations were not applied to this
+    /// database.
     #[error(
         "the login cannot assume role `{role}`; apply the migrations to this database, and check that the URL names the login that \
          they create"
@@ -186,10 +191,10 @@ pub enum Error {
         /// The roles, each with its fix.
         findings: Vec<String>,
     },
-    /// The fingerprint of the database differs from that of the audited one.
+    /// The fingerprint of the database differs from the expected one.
     #[error(
-        "the database differs from the audited one: its fingerprint is `{found}`, and the app expects `{expected}`; run \
-         `gen-migrations audit`, and use the new fingerprint if it has no findings"
+        "the schema of the database has changed: its fingerprint is `{found}`, and the app expects `{expected}`; run \
+         `gen-migrations audit`, and use the new fingerprint if there are no findings"
     )]
     FingerprintMismatch {
         /// The fingerprint that the app expects.
@@ -197,7 +202,8 @@ pub enum Error {
         /// The fingerprint of the database.
         found: String,
     },
-    /// A table, a column or a function is missing, usually because the migrations were not applied to this database.
+    /// A table, a column or a function is missing, usually because the migrations were not applied
+    /// to this database.
     #[error(
         "this database does not have `{table}` as the models declare it; apply the migrations to it, or correct the database in the URL"
     )]
@@ -325,7 +331,8 @@ impl Error {
 
 fn table_of(server: &PgDatabaseError, attempt: Option<&Attempt>) -> String {
     match (attempt, server.schema(), server.table()) {
-        // The error of a foreign key names the table with the key, which can differ from the table of the command.
+        // The error of a foreign key names the table with the key, which can differ from the table
+        // of the command.
         (_, Some(schema), Some(table)) => format!("{schema}.{table}"),
         (Some(attempt), ..) => attempt.table.to_string(),
         _ => server.message().rsplit(' ').next().unwrap_or_default().trim_matches('"').to_owned(),
@@ -340,7 +347,8 @@ fn constraint_of(server: &PgDatabaseError) -> String {
     }
 }
 
-/// The target of the `tracing` events about denied attempts. [`PoolStatus`](crate::PoolStatus) counts them.
+/// The target of the `tracing` events about denied attempts. [`PoolStatus`](crate::PoolStatus)
+/// counts them.
 ///
 /// ```
 /// // For `tracing_subscriber`'s `EnvFilter`:

@@ -1,13 +1,14 @@
 //! Multi-tenant row-level security for PostgreSQL, generated from Rust structs.
 //!
-//! [`#[derive(TenantTable)]`](macro@TenantTable) declares which tenant a row belongs to and which role can run which command. From
-//! that the crate generates
+//! [`#[derive(TenantTable)]`](macro@TenantTable) declares which tenant a row belongs to and which
+//! role can run which command. From that the crate generates
 //!
-//! - migrations: tables, roles, explicit grants, and forced row-level security (RLS) with one policy for each command and role
-//!   (`gen-migrations`);
-//! - typed repository methods ([`Repository`]), which compile only with a [`TenantCtx`] of a sufficient role;
-//! - transactions that carry the tenant context ([`TenantDb`], [`TenantTx`]), so that PostgreSQL itself rejects a query that the app
-//!   should not have run.
+//! - migrations: tables, roles, explicit grants, and forced row-level security (RLS) with one
+//!   policy for each command and role (`gen-migrations`);
+//! - typed repository methods ([`Repository`]), which compile only with a [`TenantCtx`] of a
+//!   sufficient role;
+//! - transactions that carry the tenant context ([`TenantDb`], [`TenantTx`]), so that PostgreSQL
+//!   itself rejects a query that the app should not have run.
 //!
 //! ```no_run
 //! use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
@@ -79,8 +80,9 @@
 //! | `leave` | any role |
 //! | `invite` | `insert` of the invitation table |
 //!
-//! Methods that return a row also require the `select` role: `insert`, `update` and `upsert` require the roles of `get` as well.
-//! `gen-migrations matrix` prints the commands that each role can run on each table of an app.
+//! Methods that return a row also require the `select` role: `insert`, `update` and `upsert`
+//! require the roles of `get` as well. `gen-migrations matrix` prints the commands that each role
+//! can run on each table of an app.
 //!
 //! # Features
 //!
@@ -102,7 +104,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// The parts of the generator. They are public for the tests of the workspace only and can change in any release.
+// The parts of the generator. They are public for the tests of the workspace only and can change in
+// any release.
 #[cfg(feature = "generate")]
 #[doc(hidden)]
 pub mod analyze;
@@ -188,8 +191,9 @@ pub use tenant_derive::{TenantEnum, TenantTable, TenantView, tenancy};
 
 /// The items that most modules of an app use: `use tenant_runtime::prelude::*`.
 ///
-/// Roles are not included, so that the roles of a custom tenancy cannot be confused with the built-in ones. [`Result`] is not included,
-/// because it would shadow the one of the standard library.
+/// Roles are not included, so that the roles of a custom tenancy cannot be confused with the
+/// built-in ones. [`Result`] is not included, because it would shadow the one of the standard
+/// library.
 ///
 /// ```no_run
 /// use tenant_runtime::{prelude::*, roles::Viewer};

@@ -22,8 +22,8 @@ use crate::{
 
 /// A signed-in user without a tenant, or an anonymous one.
 ///
-/// It has no privilege on any table; see [`TenantDb::user_scope`]. Like a [`TenantCtx`] it has no public fields, no `Default` and no
-/// `Deserialize`.
+/// It has no privilege on any table; see [`TenantDb::user_scope`]. Like a [`TenantCtx`] it has no
+/// public fields, no `Default` and no `Deserialize`.
 ///
 /// ```
 /// # use tenant_runtime::{UserCtx, roles::Organizations};
@@ -41,7 +41,8 @@ pub struct UserCtx<T: Tenancy> {
 }
 
 impl<T: Tenancy> UserCtx<T> {
-    /// Creates a context for a signed-in user. The *caller* asserts that the request comes from this user.
+    /// Creates a context for a signed-in user. The *caller* asserts that the request comes from
+    /// this user.
     ///
     /// Call it with the user ID of a verified token.
     ///
@@ -92,8 +93,8 @@ impl<T: Tenancy> fmt::Debug for UserCtx<T> {
 }
 
 impl TenantDb {
-    /// Returns a handle for the operations of a user without a tenant: listing memberships, starting a session, creating a tenant,
-    /// accepting an invitation, signing up.
+    /// Returns a handle for the operations of a user without a tenant: listing memberships,
+    /// starting a session, creating a tenant, accepting an invitation, signing up.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
@@ -113,8 +114,9 @@ pub type Memberships<M> = Vec<(<<M as TenantTable>::Tenancy as Tenancy>::Key, <M
 
 /// A user context with the database. Returned by [`TenantDb::user_scope`].
 ///
-/// Each call runs as the database role for users without a tenant, such as `app_no_tenant`. It has no privilege on any table; it can
-/// only execute the functions that the declarations grant to it, which check the user ID in the settings.
+/// Each call runs as the database role for users without a tenant, such as `app_no_tenant`. It has
+/// no privilege on any table; it can only execute the functions that the declarations grant to it,
+/// which check the user ID in the settings.
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
@@ -134,7 +136,8 @@ pub struct UserScope<T: Tenancy> {
 }
 
 impl<T: Tenancy> UserScope<T> {
-    /// Returns the tenants of which the user is a member, with the user's role in each, ordered by tenant ID.
+    /// Returns the tenants of which the user is a member, with the user's role in each, ordered by
+    /// tenant ID.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
@@ -147,7 +150,8 @@ impl<T: Tenancy> UserScope<T> {
     /// # Errors
     ///
     /// - [`Error::Unauthenticated`] for an anonymous user.
-    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can begin.
+    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    ///   [`Error::Database`] if no transaction can begin.
     pub fn tenants<M>(&self) -> BoxFuture<'_, Result<Memberships<M>>>
     where
         M: Membership<Tenancy = T>,
@@ -173,7 +177,8 @@ impl<T: Tenancy> UserScope<T> {
     ///
     /// - [`Error::NotAMember`] if the user is not a member of the tenant.
     /// - [`Error::Unauthenticated`] for an anonymous user.
-    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can begin.
+    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    ///   [`Error::Database`] if no transaction can begin.
     pub fn session<M>(&self, tenant_id: T::Key) -> BoxFuture<'_, Result<Session<T>>>
     where
         M: Membership<Tenancy = T>,
@@ -204,7 +209,8 @@ impl<T: Tenancy> UserScope<T> {
     /// - [`Error::UniqueViolation`], [`Error::CheckViolation`] for values that the table rejects.
     /// - [`Error::ForeignKeyViolation`] if the user does not exist.
     /// - [`Error::Unauthenticated`] for an anonymous user.
-    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can begin.
+    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    ///   [`Error::Database`] if no transaction can begin.
     pub fn create_tenant<O>(&self, new: O::New) -> BoxFuture<'_, Result<T::Key>>
     where
         O: CreateTenant<Tenancy = T>,
@@ -217,9 +223,11 @@ impl<T: Tenancy> UserScope<T> {
         })
     }
 
-    /// Accepts an invitation: the user becomes a member of the tenant, with the role of the invitation. Returns the tenant ID.
+    /// Accepts an invitation: the user becomes a member of the tenant, with the role of the
+    /// invitation. Returns the tenant ID.
     ///
-    /// Requires the token, and that the address of the user is the invited one. An invitation can be accepted once.
+    /// Requires the token, and that the address of the user is the invited one. An invitation can
+    /// be accepted once.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, repo::invitations::Invitation as InvitationTable, roles::*};
@@ -236,7 +244,8 @@ impl<T: Tenancy> UserScope<T> {
     /// - [`Error::NoInvitation`] if this user cannot accept an invitation with this token.
     /// - [`Error::UniqueViolation`] if the user is already a member.
     /// - [`Error::Unauthenticated`] for an anonymous user.
-    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can begin.
+    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    ///   [`Error::Database`] if no transaction can begin.
     pub fn accept<I>(&self, token: &InvitationToken) -> BoxFuture<'_, Result<T::Key>>
     where
         I: Invitation<Tenancy = T>,
@@ -249,7 +258,8 @@ impl<T: Tenancy> UserScope<T> {
         })
     }
 
-    /// Adds a user without a membership. Returns the user ID. The only call that an anonymous user can make.
+    /// Adds a user without a membership. Returns the user ID. The only call that an anonymous user
+    /// can make.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, repo::members::SignUp, roles::*};
@@ -261,7 +271,8 @@ impl<T: Tenancy> UserScope<T> {
     /// # Errors
     ///
     /// - [`Error::UniqueViolation`], [`Error::CheckViolation`] for values that the table rejects.
-    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can begin.
+    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    ///   [`Error::Database`] if no transaction can begin.
     pub fn sign_up<U>(&self, new: U::New) -> BoxFuture<'_, Result<T::User>>
     where
         U: SignUp<Tenancy = T>,
@@ -306,10 +317,12 @@ fn member_role<M: Membership>(row: &PgRow) -> Result<M::MemberRole> {
     Ok(M::MemberRole::from_label(label).ok_or_else(|| sqlx::Error::Decode(unknown().into()))?)
 }
 
-/// A user's membership in a tenant, as looked up in the database. Returned by [`UserScope::session`].
+/// A user's membership in a tenant, as looked up in the database. Returned by
+/// [`UserScope::session`].
 ///
-/// It holds the role at the time of the lookup. The policies check the membership again for each statement of a context that is made
-/// from it, so a session that is kept grants no role that was removed since.
+/// It holds the role at the time of the lookup. The policies check the membership again for each
+/// statement of a context that is made from it, so a session that is kept grants no role that was
+/// removed since.
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, repo::members::Membership, roles::*};

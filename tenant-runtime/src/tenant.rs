@@ -15,8 +15,9 @@ pub use self::{
 
 /// The tenant and role a query runs as. Repository methods cannot be called without one.
 ///
-/// It comes from [`Session::require`](crate::Session::require), which looked the membership up (axum's `Tenant` does so for a request),
-/// or from a constructor in which the caller asserts it. It has no public fields, no `Default` and no `Deserialize`.
+/// It comes from [`Session::require`](crate::Session::require), which looked the membership up
+/// (axum's `Tenant` does so for a request), or from a constructor in which the caller asserts it.
+/// It has no public fields, no `Default` and no `Deserialize`.
 ///
 /// ```
 /// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};
@@ -37,10 +38,11 @@ pub struct TenantCtx<R: Role> {
 }
 
 impl<R: Role> TenantCtx<R> {
-    /// Creates a context. The *caller* asserts that the user is a member of the tenant with the role `R`.
+    /// Creates a context. The *caller* asserts that the user is a member of the tenant with the
+    /// role `R`.
     ///
-    /// Call it with the claims of a verified token, never with a tenant ID that a client sent. If there is a membership table, the
-    /// policies check the membership as well.
+    /// Call it with the claims of a verified token, never with a tenant ID that a client sent. If
+    /// there is a membership table, the policies check the membership as well.
     ///
     /// ```
     /// # use tenant_runtime::{TenantCtx, roles::Admin};
@@ -53,10 +55,11 @@ impl<R: Role> TenantCtx<R> {
         Self { tenant_id, user_id: Some(user_id), role: PhantomData }
     }
 
-    /// Creates a context without a user, for jobs inside one tenant. The *caller* asserts that the job is authorized.
+    /// Creates a context without a user, for jobs inside one tenant. The *caller* asserts that the
+    /// job is authorized.
     ///
-    /// If the tenancy has a membership table, such a context sees no tenant rows, because it has no user who could be a member. Use
-    /// [`SystemDb`](crate::SystemDb) for jobs then.
+    /// If the tenancy has a membership table, such a context sees no tenant rows, because it has no
+    /// user who could be a member. Use [`SystemDb`](crate::SystemDb) for jobs then.
     ///
     /// ```
     /// # use tenant_runtime::{TenantCtx, roles::Member};

@@ -14,10 +14,12 @@ use crate::tenant::{ContextKey, Tenancy};
 /// An HMAC secret must be at least as long as the hash (RFC 7518, 3.2).
 const MIN_SECRET_BYTES: usize = 32;
 
-/// Verifies JSON Web Tokens: the signature, `iss`, `aud`, `exp` and `nbf`. All of these except `nbf` are required.
+/// Verifies JSON Web Tokens: the signature, `iss`, `aud`, `exp` and `nbf`. All of these except
+/// `nbf` are required.
 ///
-/// Each key is bound to one algorithm, so a token cannot choose its verification: neither `none`, nor a public key as an HMAC secret.
-/// Dates have a tolerance of one minute for clock differences. The user ID is the claim `sub`.
+/// Each key is bound to one algorithm, so a token cannot choose its verification: neither `none`,
+/// nor a public key as an HMAC secret. Dates have a tolerance of one minute for clock differences.
+/// The user ID is the claim `sub`.
 ///
 /// ```
 /// # use tenant_runtime::axum::{Jwt, JwtError};
@@ -43,7 +45,8 @@ struct Key {
 }
 
 impl Key {
-    /// Returns whether the key can have signed a token with this key ID; without an ID on one side, every key can.
+    /// Returns whether the key can have signed a token with this key ID; without an ID on one side,
+    /// every key can.
     fn matches(&self, kid: Option<&str>) -> bool {
         match (self.id.as_deref(), kid) {
             (Some(id), Some(kid)) => id == kid,
@@ -89,14 +92,16 @@ pub enum JwtError {
 }
 
 impl JwtError {
-    /// Erases the type of the source, so that the JWT crate does not become a part of the public API.
+    /// Erases the type of the source, so that the JWT crate does not become a part of the public
+    /// API.
     fn key(algorithm: &'static str) -> impl FnOnce(jsonwebtoken::errors::Error) -> Self {
         move |source| Self::Key { algorithm, source: source.into() }
     }
 }
 
 impl Jwt {
-    /// Creates a verifier for tokens of one issuer and for one audience. Without a key it accepts no token.
+    /// Creates a verifier for tokens of one issuer and for one audience. Without a key it accepts
+    /// no token.
     ///
     /// ```
     /// # use tenant_runtime::axum::{Jwt, JwtError};
@@ -189,10 +194,11 @@ impl Jwt {
         Ok(self.with(None, key, Algorithm::EdDSA))
     }
 
-    /// Accepts tokens signed with the keys of a JSON Web Key Set, as identity providers publish them.
+    /// Accepts tokens signed with the keys of a JSON Web Key Set, as identity providers publish
+    /// them.
     ///
-    /// Encryption keys, secrets and keys of unknown types are skipped. The set is not fetched: create a new verifier when the provider
-    /// changes its keys.
+    /// Encryption keys, secrets and keys of unknown types are skipped. The set is not fetched:
+    /// create a new verifier when the provider changes its keys.
     ///
     /// ```
     /// # use tenant_runtime::axum::{Jwt, JwtError};
@@ -203,7 +209,8 @@ impl Jwt {
     ///
     /// # Errors
     ///
-    /// [`JwtError::KeySet`] for invalid JSON, [`JwtError::Key`] for an invalid key, [`JwtError::NoKey`] if the set contains no usable key.
+    /// [`JwtError::KeySet`] for invalid JSON, [`JwtError::Key`] for an invalid key,
+    /// [`JwtError::NoKey`] if the set contains no usable key.
     pub fn jwks(mut self, json: &str) -> Result<Self, JwtError> {
         let set: JwkSet = serde_json::from_str(json).map_err(JwtError::KeySet)?;
         let before = self.keys.len();
@@ -220,7 +227,8 @@ impl Jwt {
         self
     }
 
-    /// Returns the claims of a token that is signed by one of the keys, for this audience, and not expired.
+    /// Returns the claims of a token that is signed by one of the keys, for this audience, and not
+    /// expired.
     fn claims(&self, token: &str) -> Result<Map<String, Value>, TokenError> {
         let header = decode_header(token).map_err(TokenError::invalid)?;
         if header.crit.is_some() {

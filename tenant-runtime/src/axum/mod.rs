@@ -61,8 +61,8 @@
 //! }
 //! ```
 //!
-//! The tenant ID in the request is untrusted until the user's membership has been verified. The policies check the membership again
-//! for each statement.
+//! The tenant ID in the request is untrusted until the user's membership has been verified. The
+//! policies check the membership again for each statement.
 
 #[cfg(feature = "jwt")]
 mod jwt;
@@ -125,7 +125,8 @@ enum TenantIdSource {
 }
 
 impl<T: Tenancy> AuthState<T> {
-    /// Creates the state with the membership table `M`, for routes that name the tenant as `{org}` in the path.
+    /// Creates the state with the membership table `M`, for routes that name the tenant as `{org}`
+    /// in the path.
     ///
     /// ```
     /// # use tenant_runtime::{axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations, *};
@@ -138,7 +139,8 @@ impl<T: Tenancy> AuthState<T> {
         Self::with::<M>(db, verifier, TenantIdSource::Path("org"))
     }
 
-    /// Creates the state with the membership table `M`, for requests that name the tenant in a header.
+    /// Creates the state with the membership table `M`, for requests that name the tenant in a
+    /// header.
     ///
     /// ```
     /// # use tenant_runtime::{axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations, *};
@@ -192,7 +194,8 @@ impl<T: Tenancy> AuthState<T> {
         }
     }
 
-    /// Returns the tenant ID of the request. In a path, a text that is not a valid key has the result of a tenant that does not exist.
+    /// Returns the tenant ID of the request. In a path, a text that is not a valid key has the
+    /// result of a tenant that does not exist.
     async fn tenant_id(&self, parts: &mut Parts) -> Result<T::Key, Problem> {
         match &self.inner.tenant_id {
             TenantIdSource::Path(name) => {
@@ -226,7 +229,8 @@ impl<T: Tenancy> fmt::Debug for AuthState<T> {
     }
 }
 
-/// Returns the value of a header that occurs once; with two values it would be ambiguous which one is meant.
+/// Returns the value of a header that occurs once; with two values it would be ambiguous which one
+/// is meant.
 fn single<'a>(parts: &'a Parts, name: &HeaderName) -> Option<&'a str> {
     let mut values = parts.headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
@@ -242,9 +246,9 @@ fn bearer(parts: &Parts) -> Option<&str> {
 
 /// The tenant context of a request: its user, the tenant that it names, and the role `R`.
 ///
-/// As an extractor it responds with 401 without a valid token, with 404 if the user is not a member of the tenant, and with 403 if the
-/// member's role does not include `R`. Pass `&tenant` to repository methods; use [`begin`](Self::begin) for several calls in one
-/// transaction.
+/// As an extractor it responds with 401 without a valid token, with 404 if the user is not a member
+/// of the tenant, and with 403 if the member's role does not include `R`. Pass `&tenant` to
+/// repository methods; use [`begin`](Self::begin) for several calls in one transaction.
 ///
 /// ```
 /// # use tenant_runtime::{axum::{Problem, Tenant}, roles::Member};
@@ -299,8 +303,9 @@ impl<R: Role> Tenant<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::RoleUnavailable`](crate::Error::RoleUnavailable), [`Error::PoolTimeout`](crate::Error::PoolTimeout),
-    /// [`Error::Connect`](crate::Error::Connect) or [`Error::Database`](crate::Error::Database) if no transaction can begin.
+    /// [`Error::RoleUnavailable`](crate::Error::RoleUnavailable),
+    /// [`Error::PoolTimeout`](crate::Error::PoolTimeout), [`Error::Connect`](crate::Error::Connect)
+    /// or [`Error::Database`](crate::Error::Database) if no transaction can begin.
     pub fn begin(&self) -> BoxFuture<'static, Result<TenantTx<R>>> {
         self.scope.begin()
     }
@@ -333,7 +338,8 @@ impl<R: Role> TenantExecutor for &Tenant<R> {
     }
 }
 
-/// Extracts the operations of a signed-in user without a tenant, such as creating one or listing memberships.
+/// Extracts the operations of a signed-in user without a tenant, such as creating one or listing
+/// memberships.
 ///
 /// It responds with 401 without a valid token.
 impl<S, T> FromRequestParts<S> for UserScope<T>

@@ -15,8 +15,9 @@ use crate::error::{Error, server_error};
 
 /// An HTTP error response: `application/problem+json` (RFC 9457) with a status and a sentence.
 ///
-/// `?` converts an [`Error`] or an sqlx error. The response names no table, constraint, role or statement; these are logged with
-/// `tracing`. A row of another tenant and a tenant without a membership of the user result in 404, as if they did not exist.
+/// `?` converts an [`Error`] or an sqlx error. The response names no table, constraint, role or
+/// statement; these are logged with `tracing`. A row of another tenant and a tenant without a
+/// membership of the user result in 404, as if they did not exist.
 ///
 /// ```
 /// # use tenant_runtime::{Error, axum::Problem};
@@ -64,13 +65,15 @@ impl Problem {
         self.status
     }
 
-    /// The token is missing or not valid; `challenge` is the `WWW-Authenticate` header that RFC 6750 requires.
+    /// The token is missing or not valid; `challenge` is the `WWW-Authenticate` header that RFC
+    /// 6750 requires.
     pub(super) fn unauthorized(challenge: &'static str) -> Self {
         let detail = Cow::Borrowed("a valid bearer token is required");
         Self { status: StatusCode::UNAUTHORIZED, detail, challenge: Some(challenge) }
     }
 
-    /// Creates the problem of a row that does not exist or is not visible: 404, as for [`Error::NotFound`].
+    /// Creates the problem of a row that does not exist or is not visible: 404, as for
+    /// [`Error::NotFound`].
     ///
     /// ```
     /// # use tenant_runtime::axum::Problem;

@@ -6,9 +6,11 @@ use futures_core::future::BoxFuture;
 
 use crate::tenant::Tenancy;
 
-/// Verifies bearer tokens and returns their user. The extractors trust the result, so signatures and dates must be checked here.
+/// Verifies bearer tokens and returns their user. The extractors trust the result, so signatures
+/// and dates must be checked here.
 ///
-/// `tenant_runtime::axum::Jwt` (feature `jwt`) implements it for JSON Web Tokens. A custom verifier, for sessions in a store:
+/// `tenant_runtime::axum::Jwt` (feature `jwt`) implements it for JSON Web Tokens. A custom
+/// verifier, for sessions in a store:
 ///
 /// ```
 /// use tenant_runtime::{axum::{TokenError, TokenVerifier}, roles::Organizations};
@@ -27,11 +29,13 @@ pub trait TokenVerifier<T: Tenancy>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Invalid`] for a token that is not valid; [`TokenError::Unavailable`] if it cannot be verified at the moment.
+    /// [`TokenError::Invalid`] for a token that is not valid; [`TokenError::Unavailable`] if it
+    /// cannot be verified at the moment.
     fn verify(&self, token: &str) -> impl Future<Output = Result<T::User, TokenError>> + Send;
 }
 
-/// The reason why a token was not accepted. The client receives only the status; the reason is logged.
+/// The reason why a token was not accepted. The client receives only the status; the reason is
+/// logged.
 ///
 /// ```
 /// # use tenant_runtime::axum::TokenError;
@@ -44,7 +48,8 @@ pub enum TokenError {
     /// The token is not valid: 401.
     #[error("the token is not valid")]
     Invalid(#[source] Box<dyn StdError + Send + Sync>),
-    /// The token cannot be verified, because a service that is required for it does not respond: 503.
+    /// The token cannot be verified, because a service that is required for it does not respond:
+    /// 503.
     #[error("the token cannot be verified")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
 }

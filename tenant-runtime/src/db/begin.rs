@@ -22,9 +22,10 @@ pub(super) async fn begin(
     let mut attempts = pools.attempts(context.role);
     loop {
         let connection = pools.acquire(context.role).await?;
-        // sqlx counts a transaction only after the answer of the server. A future that is dropped before that would return the
-        // connection to the pool in an open transaction that sqlx does not know of. So the begin runs to its end in a separate
-        // task; if the caller is gone, the task drops the transaction, which rolls it back. The wait for a connection stays outside
+        // sqlx counts a transaction only after the answer of the server. A future that is dropped
+        // before that would return the connection to the pool in an open transaction that sqlx does
+        // not know of. So the begin runs to its end in a separate task; if the caller is gone, the
+        // task drops the transaction, which rolls it back. The wait for a connection stays outside
         // of the task, so that callers that are gone do not keep their place in the queue.
         let begun = tokio::spawn(Transaction::begin(connection, Some(batch.clone())));
         let error = match begun.await {
@@ -80,7 +81,8 @@ pub(super) async fn check_context(connection: &mut PgConnection, context: &Sessi
 
 /// Returns an error for a transaction that began read-only and has written.
 ///
-/// PostgreSQL 15 does not check `RESET transaction_read_only` (17 refuses it), so a function can run it, write, and set it back.
+/// PostgreSQL 15 does not check `RESET transaction_read_only` (17 refuses it), so a function can
+/// run it, write, and set it back.
 pub(super) async fn check_not_written(connection: &mut PgConnection) -> Result<()> {
     let sql = "SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NULL";
     let unwritten: bool = sqlx::query_scalar(sql).persistent(false).fetch_one(connection).await?;

@@ -19,11 +19,12 @@ pub(crate) fn trusted(sql: String) -> SqlStr {
 const DISCARD: &str =
     "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 
-/// Raises an error if SQL has prepared a statement on the connection: a later transaction could run it under the name of one that
-/// sqlx prepared. `from_sql` is false for all statements that sqlx prepares.
+/// Raises an error if SQL has prepared a statement on the connection: a later transaction could run
+/// it under the name of one that sqlx prepared. `from_sql` is false for all statements that sqlx
+/// prepares.
 ///
-/// Every name is qualified and no operator is used, so the search path of the session has no effect. The error comes from a cast
-/// that only a superuser could replace.
+/// Every name is qualified and no operator is used, so the search path of the session has no
+/// effect. The error comes from a cast that only a superuser could replace.
 const CHECK_NO_SQL_PREPARED: &str = "SELECT CAST(CASE WHEN EXISTS (\
      SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql\
      ) THEN 'SQL has prepared a statement on this connection' ELSE '0' END AS pg_catalog.int4)";
@@ -33,17 +34,19 @@ pub(super) const FOREIGN_STATEMENT: &str = "22P02";
 
 /// Returns the batch that begins a transaction in a context, for one round trip.
 ///
-/// The settings come before `BEGIN`: they carry over into the transaction, and if one fails, the connection remains idle and clean.
-/// After `BEGIN` a failure would leave an aborted transaction. All of them are written, also the empty ones: a previous value must
-/// not remain.
+/// The settings come before `BEGIN`: they carry over into the transaction, and if one fails, the
+/// connection remains idle and clean. After `BEGIN` a failure would leave an aborted transaction.
+/// All of them are written, also the empty ones: a previous value must not remain.
 ///
-/// Behind a connection pooler in transaction mode, the server connection is not the one that this pool cleared. The batch then also
-/// removes the state that an earlier transaction left there, and ends with the check for prepared statements. Both run after
-/// `BEGIN`: these statements need a snapshot, which must not be taken before the isolation level is set, and a failed check should
-/// leave an aborted transaction, so that the connection is closed here and the pooler closes the server connection.
+/// Behind a connection pooler in transaction mode, the server connection is not the one that this
+/// pool cleared. The batch then also removes the state that an earlier transaction left there, and
+/// ends with the check for prepared statements. Both run after `BEGIN`: these statements need a
+/// snapshot, which must not be taken before the isolation level is set, and a failed check should
+/// leave an aborted transaction, so that the connection is closed here and the pooler closes the
+/// server connection.
 ///
-/// A read-only transaction starts with a query, because PostgreSQL refuses READ WRITE only after the first snapshot. A deferrable
-/// transaction waits there.
+/// A read-only transaction starts with a query, because PostgreSQL refuses READ WRITE only after
+/// the first snapshot. A deferrable transaction waits there.
 pub(super) fn begin(
     context: &SessionContext,
     options: TxOptions,
@@ -77,11 +80,13 @@ pub(super) fn begin(
     ))
 }
 
-/// Returns the batch that resets the state of a connection that outlives a transaction: session user, settings, cursors WITH HOLD
-/// and their rows, LISTEN, advisory locks, temporary tables, and the last values of sequences.
+/// Returns the batch that resets the state of a connection that outlives a transaction: session
+/// user, settings, cursors WITH HOLD and their rows, LISTEN, advisory locks, temporary tables, and
+/// the last values of sequences.
 ///
-/// Statements that sqlx prepared remain. A statement that SQL prepared, or one of sqlx that SQL deallocated, is an error. `cached` is
-/// the number of statements in the cache of sqlx; `None` if a pooler renames statements.
+/// Statements that sqlx prepared remain. A statement that SQL prepared, or one of sqlx that SQL
+/// deallocated, is an error. `cached` is the number of statements in the cache of sqlx; `None` if a
+/// pooler renames statements.
 pub(super) fn clear(cached: Option<usize>) -> SqlStr {
     let none_missing = cached.filter(|&cached| cached > 0).map(|cached| {
         format!(
@@ -96,7 +101,8 @@ pub(super) fn clear(cached: Option<usize>) -> SqlStr {
     ))
 }
 
-/// Returns the SQL that begins a savepoint; with `replace` it releases the previous savepoint of the same name first.
+/// Returns the SQL that begins a savepoint; with `replace` it releases the previous savepoint of
+/// the same name first.
 pub(super) fn savepoint(depth: u32, replace: bool) -> SqlStr {
     let release = if replace { format!("RELEASE SAVEPOINT sp_{depth}; ") } else { String::new() };
     trusted(format!("{release}SAVEPOINT sp_{depth}"))
@@ -112,8 +118,8 @@ pub(super) fn begin_system_access(def: &TenancyDef) -> SqlStr {
     trusted(format!("SELECT {}.begin_system_access($1)", Ident::derived([def.schema, "auth"]).quoted()))
 }
 
-/// Returns the search path. The schema of temporary tables is last: if it were not named, it would be searched first, and a temporary
-/// table could shadow a table of the app.
+/// Returns the search path. The schema of temporary tables is last: if it were not named, it would
+/// be searched first, and a temporary table could shadow a table of the app.
 pub(super) fn search_path(def: &TenancyDef) -> String {
     format!("pg_catalog, {}, pg_temp", quoted(def.schema))
 }

@@ -23,7 +23,8 @@ fn invalid_url(hint: &str, source: sqlx::Error) -> Error {
     Error::Connect { target: "the database".to_owned(), hint: hint.to_owned(), source }
 }
 
-/// Returns whether the login and the password would be parsed as another part, such as the database name, and so appear in messages.
+/// Returns whether the login and the password would be parsed as another part, such as the database
+/// name, and so appear in messages.
 fn hides_login(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return url.contains('@') };
     let (authority, path_and_query) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
@@ -36,8 +37,8 @@ pub(crate) async fn open(options: &PgConnectOptions) -> Result<PgConnection> {
     options.connect().await.map_err(|source| failure(options, source))
 }
 
-/// Returns whether a pooler between the app and the server renames prepared statements, as PgBouncer does in transaction mode, where
-/// each transaction can run on another server connection.
+/// Returns whether a pooler between the app and the server renames prepared statements, as
+/// PgBouncer does in transaction mode, where each transaction can run on another server connection.
 ///
 /// The query is itself a prepared statement, so without a pooler it finds at least its own name.
 pub(super) async fn renames_statements(connection: &mut PgConnection) -> Result<bool> {

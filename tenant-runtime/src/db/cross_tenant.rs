@@ -27,10 +27,11 @@ use crate::{
     tenant::{Role as _, System, Tenancy, TenantCtx},
 };
 
-/// The database connection of cross-tenant jobs: a separate login role, which can assume the system role and no other.
+/// The database connection of cross-tenant jobs: a separate login role, which can assume the system
+/// role and no other.
 ///
-/// The login role of the app cannot assume the system role, so no query on the app's connections crosses tenants. Every job begins
-/// with a reason: [`begin_access`](Self::begin_access).
+/// The login role of the app cannot assume the system role, so no query on the app's connections
+/// crosses tenants. Every job begins with a reason: [`begin_access`](Self::begin_access).
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, repo::{access::{SystemMay, Tenants, cmd}, table::Select}, roles::Organizations};
@@ -51,7 +52,8 @@ pub struct SystemDb<T> {
 }
 
 impl<T: Tenancy> SystemDb<T> {
-    /// Connects as the login role of jobs, such as `app_jobs`, after checking that RLS applies to it.
+    /// Connects as the login role of jobs, such as `app_jobs`, after checking that RLS applies to
+    /// it.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Organizations};
@@ -71,7 +73,8 @@ impl<T: Tenancy> SystemDb<T> {
 
     /// Connects with options. Default of [`connect`](Self::connect): 4 connections.
     ///
-    /// Options for single roles, for users without a tenant and for login roles concern the app and are ignored here.
+    /// Options for single roles, for users without a tenant and for login roles concern the app and
+    /// are ignored here.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Organizations};
@@ -82,8 +85,8 @@ impl<T: Tenancy> SystemDb<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`connect`](Self::connect); [`Error::FingerprintMismatch`] if the options contain a fingerprint and the database has
-    /// a different one.
+    /// Those of [`connect`](Self::connect); [`Error::FingerprintMismatch`] if the options contain a
+    /// fingerprint and the database has a different one.
     pub async fn connect_with(url: &str, options: TenantDbOptions) -> Result<Self> {
         let connect = connect::options(url)?;
         let mut connection = connect::open(&connect).await?;
@@ -103,8 +106,8 @@ impl<T: Tenancy> SystemDb<T> {
 
     /// Records a reason for cross-tenant access, and returns the context for it.
     ///
-    /// The record contains the reason, the login role and the time. It is committed before any other statement runs: without a
-    /// record the system role can read no row.
+    /// The record contains the reason, the login role and the time. It is committed before any
+    /// other statement runs: without a record the system role can read no row.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Organizations};
@@ -116,8 +119,10 @@ impl<T: Tenancy> SystemDb<T> {
     /// # Errors
     ///
     /// - [`Error::NoReason`] if the reason is blank.
-    /// - [`Error::RoleUnavailable`] if no table has a `system(…)` attribute, or the migrations are not applied.
-    /// - [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can begin.
+    /// - [`Error::RoleUnavailable`] if no table has a `system(…)` attribute, or the migrations are
+    ///   not applied.
+    /// - [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can
+    ///   begin.
     pub async fn begin_access(&self, reason: &str) -> Result<SystemCtx<T>> {
         if reason.trim().is_empty() {
             return Err(Error::NoReason);
@@ -173,7 +178,8 @@ impl<T> fmt::Debug for SystemDb<T> {
     }
 }
 
-/// The context of a cross-tenant job, with a recorded reason. Returned by [`SystemDb::begin_access`].
+/// The context of a cross-tenant job, with a recorded reason. Returned by
+/// [`SystemDb::begin_access`].
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, roles::Organizations};
@@ -210,7 +216,8 @@ impl<T: Tenancy> SystemCtx<T> {
         self.system_access
     }
 
-    /// Begins a transaction over the rows of all tenants, with the commands that the `system(…)` attributes of the tables allow.
+    /// Begins a transaction over the rows of all tenants, with the commands that the `system(…)`
+    /// attributes of the tables allow.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Organizations};
@@ -223,7 +230,8 @@ impl<T: Tenancy> SystemCtx<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can begin.
+    /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    /// [`Error::Database`] if no transaction can begin.
     pub async fn begin(&self) -> Result<SystemTx<T>> {
         let context = SessionContext::system::<T>(None, Some(self.system_access));
         let (role, record) = (context.role, self.system_access);
@@ -233,10 +241,11 @@ impl<T: Tenancy> SystemCtx<T> {
         Ok(SystemTx { tx, context, state, span, prepared: self.pools.options().prepared, tenancy: PhantomData })
     }
 
-    /// Begins a transaction of the system role for one tenant: the policies limit it to the rows of that tenant. Repository methods
-    /// run in it.
+    /// Begins a transaction of the system role for one tenant: the policies limit it to the rows of
+    /// that tenant. Repository methods run in it.
     ///
-    /// The transaction has no user, so the repository cannot insert into a table with an `owner` column.
+    /// The transaction has no user, so the repository cannot insert into a table with an `owner`
+    /// column.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Organizations};
@@ -249,7 +258,8 @@ impl<T: Tenancy> SystemCtx<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can begin.
+    /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    /// [`Error::Database`] if no transaction can begin.
     pub async fn begin_for(&self, tenant_id: &T::Key) -> Result<TenantTx<System<T>>> {
         let context = SessionContext::system::<T>(Some(tenant_id), Some(self.system_access));
         tx::begin_as(&self.pools, &context, TenantCtx::of_jobs(tenant_id.clone()), TxOptions::default()).await
@@ -270,8 +280,9 @@ impl<T> fmt::Debug for SystemCtx<T> {
 
 /// A transaction of the system role over all tenants. Returned by [`SystemCtx::begin`].
 ///
-/// `&mut tx` is an sqlx `Executor`. Statements that would end the transaction or change the role or the settings are refused, as in a
-/// [`TenantTx`]. If it is dropped without [`commit`](Self::commit), it is rolled back.
+/// `&mut tx` is an sqlx `Executor`. Statements that would end the transaction or change the role or
+/// the settings are refused, as in a [`TenantTx`]. If it is dropped without
+/// [`commit`](Self::commit), it is rolled back.
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, roles::Organizations};
@@ -303,15 +314,19 @@ impl<T: Tenancy> SystemTx<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Aborted`] if a statement failed, even if its error was ignored: the server then keeps no change.
+    /// - [`Error::Aborted`] if a statement failed, even if its error was ignored: the server then
+    ///   keeps no change.
     /// - [`Error::ContextLost`] if a statement changed the role or the settings.
     /// - [`Error::Retryable`] after a serialization failure.
-    /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked at the end.
-    /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then unknown.
+    /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
+    ///   at the end.
+    /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
+    ///   unknown.
     pub async fn commit(mut self) -> Result<()> {
         let span = self.span.clone();
         async {
-            // In an aborted transaction this fails, whereas the server answers COMMIT without an error.
+            // In an aborted transaction this fails, whereas the server answers COMMIT without an
+            // error.
             begin::check_context(&mut self.tx, &self.context).await?;
             self.tx.commit().await?;
             self.span.record("outcome", "committed");

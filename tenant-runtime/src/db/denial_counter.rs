@@ -23,7 +23,8 @@ impl DenialCounter {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Counts and logs an error if it is a denial of the database. The server's message names a table and no value.
+    /// Counts and logs an error if it is a denial of the database. The server's message names a
+    /// table and no value.
     pub(super) fn note(&self, error: &sqlx::Error) {
         if let Some(server) = server_error(error).filter(|server| server.code() == "42501") {
             self.count.fetch_add(1, Ordering::Relaxed);
@@ -35,6 +36,12 @@ impl DenialCounter {
     /// Counts and logs a statement that was refused before it ran.
     pub(super) fn note_statement(&self, keyword: &str) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(target: DENIED, role = self.role, keyword, "refused a statement that would change the transaction, the role or the settings");
+        let role = self.role;
+        tracing::warn!(
+            target: DENIED,
+            role,
+            keyword,
+            "refused a statement that would change the transaction, the role or the settings"
+        );
     }
 }

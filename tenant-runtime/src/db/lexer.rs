@@ -126,7 +126,8 @@ impl<'a> Lexer<'a> {
         String::from_utf8_lossy(self.text.get(start..end).unwrap_or_default()).replace("\"\"", "\"")
     }
 
-    /// Skips a string that begins with the quote at the current position; a doubled quote does not end it.
+    /// Skips a string that begins with the quote at the current position; a doubled quote does not
+    /// end it.
     fn string(&mut self) {
         let quote = self.peek(0);
         loop {
@@ -141,7 +142,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Skips `'…'` with backslash escapes, and the strings that continue it after a line break, which have escapes as well.
+    /// Skips `'…'` with backslash escapes, and the strings that continue it after a line break,
+    /// which have escapes as well.
     fn escape_string(&mut self) {
         loop {
             self.at += 1;

@@ -19,7 +19,8 @@ pub(super) struct MeantFor {
     pub(super) role: Option<&'static str>,
 }
 
-/// An application role of a tenancy with `login_per_role: true`, and the URL of its login role, if known.
+/// An application role of a tenancy with `login_per_role: true`, and the URL of its login role, if
+/// known.
 #[derive(Clone)]
 pub(super) struct RoleLogin {
     pub(super) meant_for: MeantFor,
@@ -42,8 +43,9 @@ pub(super) fn require(logins: &[RoleLogin]) -> Result<()> {
 
 /// Returns the purposes of the login role of the main URL, if roles have separate logins.
 ///
-/// If the URLs of the roles are known, it is meant for users without a tenant. A program that serves one role can know the login of
-/// that role alone. The login for users without a tenant, without the others, could run no tenant context, which is an error.
+/// If the URLs of the roles are known, it is meant for users without a tenant. A program that
+/// serves one role can know the login of that role alone. The login for users without a tenant,
+/// without the others, could run no tenant context, which is an error.
 pub(super) fn of_app(login: &str, logins: &[RoleLogin]) -> Result<Vec<MeantFor>> {
     let given = |tenancy: &TenancyDef| logins.iter().any(|login| login.meant_for.tenancy == tenancy);
     let without_tenant = logins.iter().map(|login| MeantFor { role: None, ..login.meant_for });
@@ -58,7 +60,8 @@ pub(super) fn of_app(login: &str, logins: &[RoleLogin]) -> Result<Vec<MeantFor>>
     Ok(found)
 }
 
-/// The roles among `$1` and the intended role `$2` that the login can assume, and the direct membership other than `$2` through which.
+/// The roles among `$1` and the intended role `$2` that the login can assume, and the direct
+/// membership other than `$2` through which.
 const REACHED: &str = "
     SELECT role.rolname::text, role.rolname = $2, (
         SELECT min(direct.rolname::text)
@@ -70,7 +73,8 @@ const REACHED: &str = "
     WHERE (role.rolname = ANY ($1) OR role.rolname = $2) AND pg_catalog.pg_has_role(role.rolname, 'MEMBER')
     ORDER BY role.rolname";
 
-/// A row of [`REACHED`]: the role, whether it is the intended one, and the direct membership that leads to it.
+/// A row of [`REACHED`]: the role, whether it is the intended one, and the direct membership that
+/// leads to it.
 type Reached = (String, bool, Option<String>);
 
 impl MeantFor {
@@ -82,11 +86,13 @@ impl MeantFor {
         ))
     }
 
-    /// Refuses a login that can assume other roles than the intended one, or cannot assume that one.
+    /// Refuses a login that can assume other roles than the intended one, or cannot assume that
+    /// one.
     pub(super) async fn check(self, login: &str, connection: &mut PgConnection) -> Result<()> {
         let intended = self.role.map(|role| self.tenancy.database_role(role));
         let others = self.tenancy.roles.iter().map(|role| role.name);
-        // Before PostgreSQL 16, membership in a role always allows SET ROLE to the roles that it includes.
+        // Before PostgreSQL 16, membership in a role always allows SET ROLE to the roles that it
+        // includes.
         let others = others.filter(|other| !self.role.is_some_and(|role| self.tenancy.includes(role, other)));
         let no_tenant = intended.as_ref().map(|_| "no_tenant");
         let others: Vec<_> = others.chain(no_tenant).map(|name| self.tenancy.database_role(name)).collect();

@@ -1,6 +1,7 @@
 //! Database access: a connection pool for each role, and transactions with a tenant context.
 //!
-//! No query runs without a context: neither [`TenantDb`] nor the types that it returns give access to a connection.
+//! No query runs without a context: neither [`TenantDb`] nor the types that it returns give access
+//! to a connection.
 
 mod begin;
 mod begin_sql;

@@ -38,7 +38,8 @@ pub struct TenantDbOptions {
     pub(super) logins: Vec<RoleLogin>,
 }
 
-/// Connection options of one role, which override those of [`TenantDbOptions`]; see [`TenantDbOptions::role`].
+/// Connection options of one role, which override those of [`TenantDbOptions`]; see
+/// [`TenantDbOptions::role`].
 ///
 /// ```
 /// # use std::time::Duration;
@@ -108,7 +109,8 @@ impl TenantDbOptions {
         self
     }
 
-    /// Sets the maximum number of attempts of [`TenantDb::retry`](crate::TenantDb::retry). Default: 5.
+    /// Sets the maximum number of attempts of [`TenantDb::retry`](crate::TenantDb::retry). Default:
+    /// 5.
     ///
     /// ```
     /// let options = tenant_runtime::TenantDb::options().attempts(3);
@@ -118,11 +120,12 @@ impl TenantDbOptions {
         self
     }
 
-    /// Records the tenant ID in the `tracing` spans of transactions. Default: `false`, because logs often have more readers than the
-    /// database.
+    /// Records the tenant ID in the `tracing` spans of transactions. Default: `false`, because logs
+    /// often have more readers than the database.
     ///
-    /// The spans are named `tenant_tx`, have the level info, and always record the `role`. The statement logs of sqlx appear inside
-    /// of them. The spans of jobs over all tenants are named `system_tx` and record the key of the reason as `record`.
+    /// The spans are named `tenant_tx`, have the level info, and always record the `role`. The
+    /// statement logs of sqlx appear inside of them. The spans of jobs over all tenants are named
+    /// `system_tx` and record the key of the reason as `record`.
     ///
     /// ```
     /// let options = tenant_runtime::TenantDb::options().trace_tenants(true);
@@ -132,11 +135,13 @@ impl TenantDbOptions {
         self
     }
 
-    /// Refuses a database with another fingerprint than the audited one. `gen-migrations audit` prints the fingerprint.
+    /// Sets the expected fingerprint of the database; connecting to one with another fingerprint
+    /// fails. `gen-migrations audit` prints the fingerprint.
     ///
-    /// It is a hash over RLS, policies, privileges, columns, constraints, functions, triggers and roles, computed by one query when
-    /// the app connects. A deployment pipeline migrates, audits, and passes the fingerprint to the app. The next migration changes
-    /// it, so instances that start after that migration need the new one.
+    /// It is a hash over RLS, policies, privileges, columns, constraints, functions, triggers and
+    /// roles, computed by one query when the app connects. A deployment pipeline migrates, audits,
+    /// and passes the fingerprint to the app. The next migration changes it, so instances that
+    /// start after that migration need the new one.
     ///
     /// ```
     /// # let fingerprint = String::new();
@@ -149,8 +154,9 @@ impl TenantDbOptions {
 
     /// Sets whether statements remain prepared on their connection. Default: `true`.
     ///
-    /// Set it to `false` behind PgBouncer before 1.21 in transaction mode, which runs statements of one client on the connections of
-    /// another. Newer versions support prepared statements; `max_prepared_statements` sets their number, and 0 disables that.
+    /// Set it to `false` behind PgBouncer before 1.21 in transaction mode, which runs statements of
+    /// one client on the connections of another. Newer versions support prepared statements;
+    /// `max_prepared_statements` sets their number, and 0 disables that.
     ///
     /// ```
     /// let options = tenant_runtime::TenantDb::options().prepared_statements(false);
@@ -172,7 +178,8 @@ impl TenantDbOptions {
         self
     }
 
-    /// Sets options for users without a tenant, which includes looking up the membership for a session.
+    /// Sets options for users without a tenant, which includes looking up the membership for a
+    /// session.
     ///
     /// ```
     /// # use tenant_runtime::{RoleOptions, TenantDb, roles::Organizations};
@@ -183,11 +190,12 @@ impl TenantDbOptions {
         self
     }
 
-    /// Sets the URLs of the login roles of a tenancy with `login_per_role: true`; the closure returns the URL for a role such as
-    /// `viewer`.
+    /// Sets the URLs of the login roles of a tenancy with `login_per_role: true`; the closure
+    /// returns the URL for a role such as `viewer`.
     ///
-    /// Injected SQL can assume every role that its login can. With a separate login for each role, that is no role above the one that
-    /// the statement runs as. The URL of [`connect`](Self::connect) then serves users without a tenant only.
+    /// Injected SQL can assume every role that its login can. With a separate login for each role,
+    /// that is no role above the one that the statement runs as. The URL of
+    /// [`connect`](Self::connect) then serves users without a tenant only.
     ///
     /// ```no_run
     /// use std::env;
@@ -203,7 +211,8 @@ impl TenantDbOptions {
     /// # Ok(()) }
     /// ```
     ///
-    /// A program that serves a single role needs only the login of that role: connect with its URL and without this option.
+    /// A program that serves a single role needs only the login of that role: connect with its URL
+    /// and without this option.
     pub fn login_per_role<T: LoginPerRole>(self, url_of: impl FnMut(&str) -> Option<String>) -> Self {
         self.logins_of(T::DEF, url_of)
     }

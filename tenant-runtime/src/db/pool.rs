@@ -22,12 +22,14 @@ pub(super) struct Pools {
     /// The connect options of roles with a separate login.
     logins: BTreeMap<String, PgConnectOptions>,
     warnings: Vec<String>,
-    /// Whether a connection pooler may run the next transaction on a server connection that this crate did not reset.
+    /// Whether a connection pooler may run the next transaction on a server connection that this
+    /// crate did not reset.
     pooled: bool,
     by_role: Mutex<BTreeMap<&'static str, (PgPool, DenialCounter)>>,
 }
 
-/// Status of the connection pool of a role. Returned by [`TenantDb::pools`](crate::TenantDb::pools).
+/// Status of the connection pool of a role. Returned by
+/// [`TenantDb::pools`](crate::TenantDb::pools).
 ///
 /// ```no_run
 /// # fn f(db: tenant_runtime::TenantDb) {
@@ -47,8 +49,9 @@ pub struct PoolStatus {
     pub idle: u32,
     /// Maximum number of connections.
     pub max: u32,
-    /// Number of denied attempts since the app connected: permission errors of the database, and statements that were refused because
-    /// they would change the transaction, the role or the settings.
+    /// Number of denied attempts since the app connected: permission errors of the database, and
+    /// statements that were refused because they would change the transaction, the role or the
+    /// settings.
     pub denied: u64,
 }
 
@@ -71,12 +74,14 @@ impl Pools {
         &self.options
     }
 
-    /// Returns whether a transaction has to reset and check its server connection itself, because a connection pooler chose it.
+    /// Returns whether a transaction has to reset and check its server connection itself, because a
+    /// connection pooler chose it.
     pub(super) fn pooled(&self) -> bool {
         self.pooled
     }
 
-    /// Returns how many connections a begin tries if the server has closed them: each pooled one, and a new one.
+    /// Returns how many connections a begin tries if the server has closed them: each pooled one,
+    /// and a new one.
     pub(super) fn attempts(&self, role: &str) -> u32 {
         self.options.max_connections_of(role).saturating_add(1)
     }
@@ -110,7 +115,8 @@ impl Pools {
         PgPoolOptions::new()
             .max_connections(self.options.max_connections_of(role))
             .acquire_timeout(self.options.acquire_timeout)
-            // A ping would add a round trip to each begin; the begin itself detects a dead connection and is repeated.
+            // A ping would add a round trip to each begin; the begin itself detects a dead
+            // connection and is repeated.
             .test_before_acquire(false)
             .after_release(move |connection, _| Box::pin(is_clean(connection, pooled)))
             .connect_lazy_with(self.login(role).clone())
@@ -147,17 +153,20 @@ impl fmt::Debug for Pools {
     }
 }
 
-/// Resets a connection that is returned to the pool, and returns whether it is idle. If not, the pool closes it, which ends an open
-/// transaction.
+/// Resets a connection that is returned to the pool, and returns whether it is idle. If not, the
+/// pool closes it, which ends an open transaction.
 ///
-/// The statement filter refuses a statement that would leave state behind, as far as its text shows that; a function can leave state
-/// too, and the next transaction may be for another tenant. A prepared statement that SQL left is an error, which closes the
-/// connection: sqlx runs cached statements by name, and that name may now belong to another text.
+/// The statement filter refuses a statement that would leave state behind, as far as its text shows
+/// that; a function can leave state too, and the next transaction may be for another tenant. A
+/// prepared statement that SQL left is an error, which closes the connection: sqlx runs cached
+/// statements by name, and that name may now belong to another text.
 ///
-/// sqlx counts transactions on the client, and the count can be wrong after a future was dropped midway. sqlx asks the server only
-/// when it begins a transaction, so this function begins one with statements that do not begin one: on an idle connection the result
-/// is `BeginFailed`, in an open transaction it succeeds, and in an aborted one the first statement fails. `ROLLBACK` would write a
-/// warning into the server log on every release, and `BEGIN; ROLLBACK` would count as a rollback in the statistics.
+/// sqlx counts transactions on the client, and the count can be wrong after a future was dropped
+/// midway. sqlx asks the server only when it begins a transaction, so this function begins one with
+/// statements that do not begin one: on an idle connection the result is `BeginFailed`, in an open
+/// transaction it succeeds, and in an aborted one the first statement fails. `ROLLBACK` would write
+/// a warning into the server log on every release, and `BEGIN; ROLLBACK` would count as a rollback
+/// in the statistics.
 async fn is_clean(connection: &mut PgConnection, pooled: bool) -> sqlx::Result<bool> {
     let cached = (!pooled).then(|| connection.cached_statements_size());
     match connection.begin_with(begin_sql::clear(cached)).await {
@@ -167,7 +176,8 @@ async fn is_clean(connection: &mut PgConnection, pooled: bool) -> sqlx::Result<b
     }
 }
 
-/// Returns whether an error means that the connection is lost or must be closed, so that a begin on another one can succeed.
+/// Returns whether an error means that the connection is lost or must be closed, so that a begin on
+/// another one can succeed.
 pub(super) fn is_broken(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => matches!(

@@ -19,8 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 impl TenantDb {
     /// Runs a transaction, and retries it after a serialization failure or a deadlock.
     ///
-    /// The closure receives a new transaction in the same context for each attempt, and commits it. After
-    /// [`TenantDbOptions::attempts`] attempts the error is returned. Any other error is returned at once.
+    /// The closure receives a new transaction in the same context for each attempt, and commits it.
+    /// After [`TenantDbOptions::attempts`] attempts the error is returned. Any other error is
+    /// returned at once.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Member};
@@ -38,8 +39,8 @@ impl TenantDb {
     ///
     /// # Errors
     ///
-    /// The errors of the closure; [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] and [`Error::Database`] if no
-    /// transaction can begin.
+    /// The errors of the closure; [`Error::RoleUnavailable`], [`Error::PoolTimeout`],
+    /// [`Error::Connect`] and [`Error::Database`] if no transaction can begin.
     ///
     /// [`TenantDbOptions::attempts`]: crate::TenantDbOptions::attempts
     pub async fn retry<R, T, E, F>(
@@ -56,7 +57,8 @@ impl TenantDb {
         let mut runs = 0;
         loop {
             let tx = self.begin_with(ctx, options).await?;
-            // The error of the closure can have any type, so the transaction records whether it is retryable.
+            // The error of the closure can have any type, so the transaction records whether it is
+            // retryable.
             let retryable = tx.retryable();
             let result = work(tx).await;
             runs += 1;
@@ -69,8 +71,8 @@ impl TenantDb {
     }
 }
 
-/// Returns the pause after a number of failures: a random part of an interval that doubles each time, so that the transactions that
-/// failed do not retry in step.
+/// Returns the pause after a number of failures: a random part of an interval that doubles each
+/// time, so that the transactions that failed do not retry in step.
 fn pause(failures: u32) -> Duration {
     let most = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST_PAUSE);
     // The keys of a new `RandomState` are random, which is sufficient here.

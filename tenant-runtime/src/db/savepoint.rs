@@ -16,9 +16,10 @@ use crate::{
 
 /// A part of a transaction that can be rolled back separately. Returned by [`TenantTx::savepoint`].
 ///
-/// Repository methods and sqlx queries run on `&mut savepoint` as they do on `&mut tx`. If it is dropped without
-/// [`release`](Self::release), its changes are rolled back and the transaction continues as if they had never been made, also after
-/// a failed statement. The context remains: it was set before the transaction began, so `ROLLBACK TO SAVEPOINT` does not undo it.
+/// Repository methods and sqlx queries run on `&mut savepoint` as they do on `&mut tx`. If it is
+/// dropped without [`release`](Self::release), its changes are rolled back and the transaction
+/// continues as if they had never been made, also after a failed statement. The context remains: it
+/// was set before the transaction began, so `ROLLBACK TO SAVEPOINT` does not undo it.
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, roles::Member};
@@ -116,20 +117,21 @@ impl<'a, R: Role> Savepoint<'a, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Aborted`](crate::Error::Aborted) if a statement failed, even if its error was ignored: the changes of the savepoint
-    /// are then rolled back, and the transaction can continue. [`Error::Database`](crate::Error::Database) if the connection is
-    /// lost.
+    /// [`Error::Aborted`](crate::Error::Aborted) if a statement failed, even if its error was
+    /// ignored: the changes of the savepoint are then rolled back, and the transaction can
+    /// continue. [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn release(mut self) -> Result<()> {
         self.tx.flush_pending_rollback().await?;
         self.tx.fail_if_aborted().await?;
-        // The server keeps the savepoint until the next one replaces it. That saves a round trip, and a release that is cancelled
-        // midway leaves no doubt whether it was executed.
+        // The server keeps the savepoint until the next one replaces it. That saves a round trip,
+        // and a release that is cancelled midway leaves no doubt whether it was executed.
         self.open = false;
         self.tx.state.savepoints.pop(self.depth);
         Ok(())
     }
 
-    /// Rolls back the changes of the savepoint. Dropping it does the same, together with the next statement.
+    /// Rolls back the changes of the savepoint. Dropping it does the same, together with the next
+    /// statement.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Member};
@@ -143,7 +145,8 @@ impl<'a, R: Role> Savepoint<'a, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`](crate::Error::Database) if the connection is lost; the server then rolls back the whole transaction.
+    /// [`Error::Database`](crate::Error::Database) if the connection is lost; the server then rolls
+    /// back the whole transaction.
     pub async fn rollback(mut self) -> Result<()> {
         self.open = false;
         self.tx.state.savepoints.roll_back(self.depth);

@@ -80,7 +80,8 @@ impl<'a> VettedExecutor<'a> {
     }
 }
 
-/// Marks the transaction as suspect while a statement runs. The mark remains if the statement fails or is dropped midway.
+/// Marks the transaction as suspect while a statement runs. The mark remains if the statement fails
+/// or is dropped midway.
 pub(super) struct FailureGuard<'a> {
     state: &'a mut TxState,
     before: bool,
@@ -170,8 +171,8 @@ impl RowStream<'_> {
     }
 }
 
-/// A query split into its parts: the statement filter needs its text before it runs, which sqlx returns only when the query is
-/// consumed, and the statement cache can be switched off.
+/// A query split into its parts: the statement filter needs its text before it runs, which sqlx
+/// returns only when the query is consumed, and the statement cache can be switched off.
 pub(super) struct OwnedQuery {
     pub(super) sql: SqlStr,
     statement: Option<PgStatement>,

@@ -3,8 +3,8 @@
 use super::lexer::{Lexer, Token};
 use crate::model::def::TenancyDef;
 
-/// Settings that a transaction must not change: they control the role, the name lookup, the parsing of text, or whether writes are
-/// allowed.
+/// Settings that a transaction must not change: they control the role, the name lookup, the parsing
+/// of text, or whether writes are allowed.
 const GUARDED: &[&str] = &[
     "role",
     "session_authorization",
@@ -21,8 +21,9 @@ const GUARDED: &[&str] = &[
 
 /// Returns the keyword for which a statement is refused, or `None` if it can run.
 ///
-/// The text is parsed as PostgreSQL's lexer parses it. The effects of a function, or of a string that is executed as SQL, are not
-/// visible here; against those, the policies and grants of the database remain.
+/// The text is parsed as PostgreSQL's lexer parses it. The effects of a function, or of a string
+/// that is executed as SQL, are not visible here; against those, the policies and grants of the
+/// database remain.
 pub(super) fn refused(sql: &str, tenancy: &TenancyDef) -> Option<String> {
     let mut lexer = Lexer::new(sql);
     let mut statement = Statement::default();
@@ -43,14 +44,15 @@ pub(super) fn refused(sql: &str, tenancy: &TenancyDef) -> Option<String> {
     }
 }
 
-/// Functions that change a setting, or execute a string that could: built-in ones and those of the contrib extensions.
+/// Functions that change a setting, or execute a string that could: built-in ones and those of the
+/// contrib extensions.
 fn is_guarded_function(name: &str) -> bool {
     matches!(name, "set_config" | "ts_stat" | "ts_rewrite" | "connectby" | "xpath_table")
         || ["query_to_xml", "dblink", "crosstab"].iter().any(|family| name.starts_with(family))
 }
 
-/// The first words of a statement, and the properties for which it can be refused: an UPDATE of the view `pg_settings`, READ WRITE,
-/// a cursor WITH HOLD.
+/// The first words of a statement, and the properties for which it can be refused: an UPDATE of the
+/// view `pg_settings`, READ WRITE, a cursor WITH HOLD.
 #[derive(Default)]
 struct Statement {
     /// Words and dots, and `None` for any other token between them.
@@ -93,7 +95,8 @@ impl Statement {
         match first {
             "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" | "discard"
             | "reset" | "do" | "load" => Some(first.to_uppercase()),
-            // Their effects outlive the transaction and would reach the next user of the connection.
+            // Their effects outlive the transaction and would reach the next user of the
+            // connection.
             "prepare" | "deallocate" | "listen" => Some(first.to_uppercase()),
             "declare" if self.holds => Some("DECLARE … WITH HOLD".to_owned()),
             "alter" if matches!(self.word(1), "role" | "user" | "group" | "database" | "system") => {
@@ -105,15 +108,18 @@ impl Statement {
         }
     }
 
-    /// A session setting would outlive the transaction, so only `SET LOCAL` is allowed, and not for guarded settings.
+    /// A session setting would outlive the transaction, so only `SET LOCAL` is allowed, and not for
+    /// guarded settings.
     fn refused_setting(&self, tenancy: &TenancyDef) -> Option<String> {
         match (self.word(1), self.word(2)) {
-            // After the first snapshot PostgreSQL refuses this too; the error of the filter is clearer.
+            // After the first snapshot PostgreSQL refuses this too; the error of the filter is
+            // clearer.
             ("transaction", _) | ("local", "transaction") if self.writes => {
                 Some("SET TRANSACTION READ WRITE".to_owned())
             }
             ("transaction" | "constraints", _) | ("local", "transaction") => None,
-            // Both change the session user: `SET LOCAL SESSION AUTHORIZATION x`, `SET LOCAL "session_authorization" = x`.
+            // Both change the session user: `SET LOCAL SESSION AUTHORIZATION x`, `SET LOCAL
+            // "session_authorization" = x`.
             ("local", "session") => Some("SET LOCAL SESSION".to_owned()),
             ("local", _) => {
                 let name = self.setting_name(2);
@@ -135,7 +141,8 @@ impl Statement {
     }
 }
 
-/// Returns whether a transaction must not change a setting: a guarded one, or one that shares its prefix with those of the context.
+/// Returns whether a transaction must not change a setting: a guarded one, or one that shares its
+/// prefix with those of the context.
 fn is_guarded_setting(name: &str, tenancy: &TenancyDef) -> bool {
     let context = [tenancy.tenant_setting, tenancy.user_setting];
     let prefix = name.split_once('.').map(|(prefix, _)| prefix);

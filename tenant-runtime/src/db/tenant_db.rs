@@ -25,8 +25,8 @@ use crate::{
 
 /// The database of an app: one connection pool for each role, opened when the role is first used.
 ///
-/// Roles do not share connections: if a connection changes its role, the server has to replan every cached statement. Cloning is
-/// cheap; clones share the pools.
+/// Roles do not share connections: if a connection changes its role, the server has to replan every
+/// cached statement. Cloning is cheap; clones share the pools.
 ///
 /// ```no_run
 /// # use tenant_runtime::{roles::Member, *};
@@ -63,8 +63,10 @@ impl TenantDb {
     /// # Errors
     ///
     /// - [`Error::Connect`] if the server is not reachable or refuses the login.
-    /// - [`Error::UnsafeLogin`] if the login bypasses RLS or can assume a role that it should not; it lists every reason.
-    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles, and this is the login for users without a tenant.
+    /// - [`Error::UnsafeLogin`] if the login bypasses RLS or can assume a role that it should not;
+    ///   it lists every reason.
+    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles, and this is the login for
+    ///   users without a tenant.
     /// - [`Error::Database`] if the connection is lost.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::options().connect(url).await
@@ -125,9 +127,11 @@ impl TenantDb {
         Box::pin(async move { tx::begin(&pools, ctx, options).await })
     }
 
-    /// Runs one statement in a separate transaction, for a user without a tenant or an anonymous one.
+    /// Runs one statement in a separate transaction, for a user without a tenant or an anonymous
+    /// one.
     ///
-    /// The statements are those of this crate: calls of the functions that are granted to the role for users without a tenant.
+    /// The statements are those of this crate: calls of the functions that are granted to the role
+    /// for users without a tenant.
     pub(crate) async fn run_without_tenant<T: Tenancy>(
         &self,
         user_id: Option<&T::User>,
@@ -139,7 +143,8 @@ impl TenantDb {
         let mut tx = begun.map_err(Error::into_sqlx)?;
         let rows = statement.persistent(self.inner.options().prepared).fetch_all(&mut *tx).await;
         let rows = rows.inspect_err(|error| self.inner.denials(context.role).note(error))?;
-        // A read has nothing to commit; the transaction ends when the connection is returned, off the request path.
+        // A read has nothing to commit; the transaction ends when the connection is returned, off
+        // the request path.
         if writes {
             tx.commit().await?;
         }
@@ -174,7 +179,8 @@ impl TenantDb {
         self.inner.warnings()
     }
 
-    /// Returns the status of the connection pools and their numbers of denied attempts, ordered by database role, for metrics.
+    /// Returns the status of the connection pools and their numbers of denied attempts, ordered by
+    /// database role, for metrics.
     ///
     /// A role that was not used yet has no pool.
     ///
@@ -201,7 +207,8 @@ impl TenantDb {
 }
 
 impl TenantDbOptions {
-    /// Connects as the login role of the app, after checking that RLS applies to it and to the login roles of single roles.
+    /// Connects as the login role of the app, after checking that RLS applies to it and to the
+    /// login roles of single roles.
     ///
     /// ```no_run
     /// # async fn f() -> tenant_runtime::Result<()> {
@@ -213,9 +220,12 @@ impl TenantDbOptions {
     /// # Errors
     ///
     /// - [`Error::Connect`] if the server is not reachable or refuses a login.
-    /// - [`Error::UnsafeLogin`] if a login bypasses RLS or can assume a role that it should not; it lists every reason.
-    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles, and the URL of one is missing or belongs to another.
-    /// - [`Error::FingerprintMismatch`] if a fingerprint is set and the database has a different one.
+    /// - [`Error::UnsafeLogin`] if a login bypasses RLS or can assume a role that it should not; it
+    ///   lists every reason.
+    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles, and the URL of one is
+    ///   missing or belongs to another.
+    /// - [`Error::FingerprintMismatch`] if a fingerprint is set and the database has a different
+    ///   one.
     /// - [`Error::Database`] if the connection is lost.
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
         logins::require(&self.logins)?;
@@ -233,8 +243,8 @@ impl TenantDbOptions {
     }
 }
 
-/// Parses a URL and checks its login role; returns the connect options, warnings for the operator, and whether a connection pooler
-/// may be in between.
+/// Parses a URL and checks its login role; returns the connect options, warnings for the operator,
+/// and whether a connection pooler may be in between.
 async fn checked(
     url: &str,
     meant_for: impl FnOnce(&str) -> Result<Vec<MeantFor>>,
@@ -243,7 +253,8 @@ async fn checked(
 ) -> Result<(PgConnectOptions, Vec<String>, bool)> {
     let options = connect::options(url)?;
     let mut connection = connect::open(&options).await?;
-    // In a transaction: behind a pooler in transaction mode, single statements could run on different server connections.
+    // In a transaction: behind a pooler in transaction mode, single statements could run on
+    // different server connections.
     let mut tx = connection.begin().await?;
     let (login, warnings) = login_check::check(&mut tx, &login_check::system_roles()).await?;
     for meant_for in meant_for(&login)? {
@@ -252,7 +263,8 @@ async fn checked(
     if let Some(expected) = expected {
         fingerprint::check(&mut tx, expected).await?;
     }
-    // Prepared statements are switched off for a pooler that does not support them, and the query about it would use one.
+    // Prepared statements are switched off for a pooler that does not support them, and the query
+    // about it would use one.
     let pooled = !prepared || connect::renames_statements(&mut tx).await?;
     tx.rollback().await?;
     // The pools open separate connections.
@@ -303,7 +315,8 @@ impl<R: Role> Scope<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`], as for [`TenantDb::begin`].
+    /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    /// [`Error::Database`], as for [`TenantDb::begin`].
     pub fn begin(&self) -> BoxFuture<'static, Result<TenantTx<R>>> {
         self.db.begin(&self.ctx)
     }

@@ -29,8 +29,9 @@ use crate::{
 /// A transaction in which every statement runs for one tenant and as one role. Returned by
 /// [`TenantDb::begin`](crate::TenantDb::begin).
 ///
-/// Repository methods run on `&mut tx`, which is also an sqlx `Executor`: `sqlx::query(…).fetch_all(&mut tx)`. If it is dropped
-/// without [`commit`](Self::commit), it is rolled back.
+/// Repository methods run on `&mut tx`, which is also an sqlx `Executor`:
+/// `sqlx::query(…).fetch_all(&mut tx)`. If it is dropped without [`commit`](Self::commit), it is
+/// rolled back.
 ///
 /// ```no_run
 /// # use tenant_runtime::{roles::Member, *};
@@ -42,9 +43,10 @@ use crate::{
 /// ```
 ///
 /// A statement that would end the transaction or change the role or the settings is refused with
-/// [`Error::ForbiddenStatement`], as far as its text shows that. A function that a statement calls can still change the settings:
-/// repository methods therefore also name the tenant of the context in their SQL and return no rows instead of the rows of another
-/// tenant. Builds with debug assertions compare the context on the server with this one on commit.
+/// [`Error::ForbiddenStatement`], as far as its text shows that. A function that a statement calls
+/// can still change the settings: repository methods therefore also name the tenant of the context
+/// in their SQL and return no rows instead of the rows of another tenant. Builds with debug
+/// assertions compare the context on the server with this one on commit.
 ///
 /// The connection itself is not accessible:
 ///
@@ -72,7 +74,8 @@ pub(super) async fn begin<R: Role>(pools: &Pools, ctx: TenantCtx<R>, options: Tx
     begin_as(pools, &context, ctx, options).await
 }
 
-/// Begins a transaction with the settings of a session context that holds more than the context, such as the system access.
+/// Begins a transaction with the settings of a session context that holds more than the context,
+/// such as the system access.
 pub(super) async fn begin_as<R: Role>(
     pools: &Pools,
     context: &SessionContext,
@@ -113,12 +116,16 @@ impl<R: Role> TenantTx<R> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Aborted`] if a statement failed, even if its error was ignored: the server then keeps no change.
+    /// - [`Error::Aborted`] if a statement failed, even if its error was ignored: the server then
+    ///   keeps no change.
     /// - [`Error::Retryable`] after a serialization failure.
-    /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked at the end.
-    /// - [`Error::ContextLost`] if the transaction began read-only and has a transaction ID, which the server assigns at the first
-    ///   write; with debug assertions, also if a statement changed the role or the settings.
-    /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then unknown.
+    /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
+    ///   at the end.
+    /// - [`Error::ContextLost`] if the transaction began read-only and has a transaction ID, which
+    ///   the server assigns at the first write; with debug assertions, also if a statement changed
+    ///   the role or the settings.
+    /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
+    ///   unknown.
     pub async fn commit(mut self) -> Result<()> {
         let span = self.span.clone();
         async {
@@ -157,8 +164,8 @@ impl<R: Role> TenantTx<R> {
 
     /// Returns an error if a statement failed and its error was ignored.
     ///
-    /// The server answers COMMIT in an aborted transaction without an error, and RELEASE is not sent; only a further statement shows
-    /// the state.
+    /// The server answers COMMIT in an aborted transaction without an error, and RELEASE is not
+    /// sent; only a further statement shows the state.
     pub(super) async fn fail_if_aborted(&mut self) -> Result<()> {
         if self.state.suspect {
             self.vetted().execute(sqlx::raw_sql("SELECT")).await?;
@@ -172,12 +179,14 @@ impl<R: Role> TenantTx<R> {
         Ok(self.state.flush_pending_rollback(&mut self.tx).await?)
     }
 
-    /// Returns the flag that is set after a serialization failure or a deadlock, readable also after the transaction has ended.
+    /// Returns the flag that is set after a serialization failure or a deadlock, readable also
+    /// after the transaction has ended.
     pub(super) fn retryable(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.state.retryable)
     }
 
-    /// Returns the connection without the statement filter, for statements that the repository wrote.
+    /// Returns the connection without the statement filter, for statements that the repository
+    /// wrote.
     pub(crate) fn vetted(&mut self) -> VettedExecutor<'_> {
         VettedExecutor { connection: &mut self.tx, state: &mut self.state, span: &self.span, prepared: self.prepared }
     }

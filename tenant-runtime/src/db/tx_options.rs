@@ -1,6 +1,7 @@
 //! Isolation level and access mode of a transaction.
 
-/// The isolation level and access mode of a transaction; see [`TenantDb::begin_with`](crate::TenantDb::begin_with).
+/// The isolation level and access mode of a transaction; see
+/// [`TenantDb::begin_with`](crate::TenantDb::begin_with).
 ///
 /// The default is the default of the database: usually `READ COMMITTED` and `READ WRITE`.
 ///
@@ -15,10 +16,12 @@
 pub struct TxOptions {
     /// The isolation level. Default: `default_transaction_isolation` of the database.
     pub isolation: Option<Isolation>,
-    /// Whether the transaction is `READ ONLY`. If a function switches that off and writes, the commit fails.
+    /// Whether the transaction is `READ ONLY`. If a function switches that off and writes, the
+    /// commit fails.
     pub read_only: bool,
-    /// Whether the transaction is `DEFERRABLE`. A transaction that is also serializable and read-only then waits at its begin for
-    /// a snapshot with which it cannot fail and cannot make another transaction fail.
+    /// Whether the transaction is `DEFERRABLE`. A transaction that is also serializable and
+    /// read-only then waits at its begin for a snapshot with which it cannot fail and cannot make
+    /// another transaction fail.
     pub deferrable: bool,
 }
 
@@ -32,11 +35,11 @@ pub struct TxOptions {
 pub enum Isolation {
     /// Each statement sees the rows that were committed before it.
     ReadCommitted,
-    /// All statements see the rows that were committed before the first one; in a read-only transaction and behind a connection
-    /// pooler, before the begin.
+    /// All statements see the rows that were committed before the first one; in a read-only
+    /// transaction and behind a connection pooler, before the begin.
     RepeatableRead,
-    /// The result is as if transactions ran one after the other. A transaction for which that is not possible fails with
-    /// [`Error::Retryable`](crate::Error::Retryable).
+    /// The result is as if transactions ran one after the other. A transaction for which that is
+    /// not possible fails with [`Error::Retryable`](crate::Error::Retryable).
     Serializable,
 }
 

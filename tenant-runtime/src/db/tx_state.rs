@@ -28,7 +28,8 @@ impl TxState {
 
     /// Rolls back to a savepoint that was dropped, before another statement runs.
     ///
-    /// If the future is dropped midway, the next call repeats it: rolling back twice has the effect of once.
+    /// If the future is dropped midway, the next call repeats it: rolling back twice has the effect
+    /// of once.
     pub(super) async fn flush_pending_rollback(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if let Some(rollback) = self.savepoints.pending_rollback() {
             connection.execute(rollback).await?;
@@ -53,8 +54,9 @@ impl TxState {
 
 /// The savepoints of a transaction, numbered by their depth from 1 on.
 ///
-/// The stack never claims more savepoints than the server has. A statement that was cancelled midway may have left a savepoint that
-/// is not recorded here; that is harmless, because a later savepoint with the same name shadows it.
+/// The stack never claims more savepoints than the server has. A statement that was cancelled
+/// midway may have left a savepoint that is not recorded here; that is harmless, because a later
+/// savepoint with the same name shadows it.
 #[derive(Debug, Default)]
 pub(super) struct SavepointStack {
     /// How many are open, each inside the previous one.
@@ -66,7 +68,8 @@ pub(super) struct SavepointStack {
 }
 
 impl SavepointStack {
-    /// Returns the depth of the next savepoint and the SQL that begins it. It counts as open after [`confirm`](Self::confirm).
+    /// Returns the depth of the next savepoint and the SQL that begins it. It counts as open after
+    /// [`confirm`](Self::confirm).
     pub(super) fn push(&mut self) -> (u32, SqlStr) {
         let depth = self.open + 1;
         let batch = begin_sql::savepoint(depth, self.on_server >= depth);

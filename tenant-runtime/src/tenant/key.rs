@@ -9,10 +9,12 @@ use sqlx::{
     postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef},
 };
 
-/// A tenant or user ID type. Its text form contains no quote and no backslash, so it can be written into a setting.
+/// A tenant or user ID type. Its text form contains no quote and no backslash, so it can be written
+/// into a setting.
 ///
-/// Sealed: `SET LOCAL` accepts no bind parameters, so isolation depends on these texts. The implementing types are `Uuid`, `i64`,
-/// [`TextKey`], and the types that [`tenant_key!`](crate::tenant_key) declares.
+/// Sealed: `SET LOCAL` accepts no bind parameters, so isolation depends on these texts. The
+/// implementing types are `Uuid`, `i64`, [`TextKey`], and the types that
+/// [`tenant_key!`](crate::tenant_key) declares.
 ///
 /// ```
 /// # use tenant_runtime::tenant::ContextKey;
@@ -82,7 +84,8 @@ impl ContextKey for TextKey {
 
 /// A newtype of a key. Implemented by [`tenant_key!`](crate::tenant_key).
 ///
-/// The text in the setting is always that of the inner key, so an implementation cannot write another one.
+/// The text in the setting is always that of the inner key, so an implementation cannot write
+/// another one.
 #[doc(hidden)]
 pub trait KeyNewtype:
     Clone
@@ -118,8 +121,9 @@ impl<K: KeyNewtype> ContextKey for K {
 
 /// A textual tenant or user ID, such as a slug or the user ID of an identity provider.
 ///
-/// It is not empty, has at most 255 bytes, and contains only ASCII letters and digits, `_`, `.`, `:`, `@`, `+`, `|` and `-`, so that
-/// it cannot end the literal in which the value of a setting is written.
+/// It is not empty, has at most 255 bytes, and contains only ASCII letters and digits, `_`, `.`,
+/// `:`, `@`, `+`, `|` and `-`, so that it cannot end the literal in which the value of a setting is
+/// written.
 ///
 /// ```
 /// # use tenant_runtime::TextKey;
@@ -252,8 +256,9 @@ impl<'r> Decode<'r, Postgres> for TextKey {
 /// assert_eq!(Uuid::from(key), Uuid::nil());
 /// ```
 ///
-/// The inner type is `Uuid`, `i64`, [`TextKey`] or another such newtype. The newtype is a column type and a key of a tenancy; it derives
-/// `Debug`, `Clone`, the comparison traits and `Hash`, and converts from and into the inner type.
+/// The inner type is `Uuid`, `i64`, [`TextKey`] or another such newtype. The newtype is a column
+/// type and a key of a tenancy; it derives `Debug`, `Clone`, the comparison traits and `Hash`, and
+/// converts from and into the inner type.
 #[macro_export]
 macro_rules! tenant_key {
     ($(#[$meta:meta])* $visibility:vis struct $name:ident($inside:vis $inner:ty);) => {

@@ -1,8 +1,9 @@
 //! Tenancies, and their roles and inclusions as sealed types that code outside this crate cannot extend.
 //!
-//! A trait that other code can implement guarantees nothing: an app could implement it for any type to claim that it is the role
-//! `admin`, or that a viewer includes it. Only the impl of [`Tenancy`] for a type cannot exist twice. So `Tenancy::Roles` is the only
-//! source, and the properties that a role type claims are looked up there.
+//! A trait that other code can implement guarantees nothing: an app could implement it for any type
+//! to claim that it is the role `admin`, or that a viewer includes it. Only the impl of [`Tenancy`]
+//! for a type cannot exist twice. So `Tenancy::Roles` is the only source, and the properties that a
+//! role type claims are looked up there.
 
 use std::{fmt, marker::PhantomData};
 
@@ -14,8 +15,8 @@ use crate::model::{
 
 /// The tenant and user key types and the roles of an app.
 ///
-/// The built-in one is [`roles::Organizations`](crate::roles::Organizations), with the roles `Viewer`, `Member` and `Admin`.
-/// [`tenancy!`](crate::tenancy) declares others.
+/// The built-in one is [`roles::Organizations`](crate::roles::Organizations), with the roles
+/// `Viewer`, `Member` and `Admin`. [`tenancy!`](crate::tenancy) declares others.
 ///
 /// ```
 /// # use tenant_runtime::{Tenancy, tenancy};
@@ -31,8 +32,8 @@ pub trait Tenancy: Send + Sync + 'static {
     type Key: ContextKey;
     /// The type of a user ID.
     type User: ContextKey;
-    /// For each role, in the order of the declaration, the roles that it includes, each at its place. This list is the only source of
-    /// the roles and of their inclusions.
+    /// For each role, in the order of the declaration, the roles that it includes, each at its
+    /// place. This list is the only source of the roles and of their inclusions.
     #[doc(hidden)]
     type Roles;
     /// The declaration as data, for the generator.
@@ -89,10 +90,11 @@ pub enum MemberRole {}
 #[derive(Debug)]
 pub enum JobRole {}
 
-/// The role of cross-tenant jobs: on each table it can run the commands that `system(…)` names, and no others.
+/// The role of cross-tenant jobs: on each table it can run the commands that `system(…)` names, and
+/// no others.
 ///
-/// Its transactions come from a [`SystemCtx`](crate::SystemCtx), after a reason was recorded. The login role of the app cannot assume
-/// it.
+/// Its transactions come from a [`SystemCtx`](crate::SystemCtx), after a reason was recorded. The
+/// login role of the app cannot assume it.
 ///
 /// ```
 /// # use tenant_runtime::{System, TenantTx, roles::Organizations};
@@ -139,7 +141,8 @@ trait RoleSuffix {
     const BYTES: &'static [u8];
 }
 
-/// The name of a role that the generator creates, concatenated at compile time because pools and errors need a `&'static str`.
+/// The name of a role that the generator creates, concatenated at compile time because pools and
+/// errors need a `&'static str`.
 struct DerivedRoleName<T, S>(PhantomData<(T, S)>);
 
 impl<T: Tenancy, S: RoleSuffix> DerivedRoleName<T, S> {
@@ -163,10 +166,11 @@ const fn joined(first: &[u8], second: &[u8]) -> [u8; 256] {
     bytes
 }
 
-/// Implemented by `Lower` itself and by each role that includes it, and so has all of its privileges.
+/// Implemented by `Lower` itself and by each role that includes it, and so has all of its
+/// privileges.
 ///
-/// Sealed: the inclusions come from the declaration of the tenancy. The bound is not transitive in generic code: prefer concrete roles,
-/// or bound the role by the commands that the code runs.
+/// Sealed: the inclusions come from the declaration of the tenancy. The bound is not transitive in
+/// generic code: prefer concrete roles, or bound the role by the commands that the code runs.
 ///
 /// ```
 /// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};
@@ -183,7 +187,8 @@ pub trait AtLeast<Lower>: Role {
     const SEAL: Seal;
 }
 
-/// The list of `R` must contain `L` itself at the place that `L` names, so a forged place matches nothing.
+/// The list of `R` must contain `L` itself at the place that `L` names, so a forged place matches
+/// nothing.
 #[diagnostic::do_not_recommend]
 impl<R, L> AtLeast<L> for R
 where
@@ -265,7 +270,8 @@ impl<T: Tenancy> DeclaredAs<System<T>> for JobRole {
 
 /// Checks at compile time that the names of a role are those of the declaration.
 ///
-/// A tenancy that is implemented manually could give its roles any name, such as that of the schema owner.
+/// A tenancy that is implemented manually could give its roles any name, such as that of the schema
+/// owner.
 pub(crate) const fn assert_names<R: Role>() {
     if !R::OF_MEMBERS {
         return;
@@ -284,7 +290,8 @@ pub(crate) const fn assert_names<R: Role>() {
     }
 }
 
-/// Checks at compile time what [`assert_names`] does, and that it is not the system role, whose contexts come from `SystemDb` only.
+/// Checks at compile time what [`assert_names`] does, and that it is not the system role, whose
+/// contexts come from `SystemDb` only.
 pub(super) const fn assert_of_members<R: Role>() {
     assert!(R::OF_MEMBERS, "a `TenantCtx` of the system role comes from `SystemDb` only, after a reason was recorded");
     assert_names::<R>();
