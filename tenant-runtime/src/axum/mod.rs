@@ -97,7 +97,7 @@ use crate::{
 /// It is the state of the router, or a part of it through axum's `FromRef`. Cloning is cheap.
 ///
 /// ```
-/// # use tenant_runtime::{axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations, *};
+/// # use tenant_runtime::{TenantDb, axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations};
 /// # fn f<OrgMember: Membership<Tenancy = Organizations>>(db: TenantDb, tokens: Jwt) {
 /// let auth: AuthState<Organizations> = AuthState::new::<OrgMember>(db, tokens);
 /// let router: axum::Router = axum::Router::new().with_state(auth);
@@ -129,7 +129,7 @@ impl<T: Tenancy> AuthState<T> {
     /// in the path.
     ///
     /// ```
-    /// # use tenant_runtime::{axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations, *};
+    /// # use tenant_runtime::{TenantDb, axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations};
     /// # fn f<OrgMember: Membership<Tenancy = Organizations>>(db: TenantDb, tokens: Jwt) {
     /// let auth = AuthState::new::<OrgMember>(db, tokens);
     /// # }
@@ -143,7 +143,7 @@ impl<T: Tenancy> AuthState<T> {
     /// header.
     ///
     /// ```
-    /// # use tenant_runtime::{axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations, *};
+    /// # use tenant_runtime::{TenantDb, axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations};
     /// # fn f<OrgMember: Membership<Tenancy = Organizations>>(db: TenantDb, tokens: Jwt) {
     /// let header = axum::http::HeaderName::from_static("x-organization");
     /// let auth = AuthState::by_header::<OrgMember>(db, tokens, header);
