@@ -402,7 +402,7 @@ fn invalid_jwt_keys_are_rejected_with_help() {
     ];
     let told = told.map(|told| told.expect_err("refused").to_string());
     assert!(told[0].contains("32 bytes") && told[1].contains("RS256") && told[2].contains("ES256"), "{told:?}");
-    assert!(told[3].contains("Key Set") && told[4].contains("no public key"), "{told:?}");
+    assert!(told[3].contains("Key Set") && told[4].contains("no public signature key"), "{told:?}");
     assert!(!format!("{:?}", tokens()).contains("a secret"));
 }
 
