@@ -1,4 +1,4 @@
-//! What jobs do for one tenant after the other: each in a transaction that is held to it.
+//! Cross-tenant jobs that process one tenant after the other, each in a transaction limited to that tenant.
 
 use sqlx::Row as _;
 
@@ -9,15 +9,25 @@ use crate::{
     tenant::{System, Tenancy},
 };
 
-/// What came of each tenant.
+/// The result for each tenant, by tenant ID.
 pub type Outcomes<T, A> = Vec<(<T as Tenancy>::Key, Result<A>)>;
 
 impl<T: Tenancy> SystemCtx<T> {
-    /// Reads the keys of all tenants, in their order.
+    /// Returns the IDs of all tenants, in ascending order.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, repo::access::Tenants, roles::Organizations};
+    /// # async fn f<Organization>(system: SystemCtx<Organizations>) -> Result<()>
+    /// # where Organization: Tenants + TenantTable<Tenancy = Organizations, Id = uuid::Uuid> {
+    /// let organizations = system.tenants::<Organization>().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::Database`](crate::Error::Database), and those of beginning a transaction.
+    /// [`Error::RoleUnavailable`](crate::Error::RoleUnavailable),
+    /// [`Error::PoolTimeout`](crate::Error::PoolTimeout), [`Error::Connect`](crate::Error::Connect)
+    /// or [`Error::Database`](crate::Error::Database) if no transaction can begin.
     pub async fn tenants<O>(&self) -> Result<Vec<T::Key>>
     where
         O: Tenants + TenantTable<Tenancy = T, Id = T::Key>,
@@ -27,30 +37,45 @@ impl<T: Tenancy> SystemCtx<T> {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// Does something for each tenant, one after the other, in a transaction of its own.
+    /// Runs a function for each tenant, one after the other, each in a separate transaction.
     ///
-    /// The database holds each transaction to its tenant's rows. `act` commits it, or drops it to change nothing. What fails
-    /// for one tenant stops none of the others: the outcomes say what came of each. Where the future is dropped midway, the
-    /// transaction that is open is rolled back, and those before it stay as they are.
+    /// The policies limit each transaction to the rows of its tenant. The function commits the
+    /// transaction, or drops it to keep no change. An error for one tenant does not stop the
+    /// others; the returned outcomes hold the result for each. If the future is dropped midway, the
+    /// open transaction is rolled back, and the committed ones remain.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, repo::access::Tenants, roles::Organizations};
+    /// # async fn f<Organization>(system: SystemCtx<Organizations>) -> Result<()>
+    /// # where Organization: Tenants + TenantTable<Tenancy = Organizations, Id = uuid::Uuid> {
+    /// let outcomes = system.for_each_tenant::<Organization, _, _>(|mut tx| async move {
+    ///     sqlx::query("DELETE FROM app.drafts WHERE created_at < now() - interval '30 days'").execute(&mut tx).await?;
+    ///     tx.commit().await
+    /// });
+    /// for (organization, outcome) in outcomes.await? {
+    ///     println!("{organization}: {outcome:?}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`tenants`](Self::tenants), where not even their keys could be read.
+    /// Those of [`tenants`](Self::tenants), if the tenant IDs cannot be read.
     pub async fn for_each_tenant<O, A, F>(
         &self,
-        mut act: impl FnMut(TenantTx<System<T>>) -> F,
+        mut work: impl FnMut(TenantTx<System<T>>) -> F,
     ) -> Result<Outcomes<T, A>>
     where
         O: Tenants + TenantTable<Tenancy = T, Id = T::Key>,
         F: Future<Output = Result<A>>,
     {
         let mut outcomes = Vec::new();
-        for org in self.tenants::<O>().await? {
-            let outcome = match self.begin_for(&org).await {
-                Ok(tx) => act(tx).await,
+        for tenant_id in self.tenants::<O>().await? {
+            let outcome = match self.begin_for(&tenant_id).await {
+                Ok(tx) => work(tx).await,
                 Err(error) => Err(error),
             };
-            outcomes.push((org, outcome));
+            outcomes.push((tenant_id, outcome));
         }
         Ok(outcomes)
     }

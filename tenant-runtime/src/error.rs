@@ -1,219 +1,248 @@
-//! What can go wrong, told apart, in words that say what to do next.
+//! Error types of the runtime.
 
 mod forbidden;
 mod migration;
+mod server;
 
 use std::{fmt, time::Duration};
 
 use sqlx::postgres::PgDatabaseError;
 
-use self::forbidden::ForbiddenReason;
 pub use self::migration::MigrationError;
+pub(crate) use self::server::{is_retryable, server_error};
+use self::{
+    forbidden::ForbiddenReason,
+    server::{DEADLOCK, SERIALIZATION_FAILURE},
+};
 use crate::model::def::TableName;
 
-/// The result of this crate's operations.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Says what went wrong in the database, or on the way to it.
+/// An error of the database or of the connection to it.
+///
+/// ```
+/// # use tenant_runtime::{Error, Result};
+/// fn rename(result: Result<()>) -> Result<&'static str> {
+///     match result {
+///         Ok(()) => Ok("renamed"),
+///         Err(Error::UniqueViolation { .. }) => Ok("another project has this name"),
+///         Err(Error::NotFound { .. }) => Ok("no such project"),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// # assert!(rename(Err(Error::LastManager)).is_err());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The row does not exist, or not for this tenant and role; the two cannot be told apart.
-    #[error("`{table}` holds no such row that this context may see")]
+    /// The row does not exist, or is not visible to this tenant and role; the two cases are not
+    /// distinguished.
+    #[error("no row with this key in `{table}` is visible to the current tenant and role")]
     NotFound {
         /// The table.
         table: String,
     },
-    /// The database refused the command to the role, or the row to the policy.
-    #[error("{} may not {command} `{table}`{}", Who(*.role), ForbiddenReason { table, command, role: *.role, source })]
+    /// The role has no privilege for the command, or a policy rejects the row.
+    #[error("{} cannot {command} `{table}`{}", RoleName(*.role), ForbiddenReason { table, command, role: *.role, source })]
     Forbidden {
         /// The table, as far as it is known.
         table: String,
-        /// What was to be done.
+        /// The command.
         command: &'static str,
-        /// The database role that was refused; unknown after a statement of one's own.
+        /// The database role; unknown for a custom SQL statement.
         role: Option<&'static str>,
-        /// What the server said.
+        /// The error of the server.
         source: sqlx::Error,
     },
-    /// Another row has the same unique value.
-    #[error("`{table}` has a row with this value already, and `{constraint}` allows one")]
+    /// A unique constraint, a unique index or an exclusion constraint is violated.
+    #[error("duplicate key in `{table}` violates unique constraint `{constraint}`")]
     UniqueViolation {
         /// The table.
         table: String,
-        /// The unique constraint or index.
+        /// The constraint or the index.
         constraint: String,
     },
     /// A foreign key is violated.
-    #[error("`{constraint}` of `{table}`: the row names one that this tenant does not have, or others still name it")]
+    #[error(
+        "foreign key `{constraint}` on `{table}` violated: the referenced row does not exist in this tenant, or the row is still \
+         referenced"
+    )]
     ForeignKeyViolation {
-        /// The table whose foreign key it is.
+        /// The table with the foreign key.
         table: String,
         /// The foreign key.
         constraint: String,
     },
-    /// A value is not one that the table takes.
-    #[error("`{table}` does not take this row: `{constraint}` does not hold")]
+    /// A check constraint or a NOT NULL constraint is violated.
+    #[error("row in `{table}` violates {}", CheckName(.constraint))]
     CheckViolation {
         /// The table.
         table: String,
-        /// The check, or `not null (column)`.
+        /// The check constraint, or `not null (column)`.
         constraint: String,
     },
-    /// The change would leave a tenant without anyone who manages its members.
-    #[error("the tenant would be left without anyone who manages its members; give somebody else that role first")]
+    /// The change would leave the tenant without a member with permission to manage members.
+    #[error("cannot remove the last member who can manage members; give that role to another member first")]
     LastManager,
-    /// A cursor that does not belong to the list, or that somebody changed.
-    #[error("this cursor begins no page of `{table}`: {why}; begin with the first page again")]
+    /// The cursor does not belong to the list, or was modified.
+    #[error("invalid cursor for `{table}`: {reason}; start with the first page again")]
     InvalidCursor {
         /// The table of the list.
         table: String,
-        /// What is wrong with it.
-        why: &'static str,
+        /// The reason.
+        reason: &'static str,
     },
-    /// There is no such invitation for the user; what of it is wrong is not told.
+    /// The user cannot accept such an invitation; the reason is not disclosed.
     #[error(
-        "there is no such invitation for this user: it was taken, withdrawn or has expired, it is for another address, or who \
-         invited may not any more"
+        "no such invitation for this user: it was accepted, withdrawn or has expired, it is for another address, or the member who \
+         created it can no longer invite"
     )]
     NoInvitation,
-    /// The context has no user, and the call is about one.
-    #[error("this context has no user, and `{table}` says whose its rows are")]
+    /// The operation requires a user, and the context was made without one.
+    #[error("this operation on `{table}` requires a user, and the context was made without one")]
     NoUser {
         /// The table.
         table: String,
     },
-    /// The visitor is anonymous, and the call is about a user.
-    #[error("nobody is signed in, and {what} takes a user; make the visitor with `UserCtx::assume_authenticated`")]
+    /// The operation requires a signed-in user, and the user context is anonymous.
+    #[error("{operation} requires a signed-in user; create the user context with `UserCtx::assume_authenticated`")]
     Unauthenticated {
-        /// What was to be done.
-        what: &'static str,
+        /// The operation.
+        operation: &'static str,
     },
-    /// Tenants are to be crossed, and nobody says why.
-    #[error("crossing tenants takes a reason, which is recorded; say in words what it is for")]
+    /// The reason for cross-tenant access is blank.
+    #[error("cross-tenant access requires a reason, which is recorded; describe its purpose")]
     NoReason,
-    /// The user is no member of the tenant, or there is no such tenant; the two cannot be told apart.
-    #[error("the user is no member of this tenant, or there is no such tenant")]
+    /// The user is not a member of the tenant, or the tenant does not exist; the two cases are not
+    /// distinguished.
+    #[error("the user is not a member of this tenant, or the tenant does not exist")]
     NotAMember,
-    /// The member's role does not include the one that is asked for.
-    #[error("the member's role here is `{has}`, and this takes `{needs}` or a role above it")]
+    /// The member's role does not include the required one.
+    #[error("requires role `{required}` or higher; this member has role `{role}`")]
     InsufficientRole {
-        /// The member's role.
-        has: &'static str,
-        /// The role that it takes.
-        needs: &'static str,
+        /// The role of the member.
+        role: &'static str,
+        /// The required role.
+        required: &'static str,
     },
-    /// A statement of the transaction failed, so the server kept nothing of it.
-    #[error("a statement of this transaction failed, so none of it was kept; handle the first error and begin anew")]
-    Aborted,
-    /// The server broke the transaction off, since it could not go on beside another one.
+    /// A statement of the transaction failed, so the server keeps none of its changes.
     #[error(
-        "the transaction collided with another one, so none of it was kept; begin it anew, as `TenantDb::retry` does"
+        "a statement of this transaction failed, so none of its changes were kept; handle the first error and begin a new transaction"
+    )]
+    Aborted,
+    /// The server rolled the transaction back because of a concurrent one.
+    #[error(
+        "serialization failure or deadlock: the transaction was rolled back; retry it, for example with `TenantDb::retry`"
     )]
     Retryable {
-        /// What the server said: a deadlock, or that it could not serialize.
+        /// The error of the server.
         source: sqlx::Error,
     },
-    /// The server cancelled a statement, mostly since it took too long.
+    /// The server cancelled a statement, usually because of a timeout.
     #[error(
-        "the server cancelled a statement: `statement_timeout` or `lock_timeout` passed, or an administrator did it; \
-         see what it waited for, or give its role more time"
+        "statement cancelled by the server: `statement_timeout` or `lock_timeout` expired, or an administrator cancelled it; check \
+         what it waited for, or increase the timeout of its role"
     )]
     TimedOut {
-        /// What the server said.
+        /// The error of the server.
         source: sqlx::Error,
     },
-    /// The statement would control the transaction, the role or the context, which belong to the transaction's owner.
+    /// The statement would control the transaction, the role or the settings, or outlive the
+    /// transaction.
     #[error(
-        "`{keyword}` cannot run inside a tenant transaction, since it could change who acts or when it ends; \
-         use `commit`, `rollback` and another context for that"
+        "`{keyword}` is not allowed inside a tenant transaction: it could change the role or the settings, or end or outlive the \
+         transaction; use `commit`, `rollback` or another context"
     )]
     ForbiddenStatement {
-        /// The word that is refused.
+        /// The keyword for which the statement was refused.
         keyword: String,
     },
-    /// The connection is not in the context that was asked for, or not any more.
-    #[error("the tenant context was lost: {what}; the transaction was not committed")]
+    /// The role or the settings on the server differ from the context, or a read-only transaction
+    /// has written.
+    #[error("the tenant context was lost: {reason}; the transaction was not committed")]
     ContextLost {
-        /// What was expected and what was found.
-        what: String,
+        /// The expected context and the one on the server.
+        reason: String,
     },
-    /// The login may not act in the role, mostly because the migrations were not applied to this database.
+    /// The login cannot assume the role, usually because the migrations were not applied to this
+    /// database.
     #[error(
-        "the login cannot act as `{role}`; apply the migrations to this database, and check that the URL names \
-         the login that they make"
+        "the login cannot assume role `{role}`; apply the migrations to this database, and check that the URL names the login that \
+         they create"
     )]
     RoleUnavailable {
         /// The database role.
         role: &'static str,
-        /// What the server said.
+        /// The error of the server.
         source: sqlx::Error,
     },
-    /// The login could pass by row security, so the app must not run on it.
+    /// The login can bypass RLS, or assume a role that it should not.
     #[error("the login `{login}` is not safe for an app:{}", List(.findings))]
     UnsafeLogin {
         /// The login.
         login: String,
-        /// What is wrong, each with what mends it.
+        /// The reasons, each with its fix.
         findings: Vec<String>,
     },
-    /// A role of a tenancy whose roles have logins of their own has none.
-    #[error("each role has a login of its own, and:{}", List(.findings))]
+    /// A role of a tenancy with `login_per_role: true` has no usable login.
+    #[error("missing or wrong login URLs for `login_per_role`:{}", List(.findings))]
     RoleWithoutLogin {
-        /// What is missing, each with what to do.
+        /// The roles, each with its fix.
         findings: Vec<String>,
     },
-    /// The database is not the one that was audited.
+    /// The fingerprint of the database differs from the expected one.
     #[error(
-        "the database is not as it was track_changes: its fingerprint is `{found}`, and the app asks for `{expected}`; run \
-         `gen-migrations audit`, and take the new fingerprint where it finds nothing"
+        "the schema of the database has changed: its fingerprint is `{found}`, and the app expects `{expected}`; run \
+         `gen-migrations audit`, and use the new fingerprint if there are no findings"
     )]
     FingerprintMismatch {
-        /// The fingerprint that the app asks for.
+        /// The fingerprint that the app expects.
         expected: String,
-        /// That of the database.
+        /// The fingerprint of the database.
         found: String,
     },
-    /// The database has no such table, or one without some column: mostly since the migrations were not applied to it.
+    /// A table, a column or a function is missing, usually because the migrations were not applied
+    /// to this database.
     #[error(
-        "this database does not have `{table}` as the models say; apply the migrations to it, or correct the database in the URL"
+        "this database does not have `{table}` as the models declare it; apply the migrations to it, or correct the database in the URL"
     )]
     NotMigrated {
         /// The table.
         table: String,
-        /// What the server said.
+        /// The error of the server.
         source: sqlx::Error,
     },
-    /// No connection could be made.
+    /// No connection could be opened.
     #[error("cannot connect to {target}: {hint}")]
     Connect {
-        /// Where to: login, host, port and database, never the password.
+        /// Database, address and login; never the password.
         target: String,
-        /// What to do.
+        /// The cause and the next step.
         hint: String,
-        /// What the server or the system said.
+        /// The error of the server or the operating system.
         source: sqlx::Error,
     },
-    /// All connections of a role stayed in use, or the server cannot be reached any more.
+    /// All connections of a role remained in use, or the server is no longer reachable.
     #[error(
-        "no connection for `{role}` within {waited:?}; look for transactions that are held open, raise \
-         `max_connections`, or see whether the server is reachable"
+        "timed out after {waited:?} waiting for a connection for role `{role}`; check for long-running transactions, increase \
+         `max_connections`, or check whether the server is reachable"
     )]
     PoolTimeout {
         /// The database role.
         role: &'static str,
-        /// How long it was waited.
+        /// The time waited.
         waited: Duration,
     },
     /// Migrations could not be read or applied.
     #[error(transparent)]
     Migration(#[from] MigrationError),
-    /// Anything else that the database or the driver said.
+    /// Any other error of the database or the driver.
     #[error(transparent)]
     Database(sqlx::Error),
 }
 
-/// What a statement of the repository was about, for its errors.
+/// The operation of a repository statement, for its errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attempt {
     pub(crate) table: TableName,
@@ -228,36 +257,41 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Attempt {
-    /// Tells the errors of the attempted statement apart.
+    /// Classifies an error of the statement.
     pub(crate) fn error(&self, error: sqlx::Error) -> Error {
         Error::classified(error, Some(self))
     }
 }
 
-// What the server says of a statement of the repository where the database is behind the models.
+// SQLSTATE codes of a repository statement if the database is behind the models.
 const UNDEFINED_TABLE: &str = "42P01";
 const UNDEFINED_COLUMN: &str = "42703";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_SCHEMA: &str = "3F000";
 
-const COULD_NOT_SERIALIZE: &str = "40001";
-const DEADLOCK: &str = "40P01";
-
-/// What the functions that change members raise when nobody would be left who manages members.
+/// Raised by the membership functions if no member with permission to manage members would remain.
 const LAST_MANAGER: &str = "TT001";
-/// What the function that takes an invitation raises where there is none that could be taken.
+/// Raised by the function that accepts an invitation if the user cannot accept one with this token.
 const NO_INVITATION: &str = "TT002";
 
+/// Begins the constraint name of a NOT NULL violation, which has none on the server.
+const NOT_NULL: &str = "not null";
+
 impl Error {
-    /// Says whether the caller lacks a right, as HTTP's status 403 does.
+    /// Returns whether the caller lacks a permission, as HTTP status 403 does.
     ///
-    /// A row that the context may not see is [`NotFound`](Self::NotFound) instead.
+    /// A row that is not visible in the context is [`NotFound`](Self::NotFound) instead.
+    ///
+    /// ```
+    /// # use tenant_runtime::Error;
+    /// assert!(Error::NotAMember.is_forbidden());
+    /// ```
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         matches!(self, Self::Forbidden { .. } | Self::NotAMember | Self::InsufficientRole { .. })
     }
 
-    /// Wraps the error so that it passes through sqlx's interfaces; [`From`] unwraps it.
+    /// Wraps the error in an sqlx error, to pass it through sqlx traits; [`From`] unwraps it.
     pub(crate) fn into_sqlx(self) -> sqlx::Error {
         match self {
             Self::Database(error) => error,
@@ -268,36 +302,26 @@ impl Error {
     fn classified(error: sqlx::Error, attempt: Option<&Attempt>) -> Self {
         if let sqlx::Error::Configuration(source) = error {
             return match source.downcast() {
-                Ok(own) => *own,
+                Ok(error) => *error,
                 Err(source) => Self::Database(sqlx::Error::Configuration(source)),
             };
         }
         let Some(server) = server_error(&error) else { return Self::Database(error) };
-        let table = || match (attempt, server.schema(), server.table()) {
-            // A foreign key's error is about the table that has the key, which another table's command may hit.
-            (_, Some(schema), Some(table)) => format!("{schema}.{table}"),
-            (Some(attempt), ..) => attempt.table.to_string(),
-            _ => server.message().rsplit(' ').next().unwrap_or_default().trim_matches('"').to_owned(),
-        };
-        let constraint = || match (server.constraint(), server.column()) {
-            (Some(constraint), _) => constraint.to_owned(),
-            (None, Some(column)) => format!("not null ({column})"),
-            (None, None) => "a constraint".to_owned(),
-        };
+        let (table, constraint) = (table_of(server, attempt), constraint_of(server));
         match server.code() {
             "42501" => {
-                let (table, command) = (table(), attempt.map_or("use", |attempt| attempt.command));
+                let command = attempt.map_or("use", |attempt| attempt.command);
                 Self::Forbidden { table, command, role: attempt.map(|attempt| attempt.role), source: error }
             }
-            "23505" | "23P01" => Self::UniqueViolation { table: table(), constraint: constraint() },
-            "23503" => Self::ForeignKeyViolation { table: table(), constraint: constraint() },
-            "23514" | "23502" => Self::CheckViolation { table: table(), constraint: constraint() },
+            "23505" | "23P01" => Self::UniqueViolation { table, constraint },
+            "23503" => Self::ForeignKeyViolation { table, constraint },
+            "23514" | "23502" => Self::CheckViolation { table, constraint },
             UNDEFINED_TABLE | UNDEFINED_COLUMN | UNDEFINED_FUNCTION | UNDEFINED_SCHEMA if attempt.is_some() => {
-                Self::NotMigrated { table: table(), source: error }
+                Self::NotMigrated { table, source: error }
             }
             "25P02" => Self::Aborted,
             "57014" | "55P03" => Self::TimedOut { source: error },
-            COULD_NOT_SERIALIZE | DEADLOCK => Self::Retryable { source: error },
+            SERIALIZATION_FAILURE | DEADLOCK => Self::Retryable { source: error },
             LAST_MANAGER => Self::LastManager,
             NO_INVITATION => Self::NoInvitation,
             _ => Self::Database(error),
@@ -305,27 +329,51 @@ impl Error {
     }
 }
 
-/// The target of the `tracing` events that tell of denied attempts, to filter by. [`PoolStatus`](crate::PoolStatus) counts them.
+fn table_of(server: &PgDatabaseError, attempt: Option<&Attempt>) -> String {
+    match (attempt, server.schema(), server.table()) {
+        // The error of a foreign key names the table with the key, which can differ from the table
+        // of the command.
+        (_, Some(schema), Some(table)) => format!("{schema}.{table}"),
+        (Some(attempt), ..) => attempt.table.to_string(),
+        _ => server.message().rsplit(' ').next().unwrap_or_default().trim_matches('"').to_owned(),
+    }
+}
+
+fn constraint_of(server: &PgDatabaseError) -> String {
+    match (server.constraint(), server.column()) {
+        (Some(constraint), _) => constraint.to_owned(),
+        (None, Some(column)) => format!("{NOT_NULL} ({column})"),
+        (None, None) => "a constraint".to_owned(),
+    }
+}
+
+/// The target of the `tracing` events about denied attempts. [`PoolStatus`](crate::PoolStatus)
+/// counts them.
+///
+/// ```
+/// // For `tracing_subscriber`'s `EnvFilter`:
+/// let filter = format!("{}=warn", tenant_runtime::error::DENIED);
+/// # assert_eq!(filter, "tenant_runtime::denied=warn");
+/// ```
 pub const DENIED: &str = "tenant_runtime::denied";
 
-/// Returns what the server said, where the error comes from it.
-pub(crate) fn server_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
-    error.as_database_error()?.try_downcast_ref()
-}
+struct RoleName(Option<&'static str>);
 
-/// Says whether the server broke a transaction off because of another one.
-pub(crate) fn is_collision(error: &sqlx::Error) -> bool {
-    server_error(error).is_some_and(|server| [COULD_NOT_SERIALIZE, DEADLOCK].contains(&server.code()))
-}
-
-struct Who(Option<&'static str>);
-
-impl fmt::Display for Who {
+impl fmt::Display for RoleName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(role) => write!(f, "the role `{role}`"),
+            Some(role) => write!(f, "role `{role}`"),
             None => f.write_str("the role of this context"),
         }
+    }
+}
+
+struct CheckName<'a>(&'a str);
+
+impl fmt::Display for CheckName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.0.starts_with(NOT_NULL) { "constraint" } else { "check constraint" };
+        write!(f, "{kind} `{}`", self.0)
     }
 }
 

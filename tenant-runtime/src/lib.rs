@@ -1,14 +1,17 @@
-//! Keeps the customers of one product apart in PostgreSQL, from one declaration on Rust structs.
+//! Multi-tenant row-level security for PostgreSQL, generated from Rust structs.
 //!
-//! [`#[derive(TenantTable)]`](macro@TenantTable) says whose rows a table holds and which role may do what. From that come
+//! [`#[derive(TenantTable)]`](macro@TenantTable) declares which tenant a row belongs to and which
+//! role can run which command. From that the crate generates
 //!
-//! - the migrations: tables, roles, explicit grants, forced row level security with one policy a command (`gen-migrations`);
-//! - the methods that an app calls ([`Repository`]), none of which compiles without a [`TenantCtx`] of a sufficient role;
-//! - the transaction that carries the context ([`TenantDb`], [`TenantTx`]), so that the database refuses what the app should
-//!   not have asked.
+//! - migrations: tables, roles, explicit grants, and forced row-level security (RLS) with one
+//!   policy for each command and role (`gen-migrations`);
+//! - typed repository methods ([`Repository`]), which compile only with a [`TenantCtx`] of a
+//!   sufficient role;
+//! - transactions that carry the tenant context ([`TenantDb`], [`TenantTx`]), so that PostgreSQL
+//!   itself rejects a query that the app should not have run.
 //!
 //! ```no_run
-//! use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
+//! use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
 //! use uuid::Uuid;
 //!
 //! /// A project of an organization.
@@ -26,123 +29,135 @@
 //! let ctx = TenantCtx::<Member>::assume_authorized(organization, user);
 //! let mut tx = db.begin(&ctx).await?;
 //! let project = Project::insert(&mut tx, NewProject { name: "first".into() }).await?;
-//! // Does not compile, as a `Member` context may not delete `Project`:
+//! // Does not compile: a `Member` context cannot delete a `Project`.
 //! // Project::delete(&mut tx, project.id).await?;
 //! tx.commit().await?;
 //! # Ok(()) }
 //! ```
 //!
-//! # Finding one's way
+//! # Overview
 //!
-//! | to | see |
+//! | task | see |
 //! |---|---|
 //! | declare tables, enums, and views of tables | the derives [`TenantTable`](macro@TenantTable), [`TenantEnum`](macro@TenantEnum), [`TenantView`](macro@TenantView) |
-//! | have roles, keys or settings of one's own | [`tenancy!`], [`tenant_key!`] |
-//! | write the migrations, and apply them | `cli` (`gen-migrations`); [`Migrations`], from within an app |
-//! | connect | [`TenantDb::connect`], [`TenantDbOptions`] |
-//! | say who acts | [`UserCtx`], [`Session`], [`TenantCtx`]; `axum::Tenant` |
-//! | begin, undo a part, begin anew after a collision | [`TenantDb::begin`], [`TenantTx::savepoint`], [`TenantDb::retry`] |
-//! | make a single call, in a transaction of its own | [`TenantDb::scope`] |
-//! | find, list, count, insert, update and delete rows | [`Repository`] |
-//! | say which rows, in which order, page by page | [`Column`], [`Filter`], [`List`](repo::list::List), [`Page`] |
-//! | read rows with those that they refer to | [`List::with`](repo::list::List::with), [`Column::where_parent`] |
-//! | run SQL of one's own | [`repo`](repo#sql-of-ones-own): `&mut tx` is an sqlx executor |
-//! | add members, change their roles, invite | [`Members`], [`Invitations`], [`UserScope::accept`] |
-//! | run jobs that cross tenants | [`SystemDb`] |
-//! | know what went wrong | [`Error`]; `axum::Problem`, as a response |
-//! | test an app | `testing` |
-//! | see that it holds | `audit`, `verify`, `matrix`, `why` |
+//! | declare custom roles, key types or settings | [`tenancy!`], [`tenant_key!`] |
+//! | generate and apply migrations | `cli` (`gen-migrations`); [`Migrations`] inside an app |
+//! | connect; connection pools, timeouts | [`TenantDb::connect`], [`TenantDbOptions`]; hosted servers require the feature `tls` |
+//! | authentication and sessions | [`UserCtx`], [`Session`], [`TenantCtx`]; `axum::Tenant` |
+//! | transactions, savepoints, retries | [`TenantDb::begin`], [`TenantTx::savepoint`], [`TenantDb::retry`] |
+//! | single calls, each in a separate transaction | [`TenantDb::scope`] |
+//! | find, list, count, insert, update and delete rows (CRUD) | [`Repository`] |
+//! | filters, sorting and pagination | [`Column`], [`Filter`], [`List`](repo::list::List), [`Page`] |
+//! | joins: read rows with the rows that they reference | [`List::with`](repo::list::List::with), [`Column::where_parent`] |
+//! | custom SQL | [`repo`]: `&mut tx` is an sqlx executor |
+//! | members, roles and invitations | [`Members`], [`Invitations`], [`UserScope::accept`] |
+//! | cross-tenant background jobs | [`SystemDb`] |
+//! | error handling | [`Error`]; `axum::Problem` as an HTTP response |
+//! | testing an app | `testing` |
+//! | audit for drift, verify isolation, explain permissions | `audit`, `verify`, `matrix`, `why` |
 //!
-//! # Who may call what
+//! # Required roles by method
 //!
-//! Who acts is one of these types, and what each can do is known to rustc:
+//! Every operation runs with one of three contexts; the compiler checks what each one allows:
 //!
-//! | type | comes from | can |
+//! | context | created by | allows |
 //! |---|---|---|
-//! | [`UserCtx`] | [`assume_authorized`](UserCtx::assume_authenticated) of a signed-in user, or [`anonymous`](UserCtx::anonymous) | by [`TenantDb::user_scope`]: list the own organizations, begin a session, found an organization, accept an invitation; sign up |
-//! | [`TenantCtx<R>`](TenantCtx) | [`Session::require`], which was looked up, or `axum::Tenant`; or [`assume_authorized`](TenantCtx::assume_authorized) | by [`TenantDb::begin`] or [`scope`](TenantDb::scope): in one tenant, what the role `R` may, as below |
-//! | [`SystemCtx`] | [`SystemDb::begin_access`], with a reason that is recorded | what `system(…)` says: in all tenants by SQL of one's own, in one after the other by the repository too |
+//! | [`UserCtx`] | [`assume_authenticated`](UserCtx::assume_authenticated) for a signed-in user, or [`anonymous`](UserCtx::anonymous) | through [`TenantDb::user_scope`]: list the user's tenants, start a session, create a tenant, accept an invitation; sign up |
+//! | [`TenantCtx<R>`](TenantCtx) | [`Session::require`] after a lookup of the membership, or `axum::Tenant`; or [`assume_authorized`](TenantCtx::assume_authorized) | through [`TenantDb::begin`] or [`scope`](TenantDb::scope): in one tenant, the methods that role `R` allows, see below |
+//! | [`SystemCtx`] | [`SystemDb::begin_access`], with a recorded reason | the commands in `system(…)`: in all tenants with custom SQL, in one tenant at a time also with the repository |
 //!
-//! A repository method takes the role that the table's declaration names, or one above it:
+//! A repository method requires the role that the declaration of the table names, or a higher one:
 //!
 //! | methods | attribute |
 //! |---|---|
-//! | `find`, `get`, `find_many`, `list` | `select` of the table, and of each column that has one; a [`TenantView`](macro@TenantView) reads the others |
-//! | `count`, `exists`, conditions and orders | `select` of the table, and of each column that is named |
+//! | `find`, `get`, `find_many`, `list` | `select` of the table and of each column that has one; a [`TenantView`](macro@TenantView) reads the remaining columns |
+//! | `count`, `exists`, filters and sorting | `select` of the table and of each named column |
 //! | `insert`, `insert_many`; `.set(…)` | `insert` of the table; of the column |
-//! | `update`, `update_where`; `.set(…)` | `update`, or `update_own` for rows of one's own; `update` of the column |
+//! | `update`, `update_where`; `.set(…)` | `update`, or `update_own` for rows that the user owns; `update` of the column |
 //! | `upsert` | `insert` and `update` |
-//! | `delete`, `delete_where` | `delete`, or `delete_own` for rows of one's own |
-//! | `add_member`, `change_role`, `remove_member` | `insert`, `update`, `delete` of the membership table, which are one role |
+//! | `delete`, `delete_where` | `delete`, or `delete_own` for rows that the user owns |
+//! | `add_member`, `change_role`, `remove_member` | `insert`, `update`, `delete` of the membership table, which name the same role |
 //! | `leave` | any role |
-//! | `invite` | `insert` of the table of invitations |
+//! | `invite` | `insert` of the invitation table |
 //!
-//! What returns a row reads it: `insert`, `update` and `upsert` take what `get` takes, besides. `gen-migrations matrix` prints
-//! which role may do what with each table of an app.
+//! Methods that return a row also require the `select` role: `insert`, `update` and `upsert`
+//! require the roles of `get` as well. `gen-migrations matrix` prints the commands that each role
+//! can run on each table of an app.
 //!
 //! # Features
 //!
-//! | feature | for |
-//! |---|---|
-//! | `chrono`, `json` (on by default), `time`, `rust_decimal` | column types of these crates |
-//! | `tls` | TLS to the server, by rustls |
-//! | `generate` | declarations → schema → plan → SQL, without I/O; `audit`, `verify`, `matrix`, `why` |
-//! | `server` | a private PostgreSQL for commands and tests |
-//! | `axum`, `jwt` | extractors that turn a request into a context; a verifier of JSON Web Tokens for them |
-//! | `testing` | what tests of an app take: a database for each, made-up tenants, audit and proof |
-//! | `cli` | the command line behind `gen-migrations` |
+//! | feature | adds | depends on |
+//! |---|---|---|
+//! | `chrono` (default) | `DateTime<Utc>`, `NaiveDate` and other column types | `chrono`, through sqlx |
+//! | `json` (default) | `serde_json::Value` and `Json<T>` columns | `serde_json` |
+//! | `time` | `OffsetDateTime`, `Date` and other column types | `time`, through sqlx |
+//! | `rust_decimal` | `Decimal` columns | `rust_decimal`, through sqlx |
+//! | `tls` | TLS connections; hosted servers require it | `rustls` with `ring`, through sqlx |
+//! | `generate` | the generator (declarations → schema → plan → SQL, no I/O), `audit`, `verify`, `matrix`, `why` | `serde`, `serde_json`, `sqlparser` |
+//! | `server` | a temporary PostgreSQL server for commands and tests | none |
+//! | `axum` | extractors that turn a request into a tenant context, and errors into responses | `axum`, `serde_json` |
+//! | `jwt` | a JSON Web Token verifier for these extractors | feature `axum`; `jsonwebtoken`, `serde` |
+//! | `testing` | a database for each test, sample tenants, and checks of isolation | features `generate`, `server` |
+//! | `cli` | the command line of `gen-migrations` | features `generate`, `server`; `clap`, `indicatif`, `postgres-protocol`, `rpassword`, `toml_edit`, tokio's `rt-multi-thread` |
 //!
-//! The oldest Rust is 1.94, which sqlx asks for. [`ident`], [`model`], `check`, `snapshot`, `diff`, `plan` and `sql` are what the
-//! generator is made of: for tools, and likelier to change than the rest.
+//! The minimum supported Rust version is 1.94, which sqlx requires.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub mod ident;
-pub mod model;
-pub mod registry;
-
+// The parts of the generator. They are public for the tests of the workspace only and can change in
+// any release.
 #[cfg(feature = "generate")]
+#[doc(hidden)]
 pub mod analyze;
 #[cfg(feature = "generate")]
+#[doc(hidden)]
 pub mod diff;
+#[doc(hidden)]
+pub mod ident;
+#[doc(hidden)]
+pub mod model;
 #[cfg(feature = "generate")]
-pub mod matrix;
-#[cfg(feature = "generate")]
+#[doc(hidden)]
 pub mod plan;
+mod registry;
 #[cfg(feature = "generate")]
+#[doc(hidden)]
 pub mod snapshot;
 #[cfg(feature = "generate")]
+#[doc(hidden)]
 pub mod sql;
-#[cfg(feature = "generate")]
-pub mod verify;
-
-#[cfg(feature = "axum")]
-pub mod axum;
-pub mod cross_tenant;
-pub mod db;
-pub mod error;
-pub mod migrate;
-pub mod repo;
-pub mod roles;
-pub mod session;
-pub mod tenant;
 
 #[cfg(feature = "generate")]
 pub mod audit;
-#[cfg(feature = "testing")]
-pub mod testing;
-#[cfg(feature = "generate")]
-pub mod why;
-
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 mod codes;
+mod cross_tenant;
+pub mod db;
+pub mod error;
+#[cfg(feature = "generate")]
+pub mod matrix;
+pub mod migrate;
 #[cfg(feature = "cli")]
 mod password;
+pub mod repo;
+pub mod roles;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod session;
+pub mod tenant;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "generate")]
+pub mod verify;
+#[cfg(feature = "generate")]
+pub mod why;
 
+#[doc(inline)]
+pub use cross_tenant::Outcomes;
 #[doc(inline)]
 pub use db::{
     Isolation, PoolStatus, RoleOptions, Savepoint, Scope, SystemCtx, SystemDb, SystemTx, TenantDb, TenantDbOptions,
@@ -176,17 +191,27 @@ pub use session::{Session, UserCtx, UserScope};
 pub use tenant::{Role, System, Tenancy, TenantCtx, TextKey, TextKeyError};
 pub use tenant_derive::{TenantEnum, TenantTable, TenantView, tenancy};
 
-/// What most modules of an app use: `use tenant_runtime::prelude::*`.
+/// The items that most modules of an app use: `use tenant_runtime::prelude::*`.
 ///
-/// The roles are not among it, so that those of a tenancy of one's own are never mixed up with the shipped ones.
+/// Roles are not included, so that the roles of a custom tenancy cannot be confused with the
+/// built-in ones. [`Result`] is not included, because it would shadow the one of the standard
+/// library.
+///
+/// ```no_run
+/// use tenant_runtime::{prelude::*, roles::Viewer};
+///
+/// async fn begin(db: &TenantDb, ctx: &TenantCtx<Viewer>) -> tenant_runtime::Result<TenantTx<Viewer>> {
+///     db.begin(ctx).await
+/// }
+/// ```
 pub mod prelude {
     pub use crate::{
-        Error, Filter, Invitations as _, Members as _, Repository as _, Result, TenantCtx, TenantDb, TenantEnum,
-        TenantTable, TenantTx, TenantView, ViewRepository as _,
+        Error, Filter, Invitations as _, Members as _, Repository as _, TenantCtx, TenantDb, TenantEnum, TenantTable,
+        TenantTx, TenantView, ViewRepository as _,
     };
 }
 
-/// What the derives name in the code that they write. No part of the public API.
+/// The items that the code of the derives names. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
     pub use std::vec::Vec;

@@ -1,4 +1,4 @@
-//! Before there is a context: a signed-in user without an organization, and a membership that was looked up.
+//! User contexts without a tenant, and sessions: memberships that were looked up in the database.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use futures_core::future::BoxFuture;
 use sqlx::{Row as _, postgres::PgRow};
 
 use crate::{
-    db::{TenantDb, no_tenant_role},
+    db::TenantDb,
     error::{Attempt, Error, Result},
     model::def::TableName,
     repo::{
@@ -17,58 +17,84 @@ use crate::{
         memberships,
         table::TenantTable,
     },
-    tenant::{ContextKey, Role, Tenancy, TenantCtx},
+    tenant::{ContextKey, Role, Tenancy, TenantCtx, no_tenant_role},
 };
 
-/// A signed-in user who acts for no organization, or somebody who is not signed in.
+/// A signed-in user without a tenant, or an anonymous one.
 ///
-/// A visitor sees no table at all; see [`TenantDb::user_scope`]. Like a context it has no public fields, no `Default` and no
-/// `Deserialize`.
+/// It has no privilege on any table; see [`TenantDb::user_scope`]. Like a [`TenantCtx`] it has no
+/// public fields, no `Default` and no `Deserialize`.
+///
+/// ```
+/// # use tenant_runtime::{UserCtx, roles::Organizations};
+/// # let user = uuid::Uuid::nil();
+/// let user_ctx = UserCtx::<Organizations>::assume_authenticated(user);
+/// assert_eq!(user_ctx.user_id(), Some(&user));
+/// ```
 ///
 /// ```compile_fail
 /// use tenant_runtime::{UserCtx, roles::Organizations};
-/// let forged = UserCtx::<Organizations> { user: None };
+/// let forged = UserCtx::<Organizations> { user_id: None };
 /// ```
 pub struct UserCtx<T: Tenancy> {
-    user: Option<T::User>,
+    user_id: Option<T::User>,
 }
 
 impl<T: Tenancy> UserCtx<T> {
-    /// Makes a visitor for whom the *caller* vouches: that it is this user who acts.
+    /// Creates a context for a signed-in user. The *caller* asserts that the request comes from
+    /// this user.
     ///
-    /// Call it with what a verified token says.
+    /// Call it with the user ID of a verified token.
+    ///
+    /// ```
+    /// # use tenant_runtime::{UserCtx, roles::Organizations};
+    /// # let user = uuid::Uuid::nil();
+    /// let user_ctx = UserCtx::<Organizations>::assume_authenticated(user);
+    /// ```
     #[must_use]
-    pub fn assume_authenticated(user: T::User) -> Self {
-        Self { user: Some(user) }
+    pub fn assume_authenticated(user_id: T::User) -> Self {
+        Self { user_id: Some(user_id) }
     }
 
-    /// Makes a visitor who is not signed in, and may sign up.
+    /// Creates a context without a user, which can sign up.
+    ///
+    /// ```
+    /// # use tenant_runtime::{UserCtx, roles::Organizations};
+    /// assert_eq!(UserCtx::<Organizations>::anonymous().user_id(), None);
+    /// ```
     #[must_use]
     pub fn anonymous() -> Self {
-        Self { user: None }
+        Self { user_id: None }
     }
 
-    /// Returns the user's key, where one is signed in.
+    /// Returns the user ID; `None` if the user is not signed in.
+    ///
+    /// ```
+    /// # use tenant_runtime::{UserCtx, roles::Organizations};
+    /// # let user = uuid::Uuid::nil();
+    /// assert_eq!(UserCtx::<Organizations>::assume_authenticated(user).user_id(), Some(&user));
+    /// ```
     #[must_use]
     pub fn user_id(&self) -> Option<&T::User> {
-        self.user.as_ref()
+        self.user_id.as_ref()
     }
 }
 
 impl<T: Tenancy> Clone for UserCtx<T> {
     fn clone(&self) -> Self {
-        Self { user: self.user.clone() }
+        Self { user_id: self.user_id.clone() }
     }
 }
 
 impl<T: Tenancy> fmt::Debug for UserCtx<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UserCtx").field("user", &self.user).finish()
+        f.debug_struct("UserCtx").field("user_id", &self.user_id).finish()
     }
 }
 
 impl TenantDb {
-    /// Returns what a visitor can do: look up the own memberships, begin a session, found an organization, sign up.
+    /// Returns a handle for the operations of a user without a tenant: listing memberships,
+    /// starting a session, creating a tenant, accepting an invitation, signing up.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
@@ -78,86 +104,148 @@ impl TenantDb {
     /// let ctx: TenantCtx<Member> = session.require()?;
     /// # Ok(()) }
     /// ```
-    pub fn user_scope<T: Tenancy>(&self, visitor: &UserCtx<T>) -> UserScope<T> {
-        UserScope { db: self.clone(), visitor: visitor.clone() }
+    pub fn user_scope<T: Tenancy>(&self, user_ctx: &UserCtx<T>) -> UserScope<T> {
+        UserScope { db: self.clone(), user_ctx: user_ctx.clone() }
     }
 }
 
-/// The tenants of a user by their keys, with what the user is in each.
+/// The tenants of a user, by tenant ID, with the user's role in each.
 pub type Memberships<M> = Vec<(<<M as TenantTable>::Tenancy as Tenancy>::Key, <M as Membership>::MemberRole)>;
 
-/// A visitor together with the database. Made by [`TenantDb::user_scope`].
+/// A user context with the database. Returned by [`TenantDb::user_scope`].
 ///
-/// Each call runs as the visitors' database role, which has no privilege on any table: it may call the functions that
-/// the declarations say, and these judge by the user in the settings.
+/// Each call runs as the database role for users without a tenant, such as `app_no_tenant`. It has
+/// no privilege on any table; it can only execute the functions that the declarations grant to it,
+/// which check the user ID in the settings.
+///
+/// ```no_run
+/// # use tenant_runtime::{*, repo::members::Membership, roles::*};
+/// # async fn f<OrgMember>(db: TenantDb, user: uuid::Uuid) -> Result<()>
+/// # where OrgMember: Membership<Tenancy = Organizations> {
+/// let scope: UserScope<Organizations> = db.user_scope(&UserCtx::assume_authenticated(user));
+/// for (organization, _role) in scope.tenants::<OrgMember>().await? {
+///     println!("member of {organization}");
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
-#[must_use = "a visit does nothing until one of its methods is awaited"]
+#[must_use = "a user scope does nothing until one of its methods is awaited"]
 pub struct UserScope<T: Tenancy> {
     db: TenantDb,
-    visitor: UserCtx<T>,
+    user_ctx: UserCtx<T>,
 }
 
 impl<T: Tenancy> UserScope<T> {
-    /// Reads of which organizations the user is a member, and as what, in the order of their keys.
+    /// Returns the tenants of which the user is a member, with the user's role in each, ordered by
+    /// tenant ID.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
+    /// # async fn f<OrgMember>(scope: UserScope<Organizations>) -> Result<()>
+    /// # where OrgMember: Membership<Tenancy = Organizations> {
+    /// let memberships = scope.tenants::<OrgMember>().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::Unauthenticated`], [`Error::Database`], and those of beginning a transaction.
+    /// - [`Error::Unauthenticated`] for an anonymous user.
+    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    ///   [`Error::Database`] if no transaction can begin.
     pub fn tenants<M>(&self) -> BoxFuture<'_, Result<Memberships<M>>>
     where
         M: Membership<Tenancy = T>,
     {
         Box::pin(async move {
-            self.signed_in("a membership")?;
+            self.require_user("listing tenants")?;
             let rows = self.read(memberships(T::DEF, None::<&T::Key>), M::TABLE_NAME).await?;
             rows.iter().map(|row| Ok((row.try_get(0)?, member_role::<M>(row)?))).collect()
         })
     }
 
-    /// Begins a session: looks up what the user is in an organization.
+    /// Starts a session: looks up the user's membership in a tenant.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
+    /// # async fn f<OrgMember>(scope: UserScope<Organizations>, organization: uuid::Uuid) -> Result<()>
+    /// # where OrgMember: Membership<Tenancy = Organizations> {
+    /// let session = scope.session::<OrgMember>(organization).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::NotAMember`] where the user is no member there; else as [`organizations`](Self::tenants).
-    pub fn session<M>(&self, org: T::Key) -> BoxFuture<'_, Result<Session<T>>>
+    /// - [`Error::NotAMember`] if the user is not a member of the tenant.
+    /// - [`Error::Unauthenticated`] for an anonymous user.
+    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    ///   [`Error::Database`] if no transaction can begin.
+    pub fn session<M>(&self, tenant_id: T::Key) -> BoxFuture<'_, Result<Session<T>>>
     where
         M: Membership<Tenancy = T>,
     {
         Box::pin(async move {
-            let user = self.signed_in("a session")?.clone();
-            let rows = self.read(memberships(T::DEF, Some(&org)), M::TABLE_NAME).await?;
+            let user_id = self.require_user("starting a session")?.clone();
+            let rows = self.read(memberships(T::DEF, Some(&tenant_id)), M::TABLE_NAME).await?;
             let label: &str = rows.first().ok_or(Error::NotAMember)?.try_get(1)?;
             let role = T::DEF.roles.iter().find(|role| role.name == label).ok_or(Error::NotAMember)?;
-            Ok(Session { org, user, role: role.name })
+            Ok(Session { tenant_id, user_id, role: role.name })
         })
     }
 
-    /// Founds an organization, of which the user becomes the first member; returns its key.
+    /// Creates a tenant, with the user as its first member. Returns the tenant ID.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, repo::members::CreateTenant, roles::*};
+    /// # async fn f<Organization: CreateTenant<Tenancy = Organizations>>(
+    /// #     scope: UserScope<Organizations>,
+    /// #     new: Organization::New,
+    /// # ) -> Result<()> {
+    /// let organization = scope.create_tenant::<Organization>(new).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::UniqueViolation`], [`Error::CheckViolation`], [`Error::ForeignKeyViolation`] where there is no such user; else as
-    /// [`organizations`](Self::tenants).
+    /// - [`Error::UniqueViolation`], [`Error::CheckViolation`] for values that the table rejects.
+    /// - [`Error::ForeignKeyViolation`] if the user does not exist.
+    /// - [`Error::Unauthenticated`] for an anonymous user.
+    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    ///   [`Error::Database`] if no transaction can begin.
     pub fn create_tenant<O>(&self, new: O::New) -> BoxFuture<'_, Result<T::Key>>
     where
         O: CreateTenant<Tenancy = T>,
     {
         Box::pin(async move {
-            self.signed_in("founding an organization")?;
+            self.require_user("creating a tenant")?;
             let mut values = Values::default();
             O::create_tenant_values(new, &mut values);
-            self.key("create_tenant", values, attempt::<T>(O::TABLE_NAME, "found a row in")).await
+            self.key("create_tenant", values, attempt::<T>(O::TABLE_NAME, "create a tenant in")).await
         })
     }
 
-    /// Takes an invitation: the user becomes a member of the organization, whose key is returned, as what the invitation says.
+    /// Accepts an invitation: the user becomes a member of the tenant, with the role of the
+    /// invitation. Returns the tenant ID.
     ///
-    /// It takes the token, and that the user's address is the one that was invited. An invitation can be taken once.
+    /// Requires the token, and that the address of the user is the invited one. An invitation can
+    /// be accepted once.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, repo::invitations::Invitation as InvitationTable, roles::*};
+    /// # async fn f<Invitation: InvitationTable<Tenancy = Organizations>>(
+    /// #     scope: UserScope<Organizations>,
+    /// #     token: InvitationToken,
+    /// # ) -> Result<()> {
+    /// let organization = scope.accept::<Invitation>(&token).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::NoInvitation`] where there is none that this user can take, [`Error::UniqueViolation`] where the user is a member
-    /// already; else as [`organizations`](Self::tenants).
+    /// - [`Error::NoInvitation`] if this user cannot accept an invitation with this token.
+    /// - [`Error::UniqueViolation`] if the user is already a member.
+    /// - [`Error::Unauthenticated`] for an anonymous user.
+    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    ///   [`Error::Database`] if no transaction can begin.
     pub fn accept<I>(&self, token: &InvitationToken) -> BoxFuture<'_, Result<T::Key>>
     where
         I: Invitation<Tenancy = T>,
@@ -165,16 +253,26 @@ impl<T: Tenancy> UserScope<T> {
         let mut values = Values::default();
         values.bind(token.bytes());
         Box::pin(async move {
-            self.signed_in("an invitation")?;
-            self.key("accept_invitation", values, attempt::<T>(I::TABLE_NAME, "take an invitation from")).await
+            self.require_user("accepting an invitation")?;
+            self.key("accept_invitation", values, attempt::<T>(I::TABLE_NAME, "accept an invitation from")).await
         })
     }
 
-    /// Adds a user, who is a member of no organization yet; returns the user's key. The one call that needs no user.
+    /// Adds a user without a membership. Returns the user ID. The only call that an anonymous user
+    /// can make.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, repo::members::SignUp, roles::*};
+    /// # async fn f<User: SignUp<Tenancy = Organizations>>(db: TenantDb, new: User::New) -> Result<()> {
+    /// let user = db.user_scope(&UserCtx::anonymous()).sign_up::<User>(new).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::UniqueViolation`], [`Error::CheckViolation`], [`Error::Database`], and those of beginning a transaction.
+    /// - [`Error::UniqueViolation`], [`Error::CheckViolation`] for values that the table rejects.
+    /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    ///   [`Error::Database`] if no transaction can begin.
     pub fn sign_up<U>(&self, new: U::New) -> BoxFuture<'_, Result<T::User>>
     where
         U: SignUp<Tenancy = T>,
@@ -186,15 +284,15 @@ impl<T: Tenancy> UserScope<T> {
         })
     }
 
-    fn signed_in(&self, what: &'static str) -> Result<&T::User> {
-        self.visitor.user_id().ok_or(Error::Unauthenticated { what })
+    fn require_user(&self, operation: &'static str) -> Result<&T::User> {
+        self.user_ctx.user_id().ok_or(Error::Unauthenticated { operation })
     }
 
     async fn read(&self, statement: BoundStatement, table: TableName) -> Result<Vec<PgRow>> {
         self.run(statement, attempt::<T>(table, "read"), false).await
     }
 
-    /// Calls a function that makes a row and returns its key.
+    /// Calls a function that inserts a row and returns its key.
     async fn key<K>(&self, function: &str, values: Values, attempt: Attempt) -> Result<K>
     where
         K: ContextKey,
@@ -204,7 +302,7 @@ impl<T: Tenancy> UserScope<T> {
     }
 
     async fn run(&self, statement: BoundStatement, attempt: Attempt, writes: bool) -> Result<Vec<PgRow>> {
-        let rows = self.db.as_user::<T>(self.visitor.user_id(), statement.into_query()?, writes).await;
+        let rows = self.db.run_without_tenant::<T>(self.user_ctx.user_id(), statement.into_query()?, writes).await;
         rows.map_err(|error| attempt.error(error))
     }
 }
@@ -215,63 +313,99 @@ fn attempt<T: Tenancy>(table: TableName, command: &'static str) -> Attempt {
 
 fn member_role<M: Membership>(row: &PgRow) -> Result<M::MemberRole> {
     let label: &str = row.try_get(1)?;
-    let unknown = || format!("`{label}` is no label of the enum `{}`", M::MemberRole::NAME);
+    let unknown = || format!("`{label}` is not a label of the enum `{}`", M::MemberRole::NAME);
     Ok(M::MemberRole::from_label(label).ok_or_else(|| sqlx::Error::Decode(unknown().into()))?)
 }
 
-/// A user's membership in an organization, as it was looked up. Begun by [`UserScope::session`].
+/// A user's membership in a tenant, as looked up in the database. Returned by
+/// [`UserScope::session`].
 ///
-/// It is what the database said at that moment. The database asks again at each statement of a context that comes from
-/// it, so a session that is kept gives no rights that were taken since.
+/// It holds the role at the time of the lookup. The policies check the membership again for each
+/// statement of a context that is made from it, so a session that is kept grants no role that was
+/// removed since.
+///
+/// ```no_run
+/// # use tenant_runtime::{*, repo::members::Membership, roles::*};
+/// # async fn f<OrgMember>(scope: UserScope<Organizations>, organization: uuid::Uuid) -> Result<()>
+/// # where OrgMember: Membership<Tenancy = Organizations> {
+/// let session: Session<Organizations> = scope.session::<OrgMember>(organization).await?;
+/// let ctx: TenantCtx<Member> = session.require()?;
+/// # Ok(()) }
+/// ```
 pub struct Session<T: Tenancy> {
-    org: T::Key,
-    user: T::User,
+    tenant_id: T::Key,
+    user_id: T::User,
     role: &'static str,
 }
 
 impl<T: Tenancy> Session<T> {
-    /// Returns the organization's key.
+    /// Returns the tenant ID.
+    ///
+    /// ```
+    /// # fn f(session: tenant_runtime::Session<tenant_runtime::roles::Organizations>) {
+    /// println!("organization {}", session.tenant_id());
+    /// # }
+    /// ```
     #[must_use]
     pub fn tenant_id(&self) -> &T::Key {
-        &self.org
+        &self.tenant_id
     }
 
-    /// Returns the user's key.
+    /// Returns the user ID.
+    ///
+    /// ```
+    /// # fn f(session: tenant_runtime::Session<tenant_runtime::roles::Organizations>) {
+    /// println!("user {}", session.user_id());
+    /// # }
+    /// ```
     #[must_use]
     pub fn user_id(&self) -> &T::User {
-        &self.user
+        &self.user_id
     }
 
     /// Returns the name of the member's role, such as `member`.
+    ///
+    /// ```
+    /// # fn f(session: tenant_runtime::Session<tenant_runtime::roles::Organizations>) {
+    /// let show_settings = session.role() == "admin";
+    /// # }
+    /// ```
     #[must_use]
     pub fn role(&self) -> &'static str {
         self.role
     }
 
-    /// Makes a context in a role that the member's role includes.
+    /// Returns a context with a role that the member's role includes.
+    ///
+    /// ```
+    /// # use tenant_runtime::{*, roles::{Admin, Organizations}};
+    /// # fn f(session: Session<Organizations>) -> Result<()> {
+    /// let ctx: TenantCtx<Admin> = session.require()?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::InsufficientRole`] where it does not include that role.
+    /// [`Error::InsufficientRole`] if the member's role does not include the required one.
     pub fn require<R: Role<Tenancy = T>>(&self) -> Result<TenantCtx<R>> {
         if T::DEF.includes(self.role, R::NAME) {
-            Ok(TenantCtx::assume_authorized(self.org.clone(), self.user.clone()))
+            Ok(TenantCtx::assume_authorized(self.tenant_id.clone(), self.user_id.clone()))
         } else {
-            Err(Error::InsufficientRole { has: self.role, needs: R::NAME })
+            Err(Error::InsufficientRole { role: self.role, required: R::NAME })
         }
     }
 }
 
 impl<T: Tenancy> Clone for Session<T> {
     fn clone(&self) -> Self {
-        Self { org: self.org.clone(), user: self.user.clone(), role: self.role }
+        Self { tenant_id: self.tenant_id.clone(), user_id: self.user_id.clone(), role: self.role }
     }
 }
 
 impl<T: Tenancy> fmt::Debug for Session<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("Session");
-        f.field("role", &self.role).field("org", &self.org).field("user", &self.user).finish()
+        f.field("role", &self.role).field("tenant_id", &self.tenant_id).field("user_id", &self.user_id).finish()
     }
 }
 
@@ -281,14 +415,14 @@ mod tests {
     use crate::roles::{Admin, Member, Organizations, Viewer};
 
     fn session(role: &'static str) -> Session<Organizations> {
-        Session { org: uuid::Uuid::from_u128(1), user: uuid::Uuid::from_u128(2), role }
+        Session { tenant_id: uuid::Uuid::from_u128(1), user_id: uuid::Uuid::from_u128(2), role }
     }
 
     #[test]
     fn session_require_accepts_included_roles_only() {
         assert!(session("admin").require::<Viewer>().is_ok() && session("member").require::<Member>().is_ok());
         let refused = session("member").require::<Admin>();
-        assert!(matches!(refused, Err(Error::InsufficientRole { has: "member", needs: "admin" })));
+        assert!(matches!(refused, Err(Error::InsufficientRole { role: "member", required: "admin" })));
     }
 
     #[test]

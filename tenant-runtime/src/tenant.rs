@@ -1,4 +1,4 @@
-//! Who acts, and for which tenant: roles as types, tenancies, and the context token.
+//! Tenancies, roles as types, and the tenant context.
 
 mod key;
 pub(crate) mod lattice;
@@ -7,152 +7,17 @@ use std::{fmt, marker::PhantomData};
 
 #[doc(hidden)]
 pub use self::key::KeyNewtype;
-pub use self::key::{ContextKey, TextKey, TextKeyError};
-use self::lattice::{At, Declared, Is, Seal};
-use crate::model::def::TenancyDef;
+pub(crate) use self::lattice::no_tenant_role;
+pub use self::{
+    key::{ContextKey, TextKey, TextKeyError},
+    lattice::{AtLeast, JobRole, KeyOf, LoginPerRole, MemberRole, Role, System, Tenancy, UserOf},
+};
 
-/// Ties together the keys and the roles of a product.
+/// The tenant and role a query runs as. Repository methods cannot be called without one.
 ///
-/// `tenant_runtime::roles::Organizations` is the one that ships; its roles are `Viewer`, `Member` and `Admin`. Others are made by
-/// [`tenancy!`](crate::tenancy).
-pub trait Tenancy: Send + Sync + 'static {
-    /// A tenant's key.
-    type Key: ContextKey;
-    /// A user's key.
-    type User: ContextKey;
-    /// For each role, in the order of the declaration, the roles that it includes, each at its place: which roles there are
-    /// and what they include is read here alone.
-    #[doc(hidden)]
-    type Roles;
-    /// The same as data, for the generator.
-    const DEF: &'static TenancyDef;
-}
-
-/// A tenancy that says `login_per_role: true`.
-#[diagnostic::on_unimplemented(
-    message = "the roles of `{Self}` have no logins of their own",
-    label = "there is one login for all of its roles",
-    note = "say `login_per_role: true` in its `tenancy!`, and generate the migration; or leave out `.login_per_role(…)`"
-)]
-pub trait LoginPerRole: Tenancy {}
-
-/// A role of a tenancy, as a type without values. [`tenancy!`](crate::tenancy) makes it.
-///
-/// Sealed: a type is a role only where the declaration of its tenancy lists it.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a role",
-    label = "not a role of a tenancy",
-    note = "the shipped roles are `tenant_runtime::roles::{{Viewer, Member, Admin}}`"
-)]
-pub trait Role: Declared + Send + Sync + 'static {
-    /// The tenancy that declares the role.
-    type Tenancy: Tenancy;
-    /// Whether members of a tenant have the role, [`MemberRole`], or jobs, [`JobRole`].
-    type Kind;
-    /// The role's place among the roles of its tenancy.
-    #[doc(hidden)]
-    type Place;
-    /// The role's name in attributes, such as `viewer`.
-    const NAME: &'static str;
-    /// The role's name in the database, such as `app_viewer`.
-    const DB_ROLE: &'static str;
-}
-
-/// The kind of the roles that members of a tenant have.
-#[derive(Debug)]
-pub enum MemberRole {}
-
-/// The kind of the role that jobs have.
-#[derive(Debug)]
-pub enum JobRole {}
-
-/// The role by which jobs cross tenants: on each table it may do what `system(…)` says there, and nothing else.
-///
-/// Its transactions come from a [`SystemCtx`](crate::SystemCtx), once a reason was recorded; the app's login cannot act in it.
-pub struct System<T>(PhantomData<fn() -> T>);
-
-impl<T> fmt::Debug for System<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("System")
-    }
-}
-
-impl<T: Tenancy> Role for System<T> {
-    type Tenancy = T;
-    type Kind = JobRole;
-    type Place = ();
-    const NAME: &'static str = "system";
-    const DB_ROLE: &'static str = DerivedRoleName::<T, SystemSuffix>::NAME;
-}
-
-struct SystemSuffix;
-
-impl RoleSuffix for SystemSuffix {
-    const BYTES: &'static [u8] = b"system";
-}
-
-/// What follows on the prefix in the name of a role that the generator makes.
-pub(crate) trait RoleSuffix {
-    const BYTES: &'static [u8];
-}
-
-/// The name of a role that the generator makes, put together at compile time since pools and errors keep it.
-pub(crate) struct DerivedRoleName<T, S>(PhantomData<(T, S)>);
-
-impl<T: Tenancy, S: RoleSuffix> DerivedRoleName<T, S> {
-    const BYTES: [u8; 256] = joined(T::DEF.role_prefix.as_bytes(), S::BYTES);
-    pub(crate) const NAME: &'static str = {
-        let (name, _) = Self::BYTES.split_at(T::DEF.role_prefix.len() + S::BYTES.len());
-        match str::from_utf8(name) {
-            Ok(name) => name,
-            Err(_) => panic!("both parts are text"),
-        }
-    };
-}
-
-const fn joined(first: &[u8], second: &[u8]) -> [u8; 256] {
-    let mut bytes = [0; 256];
-    let mut at = 0;
-    while at < first.len() + second.len() {
-        bytes[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
-        at += 1;
-    }
-    bytes
-}
-
-/// Holds when a role has all the rights of `Lower`, itself included.
-///
-/// Sealed: what a role includes is looked up in the declaration of its tenancy. It is not transitive in generic code: prefer
-/// concrete roles, or bound the role by what the code does.
-#[diagnostic::on_unimplemented(
-    message = "the role `{Self}` does not include the role `{Lower}`",
-    label = "this takes `{Lower}` or a role above it"
-)]
-pub trait AtLeast<Lower>: Role {
-    #[doc(hidden)]
-    const SEAL: Seal;
-}
-
-/// The list of `R`, at the place that `L` says, has to hold `L` itself, so a place that somebody made up finds nothing.
-#[diagnostic::do_not_recommend]
-impl<R, L> AtLeast<L> for R
-where
-    R: Role,
-    L: Role<Tenancy = R::Tenancy>,
-    <R::Tenancy as Tenancy>::Roles: At<R::Place, Entry: At<L::Place, Entry: Is<L>>>,
-{
-    const SEAL: Seal = Seal;
-}
-
-/// The tenant key type of a role's tenancy.
-pub type KeyOf<R> = <<R as Role>::Tenancy as Tenancy>::Key;
-/// The user key type of a role's tenancy.
-pub type UserOf<R> = <<R as Role>::Tenancy as Tenancy>::User;
-
-/// Says for which tenant and as which role queries run; without one, no query compiles.
-///
-/// It comes from [`Session::require`](crate::Session::require) where the membership was looked up, as axum's `Tenant` does for a
-/// request, or from a constructor that says who vouches for it. It has no public fields, no `Default` and no `Deserialize`.
+/// It comes from [`Session::require`](crate::Session::require), which looked the membership up
+/// (axum's `Tenant` does so for a request), or from a constructor in which the caller asserts it.
+/// It has no public fields, no `Default` and no `Deserialize`.
 ///
 /// ```
 /// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};
@@ -164,35 +29,58 @@ pub type UserOf<R> = <<R as Role>::Tenancy as Tenancy>::User;
 ///
 /// ```compile_fail
 /// use tenant_runtime::{TenantCtx, roles::Member};
-/// let forged = TenantCtx::<Member> { org: uuid::Uuid::nil(), user: None };
+/// let forged = TenantCtx::<Member> { tenant_id: uuid::Uuid::nil(), user_id: None };
 /// ```
 pub struct TenantCtx<R: Role> {
-    org: KeyOf<R>,
-    user: Option<UserOf<R>>,
+    tenant_id: KeyOf<R>,
+    user_id: Option<UserOf<R>>,
     role: PhantomData<fn() -> R>,
 }
 
 impl<R: Role> TenantCtx<R> {
-    /// Makes a context for which the *caller* vouches: that this user acts for this organization in the role `R`.
+    /// Creates a context. The *caller* asserts that the user is a member of the tenant with the
+    /// role `R`.
     ///
-    /// Call it with what a verified token says, never with an organization id that a client sent.
+    /// Call it with the claims of a verified token, never with a tenant ID that a client sent. If
+    /// there is a membership table, the policies check the membership as well.
+    ///
+    /// ```
+    /// # use tenant_runtime::{TenantCtx, roles::Admin};
+    /// # let (organization, user) = (uuid::Uuid::nil(), uuid::Uuid::nil());
+    /// let ctx = TenantCtx::<Admin>::assume_authorized(organization, user);
+    /// ```
     #[must_use]
-    pub fn assume_authorized(org: KeyOf<R>, user: UserOf<R>) -> Self {
+    pub fn assume_authorized(tenant_id: KeyOf<R>, user_id: UserOf<R>) -> Self {
         const { lattice::assert_of_members::<R>() }
-        Self { org, user: Some(user), role: PhantomData }
+        Self { tenant_id, user_id: Some(user_id), role: PhantomData }
     }
 
-    /// Makes a context without a user, for jobs inside one tenant; the *caller* vouches for it.
+    /// Creates a context without a user, for jobs inside one tenant. The *caller* asserts that the
+    /// job is authorized.
     ///
-    /// Where a membership table says who may act, nobody is no member, so such a context sees no rows: there, jobs are for
-    /// [`SystemDb`](crate::SystemDb).
+    /// If the tenancy has a membership table, such a context sees no tenant rows, because it has no
+    /// user who could be a member. Use [`SystemDb`](crate::SystemDb) for jobs then.
+    ///
+    /// ```
+    /// # use tenant_runtime::{TenantCtx, roles::Member};
+    /// # let organization = uuid::Uuid::nil();
+    /// let ctx = TenantCtx::<Member>::assume_authorized_job(organization);
+    /// assert_eq!(ctx.user_id(), None);
+    /// ```
     #[must_use]
-    pub fn assume_authorized_job(org: KeyOf<R>) -> Self {
+    pub fn assume_authorized_job(tenant_id: KeyOf<R>) -> Self {
         const { lattice::assert_of_members::<R>() }
-        Self { org, user: None, role: PhantomData }
+        Self { tenant_id, user_id: None, role: PhantomData }
     }
 
-    /// Narrows the context to a role that this one includes.
+    /// Returns a context with a role that this one includes.
+    ///
+    /// ```
+    /// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};
+    /// # let (organization, user) = (uuid::Uuid::nil(), uuid::Uuid::nil());
+    /// let admin = TenantCtx::<Admin>::assume_authorized(organization, user);
+    /// let viewer: TenantCtx<Viewer> = admin.narrow();
+    /// ```
     #[must_use]
     pub fn narrow<L>(&self) -> TenantCtx<L>
     where
@@ -201,43 +89,68 @@ impl<R: Role> TenantCtx<R> {
     {
         const { lattice::assert_of_members::<L>() }
         const { lattice::assert_includes::<R, L>() }
-        TenantCtx { org: self.org.clone(), user: self.user.clone(), role: PhantomData }
+        TenantCtx { tenant_id: self.tenant_id.clone(), user_id: self.user_id.clone(), role: PhantomData }
     }
 
-    /// Returns the name of the role, such as `member`, for what is decided at run time.
+    /// Returns the name of the role, such as `member`, for decisions at run time.
+    ///
+    /// ```
+    /// # use tenant_runtime::{TenantCtx, roles::Admin};
+    /// # let (organization, user) = (uuid::Uuid::nil(), uuid::Uuid::nil());
+    /// let ctx = TenantCtx::<Admin>::assume_authorized(organization, user);
+    /// assert_eq!(ctx.role(), "admin");
+    /// ```
     #[must_use]
     pub fn role(&self) -> &'static str {
         R::NAME
     }
 
-    /// Returns the tenant's key.
+    /// Returns the tenant ID.
+    ///
+    /// ```
+    /// # use tenant_runtime::{TenantCtx, roles::Admin};
+    /// # let (organization, user) = (uuid::Uuid::nil(), uuid::Uuid::nil());
+    /// let ctx = TenantCtx::<Admin>::assume_authorized(organization, user);
+    /// assert_eq!(ctx.tenant_id(), &organization);
+    /// ```
     #[must_use]
     pub fn tenant_id(&self) -> &KeyOf<R> {
-        &self.org
+        &self.tenant_id
     }
 
-    /// Returns the user's key, where a user acts.
+    /// Returns the user ID; `None` for a job.
+    ///
+    /// ```
+    /// # use tenant_runtime::{TenantCtx, roles::Admin};
+    /// # let (organization, user) = (uuid::Uuid::nil(), uuid::Uuid::nil());
+    /// let ctx = TenantCtx::<Admin>::assume_authorized(organization, user);
+    /// assert_eq!(ctx.user_id(), Some(&user));
+    /// ```
     #[must_use]
     pub fn user_id(&self) -> Option<&UserOf<R>> {
-        self.user.as_ref()
+        self.user_id.as_ref()
     }
 }
 
 impl<T: Tenancy> TenantCtx<System<T>> {
-    /// Makes the context of a transaction in which the system role is held to one tenant.
-    pub(crate) fn of_jobs(org: T::Key) -> Self {
-        Self { org, user: None, role: PhantomData }
+    /// Creates the context of a transaction of the system role that is limited to one tenant.
+    pub(crate) fn of_jobs(tenant_id: T::Key) -> Self {
+        Self { tenant_id, user_id: None, role: PhantomData }
     }
 }
 
 impl<R: Role> Clone for TenantCtx<R> {
     fn clone(&self) -> Self {
-        Self { org: self.org.clone(), user: self.user.clone(), role: PhantomData }
+        Self { tenant_id: self.tenant_id.clone(), user_id: self.user_id.clone(), role: PhantomData }
     }
 }
 
 impl<R: Role> fmt::Debug for TenantCtx<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TenantCtx").field("role", &R::NAME).field("org", &self.org).field("user", &self.user).finish()
+        f.debug_struct("TenantCtx")
+            .field("role", &R::NAME)
+            .field("tenant_id", &self.tenant_id)
+            .field("user_id", &self.user_id)
+            .finish()
     }
 }

@@ -21,7 +21,7 @@ use tenant_examples::{
     Change, MemberRole, NewOrganization, NewProject, NewUser, OrgMember, Organization, Project, ProjectChanges, User,
 };
 use tenant_runtime::{
-    Migrations, UserCtx, UserScope,
+    Migrations, Result, UserCtx, UserScope,
     axum::{AuthState, Jwt, Problem, Tenant},
     prelude::*,
     roles::{Admin, Member, Organizations, Viewer},

@@ -1,4 +1,4 @@
-//! The shipped verifier: JSON Web Tokens, with keys that are each for one algorithm.
+//! JSON Web Token verifier with keys that are each bound to one algorithm.
 
 use std::{error::Error as StdError, fmt};
 
@@ -8,16 +8,18 @@ use jsonwebtoken::{
 };
 use serde_json::{Map, Value};
 
-use super::verify::{TokenError, TokenVerifier};
+use super::token::{TokenError, TokenVerifier};
 use crate::tenant::{ContextKey, Tenancy};
 
-/// A secret of HMAC is to be as long as the hash that it keys (RFC 7518, 3.2).
-const LEAST_SECRET: usize = 32;
+/// An HMAC secret must be at least as long as the hash (RFC 7518, 3.2).
+const MIN_SECRET_BYTES: usize = 32;
 
-/// Verifies JSON Web Tokens: signature, `iss`, `aud`, `exp` and `nbf`, all of which but `nbf` have to be there.
+/// Verifies JSON Web Tokens: the signature, `iss`, `aud`, `exp` and `nbf`. All of these except
+/// `nbf` are required.
 ///
-/// Each key is for one algorithm, so a token cannot choose what it is checked by: neither `none`, nor a public key taken
-/// for a secret. Dates may be a minute off, as clocks are. The user is what stands in `sub`.
+/// Each key is bound to one algorithm, so a token cannot choose its verification: neither `none`,
+/// nor a public key as an HMAC secret. Dates have a tolerance of one minute for clock differences.
+/// The user ID is the claim `sub`.
 ///
 /// ```
 /// # use tenant_runtime::axum::{Jwt, JwtError};
@@ -27,7 +29,7 @@ const LEAST_SECRET: usize = 32;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-#[must_use = "a verifier is to be passed to `AuthState::new`"]
+#[must_use = "a verifier must be passed to `AuthState::new`"]
 pub struct Jwt {
     issuer: String,
     audience: String,
@@ -42,103 +44,173 @@ struct Key {
     algorithm: Algorithm,
 }
 
-/// Says why a key was not taken.
+impl Key {
+    /// Returns whether the key can have signed a token with this key ID; without an ID on one side,
+    /// every key can.
+    fn matches(&self, kid: Option<&str>) -> bool {
+        match (self.id.as_deref(), kid) {
+            (Some(id), Some(kid)) => id == kid,
+            _ => true,
+        }
+    }
+}
+
+/// The reason why a key was not accepted.
+///
+/// ```
+/// # use tenant_runtime::axum::{Jwt, JwtError};
+/// let result = Jwt::new("https://id.acme.example", "tracker").hs256(b"short");
+/// assert!(matches!(result, Err(JwtError::WeakSecret { bytes: 5 })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwtError {
-    /// The secret can be guessed.
+    /// The secret is too short.
     #[error(
-        "a secret of HS256 has at least {LEAST_SECRET} bytes, and this has {bytes}; `openssl rand -base64 32` makes one"
+        "an HS256 secret requires at least {MIN_SECRET_BYTES} bytes; this one has {bytes}; create one with `openssl rand -base64 32`"
     )]
     WeakSecret {
-        /// How many bytes it has.
+        /// The length of the secret in bytes.
         bytes: usize,
     },
-    /// The text is no key of that kind.
-    #[error("this is no public key for {algorithm}")]
+    /// The text is not a public key for the algorithm.
+    #[error("invalid public key for {algorithm}")]
     Key {
         /// The algorithm.
         algorithm: &'static str,
-        /// What is wrong with it.
+        /// The error of the parser.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The text is no key set.
-    #[error("this is no JSON Web Key Set")]
+    /// The text is not a JSON Web Key Set.
+    #[error("invalid JSON Web Key Set")]
     KeySet(#[source] serde_json::Error),
-    /// The key set has no key for signatures.
-    #[error("the key set holds no public key for RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA")]
+    /// The key set contains no usable public signature key.
+    #[error(
+        "the key set contains no public signature key for RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA"
+    )]
     NoKey,
 }
 
 impl JwtError {
-    /// Keeps what the crate that verifies says as it is, but for its type: that crate may be another one some day.
+    /// Erases the type of the source, so that the JWT crate does not become a part of the public
+    /// API.
     fn key(algorithm: &'static str) -> impl FnOnce(jsonwebtoken::errors::Error) -> Self {
         move |source| Self::Key { algorithm, source: source.into() }
     }
 }
 
 impl Jwt {
-    /// Makes a verifier that has no key yet, and so accepts nothing, for tokens of one issuer and for one audience.
+    /// Creates a verifier for tokens of one issuer and for one audience. Without a key it accepts
+    /// no token.
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::{Jwt, JwtError};
+    /// # fn f(secret: &[u8]) -> Result<(), JwtError> {
+    /// let tokens = Jwt::new("https://id.acme.example", "tracker").hs256(secret)?;
+    /// # Ok(()) }
+    /// ```
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self { issuer: issuer.into(), audience: audience.into(), user_claim: "sub".to_owned(), keys: Vec::new() }
     }
 
-    /// Takes the user from another claim than `sub`.
+    /// Sets the claim that holds the user ID. Default: `sub`.
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::Jwt;
+    /// let tokens = Jwt::new("https://id.acme.example", "tracker").user_claim("uid");
+    /// ```
     pub fn user_claim(mut self, claim: impl Into<String>) -> Self {
         self.user_claim = claim.into();
         self
     }
 
-    /// Accepts tokens signed by HMAC with SHA-256 and a secret of at least 32 bytes.
+    /// Accepts tokens signed with HMAC SHA-256 and a secret of at least 32 bytes.
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::{Jwt, JwtError};
+    /// # fn f(key: &[u8]) -> Result<(), JwtError> {
+    /// let tokens = Jwt::new("https://id.acme.example", "tracker").hs256(key)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`JwtError::WeakSecret`].
+    /// [`JwtError::WeakSecret`] for a shorter secret.
     pub fn hs256(self, secret: &[u8]) -> Result<Self, JwtError> {
-        if secret.len() < LEAST_SECRET {
+        if secret.len() < MIN_SECRET_BYTES {
             return Err(JwtError::WeakSecret { bytes: secret.len() });
         }
         Ok(self.with(None, DecodingKey::from_secret(secret), Algorithm::HS256))
     }
 
-    /// Accepts tokens signed by RSA (PKCS#1 v1.5) with SHA-256, by its public key as PEM.
+    /// Accepts tokens signed with RSA (PKCS#1 v1.5) and SHA-256. `pem` is the public key.
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::{Jwt, JwtError};
+    /// # fn f(key: &[u8]) -> Result<(), JwtError> {
+    /// let tokens = Jwt::new("https://id.acme.example", "tracker").rs256(key)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`JwtError::Key`].
+    /// [`JwtError::Key`] if the key cannot be parsed.
     pub fn rs256(self, pem: &[u8]) -> Result<Self, JwtError> {
         let key = DecodingKey::from_rsa_pem(pem).map_err(JwtError::key("RS256"))?;
         Ok(self.with(None, key, Algorithm::RS256))
     }
 
-    /// Accepts tokens signed by ECDSA over P-256 with SHA-256, by its public key as PEM.
+    /// Accepts tokens signed with ECDSA over P-256 and SHA-256. `pem` is the public key.
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::{Jwt, JwtError};
+    /// # fn f(key: &[u8]) -> Result<(), JwtError> {
+    /// let tokens = Jwt::new("https://id.acme.example", "tracker").es256(key)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`JwtError::Key`].
+    /// [`JwtError::Key`] if the key cannot be parsed.
     pub fn es256(self, pem: &[u8]) -> Result<Self, JwtError> {
         let key = DecodingKey::from_ec_pem(pem).map_err(JwtError::key("ES256"))?;
         Ok(self.with(None, key, Algorithm::ES256))
     }
 
-    /// Accepts tokens signed by Ed25519, by its public key as PEM.
+    /// Accepts tokens signed with Ed25519. `pem` is the public key.
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::{Jwt, JwtError};
+    /// # fn f(key: &[u8]) -> Result<(), JwtError> {
+    /// let tokens = Jwt::new("https://id.acme.example", "tracker").eddsa(key)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`JwtError::Key`].
+    /// [`JwtError::Key`] if the key cannot be parsed.
     pub fn eddsa(self, pem: &[u8]) -> Result<Self, JwtError> {
         let key = DecodingKey::from_ed_pem(pem).map_err(JwtError::key("EdDSA"))?;
         Ok(self.with(None, key, Algorithm::EdDSA))
     }
 
-    /// Accepts tokens signed by the keys of a JSON Web Key Set, as identity providers publish them.
+    /// Accepts tokens signed with the keys of a JSON Web Key Set, as identity providers publish
+    /// them.
     ///
-    /// Keys for encryption, secrets and unknown kinds are passed over. The set is not fetched: make a verifier anew when
-    /// the provider changes its keys.
+    /// Encryption keys, secrets and keys of unknown types are skipped. The set is not fetched:
+    /// create a new verifier when the provider changes its keys.
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::{Jwt, JwtError};
+    /// # fn f(key: &str) -> Result<(), JwtError> {
+    /// let tokens = Jwt::new("https://id.acme.example", "tracker").jwks(key)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`JwtError::KeySet`], [`JwtError::NoKey`], [`JwtError::Key`].
+    /// [`JwtError::KeySet`] for invalid JSON, [`JwtError::Key`] for an invalid key,
+    /// [`JwtError::NoKey`] if the set contains no usable key.
     pub fn jwks(mut self, json: &str) -> Result<Self, JwtError> {
         let set: JwkSet = serde_json::from_str(json).map_err(JwtError::KeySet)?;
         let before = self.keys.len();
@@ -155,18 +227,16 @@ impl Jwt {
         self
     }
 
-    /// Returns the claims of a token that one of the keys has signed and that is valid here and now.
+    /// Returns the claims of a token that is signed by one of the keys, for this audience, and not
+    /// expired.
     fn claims(&self, token: &str) -> Result<Map<String, Value>, TokenError> {
         let header = decode_header(token).map_err(TokenError::invalid)?;
         if header.crit.is_some() {
-            return Err(TokenError::invalid("it asks for extensions (`crit`), and none is known here"));
+            return Err(TokenError::invalid("the token requires extensions (`crit`), and none is supported"));
         }
-        let named = |key: &&Key| match (&key.id, &header.kid) {
-            (Some(own), Some(asked)) => own == asked,
-            _ => true,
-        };
-        let mut reason = TokenError::invalid("no key is for this token");
-        for key in self.keys.iter().filter(named).filter(|key| key.algorithm == header.alg) {
+        let keys = self.keys.iter().filter(|key| key.matches(header.kid.as_deref()) && key.algorithm == header.alg);
+        let mut reason = TokenError::invalid("no key matches this token");
+        for key in keys {
             match decode(token, &key.key, &self.validation(key.algorithm)) {
                 Ok(decoded) => return Ok(decoded.claims),
                 Err(error) => reason = TokenError::invalid(error),
@@ -179,19 +249,19 @@ impl Jwt {
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.audience]);
-        // A claim that is missing would pass otherwise.
+        // By default a missing claim would be accepted.
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         validation.validate_nbf = true;
         validation
     }
 }
 
-/// Returns for which algorithm a key of a set is, where it is for signatures and public.
+/// Returns the algorithm of a key in a set; `None` if it is not a public signature key.
 fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     if matches!(&jwk.common.public_key_use, Some(used) if *used != PublicKeyUse::Signature) {
         return None;
     }
-    let own = match &jwk.algorithm {
+    let default = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => Algorithm::ES384,
@@ -199,9 +269,9 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
         _ => return None,
     };
     match jwk.common.key_algorithm {
-        None => Some(own),
-        // Of its own kind alone, lest a public key be taken for a secret.
-        Some(named) => named.to_string().parse().ok().filter(|named: &Algorithm| named.family() == own.family()),
+        None => Some(default),
+        // Only of the same family, so that a public key is never used as a secret.
+        Some(named) => named.to_string().parse().ok().filter(|named: &Algorithm| named.family() == default.family()),
     }
 }
 
@@ -209,13 +279,13 @@ impl<T: Tenancy> TokenVerifier<T> for Jwt {
     async fn verify(&self, token: &str) -> Result<T::User, TokenError> {
         let claims = self.claims(token)?;
         let user = claims.get(&self.user_claim).and_then(Value::as_str).and_then(T::User::read_text);
-        user.ok_or_else(|| TokenError::invalid(format!("its `{}` is no user's key", self.user_claim)))
+        user.ok_or_else(|| TokenError::invalid(format!("the claim `{}` is not a valid user ID", self.user_claim)))
     }
 }
 
 impl fmt::Debug for Jwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The keys may be secrets.
+        // The keys can be secrets.
         let mut f = f.debug_struct("Jwt");
         f.field("issuer", &self.issuer).field("audience", &self.audience).field("keys", &self.keys.len()).finish()
     }

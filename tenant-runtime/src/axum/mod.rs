@@ -1,4 +1,4 @@
-//! Extractors for axum: from a request to a tenant's context, by a verified token and a membership that was looked up.
+//! Extractors for axum: a tenant context for each request, from a verified token and the membership in the database.
 //!
 //! ```
 //! use axum::{Router, extract::Path, routing::delete};
@@ -28,7 +28,7 @@
 //! # struct Project { id: Uuid, organization_id: Uuid, name: String }
 //!
 //! // Runs for an admin of the organization in the path.
-//! // A viewer gets 403, a stranger 404, and who is not signed in 401.
+//! // Other members get 403, users without a membership 404, requests without a valid token 401.
 //! async fn remove(tenant: Tenant<Admin>, Path((_, id)): Path<(Uuid, Uuid)>) -> Result<(), Problem> {
 //!     Ok(Project::delete(&tenant, id).await?)
 //! }
@@ -41,7 +41,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! A state of the app's own holds the gate beside other things:
+//! An app state that contains the [`AuthState`] and other values:
 //!
 //! ```
 //! # use axum::extract::FromRef;
@@ -49,25 +49,25 @@
 //! # #[derive(Clone)] struct Mailer;
 //! #[derive(Clone)]
 //! struct App {
-//!     gate: AuthState<Organizations>,
+//!     auth: AuthState<Organizations>,
 //!     mailer: Mailer,
 //! }
 //!
 //! // Or `#[derive(FromRef)]`, with axum's feature `macros`.
 //! impl FromRef<App> for AuthState<Organizations> {
 //!     fn from_ref(app: &App) -> Self {
-//!         app.gate.clone()
+//!         app.auth.clone()
 //!     }
 //! }
 //! ```
 //!
-//! The organization in a path or a header is a wish: it counts once the membership table says that the user belongs to
-//! it, and as what. The database asks again at each statement.
+//! The tenant ID in the request is untrusted until the user's membership has been verified. The
+//! policies check the membership again for each statement.
 
 #[cfg(feature = "jwt")]
 mod jwt;
 mod problem;
-mod verify;
+mod token;
 
 use std::{fmt, sync::Arc};
 
@@ -79,10 +79,10 @@ use futures_core::future::BoxFuture;
 
 #[cfg(feature = "jwt")]
 pub use self::jwt::{Jwt, JwtError};
-use self::verify::AnyTokenVerifier;
+use self::token::AnyTokenVerifier;
 pub use self::{
     problem::Problem,
-    verify::{TokenError, TokenVerifier},
+    token::{TokenError, TokenVerifier},
 };
 use crate::{
     db::{Scope, TenantDb, TenantTx},
@@ -92,9 +92,17 @@ use crate::{
     tenant::{ContextKey, Role, Tenancy, TenantCtx},
 };
 
-/// What requests pass on their way to a context: the database, the verifier of tokens, and the membership table.
+/// State of the extractors: the database, the token verifier, and the membership table.
 ///
-/// It is the router's state, or a part of it by axum's `FromRef`. Cloning is cheap.
+/// It is the state of the router, or a part of it through axum's `FromRef`. Cloning is cheap.
+///
+/// ```
+/// # use tenant_runtime::{TenantDb, axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations};
+/// # fn f<OrgMember: Membership<Tenancy = Organizations>>(db: TenantDb, tokens: Jwt) {
+/// let auth: AuthState<Organizations> = AuthState::new::<OrgMember>(db, tokens);
+/// let router: axum::Router = axum::Router::new().with_state(auth);
+/// # }
+/// ```
 pub struct AuthState<T: Tenancy> {
     inner: Arc<Inner<T>>,
 }
@@ -102,52 +110,75 @@ pub struct AuthState<T: Tenancy> {
 struct Inner<T: Tenancy> {
     db: TenantDb,
     verifier: Box<dyn AnyTokenVerifier<T>>,
-    session: LookUp<T>,
-    organization: Organization,
+    session: SessionLookup<T>,
+    tenant_id: TenantIdSource,
 }
 
-/// How a membership is looked up; a function, so that extractors need not name the table.
-type LookUp<T> = for<'a> fn(&'a UserScope<T>, <T as Tenancy>::Key) -> BoxFuture<'a, Result<Session<T>>>;
+/// The membership lookup, as a function pointer so that extractors need not name the table.
+type SessionLookup<T> = for<'a> fn(&'a UserScope<T>, <T as Tenancy>::Key) -> BoxFuture<'a, Result<Session<T>>>;
 
-/// Where a request names the organization.
+/// The part of a request that names the tenant.
 #[derive(Debug, Clone)]
-enum Organization {
+enum TenantIdSource {
     Path(&'static str),
     Header(HeaderName),
 }
 
 impl<T: Tenancy> AuthState<T> {
-    /// Makes a gate that looks into the membership table `M`, for routes that name the organization as `{org}`.
+    /// Creates the state with the membership table `M`, for routes that name the tenant as `{org}`
+    /// in the path.
+    ///
+    /// ```
+    /// # use tenant_runtime::{TenantDb, axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations};
+    /// # fn f<OrgMember: Membership<Tenancy = Organizations>>(db: TenantDb, tokens: Jwt) {
+    /// let auth = AuthState::new::<OrgMember>(db, tokens);
+    /// # }
+    /// ```
     #[must_use]
     pub fn new<M: Membership<Tenancy = T>>(db: TenantDb, verifier: impl TokenVerifier<T>) -> Self {
-        Self::with::<M>(db, verifier, Organization::Path("org"))
+        Self::with::<M>(db, verifier, TenantIdSource::Path("org"))
     }
 
-    /// Makes a gate for requests that name the organization in a header.
+    /// Creates the state with the membership table `M`, for requests that name the tenant in a
+    /// header.
+    ///
+    /// ```
+    /// # use tenant_runtime::{TenantDb, axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations};
+    /// # fn f<OrgMember: Membership<Tenancy = Organizations>>(db: TenantDb, tokens: Jwt) {
+    /// let header = axum::http::HeaderName::from_static("x-organization");
+    /// let auth = AuthState::by_header::<OrgMember>(db, tokens, header);
+    /// # }
+    /// ```
     #[must_use]
     pub fn by_header<M: Membership<Tenancy = T>>(
         db: TenantDb,
         verifier: impl TokenVerifier<T>,
         header: HeaderName,
     ) -> Self {
-        Self::with::<M>(db, verifier, Organization::Header(header))
+        Self::with::<M>(db, verifier, TenantIdSource::Header(header))
     }
 
-    fn with<M>(db: TenantDb, verifier: impl TokenVerifier<T>, organization: Organization) -> Self
+    fn with<M>(db: TenantDb, verifier: impl TokenVerifier<T>, tenant_id: TenantIdSource) -> Self
     where
         M: Membership<Tenancy = T>,
     {
-        let (verifier, session) = (Box::new(verifier), UserScope::session::<M> as LookUp<T>);
-        Self { inner: Arc::new(Inner { db, verifier, session, organization }) }
+        let (verifier, session) = (Box::new(verifier), UserScope::session::<M> as SessionLookup<T>);
+        Self { inner: Arc::new(Inner { db, verifier, session, tenant_id }) }
     }
 
     /// Returns the database.
+    ///
+    /// ```
+    /// # fn f(auth: tenant_runtime::axum::AuthState<tenant_runtime::roles::Organizations>) {
+    /// let pools = auth.db().pools();
+    /// # }
+    /// ```
     #[must_use]
     pub fn db(&self) -> &TenantDb {
         &self.inner.db
     }
 
-    /// Says who is signed in.
+    /// Verifies the bearer token and returns the scope of its user.
     async fn user_scope(&self, parts: &Parts) -> Result<UserScope<T>, Problem> {
         let token = bearer(parts).ok_or_else(|| Problem::unauthorized("Bearer"))?;
         match self.inner.verifier.verify(token).await {
@@ -163,23 +194,23 @@ impl<T: Tenancy> AuthState<T> {
         }
     }
 
-    /// Reads which organization the request names. What cannot be a key is in a path like one that does not exist.
-    async fn organization(&self, parts: &mut Parts) -> Result<T::Key, Problem> {
-        match &self.inner.organization {
-            Organization::Path(name) => {
+    /// Returns the tenant ID of the request. In a path, a text that is not a valid key has the
+    /// result of a tenant that does not exist.
+    async fn tenant_id(&self, parts: &mut Parts) -> Result<T::Key, Problem> {
+        match &self.inner.tenant_id {
+            TenantIdSource::Path(name) => {
                 let parameters =
                     RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Problem::not_found())?;
                 let Some((_, text)) = parameters.iter().find(|(parameter, _)| parameter == name) else {
-                    tracing::error!("the route takes a `Tenant` and has no `{{{name}}}` in its path");
+                    tracing::error!("the handler extracts `Tenant`, but its route has no `{{{name}}}` in the path");
                     return Err(Problem::internal());
                 };
                 T::Key::read_text(text).ok_or_else(Problem::not_found)
             }
-            Organization::Header(name) => {
-                let text = single(parts, name).and_then(T::Key::read_text);
-                let wrong =
-                    || Problem::new(StatusCode::BAD_REQUEST, format!("the header `{name}` takes one organization"));
-                text.ok_or_else(wrong)
+            TenantIdSource::Header(name) => {
+                let tenant_id = single(parts, name).and_then(T::Key::read_text);
+                let detail = || format!("the header `{name}` must contain exactly one valid ID");
+                tenant_id.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, detail()))
             }
         }
     }
@@ -194,11 +225,12 @@ impl<T: Tenancy> Clone for AuthState<T> {
 impl<T: Tenancy> fmt::Debug for AuthState<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("AuthState");
-        f.field("db", &self.inner.db).field("organization", &self.inner.organization).finish_non_exhaustive()
+        f.field("db", &self.inner.db).field("tenant_id", &self.inner.tenant_id).finish_non_exhaustive()
     }
 }
 
-/// Returns the text of a header that stands there once; of two, nobody could say which one counts.
+/// Returns the value of a header that occurs once; with two values it would be ambiguous which one
+/// is meant.
 fn single<'a>(parts: &'a Parts, name: &HeaderName) -> Option<&'a str> {
     let mut values = parts.headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
@@ -212,11 +244,20 @@ fn bearer(parts: &Parts) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// The context of a request: its user's, in the organization that it names, in the role `R`.
+/// The tenant context of a request: its user, the tenant that it names, and the role `R`.
 ///
-/// As an extractor it answers with 401 without a valid token, with 404 where the user is no member of the organization,
-/// and with 403 where the member's role does not include `R`. `&tenant` is what repository methods take; for several
-/// calls there is [`begin`](Self::begin).
+/// As an extractor it responds with 401 without a valid token, with 404 if the user is not a member
+/// of the tenant, and with 403 if the member's role does not include `R`. Pass `&tenant` to
+/// repository methods; use [`begin`](Self::begin) for several calls in one transaction.
+///
+/// ```
+/// # use tenant_runtime::{axum::{Problem, Tenant}, roles::Member};
+/// async fn rename(tenant: Tenant<Member>) -> Result<(), Problem> {
+///     let mut tx = tenant.begin().await?;
+///     sqlx::query("UPDATE app.projects SET name = 'a'").execute(&mut tx).await?;
+///     Ok(tx.commit().await?)
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tenant<R: Role> {
     scope: Scope<R>,
@@ -225,12 +266,26 @@ pub struct Tenant<R: Role> {
 
 impl<R: Role> Tenant<R> {
     /// Returns the context.
+    ///
+    /// ```
+    /// # use tenant_runtime::{axum::Tenant, roles::Member};
+    /// async fn handler(tenant: Tenant<Member>) -> String {
+    ///     tenant.ctx().tenant_id().to_string()
+    /// }
+    /// ```
     #[must_use]
     pub fn ctx(&self) -> &TenantCtx<R> {
         self.scope.ctx()
     }
 
-    /// Returns the membership as it was looked up, for what is decided at run time.
+    /// Returns the membership as looked up in the database, for decisions at run time.
+    ///
+    /// ```
+    /// # use tenant_runtime::{axum::Tenant, roles::Viewer};
+    /// async fn handler(tenant: Tenant<Viewer>) -> String {
+    ///     format!("signed in as {}", tenant.session().role())
+    /// }
+    /// ```
     #[must_use]
     pub fn session(&self) -> &Session<R::Tenancy> {
         &self.session
@@ -238,9 +293,19 @@ impl<R: Role> Tenant<R> {
 
     /// Begins a transaction in the context.
     ///
+    /// ```
+    /// # use tenant_runtime::{axum::{Problem, Tenant}, roles::Member};
+    /// async fn handler(tenant: Tenant<Member>) -> Result<(), Problem> {
+    ///     let tx = tenant.begin().await?;
+    ///     Ok(tx.commit().await?)
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As [`TenantDb::begin`].
+    /// [`Error::RoleUnavailable`](crate::Error::RoleUnavailable),
+    /// [`Error::PoolTimeout`](crate::Error::PoolTimeout), [`Error::Connect`](crate::Error::Connect)
+    /// or [`Error::Database`](crate::Error::Database) if no transaction can begin.
     pub fn begin(&self) -> BoxFuture<'static, Result<TenantTx<R>>> {
         self.scope.begin()
     }
@@ -255,12 +320,12 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let gate = AuthState::from_ref(state);
-        let visit = gate.user_scope(parts).await?;
-        let org = gate.organization(parts).await?;
-        let session = (gate.inner.session)(&visit, org).await?;
+        let auth = AuthState::from_ref(state);
+        let user_scope = auth.user_scope(parts).await?;
+        let tenant_id = auth.tenant_id(parts).await?;
+        let session = (auth.inner.session)(&user_scope, tenant_id).await?;
         let ctx = session.require::<R>()?;
-        Ok(Self { scope: gate.db().scope(&ctx), session })
+        Ok(Self { scope: auth.db().scope(&ctx), session })
     }
 }
 
@@ -273,9 +338,10 @@ impl<R: Role> TenantExecutor for &Tenant<R> {
     }
 }
 
-/// Takes what a signed-in user can do without an organization: found one, or look up the own ones.
+/// Extracts the operations of a signed-in user without a tenant, such as creating one or listing
+/// memberships.
 ///
-/// It answers with 401 without a valid token.
+/// It responds with 401 without a valid token.
 impl<S, T> FromRequestParts<S> for UserScope<T>
 where
     S: Send + Sync,

@@ -1,4 +1,4 @@
-//! Errors as responses: problem details after RFC 9457 that tell the client nothing about the database.
+//! Errors as HTTP responses: RFC 9457 problem details that disclose nothing about the database.
 
 use std::{borrow::Cow, error::Error as StdError};
 
@@ -13,24 +13,30 @@ use ::axum::{
 
 use crate::error::{Error, server_error};
 
-/// An error as the client gets it: `application/problem+json` with a status and a sentence.
+/// An HTTP error response: `application/problem+json` (RFC 9457) with a status and a sentence.
 ///
-/// Made of an [`Error`] or of sqlx's by `?`, it names no table, no constraint, no role and no statement; these go into
-/// the log, by `tracing`. A row of another tenant and an organization of which the user is no member are 404, as if they
-/// did not exist.
+/// `?` converts an [`Error`] or an sqlx error. The response names no table, constraint, role or
+/// statement; these are logged with `tracing`. A row of another tenant and a tenant without a
+/// membership of the user result in 404, as if they did not exist.
 ///
-/// | status | after |
+/// ```
+/// # use tenant_runtime::{Error, axum::Problem};
+/// let problem = Problem::from(Error::NotAMember);
+/// assert_eq!(problem.status(), axum::http::StatusCode::NOT_FOUND);
+/// ```
+///
+/// | status | errors |
 /// |---|---|
 /// | 400 | `InvalidCursor` |
-/// | 401 | no token, or one that is not valid |
+/// | 401 | no valid token, `Unauthenticated` |
 /// | 403 | `InsufficientRole`, `Forbidden` |
 /// | 404 | `NotFound`, `NotAMember`, `NoInvitation` |
-/// | 409 | `Conflict`, `ForeignKeyViolation`, `LastManager` |
-/// | 422 | `CheckViolation`, and values that PostgreSQL cannot take |
-/// | 503 | `Connect`, `PoolTimeout`, `TimedOut`, `Retryable` |
+/// | 409 | `UniqueViolation`, `ForeignKeyViolation`, `LastManager` |
+/// | 422 | `CheckViolation`, and values that PostgreSQL cannot represent |
+/// | 503 | `Connect`, `PoolTimeout`, `TimedOut`, `Retryable`, and connection errors of the driver |
 /// | 500 | all others |
 #[derive(Debug, Clone)]
-#[must_use = "a problem is to be returned as the response"]
+#[must_use = "a problem must be returned as the response"]
 pub struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
@@ -38,34 +44,53 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Makes a problem of the app's own. The detail goes to the client as it is.
+    /// Creates a problem. The detail is sent to the client unchanged.
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::Problem;
+    /// let problem = Problem::new(axum::http::StatusCode::PAYMENT_REQUIRED, "the trial has ended");
+    /// ```
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, detail: detail.into(), challenge: None }
     }
 
     /// Returns the status.
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::Problem;
+    /// assert_eq!(Problem::not_found().status().as_u16(), 404);
+    /// ```
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Nobody is signed in, or the token is not valid; `challenge` says so as RFC 6750 asks for.
+    /// The token is missing or not valid; `challenge` is the `WWW-Authenticate` header that RFC
+    /// 6750 requires.
     pub(super) fn unauthorized(challenge: &'static str) -> Self {
-        let detail = Cow::Borrowed("this takes a valid bearer token");
+        let detail = Cow::Borrowed("a valid bearer token is required");
         Self { status: StatusCode::UNAUTHORIZED, detail, challenge: Some(challenge) }
     }
 
-    /// Makes the problem of a row that is not there, or not for whoever asks: 404, as after `NotFound`.
+    /// Creates the problem of a row that does not exist or is not visible: 404, as for
+    /// [`Error::NotFound`].
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::Problem;
+    /// fn found<T>(row: Option<T>) -> Result<T, Problem> {
+    ///     row.ok_or_else(Problem::not_found)
+    /// }
+    /// ```
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "there is no such thing here, or not for you")
+        Self::new(StatusCode::NOT_FOUND, "not found, or not accessible to you")
     }
 
     pub(super) fn unavailable() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the service cannot answer at the moment; try again")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the service is temporarily unavailable; retry later")
     }
 
     pub(super) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong on our side")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
     }
 }
 
@@ -77,19 +102,24 @@ impl From<Error> for Problem {
                 Self::new(StatusCode::FORBIDDEN, "your role does not allow this")
             }
             Error::InvalidCursor { .. } => {
-                Self::new(StatusCode::BAD_REQUEST, "the cursor is none of this list; begin with the first page again")
+                Self::new(StatusCode::BAD_REQUEST, "invalid cursor; start with the first page again")
             }
             Error::Unauthenticated { .. } => Self::unauthorized("Bearer"),
-            Error::UniqueViolation { .. } => Self::new(StatusCode::CONFLICT, "there is one like this already"),
-            Error::ForeignKeyViolation { .. } => {
-                Self::new(StatusCode::CONFLICT, "this names something that is not there, or something else names it")
+            Error::UniqueViolation { .. } => {
+                Self::new(StatusCode::CONFLICT, "a resource with these values already exists")
             }
-            Error::LastManager => Self::new(StatusCode::CONFLICT, "somebody has to stay who manages the members"),
+            Error::ForeignKeyViolation { .. } => Self::new(
+                StatusCode::CONFLICT,
+                "a referenced resource does not exist, or this resource is still referenced",
+            ),
+            Error::LastManager => {
+                Self::new(StatusCode::CONFLICT, "the last member who can manage members cannot be removed")
+            }
             Error::CheckViolation { .. } => unprocessable(),
             Error::Connect { .. } | Error::PoolTimeout { .. } | Error::TimedOut { .. } | Error::Retryable { .. } => {
                 Self::unavailable()
             }
-            Error::Database(error) => of_the_driver(error),
+            Error::Database(error) => from_driver(error),
             _ => Self::internal(),
         };
         log(problem.status, &error);
@@ -104,14 +134,14 @@ impl From<sqlx::Error> for Problem {
 }
 
 fn unprocessable() -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a value is not one that can be kept here")
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a value is invalid")
 }
 
-fn of_the_driver(error: &sqlx::Error) -> Problem {
+fn from_driver(error: &sqlx::Error) -> Problem {
     match error {
         sqlx::Error::RowNotFound => Problem::not_found(),
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Problem::unavailable(),
-        // Class 22: a text with a zero byte, a number out of range.
+        // Class 22: for example a text with a zero byte, or a number out of range.
         error => match server_error(error).and_then(|server| server.code().get(..2)) {
             Some("22") => unprocessable(),
             Some("08" | "53" | "57") => Problem::unavailable(),
@@ -120,13 +150,13 @@ fn of_the_driver(error: &sqlx::Error) -> Problem {
     }
 }
 
-/// Writes into the log what the client does not get.
+/// Logs the details that are not sent to the client.
 pub(super) fn log(status: StatusCode, error: &(dyn StdError + 'static)) {
     let status = status.as_u16();
     match status {
-        500.. => tracing::error!(status, error, "a request failed"),
-        401 | 403 => tracing::info!(status, error, "a request was denied"),
-        _ => tracing::debug!(status, error, "a request was not met"),
+        500.. => tracing::error!(status, error, "request failed"),
+        401 | 403 => tracing::info!(status, error, "request denied"),
+        _ => tracing::debug!(status, error, "request rejected"),
     }
 }
 

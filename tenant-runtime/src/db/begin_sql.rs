@@ -1,86 +1,92 @@
-//! The one place where text that was put together becomes SQL: whoever calls it has quoted every name and literal.
+//! SQL text of begins and savepoints, and the only place where built text becomes SQL; callers quote every name and literal.
 
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::{TxOptions, session_context::SessionContext};
+use super::{session_context::SessionContext, tx_options::TxOptions};
 use crate::{
     ident::{Ident, literal, quoted},
     model::def::TenancyDef,
 };
 
-/// Takes a text of quoted names, quoted literals and placeholders as SQL.
+/// Asserts that a text holds only quoted names, quoted literals and placeholders.
 pub(crate) fn trusted(sql: String) -> SqlStr {
     AssertSqlSafe(sql).into_sql_str()
 }
 
-/// Removes what outlives a transaction, without settings and prepared statements.
-const LEFT_OVERS: &str =
+/// Removes the session state that outlives a transaction, except settings and prepared statements.
+const DISCARD: &str =
     "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 
-/// Fails where SQL has prepared a statement on the connection: a later transaction would run it under the name of one that
-/// sqlx prepared. `from_sql` is false for everything that sqlx prepares.
+/// Raises an error if SQL has prepared a statement on the connection: a later transaction could run
+/// it under the name of one that sqlx prepared. `from_sql` is false for all statements that sqlx
+/// prepares.
 ///
-/// Every name is qualified and no operator is used, so the session's search path changes nothing. The error is that of a cast
-/// which only a superuser could replace.
-const NO_FOREIGN_STATEMENT: &str = "SELECT CAST(CASE WHEN EXISTS (\
+/// Every name is qualified and no operator is used, so the search path of the session has no
+/// effect. The error comes from a cast that only a superuser could replace.
+const CHECK_NO_SQL_PREPARED: &str = "SELECT CAST(CASE WHEN EXISTS (\
      SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql\
      ) THEN 'SQL has prepared a statement on this connection' ELSE '0' END AS pg_catalog.int4)";
 
-/// The SQLSTATE of a cast that fails. Nothing else in the batch that begins a transaction casts anything.
+/// The SQLSTATE of a failed cast. The batch that begins a transaction contains no other cast.
 pub(super) const FOREIGN_STATEMENT: &str = "22P02";
 
-/// Writes the batch that begins a transaction in a context, for one round trip.
+/// Returns the batch that begins a transaction in a context, for one round trip.
 ///
-/// The settings are written before `BEGIN`: they carry over into the transaction, and where one fails the connection is left
-/// idle and clean. After `BEGIN` a failure would leave an aborted transaction on it. Each is written, even where it is
-/// empty: an older value must not remain.
+/// The settings come before `BEGIN`: they carry over into the transaction, and if one fails, the
+/// connection remains idle and clean. After `BEGIN` a failure would leave an aborted transaction.
+/// All of them are written, also the empty ones: a previous value must not remain.
 ///
-/// Behind a pooler of transactions the server's connection is another one than the pool cleared. So the batch itself removes what an
-/// earlier transaction left there, and ends with the check for prepared statements. Both run after `BEGIN`: these statements take a
-/// snapshot, which must not come before the isolation level, and the failure of the check should leave an aborted transaction. That
-/// closes the connection here, and at the pooler the server's.
+/// Behind a connection pooler in transaction mode, the server connection is not the one that this
+/// pool cleared. The batch then also removes the state that an earlier transaction left there, and
+/// ends with the check for prepared statements. Both run after `BEGIN`: these statements need a
+/// snapshot, which must not be taken before the isolation level is set, and a failed check should
+/// leave an aborted transaction, so that the connection is closed here and the pooler closes the
+/// server connection.
 ///
-/// A read-only transaction begins with a query, since PostgreSQL refuses READ WRITE only after the first snapshot. One that is
-/// deferrable waits there.
+/// A read-only transaction starts with a query, because PostgreSQL refuses READ WRITE only after
+/// the first snapshot. A deferrable transaction waits there.
 pub(super) fn begin(
-    acting: &SessionContext,
+    context: &SessionContext,
     options: TxOptions,
     statement_timeout: Option<Duration>,
     pooled: bool,
 ) -> SqlStr {
-    let def = acting.tenancy;
-    // In milliseconds, of which none would mean that there is no limit.
+    let def = context.tenancy;
+    // In milliseconds; 0 would switch the timeout off.
     let timeout = statement_timeout.map(|timeout| timeout.as_millis().clamp(1, i32::MAX as u128));
     let timeout = timeout.map(|timeout| format!("SET LOCAL statement_timeout = {timeout}; ")).unwrap_or_default();
-    let system_access = acting.system_access.as_ref();
+    let system_access = context.system_access.as_ref();
     let system_access =
         system_access.map(|record| format!(" SET LOCAL {} = {};", setting(&def.access_setting()), literal(record)));
     trusted(format!(
-        "SET LOCAL ROLE {role};{system_access} SET LOCAL {tenant_setting} = {org}; SET LOCAL {user_setting} = {user}; \
-         SET LOCAL search_path = {search_path}; SET LOCAL row_security = on; {timeout}BEGIN{mode}{query}",
-        role = quoted(acting.role),
+        "SET LOCAL ROLE {role};{system_access} SET LOCAL {tenant_setting} = {tenant_id}; \
+         SET LOCAL {user_setting} = {user_id}; SET LOCAL search_path = {search_path}; SET LOCAL row_security = on; \
+         {timeout}BEGIN{mode}{query}",
+        role = quoted(context.role),
         system_access = system_access.unwrap_or_default(),
         tenant_setting = setting(def.tenant_setting),
-        org = literal(&acting.org),
+        tenant_id = literal(&context.tenant_id),
         user_setting = setting(def.user_setting),
-        user = literal(&acting.user),
+        user_id = literal(&context.user_id),
         search_path = search_path(def),
         mode = options.sql(),
         query = match (pooled, options.read_only) {
-            (true, _) => format!("; {LEFT_OVERS}; {NO_FOREIGN_STATEMENT}"),
+            (true, _) => format!("; {DISCARD}; {CHECK_NO_SQL_PREPARED}"),
             (false, true) => "; SELECT".to_owned(),
             (false, false) => String::new(),
         },
     ))
 }
 
-/// Writes the batch that clears a connection of everything that outlives a transaction: whom the session acts as, settings,
-/// cursors WITH HOLD and their rows, LISTEN, advisory locks, temporary tables, the last numbers of sequences.
+/// Returns the batch that resets the state of a connection that outlives a transaction: session
+/// user, settings, cursors WITH HOLD and their rows, LISTEN, advisory locks, temporary tables, and
+/// the last values of sequences.
 ///
-/// What sqlx keeps prepared stays. A statement that SQL prepared, or one of sqlx's that SQL deallocated, is an error. `cached` is the
-/// number of those that sqlx has; `None` where a pooler gives statements other names.
+/// Statements that sqlx prepared remain. A statement that SQL prepared, or one of sqlx that SQL
+/// deallocated, is an error. `cached` is the number of statements in the cache of sqlx; `None` if a
+/// pooler renames statements.
 pub(super) fn clear(cached: Option<usize>) -> SqlStr {
     let none_missing = cached.filter(|&cached| cached > 0).map(|cached| {
         format!(
@@ -90,29 +96,30 @@ pub(super) fn clear(cached: Option<usize>) -> SqlStr {
         )
     });
     trusted(format!(
-        "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; {LEFT_OVERS}; {NO_FOREIGN_STATEMENT}{}",
+        "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; {DISCARD}; {CHECK_NO_SQL_PREPARED}{}",
         none_missing.unwrap_or_default()
     ))
 }
 
-/// Writes what begins a savepoint, in the place of one that is left from before.
-pub(super) fn savepoint(depth: u32, again: bool) -> SqlStr {
-    let release = if again { format!("RELEASE SAVEPOINT sp_{depth}; ") } else { String::new() };
+/// Returns the SQL that begins a savepoint; with `replace` it releases the previous savepoint of
+/// the same name first.
+pub(super) fn savepoint(depth: u32, replace: bool) -> SqlStr {
+    let release = if replace { format!("RELEASE SAVEPOINT sp_{depth}; ") } else { String::new() };
     trusted(format!("{release}SAVEPOINT sp_{depth}"))
 }
 
-/// Writes what goes back to a savepoint, which stays.
+/// Returns the SQL that rolls back to a savepoint, which remains.
 pub(super) fn rollback_to(depth: u32) -> SqlStr {
     trusted(format!("ROLLBACK TO SAVEPOINT sp_{depth}"))
 }
 
-/// Calls the function that records why the system role is to act, which is `$1`.
+/// Returns the call that records the reason `$1` for cross-tenant access.
 pub(super) fn begin_system_access(def: &TenancyDef) -> SqlStr {
     trusted(format!("SELECT {}.begin_system_access($1)", Ident::derived([def.schema, "auth"]).quoted()))
 }
 
-/// The schema of temporary tables comes last: unnamed, it would come first, and a temporary table could pose as one of
-/// the app's.
+/// Returns the search path. The schema of temporary tables is last: if it were not named, it would
+/// be searched first, and a temporary table could shadow a table of the app.
 pub(super) fn search_path(def: &TenancyDef) -> String {
     format!("pg_catalog, {}, pg_temp", quoted(def.schema))
 }
@@ -138,19 +145,19 @@ mod tests {
         let mode = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE";
         let sql = |options, pooled| begin(&SessionContext::of(&ctx), options, timeout, pooled).as_str().to_owned();
         assert_eq!(sql(options, false), format!("{settings}{mode}; SELECT"));
-        let end = format!("; {LEFT_OVERS}; {NO_FOREIGN_STATEMENT}");
+        let end = format!("; {DISCARD}; {CHECK_NO_SQL_PREPARED}");
         assert_eq!(sql(options, true), format!("{settings}{mode}{end}"));
         assert_eq!(sql(TxOptions::default(), false), format!("{settings}BEGIN"));
         assert_eq!(sql(TxOptions::default(), true), format!("{settings}BEGIN{end}"));
     }
 
     #[test]
-    fn a_connection_is_cleared_with_every_name_qualified() {
+    fn connection_reset_qualifies_every_name() {
         let counted = clear(Some(7));
         assert!(counted.as_str().contains("pg_catalog.count(*) OPERATOR(pg_catalog.<) 7 "), "{}", counted.as_str());
         for cached in [None, Some(0)] {
             let sql = clear(cached);
-            assert!(sql.as_str().ends_with(&format!("; {NO_FOREIGN_STATEMENT}")), "{}", sql.as_str());
+            assert!(sql.as_str().ends_with(&format!("; {CHECK_NO_SQL_PREPARED}")), "{}", sql.as_str());
         }
     }
 }

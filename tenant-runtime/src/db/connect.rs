@@ -1,4 +1,4 @@
-//! Opens single connections, and says in words why one could not be had.
+//! Parsing connection URLs, opening single connections, and hints for connection errors.
 
 use std::{io, str::FromStr as _};
 
@@ -6,86 +6,102 @@ use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
 use crate::error::{Error, Result, server_error};
 
-/// Reads a connection URL.
+/// Parses a connection URL.
 pub(crate) fn options(url: &str) -> Result<PgConnectOptions> {
-    let refused =
-        |hint: &str, source| Error::Connect { target: "the database".to_owned(), hint: hint.to_owned(), source };
     if hides_login(url) {
-        let source = sqlx::Error::Configuration("there is an `@` behind where the login stands".into());
-        return Err(refused(
-            "the URL should look like `postgres://login:password@host:5432/database`; write `/` in a password as `%2F`, `?` as \
-             `%3F`, `#` as `%23`, and `@` as `%40`",
-            source,
-        ));
+        let source = sqlx::Error::Configuration("unexpected `@` after the login".into());
+        let hint = "the URL must have the form `postgres://login:password@host:5432/database`; in a password, write `/` as `%2F`, \
+                    `?` as `%3F`, `#` as `%23`, and `@` as `%40`";
+        return Err(invalid_url(hint, source));
     }
-    PgConnectOptions::from_str(url)
-        .map_err(|source| refused("the URL should look like `postgres://login:password@host:5432/database`", source))
+    PgConnectOptions::from_str(url).map_err(|source| {
+        invalid_url("the URL must have the form `postgres://login:password@host:5432/database`", source)
+    })
 }
 
-/// Says whether a login with its password would be taken for something else, such as the name of the database, and so be told.
+fn invalid_url(hint: &str, source: sqlx::Error) -> Error {
+    Error::Connect { target: "the database".to_owned(), hint: hint.to_owned(), source }
+}
+
+/// Returns whether the login and the password would be parsed as another part, such as the database
+/// name, and so appear in messages.
 fn hides_login(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return url.contains('@') };
-    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let path = behind.split(['?', '#']).next().unwrap_or_default();
-    path.contains('@') || behind.contains('@') && !authority.contains('@')
+    let (authority, path_and_query) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let path = path_and_query.split(['?', '#']).next().unwrap_or_default();
+    path.contains('@') || path_and_query.contains('@') && !authority.contains('@')
 }
 
-/// Opens a connection that belongs to no pool.
+/// Opens a connection outside of the pools.
 pub(crate) async fn open(options: &PgConnectOptions) -> Result<PgConnection> {
     options.connect().await.map_err(|source| failure(options, source))
 }
 
-/// Says whether something between the app and the server gives prepared statements other names, as PgBouncer does in transaction
-/// mode, where each transaction may run on another connection of the server.
+/// Returns whether a pooler between the app and the server renames prepared statements, as
+/// PgBouncer does in transaction mode, where each transaction can run on another server connection.
 ///
-/// The query is itself a prepared statement, so directly on the server it finds at least its own name.
+/// The query is itself a prepared statement, so without a pooler it finds at least its own name.
 pub(super) async fn renames_statements(connection: &mut PgConnection) -> Result<bool> {
     let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements \
                WHERE NOT from_sql AND pg_catalog.starts_with(name, 'sqlx_s_'))";
     Ok(sqlx::query_scalar(sql).persistent(true).fetch_one(connection).await?)
 }
 
-/// Says why connecting failed.
+/// Returns the error of a failed connection, with a hint about the cause.
 pub(super) fn failure(options: &PgConnectOptions, source: sqlx::Error) -> Error {
     let (login, database) = (options.get_username(), options.get_database().unwrap_or(options.get_username()));
-    let place = match options.get_socket() {
+    let address = match options.get_socket() {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", options.get_host(), options.get_port()),
     };
     let code = server_error(&source).map(|server| server.code().to_owned());
-    let hint = match (code.as_deref(), &source) {
-        (Some("28P01"), _) => format!(
-            "the password of `{login}` is wrong, or there is no such login; apply the migrations, set a password with \
-             `gen-migrations set-password`, and put it into the URL"
-        ),
-        (Some("28000"), _) => format!(
-            "the server does not let `{login}` in: the login does not exist (apply the migrations), may not log in, or \
-             `pg_hba.conf` has no line for it"
-        ),
-        (Some("3D000"), _) => format!("there is no database `{database}`; run `createdb {database}`, then migrate it"),
-        (Some("42501"), _) => format!(
-            "`{login}` may not connect to `{database}`; apply the migrations, or run \
-             `GRANT CONNECT ON DATABASE … TO …` as its owner"
-        ),
-        (Some("53300"), _) => format!(
-            "all connections of the server or of `{login}` are in use; lower `max_connections`, or raise the \
-             login's `CONNECTION LIMIT`"
-        ),
-        (Some("57P03"), _) => "the server is starting up or shutting down; try again in a moment".to_owned(),
-        (_, sqlx::Error::Io(error)) => match error.kind() {
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-                format!("no server listens at {place}; start PostgreSQL, or correct the host and the port")
-            }
-            io::ErrorKind::PermissionDenied => format!("this account may not open {place}"),
-            _ => format!("the server at {place} cannot be reached; check the host's name and the network"),
-        },
-        (_, sqlx::Error::Tls(_)) => {
-            "the server asks for TLS; turn on the feature `tls`, and check the certificate".to_owned()
+    let hint = match (code, &source) {
+        (Some(code), _) => server_hint(&code, login, database),
+        (None, sqlx::Error::Io(error)) => io_hint(error.kind(), &address),
+        (None, sqlx::Error::Tls(_)) => {
+            "TLS failed; enable the feature `tls`, or check the certificate of the server".to_owned()
         }
-        (Some(code), _) => format!("the server refused it with SQLSTATE {code}"),
-        _ => "see the source of this error".to_owned(),
+        (None, _) => "see the source of this error".to_owned(),
     };
-    Error::Connect { target: format!("`{database}` at {place} as `{login}`"), hint, source }
+    Error::Connect { target: format!("`{database}` at {address} as `{login}`"), hint, source }
+}
+
+/// Returns the hint for an error of the server by its SQLSTATE.
+fn server_hint(code: &str, login: &str, database: &str) -> String {
+    match code {
+        "28P01" => format!(
+            "wrong password for `{login}`, or the login does not exist; apply the migrations, set a password with \
+             `gen-migrations set-password`, and use it in the URL"
+        ),
+        "28000" => format!(
+            "the server refused the login `{login}`: it does not exist (apply the migrations), it has no LOGIN attribute, or \
+             `pg_hba.conf` has no entry for it; hosted servers require TLS (feature `tls`)"
+        ),
+        "3D000" => {
+            format!("database `{database}` does not exist; run `createdb {database}`, then apply the migrations")
+        }
+        "42501" => format!(
+            "`{login}` has no CONNECT privilege on `{database}`; apply the migrations, or run \
+             `GRANT CONNECT ON DATABASE … TO …` as the owner of the database"
+        ),
+        "53300" => format!(
+            "all connections of the server or of `{login}` are in use; reduce `max_connections`, or increase the \
+             `CONNECTION LIMIT` of the login"
+        ),
+        "57P03" => "the server is starting up or shutting down; retry later".to_owned(),
+        code => format!("the server refused the connection with SQLSTATE {code}"),
+    }
+}
+
+/// Returns the hint for an error of the network or the operating system.
+fn io_hint(kind: io::ErrorKind, address: &str) -> String {
+    match kind {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+            format!("no server listens at {address}; start PostgreSQL, or correct the host and the port")
+        }
+        io::ErrorKind::PermissionDenied => format!("permission denied for {address}"),
+        _ => format!("the server at {address} is not reachable; check the host name and the network"),
+    }
 }
 
 #[cfg(test)]
@@ -104,8 +120,8 @@ mod tests {
             "postgres://app:s3cret@[h/x",
             "postgres://app:s3cret@h:99999/x",
         ] {
-            let said = options(url).map(|_| ()).map_err(|error| format!("{error} {error:?}"));
-            assert!(said.as_ref().is_err_and(|said| !said.contains("s3cret")), "{url}: {said:?}");
+            let shown = options(url).map(|_| ()).map_err(|error| format!("{error} {error:?}"));
+            assert!(shown.as_ref().is_err_and(|shown| !shown.contains("s3cret")), "{url}: {shown:?}");
         }
         for url in
             ["postgres://app:s3%2Fcret@h/x", "postgres://h/x?options=-crole%3Da", "postgres://a@h/x?host=/tmp&user=a@b"]

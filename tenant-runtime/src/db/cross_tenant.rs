@@ -1,4 +1,4 @@
-//! JobRole that cross tenants: a connection of their own, a reason that is recorded first, and transactions that name it.
+//! Cross-tenant jobs: separate connections, a recorded reason, and transactions of the system role.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
@@ -12,22 +12,26 @@ use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
 use super::{
-    PoolStatus, TenantDbOptions, TxOptions, begin_sql, connect, fingerprint, login_check,
-    pool::Pools,
-    session_context::{self, SessionContext},
-    statement::{OwnedQuery, ResultStream, TxState, VettedExecutor},
+    begin, begin_sql, connect, fingerprint, login_check,
+    options::TenantDbOptions,
+    pool::{PoolStatus, Pools},
+    session_context::SessionContext,
+    statement::{OwnedQuery, ResultStream, VettedExecutor},
     statement_filter,
     tx::{self, TenantTx},
+    tx_options::TxOptions,
+    tx_state::TxState,
 };
 use crate::{
     error::{Error, Result},
     tenant::{Role as _, System, Tenancy, TenantCtx},
 };
 
-/// The way of jobs to the database: a login of their own, which may become the system role and nothing else.
+/// The database connection of cross-tenant jobs: a separate login role, which can assume the system
+/// role and no other.
 ///
-/// The app's login cannot become that role, so nothing that happens on the app's connections crosses tenants. Each use
-/// begins with a reason: [`because`](Self::because).
+/// The login role of the app cannot assume the system role, so no query on the app's connections
+/// crosses tenants. Every job begins with a reason: [`begin_access`](Self::begin_access).
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, repo::{access::{SystemMay, Tenants, cmd}, table::Select}, roles::Organizations};
@@ -48,22 +52,41 @@ pub struct SystemDb<T> {
 }
 
 impl<T: Tenancy> SystemDb<T> {
-    /// Connects as the login of jobs, such as `app_jobs`, once it is sure that row security holds for it.
+    /// Connects as the login role of jobs, such as `app_jobs`, after checking that RLS applies to
+    /// it.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, roles::Organizations};
+    /// # async fn f() -> Result<()> {
+    /// let jobs = SystemDb::<Organizations>::connect("postgres://app_jobs:secret@localhost/acme").await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`TenantDbOptions::connect`]; also where the login may become a role of the app.
+    /// - [`Error::Connect`] if the server is not reachable or refuses the login.
+    /// - [`Error::UnsafeLogin`] if the login bypasses RLS, or can assume a role of the app.
+    /// - [`Error::Database`] if the connection is lost.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::connect_with(url, TenantDbOptions::default().max_connections(4)).await
     }
 
-    /// Connects with other options than the 4 connections of [`connect`](Self::connect).
+    /// Connects with options. Default of [`connect`](Self::connect): 4 connections.
     ///
-    /// What they say of single roles, of visitors and of logins is about the app, and left aside here.
+    /// Options for single roles, for users without a tenant and for login roles concern the app and
+    /// are ignored here.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, roles::Organizations};
+    /// # async fn f(url: &str) -> Result<()> {
+    /// let jobs = SystemDb::<Organizations>::connect_with(url, TenantDb::options().max_connections(2)).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect); [`Error::FingerprintMismatch`] if the options contain a
+    /// fingerprint and the database has a different one.
     pub async fn connect_with(url: &str, options: TenantDbOptions) -> Result<Self> {
         let connect = connect::options(url)?;
         let mut connection = connect::open(&connect).await?;
@@ -81,21 +104,31 @@ impl<T: Tenancy> SystemDb<T> {
         Ok(Self { pools: Arc::new(pools), tenancy: PhantomData })
     }
 
-    /// Records why tenants are to be crossed, and begins to act as the system role.
+    /// Records a reason for cross-tenant access, and returns the context for it.
     ///
-    /// The record holds the reason, the login and the time, and is committed before anything else can run: without one the
-    /// system role reaches no row.
+    /// The record contains the reason, the login role and the time. It is committed before any
+    /// other statement runs: without a record the system role can read no row.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, roles::Organizations};
+    /// # async fn f(jobs: SystemDb<Organizations>) -> Result<()> {
+    /// let system = jobs.begin_access("deleting expired trial accounts").await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::NoReason`] where the reason is blank; [`Error::RoleUnavailable`] when no table lets the system role do
-    /// anything, or the migrations were not applied; those of beginning a transaction.
+    /// - [`Error::NoReason`] if the reason is blank.
+    /// - [`Error::RoleUnavailable`] if no table has a `system(…)` attribute, or the migrations are
+    ///   not applied.
+    /// - [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can
+    ///   begin.
     pub async fn begin_access(&self, reason: &str) -> Result<SystemCtx<T>> {
         if reason.trim().is_empty() {
             return Err(Error::NoReason);
         }
-        let acting = SessionContext::system::<T>(None, None);
-        let mut tx = session_context::begin(&self.pools, &acting, TxOptions::default()).await?;
+        let context = SessionContext::system::<T>(None, None);
+        let mut tx = begin::begin(&self.pools, &context, TxOptions::default()).await?;
         let sql = begin_sql::begin_system_access(T::DEF);
         let query = sqlx::query_scalar(sql).bind(reason.to_owned()).persistent(self.pools.options().prepared);
         let system_access: Uuid = query.fetch_one(&mut *tx).await?;
@@ -103,20 +136,31 @@ impl<T: Tenancy> SystemDb<T> {
         Ok(SystemCtx { pools: Arc::clone(&self.pools), system_access, tenancy: PhantomData })
     }
 
-    /// Returns what the operator should know about the server, such as an old version with known holes.
+    /// Returns warnings about the server, such as a version with known vulnerabilities.
+    ///
+    /// ```no_run
+    /// # fn f(jobs: tenant_runtime::SystemDb<tenant_runtime::roles::Organizations>) {
+    /// jobs.warnings().iter().for_each(|warning| eprintln!("{warning}"));
+    /// # }
+    /// ```
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         self.pools.warnings()
     }
 
-    /// Returns how the pool stands, and what was denied to the system role; for metrics, as
-    /// [`TenantDb::pools`](super::TenantDb::pools).
+    /// Returns the status of the connection pool and the number of denied attempts, for metrics.
+    ///
+    /// ```no_run
+    /// # fn f(jobs: tenant_runtime::SystemDb<tenant_runtime::roles::Organizations>) {
+    /// let open: u32 = jobs.pools().iter().map(|pool| pool.open).sum();
+    /// # }
+    /// ```
     #[must_use]
     pub fn pools(&self) -> Vec<PoolStatus> {
         self.pools.status()
     }
 
-    /// Closes the connections; transactions that are open may end first.
+    /// Closes the connections, after the open transactions have ended.
     pub async fn close(&self) {
         self.pools.close().await;
     }
@@ -134,7 +178,19 @@ impl<T> fmt::Debug for SystemDb<T> {
     }
 }
 
-/// A reason that was recorded, and what can be done for it. Made by [`SystemDb::begin_access`].
+/// The context of a cross-tenant job, with a recorded reason. Returned by
+/// [`SystemDb::begin_access`].
+///
+/// ```no_run
+/// # use tenant_runtime::{*, roles::Organizations};
+/// # async fn f(system: SystemCtx<Organizations>) -> Result<()> {
+/// let mut tx = system.begin().await?;
+/// let (projects,): (i64,) = sqlx::query_as("SELECT count(*) FROM app.projects").fetch_one(&mut tx).await?;
+/// tx.commit().await
+/// # }
+/// ```
+///
+/// It cannot be constructed in another way:
 ///
 /// ```compile_fail
 /// fn forged<T>(db: tenant_runtime::SystemDb<T>) -> tenant_runtime::SystemCtx<T> {
@@ -149,35 +205,64 @@ pub struct SystemCtx<T> {
 
 impl<T: Tenancy> SystemCtx<T> {
     /// Returns the key of the record in the table `system_access_log`.
+    ///
+    /// ```no_run
+    /// # fn f(system: tenant_runtime::SystemCtx<tenant_runtime::roles::Organizations>) {
+    /// println!("recorded as {}", system.record());
+    /// # }
+    /// ```
     #[must_use]
     pub fn record(&self) -> Uuid {
         self.system_access
     }
 
-    /// Begins a transaction that reaches every tenant's rows, as far as tables let the system role.
+    /// Begins a transaction over the rows of all tenants, with the commands that the `system(…)`
+    /// attributes of the tables allow.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, roles::Organizations};
+    /// # async fn f(system: SystemCtx<Organizations>) -> Result<()> {
+    /// let mut tx = system.begin().await?;
+    /// sqlx::query("DELETE FROM app.sessions WHERE expires_at < now()").execute(&mut tx).await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`TenantDb::begin`](super::TenantDb::begin).
+    /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    /// [`Error::Database`] if no transaction can begin.
     pub async fn begin(&self) -> Result<SystemTx<T>> {
-        let acting = SessionContext::system::<T>(None, Some(self.system_access));
-        let span =
-            tracing::info_span!("system_tx", role = acting.role, record = %self.system_access, outcome = field::Empty);
-        let tx = session_context::begin(&self.pools, &acting, TxOptions::default()).instrument(span.clone()).await?;
-        let course = TxState::begin(self.pools.denials(acting.role));
-        Ok(SystemTx { tx, acting, course, span, prepared: self.pools.options().prepared, tenancy: PhantomData })
+        let context = SessionContext::system::<T>(None, Some(self.system_access));
+        let (role, record) = (context.role, self.system_access);
+        let span = tracing::info_span!("system_tx", role, %record, outcome = field::Empty);
+        let tx = begin::begin(&self.pools, &context, TxOptions::default()).instrument(span.clone()).await?;
+        let state = TxState::begin(self.pools.denials(role));
+        Ok(SystemTx { tx, context, state, span, prepared: self.pools.options().prepared, tenancy: PhantomData })
     }
 
-    /// Begins a transaction for one tenant: the database holds it to that tenant's rows, and repository methods take it.
+    /// Begins a transaction of the system role for one tenant: the policies limit it to the rows of
+    /// that tenant. Repository methods run in it.
     ///
-    /// No user acts in it, so a row that says whose it is cannot be inserted by the repository.
+    /// The transaction has no user, so the repository cannot insert into a table with an `owner`
+    /// column.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, roles::Organizations};
+    /// # async fn f(system: SystemCtx<Organizations>, organization: uuid::Uuid) -> Result<()> {
+    /// let mut tx = system.begin_for(&organization).await?;
+    /// sqlx::query("UPDATE app.projects SET archived = true").execute(&mut tx).await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`TenantDb::begin`](super::TenantDb::begin).
-    pub async fn begin_for(&self, org: &T::Key) -> Result<TenantTx<System<T>>> {
-        let acting = SessionContext::system::<T>(Some(org), Some(self.system_access));
-        tx::begin_as(&self.pools, &acting, TenantCtx::of_jobs(org.clone()), TxOptions::default()).await
+    /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    /// [`Error::Database`] if no transaction can begin.
+    pub async fn begin_for(&self, tenant_id: &T::Key) -> Result<TenantTx<System<T>>> {
+        let context = SessionContext::system::<T>(Some(tenant_id), Some(self.system_access));
+        tx::begin_as(&self.pools, &context, TenantCtx::of_jobs(tenant_id.clone()), TxOptions::default()).await
     }
 }
 
@@ -193,33 +278,56 @@ impl<T> fmt::Debug for SystemCtx<T> {
     }
 }
 
-/// A transaction of the system role over all tenants. Begun by [`SystemCtx::begin`].
+/// A transaction of the system role over all tenants. Returned by [`SystemCtx::begin`].
 ///
-/// `&mut tx` is an sqlx `Executor`. Statements that would end the transaction or change who acts are refused, as in a
-/// [`TenantTx`]. Dropped without [`commit`](Self::commit), it is rolled back.
+/// `&mut tx` is an sqlx `Executor`. Statements that would end the transaction or change the role or
+/// the settings are refused, as in a [`TenantTx`]. If it is dropped without
+/// [`commit`](Self::commit), it is rolled back.
+///
+/// ```no_run
+/// # use tenant_runtime::{*, roles::Organizations};
+/// # async fn f(system: SystemCtx<Organizations>) -> Result<()> {
+/// let mut tx: SystemTx<Organizations> = system.begin().await?;
+/// sqlx::query("UPDATE app.projects SET archived = true").execute(&mut tx).await?;
+/// tx.commit().await
+/// # }
+/// ```
 #[must_use = "a transaction is rolled back when it is dropped"]
 pub struct SystemTx<T> {
     tx: Transaction<'static, Postgres>,
-    acting: SessionContext,
-    course: TxState,
+    context: SessionContext,
+    state: TxState,
     span: Span,
-    /// Whether statements stay prepared on the connection.
+    /// Whether statements remain prepared on the connection.
     prepared: bool,
     tenancy: PhantomData<fn() -> T>,
 }
 
 impl<T: Tenancy> SystemTx<T> {
-    /// Makes the changes of the transaction last.
+    /// Commits the transaction.
+    ///
+    /// ```no_run
+    /// # async fn f(tx: tenant_runtime::SystemTx<tenant_runtime::roles::Organizations>) -> tenant_runtime::Result<()> {
+    /// tx.commit().await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::Aborted`] when a statement failed, also where its error was not looked at. [`Error::ContextLost`] when a
-    /// statement changed who acts. The errors of constraints that are checked at the end.
+    /// - [`Error::Aborted`] if a statement failed, even if its error was ignored: the server then
+    ///   keeps no change.
+    /// - [`Error::ContextLost`] if a statement changed the role or the settings.
+    /// - [`Error::Retryable`] after a serialization failure.
+    /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
+    ///   at the end.
+    /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
+    ///   unknown.
     pub async fn commit(mut self) -> Result<()> {
         let span = self.span.clone();
         async {
-            // In an aborted transaction this fails, where COMMIT would be answered like any other.
-            session_context::read_back(&mut self.tx, &self.acting).await?;
+            // In an aborted transaction this fails, whereas the server answers COMMIT without an
+            // error.
+            begin::check_context(&mut self.tx, &self.context).await?;
             self.tx.commit().await?;
             self.span.record("outcome", "committed");
             Ok(())
@@ -228,36 +336,42 @@ impl<T: Tenancy> SystemTx<T> {
         .await
     }
 
-    /// Undoes the changes of the transaction.
+    /// Rolls the transaction back. Dropping it does the same.
+    ///
+    /// ```no_run
+    /// # async fn f(tx: tenant_runtime::SystemTx<tenant_runtime::roles::Organizations>) -> tenant_runtime::Result<()> {
+    /// tx.rollback().await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When the connection is gone; the server then undoes them by itself.
+    /// [`Error::Database`] if the connection is lost; the server then rolls back by itself.
     pub async fn rollback(self) -> Result<()> {
         Ok(self.tx.rollback().instrument(self.span).await?)
     }
 
     /// Runs a statement that the repository wrote.
     pub(crate) async fn fetch_all(&mut self, statement: Query<'static, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
-        self.trusted().fetch_all(statement).await.map_err(|error| session_context::refusal(System::<T>::DB_ROLE, error))
+        self.vetted().fetch_all(statement).await.map_err(|error| begin::role_error(System::<T>::DB_ROLE, error))
     }
 
-    fn trusted(&mut self) -> VettedExecutor<'_> {
-        VettedExecutor { connection: &mut self.tx, course: &mut self.course, span: &self.span, prepared: self.prepared }
+    fn vetted(&mut self) -> VettedExecutor<'_> {
+        VettedExecutor { connection: &mut self.tx, state: &mut self.state, span: &self.span, prepared: self.prepared }
     }
 
     fn admit(&mut self, sql: &str) -> sqlx::Result<VettedExecutor<'_>> {
         if let Some(keyword) = statement_filter::refused(sql, T::DEF) {
-            self.span.in_scope(|| self.course.denials.note_statement(&keyword));
+            self.span.in_scope(|| self.state.denials.note_statement(&keyword));
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }
-        Ok(self.trusted())
+        Ok(self.vetted())
     }
 }
 
 impl<T> fmt::Debug for SystemTx<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SystemTx").field("acting", &self.acting).finish_non_exhaustive()
+        f.debug_struct("SystemTx").field("context", &self.context).finish_non_exhaustive()
     }
 }
 
@@ -272,7 +386,7 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
     {
         let query = OwnedQuery::new(query);
         Box::pin(match self.admit(query.sql.as_str()) {
-            Ok(trusted) => trusted.fetch_many(query),
+            Ok(vetted) => vetted.fetch_many(query),
             Err(error) => ResultStream::refused(error),
         })
     }
@@ -292,8 +406,8 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         'c: 'e,
     {
         Box::pin(async move {
-            let trusted = self.admit(sql.as_str())?;
-            trusted.run(async |connection| connection.prepare_with(sql, parameters).await).await
+            let vetted = self.admit(sql.as_str())?;
+            vetted.run(async |connection| connection.prepare_with(sql, parameters).await).await
         })
     }
 
@@ -302,8 +416,8 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         'c: 'e,
     {
         Box::pin(async move {
-            let trusted = self.admit(sql.as_str())?;
-            trusted.run(async |connection| connection.describe(sql).await).await
+            let vetted = self.admit(sql.as_str())?;
+            vetted.run(async |connection| connection.describe(sql).await).await
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Denied attempts: told to the operator as events, and counted by role.
+//! Denied attempts: logged as `tracing` events and counted by role.
 
 use std::sync::{
     Arc,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::error::{DENIED, server_error};
 
-/// Counts what a role was denied, and tells of each.
+/// Counts and logs the denied attempts of a role.
 #[derive(Debug, Clone)]
 pub(super) struct DenialCounter {
     role: &'static str,
@@ -23,18 +23,25 @@ impl DenialCounter {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Looks whether an error means that the database denied something. What the server says names a table and no value.
+    /// Counts and logs an error if it is a denial of the database. The server's message names a
+    /// table and no value.
     pub(super) fn note(&self, error: &sqlx::Error) {
         if let Some(server) = server_error(error).filter(|server| server.code() == "42501") {
             self.count.fetch_add(1, Ordering::Relaxed);
             let (role, reason) = (self.role, server.message());
-            tracing::warn!(target: DENIED, role, reason, "the database refused what a role may not do");
+            tracing::warn!(target: DENIED, role, reason, "permission denied by the database");
         }
     }
 
-    /// Notes a statement that was refused before it ran, since it would have changed who acts.
+    /// Counts and logs a statement that was refused before it ran.
     pub(super) fn note_statement(&self, keyword: &str) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(target: DENIED, role = self.role, keyword, "refused a statement that would change who acts");
+        let role = self.role;
+        tracing::warn!(
+            target: DENIED,
+            role,
+            keyword,
+            "refused a statement that would change the transaction, the role or the settings"
+        );
     }
 }

@@ -1,22 +1,22 @@
-//! Reads SQL text as words, strings, comments and semicolons, as PostgreSQL's own lexer does.
+//! Lexer for SQL text: words, strings, comments and semicolons, with the rules of PostgreSQL's lexer.
 
-/// A word, or a sign that matters to whoever tells statements apart.
+/// A token of a statement.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Token {
-    /// A keyword or a name, in lower case unless it was quoted.
+    /// A keyword or a name, in lower case unless quoted.
     Word {
         text: String,
         quoted: bool,
     },
-    /// A name with Unicode escapes, which could hide any word.
+    /// A name with Unicode escapes, which could spell any word.
     Escaped,
     Semicolon,
     Dot,
-    /// Anything else that is no comment and no white space: strings, numbers, operators.
+    /// Any other token: a string, a number, an operator. Comments and white space are skipped.
     Other,
 }
 
-/// Reads a text as PostgreSQL's `scan.l` does, as far as words and statements go.
+/// Splits a text into words and statements by the rules of PostgreSQL's `scan.l`.
 pub(crate) struct Lexer<'a> {
     text: &'a [u8],
     at: usize,
@@ -27,7 +27,7 @@ impl<'a> Lexer<'a> {
         Self { text: text.as_bytes(), at: 0 }
     }
 
-    /// Reads the next token, with where it stands in the text.
+    /// Returns the next token and its position in the text.
     pub(crate) fn next_at(&mut self) -> Option<(std::ops::Range<usize>, Token)> {
         self.skip_blanks();
         let start = self.at;
@@ -118,7 +118,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Reads `"…"`, where a doubled quote stands for one.
+    /// Reads `"…"`, in which a doubled quote means one quote.
     fn quoted(&mut self) -> String {
         let start = self.at + 1;
         self.string();
@@ -126,7 +126,8 @@ impl<'a> Lexer<'a> {
         String::from_utf8_lossy(self.text.get(start..end).unwrap_or_default()).replace("\"\"", "\"")
     }
 
-    /// Skips a string in the quotes at which the lexer stands; a doubled quote does not end it, being two strings here.
+    /// Skips a string that begins with the quote at the current position; a doubled quote does not
+    /// end it.
     fn string(&mut self) {
         let quote = self.peek(0);
         loop {
@@ -141,7 +142,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Skips `'…'` with backslashes, and the strings that continue it after a line break, which are read alike.
+    /// Skips `'…'` with backslash escapes, and the strings that continue it after a line break,
+    /// which have escapes as well.
     fn escape_string(&mut self) {
         loop {
             self.at += 1;
@@ -159,7 +161,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Between the parts of a string, block comments do not count as blank.
+    /// Skips white space between the parts of a string, where block comments are not white space.
     fn skip_blanks_and_lines(&mut self) {
         loop {
             match (self.peek(0), self.peek(1)) {
@@ -170,7 +172,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Skips `$tag$…$tag$`, or the dollar of a parameter.
+    /// Skips `$tag$…$tag$`, or the dollar sign of a parameter.
     fn dollar(&mut self) {
         let mut end = self.at + 1;
         let tag_byte = |at: usize| self.text.get(at).copied().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Logins: for whom each is meant, and that it can become nobody else.
+//! Login roles: the application role that each is meant for, and the check that it can assume no other.
 
 use std::fmt;
 
@@ -11,15 +11,16 @@ use crate::{
     model::def::TenancyDef,
 };
 
-/// For whom a login is: for a role, or for visitors.
+/// The purpose of a login role: one application role, or users without a tenant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MeantFor {
     pub(super) tenancy: &'static TenancyDef,
-    /// The role as attributes name it; visitors have none.
+    /// The role as attributes name it; `None` for users without a tenant.
     pub(super) role: Option<&'static str>,
 }
 
-/// A role of a tenancy whose roles have logins of their own, and the URL for that login, if it was given.
+/// An application role of a tenancy with `login_per_role: true`, and the URL of its login role, if
+/// known.
 #[derive(Clone)]
 pub(super) struct RoleLogin {
     pub(super) meant_for: MeantFor,
@@ -28,26 +29,27 @@ pub(super) struct RoleLogin {
 
 impl fmt::Debug for RoleLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL holds a password.
+        // The URL contains a password.
         f.debug_struct("RoleLogin").field("role", &self.meant_for.role).finish_non_exhaustive()
     }
 }
 
-/// Returns an error that names the roles of which no URL is known.
+/// Returns an error that names the roles without a URL.
 pub(super) fn require(logins: &[RoleLogin]) -> Result<()> {
     let missing = logins.iter().filter(|login| login.url.is_none());
     let findings: Vec<_> = missing.filter_map(|login| login.meant_for.missing()).collect();
     if findings.is_empty() { Ok(()) } else { Err(Error::RoleWithoutLogin { findings }) }
 }
 
-/// Says for whom the login of the app's own URL is, where roles have logins of their own.
+/// Returns the purposes of the login role of the main URL, if roles have separate logins.
 ///
-/// With those at hand it is for visitors. A program that serves one role may know the login of that role alone. The visitors'
-/// login without the others could serve nobody who acts in a tenant, which is a mistake.
+/// If the URLs of the roles are known, it is meant for users without a tenant. A program that
+/// serves one role can know the login of that role alone. The login for users without a tenant,
+/// without the others, could run no tenant context, which is an error.
 pub(super) fn of_app(login: &str, logins: &[RoleLogin]) -> Result<Vec<MeantFor>> {
     let given = |tenancy: &TenancyDef| logins.iter().any(|login| login.meant_for.tenancy == tenancy);
-    let visitors = logins.iter().map(|login| MeantFor { role: None, ..login.meant_for });
-    let mut found: Vec<_> = visitors.collect();
+    let without_tenant = logins.iter().map(|login| MeantFor { role: None, ..login.meant_for });
+    let mut found: Vec<_> = without_tenant.collect();
     for tenancy in login_check::tenancies().into_iter().filter(|tenancy| tenancy.login_per_role && !given(tenancy)) {
         let mut roles = tenancy.roles.iter().map(|role| MeantFor { tenancy, role: Some(role.name) });
         if tenancy.login(None) == login {
@@ -58,7 +60,8 @@ pub(super) fn of_app(login: &str, logins: &[RoleLogin]) -> Result<Vec<MeantFor>>
     Ok(found)
 }
 
-/// Which of the roles `$1` and of the own one, `$2`, the login can become, and by which direct membership besides the own.
+/// The roles among `$1` and the intended role `$2` that the login can assume, and the direct
+/// membership other than `$2` through which.
 const REACHED: &str = "
     SELECT role.rolname::text, role.rolname = $2, (
         SELECT min(direct.rolname::text)
@@ -70,48 +73,56 @@ const REACHED: &str = "
     WHERE (role.rolname = ANY ($1) OR role.rolname = $2) AND pg_catalog.pg_has_role(role.rolname, 'MEMBER')
     ORDER BY role.rolname";
 
+/// A row of [`REACHED`]: the role, whether it is the intended one, and the direct membership that
+/// leads to it.
+type Reached = (String, bool, Option<String>);
+
 impl MeantFor {
     fn missing(self) -> Option<String> {
         let role = self.role?;
         Some(format!(
-            "`{role}` has no URL; give that of `{}` to `TenantDbOptions::login_per_role`",
+            "role `{role}` has no URL; return the URL of login `{}` from `TenantDbOptions::login_per_role`",
             self.tenancy.login(Some(role))
         ))
     }
 
-    /// Refuses a login that can become another role than it is for, or cannot become that.
+    /// Refuses a login that can assume other roles than the intended one, or cannot assume that
+    /// one.
     pub(super) async fn check(self, login: &str, connection: &mut PgConnection) -> Result<()> {
-        let role = |name: &str| self.tenancy.database_role(name);
-        let own = self.role.map(role);
+        let intended = self.role.map(|role| self.tenancy.database_role(role));
         let others = self.tenancy.roles.iter().map(|role| role.name);
-        // Before PostgreSQL 16 who can become a role can become those that it includes.
-        let others = others.filter(|other| !self.role.is_some_and(|own| self.tenancy.includes(own, other)));
-        let visitor = own.as_ref().map(|_| role("no_tenant"));
-        let others: Vec<_> = others.map(role).chain(visitor).collect();
-        let query = sqlx::query_as(REACHED).bind(others).bind(own.as_deref().unwrap_or_default()).persistent(false);
-        let reached: Vec<(String, bool, Option<String>)> = query.fetch_all(connection).await?;
-        let meant_for = own.as_ref().map_or_else(|| "visitors".to_owned(), |role| format!("`{role}`"));
-        let finding = |(role, _, through): &(String, bool, Option<String>)| {
-            let (lost, from) = match (through, &own) {
-                (None, Some(own)) => (role, own.as_str()),
-                (through, _) => (through.as_ref().unwrap_or(role), login),
-            };
-            let mend = format!("REVOKE {} FROM {}", quoted(lost), quoted(from));
-            format!("it is the login of {meant_for} alone, and can become `{role}`; run `{mend}`")
-        };
-        let findings: Vec<_> = reached.iter().filter(|(_, is_own, _)| !is_own).map(finding).collect();
+        // Before PostgreSQL 16, membership in a role always allows SET ROLE to the roles that it
+        // includes.
+        let others = others.filter(|other| !self.role.is_some_and(|role| self.tenancy.includes(role, other)));
+        let no_tenant = intended.as_ref().map(|_| "no_tenant");
+        let others: Vec<_> = others.chain(no_tenant).map(|name| self.tenancy.database_role(name)).collect();
+        let query = sqlx::query_as(REACHED).bind(others).bind(intended.as_deref().unwrap_or_default());
+        let reached: Vec<Reached> = query.persistent(false).fetch_all(connection).await?;
+        let unintended = reached.iter().filter(|(_, is_intended, _)| !is_intended);
+        let findings: Vec<_> = unintended.map(|reached| finding(login, intended.as_deref(), reached)).collect();
         if !findings.is_empty() {
             return Err(Error::UnsafeLogin { login: login.to_owned(), findings });
         }
-        match (self.role, own) {
-            (Some(name), Some(own)) if reached.is_empty() => Err(Error::RoleWithoutLogin {
+        match (self.role, intended) {
+            (Some(name), Some(intended)) if reached.is_empty() => Err(Error::RoleWithoutLogin {
                 findings: vec![format!(
-                    "`{login}`, the login that was given for `{name}`, cannot become `{own}`; give that of `{}`, and apply the \
-                     migrations to this database",
+                    "login `{login}`, given for role `{name}`, cannot assume `{intended}`; use the URL of login `{}`, and apply \
+                     the migrations to this database",
                     self.tenancy.login(Some(name))
                 )],
             }),
             _ => Ok(()),
         }
     }
+}
+
+/// Returns the finding about a role that the login should not be able to assume, with the fix.
+fn finding(login: &str, intended: Option<&str>, (role, _, through): &Reached) -> String {
+    let (revoked, from) = match (through, intended) {
+        (None, Some(intended)) => (role, intended),
+        (through, _) => (through.as_ref().unwrap_or(role), login),
+    };
+    let meant_for = intended.map_or_else(|| "users without a tenant".to_owned(), |role| format!("`{role}`"));
+    let fix = format!("REVOKE {} FROM {}", quoted(revoked), quoted(from));
+    format!("it is the login for {meant_for} only, but can assume `{role}`; run `{fix}`")
 }

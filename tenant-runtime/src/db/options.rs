@@ -1,22 +1,14 @@
-//! How a database is connected to: sizes, timeouts and logins, for all roles or for one.
+//! Connection options: pool sizes, timeouts and login roles, for all roles or for one.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use sqlx::{Connection as _, postgres::PgConnectOptions};
-
-use super::{
-    TenantDb, connect, fingerprint, login_check,
-    logins::{self, MeantFor, RoleLogin},
-    pool::Pools,
-    session_context::no_tenant_role,
-};
+use super::logins::{MeantFor, RoleLogin};
 use crate::{
-    error::Result,
     model::def::TenancyDef,
-    tenant::{LoginPerRole, Role, Tenancy, lattice::assert_names},
+    tenant::{LoginPerRole, Role, Tenancy, lattice::assert_names, no_tenant_role},
 };
 
-/// How a [`TenantDb`] keeps its connections.
+/// Connection options of a [`TenantDb`](crate::TenantDb).
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -40,13 +32,21 @@ pub struct TenantDbOptions {
     pub(super) trace_tenants: bool,
     pub(super) fingerprint: Option<String>,
     pub(super) prepared: bool,
-    /// What is different for a database role.
+    /// The options that differ for a database role.
     by_role: BTreeMap<&'static str, RoleOptions>,
-    /// The logins of single roles.
-    logins: Vec<RoleLogin>,
+    /// The login roles of single roles.
+    pub(super) logins: Vec<RoleLogin>,
 }
 
-/// What is different for one role; see [`TenantDbOptions::role`].
+/// Connection options of one role, which override those of [`TenantDbOptions`]; see
+/// [`TenantDbOptions::role`].
+///
+/// ```
+/// # use std::time::Duration;
+/// # use tenant_runtime::{RoleOptions, TenantDb, roles::Admin};
+/// let admin = RoleOptions::default().max_connections(3).statement_timeout(Duration::from_secs(60));
+/// let options = TenantDb::options().role::<Admin>(admin);
+/// ```
 #[derive(Debug, Clone, Default)]
 #[must_use = "these are passed to `TenantDbOptions::role`"]
 pub struct RoleOptions {
@@ -71,81 +71,131 @@ impl Default for TenantDbOptions {
 }
 
 impl TenantDbOptions {
-    /// Sets how many connections each role may hold; 10 unless said.
+    /// Sets the maximum number of connections of each role. Default: 10.
     ///
-    /// All roles of a login together must stay below its connection limit.
+    /// The sum over all roles of a login role must be below its connection limit.
+    ///
+    /// ```
+    /// let options = tenant_runtime::TenantDb::options().max_connections(20);
+    /// ```
     pub fn max_connections(mut self, per_role: u32) -> Self {
         self.max_connections = per_role.max(1);
         self
     }
 
-    /// Sets after which time the server cancels a statement; unless said, the login's own setting holds.
+    /// Sets the `statement_timeout` of all roles. Default: the setting of the login role.
     ///
-    /// A statement that was cancelled fails with [`Error::TimedOut`](crate::Error::TimedOut).
+    /// A cancelled statement fails with [`Error::TimedOut`](crate::Error::TimedOut).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let options = tenant_runtime::TenantDb::options().statement_timeout(Duration::from_secs(5));
+    /// ```
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = Some(timeout);
         self
     }
 
-    /// Sets how long to wait for a connection; 10 seconds unless said.
+    /// Sets how long a begin waits for a connection. Default: 10 seconds.
+    ///
+    /// After that it fails with [`Error::PoolTimeout`](crate::Error::PoolTimeout).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let options = tenant_runtime::TenantDb::options().acquire_timeout(Duration::from_secs(2));
+    /// ```
     pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
         self.acquire_timeout = timeout;
         self
     }
 
-    /// Sets how often [`TenantDb::retry`] runs a transaction at most; 5 times unless said.
+    /// Sets the maximum number of attempts of [`TenantDb::retry`](crate::TenantDb::retry). Default:
+    /// 5.
+    ///
+    /// ```
+    /// let options = tenant_runtime::TenantDb::options().attempts(3);
+    /// ```
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
     }
 
-    /// Puts the tenant's key into the `tracing` spans of transactions; it stays out unless said, as logs are often read
-    /// by more people than the database.
+    /// Records the tenant ID in the `tracing` spans of transactions. Default: `false`, because logs
+    /// often have more readers than the database.
     ///
-    /// The spans are called `tenant_tx`, are of the level info, and always have the `role`. What sqlx logs of a statement
-    /// stands inside of them. Those of jobs over all tenants are called `system_tx`, and have the `record` of the reason.
+    /// The spans are named `tenant_tx`, have the level info, and always record the `role`. The
+    /// statement logs of sqlx appear inside of them. The spans of jobs over all tenants are named
+    /// `system_tx` and record the key of the reason as `record`.
+    ///
+    /// ```
+    /// let options = tenant_runtime::TenantDb::options().trace_tenants(true);
+    /// ```
     pub fn trace_tenants(mut self, trace: bool) -> Self {
         self.trace_tenants = trace;
         self
     }
 
-    /// Refuses a database that is not the one that was audited: each audit ends with the fingerprint of what it found.
+    /// Sets the expected fingerprint of the database; connecting to one with another fingerprint
+    /// fails. `gen-migrations audit` prints the fingerprint.
     ///
-    /// It is a hash over row security, policies, privileges, columns, constraints, functions, triggers and roles, which one
-    /// query takes when the app connects. A pipeline that migrates, audits, and deploys hands it on. The next migration changes
-    /// it, so instances that start after that need the new one.
+    /// It is a hash over RLS, policies, privileges, columns, constraints, functions, triggers and
+    /// roles, computed by one query when the app connects. A deployment pipeline migrates, audits,
+    /// and passes the fingerprint to the app. The next migration changes it, so instances that
+    /// start after that migration need the new one.
+    ///
+    /// ```
+    /// # let fingerprint = String::new();
+    /// let options = tenant_runtime::TenantDb::options().fingerprint(fingerprint);
+    /// ```
     pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
         self.fingerprint = Some(fingerprint.into());
         self
     }
 
-    /// Sets whether statements stay prepared on their connection; they do unless said.
+    /// Sets whether statements remain prepared on their connection. Default: `true`.
     ///
-    /// Behind a PgBouncer before 1.21 in transaction mode they must not, since it hands a connection's statements to
-    /// others. Newer ones keep them apart; `max_prepared_statements` says how many, and 0 turns it off.
+    /// Set it to `false` behind PgBouncer before 1.21 in transaction mode, which runs statements of
+    /// one client on the connections of another. Newer versions support prepared statements;
+    /// `max_prepared_statements` sets their number, and 0 disables that.
+    ///
+    /// ```
+    /// let options = tenant_runtime::TenantDb::options().prepared_statements(false);
+    /// ```
     pub fn prepared_statements(mut self, prepared: bool) -> Self {
         self.prepared = prepared;
         self
     }
 
-    /// Sets what is different for contexts of one role.
+    /// Sets options for the contexts of one role.
+    ///
+    /// ```
+    /// # use tenant_runtime::{RoleOptions, TenantDb, roles::Admin};
+    /// let options = TenantDb::options().role::<Admin>(RoleOptions::default().max_connections(3));
+    /// ```
     pub fn role<R: Role>(mut self, options: RoleOptions) -> Self {
         const { assert_names::<R>() }
         self.by_role.insert(R::DB_ROLE, options);
         self
     }
 
-    /// Sets what is different for visitors: users without an organization, and the look-up of sessions.
-    pub fn visitors<T: Tenancy>(mut self, options: RoleOptions) -> Self {
+    /// Sets options for users without a tenant, which includes looking up the membership for a
+    /// session.
+    ///
+    /// ```
+    /// # use tenant_runtime::{RoleOptions, TenantDb, roles::Organizations};
+    /// let options = TenantDb::options().no_tenant_role::<Organizations>(RoleOptions::default().max_connections(3));
+    /// ```
+    pub fn no_tenant_role<T: Tenancy>(mut self, options: RoleOptions) -> Self {
         self.by_role.insert(no_tenant_role::<T>(), options);
         self
     }
 
-    /// Takes the logins of a tenancy that says `login_per_role: true`; the closure returns the URL for the login of a role, such as
-    /// `viewer`.
+    /// Sets the URLs of the login roles of a tenancy with `login_per_role: true`; the closure
+    /// returns the URL for a role such as `viewer`.
     ///
-    /// SQL that somebody injects can become whatever its login can, and with a login for each role that is nothing above the
-    /// role. The URL of [`connect`](Self::connect) then serves visitors, and no role.
+    /// Injected SQL can assume every role that its login can. With a separate login for each role,
+    /// that is no role above the one that the statement runs as. The URL of
+    /// [`connect`](Self::connect) then serves users without a tenant only.
     ///
     /// ```no_run
     /// use std::env;
@@ -161,7 +211,8 @@ impl TenantDbOptions {
     /// # Ok(()) }
     /// ```
     ///
-    /// A program that serves a single role needs no other login than that: connect by its URL, without this.
+    /// A program that serves a single role needs only the login of that role: connect with its URL
+    /// and without this option.
     pub fn login_per_role<T: LoginPerRole>(self, url_of: impl FnMut(&str) -> Option<String>) -> Self {
         self.logins_of(T::DEF, url_of)
     }
@@ -181,34 +232,6 @@ impl TenantDbOptions {
         self
     }
 
-    /// Connects as the app's login, once it is sure that row security holds for that login and for those of single roles.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Connect`] when the server cannot be reached or does not let a login in,
-    /// [`Error::UnsafeLogin`] with everything that lets a login pass by row security, or become another role than it is for,
-    /// [`Error::RoleWithoutLogin`] when roles have logins of their own and one is missing, and [`Error::FingerprintMismatch`] when a
-    /// fingerprint was asked for and is another one.
-    ///
-    /// [`Error::Connect`]: crate::Error::Connect
-    /// [`Error::UnsafeLogin`]: crate::Error::UnsafeLogin
-    /// [`Error::RoleWithoutLogin`]: crate::Error::RoleWithoutLogin
-    /// [`Error::FingerprintMismatch`]: crate::Error::FingerprintMismatch
-    pub async fn connect(self, url: &str) -> Result<TenantDb> {
-        logins::require(&self.logins)?;
-        let of_app = |login: &str| logins::of_app(login, &self.logins);
-        let (connect, warnings, mut pooled) = checked(url, of_app, self.fingerprint.as_deref(), self.prepared).await?;
-        let mut by_role = BTreeMap::new();
-        for RoleLogin { meant_for, url } in &self.logins {
-            if let (MeantFor { tenancy, role: Some(role) }, Some(url)) = (*meant_for, url) {
-                let (connect, _, login_pooled) = checked(url, |_| Ok(vec![*meant_for]), None, self.prepared).await?;
-                pooled |= login_pooled;
-                by_role.insert(tenancy.database_role(role), connect);
-            }
-        }
-        Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, by_role, warnings, pooled)) })
-    }
-
     pub(super) fn max_connections_of(&self, role: &str) -> u32 {
         self.by_role.get(role).and_then(|options| options.max_connections).unwrap_or(self.max_connections)
     }
@@ -218,41 +241,23 @@ impl TenantDbOptions {
     }
 }
 
-/// Reads a URL and checks its login, also for whom it is meant; returns what the operator should know, and whether
-/// transactions may run through a pooler.
-async fn checked(
-    url: &str,
-    meant_for: impl FnOnce(&str) -> Result<Vec<MeantFor>>,
-    expected: Option<&str>,
-    prepared: bool,
-) -> Result<(PgConnectOptions, Vec<String>, bool)> {
-    let options = connect::options(url)?;
-    let mut connection = connect::open(&options).await?;
-    // In a transaction, as behind a pooler of transactions each statement alone might run on another connection.
-    let mut tx = connection.begin().await?;
-    let (login, warnings) = login_check::check(&mut tx, &login_check::system_roles()).await?;
-    for meant_for in meant_for(&login)? {
-        meant_for.check(&login, &mut tx).await?;
-    }
-    if let Some(expected) = expected {
-        fingerprint::check(&mut tx, expected).await?;
-    }
-    // Without prepared statements a pooler that does not know them is to be expected, and none can be asked for.
-    let pooled = !prepared || connect::renames_statements(&mut tx).await?;
-    tx.rollback().await?;
-    // The pools open their own.
-    let _ = connection.close().await;
-    Ok((options, warnings, pooled))
-}
-
 impl RoleOptions {
-    /// Sets how many connections the role may hold.
+    /// Sets the maximum number of connections of the role.
+    ///
+    /// ```
+    /// let options = tenant_runtime::RoleOptions::default().max_connections(3);
+    /// ```
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = Some(connections.max(1));
         self
     }
 
-    /// Sets after which time the server cancels a statement of the role.
+    /// Sets the `statement_timeout` of the role.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let options = tenant_runtime::RoleOptions::default().statement_timeout(Duration::from_secs(60));
+    /// ```
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = Some(timeout);
         self

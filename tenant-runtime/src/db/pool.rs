@@ -1,4 +1,4 @@
-//! One pool for each role, and the net under it: a connection goes back with nothing of its last transaction, or not at all.
+//! One connection pool for each role. A connection is reset when it is returned, and closed if that is not possible.
 
 use std::{
     collections::BTreeMap,
@@ -12,34 +12,46 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{TenantDbOptions, begin_sql, connect, denial_counter::DenialCounter};
+use super::{begin_sql, connect, denial_counter::DenialCounter, options::TenantDbOptions};
 use crate::error::{Error, Result, server_error};
 
-/// The pools by database role. The map is held for moments only, never across an await.
+/// The pools by database role. The lock of the map is never held across an await.
 pub(super) struct Pools {
     options: TenantDbOptions,
     connect: PgConnectOptions,
-    /// The roles that have a login of their own.
+    /// The connect options of roles with a separate login.
     logins: BTreeMap<String, PgConnectOptions>,
     warnings: Vec<String>,
-    /// Whether the next transaction may run on another connection of the server than this crate cleared.
+    /// Whether a connection pooler may run the next transaction on a server connection that this
+    /// crate did not reset.
     pooled: bool,
     by_role: Mutex<BTreeMap<&'static str, (PgPool, DenialCounter)>>,
 }
 
-/// How the pool of a role stands. Returned by [`TenantDb::pools`](super::TenantDb::pools).
+/// Status of the connection pool of a role. Returned by
+/// [`TenantDb::pools`](crate::TenantDb::pools).
+///
+/// ```no_run
+/// # fn f(db: tenant_runtime::TenantDb) {
+/// for pool in db.pools() {
+///     println!("{}: {} of {} connections, {} denied", pool.role, pool.open, pool.max, pool.denied);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStatus {
     /// The database role.
     pub role: &'static str,
-    /// How many connections are open.
+    /// Number of open connections.
     pub open: u32,
-    /// How many of them wait for work.
+    /// Number of open connections that are idle.
     pub idle: u32,
-    /// How many there may be.
+    /// Maximum number of connections.
     pub max: u32,
-    /// How many attempts were denied since the app connected: by the database, and statements that would change who acts.
+    /// Number of denied attempts since the app connected: permission errors of the database, and
+    /// statements that were refused because they would change the transaction, the role or the
+    /// settings.
     pub denied: u64,
 }
 
@@ -62,17 +74,19 @@ impl Pools {
         &self.options
     }
 
-    /// Says whether a transaction itself has to check the connection, since a pooler may have given it another one.
+    /// Returns whether a transaction has to reset and check its server connection itself, because a
+    /// connection pooler chose it.
     pub(super) fn pooled(&self) -> bool {
         self.pooled
     }
 
-    /// Returns how often a begin may meet a connection that the server has closed: each that is kept, and a fresh one.
+    /// Returns how many connections a begin tries if the server has closed them: each pooled one,
+    /// and a new one.
     pub(super) fn attempts(&self, role: &str) -> u32 {
         self.options.max_connections_of(role).saturating_add(1)
     }
 
-    /// Takes a connection that serves the role.
+    /// Acquires a connection from the pool of the role.
     pub(super) async fn acquire(&self, role: &'static str) -> Result<PoolConnection<Postgres>> {
         let (pool, _) = self.of_role(role);
         pool.acquire().await.map_err(|error| match error {
@@ -82,7 +96,7 @@ impl Pools {
         })
     }
 
-    /// Returns what counts the denied attempts of a role.
+    /// Returns the counter of denied attempts of a role.
     pub(super) fn denials(&self, role: &'static str) -> DenialCounter {
         self.of_role(role).1
     }
@@ -101,21 +115,24 @@ impl Pools {
         PgPoolOptions::new()
             .max_connections(self.options.max_connections_of(role))
             .acquire_timeout(self.options.acquire_timeout)
-            // A ping would cost a round trip on each begin; the begin itself finds a dead connection, and is repeated.
+            // A ping would add a round trip to each begin; the begin itself detects a dead
+            // connection and is repeated.
             .test_before_acquire(false)
             .after_release(move |connection, _| Box::pin(is_clean(connection, pooled)))
             .connect_lazy_with(self.login(role).clone())
     }
 
     pub(super) fn status(&self) -> Vec<PoolStatus> {
-        let status = |(role, (pool, denials)): (&'static str, (PgPool, DenialCounter))| PoolStatus {
-            role,
-            open: pool.size(),
-            idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
-            max: self.options.max_connections_of(role),
-            denied: denials.count(),
-        };
-        self.opened().into_iter().map(status).collect()
+        let pools = self.opened().into_iter();
+        pools
+            .map(|(role, (pool, denials))| PoolStatus {
+                role,
+                open: pool.size(),
+                idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+                max: self.options.max_connections_of(role),
+                denied: denials.count(),
+            })
+            .collect()
     }
 
     fn opened(&self) -> BTreeMap<&'static str, (PgPool, DenialCounter)> {
@@ -136,17 +153,20 @@ impl fmt::Debug for Pools {
     }
 }
 
-/// Clears a connection that comes back, and says whether it is idle; one that is not gets closed, which ends what was left
-/// open.
+/// Resets a connection that is returned to the pool, and returns whether it is idle. If not, the
+/// pool closes it, which ends an open transaction.
 ///
-/// A statement that would leave something is refused as far as its text shows it, but a function may do it too, and the
-/// next transaction may be another tenant's. A prepared statement that SQL left is an error, which closes the connection:
-/// sqlx runs cached statements by name, and the name may now be that of another text.
+/// The statement filter refuses a statement that would leave state behind, as far as its text shows
+/// that; a function can leave state too, and the next transaction may be for another tenant. A
+/// prepared statement that SQL left is an error, which closes the connection: sqlx runs cached
+/// statements by name, and that name may now belong to another text.
 ///
-/// sqlx counts transactions itself, and can be wrong where a future was dropped midway. It asks the server only when it
-/// begins one, so this begins one with statements that do not: on an idle connection that is `BeginFailed`, in an
-/// open transaction it succeeds, and in an aborted one the first statement fails. A `ROLLBACK` would warn in the server's
-/// log on every release, and `BEGIN; ROLLBACK` would count as a rollback in its statistics.
+/// sqlx counts transactions on the client, and the count can be wrong after a future was dropped
+/// midway. sqlx asks the server only when it begins a transaction, so this function begins one with
+/// statements that do not begin one: on an idle connection the result is `BeginFailed`, in an open
+/// transaction it succeeds, and in an aborted one the first statement fails. `ROLLBACK` would write
+/// a warning into the server log on every release, and `BEGIN; ROLLBACK` would count as a rollback
+/// in the statistics.
 async fn is_clean(connection: &mut PgConnection, pooled: bool) -> sqlx::Result<bool> {
     let cached = (!pooled).then(|| connection.cached_statements_size());
     match connection.begin_with(begin_sql::clear(cached)).await {
@@ -156,7 +176,8 @@ async fn is_clean(connection: &mut PgConnection, pooled: bool) -> sqlx::Result<b
     }
 }
 
-/// Says whether an error means that the connection is gone or must go, so that beginning on another one may well succeed.
+/// Returns whether an error means that the connection is lost or must be closed, so that a begin on
+/// another one can succeed.
 pub(super) fn is_broken(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => matches!(
@@ -167,7 +188,7 @@ pub(super) fn is_broken(error: &sqlx::Error) -> bool {
                 | io::ErrorKind::NotConnected
                 | io::ErrorKind::UnexpectedEof
         ),
-        // The server's last words: shutdown, crash, idle session timeout, and the connection exceptions.
+        // Shutdown, crash, idle session timeout, and connection exceptions.
         error => server_error(error).is_some_and(|server| {
             matches!(server.code(), "57P01" | "57P02" | "57P05" | "25P03" | begin_sql::FOREIGN_STATEMENT)
                 || server.code().starts_with("08")

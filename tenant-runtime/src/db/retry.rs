@@ -1,4 +1,4 @@
-//! Transactions that are run anew when they collide with others.
+//! Retry of transactions after serialization failures and deadlocks.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -6,23 +6,22 @@ use std::{
     time::Duration,
 };
 
-use super::{TenantDb, TenantTx, TxOptions};
+use super::{tenant_db::TenantDb, tx::TenantTx, tx_options::TxOptions};
 use crate::{
     error::{Error, Result},
     tenant::{Role, TenantCtx},
 };
 
-/// The longest pause after the first collision; it doubles with each further one.
+/// The longest pause after the first failure; it doubles after each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl TenantDb {
-    /// Runs a transaction, and runs it anew where the server broke it off because of another one: after a deadlock, or
-    /// where it could not be serialized.
+    /// Runs a transaction, and retries it after a serialization failure or a deadlock.
     ///
-    /// The closure gets a new transaction in the same context each time, and commits it itself. After
-    /// [`TenantDbOptions::attempts`] of them the collision is the caller's. Any other error ends it at once and is
-    /// handed on as it is.
+    /// The closure receives a new transaction in the same context for each attempt, and commits it.
+    /// After [`TenantDbOptions::attempts`] attempts the error is returned. Any other error is
+    /// returned at once.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Member};
@@ -36,13 +35,14 @@ impl TenantDb {
     /// # }
     /// ```
     ///
-    /// What the closure does outside the database is done again as well.
+    /// Effects of the closure outside the database are repeated as well.
     ///
     /// # Errors
     ///
-    /// Those of the closure, and of [`begin`](Self::begin).
+    /// The errors of the closure; [`Error::RoleUnavailable`], [`Error::PoolTimeout`],
+    /// [`Error::Connect`] and [`Error::Database`] if no transaction can begin.
     ///
-    /// [`TenantDbOptions::attempts`]: super::TenantDbOptions::attempts
+    /// [`TenantDbOptions::attempts`]: crate::TenantDbOptions::attempts
     pub async fn retry<R, T, E, F>(
         &self,
         ctx: &TenantCtx<R>,
@@ -57,11 +57,12 @@ impl TenantDb {
         let mut runs = 0;
         loop {
             let tx = self.begin_with(ctx, options).await?;
-            // The closure's error may be of a type of its own, so it is the transaction that tells.
-            let collided = tx.collided();
+            // The error of the closure can have any type, so the transaction records whether it is
+            // retryable.
+            let retryable = tx.retryable();
             let result = work(tx).await;
             runs += 1;
-            let again = result.is_err() && collided.load(Ordering::Relaxed) && runs < self.inner.options().attempts;
+            let again = result.is_err() && retryable.load(Ordering::Relaxed) && runs < self.inner.options().attempts;
             if !again {
                 return result;
             }
@@ -70,11 +71,11 @@ impl TenantDb {
     }
 }
 
-/// Returns how long to wait after so many collisions: a random part of what doubles each time, lest those that collided
-/// meet again in step.
-fn pause(collisions: u32) -> Duration {
-    let most = FIRST_PAUSE.saturating_mul(1 << (collisions - 1).min(10)).min(LONGEST_PAUSE);
-    // The keys of a new `RandomState` are random, which is all that is needed here.
+/// Returns the pause after a number of failures: a random part of an interval that doubles each
+/// time, so that the transactions that failed do not retry in step.
+fn pause(failures: u32) -> Duration {
+    let most = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST_PAUSE);
+    // The keys of a new `RandomState` are random, which is sufficient here.
     let random = RandomState::new().hash_one(());
     most.mul_f64(random as f64 / u64::MAX as f64)
 }
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn retry_backoff_grows_up_to_one_second() {
-        let longest = |collisions| (0..200).map(|_| pause(collisions)).max().unwrap_or_default();
+        let longest = |failures| (0..200).map(|_| pause(failures)).max().unwrap_or_default();
         assert!(longest(1) <= FIRST_PAUSE && longest(1) < longest(5) && longest(60) <= LONGEST_PAUSE);
         assert!(longest(60) > Duration::from_millis(500));
     }

@@ -1,4 +1,4 @@
-//! Savepoints: a part of a transaction that can be undone by itself, under the same context.
+//! Savepoints: parts of a transaction that can be rolled back separately, in the same context.
 
 use std::fmt;
 
@@ -8,17 +8,18 @@ use sqlx::{
     postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
 
-use super::{begin_sql, tx::TenantTx};
+use super::tx::TenantTx;
 use crate::{
     error::Result,
     tenant::{Role, TenantCtx},
 };
 
-/// A part of a transaction that can be undone by itself. Begun by [`TenantTx::savepoint`].
+/// A part of a transaction that can be rolled back separately. Returned by [`TenantTx::savepoint`].
 ///
-/// `&mut savepoint` is what repository methods and sqlx's queries take, as `&mut tx` is. Dropped without
-/// [`release`](Self::release), what ran in it is undone, and the transaction goes on as if it had never run, also where
-/// a statement failed. The context stays: it was set before the transaction began, so going back does not undo it.
+/// Repository methods and sqlx queries run on `&mut savepoint` as they do on `&mut tx`. If it is
+/// dropped without [`release`](Self::release), its changes are rolled back and the transaction
+/// continues as if they had never been made, also after a failed statement. The context remains: it
+/// was set before the transaction began, so `ROLLBACK TO SAVEPOINT` does not undo it.
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, roles::Member};
@@ -31,62 +32,125 @@ use crate::{
 /// tx.commit().await
 /// # }
 /// ```
-#[must_use = "what runs in a savepoint is undone when it is dropped"]
+#[must_use = "the changes of a savepoint are rolled back when it is dropped"]
 pub struct Savepoint<'a, R: Role> {
     tx: &'a mut TenantTx<R>,
     depth: u32,
-    /// Neither released nor undone yet.
+    /// Neither released nor rolled back yet.
     open: bool,
 }
 
+impl<R: Role> TenantTx<R> {
+    /// Begins a savepoint: a part of the transaction that can be rolled back separately.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, roles::Member};
+    /// # async fn f(mut tx: TenantTx<Member>) -> Result<()> {
+    /// let mut savepoint = tx.savepoint().await?;
+    /// sqlx::query("UPDATE app.projects SET name = 'a'").execute(&mut savepoint).await?;
+    /// savepoint.release().await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Aborted`](crate::Error::Aborted) if a statement of the transaction failed before;
+    /// [`Error::Database`](crate::Error::Database) if the connection is lost.
+    pub fn savepoint(&mut self) -> BoxFuture<'_, Result<Savepoint<'_, R>>> {
+        Box::pin(Savepoint::begin(self))
+    }
+}
+
 impl<'a, R: Role> Savepoint<'a, R> {
-    pub(super) async fn begin(tx: &'a mut TenantTx<R>) -> Result<Self> {
-        tx.settle().await?;
-        let (depth, batch) = tx.course.marks.deeper();
-        tx.trusted().execute(sqlx::raw_sql(batch)).await?;
-        tx.course.marks.reached(depth);
+    async fn begin(tx: &'a mut TenantTx<R>) -> Result<Self> {
+        tx.flush_pending_rollback().await?;
+        let (depth, batch) = tx.state.savepoints.push();
+        tx.vetted().execute(sqlx::raw_sql(batch)).await?;
+        tx.state.savepoints.confirm(depth);
         Ok(Self { tx, depth, open: true })
     }
 
-    /// Returns the context, which is the transaction's.
+    /// Returns the context of the transaction.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, roles::Member};
+    /// # async fn f(mut tx: TenantTx<Member>) -> Result<()> {
+    /// let savepoint = tx.savepoint().await?;
+    /// println!("tenant {}", savepoint.ctx().tenant_id());
+    /// # savepoint.release().await
+    /// # }
+    /// ```
     pub fn ctx(&self) -> &TenantCtx<R> {
         self.tx.ctx()
     }
 
     /// Begins a savepoint inside this one.
     ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, roles::Member};
+    /// # async fn f(mut tx: TenantTx<Member>) -> Result<()> {
+    /// let mut outer = tx.savepoint().await?;
+    /// let inner = outer.savepoint().await?;
+    /// inner.release().await?;
+    /// outer.release().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As [`TenantTx::savepoint`].
+    /// [`Error::Aborted`](crate::Error::Aborted) if a statement of this savepoint failed before;
+    /// [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub fn savepoint(&mut self) -> BoxFuture<'_, Result<Savepoint<'_, R>>> {
         self.tx.savepoint()
     }
 
-    /// Keeps what ran in the savepoint; it lasts when the transaction is committed.
+    /// Keeps the changes of the savepoint; they become permanent when the transaction is committed.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, roles::Member};
+    /// # async fn f(mut tx: TenantTx<Member>) -> Result<()> {
+    /// let savepoint = tx.savepoint().await?;
+    /// savepoint.release().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::Aborted`](crate::Error::Aborted) when a statement failed, also where its error was not looked at. What
-    /// ran in the savepoint is then undone, and the transaction can go on.
+    /// [`Error::Aborted`](crate::Error::Aborted) if a statement failed, even if its error was
+    /// ignored: the changes of the savepoint are then rolled back, and the transaction can
+    /// continue. [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn release(mut self) -> Result<()> {
-        self.tx.settle().await?;
-        self.tx.probe().await?;
-        // On the server it stays until the next one takes its place. That saves a round trip, and a release that is
-        // given up midway leaves no doubt about whether it took place.
+        self.tx.flush_pending_rollback().await?;
+        self.tx.fail_if_aborted().await?;
+        // The server keeps the savepoint until the next one replaces it. That saves a round trip,
+        // and a release that is cancelled midway leaves no doubt whether it was executed.
         self.open = false;
-        self.tx.course.marks.left(self.depth);
+        self.tx.state.savepoints.pop(self.depth);
         Ok(())
     }
 
-    /// Undoes what ran in the savepoint. Dropping does the same, together with the next statement.
+    /// Rolls back the changes of the savepoint. Dropping it does the same, together with the next
+    /// statement.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{*, roles::Member};
+    /// # async fn f(mut tx: TenantTx<Member>) -> Result<()> {
+    /// let mut savepoint = tx.savepoint().await?;
+    /// sqlx::query("DELETE FROM app.projects").execute(&mut savepoint).await?;
+    /// savepoint.rollback().await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When the connection is gone; the server then undoes the whole transaction by itself.
+    /// [`Error::Database`](crate::Error::Database) if the connection is lost; the server then rolls
+    /// back the whole transaction.
     pub async fn rollback(mut self) -> Result<()> {
         self.open = false;
-        self.tx.course.marks.undo(self.depth);
-        self.tx.settle().await
+        self.tx.state.savepoints.roll_back(self.depth);
+        self.tx.flush_pending_rollback().await
     }
 
     /// Returns the transaction, for repository methods.
@@ -98,7 +162,7 @@ impl<'a, R: Role> Savepoint<'a, R> {
 impl<R: Role> Drop for Savepoint<'_, R> {
     fn drop(&mut self) {
         if self.open {
-            self.tx.course.marks.undo(self.depth);
+            self.tx.state.savepoints.roll_back(self.depth);
         }
     }
 }
@@ -142,98 +206,5 @@ impl<'c, R: Role> Executor<'c> for &'c mut Savepoint<'_, R> {
         'c: 'e,
     {
         self.tx().describe(sql)
-    }
-}
-
-/// Which savepoints a transaction has, numbered by their depth from 1 on.
-///
-/// What is noted here stays below what the server has: a statement that was given up midway may have left a savepoint
-/// that is not noted. It does no harm, since a later one of the same name covers it.
-#[derive(Debug, Default)]
-pub(super) struct SavepointStack {
-    /// How many are open, each inside the one before.
-    open: u32,
-    /// How many the server surely has; more than are open after one was released or undone.
-    held: u32,
-    /// The one to which the server is still to go back.
-    owed: Option<u32>,
-}
-
-impl SavepointStack {
-    /// Returns the depth of the next savepoint and what begins it. Until it is [reached](Self::reached) it is not noted.
-    fn deeper(&mut self) -> (u32, SqlStr) {
-        let depth = self.open + 1;
-        let batch = begin_sql::savepoint(depth, self.held >= depth);
-        self.held = self.open;
-        (depth, batch)
-    }
-
-    fn reached(&mut self, depth: u32) {
-        (self.open, self.held) = (depth, depth);
-    }
-
-    fn left(&mut self, depth: u32) {
-        self.open = depth - 1;
-    }
-
-    fn undo(&mut self, depth: u32) {
-        self.open = depth - 1;
-        self.owed = Some(depth);
-    }
-
-    /// Returns what goes back to the savepoint that was dropped, if one was.
-    pub(super) fn owed(&self) -> Option<SqlStr> {
-        self.owed.map(begin_sql::rollback_to)
-    }
-
-    /// Notes that the server went back.
-    pub(super) fn settled(&mut self) {
-        self.held = self.owed.take().unwrap_or(self.held);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn begin(marks: &mut SavepointStack) -> String {
-        let (depth, batch) = marks.deeper();
-        marks.reached(depth);
-        batch.as_str().to_owned()
-    }
-
-    #[test]
-    fn new_savepoint_releases_the_previous_one_at_its_depth() {
-        let mut marks = SavepointStack::default();
-        assert_eq!(begin(&mut marks), "SAVEPOINT sp_1");
-        assert_eq!(begin(&mut marks), "SAVEPOINT sp_2");
-        marks.left(2);
-        assert_eq!(begin(&mut marks), "RELEASE SAVEPOINT sp_2; SAVEPOINT sp_2");
-        marks.left(2);
-        marks.left(1);
-        assert_eq!(begin(&mut marks), "RELEASE SAVEPOINT sp_1; SAVEPOINT sp_1");
-        assert_eq!(begin(&mut marks), "SAVEPOINT sp_2");
-    }
-
-    #[test]
-    fn dropping_nested_savepoints_rolls_back_to_the_outermost() {
-        let mut marks = SavepointStack::default();
-        begin(&mut marks);
-        begin(&mut marks);
-        marks.undo(2);
-        marks.undo(1);
-        assert_eq!(marks.owed().expect("one was dropped").as_str(), "ROLLBACK TO SAVEPOINT sp_1");
-        marks.settled();
-        assert!(marks.owed().is_none());
-        assert_eq!(begin(&mut marks), "RELEASE SAVEPOINT sp_1; SAVEPOINT sp_1");
-    }
-
-    #[test]
-    fn cancelled_savepoint_begin_is_not_assumed_to_exist() {
-        let mut marks = SavepointStack::default();
-        begin(&mut marks);
-        marks.left(1);
-        let _given_up = marks.deeper();
-        assert_eq!(begin(&mut marks), "SAVEPOINT sp_1");
     }
 }

@@ -1,12 +1,8 @@
-//! How statements run in a transaction: watched to their end, and after what a dropped savepoint has left to do.
+//! Statement execution in a transaction: a failure guard around each statement, after the rollback of a dropped savepoint.
 
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     task::{Context, Poll},
 };
 
@@ -18,75 +14,34 @@ use sqlx::{
 };
 use tracing::{Instrument as _, Span};
 
-use super::{denial_counter::DenialCounter, savepoint::SavepointStack};
-use crate::error::{Result, is_collision};
+use super::tx_state::TxState;
+use crate::error::Result;
 
-/// What is known of a transaction on the server.
-#[derive(Debug)]
-pub(super) struct TxState {
-    /// A statement began and did not end cleanly, so the server may have aborted the transaction.
-    pub(super) suspect: bool,
-    /// The server broke a statement off because of another transaction, so it is worth while to begin anew.
-    pub(super) collided: Arc<AtomicBool>,
-    pub(super) marks: SavepointStack,
-    pub(super) denials: DenialCounter,
-}
-
-impl TxState {
-    pub(super) fn begin(denials: DenialCounter) -> Self {
-        Self { suspect: false, collided: Arc::default(), marks: SavepointStack::default(), denials }
-    }
-
-    /// Goes back to a savepoint that was dropped, before anything else runs.
-    ///
-    /// Given up midway it is simply repeated: going back twice is the same as once.
-    pub(super) async fn settle(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        if let Some(rollback) = self.marks.owed() {
-            connection.execute(rollback).await?;
-            self.marks.settled();
-            // The server forgives what went wrong after the savepoint.
-            self.suspect = false;
-            self.collided.store(false, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// Notes whether an error means a collision, or that something was denied.
-    pub(super) fn note<T>(&self, result: sqlx::Result<T>) -> sqlx::Result<T> {
-        result.inspect_err(|error| {
-            self.denials.note(error);
-            if is_collision(error) {
-                self.collided.store(true, Ordering::Relaxed);
-            }
-        })
-    }
-}
-
-/// The connection, for statements that were admitted or that the repository wrote.
+/// The connection, for statements that passed the filter or that the repository wrote.
 pub(crate) struct VettedExecutor<'a> {
     pub(super) connection: &'a mut PgConnection,
-    pub(super) course: &'a mut TxState,
+    pub(super) state: &'a mut TxState,
     pub(super) span: &'a Span,
-    /// Whether statements stay prepared on the connection.
+    /// Whether statements remain prepared on the connection.
     pub(super) prepared: bool,
 }
 
 impl<'a> VettedExecutor<'a> {
     async fn start(self) -> sqlx::Result<(&'a mut PgConnection, FailureGuard<'a>)> {
-        self.course.settle(self.connection).await?;
-        Ok((self.connection, FailureGuard::start(self.course)))
+        self.state.flush_pending_rollback(self.connection).await?;
+        Ok((self.connection, FailureGuard::start(self.state)))
     }
 
     pub(super) fn fetch_many<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> ResultStream<'a> {
-        let (span, query) = (self.span.clone(), self.taken(query));
+        let (span, query) = (self.span.clone(), self.owned(query));
         let start = async move {
-            let (connection, watch) = self.start().await?;
-            Ok((connection.fetch_many(query), watch))
+            let (connection, guard) = self.start().await?;
+            Ok((connection.fetch_many(query), guard))
         };
         ResultStream { stage: Stage::Starting(Box::pin(start)), span }
     }
 
-    /// Yields rows as they come.
+    /// Streams the rows as they arrive.
     pub(crate) fn fetch<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> RowStream<'a> {
         RowStream(self.fetch_many(query))
     }
@@ -95,58 +50,59 @@ impl<'a> VettedExecutor<'a> {
         self,
         query: impl Execute<'q, Postgres> + 'q,
     ) -> sqlx::Result<Option<PgRow>> {
-        let query = self.taken(query);
+        let query = self.owned(query);
         self.run(async |connection| connection.fetch_optional(query).await).await
     }
 
     pub(crate) async fn fetch_all<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<Vec<PgRow>> {
-        let query = self.taken(query);
+        let query = self.owned(query);
         self.run(async |connection| connection.fetch_all(query).await).await
     }
 
     pub(crate) async fn execute<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<u64> {
-        let query = self.taken(query);
+        let query = self.owned(query);
         self.run(async |connection| connection.execute(query).await).await.map(|result| result.rows_affected())
     }
 
-    fn taken<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> OwnedQuery {
+    fn owned<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> OwnedQuery {
         OwnedQuery::new(query).prepared(self.prepared)
     }
 
-    /// Runs what talks to the server once.
+    /// Runs an operation on the connection under the failure guard.
     pub(super) async fn run<T>(self, work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> sqlx::Result<T> {
         let span = self.span.clone();
         async {
-            let (connection, watch) = self.start().await?;
-            watch.ended(work(connection).await)
+            let (connection, guard) = self.start().await?;
+            guard.ended(work(connection).await)
         }
         .instrument(span)
         .await
     }
 }
 
-/// SavepointStack the transaction as suspect while a statement runs; one that fails or is dropped midway leaves the mark.
+/// Marks the transaction as suspect while a statement runs. The mark remains if the statement fails
+/// or is dropped midway.
 pub(super) struct FailureGuard<'a> {
-    course: &'a mut TxState,
+    state: &'a mut TxState,
     before: bool,
 }
 
 impl<'a> FailureGuard<'a> {
-    fn start(course: &'a mut TxState) -> Self {
-        let before = course.suspect;
-        course.suspect = true;
-        Self { course, before }
+    fn start(state: &'a mut TxState) -> Self {
+        let before = state.suspect;
+        state.suspect = true;
+        Self { state, before }
     }
 
     fn ended<T>(self, result: sqlx::Result<T>) -> sqlx::Result<T> {
         if result.is_ok() {
-            self.course.suspect = self.before;
+            self.state.suspect = self.before;
         }
-        self.course.note(result)
+        self.state.note(result)
     }
 }
 
-/// The results of a statement, watched to their end.
+/// The results of a statement, under the failure guard until their end.
 pub(super) struct ResultStream<'a> {
     stage: Stage<'a>,
     span: Span,
@@ -161,7 +117,7 @@ enum Stage<'a> {
 }
 
 impl ResultStream<'_> {
-    /// Makes the results of a statement that does not run.
+    /// Returns the results of a statement that was refused before it ran.
     pub(super) fn refused(error: sqlx::Error) -> Self {
         Self { stage: Stage::Starting(Box::pin(async { Err(error) })), span: Span::none() }
     }
@@ -176,7 +132,7 @@ impl Stream for ResultStream<'_> {
         loop {
             match &mut this.stage {
                 Stage::Starting(start) => match std::task::ready!(start.as_mut().poll(context)) {
-                    Ok((rows, watch)) => this.stage = Stage::Running(rows, watch),
+                    Ok((rows, guard)) => this.stage = Stage::Running(rows, guard),
                     Err(error) => {
                         this.stage = Stage::Ended;
                         return Poll::Ready(Some(Err(error)));
@@ -184,11 +140,11 @@ impl Stream for ResultStream<'_> {
                 },
                 Stage::Running(rows, _) => {
                     let next = std::task::ready!(rows.as_mut().poll_next(context));
-                    // The end and an error both end the statement, and after an error the mark stays.
+                    // The end and an error both end the statement; after an error the mark remains.
                     if !matches!(next, Some(Ok(_)))
-                        && let Stage::Running(_, watch) = std::mem::replace(&mut this.stage, Stage::Ended)
+                        && let Stage::Running(_, guard) = std::mem::replace(&mut this.stage, Stage::Ended)
                     {
-                        return Poll::Ready(watch.ended(next.transpose()).transpose());
+                        return Poll::Ready(guard.ended(next.transpose()).transpose());
                     }
                     return Poll::Ready(next);
                 }
@@ -198,11 +154,11 @@ impl Stream for ResultStream<'_> {
     }
 }
 
-/// The rows of a statement, one by one.
+/// The rows of a statement, read one by one.
 pub(crate) struct RowStream<'a>(ResultStream<'a>);
 
 impl RowStream<'_> {
-    /// Waits for the next row; `None` after the last.
+    /// Waits for the next row; `None` after the last one.
     pub(crate) async fn next(&mut self) -> sqlx::Result<Option<PgRow>> {
         loop {
             let next = poll_fn(|context| Pin::new(&mut self.0).poll_next(context)).await;
@@ -215,8 +171,8 @@ impl RowStream<'_> {
     }
 }
 
-/// A query taken apart, since its text is needed before it runs and can be had only by consuming it, and since only so it
-/// can be told not to stay prepared.
+/// A query split into its parts: the statement filter needs its text before it runs, which sqlx
+/// returns only when the query is consumed, and the statement cache can be switched off.
 pub(super) struct OwnedQuery {
     pub(super) sql: SqlStr,
     statement: Option<PgStatement>,
@@ -232,9 +188,9 @@ impl OwnedQuery {
         Self { sql: query.sql(), statement, arguments, persistent }
     }
 
-    /// Lets it stay prepared where it wants to and may.
-    pub(super) fn prepared(self, may: bool) -> Self {
-        Self { persistent: self.persistent && may, ..self }
+    /// Switches the statement cache off for this query unless `enabled`.
+    pub(super) fn prepared(self, enabled: bool) -> Self {
+        Self { persistent: self.persistent && enabled, ..self }
     }
 }
 

@@ -1,10 +1,10 @@
-//! Refuses statements that control transactions, roles or the context, or outlive the transaction, as far as their text shows it.
+//! Statement filter: refuses statements whose text shows that they control the transaction, the role or the context, or outlive it.
 
 use super::lexer::{Lexer, Token};
 use crate::model::def::TenancyDef;
 
-/// Settings that a transaction may not change: they say who acts, where names are looked up, how text is read, or whether it
-/// may write.
+/// Settings that a transaction must not change: they control the role, the name lookup, the parsing
+/// of text, or whether writes are allowed.
 const GUARDED: &[&str] = &[
     "role",
     "session_authorization",
@@ -19,10 +19,11 @@ const GUARDED: &[&str] = &[
     "names",
 ];
 
-/// Returns the word for which a text is refused, or `None` when it may run.
+/// Returns the keyword for which a statement is refused, or `None` if it can run.
 ///
-/// The text is read as PostgreSQL's lexer reads it. What a function or a string executed as SQL does is not seen; there
-/// the database's own rules remain.
+/// The text is parsed as PostgreSQL's lexer parses it. The effects of a function, or of a string
+/// that is executed as SQL, are not visible here; against those, the policies and grants of the
+/// database remain.
 pub(super) fn refused(sql: &str, tenancy: &TenancyDef) -> Option<String> {
     let mut lexer = Lexer::new(sql);
     let mut statement = Statement::default();
@@ -37,23 +38,24 @@ pub(super) fn refused(sql: &str, tenancy: &TenancyDef) -> Option<String> {
                 token.as_ref()?;
             }
             Some(Token::Escaped) => return Some("U&\"…\"".to_owned()),
-            Some(Token::Word { text, .. }) if runs_text(&text) => return Some(text),
+            Some(Token::Word { text, .. }) if is_guarded_function(&text) => return Some(text),
             Some(token) => statement.push(token),
         }
     }
 }
 
-/// Functions that change a setting, or run a text that could: the server's own, and those of the extensions that it ships.
-fn runs_text(name: &str) -> bool {
+/// Functions that change a setting, or execute a string that could: built-in ones and those of the
+/// contrib extensions.
+fn is_guarded_function(name: &str) -> bool {
     matches!(name, "set_config" | "ts_stat" | "ts_rewrite" | "connectby" | "xpath_table")
         || ["query_to_xml", "dblink", "crosstab"].iter().any(|family| name.starts_with(family))
 }
 
-/// The first words of a statement, and what else of it may be refused: that it writes settings by way of their view, says
-/// READ WRITE, or declares a cursor WITH HOLD.
+/// The first words of a statement, and the properties for which it can be refused: an UPDATE of the
+/// view `pg_settings`, READ WRITE, a cursor WITH HOLD.
 #[derive(Default)]
 struct Statement {
-    /// Words and dots, with `None` for anything else among them.
+    /// Words and dots, and `None` for any other token between them.
     head: Vec<Option<String>>,
     updates: bool,
     settings: bool,
@@ -71,12 +73,12 @@ impl Statement {
             self.holds |= self.after_cursor && !quoted && text == "with";
         }
         self.after_cursor = matches!(&token, Token::Word { text, quoted: false } if text == "cursor");
-        // An opening parenthesis may stand before the first keyword.
+        // An opening parenthesis can precede the first keyword.
         let leading = self.head.is_empty() && !matches!(token, Token::Word { .. });
         if !leading && self.head.len() < 8 {
             self.head.push(match token {
                 Token::Word { text, quoted: false } => Some(text),
-                // A quoted name is no keyword, but it names settings as well as a bare one does.
+                // A quoted name is not a keyword, but it can name a setting.
                 Token::Word { text, quoted: true } if !self.head.is_empty() => Some(text.to_ascii_lowercase()),
                 Token::Dot => Some(".".to_owned()),
                 _ => None,
@@ -93,7 +95,8 @@ impl Statement {
         match first {
             "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" | "discard"
             | "reset" | "do" | "load" => Some(first.to_uppercase()),
-            // These would be there for whoever has the connection next.
+            // Their effects outlive the transaction and would reach the next user of the
+            // connection.
             "prepare" | "deallocate" | "listen" => Some(first.to_uppercase()),
             "declare" if self.holds => Some("DECLARE … WITH HOLD".to_owned()),
             "alter" if matches!(self.word(1), "role" | "user" | "group" | "database" | "system") => {
@@ -105,31 +108,28 @@ impl Statement {
         }
     }
 
-    /// A setting of the session would outlive the transaction, so only `SET LOCAL` may run, and not on every name.
+    /// A session setting would outlive the transaction, so only `SET LOCAL` is allowed, and not for
+    /// guarded settings.
     fn refused_setting(&self, tenancy: &TenancyDef) -> Option<String> {
         match (self.word(1), self.word(2)) {
-            // A transaction begins read-only with a snapshot, after which PostgreSQL refuses this too; here the error is plain.
+            // After the first snapshot PostgreSQL refuses this too; the error of the filter is
+            // clearer.
             ("transaction", _) | ("local", "transaction") if self.writes => {
                 Some("SET TRANSACTION READ WRITE".to_owned())
             }
             ("transaction" | "constraints", _) | ("local", "transaction") => None,
-            // Both name who acts: `SET LOCAL SESSION AUTHORIZATION x`, `SET LOCAL "session_authorization" = x`.
+            // Both change the session user: `SET LOCAL SESSION AUTHORIZATION x`, `SET LOCAL
+            // "session_authorization" = x`.
             ("local", "session") => Some("SET LOCAL SESSION".to_owned()),
             ("local", _) => {
                 let name = self.setting_name(2);
-                let prefix = |setting: &str| setting.split('.').next() == name.split('.').next() && name.contains('.');
-                let guarded = GUARDED.contains(&name.as_str())
-                    || prefix(tenancy.tenant_setting)
-                    || prefix(tenancy.user_setting)
-                    || name == tenancy.tenant_setting
-                    || name == tenancy.user_setting;
-                guarded.then(|| format!("SET LOCAL {name}"))
+                is_guarded_setting(&name, tenancy).then(|| format!("SET LOCAL {name}"))
             }
             (name, _) => Some(format!("SET {}", name.to_uppercase())),
         }
     }
 
-    /// Joins `a . b . c`, which stands in the head as words with dots between them.
+    /// Joins the words and dots of `a . b . c`.
     fn setting_name(&self, from: usize) -> String {
         let mut name = self.word(from).to_owned();
         let mut at = from;
@@ -139,6 +139,16 @@ impl Statement {
         }
         name
     }
+}
+
+/// Returns whether a transaction must not change a setting: a guarded one, or one that shares its
+/// prefix with those of the context.
+fn is_guarded_setting(name: &str, tenancy: &TenancyDef) -> bool {
+    let context = [tenancy.tenant_setting, tenancy.user_setting];
+    let prefix = name.split_once('.').map(|(prefix, _)| prefix);
+    GUARDED.contains(&name)
+        || context.contains(&name)
+        || prefix.is_some_and(|prefix| context.iter().any(|setting| setting.split('.').next() == Some(prefix)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Texts that should run and texts that should not, written by someone who wants to get past the lexer.
+//! Statements that the filter accepts and refuses, including attempts to evade the lexer.
 
 use super::*;
 use crate::{roles::Organizations, tenant::Tenancy};
@@ -55,7 +55,7 @@ fn transaction_control_and_session_settings_are_rejected() {
         "DO $$ BEGIN PERFORM 1; END $$",
         "ALTER ROLE app_service SET role = 'app_admin'",
         "LOAD 'x'",
-        // What was begun to read would write.
+        // These would make a read-only transaction writable.
         "SET TRANSACTION READ WRITE",
         "set transaction isolation level repeatable read, not deferrable, read/**/write",
         "SET LOCAL TRANSACTION READ WRITE",
@@ -69,7 +69,7 @@ fn transaction_control_and_session_settings_are_rejected() {
         "SET LOCAL U&\"transaction\\005fread_only\" = off",
         "SET LOCAL default_transaction_read_only = off",
         "SET LOCAL \"DEFAULT_transaction_read_only\" TO off",
-        // What would be there for whoever has the connection next.
+        // These would remain on the connection after the transaction.
         "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM projects",
         "declare cursor binary insensitive no scroll binary binary binary cursor/**/with hold for select 1",
         "LISTEN a",
@@ -106,19 +106,19 @@ fn keywords_after_strings_and_comments_are_detected() {
     for sql in [
         // A backslash does not escape the quote of a plain string …
         r"SELECT '\'; COMMIT; --'",
-        // … but it does in an escape string, also in the part that continues it on the next line.
+        // … but it does in an escape string, also where the string continues on the next line.
         r"SELECT E'\\'; COMMIT; --'",
         "SELECT E'a'\n'\\''; COMMIT; --'",
         "SELECT e'a' -- comment\n'\\''; COMMIT; --'",
-        // Without a line break a second string is none of the first one's.
+        // Without a line break, a second string does not continue the first one.
         "SELECT E'a' '\\'; COMMIT; --'",
         // A doubled quote inside an escape string.
         r"SELECT E'a''\''; COMMIT; --'",
         "SELECT $a$ $b$ $a$; COMMIT; SELECT $b$ $b$",
         "SELECT $1; COMMIT; SELECT $1",
-        // The dollar belongs to the name, so no string begins.
+        // The dollar sign is part of the name and begins no string.
         "SELECT a$b$ ; COMMIT; SELECT $b$ $b$",
-        // A tag does not begin with a digit, so no string begins.
+        // A tag cannot begin with a digit, so this begins no string.
         "SELECT $1a$ ; COMMIT; SELECT $1a$",
         "SELECT \"a\"\"; \"; COMMIT; SELECT \"b\"",
         "SELECT \"a;\" ; COMMIT; --\"",

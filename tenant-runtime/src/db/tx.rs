@@ -1,4 +1,4 @@
-//! A transaction that carries a tenant context, and the guard on what is run in it.
+//! Transactions with a tenant context, and the statement filter on the SQL that the app runs in them.
 
 use std::{
     fmt,
@@ -13,65 +13,42 @@ use sqlx::{
 use tracing::{Instrument as _, Span, field};
 
 use super::{
+    begin,
     pool::Pools,
-    savepoint::Savepoint,
-    session_context::{self, SessionContext},
-    statement::{OwnedQuery, ResultStream, TxState, VettedExecutor},
+    session_context::SessionContext,
+    statement::{OwnedQuery, ResultStream, VettedExecutor},
     statement_filter,
+    tx_options::TxOptions,
+    tx_state::TxState,
 };
 use crate::{
     error::{Error, Result},
     tenant::{Role, Tenancy, TenantCtx},
 };
 
-/// How a transaction runs, where it is not as the database's default says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TxOptions {
-    /// The isolation level.
-    pub isolation: Option<Isolation>,
-    /// Whether writes are refused. A transaction that writes all the same, by what a function runs, cannot be committed.
-    pub read_only: bool,
-    /// Whether a serializable transaction that only reads waits at its begin, and then can neither fail nor hinder others.
-    pub deferrable: bool,
-}
-
-/// An isolation level of PostgreSQL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Isolation {
-    /// Each statement sees what was committed before it.
-    ReadCommitted,
-    /// All statements see what was committed before the first, or, in a read-only transaction and behind a pooler, before the begin.
-    RepeatableRead,
-    /// As if transactions ran one after the other; one of two that collide fails and is to be repeated.
-    Serializable,
-}
-
-impl TxOptions {
-    /// Returns what follows `BEGIN`.
-    pub(super) fn sql(self) -> String {
-        let isolation = match self.isolation {
-            None => "",
-            Some(Isolation::ReadCommitted) => " ISOLATION LEVEL READ COMMITTED",
-            Some(Isolation::RepeatableRead) => " ISOLATION LEVEL REPEATABLE READ",
-            Some(Isolation::Serializable) => " ISOLATION LEVEL SERIALIZABLE",
-        };
-        let read_only = if self.read_only { " READ ONLY" } else { "" };
-        let deferrable = if self.deferrable { " DEFERRABLE" } else { "" };
-        format!("{isolation}{read_only}{deferrable}")
-    }
-}
-
-/// A transaction in which everything runs for one tenant and as one role. Begun by
-/// [`TenantDb::begin`](super::TenantDb::begin).
+/// A transaction in which every statement runs for one tenant and as one role. Returned by
+/// [`TenantDb::begin`](crate::TenantDb::begin).
 ///
-/// `&mut tx` is what repository methods take, and an sqlx `Executor`: `sqlx::query(…).fetch_all(&mut tx)`. Dropped
-/// without [`commit`](Self::commit), it is rolled back.
+/// Repository methods run on `&mut tx`, which is also an sqlx `Executor`:
+/// `sqlx::query(…).fetch_all(&mut tx)`. If it is dropped without [`commit`](Self::commit), it is
+/// rolled back.
 ///
-/// Statements that would end the transaction or change the role or the settings are refused as far as their text shows
-/// it. Where a function does it all the same, a repository method still says the context's tenant in its statement, so
-/// it finds nothing rather than another tenant's rows; builds with debug assertions read the context back on commit.
+/// ```no_run
+/// # use tenant_runtime::{roles::Member, *};
+/// # async fn f(db: TenantDb, ctx: TenantCtx<Member>) -> Result<()> {
+/// let mut tx = db.begin(&ctx).await?;
+/// sqlx::query("UPDATE app.projects SET name = $1").bind("first").execute(&mut tx).await?;
+/// tx.commit().await
+/// # }
+/// ```
 ///
-/// The connection underneath cannot be had:
+/// A statement that would end the transaction or change the role or the settings is refused with
+/// [`Error::ForbiddenStatement`], as far as its text shows that. A function that a statement calls
+/// can still change the settings: repository methods therefore also name the tenant of the context
+/// in their SQL and return no rows instead of the rows of another tenant. Builds with debug
+/// assertions compare the context on the server with this one on commit.
+///
+/// The connection itself is not accessible:
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{TenantTx, roles::Member};
@@ -83,7 +60,7 @@ impl TxOptions {
 pub struct TenantTx<R: Role> {
     tx: Transaction<'static, Postgres>,
     ctx: TenantCtx<R>,
-    pub(super) course: TxState,
+    pub(super) state: TxState,
     /// Statements ran that the repository did not write.
     raw: bool,
     read_only: bool,
@@ -93,60 +70,74 @@ pub struct TenantTx<R: Role> {
 
 /// Begins a transaction in a context.
 pub(super) async fn begin<R: Role>(pools: &Pools, ctx: TenantCtx<R>, options: TxOptions) -> Result<TenantTx<R>> {
-    let acting = SessionContext::of(&ctx);
-    begin_as(pools, &acting, ctx, options).await
+    let context = SessionContext::of(&ctx);
+    begin_as(pools, &context, ctx, options).await
 }
 
-/// Begins a transaction in a context, where the settings say more than it does.
+/// Begins a transaction with the settings of a session context that holds more than the context,
+/// such as the system access.
 pub(super) async fn begin_as<R: Role>(
     pools: &Pools,
-    acting: &SessionContext,
+    context: &SessionContext,
     ctx: TenantCtx<R>,
     options: TxOptions,
 ) -> Result<TenantTx<R>> {
-    let span = tracing::info_span!("tenant_tx", role = acting.role, tenant = field::Empty, outcome = field::Empty);
+    let span = tracing::info_span!("tenant_tx", role = context.role, tenant = field::Empty, outcome = field::Empty);
     if pools.options().trace_tenants {
-        span.record("tenant", &acting.org);
+        span.record("tenant", &context.tenant_id);
     }
-    let tx = session_context::begin(pools, acting, options).instrument(span.clone()).await?;
-    let course = TxState::begin(pools.denials(acting.role));
-    Ok(TenantTx { tx, ctx, course, raw: false, read_only: options.read_only, span, prepared: pools.options().prepared })
+    let tx = begin::begin(pools, context, options).instrument(span.clone()).await?;
+    let state = TxState::begin(pools.denials(context.role));
+    Ok(TenantTx { tx, ctx, state, raw: false, read_only: options.read_only, span, prepared: pools.options().prepared })
 }
 
 impl<R: Role> TenantTx<R> {
     /// Returns the context.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{roles::Member, *};
+    /// # async fn f(tx: TenantTx<Member>) {
+    /// println!("tenant {}, role {}", tx.ctx().tenant_id(), tx.ctx().role());
+    /// # }
+    /// ```
     pub fn ctx(&self) -> &TenantCtx<R> {
         &self.ctx
     }
 
-    /// Begins a savepoint: a part of the transaction that can be undone by itself.
+    /// Commits the transaction.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{roles::Member, *};
+    /// # async fn f(mut tx: TenantTx<Member>) -> Result<()> {
+    /// sqlx::query("DELETE FROM app.projects WHERE name = 'old'").execute(&mut tx).await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::Aborted`] when a statement of the transaction failed before.
-    pub fn savepoint(&mut self) -> BoxFuture<'_, Result<Savepoint<'_, R>>> {
-        Box::pin(Savepoint::begin(self))
-    }
-
-    /// Makes the changes of the transaction last.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Aborted`] when a statement failed, also where its error was not looked at: the server then keeps
-    /// nothing. [`Error::Retryable`] and the errors of constraints that are checked at the end. [`Error::ContextLost`] when
-    /// the transaction began read-only and has a transaction ID, which the server assigns at the first write.
+    /// - [`Error::Aborted`] if a statement failed, even if its error was ignored: the server then
+    ///   keeps no change.
+    /// - [`Error::Retryable`] after a serialization failure.
+    /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
+    ///   at the end.
+    /// - [`Error::ContextLost`] if the transaction began read-only and has a transaction ID, which
+    ///   the server assigns at the first write; with debug assertions, also if a statement changed
+    ///   the role or the settings.
+    /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
+    ///   unknown.
     pub async fn commit(mut self) -> Result<()> {
         let span = self.span.clone();
         async {
-            self.settle().await?;
-            self.probe().await?;
+            self.flush_pending_rollback().await?;
+            self.fail_if_aborted().await?;
             if self.read_only && self.raw {
-                session_context::has_not_written(&mut self.tx).await?;
+                begin::check_not_written(&mut self.tx).await?;
             }
             if cfg!(debug_assertions) && self.raw {
-                session_context::read_back(&mut self.tx, &SessionContext::of(&self.ctx)).await?;
+                begin::check_context(&mut self.tx, &SessionContext::of(&self.ctx)).await?;
             }
-            self.course.note(self.tx.commit().await)?;
+            self.state.note(self.tx.commit().await)?;
             self.span.record("outcome", "committed");
             Ok(())
         }
@@ -154,59 +145,66 @@ impl<R: Role> TenantTx<R> {
         .await
     }
 
-    /// Undoes the changes of the transaction.
+    /// Rolls the transaction back. Dropping it does the same.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{roles::Member, *};
+    /// # async fn f(mut tx: TenantTx<Member>) -> Result<()> {
+    /// sqlx::query("DELETE FROM app.projects").execute(&mut tx).await?;
+    /// tx.rollback().await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When the connection is gone; the server then undoes them by itself.
+    /// [`Error::Database`] if the connection is lost; the server then rolls back by itself.
     pub async fn rollback(self) -> Result<()> {
         Ok(self.tx.rollback().instrument(self.span).await?)
     }
 
-    /// Fails where a statement failed whose error nobody looked at.
+    /// Returns an error if a statement failed and its error was ignored.
     ///
-    /// COMMIT in an aborted transaction is answered like any other, and so is the end of a savepoint; only a statement
-    /// tells.
-    pub(super) async fn probe(&mut self) -> Result<()> {
-        if self.course.suspect {
-            self.trusted().execute(sqlx::raw_sql("SELECT")).await?;
-            self.course.suspect = false;
+    /// The server answers COMMIT in an aborted transaction without an error, and RELEASE is not
+    /// sent; only a further statement shows the state.
+    pub(super) async fn fail_if_aborted(&mut self) -> Result<()> {
+        if self.state.suspect {
+            self.vetted().execute(sqlx::raw_sql("SELECT")).await?;
+            self.state.suspect = false;
         }
         Ok(())
     }
 
-    /// Undoes what ran in a savepoint that was dropped.
-    pub(super) async fn settle(&mut self) -> Result<()> {
-        Ok(self.course.settle(&mut self.tx).await?)
+    /// Rolls back to a savepoint that was dropped.
+    pub(super) async fn flush_pending_rollback(&mut self) -> Result<()> {
+        Ok(self.state.flush_pending_rollback(&mut self.tx).await?)
     }
 
-    /// Returns what says whether the server broke the transaction off because of another one, also after it has ended.
-    pub(super) fn collided(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.course.collided)
+    /// Returns the flag that is set after a serialization failure or a deadlock, readable also
+    /// after the transaction has ended.
+    pub(super) fn retryable(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.state.retryable)
     }
 
-    /// Returns the connection to the repository, whose statements are its own.
-    pub(crate) fn trusted(&mut self) -> VettedExecutor<'_> {
-        VettedExecutor { connection: &mut self.tx, course: &mut self.course, span: &self.span, prepared: self.prepared }
+    /// Returns the connection without the statement filter, for statements that the repository
+    /// wrote.
+    pub(crate) fn vetted(&mut self) -> VettedExecutor<'_> {
+        VettedExecutor { connection: &mut self.tx, state: &mut self.state, span: &self.span, prepared: self.prepared }
     }
 
-    /// Notes that a statement of the app's begins, unless it is refused.
+    /// Passes a statement of the app through the filter.
     fn admit(&mut self, sql: &str) -> sqlx::Result<VettedExecutor<'_>> {
         if let Some(keyword) = statement_filter::refused(sql, <R::Tenancy as Tenancy>::DEF) {
-            self.span.in_scope(|| self.course.denials.note_statement(&keyword));
+            self.span.in_scope(|| self.state.denials.note_statement(&keyword));
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }
         self.raw = true;
-        Ok(self.trusted())
+        Ok(self.vetted())
     }
 }
 
 impl<R: Role> fmt::Debug for TenantTx<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TenantTx")
-            .field("ctx", &self.ctx)
-            .field("suspect", &self.course.suspect)
-            .finish_non_exhaustive()
+        f.debug_struct("TenantTx").field("ctx", &self.ctx).field("suspect", &self.state.suspect).finish_non_exhaustive()
     }
 }
 
@@ -221,7 +219,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
     {
         let query = OwnedQuery::new(query);
         Box::pin(match self.admit(query.sql.as_str()) {
-            Ok(trusted) => trusted.fetch_many(query),
+            Ok(vetted) => vetted.fetch_many(query),
             Err(error) => ResultStream::refused(error),
         })
     }
@@ -241,8 +239,8 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         'c: 'e,
     {
         Box::pin(async move {
-            let trusted = self.admit(sql.as_str())?;
-            trusted.run(async |connection| connection.prepare_with(sql, parameters).await).await
+            let vetted = self.admit(sql.as_str())?;
+            vetted.run(async |connection| connection.prepare_with(sql, parameters).await).await
         })
     }
 
@@ -251,8 +249,8 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         'c: 'e,
     {
         Box::pin(async move {
-            let trusted = self.admit(sql.as_str())?;
-            trusted.run(async |connection| connection.describe(sql).await).await
+            let vetted = self.admit(sql.as_str())?;
+            vetted.run(async |connection| connection.describe(sql).await).await
         })
     }
 }

@@ -1,13 +1,11 @@
-//! Why the database forbade something, in the words of the declaration: which role it takes, or that a policy refuses the row.
+//! Reasons for permission errors, in terms of the declaration: the required role, or a policy that rejects the row.
 
 use std::fmt;
 
-use super::server_error;
+use super::server::server_error;
 use crate::{model::def::TableDef, registry::Registered};
 
-const NOT_EVERY_COLUMN: &str = ": it may, but not with every column that the statement names";
-
-/// What follows on "may not … the table".
+/// The part of the message after "role … cannot … the table".
 pub(super) struct ForbiddenReason<'e> {
     pub(super) table: &'e str,
     pub(super) command: &'e str,
@@ -20,45 +18,56 @@ impl fmt::Display for ForbiddenReason<'_> {
         let message = server_error(self.source).map(|server| server.message()).unwrap_or_default();
         if message.contains("row-level security") {
             return f.write_str(
-                ": a policy refuses this row, which would be another tenant's or another user's, or not keep a condition",
+                ": a row-level security policy rejects this row: it belongs to another tenant or user, or violates a condition",
             );
         }
         let mut tables = inventory::iter::<Registered>().map(|registered| registered.0);
         let def = tables.find(|def| def.name.to_string() == self.table);
-        let (Some(def), Some((attribute, any, own))) = (def, def.and_then(|def| needed(def, self.command))) else {
-            return f.write_str(", or not this row; `#[tenant(…)]` on its struct says who may");
+        let (Some(def), Some((attribute, any, own))) = (def, def.and_then(|def| required(def, self.command))) else {
+            return f.write_str(": missing privilege, or a policy rejects the row; see `#[tenant(…)]` on its struct");
         };
         if self.is_system(def) && !def.system.contains(&attribute) {
-            return write!(f, ": `system(…)` on `{}` does not name `{attribute}`", def.rust_name);
+            return write!(f, ": `system(…)` on `{}` does not include `{attribute}`", def.rust_name);
         }
         match (any, own) {
-            _ if self.is_system(def) => f.write_str(NOT_EVERY_COLUMN),
-            (None, None) => write!(f, ": nobody may, since `{}` names no role for `{attribute}`", def.rust_name),
-            (Some(role), _) | (None, Some(role)) if self.acts_as(def, role) => f.write_str(NOT_EVERY_COLUMN),
-            (Some(any), None) => write!(f, ": `{attribute}` takes `{any}` or a role above it"),
-            (None, Some(own)) => write!(f, ": `{attribute}_own` takes `{own}` or a role above it"),
+            _ if self.is_system(def) => Self::missing_column_privilege(f, attribute),
+            (None, None) => write!(f, ": `{}` declares no role for `{attribute}`, so no role can", def.rust_name),
+            (Some(role), _) | (None, Some(role)) if self.includes(def, role) => {
+                Self::missing_column_privilege(f, attribute)
+            }
+            (Some(any), None) => write!(f, ": `{attribute}` requires role `{any}` or higher"),
+            (None, Some(own)) => write!(f, ": `{attribute}_own` requires role `{own}` or higher"),
             (Some(any), Some(own)) => {
-                write!(f, ": `{attribute}` takes `{any}` or a role above it, and of one's own rows `{own}`")
+                write!(f, ": `{attribute}` requires role `{any}` or higher; for rows that the user owns, role `{own}`")
             }
         }
     }
 }
 
 impl ForbiddenReason<'_> {
-    /// Says whether the role that was refused is the one of jobs.
+    fn missing_column_privilege(f: &mut fmt::Formatter<'_>, attribute: &str) -> fmt::Result {
+        write!(
+            f,
+            ": `{attribute}` allows this; the role lacks the privilege on a column that the statement uses, or the database differs \
+             from the declaration"
+        )
+    }
+
+    /// Returns whether the role is the system role.
     fn is_system(&self, def: &TableDef) -> bool {
         self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix)) == Some("system")
     }
 
-    /// Says whether the role that was refused includes another one.
-    fn acts_as(&self, def: &TableDef, needed: &str) -> bool {
-        let acting = self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix));
-        acting.is_some_and(|acting| def.tenancy.includes(acting, needed))
+    /// Returns whether the role includes the required one.
+    fn includes(&self, def: &TableDef, required: &str) -> bool {
+        let role = self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix));
+        role.is_some_and(|role| def.tenancy.includes(role, required))
     }
 }
 
-/// The attribute of a command, and the roles that it names for any row and for one's own.
-fn needed(def: &TableDef, command: &str) -> Option<(&'static str, Option<&'static str>, Option<&'static str>)> {
+/// Returns the attribute of a command, and the roles that it requires for any row and for rows that
+/// the user owns.
+fn required(def: &TableDef, command: &str) -> Option<(&'static str, Option<&'static str>, Option<&'static str>)> {
     match command.split(' ').next()? {
         "read" => Some(("select", def.select, None)),
         "insert" => Some(("insert", def.insert, None)),

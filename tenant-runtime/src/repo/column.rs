@@ -315,7 +315,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     /// Matches rows that reference a row which matches a condition and is visible to the context.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::Viewer};
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
     /// # use uuid::Uuid;
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer")]

@@ -78,7 +78,7 @@ async fn invite<T: Invitation, H: TenantExecutor>(
     let query = call(T::TABLE.tenancy, "invite", values).into_query()?;
     let attempt = Attempt { table: T::TABLE_NAME, command: "invite by", role: <H::Role as Role>::DB_ROLE };
     let mut opened = handle.open().await?;
-    opened.tx().trusted().fetch_optional(query).await.map_err(|error| attempt.error(error))?;
+    opened.tx().vetted().fetch_optional(query).await.map_err(|error| attempt.error(error))?;
     opened.finish(true).await?;
     Ok(token)
 }

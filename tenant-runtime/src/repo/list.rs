@@ -129,7 +129,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     /// Reads the rows as a page with the cursor of the next page.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, repo::page::Page, roles::Viewer};
+    /// # use tenant_runtime::{Result, prelude::*, repo::page::Page, roles::Viewer};
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer")]
     /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String }
@@ -164,7 +164,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         Box::pin(try_stream! {
             let (limit, read) = (self.limit, self.read);
             let (mut opened, query, attempt) = self.start(limit, &[]).await?;
-            let mut rows = opened.tx().trusted().fetch(query);
+            let mut rows = opened.tx().vetted().fetch(query);
             while let Some(row) = rows.next().await.map_err(|error| attempt.error(error))? {
                 yield read(&row)?;
             }
@@ -239,7 +239,7 @@ where
     Box::pin(async move {
         let (limit, read) = (list.limit.unwrap_or(LIMIT), list.read);
         let (mut opened, query, attempt) = list.start(Some(limit), &[]).await?;
-        let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
+        let rows = opened.tx().vetted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
         let rows = rows.iter().map(read).collect::<Result<_>>()?;
         opened.finish(false).await?;
         Ok(rows)
@@ -257,7 +257,7 @@ where
     let order = list.whole_order(OrderBy::new::<<V::Table as TenantTable>::Id>);
     let before = V::columns().len() + list.parent.as_ref().map_or(0, |parent| 1 + parent.columns.len());
     let (mut opened, query, attempt) = list.start(Some(limit.saturating_add(1)), &order).await?;
-    let mut rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
+    let mut rows = opened.tx().vetted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let last = rows.last().filter(|_| more);

@@ -207,7 +207,7 @@ async fn run<T: Membership, O: Opened>(
 ) -> Result<PgRow> {
     let query = call(T::TABLE.tenancy, function, values).into_query()?;
     let attempt = Attempt { table: T::TABLE_NAME, command, role: O::Role::DB_ROLE };
-    let row = opened.tx().trusted().fetch_optional(query).await.map_err(|error| attempt.error(error))?;
+    let row = opened.tx().vetted().fetch_optional(query).await.map_err(|error| attempt.error(error))?;
     Ok(row.ok_or(sqlx::Error::RowNotFound)?)
 }
 

@@ -30,7 +30,7 @@ use crate::error::Result;
 /// Code that is generic over tables states the required permissions as bounds from [`access`](super::access):
 ///
 /// ```
-/// use tenant_runtime::{Role, prelude::*, repo::{access::{May, RoleOf, cmd}, table::Select}};
+/// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, RoleOf, cmd}, table::Select}};
 ///
 /// async fn are_there_any<T, R>(tx: &mut TenantTx<R>) -> Result<bool>
 /// where
@@ -89,7 +89,7 @@ pub trait Repository: TenantTable {
     /// Reads rows: set filter, order and limit, and await it.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::Viewer};
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer")]
     /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, archived: bool }
@@ -117,7 +117,7 @@ pub trait Repository: TenantTable {
     /// Counts the rows that are visible to the context: set a filter, and await it.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::Viewer};
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer")]
     /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, archived: bool }
@@ -155,7 +155,7 @@ pub trait Repository: TenantTable {
     /// Inserts a row for the context's tenant and returns the stored row, with its defaults.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer", insert = "member")]
     /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, #[tenant(insert = "admin")] budget: Option<i64> }
@@ -222,7 +222,7 @@ pub trait Repository: TenantTable {
     /// Updates the row with this key and returns it. Without changes it is only read.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::{Member, Viewer}};
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
     /// # #[derive(TenantTable)]
     /// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
     /// # struct Project { id: uuid::Uuid, organization_id: uuid::Uuid, name: String, lead: Option<uuid::Uuid> }

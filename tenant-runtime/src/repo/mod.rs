@@ -6,7 +6,7 @@
 //! [`Repository`](methods::Repository), whose methods have `&mut tx` or `&db.scope(&ctx)` as their first argument:
 //!
 //! ```
-//! # use tenant_runtime::{prelude::*, Page, roles::{Admin, Member, Viewer}};
+//! # use tenant_runtime::{Result, prelude::*, Page, roles::{Admin, Member, Viewer}};
 //! # use uuid::Uuid;
 //! # #[derive(TenantTable)]
 //! # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
@@ -63,8 +63,10 @@
 
 pub mod access;
 pub mod column;
+#[doc(hidden)]
 pub mod column_type;
 pub(crate) mod declared;
+#[doc(hidden)]
 pub mod derive_support;
 pub mod executor;
 pub mod filter;
@@ -84,6 +86,7 @@ mod value;
 pub mod view;
 pub mod writes;
 
+#[doc(hidden)]
 pub use self::value::Values;
 pub(crate) use self::{
     sql_builder::BoundStatement,

@@ -244,7 +244,7 @@ fn read<T>(text: &str) -> Option<Cursor<T>> {
 }
 
 fn invalid<T: TenantTable>(why: &'static str) -> Error {
-    Error::InvalidCursor { table: T::TABLE_NAME.to_string(), why }
+    Error::InvalidCursor { table: T::TABLE_NAME.to_string(), reason: why }
 }
 
 /// Hashes an order (with FNV-1a, which is stable across Rust releases), so that a cursor of another list is detected.

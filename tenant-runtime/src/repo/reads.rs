@@ -56,7 +56,7 @@ where
         let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id());
         let query = statement.select(&V::columns(), None, &[], &rows).into_query()?;
         let attempt = attempt::<V::Table, H::Role>("read");
-        let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
+        let rows = opened.tx().vetted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
         let rows = rows.iter().map(read::<V>).collect::<Result<_>>()?;
         opened.finish(false).await?;
         Ok(rows)
@@ -140,7 +140,7 @@ pub(super) async fn fetch_optional<O: Opened>(
     attempt: Attempt,
 ) -> Result<Option<PgRow>> {
     let query = built.into_query()?;
-    opened.tx().trusted().fetch_optional(query).await.map_err(|error| attempt.error(error))
+    opened.tx().vetted().fetch_optional(query).await.map_err(|error| attempt.error(error))
 }
 
 pub(super) async fn fetch_one<O: Opened>(opened: &mut O, built: BoundStatement, attempt: Attempt) -> Result<PgRow> {

@@ -215,7 +215,7 @@ pub trait ViewRepository: TenantView {
     /// Inserts a row for the context's tenant and returns the view of it.
     ///
     /// ```
-    /// # use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
     /// # use uuid::Uuid;
     /// #[derive(TenantTable)]
     /// #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]

@@ -162,7 +162,7 @@ async fn insert_group<T: Insert, O: Opened>(opened: &mut O, group: Group) -> Res
     let statement = Statement::new(T::TABLE, opened.tx().ctx().tenant_id());
     let query = statement.insert_rows(owner, arrays, &T::columns()).into_query()?;
     let attempt = attempt::<T, O::Role>("insert into");
-    let rows = opened.tx().trusted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
+    let rows = opened.tx().vetted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
     rows.iter().map(read).collect()
 }
 
@@ -301,7 +301,7 @@ where
         let built = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).update(values, &condition, &[]);
         let attempt = attempt::<T, H::Role>("update");
         let query = built.into_query()?;
-        let updated = opened.tx().trusted().execute(query).await.map_err(|error| attempt.error(error))?;
+        let updated = opened.tx().vetted().execute(query).await.map_err(|error| attempt.error(error))?;
         opened.finish(true).await?;
         Ok(updated)
     })
@@ -312,7 +312,7 @@ pub(super) async fn delete<T: Delete, H: TenantExecutor>(handle: H, condition: C
     let mut opened = handle.open().await?;
     let query = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).delete(&condition).into_query()?;
     let attempt = attempt::<T, H::Role>("delete from");
-    let deleted = opened.tx().trusted().execute(query).await.map_err(|error| attempt.error(error))?;
+    let deleted = opened.tx().vetted().execute(query).await.map_err(|error| attempt.error(error))?;
     opened.finish(true).await?;
     Ok(deleted)
 }

@@ -1,4 +1,4 @@
-//! Keys of tenants and users: what the settings of a transaction can hold.
+//! Tenant and user ID types, and their text form in the settings of a transaction.
 
 use std::{fmt, str::FromStr};
 
@@ -9,10 +9,19 @@ use sqlx::{
     postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef},
 };
 
-/// A key that can be put into a setting: its text holds no quote and no backslash.
+/// A tenant or user ID type. Its text form contains no quote and no backslash, so it can be written
+/// into a setting.
 ///
-/// Sealed: `SET LOCAL` takes no bind parameters, so isolation rests on what these texts can hold. The keys are `Uuid`,
-/// `i64` and [`TextKey`], and the types that [`tenant_key!`](crate::tenant_key) makes of them.
+/// Sealed: `SET LOCAL` accepts no bind parameters, so isolation depends on these texts. The
+/// implementing types are `Uuid`, `i64`, [`TextKey`], and the types that
+/// [`tenant_key!`](crate::tenant_key) declares.
+///
+/// ```
+/// # use tenant_runtime::tenant::ContextKey;
+/// fn is_key<K: ContextKey>() {}
+/// is_key::<uuid::Uuid>();
+/// is_key::<i64>();
+/// ```
 pub trait ContextKey:
     Clone
     + PartialEq
@@ -25,11 +34,11 @@ pub trait ContextKey:
     + sealed::Sealed
     + 'static
 {
-    /// Writes the key's text.
+    /// Writes the text form of the key.
     #[doc(hidden)]
     fn write_text(&self, out: &mut String);
 
-    /// Reads a key from its text, such as a part of a path.
+    /// Parses the text form of a key, such as a part of a path.
     #[doc(hidden)]
     fn read_text(text: &str) -> Option<Self>;
 }
@@ -73,9 +82,10 @@ impl ContextKey for TextKey {
     }
 }
 
-/// A type that wraps a key. Implemented by [`tenant_key!`](crate::tenant_key).
+/// A newtype of a key. Implemented by [`tenant_key!`](crate::tenant_key).
 ///
-/// The text that goes into the setting is that of the key inside, so an implementation cannot write one of its own.
+/// The text in the setting is always that of the inner key, so an implementation cannot write
+/// another one.
 #[doc(hidden)]
 pub trait KeyNewtype:
     Clone
@@ -88,10 +98,10 @@ pub trait KeyNewtype:
     + for<'r> Decode<'r, Postgres>
     + 'static
 {
-    /// The key inside.
+    /// The inner key.
     type Inner: ContextKey;
 
-    /// Returns the key inside.
+    /// Returns the inner key.
     fn inner(&self) -> &Self::Inner;
 
     /// Wraps a key.
@@ -109,10 +119,11 @@ impl<K: KeyNewtype> ContextKey for K {
     }
 }
 
-/// A tenant's or a user's key that is a text, such as a slug or what an identity provider calls the user.
+/// A textual tenant or user ID, such as a slug or the user ID of an identity provider.
 ///
-/// It is not empty, has at most 255 bytes, and holds letters and digits of ASCII and `_`, `.`, `:`, `@`, `+`, `|` and `-` only,
-/// so that it cannot end the literal in which a setting's value stands.
+/// It is not empty, has at most 255 bytes, and contains only ASCII letters and digits, `_`, `.`,
+/// `:`, `@`, `+`, `|` and `-`, so that it cannot end the literal in which the value of a setting is
+/// written.
 ///
 /// ```
 /// # use tenant_runtime::TextKey;
@@ -123,22 +134,27 @@ impl<K: KeyNewtype> ContextKey for K {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TextKey(Box<str>);
 
-/// Says why a text is no key.
+/// The reason why a text is not a valid [`TextKey`].
+///
+/// ```
+/// # use tenant_runtime::{TextKey, TextKeyError};
+/// assert_eq!(TextKey::new("a b"), Err(TextKeyError::Character { character: ' ' }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextKeyError {
-    /// The text has no characters.
-    #[error("a key is not empty")]
+    /// The text is empty.
+    #[error("a key must not be empty")]
     Empty,
     /// The text is too long.
-    #[error("a key has at most {} bytes, and this has {bytes}", TextKey::MAX_BYTES)]
+    #[error("a key has at most {} bytes; this text has {bytes}", TextKey::MAX_BYTES)]
     TooLong {
-        /// Its length in bytes.
+        /// The length of the text in bytes.
         bytes: usize,
     },
-    /// The text holds a character that keys do not have.
+    /// The text contains a character that is not allowed in a key.
     #[error(
-        "a key holds letters and digits of ASCII, `_`, `.`, `:`, `@`, `+`, `|` and `-`, and this holds {character:?}"
+        "unexpected {character:?}: a key contains only ASCII letters and digits, `_`, `.`, `:`, `@`, `+`, `|` and `-`"
     )]
     Character {
         /// The first such character.
@@ -147,17 +163,22 @@ pub enum TextKeyError {
 }
 
 impl TextKey {
-    /// How long a key is at most.
+    /// The maximum length of a key in bytes.
     pub const MAX_BYTES: usize = 255;
 
-    /// Takes a text as a key.
+    /// Validates a text as a key.
+    ///
+    /// ```
+    /// # use tenant_runtime::TextKey;
+    /// assert!(TextKey::new("acme").is_ok());
+    /// ```
     ///
     /// # Errors
     ///
-    /// When the text is empty, too long, or holds another character than keys do.
+    /// [`TextKeyError::Empty`], [`TextKeyError::TooLong`] or [`TextKeyError::Character`].
     pub fn new(text: &str) -> Result<Self, TextKeyError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_.:@+|-".contains(c);
-        match text.chars().find(|c| !plain(*c)) {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:@+|-".contains(c);
+        match text.chars().find(|c| !allowed(*c)) {
             _ if text.is_empty() => Err(TextKeyError::Empty),
             _ if text.len() > Self::MAX_BYTES => Err(TextKeyError::TooLong { bytes: text.len() }),
             Some(character) => Err(TextKeyError::Character { character }),
@@ -166,6 +187,12 @@ impl TextKey {
     }
 
     /// Returns the text.
+    ///
+    /// ```
+    /// # use tenant_runtime::TextKey;
+    /// assert_eq!(TextKey::new("acme")?.as_str(), "acme");
+    /// # Ok::<(), tenant_runtime::TextKeyError>(())
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -214,13 +241,13 @@ impl<'r> Decode<'r, Postgres> for TextKey {
     }
 }
 
-/// Makes a type of its own of a key, so that a tenant's key and a user's are not mixed up.
+/// Declares a newtype of a key, so that tenant IDs and user IDs cannot be confused.
 ///
 /// ```
 /// use uuid::Uuid;
 ///
 /// tenant_runtime::tenant_key! {
-///     /// An organization's key.
+///     /// The ID of an organization.
 ///     #[derive(Copy)]
 ///     pub struct OrgId(Uuid);
 /// }
@@ -229,8 +256,9 @@ impl<'r> Decode<'r, Postgres> for TextKey {
 /// assert_eq!(Uuid::from(key), Uuid::nil());
 /// ```
 ///
-/// What is inside is `Uuid`, `i64`, [`TextKey`] or another such type. The new type is a column type and a key of a
-/// tenancy; it derives `Debug`, `Clone`, the comparisons and `Hash`, and converts from and into what is inside.
+/// The inner type is `Uuid`, `i64`, [`TextKey`] or another such newtype. The newtype is a column
+/// type and a key of a tenancy; it derives `Debug`, `Clone`, the comparison traits and `Hash`, and
+/// converts from and into the inner type.
 #[macro_export]
 macro_rules! tenant_key {
     ($(#[$meta:meta])* $visibility:vis struct $name:ident($inside:vis $inner:ty);) => {

@@ -1,28 +1,222 @@
-//! Which roles a tenancy has and which of them each includes, as types that code outside this crate cannot add to.
+//! Tenancies, and their roles and inclusions as sealed types that code outside this crate cannot extend.
 //!
-//! A trait that somebody else can implement proves nothing: an app could say of any type that it is the role `admin`, or that
-//! a viewer includes it. The one thing that cannot be said twice is the impl of [`Tenancy`] for a type. So its `Roles` are
-//! the only source, and whatever a role says of itself is looked up there.
+//! A trait that other code can implement guarantees nothing: an app could implement it for any type
+//! to claim that it is the role `admin`, or that a viewer includes it. Only the impl of [`Tenancy`]
+//! for a type cannot exist twice. So `Tenancy::Roles` is the only source, and the properties that a
+//! role type claims are looked up there.
 
-use super::{AtLeast, JobRole, MemberRole, Role, System, Tenancy};
+use std::{fmt, marker::PhantomData};
+
+use super::key::ContextKey;
 use crate::model::{
     compare::{is_joined, same},
-    def::RESERVED_ROLES,
+    def::{RESERVED_ROLES, TenancyDef},
 };
+
+/// The tenant and user key types and the roles of an app.
+///
+/// The built-in one is [`roles::Organizations`](crate::roles::Organizations), with the roles
+/// `Viewer`, `Member` and `Admin`. [`tenancy!`](crate::tenancy) declares others.
+///
+/// ```
+/// # use tenant_runtime::{Tenancy, tenancy};
+/// tenancy! { pub Clinics { key: i64, roles: { Staff, Doctor: Staff } } }
+///
+/// fn role_names<T: Tenancy>() -> Vec<&'static str> {
+///     T::DEF.roles.iter().map(|role| role.name).collect()
+/// }
+/// assert_eq!(role_names::<Clinics>(), ["staff", "doctor"]);
+/// ```
+pub trait Tenancy: Send + Sync + 'static {
+    /// The type of a tenant ID.
+    type Key: ContextKey;
+    /// The type of a user ID.
+    type User: ContextKey;
+    /// For each role, in the order of the declaration, the roles that it includes, each at its
+    /// place. This list is the only source of the roles and of their inclusions.
+    #[doc(hidden)]
+    type Roles;
+    /// The declaration as data, for the generator.
+    const DEF: &'static TenancyDef;
+}
+
+/// A tenancy with `login_per_role: true`.
+///
+/// ```
+/// # use tenant_runtime::{TenantDb, tenancy};
+/// tenancy! { pub Clinics { key: i64, login_per_role: true, roles: { Staff, Doctor: Staff } } }
+///
+/// let options = TenantDb::options().login_per_role::<Clinics>(|role| std::env::var(format!("URL_{role}")).ok());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the roles of `{Self}` have no separate logins",
+    label = "one login serves all of its roles",
+    note = "set `login_per_role: true` in its `tenancy!` and generate the migration, or remove `.login_per_role(…)`"
+)]
+pub trait LoginPerRole: Tenancy {}
+
+/// A role of a tenancy, as a type without values. Declared by [`tenancy!`](crate::tenancy).
+///
+/// Sealed: a type is a role only if the declaration of its tenancy lists it.
+///
+/// ```
+/// # use tenant_runtime::{Role, roles::Member};
+/// assert_eq!((Member::NAME, Member::DB_ROLE), ("member", "app_member"));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a role",
+    label = "not a role of a tenancy",
+    note = "the built-in roles are `tenant_runtime::roles::{{Viewer, Member, Admin}}`"
+)]
+pub trait Role: Declared + Send + Sync + 'static {
+    /// The tenancy that declares the role.
+    type Tenancy: Tenancy;
+    /// [`MemberRole`] for a role of tenant members, [`JobRole`] for the system role.
+    type Kind;
+    /// The place of the role among the roles of its tenancy.
+    #[doc(hidden)]
+    type Place;
+    /// The name of the role in attributes, such as `viewer`.
+    const NAME: &'static str;
+    /// The name of the role in the database, such as `app_viewer`.
+    const DB_ROLE: &'static str;
+}
+
+/// The kind of the roles of tenant members.
+#[derive(Debug)]
+pub enum MemberRole {}
+
+/// The kind of the role of cross-tenant jobs.
+#[derive(Debug)]
+pub enum JobRole {}
+
+/// The role of cross-tenant jobs: on each table it can run the commands that `system(…)` names, and
+/// no others.
+///
+/// Its transactions come from a [`SystemCtx`](crate::SystemCtx), after a reason was recorded. The
+/// login role of the app cannot assume it.
+///
+/// ```
+/// # use tenant_runtime::{System, TenantTx, roles::Organizations};
+/// async fn archive(tx: &mut TenantTx<System<Organizations>>) -> sqlx::Result<()> {
+///     sqlx::query("UPDATE app.projects SET archived = true").execute(tx).await?;
+///     Ok(())
+/// }
+/// ```
+pub struct System<T>(PhantomData<fn() -> T>);
+
+impl<T> fmt::Debug for System<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("System")
+    }
+}
+
+impl<T: Tenancy> Role for System<T> {
+    type Tenancy = T;
+    type Kind = JobRole;
+    type Place = ();
+    const NAME: &'static str = "system";
+    const DB_ROLE: &'static str = DerivedRoleName::<T, SystemSuffix>::NAME;
+}
+
+struct SystemSuffix;
+
+impl RoleSuffix for SystemSuffix {
+    const BYTES: &'static [u8] = b"system";
+}
+
+/// The database role for users without a tenant, such as `app_no_tenant`.
+pub(crate) fn no_tenant_role<T: Tenancy>() -> &'static str {
+    DerivedRoleName::<T, NoTenantSuffix>::NAME
+}
+
+struct NoTenantSuffix;
+
+impl RoleSuffix for NoTenantSuffix {
+    const BYTES: &'static [u8] = b"no_tenant";
+}
+
+/// The part after the prefix in the name of a role that the generator creates.
+trait RoleSuffix {
+    const BYTES: &'static [u8];
+}
+
+/// The name of a role that the generator creates, concatenated at compile time because pools and
+/// errors need a `&'static str`.
+struct DerivedRoleName<T, S>(PhantomData<(T, S)>);
+
+impl<T: Tenancy, S: RoleSuffix> DerivedRoleName<T, S> {
+    const BYTES: [u8; 256] = joined(T::DEF.role_prefix.as_bytes(), S::BYTES);
+    const NAME: &'static str = {
+        let (name, _) = Self::BYTES.split_at(T::DEF.role_prefix.len() + S::BYTES.len());
+        match str::from_utf8(name) {
+            Ok(name) => name,
+            Err(_) => panic!("both parts are UTF-8"),
+        }
+    };
+}
+
+const fn joined(first: &[u8], second: &[u8]) -> [u8; 256] {
+    let mut bytes = [0; 256];
+    let mut at = 0;
+    while at < first.len() + second.len() {
+        bytes[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    bytes
+}
+
+/// Implemented by `Lower` itself and by each role that includes it, and so has all of its
+/// privileges.
+///
+/// Sealed: the inclusions come from the declaration of the tenancy. The bound is not transitive in
+/// generic code: prefer concrete roles, or bound the role by the commands that the code runs.
+///
+/// ```
+/// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};
+/// # let (organization, user) = (uuid::Uuid::nil(), uuid::Uuid::nil());
+/// // `Admin: AtLeast<Viewer>`
+/// let reader: TenantCtx<Viewer> = TenantCtx::<Admin>::assume_authorized(organization, user).narrow();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the role `{Self}` does not include the role `{Lower}`",
+    label = "requires `{Lower}` or a higher role"
+)]
+pub trait AtLeast<Lower>: Role {
+    #[doc(hidden)]
+    const SEAL: Seal;
+}
+
+/// The list of `R` must contain `L` itself at the place that `L` names, so a forged place matches
+/// nothing.
+#[diagnostic::do_not_recommend]
+impl<R, L> AtLeast<L> for R
+where
+    R: Role,
+    L: Role<Tenancy = R::Tenancy>,
+    <R::Tenancy as Tenancy>::Roles: At<R::Place, Entry: At<L::Place, Entry: Is<L>>>,
+{
+    const SEAL: Seal = Seal;
+}
+
+/// The type of a tenant ID in the tenancy of a role.
+pub type KeyOf<R> = <<R as Role>::Tenancy as Tenancy>::Key;
+/// The type of a user ID in the tenancy of a role.
+pub type UserOf<R> = <<R as Role>::Tenancy as Tenancy>::User;
 
 /// The first place of a list of types.
 #[derive(Debug)]
 pub enum First {}
 
-/// The place that follows on another.
+/// The place after another one.
 #[derive(Debug)]
-pub struct Next<P>(std::marker::PhantomData<P>);
+pub struct Next<P>(PhantomData<P>);
 
-/// The type of a constant in each trait that code outside this crate must not implement: it cannot be named there.
+/// The type of a constant in each sealed trait; code outside this crate cannot name it.
 #[derive(Debug)]
 pub struct Seal;
 
-/// What a list of types, written `(A, (B, ()))`, has at a place.
+/// The entry at a place of a type list `(A, (B, ()))`.
 pub trait At<Place> {
     type Entry;
 }
@@ -37,20 +231,20 @@ impl<Head, Tail: At<Place>, Place> At<Next<Place>> for (Head, Tail) {
     type Entry = Tail::Entry;
 }
 
-/// Holds when two types are the same.
+/// Implemented if two types are the same.
 pub trait Is<T> {}
 
 #[diagnostic::do_not_recommend]
 impl<T> Is<T> for T {}
 
-/// Holds when a role is one that its tenancy declares, or the system role.
+/// Implemented by the roles that their tenancy declares, and by the system role.
 #[diagnostic::on_unimplemented(
-    message = "the tenancy of `{Self}` does not declare such a role",
+    message = "the tenancy of `{Self}` does not declare this role",
     label = "not declared by `tenancy!`",
-    note = "`tenancy!` makes the roles of a tenancy; `Role` cannot be implemented by hand"
+    note = "`tenancy!` declares the roles of a tenancy; `Role` cannot be implemented manually"
 )]
 pub trait Declared {
-    /// Whether members of a tenant have the role.
+    /// Whether it is a role of tenant members.
     const OF_MEMBERS: bool;
 }
 
@@ -59,7 +253,7 @@ impl<R: Role<Kind: DeclaredAs<R>>> Declared for R {
     const OF_MEMBERS: bool = <R::Kind as DeclaredAs<R>>::OF_MEMBERS;
 }
 
-/// The same by the kind that a role says it has.
+/// Implements [`Declared`] by the kind that a role claims.
 pub trait DeclaredAs<R> {
     const OF_MEMBERS: bool;
 }
@@ -74,32 +268,37 @@ impl<T: Tenancy> DeclaredAs<System<T>> for JobRole {
     const OF_MEMBERS: bool = false;
 }
 
-/// Refuses, when code that uses the role is compiled, names that are not those of the declaration.
+/// Checks at compile time that the names of a role are those of the declaration.
 ///
-/// A tenancy that is implemented by hand could give its roles any name, such as that of the role that owns the tables.
+/// A tenancy that is implemented manually could give its roles any name, such as that of the schema
+/// owner.
 pub(crate) const fn assert_names<R: Role>() {
     if !R::OF_MEMBERS {
         return;
     }
     let tenancy = <R::Tenancy as Tenancy>::DEF;
-    assert!(tenancy.includes(R::NAME, R::NAME), "the tenancy declares no role of the name that the type says");
+    assert!(tenancy.includes(R::NAME, R::NAME), "the tenancy declares no role with the NAME of this type");
     let is_named = is_joined(R::DB_ROLE, tenancy.role_prefix, R::NAME);
-    assert!(is_named, "the database role is the tenancy's prefix and the name of the role");
+    assert!(is_named, "DB_ROLE must be the role prefix of the tenancy followed by NAME");
     let mut index = 0;
     while index < RESERVED_ROLES.len() {
-        assert!(!same(R::NAME, RESERVED_ROLES[index]), "the generator makes a database role of this name itself");
+        assert!(
+            !same(R::NAME, RESERVED_ROLES[index]),
+            "this name is reserved for a database role that the generator creates"
+        );
         index += 1;
     }
 }
 
-/// Refuses what [`assert_names`] does, and the role of jobs, whose contexts come from `SystemDb` alone.
+/// Checks at compile time what [`assert_names`] does, and that it is not the system role, whose
+/// contexts come from `SystemDb` only.
 pub(super) const fn assert_of_members<R: Role>() {
-    assert!(R::OF_MEMBERS, "a `TenantCtx` of the system role comes from `SystemDb`, once a reason was recorded");
+    assert!(R::OF_MEMBERS, "a `TenantCtx` of the system role comes from `SystemDb` only, after a reason was recorded");
     assert_names::<R>();
 }
 
-/// Refuses, when code that narrows a context is compiled, a role that the declaration does not include in the other.
+/// Checks at compile time that the declaration includes the narrowed role in the other.
 pub(super) const fn assert_includes<R: Role, L: Role>() {
     let tenancy = <R::Tenancy as Tenancy>::DEF;
-    assert!(tenancy.includes(R::NAME, L::NAME), "the tenancy does not declare that the one role includes the other");
+    assert!(tenancy.includes(R::NAME, L::NAME), "the tenancy does not declare that the first role includes the second");
 }

@@ -184,7 +184,7 @@ async fn foreign_missing_and_malformed_tenant_ids_all_get_the_same_404() {
     }
     let expected = json!({
         "type": "about:blank", "title": "Not Found", "status": 404,
-        "detail": "there is no such thing here, or not for you",
+        "detail": "not found, or not accessible to you",
     });
     assert_eq!(serde_json::from_str::<Value>(&answers[0].2).expect("JSON"), expected);
     assert_eq!(answers[0].1.as_deref(), Some("application/problem+json"));
@@ -402,7 +402,7 @@ fn invalid_jwt_keys_are_rejected_with_help() {
     ];
     let told = told.map(|told| told.expect_err("refused").to_string());
     assert!(told[0].contains("32 bytes") && told[1].contains("RS256") && told[2].contains("ES256"), "{told:?}");
-    assert!(told[3].contains("Key Set") && told[4].contains("no public key"), "{told:?}");
+    assert!(told[3].contains("Key Set") && told[4].contains("no public signature key"), "{told:?}");
     assert!(!format!("{:?}", tokens()).contains("a secret"));
 }
 
@@ -427,12 +427,12 @@ fn every_error_maps_to_an_http_status() {
     let cases = [
         (404, Error::NotFound { table: table() }),
         (404, Error::NotAMember),
-        (403, Error::InsufficientRole { has: "viewer", needs: "admin" }),
+        (403, Error::InsufficientRole { role: "viewer", required: "admin" }),
         (409, Error::UniqueViolation { table: table(), constraint: "c".into() }),
         (409, Error::LastManager),
-        (400, Error::InvalidCursor { table: table(), why: "it was changed" }),
+        (400, Error::InvalidCursor { table: table(), reason: "it was changed" }),
         (422, Error::CheckViolation { table: table(), constraint: "c".into() }),
-        (401, Error::Unauthenticated { what: "x" }),
+        (401, Error::Unauthenticated { operation: "x" }),
         (503, Error::PoolTimeout { role: "app_viewer", waited: std::time::Duration::from_secs(1) }),
         (500, Error::Aborted),
         (500, Error::UnsafeLogin { login: "x".into(), findings: vec![] }),

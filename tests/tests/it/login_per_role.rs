@@ -172,13 +172,12 @@ async fn missing_login_url_for_a_role_is_an_error_on_connect() {
     };
     let one = missing(hall.connect(|role| hall.url_of(role).filter(|_| role != "head")).await);
     let all = missing(TenantDb::connect(&hall.database.url_of("guild_service")).await);
-    let head = "`head` has no URL; give that of `guild_head_service` to `TenantDbOptions::login_per_role`";
+    let head =
+        "role `head` has no URL; return the URL of login `guild_head_service` from `TenantDbOptions::login_per_role`";
     assert_eq!((one.as_slice(), all.len(), all[3].as_str()), ([head.to_owned()].as_slice(), 4, head));
     let lower = missing(hall.connect(|role| hall.url_of(if role == "head" { "apprentice" } else { role })).await);
     assert!(
-        lower[0].starts_with(
-            "`guild_apprentice_service`, the login that was given for `head`, cannot become `guild_head`;"
-        )
+        lower[0].starts_with("login `guild_apprentice_service`, given for role `head`, cannot assume `guild_head`;")
     );
 }
 
@@ -191,7 +190,7 @@ async fn login_of_a_higher_role_is_rejected_for_a_lower_role() {
     assert!(
         findings
             .iter()
-            .any(|finding| finding.contains("it is the login of `guild_smith` alone, and can become `guild_head`"))
+            .any(|finding| finding.contains("it is the login for `guild_smith` only, but can assume `guild_head`"))
     );
 }
 

@@ -155,7 +155,7 @@ async fn denied_statement_emits_a_tracing_event() {
     drop(guard);
     assert!(matches!(denied, Err(Error::Forbidden { .. })), "{denied:?}");
     let told = spans.0.lock().expect("no panic").iter().find(|line| line.starts_with(DENIED)).cloned();
-    let expected = "tenant_runtime::denied message=the database refused what a role may not do role=app_member reason=new row \
+    let expected = "tenant_runtime::denied message=permission denied by the database role=app_member reason=new row \
                     violates row-level security policy \"tenant_isolation\" for table \"projects\"";
     assert_eq!(told.as_deref(), Some(expected));
 }

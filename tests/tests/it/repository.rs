@@ -175,7 +175,7 @@ async fn another_tenants_row_looks_like_a_missing_row() {
         Project::delete(&mut tx, other).await.expect_err("it is globex's").to_string(),
         Project::get(&mut tx, Uuid::new_v4()).await.expect_err("there is none").to_string(),
     ];
-    let words = "`app.projects` holds no such row that this context may see".to_owned();
+    let words = "no row with this key in `app.projects` is visible to the current tenant and role".to_owned();
     assert_eq!((found, listed, refusals), (false, false, [(); 5].map(|()| words.clone())));
 }
 
@@ -190,7 +190,7 @@ async fn unique_violation_is_limited_to_the_tenant() {
         .expect("the first of globex's");
     assert_eq!(
         error.to_string(),
-        "`app.employees` has a row with this value already, and `employees_organization_id_email_key` allows one"
+        "duplicate key in `app.employees` violates unique constraint `employees_organization_id_email_key`"
     );
 }
 
@@ -228,7 +228,7 @@ async fn check_violation_names_the_constraint() {
     let inserted = Employee::insert(&db.scope(&database.acme.as_admin()), employee("neg@acme.example", -1)).await;
     assert_eq!(
         inserted.expect_err("a negative salary").to_string(),
-        "`app.employees` does not take this row: `employees_salary_check` does not hold"
+        "row in `app.employees` violates check constraint `employees_salary_check`"
     );
 }
 

@@ -64,7 +64,7 @@ async fn session_require_is_limited_to_the_member_role() {
     let ctx = session.require::<Viewer>().expect("the role it has");
     assert_eq!(Project::count(&db.scope(&ctx)).await.expect("a viewer reads"), 1);
     let refused = session.require::<Admin>().expect_err("a viewer is no admin");
-    assert!(refused.is_forbidden() && matches!(refused, Error::InsufficientRole { has: "viewer", needs: "admin" }));
+    assert!(refused.is_forbidden() && matches!(refused, Error::InsufficientRole { role: "viewer", required: "admin" }));
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ async fn forbidden_error_explains_the_grant_or_policy() {
     let context = database.acme.as_viewer();
     let mut tx = db.begin(&context).await.expect("begun");
     let refused = sqlx::query("DELETE FROM app.projects").execute(&mut tx).await.map_err(tenant_runtime::Error::from);
-    assert!(refused.expect_err("a viewer").to_string().contains("on its struct says who may"));
+    assert!(refused.expect_err("a viewer").to_string().contains("see `#[tenant(…)]` on its struct"));
     tx.rollback().await.expect("rolled back");
     // The context claims more than the membership says, so that the policies refuse the row.
     let forged = tenant_runtime::TenantCtx::<tenant_runtime::roles::Member>::assume_authorized(
@@ -106,7 +106,10 @@ async fn forbidden_error_explains_the_grant_or_policy() {
     let inserted =
         Project::insert(&scope, tenant_examples::NewProject { name: "x".into(), description: None, created_at: None });
     let refused = inserted.await.expect_err("no member").to_string();
-    assert!(refused.contains("may not insert into `app.projects`: a policy refuses this row"), "{refused}");
+    assert!(
+        refused.contains("cannot insert into `app.projects`: a row-level security policy rejects this row"),
+        "{refused}"
+    );
     // A grant was taken away: the declaration says that the role may.
     let mut admin = database.admin().await;
     tenant_tests::run(
@@ -117,5 +120,5 @@ async fn forbidden_error_explains_the_grant_or_policy() {
     .expect("revoked");
     let changes = ProjectChanges { name: Some("x".into()), ..ProjectChanges::default() };
     let refused = Project::update(&db.scope(&database.acme.as_member()), database.acme.project, changes).await;
-    assert!(refused.expect_err("revoked").to_string().contains("it may, but not with every column"));
+    assert!(refused.expect_err("revoked").to_string().contains("the role lacks the privilege on a column"));
 }

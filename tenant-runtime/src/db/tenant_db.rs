@@ -1,0 +1,323 @@
+//! The database handle of an app: connecting, beginning transactions, and single repository calls.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_core::future::BoxFuture;
+use sqlx::{
+    Connection as _, Postgres,
+    postgres::{PgArguments, PgConnectOptions, PgRow},
+    query::Query,
+};
+
+use super::{
+    begin, connect, fingerprint, login_check,
+    logins::{self, MeantFor, RoleLogin},
+    options::TenantDbOptions,
+    pool::{PoolStatus, Pools},
+    session_context::SessionContext,
+    tx::{self, TenantTx},
+    tx_options::TxOptions,
+};
+use crate::{
+    error::{Error, Result},
+    tenant::{Role, Tenancy, TenantCtx},
+};
+
+/// The database of an app: one connection pool for each role, opened when the role is first used.
+///
+/// Roles do not share connections: if a connection changes its role, the server has to replan every
+/// cached statement. Cloning is cheap; clones share the pools.
+///
+/// ```no_run
+/// # use tenant_runtime::{roles::Member, *};
+/// # async fn f(organization: uuid::Uuid, user: uuid::Uuid) -> Result<()> {
+/// let db = TenantDb::connect("postgres://app_service:secret@localhost/acme").await?;
+/// let ctx = TenantCtx::<Member>::assume_authorized(organization, user);
+/// let mut tx = db.begin(&ctx).await?;
+/// # Ok(()) }
+/// ```
+///
+/// It is not an sqlx `Executor`, and its pools are not accessible:
+///
+/// ```compile_fail
+/// # async fn f(db: tenant_runtime::TenantDb) -> sqlx::Result<()> {
+/// sqlx::query("DELETE FROM app.projects").execute(&db).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct TenantDb {
+    pub(super) inner: Arc<Pools>,
+}
+
+impl TenantDb {
+    /// Connects as the login role of the app, after checking that RLS applies to it.
+    ///
+    /// Hosted servers require TLS: enable the feature `tls`.
+    ///
+    /// ```no_run
+    /// # async fn f() -> tenant_runtime::Result<()> {
+    /// let db = tenant_runtime::TenantDb::connect("postgres://app_service:secret@localhost/acme").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Connect`] if the server is not reachable or refuses the login.
+    /// - [`Error::UnsafeLogin`] if the login bypasses RLS or can assume a role that it should not;
+    ///   it lists every reason.
+    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles, and this is the login for
+    ///   users without a tenant.
+    /// - [`Error::Database`] if the connection is lost.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::options().connect(url).await
+    }
+
+    /// Returns the default options, to change them before connecting.
+    ///
+    /// ```no_run
+    /// # async fn f(url: &str) -> tenant_runtime::Result<()> {
+    /// let db = tenant_runtime::TenantDb::options().max_connections(20).connect(url).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn options() -> TenantDbOptions {
+        TenantDbOptions::default()
+    }
+
+    /// Begins a transaction in a context, in one round trip.
+    ///
+    /// The future can be dropped at any time; it leaves no open transaction behind.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{roles::Member, *};
+    /// # async fn f(db: TenantDb, ctx: TenantCtx<Member>) -> Result<()> {
+    /// let mut tx = db.begin(&ctx).await?;
+    /// sqlx::query("UPDATE app.projects SET name = $1").bind("first").execute(&mut tx).await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::RoleUnavailable`] if the login cannot assume the role.
+    /// - [`Error::PoolTimeout`] if all connections of the role are in use.
+    /// - [`Error::Connect`] if no connection can be opened.
+    /// - [`Error::Database`] if the connection is lost.
+    pub fn begin<R: Role>(&self, ctx: &TenantCtx<R>) -> BoxFuture<'static, Result<TenantTx<R>>> {
+        self.begin_with(ctx, TxOptions::default())
+    }
+
+    /// Begins a transaction with an isolation level or access mode.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{roles::Viewer, *};
+    /// # async fn f(db: TenantDb, ctx: TenantCtx<Viewer>) -> Result<()> {
+    /// let mut tx = db.begin_with(&ctx, TxOptions { read_only: true, ..TxOptions::default() }).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`begin`](Self::begin).
+    pub fn begin_with<R: Role>(
+        &self,
+        ctx: &TenantCtx<R>,
+        options: TxOptions,
+    ) -> BoxFuture<'static, Result<TenantTx<R>>> {
+        let (pools, ctx) = (Arc::clone(&self.inner), ctx.clone());
+        Box::pin(async move { tx::begin(&pools, ctx, options).await })
+    }
+
+    /// Runs one statement in a separate transaction, for a user without a tenant or an anonymous
+    /// one.
+    ///
+    /// The statements are those of this crate: calls of the functions that are granted to the role
+    /// for users without a tenant.
+    pub(crate) async fn run_without_tenant<T: Tenancy>(
+        &self,
+        user_id: Option<&T::User>,
+        statement: Query<'static, Postgres, PgArguments>,
+        writes: bool,
+    ) -> sqlx::Result<Vec<PgRow>> {
+        let context = SessionContext::user::<T>(user_id);
+        let begun = begin::begin(&self.inner, &context, TxOptions::default()).await;
+        let mut tx = begun.map_err(Error::into_sqlx)?;
+        let rows = statement.persistent(self.inner.options().prepared).fetch_all(&mut *tx).await;
+        let rows = rows.inspect_err(|error| self.inner.denials(context.role).note(error))?;
+        // A read has nothing to commit; the transaction ends when the connection is returned, off
+        // the request path.
+        if writes {
+            tx.commit().await?;
+        }
+        Ok(rows)
+    }
+
+    /// Returns a handle for single repository calls, each of which runs in a separate transaction.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{prelude::*, Result, roles::{Admin, Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(Debug, TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(db: TenantDb, ctx: TenantCtx<Member>, id: Uuid) -> Result<()> {
+    /// let project = Project::get(&db.scope(&ctx), id).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn scope<R: Role>(&self, ctx: &TenantCtx<R>) -> Scope<R> {
+        Scope { db: self.clone(), ctx: ctx.clone() }
+    }
+
+    /// Returns warnings about the server, such as a version with known vulnerabilities.
+    ///
+    /// ```no_run
+    /// # fn f(db: tenant_runtime::TenantDb) {
+    /// db.warnings().iter().for_each(|warning| eprintln!("{warning}"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        self.inner.warnings()
+    }
+
+    /// Returns the status of the connection pools and their numbers of denied attempts, ordered by
+    /// database role, for metrics.
+    ///
+    /// A role that was not used yet has no pool.
+    ///
+    /// ```no_run
+    /// # fn f(db: tenant_runtime::TenantDb) {
+    /// let denied: u64 = db.pools().iter().map(|pool| pool.denied).sum();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolStatus> {
+        self.inner.status()
+    }
+
+    /// Closes the connections, after the open transactions have ended.
+    ///
+    /// ```no_run
+    /// # async fn f(db: tenant_runtime::TenantDb) {
+    /// db.close().await;
+    /// # }
+    /// ```
+    pub async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+impl TenantDbOptions {
+    /// Connects as the login role of the app, after checking that RLS applies to it and to the
+    /// login roles of single roles.
+    ///
+    /// ```no_run
+    /// # async fn f() -> tenant_runtime::Result<()> {
+    /// let options = tenant_runtime::TenantDb::options().max_connections(20);
+    /// let db = options.connect("postgres://app_service:secret@localhost/acme").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Connect`] if the server is not reachable or refuses a login.
+    /// - [`Error::UnsafeLogin`] if a login bypasses RLS or can assume a role that it should not; it
+    ///   lists every reason.
+    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles, and the URL of one is
+    ///   missing or belongs to another.
+    /// - [`Error::FingerprintMismatch`] if a fingerprint is set and the database has a different
+    ///   one.
+    /// - [`Error::Database`] if the connection is lost.
+    pub async fn connect(self, url: &str) -> Result<TenantDb> {
+        logins::require(&self.logins)?;
+        let of_app = |login: &str| logins::of_app(login, &self.logins);
+        let (connect, warnings, mut pooled) = checked(url, of_app, self.fingerprint.as_deref(), self.prepared).await?;
+        let mut by_role = BTreeMap::new();
+        for RoleLogin { meant_for, url } in &self.logins {
+            if let (MeantFor { tenancy, role: Some(role) }, Some(url)) = (*meant_for, url) {
+                let (connect, _, login_pooled) = checked(url, |_| Ok(vec![*meant_for]), None, self.prepared).await?;
+                pooled |= login_pooled;
+                by_role.insert(tenancy.database_role(role), connect);
+            }
+        }
+        Ok(TenantDb { inner: Arc::new(Pools::new(self, connect, by_role, warnings, pooled)) })
+    }
+}
+
+/// Parses a URL and checks its login role; returns the connect options, warnings for the operator,
+/// and whether a connection pooler may be in between.
+async fn checked(
+    url: &str,
+    meant_for: impl FnOnce(&str) -> Result<Vec<MeantFor>>,
+    expected: Option<&str>,
+    prepared: bool,
+) -> Result<(PgConnectOptions, Vec<String>, bool)> {
+    let options = connect::options(url)?;
+    let mut connection = connect::open(&options).await?;
+    // In a transaction: behind a pooler in transaction mode, single statements could run on
+    // different server connections.
+    let mut tx = connection.begin().await?;
+    let (login, warnings) = login_check::check(&mut tx, &login_check::system_roles()).await?;
+    for meant_for in meant_for(&login)? {
+        meant_for.check(&login, &mut tx).await?;
+    }
+    if let Some(expected) = expected {
+        fingerprint::check(&mut tx, expected).await?;
+    }
+    // Prepared statements are switched off for a pooler that does not support them, and the query
+    // about it would use one.
+    let pooled = !prepared || connect::renames_statements(&mut tx).await?;
+    tx.rollback().await?;
+    // The pools open separate connections.
+    let _ = connection.close().await;
+    Ok((options, warnings, pooled))
+}
+
+/// A context with the database, for single repository calls. Returned by [`TenantDb::scope`].
+///
+/// ```no_run
+/// # use tenant_runtime::{prelude::*, Result, Scope, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(Debug, TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// # async fn f(db: TenantDb, ctx: TenantCtx<Member>) -> Result<()> {
+/// let scope: Scope<Member> = db.scope(&ctx);
+/// let projects = Project::list(&scope).limit(20).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a scope does nothing until it is passed to a repository method"]
+pub struct Scope<R: Role> {
+    db: TenantDb,
+    ctx: TenantCtx<R>,
+}
+
+impl<R: Role> Scope<R> {
+    /// Returns the context.
+    ///
+    /// ```no_run
+    /// # fn f(scope: tenant_runtime::Scope<tenant_runtime::roles::Member>) {
+    /// println!("tenant {}", scope.ctx().tenant_id());
+    /// # }
+    /// ```
+    pub fn ctx(&self) -> &TenantCtx<R> {
+        &self.ctx
+    }
+
+    /// Begins a transaction in the context.
+    ///
+    /// ```no_run
+    /// # async fn f(scope: tenant_runtime::Scope<tenant_runtime::roles::Member>) -> tenant_runtime::Result<()> {
+    /// let tx = scope.begin().await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
+    /// [`Error::Database`], as for [`TenantDb::begin`].
+    pub fn begin(&self) -> BoxFuture<'static, Result<TenantTx<R>>> {
+        self.db.begin(&self.ctx)
+    }
+}

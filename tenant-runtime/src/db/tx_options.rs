@@ -1,0 +1,59 @@
+//! Isolation level and access mode of a transaction.
+
+/// The isolation level and access mode of a transaction; see
+/// [`TenantDb::begin_with`](crate::TenantDb::begin_with).
+///
+/// The default is the default of the database: usually `READ COMMITTED` and `READ WRITE`.
+///
+/// ```no_run
+/// # use tenant_runtime::{roles::Viewer, *};
+/// # async fn f(db: TenantDb, ctx: TenantCtx<Viewer>) -> Result<()> {
+/// let report = TxOptions { isolation: Some(Isolation::RepeatableRead), read_only: true, ..TxOptions::default() };
+/// let mut tx = db.begin_with(&ctx, report).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TxOptions {
+    /// The isolation level. Default: `default_transaction_isolation` of the database.
+    pub isolation: Option<Isolation>,
+    /// Whether the transaction is `READ ONLY`. If a function switches that off and writes, the
+    /// commit fails.
+    pub read_only: bool,
+    /// Whether the transaction is `DEFERRABLE`. A transaction that is also serializable and
+    /// read-only then waits at its begin for a snapshot with which it cannot fail and cannot make
+    /// another transaction fail.
+    pub deferrable: bool,
+}
+
+/// A transaction isolation level of PostgreSQL.
+///
+/// ```
+/// # use tenant_runtime::{Isolation, TxOptions};
+/// let options = TxOptions { isolation: Some(Isolation::Serializable), ..TxOptions::default() };
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each statement sees the rows that were committed before it.
+    ReadCommitted,
+    /// All statements see the rows that were committed before the first one; in a read-only
+    /// transaction and behind a connection pooler, before the begin.
+    RepeatableRead,
+    /// The result is as if transactions ran one after the other. A transaction for which that is
+    /// not possible fails with [`Error::Retryable`](crate::Error::Retryable).
+    Serializable,
+}
+
+impl TxOptions {
+    /// Returns the transaction modes that follow `BEGIN`.
+    pub(super) fn sql(self) -> String {
+        let isolation = match self.isolation {
+            None => "",
+            Some(Isolation::ReadCommitted) => " ISOLATION LEVEL READ COMMITTED",
+            Some(Isolation::RepeatableRead) => " ISOLATION LEVEL REPEATABLE READ",
+            Some(Isolation::Serializable) => " ISOLATION LEVEL SERIALIZABLE",
+        };
+        let read_only = if self.read_only { " READ ONLY" } else { "" };
+        let deferrable = if self.deferrable { " DEFERRABLE" } else { "" };
+        format!("{isolation}{read_only}{deferrable}")
+    }
+}

@@ -1,0 +1,151 @@
+//! State of a transaction on the server, as far as the client knows it: failed statements and savepoints.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use sqlx::{Executor as _, PgConnection, SqlStr};
+
+use super::{begin_sql, denial_counter::DenialCounter};
+use crate::error::is_retryable;
+
+/// State of a transaction on the server.
+#[derive(Debug)]
+pub(super) struct TxState {
+    /// A statement started and did not end cleanly, so the server may have aborted the transaction.
+    pub(super) suspect: bool,
+    /// A statement failed with a serialization failure or a deadlock, so a retry can succeed.
+    pub(super) retryable: Arc<AtomicBool>,
+    pub(super) savepoints: SavepointStack,
+    pub(super) denials: DenialCounter,
+}
+
+impl TxState {
+    pub(super) fn begin(denials: DenialCounter) -> Self {
+        Self { suspect: false, retryable: Arc::default(), savepoints: SavepointStack::default(), denials }
+    }
+
+    /// Rolls back to a savepoint that was dropped, before another statement runs.
+    ///
+    /// If the future is dropped midway, the next call repeats it: rolling back twice has the effect
+    /// of once.
+    pub(super) async fn flush_pending_rollback(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if let Some(rollback) = self.savepoints.pending_rollback() {
+            connection.execute(rollback).await?;
+            self.savepoints.rollback_done();
+            // The rollback also clears an error that occurred after the savepoint.
+            self.suspect = false;
+            self.retryable.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Records whether an error is retryable, and counts it if it is a denial.
+    pub(super) fn note<T>(&self, result: sqlx::Result<T>) -> sqlx::Result<T> {
+        result.inspect_err(|error| {
+            self.denials.note(error);
+            if is_retryable(error) {
+                self.retryable.store(true, Ordering::Relaxed);
+            }
+        })
+    }
+}
+
+/// The savepoints of a transaction, numbered by their depth from 1 on.
+///
+/// The stack never claims more savepoints than the server has. A statement that was cancelled
+/// midway may have left a savepoint that is not recorded here; that is harmless, because a later
+/// savepoint with the same name shadows it.
+#[derive(Debug, Default)]
+pub(super) struct SavepointStack {
+    /// How many are open, each inside the previous one.
+    open: u32,
+    /// How many the server certainly has; more than are open after one was released or rolled back.
+    on_server: u32,
+    /// The savepoint to which the server still has to roll back.
+    pending: Option<u32>,
+}
+
+impl SavepointStack {
+    /// Returns the depth of the next savepoint and the SQL that begins it. It counts as open after
+    /// [`confirm`](Self::confirm).
+    pub(super) fn push(&mut self) -> (u32, SqlStr) {
+        let depth = self.open + 1;
+        let batch = begin_sql::savepoint(depth, self.on_server >= depth);
+        self.on_server = self.open;
+        (depth, batch)
+    }
+
+    /// Records that the server has begun the savepoint.
+    pub(super) fn confirm(&mut self, depth: u32) {
+        (self.open, self.on_server) = (depth, depth);
+    }
+
+    /// Closes a savepoint and keeps its changes.
+    pub(super) fn pop(&mut self, depth: u32) {
+        self.open = depth - 1;
+    }
+
+    /// Closes a savepoint and schedules the rollback of its changes.
+    pub(super) fn roll_back(&mut self, depth: u32) {
+        self.open = depth - 1;
+        self.pending = Some(depth);
+    }
+
+    /// Returns the `ROLLBACK TO SAVEPOINT` that still has to run, if any.
+    pub(super) fn pending_rollback(&self) -> Option<SqlStr> {
+        self.pending.map(begin_sql::rollback_to)
+    }
+
+    /// Records that the server has rolled back.
+    pub(super) fn rollback_done(&mut self) {
+        self.on_server = self.pending.take().unwrap_or(self.on_server);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(savepoints: &mut SavepointStack) -> String {
+        let (depth, batch) = savepoints.push();
+        savepoints.confirm(depth);
+        batch.as_str().to_owned()
+    }
+
+    #[test]
+    fn new_savepoint_releases_the_previous_one_at_its_depth() {
+        let mut savepoints = SavepointStack::default();
+        assert_eq!(begin(&mut savepoints), "SAVEPOINT sp_1");
+        assert_eq!(begin(&mut savepoints), "SAVEPOINT sp_2");
+        savepoints.pop(2);
+        assert_eq!(begin(&mut savepoints), "RELEASE SAVEPOINT sp_2; SAVEPOINT sp_2");
+        savepoints.pop(2);
+        savepoints.pop(1);
+        assert_eq!(begin(&mut savepoints), "RELEASE SAVEPOINT sp_1; SAVEPOINT sp_1");
+        assert_eq!(begin(&mut savepoints), "SAVEPOINT sp_2");
+    }
+
+    #[test]
+    fn dropping_nested_savepoints_rolls_back_to_the_outermost() {
+        let mut savepoints = SavepointStack::default();
+        begin(&mut savepoints);
+        begin(&mut savepoints);
+        savepoints.roll_back(2);
+        savepoints.roll_back(1);
+        assert_eq!(savepoints.pending_rollback().expect("one was dropped").as_str(), "ROLLBACK TO SAVEPOINT sp_1");
+        savepoints.rollback_done();
+        assert!(savepoints.pending_rollback().is_none());
+        assert_eq!(begin(&mut savepoints), "RELEASE SAVEPOINT sp_1; SAVEPOINT sp_1");
+    }
+
+    #[test]
+    fn cancelled_savepoint_begin_is_not_assumed_to_exist() {
+        let mut savepoints = SavepointStack::default();
+        begin(&mut savepoints);
+        savepoints.pop(1);
+        let _cancelled = savepoints.push();
+        assert_eq!(begin(&mut savepoints), "SAVEPOINT sp_1");
+    }
+}
