@@ -1,10 +1,16 @@
 //! The functions of the membership table: what their bodies say.
 
-use super::{column_ident, membership::Membership, row_id, tenancy::Tenancy};
+use super::{
+    column_ident,
+    membership::{Membership, inserted},
+    row_id,
+    tenancy::Tenancy,
+};
 use crate::{
     ident::{Ident, literal},
     model::{
         def::{ColumnDef, SqlType, TableDef},
+        names,
         schema::{Expression, Function, QualifiedName, Returns},
     },
 };
@@ -16,9 +22,9 @@ const LAST_MANAGER: &str = "TT001";
 pub(super) struct Roles<'a> {
     pub(super) owner: &'a Ident,
     pub(super) no_tenant: &'a Ident,
-    /// The application_roles that include no other.
+    /// The application roles that include no other.
     pub(super) lowest: Vec<Ident>,
-    /// The role that crosses tenants, where there is one.
+    /// The role of cross-tenant jobs, where there is one.
     pub(super) system: Option<&'a Ident>,
 }
 
@@ -114,8 +120,8 @@ END",
             comment: "The tenants of the user in the context, with the user's role in each.".into(),
             arguments: Vec::new(),
             returns: Returns::Rows(vec![
-                (Ident::derived(["organization"]), self.tenancy.key_type.clone()),
-                (Ident::derived(["member_role"]), Expression::trusted("text")),
+                (Ident::derived([names::MY_TENANTS_TENANT]), self.tenancy.key_type.clone()),
+                (Ident::derived([names::MY_TENANTS_ROLE]), Expression::trusted("text")),
             ]),
             stable: true,
             exact_floats: false,
@@ -365,19 +371,13 @@ struct InsertArguments {
     statement: String,
 }
 
-/// The columns that a function inserts: those with a default stay the database's.
-pub(super) fn inserted(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> + use<> {
-    let columns: &'static [ColumnDef] = def.columns;
-    columns.iter().filter(|column| column.app_assigned && column.default.is_none())
-}
-
 /// Takes the columns as arguments.
 fn insert_arguments(def: &TableDef, table: &QualifiedName, id: &Ident, into: &str) -> InsertArguments {
     let columns: Vec<_> = inserted(def).collect();
     let argument = |column: &ColumnDef| Ident::derived(["p", column.name]);
     let ty = |column: &ColumnDef| match column.ty {
         SqlType::Custom(text) => text.to_owned(),
-        ty => super::column::type_name(ty).unwrap_or_default(),
+        ty => ty.sql_name().unwrap_or_default(),
     };
     let names = columns.iter().map(|column| column_ident(column.name).quoted().to_string()).collect::<Vec<_>>();
     let values = columns.iter().map(|column| argument(column).quoted().to_string()).collect::<Vec<_>>();

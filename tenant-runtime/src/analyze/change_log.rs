@@ -8,7 +8,7 @@ use super::{
     auth_functions::Roles,
     column_ident,
     finding::{Findings, field_place, place},
-    list, policies,
+    list,
     predicates::RowPredicates,
     row_id,
     tenancy::Tenancy,
@@ -17,6 +17,7 @@ use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, ScopeDef, SqlType, TableDef},
+        names,
         schema::{Command, Expression, Function, Grant, Policy, QualifiedName, Returns, Trigger, TriggerKind},
     },
 };
@@ -109,10 +110,7 @@ fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut
         }
     }
     let is_filled = |column: &ColumnDef| {
-        FILLED.contains(&column.name)
-            || column.name == tenant
-            || policies::may_be_left_out(column)
-            || !column.app_assigned
+        FILLED.contains(&column.name) || column.name == tenant || column.may_be_left_out() || !column.app_assigned
     };
     for column in def.columns.iter().filter(|column| !is_filled(column)) {
         findings.error(
@@ -129,17 +127,10 @@ impl ChangeLog {
         self.def.name == def.name
     }
 
-    /// What the definer may do on the log: add to it.
+    /// Returns the policy and the grant of the function owner on the log: INSERT alone.
     pub(super) fn function_owner_access(&self, function_owner: &Ident) -> (Policy, Grant) {
-        let policy = Policy {
-            name: Ident::derived(["function_owner", Command::Insert.attribute()]),
-            comment: "The trigger of the track_changes tables writes down what changes.".into(),
-            restrictive: false,
-            command: Some(Command::Insert),
-            role: Some(function_owner.clone()),
-            using: None,
-            with_check: Some(Expression::trusted("true")),
-        };
+        let comment = "The trigger of tables with change tracking records their changes.".to_owned();
+        let policy = Policy::of_function_owner(Command::Insert, function_owner, comment);
         let columns = [self.tenant.clone()].into_iter().chain(FILLED.map(column_ident)).collect();
         (policy, Grant { command: Command::Insert, columns, role: function_owner.clone() })
     }
@@ -170,8 +161,8 @@ impl ChangeLog {
         let hidden = def.columns.iter().filter(is_hidden).map(|column| column.name.to_owned());
         let arguments = [name.to_string(), tenant.to_owned(), id.name.to_owned()].into_iter().chain(hidden).collect();
         Some(Trigger {
-            name: Ident::derived(["log_change"]),
-            function: function_name(tenancy),
+            name: Ident::derived([names::LOG_CHANGE]),
+            function: tenancy.function(names::LOG_CHANGE),
             kind: TriggerKind::EachChange { arguments },
         })
     }
@@ -220,10 +211,6 @@ END"
             body,
             execute: vec![roles.owner.clone()],
         };
-        (function_name(tenancy), function)
+        (tenancy.function(names::LOG_CHANGE), function)
     }
-}
-
-fn function_name(tenancy: &Tenancy) -> QualifiedName {
-    QualifiedName { schema: Ident::derived([tenancy.def.schema, "auth"]), table: Ident::derived(["log_change"]) }
 }

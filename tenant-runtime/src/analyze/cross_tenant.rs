@@ -9,24 +9,19 @@ use super::{
     column_ident,
     finding::{Findings, place},
     list,
-    policies::{is_changed, is_inserted},
     tenancy::Tenancy,
 };
 use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, NO_ROLE, ScopeDef, TableDef},
+        names,
         schema::{
-            Check, Column, ColumnDefault, Command, Expression, Function, Grant, Key, Policy, QualifiedName, Returns,
-            Scope, Table,
+            Check, Column, ColumnDefault, Command, Condition, ConditionKind, Expression, Function, Grant, Key, Policy,
+            PolicyKind, QualifiedName, Returns, Scope, Table,
         },
     },
 };
-
-/// Says whether a declaration lets the system role run a command.
-pub(super) fn may(def: &TableDef, command: Command) -> bool {
-    def.system.contains(&command.attribute())
-}
 
 /// Judges what a table lets the system role do.
 pub(super) fn check(def: &TableDef, findings: &mut Findings) {
@@ -38,8 +33,8 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
             format!("the commands are {}", list(Command::ALL.map(Command::attribute))),
         );
     }
-    let writes = Command::ALL.into_iter().skip(1).find(|command| may(def, *command));
-    if let Some(command) = writes.filter(|_| !may(def, Command::Select)) {
+    let writes = Command::ALL.into_iter().skip(1).find(|command| def.allows_system(*command));
+    if let Some(command) = writes.filter(|_| !def.allows_system(Command::Select)) {
         findings.error(
             place(def),
             format!("the system role may {} `{}` but not read it", command.attribute(), def.rust_name),
@@ -57,7 +52,7 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
 
 /// Makes sure that where the rows of a table are known by those of another, the system role reads that one as well.
 pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Findings) {
-    if !def.system.is_empty() && !may(other, Command::Select) {
+    if !def.system.is_empty() && !other.allows_system(Command::Select) {
         findings.error(
             place(def),
             format!(
@@ -69,47 +64,19 @@ pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Fin
     }
 }
 
-fn function(tenancy: &Tenancy, name: &str) -> QualifiedName {
-    QualifiedName { schema: Ident::derived([tenancy.def.schema, "auth"]), table: Ident::derived([name]) }
-}
-
-/// The rows that the system role reaches, where `base` are those of the tenant in the context.
-pub(super) fn reached(base: &Expression, tenancy: &Tenancy) -> Expression {
-    let org = Expression::in_context(tenancy.def.tenant_setting, &tenancy.key_type);
-    let acts = function(tenancy, "is_system_context").quoted();
-    Expression::trusted(format!("(SELECT {acts}()) AND ((SELECT {org}) IS NULL OR {base})"))
+/// Returns the condition on the rows that the system role has access to, given the condition on those of the tenant in the
+/// context.
+pub(super) fn condition(of_tenant: &Expression, tenancy: &Tenancy) -> Condition {
+    let tenant = Expression::in_context(tenancy.def.tenant_setting, &tenancy.key_type);
+    let recorded = tenancy.function(names::IS_SYSTEM_CONTEXT).quoted();
+    let sql = Expression::trusted(format!("(SELECT {recorded}()) AND ((SELECT {tenant}) IS NULL OR {of_tenant})"));
+    Condition::new(ConditionKind::System, sql)
 }
 
 /// The policies and grants of the system role on a table.
-pub(super) fn access(def: &TableDef, base: &Expression, tenancy: &Tenancy) -> (Vec<Policy>, Vec<Grant>) {
-    let commands = || Command::ALL.into_iter().filter(|command| may(def, *command));
-    let of_nobody = def.scope == ScopeDef::Global;
-    // RowPredicates that belong to no tenant concern all of them, so who acts in one does not write them.
-    let nothing = Expression::trusted("false");
-    let written = reached(if of_nobody { &nothing } else { base }, tenancy);
-    let policies = commands().map(|command| {
-        let (reads, writes) = command.clauses();
-        let condition = if command == Command::Select { reached(base, tenancy) } else { written.clone() };
-        let verb = if command == Command::Select { "read" } else { command.attribute() };
-        Policy {
-            name: Ident::derived(["system", command.attribute()]),
-            comment: format!(
-                "The role {}, once it recorded why, may {verb} {}.",
-                tenancy.system,
-                match (of_nobody, command) {
-                    (true, Command::Select) => "every row: they belong to no tenant",
-                    (true, _) => "every row, where it acts in no tenant",
-                    (false, Command::Insert) => "rows of the tenant in the context, or, without one, of any tenant",
-                    (false, _) => "the rows of the tenant in the context, or, without one, of every tenant",
-                }
-            ),
-            restrictive: false,
-            command: Some(command),
-            role: Some(tenancy.system.clone()),
-            using: reads.then(|| condition.clone()),
-            with_check: writes.then_some(condition),
-        }
-    });
+pub(super) fn access(def: &TableDef, of_tenant: &Expression, tenancy: &Tenancy) -> (Vec<Policy>, Vec<Grant>) {
+    let commands = || Command::ALL.into_iter().filter(|command| def.allows_system(*command));
+    let policies = commands().map(|command| policy(def, command, of_tenant, tenancy));
     let grants = commands().map(|command| {
         let columns = def.columns.iter().filter(|column| is_granted(def, column, command));
         Grant {
@@ -121,12 +88,28 @@ pub(super) fn access(def: &TableDef, base: &Expression, tenancy: &Tenancy) -> (V
     (policies.collect(), grants.filter(|grant| grant.command == Command::Delete || !grant.columns.is_empty()).collect())
 }
 
+fn policy(def: &TableDef, command: Command, of_tenant: &Expression, tenancy: &Tenancy) -> Policy {
+    let is_global = def.scope == ScopeDef::Global;
+    let condition = match is_global && command != Command::Select {
+        // The rows of a global table concern all tenants, so a job within one tenant cannot write them.
+        true => condition(&Expression::trusted("false"), tenancy),
+        false => condition(of_tenant, tenancy),
+    };
+    let rows = match (is_global, command) {
+        (true, Command::Select) => "all rows: they belong to no tenant",
+        (true, _) => "all rows, in a context without a tenant",
+        (false, _) => "rows of the tenant in the context, or of all tenants in a context without a tenant",
+    };
+    let comment = format!("{} may {} {rows}, after it recorded a reason.", tenancy.system, command.keyword());
+    Policy::with_condition(PolicyKind::System(command), &tenancy.system, comment, &condition)
+}
+
 /// Says whether a command of the system role covers a column: what is for nobody is not for it either.
 fn is_granted(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     match command {
         Command::Select => column.select != Some(NO_ROLE),
-        Command::Insert => is_inserted(def, column) && column.insert != Some(NO_ROLE),
-        Command::Update => is_changed(def, column) && column.update != Some(NO_ROLE),
+        Command::Insert => def.is_inserted(column) && column.insert != Some(NO_ROLE),
+        Command::Update => def.is_changed(column) && column.update != Some(NO_ROLE),
         Command::Delete => false,
     }
 }
@@ -167,13 +150,15 @@ END"
         ),
         execute: vec![tenancy.system.clone()],
     };
-    [(function(tenancy, "is_system_context"), acting), (function(tenancy, "begin_system_access"), begin)]
+    [(tenancy.function(names::IS_SYSTEM_CONTEXT), acting), (tenancy.function(names::BEGIN_SYSTEM_ACCESS), begin)]
 }
 
 /// The table of the records. The functions add to it, and nothing changes what is there.
 pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
-    let name =
-        QualifiedName { schema: Ident::derived([tenancy.def.schema]), table: Ident::derived(["system_access_log"]) };
+    let name = QualifiedName {
+        schema: Ident::derived([tenancy.def.schema]),
+        table: Ident::derived([names::SYSTEM_ACCESS_LOG]),
+    };
     let column = |name: &str, ty: &str, default: Option<&str>, comment: &str| Column {
         name: Ident::derived([name]),
         comment: comment.to_owned(),
@@ -192,19 +177,6 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
         column("db_user", "text", Some("session_user"), "The login."),
         column("at", "timestamptz", Some("now()"), "When."),
     ];
-    let all = |command: Command, comment: &str| {
-        let (reads, writes) = command.clauses();
-        let anything = || Expression::trusted("true");
-        Policy {
-            name: Ident::derived(["function_owner", command.attribute()]),
-            comment: comment.to_owned(),
-            restrictive: false,
-            command: Some(command),
-            role: Some(tenancy.function_owner.clone()),
-            using: reads.then(anything),
-            with_check: writes.then(anything),
-        }
-    };
     let grant = |command, columns: &[&str]| Grant {
         command,
         columns: columns.iter().map(|name| Ident::derived([*name])).collect(),
@@ -214,17 +186,28 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
         comment: "Why and when somebody crossed tenants. No role of the app reads it, and none changes it.".into(),
         scope: Scope::Global,
         columns,
-        primary_key: Key { name: Ident::derived(["system_access_log", "pkey"]), columns: vec![Ident::derived(["id"])] },
+        primary_key: Key {
+            name: Ident::derived([names::SYSTEM_ACCESS_LOG, "pkey"]),
+            columns: vec![Ident::derived(["id"])],
+        },
         uniques: Vec::new(),
         checks: vec![Check {
-            name: Ident::derived(["system_access_log", "reason", "check"]),
+            name: Ident::derived([names::SYSTEM_ACCESS_LOG, "reason", "check"]),
             condition: Expression::trusted("length(btrim(reason)) > 0"),
         }],
         foreign_keys: Vec::new(),
         indexes: Vec::new(),
         policies: vec![
-            all(Command::Select, "The function is_system_context looks for the record that a transaction names."),
-            all(Command::Insert, "The function begin_system_access adds a record."),
+            Policy::of_function_owner(
+                Command::Select,
+                &tenancy.function_owner,
+                format!("The function {} looks up the record that a transaction names.", names::IS_SYSTEM_CONTEXT),
+            ),
+            Policy::of_function_owner(
+                Command::Insert,
+                &tenancy.function_owner,
+                format!("The function {} adds a record.", names::BEGIN_SYSTEM_ACCESS),
+            ),
         ],
         grants: vec![grant(Command::Select, &["id", "db_user", "at"]), grant(Command::Insert, &["reason"])],
         triggers: Vec::new(),

@@ -6,8 +6,7 @@ use super::{
     column_ident,
     finding::{Findings, field_place, place},
     list,
-    membership::check_role_column,
-    policies::may_be_left_out,
+    membership::{Invitations, check_role_column},
     row_id,
     tenancy::Tenancy,
 };
@@ -15,26 +14,12 @@ use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, NO_ROLE, ScopeDef, SqlType, TableDef},
-        schema::{Command, Expression, Function, QualifiedName, Returns},
+        schema::{Expression, Function, QualifiedName, Returns},
     },
 };
 
 /// The SQLSTATE of an invitation that cannot be taken.
 const NO_INVITATION: &str = "TT002";
-
-/// A table of invitations that passed.
-pub(super) struct Invitations {
-    pub(super) def: &'static TableDef,
-    table: QualifiedName,
-    id: Ident,
-    tenant: Ident,
-    /// The column of the address, here and on the table of the users.
-    pub(super) email: Ident,
-    role: Ident,
-    token: Ident,
-    expires: Ident,
-    by: Ident,
-}
 
 /// Finds the table of the invitations; `None` where there is none, or where it is wrong.
 pub(super) fn invitations(
@@ -117,7 +102,7 @@ pub(super) fn invitations(
         return None;
     };
     let filled = [tenant, email.name, role.name, token.name, expires.name, by.name];
-    let made = |column: &&ColumnDef| !filled.contains(&column.name) && column.app_assigned && !may_be_left_out(column);
+    let made = |column: &&ColumnDef| !filled.contains(&column.name) && column.app_assigned && !column.may_be_left_out();
     for column in def.columns.iter().filter(made) {
         findings.error(
             field_place(def, column),
@@ -148,16 +133,6 @@ pub(super) fn without_members(known: &Known, findings: &mut Findings) {
             format!("`{}` invites into a tenant, and no table says who is a member", def.rust_name),
             "add `membership(…)` to `#[tenant(…)]` on the struct of the members",
         );
-    }
-}
-
-impl Invitations {
-    /// What the definer may do on the table.
-    pub(super) fn rights(&self) -> [(Command, Vec<Ident>); 3] {
-        let Self { id, tenant, email, role, token, expires, by, .. } = self;
-        let made = [tenant, email, role, token, expires, by].map(Clone::clone).to_vec();
-        let read = [vec![id.clone()], made.clone()].concat();
-        [(Command::Select, read), (Command::Insert, made), (Command::Delete, Vec::new())]
     }
 }
 

@@ -8,21 +8,17 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Known,
-    auth_functions::{self, FunctionTemplates, Roles},
-    column_ident,
+    Known, column_ident,
     finding::{Findings, field_place, place},
-    invitation::{self, Invitations},
-    list,
-    policies::may_be_left_out,
-    row_id,
+    list, row_id,
     tenancy::Tenancy,
 };
 use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, ScopeDef, SqlType, TableDef},
-        schema::{Command, Expression, Function, Grant, Policy, QualifiedName, Trigger, TriggerKind},
+        names,
+        schema::{Command, Condition, ConditionKind, Expression, Grant, Policy, QualifiedName, Trigger, TriggerKind},
     },
 };
 
@@ -38,11 +34,33 @@ pub(super) struct Membership {
     /// The table of the users, where the user column refers to it.
     pub(super) users: Option<(&'static TableDef, QualifiedName)>,
     /// The table of the invitations, where there is one.
-    invitations: Option<Invitations>,
+    pub(super) invitations: Option<Invitations>,
     /// The role that manages members; nobody where the table says none.
     pub(super) manager: Option<&'static str>,
-    /// The schema of the functions.
-    schema: Ident,
+}
+
+/// A table of invitations that passed.
+pub(super) struct Invitations {
+    pub(super) def: &'static TableDef,
+    pub(super) table: QualifiedName,
+    pub(super) id: Ident,
+    pub(super) tenant: Ident,
+    /// The column of the address, here and in the table of the users.
+    pub(super) email: Ident,
+    pub(super) role: Ident,
+    pub(super) token: Ident,
+    pub(super) expires: Ident,
+    pub(super) by: Ident,
+}
+
+impl Invitations {
+    /// Returns the commands that the functions run on the table, with the columns of each.
+    fn privileges(&self) -> [(Command, Vec<Ident>); 3] {
+        let Self { id, tenant, email, role, token, expires, by, .. } = self;
+        let inserted = [tenant, email, role, token, expires, by].map(Clone::clone).to_vec();
+        let read = [vec![id.clone()], inserted.clone()].concat();
+        [(Command::Select, read), (Command::Insert, inserted), (Command::Delete, Vec::new())]
+    }
 }
 
 /// Finds the membership table; `None` where there is none, or where it is wrong.
@@ -96,7 +114,7 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         );
     }
     let by_function = [tenant, user.name, role.name];
-    for column in def.columns.iter().filter(|column| !by_function.contains(&column.name) && !may_be_left_out(column)) {
+    for column in def.columns.iter().filter(|column| !by_function.contains(&column.name) && !column.may_be_left_out()) {
         findings.error(
             field_place(def, column),
             format!("members are added with tenant, user and role, and nothing would fill `{}`", column.name),
@@ -108,7 +126,6 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         known.by_qualified_name.iter().find(|(_, def)| def.name == reference.table)
     };
     let users = target(user.name).map(|(name, def)| (*def, name.clone()));
-    let invitations = invitation::invitations(known, manager, users.as_ref().map(|(def, _)| *def), tenancy, findings);
     Some(Membership {
         def,
         table: table.clone(),
@@ -117,9 +134,8 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         role: column_ident(role.name),
         tenants: target(tenant).and_then(|(name, def)| Some((*def, name.clone(), column_ident(row_id(def)?.name)))),
         users,
-        invitations,
+        invitations: None,
         manager,
-        schema: Ident::derived([tenancy.def.schema, "auth"]),
     })
 }
 
@@ -200,13 +216,15 @@ impl Membership {
         (&self.tenant, &self.user)
     }
 
-    /// The floor of a tenant table: rows of the tenant for which the membership table lets the user act.
-    pub(super) fn floor(&self, column: &Ident) -> Expression {
-        Expression::trusted(format!("{} = (SELECT {}())", column.quoted(), self.function("authorized_tenant_id")))
+    /// Returns the condition on the rows of a tenant in which the membership table gives the user the role.
+    pub(super) fn condition(&self, column: &Ident, tenancy: &Tenancy) -> Condition {
+        let function = tenancy.function(names::AUTHORIZED_TENANT_ID).quoted();
+        let sql = Expression::trusted(format!("{} = (SELECT {function}())", column.quoted()));
+        Condition::new(ConditionKind::Membership, sql)
     }
 
-    /// Says whether the functions cross this table.
-    pub(super) fn crosses(&self, def: &TableDef) -> bool {
+    /// Returns whether the functions read or write this table.
+    pub(super) fn is_used_by_functions(&self, def: &TableDef) -> bool {
         self.is_table(def)
             || self.tenants.as_ref().is_some_and(|(tenants, ..)| tenants.name == def.name)
             || self
@@ -220,111 +238,65 @@ impl Membership {
         self.invitations.as_ref().is_some_and(|invitations| invitations.def.name == def.name)
     }
 
-    /// What the definer may do on a table that its functions cross, no more.
-    pub(super) fn function_owner_access(&self, def: &TableDef, function_owner: &Ident) -> (Vec<Policy>, Vec<Grant>) {
-        let all = || def.columns.iter().map(|column| column_ident(column.name)).collect::<Vec<_>>();
-        // As the functions insert them. Where they leave every column to its default, PostgreSQL asks for some column.
-        let inserted = || {
-            let columns: Vec<_> = auth_functions::inserted(def).map(|column| column_ident(column.name)).collect();
-            let id = row_id(def).map(|id| column_ident(id.name));
-            if columns.is_empty() { Vec::from_iter(id) } else { columns }
-        };
-        let mut rights: Vec<(Command, Vec<Ident>)> = Vec::new();
-        if self.is_table(def) {
-            rights.push((Command::Select, all()));
-            rights.push((Command::Insert, vec![self.tenant.clone(), self.user.clone(), self.role.clone()]));
-            rights.push((Command::Update, vec![self.role.clone()]));
-            rights.push((Command::Delete, Vec::new()));
-        } else if let Some((_, _, id)) = self.tenants.as_ref().filter(|(tenants, ..)| tenants.name == def.name) {
-            rights.push((Command::Select, vec![id.clone()]));
-            if def.creator_role.is_some() {
-                rights.push((Command::Insert, inserted()));
-            }
-        } else if let Some(invitations) = self.invitations.as_ref().filter(|_| self.is_invitations(def)) {
-            rights.extend(invitations.rights());
-        } else {
-            let email = self.invitations.as_ref().map(|invitations| invitations.email.clone());
-            let id = row_id(def).map(|id| column_ident(id.name));
-            rights.push((Command::Select, id.into_iter().chain(email).collect()));
-            if def.sign_up {
-                rights.push((Command::Insert, inserted()));
-            }
-        }
-        let policies = rights.iter().map(|(command, _)| {
-            let (reads, writes) = command.clauses();
-            let anything = || Expression::trusted("true");
-            Policy {
-                name: Ident::derived(["function_owner", command.attribute()]),
-                comment: format!(
-                    "The functions in {} may {} any row; each of them says which.",
-                    self.schema,
-                    command.attribute()
-                ),
-                restrictive: false,
-                command: Some(*command),
-                role: Some(function_owner.clone()),
-                using: reads.then(anything),
-                with_check: writes.then(anything),
-            }
+    /// Returns the policies and grants of the function owner on a table that its functions use: no more than they need.
+    pub(super) fn function_owner_access(&self, def: &TableDef, tenancy: &Tenancy) -> (Vec<Policy>, Vec<Grant>) {
+        let role = &tenancy.function_owner;
+        let schema = names::auth_schema(tenancy.def.schema);
+        let privileges = self.function_owner_privileges(def);
+        let policies = privileges.iter().map(|(command, _)| {
+            let comment =
+                format!("The functions in {schema} may {} all rows; each of them checks which.", command.keyword());
+            Policy::of_function_owner(*command, role, comment)
         });
         let policies = policies.collect();
-        let grants = rights
-            .into_iter()
-            .map(|(command, columns)| Grant { command, columns, role: function_owner.clone() })
-            .collect();
+        let grants =
+            privileges.into_iter().map(|(command, columns)| Grant { command, columns, role: role.clone() }).collect();
         (policies, grants)
     }
 
-    fn function(&self, name: &str) -> String {
-        self.name(name).quoted()
+    /// Returns the commands that the functions run on a table, with the columns of each.
+    fn function_owner_privileges(&self, def: &TableDef) -> Vec<(Command, Vec<Ident>)> {
+        if self.is_table(def) {
+            let all = def.columns.iter().map(|column| column_ident(column.name)).collect();
+            return vec![
+                (Command::Select, all),
+                (Command::Insert, vec![self.tenant.clone(), self.user.clone(), self.role.clone()]),
+                (Command::Update, vec![self.role.clone()]),
+                (Command::Delete, Vec::new()),
+            ];
+        }
+        if let Some((_, _, id)) = self.tenants.as_ref().filter(|(tenants, ..)| tenants.name == def.name) {
+            let insert = def.creator_role.map(|_| (Command::Insert, inserted_idents(def)));
+            return [(Command::Select, vec![id.clone()])].into_iter().chain(insert).collect();
+        }
+        if let Some(invitations) = self.invitations.as_ref().filter(|_| self.is_invitations(def)) {
+            return invitations.privileges().into();
+        }
+        let email = self.invitations.as_ref().map(|invitations| invitations.email.clone());
+        let id = row_id(def).map(|id| column_ident(id.name));
+        let insert = def.sign_up.then(|| (Command::Insert, inserted_idents(def)));
+        [(Command::Select, id.into_iter().chain(email).collect())].into_iter().chain(insert).collect()
     }
 
-    fn name(&self, name: &str) -> QualifiedName {
-        QualifiedName { schema: self.schema.clone(), table: Ident::derived([name]) }
-    }
-
-    /// The trigger that keeps a tenant from being left without anyone who manages its members.
-    pub(super) fn trigger(&self) -> Option<Trigger> {
+    /// Returns the trigger that rejects a change that would leave a tenant without a manager.
+    pub(super) fn trigger(&self, tenancy: &Tenancy) -> Option<Trigger> {
         self.manager?;
         Some(Trigger {
-            name: Ident::derived(["prevent_last_manager_removal"]),
-            function: self.name("prevent_last_manager_removal"),
+            name: Ident::derived([names::PREVENT_LAST_MANAGER_REMOVAL]),
+            function: tenancy.function(names::PREVENT_LAST_MANAGER_REMOVAL),
             kind: TriggerKind::AtCommit,
         })
     }
+}
 
-    /// Makes the functions.
-    pub(super) fn functions(&self, tenancy: &Tenancy, roles: &Roles<'_>) -> Vec<(QualifiedName, Function)> {
-        let sql = FunctionTemplates::new(self, tenancy);
-        let mut functions = vec![
-            (self.name("authorized_tenant_id"), sql.authorized_tenant_id(roles)),
-            (self.name("my_tenants"), sql.my_tenants(roles)),
-        ];
-        if let Some(manager) = self.manager {
-            let managers = sql.up_set(manager);
-            functions.extend([
-                (self.name("add_member"), sql.add_member(manager, &managers)),
-                (self.name("change_member"), sql.change_member(manager, &managers)),
-                (self.name("remove_member"), sql.remove_member(roles, &managers)),
-                (self.name("prevent_last_manager_removal"), sql.prevent_last_manager_removal(roles, &managers)),
-            ]);
-        }
-        if let (Some(invitations), Some(manager)) = (&self.invitations, self.manager) {
-            let managers = sql.up_set(manager);
-            functions.push((self.name("invite"), sql.invite(invitations, manager, &managers)));
-            if let Some((def, users)) = &self.users {
-                let accept = sql.accept_invitation(invitations, roles, def, users, &managers);
-                functions.push((self.name("accept_invitation"), accept));
-            }
-        }
-        if let Some((def, table, id)) = &self.tenants
-            && let Some(creator_role) = def.creator_role
-        {
-            functions.push((self.name("create_tenant"), sql.create_tenant(roles, def, table, id, creator_role)));
-        }
-        if let Some((def, table)) = self.users.as_ref().filter(|(def, _)| def.sign_up) {
-            functions.push((self.name("sign_up"), sql.sign_up(roles, def, table)));
-        }
-        functions
-    }
+/// The columns that a function inserts. Where it leaves all of them to their defaults, PostgreSQL requires INSERT on some column.
+fn inserted_idents(def: &TableDef) -> Vec<Ident> {
+    let columns: Vec<_> = inserted(def).map(|column| column_ident(column.name)).collect();
+    if columns.is_empty() { row_id(def).map(|id| column_ident(id.name)).into_iter().collect() } else { columns }
+}
+
+/// Returns the columns that a function inserts: those with a default are left to the database.
+pub(super) fn inserted(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> + use<> {
+    let columns: &'static [ColumnDef] = def.columns;
+    columns.iter().filter(|column| column.app_assigned && column.default.is_none())
 }

@@ -7,6 +7,8 @@ mod change_log;
 mod column;
 mod cross_tenant;
 mod finding;
+mod functions;
+mod grants;
 mod invitation;
 mod key;
 mod membership;
@@ -29,7 +31,7 @@ use crate::{
     model::{
         def::{ColumnDef, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
         migration_hints::MigrationHints,
-        schema::{Expression, Function, QualifiedName, Schema, Scope, Table},
+        schema::{Expression, QualifiedName, Schema, Scope, Table},
     },
     registry::Models,
 };
@@ -61,7 +63,11 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         return Err(findings);
     };
     let known = known_tables(models, &mut findings);
-    let membership = membership::membership(&known, &tenancy, &mut findings);
+    let mut membership = membership::membership(&known, &tenancy, &mut findings);
+    if let Some(membership) = &mut membership {
+        let users = membership.users.as_ref().map(|(def, _)| *def);
+        membership.invitations = invitation::invitations(&known, membership.manager, users, &tenancy, &mut findings);
+    }
     membership::not_referred_to(&known, membership.as_ref(), &mut findings);
     invitation::without_members(&known, &mut findings);
     let log = change_log::change_log(&known, &tenancy, &mut findings);
@@ -71,7 +77,8 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
             tables.insert(name.clone(), table);
         }
     }
-    let functions = functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
+    let functions =
+        functions::functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
     key::add_tenant_keys(&mut tables);
     key::add_indexes(&mut tables);
     key::check_names(&tables, &mut findings);
@@ -87,53 +94,29 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         pgaudit: tenancy.pgaudit,
         roles: tenancy.roles,
         schemas,
+        context_settings: context_settings(tenancy.def, !functions.is_empty()),
         functions,
         tables,
     };
     Ok(Checked { schema, transition, warnings: findings })
 }
 
-/// Makes the functions, with the roles that they take and the table that they fill.
-fn functions(
-    membership: Option<&membership::Membership>,
-    log: Option<&change_log::ChangeLog>,
-    known: &Known,
-    tenancy: &mut tenancy::Tenancy,
-    tables: &mut BTreeMap<QualifiedName, Table>,
-    findings: &mut Findings,
-) -> BTreeMap<QualifiedName, Function> {
-    let mut functions = BTreeMap::new();
-    let has_system = known.by_name.values().any(|def| !def.system.is_empty());
-    let wanted = has_system || membership.is_some() || log.is_some();
-    let Some(owner) = tenancy.owner().cloned().filter(|_| wanted) else { return functions };
-    let (no_tenant, lowest, system) = (tenancy.no_tenant.clone(), tenancy.lowest(), tenancy.system.clone());
-    let roles =
-        auth_functions::Roles { owner: &owner, no_tenant: &no_tenant, lowest, system: has_system.then_some(&system) };
-    tenancy.with_definer();
-    if let Some(membership) = membership {
-        tenancy.with_visitor();
-        functions.extend(membership.functions(tenancy, &roles));
+/// The settings that policies and functions read.
+fn context_settings(tenancy: &TenancyDef, has_functions: bool) -> Vec<String> {
+    let mut settings = vec![tenancy.tenant_setting.to_owned(), tenancy.user_setting.to_owned()];
+    if has_functions {
+        // The functions check the role of the transaction, and the record of a cross-tenant job.
+        settings.extend([tenancy.access_setting(), "role".to_owned()]);
     }
-    functions.extend(log.map(|log| log.function(tenancy, &roles)));
-    if has_system {
-        tenancy.with_system();
-        let (name, uses) = cross_tenant::uses(tenancy);
-        functions.extend(cross_tenant::functions(&name, tenancy, &roles));
-        if let Some(def) = known.by_qualified_name.get(&name) {
-            findings.error(
-                place(def),
-                format!("the generator makes a table `{name}` itself, for why the system role acts"),
-                "give yours another name: `#[tenant(table = \"…\")]`",
-            );
-        }
-        tables.insert(name, uses);
-    }
-    functions
+    settings.iter_mut().for_each(|name| name.make_ascii_lowercase());
+    settings.sort();
+    settings.dedup();
+    settings
 }
 
 /// Writes a condition that an attribute says, about a user of whom the key is known; NULL for nobody.
 pub(crate) fn rule_for(rule: &RuleDef, user: Option<&str>, tenancy: &TenancyDef) -> Option<Expression> {
-    let ty = column::type_name(tenancy.user)?;
+    let ty = tenancy.user.sql_name()?;
     let user = Expression::trusted(format!("{}::{ty}", user.map_or_else(|| "NULL".to_owned(), literal)));
     Some(sql_expr::rule(rule.condition, &user, &|_| true).ok()?.expression)
 }
@@ -250,7 +233,7 @@ fn table(
         policies: access.policies,
         grants: access.grants,
         triggers: own
-            .and_then(membership::Membership::trigger)
+            .and_then(|membership| membership.trigger(tenancy))
             .into_iter()
             .chain(log.and_then(|log| log.trigger(def, name, &rows, tenancy, findings)))
             .collect(),

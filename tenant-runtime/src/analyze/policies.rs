@@ -1,11 +1,12 @@
-//! Rules about access: which role may do what becomes policies and grants.
+//! Rules about access: the role of each command becomes a policy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     change_log::ChangeLog,
-    column_ident, cross_tenant,
+    cross_tenant,
     finding::{Findings, field_place, place},
+    grants::grants,
     id_columns, list,
     membership::Membership,
     predicates::RowPredicates,
@@ -14,8 +15,8 @@ use super::{
 use crate::{
     ident::Ident,
     model::{
-        def::{ColumnDef, NO_ROLE, ScopeDef, TableDef},
-        schema::{Command, Grant, Policy},
+        def::{NO_ROLE, ScopeDef, TableDef},
+        schema::{Command, Grant, Policy, PolicyKind},
     },
 };
 
@@ -25,7 +26,7 @@ pub(super) struct Access {
     pub(super) grants: Vec<Grant>,
 }
 
-/// Lowers the roles of a table.
+/// Derives the policies and grants of a table from its roles.
 pub(super) fn access(
     def: &TableDef,
     rows: &RowPredicates,
@@ -35,25 +36,19 @@ pub(super) fn access(
     findings: &mut Findings,
 ) -> Access {
     check_commands(def, tenancy, findings);
-    let mut access = Access { policies: floor(rows), grants: Vec::new() };
-    // Members are changed by functions, which no grant may go around; invitations are made by one.
-    let members = membership.is_some_and(|membership| membership.is_table(def));
-    let by_function = |command: &Command| match command {
-        Command::Select => false,
-        Command::Insert | Command::Update => members || def.invitation.is_some(),
-        Command::Delete => members,
-    };
-    for command in Command::ALL.into_iter().filter(|command| !by_function(command)) {
-        let wide = role(def, command).map(|role| (role, false));
-        for (declared, own_only) in wide.into_iter().chain(own_role(def, command).map(|role| (role, true))) {
-            let Some(tier) = tenancy.application_roles.get(declared) else { continue };
-            access.policies.push(policy(command, own_only, tier, declared, rows, def.scope));
+    let mut access = Access { policies: tenant_isolation(rows).into_iter().collect(), grants: Vec::new() };
+    let is_membership_table = membership.is_some_and(|membership| membership.is_table(def));
+    for command in Command::ALL.into_iter().filter(|command| !is_by_function(def, is_membership_table, *command)) {
+        let any = def.role(command).map(|role| (role, false));
+        for (declared, own_only) in any.into_iter().chain(def.own_role(command).map(|role| (role, true))) {
+            let Some(role) = tenancy.application_roles.get(declared) else { continue };
+            access.policies.push(policy(command, own_only, role, declared, rows, def.scope));
             let grants = grants(def, command, declared, tenancy, findings);
             access.grants.extend(grants.into_iter().filter(|grant| !access.grants.contains(grant)).collect::<Vec<_>>());
         }
     }
-    if let Some(membership) = membership.filter(|membership| membership.crosses(def)) {
-        let (policies, grants) = membership.function_owner_access(def, &tenancy.function_owner);
+    if let Some(membership) = membership.filter(|membership| membership.is_used_by_functions(def)) {
+        let (policies, grants) = membership.function_owner_access(def, tenancy);
         access.policies.extend(policies);
         access.grants.extend(grants);
     }
@@ -63,150 +58,63 @@ pub(super) fn access(
         access.grants.push(grant);
     }
     cross_tenant::check(def, findings);
-    let (policies, grants) = cross_tenant::access(def, &rows.base, tenancy);
+    let (policies, grants) = cross_tenant::access(def, &rows.tenant.sql, tenancy);
     access.policies.extend(policies);
     access.grants.extend(grants);
     access
 }
 
-fn floor(rows: &RowPredicates) -> Vec<Policy> {
-    let floor = rows.floor.iter().map(|floor| Policy {
-        name: Ident::derived(["tenant_isolation"]),
-        comment: "Whoever asks and whatever other policies allow: only rows of the tenant in the context.".into(),
-        restrictive: true,
-        command: None,
+/// Returns whether functions run a command in place of a role: they change members and create invitations, and a grant would
+/// bypass their checks.
+fn is_by_function(def: &TableDef, is_membership_table: bool, command: Command) -> bool {
+    match command {
+        Command::Select => false,
+        Command::Insert | Command::Update => is_membership_table || def.invitation.is_some(),
+        Command::Delete => is_membership_table,
+    }
+}
+
+fn tenant_isolation(rows: &RowPredicates) -> Option<Policy> {
+    let condition = rows.restrictive.as_ref()?;
+    let kind = PolicyKind::TenantIsolation;
+    Some(Policy {
+        name: kind.policy_name(""),
+        comment: "Limits every role, command and other policy to rows of the tenant in the context.".into(),
+        kind,
         role: None,
-        using: Some(floor.clone()),
-        with_check: Some(floor.clone()),
-    });
-    floor.collect()
+        using: vec![condition.clone()],
+        with_check: vec![condition.clone()],
+    })
 }
 
-fn policy(
-    command: Command,
-    own_only: bool,
-    tier: &Ident,
-    declared: &str,
-    rows: &RowPredicates,
-    scope: ScopeDef,
-) -> Policy {
+fn policy(command: Command, own: bool, role: &Ident, declared: &str, rows: &RowPredicates, scope: ScopeDef) -> Policy {
     let (reads, writes) = command.clauses();
-    let verb = match command {
-        Command::Select => "read",
-        Command::Insert => "insert",
-        Command::Update => "update",
-        Command::Delete => "delete",
+    let which = match (scope, own, command) {
+        (ScopeDef::Global, ..) => "all rows: they belong to no tenant",
+        (ScopeDef::Shared { .. }, ..) => "rows that members of the tenant in the context have",
+        (_, true, _) => "rows of the tenant in the context that the user owns",
+        (_, false, Command::Update) => "rows of the tenant in the context, and move no row to another tenant",
+        (_, false, _) => "rows of the tenant in the context",
     };
-    let whose = match (scope, own_only, command) {
-        (ScopeDef::Global, ..) => "every row: they belong to no tenant",
-        (ScopeDef::Shared { .. }, ..) => "the rows that members of the tenant in the context have",
-        (_, true, _) => "rows of the tenant in the context that are the user's own",
-        (_, false, Command::Insert) => "rows of the tenant in the context",
-        (_, false, Command::Update) => "the rows of the tenant in the context, and move none to another tenant",
-        (_, false, _) => "the rows of the tenant in the context",
-    };
-    let seen =
-        if rows.are_hidden_from_some() && command != Command::Insert { ", as far as the user sees them" } else { "" };
+    let visible = if rows.have_visibility() && command != Command::Insert { ", if visible to the user" } else { "" };
+    let kind = PolicyKind::Command { command, own };
     Policy {
-        name: Ident::derived([command.attribute(), if own_only { "own_rows" } else { "rows" }]),
-        comment: format!("The role {declared}, and every role that includes it, may {verb} {whose}{seen}."),
-        restrictive: false,
-        command: Some(command),
-        role: Some(tier.clone()),
-        using: reads.then(|| rows.using(command, own_only)),
-        with_check: writes.then(|| rows.with_check(command, own_only)),
+        name: kind.policy_name(declared),
+        comment: format!(
+            "The role {declared}, and every role that includes it, may {} {which}{visible}.",
+            command.keyword()
+        ),
+        kind,
+        role: Some(role.clone()),
+        using: if reads { rows.using(command, own) } else { Vec::new() },
+        with_check: if writes { rows.with_check(command, own) } else { Vec::new() },
     }
-}
-
-/// Lists what a role and those that columns name may touch: explicit columns, so that a later one is granted to nobody.
-fn grants(
-    def: &TableDef,
-    command: Command,
-    declared: &'static str,
-    tenancy: &Tenancy,
-    findings: &mut Findings,
-) -> Vec<Grant> {
-    if command == Command::Delete {
-        let role = tenancy.application_roles.get(declared).cloned();
-        return role.map(|role| Grant { command, columns: Vec::new(), role }).into_iter().collect();
-    }
-    let mut by_role: BTreeMap<&str, Vec<Ident>> = BTreeMap::new();
-    for column in def.columns.iter().filter(|column| is_written(def, column, command)) {
-        let own = match command {
-            Command::Select => column.select,
-            Command::Insert => column.insert,
-            Command::Update => column.update,
-            Command::Delete => None,
-        };
-        by_role.entry(own.unwrap_or(declared)).or_default().push(column_ident(column.name));
-    }
-    if !by_role.contains_key(declared) {
-        findings.error(
-            place(def),
-            format!("`{declared}` may {0} `{1}`, which has no column to {0}", command.attribute(), def.rust_name),
-            format!("leave out `{} = \"{declared}\"`, or add a field", command.attribute()),
-        );
-    }
-    let order = tenancy
-        .def
-        .roles
-        .iter()
-        .filter_map(|role| Some((tenancy.application_roles.get(role.name)?, by_role.remove(role.name)?)));
-    order.map(|(role, columns)| Grant { command, columns, role: role.clone() }).collect()
-}
-
-/// Says whether a command's grant covers a column at all.
-fn is_written(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
-    match command {
-        Command::Select => true,
-        Command::Insert => is_inserted(def, column),
-        Command::Update => is_changed(def, column),
-        Command::Delete => false,
-    }
-}
-
-/// Says whether an INSERT may name a column at all. A key that the database makes stays out: to choose one would tell whether
-/// another tenant has it.
-pub(super) fn is_inserted(def: &TableDef, column: &ColumnDef) -> bool {
-    let is_tenant = def.scope == ScopeDef::Tenant { column: column.name };
-    is_tenant || def.owner == Some(column.name) || column.app_assigned
-}
-
-/// Says whether an UPDATE may change a column at all: what says whose row it is stays as it was.
-pub(super) fn is_changed(def: &TableDef, column: &ColumnDef) -> bool {
-    let of_tenant = match def.scope {
-        ScopeDef::Tenant { column } | ScopeDef::Parent { column } => Some(column),
-        ScopeDef::Shared { .. } | ScopeDef::Global => None,
-    };
-    of_tenant != Some(column.name) && def.owner != Some(column.name) && !column.id
-}
-
-pub(super) fn role(def: &TableDef, command: Command) -> Option<&'static str> {
-    match command {
-        Command::Select => def.select,
-        Command::Insert => def.insert,
-        Command::Update => def.update,
-        Command::Delete => def.delete,
-    }
-}
-
-pub(super) fn own_role(def: &TableDef, command: Command) -> Option<&'static str> {
-    match command {
-        Command::Select | Command::Insert => None,
-        Command::Update => def.update_own,
-        Command::Delete => def.delete_own,
-    }
-}
-
-/// Says whether an INSERT need not name a column.
-pub(super) fn may_be_left_out(column: &ColumnDef) -> bool {
-    column.nullable || column.default.is_some()
 }
 
 fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
     let roles = || {
         Command::ALL.into_iter().flat_map(|command| {
-            role(def, command).into_iter().chain(own_role(def, command)).map(move |role| (command, role))
+            def.role(command).into_iter().chain(def.own_role(command)).map(move |role| (command, role))
         })
     };
     let of_columns = def.columns.iter().flat_map(|column| [column.select, column.insert, column.update]).flatten();
@@ -245,7 +153,7 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
         }
     }
     for command in [Command::Update, Command::Delete] {
-        if own_role(def, command).is_some() && def.owner.is_none() {
+        if def.own_role(command).is_some() && def.owner.is_none() {
             findings.error(
                 place(def),
                 format!(
@@ -257,7 +165,7 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
             );
         }
     }
-    for column in def.columns.iter().filter(|column| column.insert.is_some() && !may_be_left_out(column)) {
+    for column in def.columns.iter().filter(|column| column.insert.is_some() && !column.may_be_left_out()) {
         findings.error(
             field_place(def, column),
             format!("who may not write `{}` could insert no row at all", column.name),

@@ -12,7 +12,7 @@ use crate::{
 /// Lists what a schema consists of, in the order in which it can be made: a table as a whole.
 pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
     // Taken apart by name, so that a field which is added to the model is not forgotten here.
-    let Schema { product: _, roles, external_roles, pgaudit, schemas, functions, tables } = schema;
+    let Schema { product: _, roles, external_roles, pgaudit, schemas, context_settings: _, functions, tables } = schema;
     let mut items =
         if *external_roles { vec![SchemaObject::RequiredRoles { roles: roles.clone() }] } else { Vec::new() };
     if !external_roles {

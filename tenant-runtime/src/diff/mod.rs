@@ -112,7 +112,7 @@ fn compare(before: Vec<SchemaObject>, after: Vec<SchemaObject>) -> Vec<Change> {
     for item in after {
         match old.remove(&item.identity()) {
             None => changes.push(Change::Add(item)),
-            Some(before) if *before == item => {}
+            Some(before) if before.is_unchanged(&item) => {}
             Some(before) if can_alter(before, &item) => {
                 changes.push(Change::Alter { before: before.clone(), after: item })
             }
@@ -130,9 +130,6 @@ fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
     match (before, after) {
         (SchemaObject::Role { role: before, .. }, SchemaObject::Role { role: after, .. }) => {
             before.kind == after.kind || before.kind.login().is_some() && after.kind.login().is_some()
-        }
-        (SchemaObject::Policy { policy: before, .. }, SchemaObject::Policy { policy: after, .. }) => {
-            (before.command, before.restrictive) == (after.command, after.restrictive)
         }
         // They are looked at, not altered.
         (SchemaObject::RequiredRoles { .. }, _) => false,
@@ -224,6 +221,10 @@ impl fmt::Display for Change {
                 };
                 write!(f, "table `{table}` is {} and was {}", words(count), words(before))
             }
+            Self::Alter {
+                before: before @ SchemaObject::Policy { policy: old, .. },
+                after: SchemaObject::Policy { policy, .. },
+            } if old.name != policy.name => write!(f, "{before} has changed and becomes `{}`", policy.name),
             Self::Alter { after, .. } => write!(f, "{after} has changed"),
         }
     }

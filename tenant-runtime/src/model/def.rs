@@ -3,7 +3,8 @@
 //! Nothing here can fail and nothing is validated: the derive writes these values, rustc type-checks
 //! them, and `check` turns them into a schema or into findings.
 
-use super::compare::same;
+pub use super::sql_type::SqlType;
+use super::{command::Command, compare::same, names};
 
 /// Declares how a product keeps its tenants apart: keys, settings, roles and their order.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +57,8 @@ impl TenancyDef {
 
     /// Names the setting by which the system role names its record of why.
     pub(crate) fn access_setting(&self) -> String {
-        format!("{}.system_access", self.tenant_setting.split('.').next().unwrap_or_default())
+        let first = self.tenant_setting.split('.').next().unwrap_or_default();
+        format!("{first}.{}", names::SYSTEM_ACCESS_SETTING)
     }
 
     /// Says whether a role has the rights of another, itself included. A role includes earlier ones only, so this comes to
@@ -96,20 +98,17 @@ impl TenancyDef {
     /// Returns the app's login; that of one role where each has its own.
     pub(crate) fn login(&self, role: Option<&str>) -> String {
         match role.filter(|_| self.login_per_role) {
-            Some(role) => self.database_role(&format!("{role}_service")),
-            None => self.database_role("service"),
+            Some(role) => self.database_role(&format!("{role}_{}", names::SERVICE)),
+            None => self.database_role(names::SERVICE),
         }
     }
 
     /// Says whether a login is the app's, or that of jobs.
     pub(crate) fn has_login(&self, login: &str) -> bool {
         let roles = self.roles.iter().map(|role| self.login(Some(role.name)));
-        roles.chain([self.login(None), self.database_role("jobs")]).any(|own| own == login)
+        roles.chain([self.login(None), self.database_role(names::JOBS)]).any(|own| own == login)
     }
 }
-
-/// The names, after the prefix, of the database roles that the generator makes whatever is declared.
-pub(crate) const RESERVED_ROLES: [&str; 6] = ["schema_owner", "service", "definer", "no_tenant", "system", "jobs"];
 
 /// Declares how long a session of the app's login may hold the server up, in seconds; 0 is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,6 +249,47 @@ impl TableDef {
             indexes: &[],
         }
     }
+
+    /// Returns the role that may run a command on any row.
+    pub(crate) fn role(&self, command: Command) -> Option<&'static str> {
+        match command {
+            Command::Select => self.select,
+            Command::Insert => self.insert,
+            Command::Update => self.update,
+            Command::Delete => self.delete,
+        }
+    }
+
+    /// Returns the role that may run a command on the user's own rows.
+    pub(crate) fn own_role(&self, command: Command) -> Option<&'static str> {
+        match command {
+            Command::Select | Command::Insert => None,
+            Command::Update => self.update_own,
+            Command::Delete => self.delete_own,
+        }
+    }
+
+    /// Returns whether the system role may run a command.
+    pub(crate) fn allows_system(&self, command: Command) -> bool {
+        self.system.contains(&command.attribute())
+    }
+
+    /// Returns whether an INSERT may name a column. It may not name a key that the database generates: choosing one would
+    /// reveal whether another tenant has it.
+    pub(crate) fn is_inserted(&self, column: &ColumnDef) -> bool {
+        let is_tenant = self.scope == ScopeDef::Tenant { column: column.name };
+        is_tenant || self.owner == Some(column.name) || column.app_assigned
+    }
+
+    /// Returns whether an UPDATE may change a column. It may not change the key, nor the columns that assign a row to its
+    /// tenant and its owner.
+    pub(crate) fn is_changed(&self, column: &ColumnDef) -> bool {
+        let of_tenant = match self.scope {
+            ScopeDef::Tenant { column } | ScopeDef::Parent { column } => Some(column),
+            ScopeDef::Shared { .. } | ScopeDef::Global => None,
+        };
+        of_tenant != Some(column.name) && self.owner != Some(column.name) && !column.id
+    }
 }
 
 /// Says whose rows a table holds.
@@ -374,6 +414,11 @@ impl ColumnDef {
             update: None,
         }
     }
+
+    /// Returns whether an INSERT may omit the column.
+    pub(crate) fn may_be_left_out(&self) -> bool {
+        self.nullable || self.default.is_some()
+    }
 }
 
 /// Declares a foreign key.
@@ -395,45 +440,4 @@ pub enum OnDelete {
     Cascade,
     /// The naming column becomes NULL; the tenant column stays (`SET NULL (column)`).
     SetNull,
-}
-
-/// Names a PostgreSQL type that a Rust type maps to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SqlType {
-    /// `boolean`
-    Bool,
-    /// `smallint`
-    Int2,
-    /// `integer`
-    Int4,
-    /// `bigint`
-    Int8,
-    /// `real`
-    Float4,
-    /// `double precision`
-    Float8,
-    /// `numeric`
-    Numeric,
-    /// `text`
-    Text,
-    /// `bytea`
-    Bytea,
-    /// `uuid`
-    Uuid,
-    /// `date`
-    Date,
-    /// `time`
-    Time,
-    /// `timestamp`
-    Timestamp,
-    /// `timestamptz`
-    Timestamptz,
-    /// `jsonb`
-    Jsonb,
-    /// `text` limited by a CHECK to these labels.
-    Labels(&'static [&'static str]),
-    /// An array of another type.
-    Array(&'static SqlType),
-    /// A type as the attribute `sql_type` says it.
-    Custom(&'static str),
 }

@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 
 pub use super::{
+    command::Command,
+    expression::Expression,
     pgaudit::LogClasses,
+    policy::{Condition, ConditionKind, Policy, PolicyKind},
     role::{Role, RoleKind},
 };
-use crate::ident::{Ident, literal};
+use crate::ident::Ident;
 
 /// What the database shall be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,6 +24,8 @@ pub struct Schema {
     /// What pgaudit logs in the database.
     pub(crate) pgaudit: Option<LogClasses>,
     pub(crate) schemas: Vec<Ident>,
+    /// The settings that policies and functions read, such as `app.organization_id`.
+    pub(crate) context_settings: Vec<String>,
     pub(crate) functions: BTreeMap<QualifiedName, Function>,
     pub(crate) tables: BTreeMap<QualifiedName, Table>,
 }
@@ -295,77 +300,6 @@ pub enum ForeignKeyAction {
     SetNull(Ident),
 }
 
-/// A row-level-security policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// The name; unique in its table.
-    pub name: Ident,
-    /// Says in words who may do what.
-    pub comment: String,
-    /// Whether it narrows what the others allow (`RESTRICTIVE`).
-    pub restrictive: bool,
-    /// The command; none for all of them.
-    pub command: Option<Command>,
-    /// The role; none for everybody (`PUBLIC`).
-    pub role: Option<Ident>,
-    /// Which existing rows it lets through.
-    pub using: Option<Expression>,
-    /// Which new rows it lets through.
-    pub with_check: Option<Expression>,
-}
-
-/// A command that a policy or a grant speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "generate", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "generate", serde(rename_all = "lowercase"))]
-pub enum Command {
-    /// `SELECT`
-    Select,
-    /// `INSERT`
-    Insert,
-    /// `UPDATE`
-    Update,
-    /// `DELETE`
-    Delete,
-}
-
-impl Command {
-    /// The four commands.
-    pub const ALL: [Self; 4] = [Self::Select, Self::Insert, Self::Update, Self::Delete];
-
-    /// Returns the SQL keyword.
-    #[must_use]
-    pub fn keyword(self) -> &'static str {
-        match self {
-            Self::Select => "SELECT",
-            Self::Insert => "INSERT",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    /// Says whether a policy of the command judges rows that are there (`USING`), and rows to be (`WITH CHECK`).
-    #[must_use]
-    pub fn clauses(self) -> (bool, bool) {
-        match self {
-            Self::Select | Self::Delete => (true, false),
-            Self::Insert => (false, true),
-            Self::Update => (true, true),
-        }
-    }
-
-    /// Returns the name of the attribute.
-    #[must_use]
-    pub fn attribute(self) -> &'static str {
-        match self {
-            Self::Select => "select",
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
-
 /// A privilege on a table, given to a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -375,67 +309,4 @@ pub struct Grant {
     pub columns: Vec<Ident>,
     /// The role.
     pub role: Ident,
-}
-
-/// SQL text of one expression or one type, known to be whole: it cannot end the statement around it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expression(String);
-
-impl Expression {
-    /// Takes text that [`fragment`](crate::analyze) or a snapshot vouches for.
-    pub(crate) fn trusted(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// True on rows whose column is the key in the context, a tenant's or a user's, and on none without a context.
-    ///
-    /// The scalar sub-select is evaluated once per statement, not per row. `NULLIF` is needed since a setting that was set
-    /// once in a session reads as `''` in later transactions, not as NULL.
-    pub(crate) fn is_in_context(column: &Ident, setting: &str, key_type: &Self) -> Self {
-        Self(format!("{} = (SELECT {})", column.quoted(), Self::in_context(setting, key_type)))
-    }
-
-    /// The value of a setting of the context; NULL without a context.
-    pub(crate) fn in_context(setting: &str, ty: &Self) -> Self {
-        let cast = if ty.0 == "text" { String::new() } else { format!("::{ty}") };
-        Self(format!("NULLIF(current_setting({}, true), ''){cast}", literal(setting)))
-    }
-
-    /// Joins conditions that must all hold.
-    pub(crate) fn all(conditions: impl IntoIterator<Item = Self>) -> Self {
-        let conditions: Vec<_> = conditions.into_iter().map(|condition| condition.0).collect();
-        match <[String; 1]>::try_from(conditions) {
-            Ok([one]) => Self(one),
-            Err(many) => {
-                Self(many.into_iter().map(|one| format!("({one})")).collect::<Vec<_>>().join("\n        AND "))
-            }
-        }
-    }
-
-    /// Takes apart what [`all`](Self::all) joined.
-    #[cfg(feature = "generate")]
-    pub(crate) fn conditions(&self) -> Vec<String> {
-        const BETWEEN: &str = ")\n        AND (";
-        let joined =
-            self.0.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).filter(|inner| inner.contains(BETWEEN));
-        joined.map_or_else(|| vec![self.0.clone()], |inner| inner.split(BETWEEN).map(str::to_owned).collect())
-    }
-
-    /// The condition that a column holds one of the labels.
-    pub(crate) fn one_of(column: &Ident, labels: &[&str]) -> Self {
-        let labels = labels.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");
-        Self(format!("{} IN ({labels})", column.quoted()))
-    }
-
-    /// Returns the SQL text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for Expression {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
 }

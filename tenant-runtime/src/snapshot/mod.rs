@@ -8,6 +8,7 @@ mod entry;
 mod function;
 mod layout;
 mod role;
+mod value;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,9 @@
 //! The SQL of keys, checks, foreign keys and indexes of tables that are there.
 
-use super::table::{columns, partition, references};
+use super::{
+    columns,
+    table::{partition, references},
+};
 use crate::{
     diff::{KeyKind, SchemaObject},
     ident::Ident,
