@@ -36,7 +36,7 @@ const TIMEOUTS: [(&str, u32); 3] =
     [("statement_timeout", 30), ("lock_timeout", 5), ("idle_in_transaction_timeout", 60)];
 
 /// The roles that the generator makes itself, under the same prefix.
-const OWN_ROLES: [&str; 6] = ["owner", "function_owner", "no_tenant", "service", "system", "jobs"];
+const OWN_ROLES: [&str; 6] = ["schema_owner", "function_owner", "no_tenant", "service", "system", "jobs"];
 
 /// What a column says in place of a role.
 pub(crate) const NO_ROLE: &str = "none";
@@ -247,6 +247,7 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
                 "give the role another name",
             );
         }
+        name::check_own(diag, &role.ident, &label, roles.iter().map(|role| self::label(&role.ident)));
         if label == NO_ROLE {
             diag.error(
                 &role.ident,

@@ -112,8 +112,8 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
             findings.error(
                 "",
                 format!(
-                    "the roles `{}` and `{of}` would give two policies of a table one name, such as `update_own_{of}`",
-                    declared.name
+                    "the roles `{}` and `{of}` would give two policies of a table one name, such as `update_{}`",
+                    declared.name, declared.name
                 ),
                 "give one of the roles another name",
             );

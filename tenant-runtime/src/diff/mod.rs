@@ -75,7 +75,8 @@ pub fn diff(before: &Schema, after: &Schema, transition: &MigrationHints) -> Dif
                 before: SchemaObject::Table { table: old, .. },
                 after: SchemaObject::Table { name, table },
             } => {
-                all.extend(with_renamed_constraints(compare(parts(&name, &old), parts(&name, &table))));
+                let changes = compare(parts(&name, &old), parts(&name, &table));
+                all.extend(with_free_policy_names(with_renamed_constraints(changes), &old));
                 all.extend(grants(&name, &old, &table));
             }
             Change::Alter {
@@ -141,6 +142,37 @@ fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
             _,
         ) => false,
         _ => true,
+    }
+}
+
+/// Drops and creates a policy in place of renaming it, where another policy of the table had the new name: the order of two
+/// renames could matter.
+fn with_free_policy_names(changes: Vec<Change>, before: &Table) -> Vec<Change> {
+    let is_taken = |change: &Change| {
+        policy_names(change).is_some_and(|(_, new)| before.policies.iter().any(|other| other.name == *new))
+    };
+    if !changes.iter().any(is_taken) {
+        return changes;
+    }
+    let mut all = Vec::new();
+    for change in changes {
+        let is_renamed = policy_names(&change).is_some();
+        match change {
+            Change::Alter { before, after } if is_renamed => all.extend([Change::Drop(before), Change::Add(after)]),
+            other => all.push(other),
+        }
+    }
+    all
+}
+
+/// The old and the new name of a policy that a change renames.
+fn policy_names(change: &Change) -> Option<(&Ident, &Ident)> {
+    match change {
+        Change::Alter {
+            before: SchemaObject::Policy { policy: old, .. },
+            after: SchemaObject::Policy { policy: new, .. },
+        } if old.name != new.name => Some((&old.name, &new.name)),
+        _ => None,
     }
 }
 

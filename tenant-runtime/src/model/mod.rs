@@ -4,6 +4,8 @@ pub mod command;
 pub(crate) mod compare;
 pub mod def;
 #[cfg(feature = "generate")]
+mod def_access;
+#[cfg(feature = "generate")]
 pub mod expression;
 #[cfg(feature = "generate")]
 pub mod migration_hints;

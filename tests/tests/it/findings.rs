@@ -20,6 +20,9 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/findings.txt")
 const ROLES_WITH_SERVICE: &[RoleDef] =
     &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "service", includes: &["viewer"] }];
 
+const ROLES_WITH_OWN: &[RoleDef] =
+    &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "own_viewer", includes: &["viewer"] }];
+
 /// What is wrong, and the declarations in which it is wrong.
 type Case = (&'static str, Vec<TableDef>);
 
@@ -136,6 +139,7 @@ fn plain_cases() -> Vec<Case> {
         ("a setting's name is none", of(TenancyDef { tenant_setting: "organization", ..SHIPPED })),
         ("a role prefix is none", of(TenancyDef { role_prefix: "My App ", ..SHIPPED })),
         ("a role has the name of the login", of(TenancyDef { roles: ROLES_WITH_SERVICE, ..SHIPPED })),
+        ("policies of two roles have one name", of(TenancyDef { roles: ROLES_WITH_OWN, ..SHIPPED })),
         (
             "several things are wrong at once",
             vec![
