@@ -1,7 +1,7 @@
-//! Rules about the change log: a table of the tenant's, into which a trigger writes who changed what.
+//! Rules about the change log: a tenant table to which a trigger writes the changes of rows.
 //!
-//! The trigger's function runs as the definer, and nobody else may insert; so no role of a tenant, not the highest either, can
-//! write in the log or take anything out of it. Who reads the log sees of a row what they might have read of the row itself.
+//! The trigger's function is SECURITY DEFINER, and no other role may insert: no role of a tenant, not even the highest, can write
+//! to the log or delete from it. The reader of the log sees of a row only the columns that it may read in the row's table.
 
 use super::{
     Known,
@@ -31,7 +31,7 @@ pub(super) struct ChangeLog {
     reader: &'static str,
 }
 
-/// What the trigger fills in beside the tenant column: the columns by name, and what each holds.
+/// The columns that the trigger fills, without the tenant column.
 const FILLED: [&str; 7] = ["user_id", "role", "table_name", "row_key", "command", "before", "after"];
 
 /// Finds the table of the change log; `None` where there is none, or where it is wrong.
@@ -41,8 +41,8 @@ pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         for def in known.by_qualified_name.values().filter(|def| def.track_changes) {
             findings.error(
                 place(def),
-                format!("`{}` is track_changes, and there is no table to write its changes in", def.rust_name),
-                "derive one: a struct with `#[tenant(org = \"…\", select = \"…\", change_log)]`",
+                format!("`{}` has `track_changes`, but there is no change log", def.rust_name),
+                "add a struct with `#[tenant(org = \"…\", select = \"…\", change_log)]`",
             );
         }
         return None;
@@ -50,14 +50,14 @@ pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     for (_, other) in declared {
         findings.error(
             place(other),
-            format!("`{}` is a change log, and so is `{}`", other.rust_name, def.rust_name),
-            "leave `change_log` on one of them",
+            format!("both `{}` and `{}` have `change_log`", other.rust_name, def.rust_name),
+            "remove `change_log` from one of them",
         );
     }
     let (ScopeDef::Tenant { column: tenant }, Some(reader)) = (def.scope, def.select) else {
         findings.error(
             place(def),
-            format!("the change log `{}` is no table of a tenant's that somebody reads", def.rust_name),
+            format!("the change log `{}` requires a tenant column and a role that reads it", def.rust_name),
             "add `org = \"…\"` and `select = \"…\"`",
         );
         return None;
@@ -67,27 +67,27 @@ pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     Some(ChangeLog { def, table: table.clone(), tenant: column_ident(tenant), reader })
 }
 
-/// Only the trigger writes, and what is written stays.
+/// Requires that only the trigger writes to the log.
 fn check_access(def: &TableDef, tenant: &str, findings: &mut Findings) {
     let writers = [def.insert, def.update, def.delete, def.update_own, def.delete_own];
     let writes = writers.iter().any(Option::is_some) || def.system.iter().any(|command| *command != "select");
     if writes || def.membership.is_some() || def.track_changes {
         findings.error(
             place(def),
-            format!("the change log `{}` could be written by others than the trigger", def.rust_name),
-            "leave `select` alone: what is written there stays as it is",
+            format!("roles could write to the change log `{}`", def.rust_name),
+            "keep only `select`: the trigger alone writes to the log",
         );
     }
     if let Some(column) = def.columns.iter().find(|column| column.name == tenant && column.references.is_some()) {
         findings.error(
             field_place(def, column),
-            "a tenant with a change log could never be deleted: the log writes down what goes with it",
-            "leave `references` out: the log outlives what it speaks of",
+            "a tenant with a change log could never be deleted: the deletion adds rows to the log that reference the tenant",
+            "remove `references`: the log keeps its rows after the tenant is deleted",
         );
     }
 }
 
-/// The columns that the trigger fills are there, and it leaves none that must be filled.
+/// Requires the columns that the trigger fills, and no other column without a default.
 fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut Findings) {
     for name in FILLED {
         let (ty, nullable, form) = match name {
@@ -99,13 +99,13 @@ fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut
             Some(column) if column.ty == ty && (column.nullable || !nullable) => {}
             Some(column) => findings.error(
                 field_place(def, column),
-                format!("the change log's `{name}` has a type that the trigger does not write"),
-                format!("make the field {form}"),
+                format!("the column `{name}` of the change log does not have the type that the trigger writes"),
+                format!("change the type of the field to {form}"),
             ),
             None => findings.error(
                 place(def),
                 format!("the change log `{}` has no column `{name}`", def.rust_name),
-                format!("add a field `{name}`, {form}; the log has {}", list(FILLED)),
+                format!("add a field `{name}`, {form}; the columns of the log are {}", list(FILLED)),
             ),
         }
     }
@@ -115,14 +115,14 @@ fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut
     for column in def.columns.iter().filter(|column| !is_filled(column)) {
         findings.error(
             field_place(def, column),
-            format!("the trigger that writes the change log would not fill `{}`", column.name),
+            format!("the trigger of the change log does not fill `{}`", column.name),
             "add `default = \"…\"`, such as `now()`, or make the field an `Option`",
         );
     }
 }
 
 impl ChangeLog {
-    /// Says whether a declaration is that of the log itself.
+    /// Returns whether a table is the log.
     pub(super) fn is_table(&self, def: &TableDef) -> bool {
         self.def.name == def.name
     }
@@ -135,7 +135,7 @@ impl ChangeLog {
         (policy, Grant { command: Command::Insert, columns, role: function_owner.clone() })
     }
 
-    /// The trigger on an audited table.
+    /// Creates the trigger of a table with change tracking.
     pub(super) fn trigger(
         &self,
         def: &TableDef,
@@ -147,12 +147,12 @@ impl ChangeLog {
         let (ScopeDef::Tenant { column: tenant }, Some(id)) = (def.scope, row_id(def)) else {
             findings.error(
                 place(def),
-                format!("`{}` is track_changes, and its rows do not say whose they are", def.rust_name),
-                "give the table a tenant column, `org = \"…\"`, or leave out `track_changes`",
+                format!("`{}` has `track_changes` but no tenant column", def.rust_name),
+                "add a tenant column, `org = \"…\"`, or remove `track_changes`",
             );
             return None;
         };
-        // Of rows that not everybody sees, and of tables that the reader may not read, only that they changed.
+        // Of tables that the reader of the log cannot read in full, the log has only the key of the changed row.
         let all = rows.are_filtered() || !self.reads(def.select, tenancy);
         let is_hidden = |column: &&ColumnDef| match all {
             true => ![tenant, id.name].contains(&column.name),
@@ -171,7 +171,7 @@ impl ChangeLog {
         role.is_some_and(|role| tenancy.includes(self.reader, role))
     }
 
-    /// Makes the function of the trigger.
+    /// Creates the function of the trigger.
     pub(super) fn function(&self, tenancy: &Tenancy, roles: &Roles<'_>) -> (QualifiedName, Function) {
         let columns = [self.tenant.clone()].into_iter().chain(FILLED.map(column_ident));
         let columns = columns.map(|column| column.quoted().to_string()).collect::<Vec<_>>().join(", ");
@@ -179,12 +179,12 @@ impl ChangeLog {
         let user = Expression::in_context(tenancy.def.user_setting, &tenancy.user_type);
         let body = format!(
             "DECLARE
-    -- Its arguments: the table, its tenant column, its key, and the columns that readers of the log may not see.
+    -- Arguments: the table, its tenant column, its key, and the columns that are kept out of the log.
     old_row constant jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
     new_row constant jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
     hidden constant text[] := TG_ARGV[3:];
 BEGIN
-    -- Bit by bit: as JSON, and to some operators, 1.0 is 1.00.
+    -- *= compares the stored bytes: by JSON and some operators, 1.0 equals 1.00.
     IF TG_OP = 'UPDATE' AND OLD *= NEW THEN
         RETURN NULL;
     END IF;
@@ -203,7 +203,7 @@ BEGIN
 END"
         );
         let function = Function {
-            comment: "Writes down who changed which row of an track_changes table, from what to what.".into(),
+            comment: "Records the change of a row: by which user, and the values before and after.".into(),
             arguments: Vec::new(),
             returns: Returns::Trigger,
             stable: false,

@@ -1,8 +1,8 @@
-//! Rules about the system role: it crosses tenants, where tables say so and once a reason was recorded.
+//! Rules about cross-tenant jobs: the system role, its policies, functions and the table of reasons.
 //!
-//! There is such a role where some table names a command for it. It acts through a login of its own, so that nothing which
-//! happens on the app's connections can become it. Its policies hold for a transaction that names a record of why, which
-//! `begin_system_access` made; where the transaction names a tenant as well, they hold for that tenant's rows alone.
+//! The role exists where a table names a command in `system(…)`. It has a separate login role, so that no statement on the app's
+//! connections can become it. Its policies apply in a transaction that names a record with a reason, written by
+//! `begin_system_access`; where the transaction names a tenant as well, they allow that tenant's rows only.
 
 use super::{
     auth_functions::Roles,
@@ -23,13 +23,13 @@ use crate::{
     },
 };
 
-/// Judges what a table lets the system role do.
+/// Checks the commands in `system(…)` of a table.
 pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     let unknown = def.system.iter().filter(|name| !Command::ALL.iter().any(|command| command.attribute() == **name));
     for name in unknown {
         findings.error(
             place(def),
-            format!("`system({name})` names no command"),
+            format!("`system({name})` is not a command"),
             format!("the commands are {}", list(Command::ALL.map(Command::attribute))),
         );
     }
@@ -37,26 +37,29 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     if let Some(command) = writes.filter(|_| !def.allows_system(Command::Select)) {
         findings.error(
             place(def),
-            format!("the system role may {} `{}` but not read it", command.attribute(), def.rust_name),
-            "WHERE and RETURNING read: write `select` in `system(…)` as well",
+            format!("the system role has {} on `{}` but not SELECT", command.keyword(), def.rust_name),
+            "WHERE and RETURNING require SELECT: add `select` to `system(…)`",
         );
     }
     if let Some(command) = writes.filter(|_| def.membership.is_some()) {
         findings.error(
             place(def),
-            format!("the system role could {} members past the functions that manage them", command.attribute()),
-            "leave `select` alone in `system(…)`",
+            format!(
+                "the system role could {} memberships without the functions that check such changes",
+                command.attribute()
+            ),
+            "keep only `select` in `system(…)`",
         );
     }
 }
 
-/// Makes sure that where the rows of a table are known by those of another, the system role reads that one as well.
+/// Requires that the system role has SELECT on the table that the tenant of a row is looked up in.
 pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Findings) {
     if !def.system.is_empty() && !other.allows_system(Command::Select) {
         findings.error(
             place(def),
             format!(
-                "the system role may reach `{}` but not `{}`, by which one tenant's rows are known",
+                "the system role has privileges on `{}` but not SELECT on `{}`, in which the policy looks up the tenant",
                 def.rust_name, other.rust_name
             ),
             format!("add `system(select)` to `#[tenant(…)]` on `{}`", other.rust_name),
@@ -73,7 +76,7 @@ pub(super) fn condition(of_tenant: &Expression, tenancy: &Tenancy) -> Condition 
     Condition::new(ConditionKind::System, sql)
 }
 
-/// The policies and grants of the system role on a table.
+/// Returns the policies and grants of the system role on a table.
 pub(super) fn access(def: &TableDef, of_tenant: &Expression, tenancy: &Tenancy) -> (Vec<Policy>, Vec<Grant>) {
     let commands = || Command::ALL.into_iter().filter(|command| def.allows_system(*command));
     let policies = commands().map(|command| policy(def, command, of_tenant, tenancy));
@@ -104,7 +107,7 @@ fn policy(def: &TableDef, command: Command, of_tenant: &Expression, tenancy: &Te
     Policy::with_condition(PolicyKind::System(command), &tenancy.system, comment, &condition)
 }
 
-/// Says whether a command of the system role covers a column: what is for nobody is not for it either.
+/// Returns whether a command of the system role includes a column: a column with the role `none` is not for it either.
 fn is_granted(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     match command {
         Command::Select => column.select != Some(NO_ROLE),
@@ -114,47 +117,51 @@ fn is_granted(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     }
 }
 
-/// Makes the functions: one that records why, and one that asks whether that was done.
-pub(super) fn functions(uses: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) -> [(QualifiedName, Function); 2] {
-    let uses = uses.quoted();
+/// Creates the functions: one records a reason, and one checks that the transaction names such a record.
+pub(super) fn functions(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) -> [(QualifiedName, Function); 2] {
+    let log = log.quoted();
     let uuid = Expression::trusted("uuid");
     let in_context = Expression::in_context(&tenancy.def.access_setting(), &uuid);
-    let acting = Function {
-        comment: "Whether the setting names the record of why this login crosses tenants.".into(),
+    let is_system_context = Function {
+        comment: "Returns whether the setting names a record with the reason of this login's cross-tenant job.".into(),
         arguments: Vec::new(),
         returns: Returns::Value(Expression::trusted("boolean")),
         stable: true,
         exact_floats: false,
         body: format!(
             "BEGIN
-    -- A record of this very transaction could be rolled back together with what it is for.
-    RETURN EXISTS (SELECT FROM {uses} AS u WHERE u.id = {in_context} AND u.db_user = session_user AND u.at <> now());
+    -- Not a record of this transaction, which could be rolled back together with the work.
+    RETURN EXISTS (SELECT FROM {log} AS u WHERE u.id = {in_context} AND u.db_user = session_user AND u.at <> now());
 END"
         ),
-        // Those whose floor names it as well: who may not call a function cannot even pass it by.
+        // The application roles as well, since their restrictive policies name it: PostgreSQL checks EXECUTE even for a CASE branch
+        // that is not evaluated.
         execute: [vec![tenancy.system.clone()], roles.lowest.clone(), vec![roles.owner.clone()]].concat(),
     };
-    let begin = Function {
-        comment: "Records why somebody crosses tenants, and returns the key of the record.".into(),
+    let begin_system_access = Function {
+        comment: "Records the reason of a cross-tenant job, and returns the key of the record.".into(),
         arguments: vec![(Ident::derived(["p_reason"]), Expression::trusted("text"))],
         returns: Returns::Value(uuid),
         stable: false,
         exact_floats: false,
         body: format!(
             "DECLARE
-    made uuid;
+    record_id uuid;
 BEGIN
-    INSERT INTO {uses} (reason) VALUES (p_reason) RETURNING id INTO made;
-    RETURN made;
+    INSERT INTO {log} (reason) VALUES (p_reason) RETURNING id INTO record_id;
+    RETURN record_id;
 END"
         ),
         execute: vec![tenancy.system.clone()],
     };
-    [(tenancy.function(names::IS_SYSTEM_CONTEXT), acting), (tenancy.function(names::BEGIN_SYSTEM_ACCESS), begin)]
+    [
+        (tenancy.function(names::IS_SYSTEM_CONTEXT), is_system_context),
+        (tenancy.function(names::BEGIN_SYSTEM_ACCESS), begin_system_access),
+    ]
 }
 
-/// The table of the records. The functions add to it, and nothing changes what is there.
-pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
+/// Creates the table of the reasons. A function adds to it, and no role of the app updates or deletes its rows.
+pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
     let name = QualifiedName {
         schema: Ident::derived([tenancy.def.schema]),
         table: Ident::derived([names::SYSTEM_ACCESS_LOG]),
@@ -171,11 +178,11 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
             "id",
             "uuid",
             Some("gen_random_uuid()"),
-            "The record's key, which a transaction of the system role names.",
+            "The key, which a transaction of the system role names in a setting.",
         ),
-        column("reason", "text", None, "Why, in words."),
-        column("db_user", "text", Some("session_user"), "The login."),
-        column("at", "timestamptz", Some("now()"), "When."),
+        column("reason", "text", None, "The reason of the cross-tenant job."),
+        column("db_user", "text", Some("session_user"), "The login role."),
+        column("at", "timestamptz", Some("now()"), "The time of the record."),
     ];
     let grant = |command, columns: &[&str]| Grant {
         command,
@@ -183,7 +190,7 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
         role: tenancy.function_owner.clone(),
     };
     let table = Table {
-        comment: "Why and when somebody crossed tenants. No role of the app reads it, and none changes it.".into(),
+        comment: "The reasons of cross-tenant jobs. Application roles have no privileges on it.".into(),
         scope: Scope::Global,
         columns,
         primary_key: Key {

@@ -31,15 +31,15 @@ pub(super) fn functions(
     let Some(owner) = tenancy.owner().cloned().filter(|_| has_functions) else { return functions };
     let (no_tenant, lowest, system) = (tenancy.no_tenant.clone(), tenancy.lowest(), tenancy.system.clone());
     let roles = Roles { owner: &owner, no_tenant: &no_tenant, lowest, system: has_system.then_some(&system) };
-    tenancy.with_definer();
+    tenancy.add_function_owner();
     if let Some(membership) = membership {
-        tenancy.with_visitor();
+        tenancy.add_no_tenant();
         functions.extend(membership_functions(membership, tenancy, &roles));
     }
     functions.extend(log.map(|log| log.function(tenancy, &roles)));
     if has_system {
-        tenancy.with_system();
-        let (name, uses) = cross_tenant::uses(tenancy);
+        tenancy.add_system();
+        let (name, log) = cross_tenant::access_log(tenancy);
         functions.extend(cross_tenant::functions(&name, tenancy, &roles));
         if let Some(def) = known.by_qualified_name.get(&name) {
             findings.error(
@@ -48,7 +48,7 @@ pub(super) fn functions(
                 "give this table another name: `#[tenant(table = \"…\")]`",
             );
         }
-        tables.insert(name, uses);
+        tables.insert(name, log);
     }
     functions
 }

@@ -15,7 +15,8 @@ use crate::{
     },
 };
 
-/// Lists what a role and those that columns name may touch: explicit columns, so that a later one is granted to nobody.
+/// Returns the grants of a command for the role of the table and the roles of its columns. They list the columns, so that a column
+/// added later is granted to no role.
 pub(super) fn grants(
     def: &TableDef,
     command: Command,
@@ -28,7 +29,7 @@ pub(super) fn grants(
         return role.map(|role| Grant { command, columns: Vec::new(), role }).into_iter().collect();
     }
     let mut by_role: BTreeMap<&str, Vec<Ident>> = BTreeMap::new();
-    for column in def.columns.iter().filter(|column| is_written(def, column, command)) {
+    for column in def.columns.iter().filter(|column| is_covered(def, column, command)) {
         let own = match command {
             Command::Select => column.select,
             Command::Insert => column.insert,
@@ -40,8 +41,8 @@ pub(super) fn grants(
     if !by_role.contains_key(declared) {
         findings.error(
             place(def),
-            format!("`{declared}` may {0} `{1}`, which has no column to {0}", command.attribute(), def.rust_name),
-            format!("leave out `{} = \"{declared}\"`, or add a field", command.attribute()),
+            format!("`{declared}` has {} on `{}`, which has no column for it", command.keyword(), def.rust_name),
+            format!("remove `{} = \"{declared}\"`, or add a field", command.attribute()),
         );
     }
     let order = tenancy
@@ -52,8 +53,8 @@ pub(super) fn grants(
     order.map(|(role, columns)| Grant { command, columns, role: role.clone() }).collect()
 }
 
-/// Says whether a command's grant covers a column at all.
-fn is_written(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
+/// Returns whether the grant of a command may include a column.
+fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     match command {
         Command::Select => true,
         Command::Insert => def.is_inserted(column),

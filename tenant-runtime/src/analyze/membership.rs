@@ -1,9 +1,9 @@
-//! Rules about membership: who belongs to a tenant, and the functions by which that is asked and changed.
+//! Rules about the membership table, and what its functions require of other tables.
 //!
-//! The functions run as the definer, since the membership table is under row security itself: its policies cannot read it.
-//! `authorized_tenant_id()` answers for all policies, once per statement: the tenant in the context, provided that the user in the
-//! context is a member there whose role includes the database role of the transaction. So a context that says more than
-//! the table does sees nothing, and a member who was removed sees nothing from the next statement on.
+//! The functions are SECURITY DEFINER, since row-level security applies to the membership table too: its policies cannot read it.
+//! `authorized_tenant_id()` serves all policies, once per statement: it returns the tenant in the context if the user in the
+//! context is a member there whose role includes the database role of the transaction. So a context that claims more than the
+//! table states sees no rows, and a removed member sees no rows from the next statement on.
 
 use std::collections::BTreeSet;
 
@@ -22,24 +22,24 @@ use crate::{
     },
 };
 
-/// A membership table that passed, with what it refers to.
+/// A valid membership table, with the tables that it references.
 pub(super) struct Membership {
     def: &'static TableDef,
     pub(super) table: QualifiedName,
     pub(super) tenant: Ident,
     pub(super) user: Ident,
     pub(super) role: Ident,
-    /// The table of the tenants, where the tenant column refers to it.
+    /// The table of the tenants, where the tenant column references it.
     pub(super) tenants: Option<(&'static TableDef, QualifiedName, Ident)>,
-    /// The table of the users, where the user column refers to it.
+    /// The table of the users, where the user column references it.
     pub(super) users: Option<(&'static TableDef, QualifiedName)>,
     /// The table of the invitations, where there is one.
     pub(super) invitations: Option<Invitations>,
-    /// The role that manages members; nobody where the table says none.
+    /// The role that manages members, if the table names one.
     pub(super) manager: Option<&'static str>,
 }
 
-/// A table of invitations that passed.
+/// A valid table of invitations.
 pub(super) struct Invitations {
     pub(super) def: &'static TableDef,
     pub(super) table: QualifiedName,
@@ -63,22 +63,22 @@ impl Invitations {
     }
 }
 
-/// Finds the membership table; `None` where there is none, or where it is wrong.
+/// Finds the membership table; `None` where there is none, or where it is invalid.
 pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<Membership> {
     let mut declared = known.by_qualified_name.iter().filter(|(_, def)| def.membership.is_some());
     let (table, def) = declared.next()?;
     for (_, other) in declared {
         findings.error(
             place(other),
-            format!("`{}` says who is a member, and so does `{}`", other.rust_name, def.rust_name),
-            "leave `membership(…)` on one of them",
+            format!("both `{}` and `{}` have `membership(…)`", other.rust_name, def.rust_name),
+            "remove `membership(…)` from one of them",
         );
     }
     let columns = def.membership?;
     let ScopeDef::Tenant { column: tenant } = def.scope else {
         findings.error(
             place(def),
-            format!("`{}` says who is a member of a tenant, and has no tenant column", def.rust_name),
+            format!("the membership table `{}` has no tenant column", def.rust_name),
             "add `org = \"…\"`",
         );
         return None;
@@ -89,15 +89,15 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     if user.ty != tenancy.def.user {
         findings.error(
             field_place(def, user),
-            format!("`{}` has another type than the tenancy's user key, {}", user.name, tenancy.user_type),
-            "give the field the type of the tenancy's user key",
+            format!("`{}` does not have the type of the tenancy's user key, {}", user.name, tenancy.user_type),
+            "use the type of the tenancy's user key for the field",
         );
     }
     if row_id(def).map(|id| id.name) != Some(user.name) || def.columns.iter().filter(|column| column.id).count() != 2 {
         findings.error(
             place(def),
-            format!("a user could be a member of one tenant twice in `{}`", def.rust_name),
-            format!("mark `{tenant}` and `{}` `#[tenant(id)]`, so that they are the key together", user.name),
+            format!("the primary key of the membership table `{}` is not the tenant and the user", def.rust_name),
+            format!("add `#[tenant(id)]` to `{tenant}` and `{}`, and to no other field", user.name),
         );
     }
     let managers: Vec<_> = [def.insert, def.update, def.delete].into_iter().flatten().collect();
@@ -110,14 +110,14 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
                 def.rust_name,
                 list(managers.into_iter().collect::<BTreeSet<_>>())
             ),
-            "name one role in `insert`, `update` and `delete`; it adds, changes and removes members",
+            "use one role in `insert`, `update` and `delete`: it adds, changes and removes members",
         );
     }
     let by_function = [tenant, user.name, role.name];
     for column in def.columns.iter().filter(|column| !by_function.contains(&column.name) && !column.may_be_left_out()) {
         findings.error(
             field_place(def, column),
-            format!("members are added with tenant, user and role, and nothing would fill `{}`", column.name),
+            format!("the functions that add members do not fill `{}`", column.name),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
@@ -139,8 +139,8 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     })
 }
 
-/// Founding a tenant and signing up are functions on the table that the membership table refers to, and on no other.
-pub(super) fn not_referred_to(known: &Known, membership: Option<&Membership>, findings: &mut Findings) {
+/// Rejects `creator_role` and `sign_up` on tables that the membership table does not reference: their functions use its references.
+pub(super) fn check_references(known: &Known, membership: Option<&Membership>, findings: &mut Findings) {
     let tables = known.by_qualified_name.values();
     if membership.is_none() && tables.clone().any(|def| def.membership.is_some()) {
         return;
@@ -155,9 +155,9 @@ pub(super) fn not_referred_to(known: &Known, membership: Option<&Membership>, fi
         for (_, attribute, key) in unmet.into_iter().filter(|(unmet, ..)| *unmet) {
             findings.error(
                 place(def),
-                format!("`{attribute}` on `{}`, and no membership table refers to it", def.rust_name),
+                format!("`{}` has `{attribute}`, but the membership table does not reference it", def.rust_name),
                 format!(
-                    "write `references = {}` on the field of the {key} in the struct with `membership(…)`",
+                    "add `references = {}` to the field of the {key} in the struct with `membership(…)`",
                     def.rust_name
                 ),
             );
@@ -182,8 +182,8 @@ pub(super) fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Te
     let SqlType::Labels(labels) = column.ty else {
         findings.error(
             field_place(def, column),
-            format!("`{}` could hold any text, and only roles are roles", column.name),
-            format!("make it an enum that derives `TenantEnum`, with the labels {}", roles()),
+            format!("`{}` is not limited to the roles of the tenancy", column.name),
+            format!("use an enum that derives `TenantEnum`, with the labels {}", roles()),
         );
         return;
     };
@@ -192,7 +192,7 @@ pub(super) fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Te
     if !unknown.is_empty() {
         findings.error(
             field_place(def, column),
-            format!("{} is no role of the tenancy", list(unknown)),
+            format!("the tenancy has no role {}", list(unknown)),
             format!("its roles are {}", roles()),
         );
     }
@@ -211,7 +211,7 @@ impl Membership {
         &self.table
     }
 
-    /// The columns of the membership table that name the tenant and the user.
+    /// Returns the columns of the tenant and the user.
     pub(super) fn keys(&self) -> (&Ident, &Ident) {
         (&self.tenant, &self.user)
     }

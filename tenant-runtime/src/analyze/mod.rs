@@ -1,6 +1,6 @@
-//! The check: declarations become a schema, or findings, all of them at once.
+//! Analysis: declarations become a schema, or findings, all of them at once.
 //!
-//! rustc and the derive have judged each struct by itself; what is judged here takes several structs, or SQL.
+//! rustc and the derive have checked each struct; the checks here involve several structs, or SQL.
 
 mod auth_functions;
 mod change_log;
@@ -36,22 +36,22 @@ use crate::{
     registry::Models,
 };
 
-/// A schema that passed, with what is doubtful in it.
+/// A valid schema, with warnings.
 #[derive(Debug, Clone)]
 pub struct Checked {
     /// The schema.
     pub schema: Schema,
-    /// How to get there from what was before.
+    /// How to migrate from an earlier schema: renames and backfills.
     pub transition: MigrationHints,
-    /// What does not stop generation.
+    /// Findings that do not prevent generation.
     pub warnings: Findings,
 }
 
-/// Checks declarations and makes the schema that they mean.
+/// Validates declarations and derives their schema.
 ///
 /// # Errors
 ///
-/// With every error and warning when there is at least one error.
+/// All errors and warnings, where there is at least one error.
 pub fn check(models: &Models) -> Result<Checked, Findings> {
     let mut findings = Findings::default();
     let Some(first) = models.tables().first() else {
@@ -68,7 +68,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         let users = membership.users.as_ref().map(|(def, _)| *def);
         membership.invitations = invitation::invitations(&known, membership.manager, users, &tenancy, &mut findings);
     }
-    membership::not_referred_to(&known, membership.as_ref(), &mut findings);
+    membership::check_references(&known, membership.as_ref(), &mut findings);
     invitation::without_members(&known, &mut findings);
     let log = change_log::change_log(&known, &tenancy, &mut findings);
     let mut tables = BTreeMap::new();
@@ -114,14 +114,14 @@ fn context_settings(tenancy: &TenancyDef, has_functions: bool) -> Vec<String> {
     settings
 }
 
-/// Writes a condition that an attribute says, about a user of whom the key is known; NULL for nobody.
+/// Returns a condition of an attribute for a given user; NULL for no user.
 pub(crate) fn rule_for(rule: &RuleDef, user: Option<&str>, tenancy: &TenancyDef) -> Option<Expression> {
     let ty = tenancy.user.sql_name()?;
     let user = Expression::trusted(format!("{}::{ty}", user.map_or_else(|| "NULL".to_owned(), literal)));
     Some(sql_expr::rule(rule.condition, &user, &|_| true).ok()?.expression)
 }
 
-/// The tables of this run, by both of their names.
+/// All tables, by both of their names.
 struct Known {
     by_name: BTreeMap<TableName, &'static TableDef>,
     by_qualified_name: BTreeMap<QualifiedName, &'static TableDef>,
@@ -132,13 +132,13 @@ fn empty_help(models: &Models) -> String {
         models.crates().first().map_or_else(|| models.product().replace('-', "_"), |krate| (*krate).to_owned());
     if models.crates().is_empty() {
         format!(
-            "name the crates that hold the models, or they are not linked: `tenant_runtime::models![{package}]`; then \
-             write `#[derive(TenantTable)]` on a struct there"
+            "list the crates with the models, so that they are linked: `tenant_runtime::models![{package}]`; then add \
+             `#[derive(TenantTable)]` to a struct there"
         )
     } else {
         format!(
-            "`{package}` has no struct with `#[derive(TenantTable)]`; add one, declare its module in `src/lib.rs` (`pub mod \
-             models;`), or name the crate that has it"
+            "`{package}` has no struct with `#[derive(TenantTable)]`: add one, declare its module in `src/lib.rs` (`pub mod \
+             models;`), or list the crate that has one"
         )
     }
 }
@@ -150,8 +150,8 @@ fn same_tenancy(models: &Models, findings: &mut Findings) -> bool {
             same = false;
             findings.error(
                 place(pair[1]),
-                format!("`{}` belongs to another tenancy than `{}`", pair[1].rust_name, pair[0].rust_name),
-                "use roles of one tenancy in all structs of one migrations folder",
+                format!("`{}` and `{}` belong to different tenancies", pair[1].rust_name, pair[0].rust_name),
+                "use roles of one tenancy in all structs of a migrations directory",
             );
         }
     }
@@ -165,8 +165,8 @@ fn known_tables(models: &Models, findings: &mut Findings) -> Known {
         if let Some(other) = known.by_name.insert(def.name, def) {
             findings.error(
                 place(def),
-                format!("two structs are the table `{}`; the other is at {}", def.name, place(other)),
-                "give one of them another name: `#[tenant(table = \"…\")]`",
+                format!("two structs have the table name `{}`; the other is at {}", def.name, place(other)),
+                "set another name on one of them: `#[tenant(table = \"…\")]`",
             );
         }
         known.by_qualified_name.insert(name, def);
@@ -182,8 +182,8 @@ fn qualified_name(def: &TableDef, findings: &mut Findings) -> Option<QualifiedNa
     if reserved {
         findings.error(
             place(def),
-            format!("the schema `{schema}` is PostgreSQL's own, or shared with others"),
-            "leave `schema = \"…\"` out, or name one that only your product uses; the migrations create it",
+            format!("the schema `{schema}` belongs to PostgreSQL or is shared with other software"),
+            "remove `schema = \"…\"`, or use a schema that only your product uses; the migrations create it",
         );
     }
     Some(QualifiedName { schema, table: table? })
@@ -198,7 +198,7 @@ fn ident(name: &str, what: &str, place: &str, findings: &mut Findings) -> Option
         .ok()
 }
 
-/// Lowers one declaration; nothing where an error keeps it from making sense.
+/// Derives one table from its declaration; `None` where an error prevents that.
 fn table(
     name: &QualifiedName,
     def: &TableDef,
@@ -241,7 +241,7 @@ fn table(
     })
 }
 
-/// Takes the name of a column that [`column::columns`] has judged already.
+/// Returns the identifier of a column whose name [`column::columns`] has validated.
 fn column_ident(name: &str) -> Ident {
     Ident::derived([name])
 }

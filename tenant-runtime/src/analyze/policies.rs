@@ -132,23 +132,20 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
         );
     }
     for (command, writer) in roles().filter(|(command, _)| *command != Command::Select) {
-        // A role that is missing or unknown is a finding of its own.
+        // A missing or unknown role is another finding.
         let known = |role: &&str| tenancy.application_roles.contains_key(role);
         if def.select.filter(known).is_some_and(|reader| known(&writer) && !tenancy.includes(writer, reader)) {
             findings.error(
                 place(def),
-                format!("`{writer}` may {} `{}` but not read it", command.attribute(), def.rust_name),
-                "WHERE, RETURNING and ON CONFLICT read: name a lower role in `select`, or a higher one here",
+                format!("`{writer}` has {} on `{}` but not SELECT", command.keyword(), def.rust_name),
+                "WHERE, RETURNING and ON CONFLICT require SELECT: use a lower role in `select`, or a higher one here",
             );
         }
         if matches!(def.scope, ScopeDef::Global | ScopeDef::Shared { .. }) {
             findings.error(
                 place(def),
                 format!("`{writer}` of one tenant could {} rows that other tenants see", command.attribute()),
-                format!(
-                    "leave out `{} = …` on a global table, whose rows the administrator writes who applies the migrations",
-                    command.attribute()
-                ),
+                format!("remove `{} = …`: the rows of a global table are written in migrations", command.attribute()),
             );
         }
     }
@@ -156,19 +153,15 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
         if def.own_role(command).is_some() && def.owner.is_none() {
             findings.error(
                 place(def),
-                format!(
-                    "`{}_own` speaks of a user's own rows, and nobody owns those of `{}`",
-                    command.attribute(),
-                    def.rust_name
-                ),
-                "add `owner = \"…\"`, the field with the key of the user who made the row",
+                format!("`{}_own` requires an owner column, and `{}` has none", command.attribute(), def.rust_name),
+                "add `owner = \"…\"` with the field that holds the key of the user who created the row",
             );
         }
     }
     for column in def.columns.iter().filter(|column| column.insert.is_some() && !column.may_be_left_out()) {
         findings.error(
             field_place(def, column),
-            format!("who may not write `{}` could insert no row at all", column.name),
+            format!("roles without INSERT on `{}` could not insert a row: the column is required", column.name),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
@@ -176,21 +169,24 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
         let wider = [(column.select, def.select), (column.insert, def.insert), (column.update, def.update)];
         let named = wider.into_iter().filter_map(|(own, table)| Some((own.filter(|own| *own != NO_ROLE)?, table)));
         for (own, table) in named {
-            // Who has the column without the table could not reach the row in which it stands.
+            // A role with a privilege on the column but not on the table could not access any row.
             if !table.is_some_and(|table| tenancy.includes(own, table)) {
                 findings.error(
                     field_place(def, column),
-                    format!("`{own}` has rights on `{}` that it does not have on the table", column.name),
+                    format!(
+                        "`{own}` has a privilege on the column `{}` that it does not have on the table",
+                        column.name
+                    ),
                     match table {
-                        Some(table) => format!("name `{table}`, as the table does, or a role that includes it"),
-                        None => "drop it: nobody may do that on the table".to_owned(),
+                        Some(table) => format!("use `{table}`, the role of the table, or a role that includes it"),
+                        None => "remove it: no role has this privilege on the table".to_owned(),
                     },
                 );
             }
         }
     }
     if def.scope != ScopeDef::Global && def.select.is_none() {
-        findings.error(place(def), format!("nobody may read `{}`", def.rust_name), "add `select = \"…\"`");
+        findings.error(place(def), format!("no role may read `{}`", def.rust_name), "add `select = \"…\"`");
     }
     debug_assert!(!id_columns(def).is_empty(), "the id was checked before");
 }

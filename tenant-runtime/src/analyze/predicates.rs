@@ -1,4 +1,4 @@
-//! Rules about rows: which of them a command may touch, as conditions that policies put together.
+//! Row predicates: the conditions on rows that the policies of a table are made of.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The label of a visibility column that lets everybody in the tenant see the row.
+/// The label of a visibility column that shows the row to all members of the tenant.
 const TEAM: &str = "team";
 
 /// The conditions on the rows of a table.
@@ -163,12 +163,12 @@ fn shared(
     let (Some(member), Some(id)) = (member, row_id(def)) else {
         findings.error(
             place(def),
-            format!("`{}` is shared through `{through}`, which is not the membership table", def.rust_name),
-            "name the struct with `membership(…)`",
+            format!("`{}` is visible through `{through}`, which is not the membership table", def.rust_name),
+            "use the struct with `membership(…)` in `visible_through`",
         );
         return None;
     };
-    reads_through(def, member.def(), "its rows are", tenancy, findings);
+    reads_through(def, member.def(), "looks up its rows", tenancy, findings);
     cross_tenant::reads_through(def, member.def(), findings);
     let (tenant, user) = member.keys();
     // ARRAY: the members are read once per statement, not once per row.
@@ -181,7 +181,8 @@ fn shared(
     )))
 }
 
-/// The rows whose parent is the tenant's. The parent's own policies judge it a second time.
+/// Derives the condition that the row's parent belongs to the tenant. The policies of the parent table apply to the sub-query as
+/// well.
 fn parent(
     def: &TableDef,
     column: &str,
@@ -201,21 +202,21 @@ fn parent(
         findings.error(
             place(def),
             format!(
-                "`{}` takes its tenant from `{column}`, which refers to no table with a tenant column",
+                "`{}` has its tenant by `{column}`, which does not reference a table with a tenant column",
                 def.rust_name
             ),
-            "give that field `references = …` to a struct with `org = \"…\"`",
+            "add `references = …` to that field, with a struct that has `org = \"…\"`",
         );
         return None;
     };
     if found.is_some_and(|column| column.nullable) {
         findings.error(
             place(def),
-            format!("a row of `{}` whose `{column}` is NULL would belong to nobody", def.rust_name),
-            "make the field's type the key itself, not an `Option` of it",
+            format!("a row of `{}` whose `{column}` is NULL would belong to no tenant", def.rust_name),
+            "use the key itself as the field's type, not an `Option` of it",
         );
     }
-    reads_through(def, target, "its tenant is", tenancy, findings);
+    reads_through(def, target, "looks up its tenant", tenancy, findings);
     cross_tenant::reads_through(def, target, findings);
     let id = column_ident(row_id(target)?.name);
     Some(Expression::trusted(format!(
@@ -227,9 +228,9 @@ fn parent(
     )))
 }
 
-/// Makes sure that whoever reads a table may read the other one by which its rows are known: the policy reads the key and the
-/// tenant there with the rights of whoever asks.
-fn reads_through(def: &TableDef, other: &TableDef, known_by_it: &str, tenancy: &Tenancy, findings: &mut Findings) {
+/// Requires that a role with SELECT on a table also has it on the table that its tenant is looked up in: the policy reads the key
+/// and the tenant there with the privileges of the current role.
+fn reads_through(def: &TableDef, other: &TableDef, relation: &str, tenancy: &Tenancy, findings: &mut Findings) {
     let read =
         other.columns.iter().filter(|column| column.id || other.scope == ScopeDef::Tenant { column: column.name });
     let mut needed = other.select.into_iter().chain(read.filter_map(|column| column.select));
@@ -239,10 +240,10 @@ fn reads_through(def: &TableDef, other: &TableDef, known_by_it: &str, tenancy: &
         findings.error(
             place(def),
             format!(
-                "`{reader}` may read `{}` but not `{}`, by which {known_by_it} known",
+                "`{reader}` has SELECT on `{}` but not on `{}`, in which the policy {relation}",
                 def.rust_name, other.rust_name
             ),
-            format!("name `{needed}` or a role above it in `select`"),
+            format!("use `{needed}` or a role that includes it in `select`"),
         );
     }
 }
@@ -253,8 +254,11 @@ fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<C
     if column.ty != tenancy.def.user {
         findings.error(
             field_place(def, column),
-            format!("the owner `{name}` has another type than the tenancy's user key, {}", tenancy.user_type),
-            "give the field the type of the tenancy's user key",
+            format!(
+                "the owner column `{name}` does not have the type of the tenancy's user key, {}",
+                tenancy.user_type
+            ),
+            "use the type of the tenancy's user key for the field",
         );
     }
     let sql = Expression::is_in_context(&column_ident(name), tenancy.def.user_setting, &tenancy.user_type);
@@ -268,15 +272,17 @@ fn visibility(def: &TableDef, owner: Option<&Condition>, findings: &mut Findings
     if !labels.contains(&TEAM) {
         findings.error(
             field_place(def, column),
-            format!("`{name}` has no value that shows a row to everybody in the tenant"),
-            format!("make it an enum that derives `TenantEnum` and has a variant with the label `{TEAM}`"),
+            format!(
+                "the visibility column `{name}` has no label `{TEAM}`, which shows a row to all members of the tenant"
+            ),
+            format!("use an enum that derives `TenantEnum` and has a variant with the label `{TEAM}`"),
         );
     }
     let Some(owner) = owner else {
         findings.error(
             place(def),
-            format!("`{}` has a visibility, and nobody owns its rows", def.rust_name),
-            "add `owner = \"…\"`, the field with the key of the user who made the row",
+            format!("`{}` has `visibility = …` but no owner column", def.rust_name),
+            "add `owner = \"…\"` with the field that holds the key of the user who created the row",
         );
         return None;
     };
@@ -313,21 +319,21 @@ fn custom(
     custom
 }
 
-/// A condition as the attribute says it.
+/// Returns a condition as written in the attribute.
 fn shown(rule: &RuleDef) -> String {
     let clause = if rule.check { "with_check" } else { "using" };
     format!("`{clause}({} = {:?})`", rule.command, rule.condition)
 }
 
-/// Finds a table by its name in a condition. With its schema: without, it would be whatever table the search_path of who
-/// migrates comes upon.
+/// Finds a table by its name in a condition. The schema is required: without it, `search_path` of the migrating session would
+/// decide which table is meant.
 fn known_as<'k>(known: &'k Known, name: &str) -> Option<&'k TableDef> {
     let mut tables = known.by_qualified_name.iter();
     tables.find(|(known, _)| known.to_string() == name || known.quoted() == name).map(|(_, def)| *def)
 }
 
-/// Makes sure that whoever runs a command may read what its condition asks: it asks with the rights of whoever runs it, and
-/// without them the command would always fail.
+/// Requires that a role with a command may read the columns that the condition reads: it runs with the privileges of that role,
+/// and without them the command would always fail.
 fn readable(
     def: &TableDef,
     rule: &RuleDef,
@@ -351,13 +357,16 @@ fn readable(
             findings.error(
                 place(def),
                 format!(
-                    "the condition {} asks `{}` for what `{runner}` may not read there",
+                    "the condition {} reads columns of `{}` that `{runner}` cannot read",
                     shown(rule),
                     other.rust_name
                 ),
                 match *needed {
-                    NO_ROLE => "ask another column: this one is for nobody".to_owned(),
-                    needed => format!("name `{needed}` or a role above it in `{}`, or ask another table", rule.command),
+                    NO_ROLE => "use another column: no role can read this one".to_owned(),
+                    needed => format!(
+                        "use `{needed}` or a role that includes it in `{}`, or read another table",
+                        rule.command
+                    ),
                 },
             );
             break;
@@ -365,18 +374,17 @@ fn readable(
     }
 }
 
-/// Looks for updates that hide their own row: PostgreSQL refuses those, since the row as it becomes must be one that whoever
-/// updates it sees.
+/// Finds updates that would hide the updated row: PostgreSQL rejects them, since the SELECT policies apply to the new row as well.
 ///
-/// Where the condition asks who the user is, others still see the row, and the refusal may be what is wanted; where it does not,
-/// the row would be gone for everybody. That no update shall hide a row can be said in `with_check(update = …)`.
+/// Where the condition depends on the user, other users still see the row and the rejection may be intended: a warning. Where it
+/// does not, no user would see the row: an error. `with_check(update = …)` states that no update may hide a row.
 fn stays_visible(def: &TableDef, conditions: &[(&RuleDef, Rule)], findings: &mut Findings) {
     let find =
         |command: &str, check| conditions.iter().find(|(rule, _)| rule.command == command && rule.check == check);
     let Some((rule, condition)) = find("select", false) else { return };
-    let is_said = |part| find("update", true).is_some_and(|(_, said)| said.parts.contains(part));
+    let is_checked = |part| find("update", true).is_some_and(|(_, check)| check.parts.contains(part));
     let Some(updater) = def.update_own.or(def.update) else { return };
-    if def.membership.is_some() || condition.parts.iter().all(is_said) {
+    if def.membership.is_some() || condition.parts.iter().all(is_checked) {
         return;
     }
     let own = |table: &Option<String>| table.as_deref().is_none_or(|table| table == def.name.table);
@@ -387,13 +395,13 @@ fn stays_visible(def: &TableDef, conditions: &[(&RuleDef, Rule)], findings: &mut
             severity: if condition.asks_caller { Severity::Warning } else { Severity::Error },
             place: field_place(def, column),
             message: format!(
-                "`{role}` may update `{}`, and PostgreSQL refuses an update by which the row leaves the condition {}",
+                "`{role}` may update `{}`, and PostgreSQL rejects an update after which the row does not meet the condition {}",
                 column.name,
                 shown(rule)
             ),
             help: format!(
-                "leave the condition out and filter where the app reads; or, if no update shall hide a row from who makes \
-                 it, add {:?} to `with_check(update = …)`; or write `update = \"nobody\"` on the field",
+                "remove the condition and filter in the app's queries; or, if no update may hide a row from the user who \
+                 runs it, add {:?} to `with_check(update = …)`; or add `update = \"none\"` to the field",
                 rule.condition
             ),
         };

@@ -144,17 +144,17 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
 
 impl Tenancy {
     /// Adds the role that owns the functions.
-    pub(super) fn with_definer(&mut self) {
+    pub(super) fn add_function_owner(&mut self) {
         self.roles.insert(1, Role { name: self.function_owner.clone(), kind: RoleKind::FunctionOwner });
     }
 
     /// Adds the role of the users who act in no tenant.
-    pub(super) fn with_visitor(&mut self) {
+    pub(super) fn add_no_tenant(&mut self) {
         self.roles.insert(2, Role { name: self.no_tenant.clone(), kind: RoleKind::NoTenant });
     }
 
     /// Adds the role that crosses tenants, and its login. A job may take its time, but holds nobody else up.
-    pub(super) fn with_system(&mut self) {
+    pub(super) fn add_system(&mut self) {
         let timeouts = TimeoutsDef { statement: 0, ..self.def.timeouts };
         let login = RoleKind::SystemLogin { connection_limit: JOBS, timeouts };
         self.roles.push(Role { name: self.system.clone(), kind: RoleKind::System });

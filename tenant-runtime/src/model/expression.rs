@@ -2,17 +2,17 @@
 
 use crate::ident::{Ident, literal};
 
-/// SQL text of one expression or one type, known to be whole: it cannot end the statement around it.
+/// SQL text of exactly one expression or one type: it cannot end the statement that contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression(String);
 
 impl Expression {
-    /// Takes text that [`fragment`](crate::analyze) or a snapshot vouches for.
+    /// Creates an expression from text that the generator wrote or has parsed.
     pub(crate) fn trusted(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// True on rows whose column is the key in the context, a tenant's or a user's, and on none without a context.
+    /// Returns the condition that a column equals the tenant ID or the user ID in the context; true on no row without a context.
     ///
     /// The scalar sub-select is evaluated once per statement, not per row. `NULLIF` is needed since a setting that was set
     /// once in a session reads as `''` in later transactions, not as NULL.
@@ -20,13 +20,13 @@ impl Expression {
         Self(format!("{} = (SELECT {})", column.quoted(), Self::in_context(setting, key_type)))
     }
 
-    /// The value of a setting of the context; NULL without a context.
+    /// Returns the value of a setting of the context; NULL without a context.
     pub(crate) fn in_context(setting: &str, ty: &Self) -> Self {
         let cast = if ty.0 == "text" { String::new() } else { format!("::{ty}") };
         Self(format!("NULLIF(current_setting({}, true), ''){cast}", literal(setting)))
     }
 
-    /// The condition that a column holds one of the labels.
+    /// Returns the condition that a column has one of the labels.
     pub(crate) fn one_of(column: &Ident, labels: &[&str]) -> Self {
         let labels = labels.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");
         Self(format!("{} IN ({labels})", column.quoted()))

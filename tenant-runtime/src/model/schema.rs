@@ -1,7 +1,7 @@
-//! The schema: what the database shall be, checked and complete, policies and grants included.
+//! The database schema as declared: validated and complete, with policies and grants.
 //!
-//! A [`Schema`] is made by [`check`](crate::analyze) or read from a snapshot, and by nothing else. It knows no Rust types
-//! and no attributes any more; every name in it is an [`Ident`] and every expression an [`Expression`].
+//! A [`Schema`] comes from [`analyze`](crate::analyze) or from a snapshot, and from nothing else. It contains no Rust types and
+//! no attributes; every name in it is an [`Ident`] and every expression an [`Expression`].
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ pub use super::{
 };
 use crate::ident::Ident;
 
-/// What the database shall be.
+/// The database schema as declared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Schema {
     pub(crate) product: String,
     pub(crate) roles: Vec<Role>,
-    /// Whether something else makes the roles.
+    /// Whether the roles are created outside of the migrations.
     pub(crate) external_roles: bool,
-    /// What pgaudit logs in the database.
+    /// The classes of statements that pgaudit logs.
     pub(crate) pgaudit: Option<LogClasses>,
     pub(crate) schemas: Vec<Ident>,
     /// The settings that policies and functions read, such as `app.organization_id`.
@@ -31,13 +31,13 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Returns the name of the product whose roles these are.
+    /// Returns the name of the product that the roles belong to.
     #[must_use]
     pub fn product(&self) -> &str {
         &self.product
     }
 
-    /// Returns the roles: the owner, then each tier after those that it includes, then the logins.
+    /// Returns the roles: the owners, then each application role after those that it includes, then the login roles.
     #[must_use]
     pub fn roles(&self) -> &[Role] {
         &self.roles
@@ -49,7 +49,7 @@ impl Schema {
         &self.schemas
     }
 
-    /// Returns the functions by name. Their schema is not among [`schemas`](Self::schemas): the definer owns it.
+    /// Returns the functions by name. Their schema is not in [`schemas`](Self::schemas): the function owner owns it.
     #[must_use]
     pub fn functions(&self) -> &BTreeMap<QualifiedName, Function> {
         &self.functions
@@ -61,48 +61,48 @@ impl Schema {
         &self.tables
     }
 
-    /// Returns the role that owns everything; there is one in every schema but the empty one.
+    /// Returns the schema owner; only the empty schema has none.
     pub(crate) fn owner(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::SchemaOwner)
     }
 
-    /// Returns the role that owns the functions, where there are any.
+    /// Returns the function owner, where there are functions.
     pub(crate) fn function_owner(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::FunctionOwner)
     }
 
-    /// Returns the role of a user who acts in no tenant, where there is one.
+    /// Returns the role of signed-in users without a tenant, where there is one.
     pub(crate) fn no_tenant(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::NoTenant)
     }
 
-    /// Returns the role that crosses tenants, where there is one.
+    /// Returns the role of cross-tenant jobs, where there is one.
     pub(crate) fn system(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::System)
     }
 
-    /// Returns the logins: the app's, those of single application_roles, and that of jobs that cross tenants.
+    /// Returns the login roles: the app's, those of single application roles, and that of cross-tenant jobs.
     pub(crate) fn logins(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter().filter(|role| role.kind.login().is_some())
     }
 
-    /// Returns the application_roles, each after those that it includes.
+    /// Returns the application roles, each after those that it includes.
     pub(crate) fn application_roles(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter().filter(|role| matches!(role.kind, RoleKind::Application { .. }))
     }
 }
 
-/// The name of a table with its schema.
+/// The name of a table or a function, with its schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QualifiedName {
     /// The schema.
     pub schema: Ident,
-    /// The table.
+    /// The table or the function.
     pub table: Ident,
 }
 
 impl QualifiedName {
-    /// Returns the name as it stands in SQL.
+    /// Returns the name quoted for SQL.
     #[must_use]
     pub fn quoted(&self) -> String {
         format!("{}.{}", self.schema.quoted(), self.table.quoted())
@@ -120,7 +120,7 @@ impl std::fmt::Display for QualifiedName {
 pub struct Table {
     /// The comment; empty for none.
     pub comment: String,
-    /// Whose rows it holds.
+    /// Which tenants its rows belong to.
     pub scope: Scope,
     /// The columns in their order.
     pub columns: Vec<Column>,
@@ -132,39 +132,39 @@ pub struct Table {
     pub checks: Vec<Check>,
     /// The foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
-    /// The indexes, besides those of the constraints.
+    /// The indexes, without those of the constraints.
     pub indexes: Vec<Key>,
-    /// The policies. Row level security is enabled and forced on every table.
+    /// The policies. Row-level security is enabled and forced on every table.
     pub policies: Vec<Policy>,
     /// The grants.
     pub grants: Vec<Grant>,
     /// The triggers.
     pub triggers: Vec<Trigger>,
-    /// Into how many partitions the table is hashed by its tenant column.
+    /// The number of hash partitions by the tenant column; none for a table without partitions.
     pub partitions: Option<u16>,
 }
 
-/// A function in PL/pgSQL that runs as the definer.
+/// A SECURITY DEFINER function in PL/pgSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
-    /// Says in words what it does.
+    /// The comment.
     pub comment: String,
     /// The names and types of its arguments.
     pub arguments: Vec<(Ident, Expression)>,
-    /// The type of what it returns.
+    /// The result.
     pub returns: Returns,
-    /// Whether it only reads, so that a statement may call it once for all rows.
+    /// Whether it is `STABLE`: it only reads, so that a statement may call it once for all rows.
     pub stable: bool,
-    /// Whether it sees all digits of a float, where its caller asks for fewer in what is written down.
+    /// Whether it writes all digits of floating-point numbers, even if its caller has set `extra_float_digits` lower.
     pub exact_floats: bool,
-    /// What stands between `DECLARE` and the end.
+    /// The body, from `DECLARE` or `BEGIN` to `END`.
     pub body: String,
-    /// Who may call it, besides the definer.
+    /// The roles with EXECUTE, without the function owner.
     pub execute: Vec<Ident>,
 }
 
 impl Function {
-    /// Returns the settings that hold within it, whatever its caller has set.
+    /// Returns the settings that are fixed for the function, independent of its caller's.
     pub(crate) fn settings(&self) -> &'static [(&'static str, &'static str)] {
         const NAMES: (&str, &str) = ("search_path", "pg_catalog, pg_temp");
         const DIGITS: (&str, &str) = ("extra_float_digits", "1");
@@ -172,12 +172,12 @@ impl Function {
     }
 }
 
-/// What a function returns.
+/// The result of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Returns {
     /// Nothing.
     Void,
-    /// What a trigger function returns.
+    /// `trigger`.
     Trigger,
     /// A value of a type.
     Value(Expression),
@@ -196,14 +196,14 @@ pub struct Trigger {
     pub kind: TriggerKind,
 }
 
-/// Says when a trigger calls its function.
+/// When a trigger calls its function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerKind {
-    /// At the end of the transaction, for each row that was updated or deleted: a constraint.
+    /// At the end of the transaction, for each updated or deleted row: a constraint trigger.
     AtCommit,
-    /// After each row that is inserted, updated or deleted.
+    /// After each inserted, updated or deleted row.
     EachChange {
-        /// What the function is told.
+        /// The arguments of the function.
         arguments: Vec<String>,
     },
 }
@@ -219,16 +219,16 @@ impl Table {
     }
 }
 
-/// Whose rows a table holds.
+/// Which tenants the rows of a table belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// Those of the tenants that this column names.
+    /// The tenant that this column names.
     Tenant(Ident),
-    /// Those of the tenants of the rows that this column refers to.
+    /// The tenant of the row that this column refers to.
     Parent(Ident),
-    /// Nobody's, and a tenant sees those that its membership table names.
+    /// No tenant; a tenant sees the rows that its membership table names.
     Shared,
-    /// Nobody's.
+    /// No tenant.
     Global,
 }
 
@@ -241,22 +241,22 @@ pub struct Column {
     pub comment: String,
     /// The type.
     pub ty: Expression,
-    /// Whether it takes NULL.
+    /// Whether NULL is allowed.
     pub nullable: bool,
-    /// What fills it where an INSERT does not.
+    /// The default.
     pub default: Option<ColumnDefault>,
 }
 
-/// What fills a column where an INSERT does not.
+/// The default of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ColumnDefault {
-    /// A number that the database counts up and that no INSERT may choose.
+    /// `GENERATED ALWAYS AS IDENTITY`: an INSERT cannot set the value.
     Identity,
     /// An expression.
     Expression(Expression),
 }
 
-/// Columns that form a key or an index, under a name.
+/// The columns of a key or an index, with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// The name of the constraint or the index.
@@ -281,26 +281,26 @@ pub struct ForeignKey {
     pub name: Ident,
     /// The referring columns; the tenant column first where both tables have one.
     pub columns: Vec<Ident>,
-    /// The table referred to.
+    /// The referenced table.
     pub target: QualifiedName,
-    /// The columns referred to.
+    /// The referenced columns.
     pub target_columns: Vec<Ident>,
-    /// What a deletion there does here.
+    /// The effect of deleting the referenced row.
     pub on_delete: ForeignKeyAction,
 }
 
-/// What the deletion of a row does to the rows that refer to it.
+/// The effect of deleting a row on the rows that refer to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForeignKeyAction {
-    /// It is refused.
+    /// The deletion fails (`NO ACTION`).
     NoAction,
-    /// They go as well.
+    /// They are deleted as well (`CASCADE`).
     Cascade,
-    /// This column of theirs becomes NULL; the tenant column stays.
+    /// This column becomes NULL; the tenant column keeps its value (`SET NULL (column)`).
     SetNull(Ident),
 }
 
-/// A privilege on a table, given to a role.
+/// A privilege on a table, granted to a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// The command.

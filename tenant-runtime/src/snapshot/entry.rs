@@ -1,6 +1,6 @@
-//! The file's types, apart from the model's, so that the model can change without the files that teams have committed.
+//! The types of the file, separate from the model's, so that the model can change without changing committed files.
 //!
-//! They are strict: an unknown key is an error, not a guess, and every name and expression is judged again.
+//! They are strict: an unknown key or kind is an error, and every name and expression is validated again.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +73,7 @@ struct TriggerEntry {
     name: String,
     function_schema: String,
     function: String,
-    /// What the function is told, by a trigger that fires at each change; by none, it is a constraint.
+    /// The arguments of the function, for a trigger that fires at each change; none for a constraint trigger.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     each_change: Option<Vec<String>>,
 }
@@ -173,7 +173,7 @@ impl From<&Snapshot> for SnapshotFile {
     }
 }
 
-/// Writes the files in the order in which they run, so that the newest stands last however its number is written.
+/// Writes the files in the order in which they run, so that the newest is last even if the numbers differ in length.
 fn by_number<S: Serializer>(files: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
     let number = |name: &str| name.split('_').next().and_then(|number| number.parse::<i64>().ok());
     let mut files: Vec<_> = files.iter().collect();
@@ -191,8 +191,7 @@ impl TryFrom<SnapshotFile> for Snapshot {
         let schema = Schema {
             product: file.product,
             external_roles: file.external_roles,
-            pgaudit: pgaudit
-                .map_err(|class| SnapshotError::Content(format!("{class:?} is nothing that pgaudit logs")))?,
+            pgaudit: pgaudit.map_err(|class| SnapshotError::Content(format!("pgaudit has no class {class:?}")))?,
             roles: each(file.roles, role)?,
             schemas: idents(file.schemas)?,
             context_settings: file.context_settings,
@@ -303,7 +302,10 @@ fn column(entry: ColumnEntry) -> Result<Column, SnapshotError> {
         (Some(text), false) => Some(ColumnDefault::Expression(expression(text)?)),
         (None, false) => None,
         (Some(_), true) => {
-            return Err(SnapshotError::Content(format!("column {:?} has a default and is an identity", entry.name)));
+            return Err(SnapshotError::Content(format!(
+                "column {:?} has a default and is an identity column",
+                entry.name
+            )));
         }
     };
     let ty = data_type(&entry.ty)?;
