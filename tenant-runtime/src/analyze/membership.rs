@@ -245,7 +245,7 @@ impl Membership {
         let privileges = self.function_owner_privileges(def);
         let policies = privileges.iter().map(|(command, _)| {
             let comment =
-                format!("The functions in {schema} may {} all rows; each of them checks which.", command.keyword());
+                format!("The functions in {schema} may {} any row; each of them checks which.", command.keyword());
             Policy::of_function_owner(*command, role, comment)
         });
         let policies = policies.collect();

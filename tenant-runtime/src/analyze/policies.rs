@@ -77,9 +77,15 @@ fn is_by_function(def: &TableDef, is_membership_table: bool, command: Command) -
 fn tenant_isolation(rows: &RowPredicates) -> Option<Policy> {
     let condition = rows.restrictive.as_ref()?;
     let kind = PolicyKind::TenantIsolation;
+    let except = match rows.exceptions.iter().map(Ident::as_str).collect::<Vec<_>>().join(" and ") {
+        roles if roles.is_empty() => String::new(),
+        roles => format!("; separate conditions apply to {roles}"),
+    };
     Some(Policy {
         name: kind.policy_name(""),
-        comment: "Limits every role, command and other policy to rows of the tenant in the context.".into(),
+        comment: format!(
+            "Limits all roles to rows of the tenant in the context, whatever other policies allow{except}."
+        ),
         kind,
         role: None,
         using: vec![condition.clone()],

@@ -27,6 +27,8 @@ pub(super) struct RowPredicates {
     pub(super) tenant: Condition,
     /// The condition of the restrictive policy; none for a global table.
     pub(super) restrictive: Option<Condition>,
+    /// The roles for which the restrictive policy has another condition.
+    pub(super) exceptions: Vec<Ident>,
     /// The rows that the user in the context sees.
     visibility: Option<Condition>,
     /// The rows that the user in the context owns.
@@ -85,39 +87,45 @@ pub(super) fn rows(
         (_, Some(membership), Some(tenant)) => Some(membership.condition(&column_ident(tenant.name), tenancy)),
         _ => Some(of_tenant.clone()),
     };
-    let restrictive = restrictive.map(|condition| with_exceptions(def, condition, &of_tenant, membership, tenancy));
+    let exceptions = exceptions(def, &of_tenant, membership, tenancy);
+    let restrictive = restrictive.map(|condition| with_exceptions(condition, &exceptions));
+    let exceptions = exceptions.into_iter().map(|(role, _)| role.clone()).collect();
     let custom = custom(def, known, tenancy, findings);
-    RowPredicates { tenant: of_tenant, restrictive, visibility, owner, custom }
+    RowPredicates { tenant: of_tenant, restrictive, exceptions, visibility, owner, custom }
 }
 
-/// Adds to the condition of the restrictive policy the rows for the two roles that work across tenants: the owner of the
-/// functions, each of which selects its rows, and the system role.
+/// Returns the conditions of the two roles that work across tenants: the function owner, whose functions check the rows, and the
+/// system role.
+fn exceptions<'t>(
+    def: &TableDef,
+    of_tenant: &Condition,
+    membership: Option<&Membership>,
+    tenancy: &'t Tenancy,
+) -> Vec<(&'t Ident, Expression)> {
+    let mut exceptions = Vec::new();
+    if def.change_log || membership.is_some_and(|membership| membership.is_used_by_functions(def)) {
+        exceptions.push((&tenancy.function_owner, Expression::trusted("true")));
+    }
+    if !def.system.is_empty() {
+        exceptions.push((&tenancy.system, cross_tenant::condition(&of_tenant.sql, tenancy).sql));
+    }
+    exceptions
+}
+
+/// Adds to the condition of the restrictive policy the conditions for single roles.
 ///
 /// CASE, since its branches are evaluated in order: on the membership table the condition calls a function that reads the
 /// membership table. A sub-select, so that a name is looked up once per statement and not once per row.
-fn with_exceptions(
-    def: &TableDef,
-    condition: Condition,
-    of_tenant: &Condition,
-    membership: Option<&Membership>,
-    tenancy: &Tenancy,
-) -> Condition {
-    let mut branches = String::new();
-    if def.change_log || membership.is_some_and(|membership| membership.is_used_by_functions(def)) {
-        branches.push_str(&branch(&tenancy.function_owner, "true"));
-    }
-    if !def.system.is_empty() {
-        branches.push_str(&branch(&tenancy.system, cross_tenant::condition(&of_tenant.sql, tenancy).sql.as_str()));
-    }
-    if branches.is_empty() {
+fn with_exceptions(condition: Condition, exceptions: &[(&Ident, Expression)]) -> Condition {
+    if exceptions.is_empty() {
         return condition;
     }
+    let branches = exceptions
+        .iter()
+        .map(|(role, rows)| format!("WHEN (SELECT current_user = {}) THEN {rows} ", literal(role.as_str())))
+        .collect::<String>();
     let sql = Expression::trusted(format!("CASE {branches}ELSE {} END", condition.sql));
     Condition::new(condition.kind, sql)
-}
-
-fn branch(role: &Ident, rows: &str) -> String {
-    format!("WHEN (SELECT current_user = {}) THEN {rows} ", literal(role.as_str()))
 }
 
 /// Derives the condition on the rows of the tenant in the context.
