@@ -20,13 +20,13 @@ enum Status {
     "unknown attribute `colour`\nhelp: valid here: `org`, `parent`, `global`, `visible_through`, `select`, `insert`, `update`, `delete`, `owner`, `visibility`, `update_own`, `delete_own`, `using`, `with_check`, `membership`, `invitation`, `creator_role`, `sign_up`, `change_log`, `track_changes`, `system`, `table`, `schema`, `renamed_from`, `unique`, `index`, `partition_by_hash`, `tenancy`, `crate`"
 }
 ::core::compile_error! {
-    "`default` takes a string\nhelp: write `default = \"now ()\"`"
+    "`default` requires a string\nhelp: write `default = \"now ()\"`"
 }
 ::core::compile_error! {
-    "`Project` has no field `organization`\nhelp: `org` names the field with the tenant's key; did you mean `organization_id`? valid here: `id`, `organization_id`, `created_at`"
+    "`Project` has no field `organization`\nhelp: `org` names the field that holds the tenant ID; did you mean `organization_id`? valid here: `id`, `organization_id`, `created_at`"
 }
 ::core::compile_error! {
-    "`insert` names a role but nobody may read the table\nhelp: add `select = \"…\"` with that role or one below it: who writes rows reads them as well"
+    "`insert` requires a `select` role, and the table has none\nhelp: add `select = \"…\"` with that role or a lower one: writing rows requires SELECT"
 }
 ///A row to insert as a [`Project`]; a `None` for a column with a default takes it.
 #[derive(::core::fmt::Debug)]
@@ -102,7 +102,7 @@ const _: () = {
     }
 };
 ::core::compile_error! {
-    "the variant `Open` holds data, which a label cannot\nhelp: store the data in columns of its own, or as JSON by `sqlx::types::Json`"
+    "the variant `Open` contains data\nhelp: store the data in separate columns, or as JSON with `sqlx::types::Json`"
 }
 #[allow(unused_qualifications, reason = "written by a derive")]
 const _: () = {

@@ -1,4 +1,4 @@
-//! The rules about access that a table keeps: whose rows it holds, which roles touch them, and on what conditions.
+//! Rules about access: the tenant scope of a table, the roles for its commands, and policy conditions.
 
 use quote::ToTokens as _;
 use syn::{LitStr, Path};
@@ -10,14 +10,14 @@ use crate::{
     item::suggestion,
 };
 
-/// Checks what the table says about access.
+/// Checks the access attributes of a table.
 pub(crate) fn check(diag: &Diag, table: &Table<'_>) {
     scope(diag, table);
     commands(diag, table);
     owner(diag, table);
     membership(diag, table);
     invitation(diag, table);
-    making(diag, table);
+    insert_functions(diag, table);
     for rule in &table.attrs.rules {
         condition(diag, table, rule);
     }
@@ -28,62 +28,62 @@ pub(crate) fn check(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// A table belongs to tenants or to nobody, and says so: forgetting it must not open a table.
+/// The scope must be declared: a forgotten attribute must not make a table readable by every tenant.
 fn scope(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     match (&attrs.org, &attrs.parent, &attrs.global) {
         (Some(org), None, None) => {
-            existing(diag, table, org, "be the tenant column", "`org` names the field with the tenant's key");
+            existing(diag, table, org, "be the tenant column", "`org` names the field that holds the tenant ID");
         }
         (None, Some(parent), None) => parent_field(diag, table, parent),
         (None, None, None) if ["org", "parent", "global"].iter().any(|key| attrs.mentions(key)) => {}
         (None, None, None) => diag.error(
             table.ident,
-            format_args!("`{}` does not say whose rows it holds", table.ident),
-            "name the field with the tenant's key: `#[tenant(org = \"organization_id\", select = \"viewer\")]`; \
-             or the field with the key of a row that has one: `#[tenant(parent = \"project_id\", select = \"viewer\")]`; \
-             or write `#[tenant(global)]` for rows that belong to no tenant",
+            format_args!("`{}` has no `org`, `parent` or `global` attribute", table.ident),
+            "name the field that holds the tenant ID: `#[tenant(org = \"organization_id\", select = \"viewer\")]`; \
+             or the field that references a row with a tenant: `#[tenant(parent = \"project_id\", select = \"viewer\")]`; \
+             or add `#[tenant(global)]` if the rows belong to no tenant",
         ),
         (Some(_), _, Some(global)) => diag.error(
             global,
-            "a table is either `global` or has an `org`",
-            "drop `global` where rows belong to a tenant, `org` where they belong to nobody",
+            "`global` cannot be combined with `org`",
+            "remove `global` if the rows belong to a tenant, or `org` if they belong to no tenant",
         ),
         (Some(_), Some(parent), None) => diag.error(
             parent,
-            "a table has either an `org` or a `parent`",
-            "drop `parent` where the rows carry the tenant's key themselves, `org` where they do not",
+            "`parent` cannot be combined with `org`",
+            "remove `parent` if the rows contain the tenant ID, or `org` if they do not",
         ),
         (None, Some(_), Some(global)) => diag.error(
             global,
-            "a table is either `global` or has a `parent`",
-            "drop `global` where rows belong to a tenant, `parent` where they belong to nobody",
+            "`global` cannot be combined with `parent`",
+            "remove `global` if the rows belong to a tenant, or `parent` if they belong to no tenant",
         ),
         (None, None, Some(_)) => {}
     }
     if let (Some(key), false) = (attrs.written("visible_through"), attrs.mentions("global")) {
         diag.error(
             key,
-            "`visible_through` without `global`",
-            "drop it where rows belong to a tenant; write `global, visible_through = …` where its members have them",
+            "`visible_through` requires `global`",
+            "remove it if the rows belong to a tenant, or add `global` if they belong to members of several tenants",
         );
     }
 }
 
-/// The row that says whose this one is, is one of another table.
+/// The parent row belongs to another table.
 fn parent_field(diag: &Diag, table: &Table<'_>, parent: &LitStr) {
-    let purpose = "`parent` names the field with the key of the row that has the tenant";
+    let purpose = "`parent` names the field that references the row with the tenant";
     let Some(field) = existing(diag, table, parent, "name a parent", purpose) else { return };
     if !field.attrs.keys.iter().any(|key| key == "references") {
         diag.error(
             parent,
-            format_args!("the field `{}` refers to no table", field.name()),
-            "add `#[tenant(references = Project)]` to it, with the struct of the table that has the tenant column",
+            format_args!("the parent field `{}` has no `references` attribute", field.name()),
+            "add `#[tenant(references = Project)]` to it, with the struct of the parent table",
         );
     }
 }
 
-/// Finds the column field that an attribute names, or reports that there is none.
+/// Finds the column field that an attribute names, or reports that it does not exist.
 fn existing<'t, 'a>(
     diag: &Diag,
     table: &'t Table<'a>,
@@ -100,15 +100,15 @@ fn existing<'t, 'a>(
         ),
         Some(field) if field.attrs.skip.is_some() => diag.error(
             name,
-            format_args!("the field `{written}` is skipped and cannot {role}"),
-            "drop `skip` from the field",
+            format_args!("the field `{written}` has `skip` and cannot {role}"),
+            "remove `skip` from the field",
         ),
         found => return found,
     }
     None
 }
 
-/// Some role reads a tenant's table, and who writes a table reads it: PostgreSQL asks that for WHERE and RETURNING.
+/// A tenant table requires a `select` role, and roles that write it require SELECT: PostgreSQL checks it for WHERE and RETURNING.
 fn commands(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     if attrs.mentions("select") {
@@ -126,78 +126,84 @@ fn commands(diag: &Diag, table: &Table<'_>) {
     if writers.peek().is_none() && scoped {
         diag.error(
             table.ident,
-            format_args!("`{}` does not say which role may read it", table.ident),
+            format_args!("`{}` has no `select` role", table.ident),
             "add `select = \"viewer\"` to `#[tenant(…)]`",
         );
     }
     for (key, role) in writers {
         diag.error(
             role,
-            format_args!("`{key}` names a role but nobody may read the table"),
-            "add `select = \"…\"` with that role or one below it: who writes rows reads them as well",
+            format_args!("`{key}` requires a `select` role, and the table has none"),
+            "add `select = \"…\"` with that role or a lower one: writing rows requires SELECT",
         );
     }
 }
 
-/// A row is its owner's own, and what speaks of that needs an owner.
+/// Attributes about the user's rows require an `owner` field.
 fn owner(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
-    let purpose = "`owner` names the field with the key of the user who made the row";
+    let purpose = "`owner` names the field that holds the ID of the user who created the row";
     if let Some(owner) = &attrs.owner
-        && let Some(field) = existing(diag, table, owner, "say who owns a row", purpose)
+        && let Some(field) = existing(diag, table, owner, "be the owner", purpose)
         && field.part != ValueSource::Owner
     {
-        let what = if field.part == ValueSource::Tenant { "the tenant column" } else { "the key" };
+        let what = if field.part == ValueSource::Tenant { "the tenant column" } else { "the primary key" };
         diag.error(
             owner,
-            format_args!("the field `{}` is {what} and cannot say who owns a row", field.name()),
-            "name the field with the key of the user who made the row",
+            format_args!("the field `{}` is {what} and cannot be the owner", field.name()),
+            "name the field that holds the ID of the user who created the row",
         );
     }
     if let Some(visibility) = &attrs.visibility {
-        let purpose = "`visibility` names the field that says who in the tenant sees the row";
-        existing(diag, table, visibility, "say who sees a row", purpose);
+        let purpose = "`visibility` names the field that decides whether the tenant's other members see the row";
+        existing(diag, table, visibility, "be the visibility", purpose);
     }
-    // Of a membership table both are wrong, whether it has an owner or not.
+    // On a membership table both are errors, with or without an owner.
     if attrs.mentions("owner") || attrs.mentions("membership") {
         return;
     }
-    let help = "add `owner = \"…\"`, the field with the key of the user who made the row";
+    let help = "add `owner = \"…\"`, the field that holds the ID of the user who created the row";
     if let Some(visibility) = &attrs.visibility {
-        diag.error(visibility, format_args!("`{}` has a visibility, and nobody owns its rows", table.ident), help);
+        diag.error(
+            visibility,
+            format_args!("`visibility` requires an `owner` field, and `{}` has none", table.ident),
+            help,
+        );
     }
     for (key, role) in [("update_own", &attrs.update_own), ("delete_own", &attrs.delete_own)] {
         if let Some(role) = role {
-            diag.error(
-                role,
-                format_args!("`{key}` speaks of a user's own rows, and nobody owns those of `{}`", table.ident),
-                help,
-            );
+            diag.error(role, format_args!("`{key}` requires an `owner` field, and `{}` has none", table.ident), help);
         }
     }
 }
 
-/// Members belong to a tenant; functions manage them, for one role.
+/// Members belong to a tenant; functions manage them for one role.
 fn membership(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     let Some(key) = attrs.written("membership") else { return };
     if !attrs.mentions("org") {
         diag.error(
             key,
-            "`membership` says who belongs to a tenant, and the table has no tenant column",
-            "add `org = \"organization_id\"`, the field with the tenant's key",
+            "`membership` requires a tenant column, and the table has none",
+            "add `org = \"organization_id\"`, the field that holds the tenant ID",
         );
     }
     if let Some(membership) = &attrs.membership {
-        existing(diag, table, &membership.user, "name a member", "`user` names the field with the user's key");
-        existing(diag, table, &membership.role, "hold a role", "`role` names the field with the member's role");
+        existing(diag, table, &membership.user, "identify a member", "`user` names the field that holds the user ID");
+        existing(
+            diag,
+            table,
+            &membership.role,
+            "contain a role",
+            "`role` names the field that holds the member's role",
+        );
     }
     for key in ["owner", "visibility", "update_own", "delete_own"] {
         if let Some(key) = attrs.written(key) {
             diag.error(
                 key,
-                format_args!("`{key}` does not go on a membership table"),
-                "drop it: members are managed by functions, for all rows of the tenant alike",
+                format_args!("`{key}` is not allowed on a membership table"),
+                "remove it: functions manage all members of the tenant",
             );
         }
     }
@@ -207,48 +213,49 @@ fn membership(diag: &Diag, table: &Table<'_>) {
     for odd in managers.filter(|role| text(role) != text(manager)) {
         diag.error(
             odd,
-            "members are managed by one role, and this is another",
-            format_args!(
-                "name `{}` in `insert`, `update` and `delete`; it adds, changes and removes members",
-                text(manager)
-            ),
+            "`insert`, `update` and `delete` of a membership table must name one role",
+            format_args!("use `{}` in all three: it adds, changes and removes members", text(manager)),
         );
     }
 }
 
-/// Functions make invitations and take them; whoever manages members may withdraw them, and nobody changes them.
+/// Functions create and accept invitations; the role that manages members can delete them, and no role updates them.
 fn invitation(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     let Some(key) = attrs.written("invitation") else { return };
     for (name, field) in attrs.invitation.iter().flat_map(|invitation| &invitation.fields) {
-        let purpose = format!("`{name}` names one of the fields that an invitation has");
+        let purpose = format!("`{name}` names a field of the invitation");
         let field_of_token = existing(diag, table, field, "be part of an invitation", &purpose);
         if let Some(found) = field_of_token.filter(|_| *name == "token")
             && !found.attrs.select.as_ref().is_some_and(is_no_role)
         {
             diag.error(
                 field,
-                format_args!("`{}` could be read, and whoever knows a token is let in", found.name()),
-                "add `#[tenant(select = \"nobody\")]` to the field",
+                format_args!("the token column `{}` must not be readable", found.name()),
+                "add `#[tenant(select = \"none\")]` to the field",
             );
         }
     }
     if !attrs.mentions("org") {
         diag.error(
             key,
-            "`invitation` asks somebody into a tenant, and the table has no tenant column",
-            "add `org = \"organization_id\"`, the field with the tenant's key",
+            "`invitation` requires a tenant column, and the table has none",
+            "add `org = \"organization_id\"`, the field that holds the tenant ID",
         );
     }
     if !attrs.mentions("insert") {
-        diag.error(key, "nobody may invite", "add `insert = \"…\"` with the role that manages members");
+        diag.error(
+            key,
+            "`invitation` requires an `insert` role",
+            "add `insert = \"…\"` with the role that manages members",
+        );
     }
     for odd in ["update", "update_own", "owner", "visibility", "membership", "creator_role", "sign_up"] {
         if let Some(odd) = attrs.written(odd) {
             diag.error(
                 odd,
-                format_args!("`{odd}` does not go on a table of invitations"),
-                "drop it: functions make them and take them, and nobody changes them",
+                format_args!("`{odd}` is not allowed on an invitation table"),
+                "remove it: functions create and accept invitations, and no role updates them",
             );
         }
     }
@@ -259,21 +266,21 @@ fn text(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }
 
-/// Tenants are founded and users sign up through functions, which no INSERT goes past.
-fn making(diag: &Diag, table: &Table<'_>) {
+/// Functions create tenants and sign up users, so these tables have no INSERT.
+fn insert_functions(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     if let Some(creator_role) = &attrs.creator_role {
         if attrs.org.is_some() && !table.is_root() || !attrs.mentions("org") {
             diag.error(
                 creator_role,
-                format_args!("`creator_role` goes on the table of the tenants, and `{}` is another", table.ident),
-                "drop it; on that table `org` names the key: `#[tenant(org = \"id\", creator_role = \"admin\")]`",
+                format_args!("`creator_role` is allowed only on the table of tenants, and `{}` is not that table", table.ident),
+                "remove it; on the table of tenants `org` names the primary key: `#[tenant(org = \"id\", creator_role = \"admin\")]`",
             );
         } else if let Some(insert) = &attrs.insert {
             diag.error(
                 insert,
-                "`insert` beside `creator_role`",
-                "drop `insert`: a user founds a tenant, and no role of one tenant makes another",
+                "`insert` cannot be combined with `creator_role`",
+                "remove `insert`: users create tenants through `create_tenant`, and no role of a tenant creates another",
             );
         }
     }
@@ -281,73 +288,72 @@ fn making(diag: &Diag, table: &Table<'_>) {
         if !attrs.mentions("global") {
             diag.error(
                 sign_up,
-                "`sign_up` goes on the table of the users, which belongs to no tenant",
-                "drop it; on that table write `#[tenant(global, sign_up)]`",
+                "`sign_up` is allowed only on the table of users, which is `global`",
+                "remove it; on the table of users write `#[tenant(global, sign_up)]`",
             );
         } else if let Some(insert) = &attrs.insert {
             diag.error(
                 insert,
-                "`insert` beside `sign_up`",
-                "drop `insert`: a user signs up, and no role of a tenant makes users",
+                "`insert` cannot be combined with `sign_up`",
+                "remove `insert`: users register through `sign_up`, and no role of a tenant creates users",
             );
         }
     }
 }
 
-/// A condition narrows what a role may do to the rows of a tenant.
+/// A custom condition restricts a command on the rows of a tenant.
 fn condition(diag: &Diag, table: &Table<'_>, rule: &Rule) {
     let Rule { clause, command, condition } = rule;
     let attrs = &table.attrs;
-    let verb = if command == "select" { "read".to_owned() } else { command.to_string() };
     if condition.value().trim().is_empty() {
-        diag.error(condition, "the condition is empty", "write SQL here, or drop the condition");
+        diag.error(condition, "the condition is empty", "write an SQL expression, or remove the condition");
     }
     if attrs.global.is_some() {
         diag.error(
             clause,
-            format_args!("`{clause}` goes on tables with a tenant"),
-            "drop it: rows that belong to no tenant are the same for all",
+            format_args!("`{clause}` is not allowed on a `global` table"),
+            "remove it: rows that belong to no tenant are the same for every tenant",
         );
     } else if attrs.mentions("membership") && command != "select" {
         diag.error(
             command,
-            format_args!("no condition on `{command}` reaches members, who are managed by functions"),
-            "drop it; `using(select = \"…\")` can say which members are seen",
+            format_args!("a condition on `{command}` has no effect on a membership table, whose rows functions write"),
+            "remove it; `using(select = \"…\")` can restrict which members are visible",
         );
     } else if !declares(table, &command.to_string()) {
         diag.error(
             command,
-            format_args!("a condition on `{command}`, and nobody may {verb} `{}`", table.ident),
-            format_args!("add `{command} = \"…\"` with a role, or drop the condition"),
+            format_args!("a condition on `{command}` requires a `{command}` role, and `{}` has none", table.ident),
+            format_args!("add `{command} = \"…\"` with a role, or remove the condition"),
         );
     }
 }
 
-/// Whether some role may do it.
+/// Whether a role is declared for a command.
 fn declares(table: &Table<'_>, command: &str) -> bool {
     table.attrs.mentions(command) || table.attrs.mentions(&format!("{command}_own"))
 }
 
-/// The tenant column says in which partition a row is.
+/// The tenant column determines the partition of a row.
 fn partitions(diag: &Diag, table: &Table<'_>) {
     let Some(partitions) = &table.attrs.partitions else { return };
     if !partitions.base10_parse::<u16>().is_ok_and(|count| (2..=1024).contains(&count)) {
         diag.error(
             partitions,
-            format_args!("{partitions} partitions make no sense"),
-            "take 2 to 1024, best a power of two",
+            format_args!("invalid number of partitions `{partitions}`"),
+            "use 2 to 1024, preferably a power of two",
         );
     }
     if !table.attrs.mentions("org") {
         diag.error(
             partitions,
-            "a table is partitioned by its tenant column, and this one has none",
-            "drop `partition_by_hash`, or add `org = \"…\"`",
+            "`partition_by_hash` requires a tenant column, and the table has none",
+            "remove `partition_by_hash`, or add `org = \"…\"`",
         );
     }
 }
 
-/// The tenant column takes its value from the context and its type from the tenancy, and so does the owner's.
+/// The context sets the tenant column and the owner column, and the tenancy decides their types.
 fn from_context(diag: &Diag, field: &Field<'_>) {
     let what = match field.part {
         ValueSource::Tenant => "tenant",
@@ -359,54 +365,55 @@ fn from_context(diag: &Diag, field: &Field<'_>) {
         if ["default", "app_assigned", "sql_type", "insert", "update"].contains(&name.as_str()) {
             diag.error(
                 key,
-                format_args!("`{name}` does not go on the {what} column"),
-                format_args!("drop it: `{}` takes its value from the context", field.name()),
+                format_args!("`{name}` is not allowed on the {what} column"),
+                format_args!("remove it: the context sets `{}`", field.name()),
             );
         }
     }
 }
 
-/// A role of a column's own is one for what the app may do with the column at all.
+/// A column role must be for a command that the application can run on that column.
 fn column_roles(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
     let attrs = &field.attrs;
     for (command, role) in [("select", &attrs.select), ("insert", &attrs.insert), ("update", &attrs.update)] {
         let Some(role) = role else { continue };
         let key = attrs.keys.iter().find(|key| *key == command);
-        let verb = if command == "select" { "read" } else { command };
         let never = match (command, field.part) {
             ("insert" | "update", ValueSource::Tenant | ValueSource::Owner) => continue,
-            ("select", ValueSource::Tenant) => Some("every statement says whose rows it means"),
-            ("select", _) if field.id => Some("every reader finds rows by their key"),
-            ("insert", ValueSource::GeneratedId) => Some("the database makes the key"),
-            ("insert", ValueSource::SuppliedId | ValueSource::Parent) => Some("no row is inserted without it"),
-            ("update", ValueSource::SuppliedId | ValueSource::GeneratedId | ValueSource::Parent) => {
-                Some("it stays as it is")
+            ("select", ValueSource::Tenant) => Some("every statement names the tenant column"),
+            ("select", _) if field.id => Some("every reader selects the primary key"),
+            ("insert", ValueSource::GeneratedId) => Some("the database generates the primary key"),
+            ("insert", ValueSource::AppAssignedId | ValueSource::Parent) => Some("every inserted row contains it"),
+            ("update", ValueSource::AppAssignedId | ValueSource::GeneratedId | ValueSource::Parent) => {
+                Some("it cannot be updated")
             }
             _ => None,
         };
         if let Some(why) = never {
             diag.error(
                 key,
-                format_args!("`{}` has no `{command}` role of its own", field.name()),
-                format_args!("drop it: {why}"),
+                format_args!("`{command}` is not allowed on `{}`", field.name()),
+                format_args!("remove it: {why}"),
             );
         } else if table.attrs.mentions("membership") && command != "select" {
             diag.error(
                 key,
-                format_args!("no `{command}` role reaches members, who are managed by functions"),
-                "drop it",
+                format_args!(
+                    "`{command}` is not allowed on a column of a membership table, whose rows functions write"
+                ),
+                "remove it",
             );
         } else if !declares(table, command) {
             diag.error(
                 role,
-                format_args!("`{command}` names a role for a column, and nobody may {verb} `{}`", table.ident),
+                format_args!("a `{command}` role for a column requires a `{command}` role on `{}`", table.ident),
                 format_args!("add `{command} = \"…\"` to `#[tenant(…)]` on the struct"),
             );
         }
     }
 }
 
-/// Says which field may have been meant.
+/// Suggests a field with a similar name.
 pub(crate) fn field_suggestion(table: &Table<'_>, written: &str, otherwise: &str) -> String {
     let fields: Vec<String> = table.columns().map(Field::name).collect();
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! The struct as it was written: borrowed syn nodes for their places, attributes read, and the part each field plays.
+//! The struct as parsed: borrowed syn nodes for spans, attributes, and the source of each field's value.
 
 use proc_macro2::Ident;
 use quote::ToTokens as _;
@@ -7,10 +7,10 @@ use syn::{Attribute, Data, DeriveInput, Fields, LitStr, Path, Type, Visibility, 
 use crate::{
     attr::{self, FieldAttrs, TableAttrs},
     diag::Diag,
-    name,
+    keys, name,
 };
 
-/// A struct that is to be a table. It may hold mistakes: [`check`](crate::analyze) finds those.
+/// A struct that derives `TenantTable`. It may contain errors, which [`check`](crate::check) reports.
 pub(crate) struct Table<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) vis: &'a Visibility,
@@ -25,12 +25,12 @@ pub(crate) struct Field<'a> {
     pub(crate) vis: &'a Visibility,
     pub(crate) ty: &'a Type,
     pub(crate) doc: String,
-    /// The doc comments as they stand, to repeat them on the row structs.
+    /// The doc comments, which are repeated on the row structs.
     pub(crate) docs: Vec<&'a Attribute>,
     pub(crate) attrs: FieldAttrs,
     /// Whether the column is (part of) the primary key.
     pub(crate) id: bool,
-    /// Whether it names a row within its tenant.
+    /// Whether it is the key that identifies a row within its tenant.
     pub(crate) key: bool,
     pub(crate) part: ValueSource,
 }
@@ -44,32 +44,32 @@ pub(crate) enum ValueSource {
     Tenant,
     /// The user whose row it is: from the context.
     Owner,
-    /// The row that says whose this one is: the app gives it, and it stays.
+    /// The reference to the parent row: set by the application on INSERT and never updated.
     Parent,
-    /// A key that the database makes.
+    /// A primary key that the database generates.
     GeneratedId,
-    /// A key that the app gives.
-    SuppliedId,
-    /// The app gives it, and may change it.
+    /// A primary key that the application supplies.
+    AppAssignedId,
+    /// The application sets and updates it.
     Plain,
 }
 
-/// How rows come to be by the app's hand.
+/// How the application creates rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InsertKind {
-    /// By INSERT.
+    /// With INSERT.
     Insert,
-    /// By the function that makes a tenant.
-    Founding,
-    /// By the function that makes a user.
+    /// With the function `create_tenant`.
+    CreateTenant,
+    /// With the function `sign_up`.
     SignUp,
 }
 
 impl<'a> Table<'a> {
-    /// Reads the struct; `None` where it has no named fields of which a table could be made.
+    /// Reads the struct; `None` without named fields.
     pub(crate) fn read(diag: &Diag, input: &'a DeriveInput) -> Option<Self> {
-        let attrs = TableAttrs::read(diag, &input.attrs);
-        let fields = named_fields(diag, input, "table")?;
+        let attrs = keys::table(diag, &input.attrs);
+        let fields = named_fields(diag, input, "TenantTable")?;
         let mut fields: Vec<Field<'a>> = fields
             .filter_map(|field| {
                 Some(Field {
@@ -78,7 +78,7 @@ impl<'a> Table<'a> {
                     ty: &field.ty,
                     doc: attr::doc(&field.attrs),
                     docs: field.attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect(),
-                    attrs: FieldAttrs::read(diag, &field.attrs),
+                    attrs: keys::field(diag, &field.attrs),
                     id: false,
                     key: false,
                     part: ValueSource::Plain,
@@ -99,62 +99,62 @@ impl<'a> Table<'a> {
         self.fields.iter().find(|field| field.part == ValueSource::Tenant)
     }
 
-    /// Returns the field whose name an attribute says, if it is a column.
+    /// Returns the column field that an attribute names.
     pub(crate) fn named(&self, name: &LitStr) -> Option<&Field<'a>> {
         let name = name.value();
         self.columns().find(|field| field.name() == name)
     }
 
-    /// Whether the tenants themselves are the rows: the tenant column is the key.
+    /// Whether this is the table of tenants: the tenant column is the primary key.
     pub(crate) fn is_root(&self) -> bool {
         self.tenant().is_some_and(|field| field.key)
     }
 
-    /// Returns the least role that updates rows: that of one's own, where there is one, since the other includes it.
+    /// Returns the minimum role for UPDATE: `update_own` if declared, since the role in `update` includes it.
     pub(crate) fn updater(&self) -> Option<&Path> {
         self.attrs.update_own.as_ref().or(self.attrs.update.as_ref())
     }
 
-    /// Returns the least role that deletes rows.
+    /// Returns the minimum role for DELETE.
     pub(crate) fn deleter(&self) -> Option<&Path> {
         self.attrs.delete_own.as_ref().or(self.attrs.delete.as_ref())
     }
 
-    /// Returns how rows come to be by the app's hand, if they do.
-    pub(crate) fn making(&self) -> Option<InsertKind> {
+    /// Returns how the application creates rows, if it can.
+    pub(crate) fn insert_kind(&self) -> Option<InsertKind> {
         let attrs = &self.attrs;
         match (&attrs.insert, &attrs.creator_role, &attrs.sign_up) {
             _ if attrs.mentions("membership") || attrs.mentions("invitation") => None,
             (Some(_), ..) => Some(InsertKind::Insert),
-            (None, Some(_), _) => Some(InsertKind::Founding),
+            (None, Some(_), _) => Some(InsertKind::CreateTenant),
             (None, None, Some(_)) => Some(InsertKind::SignUp),
             (None, None, None) => None,
         }
     }
 
-    /// Whether the app changes rows by a statement of its own, not by a function.
+    /// Whether the application updates rows with UPDATE and not through a function.
     pub(crate) fn is_changed(&self) -> bool {
         self.updater().is_some() && !self.attrs.mentions("membership")
     }
 
-    /// Returns the field that names a row within its tenant.
+    /// Returns the field that identifies a row within its tenant.
     pub(crate) fn key(&self) -> Option<&Field<'a>> {
         self.fields.iter().find(|field| field.key)
     }
 
-    /// Returns the columns that the app gives when it makes a row. Those with a role of their own are not among them:
-    /// of a `Some` in one, rustc would not know. RoleCons a function takes none that the database can fill in.
+    /// Returns the columns that the application sets on a new row. Columns with a role are excluded, because rustc could not
+    /// check a `Some` in one. A function has no parameter for a column with a default.
     pub(crate) fn given(&self, making: InsertKind) -> impl Iterator<Item = &Field<'a>> {
         self.fields.iter().filter(move |field| {
             let left_out = match making {
                 InsertKind::Insert => field.attrs.insert.is_some(),
-                InsertKind::Founding | InsertKind::SignUp => field.attrs.default.is_some(),
+                InsertKind::CreateTenant | InsertKind::SignUp => field.attrs.default.is_some(),
             };
-            field.part.is_supplied() && !left_out
+            field.part.is_app_assigned() && !left_out
         })
     }
 
-    /// Returns the columns that the app may change.
+    /// Returns the columns that the application can update.
     pub(crate) fn changed(&self) -> impl Iterator<Item = &Field<'a>> {
         self.fields.iter().filter(|field| field.part == ValueSource::Plain && field.attrs.update.is_none())
     }
@@ -173,14 +173,14 @@ impl Field<'_> {
 }
 
 impl ValueSource {
-    /// Whether the app gives the value on insert.
-    pub(crate) fn is_supplied(self) -> bool {
-        matches!(self, Self::SuppliedId | Self::Plain | Self::Parent)
+    /// Whether the application sets the value on INSERT.
+    pub(crate) fn is_app_assigned(self) -> bool {
+        matches!(self, Self::AppAssignedId | Self::Plain | Self::Parent)
     }
 }
 
-/// Finds the field that an attribute names, or the one that it seems to mean: the mistake is reported, and others should
-/// not follow.
+/// Finds the field that an attribute names, or the one with the nearest name: the error is reported elsewhere, and should
+/// cause no further ones.
 fn meant(fields: &[Field<'_>], name: Option<&LitStr>) -> Option<usize> {
     let name = name?.value();
     let names: Vec<String> = fields.iter().map(Field::name).collect();
@@ -188,7 +188,7 @@ fn meant(fields: &[Field<'_>], name: Option<&LitStr>) -> Option<usize> {
     find(&name).or_else(|| name::nearest(&name, names.iter().map(String::as_str)).and_then(find))
 }
 
-/// Says what each field is for. Where no field is marked `id`, the one of that name is the key.
+/// Assigns the source of each field's value. If no field is marked `id`, the field with that name is the primary key.
 fn assign_parts(fields: &mut [Field<'_>], attrs: &TableAttrs) {
     let org = meant(fields, attrs.org.as_ref());
     let owner = meant(fields, attrs.owner.as_ref());
@@ -210,7 +210,7 @@ fn assign_parts(fields: &mut [Field<'_>], attrs: &TableAttrs) {
                 _ => ValueSource::Plain,
             }
         } else if composite || field.attrs.app_assigned.is_some() || field.attrs.references.is_some() {
-            ValueSource::SuppliedId
+            ValueSource::AppAssignedId
         } else {
             ValueSource::GeneratedId
         };
@@ -221,38 +221,38 @@ fn assign_parts(fields: &mut [Field<'_>], attrs: &TableAttrs) {
     }
 }
 
-/// Returns the named fields of a struct without parameters, and reports anything else.
+/// Returns the named fields of a struct without generics, and reports anything else.
 pub(crate) fn named_fields<'a>(
     diag: &Diag,
     input: &'a DeriveInput,
-    what: &str,
+    derive: &str,
 ) -> Option<impl Iterator<Item = &'a syn::Field> + use<'a>> {
+    let only = format!("`{derive}` can only be derived for structs with named fields");
     let help = "write a struct with named fields, one for each column";
     let fields = match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => Some(fields.named.iter()),
             Fields::Unnamed(fields) => {
-                diag.error(fields, format_args!("the fields of a {what} have names"), help);
+                diag.error(fields, only, help);
                 None
             }
             Fields::Unit => {
-                diag.error(&input.ident, format_args!("a {what} has columns, and a unit struct has none"), help);
+                diag.error(&input.ident, only, help);
                 None
             }
         },
         Data::Enum(data) => {
-            let help = format!("{help}; for an enum that is a column, derive `TenantEnum`");
-            diag.error(data.enum_token, format_args!("an enum is no {what}"), help);
+            diag.error(data.enum_token, only, "for an enum that is a column, derive `TenantEnum`");
             None
         }
         Data::Union(data) => {
-            diag.error(data.union_token, format_args!("a union is no {what}"), help);
+            diag.error(data.union_token, only, help);
             None
         }
     };
     if !input.generics.params.is_empty() {
         let params = input.generics.params.to_token_stream();
-        diag.error(params, format_args!("a {what} has no type parameters"), "name the column types themselves");
+        diag.error(params, format_args!("`{derive}` cannot be derived for a generic struct"), "write the column types");
         return None;
     }
     fields

@@ -1,14 +1,14 @@
-//! What `#[tenant(…)]` says on a struct and on a field: the keys, and what each of them takes.
+//! The attributes of a struct and of a field, as `#[tenant(…)]` sets them.
 
 use proc_macro2::Ident;
 use syn::{Attribute, Expr, ExprLit, Lit, LitInt, LitStr, Meta, Path};
 
 use crate::{
     diag::Diag,
-    item::{FieldList, Item, OnDelete, items, set},
+    item::{FieldList, Item, OnDelete, set},
 };
 
-/// What `#[tenant(…)]` says on a struct.
+/// The attributes of a struct.
 #[derive(Default)]
 pub(crate) struct TableAttrs {
     pub(crate) krate: Option<Path>,
@@ -39,7 +39,7 @@ pub(crate) struct TableAttrs {
     pub(crate) partitions: Option<LitInt>,
     pub(crate) uniques: Vec<FieldList>,
     pub(crate) indexes: Vec<FieldList>,
-    /// Every key that was written, readable or not: a rule about one that is absent looks here.
+    /// Every key that occurs, even with an invalid value: rules about missing keys read this list.
     pub(crate) keys: Vec<Ident>,
 }
 
@@ -54,13 +54,12 @@ pub(crate) struct InvitationAttr {
     pub(crate) fields: Vec<(&'static str, LitStr)>,
 }
 
-/// What an invitation names.
+/// The keys of `invitation(…)`.
 pub(crate) const INVITATION: [&str; 5] = ["email", "role", "token", "expires", "by"];
 
 impl InvitationAttr {
-    fn read(item: &Item, diag: &Diag) -> Option<Self> {
-        let form = "invitation(email = \"email\", role = \"role\", token = \"token_hash\", expires = \"expires_at\", \
-                    by = \"invited_by\")";
+    pub(crate) fn read(item: &Item, diag: &Diag) -> Option<Self> {
+        let form = item.form.unwrap_or("invitation(…)");
         let mut found: [Option<LitStr>; 5] = Default::default();
         let within = item.nested(diag, form);
         for part in &within {
@@ -71,18 +70,14 @@ impl InvitationAttr {
         }
         for key in INVITATION {
             if !within.is_empty() && !within.iter().any(|part| part.name() == key) {
-                diag.error(
-                    &item.key,
-                    format_args!("`invitation` does not name the field of `{key}`"),
-                    format_args!("write `{form}`"),
-                );
+                diag.error(&item.key, format_args!("`invitation` has no `{key}`"), format_args!("write `{form}`"));
             }
         }
         let fields: Vec<_> = INVITATION.into_iter().zip(found).filter_map(|(key, name)| Some((key, name?))).collect();
         (fields.len() == INVITATION.len()).then_some(Self { fields })
     }
 
-    /// Returns the name of the field that a key names.
+    /// Returns the field name that a key refers to.
     pub(crate) fn field(&self, key: &str) -> Option<&LitStr> {
         self.fields.iter().find(|(name, _)| *name == key).map(|(_, field)| field)
     }
@@ -96,94 +91,22 @@ pub(crate) struct Rule {
     pub(crate) condition: LitStr,
 }
 
-const TABLE_KEYS: &[&str] = &[
-    "org",
-    "parent",
-    "global",
-    "visible_through",
-    "select",
-    "insert",
-    "update",
-    "delete",
-    "owner",
-    "visibility",
-    "update_own",
-    "delete_own",
-    "using",
-    "with_check",
-    "membership",
-    "invitation",
-    "creator_role",
-    "sign_up",
-    "change_log",
-    "track_changes",
-    "system",
-    "table",
-    "schema",
-    "renamed_from",
-    "unique",
-    "index",
-    "partition_by_hash",
-    "tenancy",
-    "crate",
-];
-
-/// Of which rows a condition can be asked: those that are there, and those to be.
-const USING: &[&str] = &["select", "update", "delete"];
-const CHECK: &[&str] = &["insert", "update"];
+/// The commands with a condition on existing rows, and those with a condition on new rows.
+pub(crate) const USING: &[&str] = &["select", "update", "delete"];
+pub(crate) const CHECK: &[&str] = &["insert", "update"];
 
 impl TableAttrs {
-    /// Returns the key where it was written, even if what it says could not be read.
+    /// Returns the key, even if its value is invalid.
     pub(crate) fn written(&self, key: &str) -> Option<&Ident> {
         self.keys.iter().find(|written| *written == key)
     }
 
-    /// Whether the key was written, even if what it says could not be read.
+    /// Whether the key occurs, even if its value is invalid.
     pub(crate) fn mentions(&self, key: &str) -> bool {
         self.written(key).is_some()
     }
 
-    pub(crate) fn read(diag: &Diag, attrs: &[Attribute]) -> Self {
-        let mut this = Self::default();
-        for item in items(diag, attrs) {
-            match item.name().as_str() {
-                "crate" => set(diag, &mut this.krate, &item, Item::path),
-                "tenancy" => set(diag, &mut this.tenancy, &item, Item::path),
-                "table" => set(diag, &mut this.table, &item, Item::text),
-                "schema" => set(diag, &mut this.schema, &item, Item::text),
-                "renamed_from" => set(diag, &mut this.renamed_from, &item, Item::text),
-                "org" => set(diag, &mut this.org, &item, Item::text),
-                "parent" => set(diag, &mut this.parent, &item, Item::text),
-                "global" => set(diag, &mut this.global, &item, Item::flag),
-                "visible_through" => set(diag, &mut this.visible_through, &item, Item::path),
-                "select" => set(diag, &mut this.select, &item, Item::role),
-                "insert" => set(diag, &mut this.insert, &item, Item::role),
-                "update" => set(diag, &mut this.update, &item, Item::role),
-                "delete" => set(diag, &mut this.delete, &item, Item::role),
-                "update_own" => set(diag, &mut this.update_own, &item, Item::role),
-                "delete_own" => set(diag, &mut this.delete_own, &item, Item::role),
-                "owner" => set(diag, &mut this.owner, &item, Item::text),
-                "visibility" => set(diag, &mut this.visibility, &item, Item::text),
-                "membership" => set(diag, &mut this.membership, &item, MembershipAttr::read),
-                "invitation" => set(diag, &mut this.invitation, &item, InvitationAttr::read),
-                "creator_role" => set(diag, &mut this.creator_role, &item, Item::role),
-                "sign_up" => set(diag, &mut this.sign_up, &item, Item::flag),
-                "change_log" => set(diag, &mut this.change_log, &item, Item::flag),
-                "track_changes" => set(diag, &mut this.track_changes, &item, Item::flag),
-                "system" => set(diag, &mut this.system, &item, |item, diag| item.list(diag)),
-                "using" => this.rules(diag, &item, USING, (CHECK, "in `with_check(…)`")),
-                "with_check" => this.rules(diag, &item, CHECK, (USING, "in `using(…)`")),
-                "partition_by_hash" => set(diag, &mut this.partitions, &item, Item::number),
-                "unique" => this.uniques.extend(item.list(diag)),
-                "index" => this.indexes.extend(item.list(diag)),
-                _ => item.unknown(diag, TABLE_KEYS, (FIELD_KEYS, "on a field")),
-            }
-            this.keys.push(item.key);
-        }
-        this
-    }
-
-    fn rules(&mut self, diag: &Diag, item: &Item, commands: &[&str], elsewhere: (&[&str], &str)) {
+    pub(crate) fn rules(&mut self, diag: &Diag, item: &Item, commands: &[&str], elsewhere: (&[&str], &str)) {
         for rule in item.nested(diag, &format!("{}({} = \"…\")", item.key, commands[0])) {
             if !commands.contains(&rule.name().as_str()) {
                 rule.unknown(diag, commands, elsewhere);
@@ -201,8 +124,8 @@ impl TableAttrs {
 }
 
 impl MembershipAttr {
-    fn read(item: &Item, diag: &Diag) -> Option<Self> {
-        let form = "membership(user = \"user_id\", role = \"role\")";
+    pub(crate) fn read(item: &Item, diag: &Diag) -> Option<Self> {
+        let form = item.form.unwrap_or("membership(…)");
         let (mut user, mut role) = (None, None);
         let within = item.nested(diag, form);
         for part in &within {
@@ -214,18 +137,14 @@ impl MembershipAttr {
         }
         for key in ["user", "role"] {
             if !within.is_empty() && !within.iter().any(|part| part.name() == key) {
-                diag.error(
-                    &item.key,
-                    format_args!("`membership` does not name the field of the {key}"),
-                    format_args!("write `{form}`"),
-                );
+                diag.error(&item.key, format_args!("`membership` has no `{key}`"), format_args!("write `{form}`"));
             }
         }
         Some(Self { user: user?, role: role? })
     }
 }
 
-/// What `#[tenant(…)]` says on a field.
+/// The attributes of a field.
 #[derive(Default)]
 pub(crate) struct FieldAttrs {
     pub(crate) id: Option<Ident>,
@@ -244,59 +163,11 @@ pub(crate) struct FieldAttrs {
     pub(crate) insert: Option<Path>,
     pub(crate) update: Option<Path>,
     pub(crate) skip: Option<Ident>,
-    /// Every key that was written, for the rule that `skip` stands alone.
+    /// Every key that occurs, for the rule that `skip` cannot be combined with others.
     pub(crate) keys: Vec<Ident>,
 }
 
-const FIELD_KEYS: &[&str] = &[
-    "id",
-    "app_assigned",
-    "column",
-    "renamed_from",
-    "default",
-    "backfill",
-    "references",
-    "on_delete",
-    "unique",
-    "index",
-    "sql_type",
-    "check",
-    "select",
-    "insert",
-    "update",
-    "skip",
-];
-
-impl FieldAttrs {
-    pub(crate) fn read(diag: &Diag, attrs: &[Attribute]) -> Self {
-        let mut this = Self::default();
-        for item in items(diag, attrs) {
-            match item.name().as_str() {
-                "id" => set(diag, &mut this.id, &item, Item::flag),
-                "app_assigned" => set(diag, &mut this.app_assigned, &item, Item::flag),
-                "column" => set(diag, &mut this.column, &item, Item::text),
-                "renamed_from" => set(diag, &mut this.renamed_from, &item, Item::text),
-                "backfill" => set(diag, &mut this.backfill, &item, Item::text),
-                "default" => set(diag, &mut this.default, &item, Item::text),
-                "references" => set(diag, &mut this.references, &item, Item::path),
-                "on_delete" => set(diag, &mut this.on_delete, &item, Item::on_delete),
-                "unique" => set(diag, &mut this.unique, &item, Item::flag),
-                "index" => set(diag, &mut this.index, &item, Item::flag),
-                "sql_type" => set(diag, &mut this.sql_type, &item, Item::text),
-                "check" => set(diag, &mut this.check, &item, Item::text),
-                "select" => set(diag, &mut this.select, &item, Item::role),
-                "insert" => set(diag, &mut this.insert, &item, Item::role),
-                "update" => set(diag, &mut this.update, &item, Item::role),
-                "skip" => set(diag, &mut this.skip, &item, Item::flag),
-                _ => item.unknown(diag, FIELD_KEYS, (TABLE_KEYS, "on the struct")),
-            }
-            this.keys.push(item.key);
-        }
-        this
-    }
-}
-
-/// Says whether what stands in place of a column's role means that nobody may.
+/// Whether the role of a column is `none`, which denies the command to every role.
 pub(crate) fn is_no_role(role: &Path) -> bool {
     role.is_ident("None")
 }

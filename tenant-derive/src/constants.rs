@@ -1,4 +1,4 @@
-//! Writes the constants of a table: one for each column, and one for each key by which an upsert finds its row.
+//! Writes the constants of a table: one for each column, and one for each unique key that an upsert can use.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{
     attr::is_no_role,
 };
 
-/// Writes the constants of a table that was found free of mistakes.
+/// Writes the constants of a table without errors.
 pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let columns = table.columns().enumerate().map(|(i, field)| column(field, &access(field, i)));
     let vis = table.vis;
@@ -21,7 +21,7 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     constants(table, columns.chain(keys))
 }
 
-/// Writes the constants of a table that has mistakes: of its roles nothing is known.
+/// Writes the constants of a table with errors, whose roles are unknown.
 pub(crate) fn inert(table: &Table<'_>) -> TokenStream {
     let mut seen = Vec::new();
     let fields = table.columns().filter(|field| {
@@ -48,7 +48,7 @@ fn constants(table: &Table<'_>, constants: impl Iterator<Item = TokenStream>) ->
     }
 }
 
-/// Names the constant of a column: the field in capitals.
+/// Returns the name of a column's constant: the field's name in capitals.
 pub(crate) fn ident(field: &Field<'_>) -> Ident {
     Ident::new(&field.name().to_uppercase(), field.ident.span())
 }
@@ -59,7 +59,7 @@ fn column(field: &Field<'_>, access: &TokenStream) -> TokenStream {
     quote!(#vis const #ident: __rt::Column<Self, #ty #access> = __rt::named(#name);)
 }
 
-/// Says who may use a column and to which table it refers, as far as that is not what every column has.
+/// Writes the access and the referenced table of a column if they differ from the default.
 fn access(field: &Field<'_>, index: usize) -> TokenStream {
     let index = Literal::usize_unsuffixed(index);
     let fixed = quote!(__rt::NotSettable);
@@ -75,7 +75,7 @@ fn access(field: &Field<'_>, index: usize) -> TokenStream {
         .map_or_else(|| quote!(()), |role| quote_spanned!(role.span()=> <Self as __rt::ColumnAt<#index>>::Needs));
     let (insert, update) = match field.part {
         ValueSource::Plain => (own(&field.attrs.insert), own(&field.attrs.update)),
-        ValueSource::SuppliedId | ValueSource::Parent => (own(&field.attrs.insert), fixed),
+        ValueSource::AppAssignedId | ValueSource::Parent => (own(&field.attrs.insert), fixed),
         ValueSource::Tenant | ValueSource::Owner | ValueSource::GeneratedId | ValueSource::Skipped => {
             (fixed.clone(), fixed)
         }
@@ -90,13 +90,14 @@ fn access(field: &Field<'_>, index: usize) -> TokenStream {
     }
 }
 
-/// The keys of a table whose rows the app inserts and updates: the columns that are unique, and a key that the app gives.
+/// The unique keys of a table that the application inserts into and updates: unique columns and an app-assigned primary key.
 fn keys(table: &Table<'_>) -> BTreeMap<Ident, Vec<String>> {
     let mut keys = BTreeMap::new();
-    if table.making() != Some(InsertKind::Insert) || !table.is_changed() {
+    if table.insert_kind() != Some(InsertKind::Insert) || !table.is_changed() {
         return keys;
     }
-    let single = table.columns().filter(|field| field.attrs.unique.is_some() || field.part == ValueSource::SuppliedId);
+    let single =
+        table.columns().filter(|field| field.attrs.unique.is_some() || field.part == ValueSource::AppAssignedId);
     let lists = table.attrs.uniques.iter().map(|list| {
         let named = |ident: &Ident| table.columns().find(|field| ident.unraw() == field.name());
         list.fields.iter().filter_map(named).filter(|field| field.part != ValueSource::Tenant).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! Writes what a table declares: the impl that holds it as data in one `const`, and who may read each of its columns.
+//! Writes the declaration of a table: an impl with one `const`, and the role that reads each column.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -14,7 +14,7 @@ use crate::{
 /// Writes the impl of `TenantTable`.
 pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let (ident, id, attrs) = (table.ident, key.ty, &table.attrs);
-    // At the place of the role or tenancy that was named, since that is what is wrong where the tenancy is.
+    // With the span of the role or tenancy, which is the cause of an error about the tenancy.
     let named = attrs.tenancy.as_ref().or(attrs.select.as_ref());
     let at = named.map_or_else(Span::call_site, |path| path.span());
     let tenancy = match (&attrs.tenancy, &attrs.select) {
@@ -62,14 +62,13 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     }
 }
 
-/// Declares whose rows there are, and what says so.
-/// Writes which commands there are: `(select, insert, update, delete, what jobs may do)`, with `()` for what there is not.
+/// Writes the list of declared commands: `(select, insert, update, delete, commands of jobs)`, with `()` for undeclared ones.
 fn declared(table: &Table<'_>) -> TokenStream {
     let attrs = &table.attrs;
     let yes = |is: bool| if is { quote!(__rt::Yes) } else { quote!(()) };
-    let making = match table.making() {
+    let making = match table.insert_kind() {
         Some(InsertKind::Insert) => yes(true),
-        Some(InsertKind::Founding) => quote!(__rt::Founding),
+        Some(InsertKind::CreateTenant) => quote!(__rt::Founding),
         Some(InsertKind::SignUp) => quote!(__rt::SigningUp),
         None if attrs.membership.is_some() => quote!(__rt::cmd::Manage),
         None if attrs.invitation.is_some() => quote!(__rt::cmd::Invite),
@@ -157,7 +156,7 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     set
 }
 
-/// Names the role of each command by way of its associated type, so that the literal becomes a type in one place only.
+/// Refers to the role of each command through its associated type, so that the literal becomes a type in one place only.
 fn commands(table: &Table<'_>, tenancy: &TokenStream) -> Vec<TokenStream> {
     let attrs = &table.attrs;
     let managed = attrs.membership.is_some();
@@ -200,7 +199,7 @@ fn commands(table: &Table<'_>, tenancy: &TokenStream) -> Vec<TokenStream> {
     set
 }
 
-/// Writes a `ColumnDef`: what every column has comes from a runtime function, the rest is set here.
+/// Writes a `ColumnDef`: a runtime function sets the defaults, the attributes the rest.
 fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream {
     let Field { ty, attrs, .. } = field;
     let (name, column, index) = (field.name(), field.column(), Literal::usize_unsuffixed(index));
@@ -227,7 +226,7 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
             set.push(quote_spanned!(ty.span()=> app_assigned: __rt::generated::<#ty>()));
         }
         ValueSource::GeneratedId | ValueSource::Tenant | ValueSource::Owner => set.push(quote!(app_assigned: false)),
-        ValueSource::SuppliedId | ValueSource::Plain | ValueSource::Parent | ValueSource::Skipped => {}
+        ValueSource::AppAssignedId | ValueSource::Plain | ValueSource::Parent | ValueSource::Skipped => {}
     }
     if let Some(path) = &attrs.references {
         let action = Ident::new(attrs.on_delete.as_ref().map_or("NoAction", |(_, action)| action), Span::call_site());
@@ -271,8 +270,8 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
     if set.is_empty() { base } else { quote!(__rt::ColumnDef { #(#set,)* ..#base }) }
 }
 
-/// Names the trait by which a field's type is stored, at the place of the type: of a type without it, rustc says the same
-/// at the same place for each use, and prints it once.
+/// Refers to the trait that stores a field's type, with the span of the type: for a type without the trait rustc finds the same
+/// error at the same span for each use, and prints it once.
 pub(crate) fn stored(field: &Field<'_>) -> TokenStream {
     let ty = field.ty;
     match &field.attrs.sql_type {
@@ -290,7 +289,7 @@ fn column_list(table: &Table<'_>, list: &FieldList) -> TokenStream {
     quote!(&[#(#columns),*])
 }
 
-/// Says for each column, by its place, who may read it and of what type it is: views ask that.
+/// Writes the required role and the type of each column by its index, which views use.
 pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
     let ident = table.ident;
     let columns = table.columns().enumerate().map(|(i, field)| {
@@ -306,7 +305,7 @@ pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
     columns.collect()
 }
 
-/// Lists what it takes to read whole rows: the table's role, and each that columns name.
+/// Lists the roles required to read whole rows: the table's role and those of its columns.
 pub(crate) fn row_needs(table: &Table<'_>) -> TokenStream {
     let mut roles: Vec<String> = Vec::new();
     let only = quote!(__rt::OnlyRole<<Self as __rt::Select>::SelectRole>);

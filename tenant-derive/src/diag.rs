@@ -1,13 +1,13 @@
-//! Collects every mistake of a declaration, so that one build shows them all.
+//! Collects every error of a declaration, so that one build reports all of them.
 
 use std::{cell::RefCell, fmt::Display, thread};
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-/// The mistakes found so far. Panics when it is dropped before [`finish`](Self::finish) was asked.
+/// The errors found so far. Panics if it is dropped before [`finish`](Self::finish) was called.
 pub(crate) struct Diag {
-    /// Becomes `None` once the mistakes were read.
+    /// `None` after the errors were read.
     errors: RefCell<Option<Vec<syn::Error>>>,
 }
 
@@ -16,20 +16,20 @@ impl Diag {
         Self { errors: RefCell::new(Some(Vec::new())) }
     }
 
-    /// Adds a mistake at the tokens that are wrong, with a line that says what to write instead.
+    /// Adds an error at the wrong tokens, with a `help:` line that names a valid form.
     pub(crate) fn error(&self, at: impl ToTokens, message: impl Display, help: impl Display) {
         let message = format!("{message}\nhelp: {help}");
         self.syntax(syn::Error::new_spanned(at.into_token_stream(), message));
     }
 
-    /// Adds a mistake that syn found.
+    /// Adds an error from syn.
     pub(crate) fn syntax(&self, error: syn::Error) {
         if let Some(errors) = self.errors.borrow_mut().as_mut() {
             errors.push(error);
         }
     }
 
-    /// Returns the mistakes as the tokens that make rustc print them, or `Ok` where there are none.
+    /// Returns the errors as tokens that make rustc print them, or `Ok` without errors.
     pub(crate) fn finish(self) -> Result<(), TokenStream> {
         match self.errors.take() {
             Some(errors) if !errors.is_empty() => Err(errors.iter().map(syn::Error::to_compile_error).collect()),
@@ -41,7 +41,7 @@ impl Diag {
 impl Drop for Diag {
     fn drop(&mut self) {
         if !thread::panicking() && self.errors.borrow().is_some() {
-            panic!("the mistakes were collected but never read");
+            panic!("the errors were collected but never read");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Derives `TenantEnum`: an enum without data is a text column with a fixed set of labels.
+//! Derives `TenantEnum`: an enum without data becomes a text column with a fixed set of labels.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
     name,
 };
 
-/// Derives `TenantEnum`: read, check, and then expand, or else report and stand in.
+/// Derives `TenantEnum`: reads, checks and expands the enum; after errors it writes inert impls.
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let diag = Diag::new();
     let attrs = EnumAttrs::read(&diag, input);
@@ -30,7 +30,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     }
 }
 
-/// What `#[tenant(…)]` says on an enum.
+/// The attributes of an enum.
 #[derive(Default)]
 struct EnumAttrs {
     krate: Option<Path>,
@@ -51,25 +51,29 @@ impl EnumAttrs {
     }
 }
 
-/// A variant and the text that stands for it in the database.
+/// A variant and its label in the database.
 struct Label<'a> {
     variant: &'a Ident,
     text: String,
-    /// What to point at when the text is wrong.
+    /// The tokens that an error about the label points at.
     at: TokenStream,
 }
 
 fn labels<'a>(diag: &Diag, input: &'a DeriveInput, attrs: &EnumAttrs) -> Vec<Label<'a>> {
     if !input.generics.params.is_empty() {
-        diag.error(&input.generics.params, "the enum of a column has no type parameters", "write an enum without data");
+        diag.error(
+            &input.generics.params,
+            "`TenantEnum` cannot be derived for a generic enum",
+            "remove the type parameters",
+        );
     }
     let Data::Enum(data) = &input.data else {
-        let help = "write an enum without data; for a struct that is a table, derive `TenantTable`";
-        diag.error(&input.ident, "`TenantEnum` takes an enum", help);
+        let help = "for a struct that is a table, derive `TenantTable`";
+        diag.error(&input.ident, "`TenantEnum` can only be derived for enums without data", help);
         return Vec::new();
     };
     if data.variants.is_empty() {
-        diag.error(&input.ident, format_args!("`{}` has no variants", input.ident), "a column needs a value to hold");
+        diag.error(&input.ident, format_args!("`{}` has no variants", input.ident), "add a variant");
     }
     let case = attrs.rename_all.as_ref().map_or(CASES[0].1, |given| case(diag, given));
     data.variants.iter().map(|variant| label(diag, variant, case)).collect()
@@ -79,8 +83,8 @@ fn label<'a>(diag: &Diag, variant: &'a Variant, case: Case) -> Label<'a> {
     if !matches!(variant.fields, Fields::Unit) {
         diag.error(
             &variant.fields,
-            format_args!("the variant `{}` holds data, which a label cannot", variant.ident),
-            "store the data in columns of its own, or as JSON by `sqlx::types::Json`",
+            format_args!("the variant `{}` contains data", variant.ident),
+            "store the data in separate columns, or as JSON with `sqlx::types::Json`",
         );
     }
     let mut rename = None;
@@ -97,7 +101,7 @@ fn label<'a>(diag: &Diag, variant: &'a Variant, case: Case) -> Label<'a> {
 
 type Case = fn(&str) -> String;
 
-/// The forms of a label; the first is the default.
+/// Values of `rename_all`; the first is the default.
 const CASES: [(&str, Case); 7] = [
     ("snake_case", |name| name.to_snake_case()),
     ("kebab-case", |name| name.to_kebab_case()),
@@ -114,30 +118,26 @@ fn case(diag: &Diag, given: &LitStr) -> Case {
         return *case;
     }
     let names = CASES.map(|(name, _)| name);
-    diag.error(given, format_args!("`{text}` is no form of labels"), item::suggestion(&text, &names));
+    diag.error(given, format_args!("invalid value `{text}` for `rename_all`"), item::suggestion(&text, &names));
     CASES[0].1
 }
 
-/// A label is a name for PostgreSQL's sake and for that of whoever reads it; no two variants share one.
+/// Labels follow the rules of identifiers and are unique.
 fn check(diag: &Diag, labels: &[Label<'_>]) {
     let mut seen = BTreeSet::new();
     for label in labels {
         let shown = name::shown(&label.text);
         if let Some(problem) = name::problem(&label.text) {
-            diag.error(&label.at, format_args!("the label `{shown}` {problem}"), "choose another: `rename = \"…\"`");
+            diag.error(&label.at, format_args!("the label `{shown}` {problem}"), "set another label: `rename = \"…\"`");
         } else if let Some(odd) = label.text.chars().find(|c| matches!(c, '\'' | '"' | '\\') || c.is_control()) {
             diag.error(
                 &label.at,
-                format_args!("the label `{shown}` holds `{}`", name::shown(&odd.to_string())),
-                "a label holds no quote, no backslash and no control character",
+                format_args!("the label `{shown}` contains `{}`", name::shown(&odd.to_string())),
+                "labels must not contain quotes, backslashes or control characters",
             );
         }
         if !seen.insert(&label.text) {
-            diag.error(
-                &label.at,
-                format_args!("two variants have the label `{shown}`"),
-                "choose another: `rename = \"…\"`",
-            );
+            diag.error(&label.at, format_args!("duplicate label `{shown}`"), "set another label: `rename = \"…\"`");
         }
     }
 }
@@ -160,7 +160,7 @@ fn expand(input: &DeriveInput, attrs: &EnumAttrs, labels: &[Label<'_>]) -> Token
     impls(input, attrs, &body)
 }
 
-/// Stands in for an enum that has mistakes, so that tables which use it add no errors of their own.
+/// Writes inert impls for an enum with errors, so that tables that use it cause no further errors.
 fn inert(input: &DeriveInput, attrs: &EnumAttrs) -> TokenStream {
     let body = quote! {
         const LABELS: &'static [&'static ::core::primitive::str] = &[];

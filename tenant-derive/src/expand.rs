@@ -1,4 +1,4 @@
-//! Writes the code of a table: its declaration, an impl for each thing that may be done, and the two row structs.
+//! Writes the code of a table: its declaration, an impl for each command, and the row structs.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -11,7 +11,7 @@ use crate::{
     declare::{self, stored},
 };
 
-/// Writes a table that was found free of mistakes.
+/// Writes a table without errors.
 pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let runtime = runtime(table.attrs.krate.as_ref());
     let ident = table.ident;
@@ -25,7 +25,7 @@ pub(crate) fn expand(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let columns = declare::column_impls(table);
     let constants = constants::expand(table);
     let select = table.attrs.select.as_ref().map(|role| select_impl(table, role));
-    let making = table.making().map(|making| making_impl(table, making));
+    let making = table.insert_kind().map(|making| making_impl(table, making));
     let update = table.updater().filter(|_| table.is_changed()).map(|role| update_impl(table, role));
     let delete = table.deleter().filter(|_| !table.attrs.mentions("membership")).map(|role| delete_impl(table, role));
     let membership = membership_impls(table);
@@ -58,26 +58,26 @@ pub(crate) fn runtime(given: Option<&Path>) -> TokenStream {
     given.map_or_else(|| quote!(::tenant_runtime), ToTokens::to_token_stream)
 }
 
-/// Writes the structs `New…` and `…Changes`, as far as the app makes rows and changes them.
+/// Writes the structs `New…` and `…Changes`, if the application inserts and updates rows.
 pub(crate) fn rows(table: &Table<'_>) -> TokenStream {
     let vis = table.vis;
     let allow =
         quote!(#[allow(dead_code, unused_qualifications, clippy::option_option, reason = "written by a derive")]);
-    let new = table.making().map(|making| {
+    let new = table.insert_kind().map(|making| {
         let ident = new_ident(table);
         let fields = row_fields(table.given(making), |field| field.attrs.default.is_some());
         let doc = match making {
             InsertKind::Insert => {
-                format!("A row to insert as a [`{}`]; a `None` for a column with a default takes it.", table.ident)
+                format!("A new row of [`{}`]. `None` in a column with a default uses the default.", table.ident)
             }
-            InsertKind::Founding => format!("What a user says of a [`{}`] to found it.", table.ident),
-            InsertKind::SignUp => format!("What a visitor gives to become a [`{}`].", table.ident),
+            InsertKind::CreateTenant => format!("The columns of a new [`{}`] that a user creates.", table.ident),
+            InsertKind::SignUp => format!("The columns of a new [`{}`] that signs up.", table.ident),
         };
         quote!(#[doc = #doc] #[derive(::core::fmt::Debug)] #allow #vis struct #ident { #(#fields,)* })
     });
     let changes = table.is_changed().then(|| {
         let (ident, fields) = (changes_ident(table), row_fields(table.changed(), |_| true));
-        let doc = format!("What to change of a [`{}`]; a `None` leaves the column as it is.", table.ident);
+        let doc = format!("Changes of a [`{}`]. `None` leaves a column unchanged.", table.ident);
         quote! {
             #[doc = #doc]
             #[derive(::core::fmt::Debug, ::core::default::Default)]
@@ -102,12 +102,12 @@ fn row_fields<'t, 'a: 't>(
         .collect()
 }
 
-/// Names the struct of a row to make.
+/// Returns the name of the struct of a new row.
 pub(crate) fn new_ident(table: &Table<'_>) -> Ident {
     format_ident!("New{}", table.ident)
 }
 
-/// Names the struct of the columns to change.
+/// Returns the name of the struct of changes.
 pub(crate) fn changes_ident(table: &Table<'_>) -> Ident {
     format_ident!("{}Changes", table.ident)
 }
@@ -143,7 +143,7 @@ fn making_impl(table: &Table<'_>, making: InsertKind) -> TokenStream {
     let values = table.given(making).map(|field| set_value(field, field.attrs.default.is_some()));
     let (command, function) = match making {
         InsertKind::Insert => (quote!(Insert), quote!(new_values)),
-        InsertKind::Founding => (quote!(CreateTenant), quote!(create_tenant_values)),
+        InsertKind::CreateTenant => (quote!(CreateTenant), quote!(create_tenant_values)),
         InsertKind::SignUp => (quote!(SignUp), quote!(sign_up_values)),
     };
     let role = table.attrs.insert.as_ref().filter(|_| making == InsertKind::Insert);
@@ -175,7 +175,7 @@ fn update_impl(table: &Table<'_>, role: &Path) -> TokenStream {
     }
 }
 
-/// Hands a field over; of an optional one only `Some` is written.
+/// Writes a field to the values; an optional field only if it is `Some`.
 fn set_value(field: &Field<'_>, optional: bool) -> TokenStream {
     let (ident, column, stored) = (field.ident, field.column(), stored(field));
     let set = if optional { quote!(set_some) } else { quote!(set) };
@@ -192,7 +192,7 @@ fn delete_impl(table: &Table<'_>, role: &Path) -> TokenStream {
     }
 }
 
-/// Writes who may invite, and as what.
+/// Writes the role that invites and the enum of roles.
 fn invitation_impl(table: &Table<'_>) -> Option<TokenStream> {
     let (ident, attrs) = (table.ident, &table.attrs);
     let role = table.named(attrs.invitation.as_ref()?.field("role")?)?.ty;
@@ -206,7 +206,7 @@ fn invitation_impl(table: &Table<'_>) -> Option<TokenStream> {
     })
 }
 
-/// Writes who the members are, and who manages them.
+/// Writes the enum of members' roles and the role that manages members.
 fn membership_impls(table: &Table<'_>) -> Option<TokenStream> {
     let (ident, attrs) = (table.ident, &table.attrs);
     let role = table.named(&attrs.membership.as_ref()?.role)?.ty;

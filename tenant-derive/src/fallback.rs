@@ -1,4 +1,4 @@
-//! Stands in for a table that has mistakes: inert impls, so that code which uses the struct adds no errors of its own.
+//! Inert impls for a table with errors, so that code that uses the struct causes no further errors.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
@@ -6,7 +6,7 @@ use syn::Path;
 
 use crate::{ast::Table, constants, expand};
 
-/// Writes impls of every command, whose bodies do nothing, and no entry in the registry.
+/// Writes impls of every command with empty bodies, and no registry entry.
 pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let (ident, attrs) = (table.ident, &table.attrs);
     let runtime = expand::runtime(attrs.krate.as_ref());
@@ -14,12 +14,12 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let constants = constants::inert(table);
     let id = table.key().map_or_else(|| quote!(i64), |field| field.ty.to_token_stream());
     let unit = quote!(());
-    let new = table.making().map_or(unit.clone(), |_| expand::new_ident(table).to_token_stream());
+    let new = table.insert_kind().map_or(unit.clone(), |_| expand::new_ident(table).to_token_stream());
     let changes = if table.is_changed() { expand::changes_ident(table).to_token_stream() } else { unit };
     let roles = [attrs.select.as_ref(), attrs.insert.as_ref(), table.updater(), table.deleter()];
     let select_role = roles.into_iter().flatten().next().map_or_else(|| quote!(__rt::Viewer), Path::to_token_stream);
     let role = |declared: Option<&Path>| match (declared, &attrs.select) {
-        // Where `select` is missing, it stands for the first of these already.
+        // If `select` is missing, the first of these roles is used instead.
         (Some(role), Some(_)) => role.to_token_stream(),
         _ => quote!(<Self as __rt::Select>::SelectRole),
     };

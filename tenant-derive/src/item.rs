@@ -1,4 +1,4 @@
-//! Reads `#[tenant(…)]` item by item: `key`, `key = value` or `key(list)`, and what each of them holds.
+//! Parses `#[tenant(…)]` into items: `key`, `key = value` or `key(list)`.
 
 use heck::ToSnakeCase as _;
 use proc_macro2::{Ident, TokenStream, TokenTree};
@@ -18,30 +18,30 @@ pub(crate) struct FieldList {
     pub(crate) fields: Vec<Ident>,
 }
 
-/// What happens to a row when the one it names is deleted: a variant of the runtime's `OnDelete`.
+/// The action on deletion of the referenced row: a variant of the runtime's `OnDelete`.
 pub(crate) type OnDelete = &'static str;
 
 const ON_DELETE: [(&str, OnDelete); 3] = [("cascade", "Cascade"), ("no_action", "NoAction"), ("set_null", "SetNull")];
 
-/// Sets `slot` to what the item says; a key that is given twice is a mistake.
+/// Sets `slot` to the value of the item; a duplicate key is an error.
 pub(crate) fn set<T>(diag: &Diag, slot: &mut Option<T>, item: &Item, read: impl FnOnce(&Item, &Diag) -> Option<T>) {
     if let Value::Broken = item.value {
         return;
     }
     let value = read(item, diag);
     if slot.is_some() {
-        diag.error(&item.key, format_args!("`{}` is given twice", item.name()), "keep one of the two");
+        diag.error(&item.key, format_args!("duplicate attribute `{}`", item.name()), "remove one of the two");
     } else {
         *slot = value;
     }
 }
 
-/// Reads the items of all `#[tenant(…)]` attributes, and goes on after a mistake.
+/// Reads the items of all `#[tenant(…)]` attributes and continues after an error.
 pub(crate) fn items(diag: &Diag, attrs: &[Attribute]) -> Vec<Item> {
     let mut items = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("tenant")) {
         if !matches!(attr.meta, Meta::List(_)) {
-            diag.error(&attr.meta, "`tenant` takes a list", "write `#[tenant(…)]`");
+            diag.error(&attr.meta, "`tenant` requires a list", "write `#[tenant(…)]`");
             continue;
         }
         if let Err(error) = attr.parse_args_with(|input: ParseStream<'_>| parse_items(diag, input, &mut items)) {
@@ -62,6 +62,8 @@ fn parse_items(diag: &Diag, input: ParseStream<'_>, items: &mut Vec<Item>) -> sy
 /// One `key`, `key = value` or `key(list)`.
 pub(crate) struct Item {
     pub(crate) key: Ident,
+    /// The syntax of the key with an example, for errors; known after the key was looked up.
+    pub(crate) form: Option<&'static str>,
     value: Value,
 }
 
@@ -69,12 +71,12 @@ enum Value {
     None,
     Given(Expr),
     List(TokenStream),
-    /// What stands there could not be read, and that was reported.
+    /// The value could not be parsed, which was reported.
     Broken,
 }
 
 impl Item {
-    /// Reads up to the next comma; what is wrong before it is reported once.
+    /// Parses up to the next comma and reports at most one error.
     fn parse(diag: &Diag, input: ParseStream<'_>) -> syn::Result<Option<Self>> {
         let Ok(key) = input.call(Ident::parse_any) else {
             diag.error(next_token(input), "expected a key", "write `key`, `key = …` or `key(…)`");
@@ -98,11 +100,11 @@ impl Item {
                 );
                 value = Value::Broken;
             } else {
-                diag.error(next_token(input), "expected `,`", "separate the keys by commas");
+                diag.error(next_token(input), "expected `,`", "separate keys with commas");
             }
             skip_to_comma(input)?;
         }
-        Ok(Some(Self { key, value }))
+        Ok(Some(Self { key, form: None, value }))
     }
 
     fn parse_value(input: ParseStream<'_>) -> syn::Result<Value> {
@@ -121,14 +123,14 @@ impl Item {
         self.key.unraw().to_string()
     }
 
-    /// Reads a key that takes nothing.
+    /// Reads a key without a value.
     pub(crate) fn flag(&self, diag: &Diag) -> Option<Ident> {
         match &self.value {
             Value::None | Value::Broken => {}
-            Value::Given(value) => self.wrong(diag, value, "no value", &self.name()),
-            Value::List(list) => self.wrong(diag, list, "no list", &self.name()),
+            Value::Given(value) => self.wrong(diag, value, "has no value", &self.name()),
+            Value::List(list) => self.wrong(diag, list, "has no list", &self.name()),
         }
-        // What was meant is clear all the same, and taking it avoids mistakes that only follow from this one.
+        // The intention is clear, and accepting it avoids errors that only follow from this one.
         Some(self.key.clone())
     }
 
@@ -142,7 +144,7 @@ impl Item {
             (Some(given), _) if !given.contains('"') => given,
             _ => "…".to_owned(),
         };
-        self.wrong(diag, self.tokens(), "a string", &format!("{} = \"{given}\"", self.name()));
+        self.wrong(diag, self.tokens(), "requires a string", &format!("{} = \"{given}\"", self.name()));
         None
     }
 
@@ -158,17 +160,14 @@ impl Item {
             _ => {}
         }
         let example = match self.name().as_str() {
-            "references" => "references = Project",
             "of" => "of = Project",
-            "visible_through" => "visible_through = OrgMember",
-            "tenancy" => "tenancy = Organizations",
-            _ => "crate = ::tenant_runtime",
+            _ => self.form.unwrap_or("crate = ::tenant_runtime"),
         };
-        self.wrong(diag, self.tokens(), "a path", example);
+        self.wrong(diag, self.tokens(), "requires a path", example);
         None
     }
 
-    /// Reads `key = "role"` or `key = Role`: a path to the role's type, which bears the place of the string.
+    /// Reads `key = "role"` or `key = Role`: a path to the role's type, with the span of the string.
     pub(crate) fn role(&self, diag: &Diag) -> Option<Path> {
         match (&self.value, self.literal()) {
             (Value::Given(Expr::Path(ExprPath { qself: None, path, .. })), _) => return Some(path.clone()),
@@ -180,11 +179,11 @@ impl Item {
             _ => {}
         }
         let key = self.name();
-        self.wrong(diag, self.tokens(), "a role", &format!("{key} = \"viewer\"` or `{key} = Viewer"));
+        self.wrong(diag, self.tokens(), "requires a role", &format!("{key} = \"viewer\"` or `{key} = Viewer"));
         None
     }
 
-    /// Reads `on_delete = "cascade"` and the like.
+    /// Reads `on_delete = "cascade"`, `"no_action"` or `"set_null"`.
     pub(crate) fn on_delete(&self, diag: &Diag) -> Option<(Ident, OnDelete)> {
         let text = self.text(diag)?;
         let found = ON_DELETE.iter().find(|(name, _)| *name == text.value());
@@ -192,7 +191,7 @@ impl Item {
             let names = ON_DELETE.map(|(name, _)| name);
             diag.error(
                 &text,
-                format_args!("`{}` is no action of `on_delete`", text.value()),
+                format_args!("invalid action `{}` for `on_delete`", text.value()),
                 suggestion(&text.value(), &names),
             );
         }
@@ -205,25 +204,22 @@ impl Item {
             if let Value::Broken = self.value {
                 return None;
             }
-            let key = self.name();
-            let (what, form) = match key.as_str() {
-                "system" => ("a list of commands", "system(select, delete)".to_owned()),
-                _ => ("a list of fields here", format!("{key}(organization_id, name)")),
-            };
-            self.wrong(diag, self.tokens(), what, &form);
+            let what =
+                if self.name() == "system" { "requires a list of commands" } else { "requires a list of fields here" };
+            self.wrong(diag, self.tokens(), what, self.form.unwrap_or("(…)"));
             return None;
         };
         match Punctuated::<Ident, Token![,]>::parse_terminated.parse2(list.clone()) {
             Ok(fields) => Some(FieldList { key: self.key.clone(), fields: fields.into_iter().collect() }),
             Err(error) => {
-                let help = format!("name fields, without quotes: `{}(organization_id, name)`", self.key);
+                let help = format!("list fields without quotes: `{}(organization_id, name)`", self.key);
                 diag.syntax(syn::Error::new(error.span(), format!("{error}\nhelp: {help}")));
                 None
             }
         }
     }
 
-    /// Reads `key(a = …, b = …)`: the items within, of which `form` is an example.
+    /// Reads `key(a = …, b = …)`: the nested items; `form` is an example for the error.
     pub(crate) fn nested(&self, diag: &Diag, form: &str) -> Vec<Item> {
         let mut items = Vec::new();
         match &self.value {
@@ -234,7 +230,7 @@ impl Item {
                     diag.syntax(error);
                 }
             }
-            _ => self.wrong(diag, self.tokens(), "a list here", form),
+            _ => self.wrong(diag, self.tokens(), "requires a list here", form),
         }
         items
     }
@@ -244,25 +240,25 @@ impl Item {
         match &self.value {
             Value::Given(Expr::Lit(ExprLit { lit: Lit::Int(number), .. })) => Some(number.clone()),
             _ => {
-                self.wrong(diag, self.tokens(), "a whole number", &format!("{} = 16", self.name()));
+                self.wrong(diag, self.tokens(), "requires an integer", &format!("{} = 16", self.name()));
                 None
             }
         }
     }
 
-    /// Reports a key that is not known here.
+    /// Reports a key that is not valid here.
     pub(crate) fn unknown(&self, diag: &Diag, known: &[&str], (elsewhere, place): (&[&str], &str)) {
         let name = self.name();
         let help = if elsewhere.contains(&name.as_str()) {
-            format!("`{name}` goes {place}")
+            format!("`{name}` is allowed {place}")
         } else {
             suggestion(&name, known)
         };
         diag.error(&self.key, format_args!("unknown attribute `{name}`"), help);
     }
 
-    fn wrong(&self, diag: &Diag, at: impl quote::ToTokens, takes: &str, form: &str) {
-        diag.error(at, format_args!("`{}` takes {takes}", self.name()), format_args!("write `{form}`"));
+    fn wrong(&self, diag: &Diag, at: impl quote::ToTokens, requirement: &str, form: &str) {
+        diag.error(at, format_args!("`{}` {requirement}", self.name()), format_args!("write `{form}`"));
     }
 
     fn literal(&self) -> Option<&LitStr> {
@@ -279,7 +275,7 @@ impl Item {
         }
     }
 
-    /// The tokens to point at when the value is wrong: the value itself, or the key where there is none.
+    /// The tokens that an error points at: the value, or the key without a value.
     fn tokens(&self) -> TokenStream {
         match &self.value {
             Value::Given(value) => value.to_token_stream(),
@@ -289,7 +285,7 @@ impl Item {
     }
 }
 
-/// Says which of the known words may have been meant, and all of them.
+/// Suggests the nearest valid word and lists all of them.
 pub(crate) fn suggestion(written: &str, known: &[&str]) -> String {
     let all = known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     match name::nearest(written, known.iter().copied()) {
@@ -298,7 +294,7 @@ pub(crate) fn suggestion(written: &str, known: &[&str]) -> String {
     }
 }
 
-/// Returns the token at which reading goes wrong, to point at it.
+/// Returns the next token, for an error.
 fn next_token(input: ParseStream<'_>) -> Option<TokenTree> {
     input.cursor().token_tree().map(|(token, _)| token)
 }
@@ -310,7 +306,7 @@ fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-/// Takes off the invisible parentheses around what a `macro_rules` macro filled in.
+/// Removes the invisible group around a `macro_rules` fragment.
 fn ungroup(expr: Expr) -> Expr {
     match expr {
         Expr::Group(group) => ungroup(*group.expr),

@@ -1,7 +1,7 @@
 //! The derives of tenant-runtime: [`TenantTable`] and [`TenantView`] for structs, and [`TenantEnum`] for enums.
 //!
-//! Use them through `tenant_runtime`, which exports them beside the traits of the same names; its documentation has
-//! them in use. Whatever a derive finds wrong it reports at once, each mistake at the token that is wrong.
+//! Use them through `tenant_runtime`, which exports them together with the traits of the same names. A derive reports
+//! every error of a declaration in one build, each at the wrong token.
 
 use proc_macro::TokenStream;
 use quote::quote;
@@ -9,8 +9,8 @@ use syn::{DeriveInput, parse_macro_input};
 
 use crate::{ast::Table, diag::Diag};
 
-// Data flows diag, name → item → attr → ast → access → constants → check → declare → expand → fallback, view, enums; a module imports
-// only what stands before it.
+// Data flows diag, name → item → attr, keys → ast → access → constants → check → declare → expand → fallback, view, enums;
+// a module imports only from those before it.
 mod access;
 mod ast;
 mod attr;
@@ -22,6 +22,7 @@ mod enums;
 mod expand;
 mod fallback;
 mod item;
+mod keys;
 mod name;
 mod pgaudit;
 mod system_and_log;
@@ -30,7 +31,7 @@ mod tenancy;
 mod tests;
 mod view;
 
-/// Makes a struct a table: `#[derive(TenantTable)]`.
+/// Declares a table from a struct: `#[derive(TenantTable)]`.
 ///
 /// ```
 /// use tenant_runtime::{TenantTable, roles::{Admin, Member, Viewer}};
@@ -57,72 +58,37 @@ mod view;
 /// let filter = Project::NAME.starts_with("B") & Project::PARENT_ID.is_null();
 /// ```
 ///
-/// The struct has named fields and no type parameters. Beside it the derive writes `NewProject`, with the columns to
-/// insert, where `insert` is declared, and `ProjectChanges`, with the columns to change, where `update` or `update_own`
-/// is; and a constant for each column, `Project::NAME` and the like, with which conditions, orders and single values are
-/// written. Where rows can be inserted and updated there is one for each unique key as well, such as `Project::BY_NAME`. With
-/// `creator_role` or `sign_up`, `NewProject` has the columns without a default. A membership table has neither, and a table
-/// of invitations no `NewProject`. They are not read from requests, since serde's traits are not on them: what a client may set is
-/// a struct of the app's own. The
-/// doc comments of the struct and its fields become the comments of the table and its columns.
+/// The struct requires named fields and no generics. The derive generates:
+///
+/// - `NewProject`, the columns of a new row, if `insert` is declared. With `creator_role` or `sign_up` it contains only
+///   the columns without a default.
+/// - `ProjectChanges`, the columns to update, if `update` or `update_own` is declared.
+/// - a constant for each column, such as `Project::NAME`, for filters, orders and single values;
+/// - a constant for each unique key, such as `Project::BY_NAME`, for upserts, if rows can be inserted and updated.
+///
+/// A membership table has neither struct, and an invitation table has no `NewProject`. The structs do not implement
+/// serde's traits: deserialize requests into a separate struct with the fields that a client can set. The doc comments
+/// of the struct and its fields become comments on the table and its columns.
 ///
 /// # On the struct
 ///
-/// `#[tenant(…)]` may be repeated.
+/// `#[tenant(…)]` can be repeated.
 ///
-/// | key | meaning |
-/// |---|---|
-/// | `org = "organization_id"` | The rows belong to a tenant, whose key is in this *field*. |
-/// | `parent = "project_id"` | The rows belong to the tenant of the row that this field refers to: it has `references`. |
-/// | `global` | The rows belong to no tenant. Exactly one of `org`, `parent` and `global` must be there. |
-/// | `visible_through = OrgMember` | Beside `global`: a tenant sees the rows of its members, whom this membership table names. |
-/// | `select`, `insert`, `update`, `delete` | The least role that may do it: `"viewer"`, which means the type `Viewer` in scope, or `Viewer`. Nobody may do what names no role. A tenant's table has a `select`, and who writes a table can read it. |
-/// | `owner = "created_by"` | The field with the key of the user whose row it is. The context gives its value, which stays. |
-/// | `update_own`, `delete_own` | The least role that may do it to rows of its own. Alone, or beside a higher role in `update` or `delete` that may do it to any. |
-/// | `visibility = "visibility"` | The field that says who in the tenant sees a row: with the label `team` everybody, else its owner alone. |
-/// | `using(select = "…")`, `with_check(insert = "…")` | Conditions besides the tenant's, SQL expressions in which `caller()` is the user in the context: `using` on rows that are there (`select`, `update`, `delete`), `check` on those to be (`insert`, `update`). |
-/// | `membership(user = "user_id", role = "role")` | The table says who is a member of a tenant, by these fields. `insert`, `update` and `delete` name the one role that manages members, which functions do. |
-/// | `invitation(email = "email", role = "role", token = "token_hash", expires = "expires_at", by = "invited_by")` | The table holds invitations, by these fields; that of the token is for `"none"`. `insert` names the role that manages members, who invite; functions make invitations and take them. |
-/// | `creator_role = "admin"` | On the table of the tenants: who founds one has this role there. It stands in place of `insert`. |
-/// | `sign_up` | On the table of the users, which is `global`: a visitor may become one. It stands in place of `insert`. |
-/// | `change_log` | A table that a trigger fills with who changed what; nobody else writes it. |
-/// | `track_changes` | Each change of a row is written to the change log. |
-/// | `system(select, delete)` | What the system role may do, by which jobs cross tenants; nothing where it is left out. |
-/// | `partition_by_hash = 16` | The table is hashed by the tenant column into so many partitions. |
-/// | `table = "projects"` | The table's name. Else the struct's name in `snake_case` and in the plural, by simple rules: *y* after a consonant becomes *ies*; *s*, *x*, *z*, *ch* and *sh* take *es*; all else takes *s*. |
-/// | `schema = "app"` | The schema. Else that of the tenancy. |
-/// | `renamed_from = "works"` | What the table was called before, with its schema where that was another: the next migration renames it. May stay. |
-/// | `unique(a, b)`, `index(a, b)` | Fields that are unique, or indexed, together. May be repeated. |
-/// | `tenancy = Path` | The tenancy of a table that no role reads. Else that of the `select` role, or the shipped one. |
-/// | `crate = path` | Where `tenant_runtime` is found, if not at `::tenant_runtime`. |
+#[doc = include_str!("../docs/table_keys.md")]
 ///
 /// # On a field
 ///
-/// | key | meaning |
-/// |---|---|
-/// | `id` | The key. Else the field named `id`. The tenant column and one other field may both be marked. |
-/// | `app_assigned` | The app gives the key. Else the database makes it, unless it `references` or the tenant column is part of it. |
-/// | `column = "name"` | The column's name. Else the field's. |
-/// | `renamed_from = "title"` | What the column was called before: the next migration renames it. May stay. |
-/// | `backfill = "lower(name)"` | What fills the column in the rows that are there when it is new, or takes NULL no more: an SQL expression on their other columns. May stay. |
-/// | `default = "now()"` | An SQL expression. In `NewProject` the field is an `Option`, and `None` takes the default. |
-/// | `references = Project` | The field holds the key of this table's row. |
-/// | `on_delete = "cascade"` | What happens when that row is deleted: `refuse` (which is the default), `cascade` or `set_null`. |
-/// | `unique`, `index` | The column is unique, or indexed; within the tenant on a tenant's table. |
-/// | `sql_type = "citext"` | The column's type, where the field's type does not say it. |
-/// | `check = "length(name) > 0"` | A condition that every row keeps, an SQL expression. |
-/// | `select`, `insert`, `update` | The least role that may do it to this column, one above the table's. A column with an `insert` role is not in `NewProject`, one with an `update` role not in `ProjectChanges`: `.set(Project::NAME, …)` writes it. Who may not read it reads the others through a [`TenantView`]. `"none"` closes the column to every role: a field with `select = "none"`, such as the hash of a password, is read as `Default::default()`. |
-/// | `skip` | No column; read as `Default::default()`. |
+#[doc = include_str!("../docs/field_keys.md")]
 #[proc_macro_derive(TenantTable, attributes(tenant))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     table(&input).into()
 }
 
-/// Makes a struct a view of a table: `#[derive(TenantView)]`.
+/// Declares a view of a table: a struct with some of its columns, `#[derive(TenantView)]`.
 ///
-/// A view shows some columns, and asks of its reader the roles that these take: where a column has a `select` role of its
-/// own, who has a lower one reads the others so.
+/// A view requires the roles of its columns only: a context whose role cannot read a column of the table reads the
+/// other columns through a view.
 ///
 /// ```
 /// use tenant_runtime::{TenantTable, TenantView, roles::{Admin, Viewer}};
@@ -149,21 +115,21 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 /// assert_eq!(Colleague::columns(), ["id", "name"]);
 /// ```
 ///
-/// | key | meaning |
+/// | key | description |
 /// |---|---|
-/// | `of = Employee` on the struct | The table. |
-/// | `crate = path` on the struct | Where `tenant_runtime` is found, if not at `::tenant_runtime`. |
-/// | `column = "name"` on a field | The column's name. Else the field is the table's field of the same name. |
+/// | `of = Employee` on the struct | The table. Required. |
+/// | `crate = path` on the struct | The path of `tenant_runtime`. Default: `::tenant_runtime`. |
+/// | `column = "name"` on a field | The column name. Default: the column of the table's field with the same name. |
 ///
-/// A field has the type of the table's field. Conditions and orders of a view's rows are written with the constants of the table,
-/// `Employee::NAME`.
+/// A field must have the type of the table's field. Filters and orders of a view use the constants of the table,
+/// such as `Employee::NAME`.
 #[proc_macro_derive(TenantView, attributes(tenant))]
 pub fn derive_view(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     view::derive(&input).into()
 }
 
-/// Makes an enum without data the type of a text column that holds its labels: `#[derive(TenantEnum)]`.
+/// Declares an enum without data as the type of a text column with a fixed set of labels: `#[derive(TenantEnum)]`.
 ///
 /// ```
 /// use tenant_runtime::{PgColumn, SqlType, TenantEnum};
@@ -180,21 +146,21 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// assert_eq!(Status::SQL, SqlType::Labels(&["open", "in-progress", "finished"]));
 /// ```
 ///
-/// | key | meaning |
+/// | key | description |
 /// |---|---|
-/// | `rename_all = "…"` on the enum | The form of the labels: `snake_case` (which is the default), `kebab-case`, `lowercase`, `UPPERCASE`, `SCREAMING_SNAKE_CASE`, `PascalCase` or `camelCase`. |
-/// | `crate = path` on the enum | Where `tenant_runtime` is found, if not at `::tenant_runtime`. |
+/// | `rename_all = "…"` on the enum | The case of the labels. Default: `snake_case`. Others: `kebab-case`, `lowercase`, `UPPERCASE`, `SCREAMING_SNAKE_CASE`, `PascalCase` or `camelCase`. |
+/// | `crate = path` on the enum | The path of `tenant_runtime`. Default: `::tenant_runtime`. |
 /// | `rename = "…"` on a variant | The label. |
 ///
-/// Labels are unique, have one to 63 bytes, and hold no quote, backslash or control character. Reading a label that the
-/// enum does not have is an error that names both.
+/// Labels must be unique, have 1 to 63 bytes, and contain no quotes, backslashes or control characters. Reading an unknown
+/// label from the database is a decode error that names the label and the enum.
 #[proc_macro_derive(TenantEnum, attributes(tenant))]
 pub fn derive_enum(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     enums::derive(&input).into()
 }
 
-/// Declares a tenancy: the types of its keys, its settings, and its roles, each a type.
+/// Declares a tenancy: the types of tenant and user IDs, settings, and roles, each of which becomes a type.
 ///
 /// ```
 /// use tenant_runtime::{TenantTable, tenancy};
@@ -207,11 +173,11 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 ///         tenant_setting: "clinic.id",
 ///         user_setting: "clinic.person",
 ///         roles: {
-///             /// Reads.
+///             /// Reads charts.
 ///             Staff,
 ///             Nurse: Staff,
 ///             Clerk: Staff,
-///             /// Includes both, and so the staff.
+///             /// Includes `Nurse` and `Clerk`, and through them `Staff`.
 ///             Head: Nurse + Clerk,
 ///         },
 ///     }
@@ -226,28 +192,28 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// | key | meaning |
+/// | key | description |
 /// |---|---|
-/// | `key: Uuid` | The type of a tenant's key: `Uuid`, `i64`, `TextKey`, or a newtype made by `tenant_key!`. |
-/// | `user: Uuid` | The type of a user's key; else that of a tenant's. |
-/// | `roles: { … }` | The roles, each after those that it includes, of which there may be several: `Head: Nurse + Clerk`. |
-/// | `role_prefix: "acme_"` | What the names of the database roles begin with; else the package's name. |
-/// | `schema: "app"` | The schema of the tables that name none; `app` if left out. |
-/// | `tenant_setting`, `user_setting` | The settings that carry the context; `app.organization_id` and `app.user_id` if left out. |
-/// | `connection_limit: 50` | How many connections the app's login may hold, or each of them. |
-/// | `login_per_role: true` | Each role has a login of its own, such as `acme_viewer_service`, which may become that role and none above it; `acme_service` is left to visitors. `TenantDbOptions::login_per_role` takes the URLs. An app that runs on one login is refused from that migration on. |
-/// | `external_roles: true` | Something else makes the database roles, such as Terraform. The migrations make none, and refuse to run until each is as it must be; the error names what mends it. |
-/// | `pgaudit: "ddl, role, write"` | What pgaudit logs of any session in the database, on servers that load it: classes of statements with commas between them. |
-/// | `statement_timeout: 30` | For how many seconds a statement of the app may run; 30 if left out, and 0 is for ever. |
-/// | `lock_timeout: 5` | For how many seconds a statement may wait for a lock; 5 if left out. |
-/// | `idle_in_transaction_timeout: 60` | For how many seconds a transaction may stay open while nothing runs in it; 60 if left out. |
-/// | `crate: path` | Where `tenant_runtime` is found, if not at `::tenant_runtime`. |
+/// | `key: Uuid` | The type of tenant IDs: `Uuid`, `i64`, `TextKey`, or a newtype declared with `tenant_key!`. Required. |
+/// | `user: Uuid` | The type of user IDs. Default: the type of tenant IDs. |
+/// | `roles: { … }` | The roles, each declared after the roles that it includes: `Head: Nurse + Clerk`. Required. |
+/// | `role_prefix: "acme_"` | The prefix of the database roles. Default: the package name and `_`. |
+/// | `schema: "app"` | The schema of tables without a `schema` attribute. Default: `app`. |
+/// | `tenant_setting`, `user_setting` | The PostgreSQL settings that carry the context. Default: `app.organization_id` and `app.user_id`. |
+/// | `connection_limit: 50` | `CONNECTION LIMIT` of each login role of the app. Default: 50. |
+/// | `login_per_role: true` | A login role for each role, such as `acme_viewer_service`, which can assume that role and the roles it includes; `acme_service` then serves users without a tenant only. `TenantDbOptions::login_per_role` sets the URLs. After the migration, an app that uses one login role is refused. Default: false. |
+/// | `external_roles: true` | Another tool, such as Terraform, creates the database roles. The migrations create none and fail unless each role exists as required; the error contains the fix. Default: false. |
+/// | `pgaudit: "ddl, role, write"` | The classes of statements that pgaudit logs for every session in the database, on servers that load it. Default: not configured. |
+/// | `statement_timeout: 30` | `statement_timeout` of the app's login roles in seconds. Default: 30; 0 disables the timeout. |
+/// | `lock_timeout: 5` | `lock_timeout` in seconds. Default: 5; 0 disables the timeout. |
+/// | `idle_in_transaction_timeout: 60` | `idle_in_transaction_session_timeout` in seconds. Default: 60; 0 disables the timeout. |
+/// | `crate: path` | The path of `tenant_runtime`. Default: `::tenant_runtime`. |
 #[proc_macro]
 pub fn tenancy(input: TokenStream) -> TokenStream {
     tenancy::expand(input.into()).into()
 }
 
-/// Derives `TenantTable`: read, check, and then expand, or else report and stand in.
+/// Derives `TenantTable`: reads, checks and expands the struct; after errors it writes inert impls.
 fn table(input: &DeriveInput) -> proc_macro2::TokenStream {
     let diag = Diag::new();
     let table = Table::read(&diag, input);

@@ -1,4 +1,4 @@
-//! Names: what a struct's table is called, what is an identifier for PostgreSQL, and what was probably meant.
+//! Names: default table names, PostgreSQL identifiers, and suggestions for misspelt words.
 
 use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
 use proc_macro2::Ident;
@@ -6,15 +6,15 @@ use syn::{LitStr, ext::IdentExt as _};
 
 use crate::diag::Diag;
 
-/// PostgreSQL cuts longer names off without a word.
+/// PostgreSQL truncates longer names silently.
 const MAX_BYTES: usize = 63;
 
-/// Returns the table name of a struct that names none: its name in `snake_case`, in the plural.
+/// Returns the default table name of a struct: its name in `snake_case`, in the plural.
 pub(crate) fn table(ident: &Ident) -> String {
     plural(&ident.unraw().to_string().to_snake_case())
 }
 
-/// Returns the type that a role's name stands for, at the place of the string.
+/// Returns the type of a role's name, with the span of the string.
 pub(crate) fn role(name: &LitStr) -> Option<Ident> {
     let text = name.value();
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
@@ -25,20 +25,20 @@ pub(crate) fn role(name: &LitStr) -> Option<Ident> {
     Some(ident)
 }
 
-/// Says why PostgreSQL would not take a name as it stands.
+/// Returns why a name is not a valid PostgreSQL identifier.
 pub(crate) fn problem(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("is empty".to_owned())
     } else if name.contains('\0') {
         Some("contains a NUL character".to_owned())
     } else if name.len() > MAX_BYTES {
-        Some(format!("has {} bytes, and PostgreSQL takes {MAX_BYTES}", name.len()))
+        Some(format!("has {} bytes, and PostgreSQL allows {MAX_BYTES}", name.len()))
     } else {
         None
     }
 }
 
-/// Shows a name in a message: what cannot be seen is escaped.
+/// Escapes control characters of a name for a message.
 pub(crate) fn shown(name: &str) -> String {
     let mut shown = String::new();
     for c in name.chars() {
@@ -47,7 +47,7 @@ pub(crate) fn shown(name: &str) -> String {
     shown
 }
 
-/// Forms the English plural by three rules; whatever they get wrong, `table = "…"` sets right.
+/// Forms the English plural by three rules; `table = "…"` overrides it.
 fn plural(word: &str) -> String {
     let ends = |endings: &[&str]| endings.iter().any(|ending| word.ends_with(ending));
     match word.strip_suffix('y') {
@@ -57,7 +57,7 @@ fn plural(word: &str) -> String {
     }
 }
 
-/// Returns the candidate that is nearest to what was written, if one is near.
+/// Returns the candidate with the smallest edit distance, if it is small enough.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -67,7 +67,7 @@ pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'
         .map(|(_, candidate)| candidate)
 }
 
-/// Counts the letters to insert, remove, replace or swap with their neighbour between two words.
+/// Counts insertions, deletions, substitutions and transpositions of adjacent letters between two words.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut before: Vec<usize> = Vec::new();
@@ -95,7 +95,7 @@ pub(crate) fn check_own(diag: &Diag, role: &Ident, label: &str, mut roles: impl 
         format!(
             "the roles `{label}` and `{other}` would give two policies of a table one name, such as `update_{label}`"
         ),
-        "give one of the roles another name",
+        "rename one of the roles",
     );
 }
 

@@ -1,4 +1,4 @@
-//! `tenancy!`: a product's keys, settings and roles, declared once.
+//! `tenancy!`: declares the keys, settings and roles of a product.
 
 use heck::ToSnakeCase as _;
 use proc_macro2::{Ident, Span, TokenStream};
@@ -12,7 +12,7 @@ use syn::{
 
 use crate::{diag::Diag, name, pgaudit};
 
-/// The keys that a declaration may hold.
+/// The keys of a declaration.
 const KEYS: [&str; 15] = [
     "key",
     "user",
@@ -31,14 +31,14 @@ const KEYS: [&str; 15] = [
     "crate",
 ];
 
-/// How long a session may hold the server up, in seconds, by the key and as what a tenancy has that does not say it.
+/// The timeouts in seconds: key and default.
 const TIMEOUTS: [(&str, u32); 3] =
     [("statement_timeout", 30), ("lock_timeout", 5), ("idle_in_transaction_timeout", 60)];
 
-/// The roles that the generator makes itself, under the same prefix.
+/// The names of roles that the generator creates under the same prefix.
 const OWN_ROLES: [&str; 6] = ["schema_owner", "function_owner", "no_tenant", "service", "system", "jobs"];
 
-/// What a column says in place of a role.
+/// The value of a column attribute that denies a command to every role.
 pub(crate) const NO_ROLE: &str = "none";
 
 /// Expands `tenancy! { … }`.
@@ -52,11 +52,11 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     match (diag.finish(), tenancy) {
         (Ok(()), Some(tenancy)) => tenancy.tokens(),
         (Err(errors), _) => errors,
-        (Ok(()), None) => unreachable!("what is missing was reported"),
+        (Ok(()), None) => unreachable!("missing keys were reported"),
     }
 }
 
-/// What was written, not checked yet.
+/// The parsed declaration, unchecked.
 struct Declared {
     attrs: Vec<Attribute>,
     vis: Visibility,
@@ -71,7 +71,7 @@ enum Value {
     Bool(LitBool),
     Crate(Path),
     Roles(Vec<RoleDecl>),
-    /// Of an unknown key.
+    /// The value of an unknown key.
     Unknown,
 }
 
@@ -104,7 +104,7 @@ impl Parse for Declared {
                     Value::Roles(Punctuated::<RoleDecl, Token![,]>::parse_terminated(&roles)?.into_iter().collect())
                 }
                 _ => {
-                    // Whatever it is, up to the comma: the key is the mistake.
+                    // Skip the value up to the comma: the error is the key.
                     while !body.is_empty() && !body.peek(Token![,]) {
                         body.parse::<proc_macro2::TokenTree>()?;
                     }
@@ -132,7 +132,7 @@ impl Parse for RoleDecl {
     }
 }
 
-/// What passed.
+/// A checked declaration.
 struct Tenancy<'a> {
     declared: &'a Declared,
     key: &'a Type,
@@ -159,7 +159,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
     let mut timeouts = TIMEOUTS.map(|(_, seconds)| seconds);
     for (index, (name, value)) in declared.entries.iter().enumerate() {
         if declared.entries[..index].iter().any(|(earlier, _)| earlier == name) {
-            diag.error(name, format!("`{name}` stands twice"), "leave one of them out");
+            diag.error(name, format!("duplicate key `{name}`"), "remove one of the two");
         }
         match (name.to_string().as_str(), value) {
             ("key", Value::Type(ty)) => key = Some(ty),
@@ -170,18 +170,16 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             ("user_setting", Value::Text(text)) => user_setting = setting(diag, text, "app.user_id"),
             ("connection_limit", Value::Number(number)) => match number.base10_parse::<u16>() {
                 Ok(parsed) if parsed > 0 => limit = parsed,
-                _ => diag.error(number, "no number of connections", "write a number from 1 to 65535"),
+                _ => diag.error(number, "invalid number of connections", "write a number from 1 to 65535"),
             },
             (key, Value::Number(number)) => {
                 let at = TIMEOUTS.iter().position(|(name, _)| *name == key);
-                // PostgreSQL counts them in milliseconds, in 31 bits.
+                // PostgreSQL stores milliseconds in 31 bits.
                 match (number.base10_parse::<u32>(), at) {
                     (Ok(seconds), Some(at)) if seconds <= 2_147_483 => timeouts[at] = seconds,
-                    _ => diag.error(
-                        number,
-                        "no number of seconds",
-                        "write a number from 0, which is for ever, to 2147483",
-                    ),
+                    _ => {
+                        diag.error(number, "invalid number of seconds", "write a number from 0 (no timeout) to 2147483")
+                    }
                 }
             }
             ("roles", Value::Roles(list)) => roles = Some(list.as_slice()),
@@ -191,19 +189,19 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             ("crate", Value::Crate(path)) => runtime = quote!(#path),
             _ => {
                 let near = name::nearest(&name.to_string(), KEYS).map(|near| format!("did you mean `{near}`? "));
-                let help = format!("{}the keys are {}", near.unwrap_or_default(), listed(&KEYS));
+                let help = format!("{}valid keys are {}", near.unwrap_or_default(), listed(&KEYS));
                 diag.error(name, format!("unknown key `{name}`"), help);
             }
         }
     }
     if key.is_none() {
-        diag.error(&declared.ident, "a tenancy needs the type of its tenants' keys", "add `key: Uuid`");
+        diag.error(&declared.ident, "`tenancy!` requires `key`, the type of tenant IDs", "add `key: Uuid`");
     }
     match roles {
         Some([]) | None => {
             diag.error(
                 &declared.ident,
-                "a tenancy needs roles",
+                "`tenancy!` requires `roles`",
                 "add `roles: { Viewer, Member: Viewer, Admin: Member }`",
             );
         }
@@ -238,28 +236,30 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
         let earlier: Vec<String> = roles[..index].iter().map(|role| role.ident.to_string()).collect();
         let label = label(&role.ident);
         if roles[..index].iter().any(|other| self::label(&other.ident) == label) {
-            diag.error(&role.ident, format!("two roles are called `{label}`"), "give one of them another name");
+            diag.error(&role.ident, format!("duplicate role `{label}`"), "rename one of the two");
         }
         if OWN_ROLES.contains(&label.as_str()) {
             diag.error(
                 &role.ident,
-                format!("the generator makes a database role `{prefix}{label}` itself"),
-                "give the role another name",
+                format!(
+                    "the role `{label}` conflicts with the database role `{prefix}{label}`, which the generator creates"
+                ),
+                "rename the role",
             );
         }
         name::check_own(diag, &role.ident, &label, roles.iter().map(|role| self::label(&role.ident)));
         if label == NO_ROLE {
             diag.error(
                 &role.ident,
-                "`nobody` is no role: columns say so of what no role may",
-                "give the role another name",
+                "`none` cannot be a role name: on columns it denies a command to every role",
+                "rename the role",
             );
         }
         if let Some(problem) = name::problem(&format!("{prefix}{label}")) {
             diag.error(
                 &role.ident,
                 format!("the database role `{prefix}{label}` {problem}"),
-                "shorten the prefix or the role",
+                "shorten the prefix or the role name",
             );
         }
         for included in &role.includes {
@@ -268,15 +268,15 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
                 let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
                 diag.error(
                     included,
-                    format!("`{included}` is not a role that stands before `{}`", role.ident),
-                    format!("{near}a role includes roles that are declared above it"),
+                    format!("`{included}` is not a role that is declared before `{}`", role.ident),
+                    format!("{near}a role can include roles that are declared above it"),
                 );
             }
         }
     }
 }
 
-/// Each role has a login of its own, whose name has to be free and fit.
+/// With `login_per_role`, the name of each login role must be free and at most 63 bytes long.
 fn check_logins(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
     for role in roles {
         let label = label(&role.ident);
@@ -284,19 +284,23 @@ fn check_logins(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
         if let Some(other) = roles.iter().find(|other| self::label(&other.ident) == login) {
             diag.error(
                 &other.ident,
-                format!("`{prefix}{login}` is the login of `{}`", role.ident),
-                "give the role another name",
+                format!("the role conflicts with `{prefix}{login}`, the login role of `{}`", role.ident),
+                "rename the role",
             );
         }
         let problem = name::problem(&format!("{prefix}{login}"));
-        // What is wrong with the role itself was told.
+        // An error about the role itself was reported.
         if let Some(problem) = problem.filter(|_| name::problem(&format!("{prefix}{label}")).is_none()) {
-            diag.error(&role.ident, format!("the login `{prefix}{login}` {problem}"), "shorten the prefix or the role");
+            diag.error(
+                &role.ident,
+                format!("the login role name `{prefix}{login}` {problem}"),
+                "shorten the prefix or the role name",
+            );
         }
     }
 }
 
-/// The product's own, so that two products of a cluster do not share roles.
+/// The package name, so that two products of a cluster do not share roles.
 fn default_prefix() -> String {
     let package = std::env::var("CARGO_PKG_NAME").unwrap_or_else(|_| "app".to_owned());
     format!("{}_", package.to_snake_case())
@@ -314,7 +318,7 @@ fn is_word(text: &str) -> bool {
 fn word(diag: &Diag, text: &LitStr, example: &str) -> String {
     if !is_word(&text.value()) {
         let help = format!("write lower-case letters, digits and `_`, such as `{example}`");
-        diag.error(text, format!("{:?} is no name here", text.value()), help);
+        diag.error(text, format!("invalid name {:?}", text.value()), help);
     }
     text.value()
 }
@@ -322,9 +326,8 @@ fn word(diag: &Diag, text: &LitStr, example: &str) -> String {
 fn setting(diag: &Diag, text: &LitStr, example: &str) -> String {
     let value = text.value();
     if value.split('.').count() != 2 || !value.split('.').all(is_word) {
-        let help =
-            format!("write two words of lower-case letters, digits and `_` with a dot between, such as `{example}`");
-        diag.error(text, format!("{value:?} is no name of a setting"), help);
+        let help = format!("write two lower-case words separated by a dot, such as `{example}`");
+        diag.error(text, format!("invalid setting name {value:?}"), help);
     }
     value
 }

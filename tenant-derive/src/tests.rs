@@ -1,11 +1,13 @@
 //! Snapshots of expansions: each file in `expansions/` holds a declaration and, below the line, what it becomes.
 //!
-//! `TENANT_BLESS=1 cargo test -p tenant-derive` writes the lower halves anew.
+//! `BLESS=1 cargo test -p tenant-derive` rewrites the lower halves.
 
 use std::{env, fs, path::Path};
 
 use quote::ToTokens as _;
 use syn::{DeriveInput, Item};
+
+use crate::keys;
 
 const LINE: &str = "// ---- expands to ----\n";
 
@@ -21,14 +23,14 @@ fn expansions_match_the_recorded_files() {
         let input = recorded.split(LINE).next().unwrap_or_default().trim_end();
         let rendered = format!("{input}\n\n{LINE}\n{}", expand(input));
         if rendered != recorded {
-            if env::var_os("TENANT_BLESS").is_some() {
+            if env::var_os("BLESS").is_some() {
                 fs::write(&path, rendered).expect("a writable file");
             } else {
                 changed.push(path);
             }
         }
     }
-    assert!(changed.is_empty(), "these expand to something else, see TENANT_BLESS in src/tests.rs: {changed:#?}");
+    assert!(changed.is_empty(), "these expand to something else, see BLESS in src/tests.rs: {changed:#?}");
 }
 
 #[test]
@@ -36,6 +38,19 @@ fn ten_field_expansion_stays_under_260_lines() {
     let recorded = include_str!("../expansions/ten_fields.rs");
     let expansion = recorded.split(LINE).nth(1).unwrap_or_default();
     assert!((50..260).contains(&expansion.lines().count()), "{} lines", expansion.lines().count());
+}
+
+#[test]
+fn documentation_tables_list_every_key() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let tables =
+        [("table_keys.md", keys::documentation(keys::TABLE)), ("field_keys.md", keys::documentation(keys::FIELD))];
+    for (name, text) in tables {
+        if env::var_os("BLESS").is_some() {
+            fs::write(folder.join(name), &text).expect("a writable file");
+        }
+        assert_eq!(fs::read_to_string(folder.join(name)).expect("a readable file"), text, "{name}; see BLESS");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Derives `TenantView`: a struct with some columns of a table, for roles that may not read every column.
+//! Derives `TenantView`: a struct with some columns of a table, for roles without SELECT on every column.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -11,7 +11,7 @@ use crate::{
     item::{Item, items, set},
 };
 
-/// Derives `TenantView`: read, check, and then expand, or else report and stand in, as far as the table is known.
+/// Derives `TenantView`: reads, checks and expands the struct; after errors it writes inert impls if the table is known.
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let diag = Diag::new();
     let attrs = ViewAttrs::read(&diag, input);
@@ -19,7 +19,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     if attrs.of.is_none() && !attrs.mentions_of {
         diag.error(
             &input.ident,
-            format_args!("`{}` does not say of which table it is a view", input.ident),
+            format_args!("`{}` has no `of` attribute", input.ident),
             "add `#[tenant(of = Project)]`, with the struct of the table",
         );
     }
@@ -34,12 +34,12 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     }
 }
 
-/// What `#[tenant(…)]` says on the struct.
+/// The attributes of the struct.
 #[derive(Default)]
 struct ViewAttrs {
     krate: Option<Path>,
     of: Option<Path>,
-    /// Whether the key was written, even if what it says could not be read.
+    /// Whether the key occurs, even if its value is invalid.
     mentions_of: bool,
 }
 
@@ -60,14 +60,14 @@ impl ViewAttrs {
     }
 }
 
-/// A field of the view, and the column that it says where that has another name.
+/// A field of the view and its `column` attribute.
 struct ViewField<'a> {
     field: &'a syn::Field,
     column: Option<LitStr>,
 }
 
 fn fields<'a>(diag: &Diag, input: &'a DeriveInput) -> Option<Vec<ViewField<'a>>> {
-    let fields = named_fields(diag, input, "view")?.map(|field| {
+    let fields = named_fields(diag, input, "TenantView")?.map(|field| {
         let mut column = None;
         for item in items(diag, &field.attrs) {
             match item.name().as_str() {
@@ -79,12 +79,12 @@ fn fields<'a>(diag: &Diag, input: &'a DeriveInput) -> Option<Vec<ViewField<'a>>>
     });
     let fields: Vec<_> = fields.collect();
     if fields.is_empty() {
-        diag.error(&input.ident, "a view shows a column or more", "add a field of the table");
+        diag.error(&input.ident, "a view requires at least one field", "add a field of the table");
     }
     Some(fields)
 }
 
-/// Stands in for a view that has mistakes: code that uses it adds no errors of its own.
+/// Writes inert impls for a view with errors, so that code that uses it causes no further errors.
 fn inert(input: &DeriveInput, attrs: &ViewAttrs, of: &Path) -> TokenStream {
     let (ident, runtime) = (&input.ident, runtime(attrs.krate.as_ref()));
     let role = quote_spanned!(of.span()=> <Self::Table as __rt::Select>::SelectRole);

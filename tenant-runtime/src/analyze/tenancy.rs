@@ -115,7 +115,7 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
                     "the roles `{}` and `{of}` would give two policies of a table one name, such as `update_{}`",
                     declared.name, declared.name
                 ),
-                "give one of the roles another name",
+                "rename one of the roles",
             );
         }
         if names::RESERVED_ROLES.contains(&declared.name) || declared.name == NO_ROLE {

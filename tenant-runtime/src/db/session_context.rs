@@ -140,7 +140,7 @@ pub(super) async fn read_back(connection: &mut PgConnection, acting: &SessionCon
 
 /// Refuses a transaction that began read-only and has written.
 ///
-/// Before PostgreSQL 16 `RESET transaction_read_only` is not checked at all, so a function can run it, write, and set it back.
+/// PostgreSQL 15 does not check `RESET transaction_read_only` (17 refuses it), so a function can run it, write, and set it back.
 pub(super) async fn has_not_written(connection: &mut PgConnection) -> Result<()> {
     let sql = "SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NULL";
     let unwritten: bool = sqlx::query_scalar(sql).persistent(false).fetch_one(connection).await?;

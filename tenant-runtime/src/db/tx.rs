@@ -40,7 +40,7 @@ pub struct TxOptions {
 pub enum Isolation {
     /// Each statement sees what was committed before it.
     ReadCommitted,
-    /// All statements see what was committed before the first.
+    /// All statements see what was committed before the first, or, in a read-only transaction and behind a pooler, before the begin.
     RepeatableRead,
     /// As if transactions ran one after the other; one of two that collide fails and is to be repeated.
     Serializable,

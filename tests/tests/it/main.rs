@@ -53,3 +53,4 @@ mod ui;
 mod verify;
 mod verify_mutations;
 mod why;
+mod words;

@@ -8,9 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The modules of tenant-runtime in the order of the data flow: each imports only what stands before it.
+/// The modules of tenant-runtime in the order of the data flow: each imports only from modules before it.
 ///
-/// `lib.rs` names all of them, being the front of the house.
+/// `lib.rs` names all of them.
 const LAYERS: [&str; 25] = [
     "ident",
     "model",
@@ -45,12 +45,12 @@ const EXCEPTIONS: [(&str, &str, &str); 0] = [];
 /// The generator's core, which computes and touches nothing.
 const PURE: [&str; 7] = ["ident", "model", "analyze", "snapshot", "diff", "plan", "sql"];
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_owned()
 }
 
 /// The `.rs` files under a folder, without those that are inputs or outputs of tests.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.expect("a file").path();

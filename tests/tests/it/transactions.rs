@@ -238,7 +238,7 @@ async fn a_read_only_transaction_refuses_every_text_that_would_let_it_write() {
 }
 
 /// The filter sees the text of a call, not what the function runs. PostgreSQL refuses it after the first snapshot, which the
-/// begin takes; before release 16 it does not check RESET, and then it is the commit that is refused.
+/// begin takes. Release 15 does not check RESET, so there the commit is refused.
 #[tokio::test]
 async fn a_read_only_transaction_does_not_write_whatever_a_function_runs_in_it() {
     let database = Database::create().await;

@@ -1,0 +1,286 @@
+//! The keys of `#[tenant(…)]` on tables: one list for the parser, its error texts and the documentation.
+
+use syn::Attribute;
+
+use crate::{
+    attr::{CHECK, FieldAttrs, InvitationAttr, MembershipAttr, TableAttrs, USING},
+    diag::Diag,
+    item::{Item, items, set},
+};
+
+/// A key of `#[tenant(…)]` that sets something in `A`.
+pub(crate) struct Key<A: 'static> {
+    /// The name.
+    pub(crate) name: &'static str,
+    /// The syntax, with an example value.
+    pub(crate) form: &'static str,
+    /// The line in the documentation.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the documentation is written from it by a test"))]
+    pub(crate) doc: &'static str,
+    /// Reads the value.
+    pub(crate) read: fn(&mut A, &Diag, &Item),
+}
+
+/// Reads the attributes of a struct.
+pub(crate) fn table(diag: &Diag, attrs: &[Attribute]) -> TableAttrs {
+    let mut this = TableAttrs::default();
+    for mut item in items(diag, attrs) {
+        read(&mut this, diag, &mut item, TABLE, (&names(FIELD), "on a field"));
+        this.keys.push(item.key);
+    }
+    this
+}
+
+/// Reads the attributes of a field.
+pub(crate) fn field(diag: &Diag, attrs: &[Attribute]) -> FieldAttrs {
+    let mut this = FieldAttrs::default();
+    for mut item in items(diag, attrs) {
+        read(&mut this, diag, &mut item, FIELD, (&names(TABLE), "on the struct"));
+        this.keys.push(item.key);
+    }
+    this
+}
+
+/// Reads an item with the key of a list; another key is an error.
+fn read<A>(this: &mut A, diag: &Diag, item: &mut Item, keys: &[Key<A>], elsewhere: (&[&str], &str)) {
+    let name = item.name();
+    match keys.iter().find(|key| key.name == name) {
+        Some(key) => {
+            item.form = Some(key.form);
+            (key.read)(this, diag, item);
+        }
+        None => item.unknown(diag, &names(keys), elsewhere),
+    }
+}
+
+/// The names of the keys of a list.
+fn names<A>(keys: &[Key<A>]) -> Vec<&'static str> {
+    keys.iter().map(|key| key.name).collect()
+}
+
+macro_rules! keys {
+    ($($name:literal, $form:literal, $field:ident: $read:expr, $doc:literal;)*) => {
+        &[$(Key { name: $name, form: $form, doc: $doc, read: |this, diag, item| set(diag, &mut this.$field, item, $read) }),*]
+    };
+}
+
+/// The keys on the struct.
+pub(crate) const TABLE: &[Key<TableAttrs>] = &[
+    Key {
+        name: "org",
+        form: "org = \"organization_id\"",
+        doc: "The field that holds the tenant ID: each row belongs to one tenant. Exactly one of `org`, `parent` and `global` is required.",
+        read: |this, diag, item| set(diag, &mut this.org, item, Item::text),
+    },
+    Key {
+        name: "parent",
+        form: "parent = \"project_id\"",
+        doc: "The field that references the parent row, whose tenant the row belongs to. Requires `references` on that field.",
+        read: |this, diag, item| set(diag, &mut this.parent, item, Item::text),
+    },
+    Key {
+        name: "global",
+        form: "global",
+        doc: "The rows belong to no tenant. Application roles can read them and cannot write them.",
+        read: |this, diag, item| set(diag, &mut this.global, item, Item::flag),
+    },
+    Key {
+        name: "visible_through",
+        form: "visible_through = OrgMember",
+        doc: "A tenant sees the rows of its members, as listed in this membership table. Requires `global`.",
+        read: |this, diag, item| set(diag, &mut this.visible_through, item, Item::path),
+    },
+    Key {
+        name: "select",
+        form: "select = \"viewer\"",
+        doc: "Minimum role required for SELECT: `\"viewer\"` stands for the type `Viewer` in scope. Required on tenant tables. A command without a role is denied to every role.",
+        read: |this, diag, item| set(diag, &mut this.select, item, Item::role),
+    },
+    Key {
+        name: "insert",
+        form: "insert = \"member\"",
+        doc: "Minimum role required for INSERT. The role must include the `select` role; so must those of `update` and `delete`.",
+        read: |this, diag, item| set(diag, &mut this.insert, item, Item::role),
+    },
+    Key {
+        name: "update",
+        form: "update = \"member\"",
+        doc: "Minimum role required for UPDATE of any row of the tenant.",
+        read: |this, diag, item| set(diag, &mut this.update, item, Item::role),
+    },
+    Key {
+        name: "delete",
+        form: "delete = \"admin\"",
+        doc: "Minimum role required for DELETE of any row of the tenant.",
+        read: |this, diag, item| set(diag, &mut this.delete, item, Item::role),
+    },
+    Key {
+        name: "owner",
+        form: "owner = \"created_by\"",
+        doc: "The field that holds the ID of the user who owns the row. The context sets it on INSERT, and it is never updated.",
+        read: |this, diag, item| set(diag, &mut this.owner, item, Item::text),
+    },
+    Key {
+        name: "visibility",
+        form: "visibility = \"visibility\"",
+        doc: "The field that decides who sees the row: with the label `team` every member of the tenant, otherwise the owner only. Requires `owner`.",
+        read: |this, diag, item| set(diag, &mut this.visibility, item, Item::text),
+    },
+    Key {
+        name: "update_own",
+        form: "update_own = \"member\"",
+        doc: "Minimum role required for UPDATE of rows that the user owns. A role in `update` must include it. Requires `owner`.",
+        read: |this, diag, item| set(diag, &mut this.update_own, item, Item::role),
+    },
+    Key {
+        name: "delete_own",
+        form: "delete_own = \"member\"",
+        doc: "Minimum role required for DELETE of rows that the user owns. A role in `delete` must include it. Requires `owner`.",
+        read: |this, diag, item| set(diag, &mut this.delete_own, item, Item::role),
+    },
+    Key {
+        name: "using",
+        form: "using(select = \"…\")",
+        doc: "SQL conditions on existing rows for `select`, `update` and `delete`, combined with the tenant condition by AND. `caller()` is the ID of the user in the context.",
+        read: |this, diag, item| this.rules(diag, item, USING, (CHECK, "in `with_check(…)`")),
+    },
+    Key {
+        name: "with_check",
+        form: "with_check(insert = \"…\")",
+        doc: "SQL conditions on new rows for `insert` and `update`, combined with the tenant condition by AND.",
+        read: |this, diag, item| this.rules(diag, item, CHECK, (USING, "in `using(…)`")),
+    },
+    Key {
+        name: "membership",
+        form: "membership(user = \"user_id\", role = \"role\")",
+        doc: "Makes the table the membership table, with these fields. Every policy checks it. `insert`, `update` and `delete` name the one role that manages members, through functions.",
+        read: |this, diag, item| set(diag, &mut this.membership, item, MembershipAttr::read),
+    },
+    Key {
+        name: "invitation",
+        form: "invitation(email = \"email\", role = \"role\", token = \"token_hash\", expires = \"expires_at\", by = \"invited_by\")",
+        doc: "Makes the table the invitation table, with these fields. The token field requires `select = \"none\"`. `insert` names the role that manages members; functions create and accept invitations.",
+        read: |this, diag, item| set(diag, &mut this.invitation, item, InvitationAttr::read),
+    },
+    Key {
+        name: "creator_role",
+        form: "creator_role = \"admin\"",
+        doc: "On the table of tenants: a signed-in user can create a tenant and gets this role in it. Cannot be combined with `insert`.",
+        read: |this, diag, item| set(diag, &mut this.creator_role, item, Item::role),
+    },
+    Key {
+        name: "sign_up",
+        form: "sign_up",
+        doc: "On the table of users: a user without an account can register. Requires `global`. Cannot be combined with `insert`.",
+        read: |this, diag, item| set(diag, &mut this.sign_up, item, Item::flag),
+    },
+    Key {
+        name: "change_log",
+        form: "change_log",
+        doc: "Makes the table the change log, which only its trigger writes. `select` names the roles that read it.",
+        read: |this, diag, item| set(diag, &mut this.change_log, item, Item::flag),
+    },
+    Key {
+        name: "track_changes",
+        form: "track_changes",
+        doc: "Records each change of a row in the change log.",
+        read: |this, diag, item| set(diag, &mut this.track_changes, item, Item::flag),
+    },
+    Key {
+        name: "system",
+        form: "system(select, delete)",
+        doc: "The commands that cross-tenant jobs can run. Default: none.",
+        read: |this, diag, item| set(diag, &mut this.system, item, |item, diag| item.list(diag)),
+    },
+    Key {
+        name: "table",
+        form: "table = \"projects\"",
+        doc: "The table name. Default: the struct's name in `snake_case` and in the plural (*y* after a consonant becomes *ies*; *s*, *x*, *z*, *ch* and *sh* get *es*; others get *s*).",
+        read: |this, diag, item| set(diag, &mut this.table, item, Item::text),
+    },
+    Key {
+        name: "schema",
+        form: "schema = \"app\"",
+        doc: "The schema. Default: the tenancy's schema.",
+        read: |this, diag, item| set(diag, &mut this.schema, item, Item::text),
+    },
+    Key {
+        name: "renamed_from",
+        form: "renamed_from = \"works\"",
+        doc: "The previous table name, with its schema if that was different: the next migration renames the table. Can be left in place after the migration.",
+        read: |this, diag, item| set(diag, &mut this.renamed_from, item, Item::text),
+    },
+    Key {
+        name: "unique",
+        form: "unique(organization_id, name)",
+        doc: "A unique constraint on several fields. Can be repeated.",
+        read: |this, diag, item| this.uniques.extend(item.list(diag)),
+    },
+    Key {
+        name: "index",
+        form: "index(organization_id, name)",
+        doc: "An index on several fields. Can be repeated.",
+        read: |this, diag, item| this.indexes.extend(item.list(diag)),
+    },
+    Key {
+        name: "partition_by_hash",
+        form: "partition_by_hash = 16",
+        doc: "Partitions the table by a hash of the tenant column into this number of partitions, 2 to 1024. Requires `org`.",
+        read: |this, diag, item| set(diag, &mut this.partitions, item, Item::number),
+    },
+    Key {
+        name: "tenancy",
+        form: "tenancy = Organizations",
+        doc: "The tenancy. Default: that of the `select` role, or the built-in one.",
+        read: |this, diag, item| set(diag, &mut this.tenancy, item, Item::path),
+    },
+    Key {
+        name: "crate",
+        form: "crate = ::tenant_runtime",
+        doc: "The path of `tenant_runtime`. Default: `::tenant_runtime`.",
+        read: |this, diag, item| set(diag, &mut this.krate, item, Item::path),
+    },
+];
+
+/// The keys on a field.
+pub(crate) const FIELD: &[Key<FieldAttrs>] = keys! {
+    "id", "id", id: Item::flag,
+        "The primary key. Default: the field named `id`. The tenant column and one other field can both be marked.";
+    "app_assigned", "app_assigned", app_assigned: Item::flag,
+        "The application supplies the ID. Default: the database generates it (`gen_random_uuid()` or identity), unless the key references a row or contains the tenant column.";
+    "column", "column = \"name\"", column: Item::text,
+        "The column name. Default: the field's name.";
+    "renamed_from", "renamed_from = \"title\"", renamed_from: Item::text,
+        "The previous column name: the next migration renames the column. Can be left in place after the migration.";
+    "default", "default = \"now()\"", default: Item::text,
+        "The default as an SQL expression. The field is an `Option` in `New…`, and `None` uses the default.";
+    "backfill", "backfill = \"lower(name)\"", backfill: Item::text,
+        "SQL expression that fills existing rows when the column is added or becomes NOT NULL. Can be left in place after the migration.";
+    "references", "references = Project", references: Item::path,
+        "The field holds the ID of a row of this table: adds a foreign key that cannot leave the tenant.";
+    "on_delete", "on_delete = \"cascade\"", on_delete: Item::on_delete,
+        "The action when the referenced row is deleted: `no_action`, `cascade` or `set_null`. Default: `no_action`. Requires `references`.";
+    "unique", "unique", unique: Item::flag,
+        "A unique constraint, within the tenant on a tenant table.";
+    "index", "index", index: Item::flag,
+        "An index, which starts with the tenant column on a tenant table.";
+    "sql_type", "sql_type = \"citext\"", sql_type: Item::text,
+        "The column type. Default: the type that the field's type maps to.";
+    "check", "check = \"length(name) > 0\"", check: Item::text,
+        "A check constraint as an SQL expression.";
+    "select", "select = \"admin\"", select: Item::role,
+        "Minimum role required to read the column, above the table's; `\"none\"` denies it to every role. Roles without it read the other columns through a `TenantView`; with `\"none\"` the field is read as `Default::default()`.";
+    "insert", "insert = \"admin\"", insert: Item::role,
+        "Minimum role required to set the column on INSERT, or `\"none\"`. The column is not in `New…`: `.set(Project::NAME, …)` writes it.";
+    "update", "update = \"admin\"", update: Item::role,
+        "Minimum role required to update the column, or `\"none\"`. The column is not in `…Changes`: `.set(Project::NAME, …)` writes it.";
+    "skip", "skip", skip: Item::flag,
+        "The field has no column and is read as `Default::default()`. Cannot be combined with other attributes.";
+};
+
+/// Writes the rows of a documentation table.
+#[cfg(test)]
+pub(crate) fn documentation<A>(keys: &[Key<A>]) -> String {
+    let rows = keys.iter().map(|key| format!("| `{}` | {} |\n", key.form, key.doc));
+    format!("| attribute | description |\n|---|---|\n{}", rows.collect::<String>())
+}
