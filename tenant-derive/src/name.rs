@@ -86,6 +86,11 @@ fn distance(from: &str, to: &str) -> usize {
     above[to.len()]
 }
 
+/// Lists names for a message.
+pub(crate) fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
 /// Rejects a role whose policies would have the names of another role's: `update_own_admin` is the policy of
 /// `update_own = "admin"` and would be that of `update = "own_admin"`.
 pub(crate) fn check_own(diag: &Diag, role: &Ident, label: &str, mut roles: impl Iterator<Item = String>) {

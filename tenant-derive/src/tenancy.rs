@@ -189,7 +189,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             ("crate", Value::Crate(path)) => runtime = quote!(#path),
             _ => {
                 let near = name::nearest(&name.to_string(), KEYS).map(|near| format!("did you mean `{near}`? "));
-                let help = format!("{}valid keys are {}", near.unwrap_or_default(), listed(&KEYS));
+                let help = format!("{}valid keys are {}", near.unwrap_or_default(), name::listed(&KEYS));
                 diag.error(name, format!("unknown key `{name}`"), help);
             }
         }
@@ -330,10 +330,6 @@ fn setting(diag: &Diag, text: &LitStr, example: &str) -> String {
         diag.error(text, format!("invalid setting name {value:?}"), help);
     }
     value
-}
-
-fn listed(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// A list of types: `(A, (B, ()))`.
