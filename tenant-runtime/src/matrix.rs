@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     model::{
         def::{ColumnDef, NO_ROLE, ScopeDef, TableDef, TenancyDef},
+        names,
         schema::Command,
     },
     registry::Models,
@@ -65,7 +66,7 @@ pub enum Reach {
 }
 
 /// What the system role is called beside the roles of members, of which none has this name.
-const SYSTEM: &str = "system";
+const SYSTEM: &str = names::SYSTEM;
 
 impl Reach {
     /// Returns the word for it.

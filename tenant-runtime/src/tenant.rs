@@ -9,7 +9,7 @@ use std::{fmt, marker::PhantomData};
 pub use self::key::KeyNewtype;
 pub use self::key::{ContextKey, TextKey, TextKeyError};
 use self::lattice::{At, Declared, Is, Seal};
-use crate::model::def::TenancyDef;
+use crate::model::{def::TenancyDef, names};
 
 /// Ties together the keys and the roles of a product.
 ///
@@ -81,14 +81,14 @@ impl<T: Tenancy> Role for System<T> {
     type Tenancy = T;
     type Kind = JobRole;
     type Place = ();
-    const NAME: &'static str = "system";
+    const NAME: &'static str = names::SYSTEM;
     const DB_ROLE: &'static str = DerivedRoleName::<T, SystemSuffix>::NAME;
 }
 
 struct SystemSuffix;
 
 impl RoleSuffix for SystemSuffix {
-    const BYTES: &'static [u8] = b"system";
+    const BYTES: &'static [u8] = names::SYSTEM.as_bytes();
 }
 
 /// What follows on the prefix in the name of a role that the generator makes.

@@ -9,7 +9,8 @@ use crate::{
     matrix::{is_by_function, may},
     model::{
         def::{TableDef, TenancyDef},
-        schema::{Command, Expression, Policy, QualifiedName, Schema, Table},
+        names,
+        schema::{Command, Condition, ConditionKind, Policy, QualifiedName, Schema, Table},
     },
     registry::Models,
     verify::{Session, VerifyError, row_id},
@@ -110,8 +111,7 @@ struct Decision {
 
 #[derive(Debug, Clone)]
 struct Part {
-    text: String,
-    meaning: &'static str,
+    condition: Condition,
     /// What it says about the row; none where no row was looked at.
     holds: Option<bool>,
 }
@@ -157,9 +157,9 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
     let reads = matches!(question.command, Command::Update | Command::Delete).then_some(Command::Select);
     let commands: Vec<_> = [question.command].into_iter().chain(reads).collect();
     let decide = |command: Command| {
-        let policies = table.policies.iter().filter(move |policy| policy.command.is_none_or(|of| of == command));
+        let policies = table.policies.iter().filter(move |policy| policy.command().is_none_or(|of| of == command));
         let policies = policies.filter(|policy| policy.role.as_ref().is_none_or(&acts_as));
-        policies.map(move |policy| Decision { policy: policy.clone(), command, parts: parts(tenancy, policy, command) })
+        policies.map(move |policy| Decision { policy: policy.clone(), command, parts: parts(policy, command) })
     };
     let why = Why {
         role: Ident::derived([tier_name(tenancy, role).as_str()]),
@@ -191,7 +191,7 @@ fn privilege(
         return Privilege::Held(held);
     }
     if is_by_function(def, command) {
-        let by_hand = ["add_member", "change_member", "remove_member"];
+        let by_hand = [names::ADD_MEMBER, names::CHANGE_MEMBER, names::REMOVE_MEMBER];
         let functions = schema.functions().keys().filter(|name| by_hand.contains(&name.table.as_str()));
         return Privilege::ByFunction(functions.map(ToString::to_string).collect());
     }
@@ -202,23 +202,29 @@ fn privilege(
     Privilege::Missing(holders)
 }
 
-/// The parts of a policy that must hold together.
-fn parts(tenancy: &TenancyDef, policy: &Policy, command: Command) -> Vec<Part> {
-    let clause = if command == Command::Insert { &policy.with_check } else { &policy.using };
-    let texts = clause.iter().flat_map(Expression::conditions);
-    texts.map(|text| Part { meaning: meaning(tenancy, &text), text, holds: None }).collect()
+/// The conditions of a policy, all of which must hold.
+fn parts(policy: &Policy, command: Command) -> Vec<Part> {
+    let conditions = if command == Command::Insert { &policy.with_check } else { &policy.using };
+    conditions.iter().map(|condition| Part { condition: condition.clone(), holds: None }).collect()
 }
 
-fn meaning(tenancy: &TenancyDef, text: &str) -> &'static str {
-    match () {
-        () if text.contains("authorized_tenant_id()") => {
+/// Says what a condition requires.
+fn meaning(kind: ConditionKind) -> &'static str {
+    match kind {
+        ConditionKind::Tenant => "the row's tenant is the one in the context",
+        ConditionKind::ParentTenant => "the row's parent belongs to the tenant in the context",
+        ConditionKind::Shared => "a member of the tenant in the context has the row",
+        ConditionKind::Membership => {
             "the row's tenant is the one in the context, and the user is a member there whose role includes this one"
         }
-        () if text.contains(" = 'team' OR ") => "everybody in the tenant sees the row, or it is the user's own",
-        () if text.contains(tenancy.tenant_setting) => "the row's tenant is the one in the context",
-        () if text.contains(tenancy.user_setting) => "the row is the user's own, or a condition on the user holds",
-        () if text == "true" => "every row",
-        () => "a condition of the declaration",
+        ConditionKind::Visibility => "all members of the tenant see the row, or the user owns it",
+        ConditionKind::Owner => "the user owns the row",
+        ConditionKind::Custom => "a condition of the declaration",
+        ConditionKind::FunctionOwner => "all rows: the functions check which",
+        ConditionKind::System => {
+            "the job recorded a reason, and the row belongs to the tenant in the context where there is one"
+        }
+        ConditionKind::All => "all rows",
     }
 }
 
@@ -251,7 +257,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
         // Under the table's own name, which a condition may say.
         let asked = format!(
             "ROLLBACK TO probe; {acting}SELECT (({}) IS TRUE)::text FROM pg_temp.why_this_row AS {}",
-            part.text,
+            part.condition.sql,
             why.table.table.quoted()
         );
         let found = session.row(&asked).await?;
@@ -276,7 +282,7 @@ impl Why {
 
     fn lets_through(&self, command: Command) -> bool {
         let of = |restrictive| {
-            self.policies.iter().filter(move |one| one.command == command && one.policy.restrictive == restrictive)
+            self.policies.iter().filter(move |one| one.command == command && one.policy.is_restrictive() == restrictive)
         };
         let decided = self.policies.iter().any(|one| one.command == command);
         !decided || of(true).all(Decision::holds) && of(false).any(Decision::holds)
@@ -348,8 +354,8 @@ impl fmt::Display for Why {
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { name, restrictive, comment, .. } = &self.policy;
-        let kind = if *restrictive { "restrictive" } else { "permissive" };
+        let Policy { name, comment, .. } = &self.policy;
+        let kind = if self.policy.is_restrictive() { "restrictive" } else { "permissive" };
         writeln!(f, "  {name} ({kind}): {comment}")?;
         for part in &self.parts {
             let holds = match part.holds {
@@ -357,8 +363,8 @@ impl fmt::Display for Decision {
                 Some(false) => "does not:  ",
                 None => "",
             };
-            writeln!(f, "    {holds}{}", part.text)?;
-            writeln!(f, "      {}", part.meaning)?;
+            writeln!(f, "    {holds}{}", part.condition.sql)?;
+            writeln!(f, "      {}", meaning(part.condition.kind))?;
         }
         Ok(())
     }

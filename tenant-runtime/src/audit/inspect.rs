@@ -7,7 +7,7 @@ use super::catalog::{Catalog, Object, State};
 use crate::{
     db::PLAIN_WORDS,
     error::{Error, Result},
-    model::schema::{Expression, Schema},
+    model::schema::Schema,
 };
 
 impl Catalog {
@@ -74,16 +74,4 @@ pub(super) fn roles(schema: &Schema) -> Vec<String> {
 /// Those of them that own something.
 pub(super) fn owners(schema: &Schema) -> Vec<String> {
     schema.owner().into_iter().chain(schema.function_owner()).map(|role| role.name.to_string()).collect()
-}
-
-/// The settings that policies and functions read, such as `app.organization_id`: whoever fixes one fixes who acts.
-pub(super) fn context_settings(schema: &Schema) -> Vec<String> {
-    let policies = schema.tables.values().flat_map(|table| &table.policies);
-    let conditions = policies.flat_map(|policy| policy.using.iter().chain(&policy.with_check)).map(Expression::as_str);
-    let bodies = schema.functions.values().map(|function| function.body.as_str());
-    let read = conditions.chain(bodies).flat_map(|text| text.split("current_setting('").skip(1));
-    let mut names: Vec<_> = read.filter_map(|rest| rest.split('\'').next()).map(str::to_lowercase).collect();
-    names.sort();
-    names.dedup();
-    names
 }

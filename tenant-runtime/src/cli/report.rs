@@ -14,7 +14,7 @@ use crate::{
         generate::Generated,
         rebase::Rebase,
     },
-    model::schema::{Command, RoleKind, Schema, Scope, Table},
+    model::schema::{Command, PolicyKind, RoleKind, Schema, Scope, Table},
 };
 
 /// Says what changes, and what there is to be said about it; nothing about a first migration, which is all new.
@@ -158,26 +158,18 @@ fn application_roles(schema: &Schema) -> String {
     schema.roles().iter().filter_map(tier).collect::<Vec<_>>().join(", ")
 }
 
-/// Who may do it: to any row, or to rows of their own.
+/// The roles that may run a command: on any row, and on the user's own rows.
 fn role(table: &Table, command: Command) -> String {
-    let of = |name: &str| {
-        let policy =
-            table.policies.iter().find(|policy| policy.name.as_str() == format!("{}_{name}", command.attribute()));
-        policy.and_then(|policy| policy.role.as_ref()).map(Ident::as_str)
+    let policy = |kind: PolicyKind| table.policies.iter().find(|policy| policy.kind == kind);
+    let role = |own: bool| {
+        let policy = policy(PolicyKind::Command { command, own })?;
+        policy.role.as_ref().map(Ident::as_str)
     };
-    match (of("rows"), of("own_rows")) {
+    match (role(false), role(true)) {
         (Some(any), Some(own)) => format!("{any}, own: {own}"),
         (Some(any), None) => any.to_owned(),
         (None, Some(own)) => format!("own: {own}"),
-        // The functions have a policy of their own; who may call them stands in their grants.
-        (None, None)
-            if table
-                .policies
-                .iter()
-                .any(|policy| policy.name.as_str() == format!("definer_{}", command.attribute())) =>
-        {
-            "(function)".to_owned()
-        }
+        (None, None) if policy(PolicyKind::FunctionOwner(command)).is_some() => "(function)".to_owned(),
         (None, None) => "-".to_owned(),
     }
 }

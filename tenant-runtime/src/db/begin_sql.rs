@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::{TxOptions, session_context::SessionContext};
 use crate::{
-    ident::{Ident, literal, quoted},
-    model::def::TenancyDef,
+    ident::{literal, quoted},
+    model::{def::TenancyDef, names},
 };
 
 /// Takes a text of quoted names, quoted literals and placeholders as SQL.
@@ -108,7 +108,7 @@ pub(super) fn rollback_to(depth: u32) -> SqlStr {
 
 /// Calls the function that records why the system role is to act, which is `$1`.
 pub(super) fn begin_system_access(def: &TenancyDef) -> SqlStr {
-    trusted(format!("SELECT {}.begin_system_access($1)", Ident::derived([def.schema, "auth"]).quoted()))
+    trusted(format!("SELECT {}.{}($1)", names::auth_schema(def.schema).quoted(), names::BEGIN_SYSTEM_ACCESS))
 }
 
 /// The schema of temporary tables comes last: unnamed, it would come first, and a temporary table could pose as one of

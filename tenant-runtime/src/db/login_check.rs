@@ -7,7 +7,7 @@ use sqlx::{FromRow, PgConnection};
 use crate::{
     error::{Error, Result},
     ident::quoted,
-    model::def::TenancyDef,
+    model::{def::TenancyDef, names},
     registry::Registered,
 };
 
@@ -35,7 +35,7 @@ fn setting_prefixes() -> Vec<String> {
 
 /// The roles by which jobs cross tenants, of the linked tenancies: the app's login becomes none of them.
 pub(super) fn system_roles() -> Vec<String> {
-    let roles: BTreeSet<String> = tenancies().into_iter().map(|tenancy| tenancy.database_role("system")).collect();
+    let roles: BTreeSet<String> = tenancies().into_iter().map(|tenancy| tenancy.database_role(names::SYSTEM)).collect();
     roles.into_iter().collect()
 }
 

@@ -8,7 +8,7 @@ use super::login_check;
 use crate::{
     error::{Error, Result},
     ident::quoted,
-    model::def::TenancyDef,
+    model::{def::TenancyDef, names},
 };
 
 /// For whom a login is: for a role, or for visitors.
@@ -86,7 +86,7 @@ impl MeantFor {
         let others = self.tenancy.roles.iter().map(|role| role.name);
         // Before PostgreSQL 16 who can become a role can become those that it includes.
         let others = others.filter(|other| !self.role.is_some_and(|own| self.tenancy.includes(own, other)));
-        let visitor = own.as_ref().map(|_| role("no_tenant"));
+        let visitor = own.as_ref().map(|_| role(names::NO_TENANT));
         let others: Vec<_> = others.map(role).chain(visitor).collect();
         let query = sqlx::query_as(REACHED).bind(others).bind(own.as_deref().unwrap_or_default()).persistent(false);
         let reached: Vec<(String, bool, Option<String>)> = query.fetch_all(connection).await?;

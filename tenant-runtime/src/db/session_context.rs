@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result, server_error},
-    model::def::TenancyDef,
+    model::{def::TenancyDef, names},
     tenant::{ContextKey, DerivedRoleName, Role, RoleSuffix, System, Tenancy, TenantCtx},
 };
 
@@ -74,7 +74,7 @@ pub(crate) fn no_tenant_role<T: Tenancy>() -> &'static str {
 struct NoTenantSuffix;
 
 impl RoleSuffix for NoTenantSuffix {
-    const BYTES: &'static [u8] = b"no_tenant";
+    const BYTES: &'static [u8] = names::NO_TENANT.as_bytes();
 }
 
 /// Begins a transaction, on another connection where the server has closed the one at hand.

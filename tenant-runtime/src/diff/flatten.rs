@@ -1,4 +1,4 @@
-//! Takes a schema apart into things that can be compared one by one.
+//! Splits a schema into objects that can be compared one by one.
 
 use super::object::{KeyKind, Membership, SchemaObject};
 use crate::{
@@ -9,10 +9,10 @@ use crate::{
     },
 };
 
-/// Lists what a schema consists of, in the order in which it can be made: a table as a whole.
+/// Lists the objects of a schema in the order in which they can be created; a table is one object.
 pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
-    // Taken apart by name, so that a field which is added to the model is not forgotten here.
-    let Schema { product: _, roles, external_roles, pgaudit, schemas, functions, tables } = schema;
+    // By field name, so that a field which is added to the model does not compile until it is handled here.
+    let Schema { product: _, roles, external_roles, pgaudit, schemas, context_settings: _, functions, tables } = schema;
     let mut items =
         if *external_roles { vec![SchemaObject::RequiredRoles { roles: roles.clone() }] } else { Vec::new() };
     if !external_roles {
@@ -32,7 +32,7 @@ pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
         items.extend(schemas.iter().map(|name| SchemaObject::Schema { name: name.clone(), owner: owner() }));
         items.push(SchemaObject::Defaults { creator: owner(), types: true });
         for name in schemas {
-            let users = lowest_tiers(schema).chain(schema.function_owner()).chain(schema.system());
+            let users = lowest_roles(schema).chain(schema.function_owner()).chain(schema.system());
             let usage =
                 |role: &Role| SchemaObject::Usage { schema: name.clone(), owner: owner(), role: role.name.clone() };
             items.extend(users.map(usage));
@@ -46,13 +46,13 @@ pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
     items
 }
 
-/// Lists the roles, and who belongs to whom.
+/// Lists the roles and their memberships.
 pub(crate) fn of_roles(schema: &Schema) -> Vec<SchemaObject> {
     let roles = schema.roles.iter().map(|role| item_of_role(role, &schema.product));
     roles.chain(memberships(&schema.roles).into_iter().map(SchemaObject::Membership)).collect()
 }
 
-/// A role without its memberships and its timeouts, which are compared by themselves.
+/// Returns a role without its memberships and timeouts, which are separate objects.
 fn item_of_role(role: &Role, product: &str) -> SchemaObject {
     let kind = match &role.kind {
         RoleKind::Application { .. } => RoleKind::Application { includes: Vec::new() },
@@ -72,7 +72,7 @@ fn item_of_role(role: &Role, product: &str) -> SchemaObject {
     SchemaObject::Role { role: Role { name: role.name.clone(), kind }, product: product.to_owned() }
 }
 
-/// Who belongs to whom: a tier has the rights of those that it includes, and a login may become those that it serves.
+/// Returns the memberships: an application role inherits from the roles that it includes, and a login role may become its roles.
 pub(crate) fn memberships(roles: &[Role]) -> Vec<Membership> {
     let mut memberships = Vec::new();
     for role in roles {
@@ -93,7 +93,7 @@ fn of_functions(schema: &Schema, function_owner: &Ident, home: &Ident) -> Vec<Sc
         SchemaObject::Schema { name: home.clone(), owner: owner() },
         SchemaObject::Defaults { creator: owner(), types: false },
     ];
-    let users = lowest_tiers(schema).chain(schema.no_tenant()).chain(schema.system()).chain(schema.owner());
+    let users = lowest_roles(schema).chain(schema.no_tenant()).chain(schema.system()).chain(schema.owner());
     items.extend(users.map(|role| SchemaObject::Usage {
         schema: home.clone(),
         owner: owner(),
@@ -108,14 +108,14 @@ fn of_functions(schema: &Schema, function_owner: &Ident, home: &Ident) -> Vec<Sc
     items
 }
 
-/// The application_roles that include no other; what they get, all get.
-fn lowest_tiers(schema: &Schema) -> impl Iterator<Item = &Role> {
+/// Returns the application roles that include no other; all others inherit their privileges.
+fn lowest_roles(schema: &Schema) -> impl Iterator<Item = &Role> {
     schema
         .application_roles()
         .filter(|role| matches!(&role.kind, RoleKind::Application { includes } if includes.is_empty()))
 }
 
-/// Lists who may call a function.
+/// Lists the roles with EXECUTE on a function.
 pub(super) fn callers(name: &QualifiedName, owner: &Ident, function: &Function) -> Vec<SchemaObject> {
     let arguments: Vec<_> = function.arguments.iter().map(|(_, ty)| ty.clone()).collect();
     let caller = |role: &Ident| SchemaObject::Execute {
@@ -127,9 +127,9 @@ pub(super) fn callers(name: &QualifiedName, owner: &Ident, function: &Function) 
     function.execute.iter().map(caller).collect()
 }
 
-/// Lists what a table consists of, but for its grants, which are compared column by column.
+/// Lists the parts of a table, without its grants, which are compared column by column.
 pub(crate) fn parts(name: &QualifiedName, table: &Table) -> Vec<SchemaObject> {
-    // The scope is in the policies and the keys that follow from it.
+    // Policies and keys follow from the scope.
     let Table {
         comment,
         scope: _,

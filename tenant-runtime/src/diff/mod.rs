@@ -1,4 +1,4 @@
-//! The diff: what changes from one schema to another, each change with what was before and what is after.
+//! The diff: the changes from one schema to another, each with the object before and after.
 
 mod flatten;
 mod object;
@@ -23,45 +23,45 @@ use crate::{
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Something is new.
+    /// An object is new.
     Add(SchemaObject),
-    /// Something is no longer declared.
+    /// An object is no longer declared.
     Drop(SchemaObject),
-    /// Something is another than it was, under the same name.
+    /// An object differs.
     Alter {
-        /// As it was.
+        /// The object before.
         before: SchemaObject,
-        /// As it shall be.
+        /// The object after.
         after: SchemaObject,
     },
-    /// Something has another name than it had, and is the same.
+    /// An object has another name and is otherwise the same.
     Rename {
-        /// As it was called.
+        /// The object with its old name.
         before: SchemaObject,
-        /// As it shall be called.
+        /// The object with its new name.
         after: SchemaObject,
     },
 }
 
-/// What changes, with the schema that was under the names of now.
+/// The changes, with the earlier schema under its new names.
 #[derive(Debug, Clone)]
 pub struct Diff {
-    /// What was, as it is called now.
+    /// The earlier schema, with renamed tables and columns.
     pub renamed: Schema,
-    /// The changes. A new table and one that is gone are one change each, with all that belongs to them.
+    /// The changes. A new table and a removed one are one change each, with all of their parts.
     pub changes: Vec<Change>,
-    /// The policies whose queries name what is renamed, as they were and as they are. PostgreSQL keeps the old name in some.
+    /// The policies whose queries name a renamed object, before and after. PostgreSQL keeps the old name in some of them.
     pub restated: Vec<(SchemaObject, SchemaObject)>,
-    /// The policies in which a name may mean what was renamed, or something else.
+    /// The policies in which a name may or may not mean a renamed object.
     pub unclear: Vec<SchemaObject>,
 }
 
-/// Compares two schemas; no change where they are equal but for the order of columns, which PostgreSQL does not alter.
+/// Compares two schemas. The order of columns, which PostgreSQL cannot change, makes no difference.
 #[must_use]
 pub fn diff(before: &Schema, after: &Schema, transition: &MigrationHints) -> Diff {
     let Renamed { schema: renamed, mut changes, restated, unclear } = rename::rename(before, after, transition);
     let handed_over = renamed.external_roles != after.external_roles && !renamed.roles.is_empty();
-    // Roles that the migrations made stay when something else takes them over.
+    // Roles that the migrations created stay when they are managed outside from now on.
     let is_of_roles = |item: &SchemaObject| {
         matches!(item, SchemaObject::Role { .. } | SchemaObject::Membership(_) | SchemaObject::Timeouts { .. })
     };
@@ -75,7 +75,8 @@ pub fn diff(before: &Schema, after: &Schema, transition: &MigrationHints) -> Dif
                 before: SchemaObject::Table { table: old, .. },
                 after: SchemaObject::Table { name, table },
             } => {
-                all.extend(with_renamed_constraints(compare(parts(&name, &old), parts(&name, &table))));
+                let changes = compare(parts(&name, &old), parts(&name, &table));
+                all.extend(with_free_policy_names(with_renamed_constraints(changes), &old));
                 all.extend(grants(&name, &old, &table));
             }
             Change::Alter {
@@ -88,7 +89,7 @@ pub fn diff(before: &Schema, after: &Schema, transition: &MigrationHints) -> Dif
                 let item = |function| SchemaObject::Function { name: name.clone(), owner: owner.clone(), function };
                 if same(&old) == same(&function) {
                     all.extend(compare(callers(&old), callers(&function)));
-                    // Who may call it changes by itself.
+                    // EXECUTE is a separate object.
                     before.execute = function.execute.clone();
                     if before != after {
                         before.execute.clear();
@@ -105,36 +106,33 @@ pub fn diff(before: &Schema, after: &Schema, transition: &MigrationHints) -> Dif
     Diff { renamed, changes: all, restated, unclear }
 }
 
-/// Compares two lists of things: what is new and what has changed in the order of the second, and then what is gone.
+/// Compares two lists of objects: new and changed ones in the order of the second list, then removed ones.
 fn compare(before: Vec<SchemaObject>, after: Vec<SchemaObject>) -> Vec<Change> {
     let mut old: BTreeMap<_, _> = before.iter().map(|item| (item.identity(), item)).collect();
     let mut changes = Vec::new();
     for item in after {
         match old.remove(&item.identity()) {
             None => changes.push(Change::Add(item)),
-            Some(before) if *before == item => {}
+            Some(before) if before.is_unchanged(&item) => {}
             Some(before) if can_alter(before, &item) => {
                 changes.push(Change::Alter { before: before.clone(), after: item })
             }
             Some(before) => changes.extend([Change::Drop(before.clone()), Change::Add(item)]),
         }
     }
-    // The later ones rest on the earlier.
+    // In reverse: later objects depend on earlier ones.
     let gone = before.iter().rev().filter(|item| old.contains_key(&item.identity()));
     changes.extend(gone.cloned().map(Change::Drop));
     changes
 }
 
-/// Says whether PostgreSQL can make the one of the other, or whether it has to be dropped and made again.
+/// Returns whether PostgreSQL can alter one object into the other; otherwise it is dropped and created again.
 fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
     match (before, after) {
         (SchemaObject::Role { role: before, .. }, SchemaObject::Role { role: after, .. }) => {
             before.kind == after.kind || before.kind.login().is_some() && after.kind.login().is_some()
         }
-        (SchemaObject::Policy { policy: before, .. }, SchemaObject::Policy { policy: after, .. }) => {
-            (before.command, before.restrictive) == (after.command, after.restrictive)
-        }
-        // They are looked at, not altered.
+        // The migrations check them and do not alter them.
         (SchemaObject::RequiredRoles { .. }, _) => false,
         (
             SchemaObject::Key { .. }
@@ -147,7 +145,38 @@ fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
     }
 }
 
-/// Takes a constraint that is gone and one that is new for one, where they differ in the name alone.
+/// Drops and creates a policy in place of renaming it, where another policy of the table had the new name: the order of two
+/// renames could matter.
+fn with_free_policy_names(changes: Vec<Change>, before: &Table) -> Vec<Change> {
+    let is_taken = |change: &Change| {
+        policy_names(change).is_some_and(|(_, new)| before.policies.iter().any(|other| other.name == *new))
+    };
+    if !changes.iter().any(is_taken) {
+        return changes;
+    }
+    let mut all = Vec::new();
+    for change in changes {
+        let is_renamed = policy_names(&change).is_some();
+        match change {
+            Change::Alter { before, after } if is_renamed => all.extend([Change::Drop(before), Change::Add(after)]),
+            other => all.push(other),
+        }
+    }
+    all
+}
+
+/// The old and the new name of a policy that a change renames.
+fn policy_names(change: &Change) -> Option<(&Ident, &Ident)> {
+    match change {
+        Change::Alter {
+            before: SchemaObject::Policy { policy: old, .. },
+            after: SchemaObject::Policy { policy: new, .. },
+        } if old.name != new.name => Some((&old.name, &new.name)),
+        _ => None,
+    }
+}
+
+/// Turns a removed and a new constraint that differ only in their names into a rename.
 fn with_renamed_constraints(mut changes: Vec<Change>) -> Vec<Change> {
     let gone: Vec<SchemaObject> = changes
         .iter()
@@ -174,7 +203,7 @@ fn with_renamed_constraints(mut changes: Vec<Change>) -> Vec<Change> {
     changes
 }
 
-/// Compares who may do what on a table, column by column.
+/// Compares the grants of a table, column by column.
 fn grants(name: &QualifiedName, before: &Table, after: &Table) -> Vec<Change> {
     let item = |grant| SchemaObject::Grant { table: name.clone(), grant };
     let missing = |from: &[Grant], grant: &Grant| {
@@ -191,23 +220,23 @@ fn grants(name: &QualifiedName, before: &Table, after: &Table) -> Vec<Change> {
 }
 
 impl fmt::Display for Change {
-    /// Says in a few words what changes.
+    /// Writes the change as one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Add(item) => write!(f, "{item} is new"),
-            Self::Drop(item) => write!(f, "{item} is gone"),
+            Self::Drop(item) => write!(f, "{item} is removed"),
             Self::Rename {
                 before: SchemaObject::Table { name: before, .. },
                 after: SchemaObject::Table { name, .. },
             } => {
-                write!(f, "table `{before}` is called `{name}`")
+                write!(f, "table `{before}` is renamed to `{name}`")
             }
             Self::Rename { before, after } => {
                 let name = match after {
                     SchemaObject::Column { column, .. } => Some(&column.name),
                     other => other.constraint(),
                 };
-                write!(f, "{before} is called `{}`", name.map_or_else(String::new, ToString::to_string))
+                write!(f, "{before} is renamed to `{}`", name.map_or_else(String::new, ToString::to_string))
             }
             Self::Alter {
                 before: SchemaObject::Column { column: before, .. },
@@ -220,20 +249,24 @@ impl fmt::Display for Change {
                 after: SchemaObject::Partitions { table, count },
             } => {
                 let words = |count: &Option<u16>| {
-                    count.map_or_else(|| "in one piece".to_owned(), |count| format!("in {count} partitions"))
+                    count.map_or_else(|| "no partitions".to_owned(), |count| format!("{count} partitions"))
                 };
-                write!(f, "table `{table}` is {} and was {}", words(count), words(before))
+                write!(f, "table `{table}`: {} instead of {}", words(count), words(before))
             }
+            Self::Alter {
+                before: before @ SchemaObject::Policy { policy: old, .. },
+                after: SchemaObject::Policy { policy, .. },
+            } if old.name != policy.name => write!(f, "{before} has changed and is renamed to `{}`", policy.name),
             Self::Alter { after, .. } => write!(f, "{after} has changed"),
         }
     }
 }
 
-/// Says what changes in a column.
+/// Lists the changes of a column.
 fn column_change(before: &Column, after: &Column) -> String {
     let default = |column: &Column| match &column.default {
         None => "none".to_owned(),
-        Some(ColumnDefault::Identity) => "a number counted up".to_owned(),
+        Some(ColumnDefault::Identity) => "identity".to_owned(),
         Some(ColumnDefault::Expression(text)) => format!("`{text}`"),
     };
     let mut changes = Vec::new();
@@ -241,7 +274,7 @@ fn column_change(before: &Column, after: &Column) -> String {
         changes.push(format!("type `{}` instead of `{}`", after.ty, before.ty));
     }
     if before.nullable != after.nullable {
-        changes.push(if after.nullable { "may be NULL" } else { "may not be NULL any more" }.to_owned());
+        changes.push(if after.nullable { "NULL is allowed" } else { "NULL is no longer allowed" }.to_owned());
     }
     if before.default != after.default {
         changes.push(format!("default {} instead of {}", default(after), default(before)));

@@ -1,4 +1,4 @@
-//! The things of which a schema consists, one by one, so that two schemas can be compared.
+//! The objects of a schema, one by one, so that two schemas can be compared.
 
 use std::fmt;
 
@@ -7,44 +7,44 @@ use crate::{
     model::{
         def::TimeoutsDef,
         schema::{
-            Check, Column, Expression, ForeignKey, Function, Grant, Key, LogClasses, Policy, QualifiedName, Role,
-            Table, Trigger,
+            Check, Column, Expression, ForeignKey, Function, Grant, Key, LogClasses, Policy, PolicyKind, QualifiedName,
+            Role, Table, Trigger,
         },
     },
 };
 
-/// One thing of a schema, with all that says how it shall be.
+/// One object of a schema, with all of its properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemaObject {
-    /// A role, with the name of the product by which it is marked. Its memberships are things of their own.
+    /// A role, with the name of the product that its comment states. Its memberships are separate objects.
     Role {
         /// The role.
         role: Role,
         /// The product.
         product: String,
     },
-    /// That a role belongs to another.
+    /// A role's membership in another.
     Membership(Membership),
-    /// That something else has made the roles as they must be.
+    /// The requirement that roles which are created outside of the migrations exist as declared.
     RequiredRoles {
         /// The roles.
         roles: Vec<Role>,
     },
-    /// How long the app's sessions may hold the server up.
+    /// The timeouts of a login role's sessions.
     Timeouts {
-        /// The login.
+        /// The login role.
         login: Ident,
-        /// How long.
+        /// The timeouts.
         timeouts: TimeoutsDef,
     },
-    /// What pgaudit logs in the database.
+    /// The classes of statements that pgaudit logs.
     Pgaudit {
-        /// Classes of statements.
+        /// The classes.
         classes: LogClasses,
     },
-    /// That PUBLIC is locked out of the database, and the login is not.
+    /// The privilege of a login role to connect to the database, which PUBLIC does not have.
     Database {
-        /// The login.
+        /// The login role.
         login: Ident,
     },
     /// A schema.
@@ -54,23 +54,23 @@ pub enum SchemaObject {
         /// The role that owns it.
         owner: Ident,
     },
-    /// That PUBLIC gets nothing on what a role makes later.
+    /// The default privileges of a role: none for PUBLIC on objects that the role creates later.
     Defaults {
         /// The role.
         creator: Ident,
-        /// Whether it makes types, as a table does.
+        /// Whether the role creates types, as each table does.
         types: bool,
     },
-    /// That roles may name what is in a schema.
+    /// USAGE on a schema for a role.
     Usage {
         /// The schema.
         schema: Ident,
         /// The role that owns it.
         owner: Ident,
-        /// Who may.
+        /// The role with USAGE.
         role: Ident,
     },
-    /// A function. Who may call it is a thing of its own, besides those who may from its first moment.
+    /// A function. EXECUTE is a separate object, except where the function is new.
     Function {
         /// The name.
         name: QualifiedName,
@@ -79,7 +79,7 @@ pub enum SchemaObject {
         /// The function.
         function: Function,
     },
-    /// That a role may call a function.
+    /// EXECUTE on a function for a role.
     Execute {
         /// The function.
         name: QualifiedName,
@@ -87,7 +87,7 @@ pub enum SchemaObject {
         owner: Ident,
         /// The types of its arguments.
         arguments: Vec<Expression>,
-        /// Who may call it.
+        /// The role with EXECUTE.
         role: Ident,
     },
     /// A whole table.
@@ -104,11 +104,11 @@ pub enum SchemaObject {
         /// The comment; empty for none.
         comment: String,
     },
-    /// Into how many partitions a table is hashed.
+    /// The hash partitions of a table.
     Partitions {
         /// The table.
         table: QualifiedName,
-        /// How many; none for a table in one piece.
+        /// Their number; none for a table without partitions.
         count: Option<u16>,
     },
     /// A column.
@@ -122,7 +122,7 @@ pub enum SchemaObject {
     Key {
         /// The table.
         table: QualifiedName,
-        /// Which of them.
+        /// Which of the three.
         kind: KeyKind,
         /// The name and the columns.
         key: Key,
@@ -140,7 +140,7 @@ pub enum SchemaObject {
         table: QualifiedName,
         /// The foreign key.
         key: ForeignKey,
-        /// Into how many partitions that table is hashed.
+        /// The number of hash partitions of the table.
         partitions: Option<u16>,
     },
     /// A policy.
@@ -161,43 +161,44 @@ pub enum SchemaObject {
     Grant {
         /// The table.
         table: QualifiedName,
-        /// The privilege, or some columns of it.
+        /// The grant, or some of its columns.
         grant: Grant,
     },
 }
 
-/// That a role belongs to another.
+/// A role's membership in another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
-    /// The role whose rights the member gets, or may take.
+    /// The role that the member belongs to.
     pub role: Ident,
     /// The member.
     pub member: Ident,
-    /// Whether it has the rights without asking for them; else it has to say `SET ROLE`.
+    /// Whether the member inherits the privileges of the role; otherwise it must `SET ROLE`.
     pub inherits: bool,
 }
 
-/// Says what columns are a key of.
+/// The kind of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyKind {
     /// The primary key.
     Primary,
     /// A unique constraint.
     Unique,
-    /// An index that allows the same values twice.
+    /// An index that is not unique.
     Index,
 }
 
-/// By what a thing is found again in the other schema.
+/// Identifies an object in both schemas.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity {
     kind: &'static str,
     of: Vec<Ident>,
+    policy: Option<PolicyKind>,
     name: Vec<Ident>,
 }
 
 impl SchemaObject {
-    /// Returns the table to which the thing belongs.
+    /// Returns the table that the object belongs to.
     #[must_use]
     pub fn table(&self) -> Option<&QualifiedName> {
         match self {
@@ -244,19 +245,35 @@ impl SchemaObject {
             Self::Comment { .. } => ("comment", vec![]),
             Self::Partitions { .. } => ("partitions", vec![]),
             Self::Column { column, .. } => ("column", vec![&column.name]),
-            // A table has one, whatever it is called.
+            // A table has one, independent of its name.
             Self::Key { kind: KeyKind::Primary, .. } => ("primary key", vec![]),
             Self::Key { key, kind, .. } => (kind.word(), vec![&key.name]),
             Self::Check { check, .. } => ("check", vec![&check.name]),
             Self::ForeignKey { key, .. } => ("foreign key", vec![&key.name]),
-            Self::Policy { policy, .. } => ("policy", vec![&policy.name]),
+            // By its kind: its name follows its role, and both may change.
+            Self::Policy { policy, .. } => {
+                return Identity { kind: "policy", of, policy: Some(policy.kind), name: vec![] };
+            }
             Self::Trigger { trigger, .. } => ("trigger", vec![&trigger.name]),
             Self::Grant { grant, .. } => (grant.command.keyword(), vec![&grant.role]),
         };
-        Identity { kind, of, name: name.into_iter().cloned().collect() }
+        Identity { kind, of, policy: None, name: name.into_iter().cloned().collect() }
     }
 
-    /// Says whether two constraints or indexes differ in nothing but their names.
+    /// Returns whether there is nothing to change. The kinds of a policy's conditions are not in the database, so a policy with
+    /// the same SQL is unchanged.
+    pub(super) fn is_unchanged(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Policy { table, policy }, Self::Policy { table: of, policy: other }) => {
+                table == of
+                    && (&policy.name, &policy.comment) == (&other.name, &other.comment)
+                    && policy.is_equivalent(other)
+            }
+            _ => self == other,
+        }
+    }
+
+    /// Returns whether two constraints or indexes differ only in their names.
     pub(super) fn is_but_renamed(&self, other: &Self) -> bool {
         let mut renamed = self.clone();
         match (&mut renamed, other) {
@@ -280,23 +297,27 @@ impl KeyKind {
 }
 
 impl fmt::Display for SchemaObject {
-    /// Writes what kind of thing it is, and its name.
+    /// Writes the kind of the object and its name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Role { role, .. } => write!(f, "role `{}`", role.name),
-            Self::Membership(Membership { role, member, inherits: true }) => write!(f, "`{member}` including `{role}`"),
-            Self::Membership(Membership { role, member, .. }) => write!(f, "`{member}` becoming `{role}`"),
-            Self::RequiredRoles { .. } => write!(f, "what is asked of the roles that are made elsewhere"),
-            Self::Timeouts { login, .. } => write!(f, "how long sessions of `{login}` may hold the server up"),
-            Self::Pgaudit { classes } => write!(f, "what pgaudit logs (`{classes}`)"),
+            Self::Membership(Membership { role, member, inherits: true }) => {
+                write!(f, "membership of `{member}` in `{role}` (inherited)")
+            }
+            Self::Membership(Membership { role, member, .. }) => {
+                write!(f, "membership of `{member}` in `{role}` (SET ROLE)")
+            }
+            Self::RequiredRoles { .. } => write!(f, "check of the roles that are created outside of the migrations"),
+            Self::Timeouts { login, .. } => write!(f, "timeouts of `{login}`"),
+            Self::Pgaudit { classes } => write!(f, "pgaudit setting `{classes}`"),
             Self::Database { login } => {
-                write!(f, "the database, to which `{login}` connects and nobody who is not named,")
+                write!(f, "CONNECT on the database for `{login}` and not for PUBLIC")
             }
             Self::Schema { name, .. } => write!(f, "schema `{name}`"),
-            Self::Defaults { creator, .. } => write!(f, "the lock on what `{creator}` makes"),
-            Self::Usage { schema, role, .. } => write!(f, "`{role}` using schema `{schema}`"),
+            Self::Defaults { creator, .. } => write!(f, "default privileges of `{creator}`"),
+            Self::Usage { schema, role, .. } => write!(f, "USAGE on schema `{schema}` for `{role}`"),
             Self::Function { name, .. } => write!(f, "function `{name}`"),
-            Self::Execute { name, role, .. } => write!(f, "`{role}` calling `{name}`"),
+            Self::Execute { name, role, .. } => write!(f, "EXECUTE on `{name}` for `{role}`"),
             Self::Table { name, .. } => write!(f, "table `{name}`"),
             Self::Comment { table, .. } => write!(f, "comment on `{table}`"),
             Self::Partitions { table, .. } => write!(f, "partitions of `{table}`"),

@@ -1,4 +1,4 @@
-//! Renames: the schema that was, as it is called now, so that what only changed its name compares as equal.
+//! Renames: the earlier schema under its new names, so that an object which was only renamed compares as equal.
 
 use super::{Change, SchemaObject};
 use crate::{
@@ -10,22 +10,22 @@ use crate::{
     },
 };
 
-/// The schema that was, as it is called now.
+/// The earlier schema under its new names.
 pub(super) struct Renamed {
     /// The schema.
     pub(super) schema: Schema,
     /// The renames.
     pub(super) changes: Vec<Change>,
-    /// The policies whose queries name what is renamed, as they were and as they are.
+    /// The policies whose queries name a renamed object, before and after.
     pub(super) restated: Vec<(SchemaObject, SchemaObject)>,
-    /// The policies in which a name may mean what was renamed, or something else.
+    /// The policies in which a name may or may not mean a renamed object.
     pub(super) unclear: Vec<SchemaObject>,
 }
 
 /// Applies the renames to a schema.
 ///
-/// One applies only where the old name is there and not declared any more, and the new one is not there yet. So an
-/// attribute that has done its work does nothing, however long it stays.
+/// A rename applies only where the old name exists and is no longer declared, and the new one does not exist yet. So an attribute
+/// has no effect after its migration, however long it stays.
 pub(super) fn rename(before: &Schema, after: &Schema, transition: &MigrationHints) -> Renamed {
     let (changes, restated, unclear) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Renamed { schema: before.clone(), changes, restated, unclear };
@@ -69,7 +69,7 @@ impl Renamed {
         self.rename_in_text(NewName::Column { of: name, from, to });
     }
 
-    /// Finds the policies whose queries PostgreSQL writes otherwise once a column is renamed: `SELECT m.new AS old`.
+    /// Finds the policies in whose queries PostgreSQL keeps the old name of a column as an alias: `SELECT m.new AS old`.
     fn restate(&mut self, before: &Schema) {
         let old_name = |name: &QualifiedName| {
             self.changes.iter().find_map(|change| match change {
@@ -84,9 +84,8 @@ impl Renamed {
         for (name, table) in &self.schema.tables {
             let old_name = old_name(name).unwrap_or_else(|| name.clone());
             for (old, policy) in before.tables[&old_name].policies.iter().zip(&table.policies) {
-                let texts = |policy: &Policy| [policy.using.clone(), policy.with_check.clone()];
-                let reads = texts(policy).iter().flatten().any(|text| text.as_str().to_lowercase().contains("from"));
-                if reads && texts(old) != texts(policy) {
+                let reads = policy.conditions().any(|condition| condition.sql.as_str().to_lowercase().contains("from"));
+                if reads && !old.is_equivalent(policy) {
                     let item = |table: &QualifiedName, policy: &Policy| SchemaObject::Policy {
                         table: table.clone(),
                         policy: policy.clone(),
@@ -98,7 +97,8 @@ impl Renamed {
         self.restated = restated;
     }
 
-    /// Renames in the texts that PostgreSQL keeps by what they mean: those of policies and checks, not those of functions.
+    /// Renames in policies and check constraints, which PostgreSQL stores parsed and renames itself; not in functions, which it
+    /// stores as text.
     fn rename_in_text(&mut self, to: NewName<'_>) {
         for (name, table) in &mut self.schema.tables {
             for check in &mut table.checks {
@@ -108,9 +108,9 @@ impl Renamed {
             }
             for policy in &mut table.policies {
                 let mut clear = true;
-                for text in [&mut policy.using, &mut policy.with_check].into_iter().flatten() {
-                    match renamed(text.as_str(), name, to) {
-                        Some(renamed) => *text = renamed,
+                for condition in policy.using.iter_mut().chain(&mut policy.with_check) {
+                    match renamed(condition.sql.as_str(), name, to) {
+                        Some(renamed) => condition.sql = renamed,
                         None => clear = false,
                     }
                 }
@@ -122,7 +122,7 @@ impl Renamed {
     }
 }
 
-/// Renames a column in what belongs to its table.
+/// Renames a column in the objects of its table.
 fn within(table: &mut Table, from: &Ident, to: &Ident) {
     if let Scope::Tenant(column) | Scope::Parent(column) = &mut table.scope
         && column == from

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::server_error;
-use crate::{model::def::TableDef, registry::Registered};
+use crate::{
+    model::{def::TableDef, names},
+    registry::Registered,
+};
 
 const NOT_EVERY_COLUMN: &str = ": it may, but not with every column that the statement names";
 
@@ -47,7 +50,7 @@ impl fmt::Display for ForbiddenReason<'_> {
 impl ForbiddenReason<'_> {
     /// Says whether the role that was refused is the one of jobs.
     fn is_system(&self, def: &TableDef) -> bool {
-        self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix)) == Some("system")
+        self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix)) == Some(names::SYSTEM)
     }
 
     /// Says whether the role that was refused includes another one.

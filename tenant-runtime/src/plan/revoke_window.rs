@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     diff::{Change, SchemaObject},
-    model::schema::{Policy, QualifiedName, Schema},
+    model::schema::{QualifiedName, Schema},
 };
 
 /// Has the grants of a table revoked first and granted last, where its rows would be seen through a mixture of old and new
@@ -20,8 +20,7 @@ pub(super) fn revoke_during_change(mut changes: Vec<Change>, before: &Schema, af
                 before: SchemaObject::Policy { policy: old, .. },
                 after: SchemaObject::Policy { table, policy },
             } => {
-                let rule = |policy: &Policy| Policy { comment: String::new(), ..policy.clone() };
-                *changed_policies.entry(table.clone()).or_default() += usize::from(rule(old) != rule(policy));
+                *changed_policies.entry(table.clone()).or_default() += usize::from(!old.is_equivalent(policy));
             }
             Change::Add(SchemaObject::Policy { table: name, .. } | SchemaObject::Function { name, .. })
             | Change::Drop(SchemaObject::Policy { table: name, .. } | SchemaObject::Function { name, .. })
@@ -83,7 +82,7 @@ fn asked<'s>(before: &'s Schema, after: &'s Schema) -> BTreeMap<&'s QualifiedNam
     };
     for (name, table) in tables() {
         for policy in &table.policies {
-            [&policy.using, &policy.with_check].into_iter().flatten().for_each(|text| read(name, text.as_str()));
+            policy.conditions().for_each(|condition| read(name, condition.sql.as_str()));
         }
     }
     functions().for_each(|(name, function)| read(name, &function.body));

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     diff::{Change, KeyKind, Membership, SchemaObject},
     ident::Ident,
-    model::schema::{Column, ColumnDefault, Policy},
+    model::schema::{Column, ColumnDefault},
 };
 
 /// How much thought a step takes. A step of which there is nothing to be said is safe.
@@ -124,9 +124,7 @@ pub(super) fn note(plan: &Plan, action: &Action) -> Option<Advisory> {
         Action::Alter {
             before: SchemaObject::Policy { policy: before, .. },
             after: item @ SchemaObject::Policy { policy, .. },
-        } if Policy { comment: String::new(), ..before.clone() }
-            != Policy { comment: String::new(), ..policy.clone() } =>
-        {
+        } if !before.is_equivalent(policy) => {
             (Risk::Warning, "TM208", format!("who sees or writes which rows changes: {item} has changed."))
         }
         _ => return None,

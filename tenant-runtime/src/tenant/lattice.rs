@@ -7,7 +7,7 @@
 use super::{AtLeast, JobRole, MemberRole, Role, System, Tenancy};
 use crate::model::{
     compare::{is_joined, same},
-    def::RESERVED_ROLES,
+    names::RESERVED_ROLES,
 };
 
 /// The first place of a list of types.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ident::{literal, quoted},
-    model::schema::Command,
+    model::{names, schema::Command},
 };
 
 /// A key that no record has.
@@ -61,7 +61,7 @@ impl Runner<'_> {
     /// Records a reason as everybody: the system role alone may, and not a blank one.
     async fn begin_system_access(&mut self, system: &Principal) -> Result<Option<String>, VerifyError> {
         let door = "recording a reason";
-        let call = format!("SELECT {}", self.function("begin_system_access"));
+        let call = format!("SELECT {}", self.function(names::BEGIN_SYSTEM_ACCESS));
         for acting in self.members(0).into_iter().chain(self.outsiders()).filter(|acting| acting.role != system.role) {
             let statement = format!("{call}('prove')::text");
             let expected = Expected::Is(Outcome::Denied);
@@ -147,6 +147,6 @@ impl Runner<'_> {
 
     /// The table of the records, as it stands in SQL.
     fn uses(&self) -> String {
-        format!("{}.system_access_log", quoted(self.tenancy.schema))
+        format!("{}.{}", quoted(self.tenancy.schema), names::SYSTEM_ACCESS_LOG)
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     ident::{literal, quoted},
     model::{
         def::{ScopeDef, TableDef},
+        names,
         schema::Command,
     },
 };
@@ -212,7 +213,7 @@ impl Runner<'_> {
             role == login
                 || match (is_of_jobs, of, tier) {
                     (Some(system), ..) => system.role.as_deref() == Some(role),
-                    (None, None, None) => role == tenancy.database_role("no_tenant"),
+                    (None, None, None) => role == tenancy.database_role(names::NO_TENANT),
                     (None, None, Some(_)) => !tenancy.login_per_role,
                     (None, Some(own), Some(tier)) => own == tier || !exactly && tenancy.includes(own, tier),
                     (None, Some(_), None) => false,

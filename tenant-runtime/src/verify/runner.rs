@@ -12,10 +12,11 @@ use super::{
     violation::Violation,
 };
 use crate::{
-    ident::{Ident, quoted},
+    ident::quoted,
     matrix::{is_by_function, system_may},
     model::{
         def::{ScopeDef, TableDef, TableName, TenancyDef},
+        names,
         schema::{Command, Schema},
     },
 };
@@ -92,7 +93,7 @@ impl Runner<'_> {
     /// The login of jobs, where some table lets the system role do anything.
     pub(super) fn jobs(&self) -> Option<String> {
         let is_there = self.world.tables.iter().any(|def| !def.system.is_empty());
-        is_there.then(|| self.tenancy.database_role("jobs"))
+        is_there.then(|| self.tenancy.database_role(names::JOBS))
     }
 
     /// The system role of that login, in a tenant or in none, without a record of why.
@@ -100,13 +101,13 @@ impl Runner<'_> {
         Some(Principal {
             tenant: tenant.map(str::to_owned),
             asker: Some(Subject::System { recorded: false }),
-            ..Principal::nobody(self.jobs()?, Some(self.tenancy.database_role("system")))
+            ..Principal::nobody(self.jobs()?, Some(self.tenancy.database_role(names::SYSTEM)))
         })
     }
 
     /// The name of a function that comes with the declaration, as it stands in SQL.
     pub(super) fn function(&self, name: &str) -> String {
-        format!("{}.{}", Ident::derived([self.tenancy.schema, "auth"]).quoted(), quoted(name))
+        format!("{}.{}", names::auth_schema(self.tenancy.schema).quoted(), quoted(name))
     }
 
     /// Those who are no members: each login before it becomes anybody, the visitor, and the system role without a reason. Each
