@@ -1,6 +1,6 @@
 //! PostgreSQL types of columns.
 
-/// Names a PostgreSQL type that a Rust type maps to.
+/// The PostgreSQL type of a Rust type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SqlType {
     /// `boolean`
@@ -33,11 +33,11 @@ pub enum SqlType {
     Timestamptz,
     /// `jsonb`
     Jsonb,
-    /// `text` limited by a CHECK to these labels.
+    /// `text` with a check constraint on these labels.
     Labels(&'static [&'static str]),
     /// An array of another type.
     Array(&'static SqlType),
-    /// A type as the attribute `sql_type` says it.
+    /// The type in the attribute `sql_type`.
     Custom(&'static str),
 }
 

@@ -106,7 +106,7 @@ pub(super) fn rest(column: &Column) -> String {
     }
     match &column.default {
         Some(ColumnDefault::Identity) => rest.push("GENERATED ALWAYS AS IDENTITY".to_owned()),
-        // In parentheses where the grammar would otherwise read on: DEFAULT takes no bare operators.
+        // In parentheses: the grammar of DEFAULT does not allow bare operators.
         Some(ColumnDefault::Expression(text)) if is_simple(text.as_str()) => rest.push(format!("DEFAULT {text}")),
         Some(ColumnDefault::Expression(text)) => rest.push(format!("DEFAULT ({text})")),
         None => {}
@@ -114,7 +114,7 @@ pub(super) fn rest(column: &Column) -> String {
     rest.join(" ")
 }
 
-/// Says whether a default reads the same without parentheses: one word, number, string or call without arguments.
+/// Reports whether a default needs no parentheses: one word, number, string or call without arguments.
 fn is_simple(text: &str) -> bool {
     let inner = text.strip_suffix("()").unwrap_or(text);
     let word = inner.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
