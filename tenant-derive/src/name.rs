@@ -4,6 +4,8 @@ use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
 use proc_macro2::Ident;
 use syn::{LitStr, ext::IdentExt as _};
 
+use crate::diag::Diag;
+
 /// PostgreSQL truncates longer names silently.
 const MAX_BYTES: usize = 63;
 
@@ -82,6 +84,24 @@ fn distance(from: &str, to: &str) -> usize {
         before = std::mem::replace(&mut above, row);
     }
     above[to.len()]
+}
+
+/// Lists names for a message.
+pub(crate) fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Rejects a role whose policies would have the names of another role's: `update_own_admin` is the policy of
+/// `update_own = "admin"` and would be that of `update = "own_admin"`.
+pub(crate) fn check_own(diag: &Diag, role: &Ident, label: &str, mut roles: impl Iterator<Item = String>) {
+    let Some(other) = roles.find(|other| label.strip_prefix("own_") == Some(other.as_str())) else { return };
+    diag.error(
+        role,
+        format!(
+            "the roles `{label}` and `{other}` would give two policies of a table one name, such as `update_{label}`"
+        ),
+        "rename one of the roles",
+    );
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ const TIMEOUTS: [(&str, u32); 3] =
     [("statement_timeout", 30), ("lock_timeout", 5), ("idle_in_transaction_timeout", 60)];
 
 /// The names of roles that the generator creates under the same prefix.
-const OWN_ROLES: [&str; 6] = ["owner", "function_owner", "no_tenant", "service", "system", "jobs"];
+const OWN_ROLES: [&str; 6] = ["schema_owner", "function_owner", "no_tenant", "service", "system", "jobs"];
 
 /// The value of a column attribute that denies a command to every role.
 pub(crate) const NO_ROLE: &str = "none";
@@ -189,7 +189,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             ("crate", Value::Crate(path)) => runtime = quote!(#path),
             _ => {
                 let near = name::nearest(&name.to_string(), KEYS).map(|near| format!("did you mean `{near}`? "));
-                let help = format!("{}valid keys are {}", near.unwrap_or_default(), listed(&KEYS));
+                let help = format!("{}valid keys are {}", near.unwrap_or_default(), name::listed(&KEYS));
                 diag.error(name, format!("unknown key `{name}`"), help);
             }
         }
@@ -247,6 +247,7 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
                 "rename the role",
             );
         }
+        name::check_own(diag, &role.ident, &label, roles.iter().map(|role| self::label(&role.ident)));
         if label == NO_ROLE {
             diag.error(
                 &role.ident,
@@ -329,10 +330,6 @@ fn setting(diag: &Diag, text: &LitStr, example: &str) -> String {
         diag.error(text, format!("invalid setting name {value:?}"), help);
     }
     value
-}
-
-fn listed(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// A list of types: `(A, (B, ()))`.

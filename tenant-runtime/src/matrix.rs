@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     model::{
         def::{ColumnDef, NO_ROLE, ScopeDef, TableDef, TenancyDef},
+        names,
         schema::Command,
     },
     registry::Models,
@@ -70,7 +71,7 @@ pub enum Reach {
 }
 
 /// The name of the system role in the matrix; no application role has this name.
-const SYSTEM: &str = "system";
+const SYSTEM: &str = names::SYSTEM;
 
 impl Reach {
     /// Returns the word in a cell.

@@ -8,7 +8,7 @@ use sqlx::{Row as _, postgres::PgRow};
 use crate::{
     db::TenantDb,
     error::{Attempt, Error, Result},
-    model::def::TableName,
+    model::{def::TableName, names},
     repo::{
         BoundStatement, Values, call,
         derive_support::Labelled,
@@ -219,7 +219,7 @@ impl<T: Tenancy> UserScope<T> {
             self.require_user("creating a tenant")?;
             let mut values = Values::default();
             O::create_tenant_values(new, &mut values);
-            self.key("create_tenant", values, attempt::<T>(O::TABLE_NAME, "create a tenant in")).await
+            self.key(names::CREATE_TENANT, values, attempt::<T>(O::TABLE_NAME, "create a tenant in")).await
         })
     }
 
@@ -254,7 +254,7 @@ impl<T: Tenancy> UserScope<T> {
         values.bind(token.bytes());
         Box::pin(async move {
             self.require_user("accepting an invitation")?;
-            self.key("accept_invitation", values, attempt::<T>(I::TABLE_NAME, "accept an invitation from")).await
+            self.key(names::ACCEPT_INVITATION, values, attempt::<T>(I::TABLE_NAME, "accept an invitation from")).await
         })
     }
 
@@ -280,7 +280,7 @@ impl<T: Tenancy> UserScope<T> {
         Box::pin(async move {
             let mut values = Values::default();
             U::sign_up_values(new, &mut values);
-            self.key("sign_up", values, attempt::<T>(U::TABLE_NAME, "sign up in")).await
+            self.key(names::SIGN_UP, values, attempt::<T>(U::TABLE_NAME, "sign up in")).await
         })
     }
 

@@ -27,7 +27,7 @@ use crate::{
         folder::Folder,
         generate::{GenerateError, generate},
     },
-    model::{migration_hints::MigrationHints, schema::Schema},
+    model::{migration_hints::MigrationHints, names, schema::Schema},
     registry::Models,
     repo::table::TenantTable,
     server::{Server, ServerError, ServerOptions},
@@ -233,7 +233,7 @@ impl TestDatabase {
     /// Returns the URL for the login of cross-tenant jobs, for [`SystemDb::connect`](crate::SystemDb::connect).
     #[must_use]
     pub fn jobs_url(&self) -> String {
-        let login = self.models.tables().first().map(|def| def.tenancy.database_role("jobs")).unwrap_or_default();
+        let login = self.models.tables().first().map(|def| def.tenancy.database_role(names::JOBS)).unwrap_or_default();
         self.server.url(&login, &self.name)
     }
 

@@ -1,4 +1,4 @@
-//! Explains a permission: the grant, the policies and their conditions, for a table or for one row.
+//! Why a role may do something or not: which grant, which policy, and which part of it, for a table or for one row.
 
 use std::fmt;
 
@@ -9,42 +9,37 @@ use crate::{
     matrix::{is_by_function, may},
     model::{
         def::{TableDef, TenancyDef},
-        schema::{Command, Expression, Policy, QualifiedName, Schema, Table},
+        names,
+        schema::{Command, Condition, ConditionKind, Policy, QualifiedName, Schema, Table},
     },
     registry::Models,
     verify::{Session, VerifyError, row_id},
 };
 
-/// A question: does a role have access to a table by a command?
-///
-/// ```
-/// use tenant_runtime::{model::schema::Command, why::Question};
-///
-/// let question = Question::new("member", "app.projects", Command::Delete);
-/// ```
+/// What is asked: may a role do this to a table?
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Question {
-    /// The role, by its name in the declaration or in the database.
+    /// The role, as the declaration or the database calls it.
     pub role: String,
-    /// The table, with or without its schema, or the name of its struct.
+    /// The table, with or without its schema, or the struct.
     pub table: String,
     /// The command.
     pub command: Command,
 }
 
 impl Question {
-    /// Creates a question.
+    /// Asks whether a role may do something to a table.
     pub fn new(role: impl Into<String>, table: impl Into<String>, command: Command) -> Self {
         Self { role: role.into(), table: table.into(), command }
     }
 }
 
-/// A row and a context.
+/// A row and a context, about which a database is asked.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Row {
-    /// The key of the row within its tenant.
+    /// The value that names the row in its table.
     pub key: String,
     /// The tenant in the context.
     pub tenant: String,
@@ -53,60 +48,60 @@ pub struct Row {
 }
 
 impl Row {
-    /// Creates a row with its context.
+    /// Names a row, and who asks for it.
     pub fn new(key: impl Into<String>, tenant: impl Into<String>, user: Option<String>) -> Self {
         Self { key: key.into(), tenant: tenant.into(), user }
     }
 }
 
-/// The reason that a question has no answer.
+/// Says why there is no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WhyError {
     /// The models have errors.
     #[error(transparent)]
     Models(#[from] Findings),
-    /// The role, table or row does not exist.
+    /// There is no such role, table or row.
     #[error("there is no {what} `{name}`\n  help: {help}")]
     Unknown {
-        /// The kind: role, table or row.
+        /// What is missing.
         what: &'static str,
-        /// The name or key in the question.
+        /// What was asked for.
         name: String,
-        /// The valid names.
+        /// What there is.
         help: String,
     },
-    /// The database could not be queried.
+    /// The database could not be asked.
     #[error(transparent)]
     Database(#[from] VerifyError),
 }
 
-/// The answer: whether a role has access to a table or row, with the grants and policies that decide.
+/// Why a role may do something to a table, or to one row of it, or may not.
 #[derive(Debug, Clone)]
 pub struct Why {
     role: Ident,
     command: Command,
     table: QualifiedName,
     place: String,
-    /// The privilege of the role, or the roles that have it.
+    /// What the role has of the privilege, and who has it.
     privilege: Privilege,
-    /// The policies that decide, each with its command.
+    /// The policies that decide, with the command to which each belongs.
     policies: Vec<Decision>,
-    /// Whether the answer is about one row.
+    /// Whether a row was looked at.
     of_row: bool,
 }
 
 #[derive(Debug, Clone)]
 enum Privilege {
-    /// Granted by these statements.
+    /// By these grants.
     Held(Vec<String>),
-    /// Not granted; these roles have it.
+    /// By none; these roles hold it.
     Missing(Vec<String>),
-    /// Replaced by functions.
+    /// Members are changed by functions alone.
     ByFunction(Vec<String>),
 }
 
-/// A policy with its conditions.
+/// A policy, and what its parts say about a row.
 #[derive(Debug, Clone)]
 struct Decision {
     policy: Policy,
@@ -116,38 +111,26 @@ struct Decision {
 
 #[derive(Debug, Clone)]
 struct Part {
-    text: String,
-    meaning: &'static str,
-    /// Whether the row satisfies it; `None` without a row.
+    condition: Condition,
+    /// What it says about the row; none where no row was looked at.
     holds: Option<bool>,
 }
 
-/// Answers a question from the declaration.
-///
-/// ```no_run
-/// # fn f() -> Result<(), tenant_runtime::why::WhyError> {
-/// use tenant_runtime::{model::schema::Command, models, why::{Question, why}};
-///
-/// println!("{}", why(&models![], &Question::new("member", "app.projects", Command::Delete))?);
-/// # Ok(()) }
-/// ```
+/// Answers from the declaration alone.
 ///
 /// # Errors
 ///
-/// - [`WhyError::Models`]: the models have errors.
-/// - [`WhyError::Unknown`]: the role or table does not exist.
+/// When the models have errors, and when there is no such role or table.
 pub fn why(models: &Models, question: &Question) -> Result<Why, WhyError> {
     let schema = check(models)?.schema;
     answer(models, &schema, question).map(|(why, ..)| why)
 }
 
-/// Answers a question for one row of a database, whose URL names a superuser. The database is not changed.
+/// Answers for one row of a database, of which the URL names a superuser. Nothing is changed there.
 ///
 /// # Errors
 ///
-/// - [`WhyError::Models`]: the models have errors.
-/// - [`WhyError::Unknown`]: the role, table or row does not exist.
-/// - [`WhyError::Database`]: the login is not a superuser, or the database could not be queried.
+/// As [`why`], and when the database cannot be asked or has no such row.
 pub async fn why_row(models: &Models, question: &Question, row: &Row, admin_url: &str) -> Result<Why, WhyError> {
     let schema = check(models)?.schema;
     let (mut why, def) = answer(models, &schema, question)?;
@@ -170,13 +153,13 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
         let declared = tenancy.roles.iter().find(|role| tier_name(tenancy, role.name) == tier.as_str());
         declared.is_some_and(|needed| may(tenancy, role, Some(needed.name)))
     };
-    // WHERE and RETURNING read rows, so the SELECT policies apply as well.
+    // WHERE and RETURNING read, so that the policies for reading decide as well.
     let reads = matches!(question.command, Command::Update | Command::Delete).then_some(Command::Select);
     let commands: Vec<_> = [question.command].into_iter().chain(reads).collect();
     let decide = |command: Command| {
-        let policies = table.policies.iter().filter(move |policy| policy.command.is_none_or(|of| of == command));
+        let policies = table.policies.iter().filter(move |policy| policy.command().is_none_or(|of| of == command));
         let policies = policies.filter(|policy| policy.role.as_ref().is_none_or(&acts_as));
-        policies.map(move |policy| Decision { policy: policy.clone(), command, parts: parts(tenancy, policy, command) })
+        policies.map(move |policy| Decision { policy: policy.clone(), command, parts: parts(policy, command) })
     };
     let why = Why {
         role: Ident::derived([tier_name(tenancy, role).as_str()]),
@@ -208,7 +191,7 @@ fn privilege(
         return Privilege::Held(held);
     }
     if is_by_function(def, command) {
-        let by_hand = ["add_member", "change_member", "remove_member"];
+        let by_hand = [names::ADD_MEMBER, names::CHANGE_MEMBER, names::REMOVE_MEMBER];
         let functions = schema.functions().keys().filter(|name| by_hand.contains(&name.table.as_str()));
         return Privilege::ByFunction(functions.map(ToString::to_string).collect());
     }
@@ -219,29 +202,35 @@ fn privilege(
     Privilege::Missing(holders)
 }
 
-/// The conditions of a policy, which are combined with AND.
-fn parts(tenancy: &TenancyDef, policy: &Policy, command: Command) -> Vec<Part> {
-    let clause = if command == Command::Insert { &policy.with_check } else { &policy.using };
-    let texts = clause.iter().flat_map(Expression::conditions);
-    texts.map(|text| Part { meaning: meaning(tenancy, &text), text, holds: None }).collect()
+/// The conditions of a policy, all of which must hold.
+fn parts(policy: &Policy, command: Command) -> Vec<Part> {
+    let conditions = if command == Command::Insert { &policy.with_check } else { &policy.using };
+    conditions.iter().map(|condition| Part { condition: condition.clone(), holds: None }).collect()
 }
 
-fn meaning(tenancy: &TenancyDef, text: &str) -> &'static str {
-    match () {
-        () if text.contains("authorized_tenant_id()") => {
-            "the row belongs to the tenant in the context, and the user is a member there with this role or a higher one"
+/// Says what a condition requires.
+fn meaning(kind: ConditionKind) -> &'static str {
+    match kind {
+        ConditionKind::Tenant => "the row's tenant is the one in the context",
+        ConditionKind::ParentTenant => "the row's parent belongs to the tenant in the context",
+        ConditionKind::Shared => "a member of the tenant in the context has the row",
+        ConditionKind::Membership => {
+            "the row's tenant is the one in the context, and the user is a member there whose role includes this one"
         }
-        () if text.contains(" = 'team' OR ") => "the row has visibility `team`, or the user owns it",
-        () if text.contains(tenancy.tenant_setting) => "the row belongs to the tenant in the context",
-        () if text.contains(tenancy.user_setting) => "the user owns the row, or a condition on the user holds",
-        () if text == "true" => "every row",
-        () => "a declared condition",
+        ConditionKind::Visibility => "all members of the tenant see the row, or the user owns it",
+        ConditionKind::Owner => "the user owns the row",
+        ConditionKind::Custom => "a condition of the declaration",
+        ConditionKind::FunctionOwner => "all rows: the functions check which",
+        ConditionKind::System => {
+            "the job recorded a reason, and the row belongs to the tenant in the context where there is one"
+        }
+        ConditionKind::All => "all rows",
     }
 }
 
-/// Evaluates the policies on a row as the role, in the context.
+/// Looks at a row as the role, in the context.
 ///
-/// The role may be unable to read the row, so the superuser copies it into a temporary table, which is rolled back.
+/// The role may not see the row, so the superuser copies it into a temporary table, which is rolled back like everything.
 async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
     let id = row_id(def).map_or("", |id| id.name);
     let table = why.table.quoted();
@@ -254,7 +243,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
     session.run(&copy).await?;
     let count = session.row("SELECT count(*)::text FROM pg_temp.why_this_row").await?;
     if count.first().and_then(Option::as_deref) != Some("1") {
-        let help = format!("`--row` is a value of the column `{id}`");
+        let help = format!("`--row` is the value of its column `{id}`");
         return Err(unknown("row", &row.key, help));
     }
     session.keep().await?;
@@ -265,10 +254,10 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
         acting += &format!("SET LOCAL {} = {value}; ", setting(name));
     }
     for part in why.policies.iter_mut().flat_map(|decision| &mut decision.parts) {
-        // With the name of the table as alias, since a condition can contain it.
+        // Under the table's own name, which a condition may say.
         let asked = format!(
             "ROLLBACK TO probe; {acting}SELECT (({}) IS TRUE)::text FROM pg_temp.why_this_row AS {}",
-            part.text,
+            part.condition.sql,
             why.table.table.quoted()
         );
         let found = session.row(&asked).await?;
@@ -279,7 +268,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
 }
 
 impl Why {
-    /// Returns whether the access is allowed; `None` if it depends on the row and the question names none.
+    /// Says whether it is allowed; none where that depends on the row, and none was looked at.
     #[must_use]
     pub fn is_allowed(&self) -> Option<bool> {
         match self.privilege {
@@ -293,7 +282,7 @@ impl Why {
 
     fn lets_through(&self, command: Command) -> bool {
         let of = |restrictive| {
-            self.policies.iter().filter(move |one| one.command == command && one.policy.restrictive == restrictive)
+            self.policies.iter().filter(move |one| one.command == command && one.policy.is_restrictive() == restrictive)
         };
         let decided = self.policies.iter().any(|one| one.command == command);
         !decided || of(true).all(Decision::holds) && of(false).any(Decision::holds)
@@ -311,26 +300,30 @@ impl fmt::Display for Why {
         let Self { role, table, place, .. } = self;
         let command = self.command.attribute();
         let verdict = match self.is_allowed() {
-            Some(true) => format!("role `{role}` can {command} this row of {table}"),
-            Some(false) if self.of_row => format!("role `{role}` cannot {command} this row of {table}"),
-            Some(false) => format!("role `{role}` cannot {command} {table}"),
-            None => format!("role `{role}` can {command} rows of {table} that satisfy the policies"),
+            Some(true) => format!("`{role}` may {command} this row of {table}"),
+            Some(false) if self.of_row => format!("`{role}` may not {command} this row of {table}"),
+            Some(false) => format!("`{role}` may not {command} {table}"),
+            None => format!("`{role}` may {command} those rows of {table} that the policies let through"),
         };
         writeln!(f, "{verdict}\n")?;
         match &self.privilege {
             Privilege::Held(grants) => {
-                writeln!(f, "privilege: granted")?;
+                writeln!(f, "the privilege: it has it")?;
                 grants.iter().try_for_each(|grant| writeln!(f, "    {grant}"))?;
             }
             Privilege::Missing(holders) => {
-                writeln!(f, "privilege: missing; PostgreSQL reports `permission denied for table {}`", table.table)?;
+                writeln!(
+                    f,
+                    "the privilege: it lacks it, and PostgreSQL says `permission denied for table {}`",
+                    table.table
+                )?;
                 match holders.as_slice() {
-                    [] => writeln!(f, "    no role has it: {place} declares no role for `{command}`")?,
-                    holders => writeln!(f, "    granted to {} by `{command} = …` on {place}", holders.join(" and "))?,
+                    [] => writeln!(f, "    nobody has it: {place} names no role for `{command}`")?,
+                    holders => writeln!(f, "    {} has it, by `{command} = …` on {place}", holders.join(" and "))?,
                 }
             }
             Privilege::ByFunction(functions) => {
-                writeln!(f, "privilege: granted to no role, since members are changed only by functions")?;
+                writeln!(f, "the privilege: nobody has it, since members are changed by functions alone")?;
                 writeln!(f, "    {}", functions.join(", "))?;
             }
         }
@@ -342,10 +335,10 @@ impl fmt::Display for Why {
             if policies.peek().is_none() || command == Command::Select && self.command == Command::Insert {
                 continue;
             }
-            let also = if command == self.command { "" } else { ", since WHERE and RETURNING read rows" };
+            let also = if command == self.command { "" } else { ", since WHERE and RETURNING read" };
             writeln!(
                 f,
-                "\npolicies for {}{also}: all restrictive policies and at least one permissive policy must be satisfied",
+                "\nthe policies for {}{also}: all restrictive ones must hold, and one of the others",
                 command.keyword()
             )?;
             for decision in policies {
@@ -361,17 +354,17 @@ impl fmt::Display for Why {
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { name, restrictive, comment, .. } = &self.policy;
-        let kind = if *restrictive { "restrictive" } else { "permissive" };
+        let Policy { name, comment, .. } = &self.policy;
+        let kind = if self.policy.is_restrictive() { "restrictive" } else { "permissive" };
         writeln!(f, "  {name} ({kind}): {comment}")?;
         for part in &self.parts {
             let holds = match part.holds {
-                Some(true) => "satisfied: ",
-                Some(false) => "violated:  ",
+                Some(true) => "holds:     ",
+                Some(false) => "does not:  ",
                 None => "",
             };
-            writeln!(f, "    {holds}{}", part.text)?;
-            writeln!(f, "      {}", part.meaning)?;
+            writeln!(f, "    {holds}{}", part.condition.sql)?;
+            writeln!(f, "      {}", meaning(part.condition.kind))?;
         }
         Ok(())
     }

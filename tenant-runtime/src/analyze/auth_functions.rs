@@ -1,10 +1,16 @@
 //! The bodies of the functions that read and change the membership table.
 
-use super::{column_ident, membership::Membership, row_id, tenancy::Tenancy};
+use super::{
+    column_ident,
+    membership::{Membership, inserted},
+    row_id,
+    tenancy::Tenancy,
+};
 use crate::{
     ident::{Ident, literal},
     model::{
         def::{ColumnDef, SqlType, TableDef},
+        names,
         schema::{Expression, Function, QualifiedName, Returns},
     },
 };
@@ -120,8 +126,8 @@ END",
             comment: "Returns the tenants of the signed-in user, with the user's role in each.".into(),
             arguments: Vec::new(),
             returns: Returns::Rows(vec![
-                (Ident::derived(["tenant_id"]), self.tenancy.key_type.clone()),
-                (Ident::derived(["member_role"]), Expression::trusted("text")),
+                (Ident::derived([names::MY_TENANTS_TENANT]), self.tenancy.key_type.clone()),
+                (Ident::derived([names::MY_TENANTS_ROLE]), Expression::trusted("text")),
             ]),
             stable: true,
             exact_floats: false,
@@ -379,19 +385,13 @@ struct InsertArguments {
     statement: String,
 }
 
-/// The columns that a function inserts. Columns with a default are left to the database.
-pub(super) fn inserted(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> + use<> {
-    let columns: &'static [ColumnDef] = def.columns;
-    columns.iter().filter(|column| column.app_assigned && column.default.is_none())
-}
-
 /// Makes the columns of a table arguments of a function that inserts a row.
 fn insert_arguments(def: &TableDef, table: &QualifiedName, id: &Ident, into: &str) -> InsertArguments {
     let columns: Vec<_> = inserted(def).collect();
     let argument = |column: &ColumnDef| Ident::derived(["p", column.name]);
     let ty = |column: &ColumnDef| match column.ty {
         SqlType::Custom(text) => text.to_owned(),
-        ty => super::column::type_name(ty).unwrap_or_default(),
+        ty => ty.sql_name().unwrap_or_default(),
     };
     let names = columns.iter().map(|column| column_ident(column.name).quoted().to_string()).collect::<Vec<_>>();
     let values = columns.iter().map(|column| argument(column).quoted().to_string()).collect::<Vec<_>>();

@@ -1,14 +1,14 @@
-//! Rules about the change log: a table of the tenant's, into which a trigger writes who changed what.
+//! Rules about the change log: a tenant table to which a trigger writes the changes of rows.
 //!
-//! The trigger's function runs as the definer, and nobody else may insert; so no role of a tenant, not the highest either, can
-//! write in the log or take anything out of it. Who reads the log sees of a row what they might have read of the row itself.
+//! The trigger's function is SECURITY DEFINER, and no other role may insert: no role of a tenant, not even the highest, can write
+//! to the log or delete from it. The reader of the log sees of a row only the columns that it may read in the row's table.
 
 use super::{
     Known,
     auth_functions::Roles,
     column_ident,
     finding::{Findings, field_place, place},
-    list, policies,
+    list,
     predicates::RowPredicates,
     row_id,
     tenancy::Tenancy,
@@ -17,6 +17,7 @@ use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, ScopeDef, SqlType, TableDef},
+        names,
         schema::{Command, Expression, Function, Grant, Policy, QualifiedName, Returns, Trigger, TriggerKind},
     },
 };
@@ -30,7 +31,7 @@ pub(super) struct ChangeLog {
     reader: &'static str,
 }
 
-/// What the trigger fills in beside the tenant column: the columns by name, and what each holds.
+/// The columns that the trigger fills, without the tenant column.
 const FILLED: [&str; 7] = ["user_id", "role", "table_name", "row_key", "command", "before", "after"];
 
 /// Finds the table of the change log; `None` where there is none, or where it is wrong.
@@ -40,7 +41,7 @@ pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         for def in known.by_qualified_name.values().filter(|def| def.track_changes) {
             findings.error(
                 place(def),
-                format!("`{}` has `track_changes`, but no table is declared as `change_log`", def.rust_name),
+                format!("`{}` has `track_changes`, but there is no change log", def.rust_name),
                 "add a struct with `#[tenant(org = \"…\", select = \"…\", change_log)]`",
             );
         }
@@ -49,14 +50,14 @@ pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     for (_, other) in declared {
         findings.error(
             place(other),
-            format!("`{}` and `{}` are both declared as `change_log`", other.rust_name, def.rust_name),
+            format!("both `{}` and `{}` have `change_log`", other.rust_name, def.rust_name),
             "remove `change_log` from one of them",
         );
     }
     let (ScopeDef::Tenant { column: tenant }, Some(reader)) = (def.scope, def.select) else {
         findings.error(
             place(def),
-            format!("the change log `{}` requires a tenant column and a `select` role", def.rust_name),
+            format!("the change log `{}` requires a tenant column and a role that reads it", def.rust_name),
             "add `org = \"…\"` and `select = \"…\"`",
         );
         return None;
@@ -66,7 +67,7 @@ pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     Some(ChangeLog { def, table: table.clone(), tenant: column_ident(tenant), reader })
 }
 
-/// Only the trigger writes, and what is written stays.
+/// Requires that only the trigger writes to the log.
 fn check_access(def: &TableDef, tenant: &str, findings: &mut Findings) {
     let writers = [def.insert, def.update, def.delete, def.update_own, def.delete_own];
     let writes = writers.iter().any(Option::is_some) || def.system.iter().any(|command| *command != "select");
@@ -80,17 +81,17 @@ fn check_access(def: &TableDef, tenant: &str, findings: &mut Findings) {
     if let Some(column) = def.columns.iter().find(|column| column.name == tenant && column.references.is_some()) {
         findings.error(
             field_place(def, column),
-            "the tenant column of a change log cannot have `references`: a tenant could then never be deleted",
-            "remove `references`: log entries are kept after the rows and the tenant are deleted",
+            "a tenant with a change log could never be deleted: the deletion adds rows to the log that reference the tenant",
+            "remove `references`: the log keeps its rows after the tenant is deleted",
         );
     }
 }
 
-/// The columns that the trigger fills are there, and it leaves none that must be filled.
+/// Requires the columns that the trigger fills, and no other column without a default.
 fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut Findings) {
     for name in FILLED {
         let (ty, nullable, form) = match name {
-            "user_id" => (tenancy.def.user, true, format!("an `Option` of the user key type, {}", tenancy.user_type)),
+            "user_id" => (tenancy.def.user, true, format!("an `Option` of the user's key, {}", tenancy.user_type)),
             "before" | "after" => (SqlType::Jsonb, true, "`Option<serde_json::Value>`".to_owned()),
             _ => (SqlType::Text, false, "`String`".to_owned()),
         };
@@ -104,15 +105,12 @@ fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut
             None => findings.error(
                 place(def),
                 format!("the change log `{}` has no column `{name}`", def.rust_name),
-                format!("add a field `{name}`, {form}; a change log requires {}", list(FILLED)),
+                format!("add a field `{name}`, {form}; the columns of the log are {}", list(FILLED)),
             ),
         }
     }
     let is_filled = |column: &ColumnDef| {
-        FILLED.contains(&column.name)
-            || column.name == tenant
-            || policies::may_be_left_out(column)
-            || !column.app_assigned
+        FILLED.contains(&column.name) || column.name == tenant || column.may_be_left_out() || !column.app_assigned
     };
     for column in def.columns.iter().filter(|column| !is_filled(column)) {
         findings.error(
@@ -124,27 +122,20 @@ fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut
 }
 
 impl ChangeLog {
-    /// Says whether a declaration is that of the log itself.
+    /// Returns whether a table is the log.
     pub(super) fn is_table(&self, def: &TableDef) -> bool {
         self.def.name == def.name
     }
 
-    /// What the definer may do on the log: add to it.
+    /// Returns the policy and the grant of the function owner on the log: INSERT alone.
     pub(super) fn function_owner_access(&self, function_owner: &Ident) -> (Policy, Grant) {
-        let policy = Policy {
-            name: Ident::derived(["function_owner", Command::Insert.attribute()]),
-            comment: "Lets the trigger function log_change insert rows.".into(),
-            restrictive: false,
-            command: Some(Command::Insert),
-            role: Some(function_owner.clone()),
-            using: None,
-            with_check: Some(Expression::trusted("true")),
-        };
+        let comment = "Lets the trigger function log_change insert rows.".to_owned();
+        let policy = Policy::of_function_owner(Command::Insert, function_owner, comment);
         let columns = [self.tenant.clone()].into_iter().chain(FILLED.map(column_ident)).collect();
         (policy, Grant { command: Command::Insert, columns, role: function_owner.clone() })
     }
 
-    /// The trigger on an audited table.
+    /// Creates the trigger of a table with change tracking.
     pub(super) fn trigger(
         &self,
         def: &TableDef,
@@ -157,11 +148,11 @@ impl ChangeLog {
             findings.error(
                 place(def),
                 format!("`track_changes` requires a tenant column, and `{}` has none", def.rust_name),
-                "add `org = \"…\"`, or remove `track_changes`",
+                "add a tenant column, `org = \"…\"`, or remove `track_changes`",
             );
             return None;
         };
-        // Of rows that not everybody sees, and of tables that the reader may not read, only that they changed.
+        // Of tables that the reader of the log cannot read in full, the log has only the key of the changed row.
         let all = rows.are_filtered() || !self.reads(def.select, tenancy);
         let is_hidden = |column: &&ColumnDef| match all {
             true => ![tenant, id.name].contains(&column.name),
@@ -170,8 +161,8 @@ impl ChangeLog {
         let hidden = def.columns.iter().filter(is_hidden).map(|column| column.name.to_owned());
         let arguments = [name.to_string(), tenant.to_owned(), id.name.to_owned()].into_iter().chain(hidden).collect();
         Some(Trigger {
-            name: Ident::derived(["log_change"]),
-            function: function_name(tenancy),
+            name: Ident::derived([names::LOG_CHANGE]),
+            function: tenancy.function(names::LOG_CHANGE),
             kind: TriggerKind::EachChange { arguments },
         })
     }
@@ -180,7 +171,7 @@ impl ChangeLog {
         role.is_some_and(|role| tenancy.includes(self.reader, role))
     }
 
-    /// Makes the function of the trigger.
+    /// Creates the function of the trigger.
     pub(super) fn function(&self, tenancy: &Tenancy, roles: &Roles<'_>) -> (QualifiedName, Function) {
         let columns = [self.tenant.clone()].into_iter().chain(FILLED.map(column_ident));
         let columns = columns.map(|column| column.quoted().to_string()).collect::<Vec<_>>().join(", ");
@@ -220,10 +211,6 @@ END"
             body,
             execute: vec![roles.owner.clone()],
         };
-        (function_name(tenancy), function)
+        (tenancy.function(names::LOG_CHANGE), function)
     }
-}
-
-fn function_name(tenancy: &Tenancy) -> QualifiedName {
-    QualifiedName { schema: Ident::derived([tenancy.def.schema, "auth"]), table: Ident::derived(["log_change"]) }
 }

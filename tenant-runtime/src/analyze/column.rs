@@ -48,7 +48,7 @@ pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Col
                         );
                     })
                     .ok()?,
-                ty => Expression::trusted(type_name(ty)?),
+                ty => Expression::trusted(ty.sql_name()?),
             };
             let default = default(def, column, &place, findings);
             Some(Column { name, comment: column.doc.trim().to_owned(), ty, nullable: column.nullable, default })
@@ -165,28 +165,4 @@ pub(super) fn id<'d>(def: &'d TableDef, tenant: Option<&ColumnDef>, findings: &m
         findings.error(field_place(def, column), message, "use the key type itself instead of an `Option`");
     }
     row_id(def)
-}
-
-/// Returns the SQL name of a type; `None` for custom types.
-pub(super) fn type_name(ty: SqlType) -> Option<String> {
-    let name = match ty {
-        SqlType::Bool => "boolean",
-        SqlType::Int2 => "smallint",
-        SqlType::Int4 => "integer",
-        SqlType::Int8 => "bigint",
-        SqlType::Float4 => "real",
-        SqlType::Float8 => "double precision",
-        SqlType::Numeric => "numeric",
-        SqlType::Text | SqlType::Labels(_) => "text",
-        SqlType::Bytea => "bytea",
-        SqlType::Uuid => "uuid",
-        SqlType::Date => "date",
-        SqlType::Time => "time",
-        SqlType::Timestamp => "timestamp",
-        SqlType::Timestamptz => "timestamptz",
-        SqlType::Jsonb => "jsonb",
-        SqlType::Array(element) => return type_name(*element).map(|name| format!("{name}[]")),
-        SqlType::Custom(_) => return None,
-    };
-    Some(name.to_owned())
 }

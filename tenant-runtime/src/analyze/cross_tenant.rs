@@ -1,34 +1,29 @@
-//! Rules about the system role: it crosses tenants, where tables say so and once a reason was recorded.
+//! Rules about cross-tenant jobs: the system role, its policies, functions and the table of reasons.
 //!
-//! There is such a role where some table names a command for it. It acts through a login of its own, so that nothing which
-//! happens on the app's connections can become it. Its policies hold for a transaction that names a record of why, which
-//! `begin_system_access` made; where the transaction names a tenant as well, they hold for that tenant's rows alone.
+//! The role exists where a table names a command in `system(…)`. It has a separate login role, so that no statement on the app's
+//! connections can become it. Its policies apply in a transaction that names a record with a reason, written by
+//! `begin_system_access`; where the transaction names a tenant as well, they allow that tenant's rows only.
 
 use super::{
     auth_functions::Roles,
     column_ident,
     finding::{Findings, place},
     list,
-    policies::{is_changed, is_inserted},
     tenancy::Tenancy,
 };
 use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, NO_ROLE, ScopeDef, TableDef},
+        names,
         schema::{
-            Check, Column, ColumnDefault, Command, Expression, Function, Grant, Key, Policy, QualifiedName, Returns,
-            Scope, Table,
+            Check, Column, ColumnDefault, Command, Condition, ConditionKind, Expression, Function, Grant, Key, Policy,
+            PolicyKind, QualifiedName, Returns, Scope, Table,
         },
     },
 };
 
-/// Says whether a declaration lets the system role run a command.
-pub(super) fn may(def: &TableDef, command: Command) -> bool {
-    def.system.contains(&command.attribute())
-}
-
-/// Judges what a table lets the system role do.
+/// Checks the commands in `system(…)` of a table.
 pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     let unknown = def.system.iter().filter(|name| !Command::ALL.iter().any(|command| command.attribute() == **name));
     for name in unknown {
@@ -38,11 +33,11 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
             format!("the commands are {}", list(Command::ALL.map(Command::attribute))),
         );
     }
-    let writes = Command::ALL.into_iter().skip(1).find(|command| may(def, *command));
-    if let Some(command) = writes.filter(|_| !may(def, Command::Select)) {
+    let writes = Command::ALL.into_iter().skip(1).find(|command| def.allows_system(*command));
+    if let Some(command) = writes.filter(|_| !def.allows_system(Command::Select)) {
         findings.error(
             place(def),
-            format!("the system role can {} rows of `{}` but cannot read them", command.attribute(), def.rust_name),
+            format!("the system role can {} rows of `{}` but cannot read them", command.keyword(), def.rust_name),
             "add `select` to `system(…)`: WHERE and RETURNING require SELECT",
         );
     }
@@ -50,7 +45,7 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
         findings.error(
             place(def),
             format!(
-                "`system({})` is not allowed on a membership table, whose rows functions write",
+                "the system role could {} memberships without the functions that check such changes",
                 command.attribute()
             ),
             "keep only `select` in `system(…)`",
@@ -58,13 +53,13 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     }
 }
 
-/// Makes sure that where the rows of a table are known by those of another, the system role reads that one as well.
+/// Requires that the system role has SELECT on the table that the tenant of a row is looked up in.
 pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Findings) {
-    if !def.system.is_empty() && !may(other, Command::Select) {
+    if !def.system.is_empty() && !other.allows_system(Command::Select) {
         findings.error(
             place(def),
             format!(
-                "the system role can access `{}` but not read `{}`, which determines the tenant of each row",
+                "the system role has privileges on `{}` but not SELECT on `{}`, in which the policy looks up the tenant",
                 def.rust_name, other.rust_name
             ),
             format!("add `system(select)` to `#[tenant(…)]` on `{}`", other.rust_name),
@@ -72,47 +67,19 @@ pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Fin
     }
 }
 
-fn function(tenancy: &Tenancy, name: &str) -> QualifiedName {
-    QualifiedName { schema: Ident::derived([tenancy.def.schema, "auth"]), table: Ident::derived([name]) }
+/// Returns the condition on the rows that the system role has access to, given the condition on those of the tenant in the
+/// context.
+pub(super) fn condition(of_tenant: &Expression, tenancy: &Tenancy) -> Condition {
+    let tenant = Expression::in_context(tenancy.def.tenant_setting, &tenancy.key_type);
+    let recorded = tenancy.function(names::IS_SYSTEM_CONTEXT).quoted();
+    let sql = Expression::trusted(format!("(SELECT {recorded}()) AND ((SELECT {tenant}) IS NULL OR {of_tenant})"));
+    Condition::new(ConditionKind::System, sql)
 }
 
-/// The rows that the system role reaches, where `base` are those of the tenant in the context.
-pub(super) fn reached(base: &Expression, tenancy: &Tenancy) -> Expression {
-    let org = Expression::in_context(tenancy.def.tenant_setting, &tenancy.key_type);
-    let acts = function(tenancy, "is_system_context").quoted();
-    Expression::trusted(format!("(SELECT {acts}()) AND ((SELECT {org}) IS NULL OR {base})"))
-}
-
-/// The policies and grants of the system role on a table.
-pub(super) fn access(def: &TableDef, base: &Expression, tenancy: &Tenancy) -> (Vec<Policy>, Vec<Grant>) {
-    let commands = || Command::ALL.into_iter().filter(|command| may(def, *command));
-    let of_nobody = def.scope == ScopeDef::Global;
-    // RowPredicates that belong to no tenant concern all of them, so who acts in one does not write them.
-    let nothing = Expression::trusted("false");
-    let written = reached(if of_nobody { &nothing } else { base }, tenancy);
-    let policies = commands().map(|command| {
-        let (reads, writes) = command.clauses();
-        let condition = if command == Command::Select { reached(base, tenancy) } else { written.clone() };
-        let verb = if command == Command::Select { "read" } else { command.attribute() };
-        Policy {
-            name: Ident::derived(["system", command.attribute()]),
-            comment: format!(
-                "Allows {} to {verb} {}. Requires a recorded reason.",
-                tenancy.system,
-                match (of_nobody, command) {
-                    (true, Command::Select) => "all rows (they belong to no tenant)",
-                    (true, _) => "all rows if no tenant is set",
-                    (false, Command::Insert) => "rows of the current tenant, or of any tenant if none is set",
-                    (false, _) => "rows of the current tenant, or of all tenants if none is set",
-                }
-            ),
-            restrictive: false,
-            command: Some(command),
-            role: Some(tenancy.system.clone()),
-            using: reads.then(|| condition.clone()),
-            with_check: writes.then_some(condition),
-        }
-    });
+/// Returns the policies and grants of the system role on a table.
+pub(super) fn access(def: &TableDef, of_tenant: &Expression, tenancy: &Tenancy) -> (Vec<Policy>, Vec<Grant>) {
+    let commands = || Command::ALL.into_iter().filter(|command| def.allows_system(*command));
+    let policies = commands().map(|command| policy(def, command, of_tenant, tenancy));
     let grants = commands().map(|command| {
         let columns = def.columns.iter().filter(|column| is_granted(def, column, command));
         Grant {
@@ -124,22 +91,38 @@ pub(super) fn access(def: &TableDef, base: &Expression, tenancy: &Tenancy) -> (V
     (policies.collect(), grants.filter(|grant| grant.command == Command::Delete || !grant.columns.is_empty()).collect())
 }
 
-/// Says whether a command of the system role covers a column: what is for nobody is not for it either.
+fn policy(def: &TableDef, command: Command, of_tenant: &Expression, tenancy: &Tenancy) -> Policy {
+    let is_global = def.scope == ScopeDef::Global;
+    let condition = match is_global && command != Command::Select {
+        // The rows of a global table concern all tenants, so a job within one tenant cannot write them.
+        true => condition(&Expression::trusted("false"), tenancy),
+        false => condition(of_tenant, tenancy),
+    };
+    let rows = match (is_global, command) {
+        (true, Command::Select) => "all rows (they belong to no tenant)",
+        (true, _) => "all rows if no tenant is set",
+        (false, _) => "rows of the current tenant, or of all tenants if none is set",
+    };
+    let comment = format!("Allows {} to {} {rows}. Requires a recorded reason.", tenancy.system, command.keyword());
+    Policy::with_condition(PolicyKind::System(command), &tenancy.system, comment, &condition)
+}
+
+/// Returns whether a command of the system role includes a column: a column with the role `none` is not for it either.
 fn is_granted(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     match command {
         Command::Select => column.select != Some(NO_ROLE),
-        Command::Insert => is_inserted(def, column) && column.insert != Some(NO_ROLE),
-        Command::Update => is_changed(def, column) && column.update != Some(NO_ROLE),
+        Command::Insert => def.is_inserted(column) && column.insert != Some(NO_ROLE),
+        Command::Update => def.is_changed(column) && column.update != Some(NO_ROLE),
         Command::Delete => false,
     }
 }
 
-/// Makes the functions: one that records why, and one that asks whether that was done.
-pub(super) fn functions(uses: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) -> [(QualifiedName, Function); 2] {
-    let uses = uses.quoted();
+/// Creates the functions: one records a reason, and one checks that the transaction names such a record.
+pub(super) fn functions(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) -> [(QualifiedName, Function); 2] {
+    let log = log.quoted();
     let uuid = Expression::trusted("uuid");
     let in_context = Expression::in_context(&tenancy.def.access_setting(), &uuid);
-    let acting = Function {
+    let is_system_context = Function {
         comment: "True if the access ID in the settings is that of a system_access_log row that this login role inserted in an earlier transaction.".into(),
         arguments: Vec::new(),
         returns: Returns::Value(Expression::trusted("boolean")),
@@ -148,13 +131,14 @@ pub(super) fn functions(uses: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'
         body: format!(
             "BEGIN
     -- A row of the current transaction does not count: it could be rolled back together with the access that it records.
-    RETURN EXISTS (SELECT FROM {uses} AS u WHERE u.id = {in_context} AND u.db_user = session_user AND u.at <> now());
+    RETURN EXISTS (SELECT FROM {log} AS u WHERE u.id = {in_context} AND u.db_user = session_user AND u.at <> now());
 END"
         ),
-        // Those whose floor names it as well: who may not call a function cannot even pass it by.
+        // The application roles as well, since their restrictive policies name it: PostgreSQL checks EXECUTE even for a CASE branch
+        // that is not evaluated.
         execute: [vec![tenancy.system.clone()], roles.lowest.clone(), vec![roles.owner.clone()]].concat(),
     };
-    let begin = Function {
+    let begin_system_access = Function {
         comment: "Records the reason for cross-tenant access and returns the ID of the new system_access_log row."
             .into(),
         arguments: vec![(Ident::derived(["p_reason"]), Expression::trusted("text"))],
@@ -165,19 +149,24 @@ END"
             "DECLARE
     access_id uuid;
 BEGIN
-    INSERT INTO {uses} (reason) VALUES (p_reason) RETURNING id INTO access_id;
+    INSERT INTO {log} (reason) VALUES (p_reason) RETURNING id INTO access_id;
     RETURN access_id;
 END"
         ),
         execute: vec![tenancy.system.clone()],
     };
-    [(function(tenancy, "is_system_context"), acting), (function(tenancy, "begin_system_access"), begin)]
+    [
+        (tenancy.function(names::IS_SYSTEM_CONTEXT), is_system_context),
+        (tenancy.function(names::BEGIN_SYSTEM_ACCESS), begin_system_access),
+    ]
 }
 
-/// The table of the records. The functions add to it, and nothing changes what is there.
-pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
-    let name =
-        QualifiedName { schema: Ident::derived([tenancy.def.schema]), table: Ident::derived(["system_access_log"]) };
+/// Creates the table of the reasons. A function adds to it, and no role of the app updates or deletes its rows.
+pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
+    let name = QualifiedName {
+        schema: Ident::derived([tenancy.def.schema]),
+        table: Ident::derived([names::SYSTEM_ACCESS_LOG]),
+    };
     let column = |name: &str, ty: &str, default: Option<&str>, comment: &str| Column {
         comment: comment.to_owned(),
         default: default.map(|text| ColumnDefault::Expression(Expression::trusted(text))),
@@ -194,19 +183,6 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
         column("db_user", "text", Some("session_user"), "Login role that recorded the reason (session_user)."),
         column("at", "timestamptz", Some("now()"), "Time of the record."),
     ];
-    let all = |command: Command, comment: &str| {
-        let (reads, writes) = command.clauses();
-        let anything = || Expression::trusted("true");
-        Policy {
-            name: Ident::derived(["function_owner", command.attribute()]),
-            comment: comment.to_owned(),
-            restrictive: false,
-            command: Some(command),
-            role: Some(tenancy.function_owner.clone()),
-            using: reads.then(anything),
-            with_check: writes.then(anything),
-        }
-    };
     let grant = |command, columns: &[&str]| Grant {
         command,
         columns: columns.iter().map(|name| Ident::derived([*name])).collect(),
@@ -216,17 +192,28 @@ pub(super) fn uses(tenancy: &Tenancy) -> (QualifiedName, Table) {
         comment: "Log of cross-tenant access by background jobs. Only the function begin_system_access inserts rows; application roles have no privileges on it.".into(),
         scope: Scope::Global,
         columns,
-        primary_key: Key { name: Ident::derived(["system_access_log", "pkey"]), columns: vec![Ident::derived(["id"])] },
+        primary_key: Key {
+            name: Ident::derived([names::SYSTEM_ACCESS_LOG, "pkey"]),
+            columns: vec![Ident::derived(["id"])],
+        },
         uniques: Vec::new(),
         checks: vec![Check {
-            name: Ident::derived(["system_access_log", "reason", "check"]),
+            name: Ident::derived([names::SYSTEM_ACCESS_LOG, "reason", "check"]),
             condition: Expression::trusted("length(btrim(reason)) > 0"),
         }],
         foreign_keys: Vec::new(),
         indexes: Vec::new(),
         policies: vec![
-            all(Command::Select, "Lets the function is_system_context look up an access ID."),
-            all(Command::Insert, "Lets the function begin_system_access insert a row."),
+            Policy::of_function_owner(
+                Command::Select,
+                &tenancy.function_owner,
+                format!("Lets the function {} look up an access ID.", names::IS_SYSTEM_CONTEXT),
+            ),
+            Policy::of_function_owner(
+                Command::Insert,
+                &tenancy.function_owner,
+                format!("Lets the function {} insert a row.", names::BEGIN_SYSTEM_ACCESS),
+            ),
         ],
         grants: vec![grant(Command::Select, &["id", "db_user", "at"]), grant(Command::Insert, &["reason"])],
         triggers: Vec::new(),

@@ -6,8 +6,7 @@ use super::{
     column_ident,
     finding::{Findings, field_place, place},
     list,
-    membership::check_role_column,
-    policies::may_be_left_out,
+    membership::{Invitations, check_role_column},
     row_id,
     tenancy::Tenancy,
 };
@@ -15,7 +14,7 @@ use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, NO_ROLE, ScopeDef, SqlType, TableDef},
-        schema::{Command, Expression, Function, QualifiedName, Returns},
+        schema::{Expression, Function, QualifiedName, Returns},
     },
 };
 
@@ -23,20 +22,6 @@ use crate::{
 const NO_INVITATION: &str = "TT002";
 
 const INVITED_TOO_HIGH: &str = "the invited role is not included in the role of the inviting member";
-
-/// A validated invitation table.
-pub(super) struct Invitations {
-    pub(super) def: &'static TableDef,
-    table: QualifiedName,
-    id: Ident,
-    tenant: Ident,
-    /// The column of the email address, here and in the user table.
-    pub(super) email: Ident,
-    role: Ident,
-    token: Ident,
-    expires: Ident,
-    by: Ident,
-}
 
 /// Finds the invitation table; `None` if there is none or if it is invalid.
 pub(super) fn invitations(
@@ -119,7 +104,7 @@ pub(super) fn invitations(
         return None;
     };
     let filled = [tenant, email.name, role.name, token.name, expires.name, by.name];
-    let made = |column: &&ColumnDef| !filled.contains(&column.name) && column.app_assigned && !may_be_left_out(column);
+    let made = |column: &&ColumnDef| !filled.contains(&column.name) && column.app_assigned && !column.may_be_left_out();
     for column in def.columns.iter().filter(made) {
         findings.error(
             field_place(def, column),
@@ -150,16 +135,6 @@ pub(super) fn without_members(known: &Known, findings: &mut Findings) {
             format!("the invitation table `{}` requires a membership table", def.rust_name),
             "add `membership(…)` to `#[tenant(…)]` on the struct of the membership table",
         );
-    }
-}
-
-impl Invitations {
-    /// The privileges of the function owner on the invitation table.
-    pub(super) fn rights(&self) -> [(Command, Vec<Ident>); 3] {
-        let Self { id, tenant, email, role, token, expires, by, .. } = self;
-        let made = [tenant, email, role, token, expires, by].map(Clone::clone).to_vec();
-        let read = [vec![id.clone()], made.clone()].concat();
-        [(Command::Select, read), (Command::Insert, made), (Command::Delete, Vec::new())]
     }
 }
 

@@ -1,58 +1,76 @@
-//! Rules about membership: who belongs to a tenant, and the functions by which that is asked and changed.
+//! Rules about the membership table, and what its functions require of other tables.
 //!
-//! The functions run as the definer, since the membership table is under row security itself: its policies cannot read it.
-//! `authorized_tenant_id()` answers for all policies, once per statement: the tenant in the context, provided that the user in the
-//! context is a member there whose role includes the database role of the transaction. So a context that says more than
-//! the table does sees nothing, and a member who was removed sees nothing from the next statement on.
+//! The functions are SECURITY DEFINER, since row-level security applies to the membership table too: its policies cannot read it.
+//! `authorized_tenant_id()` serves all policies, once per statement: it returns the tenant in the context if the user in the
+//! context is a member there whose role includes the database role of the transaction. So a context that claims more than the
+//! table states sees no rows, and a removed member sees no rows from the next statement on.
 
 use std::collections::BTreeSet;
 
 use super::{
-    Known,
-    auth_functions::{self, FunctionTemplates, Roles},
-    column_ident,
+    Known, column_ident,
     finding::{Findings, field_place, place},
-    invitation::{self, Invitations},
-    list,
-    policies::may_be_left_out,
-    row_id,
+    list, row_id,
     tenancy::Tenancy,
 };
 use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, ScopeDef, SqlType, TableDef},
-        schema::{Command, Expression, Function, Grant, Policy, QualifiedName, Trigger, TriggerKind},
+        names,
+        schema::{Command, Condition, ConditionKind, Expression, Grant, Policy, QualifiedName, Trigger, TriggerKind},
     },
 };
 
-/// A membership table that passed, with what it refers to.
+/// A valid membership table, with the tables that it references.
 pub(super) struct Membership {
     def: &'static TableDef,
     pub(super) table: QualifiedName,
     pub(super) tenant: Ident,
     pub(super) user: Ident,
     pub(super) role: Ident,
-    /// The table of the tenants, where the tenant column refers to it.
+    /// The table of the tenants, where the tenant column references it.
     pub(super) tenants: Option<(&'static TableDef, QualifiedName, Ident)>,
-    /// The table of the users, where the user column refers to it.
+    /// The table of the users, where the user column references it.
     pub(super) users: Option<(&'static TableDef, QualifiedName)>,
     /// The table of the invitations, where there is one.
-    invitations: Option<Invitations>,
-    /// The role that manages members; nobody where the table says none.
+    pub(super) invitations: Option<Invitations>,
+    /// The role that manages members, if the table names one.
     pub(super) manager: Option<&'static str>,
-    /// The schema of the functions.
-    schema: Ident,
 }
 
-/// Finds the membership table; `None` where there is none, or where it is wrong.
+/// A valid table of invitations.
+pub(super) struct Invitations {
+    pub(super) def: &'static TableDef,
+    pub(super) table: QualifiedName,
+    pub(super) id: Ident,
+    pub(super) tenant: Ident,
+    /// The column of the address, here and in the table of the users.
+    pub(super) email: Ident,
+    pub(super) role: Ident,
+    pub(super) token: Ident,
+    pub(super) expires: Ident,
+    pub(super) by: Ident,
+}
+
+impl Invitations {
+    /// Returns the commands that the functions run on the table, with the columns of each.
+    fn privileges(&self) -> [(Command, Vec<Ident>); 3] {
+        let Self { id, tenant, email, role, token, expires, by, .. } = self;
+        let inserted = [tenant, email, role, token, expires, by].map(Clone::clone).to_vec();
+        let read = [vec![id.clone()], inserted.clone()].concat();
+        [(Command::Select, read), (Command::Insert, inserted), (Command::Delete, Vec::new())]
+    }
+}
+
+/// Finds the membership table; `None` where there is none, or where it is invalid.
 pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<Membership> {
     let mut declared = known.by_qualified_name.iter().filter(|(_, def)| def.membership.is_some());
     let (table, def) = declared.next()?;
     for (_, other) in declared {
         findings.error(
             place(other),
-            format!("`{}` and `{}` both have `membership(…)`", other.rust_name, def.rust_name),
+            format!("both `{}` and `{}` have `membership(…)`", other.rust_name, def.rust_name),
             "remove `membership(…)` from one of them",
         );
     }
@@ -72,7 +90,7 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         findings.error(
             field_place(def, user),
             format!("`{}` does not have the type of the tenancy's user key, {}", user.name, tenancy.user_type),
-            "give the field the type of the tenancy's user key",
+            "use the type of the tenancy's user key for the field",
         );
     }
     if row_id(def).map(|id| id.name) != Some(user.name) || def.columns.iter().filter(|column| column.id).count() != 2 {
@@ -82,7 +100,7 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
                 "the primary key of the membership table `{}` must consist of the tenant and the user column",
                 def.rust_name
             ),
-            format!("mark `{tenant}` and `{}`, and no other field, with `#[tenant(id)]`", user.name),
+            format!("add `#[tenant(id)]` to `{tenant}` and `{}`, and to no other field", user.name),
         );
     }
     let managers: Vec<_> = [def.insert, def.update, def.delete].into_iter().flatten().collect();
@@ -91,18 +109,18 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         findings.error(
             place(def),
             format!(
-                "the membership table `{}` has several roles that manage members: {}",
+                "several roles manage the members of `{}`: {}",
                 def.rust_name,
                 list(managers.into_iter().collect::<BTreeSet<_>>())
             ),
-            "name the same role in `insert`, `update` and `delete`; it adds, changes and removes members",
+            "use one role in `insert`, `update` and `delete`: it adds, changes and removes members",
         );
     }
     let by_function = [tenant, user.name, role.name];
-    for column in def.columns.iter().filter(|column| !by_function.contains(&column.name) && !may_be_left_out(column)) {
+    for column in def.columns.iter().filter(|column| !by_function.contains(&column.name) && !column.may_be_left_out()) {
         findings.error(
             field_place(def, column),
-            format!("a member is added with tenant, user and role only, and `{}` has no default", column.name),
+            format!("the functions that add members do not fill `{}`", column.name),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
@@ -111,7 +129,6 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         known.by_qualified_name.iter().find(|(_, def)| def.name == reference.table)
     };
     let users = target(user.name).map(|(name, def)| (*def, name.clone()));
-    let invitations = invitation::invitations(known, manager, users.as_ref().map(|(def, _)| *def), tenancy, findings);
     Some(Membership {
         def,
         table: table.clone(),
@@ -120,14 +137,13 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
         role: column_ident(role.name),
         tenants: target(tenant).and_then(|(name, def)| Some((*def, name.clone(), column_ident(row_id(def)?.name)))),
         users,
-        invitations,
+        invitations: None,
         manager,
-        schema: Ident::derived([tenancy.def.schema, "auth"]),
     })
 }
 
-/// Founding a tenant and signing up are functions on the table that the membership table refers to, and on no other.
-pub(super) fn not_referred_to(known: &Known, membership: Option<&Membership>, findings: &mut Findings) {
+/// Rejects `creator_role` and `sign_up` on tables that the membership table does not reference: their functions use its references.
+pub(super) fn check_references(known: &Known, membership: Option<&Membership>, findings: &mut Findings) {
     let tables = known.by_qualified_name.values();
     if membership.is_none() && tables.clone().any(|def| def.membership.is_some()) {
         return;
@@ -142,8 +158,11 @@ pub(super) fn not_referred_to(known: &Known, membership: Option<&Membership>, fi
         for (_, attribute, key) in unmet.into_iter().filter(|(unmet, ..)| *unmet) {
             findings.error(
                 place(def),
-                format!("`{attribute}` on `{}` requires a membership table that references it", def.rust_name),
-                format!("add `references = {}` to the {key} field of the struct with `membership(…)`", def.rust_name),
+                format!("`{}` has `{attribute}`, but the membership table does not reference it", def.rust_name),
+                format!(
+                    "add `references = {}` to the field of the {key} in the struct with `membership(…)`",
+                    def.rust_name
+                ),
             );
         }
     }
@@ -176,8 +195,8 @@ pub(super) fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Te
     if !unknown.is_empty() {
         findings.error(
             field_place(def, column),
-            format!("not a role of the tenancy: {}", list(unknown)),
-            format!("the roles of the tenancy are {}", roles()),
+            format!("the tenancy has no role {}", list(unknown)),
+            format!("its roles are {}", roles()),
         );
     }
 }
@@ -195,18 +214,20 @@ impl Membership {
         &self.table
     }
 
-    /// The columns of the membership table that name the tenant and the user.
+    /// Returns the columns of the tenant and the user.
     pub(super) fn keys(&self) -> (&Ident, &Ident) {
         (&self.tenant, &self.user)
     }
 
-    /// The floor of a tenant table: rows of the tenant for which the membership table lets the user act.
-    pub(super) fn floor(&self, column: &Ident) -> Expression {
-        Expression::trusted(format!("{} = (SELECT {}())", column.quoted(), self.function("authorized_tenant_id")))
+    /// Returns the condition on the rows of a tenant in which the membership table gives the user the role.
+    pub(super) fn condition(&self, column: &Ident, tenancy: &Tenancy) -> Condition {
+        let function = tenancy.function(names::AUTHORIZED_TENANT_ID).quoted();
+        let sql = Expression::trusted(format!("{} = (SELECT {function}())", column.quoted()));
+        Condition::new(ConditionKind::Membership, sql)
     }
 
-    /// Says whether the functions cross this table.
-    pub(super) fn crosses(&self, def: &TableDef) -> bool {
+    /// Returns whether the functions read or write this table.
+    pub(super) fn is_used_by_functions(&self, def: &TableDef) -> bool {
         self.is_table(def)
             || self.tenants.as_ref().is_some_and(|(tenants, ..)| tenants.name == def.name)
             || self
@@ -220,111 +241,67 @@ impl Membership {
         self.invitations.as_ref().is_some_and(|invitations| invitations.def.name == def.name)
     }
 
-    /// What the definer may do on a table that its functions cross, no more.
-    pub(super) fn function_owner_access(&self, def: &TableDef, function_owner: &Ident) -> (Vec<Policy>, Vec<Grant>) {
-        let all = || def.columns.iter().map(|column| column_ident(column.name)).collect::<Vec<_>>();
-        // As the functions insert them. Where they leave every column to its default, PostgreSQL asks for some column.
-        let inserted = || {
-            let columns: Vec<_> = auth_functions::inserted(def).map(|column| column_ident(column.name)).collect();
-            let id = row_id(def).map(|id| column_ident(id.name));
-            if columns.is_empty() { Vec::from_iter(id) } else { columns }
-        };
-        let mut rights: Vec<(Command, Vec<Ident>)> = Vec::new();
-        if self.is_table(def) {
-            rights.push((Command::Select, all()));
-            rights.push((Command::Insert, vec![self.tenant.clone(), self.user.clone(), self.role.clone()]));
-            rights.push((Command::Update, vec![self.role.clone()]));
-            rights.push((Command::Delete, Vec::new()));
-        } else if let Some((_, _, id)) = self.tenants.as_ref().filter(|(tenants, ..)| tenants.name == def.name) {
-            rights.push((Command::Select, vec![id.clone()]));
-            if def.creator_role.is_some() {
-                rights.push((Command::Insert, inserted()));
-            }
-        } else if let Some(invitations) = self.invitations.as_ref().filter(|_| self.is_invitations(def)) {
-            rights.extend(invitations.rights());
-        } else {
-            let email = self.invitations.as_ref().map(|invitations| invitations.email.clone());
-            let id = row_id(def).map(|id| column_ident(id.name));
-            rights.push((Command::Select, id.into_iter().chain(email).collect()));
-            if def.sign_up {
-                rights.push((Command::Insert, inserted()));
-            }
-        }
-        let policies = rights.iter().map(|(command, _)| {
-            let (reads, writes) = command.clauses();
-            let anything = || Expression::trusted("true");
-            Policy {
-                name: Ident::derived(["function_owner", command.attribute()]),
-                comment: format!(
-                    "Lets the SECURITY DEFINER functions in {} {} any row; each function limits the rows itself.",
-                    self.schema,
-                    command.attribute()
-                ),
-                restrictive: false,
-                command: Some(*command),
-                role: Some(function_owner.clone()),
-                using: reads.then(anything),
-                with_check: writes.then(anything),
-            }
+    /// Returns the policies and grants of the function owner on a table that its functions use: no more than they need.
+    pub(super) fn function_owner_access(&self, def: &TableDef, tenancy: &Tenancy) -> (Vec<Policy>, Vec<Grant>) {
+        let role = &tenancy.function_owner;
+        let schema = names::auth_schema(tenancy.def.schema);
+        let privileges = self.function_owner_privileges(def);
+        let policies = privileges.iter().map(|(command, _)| {
+            let comment = format!(
+                "Lets the SECURITY DEFINER functions in {schema} {} any row; each function limits the rows itself.",
+                command.keyword()
+            );
+            Policy::of_function_owner(*command, role, comment)
         });
         let policies = policies.collect();
-        let grants = rights
-            .into_iter()
-            .map(|(command, columns)| Grant { command, columns, role: function_owner.clone() })
-            .collect();
+        let grants =
+            privileges.into_iter().map(|(command, columns)| Grant { command, columns, role: role.clone() }).collect();
         (policies, grants)
     }
 
-    fn function(&self, name: &str) -> String {
-        self.name(name).quoted()
+    /// Returns the commands that the functions run on a table, with the columns of each.
+    fn function_owner_privileges(&self, def: &TableDef) -> Vec<(Command, Vec<Ident>)> {
+        if self.is_table(def) {
+            let all = def.columns.iter().map(|column| column_ident(column.name)).collect();
+            return vec![
+                (Command::Select, all),
+                (Command::Insert, vec![self.tenant.clone(), self.user.clone(), self.role.clone()]),
+                (Command::Update, vec![self.role.clone()]),
+                (Command::Delete, Vec::new()),
+            ];
+        }
+        if let Some((_, _, id)) = self.tenants.as_ref().filter(|(tenants, ..)| tenants.name == def.name) {
+            let insert = def.creator_role.map(|_| (Command::Insert, inserted_idents(def)));
+            return [(Command::Select, vec![id.clone()])].into_iter().chain(insert).collect();
+        }
+        if let Some(invitations) = self.invitations.as_ref().filter(|_| self.is_invitations(def)) {
+            return invitations.privileges().into();
+        }
+        let email = self.invitations.as_ref().map(|invitations| invitations.email.clone());
+        let id = row_id(def).map(|id| column_ident(id.name));
+        let insert = def.sign_up.then(|| (Command::Insert, inserted_idents(def)));
+        [(Command::Select, id.into_iter().chain(email).collect())].into_iter().chain(insert).collect()
     }
 
-    fn name(&self, name: &str) -> QualifiedName {
-        QualifiedName { schema: self.schema.clone(), table: Ident::derived([name]) }
-    }
-
-    /// The trigger that keeps a tenant from being left without anyone who manages its members.
-    pub(super) fn trigger(&self) -> Option<Trigger> {
+    /// Returns the trigger that rejects a change that would leave a tenant without a manager.
+    pub(super) fn trigger(&self, tenancy: &Tenancy) -> Option<Trigger> {
         self.manager?;
         Some(Trigger {
-            name: Ident::derived(["prevent_last_manager_removal"]),
-            function: self.name("prevent_last_manager_removal"),
+            name: Ident::derived([names::PREVENT_LAST_MANAGER_REMOVAL]),
+            function: tenancy.function(names::PREVENT_LAST_MANAGER_REMOVAL),
             kind: TriggerKind::AtCommit,
         })
     }
+}
 
-    /// Makes the functions.
-    pub(super) fn functions(&self, tenancy: &Tenancy, roles: &Roles<'_>) -> Vec<(QualifiedName, Function)> {
-        let sql = FunctionTemplates::new(self, tenancy);
-        let mut functions = vec![
-            (self.name("authorized_tenant_id"), sql.authorized_tenant_id(roles)),
-            (self.name("my_tenants"), sql.my_tenants(roles)),
-        ];
-        if let Some(manager) = self.manager {
-            let managers = sql.up_set(manager);
-            functions.extend([
-                (self.name("add_member"), sql.add_member(manager, &managers)),
-                (self.name("change_member"), sql.change_member(manager, &managers)),
-                (self.name("remove_member"), sql.remove_member(roles, &managers)),
-                (self.name("prevent_last_manager_removal"), sql.prevent_last_manager_removal(roles, &managers)),
-            ]);
-        }
-        if let (Some(invitations), Some(manager)) = (&self.invitations, self.manager) {
-            let managers = sql.up_set(manager);
-            functions.push((self.name("invite"), sql.invite(invitations, manager, &managers)));
-            if let Some((def, users)) = &self.users {
-                let accept = sql.accept_invitation(invitations, roles, def, users, &managers);
-                functions.push((self.name("accept_invitation"), accept));
-            }
-        }
-        if let Some((def, table, id)) = &self.tenants
-            && let Some(creator_role) = def.creator_role
-        {
-            functions.push((self.name("create_tenant"), sql.create_tenant(roles, def, table, id, creator_role)));
-        }
-        if let Some((def, table)) = self.users.as_ref().filter(|(def, _)| def.sign_up) {
-            functions.push((self.name("sign_up"), sql.sign_up(roles, def, table)));
-        }
-        functions
-    }
+/// The columns that a function inserts. Where it leaves all of them to their defaults, PostgreSQL requires INSERT on some column.
+fn inserted_idents(def: &TableDef) -> Vec<Ident> {
+    let columns: Vec<_> = inserted(def).map(|column| column_ident(column.name)).collect();
+    if columns.is_empty() { row_id(def).map(|id| column_ident(id.name)).into_iter().collect() } else { columns }
+}
+
+/// Returns the columns that a function inserts: those with a default are left to the database.
+pub(super) fn inserted(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> + use<> {
+    let columns: &'static [ColumnDef] = def.columns;
+    columns.iter().filter(|column| column.app_assigned && column.default.is_none())
 }

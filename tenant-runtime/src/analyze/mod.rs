@@ -1,12 +1,14 @@
-//! The check: declarations become a schema, or findings, all of them at once.
+//! Analysis: declarations become a schema, or findings, all of them at once.
 //!
-//! rustc and the derive have judged each struct by itself; what is judged here takes several structs, or SQL.
+//! rustc and the derive have checked each struct; the checks here involve several structs, or SQL.
 
 mod auth_functions;
 mod change_log;
 mod column;
 mod cross_tenant;
 mod finding;
+mod functions;
+mod grants;
 mod invitation;
 mod key;
 mod membership;
@@ -29,27 +31,27 @@ use crate::{
     model::{
         def::{ColumnDef, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
         migration_hints::MigrationHints,
-        schema::{Expression, Function, QualifiedName, Schema, Scope, Table},
+        schema::{Expression, QualifiedName, Schema, Scope, Table},
     },
     registry::Models,
 };
 
-/// A schema that passed, with what is doubtful in it.
+/// A valid schema, with warnings.
 #[derive(Debug, Clone)]
 pub struct Checked {
     /// The schema.
     pub schema: Schema,
-    /// How to get there from what was before.
+    /// How to migrate from an earlier schema: renames and backfills.
     pub transition: MigrationHints,
-    /// What does not stop generation.
+    /// Findings that do not prevent generation.
     pub warnings: Findings,
 }
 
-/// Checks declarations and makes the schema that they mean.
+/// Validates declarations and derives their schema.
 ///
 /// # Errors
 ///
-/// With every error and warning when there is at least one error.
+/// All errors and warnings, where there is at least one error.
 pub fn check(models: &Models) -> Result<Checked, Findings> {
     let mut findings = Findings::default();
     let Some(first) = models.tables().first() else {
@@ -61,8 +63,12 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         return Err(findings);
     };
     let known = known_tables(models, &mut findings);
-    let membership = membership::membership(&known, &tenancy, &mut findings);
-    membership::not_referred_to(&known, membership.as_ref(), &mut findings);
+    let mut membership = membership::membership(&known, &tenancy, &mut findings);
+    if let Some(membership) = &mut membership {
+        let users = membership.users.as_ref().map(|(def, _)| *def);
+        membership.invitations = invitation::invitations(&known, membership.manager, users, &tenancy, &mut findings);
+    }
+    membership::check_references(&known, membership.as_ref(), &mut findings);
     invitation::without_members(&known, &mut findings);
     let log = change_log::change_log(&known, &tenancy, &mut findings);
     let mut tables = BTreeMap::new();
@@ -71,7 +77,8 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
             tables.insert(name.clone(), table);
         }
     }
-    let functions = functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
+    let functions =
+        functions::functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
     key::add_tenant_keys(&mut tables);
     key::add_indexes(&mut tables);
     key::check_names(&tables, &mut findings);
@@ -87,58 +94,34 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         pgaudit: tenancy.pgaudit,
         roles: tenancy.roles,
         schemas,
+        context_settings: context_settings(tenancy.def, !functions.is_empty()),
         functions,
         tables,
     };
     Ok(Checked { schema, transition, warnings: findings })
 }
 
-/// Makes the functions, with the roles that they take and the table that they fill.
-fn functions(
-    membership: Option<&membership::Membership>,
-    log: Option<&change_log::ChangeLog>,
-    known: &Known,
-    tenancy: &mut tenancy::Tenancy,
-    tables: &mut BTreeMap<QualifiedName, Table>,
-    findings: &mut Findings,
-) -> BTreeMap<QualifiedName, Function> {
-    let mut functions = BTreeMap::new();
-    let has_system = known.by_name.values().any(|def| !def.system.is_empty());
-    let wanted = has_system || membership.is_some() || log.is_some();
-    let Some(owner) = tenancy.owner().cloned().filter(|_| wanted) else { return functions };
-    let (no_tenant, lowest, system) = (tenancy.no_tenant.clone(), tenancy.lowest(), tenancy.system.clone());
-    let roles =
-        auth_functions::Roles { owner: &owner, no_tenant: &no_tenant, lowest, system: has_system.then_some(&system) };
-    tenancy.with_function_owner();
-    if let Some(membership) = membership {
-        tenancy.with_no_tenant();
-        functions.extend(membership.functions(tenancy, &roles));
+/// The settings that policies and functions read.
+fn context_settings(tenancy: &TenancyDef, has_functions: bool) -> Vec<String> {
+    let mut settings = vec![tenancy.tenant_setting.to_owned(), tenancy.user_setting.to_owned()];
+    if has_functions {
+        // The functions check the role of the transaction, and the record of a cross-tenant job.
+        settings.extend([tenancy.access_setting(), "role".to_owned()]);
     }
-    functions.extend(log.map(|log| log.function(tenancy, &roles)));
-    if has_system {
-        tenancy.with_system();
-        let (name, uses) = cross_tenant::uses(tenancy);
-        functions.extend(cross_tenant::functions(&name, tenancy, &roles));
-        if let Some(def) = known.by_qualified_name.get(&name) {
-            findings.error(
-                place(def),
-                format!("the table name `{name}` is reserved for the log of cross-tenant access"),
-                "give the table another name: `#[tenant(table = \"…\")]`",
-            );
-        }
-        tables.insert(name, uses);
-    }
-    functions
+    settings.iter_mut().for_each(|name| name.make_ascii_lowercase());
+    settings.sort();
+    settings.dedup();
+    settings
 }
 
-/// Writes a condition that an attribute says, about a user of whom the key is known; NULL for nobody.
+/// Returns a condition of an attribute for a given user; NULL for no user.
 pub(crate) fn rule_for(rule: &RuleDef, user: Option<&str>, tenancy: &TenancyDef) -> Option<Expression> {
-    let ty = column::type_name(tenancy.user)?;
+    let ty = tenancy.user.sql_name()?;
     let user = Expression::trusted(format!("{}::{ty}", user.map_or_else(|| "NULL".to_owned(), literal)));
     Some(sql_expr::rule(rule.condition, &user, &|_| true).ok()?.expression)
 }
 
-/// The tables of this run, by both of their names.
+/// All tables, by both of their names.
 struct Known {
     by_name: BTreeMap<TableName, &'static TableDef>,
     by_qualified_name: BTreeMap<QualifiedName, &'static TableDef>,
@@ -149,13 +132,13 @@ fn empty_help(models: &Models) -> String {
         models.crates().first().map_or_else(|| models.product().replace('-', "_"), |krate| (*krate).to_owned());
     if models.crates().is_empty() {
         format!(
-            "name the crates that contain the models, otherwise they are not linked: `tenant_runtime::models![{package}]`; \
-             then add `#[derive(TenantTable)]` to a struct there"
+            "list the crates with the models, so that they are linked: `tenant_runtime::models![{package}]`; then add \
+             `#[derive(TenantTable)]` to a struct there"
         )
     } else {
         format!(
-            "`{package}` has no struct with `#[derive(TenantTable)]`; add one, declare its module in `src/lib.rs` (`pub mod \
-             models;`), or name the crate that contains it"
+            "`{package}` has no struct with `#[derive(TenantTable)]`: add one, declare its module in `src/lib.rs` (`pub mod \
+             models;`), or list the crate that has one"
         )
     }
 }
@@ -167,8 +150,8 @@ fn same_tenancy(models: &Models, findings: &mut Findings) -> bool {
             same = false;
             findings.error(
                 place(pair[1]),
-                format!("`{}` does not belong to the same tenancy as `{}`", pair[1].rust_name, pair[0].rust_name),
-                "use the roles of one tenancy in all structs of a migrations folder",
+                format!("`{}` and `{}` belong to different tenancies", pair[1].rust_name, pair[0].rust_name),
+                "use roles of one tenancy in all structs of a migrations directory",
             );
         }
     }
@@ -182,8 +165,8 @@ fn known_tables(models: &Models, findings: &mut Findings) -> Known {
         if let Some(other) = known.by_name.insert(def.name, def) {
             findings.error(
                 place(def),
-                format!("two structs declare the table `{}`; the other is at {}", def.name, place(other)),
-                "give one of them another name: `#[tenant(table = \"…\")]`",
+                format!("two structs have the table name `{}`; the other is at {}", def.name, place(other)),
+                "set another name on one of them: `#[tenant(table = \"…\")]`",
             );
         }
         known.by_qualified_name.insert(name, def);
@@ -199,8 +182,8 @@ fn qualified_name(def: &TableDef, findings: &mut Findings) -> Option<QualifiedNa
     if reserved {
         findings.error(
             place(def),
-            format!("the schema `{schema}` is a system schema or shared with other applications"),
-            "remove `schema = \"…\"`, or name a schema that only your product uses; the migrations create it",
+            format!("the schema `{schema}` belongs to PostgreSQL or is shared with other software"),
+            "remove `schema = \"…\"`, or use a schema that only your product uses; the migrations create it",
         );
     }
     Some(QualifiedName { schema, table: table? })
@@ -210,12 +193,12 @@ fn ident(name: &str, what: &str, place: &str, findings: &mut Findings) -> Option
     Ident::new(name)
         .map_err(|error| {
             let kind = if matches!(error, IdentError::TooLong { .. }) { "a shorter" } else { "another" };
-            findings.error(place, format!("{what} name: {error}"), format!("use {kind} name: `{what} = \"…\"`"));
+            findings.error(place, format!("{what} name: {error}"), format!("write {kind} `{what} = \"…\"`"));
         })
         .ok()
 }
 
-/// Lowers one declaration; nothing where an error keeps it from making sense.
+/// Derives one table from its declaration; `None` where an error prevents that.
 fn table(
     name: &QualifiedName,
     def: &TableDef,
@@ -250,7 +233,7 @@ fn table(
         policies: access.policies,
         grants: access.grants,
         triggers: own
-            .and_then(membership::Membership::trigger)
+            .and_then(|membership| membership.trigger(tenancy))
             .into_iter()
             .chain(log.and_then(|log| log.trigger(def, name, &rows, tenancy, findings)))
             .collect(),
@@ -258,7 +241,7 @@ fn table(
     })
 }
 
-/// Takes the name of a column that [`column::columns`] has judged already.
+/// Returns the identifier of a column whose name [`column::columns`] has validated.
 fn column_ident(name: &str) -> Ident {
     Ident::derived([name])
 }

@@ -1,4 +1,4 @@
-//! Rules about rows: which of them a command may touch, as conditions that policies put together.
+//! Row predicates: the conditions on rows that the policies of a table are made of.
 
 use std::collections::BTreeSet;
 
@@ -6,70 +6,71 @@ use super::{
     Known, column_ident, cross_tenant,
     finding::{Finding, Findings, Severity, field_place, place},
     membership::Membership,
-    policies::{is_changed, own_role, role},
     row_id,
-    sql_expr::{self, Condition},
+    sql_expr::{self, Condition as Rule},
     tenancy::Tenancy,
 };
 use crate::{
     ident::{Ident, literal},
     model::{
-        def::{ColumnDef, NO_ROLE, RuleDef, ScopeDef, SqlType, TableDef},
-        schema::{Command, Expression},
+        def::{ColumnDef, NO_ROLE, RuleDef, ScopeDef, SqlType, TableDef, TableName},
+        schema::{Command, Condition, ConditionKind, Expression},
     },
 };
 
-/// The label of a visibility column that lets everybody in the tenant see the row.
+/// The label of a visibility column that shows the row to all members of the tenant.
 const TEAM: &str = "team";
 
 /// The conditions on the rows of a table.
 pub(super) struct RowPredicates {
-    /// Whose rows they are: the tenant's, or, on a global table, everybody's.
-    pub(super) base: Expression,
-    /// What holds for every role and against every other policy.
-    pub(super) floor: Option<Expression>,
-    /// Which of them the user in the context sees.
-    visible: Option<Expression>,
-    /// Which of them are the user's own.
-    pub(super) own: Option<Expression>,
-    /// What attributes say besides.
-    rules: Vec<(Command, bool, Expression)>,
+    /// The rows of the tenant in the context; all rows of a global table.
+    pub(super) tenant: Condition,
+    /// The condition of the restrictive policy; none for a global table.
+    pub(super) restrictive: Option<Condition>,
+    /// The roles for which the restrictive policy has another condition.
+    pub(super) exceptions: Vec<Ident>,
+    /// The rows that the user in the context sees.
+    visibility: Option<Condition>,
+    /// The rows that the user in the context owns.
+    owner: Option<Condition>,
+    /// The conditions that attributes state: of a command, on new rows or on existing ones.
+    custom: Vec<(Command, bool, Condition)>,
 }
 
 impl RowPredicates {
-    /// The condition on rows that are there.
-    pub(super) fn using(&self, command: Command, own_only: bool) -> Expression {
-        let own = self.own.iter().filter(|_| own_only);
-        let conditions = [&self.base].into_iter().chain(&self.visible).chain(own).chain(self.rules(command, false));
-        Expression::all(conditions.cloned())
+    /// Returns the conditions on existing rows.
+    pub(super) fn using(&self, command: Command, own_only: bool) -> Vec<Condition> {
+        let owner = self.owner.iter().filter(|_| own_only);
+        let conditions = [&self.tenant].into_iter().chain(&self.visibility).chain(owner);
+        conditions.chain(self.custom(command, false)).cloned().collect()
     }
 
-    /// The condition on rows to be.
-    pub(super) fn with_check(&self, command: Command, own_only: bool) -> Expression {
-        // Who inserts a row owns it; who updates one may be somebody else.
-        let own = self.own.iter().filter(|_| own_only || command == Command::Insert);
-        let visible = self.visible.iter().filter(|_| command != Command::Insert);
-        let conditions = [&self.base].into_iter().chain(visible).chain(own).chain(self.rules(command, true));
-        Expression::all(conditions.cloned())
+    /// Returns the conditions on new rows.
+    pub(super) fn with_check(&self, command: Command, own_only: bool) -> Vec<Condition> {
+        // The user who inserts a row becomes its owner; another user may update it.
+        let owner = self.owner.iter().filter(|_| own_only || command == Command::Insert);
+        let visibility = self.visibility.iter().filter(|_| command != Command::Insert);
+        let conditions = [&self.tenant].into_iter().chain(visibility).chain(owner);
+        conditions.chain(self.custom(command, true)).cloned().collect()
     }
 
-    /// Says whether members of the tenant do not see all of its rows.
-    pub(super) fn are_hidden_from_some(&self) -> bool {
-        self.visible.is_some()
+    /// Returns whether the table has a visibility column, so that a member may not see all rows of the tenant.
+    pub(super) fn have_visibility(&self) -> bool {
+        self.visibility.is_some()
     }
 
-    /// Says whether whoever reads the table may see some of the tenant's rows and not others.
+    /// Returns whether a role with SELECT may see some rows of the tenant and not others.
     pub(super) fn are_filtered(&self) -> bool {
-        self.are_hidden_from_some() || self.rules(Command::Select, false).next().is_some()
+        self.have_visibility() || self.custom(Command::Select, false).next().is_some()
     }
 
-    fn rules(&self, command: Command, check: bool) -> impl Iterator<Item = &Expression> {
-        let wanted = move |(rule, of_check, _): &&(Command, bool, Expression)| *rule == command && *of_check == check;
-        self.rules.iter().filter(wanted).map(|(_, _, condition)| condition)
+    fn custom(&self, command: Command, check: bool) -> impl Iterator<Item = &Condition> {
+        let matching = move |(of, of_check, _): &&(Command, bool, Condition)| *of == command && *of_check == check;
+        self.custom.iter().filter(matching).map(|(_, _, condition)| condition)
     }
 }
 
-/// Works out the conditions on the rows of a table.
+/// Derives the conditions on the rows of a table.
 pub(super) fn rows(
     def: &TableDef,
     tenant: Option<&ColumnDef>,
@@ -78,85 +79,118 @@ pub(super) fn rows(
     tenancy: &Tenancy,
     findings: &mut Findings,
 ) -> RowPredicates {
-    let base = base(def, tenant, known, membership, tenancy, findings);
-    let own = owner(def, tenancy, findings);
-    let visible = visible(def, own.as_ref(), findings);
-    let floor = match (def.scope, membership, tenant) {
+    let of_tenant = of_tenant(def, tenant, known, membership, tenancy, findings);
+    let owner = owner(def, tenancy, findings);
+    let visibility = visibility(def, owner.as_ref(), findings);
+    let restrictive = match (def.scope, membership, tenant) {
         (ScopeDef::Global, ..) => None,
-        (_, Some(membership), Some(tenant)) => Some(membership.floor(&column_ident(tenant.name))),
-        _ => Some(base.clone()),
+        (_, Some(membership), Some(tenant)) => Some(membership.condition(&column_ident(tenant.name), tenancy)),
+        _ => Some(of_tenant.clone()),
     };
-    let floor = floor.map(|floor| with_exceptions(def, floor, &base, membership, tenancy));
-    RowPredicates { base, floor, visible, own, rules: rules(def, known, tenancy, findings) }
+    let exceptions = exceptions(def, &of_tenant, membership, tenancy);
+    let restrictive = restrictive.map(|condition| with_exceptions(condition, &exceptions));
+    let exceptions = exceptions.into_iter().map(|(role, _)| role.clone()).collect();
+    let custom = custom(def, known, tenancy, findings);
+    RowPredicates { tenant: of_tenant, restrictive, exceptions, visibility, owner, custom }
 }
 
-/// Adds to a floor what holds for roles that cross tenants: the functions, each of which says which rows it means, and the
+/// Returns the conditions of the two roles that work across tenants: the function owner, whose functions check the rows, and the
 /// system role.
-///
-/// CASE, since its branches are evaluated in their order: the floor of the membership table asks a function that reads the
-/// membership table. A sub-select, so that a name is looked up once a statement and not for each row.
-fn with_exceptions(
+fn exceptions<'t>(
     def: &TableDef,
-    floor: Expression,
-    base: &Expression,
+    of_tenant: &Condition,
     membership: Option<&Membership>,
-    tenancy: &Tenancy,
-) -> Expression {
-    let branch =
-        |role: &Ident, rows: &str| format!("WHEN (SELECT current_user = {}) THEN {rows} ", literal(role.as_str()));
-    let mut branches = String::new();
-    if def.change_log || membership.is_some_and(|membership| membership.crosses(def)) {
-        branches.push_str(&branch(&tenancy.function_owner, "true"));
+    tenancy: &'t Tenancy,
+) -> Vec<(&'t Ident, Expression)> {
+    let mut exceptions = Vec::new();
+    if def.change_log || membership.is_some_and(|membership| membership.is_used_by_functions(def)) {
+        exceptions.push((&tenancy.function_owner, Expression::trusted("true")));
     }
     if !def.system.is_empty() {
-        branches.push_str(&branch(&tenancy.system, cross_tenant::reached(base, tenancy).as_str()));
+        exceptions.push((&tenancy.system, cross_tenant::condition(&of_tenant.sql, tenancy).sql));
     }
-    if branches.is_empty() { floor } else { Expression::trusted(format!("CASE {branches}ELSE {floor} END")) }
+    exceptions
 }
 
-fn base(
+/// Adds to the condition of the restrictive policy the conditions for single roles.
+///
+/// CASE, since its branches are evaluated in order: on the membership table the condition calls a function that reads the
+/// membership table. A sub-select, so that a name is looked up once per statement and not once per row.
+fn with_exceptions(condition: Condition, exceptions: &[(&Ident, Expression)]) -> Condition {
+    if exceptions.is_empty() {
+        return condition;
+    }
+    let branches = exceptions
+        .iter()
+        .map(|(role, rows)| format!("WHEN (SELECT current_user = {}) THEN {rows} ", literal(role.as_str())))
+        .collect::<String>();
+    let sql = Expression::trusted(format!("CASE {branches}ELSE {} END", condition.sql));
+    Condition::new(condition.kind, sql)
+}
+
+/// Derives the condition on the rows of the tenant in the context.
+fn of_tenant(
     def: &TableDef,
     tenant: Option<&ColumnDef>,
     known: &Known,
     membership: Option<&Membership>,
     tenancy: &Tenancy,
     findings: &mut Findings,
-) -> Expression {
-    let nothing = || Expression::trusted("false");
-    let of_tenant = |column: &ColumnDef| {
-        Expression::is_in_context(&column_ident(column.name), tenancy.tenant_setting, &tenancy.key_type)
-    };
+) -> Condition {
+    // Without a tenant column or a parent there is a finding, and no schema.
+    let no_rows = || Expression::trusted("false");
     match def.scope {
-        ScopeDef::Tenant { .. } => tenant.map_or_else(nothing, of_tenant),
-        ScopeDef::Global => Expression::trusted("true"),
-        ScopeDef::Parent { column } => parent(def, column, known, tenancy, findings).unwrap_or_else(nothing),
+        ScopeDef::Tenant { .. } => Condition::new(
+            ConditionKind::Tenant,
+            tenant.map_or_else(no_rows, |column| {
+                Expression::is_in_context(&column_ident(column.name), tenancy.tenant_setting, &tenancy.key_type)
+            }),
+        ),
+        ScopeDef::Global => Condition::new(ConditionKind::All, Expression::trusted("true")),
+        ScopeDef::Parent { column } => Condition::new(
+            ConditionKind::ParentTenant,
+            parent(def, column, known, tenancy, findings).unwrap_or_else(no_rows),
+        ),
         ScopeDef::Shared { through } => {
             let member =
                 membership.filter(|membership| known.by_name.get(&through).is_some_and(|def| membership.is_table(def)));
-            let (Some(member), Some(id)) = (member, row_id(def)) else {
-                findings.error(
-                    place(def),
-                    format!("`{}` is shared through `{through}`, which is not the membership table", def.rust_name),
-                    "name the struct that has `membership(…)`",
-                );
-                return nothing();
-            };
-            reads_through(def, member.def(), "its visible rows", tenancy, findings);
-            cross_tenant::reads_through(def, member.def(), findings);
-            let (tenant, user) = member.keys();
-            // ARRAY: the members are read once per statement, not once per row.
-            Expression::trusted(format!(
-                "{} = ANY (ARRAY(SELECT m.{} FROM {} AS m WHERE m.{}))",
-                column_ident(id.name).quoted(),
-                user.quoted(),
-                member.table().quoted(),
-                Expression::is_in_context(tenant, tenancy.tenant_setting, &tenancy.key_type)
-            ))
+            let sql = shared(def, through, member, tenancy, findings).unwrap_or_else(no_rows);
+            Condition::new(ConditionKind::Shared, sql)
         }
     }
 }
 
-/// The rows whose parent is the tenant's. The parent's own policies judge it a second time.
+/// Derives the condition on the rows that members of the tenant have.
+fn shared(
+    def: &TableDef,
+    through: TableName,
+    member: Option<&Membership>,
+    tenancy: &Tenancy,
+    findings: &mut Findings,
+) -> Option<Expression> {
+    let (Some(member), Some(id)) = (member, row_id(def)) else {
+        findings.error(
+            place(def),
+            format!("`{}` is visible through `{through}`, which is not the membership table", def.rust_name),
+            "use the struct with `membership(…)` in `visible_through`",
+        );
+        return None;
+    };
+    reads_through(def, member.def(), "looks up its rows", tenancy, findings);
+    cross_tenant::reads_through(def, member.def(), findings);
+    let (tenant, user) = member.keys();
+    // ARRAY: the members are read once per statement, not once per row.
+    Some(Expression::trusted(format!(
+        "{} = ANY (ARRAY(SELECT m.{} FROM {} AS m WHERE m.{}))",
+        column_ident(id.name).quoted(),
+        user.quoted(),
+        member.table().quoted(),
+        Expression::is_in_context(tenant, tenancy.tenant_setting, &tenancy.key_type)
+    )))
+}
+
+/// Derives the condition that the row's parent belongs to the tenant. The policies of the parent table apply to the sub-query as
+/// well.
 fn parent(
     def: &TableDef,
     column: &str,
@@ -179,18 +213,18 @@ fn parent(
                 "`{}` gets its tenant from `{column}`, which does not reference a table with a tenant column",
                 def.rust_name
             ),
-            "add `references = …` to that field and name a struct with `org = \"…\"`",
+            "add `references = …` to that field, with a struct that has `org = \"…\"`",
         );
         return None;
     };
     if found.is_some_and(|column| column.nullable) {
         findings.error(
             place(def),
-            format!("a row of `{}` with NULL in `{column}` would belong to no tenant", def.rust_name),
-            "use the key type itself instead of an `Option`",
+            format!("a row of `{}` whose `{column}` is NULL would belong to no tenant", def.rust_name),
+            "use the key itself as the field's type, not an `Option` of it",
         );
     }
-    reads_through(def, target, "its tenant", tenancy, findings);
+    reads_through(def, target, "looks up its tenant", tenancy, findings);
     cross_tenant::reads_through(def, target, findings);
     let id = column_ident(row_id(target)?.name);
     Some(Expression::trusted(format!(
@@ -202,9 +236,9 @@ fn parent(
     )))
 }
 
-/// Makes sure that whoever reads a table may read the other one by which its rows are known: the policy reads the key and the
-/// tenant there with the rights of whoever asks.
-fn reads_through(def: &TableDef, other: &TableDef, known_by_it: &str, tenancy: &Tenancy, findings: &mut Findings) {
+/// Requires that a role with SELECT on a table also has it on the table that its tenant is looked up in: the policy reads the key
+/// and the tenant there with the privileges of the current role.
+fn reads_through(def: &TableDef, other: &TableDef, relation: &str, tenancy: &Tenancy, findings: &mut Findings) {
     let read =
         other.columns.iter().filter(|column| column.id || other.scope == ScopeDef::Tenant { column: column.name });
     let mut needed = other.select.into_iter().chain(read.filter_map(|column| column.select));
@@ -214,15 +248,15 @@ fn reads_through(def: &TableDef, other: &TableDef, known_by_it: &str, tenancy: &
         findings.error(
             place(def),
             format!(
-                "`{reader}` can read `{}` but not `{}`, which determines {known_by_it}",
+                "`{reader}` has SELECT on `{}` but not on `{}`, in which the policy {relation}",
                 def.rust_name, other.rust_name
             ),
-            format!("name `{needed}` or a role that includes it in `select`"),
+            format!("use `{needed}` or a role that includes it in `select`"),
         );
     }
 }
 
-fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<Expression> {
+fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<Condition> {
     let name = def.owner?;
     let column = def.columns.iter().find(|column| column.name == name)?;
     if column.ty != tenancy.def.user {
@@ -232,24 +266,27 @@ fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<E
                 "the owner column `{name}` does not have the type of the tenancy's user key, {}",
                 tenancy.user_type
             ),
-            "give the field the type of the tenancy's user key",
+            "use the type of the tenancy's user key for the field",
         );
     }
-    Some(Expression::is_in_context(&column_ident(name), tenancy.def.user_setting, &tenancy.user_type))
+    let sql = Expression::is_in_context(&column_ident(name), tenancy.def.user_setting, &tenancy.user_type);
+    Some(Condition::new(ConditionKind::Owner, sql))
 }
 
-fn visible(def: &TableDef, own: Option<&Expression>, findings: &mut Findings) -> Option<Expression> {
+fn visibility(def: &TableDef, owner: Option<&Condition>, findings: &mut Findings) -> Option<Condition> {
     let name = def.visibility?;
     let column = def.columns.iter().find(|column| column.name == name)?;
     let labels = if let SqlType::Labels(labels) = column.ty { labels } else { &[] };
     if !labels.contains(&TEAM) {
         findings.error(
             field_place(def, column),
-            format!("`{name}` has no label that makes a row visible to all members of the tenant"),
+            format!(
+                "the visibility column `{name}` has no label `{TEAM}`, which shows a row to all members of the tenant"
+            ),
             format!("use an enum that derives `TenantEnum` and has a variant with the label `{TEAM}`"),
         );
     }
-    let Some(own) = own else {
+    let Some(owner) = owner else {
         findings.error(
             place(def),
             format!("`visibility` requires an `owner` field, and `{}` has none", def.rust_name),
@@ -257,18 +294,19 @@ fn visible(def: &TableDef, own: Option<&Expression>, findings: &mut Findings) ->
         );
         return None;
     };
-    Some(Expression::trusted(format!("{} = '{TEAM}' OR {own}", column_ident(name).quoted())))
+    let sql = Expression::trusted(format!("{} = '{TEAM}' OR {}", column_ident(name).quoted(), owner.sql));
+    Some(Condition::new(ConditionKind::Visibility, sql))
 }
 
-fn rules(
+fn custom(
     def: &TableDef,
     known: &Known,
     tenancy: &Tenancy,
     findings: &mut Findings,
-) -> Vec<(Command, bool, Expression)> {
+) -> Vec<(Command, bool, Condition)> {
     let user = Expression::in_context(tenancy.def.user_setting, &tenancy.user_type);
     let protected = |name: &str| known_as(known, name).is_some_and(|def| def.scope != ScopeDef::Global);
-    let mut rules = Vec::new();
+    let mut custom = Vec::new();
     let mut conditions = Vec::new();
     for rule in def.rules {
         let Some(command) = Command::ALL.into_iter().find(|command| command.attribute() == rule.command) else {
@@ -277,7 +315,7 @@ fn rules(
         match sql_expr::rule(rule.condition, &user, &protected) {
             Ok(condition) => {
                 readable(def, rule, command, &condition, known, tenancy, findings);
-                rules.push((command, rule.check, condition.expression.clone()));
+                custom.push((command, rule.check, Condition::new(ConditionKind::Custom, condition.expression.clone())));
                 conditions.push((rule, condition));
             }
             Err((error, help)) => {
@@ -286,29 +324,29 @@ fn rules(
         }
     }
     stays_visible(def, &conditions, findings);
-    rules
+    custom
 }
 
-/// A condition as the attribute says it.
+/// Returns a condition as written in the attribute.
 fn shown(rule: &RuleDef) -> String {
     let clause = if rule.check { "with_check" } else { "using" };
     format!("`{clause}({} = {:?})`", rule.command, rule.condition)
 }
 
-/// Finds a table by its name in a condition. With its schema: without, it would be whatever table the search_path of who
-/// migrates comes upon.
+/// Finds a table by its name in a condition. The schema is required: without it, `search_path` of the migrating session would
+/// decide which table is meant.
 fn known_as<'k>(known: &'k Known, name: &str) -> Option<&'k TableDef> {
     let mut tables = known.by_qualified_name.iter();
     tables.find(|(known, _)| known.to_string() == name || known.quoted() == name).map(|(_, def)| *def)
 }
 
-/// Makes sure that whoever runs a command may read what its condition asks: it asks with the rights of whoever runs it, and
-/// without them the command would always fail.
+/// Requires that a role with a command may read the columns that the condition reads: it runs with the privileges of that role,
+/// and without them the command would always fail.
 fn readable(
     def: &TableDef,
     rule: &RuleDef,
     command: Command,
-    condition: &Condition,
+    condition: &Rule,
     known: &Known,
     tenancy: &Tenancy,
     findings: &mut Findings,
@@ -322,7 +360,7 @@ fn readable(
     for other in condition.relations.iter().filter_map(|name| known_as(known, name)) {
         let columns = other.columns.iter().filter(|column| asked.contains(&column.name));
         let needed: BTreeSet<_> = other.select.into_iter().chain(columns.filter_map(|column| column.select)).collect();
-        for runner in role(def, command).into_iter().chain(own_role(def, command)) {
+        for runner in def.role(command).into_iter().chain(def.own_role(command)) {
             let Some(needed) = needed.iter().find(|needed| !tenancy.includes(runner, needed)) else { continue };
             findings.error(
                 place(def),
@@ -334,7 +372,7 @@ fn readable(
                 match *needed {
                     NO_ROLE => "use another column: no role can read this one".to_owned(),
                     needed => format!(
-                        "name `{needed}` or a role that includes it in `{}`, or use another table",
+                        "use `{needed}` or a role that includes it in `{}`, or read another table",
                         rule.command
                     ),
                 },
@@ -344,23 +382,22 @@ fn readable(
     }
 }
 
-/// Looks for updates that hide their own row: PostgreSQL refuses those, since the row as it becomes must be one that whoever
-/// updates it sees.
+/// Finds updates that would hide the updated row: PostgreSQL rejects them, since the SELECT policies apply to the new row as well.
 ///
-/// Where the condition asks who the user is, others still see the row, and the refusal may be what is wanted; where it does not,
-/// the row would be gone for everybody. That no update shall hide a row can be said in `with_check(update = …)`.
-fn stays_visible(def: &TableDef, conditions: &[(&RuleDef, Condition)], findings: &mut Findings) {
+/// Where the condition depends on the user, other users still see the row and the rejection may be intended: a warning. Where it
+/// does not, no user would see the row: an error. `with_check(update = …)` states that no update may hide a row.
+fn stays_visible(def: &TableDef, conditions: &[(&RuleDef, Rule)], findings: &mut Findings) {
     let find =
         |command: &str, check| conditions.iter().find(|(rule, _)| rule.command == command && rule.check == check);
     let Some((rule, condition)) = find("select", false) else { return };
-    let is_said = |part| find("update", true).is_some_and(|(_, said)| said.parts.contains(part));
+    let is_checked = |part| find("update", true).is_some_and(|(_, check)| check.parts.contains(part));
     let Some(updater) = def.update_own.or(def.update) else { return };
-    if def.membership.is_some() || condition.parts.iter().all(is_said) {
+    if def.membership.is_some() || condition.parts.iter().all(is_checked) {
         return;
     }
     let own = |table: &Option<String>| table.as_deref().is_none_or(|table| table == def.name.table);
     let is_named = |column: &ColumnDef| condition.columns.iter().any(|(table, name)| own(table) && name == column.name);
-    for column in def.columns.iter().filter(|column| is_named(column) && is_changed(def, column)) {
+    for column in def.columns.iter().filter(|column| is_named(column) && def.is_changed(column)) {
         let role = column.update.unwrap_or(updater);
         let finding = Finding {
             severity: if condition.asks_caller { Severity::Warning } else { Severity::Error },
@@ -371,8 +408,8 @@ fn stays_visible(def: &TableDef, conditions: &[(&RuleDef, Condition)], findings:
                 shown(rule)
             ),
             help: format!(
-                "remove the condition and filter in the queries of the app; or, if an update is never meant to hide a row, add \
-                 {:?} to `with_check(update = …)`; or write `update = \"none\"` on the field",
+                "remove the condition and filter in the app's queries; or, if no update is meant to hide a row from the user who \
+                 runs it, add {:?} to `with_check(update = …)`; or add `update = \"none\"` to the field",
                 rule.condition
             ),
         };

@@ -6,8 +6,9 @@ use super::finding::Findings;
 use crate::{
     ident::Ident,
     model::{
-        def::{NO_ROLE, RESERVED_ROLES, TenancyDef, TimeoutsDef},
-        schema::{Expression, LogClasses, Role, RoleKind},
+        def::{NO_ROLE, TenancyDef, TimeoutsDef},
+        names,
+        schema::{Expression, LogClasses, QualifiedName, Role, RoleKind},
     },
 };
 
@@ -71,9 +72,9 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
             .map_err(|error| findings.error("", format!("role name: {error}"), "use a shorter role prefix"))
             .ok()
     };
-    let (owner, login) = (role("schema_owner")?, role("service")?);
-    let (function_owner, no_tenant) = (role("function_owner")?, role("no_tenant")?);
-    let (system, jobs) = (role("system")?, role("jobs")?);
+    let (owner, login) = (role(names::SCHEMA_OWNER)?, role(names::SERVICE)?);
+    let (function_owner, no_tenant) = (role(names::FUNCTION_OWNER)?, role(names::NO_TENANT)?);
+    let (system, jobs) = (role(names::SYSTEM)?, role(names::JOBS)?);
     let mut application_roles = BTreeMap::new();
     let mut below: BTreeMap<&'static str, Vec<&'static str>> = BTreeMap::new();
     let mut roles = vec![Role { name: owner, kind: RoleKind::SchemaOwner }];
@@ -90,13 +91,14 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
     roles.push(Role { name: login, kind: RoleKind::Login { connection_limit, timeouts } });
     for declared in def.roles.iter().filter(|_| def.login_per_role) {
         let tier = application_roles.get(declared.name)?.clone();
-        let name = role(&format!("{}_service", declared.name))?;
+        let name = role(&format!("{}_{}", declared.name, names::SERVICE))?;
         roles.push(Role { name, kind: RoleKind::RoleLogin { tier, connection_limit, timeouts } });
     }
     for declared in def.roles {
         let of_login = declared
             .name
-            .strip_suffix("_service")
+            .strip_suffix(names::SERVICE)
+            .and_then(|name| name.strip_suffix('_'))
             .filter(|of| def.login_per_role && application_roles.contains_key(of));
         if let Some(of) = of_login {
             findings.error(
@@ -108,7 +110,18 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
                 "give it another name",
             );
         }
-        if RESERVED_ROLES.contains(&declared.name) {
+        let of_own_rows = declared.name.strip_prefix(names::OWN).and_then(|name| name.strip_prefix('_'));
+        if let Some(of) = of_own_rows.filter(|of| application_roles.contains_key(of)) {
+            findings.error(
+                "",
+                format!(
+                    "the roles `{}` and `{of}` would give two policies of a table one name, such as `update_{}`",
+                    declared.name, declared.name
+                ),
+                "rename one of the roles",
+            );
+        }
+        if names::RESERVED_ROLES.contains(&declared.name) {
             findings.error(
                 "",
                 format!(
@@ -131,8 +144,8 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         application_roles,
         below,
         tenant_setting: def.tenant_setting,
-        key_type: Expression::trusted(super::column::type_name(def.key)?),
-        user_type: Expression::trusted(super::column::type_name(def.user)?),
+        key_type: Expression::trusted(def.key.sql_name()?),
+        user_type: Expression::trusted(def.user.sql_name()?),
         function_owner,
         no_tenant,
         system,
@@ -144,17 +157,17 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
 
 impl Tenancy {
     /// Adds the role that owns the functions.
-    pub(super) fn with_function_owner(&mut self) {
+    pub(super) fn add_function_owner(&mut self) {
         self.roles.insert(1, Role { name: self.function_owner.clone(), kind: RoleKind::FunctionOwner });
     }
 
-    /// Adds the role of users without a tenant.
-    pub(super) fn with_no_tenant(&mut self) {
+    /// Adds the role of the users without a tenant.
+    pub(super) fn add_no_tenant(&mut self) {
         self.roles.insert(2, Role { name: self.no_tenant.clone(), kind: RoleKind::NoTenant });
     }
 
     /// Adds the role for cross-tenant access and its login role. Jobs have no statement timeout, but the lock timeout of the app.
-    pub(super) fn with_system(&mut self) {
+    pub(super) fn add_system(&mut self) {
         let timeouts = TimeoutsDef { statement: 0, ..self.def.timeouts };
         let login = RoleKind::SystemLogin { connection_limit: JOBS, timeouts };
         self.roles.push(Role { name: self.system.clone(), kind: RoleKind::System });
@@ -170,6 +183,11 @@ impl Tenancy {
     /// Returns the schema owner.
     pub(super) fn owner(&self) -> Option<&Ident> {
         self.roles.iter().find(|role| role.kind == RoleKind::SchemaOwner).map(|role| &role.name)
+    }
+
+    /// Returns the qualified name of a function in the schema of the functions.
+    pub(super) fn function(&self, name: &str) -> QualifiedName {
+        QualifiedName { schema: names::auth_schema(self.def.schema), table: Ident::derived([name]) }
     }
 
     /// Reports whether a role includes another one or is the same, by the names that attributes use.

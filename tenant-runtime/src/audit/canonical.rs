@@ -14,7 +14,7 @@ use crate::{
     db::trusted,
     error::{Result, server_error},
     ident::quoted,
-    model::schema::{ColumnDefault, Expression, Function, QualifiedName, Returns, Schema, Table},
+    model::schema::{ColumnDefault, Command, Expression, Function, QualifiedName, Returns, Schema, Table},
 };
 
 /// The declared types and expressions in the server's form.
@@ -109,11 +109,9 @@ fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, St
     }
     for policy in &table.policies {
         let object = Object::Policy(own.clone(), policy.name.to_string());
-        let clause = |word: &str, condition: &Option<Expression>| {
-            condition.as_ref().map(|condition| format!(" {word} ({condition})")).unwrap_or_default()
-        };
-        let command = policy.command.map_or("ALL", |command| command.keyword());
-        let (using, check) = (clause("USING", &policy.using), clause("WITH CHECK", &policy.with_check));
+        let command = policy.command().map_or("ALL", Command::keyword);
+        let using = policy.using_sql().map(|sql| format!(" USING ({sql})")).unwrap_or_default();
+        let check = policy.with_check_sql().map(|sql| format!(" WITH CHECK ({sql})")).unwrap_or_default();
         let policy = quoted(policy.name.as_str());
         pieces.push((object, format!("CREATE POLICY {policy} ON {scratch} FOR {command}{using}{check}")));
     }

@@ -7,7 +7,7 @@ use super::catalog::{Catalog, Object, State};
 use crate::{
     db::CANONICAL_OUTPUT,
     error::{Error, Result},
-    model::schema::{Expression, Schema},
+    model::schema::Schema,
 };
 
 impl Catalog {
@@ -75,16 +75,4 @@ pub(super) fn roles(schema: &Schema) -> Vec<String> {
 /// The roles of a product that own objects.
 pub(super) fn owners(schema: &Schema) -> Vec<String> {
     schema.owner().into_iter().chain(schema.function_owner()).map(|role| role.name.to_string()).collect()
-}
-
-/// The settings that policies and functions read, such as `app.organization_id`. A preset value presets the context.
-pub(super) fn context_settings(schema: &Schema) -> Vec<String> {
-    let policies = schema.tables.values().flat_map(|table| &table.policies);
-    let conditions = policies.flat_map(|policy| policy.using.iter().chain(&policy.with_check)).map(Expression::as_str);
-    let bodies = schema.functions.values().map(|function| function.body.as_str());
-    let read = conditions.chain(bodies).flat_map(|text| text.split("current_setting('").skip(1));
-    let mut names: Vec<_> = read.filter_map(|rest| rest.split('\'').next()).map(str::to_lowercase).collect();
-    names.sort();
-    names.dedup();
-    names
 }

@@ -169,7 +169,7 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
         expected.facts.remove(&Object::Setting { role: None, here: true, name: PGAUDIT.to_owned() });
     }
     let fix_writer =
-        FixWriter { schema, version, database: session.database.clone(), context: inspect::context_settings(schema) };
+        FixWriter { schema, version, database: session.database.clone(), context: schema.context_settings.clone() };
     let mut findings = drift(&expected, &live, &fix_writer)?;
     for (object, reason) in &canonical.refused {
         // A missing object was reported as that.

@@ -16,7 +16,7 @@ use crate::{
         generate::Generated,
         rebase::Rebase,
     },
-    model::schema::{Command, Role, RoleKind, Schema, Scope, Table},
+    model::schema::{Command, PolicyKind, Role, RoleKind, Schema, Scope, Table},
 };
 
 /// Prints the changes and their risks, except for a first migration, in which everything is new.
@@ -224,24 +224,17 @@ fn application_role(role: &Role) -> Option<String> {
 
 /// The minimum role for a command: on any row, and on rows that the user owns.
 fn role(table: &Table, command: Command) -> String {
-    let of = |name: &str| {
-        let policy =
-            table.policies.iter().find(|policy| policy.name.as_str() == format!("{}_{name}", command.attribute()));
-        policy.and_then(|policy| policy.role.as_ref()).map(Ident::as_str)
+    let policy = |kind: PolicyKind| table.policies.iter().find(|policy| policy.kind == kind);
+    let role = |own: bool| {
+        let policy = policy(PolicyKind::Command { command, own })?;
+        policy.role.as_ref().map(Ident::as_str)
     };
-    match (of("rows"), of("own_rows")) {
+    match (role(false), role(true)) {
         (Some(any), Some(own)) => format!("{any}, own: {own}"),
         (Some(any), None) => any.to_owned(),
         (None, Some(own)) => format!("own: {own}"),
         // The functions have a separate policy; their EXECUTE grants say which roles can call them.
-        (None, None)
-            if table
-                .policies
-                .iter()
-                .any(|policy| policy.name.as_str() == format!("definer_{}", command.attribute())) =>
-        {
-            "(function)".to_owned()
-        }
+        (None, None) if policy(PolicyKind::FunctionOwner(command)).is_some() => "(function)".to_owned(),
         (None, None) => "-".to_owned(),
     }
 }

@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::{session_context::SessionContext, tx_options::TxOptions};
 use crate::{
-    ident::{Ident, literal, quoted},
-    model::def::TenancyDef,
+    ident::{literal, quoted},
+    model::{def::TenancyDef, names},
 };
 
 /// Asserts that a text holds only quoted names, quoted literals and placeholders.
@@ -115,7 +115,7 @@ pub(super) fn rollback_to(depth: u32) -> SqlStr {
 
 /// Returns the call that records the reason `$1` for cross-tenant access.
 pub(super) fn begin_system_access(def: &TenancyDef) -> SqlStr {
-    trusted(format!("SELECT {}.begin_system_access($1)", Ident::derived([def.schema, "auth"]).quoted()))
+    trusted(format!("SELECT {}.{}($1)", names::auth_schema(def.schema).quoted(), names::BEGIN_SYSTEM_ACCESS))
 }
 
 /// Returns the search path. The schema of temporary tables is last: if it were not named, it would

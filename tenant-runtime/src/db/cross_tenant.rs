@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    model::names,
     tenant::{Role as _, System, Tenancy, TenantCtx},
 };
 
@@ -90,7 +91,7 @@ impl<T: Tenancy> SystemDb<T> {
     pub async fn connect_with(url: &str, options: TenantDbOptions) -> Result<Self> {
         let connect = connect::options(url)?;
         let mut connection = connect::open(&connect).await?;
-        let roles = T::DEF.roles.iter().map(|role| role.name).chain(["no_tenant"]);
+        let roles = T::DEF.roles.iter().map(|role| role.name).chain([names::NO_TENANT]);
         let roles: Vec<String> = roles.map(|role| T::DEF.database_role(role)).collect();
         let mut tx = connection.begin().await?;
         let (_, warnings) = login_check::check(&mut tx, &roles).await?;

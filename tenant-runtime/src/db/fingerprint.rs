@@ -6,6 +6,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::{
     error::{Error, Result},
+    model::names,
     registry::Registered,
 };
 
@@ -43,6 +44,6 @@ fn owners() -> Vec<String> {
     let prefixes: BTreeSet<&str> = prefixes.collect();
     prefixes
         .into_iter()
-        .flat_map(|prefix| ["schema_owner", "function_owner"].map(|name| format!("{prefix}{name}")))
+        .flat_map(|prefix| [names::SCHEMA_OWNER, names::FUNCTION_OWNER].map(|name| format!("{prefix}{name}")))
         .collect()
 }

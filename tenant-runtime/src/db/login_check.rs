@@ -8,7 +8,7 @@ use super::begin_sql::setting;
 use crate::{
     error::{Error, Result},
     ident::quoted,
-    model::def::TenancyDef,
+    model::{def::TenancyDef, names},
     registry::Registered,
 };
 
@@ -51,7 +51,7 @@ fn setting_prefixes() -> Vec<String> {
 
 /// The roles for cross-tenant jobs of the linked tenancies, which the app's login must not be able to assume.
 pub(super) fn system_roles() -> Vec<String> {
-    let roles: BTreeSet<String> = tenancies().into_iter().map(|tenancy| tenancy.database_role("system")).collect();
+    let roles: BTreeSet<String> = tenancies().into_iter().map(|tenancy| tenancy.database_role(names::SYSTEM)).collect();
     roles.into_iter().collect()
 }
 

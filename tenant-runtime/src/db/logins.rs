@@ -8,7 +8,7 @@ use super::login_check;
 use crate::{
     error::{Error, Result},
     ident::quoted,
-    model::def::TenancyDef,
+    model::{def::TenancyDef, names},
 };
 
 /// The purpose of a login role: one application role, or users without a tenant.
@@ -94,7 +94,7 @@ impl MeantFor {
         // Before PostgreSQL 16, membership in a role always allows SET ROLE to the roles that it
         // includes.
         let others = others.filter(|other| !self.role.is_some_and(|role| self.tenancy.includes(role, other)));
-        let no_tenant = intended.as_ref().map(|_| "no_tenant");
+        let no_tenant = intended.as_ref().map(|_| names::NO_TENANT);
         let others: Vec<_> = others.chain(no_tenant).map(|name| self.tenancy.database_role(name)).collect();
         let query = sqlx::query_as(REACHED).bind(others).bind(intended.as_deref().unwrap_or_default());
         let reached: Vec<Reached> = query.persistent(false).fetch_all(connection).await?;

@@ -12,7 +12,7 @@ use crate::{
 /// Lists the objects of a schema in the order in which they can be created. A table is one object.
 pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
     // Destructured by name: a field that is added to the model is then a compile error here.
-    let Schema { product: _, roles, external_roles, pgaudit, schemas, functions, tables } = schema;
+    let Schema { product: _, roles, external_roles, pgaudit, schemas, context_settings: _, functions, tables } = schema;
     let mut items =
         if *external_roles { vec![SchemaObject::RequiredRoles { roles: roles.clone() }] } else { Vec::new() };
     if !external_roles {

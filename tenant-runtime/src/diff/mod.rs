@@ -72,7 +72,8 @@ pub fn diff(before: &Schema, after: &Schema, hints: &MigrationHints) -> Diff {
                 before: SchemaObject::Table { table: old, .. },
                 after: SchemaObject::Table { name, table },
             } => {
-                all.extend(with_renamed_constraints(compare(parts(&name, &old), parts(&name, &table))));
+                let changes = compare(parts(&name, &old), parts(&name, &table));
+                all.extend(with_free_policy_names(with_renamed_constraints(changes), &old));
                 all.extend(grants(&name, &old, &table));
             }
             Change::Alter {
@@ -118,7 +119,7 @@ fn compare(before: Vec<SchemaObject>, after: Vec<SchemaObject>) -> Vec<Change> {
     for item in after {
         match old.remove(&item.identity()) {
             None => changes.push(Change::Add(item)),
-            Some(before) if *before == item => {}
+            Some(before) if before.is_unchanged(&item) => {}
             Some(before) if can_alter(before, &item) => {
                 changes.push(Change::Alter { before: before.clone(), after: item })
             }
@@ -138,7 +139,7 @@ fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
             before.kind == after.kind || before.kind.login().is_some() && after.kind.login().is_some()
         }
         (SchemaObject::Policy { policy: before, .. }, SchemaObject::Policy { policy: after, .. }) => {
-            (before.command, before.restrictive) == (after.command, after.restrictive)
+            before.kind == after.kind
         }
         // The migration only checks these roles.
         (SchemaObject::RequiredRoles { .. }, _) => false,
@@ -150,6 +151,37 @@ fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
             _,
         ) => false,
         _ => true,
+    }
+}
+
+/// Drops and creates a policy in place of renaming it, where another policy of the table had the new name: the order of two
+/// renames could matter.
+fn with_free_policy_names(changes: Vec<Change>, before: &Table) -> Vec<Change> {
+    let is_taken = |change: &Change| {
+        policy_names(change).is_some_and(|(_, new)| before.policies.iter().any(|other| other.name == *new))
+    };
+    if !changes.iter().any(is_taken) {
+        return changes;
+    }
+    let mut all = Vec::new();
+    for change in changes {
+        let is_renamed = policy_names(&change).is_some();
+        match change {
+            Change::Alter { before, after } if is_renamed => all.extend([Change::Drop(before), Change::Add(after)]),
+            other => all.push(other),
+        }
+    }
+    all
+}
+
+/// The old and the new name of a policy that a change renames.
+fn policy_names(change: &Change) -> Option<(&Ident, &Ident)> {
+    match change {
+        Change::Alter {
+            before: SchemaObject::Policy { policy: old, .. },
+            after: SchemaObject::Policy { policy: new, .. },
+        } if old.name != new.name => Some((&old.name, &new.name)),
+        _ => None,
     }
 }
 

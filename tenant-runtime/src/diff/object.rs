@@ -7,8 +7,8 @@ use crate::{
     model::{
         def::TimeoutsDef,
         schema::{
-            Check, Column, Expression, ForeignKey, Function, Grant, Key, LogClasses, Policy, QualifiedName, Role,
-            Table, Trigger,
+            Check, Column, Expression, ForeignKey, Function, Grant, Key, LogClasses, Policy, PolicyKind, QualifiedName,
+            Role, Table, Trigger,
         },
     },
 };
@@ -193,6 +193,7 @@ pub enum KeyKind {
 pub(crate) struct Identity {
     kind: &'static str,
     of: Vec<Ident>,
+    policy: Option<PolicyKind>,
     name: Vec<Ident>,
 }
 
@@ -249,11 +250,27 @@ impl SchemaObject {
             Self::Key { key, kind, .. } => (kind.word(), vec![&key.name]),
             Self::Check { check, .. } => ("check", vec![&check.name]),
             Self::ForeignKey { key, .. } => ("foreign key", vec![&key.name]),
-            Self::Policy { policy, .. } => ("policy", vec![&policy.name]),
+            // By its kind: its name follows its role, and both may change.
+            Self::Policy { policy, .. } => {
+                return Identity { kind: "policy", of, policy: Some(policy.kind), name: vec![] };
+            }
             Self::Trigger { trigger, .. } => ("trigger", vec![&trigger.name]),
             Self::Grant { grant, .. } => (grant.command.keyword(), vec![&grant.role]),
         };
-        Identity { kind, of, name: name.into_iter().cloned().collect() }
+        Identity { kind, of, policy: None, name: name.into_iter().cloned().collect() }
+    }
+
+    /// Returns whether there is nothing to change. The kinds of a policy's conditions are not in the database, so a policy with
+    /// the same SQL is unchanged.
+    pub(super) fn is_unchanged(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Policy { table, policy }, Self::Policy { table: of, policy: other }) => {
+                table == of
+                    && (&policy.name, &policy.comment) == (&other.name, &other.comment)
+                    && policy.is_equivalent(other)
+            }
+            _ => self == other,
+        }
     }
 
     /// Whether two constraints or indexes differ in their names only.

@@ -86,9 +86,8 @@ impl Renamed {
         for (name, table) in &self.schema.tables {
             let old_name = self.old_name(name).unwrap_or_else(|| name.clone());
             for (old, policy) in before.tables[&old_name].policies.iter().zip(&table.policies) {
-                let texts = |policy: &Policy| [policy.using.clone(), policy.with_check.clone()];
-                let reads = texts(policy).iter().flatten().any(|text| text.as_str().to_lowercase().contains("from"));
-                if reads && texts(old) != texts(policy) {
+                let reads = policy.conditions().any(|condition| condition.sql.as_str().to_lowercase().contains("from"));
+                if reads && !old.is_equivalent(policy) {
                     let item = |table: &QualifiedName, policy: &Policy| SchemaObject::Policy {
                         table: table.clone(),
                         policy: policy.clone(),
@@ -111,9 +110,9 @@ impl Renamed {
             }
             for policy in &mut table.policies {
                 let mut clear = true;
-                for text in [&mut policy.using, &mut policy.with_check].into_iter().flatten() {
-                    match renamed(text.as_str(), name, to) {
-                        Some(renamed) => *text = renamed,
+                for condition in policy.using.iter_mut().chain(&mut policy.with_check) {
+                    match renamed(condition.sql.as_str(), name, to) {
+                        Some(renamed) => condition.sql = renamed,
                         None => clear = false,
                     }
                 }

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::server::server_error;
-use crate::{model::def::TableDef, registry::Registered};
+use crate::{
+    model::{def::TableDef, names},
+    registry::Registered,
+};
 
 /// The part of the message after "role … cannot … the table".
 pub(super) struct ForbiddenReason<'e> {
@@ -55,7 +58,7 @@ impl ForbiddenReason<'_> {
 
     /// Returns whether the role is the system role.
     fn is_system(&self, def: &TableDef) -> bool {
-        self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix)) == Some("system")
+        self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix)) == Some(names::SYSTEM)
     }
 
     /// Returns whether the role includes the required one.

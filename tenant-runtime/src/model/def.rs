@@ -2,7 +2,8 @@
 //!
 //! The derive writes these values, rustc type-checks them, and `analyze` turns them into a schema or into findings.
 
-use super::compare::same;
+pub use super::sql_type::SqlType;
+use super::{compare::same, names};
 
 /// The declaration of a tenancy: key types, settings and roles.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,7 +56,8 @@ impl TenancyDef {
 
     /// Returns the name of the setting that holds the ID of a cross-tenant access record.
     pub(crate) fn access_setting(&self) -> String {
-        format!("{}.system_access", self.tenant_setting.split('.').next().unwrap_or_default())
+        let first = self.tenant_setting.split('.').next().unwrap_or_default();
+        format!("{first}.{}", names::SYSTEM_ACCESS_SETTING)
     }
 
     /// Reports whether a role includes another one, or is the same. A role includes only earlier roles, so the recursion ends.
@@ -94,21 +96,17 @@ impl TenancyDef {
     /// Returns the login role of the app, or with a login per role that of `role`.
     pub(crate) fn login(&self, role: Option<&str>) -> String {
         match role.filter(|_| self.login_per_role) {
-            Some(role) => self.database_role(&format!("{role}_service")),
-            None => self.database_role("service"),
+            Some(role) => self.database_role(&format!("{role}_{}", names::SERVICE)),
+            None => self.database_role(names::SERVICE),
         }
     }
 
     /// Reports whether a login role belongs to the app or to its jobs.
     pub(crate) fn has_login(&self, login: &str) -> bool {
         let roles = self.roles.iter().map(|role| self.login(Some(role.name)));
-        roles.chain([self.login(None), self.database_role("jobs")]).any(|name| name == login)
+        roles.chain([self.login(None), self.database_role(names::JOBS)]).any(|name| name == login)
     }
 }
-
-/// The names, after the prefix, of the database roles that the generator creates.
-pub(crate) const RESERVED_ROLES: [&str; 6] =
-    ["schema_owner", "service", "function_owner", "no_tenant", "system", "jobs"];
 
 /// The timeouts of a login role's sessions, in seconds; 0 disables a timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -394,45 +392,4 @@ pub enum OnDelete {
     Cascade,
     /// The referencing column becomes NULL; the tenant column is kept (`SET NULL (column)`).
     SetNull,
-}
-
-/// The PostgreSQL type of a Rust type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SqlType {
-    /// `boolean`
-    Bool,
-    /// `smallint`
-    Int2,
-    /// `integer`
-    Int4,
-    /// `bigint`
-    Int8,
-    /// `real`
-    Float4,
-    /// `double precision`
-    Float8,
-    /// `numeric`
-    Numeric,
-    /// `text`
-    Text,
-    /// `bytea`
-    Bytea,
-    /// `uuid`
-    Uuid,
-    /// `date`
-    Date,
-    /// `time`
-    Time,
-    /// `timestamp`
-    Timestamp,
-    /// `timestamptz`
-    Timestamptz,
-    /// `jsonb`
-    Jsonb,
-    /// `text` with a check constraint on these labels.
-    Labels(&'static [&'static str]),
-    /// An array of another type.
-    Array(&'static SqlType),
-    /// The type in the attribute `sql_type`.
-    Custom(&'static str),
 }

@@ -2,13 +2,22 @@
 
 #[cfg(feature = "generate")]
 pub mod column_property;
+pub mod command;
 pub(crate) mod compare;
 pub mod def;
 #[cfg(feature = "generate")]
+mod def_access;
+#[cfg(feature = "generate")]
+pub mod expression;
+#[cfg(feature = "generate")]
 pub mod migration_hints;
+pub mod names;
 #[cfg(feature = "generate")]
 pub mod pgaudit;
+#[cfg(feature = "generate")]
+pub mod policy;
 #[cfg(feature = "generate")]
 pub mod role;
 #[cfg(feature = "generate")]
 pub mod schema;
+pub mod sql_type;

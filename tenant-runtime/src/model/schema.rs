@@ -1,38 +1,43 @@
-//! The schema: what the database shall be, checked and complete, policies and grants included.
+//! The database schema as declared: validated and complete, with policies and grants.
 //!
-//! A [`Schema`] is made by [`check`](crate::analyze) or read from a snapshot, and by nothing else. It knows no Rust types
-//! and no attributes any more; every name in it is an [`Ident`] and every expression an [`Expression`].
+//! A [`Schema`] comes from [`analyze`](crate::analyze) or from a snapshot, and from nothing else. It contains no Rust types and
+//! no attributes; every name in it is an [`Ident`] and every expression an [`Expression`].
 
 use std::collections::BTreeMap;
 
 pub use super::{
+    command::Command,
+    expression::Expression,
     pgaudit::LogClasses,
+    policy::{Condition, ConditionKind, Policy, PolicyKind},
     role::{Role, RoleKind},
 };
-use crate::ident::{Ident, literal};
+use crate::ident::Ident;
 
-/// What the database shall be.
+/// The database schema as declared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Schema {
     pub(crate) product: String,
     pub(crate) roles: Vec<Role>,
-    /// Whether something else makes the roles.
+    /// Whether the roles are created outside of the migrations.
     pub(crate) external_roles: bool,
-    /// What pgaudit logs in the database.
+    /// The classes of statements that pgaudit logs.
     pub(crate) pgaudit: Option<LogClasses>,
     pub(crate) schemas: Vec<Ident>,
+    /// The settings that policies and functions read, such as `app.organization_id`.
+    pub(crate) context_settings: Vec<String>,
     pub(crate) functions: BTreeMap<QualifiedName, Function>,
     pub(crate) tables: BTreeMap<QualifiedName, Table>,
 }
 
 impl Schema {
-    /// Returns the name of the product whose roles these are.
+    /// Returns the name of the product that the roles belong to.
     #[must_use]
     pub fn product(&self) -> &str {
         &self.product
     }
 
-    /// Returns the roles: the owner, then each tier after those that it includes, then the logins.
+    /// Returns the roles: the owners, then each application role after those that it includes, then the login roles.
     #[must_use]
     pub fn roles(&self) -> &[Role] {
         &self.roles
@@ -44,7 +49,7 @@ impl Schema {
         &self.schemas
     }
 
-    /// Returns the functions by name. Their schema is not among [`schemas`](Self::schemas): the definer owns it.
+    /// Returns the functions by name. Their schema is not in [`schemas`](Self::schemas): the function owner owns it.
     #[must_use]
     pub fn functions(&self) -> &BTreeMap<QualifiedName, Function> {
         &self.functions
@@ -56,48 +61,48 @@ impl Schema {
         &self.tables
     }
 
-    /// Returns the role that owns everything; there is one in every schema but the empty one.
+    /// Returns the schema owner; only the empty schema has none.
     pub(crate) fn owner(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::SchemaOwner)
     }
 
-    /// Returns the role that owns the functions, where there are any.
+    /// Returns the function owner, where there are functions.
     pub(crate) fn function_owner(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::FunctionOwner)
     }
 
-    /// Returns the role of a user who acts in no tenant, where there is one.
+    /// Returns the role of signed-in users without a tenant, where there is one.
     pub(crate) fn no_tenant(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::NoTenant)
     }
 
-    /// Returns the role that crosses tenants, where there is one.
+    /// Returns the role of cross-tenant jobs, where there is one.
     pub(crate) fn system(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::System)
     }
 
-    /// Returns the logins: the app's, those of single application_roles, and that of jobs that cross tenants.
+    /// Returns the login roles: the app's, those of single application roles, and that of cross-tenant jobs.
     pub(crate) fn logins(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter().filter(|role| role.kind.login().is_some())
     }
 
-    /// Returns the application_roles, each after those that it includes.
+    /// Returns the application roles, each after those that it includes.
     pub(crate) fn application_roles(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter().filter(|role| matches!(role.kind, RoleKind::Application { .. }))
     }
 }
 
-/// The name of a table with its schema.
+/// The name of a table or a function, with its schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QualifiedName {
     /// The schema.
     pub schema: Ident,
-    /// The table.
+    /// The table or the function.
     pub table: Ident,
 }
 
 impl QualifiedName {
-    /// Returns the name as it stands in SQL.
+    /// Returns the name quoted for SQL.
     #[must_use]
     pub fn quoted(&self) -> String {
         format!("{}.{}", self.schema.quoted(), self.table.quoted())
@@ -115,7 +120,7 @@ impl std::fmt::Display for QualifiedName {
 pub struct Table {
     /// The comment; empty for none.
     pub comment: String,
-    /// Whose rows it holds.
+    /// Which tenants its rows belong to.
     pub scope: Scope,
     /// The columns in their order.
     pub columns: Vec<Column>,
@@ -127,39 +132,39 @@ pub struct Table {
     pub checks: Vec<Check>,
     /// The foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
-    /// The indexes, besides those of the constraints.
+    /// The indexes, without those of the constraints.
     pub indexes: Vec<Key>,
-    /// The policies. Row level security is enabled and forced on every table.
+    /// The policies. Row-level security is enabled and forced on every table.
     pub policies: Vec<Policy>,
     /// The grants.
     pub grants: Vec<Grant>,
     /// The triggers.
     pub triggers: Vec<Trigger>,
-    /// Into how many partitions the table is hashed by its tenant column.
+    /// The number of hash partitions by the tenant column; none for a table without partitions.
     pub partitions: Option<u16>,
 }
 
-/// A function in PL/pgSQL that runs as the definer.
+/// A SECURITY DEFINER function in PL/pgSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
-    /// Says in words what it does.
+    /// The comment.
     pub comment: String,
     /// The names and types of its arguments.
     pub arguments: Vec<(Ident, Expression)>,
-    /// The type of what it returns.
+    /// The result.
     pub returns: Returns,
-    /// Whether it only reads, so that a statement may call it once for all rows.
+    /// Whether it is `STABLE`: it only reads, so that a statement may call it once for all rows.
     pub stable: bool,
-    /// Whether it sees all digits of a float, where its caller asks for fewer in what is written down.
+    /// Whether it writes all digits of floating-point numbers, even if its caller has set `extra_float_digits` lower.
     pub exact_floats: bool,
-    /// What stands between `DECLARE` and the end.
+    /// The body, from `DECLARE` or `BEGIN` to `END`.
     pub body: String,
-    /// Who may call it, besides the definer.
+    /// The roles with EXECUTE, without the function owner.
     pub execute: Vec<Ident>,
 }
 
 impl Function {
-    /// Returns the settings that hold within it, whatever its caller has set.
+    /// Returns the settings that are fixed for the function, independent of its caller's.
     pub(crate) fn settings(&self) -> &'static [(&'static str, &'static str)] {
         const NAMES: (&str, &str) = ("search_path", "pg_catalog, pg_temp");
         const DIGITS: (&str, &str) = ("extra_float_digits", "1");
@@ -167,12 +172,12 @@ impl Function {
     }
 }
 
-/// What a function returns.
+/// The result of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Returns {
     /// Nothing.
     Void,
-    /// What a trigger function returns.
+    /// `trigger`.
     Trigger,
     /// A value of a type.
     Value(Expression),
@@ -191,14 +196,14 @@ pub struct Trigger {
     pub kind: TriggerKind,
 }
 
-/// Says when a trigger calls its function.
+/// When a trigger calls its function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerKind {
-    /// At the end of the transaction, for each row that was updated or deleted: a constraint.
+    /// At the end of the transaction, for each updated or deleted row: a constraint trigger.
     AtCommit,
-    /// After each row that is inserted, updated or deleted.
+    /// After each inserted, updated or deleted row.
     EachChange {
-        /// What the function is told.
+        /// The arguments of the function.
         arguments: Vec<String>,
     },
 }
@@ -214,16 +219,16 @@ impl Table {
     }
 }
 
-/// Whose rows a table holds.
+/// Which tenants the rows of a table belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// Those of the tenants that this column names.
+    /// The tenant that this column names.
     Tenant(Ident),
-    /// Those of the tenants of the rows that this column refers to.
+    /// The tenant of the row that this column refers to.
     Parent(Ident),
-    /// Nobody's, and a tenant sees those that its membership table names.
+    /// No tenant; a tenant sees the rows that its membership table names.
     Shared,
-    /// Nobody's.
+    /// No tenant.
     Global,
 }
 
@@ -236,22 +241,22 @@ pub struct Column {
     pub comment: String,
     /// The type.
     pub ty: Expression,
-    /// Whether it takes NULL.
+    /// Whether NULL is allowed.
     pub nullable: bool,
-    /// What fills it where an INSERT does not.
+    /// The default.
     pub default: Option<ColumnDefault>,
 }
 
-/// What fills a column where an INSERT does not.
+/// The default of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ColumnDefault {
-    /// A number that the database counts up and that no INSERT may choose.
+    /// `GENERATED ALWAYS AS IDENTITY`: an INSERT cannot set the value.
     Identity,
     /// An expression.
     Expression(Expression),
 }
 
-/// Columns that form a key or an index, under a name.
+/// The columns of a key or an index, with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// The name of the constraint or the index.
@@ -276,97 +281,26 @@ pub struct ForeignKey {
     pub name: Ident,
     /// The referring columns; the tenant column first where both tables have one.
     pub columns: Vec<Ident>,
-    /// The table referred to.
+    /// The referenced table.
     pub target: QualifiedName,
-    /// The columns referred to.
+    /// The referenced columns.
     pub target_columns: Vec<Ident>,
-    /// What a deletion there does here.
+    /// The effect of deleting the referenced row.
     pub on_delete: ForeignKeyAction,
 }
 
-/// What the deletion of a row does to the rows that refer to it.
+/// The effect of deleting a row on the rows that refer to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForeignKeyAction {
-    /// It is refused.
+    /// The deletion fails (`NO ACTION`).
     NoAction,
-    /// They go as well.
+    /// They are deleted as well (`CASCADE`).
     Cascade,
-    /// This column of theirs becomes NULL; the tenant column stays.
+    /// This column becomes NULL; the tenant column keeps its value (`SET NULL (column)`).
     SetNull(Ident),
 }
 
-/// A row-level-security policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// The name; unique in its table.
-    pub name: Ident,
-    /// Says in words who may do what.
-    pub comment: String,
-    /// Whether it narrows what the others allow (`RESTRICTIVE`).
-    pub restrictive: bool,
-    /// The command; none for all of them.
-    pub command: Option<Command>,
-    /// The role; none for everybody (`PUBLIC`).
-    pub role: Option<Ident>,
-    /// Which existing rows it lets through.
-    pub using: Option<Expression>,
-    /// Which new rows it lets through.
-    pub with_check: Option<Expression>,
-}
-
-/// A command that a policy or a grant speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "generate", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "generate", serde(rename_all = "lowercase"))]
-pub enum Command {
-    /// `SELECT`
-    Select,
-    /// `INSERT`
-    Insert,
-    /// `UPDATE`
-    Update,
-    /// `DELETE`
-    Delete,
-}
-
-impl Command {
-    /// The four commands.
-    pub const ALL: [Self; 4] = [Self::Select, Self::Insert, Self::Update, Self::Delete];
-
-    /// Returns the SQL keyword.
-    #[must_use]
-    pub fn keyword(self) -> &'static str {
-        match self {
-            Self::Select => "SELECT",
-            Self::Insert => "INSERT",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    /// Says whether a policy of the command judges rows that are there (`USING`), and rows to be (`WITH CHECK`).
-    #[must_use]
-    pub fn clauses(self) -> (bool, bool) {
-        match self {
-            Self::Select | Self::Delete => (true, false),
-            Self::Insert => (false, true),
-            Self::Update => (true, true),
-        }
-    }
-
-    /// Returns the name of the attribute.
-    #[must_use]
-    pub fn attribute(self) -> &'static str {
-        match self {
-            Self::Select => "select",
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
-
-/// A privilege on a table, given to a role.
+/// A privilege on a table, granted to a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// The command.
@@ -375,67 +309,4 @@ pub struct Grant {
     pub columns: Vec<Ident>,
     /// The role.
     pub role: Ident,
-}
-
-/// SQL text of one expression or one type, known to be whole: it cannot end the statement around it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expression(String);
-
-impl Expression {
-    /// Takes text that [`fragment`](crate::analyze) or a snapshot vouches for.
-    pub(crate) fn trusted(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// True on rows whose column is the key in the context, a tenant's or a user's, and on none without a context.
-    ///
-    /// The scalar sub-select is evaluated once per statement, not per row. `NULLIF` is needed since a setting that was set
-    /// once in a session reads as `''` in later transactions, not as NULL.
-    pub(crate) fn is_in_context(column: &Ident, setting: &str, key_type: &Self) -> Self {
-        Self(format!("{} = (SELECT {})", column.quoted(), Self::in_context(setting, key_type)))
-    }
-
-    /// The value of a setting of the context; NULL without a context.
-    pub(crate) fn in_context(setting: &str, ty: &Self) -> Self {
-        let cast = if ty.0 == "text" { String::new() } else { format!("::{ty}") };
-        Self(format!("NULLIF(current_setting({}, true), ''){cast}", literal(setting)))
-    }
-
-    /// Joins conditions that must all hold.
-    pub(crate) fn all(conditions: impl IntoIterator<Item = Self>) -> Self {
-        let conditions: Vec<_> = conditions.into_iter().map(|condition| condition.0).collect();
-        match <[String; 1]>::try_from(conditions) {
-            Ok([one]) => Self(one),
-            Err(many) => {
-                Self(many.into_iter().map(|one| format!("({one})")).collect::<Vec<_>>().join("\n        AND "))
-            }
-        }
-    }
-
-    /// Takes apart what [`all`](Self::all) joined.
-    #[cfg(feature = "generate")]
-    pub(crate) fn conditions(&self) -> Vec<String> {
-        const BETWEEN: &str = ")\n        AND (";
-        let joined =
-            self.0.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).filter(|inner| inner.contains(BETWEEN));
-        joined.map_or_else(|| vec![self.0.clone()], |inner| inner.split(BETWEEN).map(str::to_owned).collect())
-    }
-
-    /// The condition that a column holds one of the labels.
-    pub(crate) fn one_of(column: &Ident, labels: &[&str]) -> Self {
-        let labels = labels.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");
-        Self(format!("{} IN ({labels})", column.quoted()))
-    }
-
-    /// Returns the SQL text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for Expression {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
 }

@@ -82,16 +82,15 @@ impl<'c> ChangedObjects<'c> {
             self.columns.iter().any(|(table, column)| *table == of && columns.contains(column))
         };
         match item {
-            SchemaObject::Policy { table, policy } => {
-                [&policy.using, &policy.with_check].into_iter().flatten().any(|text| {
-                    let text = text.as_str();
-                    let names = |name: &QualifiedName| mentions(text, &name.quoted());
-                    self.functions.iter().chain(&self.tables).any(|name| names(name))
-                        || self.columns.iter().any(|(of, column)| {
-                            (*of == table || names(of)) && mentions(text, &column.quoted().to_string())
-                        })
-                })
-            }
+            SchemaObject::Policy { table, policy } => policy.conditions().any(|condition| {
+                let text = condition.sql.as_str();
+                let names = |name: &QualifiedName| mentions(text, &name.quoted());
+                self.functions.iter().chain(&self.tables).any(|name| names(name))
+                    || self
+                        .columns
+                        .iter()
+                        .any(|(of, column)| (*of == table || names(of)) && mentions(text, &column.quoted().to_string()))
+            }),
             SchemaObject::Check { table, check } => self
                 .columns
                 .iter()

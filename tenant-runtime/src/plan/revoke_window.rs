@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     diff::{Change, SchemaObject},
-    model::schema::{Policy, QualifiedName, Schema},
+    model::schema::{QualifiedName, Schema},
 };
 
 /// Revokes the grants of a table first and restores them last, where a mixture of old and new definitions would control its
@@ -20,9 +20,7 @@ pub(super) fn revoke_during_change(mut changes: Vec<Change>, before: &Schema, af
                 before: SchemaObject::Policy { policy: old, .. },
                 after: SchemaObject::Policy { table, policy },
             } => {
-                let without_comment = |policy: &Policy| Policy { comment: String::new(), ..policy.clone() };
-                let is_changed = without_comment(old) != without_comment(policy);
-                *changed_policies.entry(table.clone()).or_default() += usize::from(is_changed);
+                *changed_policies.entry(table.clone()).or_default() += usize::from(!old.is_equivalent(policy));
             }
             Change::Add(SchemaObject::Policy { table: name, .. } | SchemaObject::Function { name, .. })
             | Change::Drop(SchemaObject::Policy { table: name, .. } | SchemaObject::Function { name, .. })
@@ -78,8 +76,8 @@ fn uses<'s>(before: &'s Schema, after: &'s Schema) -> BTreeMap<&'s QualifiedName
     let mut uses: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (name, table) in tables() {
         for policy in &table.policies {
-            for text in [&policy.using, &policy.with_check].into_iter().flatten() {
-                uses.entry(name).or_default().extend(names_in(text.as_str(), &names));
+            for condition in policy.conditions() {
+                uses.entry(name).or_default().extend(names_in(condition.sql.as_str(), &names));
             }
         }
     }

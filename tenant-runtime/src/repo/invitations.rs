@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     error::{Attempt, Error, Result},
+    model::names,
     tenant::Role,
 };
 
@@ -75,7 +76,7 @@ async fn invite<T: Invitation, H: TenantExecutor>(
     values.bind(role.label());
     values.bind(Sha256::digest(token.0).to_vec());
     values.bind(valid_for.as_secs_f64());
-    let query = call(T::TABLE.tenancy, "invite", values).into_query()?;
+    let query = call(T::TABLE.tenancy, names::INVITE, values).into_query()?;
     let attempt = Attempt { table: T::TABLE_NAME, command: "invite by", role: <H::Role as Role>::DB_ROLE };
     let mut opened = handle.open().await?;
     opened.tx().vetted().fetch_optional(query).await.map_err(|error| attempt.error(error))?;

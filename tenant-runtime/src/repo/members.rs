@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::{Attempt, Error, Result},
+    model::names,
     tenant::{ContextKey, Role, Tenancy},
 };
 
@@ -152,7 +153,7 @@ impl<T: TenantTable> Members for T {}
 
 async fn add<T: ManagedMembership, H: TenantExecutor>(handle: H, user: UserIn<T>, role: T::MemberRole) -> Result<()> {
     let mut opened = handle.open().await?;
-    run::<T, _>(&mut opened, "add_member", with_role(user, &role), "add a member to").await?;
+    run::<T, _>(&mut opened, names::ADD_MEMBER, with_role(user, &role), "add a member to").await?;
     opened.finish(true).await
 }
 
@@ -162,7 +163,7 @@ async fn change<T: ManagedMembership, H: TenantExecutor>(
     role: T::MemberRole,
 ) -> Result<()> {
     let mut opened = handle.open().await?;
-    found::<T>(&run::<T, _>(&mut opened, "change_member", with_role(user, &role), "change a member in").await?)?;
+    found::<T>(&run::<T, _>(&mut opened, names::CHANGE_MEMBER, with_role(user, &role), "change a member in").await?)?;
     opened.finish(true).await
 }
 
@@ -188,7 +189,7 @@ where
 async fn take_out<T: ManagedMembership, O: Opened>(opened: &mut O, user: UserIn<T>) -> Result<()> {
     let mut values = Values::default();
     values.bind(user);
-    found::<T>(&run::<T, _>(opened, "remove_member", values, "remove a member from").await?)
+    found::<T>(&run::<T, _>(opened, names::REMOVE_MEMBER, values, "remove a member from").await?)
 }
 
 fn with_role<K: ContextKey, L: Labelled>(user: K, role: &L) -> Values {

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     ident::{Ident, quoted},
-    model::def::{ScopeDef, SqlType, TableDef, TenancyDef},
+    model::{
+        def::{ScopeDef, SqlType, TableDef, TenancyDef},
+        names,
+    },
     tenant::ContextKey,
 };
 
@@ -363,9 +366,10 @@ pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> Boun
 /// Reads the memberships of the context's user: all of them, or the one in a tenant.
 pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) -> BoundStatement {
     let mut text = SqlBuilder::default();
-    text.push(&format!("SELECT tenant_id, member_role FROM {}()", function_name(tenancy, "my_tenants")));
+    let (tenant, role) = (names::MY_TENANTS_TENANT, names::MY_TENANTS_ROLE);
+    text.push(&format!("SELECT {tenant}, {role} FROM {}()", function_name(tenancy, names::MY_TENANTS)));
     if let Some(org) = of {
-        text.push(" WHERE organization = ");
+        text.push(&format!(" WHERE {tenant} = "));
         text.bind_next(org.clone());
     }
     text.built()
@@ -380,5 +384,5 @@ pub(crate) fn keys(def: &TableDef) -> BoundStatement {
 }
 
 fn function_name(tenancy: &TenancyDef, function: &str) -> String {
-    format!("{}.{}", Ident::derived([tenancy.schema, "auth"]).quoted(), quoted(function))
+    format!("{}.{}", names::auth_schema(tenancy.schema).quoted(), quoted(function))
 }

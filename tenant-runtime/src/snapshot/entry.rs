@@ -1,6 +1,6 @@
-//! The file's types, apart from the model's, so that the model can change without the files that teams have committed.
+//! The types of the file, separate from the model's, so that the model can change without changing committed files.
 //!
-//! They are strict: an unknown key is an error, not a guess, and every name and expression is judged again.
+//! They are strict: an unknown key or kind is an error, and every name and expression is validated again.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,11 @@ use super::{
     FORMAT, Snapshot, SnapshotError,
     function::{FunctionEntry, function},
     role::{RoleEntry, role},
+    value::{data_type, each, expression, ident, idents, texts},
 };
-use crate::{
-    analyze::sql_expr,
-    ident::Ident,
-    model::schema::{
-        Check, Column, ColumnDefault, Command, Expression, ForeignKey, ForeignKeyAction, Grant, Key, LogClasses,
-        Policy, QualifiedName, Schema, Scope, Table, Trigger, TriggerKind,
-    },
+use crate::model::schema::{
+    Check, Column, ColumnDefault, Command, Condition, ConditionKind, ForeignKey, ForeignKeyAction, Grant, Key,
+    LogClasses, Policy, PolicyKind, QualifiedName, Schema, Scope, Table, Trigger, TriggerKind,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -31,6 +28,7 @@ pub(super) struct SnapshotFile {
     pgaudit: Option<String>,
     roles: Vec<RoleEntry>,
     schemas: Vec<String>,
+    context_settings: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     functions: Vec<FunctionEntry>,
     tables: Vec<TableEntry>,
@@ -75,7 +73,7 @@ struct TriggerEntry {
     name: String,
     function_schema: String,
     function: String,
-    /// What the function is told, by a trigger that fires at each change; by none, it is a constraint.
+    /// The arguments of the function, for a trigger that fires at each change; none for a constraint trigger.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     each_change: Option<Vec<String>>,
 }
@@ -132,11 +130,20 @@ enum ActionEntry {
 struct PolicyEntry {
     name: String,
     comment: String,
-    restrictive: bool,
-    command: Option<Command>,
+    kind: PolicyKind,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     role: Option<String>,
-    using: Option<String>,
-    with_check: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    using: Vec<ConditionEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    with_check: Vec<ConditionEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConditionEntry {
+    kind: ConditionKind,
+    sql: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,6 +164,7 @@ impl From<&Snapshot> for SnapshotFile {
             pgaudit: schema.pgaudit.as_ref().map(ToString::to_string),
             roles: schema.roles.iter().map(RoleEntry::from).collect(),
             schemas: texts(&schema.schemas),
+            context_settings: schema.context_settings.clone(),
             functions: schema.functions.iter().map(FunctionEntry::from).collect(),
             tables: schema.tables.iter().map(TableEntry::from).collect(),
             migrations: snapshot.files.clone(),
@@ -165,7 +173,7 @@ impl From<&Snapshot> for SnapshotFile {
     }
 }
 
-/// Writes the files in the order in which they run, so that the newest stands last however its number is written.
+/// Writes the files in the order in which they run, so that the newest is last even if the numbers differ in length.
 fn by_number<S: Serializer>(files: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
     let number = |name: &str| name.split('_').next().and_then(|number| number.parse::<i64>().ok());
     let mut files: Vec<_> = files.iter().collect();
@@ -183,19 +191,15 @@ impl TryFrom<SnapshotFile> for Snapshot {
         let schema = Schema {
             product: file.product,
             external_roles: file.external_roles,
-            pgaudit: pgaudit
-                .map_err(|class| SnapshotError::Content(format!("{class:?} is nothing that pgaudit logs")))?,
+            pgaudit: pgaudit.map_err(|class| SnapshotError::Content(format!("pgaudit has no class {class:?}")))?,
             roles: each(file.roles, role)?,
             schemas: idents(file.schemas)?,
+            context_settings: file.context_settings,
             functions: functions.collect::<Result<_, _>>()?,
             tables: tables.collect::<Result<_, _>>()?,
         };
         Ok(Self { schema, files: file.migrations })
     }
-}
-
-pub(super) fn data_type(text: &str) -> Result<Expression, SnapshotError> {
-    sql_expr::data_type(text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
 }
 
 impl From<(&QualifiedName, &Table)> for TableEntry {
@@ -298,7 +302,10 @@ fn column(entry: ColumnEntry) -> Result<Column, SnapshotError> {
         (Some(text), false) => Some(ColumnDefault::Expression(expression(text)?)),
         (None, false) => None,
         (Some(_), true) => {
-            return Err(SnapshotError::Content(format!("column {:?} has a default and is an identity", entry.name)));
+            return Err(SnapshotError::Content(format!(
+                "column {:?} has a default and is an identity column",
+                entry.name
+            )));
         }
     };
     let ty = data_type(&entry.ty)?;
@@ -348,50 +355,42 @@ fn foreign_key(entry: ForeignKeyEntry) -> Result<ForeignKey, SnapshotError> {
 
 impl From<&Policy> for PolicyEntry {
     fn from(policy: &Policy) -> Self {
+        let entries = |conditions: &[Condition]| conditions.iter().map(ConditionEntry::from).collect();
         Self {
             name: policy.name.to_string(),
             comment: policy.comment.clone(),
-            restrictive: policy.restrictive,
-            command: policy.command,
+            kind: policy.kind,
             role: policy.role.as_ref().map(ToString::to_string),
-            using: policy.using.as_ref().map(ToString::to_string),
-            with_check: policy.with_check.as_ref().map(ToString::to_string),
+            using: entries(&policy.using),
+            with_check: entries(&policy.with_check),
         }
     }
 }
 
+impl From<&Condition> for ConditionEntry {
+    fn from(condition: &Condition) -> Self {
+        Self { kind: condition.kind, sql: condition.sql.to_string() }
+    }
+}
+
+/// A policy has the clauses and the role that its kind requires: without USING, for example, it would apply to all rows.
 fn policy(entry: PolicyEntry) -> Result<Policy, SnapshotError> {
-    Ok(Policy {
+    let policy = Policy {
         name: ident(entry.name)?,
         comment: entry.comment,
-        restrictive: entry.restrictive,
-        command: entry.command,
+        kind: entry.kind,
         role: entry.role.map(ident).transpose()?,
-        using: entry.using.map(expression).transpose()?,
-        with_check: entry.with_check.map(expression).transpose()?,
-    })
+        using: each(entry.using, condition)?,
+        with_check: each(entry.with_check, condition)?,
+    };
+    let clauses = (!policy.using.is_empty(), !policy.with_check.is_empty());
+    if clauses != policy.kind.clauses() || policy.role.is_none() != policy.is_restrictive() {
+        let problem = format!("policy {:?} does not have the clauses and the role of its kind", policy.name.as_str());
+        return Err(SnapshotError::Content(problem));
+    }
+    Ok(policy)
 }
 
-pub(super) fn texts(idents: &[Ident]) -> Vec<String> {
-    idents.iter().map(ToString::to_string).collect()
-}
-
-pub(super) fn idents(names: Vec<String>) -> Result<Vec<Ident>, SnapshotError> {
-    each(names, ident)
-}
-
-pub(super) fn ident(name: String) -> Result<Ident, SnapshotError> {
-    Ident::new(name).map_err(|error| SnapshotError::Content(error.to_string()))
-}
-
-/// Parses what will stand in SQL again: the file may have been edited by hand, or by a merge.
-fn expression(text: String) -> Result<Expression, SnapshotError> {
-    sql_expr::expression(&text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
-}
-
-pub(super) fn each<E, T>(
-    entries: Vec<E>,
-    read: impl FnMut(E) -> Result<T, SnapshotError>,
-) -> Result<Vec<T>, SnapshotError> {
-    entries.into_iter().map(read).collect()
+fn condition(entry: ConditionEntry) -> Result<Condition, SnapshotError> {
+    Ok(Condition { kind: entry.kind, sql: expression(entry.sql)? })
 }

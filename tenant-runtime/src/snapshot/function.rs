@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SnapshotError,
-    entry::{data_type, each, ident, idents, texts},
+    value::{data_type, each, ident, idents, texts},
 };
 use crate::{
     ident::Ident,

@@ -1,13 +1,14 @@
-//! The snapshot: the schema that the migrations so far amount to, and which migrations those are, as a file beside them.
+//! The snapshot: the schema that all migrations together produce, and a list of those migrations, in a file beside them.
 //!
-//! It is text that a person can read and merge: one item a line, sorted, the same bytes for the same content. The last
-//! lines list the files of all migrations with their hashes. Two branches that both added one change the same lines, so
-//! that version control calls it a conflict; and what a merge or a hand made of the file is told by its checksum.
+//! The file is text for reviews and merges: one item per line, sorted, the same bytes for the same content. The last lines list
+//! the files of all migrations with their hashes. Two branches that each add a migration change the same lines, so that version
+//! control reports a conflict; a checksum detects a file that was merged or edited.
 
 mod entry;
 mod function;
 mod layout;
 mod role;
+mod value;
 
 use std::collections::BTreeMap;
 
@@ -17,23 +18,23 @@ use sha2::{Digest as _, Sha256};
 use self::{entry::SnapshotFile, layout::OneItemPerLine};
 use crate::model::schema::Schema;
 
-/// The format that this version writes.
+/// The format version that this version of the crate writes and reads.
 const FORMAT: u32 = 3;
 
-/// The migrations so far: what they amount to, and which files they are.
+/// The schema that the migrations produce, and their files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The schema.
     pub schema: Schema,
-    /// The files' names, each with the [hash] of its text.
+    /// The names of the files, each with the [hash] of its text.
     pub files: BTreeMap<String, String>,
 }
 
-/// Writes a snapshot; one item a line, sorted, the same bytes for the same content.
+/// Writes a snapshot: one item per line, sorted, the same bytes for the same content.
 ///
 /// # Errors
 ///
-/// Never for a schema that passed the check; the error of the JSON writer otherwise.
+/// The error of the JSON writer; none for a schema that [`analyze`](crate::analyze) returned.
 pub fn to_text(snapshot: &Snapshot) -> Result<String, SnapshotError> {
     let mut file = SnapshotFile::from(snapshot);
     file.checksum = hash(&layout(&file)?);
@@ -44,7 +45,7 @@ pub fn to_text(snapshot: &Snapshot) -> Result<String, SnapshotError> {
 ///
 /// # Errors
 ///
-/// When the text is not a snapshot of this format, was merged or edited, or holds a name or an expression that is none.
+/// When the text is not a snapshot of this format, was merged or edited, or contains an invalid name, expression or kind.
 pub fn from_text(text: &str) -> Result<Snapshot, SnapshotError> {
     #[derive(Deserialize)]
     struct Version {
@@ -58,7 +59,7 @@ pub fn from_text(text: &str) -> Result<Snapshot, SnapshotError> {
         return Err(SnapshotError::Format { format });
     }
     let mut file: SnapshotFile = serde_json::from_str(text)?;
-    // Over the content rather than the bytes: line ends and blanks may change on the way through other tools.
+    // Of the content, not the bytes: other tools may change line ends and blanks.
     let written = std::mem::take(&mut file.checksum);
     if hash(&layout(&file)?) != written {
         return Err(SnapshotError::Edited);
@@ -80,32 +81,34 @@ fn layout(file: &SnapshotFile) -> Result<String, SnapshotError> {
     String::from_utf8(text).map_err(|error| SnapshotError::Content(error.to_string()))
 }
 
-/// Says why a snapshot cannot be read.
+/// Why a snapshot cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// It was written by a version with another format.
-    #[error("it has format {format}, and this version reads format {FORMAT}; use the version that wrote it")]
+    /// Another version of the crate wrote it, in another format.
+    #[error(
+        "it has format {format}, but this version reads format {FORMAT}\n  help: use the version of tenant-runtime that wrote it"
+    )]
     Format {
-        /// The format that it has.
+        /// Its format.
         format: u32,
     },
-    /// It is not what this version writes.
-    #[error("it is not a snapshot: {0}; take it from version control again")]
+    /// It is not JSON, or has an unknown or a missing field.
+    #[error("it is not a snapshot: {0}\n  help: restore the file from version control")]
     Json(#[from] serde_json::Error),
-    /// A name or an expression in it is none.
-    #[error("it holds something that the generator never writes: {0}; take it from version control again")]
+    /// A name, an expression or a kind in it is invalid.
+    #[error("it contains an invalid value: {0}\n  help: restore the file from version control")]
     Content(String),
-    /// Version control left both sides of a merge in it.
+    /// It contains the conflict markers of a merge.
     #[error(
-        "it holds both sides of a merge: two branches added migrations\n  help: run `gen-migrations rebase`, which keeps the \
-         other branch's migrations and writes this branch's anew"
+        "it contains merge conflict markers: two branches added migrations\n  help: run `gen-migrations rebase`, which keeps \
+         the other branch's migrations and generates this branch's again"
     )]
     Merging,
-    /// Something else than the generator wrote it.
+    /// Its checksum does not match its content.
     #[error(
-        "its checksum does not hold, so it was edited, or merged from two branches\n  help: take it from version control \
-         again, that of the branch to keep after a merge, and run `gen-migrations rebase`"
+        "its checksum does not match: the file was edited, or merged from two branches\n  help: restore the file from version \
+         control, after a merge from the branch to keep, and run `gen-migrations rebase`"
     )]
     Edited,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SnapshotError,
-    entry::{ident, idents, texts},
+    value::{ident, idents, texts},
 };
 use crate::model::{
     def::TimeoutsDef,

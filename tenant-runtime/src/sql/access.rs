@@ -1,8 +1,8 @@
-//! The SQL of who may do what on a table: policies, triggers and grants.
+//! The SQL of policies, triggers and grants.
 
 use std::fmt::Write as _;
 
-use super::table::columns;
+use super::columns;
 use crate::{
     ident::literal,
     model::schema::{Command, Grant, Policy, Trigger, TriggerKind},
@@ -10,26 +10,31 @@ use crate::{
 
 pub(super) fn create_policy(table: &str, policy: &Policy) -> String {
     let name = policy.name.quoted();
-    let kind = if policy.restrictive { "RESTRICTIVE" } else { "PERMISSIVE" };
-    let command = policy.command.map_or("ALL", Command::keyword);
+    let kind = if policy.is_restrictive() { "RESTRICTIVE" } else { "PERMISSIVE" };
+    let command = policy.command().map_or("ALL", Command::keyword);
     let create = format!("CREATE POLICY {name} ON {table} AS {kind} FOR {command} TO {}", role(policy));
     create + &clauses(policy) + ";\n" + &comment(table, policy)
 }
 
-/// Changes a policy where it stands, so that it is never absent. Its command and its kind stay.
+/// Changes a policy in place, with its name, so that it exists at every moment. Its kind does not change.
 pub(super) fn alter_policy(table: &str, before: &Policy, after: &Policy) -> String {
-    let rule = |policy: &Policy| Policy { comment: String::new(), ..policy.clone() };
-    let mut out =
-        if rule(before) == rule(after) { String::new() } else { alter(table, after, before.role != after.role) };
+    let mut out = String::new();
+    if before.name != after.name {
+        let (from, to) = (before.name.quoted(), after.name.quoted());
+        let _ = writeln!(out, "ALTER POLICY {from} ON {table} RENAME TO {to};");
+    }
+    if !before.is_equivalent(after) {
+        out.push_str(&alter(table, after, before.role != after.role));
+    }
     if before.comment != after.comment {
         out.push_str(&comment(table, after));
     }
     out
 }
 
-/// Says again what a policy says already.
+/// Writes the clauses of a policy again, since PostgreSQL keeps an old name in them.
 pub(super) fn restate_policy(table: &str, policy: &Policy) -> String {
-    format!("-- The same rule, for it to hold no old name.\n{}", alter(table, policy, false))
+    format!("-- The same conditions, without the old name.\n{}", alter(table, policy, false))
 }
 
 fn alter(table: &str, policy: &Policy, with_role: bool) -> String {
@@ -42,10 +47,10 @@ fn alter(table: &str, policy: &Policy, with_role: bool) -> String {
 
 fn clauses(policy: &Policy) -> String {
     let mut out = String::new();
-    if let Some(using) = &policy.using {
+    if let Some(using) = policy.using_sql() {
         let _ = write!(out, "\n    USING ({using})");
     }
-    if let Some(check) = &policy.with_check {
+    if let Some(check) = policy.with_check_sql() {
         let _ = write!(out, "\n    WITH CHECK ({check})");
     }
     out

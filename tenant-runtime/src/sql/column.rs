@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::table::column_rest;
 use crate::{
     ident::{Ident, literal},
     model::{
@@ -12,7 +11,7 @@ use crate::{
 };
 
 pub(super) fn add(table: &QualifiedName, column: &Column) -> String {
-    let rest = column_rest(column);
+    let rest = rest(column);
     let rest = if rest.is_empty() { rest } else { format!(" {rest}") };
     let mut out = format!("ALTER TABLE {} ADD COLUMN {} {}{rest};\n", table.quoted(), column.name.quoted(), column.ty);
     if !column.comment.is_empty() {
@@ -98,4 +97,31 @@ pub(super) fn fill(table: &QualifiedName, column: &Column, with: &Expression) ->
 
 pub(super) fn unfill(table: &QualifiedName, column: &Column) -> String {
     format!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL;\n", table.quoted(), column.name.quoted())
+}
+
+/// Writes what follows the type of a column: NOT NULL and its default.
+pub(super) fn rest(column: &Column) -> String {
+    let mut rest = Vec::new();
+    if !column.nullable {
+        rest.push("NOT NULL".to_owned());
+    }
+    match &column.default {
+        Some(ColumnDefault::Identity) => rest.push("GENERATED ALWAYS AS IDENTITY".to_owned()),
+        // In parentheses: the grammar of DEFAULT does not allow bare operators.
+        Some(ColumnDefault::Expression(text)) if is_simple(text.as_str()) => rest.push(format!("DEFAULT {text}")),
+        Some(ColumnDefault::Expression(text)) => rest.push(format!("DEFAULT ({text})")),
+        None => {}
+    }
+    rest.join(" ")
+}
+
+/// Reports whether a default needs no parentheses: one word, number, string or call without arguments.
+fn is_simple(text: &str) -> bool {
+    let inner = text.strip_suffix("()").unwrap_or(text);
+    let word = inner.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    let string = text.len() > 1
+        && text.starts_with('\'')
+        && text.ends_with('\'')
+        && !text[1..text.len() - 1].contains(['\'', '\\']);
+    word || string
 }

@@ -1,6 +1,9 @@
 //! The SQL of constraints and indexes on existing tables.
 
-use super::table::{columns, partition, references};
+use super::{
+    columns,
+    table::{partition, references},
+};
 use crate::{
     diff::{KeyKind, SchemaObject},
     ident::Ident,

@@ -14,7 +14,10 @@ mod table;
 
 use std::fmt::Write as _;
 
-use crate::plan::{Action, Actor, Plan, Stage, Step};
+use crate::{
+    ident::Ident,
+    plan::{Action, Actor, Plan, Stage, Step},
+};
 
 /// The text of an up file and a down file, with the description for their names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,4 +118,9 @@ fn act_as(out: &mut String, plan: &Plan, actor: Actor<'_>) {
 fn heading(text: &str) -> String {
     let line = "-".repeat(100_usize.saturating_sub(text.chars().count() + 4));
     format!("-- {text} {line}\n")
+}
+
+/// Writes a list of columns.
+fn columns(names: &[Ident]) -> String {
+    format!("({})", names.iter().map(|name| name.quoted().to_string()).collect::<Vec<_>>().join(", "))
 }

@@ -1,6 +1,9 @@
 //! The SQL that creates a single object of a schema, for the fixes of the audit.
 
-use super::{access, constraint as constraints, function as functions, migrations, role, table as tables};
+use super::{
+    access, column as column_sql, columns, constraint as constraints, function as functions, migrations, role,
+    table as tables,
+};
 pub(crate) use super::{
     column::clause as column_clause, pgaudit::SETTING as PGAUDIT, role::timeout_settings,
     table::partition as partition_name,
@@ -49,7 +52,7 @@ pub(crate) fn schema(whole: &Schema, name: &str) -> String {
 
 /// Adds a column.
 pub(crate) fn column(table: &str, column: &Column) -> String {
-    let rest = tables::column_rest(column);
+    let rest = column_sql::rest(column);
     let space = if rest.is_empty() { "" } else { " " };
     format!("ALTER TABLE {table} ADD COLUMN {} {}{space}{rest};", column.name.quoted(), column.ty)
 }
@@ -59,9 +62,8 @@ pub(crate) fn constraint(name: &QualifiedName, table: &Table, constraint: &str) 
     if let Some(key) = table.foreign_keys.iter().find(|key| key.name.as_str() == constraint) {
         return Some(constraints::add_at_once(name, key, table.partitions));
     }
-    let key = |kind: &str, key: &Key| {
-        (key.name.as_str() == constraint).then(|| format!("{kind} {}", tables::columns(&key.columns)))
-    };
+    let key =
+        |kind: &str, key: &Key| (key.name.as_str() == constraint).then(|| format!("{kind} {}", columns(&key.columns)));
     let checks = table.checks.iter().filter(|check| check.name.as_str() == constraint);
     let what = key("PRIMARY KEY", &table.primary_key)
         .or_else(|| table.uniques.iter().find_map(|unique| key("UNIQUE", unique)))
@@ -71,7 +73,7 @@ pub(crate) fn constraint(name: &QualifiedName, table: &Table, constraint: &str) 
 
 /// Builds an index.
 pub(crate) fn index(table: &str, index: &Key) -> String {
-    format!("CREATE INDEX {} ON {table} {};", index.name.quoted(), tables::columns(&index.columns))
+    format!("CREATE INDEX {} ON {table} {};", index.name.quoted(), columns(&index.columns))
 }
 
 /// Creates a policy.

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{access, column, heading};
+use super::{access, column, columns, heading};
 use crate::{
     ident::{Ident, literal},
-    model::schema::{Column, ColumnDefault, ForeignKey, ForeignKeyAction, Key, QualifiedName, Table},
+    model::schema::{Column, ForeignKey, ForeignKeyAction, Key, QualifiedName, Table},
 };
 
 /// Creates a table and enables row-level security on it in the same transaction.
@@ -135,7 +135,7 @@ fn body(table: &Table) -> Vec<String> {
         .columns
         .iter()
         .map(|column| {
-            let rest = column_rest(column);
+            let rest = column::rest(column);
             let type_width = if rest.is_empty() { 0 } else { type_width + 1 };
             format!("    {:name_width$} {:type_width$}{rest}", column.name.quoted().to_string(), column.ty.to_string())
         })
@@ -146,32 +146,6 @@ fn body(table: &Table) -> Vec<String> {
     lines.extend(table.checks.iter().map(|check| constraint(&check.name, &format!("CHECK ({})", check.condition))));
     lines.extend(table.foreign_keys.iter().map(|key| constraint(&key.name, &references(key))));
     lines
-}
-
-pub(super) fn column_rest(column: &Column) -> String {
-    let mut rest = Vec::new();
-    if !column.nullable {
-        rest.push("NOT NULL".to_owned());
-    }
-    match &column.default {
-        Some(ColumnDefault::Identity) => rest.push("GENERATED ALWAYS AS IDENTITY".to_owned()),
-        // In parentheses: the grammar of DEFAULT does not allow bare operators.
-        Some(ColumnDefault::Expression(text)) if is_simple(text.as_str()) => rest.push(format!("DEFAULT {text}")),
-        Some(ColumnDefault::Expression(text)) => rest.push(format!("DEFAULT ({text})")),
-        None => {}
-    }
-    rest.join(" ")
-}
-
-/// Reports whether a default needs no parentheses: one word, number, string or call without arguments.
-fn is_simple(text: &str) -> bool {
-    let inner = text.strip_suffix("()").unwrap_or(text);
-    let word = inner.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
-    let string = text.len() > 1
-        && text.starts_with('\'')
-        && text.ends_with('\'')
-        && !text[1..text.len() - 1].contains(['\'', '\\']);
-    word || string
 }
 
 fn constraint(name: &Ident, what: &str) -> String {
@@ -190,8 +164,4 @@ pub(super) fn references(key: &ForeignKey) -> String {
         key.target.quoted(),
         columns(&key.target_columns)
     )
-}
-
-pub(super) fn columns(names: &[Ident]) -> String {
-    format!("({})", names.iter().map(|name| name.quoted().to_string()).collect::<Vec<_>>().join(", "))
 }

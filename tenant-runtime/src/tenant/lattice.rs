@@ -10,7 +10,8 @@ use std::{fmt, marker::PhantomData};
 use super::key::ContextKey;
 use crate::model::{
     compare::{is_joined, same},
-    def::{RESERVED_ROLES, TenancyDef},
+    def::TenancyDef,
+    names::{self, RESERVED_ROLES},
 };
 
 /// The tenant and user key types and the roles of an app.
@@ -122,7 +123,7 @@ impl<T: Tenancy> Role for System<T> {
 struct SystemSuffix;
 
 impl RoleSuffix for SystemSuffix {
-    const BYTES: &'static [u8] = b"system";
+    const BYTES: &'static [u8] = names::SYSTEM.as_bytes();
 }
 
 /// The database role for users without a tenant, such as `app_no_tenant`.
@@ -133,7 +134,7 @@ pub(crate) fn no_tenant_role<T: Tenancy>() -> &'static str {
 struct NoTenantSuffix;
 
 impl RoleSuffix for NoTenantSuffix {
-    const BYTES: &'static [u8] = b"no_tenant";
+    const BYTES: &'static [u8] = names::NO_TENANT.as_bytes();
 }
 
 /// The part after the prefix in the name of a role that the generator creates.

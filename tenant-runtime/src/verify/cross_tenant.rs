@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ident::{literal, quoted},
-    model::schema::Command,
+    model::{names, schema::Command},
 };
 
 /// A key without a record.
@@ -63,7 +63,7 @@ impl Runner<'_> {
     /// Records a reason as every principal; only the system role can, and the reason must not be blank.
     async fn begin_system_access(&mut self, system: &Principal) -> Result<Option<String>, VerifyError> {
         let technique = "recording a reason";
-        let call = format!("SELECT {}", self.function("begin_system_access"));
+        let call = format!("SELECT {}", self.function(names::BEGIN_SYSTEM_ACCESS));
         for principal in
             self.members(0).into_iter().chain(self.outsiders()).filter(|principal| principal.role != system.role)
         {
@@ -152,6 +152,6 @@ impl Runner<'_> {
 
     /// The quoted name of the access log.
     fn access_log(&self) -> String {
-        format!("{}.system_access_log", quoted(self.tenancy.schema))
+        format!("{}.{}", quoted(self.tenancy.schema), names::SYSTEM_ACCESS_LOG)
     }
 }

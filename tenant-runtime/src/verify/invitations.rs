@@ -14,6 +14,7 @@ use crate::{
     matrix::may,
     model::{
         def::{InvitationDef, MembershipDef, ScopeDef, TableDef},
+        names,
         schema::Command,
     },
 };
@@ -132,7 +133,7 @@ impl Runner<'_> {
         let call = |role: &str| {
             format!(
                 "SELECT FROM {}({}, {}, sha256({}::bytea), 3600)",
-                self.function("invite"),
+                self.function(names::INVITE),
                 literal(address),
                 literal(role),
                 literal(TOKEN)
@@ -187,7 +188,7 @@ impl Runner<'_> {
 
     /// Accepts an invitation as the invited user, as every other user, and with other tokens.
     async fn accept(&mut self, invites: &Invites, invited: &TestUser, made: Made<'_>) -> Result<(), VerifyError> {
-        let call = |token: &str| format!("SELECT {}({token})::text", self.function("accept_invitation"));
+        let call = |token: &str| format!("SELECT {}({token})::text", self.function(names::ACCEPT_INVITATION));
         let taking = call(&format!("{}::bytea", literal(TOKEN)));
         let no_tenant = self.schema.no_tenant().map(|role| role.name.to_string());
         let as_user = |user: &str| Principal {

@@ -14,10 +14,11 @@ use super::{
     violation::{Violation, meaning, plain},
 };
 use crate::{
-    ident::{Ident, quoted},
+    ident::quoted,
     matrix::{is_by_function, system_may},
     model::{
         def::{ScopeDef, TableDef, TableName, TenancyDef},
+        names,
         schema::{Command, Schema},
     },
 };
@@ -82,7 +83,7 @@ impl Runner<'_> {
     /// The login of cross-tenant jobs, if the system role has access to a table.
     pub(super) fn jobs(&self) -> Option<String> {
         let is_there = self.fixture.tables.iter().any(|def| !def.system.is_empty());
-        is_there.then(|| self.tenancy.database_role("jobs"))
+        is_there.then(|| self.tenancy.database_role(names::JOBS))
     }
 
     /// The system role of that login, with or without a tenant, without a recorded reason.
@@ -90,13 +91,13 @@ impl Runner<'_> {
         Some(Principal {
             tenant: tenant.map(str::to_owned),
             subject: Some(Subject::System { recorded: false }),
-            ..Principal::without_context(self.jobs()?, Some(self.tenancy.database_role("system")))
+            ..Principal::without_context(self.jobs()?, Some(self.tenancy.database_role(names::SYSTEM)))
         })
     }
 
     /// The quoted name of a generated function.
     pub(super) fn function(&self, name: &str) -> String {
-        format!("{}.{}", Ident::derived([self.tenancy.schema, "auth"]).quoted(), quoted(name))
+        format!("{}.{}", names::auth_schema(self.tenancy.schema).quoted(), quoted(name))
     }
 
     /// Principals without a membership: each login before SET ROLE, the no-tenant role, and the system role without a recorded

@@ -313,7 +313,7 @@ async fn audit_reports_expressions_the_server_cannot_compile() {
     run(&mut admin, rename).await.expect("renamed");
     let found = report(&url).await;
     run(&mut admin, "ALTER TABLE app.org_members RENAME COLUMN uid TO user_id").await.expect("renamed");
-    let refused = found.failing().find(|finding| finding.object == "policy select_rows of app.users");
+    let refused = found.failing().find(|finding| finding.object == "policy select_viewer of app.users");
     let refused = refused.map(|finding| (finding.code, finding.what.as_str()));
     assert_eq!(refused, Some(("TA122", "the server refuses what is declared: column m.user_id does not exist")));
     assert!(report(&url).await.is_clean());
@@ -335,9 +335,9 @@ async fn fingerprint_mismatch_refuses_to_connect() {
     let same = report(&url).await.fingerprint;
     run(&mut admin, "ALTER ROLE app_service RESET search_path").await.expect("done");
     let still = connect().await.map(drop);
-    run(&mut admin, "ALTER POLICY select_rows ON app.documents USING (true)").await.expect("done");
+    run(&mut admin, "ALTER POLICY select_viewer ON app.documents USING (true)").await.expect("done");
     let drifted = connect().await.map(drop);
-    run(&mut admin, "ALTER POLICY select_rows ON app.documents USING (false)").await.expect("done");
+    run(&mut admin, "ALTER POLICY select_viewer ON app.documents USING (false)").await.expect("done");
     let mut seen = vec![fingerprint.clone(), report(&url).await.fingerprint];
     // What a clean audit looks at and the policies rest on.
     for change in [

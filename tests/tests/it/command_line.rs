@@ -311,10 +311,12 @@ async fn numbering_continues_after_handwritten_migrations() {
 fn broken_newer_or_missing_snapshot_is_an_error() {
     let folder = generated();
     let snapshot = fs::read_to_string(folder.join("snapshot.json")).expect("the snapshot");
-    let newer = snapshot.replacen("\"format\": 2", "\"format\": 3", 1);
+    let newer = snapshot.replacen("\"format\": 3", "\"format\": 4", 1);
     let unknown = snapshot.replacen("\"product\"", "\"colour\": 1, \"product\"", 1);
+    let unknown_kind = snapshot.replacen("\"kind\":\"membership\"", "\"kind\":\"everybody\"", 1);
     let forged = snapshot.replacen("now()", "now(); DROP TABLE x", 1);
-    assert!(newer != snapshot && unknown != snapshot && forged != snapshot);
+    assert!([&newer, &unknown, &unknown_kind, &forged].iter().all(|text| **text != snapshot));
+    let restore = "help: restore the file from version control";
     let cases = [
         (Some(&snapshot[..100]), "take it from version control again"),
         (Some(""), "take it from version control again"),

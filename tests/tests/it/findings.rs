@@ -20,6 +20,9 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/findings.txt")
 const ROLES_WITH_SERVICE: &[RoleDef] =
     &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "service", includes: &["viewer"] }];
 
+const ROLES_WITH_OWN: &[RoleDef] =
+    &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "own_viewer", includes: &["viewer"] }];
+
 /// A title and invalid declarations.
 type Case = (&'static str, Vec<TableDef>);
 
@@ -133,6 +136,7 @@ fn plain_cases() -> Vec<Case> {
         ("invalid setting name", of(TenancyDef { tenant_setting: "organization", ..SHIPPED })),
         ("invalid role prefix", of(TenancyDef { role_prefix: "My App ", ..SHIPPED })),
         ("role named like the login role", of(TenancyDef { roles: ROLES_WITH_SERVICE, ..SHIPPED })),
+        ("two roles whose policies would have the same name", of(TenancyDef { roles: ROLES_WITH_OWN, ..SHIPPED })),
         (
             "several errors at once",
             vec![

@@ -71,6 +71,7 @@ cases! {
     single_login: Song => Song;
     change_one_policy: Note => Note;
     change_roles: Note => Note;
+    reused_policy_name: Story => Story;
     add_owner: Note => Note;
     partitioned_table: Event => Happening;
     foreign_keys: Project => Project;

@@ -250,7 +250,7 @@ fn a13_policy_change_produces_alter_policy() {
     let changed = plan(&before, &schema(TableDef { select: Some("member"), ..base() }), &Default::default());
     let same = plan(&before, &schema(base()), &Default::default()).expect("nothing to plan").is_empty();
     let sql = &tenant_runtime::sql::migrations(&changed.expect("a plan"))[0].up;
-    assert!(same && sql.contains("ALTER POLICY select_rows ON app.notes\n    TO app_member"), "{sql}");
+    assert!(same && sql.contains("ALTER POLICY select_viewer ON app.notes RENAME TO select_member;\nALTER POLICY select_member ON app.notes\n    TO app_member"), "{sql}");
 }
 
 #[tokio::test]

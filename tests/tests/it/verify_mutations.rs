@@ -17,12 +17,12 @@ const MUTATIONS: &[Mutation] = &[
     ),
     ("row security is off", "ALTER TABLE app.projects DISABLE ROW LEVEL SECURITY"),
     ("row security is off on a shared table", "ALTER TABLE app.users DISABLE ROW LEVEL SECURITY"),
-    ("a policy is gone", "DROP POLICY select_rows ON app.tasks"),
+    ("a policy is gone", "DROP POLICY select_viewer ON app.tasks"),
     ("the floor is gone", "DROP POLICY tenant_isolation ON app.employees"),
     ("the floor is USING (true)", "ALTER POLICY tenant_isolation ON app.projects USING (true)"),
     (
         "floor and policy are USING (true)",
-        "ALTER POLICY tenant_isolation ON app.projects USING (true); ALTER POLICY select_rows ON app.projects USING (true)",
+        "ALTER POLICY tenant_isolation ON app.projects USING (true); ALTER POLICY select_viewer ON app.projects USING (true)",
     ),
     (
         "the floor is permissive",
@@ -30,32 +30,32 @@ const MUTATIONS: &[Mutation] = &[
     ),
     (
         "WITH CHECK is true",
-        "ALTER POLICY tenant_isolation ON app.events WITH CHECK (true); ALTER POLICY insert_rows ON app.events WITH CHECK (true)",
+        "ALTER POLICY tenant_isolation ON app.events WITH CHECK (true); ALTER POLICY insert_member ON app.events WITH CHECK (true)",
     ),
-    ("a policy is for another role", "ALTER POLICY update_rows ON app.projects TO app_admin"),
+    ("a policy is for another role", "ALTER POLICY update_member ON app.projects TO app_admin"),
     (
         "what hides private rows is gone",
-        "ALTER POLICY select_rows ON app.documents USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
+        "ALTER POLICY select_viewer ON app.documents USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
     ),
     (
         "everybody writes in everybody's name",
-        "ALTER POLICY insert_rows ON app.documents WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
+        "ALTER POLICY insert_member ON app.documents WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
     ),
     (
         "others' rows may be deleted",
-        "ALTER POLICY delete_own_rows ON app.documents USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
+        "ALTER POLICY delete_own_member ON app.documents USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
     ),
     (
         "others' rows may be updated",
-        "ALTER POLICY update_own_rows ON app.comments USING (task_id IN (SELECT id FROM app.tasks)) WITH CHECK (true)",
+        "ALTER POLICY update_own_member ON app.comments USING (task_id IN (SELECT id FROM app.tasks)) WITH CHECK (true)",
     ),
     (
         "users of other organizations are seen",
-        "ALTER POLICY tenant_isolation ON app.users USING (true); ALTER POLICY select_rows ON app.users USING (true)",
+        "ALTER POLICY tenant_isolation ON app.users USING (true); ALTER POLICY select_viewer ON app.users USING (true)",
     ),
     (
         "a row with a parent is everybody's",
-        "ALTER POLICY tenant_isolation ON app.comments USING (true); ALTER POLICY select_rows ON app.comments USING (true)",
+        "ALTER POLICY tenant_isolation ON app.comments USING (true); ALTER POLICY select_viewer ON app.comments USING (true)",
     ),
     ("a column is granted more widely", "GRANT SELECT (salary) ON app.employees TO app_viewer"),
     ("a column of another command is granted", "GRANT UPDATE (salary) ON app.employees TO app_member"),
@@ -139,7 +139,7 @@ const MUTATIONS: &[Mutation] = &[
     // The system role.
     (
         "jobs need no reason for a table",
-        "ALTER POLICY tenant_isolation ON app.tasks USING (true); ALTER POLICY system_select ON app.tasks USING (true)",
+        "ALTER POLICY tenant_isolation ON app.tasks USING (true); ALTER POLICY select_system ON app.tasks USING (true)",
     ),
     (
         "any record is as good as one's own",
@@ -155,13 +155,13 @@ const MUTATIONS: &[Mutation] = &[
     ),
     (
         "a job in a tenant is not held to it",
-        "ALTER POLICY tenant_isolation ON app.tasks USING (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.is_system_context()) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END); ALTER POLICY system_select ON app.tasks USING ((SELECT app_auth.is_system_context()))",
+        "ALTER POLICY tenant_isolation ON app.tasks USING (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.is_system_context()) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END); ALTER POLICY select_system ON app.tasks USING ((SELECT app_auth.is_system_context()))",
     ),
     (
         "a job in a tenant adds to others",
-        "ALTER POLICY tenant_isolation ON app.events WITH CHECK (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.is_system_context()) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END); ALTER POLICY system_insert ON app.events WITH CHECK ((SELECT app_auth.is_system_context()))",
+        "ALTER POLICY tenant_isolation ON app.events WITH CHECK (CASE WHEN current_user = 'app_system' THEN (SELECT app_auth.is_system_context()) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END); ALTER POLICY insert_system ON app.events WITH CHECK ((SELECT app_auth.is_system_context()))",
     ),
-    ("a policy for jobs is gone", "DROP POLICY system_delete ON app.events"),
+    ("a policy for jobs is gone", "DROP POLICY delete_system ON app.events"),
     ("jobs get a table that does not name them", "GRANT SELECT ON app.projects TO app_system"),
     ("jobs get a command that is not named", "GRANT DELETE ON app.tasks TO app_system"),
     ("jobs get the key", "GRANT UPDATE (organization_id) ON app.tasks TO app_system"),

@@ -39,14 +39,14 @@ fn why_explains_each_part_of_the_policies() {
     let told = explained("app_member", "Document", Command::Delete);
     for words in [
         "GRANT DELETE ON app.documents TO app_member",
-        "delete_own_rows (permissive)",
+        "delete_own_member (permissive)",
         "tenant_isolation (restrictive)",
-        "select_rows",
+        "select_viewer",
         "since WHERE",
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
-    assert!(!told.contains("delete_rows (permissive)"), "that is for admins: {told}");
+    assert!(!told.contains("delete_admin (permissive)"), "that is for admins: {told}");
 }
 
 #[test]

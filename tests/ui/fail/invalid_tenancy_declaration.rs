@@ -12,7 +12,8 @@ tenant_runtime::tenancy! {
             Head: Nurse + Staf,
             Nurse: Staff,
             Staff,
-            Owner,
+            SchemaOwner,
+            OwnStaff,
         },
         schema: "again",
     }

@@ -175,7 +175,8 @@ impl FixWriter<'_> {
             ("generated", _) => alter("DROP EXPRESSION".to_owned()),
             ("collation", _) => alter(format!("TYPE {}", column.ty)),
             _ => {
-                let known = ColumnProperty::from_catalog(property).ok_or_else(|| unknown_property("column", property))?;
+                let known =
+                    ColumnProperty::from_catalog(property).ok_or_else(|| unknown_property("column", property))?;
                 column_clause(known, column).map_or_else(String::new, alter)
             }
         })

@@ -15,6 +15,7 @@ use crate::{
     ident::{literal, quoted},
     model::{
         def::{ScopeDef, TableDef},
+        names,
         schema::Command,
     },
 };
@@ -233,7 +234,7 @@ impl Runner<'_> {
             role == login
                 || match (is_of_jobs, of, named) {
                     (Some(system), ..) => system.role.as_deref() == Some(role),
-                    (None, None, None) => role == tenancy.database_role("no_tenant"),
+                    (None, None, None) => role == tenancy.database_role(names::NO_TENANT),
                     (None, None, Some(_)) => !tenancy.login_per_role,
                     (None, Some(own), Some(named)) => own == named || !exactly && tenancy.includes(own, named),
                     (None, Some(_), None) => false,

@@ -1,0 +1,93 @@
+//! The functions of a schema: those of the membership table, of the change log and of cross-tenant jobs.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Known,
+    auth_functions::{FunctionTemplates, Roles},
+    change_log::ChangeLog,
+    cross_tenant,
+    finding::{Findings, place},
+    membership::Membership,
+    tenancy::Tenancy,
+};
+use crate::model::{
+    names,
+    schema::{Function, QualifiedName, Table},
+};
+
+/// Creates the functions, and adds the roles that they require and the table that they write to.
+pub(super) fn functions(
+    membership: Option<&Membership>,
+    log: Option<&ChangeLog>,
+    known: &Known,
+    tenancy: &mut Tenancy,
+    tables: &mut BTreeMap<QualifiedName, Table>,
+    findings: &mut Findings,
+) -> BTreeMap<QualifiedName, Function> {
+    let mut functions = BTreeMap::new();
+    let has_system = known.by_name.values().any(|def| !def.system.is_empty());
+    let has_functions = has_system || membership.is_some() || log.is_some();
+    let Some(owner) = tenancy.owner().cloned().filter(|_| has_functions) else { return functions };
+    let (no_tenant, lowest, system) = (tenancy.no_tenant.clone(), tenancy.lowest(), tenancy.system.clone());
+    let roles = Roles { owner: &owner, no_tenant: &no_tenant, lowest, system: has_system.then_some(&system) };
+    tenancy.add_function_owner();
+    if let Some(membership) = membership {
+        tenancy.add_no_tenant();
+        functions.extend(membership_functions(membership, tenancy, &roles));
+    }
+    functions.extend(log.map(|log| log.function(tenancy, &roles)));
+    if has_system {
+        tenancy.add_system();
+        let (name, log) = cross_tenant::access_log(tenancy);
+        functions.extend(cross_tenant::functions(&name, tenancy, &roles));
+        if let Some(def) = known.by_qualified_name.get(&name) {
+            findings.error(
+                place(def),
+                format!("the generator creates a table `{name}` for the reasons of cross-tenant jobs"),
+                "give this table another name: `#[tenant(table = \"…\")]`",
+            );
+        }
+        tables.insert(name, log);
+    }
+    functions
+}
+
+/// Creates the functions of a membership table.
+fn membership_functions(
+    membership: &Membership,
+    tenancy: &Tenancy,
+    roles: &Roles<'_>,
+) -> Vec<(QualifiedName, Function)> {
+    let sql = FunctionTemplates::new(membership, tenancy);
+    let mut functions = vec![
+        (names::AUTHORIZED_TENANT_ID, sql.authorized_tenant_id(roles)),
+        (names::MY_TENANTS, sql.my_tenants(roles)),
+    ];
+    if let Some(manager) = membership.manager {
+        let managers = sql.up_set(manager);
+        functions.extend([
+            (names::ADD_MEMBER, sql.add_member(manager, &managers)),
+            (names::CHANGE_MEMBER, sql.change_member(manager, &managers)),
+            (names::REMOVE_MEMBER, sql.remove_member(roles, &managers)),
+            (names::PREVENT_LAST_MANAGER_REMOVAL, sql.prevent_last_manager_removal(roles, &managers)),
+        ]);
+    }
+    if let (Some(invitations), Some(manager)) = (&membership.invitations, membership.manager) {
+        let managers = sql.up_set(manager);
+        functions.push((names::INVITE, sql.invite(invitations, manager, &managers)));
+        if let Some((def, users)) = &membership.users {
+            let accept = sql.accept_invitation(invitations, roles, def, users, &managers);
+            functions.push((names::ACCEPT_INVITATION, accept));
+        }
+    }
+    if let Some((def, table, id)) = &membership.tenants
+        && let Some(creator_role) = def.creator_role
+    {
+        functions.push((names::CREATE_TENANT, sql.create_tenant(roles, def, table, id, creator_role)));
+    }
+    if let Some((def, table)) = membership.users.as_ref().filter(|(def, _)| def.sign_up) {
+        functions.push((names::SIGN_UP, sql.sign_up(roles, def, table)));
+    }
+    functions.into_iter().map(|(name, function)| (tenancy.function(name), function)).collect()
+}

@@ -1,0 +1,92 @@
+//! Names of the database objects that the generator creates in addition to the declared tables and roles.
+//!
+//! Code that creates, calls or recognizes such an object uses the constant, so that a renamed object fails to compile where it
+//! is used.
+//!
+//! A policy is named after its command and its role: `select_viewer`, `update_own_member`, `insert_function_owner`. A name of
+//! more than 63 bytes is cut to 54 bytes and followed by `_` and eight hexadecimal digits, the FNV-1a hash of the whole name, as
+//! [`Ident::derived`] does for every derived name. So the shortened name is the same in every run, and two long names that
+//! differ only at the end stay different.
+
+use super::command::Command;
+use crate::ident::Ident;
+
+/// Suffix of the schema that holds the functions: `app_auth` beside `app`.
+pub const AUTH_SCHEMA: &str = "auth";
+
+/// Function that accepts an invitation.
+pub const ACCEPT_INVITATION: &str = "accept_invitation";
+/// Function that adds a member to the tenant in the context.
+pub const ADD_MEMBER: &str = "add_member";
+/// Function that returns the tenant in the context to its members, and NULL to others.
+pub const AUTHORIZED_TENANT_ID: &str = "authorized_tenant_id";
+/// Function that records the reason for a cross-tenant job.
+pub const BEGIN_SYSTEM_ACCESS: &str = "begin_system_access";
+/// Function that changes the role of a member.
+pub const CHANGE_MEMBER: &str = "change_member";
+/// Function that creates a tenant.
+pub const CREATE_TENANT: &str = "create_tenant";
+/// Function that creates an invitation.
+pub const INVITE: &str = "invite";
+/// Function that returns whether the transaction belongs to a cross-tenant job with a recorded reason.
+pub const IS_SYSTEM_CONTEXT: &str = "is_system_context";
+/// Function and trigger that write to the change log.
+pub const LOG_CHANGE: &str = "log_change";
+/// Function that lists the tenants of the user in the context.
+pub const MY_TENANTS: &str = "my_tenants";
+/// Column of [`MY_TENANTS`] with the tenant's key.
+pub const MY_TENANTS_TENANT: &str = "tenant_id";
+/// Column of [`MY_TENANTS`] with the user's role in that tenant.
+pub const MY_TENANTS_ROLE: &str = "member_role";
+/// Function and trigger that reject the removal of a tenant's last manager.
+pub const PREVENT_LAST_MANAGER_REMOVAL: &str = "prevent_last_manager_removal";
+/// Function that removes a member.
+pub const REMOVE_MEMBER: &str = "remove_member";
+/// Function that adds a user.
+pub const SIGN_UP: &str = "sign_up";
+
+/// Table with the reasons of cross-tenant jobs.
+pub const SYSTEM_ACCESS_LOG: &str = "system_access_log";
+
+/// Last part of the setting that names the record of a cross-tenant job: `app.system_access`.
+pub const SYSTEM_ACCESS_SETTING: &str = "system_access";
+
+/// Role that owns the schemas and tables, without the prefix, as all names of roles here.
+pub const SCHEMA_OWNER: &str = "schema_owner";
+/// Role that owns the functions.
+pub const FUNCTION_OWNER: &str = "function_owner";
+/// Role of a signed-in user without a tenant.
+pub const NO_TENANT: &str = "no_tenant";
+/// Login role of the app. `<role>_service` where each role has a login.
+pub const SERVICE: &str = "service";
+/// Role of cross-tenant jobs.
+pub const SYSTEM: &str = "system";
+/// Login role of cross-tenant jobs.
+pub const JOBS: &str = "jobs";
+
+/// The roles that the generator creates in every tenancy, or reserves for it: a declared role cannot have one of these names.
+pub const RESERVED_ROLES: [&str; 6] = [SCHEMA_OWNER, SERVICE, FUNCTION_OWNER, NO_TENANT, SYSTEM, JOBS];
+
+/// The restrictive policy of each tenant table.
+pub const TENANT_ISOLATION: &str = "tenant_isolation";
+
+/// First part of a role's name that would give two policies of a table the same name: `update_own_admin` is the policy of
+/// `update_own = "admin"` and would be that of `update = "own_admin"`.
+pub const OWN: &str = "own";
+
+/// Returns the schema that holds the functions of a tenancy, from the tenancy's schema.
+#[must_use]
+pub fn auth_schema(schema: &str) -> Ident {
+    Ident::derived([schema, AUTH_SCHEMA])
+}
+
+/// Returns the name of the policy that allows a role a command: on any row, or on the user's own rows.
+///
+/// `role` is the name as declared, or one of [`FUNCTION_OWNER`] and [`SYSTEM`].
+#[must_use]
+pub fn command_policy(command: Command, own: bool, role: &str) -> Ident {
+    match own {
+        true => Ident::derived([command.attribute(), OWN, role]),
+        false => Ident::derived([command.attribute(), role]),
+    }
+}

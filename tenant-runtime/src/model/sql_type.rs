@@ -1,0 +1,69 @@
+//! PostgreSQL types of columns.
+
+/// The PostgreSQL type of a Rust type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SqlType {
+    /// `boolean`
+    Bool,
+    /// `smallint`
+    Int2,
+    /// `integer`
+    Int4,
+    /// `bigint`
+    Int8,
+    /// `real`
+    Float4,
+    /// `double precision`
+    Float8,
+    /// `numeric`
+    Numeric,
+    /// `text`
+    Text,
+    /// `bytea`
+    Bytea,
+    /// `uuid`
+    Uuid,
+    /// `date`
+    Date,
+    /// `time`
+    Time,
+    /// `timestamp`
+    Timestamp,
+    /// `timestamptz`
+    Timestamptz,
+    /// `jsonb`
+    Jsonb,
+    /// `text` with a check constraint on these labels.
+    Labels(&'static [&'static str]),
+    /// An array of another type.
+    Array(&'static SqlType),
+    /// The type in the attribute `sql_type`.
+    Custom(&'static str),
+}
+
+impl SqlType {
+    /// Returns the SQL name of the type; none for a type given by the attribute `sql_type`.
+    #[must_use]
+    pub fn sql_name(self) -> Option<String> {
+        let name = match self {
+            Self::Bool => "boolean",
+            Self::Int2 => "smallint",
+            Self::Int4 => "integer",
+            Self::Int8 => "bigint",
+            Self::Float4 => "real",
+            Self::Float8 => "double precision",
+            Self::Numeric => "numeric",
+            Self::Text | Self::Labels(_) => "text",
+            Self::Bytea => "bytea",
+            Self::Uuid => "uuid",
+            Self::Date => "date",
+            Self::Time => "time",
+            Self::Timestamp => "timestamp",
+            Self::Timestamptz => "timestamptz",
+            Self::Jsonb => "jsonb",
+            Self::Array(element) => return element.sql_name().map(|name| format!("{name}[]")),
+            Self::Custom(_) => return None,
+        };
+        Some(name.to_owned())
+    }
+}
