@@ -423,8 +423,8 @@ fn apply_without_a_database_url_uses_a_temporary_server() {
     assert!(
         said.code == Some(0)
             && said.out.starts_with("applied 1 migration in ")
-            && said.out.contains("on a temporary PostgreSQL ")
-            && said.out.contains(", which is now deleted\n")
+            && said.out.contains("tried on a temporary PostgreSQL ")
+            && said.out.contains("; its data was deleted\n")
             && said.out.contains("to apply them to your database, add\n  --database-url postgres://"),
         "{said:?}"
     );
