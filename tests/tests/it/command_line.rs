@@ -311,14 +311,14 @@ async fn numbering_continues_after_handwritten_migrations() {
 fn broken_newer_or_missing_snapshot_is_an_error() {
     let folder = generated();
     let snapshot = fs::read_to_string(folder.join("snapshot.json")).expect("the snapshot");
-    let newer = snapshot.replacen("\"format\": 2", "\"format\": 3", 1);
+    let newer = snapshot.replacen("\"format\": 3", "\"format\": 4", 1);
     let unknown = snapshot.replacen("\"product\"", "\"colour\": 1, \"product\"", 1);
     let forged = snapshot.replacen("now()", "now(); DROP TABLE x", 1);
     assert!(newer != snapshot && unknown != snapshot && forged != snapshot);
     let cases = [
         (Some(&snapshot[..100]), "take it from version control again"),
         (Some(""), "take it from version control again"),
-        (Some(&newer), "it has format 3, and this version reads format 2; use the version that wrote it"),
+        (Some(&newer), "it has format 4, and this version reads format 3; use the version that wrote it"),
         (Some(&unknown), "take it from version control again"),
         (Some(&forged), "take it from version control again"),
         (
