@@ -32,7 +32,7 @@ pub(super) fn apply(
             let server = target.temporary_server()?;
             let applied = apply_folder(folder, &server.admin_url(), to)?;
             writeln!(out, "{}", summary(&applied))?;
-            writeln!(out, "on a temporary {}, which is now deleted", server.origin())?;
+            writeln!(out, "tried on a temporary {}; its data was deleted", server.origin())?;
             writeln!(
                 out,
                 "\nnext: to apply them to your database, add\n  --database-url postgres://administrator@host/database"

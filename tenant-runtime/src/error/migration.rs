@@ -85,7 +85,7 @@ pub enum MigrationError {
         what: String,
     },
     /// A statement of a file failed.
-    #[error("`{file}` failed at line {line}: {message}")]
+    #[error("`{file}`, line {line}, failed: {message}")]
     Failed {
         /// The file.
         file: String,

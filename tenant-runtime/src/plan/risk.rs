@@ -149,7 +149,7 @@ fn access_change(plan: &Plan, action: &Action) -> Option<(&'static str, String)>
     let text = change.to_string();
     // A change is described verb first, in the imperative.
     let (verb, rest) = text.split_once(' ').unwrap_or((&text, ""));
-    let effect = if code == "TM208" { "; this changes which rows roles can read or write" } else { "" };
+    let effect = if code == "TM208" { ", which controls the rows that roles can read or write" } else { "" };
     Some((code, format!("{verb}s {rest}{effect}.")))
 }
 

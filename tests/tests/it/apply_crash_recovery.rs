@@ -156,7 +156,7 @@ async fn kill_and_rerun(at: KillPoint, migrations: &TempDir) -> Option<String> {
     let as_left = match at {
         KillPoint::AuthState(_) => true,
         KillPoint::BeforeBuild => left == "none",
-        KillPoint::InBuild => left.ends_with(" false") && again.err.contains("dropping public.log_what"),
+        KillPoint::InBuild => left.ends_with(" false") && again.err.contains("dropping invalid index public.log_what"),
         KillPoint::AfterBuild => left.ends_with(" true") && left == index,
     };
     let well = as_left && again.code == Some(0) && then.out.starts_with("nothing to do: ") && found == EXPECTED_STATE;

@@ -320,7 +320,7 @@ fn broken_newer_or_missing_snapshot_is_an_error() {
     let cases = [
         (Some(&snapshot[..100]), "take it from version control again"),
         (Some(""), "take it from version control again"),
-        (Some(&newer), "it has format 3, and this version reads format 2; use the version that wrote it"),
+        (Some(&newer), "it has format 4, and this version reads format 3; use the version that wrote it"),
         (Some(&unknown), "take it from version control again"),
         (Some(&forged), "take it from version control again"),
         (
@@ -425,8 +425,8 @@ fn apply_without_a_database_url_uses_a_temporary_server() {
     assert!(
         said.code == Some(0)
             && said.out.starts_with("applied 1 migration in ")
-            && said.out.contains("on a temporary PostgreSQL ")
-            && said.out.contains(", which is now deleted\n")
+            && said.out.contains("tried on a temporary PostgreSQL ")
+            && said.out.contains("; its data was deleted\n")
             && said.out.contains("to apply them to your database, add\n  --database-url postgres://"),
         "{said:?}"
     );
