@@ -1,4 +1,4 @@
-//! The matrix: what each role may do with each table, read from the declarations alone.
+//! The access matrix: the commands and rows that each role is allowed on each table, from the declarations alone.
 
 use std::fmt;
 
@@ -13,16 +13,16 @@ use crate::{
     registry::Models,
 };
 
-/// What each role may do with each table.
+/// The access of each role to each table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matrix {
-    /// The roles, each after those that it includes; last the system role, where some table lets it do anything.
+    /// The roles, each after those that it includes; last the system role, where some table names a command for it.
     pub roles: Vec<String>,
     /// The tables by name.
     pub tables: Vec<TableAccess>,
 }
 
-/// What each role may do with one table.
+/// The access of each role to one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableAccess {
     /// The table.
@@ -31,45 +31,45 @@ pub struct TableAccess {
     pub commands: [Vec<Cell>; 4],
 }
 
-/// What a role may do by a command.
+/// The rows and columns that a role is allowed by a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
     /// Which rows.
     pub rows: Reach,
-    /// Whether a condition of the declaration narrows them further.
+    /// Whether a condition of the declaration limits them further.
     pub narrowed: bool,
     /// The columns, where the command has columns.
     pub columns: Vec<String>,
-    /// The columns that the command gives to other roles alone.
+    /// The columns that only other roles may use in the command.
     pub withheld: Vec<String>,
 }
 
-/// Which rows a command reaches.
+/// The rows that a command applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// None.
     Nothing,
-    /// The user's own.
+    /// The rows that the user owns.
     Own,
-    /// Those of the tenant that the user sees: the team's, and the user's own.
+    /// The rows of the tenant that the user sees: the team's, and those that the user owns.
     Seen,
-    /// The tenant's.
+    /// The rows of the tenant.
     Tenant,
-    /// Those of the tenant's members.
+    /// The rows of the tenant's members.
     Members,
-    /// Those of the tenant's members, by calling functions.
+    /// The rows that functions allow.
     ByFunction,
-    /// Those of every tenant.
+    /// The rows of all tenants.
     EveryTenant,
-    /// All of them: they belong to no tenant.
+    /// All rows: they belong to no tenant.
     All,
 }
 
-/// What the system role is called beside the roles of members, of which none has this name.
+/// The name of the system role; no declared role has it.
 const SYSTEM: &str = names::SYSTEM;
 
 impl Reach {
-    /// Returns the word for it.
+    /// Returns the word for it in the matrix.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -87,21 +87,21 @@ impl Reach {
     fn meaning(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Own => "the user's own rows",
-            Self::Seen => "rows of the tenant that everybody there sees, and the user's own",
-            Self::Tenant => "the rows of the tenant in the context",
-            Self::Members => "the rows that members of the tenant have",
-            Self::ByFunction => "the tenant's rows, by functions that judge who calls them",
+            Self::Own => "rows that the user owns",
+            Self::Seen => "rows of the tenant that all its members see, and rows that the user owns",
+            Self::Tenant => "rows of the tenant in the context",
+            Self::Members => "rows that members of the tenant have",
+            Self::ByFunction => "rows of the tenant, by functions that check the caller",
             Self::EveryTenant => {
-                "every tenant's rows, by jobs that recorded why; where a job acts in a tenant, that tenant's alone"
+                "rows of all tenants, by jobs with a recorded reason; in a context with a tenant, only its rows"
             }
-            Self::All => "every row: they belong to no tenant",
+            Self::All => "all rows: they belong to no tenant",
         }
     }
 }
 
 impl Matrix {
-    /// Reads the matrix from declarations, which [`check`](crate::analyze::check) is to have passed.
+    /// Derives the matrix from declarations for which [`check`](crate::analyze::check) returned no error.
     #[must_use]
     pub fn declared(models: &Models) -> Self {
         let roles = models.tables().first().map(|def| def.tenancy.roles).unwrap_or_default();
@@ -133,7 +133,7 @@ impl Matrix {
         json!({ "roles": self.roles, "tables": Value::Object(self.tables.iter().map(table).collect()) })
     }
 
-    /// Writes the matrix as a table of Markdown.
+    /// Writes the matrix as a Markdown table.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut lines = self.lines(&mut |_, _, _, cell| cell.to_string()).into_iter();
@@ -142,7 +142,7 @@ impl Matrix {
         let rule = format!("|{}\n", "---|".repeat(head.len()));
         let mut last = String::new();
         let rest = lines.map(|mut cells| {
-            // Where a person reads down a terminal, a name stands once; here each line stands for itself.
+            // In a terminal the name of a table is written once; here it is in each line.
             if cells[0].is_empty() {
                 cells[0].clone_from(&last);
             }
@@ -153,7 +153,7 @@ impl Matrix {
         line(head) + &rule + &rest
     }
 
-    /// Writes the lines of a table for people, each cell as `show` says; the first line is the head.
+    /// Returns the lines of a table of text, each cell as `show` writes it; the first line is the head.
     pub(crate) fn lines(&self, show: &mut dyn FnMut(usize, usize, usize, &Cell) -> String) -> Vec<Vec<String>> {
         let head = ["table", "command"].map(str::to_owned).into_iter().chain(self.roles.iter().cloned());
         let mut lines = vec![head.collect::<Vec<_>>()];
@@ -162,7 +162,7 @@ impl Matrix {
             for (command, cells) in access.commands.iter().enumerate() {
                 let cells: Vec<_> =
                     cells.iter().enumerate().map(|(role, cell)| show(table, command, role, cell)).collect();
-                // What nobody may do is told by its absence, but a table never is.
+                // A command that no role may run is omitted, except where it is the first line of the table.
                 if cells.iter().all(|cell| cell == Reach::Nothing.word()) && command > 0 {
                     continue;
                 }
@@ -174,7 +174,7 @@ impl Matrix {
         lines
     }
 
-    /// Explains the words that stand in the cells, a line each.
+    /// Explains the words in the cells, one per line.
     pub(crate) fn legend(&self) -> Vec<String> {
         let cells = || self.tables.iter().flat_map(|access| access.commands.iter().flatten());
         let words =
@@ -182,10 +182,10 @@ impl Matrix {
         let used = words.into_iter().filter(|word| cells().any(|cell| cell.rows == *word));
         let mut lines: Vec<_> = used.map(|word| format!("{:9} {}", word.word(), word.meaning())).collect();
         if cells().any(|cell| cell.narrowed) {
-            lines.push(format!("{:9} as far as a condition of the declaration holds", "…, if"));
+            lines.push(format!("{:9} only rows that meet a condition of the declaration", "…, if"));
         }
         if cells().any(|cell| !cell.withheld.is_empty()) {
-            lines.push(format!("{:9} but for a column that takes another role", "…, not x"));
+            lines.push(format!("{:9} without a column that requires another role", "…, not x"));
         }
         lines
     }
@@ -212,7 +212,7 @@ impl fmt::Display for Matrix {
     }
 }
 
-/// Sets lines of cells below each other.
+/// Aligns the cells of lines.
 pub(crate) fn columns_of_text(lines: &[Vec<String>]) -> String {
     let count = lines.first().map_or(0, Vec::len);
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
@@ -238,7 +238,7 @@ fn cell(def: &TableDef, role: &str, command: Command) -> Cell {
         _ if is_by_function(def, command) => Reach::ByFunction,
         ScopeDef::Global => Reach::All,
         ScopeDef::Shared { .. } => Reach::Members,
-        // Who inserts a row owns it.
+        // The user who inserts a row becomes its owner.
         _ if !any || command == Command::Insert && def.owner.is_some() => Reach::Own,
         _ if def.visibility.is_some() && command != Command::Insert => Reach::Seen,
         _ => Reach::Tenant,
@@ -266,14 +266,14 @@ impl Cell {
     }
 }
 
-/// Says whether a role has the rights of the one that an attribute names; nobody has those of a role that there is not.
+/// Returns whether a role includes the role that an attribute names; no role includes an unknown one.
 pub(crate) fn may(tenancy: &TenancyDef, role: &str, needed: Option<&str>) -> bool {
     let Some(needed) = needed else { return false };
     let Some(def) = tenancy.roles.iter().find(|def| def.name == role) else { return false };
     role == needed || def.includes.iter().any(|below| may(tenancy, below, Some(needed)))
 }
 
-/// Says whether a command of somebody's covers a column at all.
+/// Returns whether a command can apply to a column.
 pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     let is_tenant = def.scope == ScopeDef::Tenant { column: column.name };
     let is_parent = def.scope == ScopeDef::Parent { column: column.name };
@@ -286,7 +286,7 @@ pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -
     }
 }
 
-/// Says whether a role may name a column in a command.
+/// Returns whether a role may use a column in a command.
 pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &ColumnDef) -> bool {
     let may = |needed| may(def.tenancy, role, needed);
     let by_role = match command {
@@ -301,12 +301,12 @@ pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &Col
     by_role && !is_by_function(def, command) && is_covered(def, column, command)
 }
 
-/// Says whether the system role may run a command.
+/// Returns whether the system role may run a command.
 pub(crate) fn system_may(def: &TableDef, command: Command) -> bool {
     def.system.contains(&command.attribute())
 }
 
-/// Says whether the system role may name a column in a command: any but those that are for nobody.
+/// Returns whether the system role may use a column in a command: any column that is not denied to all roles.
 pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDef) -> bool {
     let role = match command {
         Command::Select => column.select,
@@ -317,8 +317,7 @@ pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDe
     system_may(def, command) && role != Some(NO_ROLE) && is_covered(def, column, command)
 }
 
-/// Says whether a command is nobody's, since functions do what it would do: members are changed by them alone, and invitations
-/// made.
+/// Returns whether functions run a command in place of a role: they change members and create invitations.
 pub(crate) fn is_by_function(def: &TableDef, command: Command) -> bool {
     match command {
         Command::Select => false,

@@ -1,4 +1,4 @@
-//! Why a role may do something or not: which grant, which policy, and which part of it, for a table or for one row.
+//! Explains why an operation is allowed or denied: the grant, the policies and their conditions, for a table or for one row.
 
 use std::fmt;
 
@@ -16,30 +16,30 @@ use crate::{
     verify::{Session, VerifyError, row_id},
 };
 
-/// What is asked: may a role do this to a table?
+/// An operation to explain: a role, a table and a command.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Question {
-    /// The role, as the declaration or the database calls it.
+    /// The role, by its declared or its database name.
     pub role: String,
-    /// The table, with or without its schema, or the struct.
+    /// The table, with or without its schema, or the name of its struct.
     pub table: String,
     /// The command.
     pub command: Command,
 }
 
 impl Question {
-    /// Asks whether a role may do something to a table.
+    /// Creates a question about a command of a role on a table.
     pub fn new(role: impl Into<String>, table: impl Into<String>, command: Command) -> Self {
         Self { role: role.into(), table: table.into(), command }
     }
 }
 
-/// A row and a context, about which a database is asked.
+/// A row and a context.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Row {
-    /// The value that names the row in its table.
+    /// The value of the row's primary key, without the tenant.
     pub key: String,
     /// The tenant in the context.
     pub tenant: String,
@@ -48,60 +48,60 @@ pub struct Row {
 }
 
 impl Row {
-    /// Names a row, and who asks for it.
+    /// Names a row and a context.
     pub fn new(key: impl Into<String>, tenant: impl Into<String>, user: Option<String>) -> Self {
         Self { key: key.into(), tenant: tenant.into(), user }
     }
 }
 
-/// Says why there is no answer.
+/// Why there is no explanation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WhyError {
     /// The models have errors.
     #[error(transparent)]
     Models(#[from] Findings),
-    /// There is no such role, table or row.
+    /// The role, the table or the row does not exist.
     #[error("there is no {what} `{name}`\n  help: {help}")]
     Unknown {
-        /// What is missing.
+        /// The kind of the missing object.
         what: &'static str,
-        /// What was asked for.
+        /// Its name in the question.
         name: String,
-        /// What there is.
+        /// The existing names.
         help: String,
     },
-    /// The database could not be asked.
+    /// The database returned an error.
     #[error(transparent)]
     Database(#[from] VerifyError),
 }
 
-/// Why a role may do something to a table, or to one row of it, or may not.
+/// Explains why an operation on a table, or on one of its rows, is allowed or denied.
 #[derive(Debug, Clone)]
 pub struct Why {
     role: Ident,
     command: Command,
     table: QualifiedName,
     place: String,
-    /// What the role has of the privilege, and who has it.
+    /// Whether the role has the privilege, and by which grants.
     privilege: Privilege,
-    /// The policies that decide, with the command to which each belongs.
+    /// The policies that apply, each with the command that it applies to.
     policies: Vec<Decision>,
-    /// Whether a row was looked at.
+    /// Whether the conditions were evaluated on a row.
     of_row: bool,
 }
 
 #[derive(Debug, Clone)]
 enum Privilege {
-    /// By these grants.
+    /// The grants of the role.
     Held(Vec<String>),
-    /// By none; these roles hold it.
+    /// The role has no grant; these roles have one.
     Missing(Vec<String>),
-    /// Members are changed by functions alone.
+    /// Functions run the command in place of a role.
     ByFunction(Vec<String>),
 }
 
-/// A policy, and what its parts say about a row.
+/// A policy with its conditions, evaluated on a row if there is one.
 #[derive(Debug, Clone)]
 struct Decision {
     policy: Policy,
@@ -112,25 +112,25 @@ struct Decision {
 #[derive(Debug, Clone)]
 struct Part {
     condition: Condition,
-    /// What it says about the row; none where no row was looked at.
+    /// Whether it holds for the row; none without a row.
     holds: Option<bool>,
 }
 
-/// Answers from the declaration alone.
+/// Explains an operation from the declaration alone.
 ///
 /// # Errors
 ///
-/// When the models have errors, and when there is no such role or table.
+/// When the models have errors, or the role or the table does not exist.
 pub fn why(models: &Models, question: &Question) -> Result<Why, WhyError> {
     let schema = check(models)?.schema;
     answer(models, &schema, question).map(|(why, ..)| why)
 }
 
-/// Answers for one row of a database, of which the URL names a superuser. Nothing is changed there.
+/// Explains an operation on one row of a database. The URL is that of a superuser; nothing is changed in the database.
 ///
 /// # Errors
 ///
-/// As [`why`], and when the database cannot be asked or has no such row.
+/// As [`why`], and when the database returns an error or has no such row.
 pub async fn why_row(models: &Models, question: &Question, row: &Row, admin_url: &str) -> Result<Why, WhyError> {
     let schema = check(models)?.schema;
     let (mut why, def) = answer(models, &schema, question)?;
@@ -149,24 +149,24 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
         .iter()
         .find(|(name, _)| name.schema.as_str() == def.name.schema && name.table.as_str() == def.name.table)
         .ok_or_else(|| unknown("table", &question.table, String::new()))?;
-    let acts_as = |tier: &Ident| {
-        let declared = tenancy.roles.iter().find(|role| tier_name(tenancy, role.name) == tier.as_str());
+    let includes = |other: &Ident| {
+        let declared = tenancy.roles.iter().find(|role| role_name(tenancy, role.name) == other.as_str());
         declared.is_some_and(|needed| may(tenancy, role, Some(needed.name)))
     };
-    // WHERE and RETURNING read, so that the policies for reading decide as well.
+    // WHERE and RETURNING read rows, so the SELECT policies apply as well.
     let reads = matches!(question.command, Command::Update | Command::Delete).then_some(Command::Select);
     let commands: Vec<_> = [question.command].into_iter().chain(reads).collect();
     let decide = |command: Command| {
         let policies = table.policies.iter().filter(move |policy| policy.command().is_none_or(|of| of == command));
-        let policies = policies.filter(|policy| policy.role.as_ref().is_none_or(&acts_as));
+        let policies = policies.filter(|policy| policy.role.as_ref().is_none_or(&includes));
         policies.map(move |policy| Decision { policy: policy.clone(), command, parts: parts(policy, command) })
     };
     let why = Why {
-        role: Ident::derived([tier_name(tenancy, role).as_str()]),
+        role: Ident::derived([role_name(tenancy, role).as_str()]),
         command: question.command,
         table: name.clone(),
         place: format!("`{}` ({}:{})", def.rust_name, def.file, def.line),
-        privilege: privilege(schema, table, def, question.command, &acts_as),
+        privilege: privilege(schema, table, def, question.command, &includes),
         policies: commands.into_iter().flat_map(decide).collect(),
         of_row: false,
     };
@@ -178,10 +178,10 @@ fn privilege(
     table: &Table,
     def: &TableDef,
     command: Command,
-    acts_as: &dyn Fn(&Ident) -> bool,
+    includes: &dyn Fn(&Ident) -> bool,
 ) -> Privilege {
     let grants = || table.grants.iter().filter(|grant| grant.command == command);
-    let held = grants().filter(|grant| acts_as(&grant.role)).map(|grant| {
+    let held = grants().filter(|grant| includes(&grant.role)).map(|grant| {
         let columns = grant.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
         let columns = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
         format!("GRANT {}{columns} ON {def} TO {}", command.keyword(), grant.role, def = def.name)
@@ -191,8 +191,8 @@ fn privilege(
         return Privilege::Held(held);
     }
     if is_by_function(def, command) {
-        let by_hand = [names::ADD_MEMBER, names::CHANGE_MEMBER, names::REMOVE_MEMBER];
-        let functions = schema.functions().keys().filter(|name| by_hand.contains(&name.table.as_str()));
+        let member_functions = [names::ADD_MEMBER, names::CHANGE_MEMBER, names::REMOVE_MEMBER];
+        let functions = schema.functions().keys().filter(|name| member_functions.contains(&name.table.as_str()));
         return Privilege::ByFunction(functions.map(ToString::to_string).collect());
     }
     let application_roles = |role: &&Ident| schema.application_roles().any(|tier| tier.name == **role);
@@ -202,13 +202,13 @@ fn privilege(
     Privilege::Missing(holders)
 }
 
-/// The conditions of a policy, all of which must hold.
+/// Returns the conditions of a policy, all of which must hold.
 fn parts(policy: &Policy, command: Command) -> Vec<Part> {
     let conditions = if command == Command::Insert { &policy.with_check } else { &policy.using };
     conditions.iter().map(|condition| Part { condition: condition.clone(), holds: None }).collect()
 }
 
-/// Says what a condition requires.
+/// Describes what a condition requires.
 fn meaning(kind: ConditionKind) -> &'static str {
     match kind {
         ConditionKind::Tenant => "the row's tenant is the one in the context",
@@ -228,9 +228,9 @@ fn meaning(kind: ConditionKind) -> &'static str {
     }
 }
 
-/// Looks at a row as the role, in the context.
+/// Evaluates the conditions on a row, as the role and in the context.
 ///
-/// The role may not see the row, so the superuser copies it into a temporary table, which is rolled back like everything.
+/// The role may not be able to see the row, so the superuser copies it into a temporary table; all of this is rolled back.
 async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
     let id = row_id(def).map_or("", |id| id.name);
     let table = why.table.quoted();
@@ -254,7 +254,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
         acting += &format!("SET LOCAL {} = {value}; ", setting(name));
     }
     for part in why.policies.iter_mut().flat_map(|decision| &mut decision.parts) {
-        // Under the table's own name, which a condition may say.
+        // Under the name of the table, since a condition may use it.
         let asked = format!(
             "ROLLBACK TO probe; {acting}SELECT (({}) IS TRUE)::text FROM pg_temp.why_this_row AS {}",
             part.condition.sql,
@@ -268,7 +268,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
 }
 
 impl Why {
-    /// Says whether it is allowed; none where that depends on the row, and none was looked at.
+    /// Returns whether the operation is allowed; none where that depends on the row and there is none.
     #[must_use]
     pub fn is_allowed(&self) -> Option<bool> {
         match self.privilege {
@@ -303,27 +303,27 @@ impl fmt::Display for Why {
             Some(true) => format!("`{role}` may {command} this row of {table}"),
             Some(false) if self.of_row => format!("`{role}` may not {command} this row of {table}"),
             Some(false) => format!("`{role}` may not {command} {table}"),
-            None => format!("`{role}` may {command} those rows of {table} that the policies let through"),
+            None => format!("`{role}` may {command} the rows of {table} that the policies allow"),
         };
         writeln!(f, "{verdict}\n")?;
         match &self.privilege {
             Privilege::Held(grants) => {
-                writeln!(f, "the privilege: it has it")?;
+                writeln!(f, "privilege: granted")?;
                 grants.iter().try_for_each(|grant| writeln!(f, "    {grant}"))?;
             }
             Privilege::Missing(holders) => {
                 writeln!(
                     f,
-                    "the privilege: it lacks it, and PostgreSQL says `permission denied for table {}`",
+                    "privilege: not granted; PostgreSQL reports `permission denied for table {}`",
                     table.table
                 )?;
                 match holders.as_slice() {
-                    [] => writeln!(f, "    nobody has it: {place} names no role for `{command}`")?,
-                    holders => writeln!(f, "    {} has it, by `{command} = …` on {place}", holders.join(" and "))?,
+                    [] => writeln!(f, "    no role has it: {place} has no role for `{command}`")?,
+                    holders => writeln!(f, "    granted to {}, by `{command} = …` on {place}", holders.join(" and "))?,
                 }
             }
             Privilege::ByFunction(functions) => {
-                writeln!(f, "the privilege: nobody has it, since members are changed by functions alone")?;
+                writeln!(f, "privilege: granted to no role, since functions change members")?;
                 writeln!(f, "    {}", functions.join(", "))?;
             }
         }
@@ -335,10 +335,10 @@ impl fmt::Display for Why {
             if policies.peek().is_none() || command == Command::Select && self.command == Command::Insert {
                 continue;
             }
-            let also = if command == self.command { "" } else { ", since WHERE and RETURNING read" };
+            let also = if command == self.command { "" } else { ", since WHERE and RETURNING read rows" };
             writeln!(
                 f,
-                "\nthe policies for {}{also}: all restrictive ones must hold, and one of the others",
+                "\npolicies for {}{also}: all restrictive ones must hold, and at least one permissive one",
                 command.keyword()
             )?;
             for decision in policies {
@@ -384,12 +384,12 @@ fn find_table(models: &Models, asked: &str) -> Result<&'static TableDef, WhyErro
 
 fn find_role(tenancy: &'static TenancyDef, asked: &str) -> Result<&'static str, WhyError> {
     let mut roles = tenancy.roles.iter().map(|role| role.name);
-    let found = roles.find(|name| *name == asked || tier_name(tenancy, name) == asked);
+    let found = roles.find(|name| *name == asked || role_name(tenancy, name) == asked);
     let names = || tenancy.roles.iter().map(|role| role.name).collect::<Vec<_>>().join(", ");
     found.ok_or_else(|| unknown("role", asked, format!("the roles are {}", names())))
 }
 
-fn tier_name(tenancy: &TenancyDef, role: &str) -> String {
+fn role_name(tenancy: &TenancyDef, role: &str) -> String {
     format!("{}{role}", tenancy.role_prefix)
 }
 

@@ -137,8 +137,8 @@ fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
         writeln!(out, "  {}", cells.join("  ").trim_end())?;
     }
-    let functions = if schema.functions().is_empty() { "" } else { ", (function) is by a function of the auth schema" };
-    writeln!(out, "\n  a role has the rights of those that it includes; - is nobody{functions}")
+    let functions = if schema.functions().is_empty() { "" } else { ", (function) is a function in the auth schema" };
+    writeln!(out, "\n  a role includes the privileges of its included roles; - is no role{functions}")
 }
 
 fn number_of_tables(schema: &Schema) -> String {

@@ -1,15 +1,15 @@
 //! What a derive declares: plain `const` data about one table and its tenancy, not checked yet.
 //!
-//! Nothing here can fail and nothing is validated: the derive writes these values, rustc type-checks
-//! them, and `check` turns them into a schema or into findings.
+//! Nothing here can fail and nothing is validated: the derive writes these values, rustc type-checks them, and `analyze` turns
+//! them into a schema or into findings.
 
 pub use super::sql_type::SqlType;
 use super::{compare::same, names};
 
-/// Declares how a product keeps its tenants apart: keys, settings, roles and their order.
+/// Declares a tenancy: keys, settings, roles and their order.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TenancyDef {
-    /// The schema that holds the tables which name none.
+    /// The default schema of the tables.
     pub schema: &'static str,
     /// The prefix of every database role, such as `app_`.
     pub role_prefix: &'static str,
@@ -17,26 +17,26 @@ pub struct TenancyDef {
     pub key: SqlType,
     /// The type of a user's key.
     pub user: SqlType,
-    /// The setting that carries the tenant's key, such as `app.organization_id`.
+    /// The setting with the tenant ID, such as `app.organization_id`.
     pub tenant_setting: &'static str,
-    /// The setting that carries the user's key, such as `app.user_id`.
+    /// The setting with the user ID, such as `app.user_id`.
     pub user_setting: &'static str,
-    /// How many connections the app's login may hold at once.
+    /// The connection limit of the app's login role.
     pub connection_limit: u16,
-    /// How long the app's sessions may hold the server up.
+    /// The timeouts of the app's sessions.
     pub timeouts: TimeoutsDef,
-    /// Whether something else makes the database roles, so that the migrations only make sure of them.
+    /// Whether the database roles are created outside of the migrations, which then only check them.
     pub external_roles: bool,
-    /// Whether each role has a login of its own.
+    /// Whether each role has a separate login role.
     pub login_per_role: bool,
-    /// What pgaudit logs in the database, such as `ddl, role, write`.
+    /// The classes of statements that pgaudit logs, such as `ddl, role, write`.
     pub pgaudit: Option<&'static str>,
     /// The roles, each after those that it includes.
     pub roles: &'static [RoleDef],
 }
 
 impl TenancyDef {
-    /// Declares a tenancy without roles, over `Uuid` keys: what the other declarations begin from.
+    /// Declares a tenancy without roles and with `Uuid` keys, as a base for other declarations.
     #[must_use]
     pub const fn blank() -> Self {
         Self {
@@ -55,14 +55,14 @@ impl TenancyDef {
         }
     }
 
-    /// Names the setting by which the system role names its record of why.
+    /// Returns the setting that names the record with the reason of a cross-tenant job.
     pub(crate) fn access_setting(&self) -> String {
         let first = self.tenant_setting.split('.').next().unwrap_or_default();
         format!("{first}.{}", names::SYSTEM_ACCESS_SETTING)
     }
 
-    /// Says whether a role has the rights of another, itself included. A role includes earlier ones only, so this comes to
-    /// an end.
+    /// Returns whether a role has the privileges of another, itself included. A role includes earlier ones only, so the recursion
+    /// ends.
     pub(crate) const fn includes(&self, role: &str, other: &str) -> bool {
         let Some(at) = self.place(role) else { return false };
         let below = self.roles[at].includes;
@@ -90,12 +90,12 @@ impl TenancyDef {
         None
     }
 
-    /// Returns the database role of a role as attributes name it.
+    /// Returns the database role of a declared role.
     pub(crate) fn database_role(&self, role: &str) -> String {
         format!("{}{role}", self.role_prefix)
     }
 
-    /// Returns the app's login; that of one role where each has its own.
+    /// Returns the app's login role, or that of one role where each has a separate one.
     pub(crate) fn login(&self, role: Option<&str>) -> String {
         match role.filter(|_| self.login_per_role) {
             Some(role) => self.database_role(&format!("{role}_{}", names::SERVICE)),
@@ -103,30 +103,30 @@ impl TenancyDef {
         }
     }
 
-    /// Says whether a login is the app's, or that of jobs.
+    /// Returns whether a login role is one of the tenancy: the app's, or that of cross-tenant jobs.
     pub(crate) fn has_login(&self, login: &str) -> bool {
         let roles = self.roles.iter().map(|role| self.login(Some(role.name)));
         roles.chain([self.login(None), self.database_role(names::JOBS)]).any(|own| own == login)
     }
 }
 
-/// Declares how long a session of the app's login may hold the server up, in seconds; 0 is for ever.
+/// Declares the timeouts of the app's sessions, in seconds; 0 for none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeoutsDef {
-    /// How long one statement may run.
+    /// `statement_timeout`.
     pub statement: u32,
-    /// How long a statement may wait for a lock.
+    /// `lock_timeout`.
     pub lock: u32,
-    /// How long a transaction may stay open while nothing runs in it.
+    /// `idle_in_transaction_session_timeout`.
     pub idle_in_transaction: u32,
 }
 
 impl TimeoutsDef {
-    /// What a tenancy has that says nothing of them.
+    /// The defaults.
     pub const SHIPPED: Self = Self { statement: 30, lock: 5, idle_in_transaction: 60 };
 }
 
-/// In place of a column's role: nobody may, not even the highest role of a tenant.
+/// In place of a column's role: no role has the privilege, not even the highest role of a tenant.
 pub const NO_ROLE: &str = "none";
 
 /// Declares one role of a tenancy.
@@ -134,7 +134,7 @@ pub const NO_ROLE: &str = "none";
 pub struct RoleDef {
     /// The name as attributes write it, such as `viewer`.
     pub name: &'static str,
-    /// The roles whose rights this one has as well; each stands earlier in the list.
+    /// The roles whose privileges this one has as well; each is earlier in the list.
     pub includes: &'static [&'static str],
 }
 
@@ -158,7 +158,7 @@ impl std::fmt::Display for TableName {
 pub struct TableDef {
     /// The struct's name.
     pub rust_name: &'static str,
-    /// The source file of the struct, as `file!()` says it.
+    /// The source file of the struct, from `file!()`.
     pub file: &'static str,
     /// The line of the derive in that file.
     pub line: u32,
@@ -168,54 +168,54 @@ pub struct TableDef {
     pub doc: &'static str,
     /// The tenancy to which the table belongs.
     pub tenancy: &'static TenancyDef,
-    /// Whose rows the table holds.
+    /// Which tenants the rows belong to.
     pub scope: ScopeDef,
-    /// The user column that says whose row it is; the context fills it.
+    /// The owner column: the user who owns the row. The context fills it on INSERT.
     pub owner: Option<&'static str>,
-    /// The column that says who in the tenant sees a row: with the label `team` everybody, else its owner alone.
+    /// The visibility column: all members of the tenant see a row with the label `team`, and only its owner another one.
     pub visibility: Option<&'static str>,
-    /// What makes the table the one that says who is a member of a tenant.
+    /// The columns of the membership table, if it is that table.
     pub membership: Option<MembershipDef>,
-    /// What makes the table the one of those who were asked to become members.
+    /// The columns of the invitations, if it is that table.
     pub invitation: Option<InvitationDef>,
-    /// On the table of the tenants themselves: the role that a user gets in a tenant which that user founds.
+    /// On the table of the tenants: the role of a user in a tenant that the user created.
     pub creator_role: Option<&'static str>,
-    /// On the table of the users: whether a visitor may add a row, being a new user.
+    /// On the table of the users: whether a request without a tenant may add a user.
     pub sign_up: bool,
-    /// Whether a trigger writes here what changes in the audited tables.
+    /// Whether the table is the change log.
     pub change_log: bool,
-    /// Whether each change of a row is written to the change log.
+    /// Whether a trigger writes the changes of rows to the change log.
     pub track_changes: bool,
-    /// Conditions besides the tenant's, as attributes say them.
+    /// Further conditions on rows, as written in attributes.
     pub rules: &'static [RuleDef],
-    /// What the table was called before, with its schema where that was another.
+    /// The earlier name of the table, with its schema if that was different.
     pub renamed_from: Option<&'static str>,
-    /// Into how many partitions the table is hashed by its tenant column; one table where absent.
+    /// The number of hash partitions by the tenant column, if any.
     pub partitions: Option<u16>,
-    /// The role that may read rows, by its name in the tenancy; nobody where absent.
+    /// The role with SELECT, by its name in the tenancy; none for no role.
     pub select: Option<&'static str>,
-    /// The role that may insert rows.
+    /// The role with INSERT.
     pub insert: Option<&'static str>,
-    /// The role that may update rows.
+    /// The role with UPDATE on any row.
     pub update: Option<&'static str>,
-    /// The role that may delete rows.
+    /// The role with DELETE on any row.
     pub delete: Option<&'static str>,
-    /// The role that may update rows of its own, besides the one that may update any.
+    /// The role with UPDATE on the user's own rows.
     pub update_own: Option<&'static str>,
-    /// The role that may delete rows of its own, besides the one that may delete any.
+    /// The role with DELETE on the user's own rows.
     pub delete_own: Option<&'static str>,
-    /// The commands that the system role may run, by their attributes; it exists where some table names one.
+    /// The commands of the system role, by their attributes. The role exists where some table names a command.
     pub system: &'static [&'static str],
     /// The columns in the order of the fields.
     pub columns: &'static [ColumnDef],
-    /// Sets of columns that are unique together, besides those of single columns.
+    /// Unique constraints over several columns.
     pub uniques: &'static [&'static [&'static str]],
-    /// Indexes over several columns, besides those of single columns.
+    /// Indexes over several columns.
     pub indexes: &'static [&'static [&'static str]],
 }
 
 impl TableDef {
-    /// Declares a global table without columns, which no role may use: what the other declarations begin from.
+    /// Declares a global table without columns and roles, as a base for other declarations.
     #[must_use]
     pub const fn blank(tenancy: &'static TenancyDef) -> Self {
         Self {
@@ -251,7 +251,7 @@ impl TableDef {
     }
 }
 
-/// Says whose rows a table holds.
+/// Declares which tenants the rows of a table belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScopeDef {
     /// Each row belongs to the tenant that this column names.
@@ -264,7 +264,7 @@ pub enum ScopeDef {
         /// The referring column.
         column: &'static str,
     },
-    /// The rows belong to no tenant, and a tenant sees those that its membership table names.
+    /// The rows belong to no tenant; a tenant sees those that its membership table names.
     Shared {
         /// The membership table.
         through: TableName,
@@ -273,7 +273,7 @@ pub enum ScopeDef {
     Global,
 }
 
-/// Declares that a table says who is a member of a tenant, and as what.
+/// Declares the membership table: the members of each tenant, with their roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MembershipDef {
     /// The column with the user's key.
@@ -282,18 +282,18 @@ pub struct MembershipDef {
     pub role: &'static str,
 }
 
-/// Declares that a table holds invitations: who was asked to become a member of a tenant, and as what.
+/// Declares the table of invitations to a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvitationDef {
-    /// The column with the address of who is asked; the table of the users has one of the same name.
+    /// The column with the invited address; the table of the users has a column of the same name.
     pub email: &'static str,
     /// The column with the role, by its name in the tenancy.
     pub role: &'static str,
     /// The column with the SHA-256 hash of the token.
     pub token: &'static str,
-    /// The column with the time from which on nobody can accept it.
+    /// The column with the time at which the invitation expires.
     pub expires: &'static str,
-    /// The column with the key of the user who asked.
+    /// The column with the key of the inviting user.
     pub by: &'static str,
 }
 
@@ -302,7 +302,7 @@ pub struct InvitationDef {
 pub struct RuleDef {
     /// The attribute of the command: `select`, `insert`, `update` or `delete`.
     pub command: &'static str,
-    /// Whether it judges new rows (`WITH CHECK`) rather than those that are there (`USING`).
+    /// Whether it applies to new rows (`WITH CHECK`) rather than to existing ones (`USING`).
     pub check: bool,
     /// The condition, an SQL expression on the row's columns.
     pub condition: &'static str,
@@ -319,38 +319,38 @@ pub struct ColumnDef {
     pub doc: &'static str,
     /// The column's type.
     pub ty: SqlType,
-    /// Whether the column takes NULL.
+    /// Whether NULL is allowed.
     pub nullable: bool,
     /// Whether the column is (part of) the primary key.
     pub id: bool,
-    /// Whether the app gives the value when it inserts a row, as a must or, where there is a default, as a may.
+    /// Whether the app sets the value when it inserts a row; optional where there is a default.
     ///
-    /// It never gives that of a key which the database makes, and that of the tenant column comes from the context.
+    /// False for a key that the database generates and for the tenant column, which comes from the context.
     pub app_assigned: bool,
-    /// What the column was called before.
+    /// The earlier name of the column.
     pub renamed_from: Option<&'static str>,
-    /// What fills the column in rows that are there when it stops taking NULL, an SQL expression as the attribute says it.
+    /// The SQL expression that fills existing rows when the column becomes NOT NULL, as written in the attribute.
     pub backfill: Option<&'static str>,
-    /// The default, an SQL expression as the attribute says it.
+    /// The default, an SQL expression as written in the attribute.
     pub default: Option<&'static str>,
-    /// The row of another table that the column names.
+    /// The reference to another table.
     pub references: Option<ReferenceDef>,
     /// Whether the value is unique, within the tenant on tenant tables.
     pub unique: bool,
     /// Whether the column is indexed, after the tenant column on tenant tables.
     pub index: bool,
-    /// A condition on the row, an SQL expression as the attribute says it.
+    /// The condition of a check constraint, an SQL expression as written in the attribute.
     pub check: Option<&'static str>,
-    /// The role that may read the column, where it takes another than the table's; or [`NO_ROLE`].
+    /// The role that may read the column, if different from the table's; or [`NO_ROLE`].
     pub select: Option<&'static str>,
-    /// The role that may write the column in an INSERT, where it takes another than the table's; or [`NO_ROLE`].
+    /// The role that may set the column in an INSERT, if different from the table's; or [`NO_ROLE`].
     pub insert: Option<&'static str>,
-    /// The role that may write the column in an UPDATE, where it takes another than the table's; or [`NO_ROLE`].
+    /// The role that may set the column in an UPDATE, if different from the table's; or [`NO_ROLE`].
     pub update: Option<&'static str>,
 }
 
 impl ColumnDef {
-    /// Declares a column that has nothing but a name and a type.
+    /// Declares a column with a name and a type, as a base for other declarations.
     #[must_use]
     pub const fn blank(name: &'static str, ty: SqlType, nullable: bool) -> Self {
         Self {
@@ -378,20 +378,20 @@ impl ColumnDef {
 /// Declares a foreign key.
 #[derive(Debug, Clone, Copy)]
 pub struct ReferenceDef {
-    /// The table that is referred to.
+    /// The referenced table.
     pub table: TableName,
-    /// What happens to the row when the one it names is deleted.
+    /// The effect of deleting the referenced row.
     pub on_delete: OnDelete,
 }
 
-/// Says what happens to a row when the row that it names is deleted.
+/// The effect of deleting a referenced row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnDelete {
-    /// The deletion is refused (`NO ACTION`).
+    /// The deletion fails (`NO ACTION`).
     #[default]
     NoAction,
-    /// The row is deleted as well (`CASCADE`).
+    /// The referring row is deleted as well (`CASCADE`).
     Cascade,
-    /// The naming column becomes NULL; the tenant column stays (`SET NULL (column)`).
+    /// The referring column becomes NULL; the tenant column keeps its value (`SET NULL (column)`).
     SetNull,
 }

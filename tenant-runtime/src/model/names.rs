@@ -1,4 +1,4 @@
-//! Names of the database objects that the generator creates besides the declared tables and roles.
+//! Names of the database objects that the generator creates in addition to the declared tables and roles.
 //!
 //! Code that creates, calls or recognizes such an object uses the constant, so that a renamed object fails to compile where it
 //! is used.

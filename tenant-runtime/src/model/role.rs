@@ -1,4 +1,4 @@
-//! The database roles, and what each of them is for.
+//! The database roles and their kinds.
 
 use crate::{ident::Ident, model::def::TimeoutsDef};
 
@@ -7,54 +7,55 @@ use crate::{ident::Ident, model::def::TimeoutsDef};
 pub struct Role {
     /// The name.
     pub name: Ident,
-    /// What the role is for.
+    /// The kind of the role.
     pub kind: RoleKind,
 }
 
-/// Says what a database role is for.
+/// The kind of a database role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoleKind {
-    /// Owns the schemas and their tables; nobody logs in as it.
+    /// The schema owner, which owns the schemas and tables. It has no LOGIN.
     SchemaOwner,
-    /// Owns the functions that look across what their callers may see; a member of nothing, and nobody logs in as it.
+    /// The function owner, which owns the SECURITY DEFINER functions. It is a member of no role and has no LOGIN.
     FunctionOwner,
-    /// A user who acts in no tenant: may call some functions, and nothing else.
+    /// The role of signed-in users without a tenant: EXECUTE on some functions, and no other privilege.
     NoTenant,
-    /// Bundles the rights of a declared role; nobody logs in as it.
+    /// The application role of a declared role. It has no LOGIN.
     Application {
-        /// The application_roles whose rights it has as well.
+        /// The application roles whose privileges it inherits.
         includes: Vec<Ident>,
     },
-    /// The app's login: no right of its own, only that to become a tier, or the visitor. Where the application_roles have logins of their own,
-    /// it may become the visitor alone.
+    /// The app's login role: it has no privileges on tables and may become each application role and the role without a tenant; only
+    /// the latter where each role has a separate login role.
     Login {
-        /// How many connections it may hold at once.
+        /// Its connection limit.
         connection_limit: u16,
-        /// How long its sessions may hold the server up.
+        /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
-    /// The login of one tier: no right of its own, only that to become this tier.
+    /// The login role of one application role: it has no privileges on tables and may become this role only.
     RoleLogin {
-        /// The tier.
+        /// The application role.
         tier: Ident,
-        /// How many connections it may hold at once.
+        /// Its connection limit.
         connection_limit: u16,
-        /// How long its sessions may hold the server up.
+        /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
-    /// Crosses tenants, as far as tables say so and once a reason was recorded; nobody logs in as it.
+    /// The system role of cross-tenant jobs: the commands that tables name in `system(…)`, after a reason was recorded. It has no
+    /// LOGIN.
     System,
-    /// The login of jobs that cross tenants: no right of its own, only that to become the system role.
+    /// The login role of cross-tenant jobs: it has no privileges on tables and may become the system role only.
     SystemLogin {
-        /// How many connections it may hold at once.
+        /// Its connection limit.
         connection_limit: u16,
-        /// How long its sessions may hold the server up.
+        /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
 }
 
 impl RoleKind {
-    /// Returns how many connections a login may hold, and how long its sessions may hold the server up.
+    /// Returns the connection limit and the timeouts of a login role.
     pub(crate) fn login(&self) -> Option<(u16, TimeoutsDef)> {
         match self {
             Self::Login { connection_limit, timeouts }
@@ -64,7 +65,7 @@ impl RoleKind {
         }
     }
 
-    /// Returns which of the roles a login may become; none may have more than it serves.
+    /// Returns the roles that a login role may become.
     pub(crate) fn becomes<'r>(&self, roles: &'r [Role]) -> impl Iterator<Item = &'r Role> {
         let per_tier = roles.iter().any(|role| matches!(role.kind, Self::RoleLogin { .. }));
         roles.iter().filter(move |role| match (self, &role.kind) {

@@ -154,7 +154,7 @@ fn matrix_renders_as_text_json_and_markdown() {
         ["app.employees", "select", "tenant, not salary", "tenant, not salary", "tenant", "-"]
     );
     assert_eq!(words(line("app.events")), ["app.events", "select", "-", "tenant", "tenant", "every"]);
-    assert!(text.contains("every     every tenant's rows, by jobs that recorded why"), "{text}");
+    assert!(text.contains("every     rows of all tenants, by jobs with a recorded reason"), "{text}");
     let json = matrix.to_json();
     assert_eq!(json["tables"]["app.documents"]["delete"]["member"]["rows"], "own");
     assert_eq!(json["tables"]["app.tasks"]["update"]["system"]["rows"], "every");

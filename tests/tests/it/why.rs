@@ -23,15 +23,15 @@ fn why_names_a_missing_privilege_and_the_roles_that_have_it() {
     for words in [
         "`app_viewer` may not delete app.projects",
         "permission denied for table projects",
-        "app_admin has it",
+        "granted to app_admin",
         "`Project`",
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     let told = explained("admin", "app.users", Command::Delete);
-    assert!(told.contains("nobody has it: `User`"), "{told}");
+    assert!(told.contains("no role has it: `User`"), "{told}");
     let told = explained("admin", "org_members", Command::Insert);
-    assert!(told.contains("functions alone") && told.contains("app_auth.add_member"), "{told}");
+    assert!(told.contains("since functions change members") && told.contains("app_auth.add_member"), "{told}");
 }
 
 #[test]
