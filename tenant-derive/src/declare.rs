@@ -68,8 +68,8 @@ fn declared(table: &Table<'_>) -> TokenStream {
     let yes = |is: bool| if is { quote!(__rt::Yes) } else { quote!(()) };
     let making = match table.insert_kind() {
         Some(InsertKind::Insert) => yes(true),
-        Some(InsertKind::CreateTenant) => quote!(__rt::Founding),
-        Some(InsertKind::SignUp) => quote!(__rt::SigningUp),
+        Some(InsertKind::CreateTenant) => quote!(__rt::CreatesTenant),
+        Some(InsertKind::SignUp) => quote!(__rt::SignsUp),
         None if attrs.membership.is_some() => quote!(__rt::cmd::Manage),
         None if attrs.invitation.is_some() => quote!(__rt::cmd::Invite),
         None => yes(false),

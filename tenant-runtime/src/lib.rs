@@ -137,6 +137,8 @@ pub mod why;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
+mod codes;
+#[cfg(feature = "cli")]
 mod password;
 #[cfg(feature = "server")]
 pub mod server;
@@ -200,7 +202,7 @@ pub mod __private {
             access::*,
             column::*,
             column_type::*,
-            declared::{ByJobs, Everything, Founding, Showing, SigningUp, TenantRows, Yes, named, unique_by},
+            declared::{ByJobs, CreatesTenant, Everything, Showing, SignsUp, TenantRows, Yes, named, unique_by},
             derive_support::*,
             invitations::*,
             members::*,

@@ -1,4 +1,4 @@
-//! The access matrix: the commands and rows that each role is allowed on each table, from the declarations alone.
+//! The permission matrix: the access of each role to each table, computed from the declarations.
 
 use std::fmt;
 
@@ -14,9 +14,14 @@ use crate::{
 };
 
 /// The access of each role to each table.
+///
+/// ```
+/// let matrix = tenant_runtime::matrix::Matrix::declared(&tenant_runtime::models![]);
+/// println!("{matrix}");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matrix {
-    /// The roles, each after those that it includes; last the system role, where some table names a command for it.
+    /// The roles, each after the roles that it includes; the system role last, if it has access to a table.
     pub roles: Vec<String>,
     /// The tables by name.
     pub tables: Vec<TableAccess>,
@@ -27,49 +32,49 @@ pub struct Matrix {
 pub struct TableAccess {
     /// The table.
     pub table: String,
-    /// For each command, in the order of [`Command::ALL`], the cell of each role.
+    /// The cell of each role by command, in the order of [`Command::ALL`].
     pub commands: [Vec<Cell>; 4],
 }
 
-/// The rows and columns that a role is allowed by a command.
+/// The access of a role by one command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// Which rows.
+    /// The accessible rows.
     pub rows: Reach,
-    /// Whether a condition of the declaration limits them further.
+    /// Whether a declared condition restricts them further.
     pub narrowed: bool,
-    /// The columns, where the command has columns.
+    /// The columns with the privilege, for commands with columns.
     pub columns: Vec<String>,
-    /// The columns that only other roles may use in the command.
+    /// The columns that require another role.
     pub withheld: Vec<String>,
 }
 
-/// The rows that a command applies to.
+/// The rows that a command can access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// None.
+    /// No rows.
     Nothing,
-    /// The rows that the user owns.
+    /// Rows owned by the user.
     Own,
-    /// The rows of the tenant that the user sees: the team's, and those that the user owns.
+    /// Rows of the tenant with visibility `team`, and rows owned by the user.
     Seen,
-    /// The rows of the tenant.
+    /// Rows of the tenant.
     Tenant,
-    /// The rows of the tenant's members.
+    /// Rows of the tenant's members.
     Members,
-    /// The rows that functions allow.
+    /// Rows of the tenant, by calling functions.
     ByFunction,
-    /// The rows of all tenants.
+    /// Rows of all tenants.
     EveryTenant,
     /// All rows: they belong to no tenant.
     All,
 }
 
-/// The name of the system role; no declared role has it.
+/// The name of the system role in the matrix; no application role has this name.
 const SYSTEM: &str = names::SYSTEM;
 
 impl Reach {
-    /// Returns the word for it in the matrix.
+    /// Returns the word in a cell.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -87,13 +92,13 @@ impl Reach {
     fn meaning(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Own => "rows that the user owns",
-            Self::Seen => "rows of the tenant that all its members see, and rows that the user owns",
+            Self::Own => "rows owned by the user",
+            Self::Seen => "rows of the tenant with visibility `team`, and rows owned by the user",
             Self::Tenant => "rows of the tenant in the context",
-            Self::Members => "rows that members of the tenant have",
-            Self::ByFunction => "rows of the tenant, by functions that check the caller",
+            Self::Members => "rows of the tenant's members",
+            Self::ByFunction => "rows of the tenant, through functions that check the caller",
             Self::EveryTenant => {
-                "rows of all tenants, by jobs with a recorded reason; in a context with a tenant, only its rows"
+                "rows of all tenants, for cross-tenant jobs with a recorded reason; rows of one tenant if the job sets it"
             }
             Self::All => "all rows: they belong to no tenant",
         }
@@ -101,7 +106,7 @@ impl Reach {
 }
 
 impl Matrix {
-    /// Derives the matrix from declarations for which [`check`](crate::analyze::check) returned no error.
+    /// Computes the matrix of declarations that [`check`](crate::analyze::check) accepts.
     #[must_use]
     pub fn declared(models: &Models) -> Self {
         let roles = models.tables().first().map(|def| def.tenancy.roles).unwrap_or_default();
@@ -119,7 +124,12 @@ impl Matrix {
         }
     }
 
-    /// Writes the matrix as JSON.
+    /// Returns the matrix as JSON.
+    ///
+    /// ```
+    /// let json = tenant_runtime::matrix::Matrix::declared(&tenant_runtime::models![]).to_json();
+    /// assert!(json["tables"].is_object());
+    /// ```
     #[must_use]
     pub fn to_json(&self) -> Value {
         let cell = |cell: &Cell| json!({ "rows": cell.rows.word(), "narrowed": cell.narrowed, "columns": cell.columns, "withheld": cell.withheld });
@@ -133,7 +143,13 @@ impl Matrix {
         json!({ "roles": self.roles, "tables": Value::Object(self.tables.iter().map(table).collect()) })
     }
 
-    /// Writes the matrix as a Markdown table.
+    /// Returns the matrix as a Markdown table.
+    ///
+    /// ```no_run
+    /// let matrix = tenant_runtime::matrix::Matrix::declared(&tenant_runtime::models![]);
+    /// std::fs::write("PERMISSIONS.md", matrix.to_markdown())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut lines = self.lines(&mut |_, _, _, cell| cell.to_string()).into_iter();
@@ -142,7 +158,7 @@ impl Matrix {
         let rule = format!("|{}\n", "---|".repeat(head.len()));
         let mut last = String::new();
         let rest = lines.map(|mut cells| {
-            // In a terminal the name of a table is written once; here it is in each line.
+            // In text the table name appears once; in Markdown each line repeats it.
             if cells[0].is_empty() {
                 cells[0].clone_from(&last);
             }
@@ -153,7 +169,7 @@ impl Matrix {
         line(head) + &rule + &rest
     }
 
-    /// Returns the lines of a table of text, each cell as `show` writes it; the first line is the head.
+    /// Returns the lines of a text table, each cell formatted by `show`; the first line is the header.
     pub(crate) fn lines(&self, show: &mut dyn FnMut(usize, usize, usize, &Cell) -> String) -> Vec<Vec<String>> {
         let head = ["table", "command"].map(str::to_owned).into_iter().chain(self.roles.iter().cloned());
         let mut lines = vec![head.collect::<Vec<_>>()];
@@ -162,7 +178,7 @@ impl Matrix {
             for (command, cells) in access.commands.iter().enumerate() {
                 let cells: Vec<_> =
                     cells.iter().enumerate().map(|(role, cell)| show(table, command, role, cell)).collect();
-                // A command that no role may run is omitted, except where it is the first line of the table.
+                // Commands without access are left out, except the first of each table.
                 if cells.iter().all(|cell| cell == Reach::Nothing.word()) && command > 0 {
                     continue;
                 }
@@ -174,7 +190,7 @@ impl Matrix {
         lines
     }
 
-    /// Explains the words in the cells, one per line.
+    /// Explains the words in the cells, one line each.
     pub(crate) fn legend(&self) -> Vec<String> {
         let cells = || self.tables.iter().flat_map(|access| access.commands.iter().flatten());
         let words =
@@ -182,10 +198,10 @@ impl Matrix {
         let used = words.into_iter().filter(|word| cells().any(|cell| cell.rows == *word));
         let mut lines: Vec<_> = used.map(|word| format!("{:9} {}", word.word(), word.meaning())).collect();
         if cells().any(|cell| cell.narrowed) {
-            lines.push(format!("{:9} only rows that meet a condition of the declaration", "…, if"));
+            lines.push(format!("{:9} restricted by a declared condition", "…, if"));
         }
         if cells().any(|cell| !cell.withheld.is_empty()) {
-            lines.push(format!("{:9} without a column that requires another role", "…, not x"));
+            lines.push(format!("{:9} except a column that requires another role", "…, not x"));
         }
         lines
     }
@@ -212,7 +228,7 @@ impl fmt::Display for Matrix {
     }
 }
 
-/// Aligns the cells of lines.
+/// Aligns lines of cells as columns.
 pub(crate) fn columns_of_text(lines: &[Vec<String>]) -> String {
     let count = lines.first().map_or(0, Vec::len);
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
@@ -238,7 +254,7 @@ fn cell(def: &TableDef, role: &str, command: Command) -> Cell {
         _ if is_by_function(def, command) => Reach::ByFunction,
         ScopeDef::Global => Reach::All,
         ScopeDef::Shared { .. } => Reach::Members,
-        // The user who inserts a row becomes its owner.
+        // The user who inserts a row owns it.
         _ if !any || command == Command::Insert && def.owner.is_some() => Reach::Own,
         _ if def.visibility.is_some() && command != Command::Insert => Reach::Seen,
         _ => Reach::Tenant,
@@ -266,14 +282,14 @@ impl Cell {
     }
 }
 
-/// Returns whether a role includes the role that an attribute names; no role includes an unknown one.
+/// Returns whether a role includes the role that an attribute names; false if there is no such role.
 pub(crate) fn may(tenancy: &TenancyDef, role: &str, needed: Option<&str>) -> bool {
     let Some(needed) = needed else { return false };
     let Some(def) = tenancy.roles.iter().find(|def| def.name == role) else { return false };
     role == needed || def.includes.iter().any(|below| may(tenancy, below, Some(needed)))
 }
 
-/// Returns whether a command can apply to a column.
+/// Returns whether a command can include a column for any role.
 pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     let is_tenant = def.scope == ScopeDef::Tenant { column: column.name };
     let is_parent = def.scope == ScopeDef::Parent { column: column.name };
@@ -286,7 +302,7 @@ pub(crate) fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -
     }
 }
 
-/// Returns whether a role may use a column in a command.
+/// Returns whether a role has the privilege for a column in a command.
 pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &ColumnDef) -> bool {
     let may = |needed| may(def.tenancy, role, needed);
     let by_role = match command {
@@ -301,12 +317,12 @@ pub(crate) fn may_use(def: &TableDef, role: &str, command: Command, column: &Col
     by_role && !is_by_function(def, command) && is_covered(def, column, command)
 }
 
-/// Returns whether the system role may run a command.
+/// Returns whether the system role has the privilege for a command.
 pub(crate) fn system_may(def: &TableDef, command: Command) -> bool {
     def.system.contains(&command.attribute())
 }
 
-/// Returns whether the system role may use a column in a command: any column that is not denied to all roles.
+/// Returns whether the system role has the privilege for a column in a command: all columns except those with the role `none`.
 pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDef) -> bool {
     let role = match command {
         Command::Select => column.select,
@@ -317,7 +333,8 @@ pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDe
     system_may(def, command) && role != Some(NO_ROLE) && is_covered(def, column, command)
 }
 
-/// Returns whether functions run a command in place of a role: they change members and create invitations.
+/// Returns whether functions replace a command, so that no member's role has its privilege: memberships are changed and
+/// invitations created only by functions.
 pub(crate) fn is_by_function(def: &TableDef, command: Command) -> bool {
     match command {
         Command::Select => false,

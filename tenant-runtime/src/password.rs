@@ -1,4 +1,4 @@
-//! The app login's password, of which the server gets a verifier only.
+//! Sets the password of a login role by its SCRAM verifier, so that the server never receives the password.
 
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
@@ -8,26 +8,26 @@ use crate::{
     ident::{literal, quoted},
 };
 
-/// How many characters a password has at least.
+/// The minimum number of characters of a password.
 const SHORTEST: usize = 12;
 
-/// Says why no password was set.
+/// The reason why no password was set.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PasswordError {
     #[error("the password is empty")]
     Empty,
     #[error(
-        "the password has {characters} characters; take {SHORTEST} or more, such as those of `openssl rand -base64 24`: \
-         whoever reads a verifier in a backup or a log can try short ones by the million"
+        "the password has {characters} characters, and the minimum is {SHORTEST}: from a verifier in a backup or a log, a short \
+         password can be found by brute force\n  help: generate one, such as with `openssl rand -base64 24`"
     )]
     Short { characters: usize },
-    #[error("the password holds a NUL character, which PostgreSQL does not take")]
+    #[error("the password contains a NUL character, which PostgreSQL does not accept")]
     Nul,
-    #[error("there is no role `{role}`; apply the migrations first")]
+    #[error("role `{role}` does not exist; apply the migrations first")]
     NoSuchRole { role: String },
-    #[error("`{role}` is a role and no login: nobody signs in as it, so it takes no password")]
+    #[error("`{role}` is a role without LOGIN, so a password has no effect")]
     NotALogin { role: String },
-    #[error("`{role}` is a superuser, and this sets passwords of the app's logins")]
+    #[error("`{role}` is a superuser; this command does not set passwords of superusers")]
     Superuser { role: String },
     #[error("cannot set the password of `{role}`")]
     Refused { role: String, source: sqlx::Error },
@@ -35,11 +35,11 @@ pub(crate) enum PasswordError {
     Connect(#[from] Error),
 }
 
-/// What a server keeps of a password: it can check one with it, and nobody can sign in with it.
+/// The SCRAM-SHA-256 verifier of a password, as a server stores it: it checks a password, and cannot be used to log in.
 pub(crate) struct Verifier(String);
 
 impl Verifier {
-    /// Makes the SCRAM-SHA-256 verifier of a password, with a salt of its own.
+    /// Computes the verifier of a password, with a random salt.
     pub(crate) fn of(password: &str) -> Result<Self, PasswordError> {
         let characters = password.chars().count();
         match characters {
@@ -51,9 +51,9 @@ impl Verifier {
     }
 }
 
-/// Gives a login the password of which this is the verifier.
+/// Sets the password of a login role by its verifier.
 pub(crate) async fn set(url: &str, role: &str, verifier: &Verifier) -> Result<(), PasswordError> {
-    // The statement holds the verifier, which belongs into no log of ours.
+    // The statement contains the verifier, which must not be logged.
     let options = connection_options(url)?.disable_statement_logging();
     let mut connection = open_connection(&options).await?;
     let done = alter(&mut connection, role, verifier).await;
@@ -66,11 +66,10 @@ async fn alter(connection: &mut PgConnection, role: &str, verifier: &Verifier) -
     let sql = "SELECT rolcanlogin, rolsuper FROM pg_catalog.pg_roles WHERE rolname = $1";
     let found: Option<(bool, bool)> =
         sqlx::query_as(sql).bind(role).fetch_optional(&mut *connection).await.map_err(refused)?;
-    let role_named = || role.to_owned();
     match found {
-        None => return Err(PasswordError::NoSuchRole { role: role_named() }),
-        Some((_, true)) => return Err(PasswordError::Superuser { role: role_named() }),
-        Some((false, _)) => return Err(PasswordError::NotALogin { role: role_named() }),
+        None => return Err(PasswordError::NoSuchRole { role: role.to_owned() }),
+        Some((_, true)) => return Err(PasswordError::Superuser { role: role.to_owned() }),
+        Some((false, _)) => return Err(PasswordError::NotALogin { role: role.to_owned() }),
         Some((true, false)) => {}
     }
     let sql = format!("ALTER ROLE {} PASSWORD {}", quoted(role), literal(&verifier.0));

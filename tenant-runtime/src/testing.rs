@@ -1,10 +1,10 @@
-//! Tests of an app: a database of its own for each of them, two tenants in it, and a proof of all models in one line.
+//! Test helpers for apps: a separate database with two tenants per test, and assertions that verify tenant isolation.
 //!
 //! ```no_run
 //! # use tenant_runtime::models;
 //! #[tokio::test]
 //! async fn every_model_is_isolated() {
-//!     // A private PostgreSQL, the migrations of this package, an audit, and thousands of attacks.
+//!     // Starts a temporary PostgreSQL server, applies the migrations of this package, runs `audit` and `verify`.
 //!     tenant_runtime::testing::assert_all_isolated(models![]).await;
 //! }
 //! ```
@@ -35,10 +35,19 @@ use crate::{
     verify::{Tenants, VerifyError, VerifyOptions, make_tenants, verify},
 };
 
-/// A database of one test, with the tables of the models and two tenants in it.
+/// A database for one test, with the tables of the models and two tenants.
 ///
-/// It is on a private PostgreSQL that all tests of the process share and that ends with it. The first one migrates a database
-/// and makes rows up; the others are copies of that, which takes milliseconds.
+/// It is on a temporary PostgreSQL server that all tests of the process share and that ends with the process. The first test
+/// migrates a database and generates rows; the databases of the others are copies of it, created in milliseconds.
+///
+/// ```no_run
+/// # use tenant_runtime::{models, testing::TestDatabase};
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let database = TestDatabase::create(&models![]).await?;
+/// let db = database.app().await?;
+/// let [ours, theirs] = database.tenants();
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct TestDatabase {
     models: Models,
@@ -47,7 +56,14 @@ pub struct TestDatabase {
     tenants: [TestTenant; 2],
 }
 
-/// A tenant that was made up, with its members.
+/// A generated tenant with its members.
+///
+/// ```no_run
+/// # use tenant_runtime::{roles::Member, testing::TestTenant};
+/// # fn f(tenant: &TestTenant) {
+/// let ctx = tenant.context::<Member>();
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TestTenant {
@@ -58,53 +74,55 @@ pub struct TestTenant {
 }
 
 impl TestTenant {
-    /// Makes the context of the tenant's user who has a role.
+    /// Creates the context of the tenant's user with a role.
     ///
     /// # Panics
     ///
-    /// Where the role is not one of the tenancy of the models.
+    /// If the role does not belong to the tenancy of the models.
     #[must_use]
     pub fn context<R: Role>(&self) -> TenantCtx<R> {
         let key = KeyOf::<R>::read_text(&self.key);
         let user = self.users.get(R::NAME).and_then(|user| UserOf::<R>::read_text(user));
         match (key, user) {
             (Some(key), Some(user)) => TenantCtx::assume_authorized(key, user),
-            _ => panic!("`{}` is no role of the models that this database was made for", R::NAME),
+            _ => panic!("`{}` is not a role of the models of this database", R::NAME),
         }
     }
 }
 
-/// Says why there is no database to test on.
+/// The reason that a test database could not be created or examined.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TestingError {
-    /// The models or the migrations folder are not in order.
+    /// The models have errors, or the migrations directory is invalid.
     #[error(transparent)]
     Generate(#[from] GenerateError),
-    /// The models say more than the migrations folder.
-    #[error("the models say more than {folder}\n  help: run `gen-migrations`, which writes what is missing")]
+    /// The migrations directory is behind the models.
+    #[error(
+        "{folder} lacks changes of the models\n  help: run `gen-migrations`, which generates the missing migration"
+    )]
     Behind {
-        /// The folder.
+        /// The directory.
         folder: String,
     },
-    /// No private PostgreSQL could be started.
+    /// The temporary PostgreSQL server could not be started.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// No rows could be made up.
+    /// No test rows could be generated, or the verification failed.
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    /// The audit could not be made.
+    /// The audit failed.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// The database failed.
+    /// The connection or a statement failed.
     #[error(transparent)]
     Database(#[from] Error),
-    /// The program could not do its own part.
-    #[error("cannot run what prepares the database: {0}")]
+    /// The task that prepares the database could not be run.
+    #[error("cannot run the task that prepares the test database: {0}")]
     Runtime(#[from] std::io::Error),
 }
 
-/// What the tests of a process share.
+/// The server and the template databases that the tests of a process share.
 struct Shared {
     server: Arc<Server>,
     templates: BTreeMap<String, Tenants>,
@@ -114,27 +132,38 @@ struct Shared {
 static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
 
 impl TestDatabase {
-    /// Makes a database for a test.
+    /// Creates a database for a test.
     ///
-    /// The tables are those of `migrations` in the package of the models, or, where there is no such folder, what the models
-    /// say.
+    /// It applies the directory `migrations` in the package of the models, or, if there is none, SQL generated from the models.
     ///
     /// # Errors
     ///
-    /// When the models have errors or the folder is behind them, when no PostgreSQL is found or fetched, and when no rows
-    /// can be made up.
+    /// - [`TestingError::Generate`]: the models have errors, or the migrations directory is invalid.
+    /// - [`TestingError::Behind`]: the migrations directory is behind the models.
+    /// - [`TestingError::Server`]: no PostgreSQL server is found or downloaded.
+    /// - [`TestingError::Verify`]: no test rows can be generated.
+    /// - [`TestingError::Database`]: the connection or a statement failed.
+    /// - [`TestingError::Runtime`]: the task that prepares the database could not be run.
     pub async fn create(models: &Models) -> Result<Self, TestingError> {
         Self::create_with(models, &VerifyOptions::default()).await
     }
 
-    /// Makes a database for a test, with values for columns that cannot be made up.
+    /// Creates a database for a test, with values for columns for which none can be generated.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{models, testing::{TestDatabase, TestingError}, verify::VerifyOptions};
+    /// # async fn f() -> Result<(), TestingError> {
+    /// let options = VerifyOptions::default().values("app.accounts", "iban", ["DE02120300000000202051"]);
+    /// let database = TestDatabase::create_with(&models![], &options).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create).
+    /// The variants of [`create`](Self::create).
     pub async fn create_with(models: &Models, options: &VerifyOptions) -> Result<Self, TestingError> {
         let (models, options) = (models.clone(), options.clone());
-        // Starting a server blocks, and one test is to do it for all.
+        // Starting a server blocks, and one test does it for all.
         let prepared = tokio::task::spawn_blocking(move || {
             let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -181,7 +210,7 @@ impl TestDatabase {
         &self.tenants
     }
 
-    /// Returns the URL for a superuser.
+    /// Returns the URL for the superuser.
     #[must_use]
     pub fn admin_url(&self) -> String {
         self.server.url("postgres", &self.name)
@@ -193,15 +222,15 @@ impl TestDatabase {
         self.url_of(None)
     }
 
-    /// Returns the URL for the login of a role, such as `viewer`; that of the app where there is one login for all roles.
+    /// Returns the URL for the login of a role, such as `viewer`; the app's URL if all roles share one login.
     ///
-    /// It is what [`TenantDbOptions::login_per_role`](crate::TenantDbOptions::login_per_role) takes.
+    /// It is a URL for [`TenantDbOptions::login_per_role`](crate::TenantDbOptions::login_per_role).
     #[must_use]
     pub fn role_url(&self, role: &str) -> String {
         self.url_of(Some(role))
     }
 
-    /// Returns the URL for the login of jobs, for [`SystemDb::connect`](crate::SystemDb::connect).
+    /// Returns the URL for the login of cross-tenant jobs, for [`SystemDb::connect`](crate::SystemDb::connect).
     #[must_use]
     pub fn jobs_url(&self) -> String {
         let login = self.models.tables().first().map(|def| def.tenancy.database_role(names::JOBS)).unwrap_or_default();
@@ -213,11 +242,11 @@ impl TestDatabase {
         self.server.url(&login, &self.name)
     }
 
-    /// Connects as the app does.
+    /// Connects as the app.
     ///
     /// # Errors
     ///
-    /// As [`TenantDb::connect`].
+    /// The variants of [`TenantDb::connect`].
     pub async fn app(&self) -> Result<TenantDb, Error> {
         let tenancy = self.models.tables().first().map(|def| def.tenancy).filter(|tenancy| tenancy.login_per_role);
         let options = match tenancy {
@@ -228,16 +257,24 @@ impl TestDatabase {
     }
 }
 
-/// Audits a fresh database and attacks it as every role; the test fails with all that was found.
+/// Creates a database for the models, audits it and verifies it as every role.
+///
+/// ```no_run
+/// # use tenant_runtime::models;
+/// # async fn f() {
+/// tenant_runtime::testing::assert_all_isolated(models![]).await;
+/// # }
+/// ```
 ///
 /// # Panics
 ///
-/// When the database is not what the models declare, does not do it, or cannot be made.
+/// If `audit` reports an error or a warning, if `verify` reports a violation, or if the database cannot be created. The message
+/// contains all findings and violations.
 pub async fn assert_all_isolated(models: Models) {
     match examine(&models, &VerifyOptions::default()).await {
         Ok(found) if found.is_empty() => {}
         Ok(found) => panic!("{found}"),
-        Err(error) => panic!("nothing was proved: {error}"),
+        Err(error) => panic!("the verification did not run: {error}"),
     }
 }
 
@@ -245,38 +282,45 @@ async fn examine(models: &Models, options: &VerifyOptions) -> Result<String, Tes
     let database = TestDatabase::create_with(models, options).await?;
     let schema = check(models).map_err(GenerateError::from)?.schema;
     let mut connection = open_connection(&connection_options(&database.admin_url())?).await?;
-    let audited = audit(&mut connection, &schema).await?;
+    let report = audit(&mut connection, &schema).await?;
     connection.close().await.map_err(Error::from)?;
-    let proved = verify(&database.admin_url(), models, options).await?;
-    let bad = audited.findings.iter().filter(|finding| finding.severity != Severity::Note);
+    let verified = verify(&database.admin_url(), models, options).await?;
+    let bad = report.findings.iter().filter(|finding| finding.severity != Severity::Note);
     let bad = bad.map(|finding| format!("{} {}, {}: {}", finding.severity, finding.code, finding.object, finding.what));
-    let proved = (!proved.is_clean()).then(|| proved.to_string());
-    Ok(bad.chain(proved).collect::<Vec<_>>().join("\n"))
+    let verified = (!verified.is_clean()).then(|| verified.to_string());
+    Ok(bad.chain(verified).collect::<Vec<_>>().join("\n"))
 }
 
-/// Attacks the database of a test as every role; the test fails with what was found about one table.
+/// Verifies the database of a test as every role, and fails on violations that concern the table of one model.
 ///
-/// It is for a test that changed the database, by a migration of one's own or a view.
+/// Use it after a test has changed the database, for example with a hand-written migration or a view.
+///
+/// ```no_run
+/// # use tenant_runtime::{TenantTable, testing::{TestDatabase, assert_isolated}};
+/// # async fn f<Project: TenantTable>(database: &TestDatabase) {
+/// assert_isolated::<Project>(database).await;
+/// # }
+/// ```
 ///
 /// # Panics
 ///
-/// When a role reaches other rows of the table than are declared, or the proof cannot be made.
+/// If a role can access other rows of the table than declared, or if the verification cannot run.
 pub async fn assert_isolated<T: TenantTable>(database: &TestDatabase) {
     let report = match verify(&database.admin_url(), &database.models, &VerifyOptions::default()).await {
         Ok(report) => report,
-        Err(error) => panic!("nothing was proved: {error}"),
+        Err(error) => panic!("the verification did not run: {error}"),
     };
     let table = T::TABLE.name.to_string();
-    let about = report.violations.iter().filter(|difference| difference.table.as_ref().is_none_or(|of| *of == table));
-    let found = about.map(|difference| format!("{difference}\n")).collect::<String>();
+    let about = report.violations.iter().filter(|violation| violation.table.as_ref().is_none_or(|of| *of == table));
+    let found = about.map(|violation| format!("{violation}\n")).collect::<String>();
     assert!(found.is_empty() && report.given_up.is_empty(), "{found}{}", report.given_up.join("\n"));
 }
 
-/// Tells the models of one test from those of another.
+/// Identifies a set of models.
 fn fingerprint(models: &Models) -> String {
     let names = models.tables().iter().map(|def| format!("{} {}:{}", def.name, def.file, def.line));
     let text = names.collect::<Vec<_>>().join(",");
-    // As PostgreSQL's identifiers, which it cuts.
+    // A short hash, since PostgreSQL truncates identifiers.
     let hash = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -301,7 +345,7 @@ async fn migrate(models: &Models, schema: &Schema, url: &str) -> Result<(), Test
     Ok(())
 }
 
-/// Copies a database, with the rights and the settings that PostgreSQL does not copy.
+/// Copies a database, with the privileges and settings that CREATE DATABASE does not copy.
 async fn copy(server: &Server, template: &str, name: &str) -> Result<(), TestingError> {
     let url = server.admin_url();
     run(&url, &format!("CREATE DATABASE {name} TEMPLATE {} STRATEGY file_copy", quoted(template))).await?;

@@ -1,4 +1,4 @@
-//! Explains why an operation is allowed or denied: the grant, the policies and their conditions, for a table or for one row.
+//! Explains a permission: the grant, the policies and their conditions, for a table or for one row.
 
 use std::fmt;
 
@@ -16,11 +16,17 @@ use crate::{
     verify::{Session, VerifyError, row_id},
 };
 
-/// An operation to explain: a role, a table and a command.
+/// A question: does a role have access to a table by a command?
+///
+/// ```
+/// use tenant_runtime::{model::schema::Command, why::Question};
+///
+/// let question = Question::new("member", "app.projects", Command::Delete);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Question {
-    /// The role, by its declared or its database name.
+    /// The role, by its name in the declaration or in the database.
     pub role: String,
     /// The table, with or without its schema, or the name of its struct.
     pub table: String,
@@ -29,7 +35,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// Creates a question about a command of a role on a table.
+    /// Creates a question.
     pub fn new(role: impl Into<String>, table: impl Into<String>, command: Command) -> Self {
         Self { role: role.into(), table: table.into(), command }
     }
@@ -39,7 +45,7 @@ impl Question {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Row {
-    /// The value of the row's primary key, without the tenant.
+    /// The key of the row within its tenant.
     pub key: String,
     /// The tenant in the context.
     pub tenant: String,
@@ -48,60 +54,60 @@ pub struct Row {
 }
 
 impl Row {
-    /// Names a row and a context.
+    /// Creates a row with its context.
     pub fn new(key: impl Into<String>, tenant: impl Into<String>, user: Option<String>) -> Self {
         Self { key: key.into(), tenant: tenant.into(), user }
     }
 }
 
-/// Why there is no explanation.
+/// The reason that a question has no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WhyError {
     /// The models have errors.
     #[error(transparent)]
     Models(#[from] Findings),
-    /// The role, the table or the row does not exist.
+    /// The role, table or row does not exist.
     #[error("there is no {what} `{name}`\n  help: {help}")]
     Unknown {
-        /// The kind of the missing object.
+        /// The kind: role, table or row.
         what: &'static str,
-        /// Its name in the question.
+        /// The name or key in the question.
         name: String,
-        /// The existing names.
+        /// The valid names.
         help: String,
     },
-    /// The database returned an error.
+    /// The database could not be queried.
     #[error(transparent)]
     Database(#[from] VerifyError),
 }
 
-/// Explains why an operation on a table, or on one of its rows, is allowed or denied.
+/// The answer: whether a role has access to a table or row, with the grants and policies that decide.
 #[derive(Debug, Clone)]
 pub struct Why {
     role: Ident,
     command: Command,
     table: QualifiedName,
     place: String,
-    /// Whether the role has the privilege, and by which grants.
+    /// The privilege of the role, or the roles that have it.
     privilege: Privilege,
-    /// The policies that apply, each with the command that it applies to.
+    /// The policies that decide, each with its command.
     policies: Vec<Decision>,
-    /// Whether the conditions were evaluated on a row.
+    /// Whether the answer is about one row.
     of_row: bool,
 }
 
 #[derive(Debug, Clone)]
 enum Privilege {
-    /// The grants of the role.
+    /// Granted by these statements.
     Held(Vec<String>),
-    /// The role has no grant; these roles have one.
+    /// Not granted; these roles have it.
     Missing(Vec<String>),
-    /// Functions run the command in place of a role.
+    /// Replaced by functions.
     ByFunction(Vec<String>),
 }
 
-/// A policy with its conditions, evaluated on a row if there is one.
+/// A policy with its conditions.
 #[derive(Debug, Clone)]
 struct Decision {
     policy: Policy,
@@ -112,25 +118,36 @@ struct Decision {
 #[derive(Debug, Clone)]
 struct Part {
     condition: Condition,
-    /// Whether it holds for the row; none without a row.
+    /// Whether the row satisfies it; `None` without a row.
     holds: Option<bool>,
 }
 
-/// Explains an operation from the declaration alone.
+/// Answers a question from the declaration.
+///
+/// ```no_run
+/// # fn f() -> Result<(), tenant_runtime::why::WhyError> {
+/// use tenant_runtime::{model::schema::Command, models, why::{Question, why}};
+///
+/// println!("{}", why(&models![], &Question::new("member", "app.projects", Command::Delete))?);
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 ///
-/// When the models have errors, or the role or the table does not exist.
+/// - [`WhyError::Models`]: the models have errors.
+/// - [`WhyError::Unknown`]: the role or table does not exist.
 pub fn why(models: &Models, question: &Question) -> Result<Why, WhyError> {
     let schema = check(models)?.schema;
     answer(models, &schema, question).map(|(why, ..)| why)
 }
 
-/// Explains an operation on one row of a database. The URL is that of a superuser; nothing is changed in the database.
+/// Answers a question for one row of a database, whose URL names a superuser. The database is not changed.
 ///
 /// # Errors
 ///
-/// As [`why`], and when the database returns an error or has no such row.
+/// - [`WhyError::Models`]: the models have errors.
+/// - [`WhyError::Unknown`]: the role, table or row does not exist.
+/// - [`WhyError::Database`]: the login is not a superuser, or the database could not be queried.
 pub async fn why_row(models: &Models, question: &Question, row: &Row, admin_url: &str) -> Result<Why, WhyError> {
     let schema = check(models)?.schema;
     let (mut why, def) = answer(models, &schema, question)?;
@@ -149,8 +166,8 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
         .iter()
         .find(|(name, _)| name.schema.as_str() == def.name.schema && name.table.as_str() == def.name.table)
         .ok_or_else(|| unknown("table", &question.table, String::new()))?;
-    let includes = |other: &Ident| {
-        let declared = tenancy.roles.iter().find(|role| role_name(tenancy, role.name) == other.as_str());
+    let acts_as = |tier: &Ident| {
+        let declared = tenancy.roles.iter().find(|role| tier_name(tenancy, role.name) == tier.as_str());
         declared.is_some_and(|needed| may(tenancy, role, Some(needed.name)))
     };
     // WHERE and RETURNING read rows, so the SELECT policies apply as well.
@@ -158,15 +175,15 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
     let commands: Vec<_> = [question.command].into_iter().chain(reads).collect();
     let decide = |command: Command| {
         let policies = table.policies.iter().filter(move |policy| policy.command().is_none_or(|of| of == command));
-        let policies = policies.filter(|policy| policy.role.as_ref().is_none_or(&includes));
+        let policies = policies.filter(|policy| policy.role.as_ref().is_none_or(&acts_as));
         policies.map(move |policy| Decision { policy: policy.clone(), command, parts: parts(policy, command) })
     };
     let why = Why {
-        role: Ident::derived([role_name(tenancy, role).as_str()]),
+        role: Ident::derived([tier_name(tenancy, role).as_str()]),
         command: question.command,
         table: name.clone(),
         place: format!("`{}` ({}:{})", def.rust_name, def.file, def.line),
-        privilege: privilege(schema, table, def, question.command, &includes),
+        privilege: privilege(schema, table, def, question.command, &acts_as),
         policies: commands.into_iter().flat_map(decide).collect(),
         of_row: false,
     };
@@ -178,10 +195,10 @@ fn privilege(
     table: &Table,
     def: &TableDef,
     command: Command,
-    includes: &dyn Fn(&Ident) -> bool,
+    acts_as: &dyn Fn(&Ident) -> bool,
 ) -> Privilege {
     let grants = || table.grants.iter().filter(|grant| grant.command == command);
-    let held = grants().filter(|grant| includes(&grant.role)).map(|grant| {
+    let held = grants().filter(|grant| acts_as(&grant.role)).map(|grant| {
         let columns = grant.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
         let columns = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
         format!("GRANT {}{columns} ON {def} TO {}", command.keyword(), grant.role, def = def.name)
@@ -191,8 +208,8 @@ fn privilege(
         return Privilege::Held(held);
     }
     if is_by_function(def, command) {
-        let member_functions = [names::ADD_MEMBER, names::CHANGE_MEMBER, names::REMOVE_MEMBER];
-        let functions = schema.functions().keys().filter(|name| member_functions.contains(&name.table.as_str()));
+        let by_hand = [names::ADD_MEMBER, names::CHANGE_MEMBER, names::REMOVE_MEMBER];
+        let functions = schema.functions().keys().filter(|name| by_hand.contains(&name.table.as_str()));
         return Privilege::ByFunction(functions.map(ToString::to_string).collect());
     }
     let application_roles = |role: &&Ident| schema.application_roles().any(|tier| tier.name == **role);
@@ -228,9 +245,9 @@ fn meaning(kind: ConditionKind) -> &'static str {
     }
 }
 
-/// Evaluates the conditions on a row, as the role and in the context.
+/// Evaluates the policies on a row as the role, in the context.
 ///
-/// The role may not be able to see the row, so the superuser copies it into a temporary table; all of this is rolled back.
+/// The role may be unable to read the row, so the superuser copies it into a temporary table, which is rolled back.
 async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
     let id = row_id(def).map_or("", |id| id.name);
     let table = why.table.quoted();
@@ -243,7 +260,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
     session.run(&copy).await?;
     let count = session.row("SELECT count(*)::text FROM pg_temp.why_this_row").await?;
     if count.first().and_then(Option::as_deref) != Some("1") {
-        let help = format!("`--row` is the value of its column `{id}`");
+        let help = format!("`--row` is a value of the column `{id}`");
         return Err(unknown("row", &row.key, help));
     }
     session.keep().await?;
@@ -254,7 +271,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
         acting += &format!("SET LOCAL {} = {value}; ", setting(name));
     }
     for part in why.policies.iter_mut().flat_map(|decision| &mut decision.parts) {
-        // Under the name of the table, since a condition may use it.
+        // With the name of the table as alias, since a condition can contain it.
         let asked = format!(
             "ROLLBACK TO probe; {acting}SELECT (({}) IS TRUE)::text FROM pg_temp.why_this_row AS {}",
             part.condition.sql,
@@ -268,7 +285,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
 }
 
 impl Why {
-    /// Returns whether the operation is allowed; none where that depends on the row and there is none.
+    /// Returns whether the access is allowed; `None` if it depends on the row and the question names none.
     #[must_use]
     pub fn is_allowed(&self) -> Option<bool> {
         match self.privilege {
@@ -300,10 +317,10 @@ impl fmt::Display for Why {
         let Self { role, table, place, .. } = self;
         let command = self.command.attribute();
         let verdict = match self.is_allowed() {
-            Some(true) => format!("`{role}` may {command} this row of {table}"),
-            Some(false) if self.of_row => format!("`{role}` may not {command} this row of {table}"),
-            Some(false) => format!("`{role}` may not {command} {table}"),
-            None => format!("`{role}` may {command} the rows of {table} that the policies allow"),
+            Some(true) => format!("role `{role}` can {command} this row of {table}"),
+            Some(false) if self.of_row => format!("role `{role}` cannot {command} this row of {table}"),
+            Some(false) => format!("role `{role}` cannot {command} {table}"),
+            None => format!("role `{role}` can {command} rows of {table} that satisfy the policies"),
         };
         writeln!(f, "{verdict}\n")?;
         match &self.privilege {
@@ -312,18 +329,14 @@ impl fmt::Display for Why {
                 grants.iter().try_for_each(|grant| writeln!(f, "    {grant}"))?;
             }
             Privilege::Missing(holders) => {
-                writeln!(
-                    f,
-                    "privilege: not granted; PostgreSQL reports `permission denied for table {}`",
-                    table.table
-                )?;
+                writeln!(f, "privilege: missing; PostgreSQL reports `permission denied for table {}`", table.table)?;
                 match holders.as_slice() {
-                    [] => writeln!(f, "    no role has it: {place} has no role for `{command}`")?,
-                    holders => writeln!(f, "    granted to {}, by `{command} = …` on {place}", holders.join(" and "))?,
+                    [] => writeln!(f, "    no role has it: {place} declares no role for `{command}`")?,
+                    holders => writeln!(f, "    granted to {} by `{command} = …` on {place}", holders.join(" and "))?,
                 }
             }
             Privilege::ByFunction(functions) => {
-                writeln!(f, "privilege: granted to no role, since functions change members")?;
+                writeln!(f, "privilege: granted to no role, since members are changed only by functions")?;
                 writeln!(f, "    {}", functions.join(", "))?;
             }
         }
@@ -338,7 +351,7 @@ impl fmt::Display for Why {
             let also = if command == self.command { "" } else { ", since WHERE and RETURNING read rows" };
             writeln!(
                 f,
-                "\npolicies for {}{also}: all restrictive ones must hold, and at least one permissive one",
+                "\npolicies for {}{also}: all restrictive policies and at least one permissive policy must be satisfied",
                 command.keyword()
             )?;
             for decision in policies {
@@ -359,8 +372,8 @@ impl fmt::Display for Decision {
         writeln!(f, "  {name} ({kind}): {comment}")?;
         for part in &self.parts {
             let holds = match part.holds {
-                Some(true) => "holds:     ",
-                Some(false) => "does not:  ",
+                Some(true) => "satisfied: ",
+                Some(false) => "violated:  ",
                 None => "",
             };
             writeln!(f, "    {holds}{}", part.condition.sql)?;
@@ -384,12 +397,12 @@ fn find_table(models: &Models, asked: &str) -> Result<&'static TableDef, WhyErro
 
 fn find_role(tenancy: &'static TenancyDef, asked: &str) -> Result<&'static str, WhyError> {
     let mut roles = tenancy.roles.iter().map(|role| role.name);
-    let found = roles.find(|name| *name == asked || role_name(tenancy, name) == asked);
+    let found = roles.find(|name| *name == asked || tier_name(tenancy, name) == asked);
     let names = || tenancy.roles.iter().map(|role| role.name).collect::<Vec<_>>().join(", ");
     found.ok_or_else(|| unknown("role", asked, format!("the roles are {}", names())))
 }
 
-fn role_name(tenancy: &TenancyDef, role: &str) -> String {
+fn tier_name(tenancy: &TenancyDef, role: &str) -> String {
     format!("{}{role}", tenancy.role_prefix)
 }
 

@@ -1,5 +1,7 @@
 //! Shared test fixtures: one temporary PostgreSQL for the test run, and a separate database for each test.
 
+#[cfg(doctest)]
+mod guide;
 pub mod pgbouncer;
 
 use std::{

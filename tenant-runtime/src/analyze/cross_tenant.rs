@@ -167,11 +167,9 @@ pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
         table: Ident::derived([names::SYSTEM_ACCESS_LOG]),
     };
     let column = |name: &str, ty: &str, default: Option<&str>, comment: &str| Column {
-        name: Ident::derived([name]),
         comment: comment.to_owned(),
-        ty: Expression::trusted(ty),
-        nullable: false,
         default: default.map(|text| ColumnDefault::Expression(Expression::trusted(text))),
+        ..Column::new(Ident::derived([name]), Expression::trusted(ty))
     };
     let columns = vec![
         column(

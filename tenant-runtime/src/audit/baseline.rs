@@ -1,4 +1,4 @@
-//! The baseline: findings that a team has accepted, each with a reason.
+//! The baseline: accepted findings, each with a reason.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::{
     report::{Accepted, Report},
 };
 
-/// Findings that were accepted, as a team keeps them in a file.
+/// Accepted findings, as a team keeps them in a file.
 ///
 /// ```
 /// # use tenant_runtime::audit::Baseline;
@@ -18,7 +18,7 @@ use super::{
 ///         "code": "TA209",
 ///         "object": "login backup",
 ///         "found": "it has the attribute BYPASSRLS",
-///         "reason": "It takes the nightly dump."
+///         "reason": "It runs the nightly pg_dump."
 ///     }]"#,
 /// );
 /// assert!(baseline.is_ok());
@@ -28,7 +28,7 @@ pub struct Baseline {
     entries: Vec<Entry>,
 }
 
-/// One accepted finding. What was found stands in it, so that something else at the same place is not accepted as well.
+/// One accepted finding. It includes the text of the finding, so that another finding on the same object is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -50,27 +50,26 @@ impl Entry {
 pub enum BaselineError {
     /// It is not the JSON that it should be.
     #[error(
-        "{0}\n  help: it is a list of objects with `code`, `object`, `found` and `reason`, as `audit --format baseline` writes it"
+        "{0}\n  help: the baseline is a JSON array of objects with `code`, `object`, `found` and `reason`; `audit --format baseline` writes one"
     )]
     Malformed(serde_json::Error),
-    /// An entry says not why.
-    #[error(
-        "{code} of `{object}` is accepted without a reason\n  help: say in `reason` why, for whoever reads it in a year"
-    )]
+    /// An entry has no reason.
+    #[error("the baseline accepts {code} of `{object}` without a reason\n  help: state the reason in `reason`")]
     NoReason {
         /// The code.
         code: String,
-        /// What it is about.
+        /// The object.
         object: String,
     },
 }
 
 impl Baseline {
-    /// Reads a baseline.
+    /// Parses a baseline.
     ///
     /// # Errors
     ///
-    /// When it is no list of accepted findings, or one has no reason.
+    /// - [`BaselineError::Malformed`]: the text is not a JSON array of entries.
+    /// - [`BaselineError::NoReason`]: an entry has an empty reason.
     pub fn parse(text: &str) -> Result<Self, BaselineError> {
         let entries: Vec<Entry> = serde_json::from_str(text).map_err(BaselineError::Malformed)?;
         match entries.iter().find(|entry| entry.reason.trim().is_empty()) {
@@ -81,7 +80,13 @@ impl Baseline {
         }
     }
 
-    /// Writes a baseline that would accept what a report found, for a person to give the reasons.
+    /// Returns a baseline as JSON that accepts the findings of a report once the reasons are filled in.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::audit::Report) -> std::io::Result<()> {
+    /// std::fs::write("audit-baseline.json", tenant_runtime::audit::Baseline::of(report))?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn of(report: &Report) -> String {
         let entries = report.failing().map(|finding| Entry {
@@ -96,7 +101,18 @@ impl Baseline {
 }
 
 impl Report {
-    /// Takes out what was accepted. An entry that matches nothing is a finding: what it accepted may come back unseen.
+    /// Moves accepted findings from [`findings`](Self::findings) to [`accepted`](Self::accepted).
+    ///
+    /// An entry that matches no finding becomes a finding (TA124), since the accepted finding could return unreported.
+    ///
+    /// ```no_run
+    /// # fn f(report: tenant_runtime::audit::Report) -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenant_runtime::audit::Baseline;
+    ///
+    /// let report = report.accepting(&Baseline::parse(&std::fs::read_to_string("audit-baseline.json")?)?);
+    /// assert!(report.is_clean(), "{report}");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn accepting(mut self, baseline: &Baseline) -> Self {
         let mut used = BTreeSet::new();
@@ -113,8 +129,8 @@ impl Report {
         }
         let unused = baseline.entries.iter().enumerate().filter(|(at, _)| !used.contains(at));
         self.findings.extend(unused.map(|(_, entry)| {
-            let what = format!("the baseline accepts {} here, and it is not found", entry.code);
-            Finding::new(&finding::STALE, &entry.object, what, "-- Take the entry out of the baseline.".to_owned())
+            let what = format!("the baseline accepts {} here, but there is no such finding", entry.code);
+            Finding::new(&finding::STALE, &entry.object, what, "-- Remove the entry from the baseline.".to_owned())
         }));
         self.findings.sort();
         self

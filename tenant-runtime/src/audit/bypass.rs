@@ -1,262 +1,135 @@
-//! Doors: what lies outside of the declaration and leads around it.
+//! Bypasses: objects and privileges outside of the declaration through which its policies can be bypassed.
 
-use sqlx::{FromRow, PgConnection};
+use serde::Deserialize;
+use sqlx::PgConnection;
 
 use super::{
-    finding::{self, Finding, Rule},
+    catalog::Name,
+    finding::{self, Finding},
     fix::FixWriter,
     inspect,
 };
 use crate::{
-    db::known_holes,
-    error::Result,
-    ident::quoted,
-    model::schema::{RoleKind, Schema},
+    db::known_vulnerabilities,
+    error::{Error, Result},
+    model::schema::Schema,
 };
 
-/// Looks for doors.
-pub(super) async fn look(
+/// The query; a test compares its kinds with the variants of [`Bypass`].
+const QUERY: &str = include_str!("sql/bypass.sql");
+
+/// Finds all bypasses.
+pub(super) async fn find(
     connection: &mut PgConnection,
     schema: &Schema,
     fix_writer: &FixWriter<'_>,
 ) -> Result<Vec<Finding>> {
-    let doors: Vec<Bypass> = sqlx::query_as(include_str!("sql/bypass.sql"))
+    let rows: Vec<String> = sqlx::query_scalar(QUERY)
         .bind(inspect::schemas(schema))
         .bind(inspect::roles(schema))
         .bind(inspect::owners(schema))
         .fetch_all(&mut *connection)
         .await?;
-    let mut findings: Vec<_> = doors.iter().filter_map(|door| door.finding(schema, fix_writer)).collect();
-    if let Some(holes) = known_holes(fix_writer.version) {
+    let bypasses = rows.iter().map(|row| Bypass::parse(row)).collect::<Result<Vec<_>>>()?;
+    let mut findings: Vec<_> = bypasses.iter().map(|bypass| bypass.finding(fix_writer)).collect();
+    if let Some(vulnerable) = known_vulnerabilities(fix_writer.version) {
         let fix = "-- Install the newest minor release of PostgreSQL, and restart the server.".to_owned();
-        findings.push(Finding::new(&finding::SERVER, "server", holes, fix));
+        findings.push(Finding::new(&finding::SERVER, "server", vulnerable, fix));
     }
     Ok(findings)
 }
 
-/// One row of `bypass.sql`.
-#[derive(Debug, FromRow)]
-struct Bypass {
-    kind: String,
-    /// NULL among those who may call a function is PUBLIC.
-    names: Vec<Option<String>>,
-    detail: Option<String>,
+/// One row of `bypass.sql`. A grantee or caller that is `None` is PUBLIC.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Bypass {
+    View { view: Name, owner: String },
+    MaterializedView { view: Name },
+    Rule { table: Name, rule: String, target: String },
+    ForeignTable { table: Name },
+    ExtensionTable { table: Name, grantees: Vec<Option<String>>, extension: String },
+    OutsideForeignTable { table: Name, grantees: Vec<Option<String>>, server: String },
+    ForeignDataWrapper { wrapper: String, grantee: Option<String> },
+    ForeignServer { server: String, grantee: Option<String> },
+    DefinerFunction { function: Routine, callers: Vec<Option<String>>, owner: String },
+    UntrustedFunction { function: Routine, callers: Vec<Option<String>> },
+    DefinerTrigger { table: Name, trigger: String, owner: String },
+    EventTrigger { trigger: String, event: String },
+    Partition { parent: Name, table: Name },
+    Child { parent: Name, table: Name },
+    PublicationOfAllTables { publication: String },
+    PublicationOfTable { publication: String, table: Name },
+    PublicationOfSchema { publication: String, schema: String },
+    Subscription { subscription: String },
+    Member { role: String, member: String, grantor: String, logins: Option<String> },
+    BypassingLogin { login: String, role: String, through: Option<String>, attribute: Option<String> },
+    CreateRole { login: String },
+    ForeignKey { table: Name, constraint: String, target: String },
+    LeakproofFunction { function: Routine },
+    ShadowingObject { keyword: String, object: String },
+    ConnectingFunction { function: Routine, extension: String },
+    OwnedObject { role: String, object: String },
+    ParameterPrivilege { parameter: String, privilege: String, grantee: Option<String> },
+    SystemPrivilege { privilege: String, keyword: String, object: String, grantee: Option<String> },
+    MigrationsTable { table: Name, grantee: Option<String> },
+    ServerSetting { setting: String, value: String },
+    SetConfig {},
 }
 
 impl Bypass {
-    fn finding(&self, schema: &Schema, fix_writer: &FixWriter<'_>) -> Option<Finding> {
-        let name = |at: usize| self.names.get(at).and_then(Option::as_deref).unwrap_or_default();
-        let sql = |at: usize| quoted(name(at)).to_string();
-        let grantee = |at: usize| if name(at).is_empty() { "PUBLIC".to_owned() } else { sql(at) };
-        let qualified = |at: usize| format!("{}.{}", sql(at), sql(at + 1));
-        let routine = || format!("{}({})", qualified(0), name(2));
-        let detail = self.detail.as_deref().unwrap_or_default();
-        let found = |rule: &Rule, object: String, what: &str, fix: String| Some(Finding::new(rule, object, what, fix));
-        match self.kind.as_str() {
-            "view" => found(
-                &finding::VIEW,
-                format!("view {}", qualified(0)),
-                &format!("it reads tables of the product as its owner `{detail}`"),
-                format!("ALTER VIEW {} SET (security_invoker = true);", qualified(0)),
-            ),
-            "copy" => found(
-                &finding::COPY,
-                format!("materialized view {}", qualified(0)),
-                "it holds a copy of rows that policies keep apart",
-                format!("DROP MATERIALIZED VIEW {};", qualified(0)),
-            ),
-            "rule" => found(
-                &finding::RULE,
-                format!("rule {} of {}", sql(2), qualified(0)),
-                &format!("it reads or writes `{detail}` with the rights of its table's owner"),
-                format!("DROP RULE {} ON {};", sql(2), qualified(0)),
-            ),
-            "foreign table" => found(
-                &finding::FOREIGN,
-                format!("foreign table {}", qualified(0)),
-                "it is in a schema of the product",
-                format!("DROP FOREIGN TABLE {};", qualified(0)),
-            ),
-            "foreign table elsewhere" | "installed" => {
-                let users = (2..self.names.len()).map(grantee).collect::<Vec<_>>().join(", ");
-                let (rule, kind, what) = match self.kind.as_str() {
-                    "installed" => (&finding::UNTRACKED_RELATION, "table", "it belongs to the extension"),
-                    _ => (&finding::FOREIGN, "foreign table", "it leads to the server"),
-                };
-                found(
-                    rule,
-                    format!("{kind} {}", qualified(0)),
-                    &format!("{what} `{detail}`, and {users} may use it"),
-                    format!("REVOKE ALL ON {} FROM {users};", qualified(0)),
-                )
-            }
-            "foreign server" | "foreign data wrapper" => found(
-                &finding::FOREIGN,
-                format!("{} {}", self.kind, sql(0)),
-                &format!("{} may use it", grantee(1)),
-                format!("REVOKE USAGE ON {} {} FROM {};", self.kind.to_uppercase(), sql(0), grantee(1)),
-            ),
-            "definer" | "untrusted" => {
-                let callers: Vec<_> = (3..self.names.len()).map(grantee).collect();
-                let rule = if self.kind == "definer" { &finding::DEFINER_FUNCTION } else { &finding::UNTRUSTED };
-                let what = format!("{} may call it, and it runs as `{detail}`", callers.join(" and "));
-                let what = if self.kind == "definer" { what } else { format!("{} may call it", callers.join(" and ")) };
-                let fix = format!("REVOKE EXECUTE ON ROUTINE {} FROM {};", routine(), callers.join(", "));
-                found(rule, format!("function {}", routine()), &what, fix)
-            }
-            "definer trigger" => found(
-                &finding::DEFINER_FUNCTION,
-                format!("trigger {} of {}", sql(2), qualified(0)),
-                &format!("a role of the app may write there, and its function runs as `{detail}`"),
-                format!("ALTER TABLE {} DISABLE TRIGGER {};", qualified(0), sql(2)),
-            ),
-            "event trigger" => found(
-                &finding::EVENT_TRIGGER,
-                format!("event trigger {}", sql(0)),
-                &format!("it runs at each {detail}"),
-                format!("ALTER EVENT TRIGGER {} DISABLE;", sql(0)),
-            ),
-            "partition" | "child" => {
-                let (parent, child) = (qualified(0), qualified(2));
-                let fix = match self.kind.as_str() {
-                    "partition" => format!("ALTER TABLE {parent} DETACH PARTITION {child};"),
-                    _ => format!("ALTER TABLE {child} NO INHERIT {parent};"),
-                };
-                found(&finding::RELATIVE, format!("table {child}"), &format!("it is a {} of {parent}", self.kind), fix)
-            }
-            "publication of all" => found(
-                &finding::PUBLICATION,
-                format!("publication {}", sql(0)),
-                "it publishes every table",
-                format!("DROP PUBLICATION {};", sql(0)),
-            ),
-            "subscription" => found(
-                &finding::SUBSCRIPTION,
-                format!("subscription {}", sql(0)),
-                "it writes tables of the product",
-                format!("ALTER SUBSCRIPTION {} DISABLE;", sql(0)),
-            ),
-            "publication" => found(
-                &finding::PUBLICATION,
-                format!("publication {}", sql(0)),
-                &format!("it publishes {}", qualified(1)),
-                format!("ALTER PUBLICATION {} DROP TABLE {};", sql(0), qualified(1)),
-            ),
-            "publication of schema" => found(
-                &finding::PUBLICATION,
-                format!("publication {}", sql(0)),
-                &format!("it publishes the schema {}", sql(1)),
-                format!("ALTER PUBLICATION {} DROP TABLES IN SCHEMA {};", sql(0), sql(1)),
-            ),
-            "member" => {
-                let logins = if detail.is_empty() { String::new() } else { format!("; through it so are {detail}") };
-                let by =
-                    if fix_writer.version >= 160_000 { format!(" GRANTED BY {} CASCADE", sql(2)) } else { String::new() };
-                found(
-                    &finding::MEMBER,
-                    format!("membership of {} in {}", sql(1), sql(0)),
-                    &format!("{} is a member of {}, {}{logins}", sql(1), sql(0), purpose(schema, name(0))),
-                    format!("REVOKE {} FROM {}{by};", sql(0), sql(1)),
-                )
-            }
-            "unbound" => {
-                let what = match (name(2), detail) {
-                    ("", attribute) => format!("it has the attribute {attribute}"),
-                    (_, "") => format!("it can become {}, which reaches the server's files and programs", sql(1)),
-                    (_, attribute) => format!("it can become {}, which has the attribute {attribute}", sql(1)),
-                };
-                let fix = match name(2) {
-                    "" => format!("ALTER ROLE {} NO{detail};", sql(0)),
-                    _ => format!("REVOKE {} FROM {};", sql(2), sql(0)),
-                };
-                found(&finding::UNBOUND, format!("login {}", sql(0)), &what, fix)
-            }
-            "create role" => found(
-                &finding::CREATE_ROLE,
-                format!("login {}", sql(0)),
-                "it has the attribute CREATEROLE",
-                format!("ALTER ROLE {} NOCREATEROLE;", sql(0)),
-            ),
-            "foreign key" => found(
-                &finding::FOREIGN_KEY,
-                format!("constraint {} of {}", sql(2), qualified(0)),
-                &format!("it refers to `{detail}`"),
-                format!("ALTER TABLE {} DROP CONSTRAINT {};", qualified(0), sql(2)),
-            ),
-            "leakproof" => found(
-                &finding::LEAKPROOF,
-                format!("function {}", routine()),
-                "it is marked LEAKPROOF",
-                format!("ALTER FUNCTION {} NOT LEAKPROOF;", routine()),
-            ),
-            "shadow" => found(
-                &finding::SHADOW,
-                format!("{} {detail}", name(0).to_lowercase()),
-                "the server does not ship it, nor does an extension",
-                format!("DROP {} {detail};", name(0)),
-            ),
-            "history" => found(
-                &finding::HISTORY,
-                format!("table {}", qualified(0)),
-                &format!("{} may write which migrations ran", grantee(2)),
-                format!("REVOKE ALL ON {} FROM {};", qualified(0), grantee(2)),
-            ),
-            "connecting" => found(
-                &finding::CONNECTING,
-                format!("function {}", routine()),
-                &format!("a role of the app may call it; it is of the extension `{detail}`"),
-                format!("REVOKE EXECUTE ON ROUTINE {} FROM PUBLIC;", routine()),
-            ),
-            "owned" => found(
-                &finding::OWNED,
-                format!("role {}", sql(0)),
-                &format!("it owns {detail}"),
-                format!("REASSIGN OWNED BY {} TO CURRENT_USER;", sql(0)),
-            ),
-            "parameter" => found(
-                &finding::PARAMETER,
-                format!("parameter {}", name(0)),
-                &format!("{} has the privilege {} on it", grantee(2), name(1)),
-                format!("REVOKE {} ON PARAMETER {} FROM {};", name(1), parameter(name(0)), grantee(2)),
-            ),
-            "shipped" => found(
-                &finding::SHIPPED,
-                format!("{} {detail}", name(1).to_lowercase()),
-                &format!("{} has the privilege {} on it", grantee(2), name(0)),
-                format!("REVOKE {} ON {} {detail} FROM {};", name(0), name(1), grantee(2)),
-            ),
-            "server setting" => found(
-                &finding::SETTING,
-                format!("setting {} of the server", name(0)),
-                &format!("it is `{detail}` for every session"),
-                format!("ALTER SYSTEM RESET {};\nSELECT pg_reload_conf();", name(0)),
-            ),
-            "set_config" => found(
-                &finding::SET_CONFIG,
-                "function set_config".to_owned(),
-                "everybody may call it; `gen-migrations harden` takes it away",
-                "-- A login that dumps needs it, unless it is a superuser; `gen-migrations harden --undo` gives it back.\n\
-                 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;"
-                    .to_owned(),
-            ),
-            _ => None,
-        }
+    /// Reads a row. A row of an unknown kind is an error: skipped, it would hide a bypass.
+    fn parse(row: &str) -> Result<Self> {
+        serde_json::from_str(row).map_err(|error| Error::Database(sqlx::Error::Decode(error.into())))
     }
 }
 
-/// A parameter's name as it stands in SQL.
-fn parameter(name: &str) -> String {
-    name.split('.').map(|part| quoted(part).to_string()).collect::<Vec<_>>().join(".")
-}
+/// A function: schema, name, and the types of its arguments as the server writes them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Routine(pub(super) String, pub(super) String, pub(super) String);
 
-/// Says what a role of the product is for.
-fn purpose(schema: &Schema, role: &str) -> &'static str {
-    match schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind) {
-        Some(RoleKind::SchemaOwner) => "which owns the tables",
-        Some(RoleKind::FunctionOwner) => "which sees the rows of all tenants",
-        Some(RoleKind::Application { .. }) => "which can choose any tenant unless membership is asked",
-        Some(RoleKind::Login { .. } | RoleKind::RoleLogin { .. }) => "which can become roles of the app",
-        Some(RoleKind::System | RoleKind::SystemLogin { .. }) => "which crosses tenants",
-        _ => "which is the product's own",
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The kinds that the query can return: the literals in the first column of each branch.
+    fn kinds_in_query() -> BTreeSet<String> {
+        let (_, branches) = QUERY.split_once("found AS (").expect("the branches");
+        let mut kinds = BTreeSet::new();
+        for branch in branches.split("\n    UNION ALL\n") {
+            let (_, branch) = branch.split_once("SELECT ").expect("a branch begins with SELECT");
+            let (column, _) = branch.split_once(", jsonb_build_object(").or(branch.split_once(", '{}'")).expect(branch);
+            let parts: Vec<&str> = column.split('\'').collect();
+            let before = parts.iter().step_by(2).map(|text| text.trim().rsplit(' ').next().unwrap_or_default());
+            let literals = parts.iter().skip(1).step_by(2);
+            let literals = before.zip(literals).filter(|(word, _)| ["", "DISTINCT", "THEN", "ELSE"].contains(word));
+            let branch: BTreeSet<_> = literals.map(|(_, kind)| (*kind).to_owned()).collect();
+            assert!(!branch.is_empty(), "a branch without a kind: {column}");
+            kinds.extend(branch);
+        }
+        kinds
+    }
+
+    /// The variants of [`Bypass`], as the error about an unknown one lists them.
+    fn variants() -> BTreeSet<String> {
+        let error = serde_json::from_str::<Bypass>(r#"{"kind": "vieuw"}"#).expect_err("no such kind").to_string();
+        let (_, list) = error.split_once("expected one of ").expect("the error lists the kinds");
+        list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn kinds_in_bypass_sql_are_the_variants_of_the_enum() {
+        assert_eq!(kinds_in_query(), variants());
+        assert!(variants().len() > 30);
+    }
+
+    #[test]
+    fn unknown_kinds_and_fields_are_errors() {
+        let row = r#"{"kind": "view", "view": ["app", "v"], "owner": "postgres"}"#;
+        assert!(Bypass::parse(row).is_ok());
+        for wrong in [row.replace("\"view\",", "\"vieuw\","), row.replace("owner", "ovner"), row.replace("kind", "k")] {
+            assert!(matches!(Bypass::parse(&wrong), Err(Error::Database(_))), "{wrong}");
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! How the server itself writes the declared types and expressions.
+//! The declared types and expressions as the server writes them.
 //!
-//! What the catalog gives back is not what was written: `x IN ('a')` comes back as `(x = ANY (ARRAY['a'::text]))`, and each
-//! major release has words of its own. So the declared columns, defaults, checks and policies are put on a temporary table of
+//! The catalog stores expressions in another form: `x IN ('a')` is read back as `(x = ANY (ARRAY['a'::text]))`, and the form
+//! differs between major releases. So the declared columns, defaults, checks and policies are created on a temporary table of
 //! the same name, in a transaction that is rolled back, and read from there.
 
 use std::collections::BTreeMap;
@@ -17,30 +17,30 @@ use crate::{
     model::schema::{ColumnDefault, Command, Expression, Function, QualifiedName, Returns, Schema, Table},
 };
 
-/// The declared types and expressions in the server's words.
+/// The declared types and expressions in the server's form.
 #[derive(Debug, Default)]
 pub(super) struct Canonical {
-    /// By the object to which it belongs, and the property.
+    /// The texts by object and property.
     texts: BTreeMap<(Object, String), String>,
     /// The types of functions' arguments and results.
     types: BTreeMap<String, Option<String>>,
-    /// What the server would not take, with what it said.
+    /// The declarations that the server rejected, with its messages.
     pub(super) refused: Vec<(Object, String)>,
 }
 
 impl Canonical {
-    /// Returns the text of a property; none where the object has none, or where the server would not take it.
+    /// Returns the text of a property; `None` if the object has none or the server rejected it.
     pub(super) fn text(&self, object: &Object, property: &str) -> Option<&str> {
         self.texts.get(&(object.clone(), property.to_owned())).map(String::as_str)
     }
 
-    /// Returns the name of a type; as it was declared, where the server does not know it.
+    /// Returns the name of a type; the declared name if the server does not know the type.
     pub(super) fn ty(&self, ty: &Expression) -> String {
         self.types.get(ty.as_str()).cloned().flatten().unwrap_or_else(|| ty.to_string())
     }
 
-    /// Asks the server, in a transaction whose caller rolls it back.
-    pub(super) async fn ask(transaction: &mut PgConnection, schema: &Schema) -> Result<Self> {
+    /// Reads the texts from the server; the caller rolls the transaction back.
+    pub(super) async fn read(transaction: &mut PgConnection, schema: &Schema) -> Result<Self> {
         let mut canonical = Self::default();
         for (name, table) in schema.tables() {
             canonical.table(&mut *transaction, name, table).await?;
@@ -59,7 +59,7 @@ impl Canonical {
         let scratch = format!("pg_temp.{}", name.table.quoted());
         let pieces = pieces(name, table, &scratch);
         let whole = pieces.iter().map(|(_, sql)| sql.as_str()).collect::<Vec<_>>().join(";\n");
-        // Where the whole does not go, the parts tell which of them it was.
+        // If all statements together fail, each is tried alone to find the one that fails.
         if attempt(&mut *transaction, whole).await?.is_err() {
             for (object, sql) in pieces {
                 if let Err(reason) = attempt(&mut *transaction, sql).await? {
@@ -89,7 +89,7 @@ struct Text {
     text: String,
 }
 
-/// The statements that put a table's types and expressions on a temporary table, each with what it is for.
+/// The statements that create a table's types and expressions on a temporary table, each with its object.
 fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, String)> {
     let own = Name::from(name);
     let relation = Object::Relation(own.clone());
@@ -118,7 +118,7 @@ fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, St
     pieces
 }
 
-/// Runs statements, and undoes them where the server refuses one; then it returns what the server said.
+/// Runs statements in a savepoint; returns the server's message if it rejects one.
 async fn attempt(transaction: &mut PgConnection, sql: String) -> Result<Result<(), String>> {
     let mut savepoint = transaction.begin().await?;
     match savepoint.execute(trusted(sql)).await {
@@ -133,7 +133,7 @@ async fn attempt(transaction: &mut PgConnection, sql: String) -> Result<Result<(
     Ok(Ok(()))
 }
 
-/// The types of a function's arguments and of what it returns.
+/// The types of a function's arguments and results.
 fn types_of(function: &Function) -> Vec<&Expression> {
     let returns = match &function.returns {
         Returns::Void | Returns::Trigger => Vec::new(),

@@ -1,37 +1,49 @@
-//! The catalog as plain facts: what there is, by name, and how it is. No number of the server's reaches it.
+//! The catalog as facts: objects by name with their properties, without OIDs.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ident::quoted, model::schema::QualifiedName};
+use crate::{
+    error::{Error, Result},
+    ident::quoted,
+    model::schema::QualifiedName,
+};
 
-/// What the database says, or shall say, about the schemas and roles of one product.
+/// The live or the declared catalog of the schemas and roles of one product.
 ///
-/// Two of them are equal when the databases are, whatever way each has come to be.
+/// Two catalogs are equal when the databases are, however each was created.
+///
+/// ```no_run
+/// # async fn f(connection: &mut sqlx::PgConnection) -> Result<(), Box<dyn std::error::Error>> {
+/// let schema = tenant_runtime::analyze::check(&tenant_runtime::models![])?.schema;
+/// let catalog = tenant_runtime::audit::Catalog::read(connection, &schema).await?;
+/// println!("{catalog}");
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Catalog {
     pub(super) facts: BTreeMap<Object, State>,
 }
 
-/// How an object is: its properties by name.
+/// The properties of an object, by name.
 pub type State = BTreeMap<String, Value>;
 
 impl Catalog {
-    /// Returns the objects in their order, each with its state.
+    /// Returns the objects in order, each with its properties.
     pub fn facts(&self) -> impl Iterator<Item = (&Object, &State)> {
         self.facts.iter()
     }
 
-    /// Returns how an object is, where it is there.
+    /// Returns the properties of an object, if it exists.
     #[must_use]
     pub fn get(&self, object: &Object) -> Option<&State> {
         self.facts.get(object)
     }
 }
 
-/// A line for each fact, so that two catalogs can be compared by eye or by `diff`.
+/// One line per fact, so that two catalogs can be compared with `diff`.
 impl fmt::Display for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (object, state) in &self.facts {
@@ -45,25 +57,25 @@ impl fmt::Display for Catalog {
     }
 }
 
-/// A thing of the catalog, by what it is and its name.
+/// An object of the catalog: its kind and its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Object {
     /// A role.
     Role(String),
-    /// That a role is a member of another.
+    /// The membership of a role in another.
     Membership {
         /// The role.
         role: String,
         /// Its member.
         member: String,
     },
-    /// A setting with which sessions begin.
+    /// A setting that sessions start with.
     Setting {
-        /// Whose sessions; none for everybody's.
+        /// The role of the sessions; `None` for all roles.
         role: Option<String>,
-        /// Whether in this database alone.
+        /// Whether it applies in this database only.
         here: bool,
         /// The setting.
         name: String,
@@ -92,26 +104,26 @@ pub enum Object {
     Type(Name),
     /// A function or a procedure, with the types of its arguments.
     Function(Name, Vec<String>),
-    /// A privilege that somebody besides the owner has.
+    /// A privilege of a role other than the owner.
     Privilege {
-        /// On what.
+        /// The object.
         on: Box<Object>,
         /// The SQL keyword.
         privilege: String,
-        /// Who has it; none for PUBLIC.
+        /// The grantee; `None` for PUBLIC.
         to: Option<String>,
     },
-    /// A privilege on things yet to be made.
+    /// A default privilege: granted on objects when they are created.
     DefaultPrivilege {
-        /// Who makes them.
+        /// The role that creates the objects.
         by: String,
-        /// In which schema; none for all.
+        /// The schema; `None` for all schemas.
         schema: Option<String>,
-        /// The SQL keyword of what is made, such as `TABLES`.
+        /// The SQL keyword of the kind of objects, such as `TABLES`.
         on: String,
         /// The SQL keyword of the privilege.
         privilege: String,
-        /// Who has it; none for PUBLIC.
+        /// The grantee; `None` for PUBLIC.
         to: Option<String>,
     },
 }
@@ -127,7 +139,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// Returns the name as it stands in SQL.
+    /// Returns the quoted name for SQL.
     #[must_use]
     pub fn quoted(&self) -> String {
         format!("{}.{}", quoted(&self.schema), quoted(&self.name))
@@ -153,8 +165,8 @@ impl From<&QualifiedName> for Name {
 }
 
 impl Object {
-    /// Returns what must be there for this to be: the table of a column, what a privilege is on and who has it.
-    pub(super) fn rests_on(&self) -> Vec<Object> {
+    /// Returns the objects that this one depends on, such as the table of a column, or the object and grantee of a privilege.
+    pub(super) fn dependencies(&self) -> Vec<Object> {
         let schema = |name: &Name| vec![Self::Schema(name.schema.clone())];
         let role = |name: &String| Self::Role(name.clone());
         match self {
@@ -174,14 +186,37 @@ impl Object {
     }
 }
 
-/// Names a role as it stands in SQL; nobody in particular is PUBLIC.
+/// Writes a grantee for SQL; `None` is PUBLIC.
 pub(super) fn grantee(role: Option<&String>) -> String {
     role.map_or_else(|| "PUBLIC".to_owned(), |role| quoted(role).to_string())
 }
 
-/// Writes a function's name with the types of its arguments, which the server has written.
+/// Writes a function's name with the types of its arguments, as the server reports them.
 pub(super) fn signature(name: &Name, arguments: &[String]) -> String {
     format!("{}({})", name.quoted(), arguments.join(", "))
+}
+
+/// The kinds of relations in `relations.sql`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) enum RelationKind {
+    #[serde(rename = "table")]
+    Table,
+    #[serde(rename = "partitioned table")]
+    PartitionedTable,
+    #[serde(rename = "view")]
+    View,
+    #[serde(rename = "materialized view")]
+    MaterializedView,
+    #[serde(rename = "foreign table")]
+    ForeignTable,
+}
+
+impl RelationKind {
+    /// Reads the kind of a relation. An unknown one is an error: skipped, it would hide an undeclared table.
+    pub(super) fn of(state: &State) -> Result<Self> {
+        let kind = state.get("kind").cloned().unwrap_or_default();
+        serde_json::from_value(kind).map_err(|error| Error::Database(sqlx::Error::Decode(error.into())))
+    }
 }
 
 impl fmt::Display for Object {
@@ -211,8 +246,87 @@ impl fmt::Display for Object {
             Self::Privilege { on, privilege, to } => write!(f, "{privilege} on {on} for {}", grantee(to.as_ref())),
             Self::DefaultPrivilege { by, schema, on, privilege, to } => {
                 let place = schema.as_ref().map(|schema| format!(" in {}", quoted(schema))).unwrap_or_default();
-                write!(f, "default {privilege} on {on} that {} makes{place} for {}", quoted(by), grantee(to.as_ref()))
+                write!(f, "default {privilege} on {on} created by {}{place} for {}", quoted(by), grantee(to.as_ref()))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde::de::DeserializeOwned;
+    use serde_json::json;
+
+    use super::*;
+
+    const QUERIES: [&str; 5] = [
+        include_str!("sql/access.sql"),
+        include_str!("sql/canonical.sql"),
+        include_str!("sql/relations.sql"),
+        include_str!("sql/roles.sql"),
+        include_str!("sql/routines.sql"),
+    ];
+
+    /// The variants of an enum, as the error about an unknown one lists them.
+    fn variants<T: DeserializeOwned>(unknown: Value) -> BTreeSet<String> {
+        let Err(error) = serde_json::from_value::<T>(unknown) else { panic!("an unknown kind was read") };
+        let error = error.to_string();
+        let (_, list) = error.split_once("expected one of ").expect("the error lists the kinds");
+        list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    /// The literals of a CASE that are its results.
+    fn results(case: &str) -> BTreeSet<String> {
+        let parts: Vec<&str> = case.split('\'').collect();
+        let before = parts.iter().step_by(2).map(|text| text.trim().rsplit(' ').next().unwrap_or_default());
+        let literals = before.zip(parts.iter().skip(1).step_by(2));
+        literals.filter(|(word, _)| ["THEN", "ELSE"].contains(word)).map(|(_, kind)| (*kind).to_owned()).collect()
+    }
+
+    /// The kinds of objects in the queries: the key of each JSON object that names one.
+    fn object_kinds() -> BTreeSet<String> {
+        let mut kinds = BTreeSet::new();
+        for query in QUERIES {
+            let code: Vec<&str> = query.lines().map(str::trim).filter(|line| !line.starts_with("--")).collect();
+            let code = code.join(" ");
+            for (at, start) in code.match_indices("jsonb_build_object(") {
+                let is_object = code[..at].ends_with("'object', ") || code[..at].ends_with("SELECT ");
+                let argument = code[at + start.len()..].trim_start();
+                if !is_object || argument.starts_with("'object'") {
+                    continue;
+                }
+                match argument.strip_prefix('\'') {
+                    Some(literal) => drop(kinds.insert(literal.split('\'').next().expect("it ends").to_owned())),
+                    None => kinds.extend(results(argument.split(" END").next().expect("a CASE"))),
+                }
+            }
+            kinds.extend(
+                code.split("SELECT '\"").skip(1).map(|rest| rest.split('"').next().expect("it ends").to_owned()),
+            );
+        }
+        kinds
+    }
+
+    #[test]
+    fn object_kinds_in_the_queries_are_the_variants_of_the_enum() {
+        assert_eq!(object_kinds(), variants::<Object>(json!({ "rolle": "x" })));
+    }
+
+    #[test]
+    fn relation_kinds_in_the_query_are_the_variants_of_the_enum() {
+        let (_, case) = QUERIES[2].split_once("'kind', CASE relation.relkind").expect("the kinds of relations");
+        let kinds = results(case.split(" END").next().expect("the CASE ends").split("END").next().expect("it ends"));
+        assert_eq!(kinds, variants::<RelationKind>(json!("tabel")));
+    }
+
+    #[test]
+    fn misspelt_kinds_of_relations_are_errors() {
+        let state = |kind: &str| State::from([("kind".to_owned(), json!(kind))]);
+        assert_eq!(RelationKind::of(&state("partitioned table")).expect("a kind"), RelationKind::PartitionedTable);
+        for state in [state("partitioned tabel"), State::new()] {
+            assert!(matches!(RelationKind::of(&state), Err(Error::Database(_))), "{state:?}");
         }
     }
 }

@@ -1,44 +1,47 @@
-//! Drift: every difference between what was declared and what there is, both ways.
+//! Drift: every difference between the declared and the live catalog, in both directions.
 
 use serde_json::Value;
 
 use super::{
-    catalog::{Catalog, Name, Object, State},
+    catalog::{Catalog, Name, Object, RelationKind, State},
     finding::{self, Finding, Rule},
     fix::FixWriter,
     partition,
 };
+use crate::error::Result;
 
-/// Settings that say who acts, or how text is read, whoever sets them.
-const ACTING: [&str; 5] =
+/// Settings that change the role of a session, whether policies and triggers apply, or how statements are parsed.
+const SESSION_SETTINGS: [&str; 5] =
     ["role", "row_security", "session_authorization", "session_replication_role", "standard_conforming_strings"];
 
-/// Holds the live catalog against the declared one.
-pub(super) fn drift(expected: &Catalog, live: &Catalog, fix_writer: &FixWriter<'_>) -> Vec<Finding> {
-    let (mut expected, mut live) = (with_own_sequences(expected, live), live.clone());
+/// Compares the live catalog with the declared one.
+pub(super) fn drift(expected: &Catalog, live: &Catalog, fix_writer: &FixWriter<'_>) -> Result<Vec<Finding>> {
+    let (mut expected, mut live) = (with_identity_sequences(expected, live), live.clone());
     partition::prepare(&mut expected, &mut live);
     let (expected, live) = (&expected, &live);
     let mut findings = Vec::new();
     for (object, wanted) in &expected.facts {
         match live.facts.get(object) {
-            // What rests on something missing is missing as well, and is not told again.
-            None if rests_on_one_of(object, expected, live) => {}
+            // Objects that depend on a missing one are missing as well; reporting the first is enough.
+            None if depends_on_difference(object, expected, live) => {}
             None => findings.push(missing(object, fix_writer)),
-            Some(state) => findings.extend(differing(object, wanted, state, fix_writer)),
+            Some(state) => findings.extend(differing(object, wanted, state, fix_writer)?),
         }
     }
     for (object, state) in &live.facts {
-        let is_told = || rests_on_one_of(object, live, expected) || !counts(object, state, fix_writer);
-        if !expected.facts.contains_key(object) && !is_told() {
-            findings.push(unexpected(object, state, fix_writer));
+        if !expected.facts.contains_key(object)
+            && !depends_on_difference(object, live, expected)
+            && is_relevant(object, state, fix_writer)?
+        {
+            findings.push(unexpected(object, state, fix_writer)?);
         }
     }
-    findings
+    Ok(findings)
 }
 
-/// Adds the sequences of columns that are declared to count up; the server names them.
-fn with_own_sequences(expected: &Catalog, live: &Catalog) -> Catalog {
-    let counts_up = |of: &Value| {
+/// Adds the sequences of declared identity columns, whose names the server chooses.
+fn with_identity_sequences(expected: &Catalog, live: &Catalog) -> Catalog {
+    let is_identity = |of: &Value| {
         let column = serde_json::from_value(serde_json::json!({ "column": of })).ok();
         let column: Option<&State> = column.and_then(|column: Object| expected.facts.get(&column));
         column.is_some_and(|column| column.get("identity").is_some_and(Value::is_string))
@@ -46,40 +49,55 @@ fn with_own_sequences(expected: &Catalog, live: &Catalog) -> Catalog {
     let own = live
         .facts
         .iter()
-        .filter(|(object, state)| matches!(object, Object::Sequence(_)) && state.get("of").is_some_and(counts_up));
+        .filter(|(object, state)| matches!(object, Object::Sequence(_)) && state.get("of").is_some_and(is_identity));
     let own = own.map(|(object, state)| (object.clone(), state.clone()));
     Catalog { facts: expected.facts.clone().into_iter().chain(own).collect() }
 }
 
-/// Says whether an object rests on one that is in the first catalog and not in the second.
-fn rests_on_one_of(object: &Object, first: &Catalog, second: &Catalog) -> bool {
-    object.rests_on().iter().any(|base| {
-        first.facts.contains_key(base) && !second.facts.contains_key(base) || rests_on_one_of(base, first, second)
+/// Returns whether an object depends on one that is in the first catalog and not in the second.
+fn depends_on_difference(object: &Object, first: &Catalog, second: &Catalog) -> bool {
+    object.dependencies().iter().any(|base| {
+        first.facts.contains_key(base) && !second.facts.contains_key(base) || depends_on_difference(base, first, second)
     })
 }
 
-/// Says whether an undeclared object is any of the declaration's business.
-fn counts(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> bool {
-    match object {
-        // Members from outside are told with who they are.
+/// Returns whether an undeclared object is to be reported.
+fn is_relevant(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Result<bool> {
+    Ok(match object {
+        // Members from outside of the product are reported as bypasses.
         Object::Membership { member, .. } => fix_writer.is_ours(member),
-        // Views that ask as their owner, copies and foreign tables are doors, wherever they are.
-        Object::Relation(_) => {
-            let is = |name: &str, value: Value| state.get(name) == Some(&value);
-            is("kind", "table".into()) || is("kind", "partitioned table".into()) || is("asks_as_caller", true.into())
-        }
-        // It goes with its column.
+        // Other views, materialized views and foreign tables are reported as bypasses, in every schema.
+        Object::Relation(_) => match RelationKind::of(state)? {
+            RelationKind::Table | RelationKind::PartitionedTable => true,
+            RelationKind::View => state.get("security_invoker") == Some(&Value::Bool(true)),
+            RelationKind::MaterializedView | RelationKind::ForeignTable => false,
+        },
+        // A sequence of a column is reported with its column.
         Object::Sequence(_) => state.get("of").is_none_or(Value::is_null),
-        Object::Setting { role: None, name, .. } => says_who_acts(name, fix_writer),
-        // The timeouts of roles that something else makes are its own.
-        Object::Setting { name, .. } if fix_writer.schema.external_roles => !name.ends_with("_timeout"),
-        _ => true,
-    }
+        Object::Setting { role: None, name, .. } => changes_session(name, fix_writer),
+        // The timeouts of external roles are not declared.
+        Object::Setting { role: Some(_), name, .. } => {
+            !(fix_writer.schema.external_roles && name.ends_with("_timeout"))
+        }
+        Object::Role(_)
+        | Object::Database
+        | Object::Schema(_)
+        | Object::Column(..)
+        | Object::Constraint(..)
+        | Object::Index(..)
+        | Object::Policy(..)
+        | Object::Trigger(..)
+        | Object::Rule(..)
+        | Object::Type(_)
+        | Object::Function(..)
+        | Object::Privilege { .. }
+        | Object::DefaultPrivilege { .. } => true,
+    })
 }
 
-/// Says whether a setting can change who acts, or on what.
-fn says_who_acts(setting: &str, fix_writer: &FixWriter<'_>) -> bool {
-    ACTING.contains(&setting) || fix_writer.is_context(setting)
+/// Returns whether a setting changes the role or the context of a session.
+fn changes_session(setting: &str, fix_writer: &FixWriter<'_>) -> bool {
+    SESSION_SETTINGS.contains(&setting) || fix_writer.is_context(setting)
 }
 
 fn missing(object: &Object, fix_writer: &FixWriter<'_>) -> Finding {
@@ -87,49 +105,54 @@ fn missing(object: &Object, fix_writer: &FixWriter<'_>) -> Finding {
         Object::Privilege { .. } => &finding::MISSING_PRIVILEGE,
         _ => rule(object),
     };
-    Finding::new(rule, object, "it is declared, and the database does not have it", fix_writer.make(object))
+    Finding::new(rule, object, "it is declared but missing in the database", fix_writer.create(object))
 }
 
-fn unexpected(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Finding {
-    let runs_as_owner = state.get("runs_as_owner") == Some(&Value::Bool(true));
+fn unexpected(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Result<Finding> {
+    let security_definer = state.get("security_definer") == Some(&Value::Bool(true));
     let rule = match object {
         Object::Relation(_) => &finding::UNTRACKED_RELATION,
-        Object::Function(..) if runs_as_owner => &finding::DEFINER_FUNCTION,
+        Object::Function(..) if security_definer => &finding::DEFINER_FUNCTION,
         Object::Function(..) => &finding::UNTRACKED_FUNCTION,
         Object::Sequence(_) => &finding::UNTRACKED_SEQUENCE,
-        // A search path of its own can put another table before the one that is meant.
-        Object::Setting { name, .. } if says_who_acts(name, fix_writer) || name == "search_path" => &finding::SETTING,
+        // With a preset search_path a name can resolve to another table.
+        Object::Setting { name, .. } if changes_session(name, fix_writer) || name == "search_path" => &finding::SETTING,
         _ => rule(object),
     };
     let what = match object {
-        Object::Setting { .. } => format!("it is fixed to {}, which is not declared", shown(state.get("value"))),
-        _ => "the database has it, and it is not declared".to_owned(),
+        Object::Setting { .. } => format!("it is preset to {}, which is not declared", shown(state.get("value"))),
+        _ => "it is in the database but not declared".to_owned(),
     };
-    Finding::new(rule, object, what, fix_writer.remove(object, state))
+    Ok(Finding::new(rule, object, what, fix_writer.remove(object, state)?))
 }
 
-/// The findings on an object that is another than declared: its row security and its comment are told by themselves.
-fn differing(object: &Object, wanted: &State, live: &State, fix_writer: &FixWriter<'_>) -> Vec<Finding> {
+/// The findings on an object that differs from its declaration; RLS and comments have separate rules.
+fn differing(object: &Object, wanted: &State, live: &State, fix_writer: &FixWriter<'_>) -> Result<Vec<Finding>> {
     let differs = |(name, value): &(&String, &Value)| live.get(*name).unwrap_or(&Value::Null) != *value;
     let differences: Vec<_> = wanted.iter().filter(differs).map(|(name, _)| name.as_str()).collect();
     let is_row_security = |name: &&str| matches!(*name, "row_security" | "forced");
     let (comments, others): (Vec<_>, Vec<_>) = differences.into_iter().partition(|name| *name == "comment");
     let (row_security, others): (Vec<_>, Vec<_>) = others.into_iter().partition(is_row_security);
-    let told = [(&finding::ROW_SECURITY, row_security), (rule(object), others), (&finding::COMMENT, comments)];
-    let told = told.into_iter().filter(|(_, names)| !names.is_empty()).map(|(rule, names)| {
+    let by_rule = [(&finding::ROW_SECURITY, row_security), (rule(object), others), (&finding::COMMENT, comments)];
+    let mut findings = Vec::new();
+    for (rule, names) in by_rule.into_iter().filter(|(_, names)| !names.is_empty()) {
         let list = names.iter().map(|name| difference(name, wanted, live)).collect::<Vec<_>>().join("; ");
-        Finding::new(rule, object, list, fix_writer.change(object, &names, live))
-    });
-    told.collect()
+        findings.push(Finding::new(rule, object, list, fix_writer.alter(object, &names, live)?));
+    }
+    Ok(findings)
 }
 
-/// Says how a property differs.
+/// Describes how a property differs.
 fn difference(name: &str, wanted: &State, live: &State) -> String {
-    let words = name.replace('_', " ");
-    format!("{words} is {}, declared {}", shown(live.get(name)), shown(wanted.get(name)))
+    let property = match name {
+        "row_security" => "RLS".to_owned(),
+        "forced" => "FORCE ROW LEVEL SECURITY".to_owned(),
+        _ => name.replace('_', " "),
+    };
+    format!("{property} is {}, declared {}", shown(live.get(name)), shown(wanted.get(name)))
 }
 
-/// Writes a value as a person reads it, on one line.
+/// Writes a value for a report, on one line.
 fn shown(value: Option<&Value>) -> String {
     let named = value.and_then(|value| serde_json::from_value::<Vec<Name>>(value.clone()).ok());
     if let Some(names) = named.filter(|names| !names.is_empty()) {

@@ -1,4 +1,4 @@
-//! What the catalog shall say, read from the declared schema alone: not from the SQL that was generated for it.
+//! The expected catalog, derived from the declared schema alone and not from the generated SQL.
 
 use serde_json::{Value, json};
 
@@ -8,18 +8,21 @@ use super::{
 };
 use crate::{
     ident::Ident,
-    model::schema::{
-        Column, ColumnDefault, Command, ForeignKey, ForeignKeyAction, Function, Key, Policy, QualifiedName, Returns,
-        Role, RoleKind, Schema, Table, TriggerKind,
+    model::{
+        column_property::ColumnProperty,
+        schema::{
+            Column, ForeignKey, ForeignKeyAction, Function, Key, Policy, QualifiedName, Returns, Role, RoleKind,
+            Schema, Table, TriggerKind,
+        },
     },
     sql::part::{PGAUDIT, timeout_settings},
 };
 
-/// The release from which on a membership has options of its own.
+/// The first release in which each membership has options.
 const HAS_OPTIONS: u32 = 160_000;
 
 impl Catalog {
-    /// Says what the catalog of a server of this version shall be, with expressions as that server writes them.
+    /// Returns the expected catalog of a server of this version, with expressions in the server's form.
     pub(super) fn expected(schema: &Schema, canonical: &Canonical, version: u32) -> Self {
         let mut facts = Facts { catalog: Self::default(), canonical, version };
         for role in schema.roles() {
@@ -44,14 +47,14 @@ impl Catalog {
 }
 
 /// The properties that are types or expressions.
-const WORDED: [&str; 5] = ["type", "default", "condition", "using", "check"];
+const EXPRESSIONS: [&str; 5] = ["type", "default", "condition", "using", "check"];
 
 impl Catalog {
-    /// Leaves out what the server would not put into words, which is told as that.
+    /// Removes expressions that the server rejected, which are reported separately.
     pub(super) fn leave_out(&mut self, refused: &[(Object, String)]) {
         for (object, _) in refused {
             if let Some(state) = self.facts.get_mut(object) {
-                state.retain(|property, _| !WORDED.contains(&property.as_str()));
+                state.retain(|property, _| !EXPRESSIONS.contains(&property.as_str()));
             }
         }
     }
@@ -63,7 +66,7 @@ struct Facts<'c> {
     version: u32,
 }
 
-/// Takes an object of JSON as a state.
+/// Converts a JSON object to properties.
 fn state(value: Value) -> State {
     match value {
         Value::Object(properties) => properties.into_iter().collect(),
@@ -71,7 +74,7 @@ fn state(value: Value) -> State {
     }
 }
 
-/// A comment; an empty one is none.
+/// A comment; `None` if it is empty.
 fn comment(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
@@ -96,7 +99,7 @@ impl Facts<'_> {
             "login": login, "inherit": !login, "superuser": false, "bypass_rls": false, "create_role": false,
             "create_db": false, "replication": false, "connection_limit": limit,
         });
-        // Roles that something else makes bear its marks, and its settings.
+        // External roles have no product comment, and their settings are not declared.
         if !schema.external_roles {
             properties["product"] = json!(schema.product());
             self.timeouts(role);
@@ -121,13 +124,13 @@ impl Facts<'_> {
         let object = Object::Membership { role: role.to_string(), member: member.to_string() };
         let properties = match self.version {
             HAS_OPTIONS.. => json!({ "admin": false, "inherit": inherits, "set": !inherits }),
-            // Before, a member could always become the role, and inherited from it as its own attribute says.
+            // Before, a member could always SET ROLE, and inherited by its INHERIT attribute.
             _ => json!({ "admin": false }),
         };
         self.add(object, properties);
     }
 
-    /// The logins may connect, and become whom they serve.
+    /// The logins: CONNECT, and membership in the roles that they assume.
     fn logins(&mut self, schema: &Schema) {
         for login in schema.logins() {
             for role in login.kind.becomes(schema.roles()) {
@@ -150,7 +153,7 @@ impl Facts<'_> {
                 self.privilege(&object, "USAGE", &role.name);
             }
         }
-        // What the owner makes later is for nobody; nor are functions of the definer, which makes no types.
+        // New objects of the owners have no privileges for other roles; the function owner creates no types.
         if let (Some(function_owner), Some((name, _))) = (schema.function_owner(), schema.functions().first_key_value())
         {
             let object = Object::Schema(name.schema.to_string());
@@ -185,7 +188,7 @@ impl Facts<'_> {
         let settings = function.settings().iter().map(|(name, value)| format!("{name}={value}"));
         let properties = json!({
             "kind": "function", "owner": schema.function_owner().map(|role| role.name.as_str()), "language": "plpgsql",
-            "arguments": names, "returns": returns, "runs_as_owner": true, "leakproof": false,
+            "arguments": names, "returns": returns, "security_definer": true, "leakproof": false,
             "volatility": volatility, "parallel": parallel, "strict": false, "defaults": 0, "support": null,
             "settings": settings.collect::<Vec<_>>(), "body": function.body.trim(),
             "comment": comment(&function.comment),
@@ -250,7 +253,7 @@ impl Facts<'_> {
             };
             let properties = json!({
                 "function": [trigger.function.schema.as_str(), trigger.function.table.as_str()],
-                "events": events, "constraint": at_commit, "deferred": at_commit, "enabled": "O", "narrowed": false,
+                "events": events, "constraint": at_commit, "deferred": at_commit, "enabled": "O", "conditional": false,
                 "arguments": arguments.iter().map(|text| escaped(text)).collect::<String>(),
             });
             self.add(Object::Trigger(own.clone(), trigger.name.to_string()), properties);
@@ -267,12 +270,18 @@ impl Facts<'_> {
 
     fn column(&mut self, table: &Name, column: &Column) {
         let object = Object::Column(table.clone(), column.name.to_string());
-        let identity = matches!(column.default, Some(ColumnDefault::Identity)).then_some("a");
-        let properties = json!({
-            "type": self.canonical.text(&object, "type"), "not_null": !column.nullable,
-            "default": self.canonical.text(&object, "default"), "identity": identity, "generated": null,
-            "collation": null, "comment": comment(&column.comment),
-        });
+        let mut properties = json!({ "generated": null, "collation": null });
+        for property in ColumnProperty::ALL {
+            match property {
+                ColumnProperty::Type => properties["type"] = json!(self.canonical.text(&object, "type")),
+                ColumnProperty::Default => {
+                    properties["default"] = json!(self.canonical.text(&object, "default"));
+                    properties["identity"] = json!(column.is_identity().then_some("a"));
+                }
+                ColumnProperty::Comment => properties["comment"] = json!(comment(&column.comment)),
+                ColumnProperty::Nullable => properties["not_null"] = json!(!column.nullable),
+            }
+        }
         self.add(object, properties);
     }
 
@@ -303,7 +312,7 @@ impl Facts<'_> {
     fn policy(&mut self, table: &Name, policy: &Policy) {
         let object = Object::Policy(table.clone(), policy.name.to_string());
         let properties = json!({
-            "permissive": !policy.is_restrictive(), "command": policy.command().map_or("ALL", Command::keyword),
+            "permissive": !policy.is_restrictive(), "command": policy.command().map_or("ALL", |command| command.keyword()),
             "roles": [policy.role.as_ref().map(Ident::as_str)],
             "using": self.canonical.text(&object, "using"), "check": self.canonical.text(&object, "check"),
             "comment": comment(&policy.comment),
@@ -312,17 +321,17 @@ impl Facts<'_> {
     }
 }
 
-/// What all tables and partitions have, and what is this one's own.
+/// The default properties of tables and partitions, overridden by those of this one.
 fn relation(owner: &Ident, own: Value) -> Value {
     let all = json!({
         "kind": "table", "owner": owner.as_str(), "owner_has_all": true, "row_security": true, "forced": true,
-        "logged": true, "asks_as_caller": false, "partitioned_by": null, "partition": null, "parents": [], "triggers_fire": true,
+        "logged": true, "security_invoker": false, "partitioned_by": null, "partition": null, "parents": [], "triggers_enabled": true,
         "comment": null,
     });
     with(all, own)
 }
 
-/// What all constraints have, and what is this one's own.
+/// The default properties of constraints, overridden by those of this one.
 fn constraint(kind: &str, own: Value) -> Value {
     let all = json!({
         "kind": kind, "deferrable": false, "valid": true, "enforced": true, "temporal": false, "inherited": true,

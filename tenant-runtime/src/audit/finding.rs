@@ -1,51 +1,51 @@
-//! Findings: what is wrong, by a stable code, why it matters, and the SQL that mends it.
+//! Findings of an audit: a stable code, the object, the reason, and the SQL that fixes it.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Something in the database that is not as declared, or that leads around what is declared.
+/// A difference between the database and the declaration, or a way to bypass the declared policies.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// The stable code, such as `TA105`.
     pub code: &'static str,
-    /// What it is about, such as `policy tenant_isolation of app.projects`.
+    /// The object, such as `policy tenant_isolation of app.projects`.
     pub object: String,
-    /// What is found, a sentence.
+    /// The difference or bypass, a sentence about the object.
     pub what: String,
-    /// Why it matters, a sentence.
+    /// The risk, a sentence.
     pub why: &'static str,
-    /// SQL that mends it, for an administrator; where no statement does, what a person is to do, as comments.
+    /// The SQL that fixes it, for an administrator to read and run; where no SQL does, the manual steps as SQL comments.
     pub fix: String,
 }
 
 impl Finding {
-    /// Makes a finding under a rule.
+    /// Creates a finding under a rule.
     pub(super) fn new(rule: &Rule, object: impl fmt::Display, what: impl Into<String>, fix: String) -> Self {
         let Rule { code, severity, why, .. } = *rule;
         Self { severity, code, object: object.to_string(), what: what.into(), why, fix }
     }
 
-    /// Says whether no statement mends it, so that [`fix`](Self::fix) is but words.
+    /// Returns whether the [`fix`](Self::fix) holds only comments, with steps that an administrator performs.
     #[must_use]
-    pub fn takes_a_person(&self) -> bool {
+    pub fn is_manual(&self) -> bool {
         self.fix.lines().all(|line| line.starts_with("--"))
     }
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Severity {
-    /// Rows may be seen or changed by whom the declaration does not name, or the app may fail.
+    /// Rows can be read or changed against the declaration, or the app can fail.
     Error,
-    /// It should not be so, or somebody has to know of it.
+    /// A risk that has to be fixed or accepted.
     Warning,
-    /// Good to know; an audit with nothing else is clean.
+    /// Information; a report with notes alone is clean.
     Note,
 }
 
@@ -59,128 +59,133 @@ impl fmt::Display for Severity {
     }
 }
 
-/// A kind of finding. Its code never changes its meaning.
+/// A kind of finding, with a stable code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Rule {
     /// The code.
     pub code: &'static str,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What it is about, in a few words.
+    /// A short description of the problem.
     pub title: &'static str,
-    /// Why it matters, a sentence.
+    /// The risk, a sentence.
     pub why: &'static str,
 }
 
-/// Writes the rules, each as a constant, and the list of them.
+/// Defines each rule as a constant, and the list of all rules.
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident = $code:literal $severity:ident $title:literal: $why:literal;)*) => {
         $(pub(super) const $name: Rule =
             Rule { code: $code, severity: Severity::$severity, title: $title, why: $why };)*
 
-        /// Every kind of finding that there is, by code.
+        /// All rules, in the order of their codes.
+        ///
+        /// ```
+        /// let rule = tenant_runtime::audit::RULES.iter().find(|rule| rule.code == "TA105");
+        /// assert!(rule.is_some_and(|rule| rule.title.contains("RLS")));
+        /// ```
         pub const RULES: &[Rule] = &[$($name),*];
     };
 }
 
-// TA1 is drift: the database is not what was declared. TA2 are doors: what leads around the declaration.
+// TA1 is drift: differences between the database and the declaration. TA2 are bypasses: ways around the declared policies.
 rules! {
-    ROLE = "TA101" Error "role":
-        "A role with more attributes than declared may pass by row security, and one with less locks the app out.";
-    MEMBERSHIP = "TA102" Error "membership":
-        "A role has the rights of those that it is a member of, or can take them on.";
-    SCHEMA = "TA103" Error "schema":
-        "Whoever owns a schema may drop and replace what is in it.";
-    TABLE = "TA104" Error "table":
-        "The app and its policies rest on the table as it was declared, and its owner may switch row security off.";
-    ROW_SECURITY = "TA105" Error "row security":
-        "Without row security every role sees the rows of all tenants; unless it is forced, the owner does.";
-    UNTRACKED_RELATION = "TA106" Error "undeclared relation":
-        "Nothing says whose rows it holds, so nothing keeps the tenants apart in it.";
-    COLUMN = "TA107" Error "column":
-        "The app reads and writes columns as declared, and policies compare them.";
-    CONSTRAINT = "TA108" Error "constraint":
-        "Keys and checks keep a row of one tenant from naming, or giving away, one of another.";
-    INDEX = "TA109" Warning "index":
-        "Without it a policy reads the rows of all tenants to find those of one; a unique one that is not declared \
-         tells one tenant what another has.";
-    POLICY = "TA110" Error "policy":
-        "Policies say which rows a role sees and writes; permissive ones add up.";
-    PRIVILEGE = "TA111" Error "privilege":
-        "A privilege that is not declared opens what the declaration closes, and some ignore policies altogether.";
-    MISSING_PRIVILEGE = "TA112" Warning "missing privilege":
-        "The app is refused what it was promised.";
-    FUNCTION = "TA113" Error "function":
-        "Functions of the definer look across tenants, and a policy is only as good as what it calls.";
-    UNTRACKED_FUNCTION = "TA114" Warning "undeclared function":
-        "What lies beside the declared functions may be called in their place.";
-    TRIGGER = "TA115" Error "trigger":
-        "A trigger sees and changes each row that is written, with the rights of whoever owns its function or writes.";
-    DEFAULT_PRIVILEGE = "TA116" Error "default privilege":
-        "What is made later would be open from its first moment.";
-    SETTING = "TA117" Error "setting of sessions":
-        "A session that begins with a role, a context or a search path of its own acts as somebody else than the app says.";
-    RULE = "TA118" Error "rewrite rule":
-        "A rule turns a statement into another one, which runs with the rights of the table's owner.";
-    UNTRACKED_SEQUENCE = "TA119" Warning "undeclared sequence":
-        "A sequence has no policies, so its numbers tell one tenant of another.";
-    UNTRACKED_TYPE = "TA120" Note "undeclared type":
-        "It is in a schema of the product, which the product does not know of.";
-    COMMENT = "TA121" Note "comment":
-        "Comments say in words who may do what, and should not lie.";
-    INCOMPARABLE = "TA122" Error "declaration that the server refuses":
-        "What cannot be made cannot be there, and what is there cannot be compared.";
-    OTHER_SETTING = "TA123" Warning "other setting of a role":
-        "Sessions of the app run otherwise than declared.";
-    STALE = "TA124" Warning "entry of the baseline":
-        "What it accepts may come back unseen; take the entry out.";
-    LOG = "TA125" Warning "audit logging":
-        "What pgaudit does not log cannot be told later, and what it logs besides may be more than the log should hold.";
-    NO_LOG = "TA126" Note "audit logging that the server cannot do":
-        "It is declared that pgaudit logs, and nothing does.";
-    VIEW = "TA201" Error "view":
-        "Without security_invoker a view reads its tables as its owner, whom other policies bind, or none.";
-    COPY = "TA202" Error "materialized view":
-        "A materialized view is a copy of rows, and a copy has no policies.";
-    FOREIGN = "TA203" Warning "foreign server":
-        "Foreign tables have no policies, and a server that a role of the app may use leads out of the database.";
-    DEFINER_FUNCTION = "TA204" Error "function that runs as its owner":
-        "Whoever calls it acts as its owner, whom the app's policies do not bind.";
-    EVENT_TRIGGER = "TA205" Warning "event trigger":
-        "It runs with the rights of whoever changes the schema, mostly of an administrator.";
-    RELATIVE = "TA206" Error "inheritance":
-        "A child that is read directly, or a parent that is read instead, is not under the policies of the declared table.";
-    PUBLICATION = "TA207" Warning "publication":
-        "Replication sends the rows of all tenants: it knows no policies.";
-    MEMBER = "TA208" Error "member from outside":
-        "Whoever is a member of an owner can switch row security off, and of a tier can choose any tenant by a setting.";
-    UNBOUND = "TA209" Warning "login that row security does not bind":
-        "It reads or writes the rows of all tenants.";
-    CREATE_ROLE = "TA210" Warning "CREATEROLE":
-        "Before PostgreSQL 16 such a login can make itself a member of any role that is no superuser.";
-    FOREIGN_KEY = "TA211" Warning "foreign key from outside":
-        "By a foreign key anybody who may write its table learns which keys there are, of any tenant.";
+    ROLE = "TA101" Error "Role is missing or has different attributes":
+        "An attribute such as SUPERUSER or BYPASSRLS bypasses RLS; without LOGIN the app cannot connect.";
+    MEMBERSHIP = "TA102" Error "Role membership is missing, undeclared or different":
+        "A member inherits the privileges of the role or can assume it with SET ROLE.";
+    SCHEMA = "TA103" Error "Schema is missing or has a different owner":
+        "The owner of a schema can drop the objects in it and create others in their place.";
+    TABLE = "TA104" Error "Table is missing or has different properties":
+        "Policies and privileges apply to the table as declared, and the owner of a table can disable RLS.";
+    ROW_SECURITY = "TA105" Error "RLS is disabled or not forced":
+        "While RLS is disabled, each role with privileges on the table reaches all rows; while it is not forced, the owner does.";
+    UNTRACKED_RELATION = "TA106" Error "Undeclared table or view in a schema of the product":
+        "No declared policy isolates the tenants in it.";
+    COLUMN = "TA107" Error "Column is missing, undeclared or different":
+        "The app and the policies use the columns as declared.";
+    CONSTRAINT = "TA108" Error "Constraint is missing, undeclared or different":
+        "Keys and checks keep a row of one tenant from referencing a row of another, or from moving there.";
+    INDEX = "TA109" Warning "Index is missing, undeclared or different":
+        "Without a declared index a policy scans the rows of all tenants; an undeclared unique index reveals to one tenant \
+         which values another has.";
+    POLICY = "TA110" Error "Policy is missing, undeclared or different":
+        "Policies decide which rows a role reads and writes, and permissive policies are combined with OR.";
+    PRIVILEGE = "TA111" Error "Undeclared privilege or grant option":
+        "An undeclared privilege allows what the declaration denies, and some privileges, such as TRUNCATE, ignore policies.";
+    MISSING_PRIVILEGE = "TA112" Warning "Declared privilege is missing":
+        "The app gets a permission error for a declared operation.";
+    FUNCTION = "TA113" Error "Declared function is missing or different":
+        "SECURITY DEFINER functions read the rows of all tenants, and policies depend on the functions that they call.";
+    UNTRACKED_FUNCTION = "TA114" Warning "Undeclared function in a schema of the product":
+        "An undeclared function can be called in place of a declared one.";
+    TRIGGER = "TA115" Error "Trigger is missing, undeclared or different":
+        "A trigger reads and changes each written row, with the privileges of the writing role or of its function's owner.";
+    DEFAULT_PRIVILEGE = "TA116" Error "Default privilege is undeclared, missing or different":
+        "Objects that are created later are accessible from the moment of their creation.";
+    SETTING = "TA117" Error "Setting presets role, context or search_path of sessions":
+        "A session that starts with a preset role, context or search_path does not act as the app intends.";
+    RULE = "TA118" Error "Undeclared rewrite rule":
+        "A rule rewrites a statement, and the new statement runs with the privileges of the table's owner.";
+    UNTRACKED_SEQUENCE = "TA119" Warning "Undeclared sequence in a schema of the product":
+        "A sequence has no policies: its values reveal the activity of other tenants.";
+    UNTRACKED_TYPE = "TA120" Note "Undeclared type in a schema of the product":
+        "The schema is the product's, and the type is not in the declaration.";
+    COMMENT = "TA121" Note "Comment differs from the declaration":
+        "The comments describe the access rules and should match them.";
+    INCOMPARABLE = "TA122" Error "Server rejects a declared type or expression":
+        "The declared object cannot exist on this server, so the live one cannot be compared with it.";
+    OTHER_SETTING = "TA123" Warning "Timeout or other setting of a role differs":
+        "Sessions of the app run with other settings than declared.";
+    STALE = "TA124" Warning "Baseline entry matches no finding":
+        "The accepted finding can return without being reported; remove the entry.";
+    LOG = "TA125" Warning "pgaudit setting is missing, undeclared or different":
+        "Statements that pgaudit does not log cannot be traced later; additional classes can log data that should not be logged.";
+    NO_LOG = "TA126" Note "pgaudit is declared but not loaded":
+        "The declaration requires a log by pgaudit, and the server writes none.";
+    VIEW = "TA201" Error "View without security_invoker":
+        "Without security_invoker, a view runs with its owner's permissions and bypasses the policies of the calling role.";
+    COPY = "TA202" Error "Materialized view of rows that RLS protects":
+        "A materialized view is a copy of rows and is not protected by RLS.";
+    FOREIGN = "TA203" Warning "Foreign table or server accessible to application roles":
+        "Foreign tables are not protected by RLS, and a foreign server gives access to data outside the database.";
+    DEFINER_FUNCTION = "TA204" Error "SECURITY DEFINER function reachable by application roles":
+        "A SECURITY DEFINER function runs as its owner and bypasses the policies of the calling role.";
+    EVENT_TRIGGER = "TA205" Warning "Event trigger is enabled":
+        "It runs with the privileges of the role that changes the schema, usually an administrator.";
+    RELATIVE = "TA206" Error "Undeclared child or partition of a declared table":
+        "The policies of the declared table do not apply when its child or its undeclared parent is accessed directly.";
+    PUBLICATION = "TA207" Warning "Publication of declared tables":
+        "Logical replication sends the rows of all tenants: it ignores policies.";
+    MEMBER = "TA208" Error "Unexpected membership in a role of the product":
+        "Members of the owner role can disable RLS; members of an application role can select any tenant with SET.";
+    UNBOUND = "TA209" Warning "Login role bypasses RLS":
+        "It can read or write the rows of all tenants.";
+    CREATE_ROLE = "TA210" Warning "Login role with CREATEROLE before PostgreSQL 16":
+        "Before PostgreSQL 16 such a login can make itself a member of any role that is not a superuser.";
+    FOREIGN_KEY = "TA211" Warning "Foreign key from outside the product's schemas":
+        "Roles that can write to the referencing table learn which keys exist, of any tenant.";
     LEAKPROOF = "TA212" Warning "LEAKPROOF function":
-        "The planner may run it on rows before the policies do, and what it tells tells of them.";
-    CONNECTING = "TA213" Warning "extension that connects":
-        "Its functions reach other databases, files or programs from within a query, as somebody else.";
-    UNTRUSTED = "TA214" Error "function in an untrusted language":
-        "It can do whatever the server's account can, and a role of the app may call it.";
-    OWNED = "TA215" Error "ownership by a role of the app":
-        "Whoever owns a thing can change what it does, and give it away.";
-    PARAMETER = "TA216" Error "privilege on a parameter":
-        "Some parameters switch off what holds keys and policies.";
-    SERVER = "TA217" Note "server version":
-        "Fixes of row security come in minor releases.";
-    SHIPPED = "TA218" Error "privilege on what the server ships":
-        "Some of it reads rows, files or passwords past every policy.";
-    SET_CONFIG = "TA219" Note "set_config":
-        "By it injected SQL chooses another tenant from within one SELECT.";
-    SUBSCRIPTION = "TA220" Warning "subscription":
-        "Replication writes rows of all tenants: it knows no policies, and triggers such as that of a change log stay silent.";
-    SHADOW = "TA221" Error "what stands beside what the server ships":
-        "Functions of the definer find it before what they mean, wherever they look, and run it with their rights.";
-    HISTORY = "TA222" Error "record of migrations":
-        "Whoever writes it can have migrations passed over that the next deployment counts on, or run again.";
+        "The planner may call it on rows before the policies filter them, so it can reveal hidden rows.";
+    CONNECTING = "TA213" Warning "Extension with network or file access callable by the app":
+        "Its functions access other databases, files or programs from within a query, with other permissions than the caller's.";
+    UNTRUSTED = "TA214" Error "Function in an untrusted language callable by the app":
+        "It can do whatever the server's operating system account can, and an application role can call it.";
+    OWNED = "TA215" Error "Application role owns a database object":
+        "The owner of an object can change it and grant privileges on it.";
+    PARAMETER = "TA216" Error "Privilege on a configuration parameter":
+        "Some parameters, such as session_replication_role, disable foreign keys and triggers.";
+    SERVER = "TA217" Note "Server version has known RLS vulnerabilities":
+        "Fixes for RLS are released in minor versions.";
+    SHIPPED = "TA218" Error "Privilege on a system catalog or built-in function":
+        "Some of them read rows, files or passwords without any policy.";
+    SET_CONFIG = "TA219" Note "set_config is executable by PUBLIC":
+        "SQL injected into a single SELECT can call it to change to another tenant.";
+    SUBSCRIPTION = "TA220" Warning "Subscription writes declared tables":
+        "Replication writes rows of all tenants without policies, and ordinary triggers, such as that of the change log, do not fire.";
+    SHADOW = "TA221" Error "User-defined object in pg_catalog shadows built-ins":
+        "SECURITY DEFINER functions can resolve to it in place of a built-in, whatever their search_path, and run it as their owner.";
+    HISTORY = "TA222" Error "Migrations table is writable by application roles":
+        "A role that writes to it can make the next deployment skip a migration or run one again.";
 }

@@ -1,23 +1,24 @@
-//! Reads the live catalog: one query for each area, all of one moment.
+//! Reads the live catalog: one query per area, all in one snapshot.
 
 use serde::Deserialize;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::catalog::{Catalog, Object, State};
 use crate::{
-    db::PLAIN_WORDS,
+    db::CANONICAL_OUTPUT,
     error::{Error, Result},
     model::schema::Schema,
 };
 
 impl Catalog {
-    /// Reads what a database says about the schemas and roles of a product.
+    /// Reads the schemas and roles of a product from the catalog of a database.
     ///
-    /// Whatever else is in the database is left out, and costs no time.
+    /// Other objects of the database are not read.
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] when the server cannot be asked, or lets the login not read its catalog.
+    /// - [`Error::Forbidden`]: the login lacks a privilege to read the catalog.
+    /// - [`Error::Database`]: the connection or a query failed, or a row is of an unknown kind.
     pub async fn read(connection: &mut PgConnection, schema: &Schema) -> Result<Self> {
         let mut transaction = connection.begin().await?;
         begin(&mut transaction).await?;
@@ -27,10 +28,10 @@ impl Catalog {
     }
 }
 
-/// Makes the queries of a transaction see one moment, and the server write what it says in one way.
+/// Sets a transaction up: one snapshot, and settings that fix the format of the server's output.
 pub(super) async fn begin(transaction: &mut PgConnection) -> sqlx::Result<()> {
     transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
-    transaction.execute(PLAIN_WORDS).await?;
+    transaction.execute(CANONICAL_OUTPUT).await?;
     transaction.execute("SET LOCAL lock_timeout = '5s'; SET LOCAL row_security = on").await?;
     Ok(())
 }
@@ -57,7 +58,7 @@ struct Fact {
     state: State,
 }
 
-/// The schemas of a product: of its tables, and of its functions.
+/// The schemas of a product's tables and functions.
 pub(super) fn schemas(schema: &Schema) -> Vec<String> {
     let functions = schema.functions.keys().map(|name| &name.schema);
     let mut names: Vec<_> = schema.schemas.iter().chain(functions).map(ToString::to_string).collect();
@@ -71,7 +72,7 @@ pub(super) fn roles(schema: &Schema) -> Vec<String> {
     schema.roles.iter().map(|role| role.name.to_string()).collect()
 }
 
-/// Those of them that own something.
+/// The roles of a product that own objects.
 pub(super) fn owners(schema: &Schema) -> Vec<String> {
     schema.owner().into_iter().chain(schema.function_owner()).map(|role| role.name.to_string()).collect()
 }

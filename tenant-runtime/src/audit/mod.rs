@@ -1,4 +1,4 @@
-//! The audit: whether the live database is what was declared, and what leads around it.
+//! The audit: compares a live database with the declaration and finds ways to bypass the policies.
 //!
 //! ```no_run
 //! # async fn f(admin_url: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -12,11 +12,12 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The codes of findings are stable. `TA1…` is drift: the database is not what was declared. `TA2…` are doors: what lies
-//! outside of the declaration and leads around it. [`RULES`] lists them.
+//! The codes of findings are stable. `TA1…` is drift: a difference between the database and the declaration. `TA2…` are
+//! bypasses: objects and privileges outside of the declaration that lead around the policies. [`RULES`] lists them.
 
 mod baseline;
 mod bypass;
+mod bypass_finding;
 mod canonical;
 mod catalog;
 mod compare;

@@ -1,4 +1,4 @@
-//! Partitions: makes a plain comparison say of a table's layout what there is to be said, once and where it can be mended.
+//! Partitions: prepares catalogs so that a difference in a table's layout is reported once, on the object where it can be fixed.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::catalog::{Catalog, Name, Object, State};
 
-/// Where a table's state names the partitions that have to move with it.
+/// The property of a table that lists the partitions that have to be moved with it.
 pub(super) const PARTS: &str = "parts";
 
 /// Prepares both catalogs for the comparison.
 ///
-/// Where the partitions of a table are others than declared, that is a property of the table, since its rows have to move; a
-/// partition under another name is one with another name; what was detached is not a table of its own with columns of its own.
+/// Other partitions than declared become a property of the table, since its rows have to be moved. A partition under another name
+/// gets a different `name`. A detached partition is not reported as a separate table with undeclared columns.
 pub(super) fn prepare(expected: &mut Catalog, live: &mut Catalog) {
     let declared: Vec<(Name, Name)> =
         expected.facts.iter().filter_map(|(object, state)| Some((relation(object)?.clone(), parent(state)?))).collect();
@@ -21,7 +21,7 @@ pub(super) fn prepare(expected: &mut Catalog, live: &mut Catalog) {
         let object = Object::Relation(table.clone());
         let own: Vec<_> = declared.iter().filter(|(_, of)| *of == table).map(|(part, _)| part).collect();
         match live.facts.get(&object).map(|state| is_laid_out(&expected.facts[&object], state)) {
-            // Whoever makes the table makes its partitions.
+            // The fix that creates the table creates its partitions.
             None => own.iter().for_each(|part| forget_missing(expected, live, part)),
             Some(true) => partitions(expected, live, &table, &own),
             Some(false) => forget(expected, live, &table, &own),
@@ -29,12 +29,12 @@ pub(super) fn prepare(expected: &mut Catalog, live: &mut Catalog) {
     }
 }
 
-/// Says whether a table is partitioned as it is declared, or like it is not.
+/// Returns whether a table is partitioned as declared.
 fn is_laid_out(wanted: &State, live: &State) -> bool {
     ["kind", "partitioned_by"].iter().all(|property| wanted.get(*property) == live.get(*property))
 }
 
-/// Looks at the partitions of a table that is partitioned by what it should be.
+/// Compares the partitions of a table whose partition key is as declared.
 fn partitions(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&Name]) {
     let bound = |state: &State| state.get("partition").cloned().unwrap_or_default();
     let is_of_table = |state: &State| parent(state).as_ref() == Some(table);
@@ -56,7 +56,7 @@ fn partitions(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&
         let other = found.iter().find(|(name, of)| of == bound && name.schema == part.schema && name != *part);
         match live.facts.get(&object).map(is_of_table) {
             Some(true) => {}
-            // It was detached: its columns, keys and indexes are those of the table.
+            // It was detached: its columns, keys and indexes are those of the partitioned table.
             Some(false) => live.facts.retain(|object, _| !is_shape_of(object, part)),
             None => {
                 let Some((name, _)) = other else { continue };
@@ -70,7 +70,7 @@ fn partitions(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&
     }
 }
 
-/// Leaves the partitions to the table, whose rows have to move: none can be made, or dropped, before they have.
+/// Reports the partitions with the table, whose rows have to be moved before a partition can be created or dropped.
 fn forget(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&Name]) {
     own.iter().for_each(|part| {
         expected.facts.remove(&Object::Relation((*part).clone()));
@@ -97,7 +97,7 @@ fn relation(object: &Object) -> Option<&Name> {
     }
 }
 
-/// The table of which a relation is a partition, or a child.
+/// The parent of a partition or child.
 fn parent(state: &State) -> Option<Name> {
     serde_json::from_value(state.get("parents")?.get(0)?.clone()).ok()
 }

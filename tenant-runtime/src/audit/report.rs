@@ -1,4 +1,4 @@
-//! One audit: what was found in a database.
+//! The report of an audit, and the function that runs one.
 
 use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
@@ -19,21 +19,24 @@ use crate::{
     sql::part::PGAUDIT,
 };
 
-/// What an audit found, the worst first.
+/// The result of an audit.
+///
+/// Its JSON form has the keys `findings` (each with `severity`, `code`, `object`, `what`, `why`, `fix`), `accepted`, `facts`,
+/// `fingerprint`, `server` and `database`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// The findings.
+    /// The findings, sorted by severity.
     pub findings: Vec<Finding>,
     /// The findings that a baseline accepts.
     pub accepted: Vec<Accepted>,
-    /// How many facts of the catalog were compared.
+    /// The number of compared facts of the catalog.
     pub facts: usize,
-    /// What [`TenantDbOptions::fingerprint`](crate::TenantDbOptions::fingerprint) takes, for an app to refuse another state.
+    /// The fingerprint of the checked schemas, for [`TenantDbOptions::fingerprint`](crate::TenantDbOptions::fingerprint).
     pub fingerprint: String,
-    /// Which server it was, such as `PostgreSQL 15.18`.
+    /// The server, such as `PostgreSQL 15.18`.
     pub server: String,
-    /// Which database.
+    /// The database.
     pub database: String,
 }
 
@@ -43,63 +46,69 @@ pub struct Report {
 pub struct Accepted {
     /// The finding.
     pub finding: Finding,
-    /// Why it was accepted.
+    /// The reason that the baseline states.
     pub reason: String,
 }
 
 impl Report {
-    /// Says whether nothing was found but what is good to know.
+    /// Returns whether the report has no findings except notes.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.failing().next().is_none()
     }
 
-    /// Returns the findings that keep the report from being clean.
+    /// Returns the findings other than notes.
     pub fn failing(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity != Severity::Note)
     }
 
-    /// Writes the report as JSON.
+    /// Returns the report as JSON.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::audit::Report) {
+    /// println!("{}", report.to_json());
+    /// # }
+    /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }
 
-/// Says why there was no audit. A database that could not be audited is not clean.
+/// The reason that an audit did not run. A database without an audit is not clean.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditError {
-    /// The login may not do what an audit takes.
+    /// The login lacks a privilege that the audit requires.
     #[error("the login `{login}` cannot audit `{database}`: {reason}\n  help: {help}")]
     NotAllowed {
         /// The login.
         login: String,
         /// The database.
         database: String,
-        /// What is missing.
+        /// The missing privilege.
         reason: String,
-        /// What to do.
+        /// The next step.
         help: String,
     },
-    /// The server is a standby, which makes no temporary tables.
-    #[error("this server is a standby, and an audit compares by temporary tables\n  help: audit the primary")]
+    /// The server is a standby, where temporary tables cannot be created.
+    #[error("the server is a standby: an audit requires temporary tables\n  help: audit the primary")]
     Standby,
-    /// None of the schemas is there.
+    /// None of the product's schemas exists.
     #[error(
-        "`{database}` has none of the product's schemas\n  help: apply the migrations to it, or name the database that has them"
+        "database `{database}` has none of the product's schemas\n  help: apply the migrations, or name the database that has them"
     )]
     NotMigrated {
         /// The database.
         database: String,
     },
-    /// The server is older than what row security of this kind takes.
-    #[error("the server is PostgreSQL {major}\n  help: use 15 or newer")]
+    /// The server is older than PostgreSQL 15.
+    #[error("PostgreSQL {major} is not supported\n  help: use PostgreSQL 15 or newer")]
     TooOld {
         /// Its major release.
         major: u32,
     },
-    /// The database or the way to it failed.
+    /// The connection or a query failed.
     #[error(transparent)]
     Database(#[from] Error),
 }
@@ -110,35 +119,38 @@ impl From<sqlx::Error> for AuditError {
     }
 }
 
-/// Holds a database against the schema that was declared, and looks for what leads around it.
+/// Compares a database with the declared schema, and finds ways to bypass its policies.
 ///
-/// It runs in one transaction, which is rolled back, and reads no row of the app's.
+/// It runs in one transaction, which is rolled back, and reads no rows of the app.
 ///
 /// # Errors
 ///
-/// [`AuditError::NotAllowed`] when the login may not do what it takes: read the catalog, make temporary tables, and use the
-/// schemas as their owner does.
+/// - [`AuditError::NotAllowed`]: the login cannot read the catalog, create temporary tables, or use the product's schemas.
+/// - [`AuditError::Standby`]: the server is a standby.
+/// - [`AuditError::NotMigrated`]: the database has none of the product's schemas.
+/// - [`AuditError::TooOld`]: the server is older than PostgreSQL 15.
+/// - [`AuditError::Database`]: the connection or a query failed, or a row of the catalog is of an unknown kind.
 pub async fn audit(connection: &mut PgConnection, schema: &Schema) -> Result<Report, AuditError> {
     let mut transaction = connection.begin().await?;
     let report = in_transaction(&mut transaction, schema).await;
-    // What could not be undone would be undone by the server, at the end of the session.
+    // If the rollback fails, the server rolls back when the session ends.
     let undone = transaction.rollback().await;
     let report = report?;
     undone?;
     Ok(report)
 }
 
-/// What to do where the server does not take what is declared.
+/// The manual steps where the server rejects a declared expression.
 const REFUSED: [&str; 2] = [
-    "Mend first what is told of the tables that it names, such as a column that is called otherwise.",
-    "Where nothing is, it names what the server does not have: declare it otherwise, and make a migration of that.",
+    "First fix the findings on the tables that the message names, such as a column with another name.",
+    "If there are none, the server lacks the named type or function: change the declaration and generate a migration.",
 ];
 
-/// How a server comes to log.
+/// The manual steps to load pgaudit.
 const LOADING: [&str; 3] = [
-    "Install pgaudit on the server, such as Debian's package `postgresql-15-pgaudit`, or have your provider switch it on.",
+    "Install pgaudit on the server, such as Debian's package `postgresql-15-pgaudit`, or enable it at your provider.",
     "Add it to `shared_preload_libraries` in postgresql.conf, and restart the server.",
-    "Audit again: it tells whether the database sets what is to be logged.",
+    "Audit again, which then checks whether the database sets the declared classes.",
 ];
 
 async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Result<Report, AuditError> {
@@ -147,10 +159,10 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
         return Err(AuditError::TooOld { major: version / 10_000 });
     }
     inspect::begin(&mut *connection).await?;
-    let session = Session::ask(&mut *connection, schema).await?;
+    let session = Session::read(&mut *connection, schema).await?;
     let refused = |error: Error| session.refused(error);
     let live = inspect::read(&mut *connection, schema).await.map_err(refused)?;
-    let canonical = Canonical::ask(&mut *connection, schema).await.map_err(refused)?;
+    let canonical = Canonical::read(&mut *connection, schema).await.map_err(refused)?;
     let mut expected = Catalog::expected(schema, &canonical, version);
     expected.leave_out(&canonical.refused);
     if schema.pgaudit.is_some() && !session.has_pgaudit {
@@ -158,19 +170,19 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
     }
     let fix_writer =
         FixWriter { schema, version, database: session.database.clone(), context: schema.context_settings.clone() };
-    let mut findings = drift(&expected, &live, &fix_writer);
+    let mut findings = drift(&expected, &live, &fix_writer)?;
     for (object, reason) in &canonical.refused {
-        // What is missing as a whole was told already.
+        // A missing object was reported as that.
         if live.get(object).is_some() {
-            let what = format!("the server refuses what is declared: {reason}");
+            let what = format!("the server rejects the declaration: {reason}");
             findings.push(Finding::new(&finding::INCOMPARABLE, object, what, comment_lines(REFUSED)));
         }
     }
     if let Some(classes) = schema.pgaudit.as_ref().filter(|_| !session.has_pgaudit) {
-        let what = format!("pgaudit shall log `{classes}`, and this server does not load it");
+        let what = format!("pgaudit is declared to log `{classes}`, but the server does not load it");
         findings.push(Finding::new(&finding::NO_LOG, "server", what, comment_lines(LOADING)));
     }
-    findings.extend(bypass::look(&mut *connection, schema, &fix_writer).await.map_err(refused)?);
+    findings.extend(bypass::find(&mut *connection, schema, &fix_writer).await.map_err(refused)?);
     findings.sort();
     findings.dedup();
     let fingerprint = fingerprint(connection, &inspect::owners(schema)).await?;
@@ -184,17 +196,17 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
     })
 }
 
-/// Who audits what.
+/// The login, the database and the server of an audit.
 struct Session {
     login: String,
     database: String,
     server: String,
-    /// Whether the server loads pgaudit: a setting of its name alone is hidden from this view.
+    /// Whether the server loads pgaudit; pg_settings lists its settings only then.
     has_pgaudit: bool,
 }
 
 impl Session {
-    async fn ask(connection: &mut PgConnection, schema: &Schema) -> Result<Self, AuditError> {
+    async fn read(connection: &mut PgConnection, schema: &Schema) -> Result<Self, AuditError> {
         let (login, database, server, standby, temporary, has_pgaudit): (String, String, String, bool, bool, bool) =
             sqlx::query_as(
                 "SELECT session_user::text, current_database()::text, current_setting('server_version'),
@@ -210,9 +222,9 @@ impl Session {
         let server = format!("PostgreSQL {}", server.split_whitespace().next().unwrap_or_default());
         let session = Self { login, database, server, has_pgaudit };
         if !temporary {
-            return Err(
-                session.not_allowed("it may make no temporary tables there, by which the server's words are compared")
-            );
+            return Err(session.not_allowed(
+                "it lacks the TEMPORARY privilege on the database, which comparing expressions requires",
+            ));
         }
         let schemas = inspect::schemas(schema);
         let there: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_namespace WHERE nspname = ANY ($1)")
@@ -231,7 +243,7 @@ impl Session {
         .await?;
         match closed.as_slice() {
             [] => Ok(session),
-            names => Err(session.not_allowed(&format!("it may not use the schema {}", names.join(" and ")))),
+            names => Err(session.not_allowed(&format!("it lacks USAGE on the schema {}", names.join(" and ")))),
         }
     }
 
@@ -240,11 +252,11 @@ impl Session {
             login: self.login.clone(),
             database: self.database.clone(),
             reason: reason.to_owned(),
-            help: "audit as the one who applies the migrations, or as a superuser".to_owned(),
+            help: "audit as the login that applies the migrations, or as a superuser".to_owned(),
         }
     }
 
-    /// Tells a login that may not read the catalog from everything else that can go wrong.
+    /// Turns the server's permission error into [`AuditError::NotAllowed`].
     fn refused(&self, error: Error) -> AuditError {
         let source = match &error {
             Error::Forbidden { source, .. } | Error::Database(source) => Some(source),

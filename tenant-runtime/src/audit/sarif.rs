@@ -1,4 +1,4 @@
-//! The report as SARIF 2.1.0, which code hosts and editors read.
+//! The report as SARIF 2.1.0, for code hosts and editors.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,13 @@ use super::{
 };
 
 impl Report {
-    /// Writes the report as SARIF.
+    /// Returns the report as SARIF 2.1.0.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::audit::Report) -> std::io::Result<()> {
+    /// std::fs::write("audit.sarif", report.to_sarif())?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn to_sarif(&self) -> String {
         let rules: Vec<_> = RULES
@@ -38,15 +44,15 @@ impl Report {
     }
 
     fn result(&self, finding: &Finding, accepted: Option<&str>) -> Value {
-        let fix = if finding.fix.is_empty() { String::new() } else { format!("\n\nTo fix it:\n{}", finding.fix) };
-        let place = json!([{
+        let fix = if finding.fix.is_empty() { String::new() } else { format!("\n\nFix:\n{}", finding.fix) };
+        let locations = json!([{
             "logicalLocations": [{ "fullyQualifiedName": format!("{}: {}", self.database, finding.object), "kind": "resource" }],
         }]);
         let mut result = json!({
             "ruleId": finding.code,
             "level": finding.severity,
             "message": { "text": format!("{}: {}. {}{fix}", finding.object, finding.what, finding.why) },
-            "locations": place,
+            "locations": locations,
             "partialFingerprints": { "finding/v1": format!("{}/{}/{}", finding.code, finding.object, finding.what) },
         });
         if let Some(reason) = accepted {

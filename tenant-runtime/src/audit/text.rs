@@ -1,4 +1,4 @@
-//! The report for a person: as text to read, and as SQL to run.
+//! The report as text, and its fixes as SQL.
 
 use std::fmt::{self, Write as _};
 
@@ -7,7 +7,7 @@ use super::{
     report::Report,
 };
 
-/// The findings, the worst first, each with why it matters and what mends it; then what was audited.
+/// The findings by severity, each with its reason and its fix; then a summary and the command that explains a code.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
@@ -17,8 +17,8 @@ impl fmt::Display for Report {
             match fix.lines().count() {
                 0 => {}
                 1 => writeln!(f, "  fix: {}", one_line(fix.trim_start_matches("-- ")))?,
-                _ if finding.takes_a_person() => writeln!(f, "  fix: by hand, in steps that `--format sql` says")?,
-                lines => writeln!(f, "  fix: {lines} lines of SQL, which `--format sql` writes")?,
+                _ if finding.is_manual() => writeln!(f, "  fix: manual steps, printed by `--format sql`")?,
+                lines => writeln!(f, "  fix: {lines} lines of SQL, printed by `--format sql`")?,
             }
             writeln!(f)?;
         }
@@ -31,15 +31,24 @@ impl fmt::Display for Report {
         if !self.is_clean() {
             writeln!(
                 f,
-                "next: `--format sql` writes what mends it; read that, run it as an administrator, and audit again"
+                "next: run `audit --format sql`, read the fixes, run them as an administrator, and audit again"
             )?;
+        }
+        if let Some(first) = self.findings.first() {
+            writeln!(f, "explain a code: gen-migrations explain {}", first.code)?;
         }
         Ok(())
     }
 }
 
 impl Report {
-    /// Writes what mends the findings as SQL, each under what it mends; for a person to read first.
+    /// Returns the fixes as SQL, each below a comment with its finding. Read them before running them.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::audit::Report) -> std::io::Result<()> {
+    /// std::fs::write("fixes.sql", report.to_sql())?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn to_sql(&self) -> String {
         let mut out = String::new();
@@ -50,7 +59,7 @@ impl Report {
         out
     }
 
-    /// Says how much was found of which severity, such as `2 errors, 1 note`.
+    /// Returns the number of findings by severity, such as `2 errors, 1 note`.
     #[must_use]
     pub fn counts(&self) -> String {
         let of = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
@@ -59,11 +68,11 @@ impl Report {
         let found = found.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| plural(count, word));
         let accepted = (!self.accepted.is_empty()).then(|| format!("{} accepted", self.accepted.len()));
         let parts: Vec<_> = found.chain(accepted).collect();
-        if parts.is_empty() { "nothing was found".to_owned() } else { parts.join(", ") }
+        if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
     }
 }
 
-/// A name may hold a line break: what follows on it would be no comment any more, or pose as a line of the report.
+/// Replaces line breaks in names: text after one would leave the SQL comment, or look like a line of the report.
 fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }

@@ -1,4 +1,4 @@
-//! `audit`: whether a database is what the models say, and what leads around it.
+//! `audit`: compares a database with the models, and reports drift and policy bypasses.
 
 use std::{
     fs, io,
@@ -9,7 +9,11 @@ use std::{
 use clap::ValueEnum;
 use sqlx::Connection as _;
 
-use super::{Failure, apply, target::Target};
+use super::{
+    Failure,
+    runtime::{block_on, with_causes},
+    target::Target,
+};
 use crate::{
     analyze::check,
     audit::{AuditError, Baseline, Report, audit},
@@ -22,38 +26,38 @@ use crate::{
     registry::Models,
 };
 
-/// How findings are written.
+/// Output formats for findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For a person
+    /// Text
     Table,
-    /// For a program
+    /// JSON, for programs
     Json,
-    /// For code hosts and editors
+    /// SARIF, for code hosts and editors
     Sarif,
-    /// What mends it, for an administrator to read and run
+    /// The fixes, for an administrator to review and run
     Sql,
-    /// What accepts it, once a person has given the reasons
+    /// A baseline that accepts the findings, after reasons are filled in
     Baseline,
 }
 
-/// The baseline that is taken where none is named, if it is there.
+/// The baseline in the migrations folder that is used by default, if it exists.
 const BASELINE: &str = "audit-baseline.json";
 
-/// What to audit, and how to tell of it.
+/// The arguments of `audit`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) target: Target,
-    /// How to write what is found
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// The accepted findings, each with a reason [default: `audit-baseline.json` in the migrations folder, if it is there]
+    /// Accepted findings, each with a reason [default: `audit-baseline.json` in the migrations folder, if it exists]
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
 }
 
-/// Audits a database, or the folder itself.
+/// Audits a database; without a URL, a temporary PostgreSQL with the migrations of the folder.
 pub(super) fn run(
     models: &Models,
     folder: &Folder,
@@ -65,14 +69,14 @@ pub(super) fn run(
     let report = match &arguments.target.database_url {
         Some(url) => {
             if generate(models, folder).is_ok_and(|generated| !generated.is_nothing()) {
-                let text = "warning: the models say more than the migrations folder, so what it lacks is told as drift";
+                let text = "warning: a migration for the models is missing; its changes are reported as drift";
                 writeln!(io::stderr(), "{text}\n")?;
             }
-            audited(url, &schema)?
+            audit_url(url, &schema)?
         }
         None => {
             let server = arguments.target.migrated_server(models, folder)?;
-            audited(&server.admin_url(), &schema)?
+            audit_url(&server.admin_url(), &schema)?
         }
     };
     let report = report.accepting(&baseline);
@@ -85,23 +89,23 @@ pub(super) fn run(
     }
     match report.is_clean() {
         true => Ok(()),
-        false => Err(Failure::Found(format!("the database is not what the models say: {}", report.counts()))),
+        false => Err(Failure::Found(format!("the database does not match the models: {}", report.counts()))),
     }
 }
 
-fn audited(url: &str, schema: &Schema) -> Result<Report, Failure> {
-    let report = apply::block_on(async {
+fn audit_url(url: &str, schema: &Schema) -> Result<Report, Failure> {
+    let report = block_on(async {
         let mut connection = open_connection(&connection_options(url)?).await?;
         let report = audit(&mut connection, schema).await;
         connection.close().await?;
         report
     })?;
-    report.map_err(|error: AuditError| Failure::Message(apply::chain(&error)))
+    report.map_err(|error: AuditError| Failure::Message(with_causes(&error)))
 }
 
 fn baseline(folder: &Folder, named: Option<&Path>) -> Result<Baseline, Failure> {
-    let usual = folder.path().join(BASELINE);
-    let path = named.unwrap_or(&usual);
+    let default = folder.path().join(BASELINE);
+    let path = named.unwrap_or(&default);
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => return Ok(Baseline::default()),

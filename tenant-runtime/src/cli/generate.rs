@@ -1,8 +1,8 @@
-//! The commands that look at models and folder: write, `--check`, `show`, `rebase` and `record`.
+//! The commands that compare the models with the folder: generate, `--check`, `show`, `rebase` and `rehash`.
 
 use std::{collections::BTreeSet, io::Write};
 
-use super::{Failure, confirm, report};
+use super::{Failure, confirm, report, runtime::with_causes};
 use crate::{
     migrate::{
         folder::Folder,
@@ -22,7 +22,7 @@ pub(super) fn write(
     let generated = generate(models, folder)?;
     report::warnings(&generated.checked.warnings);
     match generated.write(folder, drops)? {
-        None => report::nothing_to_do(folder, &generated.checked.schema, out)?,
+        None => report::overview(folder, &generated.checked.schema, out)?,
         Some(written) => {
             report::changes(&generated, out)?;
             report::written(&written, &generated, out)?;
@@ -36,7 +36,7 @@ pub(super) fn show(models: &Models, folder: &Folder, out: &mut impl Write) -> Re
     let generated = generate(models, folder)?;
     report::warnings(&generated.checked.warnings);
     if generated.migrations.is_empty() {
-        report::nothing_to_do(folder, &generated.checked.schema, out)?;
+        report::up_to_date(&generated.checked.schema, out)?;
     }
     for (index, migration) in generated.migrations.iter().enumerate() {
         if index > 0 {
@@ -47,22 +47,23 @@ pub(super) fn show(models: &Models, folder: &Folder, out: &mut impl Write) -> Re
     Ok(())
 }
 
-/// Says whether the folder is what the models say, and what is missing.
+/// Checks that the migrations match the models, and prints what is missing.
 pub(super) fn check(models: &Models, folder: &Folder, out: &mut impl Write) -> Result<(), Failure> {
     let generated = generate(models, folder)?;
     report::warnings(&generated.checked.warnings);
     if generated.is_nothing() {
-        report::in_order(folder, &generated.checked.schema, out)?;
+        report::up_to_date(&generated.checked.schema, out)?;
         return Ok(());
     }
     report::missing(&generated, out)?;
     Err(Failure::Message(format!(
-        "`{}` is not what the models say\n  help: run this command without `--check`, review what it writes, and commit it",
+        "the migrations in `{}` do not match the models\n  help: run this command without `--check`, review the files that it \
+         writes, and commit them",
         report::short(folder.path())
     )))
 }
 
-/// Writes this branch's migrations anew behind those of another branch.
+/// Renumbers this branch's migrations after those of another branch.
 pub(super) fn rebase(
     models: &Models,
     folder: &Folder,
@@ -70,22 +71,18 @@ pub(super) fn rebase(
     drops: &BTreeSet<String>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let rebase = plan_rebase(models, folder, own, drops).map_err(|error| match error {
-        // The findings say `error:` themselves, one by one.
-        RebaseError::Generate(error @ (GenerateError::Models(_) | GenerateError::Refused(_))) => {
-            Failure::Generate(error)
-        }
-        error => Failure::Message(super::apply::chain(&error)),
-    })?;
+    let rebase = plan_rebase(models, folder, own, drops).map_err(rebase_failure)?;
     report::warnings(&rebase.checked.warnings);
     report::rebase(&rebase, out)?;
     out.flush()?;
     let named = |name: &String| own.iter().any(|own| own == name || own.starts_with(&format!("{name}.")));
-    let agreed = yes || rebase.replaced.iter().all(named) || confirm("is that right, and have these run nowhere yet?")?;
+    let agreed = yes
+        || rebase.replaced.iter().all(named)
+        || confirm("rebase? These migrations must not have been applied anywhere.")?;
     if !agreed {
         return Err(Failure::Message(format!(
-            "nothing was written\n  help: say so with `rebase --yes`, or name the migrations to write anew: `rebase {}`; what has \
-             run on a database is to be undone there first, with `revert`",
+            "nothing was written\n  help: to confirm, re-run with `--yes` or name the migrations: `rebase {}`; first `revert` \
+             those that were applied to a database",
             rebase.replaced.join(" ")
         )));
     }
@@ -94,10 +91,20 @@ pub(super) fn rebase(
     Ok(())
 }
 
-/// Takes edited files into the snapshot.
-pub(super) fn record(folder: &Folder, files: &[String], out: &mut impl Write) -> Result<(), Failure> {
-    for name in folder.record(files)? {
-        writeln!(out, "recorded {name}")?;
+fn rebase_failure(error: RebaseError) -> Failure {
+    match error {
+        // Each finding begins with `error:` already.
+        RebaseError::Generate(error @ (GenerateError::Models(_) | GenerateError::Refused(_))) => {
+            Failure::Generate(error)
+        }
+        error => Failure::Message(with_causes(&error)),
+    }
+}
+
+/// Records the new hashes of edited files in the snapshot.
+pub(super) fn rehash(folder: &Folder, files: &[String], out: &mut impl Write) -> Result<(), Failure> {
+    for name in folder.rehash(files)? {
+        writeln!(out, "recorded the new hash of {name}")?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `harden`: takes from PUBLIC the function by which injected SQL could change the tenant, or gives it back.
+//! `harden`: revokes `set_config` from PUBLIC, so that injected SQL cannot change the tenant with it; or grants it again.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use sqlx::Connection as _;
 
 use super::{
     Failure,
-    apply::{block_on, chain},
+    runtime::{block_on, with_causes},
 };
 use crate::{
     db::{connection_options, open_connection},
@@ -18,16 +18,16 @@ use crate::{
 pub(super) fn harden(url: &str, undo: bool, out: &mut impl Write) -> Result<(), Failure> {
     block_on(run(url, undo))?.map_err(|error| failure(&error))?;
     if undo {
-        writeln!(out, "everybody may call set_config in this database again, as PostgreSQL ships it")?;
+        writeln!(out, "granted EXECUTE on set_config to PUBLIC in this database, as by default")?;
         return Ok(());
     }
-    writeln!(
-        out,
-        "took set_config from PUBLIC in this database: injected SQL cannot change the tenant by a SELECT any more"
-    )?;
-    writeln!(out, "\nthe app needs nothing of it; a login that dumps does, unless it is a superuser:")?;
-    writeln!(out, "    GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO your_backup_login")?;
-    writeln!(out, "it is no part of a dump: run this again on a database that was restored; `--undo` takes it back")?;
+    writeln!(out, "revoked EXECUTE on set_config from PUBLIC in this database:")?;
+    writeln!(out, "injected SQL cannot change the tenant with a SELECT")?;
+    writeln!(out, "\nThe app does not use set_config. pg_dump does; unless its login is a superuser, run")?;
+    writeln!(out, "  GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean)")?;
+    writeln!(out, "    TO your_backup_login;")?;
+    writeln!(out, "Dumps do not contain this change: run `harden` again after a restore.")?;
+    writeln!(out, "`harden --undo` reverses it.")?;
     Ok(())
 }
 
@@ -42,11 +42,11 @@ fn failure(error: &Error) -> Failure {
     match error {
         Error::Database(source) if server_error(source).is_some_and(|server| server.code() == "42501") => {
             Failure::Message(
-                "set_config belongs to the superuser of the cluster, and this login is none; nothing was changed\n  help: \
-                 run this with the URL of a superuser, such as `postgres`; a hosted PostgreSQL may offer none"
+                "`harden` requires a superuser, who owns set_config; nothing was changed\n  help: use the URL of a superuser, \
+                 such as `postgres`; a hosted PostgreSQL may not offer one"
                     .into(),
             )
         }
-        error => Failure::Message(chain(error)),
+        error => Failure::Message(with_causes(error)),
     }
 }

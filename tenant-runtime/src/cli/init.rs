@@ -1,4 +1,4 @@
-//! `init`: makes what a package needs to begin, and overwrites nothing.
+//! `init`: sets up a package, and never overwrites a file.
 
 use std::{
     fs,
@@ -10,33 +10,37 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Tab
 
 use super::Failure;
 
+const CARGO_CONFIG: &str = ".cargo/config.toml";
 const CLIPPY: &str = include_str!("init/clippy.toml");
 const MODELS: &str = include_str!("init/models.rs.txt");
 const LIBRARY: &str = "//! The library of the package, which `gen-migrations` and the app share.\n\npub mod models;\n";
+/// The snapshot has a hash of each file, which a checkout with CRLF line ends would change.
+const ATTRIBUTES: &str = "*.sql text eol=lf\nsnapshot.json text eol=lf\n";
+const ALIAS: &str = "[alias]\nmigrations = \"run --features generate --bin gen-migrations --\"\n";
 
-/// Makes the program, a first model, the migrations folder and the lints, and adds to Cargo.toml what these take.
+/// Creates the program, a first model, the migrations folder, the lints and the alias `cargo migrations`, and adds their
+/// dependencies and targets to Cargo.toml.
 pub(super) fn init(package: &Path, out: &mut impl io::Write) -> Result<(), Failure> {
     let manifest = package.join("Cargo.toml");
     let text = fs::read_to_string(&manifest).map_err(|error| {
         Failure::Message(format!(
-            "cannot read {}: {error}\n  help: name the folder of a package, or make one with `cargo new --lib`",
+            "cannot read {}: {error}\n  help: use the folder of a package, or create one with `cargo new --lib`",
             manifest.display()
         ))
     })?;
-    let mut document: DocumentMut = text
-        .parse()
-        .map_err(|error| Failure::Message(format!("{} is no TOML that cargo takes: {error}", manifest.display())))?;
+    let mut document: DocumentMut =
+        text.parse().map_err(|error| Failure::Message(format!("{} is not valid TOML: {error}", manifest.display())))?;
     let library = library(&document).ok_or_else(|| {
         Failure::Message(format!(
-            "{} is of a workspace, not of a package\n  help: name the folder of the member that holds the models",
+            "{} is the manifest of a workspace, not of a package\n  help: use the folder of the member that contains the models",
             manifest.display()
         ))
     })?;
     let added = complete(&mut document, &library, package.join("src/main.rs").exists())
-        .ok_or_else(|| Failure::Message(format!("{} is not as cargo takes it", manifest.display())))?;
+        .ok_or_else(|| Failure::Message(format!("{} is not a valid cargo manifest", manifest.display())))?;
 
     let program = format!(
-        "//! Writes the migrations: `cargo run --features generate --bin gen-migrations`.\n\n\
+        "//! Generates the migrations: `cargo run --features generate --bin gen-migrations`.\n\n\
          fn main() -> std::process::ExitCode {{\n    tenant_runtime::cli::main(tenant_runtime::models![{library}])\n}}\n"
     );
     let files = [
@@ -44,33 +48,35 @@ pub(super) fn init(package: &Path, out: &mut impl io::Write) -> Result<(), Failu
         ("src/lib.rs", LIBRARY),
         ("src/bin/gen-migrations.rs", program.as_str()),
         ("clippy.toml", CLIPPY),
+        ("migrations/.gitattributes", ATTRIBUTES),
+        (CARGO_CONFIG, ALIAS),
     ];
     for (name, text) in files {
         match create(&package.join(name), text)? {
             true => writeln!(out, "wrote {name}")?,
-            false => writeln!(out, "kept {name}, which is there already{}", by_hand(package, name))?,
+            false => writeln!(out, "kept existing {name}{}", manual_steps(package, name))?,
         }
     }
-    let folder = package.join("migrations");
-    fs::create_dir_all(&folder).map_err(|error| cannot("make", &folder, &error))?;
     if added.is_empty() {
-        writeln!(out, "kept Cargo.toml, which has all that it takes")?;
+        writeln!(out, "kept Cargo.toml, which is complete")?;
     } else {
         replace(&manifest, &document.to_string())?;
         writeln!(out, "added to Cargo.toml: {}", added.join(", "))?;
     }
-    writeln!(out, "next: cargo run --features generate --bin gen-migrations")?;
+    let has_alias = manual_steps(package, CARGO_CONFIG).is_empty();
+    let command = if has_alias { "migrations" } else { "run --features generate --bin gen-migrations" };
+    writeln!(out, "next: cargo {command}")?;
     Ok(())
 }
 
-/// Returns the name by which code names the library of a package; a workspace has none.
+/// Returns the name of the library of a package in code; none for a workspace.
 fn library(document: &DocumentMut) -> Option<String> {
     let name = |table: &str| document.get(table)?.get("name")?.as_str();
     let package = name("package")?;
     Some(name("lib").map_or_else(|| package.replace('-', "_"), str::to_owned))
 }
 
-/// Adds what is missing to the manifest; returns what that was, unless a table is something else.
+/// Adds missing entries to the manifest and returns their names; none if the manifest is not valid.
 fn complete(document: &mut DocumentMut, library: &str, has_program: bool) -> Option<Vec<&'static str>> {
     let mut added = Vec::new();
     let dependencies = table(document, "dependencies")?;
@@ -96,7 +102,7 @@ fn complete(document: &mut DocumentMut, library: &str, has_program: bool) -> Opt
         programs.push(program);
         added.push("the program `gen-migrations`");
     }
-    // With two programs `cargo run` would ask which one is meant.
+    // With two programs, `cargo run` requires `--bin` or this key.
     let package = table(document, "package")?;
     if has_program && !package.contains_key("default-run") {
         let name = package.get("name").and_then(Item::as_str).unwrap_or(library).to_owned();
@@ -110,7 +116,7 @@ fn table<'a>(document: &'a mut DocumentMut, name: &str) -> Option<&'a mut dyn Ta
     document.entry(name).or_insert(Item::Table(Table::new())).as_table_like_mut()
 }
 
-/// Where this crate comes from: the folder that it was built from, or else the registry.
+/// The source of this crate: the folder that it was built from, or the registry.
 fn own_source() -> Item {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let of_registry = folder.ancestors().any(|folder| folder.ends_with("registry/src"));
@@ -122,20 +128,22 @@ fn own_source() -> Item {
     value(source)
 }
 
-/// Says what a file that was kept may lack, if it does.
-fn by_hand(package: &Path, name: &str) -> String {
+/// Describes what a file that was kept lacks; empty if nothing.
+fn manual_steps(package: &Path, name: &str) -> String {
     let text = fs::read_to_string(package.join(name)).unwrap_or_default();
     match name {
         "src/lib.rs" if !text.contains("mod models") => "; add to it: pub mod models;".to_owned(),
         "clippy.toml" if !text.contains("sqlx::Pool") => format!("; add to it:\n{CLIPPY}"),
+        "migrations/.gitattributes" if !text.contains("*.sql text eol=lf") => format!("; add to it:\n{ATTRIBUTES}"),
+        CARGO_CONFIG if !text.contains("--bin gen-migrations") => format!("; add to it:\n{ALIAS}"),
         _ => String::new(),
     }
 }
 
-/// Writes a file that is not there yet; says whether it did.
+/// Creates a file unless it exists; returns whether it did.
 fn create(path: &Path, text: &str) -> Result<bool, Failure> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|error| cannot("make", folder, &error))?;
+        fs::create_dir_all(folder).map_err(|error| cannot("create", folder, &error))?;
     }
     match fs::File::create_new(path) {
         Ok(mut file) => file.write_all(text.as_bytes()).map_err(|error| cannot("write", path, &error)).map(|()| true),
@@ -144,7 +152,7 @@ fn create(path: &Path, text: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Puts a new text in the place of a file's, at once, so that nobody meets half of it.
+/// Replaces the text of a file in one step, so that it is never incomplete.
 fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     let new = path.with_extension("toml.new");
     fs::write(&new, text).and_then(|()| fs::rename(&new, path)).map_err(|error| {

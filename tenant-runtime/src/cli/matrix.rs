@@ -1,4 +1,4 @@
-//! `matrix`: what each role may do with each table, as it is declared.
+//! `matrix`: the declared privileges of each role on each table.
 
 use std::io::Write;
 
@@ -9,19 +9,19 @@ use crate::{
     registry::Models,
 };
 
-/// How the matrix is printed.
+/// Output formats for the matrix.
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
 pub(super) enum Format {
-    /// For people, in a terminal.
+    /// Text
     #[default]
     Table,
-    /// For people, in a document.
+    /// Markdown
     Markdown,
-    /// For programs.
+    /// JSON, for programs
     Json,
 }
 
-/// Prints the matrix of models that pass the check.
+/// Prints the matrix; models with errors are refused.
 pub(super) fn matrix(models: &Models, format: Format, out: &mut impl Write) -> Result<(), Failure> {
     check(models)
         .map_err(|findings: Findings| Failure::from(crate::migrate::generate::GenerateError::from(findings)))?;

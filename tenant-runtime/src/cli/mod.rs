@@ -1,9 +1,10 @@
 //! The command line behind `cargo run --bin gen-migrations`.
 //!
-//! Exit codes: 0 when all went well, 1 when something was found or failed, 2 when the command line makes no sense.
+//! Exit codes: 0 for success, 1 for a finding or a failure, 2 for an invalid command line.
 
 mod apply;
 mod audit;
+mod explain;
 mod generate;
 mod harden;
 mod init;
@@ -11,6 +12,7 @@ mod matrix;
 mod password;
 mod progress;
 mod report;
+mod runtime;
 mod target;
 mod verify;
 mod why;
@@ -24,6 +26,7 @@ use std::{
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
+    codes::Code,
     migrate::{
         Revert,
         folder::{Folder, FolderError},
@@ -32,19 +35,19 @@ use crate::{
     registry::Models,
 };
 
-/// Writes the migrations of structs that derive TenantTable.
+/// Generates and applies the migrations of structs that derive TenantTable.
 ///
-/// Without a command it compares the models with the migrations folder and writes the next migrations.
+/// Without a command: compares the models with the migrations folder and writes the next migrations.
 #[derive(Debug, Parser)]
-#[command(name = "gen-migrations", version, args_conflicts_with_subcommands = false)]
+#[command(name = "gen-migrations", version, args_conflicts_with_subcommands = false, max_term_width = 80)]
 struct Arguments {
-    /// The migrations folder [default: `migrations` in the package of this program]
+    /// Migrations folder [default: `migrations` in the package of this program]
     #[arg(long, value_name = "FOLDER", global = true)]
     dir: Option<PathBuf>,
-    /// Write nothing; exit with 1 and say what is missing where the folder is not what the models say
+    /// Write nothing; exit with code 1 if the migrations do not match the models
     #[arg(long)]
     check: bool,
-    /// Name what the next migration may lose: a table (`app.projects`) or a column (`app.projects.title`); may be repeated
+    /// Confirm data loss in the next migration: a table (app.projects) or a column (app.projects.title); repeatable
     #[arg(long, value_name = "NAME", global = true)]
     drop: Vec<String>,
     #[command(subcommand)]
@@ -53,109 +56,118 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make what a package needs to begin: this program, a first model, and lints that ban connections without a context
+    /// Set up a package: this program, a first model, and lints against raw connections
     ///
-    /// Nothing that is there is overwritten. What cannot be done without that is said instead.
+    /// Existing files are never overwritten; remaining manual steps are printed.
     Init {
-        /// The folder of the package, in which Cargo.toml is
+        /// Folder of the package, with its Cargo.toml
         #[arg(default_value = ".")]
         package: PathBuf,
     },
     /// Print the next migrations without writing them
     Show,
-    /// After two branches added migrations, write this branch's anew behind the other's
+    /// Renumber this branch's migrations after another branch's
     ///
-    /// What was generated here is generated again; what was written by hand gets the numbers that follow. The snapshot may
-    /// hold both sides of the merge, or be the other branch's.
+    /// Generated migrations are generated again; hand-written ones get the next numbers. The snapshot may contain both sides of
+    /// a merge conflict, or be the other branch's.
     Rebase {
-        /// This branch's migrations, such as 0002_add_invoices; all of them, where a script says so
+        /// This branch's migrations, such as 0002_add_invoices; naming all of them confirms the rebase
         migrations: Vec<String>,
-        /// Do it without asking
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Take into the snapshot what was edited on purpose, and has run nowhere yet
-    Record {
-        /// The files or migrations, such as 0002_add_invoices.up.sql
+    /// Accept edited migration files that have not been applied yet
+    ///
+    /// Records their new hashes in the snapshot.
+    Rehash {
+        /// Files or migrations, such as 0002_add_invoices.up.sql
         #[arg(required = true)]
         files: Vec<String>,
     },
-    /// Apply the migrations to a database, or try them on a private PostgreSQL
+    /// Apply the migrations to a database, or try them on a temporary PostgreSQL
     ///
-    /// What failed or was killed goes on where it stopped when this is run again.
+    /// After a failure or a crash, run it again to continue.
     Apply {
         #[command(flatten)]
         target: target::Target,
-        /// Apply up to this version
+        /// Newest version to apply
         #[arg(long, value_name = "VERSION")]
         to: Option<i64>,
-        /// Print the statements that would run, and run none
+        /// Print the statements without running them
         #[arg(long)]
         dry_run: bool,
     },
-    /// Say which migrations a database has, and whether they are those of the folder; exit with 1 where it is behind
+    /// Show applied and pending migrations (exit code 1 if any are pending)
     Status {
-        /// The database, as its administrator: postgres://user:password@host/database
+        /// Administrator URL: postgres://user:password@host/database
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
     },
-    /// Undo the newest migration, or all after a version
+    /// Revert the newest migration, or all after a version
     Revert {
-        /// The database, as its administrator: postgres://user:password@host/database
+        /// Administrator URL: postgres://user:password@host/database
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
-        /// The version that stays the newest; 0 for none
+        /// Version to revert to; 0 reverts all
         #[arg(long, value_name = "VERSION")]
         to: Option<i64>,
-        /// Do it even where rows or columns go with what they hold
+        /// Allow data loss
         #[arg(long)]
         allow_data_loss: bool,
-        /// Do it without asking
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Say whether a database is what the models say, and what leads around it; exit with 1 where something is found
+    /// Compare a database with the models and report drift and policy bypasses (exit code 1 if any)
     Audit(audit::Arguments),
-    /// Take `set_config` from PUBLIC, by which injected SQL could change the tenant; takes a superuser
+    /// Revoke `set_config` from PUBLIC, so that injected SQL cannot change the tenant with it
     ///
-    /// It concerns this one database. The app says who acts by SET LOCAL and needs nothing of it.
+    /// Requires a superuser and applies to one database. The app sets its context with SET LOCAL and does not use set_config.
     Harden {
-        /// Give it back to PUBLIC, as PostgreSQL ships it
+        /// Grant it to PUBLIC again, as by default
         #[arg(long)]
         undo: bool,
-        /// The database, as a superuser: postgres://postgres:password@host/database
+        /// Superuser URL: postgres://postgres:password@host/database
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
     },
-    /// Print what each role may do with each table, as it is declared
+    /// Print the declared privileges of each role on each table
     Matrix {
-        /// How to print it
+        /// Output format
         #[arg(long, value_enum, default_value_t)]
         format: matrix::Format,
     },
-    /// Attack a database as every role, and tell what differs from the declaration
+    /// Test a database as every role and report violations of the declaration
     ///
-    /// Two tenants are made up in a transaction that is rolled back: no row is left.
+    /// Creates two test tenants in a transaction that is rolled back, so no row is left. With `--database-url`, requires a
+    /// superuser.
     Verify(verify::Arguments),
-    /// Tell why a role may do something or not: which grant, which policy, which part of it
+    /// Explain why a command is allowed or denied to a role: the grant, policy and condition
     ///
-    /// With a database, a row and a context each part is evaluated on the row.
+    /// With a database, a row and a context, each condition is evaluated on the row.
     Why(why::Arguments),
-    /// Set the password of a login of the app, read from standard input
+    /// Explain a code of a finding, a migration note or an SQL error, such as TA105; without one, list all codes
+    Explain {
+        /// The code, in any letter case
+        #[arg(value_parser = explain::code)]
+        code: Option<&'static Code>,
+    },
+    /// Set the password of an application login, read from standard input
     ///
-    /// The server gets a SCRAM-SHA-256 verifier that is made here; the password goes nowhere.
+    /// The SCRAM-SHA-256 verifier is computed locally; the password is not sent to the server.
     SetPassword {
-        /// The login, such as `app_jobs` or `app_viewer_service` [default: the app's own, such as `app_service`]
+        /// Login role, such as `app_jobs` or `app_viewer_service` [default: the app's login, such as `app_service`]
         #[arg(long)]
         role: Option<String>,
-        /// The database, as its administrator: postgres://user:password@host/database
+        /// Administrator URL: postgres://user:password@host/database
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
     },
 }
 
 impl Command {
-    /// Returns the URL of the database that an administrator is to name.
+    /// Returns the URL of a command that requires an administrator.
     fn database_url(&self) -> Option<&str> {
         match self {
             Self::Apply { target, .. } => target.database_url.as_deref(),
@@ -182,23 +194,25 @@ pub fn main(models: Models) -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version go to standard output and are no mistake.
+            // Help and version are not errors, and are printed to standard output.
             if !error.use_stderr() {
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
-            // It repeats what was typed, which may be a URL with a password in the wrong place.
+            // The message repeats the arguments, which can include a URL with a password in the wrong position.
             let _ = write!(io::stderr(), "{}", without_passwords(&error.to_string()));
             return ExitCode::from(2);
         }
     };
     if arguments.check && arguments.command.is_some() {
-        let text = "--check goes with no command: it says whether the folder is what the models say";
+        let text = "--check cannot be combined with a command: it checks that the migrations match the models";
         let _ = Arguments::command().error(ErrorKind::ArgumentConflict, text).print();
         return ExitCode::from(2);
     }
     let folder = Folder::new(arguments.dir.unwrap_or_else(|| default_folder(&models)));
-    if let Err(failure) = target::administrators(&models, arguments.command.as_ref().and_then(Command::database_url)) {
+    if let Err(failure) =
+        target::require_administrator(&models, arguments.command.as_ref().and_then(Command::database_url))
+    {
         let _ = writeln!(io::stderr(), "{failure}");
         return ExitCode::FAILURE;
     }
@@ -212,7 +226,7 @@ pub fn main(models: Models) -> ExitCode {
         Some(Command::Rebase { migrations, yes }) => {
             generate::rebase(&models, &folder, (&migrations, yes), &drops, &mut out)
         }
-        Some(Command::Record { files }) => generate::record(&folder, &files, &mut out),
+        Some(Command::Rehash { files }) => generate::rehash(&folder, &files, &mut out),
         Some(Command::Apply { target, to, dry_run }) => match dry_run {
             true => apply::dry_run(&models, &folder, &target, to, &mut out),
             false => apply::apply(&models, &folder, &target, to, &mut out),
@@ -226,13 +240,14 @@ pub fn main(models: Models) -> ExitCode {
         Some(Command::Matrix { format }) => matrix::matrix(&models, format, &mut out),
         Some(Command::Verify(arguments)) => verify::verify(&models, &folder, &arguments, &mut out),
         Some(Command::Why(arguments)) => why::why(&models, arguments, &mut out),
+        Some(Command::Explain { code }) => explain::explain(code, &mut out),
         Some(Command::SetPassword { role, database_url }) => {
             password::set_password(&models, role, &database_url, &mut out)
         }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads the output has enough of it, as with `| head`.
+        // The reader of the output has closed it, as with `| head`.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = out.flush();
@@ -242,14 +257,14 @@ pub fn main(models: Models) -> ExitCode {
     }
 }
 
-/// Leaves out what stands between `://user:` and `@`.
+/// Replaces the passwords of URLs: the text between `://user:` and `@`.
 fn without_passwords(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("://") {
         let (before, url) = rest.split_at(at + 3);
         out.push_str(before);
-        // A password may hold any sign but a blank or a quote, so the last `@` of the word ends it.
+        // A password can contain any character except whitespace and quotes, so the last `@` of the word ends it.
         let word = url.find(|c: char| c.is_whitespace() || c == '\'').unwrap_or(url.len());
         rest = match url[..word].rfind('@').and_then(|end| Some((url[..end].find(':')?, end))) {
             Some((colon, end)) => {
@@ -263,14 +278,14 @@ fn without_passwords(text: &str) -> String {
     out + rest
 }
 
-/// What ends a command with exit code 1.
+/// A failure or finding that ends a command with exit code 1.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{0}")]
     Generate(GenerateError),
     #[error("error: {0}")]
     Message(String),
-    /// Nothing failed; what was looked for is there.
+    /// The command succeeded and has findings.
     #[error("{0}")]
     Found(String),
     #[error("error: cannot write to standard output: {0}")]
@@ -286,20 +301,20 @@ impl From<FolderError> for Failure {
 impl From<GenerateError> for Failure {
     fn from(error: GenerateError) -> Self {
         match error {
-            // The findings say `error:` themselves, one by one.
+            // Each finding begins with `error:` already.
             GenerateError::Models(_) | GenerateError::Refused(_) => Self::Generate(error),
             error => Self::Message(error.to_string()),
         }
     }
 }
 
-/// The folder beside the sources of the program; where those are elsewhere by now, beside the caller.
+/// The folder `migrations` in the package of the program; in the current folder if the package was moved.
 fn default_folder(models: &Models) -> PathBuf {
     let package = models.package_folder();
     if package.is_dir() { package.join("migrations") } else { PathBuf::from("migrations") }
 }
 
-/// Asks a person; where none is, the answer is no.
+/// Asks for confirmation on a terminal; without one, the answer is no.
 fn confirm(question: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Ok(false);

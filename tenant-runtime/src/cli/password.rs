@@ -1,10 +1,10 @@
-//! `set-password`: reads a password where no one else sees it, and gives it to the app's login.
+//! `set-password`: reads a password without echo or from standard input, and sets it for a login role.
 
 use std::io::{self, BufRead, IsTerminal as _, Read as _, Write};
 
 use super::{
     Failure,
-    apply::{block_on, chain},
+    runtime::{block_on, with_causes},
 };
 use crate::{
     analyze::check,
@@ -12,7 +12,7 @@ use crate::{
     registry::Models,
 };
 
-/// Sets the password of a login; that of the app's own where none is named.
+/// Sets the password of a login role; by default, of the app's login.
 pub(super) fn set_password(
     models: &Models,
     role: Option<String>,
@@ -21,23 +21,27 @@ pub(super) fn set_password(
 ) -> Result<(), Failure> {
     let logins = logins(models);
     let role = role.unwrap_or_else(|| logins[0].clone());
-    let failed = |error: PasswordError| match error {
-        PasswordError::NoSuchRole { .. } | PasswordError::NotALogin { .. } => {
-            Failure::Message(format!("{}\n  help: {}", chain(&error), there_are(&logins)))
-        }
-        error => Failure::Message(chain(&error)),
-    };
-    let password = if io::stdin().is_terminal() { ask(&role)? } else { one_line(io::stdin().lock())? };
-    let verifier = Verifier::of(&password).map_err(failed)?;
-    block_on(set(url, &role, &verifier))?.map_err(failed)?;
-    writeln!(out, "`{role}` has a new password, of which the server got a verifier only")?;
+    let password = if io::stdin().is_terminal() { prompt_twice(&role)? } else { read_line(io::stdin().lock())? };
+    let verifier = Verifier::of(&password).map_err(|error| failed(&error, &logins))?;
+    block_on(set(url, &role, &verifier))?.map_err(|error| failed(&error, &logins))?;
+    writeln!(out, "set the password of `{role}`; the server received a SCRAM-SHA-256 verifier only")?;
     if logins.len() > 1 {
-        writeln!(out, "{}", there_are(&logins))?;
+        writeln!(out, "{}", list(&logins))?;
     }
     Ok(())
 }
 
-/// The logins that the models ask for, the app's own first.
+fn failed(error: &PasswordError, logins: &[String]) -> Failure {
+    let text = with_causes(error);
+    match error {
+        PasswordError::NoSuchRole { .. } | PasswordError::NotALogin { .. } => {
+            Failure::Message(format!("{text}\n  help: {}", list(logins)))
+        }
+        _ => Failure::Message(text),
+    }
+}
+
+/// The login roles that the models declare, the app's login first.
 fn logins(models: &Models) -> Vec<String> {
     let schema = check(models).map(|checked| checked.schema).unwrap_or_default();
     let own = models.tables().first().map_or_else(|| "app_service".to_owned(), |table| table.tenancy.login(None));
@@ -45,29 +49,30 @@ fn logins(models: &Models) -> Vec<String> {
     [own.clone()].into_iter().chain(others).collect()
 }
 
-fn there_are(logins: &[String]) -> String {
+fn list(logins: &[String]) -> String {
     let names = logins.iter().map(|login| format!("`{login}`")).collect::<Vec<_>>().join(", ");
-    format!("the logins are {names}; `--role` names one, and each takes a password of its own")
+    format!("application logins: {names}; select one with `--role`, each has a separate password")
 }
 
-/// Asks a person twice, without showing what is typed.
-fn ask(role: &str) -> Result<String, Failure> {
-    let ask = |prompt: String| {
-        rpassword::prompt_password(prompt)
-            .map_err(|error| Failure::Message(format!("cannot read the password from the terminal: {error}")))
-    };
-    let password = ask(format!("new password of `{role}`: "))?;
-    if ask("the same again: ".to_owned())? == password {
+/// Prompts for the password twice, without echo.
+fn prompt_twice(role: &str) -> Result<String, Failure> {
+    let password = prompt(&format!("new password for `{role}`: "))?;
+    if prompt("repeat it: ")? == password {
         Ok(password)
     } else {
         Err(Failure::Message("the two passwords differ; nothing was changed".into()))
     }
 }
 
-/// Reads the one line that a program writes.
-fn one_line(input: impl BufRead) -> Result<String, Failure> {
+fn prompt(text: &str) -> Result<String, Failure> {
+    rpassword::prompt_password(text)
+        .map_err(|error| Failure::Message(format!("cannot read the password from the terminal: {error}")))
+}
+
+/// Reads a password that a program writes as one line.
+fn read_line(input: impl BufRead) -> Result<String, Failure> {
     let mut text = String::new();
-    // More than any password, so that a stream which does not end is not read forever.
+    // A limit above any password, for a stream that does not end.
     input
         .take(64 * 1024)
         .read_to_string(&mut text)
@@ -75,7 +80,7 @@ fn one_line(input: impl BufRead) -> Result<String, Failure> {
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.contains('\n') {
-        return Err(Failure::Message("standard input holds several lines; a password is one".into()));
+        return Err(Failure::Message("standard input has several lines; the password must be a single line".into()));
     }
     Ok(line.to_owned())
 }
@@ -86,7 +91,7 @@ mod tests {
 
     #[test]
     fn password_input_is_one_line_with_optional_newline() {
-        let read = |text: &str| one_line(text.as_bytes()).map_err(|error| error.to_string());
+        let read = |text: &str| read_line(text.as_bytes()).map_err(|error| error.to_string());
         for text in ["se cret", "se cret\n", "se cret\r\n"] {
             assert_eq!(read(text), Ok("se cret".to_owned()));
         }

@@ -1,4 +1,4 @@
-//! How a person sees migrations run: a bar with the current statement on a terminal, and plain lines where there is none.
+//! Progress of migrations: a bar with the current statement on a terminal, and plain lines otherwise.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -9,33 +9,33 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::migrate::Progress;
 
-/// Shows progress on standard error, and takes the bar away when it is dropped.
-pub(super) struct Shown {
+/// Shows progress on standard error, and clears the bar when it is dropped.
+pub(super) struct ProgressDisplay {
     bar: ProgressBar,
-    person: bool,
-    /// What is done to a file, such as `applied`.
+    is_terminal: bool,
+    /// The verb for a finished file, such as `applied`.
     done: &'static str,
     file: String,
 }
 
-impl Shown {
+impl ProgressDisplay {
     pub(super) fn new(done: &'static str) -> Self {
-        let person = io::stderr().is_terminal();
+        let is_terminal = io::stderr().is_terminal();
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:20}] {pos}/{len} {elapsed:>4} {wide_msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
-        Self { bar, person, done, file: String::new() }
+        Self { bar, is_terminal, done, file: String::new() }
     }
 
     pub(super) fn show(&mut self, progress: Progress<'_>) {
         match progress {
-            Progress::Locking => self.bar.set_message("waiting for whoever else migrates this database"),
+            Progress::Locking => self.bar.set_message("waiting for the migration lock of this database"),
             Progress::File { file, index, of, .. } => {
                 file.clone_into(&mut self.file);
                 self.bar.set_length(of as u64);
                 self.bar.set_position(index.saturating_sub(1) as u64);
-                if self.person {
+                if self.is_terminal {
                     self.bar.enable_steady_tick(Duration::from_millis(100));
                 }
             }
@@ -44,10 +44,10 @@ impl Shown {
                 self.bar.set_message(format!("{} {index}/{of}: {line}", self.file));
             }
             Progress::Retrying { file, reason, attempt } => {
-                self.line(&format!("  {file}: {reason}, nothing of it was done; try {attempt}"));
+                self.line(&format!("  {file}: {reason}; retrying (attempt {attempt})"));
             }
             Progress::Clearing { index } => {
-                self.line(&format!("  dropping {index}, of which an interrupted run built a part"));
+                self.line(&format!("  dropping invalid index {index} of an interrupted run"));
             }
             Progress::Done { file, elapsed, .. } => {
                 self.bar.inc(1);
@@ -57,7 +57,7 @@ impl Shown {
     }
 
     fn line(&self, text: &str) {
-        if self.person {
+        if self.is_terminal {
             self.bar.println(text);
         } else {
             let _ = writeln!(io::stderr(), "{text}");
@@ -65,7 +65,7 @@ impl Shown {
     }
 }
 
-impl Drop for Shown {
+impl Drop for ProgressDisplay {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

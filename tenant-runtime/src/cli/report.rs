@@ -1,11 +1,13 @@
-//! What a person reads: who may do what, what was written, and what to do next.
+//! Text output of generating: the changes with their risks, the role matrix, the written files and the next step.
 
 use std::{
+    collections::BTreeSet,
     env,
     io::{self, Write},
     path::Path,
 };
 
+use super::Failure;
 use crate::{
     analyze::Findings,
     ident::Ident,
@@ -14,47 +16,47 @@ use crate::{
         generate::Generated,
         rebase::Rebase,
     },
-    model::schema::{Command, PolicyKind, RoleKind, Schema, Scope, Table},
+    model::schema::{Command, PolicyKind, Role, RoleKind, Schema, Scope, Table},
 };
 
-/// Says what changes, and what there is to be said about it; nothing about a first migration, which is all new.
+/// Prints the changes and their risks, except for a first migration, in which everything is new.
 pub(super) fn changes(generated: &Generated, out: &mut impl Write) -> io::Result<()> {
-    if generated.plan.is_first() {
+    if generated.plan.is_first() || generated.plan.changes().is_empty() {
         return Ok(());
     }
-    writeln!(out, "what changes:")?;
+    writeln!(out, "changes (risk: {}):", generated.plan.risk())?;
     for change in generated.plan.changes() {
         writeln!(out, "  {change}")?;
     }
     let notes = generated.notes();
     if !notes.is_empty() {
-        writeln!(out, "\nto be thought of:")?;
+        writeln!(out, "\nwarnings:")?;
     }
-    for note in notes {
+    for note in &notes {
         writeln!(out, "  {note}")?;
+    }
+    if let Some(first) = notes.first() {
+        writeln!(out, "\nexplain a code: gen-migrations explain {}", first.code)?;
     }
     writeln!(out)
 }
 
-/// Says what was written, after who may do what.
+/// Prints the role matrix, the written files and the next step.
 pub(super) fn written(written: &Written, generated: &Generated, out: &mut impl Write) -> io::Result<()> {
     if !generated.migrations.is_empty() {
         matrix(&generated.checked.schema, out)?;
         writeln!(out)?;
     }
     if !generated.by_hand.is_empty() {
-        writeln!(out, "took into the snapshot, as written by hand: {}\n", generated.by_hand.join(", "))?;
+        writeln!(out, "recorded hand-written migrations in the snapshot: {}\n", generated.by_hand.join(", "))?;
     }
     files(written, out)?;
-    writeln!(
-        out,
-        "\nnext: read the SQL, commit it, and run this command with `apply` to try it on a private PostgreSQL"
-    )
+    writeln!(out, "\nnext: review and commit the SQL; run `apply` to try it on a temporary PostgreSQL")
 }
 
 /// Lists the files that were written.
 pub(super) fn files(written: &Written, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "wrote")?;
+    writeln!(out, "wrote:")?;
     let paths: Vec<_> = written.files.iter().map(|(path, lines)| (short(path), lines)).collect();
     let width = paths.iter().map(|(path, _)| path.chars().count()).max().unwrap_or(0);
     for (path, lines) in paths {
@@ -63,102 +65,164 @@ pub(super) fn files(written: &Written, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Says what the models say and the folder does not: in words, and as the SQL that would be written.
+/// Prints the changes that have no migration yet, and the SQL that would be written for them.
 pub(super) fn missing(generated: &Generated, out: &mut impl Write) -> io::Result<()> {
     for change in generated.plan.changes() {
         writeln!(out, "- {change}")?;
     }
     for name in &generated.by_hand {
-        writeln!(out, "- `{name}` is not in the snapshot yet")?;
+        writeln!(out, "- record hand-written `{name}` in the snapshot")?;
     }
     for (name, text) in generated.files.iter().filter(|(name, _)| name.ends_with(".up.sql")) {
-        writeln!(out, "\n--- {name}, which is not there:\n")?;
+        writeln!(out, "\n--- missing migration {name}:\n")?;
         out.write_all(text.as_bytes())?;
     }
     Ok(())
 }
 
-/// Says what a rebase does.
+/// Prints the changes of a rebase.
 pub(super) fn rebase(rebase: &Rebase, out: &mut impl Write) -> io::Result<()> {
     match &rebase.onto {
-        Some(onto) => writeln!(out, "the migrations up to {onto} stay")?,
-        None => writeln!(out, "no migration stays")?,
+        Some(onto) => writeln!(out, "keeps the migrations up to {onto}")?,
+        None => writeln!(out, "keeps no migration")?,
     }
     for name in &rebase.replaced {
-        writeln!(out, "  {name} goes, and what it did is generated anew")?;
+        writeln!(out, "  deletes {name} and generates its changes again")?;
     }
     for (from, to) in &rebase.renumbered {
-        writeln!(out, "  {from} was written by hand and becomes {to}")?;
+        writeln!(out, "  renames hand-written {from} to {to}")?;
     }
     for name in &rebase.generated {
-        writeln!(out, "  {name} is new")?;
+        writeln!(out, "  generates {name}")?;
     }
     if rebase.is_nothing() {
-        writeln!(out, "  nothing is to be written but the snapshot")?;
+        writeln!(out, "  writes the snapshot only")?;
     }
     writeln!(out)
 }
 
-/// Says that the folder is what the models say.
-pub(super) fn in_order(folder: &Folder, schema: &Schema, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "in order: {} is what the models say ({})", short(folder.path()), number_of_tables(schema))
+/// Reports that the migrations match the models.
+pub(super) fn up_to_date(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "up to date: migrations match the models ({})", counted(schema.tables().len(), "table"))
 }
 
-/// Says that the folder is up to date.
-pub(super) fn nothing_to_do(folder: &Folder, schema: &Schema, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "nothing to do: {} is what the models say ({})", short(folder.path()), number_of_tables(schema))
+/// Reports that the migrations match the models, what they contain, and which commands to run next.
+pub(super) fn overview(folder: &Folder, schema: &Schema, out: &mut impl Write) -> Result<(), Failure> {
+    let migrations = folder.contents()?.migrations.len();
+    up_to_date(schema, out)?;
+    let tables = schema.tables().values();
+    let of_tenants = tables.clone().filter(|table| matches!(table.scope, Scope::Tenant(_) | Scope::Parent(_))).count();
+    let shared = tables.clone().filter(|table| matches!(table.scope, Scope::Shared)).count();
+    let global = tables.clone().filter(|table| matches!(table.scope, Scope::Global)).count();
+    let roles: Vec<_> = schema.application_roles().map(|role| role.name.to_string()).collect();
+    let logins: Vec<_> = schema.logins().map(|role| role.name.to_string()).collect();
+    let policies: usize = tables.map(|table| table.policies.len()).sum();
+    writeln!(out, "\n  migrations  {} in {}", counted(migrations, "migration"), short(folder.path()))?;
+    writeln!(out, "  tables      {of_tenants} per tenant, {shared} by membership, {global} global")?;
+    writeln!(out, "  policies    {policies}; row-level security is forced on every table")?;
+    writeln!(out, "  roles       {}", roles.join(", "))?;
+    writeln!(out, "  logins      {}", logins.join(", "))?;
+    writeln!(out, "\nnext, append one of these to the command:")?;
+    writeln!(out, "  matrix   print the privileges of each role on each table")?;
+    writeln!(out, "  verify   test tenant isolation on a temporary PostgreSQL")?;
+    writeln!(out, "  show     print the SQL of the next migration, after a change of a model")?;
+    writeln!(out, "or change a field of a model, and run the command again to generate a migration")?;
+    Ok(())
 }
 
-/// Shows the warnings, where they do not get into what a program may read.
+/// Prints warnings to standard error, so that standard output can be read by a program.
 pub(super) fn warnings(findings: &Findings) {
     for finding in findings.as_slice() {
         let _ = writeln!(io::stderr(), "{finding}\n");
     }
 }
 
-/// Shows who may do what.
+/// Prints the minimum role for each command on each table.
 fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
-    let mut rows = vec![["table", "tenant column", "select", "insert", "update", "delete"].map(str::to_owned)];
+    let schemas: BTreeSet<_> = schema.tables().keys().map(|name| &name.schema).collect();
+    let prefix = prefix(schema);
+    let mut rows = vec![["table", "tenant", "select", "insert", "update", "delete"].map(str::to_owned)];
     rows.extend(schema.tables().iter().map(|(name, table)| {
         let tenant = match &table.scope {
             Scope::Tenant(column) => column.to_string(),
-            Scope::Parent(column) => format!("(by {column})"),
-            Scope::Shared => "(by its members)".to_owned(),
-            Scope::Global => "(global)".to_owned(),
+            Scope::Parent(column) => format!("by {column}"),
+            Scope::Shared => "by membership".to_owned(),
+            Scope::Global => "global".to_owned(),
         };
-        let [select, insert, update, delete] = Command::ALL.map(|command| role(table, command));
-        [name.to_string(), tenant, select, insert, update, delete]
+        let shown = if schemas.len() == 1 { name.table.to_string() } else { name.to_string() };
+        let [select, insert, update, delete] = Command::ALL.map(|command| short_cell(&role(table, command), &prefix));
+        [shown, tenant, select, insert, update, delete]
     }));
     let widths: Vec<_> = (0..rows[0].len())
         .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
-    writeln!(out, "{}: {}, roles {}\n", schema.product(), number_of_tables(schema), application_roles(schema))?;
+    let place = match schemas.first() {
+        Some(only) if schemas.len() == 1 => format!(" in schema {only}"),
+        _ => String::new(),
+    };
+    writeln!(out, "{}: {}{place}", schema.product(), counted(schema.tables().len(), "table"))?;
+    writeln!(out, "roles: {}\n", without_prefix(&application_roles(schema), &prefix))?;
     for row in rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
-        writeln!(out, "  {}", cells.join("  ").trim_end())?;
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
-    let functions = if schema.functions().is_empty() { "" } else { ", (function) is a function in the auth schema" };
-    writeln!(out, "\n  a role includes the privileges of its included roles; - is no role{functions}")
+    writeln!(out, "\nminimum role for each command; *: rows that the user owns; -: denied")?;
+    if !schema.functions().is_empty() {
+        writeln!(out, "function: allowed through the functions of the auth schema only")?;
+    }
+    if !prefix.is_empty() {
+        writeln!(out, "database roles have the prefix `{prefix}`")?;
+    }
+    Ok(())
 }
 
-fn number_of_tables(schema: &Schema) -> String {
-    let tables = schema.tables().len();
-    format!("{tables} {}", if tables == 1 { "table" } else { "tables" })
+/// A number with its noun, such as `1 table` or `2 tables`.
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The prefix that all application roles have, such as `app_`; empty if they differ.
+fn prefix(schema: &Schema) -> String {
+    let owner = schema.owner().map(|owner| owner.name.as_str()).unwrap_or_default();
+    let prefix = owner.strip_suffix("schema_owner").unwrap_or_default();
+    let has_it = |role: &Role| role.name.as_str().starts_with(prefix);
+    if schema.application_roles().all(has_it) { prefix.to_owned() } else { String::new() }
+}
+
+/// Shortens a cell of the matrix, so that its lines fit in 80 columns.
+fn short_cell(cell: &str, prefix: &str) -> String {
+    let short = |part: &str| match part.strip_prefix("own: ") {
+        Some(own) => format!("{}*", without_prefix(own, prefix)),
+        None => without_prefix(part.trim_matches(['(', ')']), prefix),
+    };
+    cell.split(", ").map(short).collect::<Vec<_>>().join(", ")
+}
+
+/// Removes the prefix from each word of a text.
+fn without_prefix(text: &str, prefix: &str) -> String {
+    let word = |word: &str| {
+        let open = word.len() - word.trim_start_matches('(').len();
+        format!("{}{}", &word[..open], word[open..].strip_prefix(prefix).unwrap_or(&word[open..]))
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn application_roles(schema: &Schema) -> String {
-    let tier = |role: &crate::model::schema::Role| match &role.kind {
-        RoleKind::Application { includes } if includes.is_empty() => Some(role.name.to_string()),
-        RoleKind::Application { includes } => {
-            let below = includes.iter().map(Ident::as_str).collect::<Vec<_>>().join(" and ");
-            Some(format!("{} (includes {below})", role.name))
-        }
-        _ => None,
-    };
-    schema.roles().iter().filter_map(tier).collect::<Vec<_>>().join(", ")
+    schema.roles().iter().filter_map(application_role).collect::<Vec<_>>().join(", ")
 }
 
-/// The roles that may run a command: on any row, and on the user's own rows.
+fn application_role(role: &Role) -> Option<String> {
+    match &role.kind {
+        RoleKind::Application { includes } if includes.is_empty() => Some(role.name.to_string()),
+        RoleKind::Application { includes } => {
+            let included = includes.iter().map(Ident::as_str).collect::<Vec<_>>().join(" and ");
+            Some(format!("{} (includes {included})", role.name))
+        }
+        _ => None,
+    }
+}
+
+/// The minimum role for a command: on any row, and on rows that the user owns.
 fn role(table: &Table, command: Command) -> String {
     let policy = |kind: PolicyKind| table.policies.iter().find(|policy| policy.kind == kind);
     let role = |own: bool| {
@@ -174,7 +238,7 @@ fn role(table: &Table, command: Command) -> String {
     }
 }
 
-/// Writes a path from where the person is.
+/// A path relative to the current folder.
 pub(super) fn short(path: &Path) -> String {
     let here = env::current_dir().ok();
     let short = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);

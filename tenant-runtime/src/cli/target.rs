@@ -1,4 +1,4 @@
-//! Which database a command is about: the one of a URL, or a private PostgreSQL that stands in for it.
+//! The database of a command: the one of a URL, or a temporary PostgreSQL.
 
 use std::{
     env,
@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Failure,
-    apply::{chain, follows, run},
+    runtime::{apply_folder, require_up_to_date, with_causes},
 };
 use crate::{
     db::connection_options,
@@ -16,50 +16,51 @@ use crate::{
     server::{Server, ServerOptions},
 };
 
-/// Names the database, or the release that stands in for it.
+/// The database, or the release of the temporary PostgreSQL.
 #[derive(Debug, clap::Args)]
 pub(super) struct Target {
-    /// The database, as its administrator (`verify` takes a superuser): postgres://user:password@host/database
+    /// Administrator URL: postgres://user:password@host/database
     ///
-    /// Without it a private PostgreSQL is started, the migrations are applied to it, and it is gone again.
+    /// Default: start a temporary PostgreSQL, apply the migrations, and delete it afterwards.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
-    /// Take this major release as the private PostgreSQL, such as 17; it is fetched where none is installed
+    /// Major release of the temporary PostgreSQL, such as 17; downloaded if not installed
     #[arg(long, value_name = "MAJOR", conflicts_with = "database_url", value_parser = clap::value_parser!(u32).range(15..))]
     postgres: Option<u32>,
 }
 
 impl Target {
-    /// Starts the private PostgreSQL.
-    pub(super) fn private_server(&self) -> Result<Server, Failure> {
+    /// Starts the temporary PostgreSQL.
+    pub(super) fn temporary_server(&self) -> Result<Server, Failure> {
         let options = ServerOptions { major: self.postgres, fetch: true, ..ServerOptions::default() };
-        let mut say = |text: &str| {
+        let mut print = |text: &str| {
             let _ = writeln!(io::stderr(), "{text}");
         };
-        Server::start_with(&options, &mut say).map_err(|error| Failure::Message(chain(&error)))
+        Server::start_with(&options, &mut print).map_err(|error| Failure::Message(with_causes(&error)))
     }
 
-    /// Starts the private PostgreSQL, and applies the folder to it.
+    /// Starts the temporary PostgreSQL, and applies the migrations to it.
     pub(super) fn migrated_server(&self, models: &Models, folder: &Folder) -> Result<Server, Failure> {
-        follows(models, folder)?;
-        let server = self.private_server()?;
-        run(folder, &server.admin_url(), None)?;
+        require_up_to_date(models, folder)?;
+        let server = self.temporary_server()?;
+        apply_folder(folder, &server.admin_url(), None)?;
         Ok(server)
     }
 }
 
-/// Refuses the URL of a login of the app, which `DATABASE_URL` mostly holds for the app and for sqlx's macros.
+/// Refuses the URL of an application login, which `DATABASE_URL` often contains for the app and for sqlx's macros.
 ///
-/// It may do so little that a command would report what is not so, or what nobody can act upon.
-pub(super) fn administrators(models: &Models, url: Option<&str>) -> Result<(), Failure> {
+/// Its privileges are so few that a command would report wrong or misleading results.
+pub(super) fn require_administrator(models: &Models, url: Option<&str>) -> Result<(), Failure> {
     let Some((url, options)) = url.and_then(|url| Some((url, connection_options(url).ok()?))) else { return Ok(()) };
     let login = options.get_username();
     if !models.tables().iter().any(|def| def.tenancy.has_login(login)) {
         return Ok(());
     }
-    let whence = if env::var("DATABASE_URL").is_ok_and(|set| set == url) { "`DATABASE_URL` names it; " } else { "" };
+    let source =
+        if env::var("DATABASE_URL").is_ok_and(|set| set == url) { "the URL is from `DATABASE_URL`; " } else { "" };
     Err(Failure::Message(format!(
-        "`{login}` is a login of the app, and this takes an administrator\n  help: {whence}name another: \
-         `--database-url postgres://administrator@host/database`"
+        "this command requires an administrator; `{login}` is an application login\n  help: {source}use `--database-url \
+         postgres://administrator@host/database`"
     )))
 }

@@ -1,4 +1,4 @@
-//! `verify`: a database is attacked as every role, or a private one that has the migrations of the folder.
+//! `verify`: tests a database as every role against the declaration; by default, a temporary PostgreSQL with the migrations.
 
 use std::{
     fs,
@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Failure,
-    apply::{block_on, chain},
+    Failure, report,
+    runtime::{block_on, with_causes},
     target::Target,
 };
 use crate::{
@@ -17,30 +17,30 @@ use crate::{
     verify::{Report, VerifyError, VerifyOptions, verify as verify_on},
 };
 
-/// What the command takes.
+/// The arguments of `verify`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) target: Target,
-    /// A JSON file with values that cannot be made up: {"app.accounts": {"iban": ["DE02…"]}}
+    /// JSON file with values that cannot be generated: {"app.accounts": {"iban": ["DE02…"]}}
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// How to print what was found
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// How the report is printed.
+/// Output formats for the report.
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
 enum Format {
-    /// For people.
+    /// Text
     #[default]
     Table,
-    /// For programs.
+    /// JSON, for programs
     Json,
 }
 
-/// Proves a database; a difference ends the command with exit code 1.
+/// Verifies a database. A violation ends the command with exit code 1.
 pub(super) fn verify(
     models: &Models,
     folder: &Folder,
@@ -49,12 +49,12 @@ pub(super) fn verify(
 ) -> Result<(), Failure> {
     let options = options(arguments)?;
     let report = match &arguments.target.database_url {
-        Some(url) => on(url, models, &options)?,
+        Some(url) => verify_url(url, models, &options)?,
         None => {
             let server = arguments.target.migrated_server(models, folder)?;
-            let _ =
-                writeln!(io::stderr(), "proving the migrations of {} on {}", folder.path().display(), server.origin());
-            on(&server.admin_url(), models, &options)?
+            let (path, origin) = (report::short(folder.path()), server.origin());
+            let _ = writeln!(io::stderr(), "verifying the migrations in {path} on a temporary {origin}");
+            verify_url(&server.admin_url(), models, &options)?
         }
     };
     match arguments.format {
@@ -65,7 +65,7 @@ pub(super) fn verify(
         return Ok(());
     }
     out.flush()?;
-    Err(Failure::Found("the database is not proved to do what is declared".into()))
+    Err(Failure::Found("verification failed: the database does not enforce the declared permissions".into()))
 }
 
 fn options(arguments: &Arguments) -> Result<VerifyOptions, Failure> {
@@ -75,13 +75,13 @@ fn options(arguments: &Arguments) -> Result<VerifyOptions, Failure> {
     VerifyOptions::default().values_from_json(&text).map_err(failure)
 }
 
-fn on(url: &str, models: &Models, options: &VerifyOptions) -> Result<Report, Failure> {
+fn verify_url(url: &str, models: &Models, options: &VerifyOptions) -> Result<Report, Failure> {
     block_on(verify_on(url, models, options))?.map_err(failure)
 }
 
 fn failure(error: VerifyError) -> Failure {
     match error {
         VerifyError::Models(findings) => GenerateError::from(findings).into(),
-        error => Failure::Message(chain(&error)),
+        error => Failure::Message(with_causes(&error)),
     }
 }

@@ -1,10 +1,10 @@
-//! `why`: which grant, which policy, and which part of it lets a role do something, or keeps it from that.
+//! `why`: the grant, the policy and the condition that allow or deny a command to a role.
 
 use std::io::Write;
 
 use super::{
     Failure,
-    apply::{block_on, chain},
+    runtime::{block_on, with_causes},
 };
 use crate::{
     migrate::generate::GenerateError,
@@ -13,28 +13,28 @@ use crate::{
     why::{Question, Row, WhyError, why as ask, why_row},
 };
 
-/// What the command takes.
+/// The arguments of `why`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The role, such as `viewer`
+    /// Role, such as `viewer`
     #[arg(long)]
     role: String,
-    /// The table, such as `app.projects`, or its struct
-    #[arg(long)]
+    /// Table, such as `app.projects`, or its struct
+    #[arg(long, value_name = "NAME")]
     table: String,
-    /// The command
-    #[arg(long, value_enum)]
+    /// Command
+    #[arg(long, value_name = "CMD", value_enum)]
     command: Command,
-    /// The key of a row, which is looked at in the database
+    /// Key of a row to evaluate the conditions on; requires a database
     #[arg(long, requires = "tenant", requires = "database_url")]
     row: Option<String>,
-    /// The tenant in the context
+    /// Tenant ID of the context
     #[arg(long)]
     tenant: Option<String>,
-    /// The user in the context
+    /// User ID of the context
     #[arg(long)]
     user: Option<String>,
-    /// The database that has the row, as a superuser: postgres://user:password@host/database
+    /// Superuser URL of the database with the row: postgres://user:password@host/database
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
 }
@@ -46,13 +46,13 @@ enum Command {
     Select,
     /// Insert rows
     Insert,
-    /// Change rows
+    /// Update rows
     Update,
     /// Delete rows
     Delete,
 }
 
-/// Tells why.
+/// Prints why a command is allowed or denied.
 pub(super) fn why(models: &Models, arguments: Arguments, out: &mut impl Write) -> Result<(), Failure> {
     let command = match arguments.command {
         Command::Select => schema::Command::Select,
@@ -75,6 +75,6 @@ pub(super) fn why(models: &Models, arguments: Arguments, out: &mut impl Write) -
 fn failure(error: WhyError) -> Failure {
     match error {
         WhyError::Models(findings) => GenerateError::from(findings).into(),
-        error => Failure::Message(chain(&error)),
+        error => Failure::Message(with_causes(&error)),
     }
 }

@@ -1,4 +1,4 @@
-//! The fingerprint of a schema: one hash, by which an app refuses a database that is not the one that was audited.
+//! The fingerprint of a schema: a hash by which an app rejects a database that differs from the one that was checked.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use crate::{
     registry::Registered,
 };
 
-/// Makes the server write names in full and values in one way, whatever the session or the database is set to.
-pub(crate) const PLAIN_WORDS: &str = "SET LOCAL search_path = pg_catalog, pg_temp; \
+/// Settings that fix the format of names and values in the server's output, whatever the session or the database sets.
+pub(crate) const CANONICAL_OUTPUT: &str = "SET LOCAL search_path = pg_catalog, pg_temp; \
      SET LOCAL quote_all_identifiers = off; SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; \
      SET LOCAL intervalstyle = 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; \
      SET LOCAL jit = off";
 
-/// Takes the fingerprint of the schemas that these roles own, in a transaction that begins with [`PLAIN_WORDS`].
+/// Computes the fingerprint of the schemas that these roles own, in a transaction that starts with [`CANONICAL_OUTPUT`].
 ///
-/// It begins with the server's major release, since each writes expressions in words of its own.
+/// It starts with the server's major version, since the form of expressions differs between major versions.
 pub(crate) async fn fingerprint(transaction: &mut PgConnection, owners: &[String]) -> Result<String> {
     let major = transaction.server_version_num().unwrap_or_default() / 10_000;
     let hash: Option<String> = sqlx::query_scalar(include_str!("fingerprint.sql"))
@@ -29,10 +29,10 @@ pub(crate) async fn fingerprint(transaction: &mut PgConnection, owners: &[String
     Ok(format!("{major}-{}", hash.as_deref().unwrap_or("nothing")))
 }
 
-/// Refuses a database whose fingerprint is another one.
+/// Rejects a database with another fingerprint.
 pub(super) async fn check(connection: &mut PgConnection, expected: &str) -> Result<()> {
     let mut transaction = connection.begin().await?;
-    transaction.execute(PLAIN_WORDS).await?;
+    transaction.execute(CANONICAL_OUTPUT).await?;
     let found = fingerprint(&mut transaction, &owners()).await?;
     transaction.rollback().await?;
     if found == expected { Ok(()) } else { Err(Error::FingerprintMismatch { expected: expected.to_owned(), found }) }

@@ -1,6 +1,6 @@
--- A hash over what keeps tenants apart in the schemas that the roles $1 own: row security, policies, privileges, columns,
--- constraints, unique indexes, functions and triggers, and the roles that have privileges. No number of the server's and no order in
--- which things were made reaches it.
+-- A hash of the objects that isolate tenants in the schemas that the roles $1 own: RLS, policies, privileges, columns,
+-- constraints, unique indexes, functions and triggers, and the roles with privileges. It depends neither on OIDs nor on the order
+-- in which objects were created.
 WITH home AS (
     SELECT namespace.oid, namespace.nspname, namespace.nspacl, owner.rolname AS owner
     FROM pg_namespace AS namespace
@@ -40,7 +40,7 @@ fact (text, acl) AS (
     SELECT format('trigger %s %s', pg_get_triggerdef(pg_trigger.oid), tgenabled), NULL
     FROM relation JOIN pg_trigger ON tgrelid = relation.oid AND NOT tgisinternal
     UNION ALL
-    -- Those that hold foreign keys have numbers for names.
+    -- Triggers of foreign keys are named by OIDs.
     SELECT DISTINCT format('server''s trigger of %s %s', name, tgenabled), NULL::aclitem[]
     FROM relation JOIN pg_trigger ON tgrelid = relation.oid AND tgisinternal
     UNION ALL
@@ -62,7 +62,7 @@ line (text) AS (
     UNION ALL
     SELECT format('role %I %s %s %s %s', rolname, rolcanlogin, rolinherit, rolsuper, rolbypassrls) FROM role
     UNION ALL
-    -- Whoever granted it. The options are there since PostgreSQL 16.
+    -- One line whatever the grantor. The options exist since PostgreSQL 16.
     SELECT DISTINCT format('%I in %I %s %s %s', member.rolname, role.rolname, entry.admin_option,
         to_jsonb(entry) ->> 'inherit_option', to_jsonb(entry) ->> 'set_option')
     FROM pg_auth_members AS entry JOIN role ON role.oid = entry.roleid JOIN role AS member ON member.oid = entry.member

@@ -1,9 +1,10 @@
-//! The boot guard: refuses a login that row security would not hold, with everything that is wrong at once.
+//! The login check on connect: rejects a login that could bypass RLS, with all findings at once.
 
 use std::collections::BTreeSet;
 
 use sqlx::{FromRow, PgConnection};
 
+use super::begin_sql::setting;
 use crate::{
     error::{Error, Result},
     ident::quoted,
@@ -11,29 +12,44 @@ use crate::{
     registry::Registered,
 };
 
-/// Checks the login of a connection, which must not become one of some roles; returns its name, and what the operator should
-/// know.
+/// The query; a test compares its kinds with [`Kind`].
+const QUERY: &str = include_str!("login_check.sql");
+
+/// Checks the login of a connection, which must not be able to assume the `others`; returns its name and warnings.
+///
+/// An error in reading the facts refuses the connection too: a login that cannot be checked is not safe.
 pub(super) async fn check(connection: &mut PgConnection, others: &[String]) -> Result<(String, Vec<String>)> {
-    let facts = sqlx::query_as(include_str!("guard.sql")).bind(setting_prefixes()).bind(others);
-    let facts: Vec<Fact> = facts.persistent(false).fetch_all(&mut *connection).await?;
-    let login = facts.iter().find(|fact| fact.kind == "login").map(|fact| fact.name.clone()).unwrap_or_default();
-    let version = connection.server_version_num().unwrap_or_default();
+    let query = sqlx::query_as(QUERY).bind(setting_prefixes()).bind(others);
+    let rows: Vec<Row> = query.persistent(false).fetch_all(&mut *connection).await?;
+    evaluate(rows, connection.server_version_num().unwrap_or_default())
+}
+
+fn evaluate(rows: Vec<Row>, version: u32) -> Result<(String, Vec<String>)> {
+    let facts = rows.into_iter().map(Fact::try_from).collect::<Result<Vec<_>>>()?;
+    let login = facts.iter().find(|fact| fact.kind == Kind::Login).map(|fact| fact.name.clone());
+    let Some(login) = login.filter(|login| !login.is_empty()) else {
+        return Err(unreadable("it names no login"));
+    };
     let findings: Vec<String> = facts.iter().filter_map(|fact| fact.finding(&login, version)).collect();
     if findings.is_empty() {
-        Ok((login, known_holes(version).into_iter().collect()))
+        Ok((login, known_vulnerabilities(version).into_iter().collect()))
     } else {
         Err(Error::UnsafeLogin { login, findings })
     }
 }
 
-/// What the context is carried in, such as `app`: the first parts of the settings of the linked tenancies.
+fn unreadable(reason: &str) -> Error {
+    Error::Database(sqlx::Error::Decode(format!("the login check cannot be read: {reason}").into()))
+}
+
+/// The prefixes of the context settings of the linked tenancies, such as `app`.
 fn setting_prefixes() -> Vec<String> {
     let settings = tenancies().into_iter().flat_map(|tenancy| [tenancy.tenant_setting, tenancy.user_setting]);
     let prefixes: BTreeSet<&str> = settings.filter_map(|name| name.split('.').next()).chain(["app"]).collect();
     prefixes.into_iter().map(|prefix| prefix.to_ascii_lowercase()).collect()
 }
 
-/// The roles by which jobs cross tenants, of the linked tenancies: the app's login becomes none of them.
+/// The roles for cross-tenant jobs of the linked tenancies, which the app's login must not be able to assume.
 pub(super) fn system_roles() -> Vec<String> {
     let roles: BTreeSet<String> = tenancies().into_iter().map(|tenancy| tenancy.database_role(names::SYSTEM)).collect();
     roles.into_iter().collect()
@@ -50,96 +66,203 @@ pub(super) fn tenancies() -> Vec<&'static TenancyDef> {
     tenancies
 }
 
-/// One row of `guard.sql`.
+/// One row of `login_check.sql`.
 #[derive(Debug, FromRow)]
-struct Fact {
+struct Row {
     kind: String,
+    name: String,
+    through: Option<String>,
+    detail: Option<String>,
+}
+
+/// The kinds of facts that the query returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The name of the login.
+    Login,
+    /// An attribute of the login.
+    Attribute,
+    /// A role with such an attribute, or with access to server files, that the login can assume.
+    PrivilegedRole,
+    /// A role for cross-tenant jobs that the login can assume.
+    SystemRole,
+    /// The owner of relations with RLS: the login, or a role that it can assume.
+    Owner,
+    /// The owner of SECURITY DEFINER functions, which the login can assume.
+    DefinerOwner,
+    /// A privilege without SET ROLE, of the login or inherited from a role.
+    Privilege,
+    /// A privilege of PUBLIC.
+    PublicPrivilege,
+    /// A setting of the login.
+    LoginSetting,
+    /// A setting of the login in the database.
+    LoginInDatabaseSetting,
+    /// A setting of the database.
+    DatabaseSetting,
+    /// A setting of all roles.
+    ServerSetting,
+    /// `standard_conforming_strings`, off by the server's configuration or by the URL.
+    StringSyntax,
+}
+
+impl Kind {
+    const ALL: [Self; 13] = [
+        Self::Login,
+        Self::Attribute,
+        Self::PrivilegedRole,
+        Self::SystemRole,
+        Self::Owner,
+        Self::DefinerOwner,
+        Self::Privilege,
+        Self::PublicPrivilege,
+        Self::LoginSetting,
+        Self::LoginInDatabaseSetting,
+        Self::DatabaseSetting,
+        Self::ServerSetting,
+        Self::StringSyntax,
+    ];
+
+    /// The literal in the query.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Attribute => "attribute",
+            Self::PrivilegedRole => "privileged_role",
+            Self::SystemRole => "system_role",
+            Self::Owner => "owner",
+            Self::DefinerOwner => "definer_owner",
+            Self::Privilege => "privilege",
+            Self::PublicPrivilege => "public_privilege",
+            Self::LoginSetting => "login_setting",
+            Self::LoginInDatabaseSetting => "login_in_database_setting",
+            Self::DatabaseSetting => "database_setting",
+            Self::ServerSetting => "server_setting",
+            Self::StringSyntax => "string_syntax",
+        }
+    }
+}
+
+/// A [`Row`] of a known kind.
+#[derive(Debug)]
+struct Fact {
+    kind: Kind,
     /// A role, an attribute, or a setting.
     name: String,
     /// A role of which the login is a member, or a database.
     through: Option<String>,
-    /// Relations or functions as they stand in SQL, an attribute, or whose setting it is.
+    /// Relations or functions as they are written in SQL, an attribute, or the source of a setting.
     detail: Option<String>,
 }
 
+impl TryFrom<Row> for Fact {
+    type Error = Error;
+
+    /// A row of an unknown kind is an error: skipped, it would make an unsafe login look safe.
+    fn try_from(Row { kind, name, through, detail }: Row) -> Result<Self> {
+        let known = Kind::ALL.into_iter().find(|known| known.text() == kind);
+        let kind = known.ok_or_else(|| unreadable(&format!("`{kind}` is an unknown kind of fact")))?;
+        Ok(Self { kind, name, through, detail })
+    }
+}
+
 impl Fact {
-    /// Says what is wrong and what mends it; a test runs the statements that it names.
+    /// Says what is wrong and how to fix it; a test runs the statements that it names.
     fn finding(&self, login: &str, version: u32) -> Option<String> {
         let (name, detail) = (&self.name, self.detail.as_deref().unwrap_or_default());
-        let who = quoted(login);
-        let leave = || match self.through.as_deref() {
-            Some(role) => format!("run `REVOKE {} FROM {who}`", quoted(role)),
-            None => format!("take that role from `{login}`"),
-        };
-        Some(match self.kind.as_str() {
-            "attribute" if name == "SUPERUSER" => format!(
-                "it is a superuser, whom no policy binds; connect as the login that the migrations make \
-                 (such as `app_service`), or run `ALTER ROLE {who} NOSUPERUSER`"
+        let login_sql = quoted(login);
+        let is_login = name == login;
+        Some(match self.kind {
+            Kind::Login => return None,
+            Kind::Attribute if name == "SUPERUSER" => format!(
+                "it is a superuser and bypasses RLS; connect as the login that the migrations create (such as \
+                 `app_service`), or run `ALTER ROLE {login_sql} NOSUPERUSER`"
             ),
-            "attribute" => format!("it has the attribute {name}; run `ALTER ROLE {who} NO{name}`"),
-            "becomes" => format!("it can become `{name}`, which has {detail}; {}", leave()),
-            "crosses" => format!(
-                "it can become `{name}`; the app and the jobs that cross tenants connect as different logins, and share no \
+            Kind::Attribute => format!("it has the attribute {name}; run `ALTER ROLE {login_sql} NO{name}`"),
+            Kind::PrivilegedRole => {
+                format!("it can assume the role `{name}`, which has {detail}; {}", self.revoke(login))
+            }
+            Kind::SystemRole => format!(
+                "it can assume the role `{name}`; the app and the cross-tenant jobs use separate logins without a common \
                  role: {}",
-                leave()
+                self.revoke(login)
             ),
-            "owner" if name == login => format!(
-                "it owns {detail}, and an owner can switch row security off; run \
-                 `REASSIGN OWNED BY {who} TO app_schema_owner` as an administrator"
+            Kind::Owner if is_login => format!(
+                "it owns {detail}, and the owner of a table can disable RLS; run \
+                 `REASSIGN OWNED BY {login_sql} TO app_schema_owner` as an administrator"
             ),
-            "owner" => format!("it can become `{name}`, the owner of {detail}; {}", leave()),
-            "definer" => format!(
-                "it can become `{name}`, which owns functions that run as their owner ({detail}), so it may have what \
-                 they have; {}",
-                leave()
-            ),
-            "holds" if name == login => {
-                format!("it may use {detail} without SET ROLE; run `REVOKE ALL ON {detail} FROM {who}`")
+            Kind::Owner => {
+                format!("it can assume the role `{name}`, the owner of {detail}; {}", self.revoke(login))
             }
-            "holds" if name == "public" => {
-                format!("everybody may use {detail} without SET ROLE; run `REVOKE ALL ON {detail} FROM PUBLIC`")
+            Kind::DefinerOwner => format!(
+                "it can assume the role `{name}`, which owns SECURITY DEFINER functions ({detail}) and can have \
+                 privileges that the app must not have; {}",
+                self.revoke(login)
+            ),
+            Kind::Privilege if is_login => {
+                format!("it has privileges on {detail} without SET ROLE; run `REVOKE ALL ON {detail} FROM {login_sql}`")
             }
-            "holds" => format!(
-                "it inherits the privileges of `{name}` on {detail}, so it needs no SET ROLE; run `{}`",
-                match self.through.as_deref() {
-                    // The membership decides since PostgreSQL 16, the member before.
-                    Some(role) if version >= 160_000 =>
-                        format!("GRANT {} TO {who} WITH INHERIT FALSE, SET TRUE", quoted(role)),
-                    _ => format!("ALTER ROLE {who} NOINHERIT"),
-                }
+            Kind::Privilege => format!(
+                "it inherits the privileges of `{name}` on {detail} without SET ROLE; run `{}`",
+                self.no_inherit(login, version)
             ),
-            "setting" => format!(
-                "the setting `{name}` is fixed for {detail}, so sessions begin otherwise than the app takes them to; run `{}`",
-                reset(name, detail, login, self.through.as_deref())
-            ),
-            "reads" => format!(
-                "its sessions begin with `{name}` off, by the {}; leave that out, as the text of statements is judged with it on",
+            Kind::PublicPrivilege => {
+                format!("PUBLIC has privileges on {detail}; run `REVOKE ALL ON {detail} FROM PUBLIC`")
+            }
+            Kind::LoginSetting | Kind::LoginInDatabaseSetting | Kind::DatabaseSetting | Kind::ServerSetting => {
+                let (of, reset) = self.reset(login);
+                format!(
+                    "the setting `{name}` is preset for {of}, so sessions do not start as the app expects; run `{reset}`"
+                )
+            }
+            Kind::StringSyntax => format!(
+                "its sessions start with `{name}` off, set by the {}; remove that setting: the statement filter reads \
+                 statements as the server does with it on",
                 if detail == "client" { "URL" } else { detail }
             ),
-            _ => return None,
         })
     }
-}
 
-/// Writes the statement that removes a setting from a login, from a database, or from the login in the database.
-fn reset(setting: &str, of: &str, login: &str, database: Option<&str>) -> String {
-    let setting = setting.split('.').map(|part| quoted(part).to_string()).collect::<Vec<_>>().join(".");
-    let (who, database) = (quoted(login), database.map(quoted));
-    match (of, database) {
-        ("the login", None) => format!("ALTER ROLE {who} RESET {setting}"),
-        ("the login", Some(database)) => format!("ALTER ROLE {who} IN DATABASE {database} RESET {setting}"),
-        (_, Some(database)) => format!("ALTER DATABASE {database} RESET {setting}"),
-        (_, None) => format!("ALTER ROLE ALL RESET {setting}"),
+    /// The step that ends a membership of the login.
+    fn revoke(&self, login: &str) -> String {
+        match self.through.as_deref() {
+            Some(role) => format!("run `REVOKE {} FROM {}`", quoted(role), quoted(login)),
+            None => format!("revoke that role from `{login}`"),
+        }
+    }
+
+    /// The statement that ends inheriting: an option of the membership since PostgreSQL 16, of the member before.
+    fn no_inherit(&self, login: &str, version: u32) -> String {
+        match self.through.as_deref() {
+            Some(role) if version >= 160_000 => {
+                format!("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE", quoted(role), quoted(login))
+            }
+            _ => format!("ALTER ROLE {} NOINHERIT", quoted(login)),
+        }
+    }
+
+    /// The scope of a setting, and the statement that removes it.
+    fn reset(&self, login: &str) -> (&'static str, String) {
+        let (setting, login) = (setting(&self.name), quoted(login));
+        let database = quoted(self.through.as_deref().unwrap_or_default());
+        match self.kind {
+            Kind::LoginSetting => ("the login", format!("ALTER ROLE {login} RESET {setting}")),
+            Kind::LoginInDatabaseSetting => {
+                ("the login in this database", format!("ALTER ROLE {login} IN DATABASE {database} RESET {setting}"))
+            }
+            Kind::DatabaseSetting => ("the database", format!("ALTER DATABASE {database} RESET {setting}")),
+            _ => ("all roles", format!("ALTER ROLE ALL RESET {setting}")),
+        }
     }
 }
 
-/// Says that a server's version has known holes in row security.
-pub(crate) fn known_holes(version: u32) -> Option<String> {
+/// Returns a sentence about a server version with known RLS vulnerabilities.
+pub(crate) fn known_vulnerabilities(version: u32) -> Option<String> {
     let (major, minor) = (version / 10_000, version % 10_000);
-    let mended = match major {
+    let fixed = match major {
         ..14 => {
             return Some(format!(
-                "PostgreSQL {major} gets no more fixes and has known holes in row security; upgrade it"
+                "PostgreSQL {major} is no longer supported and has known RLS vulnerabilities; upgrade it"
             ));
         }
         14 => 24,
@@ -149,8 +272,8 @@ pub(crate) fn known_holes(version: u32) -> Option<String> {
         18 => 6,
         _ => return None,
     };
-    (minor < mended)
-        .then(|| format!("PostgreSQL {major}.{minor} has known holes in row security; update it to {major}.{mended}"))
+    (minor < fixed)
+        .then(|| format!("PostgreSQL {major}.{minor} has known RLS vulnerabilities; update it to {major}.{fixed}"))
 }
 
 #[cfg(test)]
@@ -159,16 +282,16 @@ mod tests {
 
     #[test]
     fn only_releases_with_known_vulnerabilities_are_reported() {
-        assert!(known_holes(150_018).is_some_and(|text| text.contains("15.19")));
-        assert_eq!(known_holes(150_019), None);
-        assert!(known_holes(130_030).is_some());
-        assert_eq!(known_holes(190_000), None);
+        assert!(known_vulnerabilities(150_018).is_some_and(|text| text.contains("15.19")));
+        assert_eq!(known_vulnerabilities(150_019), None);
+        assert!(known_vulnerabilities(130_030).is_some());
+        assert_eq!(known_vulnerabilities(190_000), None);
     }
 
     #[test]
     fn finding_quotes_names_in_its_fix() {
         let fact = Fact {
-            kind: "becomes".into(),
+            kind: Kind::PrivilegedRole,
             name: "Root".into(),
             through: Some("Ops \"x\"".into()),
             detail: Some("BYPASSRLS".into()),
@@ -176,5 +299,44 @@ mod tests {
         assert!(
             fact.finding("me", 150_000).is_some_and(|text| text.ends_with("run `REVOKE \"Ops \"\"x\"\"\" FROM me`"))
         );
+    }
+
+    /// The kinds that the query can return: the literals in the first column of each branch.
+    fn kinds_in_query() -> BTreeSet<String> {
+        let at = QUERY.find("SELECT 'login'::text AS kind").expect("the first branch");
+        let mut kinds = BTreeSet::new();
+        for branch in QUERY[at..].split("UNION ALL\n") {
+            let (_, branch) = branch.split_once("SELECT ").expect("a branch begins with SELECT");
+            let case = branch.split_once("END, ").filter(|_| branch.starts_with("CASE"));
+            let (column, _) = case.or(branch.split_once(", ")).expect("a second column");
+            let parts: Vec<&str> = column.split('\'').collect();
+            let before = parts.iter().step_by(2).map(|text| text.trim().rsplit(' ').next().unwrap_or_default());
+            let literals = before.zip(parts.iter().skip(1).step_by(2));
+            let literals = literals.filter(|(word, _)| ["", "THEN", "ELSE"].contains(word));
+            let branch: BTreeSet<_> = literals.map(|(_, kind)| (*kind).to_owned()).collect();
+            assert!(!branch.is_empty(), "a branch without a kind: {column}");
+            kinds.extend(branch);
+        }
+        kinds
+    }
+
+    fn row(kind: &str, name: &str) -> Row {
+        Row { kind: kind.into(), name: name.into(), through: None, detail: None }
+    }
+
+    #[test]
+    fn kinds_in_login_check_sql_are_the_variants_of_the_enum() {
+        assert_eq!(kinds_in_query(), Kind::ALL.map(|kind| kind.text().to_owned()).into());
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_refuse_the_login() {
+        assert!(evaluate(vec![row("login", "me")], 190_000).is_ok());
+        let unknown = evaluate(vec![row("login", "me"), row("atribute", "BYPASSRLS")], 190_000);
+        assert!(matches!(unknown, Err(Error::Database(sqlx::Error::Decode(_)))), "{unknown:?}");
+        for rows in [vec![], vec![row("login", "")], vec![row("attribute", "BYPASSRLS")]] {
+            let refused = evaluate(rows, 190_000);
+            assert!(matches!(refused, Err(Error::Database(sqlx::Error::Decode(_)))), "{refused:?}");
+        }
     }
 }

@@ -31,8 +31,8 @@ use sqlx::{
 #[cfg(feature = "generate")]
 pub(crate) use self::{
     begin_sql::setting,
-    fingerprint::{PLAIN_WORDS, fingerprint},
-    login_check::known_holes,
+    fingerprint::{CANONICAL_OUTPUT, fingerprint},
+    login_check::known_vulnerabilities,
 };
 pub(crate) use self::{
     begin_sql::trusted,

@@ -1,4 +1,4 @@
-//! Splits a schema into objects that can be compared one by one.
+//! Flattens a schema into single objects that can be compared.
 
 use super::object::{KeyKind, Membership, SchemaObject};
 use crate::{
@@ -9,9 +9,9 @@ use crate::{
     },
 };
 
-/// Lists the objects of a schema in the order in which they can be created; a table is one object.
+/// Lists the objects of a schema in the order in which they can be created. A table is one object.
 pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
-    // By field name, so that a field which is added to the model does not compile until it is handled here.
+    // Destructured by name: a field that is added to the model is then a compile error here.
     let Schema { product: _, roles, external_roles, pgaudit, schemas, context_settings: _, functions, tables } = schema;
     let mut items =
         if *external_roles { vec![SchemaObject::RequiredRoles { roles: roles.clone() }] } else { Vec::new() };
@@ -52,7 +52,7 @@ pub(crate) fn of_roles(schema: &Schema) -> Vec<SchemaObject> {
     roles.chain(memberships(&schema.roles).into_iter().map(SchemaObject::Membership)).collect()
 }
 
-/// Returns a role without its memberships and timeouts, which are separate objects.
+/// A role without its memberships and its timeouts, which are separate objects.
 fn item_of_role(role: &Role, product: &str) -> SchemaObject {
     let kind = match &role.kind {
         RoleKind::Application { .. } => RoleKind::Application { includes: Vec::new() },
@@ -72,7 +72,8 @@ fn item_of_role(role: &Role, product: &str) -> SchemaObject {
     SchemaObject::Role { role: Role { name: role.name.clone(), kind }, product: product.to_owned() }
 }
 
-/// Returns the memberships: an application role inherits from the roles that it includes, and a login role may become its roles.
+/// The memberships of the roles: an application role inherits from the roles that it includes, and a login role can run
+/// `SET ROLE` to the roles that it serves.
 pub(crate) fn memberships(roles: &[Role]) -> Vec<Membership> {
     let mut memberships = Vec::new();
     for role in roles {
@@ -108,14 +109,14 @@ fn of_functions(schema: &Schema, function_owner: &Ident, home: &Ident) -> Vec<Sc
     items
 }
 
-/// Returns the application roles that include no other; all others inherit their privileges.
+/// The application roles that include no other. Every application role inherits from one of them.
 fn lowest_roles(schema: &Schema) -> impl Iterator<Item = &Role> {
     schema
         .application_roles()
         .filter(|role| matches!(&role.kind, RoleKind::Application { includes } if includes.is_empty()))
 }
 
-/// Lists the roles with EXECUTE on a function.
+/// Lists the EXECUTE grants of a function.
 pub(super) fn callers(name: &QualifiedName, owner: &Ident, function: &Function) -> Vec<SchemaObject> {
     let arguments: Vec<_> = function.arguments.iter().map(|(_, ty)| ty.clone()).collect();
     let caller = |role: &Ident| SchemaObject::Execute {
@@ -127,9 +128,9 @@ pub(super) fn callers(name: &QualifiedName, owner: &Ident, function: &Function) 
     function.execute.iter().map(caller).collect()
 }
 
-/// Lists the parts of a table, without its grants, which are compared column by column.
+/// Lists the parts of a table without its grants, which are compared column by column.
 pub(crate) fn parts(name: &QualifiedName, table: &Table) -> Vec<SchemaObject> {
-    // Policies and keys follow from the scope.
+    // The scope is part of the policies and keys that are derived from it.
     let Table {
         comment,
         scope: _,

@@ -1,4 +1,4 @@
-//! The diff: the changes from one schema to another, each with the object before and after.
+//! The diff between two schemas: a list of changes, each with the object before and after.
 
 mod flatten;
 mod object;
@@ -15,59 +15,56 @@ use self::rename::Renamed;
 use crate::{
     ident::Ident,
     model::{
+        column_property::ColumnProperty,
         migration_hints::MigrationHints,
-        schema::{Column, ColumnDefault, Grant, QualifiedName, Schema, Table},
+        schema::{Function, Grant, QualifiedName, Schema, Table},
     },
 };
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// An object is new.
+    /// Adds an object.
     Add(SchemaObject),
-    /// An object is no longer declared.
+    /// Drops an object that is no longer declared.
     Drop(SchemaObject),
-    /// An object differs.
+    /// Changes an object and keeps its name.
     Alter {
         /// The object before.
         before: SchemaObject,
         /// The object after.
         after: SchemaObject,
     },
-    /// An object has another name and is otherwise the same.
+    /// Renames an object and changes nothing else.
     Rename {
-        /// The object with its old name.
+        /// The object under its old name.
         before: SchemaObject,
-        /// The object with its new name.
+        /// The object under its new name.
         after: SchemaObject,
     },
 }
 
-/// The changes, with the earlier schema under its new names.
+/// The changes, and the earlier schema under the new names.
 #[derive(Debug, Clone)]
 pub struct Diff {
-    /// The earlier schema, with renamed tables and columns.
+    /// The earlier schema after the renames.
     pub renamed: Schema,
-    /// The changes. A new table and a removed one are one change each, with all of their parts.
+    /// The changes. Adding or dropping a table is one change, with everything that belongs to the table.
     pub changes: Vec<Change>,
-    /// The policies whose queries name a renamed object, before and after. PostgreSQL keeps the old name in some of them.
+    /// The policies whose subqueries use a renamed table or column, before and after the rename. PostgreSQL keeps the old name
+    /// of a column in some of them.
     pub restated: Vec<(SchemaObject, SchemaObject)>,
-    /// The policies in which a name may or may not mean a renamed object.
+    /// The policies in which a name is ambiguous: it may refer to the renamed object or to another one.
     pub unclear: Vec<SchemaObject>,
 }
 
-/// Compares two schemas. The order of columns, which PostgreSQL cannot change, makes no difference.
+/// Compares two schemas. The order of columns is ignored, because PostgreSQL cannot change it.
 #[must_use]
-pub fn diff(before: &Schema, after: &Schema, transition: &MigrationHints) -> Diff {
-    let Renamed { schema: renamed, mut changes, restated, unclear } = rename::rename(before, after, transition);
-    let handed_over = renamed.external_roles != after.external_roles && !renamed.roles.is_empty();
-    // Roles that the migrations created stay when they are managed outside from now on.
-    let is_of_roles = |item: &SchemaObject| {
-        matches!(item, SchemaObject::Role { .. } | SchemaObject::Membership(_) | SchemaObject::Timeouts { .. })
-    };
-    let items =
-        |schema| flatten::items(schema).into_iter().filter(|item| !(handed_over && is_of_roles(item))).collect();
-    changes.extend(compare(items(&renamed), items(after)));
+pub fn diff(before: &Schema, after: &Schema, hints: &MigrationHints) -> Diff {
+    let Renamed { schema: renamed, mut changes, restated, unclear } = rename::rename(before, after, hints);
+    // When the roles become externally managed, those that earlier migrations created are kept.
+    let skips_roles = renamed.external_roles != after.external_roles && !renamed.roles.is_empty();
+    changes.extend(compare(objects(&renamed, skips_roles), objects(after, skips_roles)));
     let mut all = Vec::new();
     for change in changes {
         match change {
@@ -83,22 +80,7 @@ pub fn diff(before: &Schema, after: &Schema, transition: &MigrationHints) -> Dif
                 before: SchemaObject::Function { function: old, .. },
                 after: SchemaObject::Function { name, owner, function },
             } => {
-                let same = |f: &crate::model::schema::Function| (f.arguments.clone(), f.returns.clone());
-                let callers = |function| flatten::callers(&name, &owner, function);
-                let (mut before, mut after) = (old.clone(), function.clone());
-                let item = |function| SchemaObject::Function { name: name.clone(), owner: owner.clone(), function };
-                if same(&old) == same(&function) {
-                    all.extend(compare(callers(&old), callers(&function)));
-                    // EXECUTE is a separate object.
-                    before.execute = function.execute.clone();
-                    if before != after {
-                        before.execute.clear();
-                        after.execute.clear();
-                        all.push(Change::Alter { before: item(before), after: item(after) });
-                    }
-                } else {
-                    all.extend([Change::Drop(item(before)), Change::Add(item(after))]);
-                }
+                all.extend(function_changes(&name, &owner, old, function));
             }
             other => all.push(other),
         }
@@ -106,7 +88,31 @@ pub fn diff(before: &Schema, after: &Schema, transition: &MigrationHints) -> Dif
     Diff { renamed, changes: all, restated, unclear }
 }
 
-/// Compares two lists of objects: new and changed ones in the order of the second list, then removed ones.
+/// Lists the objects of a schema, without its roles where `skips_roles` says so.
+fn objects(schema: &Schema, skips_roles: bool) -> Vec<SchemaObject> {
+    let is_of_roles = |object: &SchemaObject| {
+        matches!(object, SchemaObject::Role { .. } | SchemaObject::Membership(_) | SchemaObject::Timeouts { .. })
+    };
+    flatten::items(schema).into_iter().filter(|object| !(skips_roles && is_of_roles(object))).collect()
+}
+
+/// Compares two versions of a function. PostgreSQL cannot replace a function whose arguments or result type change.
+fn function_changes(name: &QualifiedName, owner: &Ident, mut before: Function, mut after: Function) -> Vec<Change> {
+    let object = |function| SchemaObject::Function { name: name.clone(), owner: owner.clone(), function };
+    if (&before.arguments, &before.returns) != (&after.arguments, &after.returns) {
+        return vec![Change::Drop(object(before)), Change::Add(object(after))];
+    }
+    // EXECUTE grants are changes of their kind, so that a new caller does not replace the function.
+    let mut changes = compare(flatten::callers(name, owner, &before), flatten::callers(name, owner, &after));
+    before.execute.clear();
+    after.execute.clear();
+    if before != after {
+        changes.push(Change::Alter { before: object(before), after: object(after) });
+    }
+    changes
+}
+
+/// Compares two lists of objects: first the added and changed ones in the order of the second list, then the dropped ones.
 fn compare(before: Vec<SchemaObject>, after: Vec<SchemaObject>) -> Vec<Change> {
     let mut old: BTreeMap<_, _> = before.iter().map(|item| (item.identity(), item)).collect();
     let mut changes = Vec::new();
@@ -120,19 +126,19 @@ fn compare(before: Vec<SchemaObject>, after: Vec<SchemaObject>) -> Vec<Change> {
             Some(before) => changes.extend([Change::Drop(before.clone()), Change::Add(item)]),
         }
     }
-    // In reverse: later objects depend on earlier ones.
+    // In reverse order, because later objects depend on earlier ones.
     let gone = before.iter().rev().filter(|item| old.contains_key(&item.identity()));
     changes.extend(gone.cloned().map(Change::Drop));
     changes
 }
 
-/// Returns whether PostgreSQL can alter one object into the other; otherwise it is dropped and created again.
+/// Whether PostgreSQL can alter the object in place. Otherwise it has to be dropped and re-created.
 fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
     match (before, after) {
         (SchemaObject::Role { role: before, .. }, SchemaObject::Role { role: after, .. }) => {
             before.kind == after.kind || before.kind.login().is_some() && after.kind.login().is_some()
         }
-        // The migrations check them and do not alter them.
+        // The migration only checks these roles.
         (SchemaObject::RequiredRoles { .. }, _) => false,
         (
             SchemaObject::Key { .. }
@@ -176,7 +182,7 @@ fn policy_names(change: &Change) -> Option<(&Ident, &Ident)> {
     }
 }
 
-/// Turns a removed and a new constraint that differ only in their names into a rename.
+/// Turns dropping and adding a constraint into a rename where the two differ in their names only.
 fn with_renamed_constraints(mut changes: Vec<Change>) -> Vec<Change> {
     let gone: Vec<SchemaObject> = changes
         .iter()
@@ -203,84 +209,66 @@ fn with_renamed_constraints(mut changes: Vec<Change>) -> Vec<Change> {
     changes
 }
 
-/// Compares the grants of a table, column by column.
+/// Compares the grants on a table, column by column.
 fn grants(name: &QualifiedName, before: &Table, after: &Table) -> Vec<Change> {
-    let item = |grant| SchemaObject::Grant { table: name.clone(), grant };
-    let missing = |from: &[Grant], grant: &Grant| {
-        let same = |other: &&Grant| (other.command, &other.role) == (grant.command, &grant.role);
-        let has: Vec<_> = from.iter().filter(same).collect();
-        let columns = grant.columns.iter().filter(|column| !has.iter().any(|other| other.columns.contains(column)));
-        let columns: Vec<_> = columns.cloned().collect();
-        // DELETE has no columns.
-        (!columns.is_empty() || has.is_empty()).then(|| item(Grant { columns, ..grant.clone() }))
-    };
-    let gone = before.grants.iter().filter_map(|grant| missing(&after.grants, grant)).map(Change::Drop);
-    let new = after.grants.iter().filter_map(|grant| missing(&before.grants, grant)).map(Change::Add);
-    gone.chain(new).collect()
+    let object = |grant| SchemaObject::Grant { table: name.clone(), grant };
+    let revoked = before.grants.iter().filter_map(|grant| missing_part(grant, &after.grants));
+    let granted = after.grants.iter().filter_map(|grant| missing_part(grant, &before.grants));
+    revoked.map(object).map(Change::Drop).chain(granted.map(object).map(Change::Add)).collect()
+}
+
+/// The part of a grant that other grants lack: the whole grant, or some of its columns.
+fn missing_part(grant: &Grant, others: &[Grant]) -> Option<Grant> {
+    let same = |other: &&Grant| (other.command, &other.role) == (grant.command, &grant.role);
+    let has: Vec<_> = others.iter().filter(same).collect();
+    let columns = grant.columns.iter().filter(|column| !has.iter().any(|other| other.columns.contains(column)));
+    let columns: Vec<_> = columns.cloned().collect();
+    // DELETE has no columns.
+    (!columns.is_empty() || has.is_empty()).then(|| Grant { columns, ..grant.clone() })
 }
 
 impl fmt::Display for Change {
-    /// Writes the change as one line.
+    /// Describes the change in the imperative, verb first: ``drop column `app.projects.title` ``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Add(item) => write!(f, "{item} is new"),
-            Self::Drop(item) => write!(f, "{item} is removed"),
+            Self::Add(item) => item.fmt_add(f),
+            Self::Drop(item) => item.fmt_drop(f),
             Self::Rename {
                 before: SchemaObject::Table { name: before, .. },
                 after: SchemaObject::Table { name, .. },
             } => {
-                write!(f, "table `{before}` is renamed to `{name}`")
+                write!(f, "rename table `{before}` to `{name}`")
             }
             Self::Rename { before, after } => {
                 let name = match after {
                     SchemaObject::Column { column, .. } => Some(&column.name),
                     other => other.constraint(),
                 };
-                write!(f, "{before} is renamed to `{}`", name.map_or_else(String::new, ToString::to_string))
+                write!(f, "rename {before} to `{}`", name.map_or_else(String::new, ToString::to_string))
             }
             Self::Alter {
                 before: SchemaObject::Column { column: before, .. },
                 after: after @ SchemaObject::Column { column, .. },
             } => {
-                write!(f, "{after}: {}", column_change(before, column))
+                let properties = ColumnProperty::ALL.into_iter().filter(|property| property.differs(before, column));
+                let texts: Vec<_> = properties.map(|property| property.describe(before, column)).collect();
+                write!(f, "change {after}: {}", texts.join(", "))
             }
             Self::Alter {
                 before: SchemaObject::Partitions { count: before, .. },
                 after: SchemaObject::Partitions { table, count },
             } => {
-                let words = |count: &Option<u16>| {
-                    count.map_or_else(|| "no partitions".to_owned(), |count| format!("{count} partitions"))
-                };
-                write!(f, "table `{table}`: {} instead of {}", words(count), words(before))
+                let number = |count: &Option<u16>| count.map_or_else(|| "none".to_owned(), |count| count.to_string());
+                write!(f, "change the hash partitions of `{table}` from {} to {}", number(before), number(count))
+            }
+            Self::Alter { after: SchemaObject::Pgaudit { classes }, .. } => {
+                write!(f, "change `pgaudit.log` to `{classes}`")
             }
             Self::Alter {
                 before: before @ SchemaObject::Policy { policy: old, .. },
                 after: SchemaObject::Policy { policy, .. },
-            } if old.name != policy.name => write!(f, "{before} has changed and is renamed to `{}`", policy.name),
-            Self::Alter { after, .. } => write!(f, "{after} has changed"),
+            } if old.name != policy.name => write!(f, "change {before} and rename it to `{}`", policy.name),
+            Self::Alter { after, .. } => write!(f, "change {after}"),
         }
     }
-}
-
-/// Lists the changes of a column.
-fn column_change(before: &Column, after: &Column) -> String {
-    let default = |column: &Column| match &column.default {
-        None => "none".to_owned(),
-        Some(ColumnDefault::Identity) => "identity".to_owned(),
-        Some(ColumnDefault::Expression(text)) => format!("`{text}`"),
-    };
-    let mut changes = Vec::new();
-    if before.ty != after.ty {
-        changes.push(format!("type `{}` instead of `{}`", after.ty, before.ty));
-    }
-    if before.nullable != after.nullable {
-        changes.push(if after.nullable { "NULL is allowed" } else { "NULL is no longer allowed" }.to_owned());
-    }
-    if before.default != after.default {
-        changes.push(format!("default {} instead of {}", default(after), default(before)));
-    }
-    if before.comment != after.comment {
-        changes.push("another comment".to_owned());
-    }
-    changes.join(", ")
 }

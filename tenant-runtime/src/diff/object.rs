@@ -1,4 +1,4 @@
-//! The objects of a schema, one by one, so that two schemas can be compared.
+//! Schema objects: a schema as single objects, so that two schemas can be compared.
 
 use std::fmt;
 
@@ -13,36 +13,36 @@ use crate::{
     },
 };
 
-/// One object of a schema, with all of its properties.
+/// One object of a schema, with its complete definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemaObject {
-    /// A role, with the name of the product that its comment states. Its memberships are separate objects.
+    /// A role, with the product that its comment names. Its memberships are separate objects.
     Role {
         /// The role.
         role: Role,
         /// The product.
         product: String,
     },
-    /// A role's membership in another.
+    /// A membership of a role in another role.
     Membership(Membership),
-    /// The requirement that roles which are created outside of the migrations exist as declared.
+    /// A check that externally managed roles exist and have the required attributes.
     RequiredRoles {
         /// The roles.
         roles: Vec<Role>,
     },
-    /// The timeouts of a login role's sessions.
+    /// The timeouts of the sessions of a login role.
     Timeouts {
         /// The login role.
         login: Ident,
         /// The timeouts.
         timeouts: TimeoutsDef,
     },
-    /// The classes of statements that pgaudit logs.
+    /// The setting `pgaudit.log` of the database.
     Pgaudit {
-        /// The classes.
+        /// The classes of statements that pgaudit logs.
         classes: LogClasses,
     },
-    /// The privilege of a login role to connect to the database, which PUBLIC does not have.
+    /// CONNECT on the database for a login role, and for PUBLIC no longer.
     Database {
         /// The login role.
         login: Ident,
@@ -54,11 +54,11 @@ pub enum SchemaObject {
         /// The role that owns it.
         owner: Ident,
     },
-    /// The default privileges of a role: none for PUBLIC on objects that the role creates later.
+    /// Default privileges that grant PUBLIC nothing on objects that a role creates later.
     Defaults {
-        /// The role.
+        /// The role that creates the objects.
         creator: Ident,
-        /// Whether the role creates types, as each table does.
+        /// Whether the role creates types; every table has a row type.
         types: bool,
     },
     /// USAGE on a schema for a role.
@@ -67,10 +67,10 @@ pub enum SchemaObject {
         schema: Ident,
         /// The role that owns it.
         owner: Ident,
-        /// The role with USAGE.
+        /// The grantee.
         role: Ident,
     },
-    /// A function. EXECUTE is a separate object, except where the function is new.
+    /// A function, with the EXECUTE grants that it has when it is created. Later grants are separate objects.
     Function {
         /// The name.
         name: QualifiedName,
@@ -87,7 +87,7 @@ pub enum SchemaObject {
         owner: Ident,
         /// The types of its arguments.
         arguments: Vec<Expression>,
-        /// The role with EXECUTE.
+        /// The grantee.
         role: Ident,
     },
     /// A whole table.
@@ -108,7 +108,7 @@ pub enum SchemaObject {
     Partitions {
         /// The table.
         table: QualifiedName,
-        /// Their number; none for a table without partitions.
+        /// Their number; none for a table that is not partitioned.
         count: Option<u16>,
     },
     /// A column.
@@ -122,7 +122,7 @@ pub enum SchemaObject {
     Key {
         /// The table.
         table: QualifiedName,
-        /// Which of the three.
+        /// Whether it is the primary key, a unique constraint or an index.
         kind: KeyKind,
         /// The name and the columns.
         key: Key,
@@ -140,7 +140,7 @@ pub enum SchemaObject {
         table: QualifiedName,
         /// The foreign key.
         key: ForeignKey,
-        /// The number of hash partitions of the table.
+        /// The number of hash partitions of the table that has the foreign key.
         partitions: Option<u16>,
     },
     /// A policy.
@@ -161,19 +161,19 @@ pub enum SchemaObject {
     Grant {
         /// The table.
         table: QualifiedName,
-        /// The grant, or some of its columns.
+        /// The privilege; on columns, a subset of them.
         grant: Grant,
     },
 }
 
-/// A role's membership in another.
+/// A membership of a role in another role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
-    /// The role that the member belongs to.
+    /// The role that is granted.
     pub role: Ident,
     /// The member.
     pub member: Ident,
-    /// Whether the member inherits the privileges of the role; otherwise it must `SET ROLE`.
+    /// Whether the member inherits the privileges of the role. Otherwise it has to run `SET ROLE`.
     pub inherits: bool,
 }
 
@@ -188,7 +188,7 @@ pub enum KeyKind {
     Index,
 }
 
-/// Identifies an object in both schemas.
+/// Identifies an object, so that it is found in the other schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity {
     kind: &'static str,
@@ -198,7 +198,7 @@ pub(crate) struct Identity {
 }
 
 impl SchemaObject {
-    /// Returns the table that the object belongs to.
+    /// Returns the table to which the object belongs.
     #[must_use]
     pub fn table(&self) -> Option<&QualifiedName> {
         match self {
@@ -245,7 +245,7 @@ impl SchemaObject {
             Self::Comment { .. } => ("comment", vec![]),
             Self::Partitions { .. } => ("partitions", vec![]),
             Self::Column { column, .. } => ("column", vec![&column.name]),
-            // A table has one, independent of its name.
+            // A table has one, whatever its name is.
             Self::Key { kind: KeyKind::Primary, .. } => ("primary key", vec![]),
             Self::Key { key, kind, .. } => (kind.word(), vec![&key.name]),
             Self::Check { check, .. } => ("check", vec![&check.name]),
@@ -273,7 +273,7 @@ impl SchemaObject {
         }
     }
 
-    /// Returns whether two constraints or indexes differ only in their names.
+    /// Whether two constraints or indexes differ in their names only.
     pub(super) fn is_but_renamed(&self, other: &Self) -> bool {
         let mut renamed = self.clone();
         match (&mut renamed, other) {
@@ -301,37 +301,78 @@ impl fmt::Display for SchemaObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Role { role, .. } => write!(f, "role `{}`", role.name),
-            Self::Membership(Membership { role, member, inherits: true }) => {
-                write!(f, "membership of `{member}` in `{role}` (inherited)")
-            }
-            Self::Membership(Membership { role, member, .. }) => {
-                write!(f, "membership of `{member}` in `{role}` (SET ROLE)")
-            }
-            Self::RequiredRoles { .. } => write!(f, "check of the roles that are created outside of the migrations"),
+            Self::Membership(Membership { role, member, .. }) => write!(f, "membership of `{member}` in `{role}`"),
+            Self::RequiredRoles { .. } => write!(f, "check of the externally managed roles"),
             Self::Timeouts { login, .. } => write!(f, "timeouts of `{login}`"),
-            Self::Pgaudit { classes } => write!(f, "pgaudit setting `{classes}`"),
-            Self::Database { login } => {
-                write!(f, "CONNECT on the database for `{login}` and not for PUBLIC")
-            }
+            Self::Pgaudit { .. } => write!(f, "setting `pgaudit.log`"),
+            Self::Database { login } => write!(f, "CONNECT on the database for `{login}`"),
             Self::Schema { name, .. } => write!(f, "schema `{name}`"),
             Self::Defaults { creator, .. } => write!(f, "default privileges of `{creator}`"),
             Self::Usage { schema, role, .. } => write!(f, "USAGE on schema `{schema}` for `{role}`"),
             Self::Function { name, .. } => write!(f, "function `{name}`"),
-            Self::Execute { name, role, .. } => write!(f, "EXECUTE on `{name}` for `{role}`"),
+            Self::Execute { name, role, .. } => write!(f, "EXECUTE on function `{name}` for `{role}`"),
             Self::Table { name, .. } => write!(f, "table `{name}`"),
             Self::Comment { table, .. } => write!(f, "comment on `{table}`"),
             Self::Partitions { table, .. } => write!(f, "partitions of `{table}`"),
             Self::Column { table, column } => write!(f, "column `{table}.{}`", column.name),
-            Self::Key { table, key, kind } => write!(f, "{} `{}` of `{table}`", kind.word(), key.name),
-            Self::Check { table, check } => write!(f, "check `{}` of `{table}`", check.name),
-            Self::ForeignKey { table, key, .. } => write!(f, "foreign key `{}` of `{table}`", key.name),
-            Self::Policy { table, policy } => write!(f, "policy `{}` of `{table}`", policy.name),
-            Self::Trigger { table, trigger } => write!(f, "trigger `{}` of `{table}`", trigger.name),
-            Self::Grant { table, grant } => {
-                let columns = grant.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
-                let columns = if columns.is_empty() { columns } else { format!(" ({columns})") };
-                write!(f, "{}{columns} on `{table}` for `{}`", grant.command.keyword(), grant.role)
-            }
+            Self::Key { table, key, kind } => write!(f, "{} `{}` on `{table}`", kind.word(), key.name),
+            Self::Check { table, check } => write!(f, "check constraint `{}` on `{table}`", check.name),
+            Self::ForeignKey { table, key, .. } => write!(f, "foreign key `{}` on `{table}`", key.name),
+            Self::Policy { table, policy } => write!(f, "policy `{}` on `{table}`", policy.name),
+            Self::Trigger { table, trigger } => write!(f, "trigger `{}` on `{table}`", trigger.name),
+            Self::Grant { table, grant } => write!(f, "{} on `{table}` for `{}`", privilege(grant), grant.role),
         }
+    }
+}
+
+impl SchemaObject {
+    /// Writes what adding the object does, verb first.
+    pub(super) fn fmt_add(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Membership(Membership { role, member, inherits: true }) => write!(f, "grant `{role}` to `{member}`"),
+            Self::Membership(Membership { role, member, .. }) => {
+                write!(f, "grant `{role}` to `{member}` (SET ROLE, not inherited)")
+            }
+            Self::Timeouts { login, .. } => write!(f, "set timeouts of `{login}`"),
+            Self::Pgaudit { classes } => write!(f, "set `pgaudit.log` to `{classes}`"),
+            Self::Database { login } => {
+                write!(f, "grant CONNECT on the database to `{login}` and revoke it from PUBLIC")
+            }
+            Self::Defaults { creator, .. } => {
+                write!(f, "revoke default privileges of PUBLIC on objects that `{creator}` creates")
+            }
+            Self::Usage { schema, role, .. } => write!(f, "grant USAGE on schema `{schema}` to `{role}`"),
+            Self::Execute { name, role, .. } => write!(f, "grant EXECUTE on function `{name}` to `{role}`"),
+            Self::Grant { table, grant } => write!(f, "grant {} on `{table}` to `{}`", privilege(grant), grant.role),
+            object => write!(f, "add {object}"),
+        }
+    }
+
+    /// Writes what dropping the object does, verb first.
+    pub(super) fn fmt_drop(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Membership(Membership { role, member, .. }) => write!(f, "revoke `{role}` from `{member}`"),
+            Self::Timeouts { login, .. } => write!(f, "reset timeouts of `{login}`"),
+            Self::Pgaudit { .. } => write!(f, "reset `pgaudit.log`"),
+            Self::Database { login } => write!(f, "revoke CONNECT on the database from `{login}`"),
+            Self::Defaults { creator, .. } => {
+                write!(f, "restore default privileges of PUBLIC on objects that `{creator}` creates")
+            }
+            Self::Usage { schema, role, .. } => write!(f, "revoke USAGE on schema `{schema}` from `{role}`"),
+            Self::Execute { name, role, .. } => write!(f, "revoke EXECUTE on function `{name}` from `{role}`"),
+            Self::Grant { table, grant } => {
+                write!(f, "revoke {} on `{table}` from `{}`", privilege(grant), grant.role)
+            }
+            object => write!(f, "drop {object}"),
+        }
+    }
+}
+
+/// Writes the privilege of a grant, such as `SELECT (id, title)`.
+fn privilege(grant: &Grant) -> String {
+    let keyword = grant.command.keyword();
+    match grant.columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ") {
+        columns if columns.is_empty() => keyword.to_owned(),
+        columns => format!("{keyword} ({columns})"),
     }
 }

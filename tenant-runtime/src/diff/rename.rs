@@ -1,4 +1,4 @@
-//! Renames: the earlier schema under its new names, so that an object which was only renamed compares as equal.
+//! Applies renames to the earlier schema, so that an object that is only renamed compares as equal.
 
 use super::{Change, SchemaObject};
 use crate::{
@@ -10,26 +10,26 @@ use crate::{
     },
 };
 
-/// The earlier schema under its new names.
+/// The earlier schema after the renames.
 pub(super) struct Renamed {
     /// The schema.
     pub(super) schema: Schema,
     /// The renames.
     pub(super) changes: Vec<Change>,
-    /// The policies whose queries name a renamed object, before and after.
+    /// The policies whose subqueries use a renamed table or column, before and after the rename.
     pub(super) restated: Vec<(SchemaObject, SchemaObject)>,
-    /// The policies in which a name may or may not mean a renamed object.
+    /// The policies in which a name is ambiguous: it may refer to the renamed object or to another one.
     pub(super) unclear: Vec<SchemaObject>,
 }
 
 /// Applies the renames to a schema.
 ///
-/// A rename applies only where the old name exists and is no longer declared, and the new one does not exist yet. So an attribute
-/// has no effect after its migration, however long it stays.
-pub(super) fn rename(before: &Schema, after: &Schema, transition: &MigrationHints) -> Renamed {
+/// A rename applies only where the old name exists and is no longer declared, and the new name does not exist yet. So a
+/// `renamed_from` that was applied has no effect, however long it is kept.
+pub(super) fn rename(before: &Schema, after: &Schema, hints: &MigrationHints) -> Renamed {
     let (changes, restated, unclear) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Renamed { schema: before.clone(), changes, restated, unclear };
-    for (to, from) in &transition.tables {
+    for (to, from) in &hints.tables {
         let declared = after.tables.contains_key(to) && !after.tables.contains_key(from);
         if declared
             && !all.schema.tables.contains_key(to)
@@ -43,7 +43,7 @@ pub(super) fn rename(before: &Schema, after: &Schema, transition: &MigrationHint
             all.rename_in_text(NewName::Table { from, to });
         }
     }
-    for ((name, to), from) in &transition.columns {
+    for ((name, to), from) in &hints.columns {
         let has = |schema: &Schema, column: &Ident| {
             schema.tables.get(name).is_some_and(|table| table.columns.iter().any(|other| other.name == *column))
         };
@@ -69,20 +69,22 @@ impl Renamed {
         self.rename_in_text(NewName::Column { of: name, from, to });
     }
 
-    /// Finds the policies in whose queries PostgreSQL keeps the old name of a column as an alias: `SELECT m.new AS old`.
+    /// Returns the name that a table had before, if it is renamed.
+    fn old_name(&self, name: &QualifiedName) -> Option<QualifiedName> {
+        self.changes.iter().find_map(|change| match change {
+            Change::Rename {
+                before: SchemaObject::Table { name: old, .. },
+                after: SchemaObject::Table { name: new, .. },
+            } if new == name => Some(old.clone()),
+            _ => None,
+        })
+    }
+
+    /// Finds the policies whose subqueries PostgreSQL stores with an alias after a column is renamed: `SELECT m.new AS old`.
     fn restate(&mut self, before: &Schema) {
-        let old_name = |name: &QualifiedName| {
-            self.changes.iter().find_map(|change| match change {
-                Change::Rename {
-                    before: SchemaObject::Table { name: old, .. },
-                    after: SchemaObject::Table { name: new, .. },
-                } if new == name => Some(old.clone()),
-                _ => None,
-            })
-        };
         let mut restated = Vec::new();
         for (name, table) in &self.schema.tables {
-            let old_name = old_name(name).unwrap_or_else(|| name.clone());
+            let old_name = self.old_name(name).unwrap_or_else(|| name.clone());
             for (old, policy) in before.tables[&old_name].policies.iter().zip(&table.policies) {
                 let reads = policy.conditions().any(|condition| condition.sql.as_str().to_lowercase().contains("from"));
                 if reads && !old.is_equivalent(policy) {
@@ -97,8 +99,8 @@ impl Renamed {
         self.restated = restated;
     }
 
-    /// Renames in policies and check constraints, which PostgreSQL stores parsed and renames itself; not in functions, which it
-    /// stores as text.
+    /// Renames in the expressions of policies and check constraints. PostgreSQL stores those as parse trees, which follow a
+    /// rename; the bodies of functions it stores as text.
     fn rename_in_text(&mut self, to: NewName<'_>) {
         for (name, table) in &mut self.schema.tables {
             for check in &mut table.checks {
@@ -122,7 +124,7 @@ impl Renamed {
     }
 }
 
-/// Renames a column in the objects of its table.
+/// Renames a column in the keys, foreign keys and grants of its table.
 fn within(table: &mut Table, from: &Ident, to: &Ident) {
     if let Scope::Tenant(column) | Scope::Parent(column) = &mut table.scope
         && column == from

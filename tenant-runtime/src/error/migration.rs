@@ -1,13 +1,13 @@
-//! What can go wrong where migrations are read, applied and reverted.
+//! Errors of reading, applying and reverting migrations.
 
-/// Says why migrations were not applied.
+/// The reason why migrations were not applied or reverted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrationError {
-    /// The URL names a login of the app, which owns nothing and may change no table.
+    /// The login role of the URL is an application login, which cannot change tables.
     #[error(
-        "`{login}` is a login of the app, which may change no table; migrate as an administrator, such as the owner of the \
-         database"
+        "migrations require an administrator; `{login}` is an application login\n  help: use the URL of an administrator, such \
+         as the owner of the database"
     )]
     AppLogin {
         /// The login.
@@ -18,42 +18,43 @@ pub enum MigrationError {
     Unreadable {
         /// The folder.
         folder: String,
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
-    /// A file was changed after it had been applied.
+    /// A file was edited after it was applied.
     #[error(
-        "`{file}` was changed after it had been applied to this database; restore the file from version control, \
-         and put what is new into a new migration"
+        "`{file}` was edited after it was applied to this database\n  help: restore the file from version control, and put the \
+         edit into a new migration"
     )]
     Changed {
         /// The file.
         file: String,
     },
-    /// The database has a migration of which there is no file.
+    /// The database has applied a migration without a file.
     #[error(
-        "the database has applied migration {version}, which is not among the files; it was migrated by a newer \
-         version of the app, or by another app"
+        "migration {version} was applied to the database, and its file is missing\n  help: use the migrations of the newer app \
+         version, or of the other app, that applied it"
     )]
     Missing {
         /// The version.
         version: i64,
     },
-    /// A file's number is lower than one that was applied.
+    /// A pending file has a lower number than an applied one.
     #[error(
-        "`{file}` was not applied, though the later migration {newest} was; give it a number above {newest}, and \
-         generate again"
+        "`{file}` was not applied, although the later migration {newest} was\n  help: give it a number above {newest} and \
+         generate again, or see `rebase`"
     )]
     OutOfOrder {
         /// The file.
         file: String,
-        /// The highest version that the database has.
+        /// The highest version that the database has applied.
         newest: i64,
     },
     /// A migration that runs outside a transaction was interrupted.
     #[error(
-        "`{file}` runs outside a transaction and was interrupted, so it may be done in part\n  help: finish or undo by hand what \
-         it does; then set `success` of version {version} in `_sqlx_migrations` to true, or delete that row to run it again"
+        "`{file}` runs outside a transaction and was interrupted, so it may be partly applied\n  help: complete or undo its \
+         statements manually; then set `success` of version {version} in `_sqlx_migrations` to true, or delete that row to run \
+         the file again"
     )]
     Dirty {
         /// The file.
@@ -62,37 +63,37 @@ pub enum MigrationError {
         version: i64,
     },
     /// No file has the version.
-    #[error("there is no migration {version}\n  help: see which there are with `status`")]
+    #[error("migration {version} does not exist\n  help: list the migrations with `status`")]
     Unknown {
         /// The version.
         version: i64,
     },
     /// A migration cannot be reverted.
-    #[error("`{file}` cannot be reverted: {reason}\n  help: undo it by a new migration, or by hand")]
+    #[error("`{file}` cannot be reverted: {reason}\n  help: undo it in a new migration")]
     Irreversible {
         /// The file that was applied.
         file: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// To revert a migration loses data, and nobody said that it may.
-    #[error("reverting `{file}` loses data: {what}\n  help: say that it may, with `--allow-data-loss`")]
+    /// Reverting a migration loses data, which was not allowed.
+    #[error("reverting `{file}` loses data: {what}\n  help: to confirm, re-run with `--allow-data-loss`")]
     LosesData {
         /// The file that was applied.
         file: String,
-        /// What is lost.
+        /// The data that is lost.
         what: String,
     },
-    /// The server refused a statement of a file.
-    #[error("`{file}`, line {line}, failed: {message}")]
+    /// A statement of a file failed.
+    #[error("`{file}` failed at line {line}: {message}")]
     Failed {
         /// The file.
         file: String,
-        /// The line at which the server points, or on which the statement begins.
+        /// The line that the server reports, or the first line of the statement.
         line: usize,
         /// The SQLSTATE code.
         code: String,
-        /// What the server said, with its code and the line, its detail and hint.
+        /// The server's message with its code, the line, detail and hint.
         message: String,
     },
 }

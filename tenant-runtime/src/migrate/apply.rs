@@ -1,8 +1,8 @@
 //! Applies and reverts migrations one by one, in sqlx's format and with its table and lock.
 //!
-//! A file runs statement by statement in one transaction, which is what sqlx makes of it, so that whoever watches knows
-//! where it is, and an error names its line. A file that says `-- no-transaction` is recorded as begun before it runs: when
-//! the run dies, the next one knows that it has to look what is there.
+//! A file runs in one transaction, as with sqlx, but statement by statement, so that progress can be shown and an error names
+//! its line. A file with `-- no-transaction` is recorded as started before it runs: after a crash, the next run then checks
+//! which part of it is done.
 
 use std::time::{Duration, Instant};
 
@@ -19,16 +19,16 @@ use crate::{
     error::{Result, server_error},
 };
 
-/// How often a file is tried that was in the way of others, or they in its.
-const TRIES: u32 = 5;
+/// The number of attempts for a file that conflicts with other sessions.
+const ATTEMPTS: u32 = 5;
 
-/// A step on the way, for whoever shows it.
+/// Progress of a run, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
-    /// Waits until no one else migrates the database.
+    /// Waits for the lock, which another migrating session may hold.
     Locking,
-    /// Begins a file.
+    /// Starts a file.
     File {
         /// The file.
         file: &'a str,
@@ -36,69 +36,69 @@ pub enum Progress<'a> {
         version: i64,
         /// Its place among those to run, from 1.
         index: usize,
-        /// How many are to run.
+        /// The number of files to run.
         of: usize,
     },
-    /// Begins a statement of the file.
+    /// Starts a statement of the file.
     Statement {
         /// Its text.
         text: &'a str,
         /// Its place in the file, from 1.
         index: usize,
-        /// How many statements the file has.
+        /// The number of statements in the file.
         of: usize,
     },
-    /// Runs a file once more, which was rolled back because it met others.
+    /// Retries a file that was rolled back because of a conflict with another session.
     Retrying {
         /// The file.
         file: &'a str,
-        /// What it met.
+        /// The conflict.
         reason: &'static str,
-        /// The try that begins, from 2.
+        /// The number of the attempt that starts, from 2.
         attempt: u32,
     },
-    /// Drops an index that an interrupted run left half built, before it is built again.
+    /// Drops an invalid index that an interrupted run left, before it is built again.
     Clearing {
         /// The index.
         index: &'a str,
     },
-    /// Has run a file.
+    /// Finished a file.
     Done {
         /// The file.
         file: &'a str,
         /// Its version.
         version: i64,
-        /// How long it took.
+        /// Its duration.
         elapsed: Duration,
     },
 }
 
-/// Who is told how it goes.
-pub(super) type Watcher<'w, 'f> = &'w mut (dyn FnMut(Progress<'_>) + Send + 'f);
+/// A callback for progress.
+pub(super) type OnProgress<'w, 'f> = &'w mut (dyn FnMut(Progress<'_>) + Send + 'f);
 
-/// What was applied.
+/// The result of applying migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Applied {
-    /// The versions that were applied now, in their order.
+    /// The versions that this run applied, in order.
     pub versions: Vec<i64>,
-    /// How many had been applied before.
+    /// The number of migrations that were applied before.
     pub before: usize,
-    /// How long all of it took.
+    /// The duration of the run.
     pub elapsed: Duration,
 }
 
 impl Migrations {
-    /// Applies what the database does not have yet, each file in a transaction of its own.
+    /// Applies the pending migrations, each file in a separate transaction.
     ///
-    /// It runs on a connection of its own, which holds sqlx's lock and is closed at the end, so that `sqlx migrate run`
-    /// and other instances of the app wait. What was applied before an error stays; the next call goes on from there, also
+    /// It uses a separate connection, which holds sqlx's lock and is closed at the end, so that `sqlx migrate run` and other
+    /// instances of the app wait. Files that were applied before an error are kept; the next call continues from there, also
     /// after this process was killed.
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`](crate::Error::Connect), and [`Error::Migration`](crate::Error::Migration) when files and database
-    /// do not belong together or a file fails.
+    /// [`Error::Connect`](crate::Error::Connect), and [`Error::Migration`](crate::Error::Migration) when the files do not match
+    /// the applied migrations or a file fails.
     pub async fn apply(&self, admin_url: &str, progress: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Applied> {
         self.apply_to(admin_url, None, progress).await
     }
@@ -107,7 +107,7 @@ impl Migrations {
     ///
     /// # Errors
     ///
-    /// As [`apply`](Self::apply), and [`MigrationError::Unknown`](crate::MigrationError::Unknown) where no file has the version.
+    /// As [`apply`](Self::apply), and [`MigrationError::Unknown`](crate::MigrationError::Unknown) if no file has the version.
     pub async fn apply_to(
         &self,
         admin_url: &str,
@@ -116,7 +116,7 @@ impl Migrations {
     ) -> Result<Applied> {
         let mut connection = history::open(admin_url).await?;
         let applied = self.apply_on(&mut connection, to, progress).await;
-        // After an error the lock would stay for as long as the connection does.
+        // After an error the connection still holds the lock.
         let closed = connection.close().await;
         let applied = applied?;
         closed?;
@@ -127,7 +127,7 @@ impl Migrations {
         &self,
         connection: &mut PgConnection,
         to: Option<i64>,
-        progress: Watcher<'_, '_>,
+        progress: OnProgress<'_, '_>,
     ) -> Result<Applied> {
         let start = Instant::now();
         progress(Progress::Locking);
@@ -139,8 +139,9 @@ impl Migrations {
             let (name, version) = (file.name.as_str(), file.migration.version);
             progress(Progress::File { file: name, version, index: index + 1, of: pending.len() });
             let started = Instant::now();
-            let begun = rows.iter().any(|row| row.version == version);
-            self.run(connection, file, if begun { Direction::Resume } else { Direction::Up }, progress).await?;
+            let is_started = rows.iter().any(|row| row.version == version);
+            let direction = if is_started { Direction::Resume } else { Direction::Up };
+            self.run(connection, file, direction, progress).await?;
             history::finish(connection, &self.table, version, started.elapsed()).await?;
             progress(Progress::Done { file: name, version, elapsed: started.elapsed() });
         }
@@ -158,21 +159,21 @@ impl Migrations {
         connection: &mut PgConnection,
         file: &File,
         direction: Direction,
-        progress: Watcher<'_, '_>,
+        progress: OnProgress<'_, '_>,
     ) -> Result<()> {
         for attempt in 1.. {
             let run = match file.migration.no_tx {
-                true => self.run_alone(connection, file, direction, progress).await,
+                true => self.run_without_transaction(connection, file, direction, progress).await,
                 false => self.run_in_transaction(connection, file, direction, progress).await,
             };
-            let Err(stopped) = run else { return Ok(()) };
-            let Some(reason) = stopped.passes().filter(|_| attempt < TRIES) else {
-                return Err(stopped.into_error(file));
+            let Err(failure) = run else { return Ok(()) };
+            let Some(reason) = failure.retry_reason().filter(|_| attempt < ATTEMPTS) else {
+                return Err(failure.into_error(file));
             };
             progress(Progress::Retrying { file: &file.name, reason, attempt: attempt + 1 });
             history::pause(connection, 0.1 * f64::from(1 << attempt)).await?;
         }
-        unreachable!("the last try returns");
+        unreachable!("the last attempt returns");
     }
 
     async fn run_in_transaction(
@@ -180,7 +181,7 @@ impl Migrations {
         connection: &mut PgConnection,
         file: &File,
         direction: Direction,
-        progress: Watcher<'_, '_>,
+        progress: OnProgress<'_, '_>,
     ) -> Result<(), StatementFailure> {
         let mut transaction = connection.begin().await?;
         let statements = split(file.migration.sql.as_str());
@@ -192,13 +193,13 @@ impl Migrations {
         Ok(transaction.commit().await?)
     }
 
-    /// Runs a file outside a transaction. It goes to the server whole, as sqlx sends it.
-    async fn run_alone(
+    /// Runs a file outside a transaction. The server gets the whole text at once, as from sqlx.
+    async fn run_without_transaction(
         &self,
         connection: &mut PgConnection,
         file: &File,
         direction: Direction,
-        progress: Watcher<'_, '_>,
+        progress: OnProgress<'_, '_>,
     ) -> Result<(), StatementFailure> {
         let text = file.migration.sql.as_str();
         let concurrently = Concurrently::of(text);
@@ -206,14 +207,14 @@ impl Migrations {
             Some(build @ Concurrently::Create { .. }) => match index(connection, build).await? {
                 Index::Valid => direction == Direction::Resume,
                 Index::Absent => false,
-                Index::Abandoned(name) => {
+                Index::Invalid(name) => {
                     clear(connection, &name, progress).await?;
                     false
                 }
             },
-            // Of one that was dropped by half the name is still there, and dropping it again does the rest.
+            // An interrupted DROP leaves the index under its name; dropping it again completes that.
             Some(drop) => direction != Direction::Up && index(connection, drop).await? == Index::Absent,
-            None if direction == Direction::Resume => return Err(StatementFailure::Unclear),
+            None if direction == Direction::Resume => return Err(StatementFailure::Interrupted),
             None => false,
         };
         if direction == Direction::Up {
@@ -229,7 +230,7 @@ impl Migrations {
         Ok(self.record(connection, file, direction).await?)
     }
 
-    /// Undoes what a refused statement leaves outside a transaction. What cannot be undone is found by the next run.
+    /// Undoes what a failed statement leaves outside a transaction. The next run detects what cannot be undone here.
     async fn clean_up(
         &self,
         connection: &mut PgConnection,
@@ -237,9 +238,9 @@ impl Migrations {
         direction: Direction,
         concurrently: Option<Concurrently>,
         error: &sqlx::Error,
-        progress: Watcher<'_, '_>,
+        progress: OnProgress<'_, '_>,
     ) {
-        // Where it is not the server that speaks, nobody knows what was done.
+        // An error that is not from the server leaves open whether the statement was completed.
         if server_error(error).is_none() {
             return;
         }
@@ -247,7 +248,7 @@ impl Migrations {
             let _ = history::remove(connection, &self.table, file.migration.version).await;
         }
         if let Some(build @ Concurrently::Create { .. }) = concurrently
-            && let Ok(Index::Abandoned(name)) = index(connection, &build).await
+            && let Ok(Index::Invalid(name)) = index(connection, &build).await
         {
             let _ = clear(connection, &name, progress).await;
         }
@@ -261,24 +262,24 @@ impl Migrations {
     }
 }
 
-/// Which way a file goes.
+/// How a file is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
-    /// It is applied.
+    /// Applies the migration.
     Up,
-    /// It is applied, and an earlier run began to.
+    /// Applies the migration that an earlier run started.
     Resume,
-    /// It undoes what was applied.
+    /// Reverts the migration.
     Down,
 }
 
-/// What there is of an index.
+/// The state of an index.
 #[derive(Debug, PartialEq, Eq)]
 enum Index {
     Absent,
     Valid,
-    /// Its build was interrupted: it slows writes down and serves no read. With its name, quoted.
-    Abandoned(String),
+    /// Its build was interrupted: writes maintain it and no query uses it. With its quoted name.
+    Invalid(String),
 }
 
 async fn index(connection: &mut PgConnection, concurrently: &Concurrently) -> sqlx::Result<Index> {
@@ -307,16 +308,16 @@ async fn index(connection: &mut PgConnection, concurrently: &Concurrently) -> sq
     Ok(match found {
         None => Index::Absent,
         Some((_, true)) => Index::Valid,
-        Some((name, false)) => Index::Abandoned(name),
+        Some((name, false)) => Index::Invalid(name),
     })
 }
 
-async fn clear(connection: &mut PgConnection, index: &str, progress: Watcher<'_, '_>) -> sqlx::Result<()> {
+async fn clear(connection: &mut PgConnection, index: &str, progress: OnProgress<'_, '_>) -> sqlx::Result<()> {
     progress(Progress::Clearing { index });
     execute(connection, &format!("DROP INDEX CONCURRENTLY {index}")).await
 }
 
-/// Runs text of a file, or the one statement that this module writes.
+/// Runs text of a file, or the DROP INDEX of this module.
 async fn execute(connection: &mut PgConnection, text: &str) -> sqlx::Result<()> {
     sqlx::raw_sql(trusted(text.to_owned())).execute(connection).await?;
     Ok(())

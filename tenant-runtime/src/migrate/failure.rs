@@ -1,4 +1,4 @@
-//! What stopped a migration: whether it passes by itself, and how a person reads where it happened.
+//! A failed migration: whether a retry can succeed, and the error message with the failing line.
 
 use sqlx::postgres::PgErrorPosition;
 
@@ -9,15 +9,15 @@ use super::{
 };
 use crate::error::{Error, MigrationError, server_error};
 
-/// What stopped a file.
+/// The reason why a file failed.
 #[derive(Debug)]
 pub(super) enum StatementFailure {
-    /// A statement failed; with its text and the line of the file on which that begins.
+    /// A statement failed, with its text and the line of the file on which it begins.
     Statement { error: sqlx::Error, text: String, line: usize },
-    /// Something beside the statements failed.
+    /// Something other than a statement of the file failed.
     Around(sqlx::Error),
-    /// It was interrupted before, and nobody can tell what was done.
-    Unclear,
+    /// An earlier run was interrupted, and which statements it completed is unknown.
+    Interrupted,
 }
 
 impl From<sqlx::Error> for StatementFailure {
@@ -31,29 +31,31 @@ impl StatementFailure {
         Self::Statement { error, text: statement.text.to_owned(), line: statement.line }
     }
 
-    /// Returns what the file met, where it may go through when it is tried again.
-    pub(super) fn passes(&self) -> Option<&'static str> {
+    /// Returns the reason to retry, if a retry can succeed.
+    pub(super) fn retry_reason(&self) -> Option<&'static str> {
         let (Self::Statement { error, .. } | Self::Around(error)) = self else { return None };
         match code(error)? {
-            "55P03" => Some("others held a lock for longer than it may wait"),
-            "40P01" => Some("it and others waited for each other"),
-            _ if is_collision(error) => Some("roles were being changed elsewhere in the cluster"),
+            "55P03" => Some("lock timeout"),
+            "40P01" => Some("deadlock"),
+            _ if is_role_conflict(error) => Some("concurrent role changes in the cluster"),
             _ => None,
         }
     }
 
     pub(super) fn into_error(self, file: &File) -> Error {
         match self {
-            Self::Unclear => MigrationError::Dirty { version: file.migration.version, file: file.name.clone() }.into(),
+            Self::Interrupted => {
+                MigrationError::Dirty { version: file.migration.version, file: file.name.clone() }.into()
+            }
             Self::Around(error) => error.into(),
             Self::Statement { error, text, line } => failed(file, error, &text, line),
         }
     }
 }
 
-/// Says whether a migration collided with that of another database of the same server: roles and their memberships are
-/// shared by all databases, and sqlx's lock is for one.
-fn is_collision(error: &sqlx::Error) -> bool {
+/// Whether a migration conflicts with one of another database of the same server: roles and their memberships are shared by
+/// all databases, and sqlx's lock covers one database.
+fn is_role_conflict(error: &sqlx::Error) -> bool {
     server_error(error).is_some_and(|server| match server.code() {
         "XX000" => server.message().starts_with("tuple concurrently"),
         "23505" => server.constraint().is_some_and(|constraint| {
@@ -73,9 +75,9 @@ fn failed(file: &File, error: sqlx::Error, text: &str, first_line: usize) -> Err
     let (line, excerpt) = excerpt(text, first_line, position);
     message.push_str(&excerpt);
     let help = match server.code() {
-        "55P03" => Some(
-            "another transaction holds a lock on what this changes; run this again when it is done, or at a quieter time",
-        ),
+        "55P03" => {
+            Some("another transaction holds a lock on an object that this statement changes; retry when it has ended")
+        }
         _ => None,
     };
     let more = [("detail", server.detail()), ("hint", server.hint()), ("where", server.r#where()), ("help", help)];
@@ -87,8 +89,7 @@ fn failed(file: &File, error: sqlx::Error, text: &str, first_line: usize) -> Err
     MigrationError::Failed { file: file.name.clone(), line, code: server.code().to_owned(), message }.into()
 }
 
-/// Returns the line at which the server points, or on which the statement begins where it does not point; and that line as
-/// a person reads it.
+/// Returns the line that the server reports, or the first line of the statement if it reports none; with an excerpt to print.
 fn excerpt(text: &str, first_line: usize, position: Option<usize>) -> (usize, String) {
     let (line, column) = match position {
         Some(position) => {

@@ -1,4 +1,4 @@
-//! Which files of a folder are migrations, by sqlx's rules; what sqlx would silently pass over is an error.
+//! Lists the migration files of a folder by sqlx's rules. A file that sqlx would silently skip is an error.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) version: i64,
-    /// Does it: `0002_x.up.sql`, or `0002_x.sql` where there is nothing that undoes it.
+    /// The up file: `0002_x.up.sql`, or `0002_x.sql` for a migration without a down file.
     pub(crate) up: String,
-    /// Undoes it: `0002_x.down.sql`.
+    /// The down file: `0002_x.down.sql`.
     pub(crate) down: Option<String>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn number(name: &str) -> Option<i64> {
     name.split_once('_')?.0.parse().ok().filter(|number| *number > 0)
 }
 
-/// Says why the files of a folder are no migrations.
+/// The reason why the files of a folder cannot be used as migrations.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {
@@ -31,15 +31,18 @@ pub enum FilesError {
     #[error(transparent)]
     Read(#[from] io::Error),
     /// A name has no number.
-    #[error("`{name}` does not begin with a number and `_`, so it would never be applied")]
+    #[error(
+        "`{name}` does not begin with a number and `_`, so it would never be applied\n  help: rename it, such as to \
+         `0002_{name}`, or move it out of the folder"
+    )]
     NoNumber {
         /// The file.
         name: String,
     },
     /// Two files have one number.
     #[error(
-        "`{one}` and `{other}` have the same number\n  help: when two branches added one each, run `gen-migrations rebase`; \
-         else give one of them the next number"
+        "`{one}` and `{other}` have the same number\n  help: if two branches added one each, run `gen-migrations rebase`; \
+         otherwise give one of them the next number"
     )]
     SameNumber {
         /// A file.
@@ -47,15 +50,19 @@ pub enum FilesError {
         /// The other.
         other: String,
     },
-    /// A file undoes what no other does.
-    #[error("`{name}` undoes nothing, since there is no `{}.up.sql`", stem(name))]
+    /// A down file without an up file.
+    #[error(
+        "`{name}` is a down file without its up file `{stem}.up.sql`\n  help: restore the up file from version control, or \
+         delete the down file",
+        stem = stem(name)
+    )]
     OnlyDown {
         /// The file.
         name: String,
     },
 }
 
-/// Lists the migrations of a folder by number; none where there is no folder.
+/// Lists the migrations of a folder by number; none if the folder does not exist.
 pub(crate) fn list(folder: &Path) -> Result<Vec<Names>, FilesError> {
     let mut migrations: BTreeMap<i64, Names> = BTreeMap::new();
     for names in list_all(folder)? {
@@ -67,11 +74,11 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<Names>, FilesError> {
     Ok(migrations.into_values().collect())
 }
 
-/// Lists the migrations of a folder by number and name, also those that have the same number.
+/// Lists the migrations of a folder by number and name, including those with the same number.
 pub(crate) fn list_all(folder: &Path) -> Result<Vec<Names>, FilesError> {
     let (mut ups, mut downs) = (BTreeMap::new(), BTreeMap::new());
     let mut names = file_names(folder)?;
-    // So that of several mistakes always the same one is reported.
+    // Sorted, so that the same one of several errors is reported each time.
     names.sort();
     for name in names.into_iter().filter(|name| name.ends_with(".sql")) {
         let Some(number) = number(&name) else { return Err(FilesError::NoNumber { name }) };
@@ -87,7 +94,7 @@ pub(crate) fn list_all(folder: &Path) -> Result<Vec<Names>, FilesError> {
     }
 }
 
-/// Lists all files of a folder; none where there is no folder.
+/// Lists all files of a folder; none if the folder does not exist.
 pub(crate) fn file_names(folder: &Path) -> io::Result<Vec<String>> {
     match fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect(),

@@ -1,4 +1,4 @@
-//! The migrations folder: what is in it, whether that is in order, and how files are written without leaving half of them.
+//! The migrations folder: reads it, compares it with its snapshot, and writes files so that none is left incomplete.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,10 +13,10 @@ use crate::{
     sql::{self, Migration},
 };
 
-/// The file beside the migrations that says what they amount to.
+/// The file next to the migrations that holds the schema they lead to, and the hash of each file.
 pub const SNAPSHOT: &str = "snapshot.json";
 
-/// A folder of migrations in sqlx's format, with the snapshot beside them.
+/// A folder of migrations in sqlx's format, with their snapshot.
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
@@ -25,26 +25,26 @@ pub struct Folder {
 /// The files that were written.
 #[derive(Debug, Clone)]
 pub struct Written {
-    /// The paths with their number of lines, in the order in which a person reads them.
+    /// The paths with their number of lines, in the order in which they are read.
     pub files: Vec<(PathBuf, usize)>,
 }
 
-/// What is in a folder, held against its snapshot.
+/// The contents of a folder, compared with its snapshot.
 #[derive(Debug)]
 pub(crate) struct Contents {
     pub(crate) snapshot: Snapshot,
-    /// Every file of a migration with its text.
+    /// Every migration file with its text.
     pub(crate) texts: BTreeMap<String, String>,
     pub(crate) migrations: Vec<Names>,
-    /// Files written by hand that the snapshot is to take in.
+    /// Hand-written files that the snapshot does not list yet.
     pub(crate) by_hand: Vec<String>,
-    /// Generated files that the snapshot does not know: a run died after it wrote them, or a merge brought them.
+    /// Generated files that the snapshot does not list: a run was killed after it wrote them, or a merge added them.
     unknown: Vec<String>,
     pub(crate) problems: Vec<Problem>,
 }
 
 impl Folder {
-    /// Names a folder, which need not exist yet.
+    /// A folder at a path, which need not exist yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
@@ -56,16 +56,16 @@ impl Folder {
         &self.path
     }
 
-    /// Reads the schema that the migrations so far amount to; the empty one where there are none.
+    /// Reads the schema that the migrations lead to; an empty one if there are no migrations.
     ///
     /// # Errors
     ///
-    /// When the folder or the snapshot cannot be read, or the files are not those that the snapshot was written for.
+    /// When the folder or the snapshot cannot be read, or the files do not match the snapshot.
     pub fn schema(&self) -> Result<Schema, FolderError> {
         Ok(self.contents()?.snapshot.schema)
     }
 
-    /// Reads the folder, which must be in order.
+    /// Reads the folder. Files that do not match the snapshot are an error.
     pub(crate) fn contents(&self) -> Result<Contents, FolderError> {
         let contents = self.read()?;
         match contents.problems.is_empty() {
@@ -74,7 +74,7 @@ impl Folder {
         }
     }
 
-    /// Reads the folder with whatever is not in order.
+    /// Reads the folder, with the files that do not match the snapshot.
     fn read(&self) -> Result<Contents, FolderError> {
         let migrations = files::list(&self.path).map_err(|source| self.unlisted(source))?;
         let names = migrations.iter().flat_map(|names| [Some(&names.up), names.down.as_ref()]).flatten();
@@ -103,14 +103,14 @@ impl Folder {
         }
     }
 
-    /// Writes the next migrations, and the snapshot of what they lead to, into which files written by hand are taken as well.
+    /// Writes the next migrations and the snapshot, in which hand-written files are recorded as well.
     ///
-    /// Each file is written under a temporary name first and the snapshot is renamed last: when a run dies in between, the
-    /// next one finds its own migrations again, byte for byte, and completes them.
+    /// Each file is written under a temporary name first, and the snapshot is renamed last: when a run is killed in between,
+    /// the next one finds the same migrations, byte for byte, and completes them.
     ///
     /// # Errors
     ///
-    /// When a file cannot be written, or the folder is not in order. What this call wrote is then removed again.
+    /// When a file cannot be written, or the files do not match the snapshot. Temporary files are removed in any case.
     pub fn write(&self, migrations: &[Migration], after: &Schema) -> Result<Written, FolderError> {
         let contents = self.contents()?;
         let new = contents.named(migrations);
@@ -122,33 +122,33 @@ impl Folder {
         self.commit(&new, &[], &snapshot)
     }
 
-    /// Takes into the snapshot what was edited on purpose; returns the files that were.
+    /// Records the new hashes of edited files in the snapshot; returns the files.
     ///
     /// # Errors
     ///
-    /// When a name is not that of an edited file, or the snapshot cannot be written.
-    pub fn record(&self, names: &[String]) -> Result<Vec<String>, FolderError> {
+    /// When a name is not the name of an edited file, or the snapshot cannot be written.
+    pub fn rehash(&self, names: &[String]) -> Result<Vec<String>, FolderError> {
         let mut contents = self.read()?;
-        let mut recorded = Vec::new();
+        let mut rehashed = Vec::new();
         for name in names {
             let edited = contents.problems.iter().filter_map(|problem| match problem {
                 Problem::Edited { name: edited } if edited == name || files::stem(edited) == name => Some(edited),
                 _ => None,
             });
-            let before = recorded.len();
-            recorded.extend(edited.cloned());
-            if recorded.len() == before {
+            let before = rehashed.len();
+            rehashed.extend(edited.cloned());
+            if rehashed.len() == before {
                 return Err(FolderError::NotEdited { name: name.clone() });
             }
         }
-        for name in &recorded {
+        for name in &rehashed {
             contents.snapshot.files.insert(name.clone(), snapshot::hash(&contents.texts[name]));
         }
         self.commit(&[], &[], &contents.snapshot)?;
-        Ok(recorded)
+        Ok(rehashed)
     }
 
-    /// Says whether each generated file that the snapshot does not know is one that is about to be written again.
+    /// Checks that each generated file that the snapshot does not list is one that is about to be written again.
     pub(crate) fn check_unknown(&self, contents: &Contents, new: &[(String, String)]) -> Result<(), FolderError> {
         let is_new = |name: &&String| !new.iter().any(|(new, text)| *name == new && *text == contents.texts[*name]);
         let snapshot = self.path.join(SNAPSHOT);
@@ -164,7 +164,7 @@ impl Folder {
         }
     }
 
-    /// Writes files and the snapshot, and removes others: all under temporary names first, the snapshot last.
+    /// Writes files and the snapshot, and removes others. All are written under temporary names first; the snapshot is last.
     pub(crate) fn commit(
         &self,
         files: &[(String, String)],
@@ -205,7 +205,7 @@ impl Folder {
         Ok(written)
     }
 
-    /// Removes what a run that was killed left under temporary names.
+    /// Removes the temporary files of a run that was killed.
     fn sweep(&self) -> Result<(), FolderError> {
         let names = files::file_names(&self.path).map_err(|source| self.unlisted(source.into()))?;
         for name in names {
@@ -261,7 +261,7 @@ pub(crate) fn named(version: i64, migration: &Migration) -> [(String, String); 2
     [(name("up"), migration.up.clone()), (name("down"), migration.down.clone())]
 }
 
-/// Removes what was staged, unless it was renamed; and the folder, if this run made it and it is empty.
+/// Removes the temporary files, unless they were renamed; and the folder, if this run created it and it is empty.
 struct Staged {
     files: Vec<PathBuf>,
     folder: Option<PathBuf>,
@@ -270,7 +270,7 @@ struct Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         for file in &self.files {
-            // Gone already where the rename succeeded.
+            // Fails where the file was renamed, as intended.
             let _ = fs::remove_file(file);
         }
         if let Some(folder) = &self.folder {
@@ -286,32 +286,32 @@ fn write_through(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// What is not in order in a folder.
+/// A file that does not match the snapshot.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// A file is not what it was.
+    /// A file was edited.
     #[error(
-        "`{name}` is not what it was when the snapshot was written\n  help: take it from version control again; or, where the \
-         change is meant and it has run nowhere yet, run `gen-migrations record {name}`"
+        "`{name}` was edited after the snapshot was written\n  help: restore it from version control; or, if the edit is \
+         intended and the migration has not been applied anywhere, run `gen-migrations rehash {name}`"
     )]
     Edited {
         /// The file.
         name: String,
     },
-    /// A file is gone.
+    /// A file is missing.
     #[error(
-        "`{name}` is gone, and the snapshot counts on it\n  help: take it from version control again; or, where it is not wanted \
-         any more and has run nowhere yet, take the snapshot from before it, and run `gen-migrations rebase`"
+        "`{name}` is missing, and the snapshot lists it\n  help: restore it from version control; or, if the migration is no \
+         longer wanted and has not been applied anywhere, restore the snapshot from before it and run `gen-migrations rebase`"
     )]
     Missing {
         /// The file.
         name: String,
     },
-    /// A file written by hand has a number below those that databases may have already.
+    /// A hand-written file has a lower number than a migration that databases may have applied already.
     #[error(
-        "`{name}` came after {newest:04}, so a database that has {newest:04} would not get it\n  help: give it the number \
-         {:04}", newest + 1
+        "`{name}` was added after migration {newest:04}, so databases that have applied {newest:04} would skip it\n  help: \
+         give it the number {:04}", newest + 1
     )]
     Late {
         /// The file.
@@ -319,10 +319,10 @@ pub enum Problem {
         /// The newest migration of the snapshot.
         newest: i64,
     },
-    /// A generated file came from elsewhere.
+    /// A generated file that the snapshot does not list.
     #[error(
-        "`{name}` was generated, and the snapshot does not know it\n  help: when two branches added migrations, run \
-         `gen-migrations rebase`, which writes it anew; else delete it"
+        "`{name}` was generated, and the snapshot does not list it\n  help: if two branches added migrations, run \
+         `gen-migrations rebase`, which generates it again; otherwise delete it"
     )]
     Unknown {
         /// The file.
@@ -330,7 +330,7 @@ pub enum Problem {
     },
 }
 
-/// Everything that is not in order.
+/// All files that do not match the snapshot.
 #[derive(Debug)]
 pub struct Problems(Vec<Problem>);
 
@@ -348,27 +348,27 @@ impl std::fmt::Display for Problems {
     }
 }
 
-/// Says what is wrong with a migrations folder.
+/// The reason why a migrations folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
     /// A file or the folder cannot be read.
     #[error(
-        "cannot read `{}`: {source}\n  help: see that its folder is one and may be read, or name another: --dir <FOLDER>",
+        "cannot read `{}`: {source}\n  help: check the path and its permissions, or set another folder: --dir <FOLDER>",
         path.display()
     )]
     Read {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// A file or the folder cannot be written.
-    #[error("cannot write `{}`: {source}\n  help: check the folder's permissions, or name another: --dir <FOLDER>", path.display())]
+    #[error("cannot write `{}`: {source}\n  help: check the permissions, or set another folder: --dir <FOLDER>", path.display())]
     Write {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The files cannot be migrations.
@@ -376,21 +376,21 @@ pub enum FolderError {
     Files {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: FilesError,
     },
     /// The snapshot cannot be read.
     #[error("cannot use the snapshot `{}`: {source}", path.display())]
     Snapshot {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: SnapshotError,
     },
-    /// A migration was generated, and its snapshot is not there.
+    /// A migration was generated, and its snapshot is missing.
     #[error(
-        "`{migration}` was generated, but `{}` is not there to say what it leads to\n  help: take it from version control \
-         again; or, if no migration has run anywhere, delete the generated files and start over",
+        "`{migration}` was generated, and its snapshot `{}` is missing\n  help: restore it from version control; or, if no \
+         migration has been applied anywhere, delete the generated files and start over",
         path.display()
     )]
     NoSnapshot {
@@ -399,17 +399,17 @@ pub enum FolderError {
         /// The newest migration.
         migration: String,
     },
-    /// Files and snapshot do not belong together.
-    #[error("the files in `{}` are not those that its snapshot was written for:{problems}", path.display())]
+    /// Files do not match the snapshot.
+    #[error("the files in `{}` do not match its snapshot:{problems}", path.display())]
     Problems {
         /// The folder.
         path: PathBuf,
-        /// What is not in order.
+        /// The files that do not match.
         problems: Problems,
     },
-    /// A name is not that of an edited file.
+    /// A name is not the name of an edited file.
     #[error(
-        "`{name}` was not edited since the snapshot was written\n  help: name the files that the error message named"
+        "`{name}` was not edited after the snapshot was written\n  help: run `gen-migrations --check` to list the edited files"
     )]
     NotEdited {
         /// The name.

@@ -1,4 +1,4 @@
-//! Generating: from the models and the folder to the next migrations, or to nothing to do.
+//! Generates the next migrations from the models and the migrations folder.
 
 use std::collections::BTreeSet;
 
@@ -10,18 +10,18 @@ use crate::{
     sql::{self, Migration},
 };
 
-/// What is to be done in a folder to follow the models.
+/// The migrations that bring a folder up to date with the models.
 #[derive(Debug)]
 pub struct Generated {
-    /// The schema that the models mean, and what is doubtful in it.
+    /// The schema that the models declare, with the warnings about it.
     pub checked: Checked,
-    /// The way to it from what the folder amounts to.
+    /// The steps from the schema of the folder to the schema of the models.
     pub plan: Plan,
-    /// The next migrations, in the order in which they are to run; none where the folder says what the models say.
+    /// The next migrations in the order in which they run; none if the migrations match the models.
     pub migrations: Vec<Migration>,
     /// The files of the next migrations with their texts, in the order in which they are written.
     pub files: Vec<(String, String)>,
-    /// Files written by hand that the snapshot does not list yet.
+    /// Hand-written files that the snapshot does not list yet.
     pub by_hand: Vec<String>,
 }
 
@@ -29,8 +29,8 @@ pub struct Generated {
 ///
 /// # Errors
 ///
-/// When the models have errors, the folder cannot be read or is not in order, or there is no way to what the models mean that
-/// keeps the rows.
+/// When the models have errors, the folder cannot be read or does not match its snapshot, or a change is unsupported or
+/// ambiguous.
 pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateError> {
     let checked = check(models)?;
     let contents = folder.contents()?;
@@ -42,18 +42,18 @@ pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateE
 }
 
 impl Generated {
-    /// Says whether there is nothing to write.
+    /// Whether there is nothing to write.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.migrations.is_empty() && self.by_hand.is_empty()
     }
 
-    /// Writes the migrations and the snapshot, if there is anything to write. What is lost by them is named in `drops`, such
-    /// as `app.projects` or `app.projects.title`.
+    /// Writes the migrations and the snapshot, if there is anything to write. `drops` confirms data loss by the name of the
+    /// table or column, such as `app.projects` or `app.projects.title`.
     ///
     /// # Errors
     ///
-    /// When something would be lost that is not named, or the folder cannot be written.
+    /// When data would be lost that `drops` does not confirm, or the folder cannot be written.
     pub fn write(&self, folder: &Folder, drops: &BTreeSet<String>) -> Result<Option<Written>, GenerateError> {
         self.plan.confirm(drops)?;
         if self.is_nothing() {
@@ -62,14 +62,14 @@ impl Generated {
         Ok(Some(folder.write(&self.migrations, &self.checked.schema)?))
     }
 
-    /// Returns what there is to be said about the steps before they run.
+    /// Returns the risks of the steps that are not safe.
     #[must_use]
     pub fn notes(&self) -> Vec<Advisory> {
         self.plan.steps().iter().filter_map(|step| self.plan.note(&step.action)).collect()
     }
 }
 
-/// Says why nothing was generated.
+/// The reason why nothing was generated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GenerateError {
@@ -79,10 +79,10 @@ pub enum GenerateError {
     /// The folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// There is no way to what the models mean, or it takes a decision.
+    /// A change is unsupported or ambiguous.
     #[error(transparent)]
     Refused(#[from] Refusals),
-    /// Something would be lost that was not named.
+    /// Data would be lost that was not confirmed.
     #[error(transparent)]
     UnconfirmedDataLoss(#[from] UnconfirmedDataLoss),
 }

@@ -1,4 +1,4 @@
-//! What a database has applied: sqlx's table and its lock, so that sqlx and this crate can take turns.
+//! The migrations that a database has applied: sqlx's table and lock, so that sqlx and this crate can be used together.
 
 use std::time::Duration;
 
@@ -19,17 +19,17 @@ pub(super) struct Row {
     pub(super) version: i64,
     pub(super) description: String,
     pub(super) checksum: Vec<u8>,
-    /// Not so while a migration runs that has no transaction, and after one was interrupted.
+    /// False while a migration runs outside a transaction, and after it was interrupted.
     pub(super) success: bool,
-    /// When it began, in UTC.
+    /// The time of its start, in UTC.
     pub(super) applied_at: String,
-    /// In nanoseconds; negative where it is not known.
+    /// In nanoseconds; negative if unknown.
     pub(super) execution_time: i64,
 }
 
-/// Opens a connection of its own, which notices soon when this process is gone.
+/// Opens a connection that the server closes soon after this process ends.
 ///
-/// A login of the app could not even see what was applied, and would take it for nothing.
+/// An application login is refused: it cannot read the migrations table, so that no migration would seem to be applied.
 pub(super) async fn open(admin_url: &str) -> Result<PgConnection> {
     let options = connection_options(admin_url)?;
     let login = options.get_username();
@@ -37,15 +37,15 @@ pub(super) async fn open(admin_url: &str) -> Result<PgConnection> {
         return Err(MigrationError::AppLogin { login: login.to_owned() }.into());
     }
     let mut connection = open_connection(&options).await?;
-    // Else the server would go on with a long statement, and keep the lock. Not every server's system can do it.
+    // Without it the server would finish a long statement and keep the lock. Some operating systems do not support it.
     let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
     Ok(connection)
 }
 
 /// Waits for sqlx's lock.
 ///
-/// It asks for it again and again: a session that waits for a lock holds a snapshot, and who builds an index concurrently
-/// waits for all snapshots. The two would wait for each other.
+/// It polls: a session that blocks on a lock holds a snapshot, and CREATE INDEX CONCURRENTLY waits for all snapshots, so that
+/// the two sessions would deadlock.
 pub(super) async fn lock(connection: &mut PgConnection) -> Result<()> {
     loop {
         connection.execute("SET lock_timeout = '200ms'").await?;
@@ -58,13 +58,13 @@ pub(super) async fn lock(connection: &mut PgConnection) -> Result<()> {
     }
 }
 
-/// Waits up to a number of seconds. The server rolls the dice: those that collided must not come back at the same time.
+/// Waits for a random time up to a number of seconds, so that conflicting sessions do not retry at the same time.
 pub(super) async fn pause(connection: &mut PgConnection, most: f64) -> sqlx::Result<()> {
     sqlx::query("SELECT pg_sleep($1 * random())").bind(most).execute(connection).await?;
     Ok(())
 }
 
-/// Reads what was applied, by version; nothing where the table is not there.
+/// Reads the applied migrations by version; none if the table does not exist.
 pub(super) async fn rows(connection: &mut PgConnection, table: &str) -> Result<Vec<Row>> {
     let exists = sqlx::query_scalar::<_, bool>("SELECT to_regclass($1) IS NOT NULL");
     if !exists.bind(table).fetch_one(&mut *connection).await? {
@@ -78,7 +78,7 @@ pub(super) async fn rows(connection: &mut PgConnection, table: &str) -> Result<V
     Ok(rows.fetch_all(connection).await?)
 }
 
-/// Records a migration as applied, or as begun.
+/// Records a migration as applied, or as started.
 pub(super) async fn record(
     connection: &mut PgConnection,
     table: &str,
@@ -98,7 +98,7 @@ pub(super) async fn record(
     Ok(())
 }
 
-/// Records how long a migration took, and that it succeeded.
+/// Records that a migration succeeded, and its duration.
 pub(super) async fn finish(
     connection: &mut PgConnection,
     table: &str,
@@ -113,7 +113,7 @@ pub(super) async fn finish(
     Ok(())
 }
 
-/// Forgets a migration.
+/// Deletes the record of a migration.
 pub(super) async fn remove(connection: &mut PgConnection, table: &str, version: i64) -> sqlx::Result<()> {
     sqlx::query(trusted(format!("DELETE FROM {table} WHERE version = $1"))).bind(version).execute(connection).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The migrations that a program knows, and how they stand to what a database has applied.
+//! The migrations of a folder or a program, and their status in a database.
 
 use std::{
     borrow::Cow,
@@ -31,56 +31,56 @@ use crate::error::{MigrationError, Result};
 /// ```
 #[derive(Debug)]
 pub struct Migrations {
-    /// The files that do something, by version.
+    /// The up files by version.
     pub(super) ups: BTreeMap<i64, File>,
-    /// The files that undo it, by version.
+    /// The down files by version.
     pub(super) downs: BTreeMap<i64, File>,
-    /// The table in which sqlx records what it applied.
+    /// The table in which sqlx records applied migrations.
     pub(super) table: Cow<'static, str>,
 }
 
-/// A file, and what people call it.
+/// A file with its name.
 #[derive(Debug, Clone)]
 pub(super) struct File {
     pub(super) name: String,
     pub(super) migration: Migration,
 }
 
-/// How a migration stands to a database.
+/// The status of a migration in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MigrationStatus {
     /// Its version.
     pub version: i64,
-    /// Its file; its description where there is no file.
+    /// Its file; its description if there is no file.
     pub name: String,
-    /// Whether it was applied, and whether that can be.
+    /// Its state.
     pub state: State,
     /// When it was applied, in UTC, as `2026-01-31 12:00:00`.
     pub applied_at: Option<String>,
-    /// How long it took, where that is known.
+    /// Its duration, if known.
     pub took: Option<Duration>,
 }
 
-/// Whether a migration was applied, and whether that can be.
+/// The state of a migration in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
-    /// It was applied.
+    /// Applied.
     Applied,
-    /// It is to be applied next.
+    /// Not applied yet.
     Pending,
-    /// It runs outside a transaction and was interrupted, or runs just now.
+    /// It runs outside a transaction, and was interrupted or is running.
     Unfinished,
-    /// It was applied, and the file was changed since.
+    /// Applied, and its file was edited afterwards.
     Changed,
-    /// It was applied, and there is no such file.
+    /// Applied, and its file is missing.
     Missing,
-    /// It was not applied, though a later one was.
+    /// Not applied, although a later migration was.
     OutOfOrder,
 }
 
-/// A migration that is to be applied.
+/// A pending migration.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Pending<'m> {
@@ -88,7 +88,7 @@ pub struct Pending<'m> {
     pub version: i64,
     /// Its file.
     pub file: &'m str,
-    /// Whether all of it is one transaction.
+    /// Whether it runs in one transaction.
     pub transaction: bool,
     /// Its statements.
     pub statements: Vec<Statement<'m>>,
@@ -99,13 +99,13 @@ impl Migrations {
     ///
     /// # Errors
     ///
-    /// [`MigrationError::Unreadable`] when the folder cannot be read, when a `.sql` file in it has no number and would
-    /// be passed over, and when two files have the same number.
+    /// [`MigrationError::Unreadable`] when the folder cannot be read, a `.sql` file in it has no number and would be skipped, or
+    /// two files have the same number.
     pub async fn from_dir(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref().to_owned();
         let unreadable = |reason: String| MigrationError::Unreadable { folder: folder.display().to_string(), reason };
         if !folder.is_dir() {
-            return Err(unreadable("there is no such folder".to_owned()).into());
+            return Err(unreadable("the folder does not exist".to_owned()).into());
         }
         let listed = files::list(&folder).map_err(|error| unreadable(error.to_string()))?;
         let migrator = Migrator::new(PathBuf::as_path(&folder)).await.map_err(|error| match error {
@@ -124,7 +124,7 @@ impl Migrations {
         Self::new(&migrator, named).map_err(|reason| unreadable(reason).into())
     }
 
-    /// Takes the migrations that `sqlx::migrate!` embedded.
+    /// Uses the migrations that `sqlx::migrate!` embedded.
     ///
     /// # Errors
     ///
@@ -140,29 +140,29 @@ impl Migrations {
             let files = if migration.migration_type.is_down_migration() { &mut downs } else { &mut ups };
             let file = File { name: name(migration), migration: migration.clone() };
             if let Some(twin) = files.insert(migration.version, file) {
-                return Err(format!("two files have the number of `{}`", twin.name));
+                return Err(format!("another file has the same number as `{}`", twin.name));
             }
         }
         Ok(Self { ups, downs, table: migrator.table_name.clone() })
     }
 
-    /// Says of each migration, of the files and of the database, how it stands.
+    /// Returns the status of each migration of the files and of the database.
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`](crate::Error::Connect), and what the server says.
+    /// [`Error::Connect`](crate::Error::Connect), and errors of the server.
     pub async fn status(&self, admin_url: &str) -> Result<Vec<MigrationStatus>> {
         let mut connection = history::open(admin_url).await?;
         let rows = history::rows(&mut connection, &self.table).await;
         let _ = connection.close().await;
-        Ok(self.standings(&rows?))
+        Ok(self.statuses(&rows?))
     }
 
-    /// Lists what [`apply_to`](Self::apply_to) would apply, and changes nothing.
+    /// Lists the migrations that [`apply_to`](Self::apply_to) would apply, and changes nothing.
     ///
     /// # Errors
     ///
-    /// As [`apply_to`](Self::apply_to), but for what the server would say to the files.
+    /// As [`apply_to`](Self::apply_to), except for errors of the statements.
     pub async fn pending(&self, admin_url: &str, to: Option<i64>) -> Result<Vec<Pending<'_>>> {
         let mut connection = history::open(admin_url).await?;
         let rows = history::rows(&mut connection, &self.table).await;
@@ -179,56 +179,35 @@ impl Migrations {
             .collect())
     }
 
-    pub(super) fn standings(&self, rows: &[Row]) -> Vec<MigrationStatus> {
+    pub(super) fn statuses(&self, rows: &[Row]) -> Vec<MigrationStatus> {
         let newest = rows.iter().map(|row| row.version).max();
         let rows: BTreeMap<i64, &Row> = rows.iter().map(|row| (row.version, row)).collect();
         let mut versions: Vec<i64> = self.ups.keys().chain(rows.keys()).copied().collect();
         versions.sort_unstable();
         versions.dedup();
-        let standing = |version| {
-            let (file, row) = (self.ups.get(&version), rows.get(&version));
-            let state = match (file, row) {
-                (None, _) => State::Missing,
-                (Some(_), None) if newest > Some(version) => State::OutOfOrder,
-                (Some(_), None) => State::Pending,
-                (Some(file), Some(row)) if *file.migration.checksum != *row.checksum => State::Changed,
-                (Some(_), Some(row)) if !row.success => State::Unfinished,
-                (Some(_), Some(_)) => State::Applied,
-            };
-            let took = row.and_then(|row| u64::try_from(row.execution_time).ok());
-            MigrationStatus {
-                version,
-                name: match (file, row) {
-                    (Some(file), _) => file.name.clone(),
-                    (None, row) => row.map_or_else(String::new, |row| row.description.clone()),
-                },
-                state,
-                applied_at: row.map(|row| row.applied_at.clone()),
-                took: took.map(Duration::from_nanos),
-            }
-        };
-        versions.into_iter().map(standing).collect()
+        let status = |version| status(version, self.ups.get(&version), rows.get(&version).copied(), newest);
+        versions.into_iter().map(status).collect()
     }
 
-    /// Holds the files against what was applied, and returns the files that are to be applied.
+    /// Compares the files with the applied migrations, and returns the files to apply.
     pub(super) fn to_apply(&self, rows: &[Row], to: Option<i64>) -> Result<Vec<&File>, MigrationError> {
         if let Some(version) = to.filter(|version| !self.ups.contains_key(version)) {
             return Err(MigrationError::Unknown { version });
         }
-        let standings = self.sound(rows)?;
-        let to_do = standings.iter().filter(|standing| matches!(standing.state, State::Pending | State::Unfinished));
-        let files = to_do.filter_map(|standing| self.ups.get(&standing.version));
+        let statuses = self.consistent_statuses(rows)?;
+        let pending = statuses.iter().filter(|status| matches!(status.state, State::Pending | State::Unfinished));
+        let files = pending.filter_map(|status| self.ups.get(&status.version));
         Ok(files.filter(|file| to.is_none_or(|to| file.migration.version <= to)).collect())
     }
 
-    /// Returns how all migrations stand, unless files and database do not belong together.
-    pub(super) fn sound(&self, rows: &[Row]) -> Result<Vec<MigrationStatus>, MigrationError> {
-        let standings = self.standings(rows);
-        let first = |wanted: fn(State) -> bool| standings.iter().find(|standing| wanted(standing.state));
-        // What was applied and is not so any more comes first: it may be why the others seem to be out of order.
-        let unsound = first(|state| matches!(state, State::Missing | State::Changed));
+    /// Returns the status of all migrations, unless the files do not match the applied migrations.
+    pub(super) fn consistent_statuses(&self, rows: &[Row]) -> Result<Vec<MigrationStatus>, MigrationError> {
+        let statuses = self.statuses(rows);
+        let first = |is_it: fn(State) -> bool| statuses.iter().find(|status| is_it(status.state));
+        // Missing and edited files come first: they can be the cause of files that are out of order.
+        let mismatch = first(|state| matches!(state, State::Missing | State::Changed));
         if let Some(MigrationStatus { version, name, state, .. }) =
-            unsound.or_else(|| first(|state| state == State::OutOfOrder))
+            mismatch.or_else(|| first(|state| state == State::OutOfOrder))
         {
             let (version, file) = (*version, name.clone());
             return Err(match state {
@@ -240,11 +219,34 @@ impl Migrations {
                 }
             });
         }
-        Ok(standings)
+        Ok(statuses)
     }
 }
 
-/// Names a migration of which the file is not at hand.
+/// The status of a version, from its file and its row in the migrations table.
+fn status(version: i64, file: Option<&File>, row: Option<&Row>, newest: Option<i64>) -> MigrationStatus {
+    let state = match (file, row) {
+        (None, _) => State::Missing,
+        (Some(_), None) if newest > Some(version) => State::OutOfOrder,
+        (Some(_), None) => State::Pending,
+        (Some(file), Some(row)) if *file.migration.checksum != *row.checksum => State::Changed,
+        (Some(_), Some(row)) if !row.success => State::Unfinished,
+        (Some(_), Some(_)) => State::Applied,
+    };
+    let took = row.and_then(|row| u64::try_from(row.execution_time).ok());
+    MigrationStatus {
+        version,
+        name: match (file, row) {
+            (Some(file), _) => file.name.clone(),
+            (None, row) => row.map_or_else(String::new, |row| row.description.clone()),
+        },
+        state,
+        applied_at: row.map(|row| row.applied_at.clone()),
+        took: took.map(Duration::from_nanos),
+    }
+}
+
+/// Names a migration without its file.
 fn name(migration: &Migration) -> String {
     let end = if migration.migration_type.is_down_migration() { "down.sql" } else { "sql" };
     format!("{:04}_{}.{end}", migration.version, migration.description.replace(' ', "_"))

@@ -1,7 +1,7 @@
-//! Migrations: the folder that holds them, how the next one is generated, and how they are applied and reverted.
+//! Migrations: the migrations folder, generating the next migration, applying and reverting.
 //!
-//! An app that migrates its database when it starts carries the files with it. It needs an administrator's URL for that,
-//! which the rest of the app must not use:
+//! An app can embed its migrations and apply them at startup. This requires the URL of an administrator, which the rest of the
+//! app must not use:
 //!
 //! ```no_run
 //! use tenant_runtime::{Migrations, migrate::Progress};
@@ -21,11 +21,11 @@
 //!         }
 //!     })
 //!     .await?;
-//! eprintln!("{} migrations were new", applied.versions.len());
+//! eprintln!("applied {} migrations", applied.versions.len());
 //! # Ok(()) }
 //! ```
 //!
-//! When several instances start at once, one migrates and the others wait for it.
+//! When several instances start at once, one of them migrates and the others wait for it.
 
 mod apply;
 mod failure;

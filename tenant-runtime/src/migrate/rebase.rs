@@ -1,8 +1,8 @@
-//! `rebase`: after two branches added migrations, keeps those of the one and writes those of the other anew behind them.
+//! `rebase`: after two branches added migrations, renumbers this branch's migrations after the other branch's.
 //!
-//! What to keep is read from the snapshot: it may be the other branch's already, or hold both sides of a merge, or git may
-//! know both sides. Every migration that the kept snapshot does not list is this branch's own. Those that were generated are
-//! generated again from the models; those written by hand get the numbers that follow.
+//! The migrations to keep are those in the other branch's snapshot: the snapshot file is that one already, or contains both sides
+//! of a merge conflict, or git has both sides. Every migration that it does not list is from this branch. Generated ones are
+//! generated again from the models; hand-written ones get the next numbers.
 
 use std::{
     collections::BTreeSet,
@@ -24,32 +24,32 @@ use crate::{
     sql::{self, Migration},
 };
 
-/// What a rebase will do; nothing of it is done until [`write`](Self::write).
+/// The changes of a rebase, which [`write`](Self::write) makes.
 #[derive(Debug)]
 pub struct Rebase {
-    /// The generated migrations that go, since what they did is generated anew: names without `.up.sql`.
+    /// The generated migrations that are deleted and generated again: names without `.up.sql`.
     pub replaced: Vec<String>,
-    /// The migrations written by hand that get another number: the old name and the new one.
+    /// The hand-written migrations that get another number: the old name and the new one.
     pub renumbered: Vec<(String, String)>,
-    /// The migrations that are generated, by name.
+    /// The names of the newly generated migrations.
     pub generated: Vec<String>,
-    /// The newest migration that stays, by name.
+    /// The name of the newest migration that is kept.
     pub onto: Option<String>,
-    /// What the models mean.
+    /// The schema that the models declare.
     pub checked: Checked,
     files: Vec<(String, String)>,
     removed: Vec<String>,
     snapshot: Snapshot,
 }
 
-/// Finds out what is to be done so that this branch's migrations follow on the other branch's.
+/// Plans how this branch's migrations are renumbered after the other branch's.
 ///
-/// `own` names migrations that are this branch's, where that cannot be told from the state of the merge; `drops` names what the
-/// new ones may lose.
+/// `own` names this branch's migrations, which is required if the state of the merge does not show them; `drops` confirms data
+/// loss of the new ones.
 ///
 /// # Errors
 ///
-/// When the models have errors, the other branch's snapshot or files cannot be found, or there is no plan.
+/// When the models have errors, the other branch's snapshot or files are not found, or a change is unsupported or ambiguous.
 pub fn rebase(
     models: &Models,
     folder: &Folder,
@@ -57,33 +57,28 @@ pub fn rebase(
     drops: &BTreeSet<String>,
 ) -> Result<Rebase, RebaseError> {
     let checked = check(models).map_err(GenerateError::from)?;
-    let kept = kept(folder, own)?;
-    let newest = kept.snapshot.files.keys().max_by_key(|name| files::number(name));
-    let mut row = Row {
+    let base = base_side(folder, own)?;
+    let newest = base.snapshot.files.keys().max_by_key(|name| files::number(name));
+    let mut numbered = Numbered {
         next: newest.and_then(|name| files::number(name)).unwrap_or(0) + 1,
-        files: restored(folder, &kept)?,
+        files: restored_files(folder, &base)?,
         renumbered: Vec::new(),
     };
     let onto = newest.map(|name| files::stem(name).to_owned());
 
-    let listed = files::list_all(folder.path()).map_err(|source| folder.unlisted(source))?;
-    let mut own = Vec::new();
-    for names in listed.into_iter().filter(|names| !kept.snapshot.files.contains_key(&names.up)) {
-        let (up, down) = (folder.text(&names.up)?, names.down.as_ref().map(|name| folder.text(name)).transpose()?);
-        own.push(Own { generated: up.contains(sql::SIGNATURE), names, up, down });
-    }
-    // What was written by hand after a generated migration may need what that makes, and what stood before it may be needed
-    // by it, so all that is generated takes the place of the first.
+    let own = branch_migrations(folder, &base)?;
+    // Hand-written migrations after a generated one can depend on it, and it can depend on those before it. So all newly
+    // generated migrations go where the first generated one was.
     let place = own.iter().position(|own| own.generated).unwrap_or(own.len());
-    own[..place].iter().for_each(|own| row.push_by_hand(own));
-    let plan = plan(&kept.snapshot.schema, &checked.schema, &checked.transition).map_err(GenerateError::from)?;
-    // The other branch's models may not be here yet: what they declare must not be dropped as if it were not.
+    own[..place].iter().for_each(|own| numbered.push_by_hand(own));
+    let plan = plan(&base.snapshot.schema, &checked.schema, &checked.transition).map_err(GenerateError::from)?;
+    // The other branch's models may not be merged yet: their tables and columns must not be dropped without confirmation.
     plan.confirm(drops).map_err(GenerateError::from)?;
-    let generated: Vec<String> = sql::migrations(&plan).iter().map(|migration| row.push(migration)).collect();
-    own[place..].iter().filter(|own| !own.generated).for_each(|own| row.push_by_hand(own));
+    let generated: Vec<String> = sql::migrations(&plan).iter().map(|migration| numbered.push(migration)).collect();
+    own[place..].iter().filter(|own| !own.generated).for_each(|own| numbered.push_by_hand(own));
 
-    let Row { files, renumbered, .. } = row;
-    let mut snapshot = Snapshot { schema: checked.schema.clone(), files: kept.snapshot.files };
+    let Numbered { files, renumbered, .. } = numbered;
+    let mut snapshot = Snapshot { schema: checked.schema.clone(), files: base.snapshot.files };
     snapshot.files.extend(files.iter().map(|(name, text)| (name.clone(), snapshot::hash(text))));
     let old = own.iter().flat_map(|own| [Some(&own.names.up), own.names.down.as_ref()]).flatten();
     let removed = old.filter(|old| !files.iter().any(|(name, _)| name == *old)).cloned().collect();
@@ -91,23 +86,34 @@ pub fn rebase(
     Ok(Rebase { replaced, renumbered, generated, onto, checked, files, removed, snapshot })
 }
 
+/// Reads this branch's migrations: those that the other branch's snapshot does not list.
+fn branch_migrations(folder: &Folder, base: &BaseSide) -> Result<Vec<BranchMigration>, RebaseError> {
+    let listed = files::list_all(folder.path()).map_err(|source| folder.unlisted(source))?;
+    let mut own = Vec::new();
+    for names in listed.into_iter().filter(|names| !base.snapshot.files.contains_key(&names.up)) {
+        let (up, down) = (folder.text(&names.up)?, names.down.as_ref().map(|name| folder.text(name)).transpose()?);
+        own.push(BranchMigration { generated: up.contains(sql::SIGNATURE), names, up, down });
+    }
+    Ok(own)
+}
+
 /// A migration of this branch.
 #[derive(Debug)]
-struct Own {
+struct BranchMigration {
     names: Names,
     up: String,
     down: Option<String>,
     generated: bool,
 }
 
-/// The migrations as they follow on those that stay.
-struct Row {
+/// The migrations that follow the kept ones, with their numbers.
+struct Numbered {
     next: i64,
     files: Vec<(String, String)>,
     renumbered: Vec<(String, String)>,
 }
 
-impl Row {
+impl Numbered {
     /// Appends a generated migration, and returns its name.
     fn push(&mut self, migration: &Migration) -> String {
         let texts = named(self.next, migration);
@@ -117,7 +123,7 @@ impl Row {
         name
     }
 
-    fn push_by_hand(&mut self, own: &Own) {
+    fn push_by_hand(&mut self, own: &BranchMigration) {
         let (_, words) = own.names.up.split_once('_').unwrap_or_default();
         let up = format!("{:04}_{words}", self.next);
         let (from, to) = (files::stem(&own.names.up), files::stem(&up));
@@ -130,15 +136,15 @@ impl Row {
     }
 }
 
-/// Returns the files that are to stay and are not here as the kept snapshot knows them, with the text that it knows.
-fn restored(folder: &Folder, kept: &BaseSide) -> Result<Vec<(String, String)>, RebaseError> {
+/// Returns the kept files that are missing here or differ from the kept snapshot, with their texts from git.
+fn restored_files(folder: &Folder, base: &BaseSide) -> Result<Vec<(String, String)>, RebaseError> {
     let mut files = Vec::new();
-    for (name, hash) in &kept.snapshot.files {
+    for (name, hash) in &base.snapshot.files {
         let is_it = |text: &String| snapshot::hash(text) == *hash;
         if fs::read_to_string(folder.path().join(name)).is_ok_and(|text| is_it(&text)) {
             continue;
         }
-        let theirs = kept.stage.and_then(|stage| git(folder.path(), &["show", &format!(":{stage}:./{name}")]));
+        let theirs = base.stage.and_then(|stage| git(folder.path(), &["show", &format!(":{stage}:./{name}")]));
         match theirs.filter(is_it) {
             Some(text) => files.push((name.clone(), text)),
             None => return Err(RebaseError::NotKept { name: name.clone() }),
@@ -148,7 +154,7 @@ fn restored(folder: &Folder, kept: &BaseSide) -> Result<Vec<(String, String)>, R
 }
 
 impl Rebase {
-    /// Says whether the files stay as they are; the snapshot may still have to be mended.
+    /// Whether no migration changes. The snapshot may still have to be written.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.replaced.is_empty() && self.renumbered.is_empty() && self.generated.is_empty()
@@ -164,15 +170,15 @@ impl Rebase {
     }
 }
 
-/// The side of a merge that stays.
+/// The side of a merge whose migrations are kept.
 #[derive(Debug)]
 struct BaseSide {
     snapshot: Snapshot,
-    /// The number by which git knows the side, where it does.
+    /// The stage of the side in git's index, if the text is from git.
     stage: Option<u8>,
 }
 
-fn kept(folder: &Folder, own: &[String]) -> Result<BaseSide, RebaseError> {
+fn base_side(folder: &Folder, own: &[String]) -> Result<BaseSide, RebaseError> {
     let path = folder.path().join(SNAPSHOT);
     let text = fs::read_to_string(&path).map_err(|source| FolderError::Read { path: path.clone(), source })?;
     let unusable = match snapshot::from_text(&text) {
@@ -182,11 +188,11 @@ fn kept(folder: &Folder, own: &[String]) -> Result<BaseSide, RebaseError> {
         }
         Err(error) => error,
     };
-    // Where version control merged some of the lines by itself, the sides in the text are neither branch's snapshot.
+    // The sides in the text can be mixed: git resolves some lines by itself. So the sides in git's index come first.
     let from_git =
         || [2, 3].map(|stage| Some((Some(stage), git(folder.path(), &["show", &format!(":{stage}:./{SNAPSHOT}")])?)));
     let mut sides: Vec<BaseSide> = Vec::new();
-    for (stage, text) in from_git().into_iter().chain(marked(&text).map(|side| Some((None, side?)))).flatten() {
+    for (stage, text) in from_git().into_iter().chain(conflict_sides(&text).map(|side| Some((None, side?)))).flatten() {
         if let Ok(snapshot) = snapshot::from_text(&text) {
             sides.push(BaseSide { snapshot, stage });
         }
@@ -204,31 +210,33 @@ fn kept(folder: &Folder, own: &[String]) -> Result<BaseSide, RebaseError> {
         (true, false) => Ok(theirs),
         (false, true) => Ok(ours),
         (false, false) if !own.is_empty() => Err(RebaseError::NotOfOneBranch { names: own.join(", ") }),
-        // While git merges, `ours` is the branch on which the person stands; while it rebases, it is the other one.
+        // During a merge, git calls the checked-out branch `ours`; during a rebase, `ours` is the other branch.
         _ if is_merging(folder.path()) => Ok(theirs),
         _ => Ok(ours),
     }
 }
 
-/// Reads both sides out of a text that holds the marks of a merge.
-fn marked(text: &str) -> [Option<String>; 2] {
-    #[derive(PartialEq)]
-    enum In {
-        Both,
-        Ours,
-        Base,
-        Theirs,
-    }
-    let (mut ours, mut theirs, mut at) = (String::new(), String::new(), In::Both);
+/// The side to which a line of a text with conflict markers belongs.
+#[derive(PartialEq)]
+enum ConflictSide {
+    Both,
+    Ours,
+    Base,
+    Theirs,
+}
+
+/// Reads both sides from a text with conflict markers.
+fn conflict_sides(text: &str) -> [Option<String>; 2] {
+    let (mut ours, mut theirs, mut current) = (String::new(), String::new(), ConflictSide::Both);
     for line in text.lines() {
         match line.get(..7) {
-            Some("<<<<<<<") => at = In::Ours,
-            Some("|||||||") => at = In::Base,
-            Some("=======") => at = In::Theirs,
-            Some(">>>>>>>") => at = In::Both,
+            Some("<<<<<<<") => current = ConflictSide::Ours,
+            Some("|||||||") => current = ConflictSide::Base,
+            Some("=======") => current = ConflictSide::Theirs,
+            Some(">>>>>>>") => current = ConflictSide::Both,
             _ => {
-                for (side, text) in [(In::Ours, &mut ours), (In::Theirs, &mut theirs)] {
-                    if at == In::Both || at == side {
+                for (side, text) in [(ConflictSide::Ours, &mut ours), (ConflictSide::Theirs, &mut theirs)] {
+                    if current == ConflictSide::Both || current == side {
                         text.push_str(line);
                         text.push('\n');
                     }
@@ -239,49 +247,52 @@ fn marked(text: &str) -> [Option<String>; 2] {
     [Some(ours), Some(theirs)]
 }
 
-/// Says whether the person merges another branch into theirs, rather than moving theirs onto another.
+/// Whether git merges another branch into this one, rather than rebasing this one onto another.
 fn is_merging(folder: &Path) -> bool {
     let Some(path) = git(folder, &["rev-parse", "--git-path", "MERGE_HEAD"]) else { return true };
     folder.join(path.trim_end()).exists()
 }
 
-/// Asks git, where it is there and the folder is in its keeping.
+/// Runs git; none if git is not installed or the folder is not in a repository.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
 }
 
-/// Says why nothing was rebased.
+/// The reason why nothing was rebased.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RebaseError {
     /// The folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// Nothing can be generated.
+    /// No migration can be generated.
     #[error(transparent)]
     Generate(#[from] GenerateError),
-    /// The other branch's snapshot cannot be had.
+    /// The other branch's snapshot was not found.
     #[error(
-        "cannot tell the sides of the merge in `{}`\n  help: put the file there as it is in the branch whose migrations are \
-         to stay (`git checkout <branch> -- {}`), then run this again", path.display(), path.display()
+        "cannot find the two sides of the merge in `{}`\n  help: restore the file from the branch whose migrations are kept \
+         (`git checkout <branch> -- {}`), then run this command again", path.display(), path.display()
     )]
     NoSides {
         /// The snapshot.
         path: PathBuf,
-        /// What is wrong with it as it is.
+        /// The error of the file as it is.
         source: SnapshotError,
     },
-    /// The names are not of one branch.
-    #[error("`{names}` are not migrations that one of the two branches has and the other has not")]
+    /// The names are not those of one branch.
+    #[error(
+        "cannot rebase {names}: exactly one of the two branches must have all of these migrations\n  help: name the \
+         migrations that this branch added"
+    )]
     NotOfOneBranch {
         /// The names.
         names: String,
     },
-    /// A file of the other branch is not there.
+    /// A file of the other branch is missing.
     #[error(
-        "`{name}` is to stay, and is not here as the other branch has it\n  help: put it there from that branch \
-         (`git checkout <branch> -- …`), then run this again"
+        "`{name}` of the other branch is missing or was edited\n  help: restore it from that branch \
+         (`git checkout <branch> -- …`), then run this command again"
     )]
     NotKept {
         /// The file.

@@ -1,27 +1,27 @@
-//! Reverts migrations, the newest first, as far as their files say that it can be done.
+//! Reverts migrations, the newest first, unless a down file says that it cannot be undone.
 
 use std::time::Instant;
 
 use sqlx::{Connection as _, PgConnection, migrate::Migrate as _};
 
 use super::{
-    apply::{Direction, Progress, Watcher},
+    apply::{Direction, OnProgress, Progress},
     history::{self, Row},
     migrations::{File, MigrationStatus, Migrations, State},
 };
 use crate::error::{MigrationError, Result};
 
-/// How a down file begins that must not run.
+/// The mark at the beginning of a down file that must not run.
 const CANNOT: &str = "-- tenant: cannot be undone:";
-/// How a down file begins that loses data.
+/// The mark at the beginning of a down file that loses data.
 const LOSES: &str = "-- tenant: loses data:";
 
-/// How far to revert, and at which price.
+/// The migrations to revert, and whether data can be lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Revert {
-    /// The version that stays the newest, 0 for none; without it the newest migration alone is reverted.
+    /// The version to revert to, 0 to revert all. Default: revert the newest migration only.
     pub to: Option<i64>,
-    /// Whether data may be lost.
+    /// Whether migrations that lose data are reverted as well.
     pub allow_data_loss: bool,
 }
 
@@ -31,18 +31,18 @@ pub struct Revert {
 pub struct ToRevert<'m> {
     /// Its version.
     pub version: i64,
-    /// The file that undoes it.
+    /// Its down file.
     pub file: &'m str,
-    /// What is lost, in the words of the file.
+    /// The data that is lost, as the file describes it.
     pub loses: Option<&'m str>,
 }
 
 impl Migrations {
-    /// Lists what [`revert`](Self::revert) would revert, and changes nothing.
+    /// Lists the migrations that [`revert`](Self::revert) would revert, and changes nothing.
     ///
     /// # Errors
     ///
-    /// As [`revert`](Self::revert), but for what the server would say to the files.
+    /// As [`revert`](Self::revert), except for errors of the statements.
     pub async fn to_revert(&self, admin_url: &str, revert: Revert) -> Result<Vec<ToRevert<'_>>> {
         let mut connection = history::open(admin_url).await?;
         let rows = history::rows(&mut connection, &self.table).await;
@@ -56,14 +56,14 @@ impl Migrations {
         Ok(shown.collect())
     }
 
-    /// Reverts migrations, the newest first, each in a transaction of its own; returns their versions.
+    /// Reverts migrations, the newest first, each in a separate transaction; returns their versions.
     ///
-    /// It runs on a connection of its own, under sqlx's lock. All of the files are judged before the first one runs.
+    /// It uses a separate connection, under sqlx's lock. All files are checked before the first one runs.
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`](crate::Error::Connect), and [`Error::Migration`](crate::Error::Migration) when one of them cannot
-    /// be reverted or loses data that it may not, when files and database do not belong together, or when a file fails.
+    /// [`Error::Connect`](crate::Error::Connect), and [`Error::Migration`](crate::Error::Migration) when a migration cannot be
+    /// reverted or loses data without `allow_data_loss`, the files do not match the applied migrations, or a file fails.
     pub async fn revert(
         &self,
         admin_url: &str,
@@ -72,7 +72,7 @@ impl Migrations {
     ) -> Result<Vec<i64>> {
         let mut connection = history::open(admin_url).await?;
         let reverted = self.revert_on(&mut connection, revert, progress).await;
-        // After an error the lock would stay for as long as the connection does.
+        // After an error the connection still holds the lock.
         let closed = connection.close().await;
         let reverted = reverted?;
         closed?;
@@ -83,7 +83,7 @@ impl Migrations {
         &self,
         connection: &mut PgConnection,
         revert: Revert,
-        progress: Watcher<'_, '_>,
+        progress: OnProgress<'_, '_>,
     ) -> Result<Vec<i64>> {
         progress(Progress::Locking);
         history::lock(connection).await?;
@@ -99,24 +99,24 @@ impl Migrations {
         Ok(files.iter().map(|file| file.migration.version).collect())
     }
 
-    /// Returns the files that revert what was applied, the newest first, if all of them may run.
+    /// Returns the down files of the migrations to revert, the newest first, unless one of them must not run.
     fn files_to_revert(&self, rows: &[Row], revert: Revert) -> Result<Vec<&File>, MigrationError> {
         if let Some(version) = revert.to.filter(|version| *version != 0 && !self.ups.contains_key(version)) {
             return Err(MigrationError::Unknown { version });
         }
-        let standings = self.sound(rows)?;
-        let applied = standings.iter().rev().filter(|standing| standing.state != State::Pending);
+        let statuses = self.consistent_statuses(rows)?;
+        let applied = statuses.iter().rev().filter(|status| status.state != State::Pending);
         let reverted: Vec<_> = match revert.to {
-            Some(to) => applied.filter(|standing| standing.version > to).collect(),
+            Some(to) => applied.filter(|status| status.version > to).collect(),
             None => applied.take(1).collect(),
         };
-        reverted.into_iter().map(|standing| self.file_to_revert(standing, revert)).collect()
+        reverted.into_iter().map(|status| self.file_to_revert(status, revert)).collect()
     }
 
-    fn file_to_revert(&self, standing: &MigrationStatus, revert: Revert) -> Result<&File, MigrationError> {
-        let file = standing.name.clone();
-        let Some(down) = self.downs.get(&standing.version) else {
-            let reason = format!("there is no `{}.down.sql`", super::files::stem(&file));
+    fn file_to_revert(&self, status: &MigrationStatus, revert: Revert) -> Result<&File, MigrationError> {
+        let file = status.name.clone();
+        let Some(down) = self.downs.get(&status.version) else {
+            let reason = format!("`{}.down.sql` does not exist", super::files::stem(&file));
             return Err(MigrationError::Irreversible { file, reason });
         };
         let text = down.migration.sql.as_str();
@@ -130,7 +130,7 @@ impl Migrations {
     }
 }
 
-/// Returns what follows on a mark among the comments with which a file begins.
+/// Returns the text after a mark in the comments at the beginning of a file.
 fn marked<'t>(text: &'t str, mark: &str) -> Option<&'t str> {
     let mut head = text.lines().take_while(|line| line.starts_with("--"));
     head.find_map(|line| line.strip_prefix(mark)).map(str::trim)

@@ -6,25 +6,25 @@ use crate::db::{Lexer, Token};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statement<'t> {
-    /// Its text, without what stands around it.
+    /// Its text, without surrounding whitespace, comments and the semicolon.
     pub text: &'t str,
     /// The line of the file on which it begins, from 1.
     pub line: usize,
 }
 
-/// Splits a text at the semicolons that end a statement: not those in strings and comments, in parentheses, as in a rule's
-/// list of actions, or in a function's body that is written `BEGIN ATOMIC … END`.
+/// Splits a text at the semicolons that end a statement: not those in strings and comments, in parentheses, as in the actions of
+/// a rule, or in a function body written as `BEGIN ATOMIC … END`.
 pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
     let mut lexer = Lexer::new(text);
     let mut statements = Vec::new();
-    let mut open = Open::default();
+    let mut nesting = Nesting::default();
     let mut span: Option<std::ops::Range<usize>> = None;
     let (mut line, mut counted) = (1, 0);
     loop {
         let token = lexer.next_at();
         match token {
-            Some((at, token)) if !(token == Token::Semicolon && open.is_whole()) => {
-                open.push(&token, &text[at.clone()]);
+            Some((at, token)) if !(token == Token::Semicolon && nesting.is_empty()) => {
+                nesting.push(&token, &text[at.clone()]);
                 span = Some(span.map_or(at.clone(), |span| span.start..at.end));
             }
             end => {
@@ -33,7 +33,7 @@ pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
                     counted = span.start;
                     statements.push(Statement { text: &text[span], line });
                 }
-                open = Open::default();
+                nesting = Nesting::default();
                 if end.is_none() {
                     return statements;
                 }
@@ -42,17 +42,17 @@ pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
     }
 }
 
-/// What is open in a statement, so that a semicolon does not end it.
+/// The open parentheses and blocks of a statement, in which a semicolon does not end it.
 #[derive(Default)]
-struct Open {
-    /// The first words, which say whether the statement makes a function.
+struct Nesting {
+    /// The first words, which show whether the statement creates a function.
     head: Vec<String>,
     parentheses: usize,
     blocks: usize,
 }
 
-impl Open {
-    fn is_whole(&self) -> bool {
+impl Nesting {
+    fn is_empty(&self) -> bool {
         self.parentheses == 0 && self.blocks == 0
     }
 
@@ -63,7 +63,7 @@ impl Open {
                     self.head.push(word.clone());
                 }
                 match word.as_str() {
-                    "begin" if self.makes_a_function() && self.parentheses == 0 => self.blocks += 1,
+                    "begin" if self.creates_a_function() && self.parentheses == 0 => self.blocks += 1,
                     "case" if self.blocks > 0 => self.blocks += 1,
                     "end" => self.blocks = self.blocks.saturating_sub(1),
                     _ => {}
@@ -75,7 +75,7 @@ impl Open {
         }
     }
 
-    fn makes_a_function(&self) -> bool {
+    fn creates_a_function(&self) -> bool {
         let head: Vec<&str> = self.head.iter().map(String::as_str).collect();
         matches!(
             head.as_slice(),
@@ -84,7 +84,7 @@ impl Open {
     }
 }
 
-/// What a statement builds or drops without holding up the table, which an interruption may leave half done.
+/// A concurrent CREATE INDEX or DROP INDEX, which an interruption can leave incomplete.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Concurrently {
     /// `CREATE INDEX CONCURRENTLY index ON table`.
@@ -94,10 +94,10 @@ pub(super) enum Concurrently {
 }
 
 impl Concurrently {
-    /// Reads it from a text of one statement. Names are as they are written, so that the server can look them up.
+    /// Reads it from a text of one statement. Names are kept as written, so that the server resolves them.
     pub(super) fn of(text: &str) -> Option<Self> {
         let [statement] = split(text)[..] else { return None };
-        let mut words = Words { lexer: Lexer::new(statement.text), text: statement.text };
+        let mut words = WordReader { lexer: Lexer::new(statement.text), text: statement.text };
         match words.keyword()?.as_str() {
             "create" => {
                 let mut word = words.keyword()?;
@@ -118,13 +118,13 @@ impl Concurrently {
     }
 }
 
-/// The words of a statement, one by one.
-struct Words<'t> {
+/// Reads the words of a statement one by one.
+struct WordReader<'t> {
     lexer: Lexer<'t>,
     text: &'t str,
 }
 
-impl Words<'_> {
+impl WordReader<'_> {
     fn keyword(&mut self) -> Option<String> {
         match self.lexer.next()? {
             Token::Word { text, quoted: false } => Some(text),
@@ -132,7 +132,7 @@ impl Words<'_> {
         }
     }
 
-    /// Reads a name of one or two parts, after words that may stand before it.
+    /// Reads a name of one or two parts, after optional words.
     fn name_after(&mut self, skipped: &[&str]) -> Option<String> {
         let mut skipped = skipped.iter();
         loop {

@@ -1,5 +1,7 @@
 //! The model: what was declared, and the checked schema that it becomes.
 
+#[cfg(feature = "generate")]
+pub mod column_property;
 pub mod command;
 pub(crate) mod compare;
 pub mod def;

@@ -1,4 +1,4 @@
-//! Confirming: what is lost is lost only by name, and what may have been renamed is asked.
+//! Data-loss confirmation: data is dropped only if it is named, and a possible rename is asked about.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -8,32 +8,32 @@ use crate::{
     ident::Ident,
 };
 
-/// What would be lost and was not named, and what was named and is not lost.
+/// Data loss that was not confirmed, and names that confirm nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnconfirmedDataLoss {
-    /// What would be lost.
+    /// The data loss that was not confirmed.
     pub lost: Vec<DataLoss>,
-    /// Names that were given and that nothing has which would be lost.
+    /// The names that no data loss has.
     pub unknown: Vec<String>,
 }
 
-/// One thing that would be lost.
+/// A table or a column whose data would be lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataLoss {
-    /// The name by which to say that it may be.
+    /// The name that confirms it.
     pub name: String,
-    /// What is lost, in a sentence with its code.
+    /// A description with its code.
     pub text: String,
-    /// What is new beside it and may be the same under another name, with the attribute that says so.
+    /// Additions that may be the same object under a new name, each with the old name for `renamed_from`.
     pub renames: Vec<(String, String)>,
 }
 
 impl Plan {
-    /// Makes sure that everything that would be lost was named: `app.projects` or `app.projects.title`.
+    /// Checks that all data loss is confirmed by the name of the table (`app.projects`) or column (`app.projects.title`).
     ///
     /// # Errors
     ///
-    /// With every loss that was not named, and every name that speaks of no loss.
+    /// With all data loss that is not confirmed, and every name that confirms nothing.
     pub fn confirm(&self, names: &BTreeSet<String>) -> Result<(), UnconfirmedDataLoss> {
         let losses: Vec<_> = self.steps.iter().filter_map(|step| self.loss(&step.action)).collect();
         let unknown = names.iter().filter(|name| !losses.iter().any(|loss| loss.name == **name)).cloned().collect();
@@ -42,9 +42,9 @@ impl Plan {
         if unconfirmed.lost.is_empty() && unconfirmed.unknown.is_empty() { Ok(()) } else { Err(unconfirmed) }
     }
 
-    /// Returns what a step loses.
+    /// Returns the data loss of a step.
     pub(crate) fn loss(&self, action: &Action) -> Option<DataLoss> {
-        let note = self.note(action).filter(|note| note.grade == Risk::Destructive)?;
+        let note = self.note(action).filter(|note| note.risk == Risk::Destructive)?;
         let name = match action.item()? {
             SchemaObject::Column { table, column } => format!("{table}.{}", column.name),
             other => other.table()?.to_string(),
@@ -53,13 +53,13 @@ impl Plan {
         Some(DataLoss { name, text, renames: self.renames(action) })
     }
 
-    /// What is new and looks like what is dropped.
+    /// The additions that look like the dropped object: a column of the same type, or a table with the same columns.
     fn renames(&self, action: &Action) -> Vec<(String, String)> {
         let new = self.changes.iter().filter_map(|change| match change {
             Change::Add(item) => Some(item),
             _ => None,
         });
-        let asked = new.filter_map(|new| match (action, new) {
+        let renames = new.filter_map(|new| match (action, new) {
             (Action::Drop(SchemaObject::Column { table, column }), SchemaObject::Column { table: of, column: new }) => {
                 let alike = table == of && column.ty == new.ty;
                 alike.then(|| (new.name.to_string(), column.name.to_string()))
@@ -73,7 +73,7 @@ impl Plan {
             }
             _ => None,
         });
-        asked.collect()
+        renames.collect()
     }
 }
 
@@ -82,19 +82,18 @@ impl std::error::Error for UnconfirmedDataLoss {}
 impl fmt::Display for UnconfirmedDataLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.lost.is_empty() {
-            write!(f, "the next migration would lose what the database holds, and nothing was written:")?;
+            write!(f, "the next migration would lose data; nothing was written:")?;
         }
         for DataLoss { name, text, renames } in &self.lost {
             write!(f, "\n  - {text}")?;
             for (new, old) in renames {
-                write!(f, "\n    is it `{new}` now? write `#[tenant(renamed_from = \"{old}\")]` there")?;
+                write!(f, "\n    if it was renamed to `{new}`, add `#[tenant(renamed_from = \"{old}\")]` to `{new}`")?;
             }
-            let or = if renames.is_empty() { "is it to go?" } else { "or is it to go?" };
-            write!(f, "\n    {or} run again with `--drop {name}`")?;
+            write!(f, "\n    to confirm, re-run with `--drop {name}`")?;
         }
         for (at, name) in self.unknown.iter().enumerate() {
             let line = if at == 0 && self.lost.is_empty() { "" } else { "\n" };
-            write!(f, "{line}`--drop {name}` names nothing that the next migration would lose; leave it out")?;
+            write!(f, "{line}`--drop {name}` confirms no data loss of the next migration; remove it")?;
         }
         Ok(())
     }

@@ -1,44 +1,47 @@
-//! What stands in the way: PostgreSQL alters and drops nothing that a policy, a constraint or a trigger rests on.
+//! Dependents: PostgreSQL does not alter or drop an object that a policy, a constraint or a trigger depends on.
 
 use crate::{
     diff::{Change, KeyKind, SchemaObject, parts},
     ident::Ident,
-    model::schema::{QualifiedName, Schema},
+    model::{
+        column_property::ColumnProperty,
+        schema::{QualifiedName, Schema},
+    },
 };
 
-/// Adds to the changes that what stands in their way is dropped and made again.
+/// Adds changes that drop and re-create the policies, constraints and triggers that depend on a changed object.
 pub(super) fn recreate_dependents(mut changes: Vec<Change>, before: &Schema, after: &Schema) -> Vec<Change> {
-    let asked = changes.clone();
-    let touched = ChangedObjects::by(&asked);
-    if touched.is_nothing() {
+    let original = changes.clone();
+    let changed = ChangedObjects::by(&original);
+    if changed.is_empty() {
         return changes;
     }
     for (name, table) in &before.tables {
         let Some(new) = after.tables.get(name) else { continue };
         let new = parts(name, new);
-        for item in parts(name, table).into_iter().filter(|item| touched.depends_on(item)) {
+        for item in parts(name, table).into_iter().filter(|item| changed.has_dependent(item)) {
             let is_dropped = changes.iter().any(|change| matches!(change, Change::Drop(other) if *other == item));
             if is_dropped {
                 continue;
             }
-            // As it shall be: under the same name, or under the one that it was to be given.
+            // The new definition, under the same name or under the one that a rename would give it.
             let renamed = changes.iter().find_map(|change| match change {
                 Change::Rename { before, after } if *before == item => Some(after.clone()),
                 _ => None,
             });
-            let remade = renamed.or_else(|| new.iter().find(|other| other.identity() == item.identity()).cloned());
+            let recreated = renamed.or_else(|| new.iter().find(|other| other.identity() == item.identity()).cloned());
             changes.retain(|change| match change {
                 Change::Alter { before, .. } | Change::Rename { before, .. } => *before != item,
                 _ => true,
             });
-            changes.extend(remade.map(Change::Add));
+            changes.extend(recreated.map(Change::Add));
             changes.push(Change::Drop(item));
         }
     }
     changes
 }
 
-/// What goes, or changes its type.
+/// The objects that are dropped, and the columns whose type changes.
 struct ChangedObjects<'c> {
     columns: Vec<(&'c QualifiedName, &'c Ident)>,
     tables: Vec<&'c QualifiedName>,
@@ -48,33 +51,33 @@ struct ChangedObjects<'c> {
 
 impl<'c> ChangedObjects<'c> {
     fn by(changes: &'c [Change]) -> Self {
-        let mut touched = Self { columns: Vec::new(), tables: Vec::new(), functions: Vec::new(), keys: Vec::new() };
+        let mut changed = Self { columns: Vec::new(), tables: Vec::new(), functions: Vec::new(), keys: Vec::new() };
         for change in changes {
             match change {
-                Change::Drop(SchemaObject::Table { name, .. }) => touched.tables.push(name),
-                Change::Drop(SchemaObject::Function { name, .. }) => touched.functions.push(name),
-                Change::Drop(SchemaObject::Column { table, column }) => touched.columns.push((table, &column.name)),
+                Change::Drop(SchemaObject::Table { name, .. }) => changed.tables.push(name),
+                Change::Drop(SchemaObject::Function { name, .. }) => changed.functions.push(name),
+                Change::Drop(SchemaObject::Column { table, column }) => changed.columns.push((table, &column.name)),
                 Change::Alter {
                     before: SchemaObject::Column { column: before, .. },
                     after: SchemaObject::Column { table, column },
-                } if before.ty != column.ty => {
-                    touched.columns.push((table, &column.name));
+                } if ColumnProperty::Type.differs(before, column) => {
+                    changed.columns.push((table, &column.name));
                 }
                 Change::Drop(SchemaObject::Key { table, kind: KeyKind::Primary | KeyKind::Unique, key }) => {
-                    touched.keys.push((table, &key.columns));
+                    changed.keys.push((table, &key.columns));
                 }
                 _ => {}
             }
         }
-        touched
+        changed
     }
 
-    fn is_nothing(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.columns.is_empty() && self.tables.is_empty() && self.functions.is_empty() && self.keys.is_empty()
     }
 
-    /// Says whether a thing has to go before what it rests on can change.
-    fn depends_on(&self, item: &SchemaObject) -> bool {
+    /// Whether an object depends on a changed one, and has to be dropped first.
+    fn has_dependent(&self, item: &SchemaObject) -> bool {
         let has = |of: &QualifiedName, columns: &[Ident]| {
             self.columns.iter().any(|(table, column)| *table == of && columns.contains(column))
         };
@@ -103,7 +106,7 @@ impl<'c> ChangedObjects<'c> {
     }
 }
 
-/// Says whether a name stands in SQL text. Where it stands by chance, more is made again than needs to be.
+/// Whether SQL text contains a name as a word. A match by chance re-creates more than necessary, which is harmless.
 fn mentions(text: &str, name: &str) -> bool {
     let (text, name) = (text.to_lowercase(), name.to_lowercase());
     let is_part = |c: char| c.is_alphanumeric() || c == '_';

@@ -1,14 +1,11 @@
-//! Describing a plan: a few words for the name of its file, and a sentence for its head.
+//! Describes a plan in a few words, for the name of its file.
 
 use std::collections::BTreeSet;
 
 use super::Plan;
-use crate::{
-    diff::{Change, SchemaObject},
-    model::schema::QualifiedName,
-};
+use crate::diff::{Change, SchemaObject};
 
-/// What file names may be long; PostgreSQL's names are shorter.
+/// The maximum length of a description in a file name.
 const LONGEST: usize = 80;
 
 impl Plan {
@@ -18,7 +15,7 @@ impl Plan {
         if self.is_first {
             return "init".to_owned();
         }
-        let words = match &*self.told() {
+        let words = match &*self.main_changes() {
             [Change::Add(SchemaObject::Table { name, .. })] => format!("add {}", name.table),
             [Change::Drop(SchemaObject::Table { name, .. })] => format!("drop {}", name.table),
             [
@@ -41,52 +38,49 @@ impl Plan {
             ] => {
                 format!("rename {} to {} in {}", before.name, column.name, table.table)
             }
-            told => self.changed_in(told),
+            changes => summary(changes),
         };
         file_name(&words)
     }
 
-    /// The changes of which the others are but consequences: those of tables and columns, where there are any.
-    fn told(&self) -> Vec<&Change> {
-        let is_shape = |change: &&Change| {
-            let item = match change {
-                Change::Add(item) | Change::Drop(item) => item,
-                Change::Alter { after, .. } | Change::Rename { after, .. } => after,
-            };
-            matches!(item, SchemaObject::Table { .. } | SchemaObject::Column { .. })
-        };
+    /// The changes of tables and columns, of which the others are consequences; all changes where there are none.
+    fn main_changes(&self) -> Vec<&Change> {
+        let is_shape =
+            |change: &&Change| matches!(object(change), SchemaObject::Table { .. } | SchemaObject::Column { .. });
         let shape: Vec<_> = self.changes.iter().filter(is_shape).collect();
         if shape.is_empty() { self.changes.iter().collect() } else { shape }
     }
+}
 
-    fn changed_in(&self, told: &[&Change]) -> String {
-        let table = |change: &&Change| -> Option<QualifiedName> {
-            match change {
-                Change::Add(item) | Change::Drop(item) => item.table().cloned(),
-                Change::Alter { after, .. } | Change::Rename { after, .. } => after.table().cloned(),
-            }
-        };
-        let tables: BTreeSet<_> = told.iter().filter_map(table).collect();
-        let only_new = told.iter().all(|change| matches!(change, Change::Add(SchemaObject::Table { .. })));
-        let of_roles = told.iter().any(|change| {
-            matches!(
-                change,
-                Change::Add(SchemaObject::Role { .. } | SchemaObject::Membership(_))
-                    | Change::Drop(SchemaObject::Role { .. } | SchemaObject::Membership(_))
-                    | Change::Alter { after: SchemaObject::Role { .. }, .. }
-            )
-        });
-        match tables.first() {
-            _ if of_roles => "change roles".to_owned(),
-            Some(table) if tables.len() == 1 => format!("change {}", table.table),
-            Some(_) if only_new => "add tables".to_owned(),
-            Some(_) => "change tables".to_owned(),
-            None => "change functions".to_owned(),
-        }
+/// Describes several changes: that roles change, the one table that changes, or tables or functions in general.
+fn summary(changes: &[&Change]) -> String {
+    let tables: BTreeSet<_> = changes.iter().filter_map(|change| object(change).table()).collect();
+    let only_new = changes.iter().all(|change| matches!(change, Change::Add(SchemaObject::Table { .. })));
+    let of_roles = changes.iter().any(|change| {
+        matches!(
+            change,
+            Change::Add(SchemaObject::Role { .. } | SchemaObject::Membership(_))
+                | Change::Drop(SchemaObject::Role { .. } | SchemaObject::Membership(_))
+                | Change::Alter { after: SchemaObject::Role { .. }, .. }
+        )
+    });
+    match tables.first() {
+        _ if of_roles => "change roles".to_owned(),
+        Some(table) if tables.len() == 1 => format!("change {}", table.table),
+        Some(_) if only_new => "add tables".to_owned(),
+        Some(_) => "change tables".to_owned(),
+        None => "change functions".to_owned(),
     }
 }
 
-/// Makes words fit for the name of a file.
+fn object(change: &Change) -> &SchemaObject {
+    match change {
+        Change::Add(object) | Change::Drop(object) => object,
+        Change::Alter { after, .. } | Change::Rename { after, .. } => after,
+    }
+}
+
+/// Turns words into a file name.
 pub(crate) fn file_name(words: &str) -> String {
     let name: String = words.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
     name.trim_matches('_').chars().take(LONGEST).collect()

@@ -1,4 +1,4 @@
-//! The plan: changes as steps in an order in which they can be made, each with its reverse, its grade and its cause.
+//! The plan: the changes as steps in an order in which they can run, each with its reverse and its risk.
 
 mod data_loss;
 mod dependents;
@@ -32,125 +32,124 @@ pub struct Plan {
     pub(crate) product: String,
     /// The role that owns the tables; none in an empty schema.
     pub(crate) owner: Option<Ident>,
-    /// Whether there was nothing before.
+    /// Whether the schema before is empty.
     pub(crate) is_first: bool,
-    /// The tables that were there before, under their names of now: others may be using them.
+    /// The tables that exist already, under their new names: running sessions may use them.
     pub(crate) existing: BTreeSet<QualifiedName>,
     pub(crate) changes: Vec<Change>,
     pub(crate) steps: Vec<Step>,
 }
 
-/// One step. It can be undone, and it leaves no row readable by more roles than before or after.
+/// One step. It can be undone, and while it runs no row is readable by more roles than before or after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// In which of the files it stands.
+    /// The file of the migration that contains it.
     pub stage: Stage,
     /// What it does.
     pub action: Action,
 }
 
-/// The files of a migration, in their order; most migrations need but the first.
+/// The files of a migration in their order. Most migrations have the first one only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// Everything that takes but a moment.
+    /// Short steps.
     Main,
-    /// Building an index while others write, outside of a transaction: a file each.
+    /// CREATE INDEX CONCURRENTLY, which does not block writes and runs outside a transaction. One file for each index.
     Index,
-    /// What needs those indexes.
+    /// Steps that need those indexes.
     Attach,
-    /// Reading all rows to see that they fulfil what new rows have to since [`Attach`](Self::Attach).
+    /// Checks existing rows against constraints that are `NOT VALID` so far and that new rows already satisfy.
     Validate,
 }
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Makes something.
+    /// Creates an object.
     Add(SchemaObject),
-    /// Drops something.
+    /// Drops an object.
     Drop(SchemaObject),
-    /// Makes something another.
+    /// Alters an object.
     Alter {
-        /// As it was.
+        /// The object before.
         before: SchemaObject,
-        /// As it shall be.
+        /// The object after.
         after: SchemaObject,
     },
-    /// Gives something another name.
+    /// Renames an object.
     Rename {
-        /// As it was called.
+        /// The object under its old name.
         before: SchemaObject,
-        /// As it shall be called.
+        /// The object under its new name.
         after: SchemaObject,
     },
-    /// Lets the roles at a new table: policies first, grants last.
+    /// Gives the application roles access to a new table: policies first, grants last.
     Open {
         /// The table.
         name: QualifiedName,
-        /// With its policies, triggers and grants.
+        /// Its definition, with policies, triggers and grants.
         table: Box<Table>,
     },
-    /// Takes the policies of a table away that is about to be dropped, since they may ask others that are dropped before.
+    /// Drops the policies of a table that is dropped later: they may use tables and functions that are dropped before it.
     Close {
         /// The table.
         name: QualifiedName,
-        /// With its policies.
+        /// Its definition, with policies.
         table: Box<Table>,
     },
-    /// Says again what a policy says, for PostgreSQL to forget the old name of a column in it: after the renaming, whether up
-    /// or down.
+    /// Re-creates the expressions of a policy after a rename, whether up or down: PostgreSQL keeps the old column name in some.
     Restate {
-        /// The policy, under the names of that moment.
+        /// The policy, under the names at that moment.
         policy: SchemaObject,
-        /// Whether it is up to this step; else it is up to the one that undoes it.
+        /// Whether this step does it; otherwise the step that undoes it does.
         now: bool,
     },
-    /// Adds a check or a foreign key that judges new rows alone, without reading those that are there.
+    /// Adds a check constraint or a foreign key as `NOT VALID`: it applies to new rows, and existing rows are not read.
     AddUnchecked(SchemaObject),
-    /// Drops a constraint that [`AddUnchecked`](Self::AddUnchecked) made.
+    /// Drops a constraint that [`AddUnchecked`](Self::AddUnchecked) added.
     DropUnchecked(SchemaObject),
-    /// Reads the rows that are there, and takes the constraint for valid if they fulfil it.
+    /// Validates a constraint: reads the existing rows and fails if one violates it.
     Validate(SchemaObject),
-    /// Builds an index while others write. It goes on outside of a transaction.
+    /// Builds an index concurrently, outside a transaction.
     Build(SchemaObject),
-    /// Drops an index that [`Build`](Self::Build) made, if a constraint has not taken it along.
+    /// Drops an index that [`Build`](Self::Build) built, unless it was dropped with its constraint.
     Unbuild(SchemaObject),
-    /// Makes a unique constraint of an index that was built.
+    /// Makes a unique constraint from an index that was built.
     Attach(SchemaObject),
-    /// Binds the owner of a table by its policies, or lets the owner see all rows for a while: PostgreSQL reads them as the
-    /// owner to validate a foreign key. The roles of the app stay under the policies throughout.
+    /// Turns FORCE ROW LEVEL SECURITY on or off. PostgreSQL validates a foreign key as the owner of the tables, who has to see
+    /// all rows for that. The policies apply to the application roles throughout.
     Force {
         /// The table.
         table: QualifiedName,
-        /// Whether it is bound.
+        /// Whether FORCE is on afterwards.
         on: bool,
     },
-    /// Fills a column in the rows that are there, and takes no NULL from then on.
+    /// Fills a column of the existing rows, and sets it NOT NULL.
     Backfill {
         /// The table.
         table: QualifiedName,
-        /// The column, as it is then.
+        /// The column after this step.
         column: Column,
-        /// What fills it.
+        /// The expression that fills it.
         with: Expression,
     },
-    /// Takes NULL again in a column that [`Backfill`](Self::Backfill) filled.
+    /// Allows NULL again in a column that [`Backfill`](Self::Backfill) filled.
     Unfill {
         /// The table.
         table: QualifiedName,
         /// The column.
         column: Column,
-        /// What filled it.
+        /// The expression that filled it.
         with: Expression,
     },
 }
 
 impl Action {
-    /// Returns what undoes it; nothing where nothing is left to undo.
+    /// Returns the action that undoes it, if there is something to undo.
     #[must_use]
     pub fn undone(&self) -> Option<Self> {
         Some(match self.clone() {
-            // Whoever makes the roles has gone on by then.
+            // The roles are managed externally: their earlier state cannot be checked.
             Self::Drop(SchemaObject::RequiredRoles { .. }) => return None,
             Self::Add(item) => Self::Drop(item),
             Self::Drop(item) => Self::Add(item),
@@ -171,7 +170,7 @@ impl Action {
         })
     }
 
-    /// Returns the thing of which it speaks; as it shall be, where it changes.
+    /// Returns the object of the action; after the change, where it changes.
     #[must_use]
     pub fn item(&self) -> Option<&SchemaObject> {
         match self {
@@ -190,7 +189,7 @@ impl Action {
         }
     }
 
-    /// Returns the table to which it is done.
+    /// Returns the table that the action changes.
     #[must_use]
     pub fn table(&self) -> Option<&QualifiedName> {
         match self {
@@ -200,7 +199,7 @@ impl Action {
         }
     }
 
-    /// Says who does it.
+    /// Returns the role that runs the action.
     #[must_use]
     pub fn actor(&self) -> Actor<'_> {
         match self {
@@ -227,14 +226,14 @@ impl Action {
     }
 }
 
-/// Who makes a step.
+/// The role that runs a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor<'a> {
-    /// The one who applies the migration.
+    /// The role that applies the migration.
     Administrator,
     /// The role that owns the tables.
     Owner,
-    /// A role that owns schemas or functions. What it makes, it owns: giving things away takes a superuser.
+    /// A role that owns schemas or functions. It creates them itself, because changing the owner later can require a superuser.
     Role(&'a Ident),
 }
 
@@ -245,25 +244,25 @@ impl Plan {
         &self.steps
     }
 
-    /// Returns what changes.
+    /// Returns the changes.
     #[must_use]
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
 
-    /// Says whether there was nothing before.
+    /// Whether the schema before is empty.
     #[must_use]
     pub fn is_first(&self) -> bool {
         self.is_first
     }
 
-    /// Says whether there is nothing to do.
+    /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// Says whether a thing is dropped and made again, so that what it rests on can change.
+    /// Whether an object is dropped and re-created, so that an object that it depends on can change.
     pub(crate) fn makes_again(&self, item: &SchemaObject) -> bool {
         let identity = item.identity();
         let is_same = |other: &SchemaObject| other.identity() == identity;
@@ -273,26 +272,33 @@ impl Plan {
                 .any(|action| matches!(action, Action::Add(other) | Action::AddUnchecked(other) if is_same(other)))
     }
 
-    /// Returns what there is to be said about a step before it runs.
+    /// Returns the risk of a step, if it is not safe.
     #[must_use]
     pub fn note(&self, action: &Action) -> Option<Advisory> {
-        risk::note(self, action)
+        risk::advisory(self, action)
+    }
+
+    /// Returns the highest risk of all steps.
+    #[must_use]
+    pub fn risk(&self) -> Risk {
+        let notes = self.steps.iter().filter_map(|step| self.note(&step.action));
+        notes.map(|note| note.risk).max().unwrap_or(Risk::Safe)
     }
 }
 
-/// Plans the way from one schema to another.
+/// Plans the steps from one schema to another.
 ///
 /// # Errors
 ///
-/// Where PostgreSQL has no way that keeps the rows, or the way takes a decision that the models do not tell.
-pub fn plan(before: &Schema, after: &Schema, transition: &MigrationHints) -> Result<Plan, Refusals> {
-    let Diff { renamed, changes, restated, unclear } = diff(before, after, transition);
-    // Where neither has an owner, neither has anything.
+/// When PostgreSQL cannot make a change and keep the rows, or a change is ambiguous and the models do not decide it.
+pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<Plan, Refusals> {
+    let Diff { renamed, changes, restated, unclear } = diff(before, after, hints);
+    // Only an empty schema has no owner.
     let owner = after.owner().or(before.owner()).map(|owner| owner.name.clone());
-    unsupported::judge(before, after, &renamed, &changes, &unclear, transition)?;
+    unsupported::validate(before, after, &renamed, &changes, &unclear, hints)?;
     let all = dependents::recreate_dependents(changes.clone(), &renamed, after);
     let all = revoke_window::revoke_during_change(all, &renamed, after);
-    let steps = steps::steps(&all, restated, &renamed, after, transition);
+    let steps = steps::steps(&all, restated, &renamed, after, hints);
     let existing = renamed.tables.keys().filter(|name| after.tables.contains_key(*name)).cloned().collect();
     let (product, is_first) = (after.product.clone(), *before == Schema::default());
     Ok(Plan { product, owner, is_first, existing, changes, steps })

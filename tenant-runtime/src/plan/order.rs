@@ -8,10 +8,10 @@ use crate::{
     model::schema::{QualifiedName, Table},
 };
 
-/// When a step's turn comes within its file.
+/// The place of a step within its file.
 ///
-/// What takes rights away comes before what gives them, so that at no moment a role has more than before or after; what goes
-/// comes before what is made, and each thing after what it rests on.
+/// Revoking comes before granting, so that at no moment a role has more privileges than before or after. Dropping comes before
+/// creating, and each object is created after the objects that it depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     MakeRoles,
@@ -20,8 +20,8 @@ pub(super) enum Phase {
     RenameTables,
     RenameColumns,
     Revoke,
-    TakeMemberships,
-    GiveMemberships,
+    RevokeMemberships,
+    GrantMemberships,
     ClosePolicies,
     DropForeignKeys,
     DropTables,
@@ -35,8 +35,8 @@ pub(super) enum Phase {
     MakeKeys,
     MakeForeignKeys,
     LiftForce,
-    Judge,
-    Tidy,
+    CheckRows,
+    Finish,
     RestoreForce,
     MakePolicies,
     OpenTables,
@@ -46,15 +46,15 @@ pub(super) enum Phase {
     DropRoles,
 }
 
-/// Says when a step's turn comes.
+/// Returns the place of a step within its file.
 pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
     match &step.action {
-        // A column that takes no NULL any more, once it is known that none is there.
-        Action::Alter { .. } if step.stage == Stage::Validate => Phase::Tidy,
-        // Where nothing was before, nothing has to be kept from anybody, and roles are best read in one place.
+        // SET NOT NULL, after a validated constraint has shown that no row contains NULL.
+        Action::Alter { .. } if step.stage == Stage::Validate => Phase::Finish,
+        // In a first migration no rows exist that have to be protected meanwhile, and roles are easier to review in one place.
         Action::Add(SchemaObject::Membership(_)) if is_first => Phase::MakeRoles,
-        Action::Add(item) => made(item),
-        Action::Drop(item) => dropped(item),
+        Action::Add(item) => phase_of_creating(item),
+        Action::Drop(item) => phase_of_dropping(item),
         Action::Alter {
             after: SchemaObject::Role { .. } | SchemaObject::Timeouts { .. } | SchemaObject::Pgaudit { .. },
             ..
@@ -72,20 +72,20 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
         Action::AddUnchecked(SchemaObject::ForeignKey { .. }) => Phase::MakeForeignKeys,
         Action::AddUnchecked(_) | Action::Build(_) | Action::Unbuild(_) | Action::Attach(_) => Phase::MakeKeys,
         Action::Force { on: false, .. } => Phase::LiftForce,
-        Action::Validate(_) | Action::Backfill { .. } | Action::Unfill { .. } => Phase::Judge,
-        Action::DropUnchecked(_) => Phase::Tidy,
+        Action::Validate(_) | Action::Backfill { .. } | Action::Unfill { .. } => Phase::CheckRows,
+        Action::DropUnchecked(_) => Phase::Finish,
         Action::Force { on: true, .. } => Phase::RestoreForce,
     }
 }
 
-fn made(item: &SchemaObject) -> Phase {
+fn phase_of_creating(item: &SchemaObject) -> Phase {
     match item {
         SchemaObject::Role { .. }
         | SchemaObject::RequiredRoles { .. }
         | SchemaObject::Database { .. }
         | SchemaObject::Timeouts { .. }
         | SchemaObject::Pgaudit { .. } => Phase::MakeRoles,
-        SchemaObject::Membership(_) => Phase::GiveMemberships,
+        SchemaObject::Membership(_) => Phase::GrantMemberships,
         SchemaObject::Schema { .. } | SchemaObject::Defaults { .. } | SchemaObject::Usage { .. } => Phase::MakeSchemas,
         SchemaObject::Function { .. } => Phase::MakeFunctions,
         SchemaObject::Table { .. } => Phase::MakeTables,
@@ -99,12 +99,12 @@ fn made(item: &SchemaObject) -> Phase {
     }
 }
 
-fn dropped(item: &SchemaObject) -> Phase {
+fn phase_of_dropping(item: &SchemaObject) -> Phase {
     match item {
         SchemaObject::Grant { .. } | SchemaObject::Execute { .. } => Phase::Revoke,
-        // By itself it shows nothing, and on the way back the policies that ask a function need it.
+        // USAGE alone gives access to no row, and the down file needs it for policies that call a function.
         SchemaObject::Usage { .. } => Phase::RevokeUsage,
-        SchemaObject::Membership(_) => Phase::TakeMemberships,
+        SchemaObject::Membership(_) => Phase::RevokeMemberships,
         SchemaObject::Policy { .. } | SchemaObject::Trigger { .. } => Phase::ClosePolicies,
         SchemaObject::ForeignKey { .. } => Phase::DropForeignKeys,
         SchemaObject::Table { .. } => Phase::DropTables,
@@ -122,16 +122,16 @@ fn dropped(item: &SchemaObject) -> Phase {
     }
 }
 
-/// Orders tables so that each comes after those that it refers to; where they refer to each other in a circle, or to a key that
-/// is not there yet, the foreign keys come last.
-pub(super) fn making_tables(
+/// Orders new tables so that each comes after the tables that it references. Foreign keys of a cycle, and those that reference a
+/// key that is built later, are added last.
+pub(super) fn creating_tables(
     tables: &BTreeMap<QualifiedName, Table>,
     is_pending: &dyn Fn(&SchemaObject) -> bool,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut late = Vec::new();
     let mut waiting: BTreeSet<_> = tables.keys().collect();
-    // Only those that others wait for are looked at again.
+    // Each pass takes one table whose references exist; in a cycle, the first one.
     while let Some(first) = waiting.first().copied() {
         let is_ready = |name: &&QualifiedName| {
             tables[*name].foreign_keys.iter().all(|key| key.target == **name || !waiting.contains(&key.target))
@@ -157,7 +157,7 @@ pub(super) fn making_tables(
     actions
 }
 
-/// Says whether a constraint or an index is one that is built while others write.
+/// Whether a constraint or an index is built concurrently.
 pub(super) fn is_built(item: &SchemaObject, partitions: Option<u16>) -> bool {
     matches!(item, SchemaObject::Key { kind: KeyKind::Unique | KeyKind::Index, .. }) && partitions.is_none()
 }

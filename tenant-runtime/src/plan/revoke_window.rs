@@ -1,4 +1,4 @@
-//! Closing tables: where more than one statement changes who sees a table, nobody does meanwhile.
+//! Revokes the grants of a table while several statements change its access, so that no session sees a mixed state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use crate::{
     model::schema::{QualifiedName, Schema},
 };
 
-/// Has the grants of a table revoked first and granted last, where its rows would be seen through a mixture of old and new
-/// rules in between: its own policies, the functions and tables that they ask, and which role has the rights of which.
+/// Revokes the grants of a table first and restores them last, where a mixture of old and new definitions would control its
+/// rows in between: its policies, the functions and tables that those use, and role memberships.
 ///
-/// Where only one of them changes, there is no in-between.
+/// Where only one of them changes, there is no state in between.
 pub(super) fn revoke_during_change(mut changes: Vec<Change>, before: &Schema, after: &Schema) -> Vec<Change> {
     let mut changed_policies: BTreeMap<QualifiedName, usize> = BTreeMap::new();
     let mut memberships = 0;
@@ -31,26 +31,22 @@ pub(super) fn revoke_during_change(mut changes: Vec<Change>, before: &Schema, af
             _ => {}
         }
     }
-    let grants = |schema: &Schema, name: &QualifiedName| -> Vec<SchemaObject> {
-        let item = |grant: &_| SchemaObject::Grant { table: name.clone(), grant: Clone::clone(grant) };
-        schema.tables[name].grants.iter().map(item).collect()
-    };
     if memberships > 0 {
-        // A table that goes is still there when a role gets the rights of another.
-        let gone = before.tables.keys().filter(|name| !after.tables.contains_key(*name));
-        changes.extend(gone.flat_map(|name| grants(before, name)).map(Change::Drop));
+        // A dropped table still exists when a role becomes a member of another.
+        let dropped = before.tables.keys().filter(|name| !after.tables.contains_key(*name));
+        changes.extend(dropped.flat_map(|name| grants(before, name)).map(Change::Drop));
     }
     if changed_policies.values().sum::<usize>() + memberships <= 1 {
         return changes;
     }
-    let asked = asked(before, after);
-    let closed: BTreeSet<_> = before.tables.keys().filter(|name| after.tables.contains_key(*name)).cloned().collect();
-    let closed: BTreeSet<_> = closed
-        .into_iter()
+    let uses = uses(before, after);
+    let kept = before.tables.keys().filter(|name| after.tables.contains_key(*name));
+    let closed: BTreeSet<_> = kept
         .filter(|name| {
-            let changed: usize = reached(name, &asked).into_iter().filter_map(|name| changed_policies.get(name)).sum();
+            let changed: usize = used_by(name, &uses).into_iter().filter_map(|name| changed_policies.get(name)).sum();
             changed > 0 && changed + memberships > 1
         })
+        .cloned()
         .collect();
     changes.retain(|change| match change {
         Change::Add(SchemaObject::Grant { table, .. }) | Change::Drop(SchemaObject::Grant { table, .. }) => {
@@ -65,42 +61,54 @@ pub(super) fn revoke_during_change(mut changes: Vec<Change>, before: &Schema, af
     changes
 }
 
-/// Lists for each table and function which others its policies or its body name, before or after.
-fn asked<'s>(before: &'s Schema, after: &'s Schema) -> BTreeMap<&'s QualifiedName, BTreeSet<&'s QualifiedName>> {
+fn grants(schema: &Schema, name: &QualifiedName) -> Vec<SchemaObject> {
+    let object = |grant: &_| SchemaObject::Grant { table: name.clone(), grant: Clone::clone(grant) };
+    schema.tables[name].grants.iter().map(object).collect()
+}
+
+/// Lists for each table and function the tables and functions that its policies or its body name, before or after.
+fn uses<'s>(before: &'s Schema, after: &'s Schema) -> BTreeMap<&'s QualifiedName, BTreeSet<&'s QualifiedName>> {
     let schemas = [before, after];
     let tables = || schemas.into_iter().flat_map(|schema| &schema.tables);
     let functions = || schemas.into_iter().flat_map(|schema| &schema.functions);
     let names = tables().map(|(name, _)| name).chain(functions().map(|(name, _)| name));
     let names: BTreeMap<String, &QualifiedName> = names.map(|name| (name.quoted(), name)).collect();
-    let odd: Vec<_> = names.iter().filter(|(quoted, _)| quoted.contains('"')).collect();
-    let mut asked: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    let mut read = |name, text: &str| {
-        let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
-        let found = words.filter_map(|word| names.get(word)).copied();
-        let odd = odd.iter().filter(|(quoted, _)| text.contains(quoted.as_str())).map(|(_, name)| **name);
-        asked.entry(name).or_default().extend(found.chain(odd));
-    };
+    let mut uses: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (name, table) in tables() {
         for policy in &table.policies {
-            policy.conditions().for_each(|condition| read(name, condition.sql.as_str()));
+            for condition in policy.conditions() {
+                uses.entry(name).or_default().extend(names_in(condition.sql.as_str(), &names));
+            }
         }
     }
-    functions().for_each(|(name, function)| read(name, &function.body));
-    asked
+    for (name, function) in functions() {
+        uses.entry(name).or_default().extend(names_in(&function.body, &names));
+    }
+    uses
 }
 
-fn reached<'s>(
-    from: &'s QualifiedName,
-    asked: &BTreeMap<&'s QualifiedName, BTreeSet<&'s QualifiedName>>,
+/// Finds the names that SQL text contains. A quoted name can contain anything, so it is searched as a whole.
+fn names_in<'s>(text: &str, names: &BTreeMap<String, &'s QualifiedName>) -> BTreeSet<&'s QualifiedName> {
+    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
+    let plain = words.filter_map(|word| names.get(word)).copied();
+    let is_quoted = |quoted: &str| quoted.contains('"') && text.contains(quoted);
+    let quoted = names.iter().filter(|(quoted, _)| is_quoted(quoted)).map(|(_, name)| *name);
+    plain.chain(quoted).collect()
+}
+
+/// Lists the tables and functions that a table uses, directly or through others, and the table itself.
+fn used_by<'s>(
+    table: &'s QualifiedName,
+    uses: &BTreeMap<&'s QualifiedName, BTreeSet<&'s QualifiedName>>,
 ) -> BTreeSet<&'s QualifiedName> {
-    let mut reached = BTreeSet::from([from]);
-    let mut next = vec![from];
+    let mut used = BTreeSet::from([table]);
+    let mut next = vec![table];
     while let Some(name) = next.pop() {
-        for other in asked.get(name).into_iter().flatten() {
-            if reached.insert(other) {
+        for other in uses.get(name).into_iter().flatten() {
+            if used.insert(other) {
                 next.push(other);
             }
         }
     }
-    reached
+    used
 }

@@ -1,4 +1,4 @@
-//! Grades: what a step means for the rows that are there, for the app that is running, and for who may do what.
+//! The risk of each step: for existing rows, for running app versions, and for access.
 
 use std::fmt;
 
@@ -9,33 +9,39 @@ use super::{
 use crate::{
     diff::{Change, KeyKind, Membership, SchemaObject},
     ident::Ident,
-    model::schema::{Column, ColumnDefault},
+    model::{
+        column_property::ColumnProperty,
+        schema::{Column, ColumnDefault},
+    },
 };
 
-/// How much thought a step takes. A step of which there is nothing to be said is safe.
+/// The risk of a step. A step without an [`Advisory`] is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Risk {
-    /// Somebody waits, an app that runs may fail, or somebody's rights change.
+    /// No data is lost, and no warning applies.
+    Safe,
+    /// Other sessions are blocked, the step or a running app may fail, or access changes.
     Warning,
-    /// Something is lost that cannot be had back.
+    /// Data is lost that cannot be restored.
     Destructive,
 }
 
 impl fmt::Display for Risk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Warning => "careful",
-            Self::Destructive => "DESTRUCTIVE",
+            Self::Safe => "safe",
+            Self::Warning => "warning",
+            Self::Destructive => "destructive",
         })
     }
 }
 
-/// What there is to be said about a step before it runs.
+/// The risk of a step, to be read before the migration is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advisory {
-    /// How much thought it takes.
-    pub grade: Risk,
-    /// A code that stays, such as `TM101`.
+    /// The risk.
+    pub risk: Risk,
+    /// A stable code, such as `TM101`.
     pub code: &'static str,
     /// One sentence.
     pub text: String,
@@ -43,126 +49,160 @@ pub struct Advisory {
 
 impl fmt::Display for Advisory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.grade, self.code, self.text)
+        write!(f, "{} {}: {}", self.risk, self.code, self.text)
     }
 }
 
-/// Says what there is to be said about a step of a plan.
-pub(super) fn note(plan: &Plan, action: &Action) -> Option<Advisory> {
-    let is_change = |change: &Change| plan.changes.contains(change);
-    let (grade, code, text) = match action {
+/// Returns the risk of a step of a plan, if it is not safe.
+pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
+    let (risk, code, text) = match action {
         Action::Drop(item @ SchemaObject::Table { .. }) => {
-            (Risk::Destructive, "TM101", format!("{item} goes with all its rows."))
+            (Risk::Destructive, "TM101", format!("drops {item} and all its rows."))
         }
         Action::Drop(item @ SchemaObject::Column { .. }) => {
-            (Risk::Destructive, "TM102", format!("{item} goes with its values."))
+            (Risk::Destructive, "TM102", format!("drops {item} and its values."))
         }
         Action::Alter {
             before: SchemaObject::Column { column: before, .. },
             after: item @ SchemaObject::Column { column, .. },
         } => {
-            return retyped(item, before, column);
-        }
-        Action::Add(item @ SchemaObject::Column { column, .. }) if rewrites(column) => {
-            let text = format!("{item} is filled in every row; nobody reads or writes the table meanwhile.");
-            (Risk::Warning, "TM201", text)
-        }
-        Action::Add(item @ SchemaObject::Key { kind: KeyKind::Primary | KeyKind::Unique, .. }) => (
-            Risk::Warning,
-            "TM202",
-            format!("nobody writes while the {item} is built; a value that stands there twice stops it."),
-        ),
-        Action::Add(item @ (SchemaObject::Key { .. } | SchemaObject::ForeignKey { .. }))
-            if is_change(&Change::Add(item.clone())) =>
-        {
-            (Risk::Warning, "TM202", format!("nobody writes to the table while the {item} is made."))
-        }
-        Action::Build(item @ SchemaObject::Key { kind: KeyKind::Unique, .. }) => {
-            (Risk::Warning, "TM203", format!("a value that stands there twice stops the {item}."))
-        }
-        Action::Validate(item @ SchemaObject::Check { .. }) if is_change(&Change::Add(item.clone())) => {
-            (Risk::Warning, "TM203", format!("a row that does not fulfil the {item} stops it."))
-        }
-        Action::Validate(SchemaObject::Check { table, check }) if check.condition.as_str().ends_with("IS NOT NULL") => {
-            (
-                Risk::Warning,
-                "TM203",
-                format!("a row of `{table}` in which {} stops it.", null(check.condition.as_str())),
-            )
-        }
-        Action::Validate(item @ SchemaObject::ForeignKey { .. }) if is_change(&Change::Add(item.clone())) => {
-            (Risk::Warning, "TM203", format!("a row that refers to nothing stops the {item}."))
-        }
-        Action::Backfill { table, column, .. } => {
-            (Risk::Warning, "TM204", format!("`{}` is written in every row of `{table}` that has none.", column.name))
+            return type_change_advisory(item, before, column);
         }
         Action::Rename { before: before @ (SchemaObject::Table { .. } | SchemaObject::Column { .. }), .. } => {
-            (Risk::Warning, "TM205", format!("an app that runs and still says {before} fails."))
+            (Risk::Warning, "TM205", format!("running app versions that still use {before} will fail."))
         }
-        Action::Drop(
-            item @ (SchemaObject::Grant { .. } | SchemaObject::Execute { .. } | SchemaObject::Membership(_)),
-        ) if is_change(&Change::Drop(item.clone())) && !follows(plan, item) => {
-            (Risk::Warning, "TM206", format!("no more {item}."))
+        Action::Backfill { table, column, .. } => {
+            let text = format!("writes `{}` in every row of `{table}` where it is NULL.", column.name);
+            (Risk::Warning, "TM204", text)
         }
-        Action::Drop(item @ SchemaObject::Role { .. }) if !plan.is_first => {
-            (Risk::Warning, "TM206", format!("no more {item}."))
+        Action::Add(SchemaObject::Column { .. } | SchemaObject::Key { .. } | SchemaObject::ForeignKey { .. })
+        | Action::Build(_)
+        | Action::Validate(_) => {
+            let (code, text) = lock_or_failure(plan, action)?;
+            (Risk::Warning, code, text)
         }
-        Action::Add(
-            item @ (SchemaObject::Grant { .. } | SchemaObject::Execute { .. } | SchemaObject::Membership(_)),
-        ) if !plan.is_first && is_change(&Change::Add(item.clone())) && !follows(plan, item) => {
-            (Risk::Warning, "TM207", format!("from now on {item}."))
+        _ => {
+            let (code, text) = access_change(plan, action)?;
+            (Risk::Warning, code, text)
         }
-        Action::Add(item @ SchemaObject::Policy { .. }) if is_change(&Change::Add(item.clone())) => {
-            (Risk::Warning, "TM208", format!("who sees or writes which rows changes: {item} is new."))
+    };
+    Some(Advisory { risk, code, text })
+}
+
+/// Steps that block other sessions, or that fail on existing rows.
+fn lock_or_failure(plan: &Plan, action: &Action) -> Option<(&'static str, String)> {
+    Some(match action {
+        Action::Add(item @ SchemaObject::Column { column, .. }) if rewrites(column) => {
+            ("TM201", format!("adds {item} to every row; blocks reads and writes of the table meanwhile."))
         }
-        Action::Add(item @ SchemaObject::Policy { .. }) if changes_to(plan, item) => {
-            (Risk::Warning, "TM208", format!("who sees or writes which rows changes: {item} has changed."))
+        Action::Add(item @ SchemaObject::Key { kind: KeyKind::Primary | KeyKind::Unique, .. }) => {
+            ("TM202", format!("blocks writes while the {item} is built; fails if duplicate values exist."))
         }
-        Action::Drop(item @ SchemaObject::Policy { .. }) if is_change(&Change::Drop(item.clone())) => {
-            (Risk::Warning, "TM208", format!("who sees or writes which rows changes: {item} is gone."))
+        Action::Add(item @ (SchemaObject::Key { .. } | SchemaObject::ForeignKey { .. })) if plan.adds(item) => {
+            ("TM202", format!("blocks writes to the table while the {item} is created."))
         }
-        Action::Alter {
-            before: SchemaObject::Policy { policy: before, .. },
-            after: item @ SchemaObject::Policy { policy, .. },
-        } if !before.is_equivalent(policy) => {
-            (Risk::Warning, "TM208", format!("who sees or writes which rows changes: {item} has changed."))
+        Action::Build(item @ SchemaObject::Key { kind: KeyKind::Unique, .. }) => {
+            ("TM203", format!("building the {item} fails if duplicate values exist."))
+        }
+        Action::Validate(item @ SchemaObject::Check { .. }) if plan.adds(item) => {
+            ("TM203", format!("fails if a row violates the {item}."))
+        }
+        Action::Validate(SchemaObject::Check { table, check }) if check.condition.as_str().ends_with("IS NOT NULL") => {
+            let condition = check.condition.as_str().replace("IS NOT NULL", "is NULL");
+            ("TM203", format!("fails if {condition} in a row of `{table}`."))
+        }
+        Action::Validate(item @ SchemaObject::ForeignKey { .. }) if plan.adds(item) => {
+            ("TM203", format!("fails if a row violates the {item}."))
+        }
+        _ => return None,
+    })
+}
+
+/// Steps that change the privileges of roles, or the rows that they can read or write.
+fn access_change(plan: &Plan, action: &Action) -> Option<(&'static str, String)> {
+    use SchemaObject::{Execute, Grant, Membership, Policy, Role};
+    let (code, change) = match action {
+        Action::Drop(item @ (Grant { .. } | Execute { .. } | Membership(_)))
+            if plan.drops(item) && !is_consequence(plan, item) =>
+        {
+            ("TM206", Change::Drop(item.clone()))
+        }
+        Action::Drop(item @ Role { .. }) if !plan.is_first => ("TM206", Change::Drop(item.clone())),
+        Action::Add(item @ (Grant { .. } | Execute { .. } | Membership(_)))
+            if !plan.is_first && plan.adds(item) && !is_consequence(plan, item) =>
+        {
+            ("TM207", Change::Add(item.clone()))
+        }
+        Action::Add(item @ Policy { .. }) if plan.adds(item) => ("TM208", Change::Add(item.clone())),
+        // The policy is dropped and re-created.
+        Action::Add(item @ Policy { .. }) if changes_to(plan, item) => {
+            ("TM208", Change::Alter { before: item.clone(), after: item.clone() })
+        }
+        Action::Drop(item @ Policy { .. }) if plan.drops(item) => ("TM208", Change::Drop(item.clone())),
+        Action::Alter { before: before @ Policy { .. }, after: item @ Policy { .. } }
+            if restricts_differently(before, item) =>
+        {
+            ("TM208", Change::Alter { before: before.clone(), after: item.clone() })
         }
         _ => return None,
     };
-    Some(Advisory { grade, code, text })
+    let text = change.to_string();
+    // A change is described verb first, in the imperative.
+    let (verb, rest) = text.split_once(' ').unwrap_or((&text, ""));
+    let effect = if code == "TM208" { "; this changes which rows roles can read or write" } else { "" };
+    Some((code, format!("{verb}s {rest}{effect}.")))
 }
 
-/// Says whether something becomes this.
+/// Whether two versions of a policy differ in more than the comment.
+fn restricts_differently(before: &SchemaObject, after: &SchemaObject) -> bool {
+    match (before, after) {
+        (SchemaObject::Policy { policy: before, .. }, SchemaObject::Policy { policy: after, .. }) => {
+            !before.is_equivalent(after)
+        }
+        _ => true,
+    }
+}
+
+impl Plan {
+    /// Whether adding an object is one of the changes. A step can also re-create an object for another change.
+    fn adds(&self, item: &SchemaObject) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Add(other) if other == item))
+    }
+
+    /// Whether dropping an object is one of the changes.
+    fn drops(&self, item: &SchemaObject) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Drop(other) if other == item))
+    }
+}
+
+/// Whether an object is altered to become this one.
 fn changes_to(plan: &Plan, item: &SchemaObject) -> bool {
     plan.changes.iter().any(|change| matches!(change, Change::Alter { after, .. } if after == item))
 }
 
-/// Says whether a right comes or goes with the columns or the role of which it speaks.
-fn follows(plan: &Plan, item: &SchemaObject) -> bool {
-    let comes_or_goes = |is: &dyn Fn(&SchemaObject) -> bool| {
+/// Whether a grant or a membership is added or dropped because its columns or its role are.
+fn is_consequence(plan: &Plan, item: &SchemaObject) -> bool {
+    let is_added_or_dropped = |is: &dyn Fn(&SchemaObject) -> bool| {
         plan.changes.iter().any(|change| matches!(change, Change::Add(item) | Change::Drop(item) if is(item)))
     };
     match item {
         SchemaObject::Grant { table, grant } => {
             let column = |name: &Ident| {
-                comes_or_goes(
+                is_added_or_dropped(
                     &|item| matches!(item, SchemaObject::Column { table: of, column } if of == table && column.name == *name),
                 )
             };
             !grant.columns.is_empty() && grant.columns.iter().all(column)
         }
-        SchemaObject::Membership(Membership { role, member, .. }) => comes_or_goes(
+        SchemaObject::Membership(Membership { role, member, .. }) => is_added_or_dropped(
             &|item| matches!(item, SchemaObject::Role { role: of, .. } if [role, member].contains(&&of.name)),
         ),
         _ => false,
     }
 }
 
-fn null(condition: &str) -> String {
-    condition.replace("IS NOT NULL", "is NULL")
-}
-
-/// Says whether adding a column writes every row: PostgreSQL keeps a constant, and the time of the migration, beside them.
+/// Whether adding a column rewrites the table. PostgreSQL stores a constant default, such as the time of the migration, once
+/// in the catalog instead.
 fn rewrites(column: &Column) -> bool {
     match &column.default {
         None => false,
@@ -174,21 +214,22 @@ fn rewrites(column: &Column) -> bool {
     }
 }
 
-fn retyped(item: &SchemaObject, before: &Column, after: &Column) -> Option<Advisory> {
-    if before.ty == after.ty {
+/// The risk of changing the type of a column; the other properties are safe to change.
+fn type_change_advisory(item: &SchemaObject, before: &Column, after: &Column) -> Option<Advisory> {
+    if !ColumnProperty::Type.differs(before, after) {
         return None;
     }
-    let change = format!("{item} becomes `{}`, and was `{}`", after.ty, before.ty);
-    let waits = "nobody reads or writes the table while it is written anew";
-    let (grade, code, text) = match type_change(before.ty.as_str(), after.ty.as_str()) {
+    let change = format!("changes {item} from `{}` to `{}`", before.ty, after.ty);
+    let blocks = "blocks reads and writes while the table is rewritten";
+    let (risk, code, text) = match type_change(before.ty.as_str(), after.ty.as_str()) {
         TypeChange::InPlace => return None,
-        TypeChange::Rewrite => (Risk::Warning, "TM201", format!("{change}: {waits}.")),
+        TypeChange::Rewrite => (Risk::Warning, "TM201", format!("{change}; {blocks}.")),
         TypeChange::MayFail => {
-            (Risk::Warning, "TM201", format!("{change}: {waits}, and a value that does not fit stops it."))
+            (Risk::Warning, "TM201", format!("{change}; {blocks}, and fails if a value cannot be converted."))
         }
         TypeChange::Lossy | TypeChange::Unsupported => {
-            (Risk::Destructive, "TM103", format!("{change}: values may be rounded or cut, or come out as others."))
+            (Risk::Destructive, "TM103", format!("{change}; values may be rounded, truncated or changed."))
         }
     };
-    Some(Advisory { grade, code, text })
+    Some(Advisory { risk, code, text })
 }

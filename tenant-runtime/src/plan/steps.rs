@@ -1,32 +1,33 @@
-//! From changes to steps: how each change is made, in which file, and in which order.
+//! Turns changes into steps: the actions that make a change, their files and their order.
 
 use std::collections::BTreeMap;
 
 use super::{
     Action, Stage, Step,
-    order::{Phase, is_built, making_tables, phase},
+    order::{Phase, creating_tables, is_built, phase},
 };
 use crate::{
     diff::{Change, KeyKind, SchemaObject},
     ident::Ident,
     model::{
+        column_property::ColumnProperty,
         migration_hints::MigrationHints,
-        schema::{Check, Column, ColumnDefault, Expression, ForeignKey, QualifiedName, Schema, Table},
+        schema::{Check, Column, Expression, ForeignKey, QualifiedName, Schema, Table},
     },
 };
 
-/// Makes steps of changes.
+/// Turns changes into steps.
 pub(super) fn steps(
     changes: &[Change],
     restated: Vec<(SchemaObject, SchemaObject)>,
     before: &Schema,
     after: &Schema,
-    transition: &MigrationHints,
+    hints: &MigrationHints,
 ) -> Vec<Step> {
-    let mut draft = StepBuilder { changes, after, transition, steps: Vec::new(), lifted: BTreeMap::new() };
-    draft.tables();
+    let mut builder = StepBuilder { changes, after, hints, steps: Vec::new(), force_lifted: BTreeMap::new() };
+    builder.tables();
     for change in changes {
-        draft.change(change);
+        builder.change(change);
     }
     for (before, now) in restated {
         let stays = now.table().is_some_and(|table| after.tables.contains_key(table));
@@ -35,33 +36,33 @@ pub(super) fn steps(
                 Change::Drop(item) | Change::Alter { before: item, .. } => *item == now,
                 _ => false,
             });
-        draft.push(Stage::Main, Action::Restate { policy: before, now: false });
+        builder.push(Stage::Main, Action::Restate { policy: before, now: false });
         if is_kept {
-            draft.push(Stage::Main, Action::Restate { policy: now, now: true });
+            builder.push(Stage::Main, Action::Restate { policy: now, now: true });
         }
     }
-    for (table, stage) in std::mem::take(&mut draft.lifted) {
-        draft.push(stage, Action::Force { table: table.clone(), on: false });
-        draft.push(Stage::Validate, Action::Force { table, on: true });
+    for (table, stage) in std::mem::take(&mut builder.force_lifted) {
+        builder.push(stage, Action::Force { table: table.clone(), on: false });
+        builder.push(Stage::Validate, Action::Force { table, on: true });
     }
     let is_first = *before == Schema::default();
-    let mut steps = draft.steps;
-    // Without indexes to wait for, what needs them goes into the first file.
+    let mut steps = builder.steps;
+    // Without indexes to build, the steps that need them go into the first file.
     if !steps.iter().any(|step| step.stage == Stage::Index) {
         steps.iter_mut().filter(|step| step.stage == Stage::Attach).for_each(|step| step.stage = Stage::Main);
     }
-    let turn = |step: &Step| -> (Stage, Phase) { (step.stage, phase(step, is_first)) };
-    steps.sort_by_key(turn);
+    let order = |step: &Step| -> (Stage, Phase) { (step.stage, phase(step, is_first)) };
+    steps.sort_by_key(order);
     steps
 }
 
 struct StepBuilder<'a> {
     changes: &'a [Change],
     after: &'a Schema,
-    transition: &'a MigrationHints,
+    hints: &'a MigrationHints,
     steps: Vec<Step>,
-    /// The tables whose owner has to see all rows, and from which file on.
-    lifted: BTreeMap<QualifiedName, Stage>,
+    /// The tables without FORCE ROW LEVEL SECURITY, so that their owner sees all rows, with the file where that begins.
+    force_lifted: BTreeMap<QualifiedName, Stage>,
 }
 
 impl StepBuilder<'_> {
@@ -69,31 +70,31 @@ impl StepBuilder<'_> {
         self.steps.push(Step { stage, action });
     }
 
-    /// Makes the new tables and drops those that are gone, which is the same backwards.
+    /// Creates the new tables, and drops the removed ones by the reverse of creating them.
     fn tables(&mut self) {
-        let (mut new, mut gone) = (BTreeMap::new(), BTreeMap::new());
+        let (mut new, mut dropped) = (BTreeMap::new(), BTreeMap::new());
         for change in self.changes {
             match change {
                 Change::Add(SchemaObject::Table { name, table }) => new.insert(name.clone(), Table::clone(table)),
-                Change::Drop(SchemaObject::Table { name, table }) => gone.insert(name.clone(), Table::clone(table)),
+                Change::Drop(SchemaObject::Table { name, table }) => dropped.insert(name.clone(), Table::clone(table)),
                 _ => None,
             };
         }
         let is_pending = |item: &SchemaObject| self.is_pending(item);
-        for action in making_tables(&new, &is_pending) {
+        for action in creating_tables(&new, &is_pending) {
             let stage = match &action {
                 Action::Add(key @ SchemaObject::ForeignKey { .. }) if self.is_pending(key) => Stage::Attach,
                 _ => Stage::Main,
             };
             self.push(stage, action);
         }
-        let dropping = making_tables(&gone, &|_| false);
+        let dropping = creating_tables(&dropped, &|_| false);
         for action in dropping.iter().rev().filter_map(Action::undone) {
             self.push(Stage::Main, action);
         }
     }
 
-    /// Says whether a foreign key refers to a key that is built in a file of its own.
+    /// Whether a foreign key refers to a unique constraint whose index is built in a separate file.
     fn is_pending(&self, item: &SchemaObject) -> bool {
         let SchemaObject::ForeignKey { key, .. } = item else { return false };
         self.changes.iter().any(|change| match change {
@@ -145,7 +146,7 @@ impl StepBuilder<'_> {
         }
     }
 
-    /// An index goes when the one that takes its place is there, unless it is in the way before.
+    /// An index is dropped after its replacement is built, unless it has to be dropped before.
     fn dropping_index(&self, table: &QualifiedName, name: &Ident, columns: &[Ident]) -> Stage {
         let mut replaced = false;
         for change in self.changes {
@@ -175,15 +176,15 @@ impl StepBuilder<'_> {
         partitions: Option<u16>,
     ) {
         let stage = if self.is_pending(item) { Stage::Attach } else { Stage::Main };
-        // Before PostgreSQL 18 a partitioned table takes no foreign key that is not valid at once.
+        // Before PostgreSQL 18 a partitioned table cannot have a foreign key that is NOT VALID.
         if partitions.is_some() {
             return self.push(stage, Action::Add(item.clone()));
         }
         self.push(stage, Action::AddUnchecked(item.clone()));
         self.push(Stage::Validate, Action::Validate(item.clone()));
         for table in [table, &key.target] {
-            let lifted = self.lifted.entry(table.clone()).or_insert(stage);
-            *lifted = stage.min(*lifted);
+            let from = self.force_lifted.entry(table.clone()).or_insert(stage);
+            *from = stage.min(*from);
         }
     }
 
@@ -192,16 +193,16 @@ impl StepBuilder<'_> {
         if column.nullable || column.default.is_some() {
             return self.push(Stage::Main, add(column.clone()));
         }
-        // The judge refused it where nothing fills it.
+        // It has a backfill: `validate` refused it otherwise.
         self.push(Stage::Main, add(Column { nullable: true, ..column.clone() }));
         self.forbid_null(table, column);
     }
 
-    /// Takes NULL no more, in such a way that reading the rows that are there keeps nobody waiting.
+    /// Sets NOT NULL, without a lock that blocks other sessions while the existing rows are read.
     fn forbid_null(&mut self, table: &QualifiedName, column: &Column) {
         let place = (table.clone(), column.name.clone());
-        if let Some(with) = self.transition.backfills.get(&place) {
-            self.lifted.insert(table.clone(), Stage::Main);
+        if let Some(with) = self.hints.backfills.get(&place) {
+            self.force_lifted.insert(table.clone(), Stage::Main);
             let action = Action::Backfill { table: table.clone(), column: column.clone(), with: with.clone() };
             return self.push(Stage::Validate, action);
         }
@@ -220,36 +221,31 @@ impl StepBuilder<'_> {
         self.push(Stage::Validate, Action::DropUnchecked(helper));
     }
 
-    /// Changes one side of a column at a time: what fills it goes before its type changes, and comes back after it.
+    /// Changes one property of a column at a time. A default is dropped before the type changes, and set again after it.
     fn alter_column(&mut self, table: &QualifiedName, before: &Column, after: &Column) {
-        let mut now = before.clone();
-        let counted = |column: &Column| column.default == Some(ColumnDefault::Identity);
-        let retyped = before.ty != after.ty && before.default.is_some() && !(counted(before) && counted(after));
-        let mut to = |draft: &mut Self, next: Column| {
-            if next != now {
-                let item = |column| SchemaObject::Column { table: table.clone(), column };
-                let (before, after) = (item(now.clone()), item(next.clone()));
-                draft.push(Stage::Main, Action::Alter { before, after });
-                now = next;
-            }
-            now.clone()
-        };
-        let mut next = before.clone();
-        if retyped || counted(before) != counted(after) {
-            next.default = None;
-            next = to(self, next);
+        let mut column = before.clone();
+        let is_retyped = ColumnProperty::Type.differs(before, after) && before.default.is_some();
+        let are_identities = before.is_identity() && after.is_identity();
+        if is_retyped && !are_identities || before.is_identity() != after.is_identity() {
+            let without = Column { default: None, ..column.clone() };
+            self.alter_property(table, ColumnProperty::Default, &mut column, &without);
         }
-        next.ty = after.ty.clone();
-        next = to(self, next);
-        next.default = after.default.clone();
-        next = to(self, next);
-        next.comment = after.comment.clone();
-        next = to(self, next);
-        if after.nullable {
-            next.nullable = true;
-            to(self, next);
-        } else if before.nullable {
-            self.forbid_null(table, after);
+        for property in ColumnProperty::ALL {
+            if property == ColumnProperty::Nullable && before.nullable && !after.nullable {
+                self.forbid_null(table, after);
+            } else {
+                self.alter_property(table, property, &mut column, after);
+            }
+        }
+    }
+
+    /// Gives a column a property of another version, if that differs.
+    fn alter_property(&mut self, table: &QualifiedName, property: ColumnProperty, column: &mut Column, to: &Column) {
+        if property.differs(column, to) {
+            let object = |column: &Column| SchemaObject::Column { table: table.clone(), column: column.clone() };
+            let before = object(column);
+            property.copy(to, column);
+            self.push(Stage::Main, Action::Alter { before, after: object(column) });
         }
     }
 }

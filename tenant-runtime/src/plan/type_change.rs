@@ -1,21 +1,21 @@
-//! What becomes of values when the type of their column changes.
+//! The effect of changing the type of a column on its values.
 
-/// What becomes of the values.
+/// The effect of a type change on the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TypeChange {
-    /// They stay as they are, and the table is not even read.
+    /// The values are unchanged, and the table is not read.
     InPlace,
-    /// Each is written anew, and none is lost.
+    /// The table is rewritten, and no value is lost.
     Rewrite,
-    /// Each is written anew; one that does not fit stops the migration.
+    /// The table is rewritten, and a value that cannot be converted makes the migration fail.
     MayFail,
-    /// They may come out as others: rounded, cut, or in a way that is not known here.
+    /// Values may change: they are rounded or truncated, or the conversion is not known here.
     Lossy,
-    /// PostgreSQL has no way.
+    /// PostgreSQL has no conversion.
     Unsupported,
 }
 
-/// Says what becomes of values of one type in the other.
+/// Returns the effect of changing one type to the other.
 pub(super) fn type_change(from: &str, to: &str) -> TypeChange {
     let ((from, from_size), (to, to_size)) = (parts(from), parts(to));
     if let (Some(from), Some(to)) = (from.strip_suffix("[]"), to.strip_suffix("[]")) {
@@ -67,7 +67,7 @@ fn resized(ty: &str, from: &[u32], to: &[u32]) -> TypeChange {
     }
 }
 
-/// The name of a type as this file writes it, and the numbers in its parentheses.
+/// The name of a type as this file spells it, and the numbers in its parentheses.
 fn parts(ty: &str) -> (String, Vec<u32>) {
     let (name, size) = match (ty.find('('), ty.rfind(')')) {
         (Some(open), Some(close)) if open < close => {

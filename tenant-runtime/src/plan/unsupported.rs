@@ -1,4 +1,4 @@
-//! Refusals: changes for which there is no way that keeps the rows, or that take a decision which the models do not tell.
+//! Unsupported changes: PostgreSQL cannot make them and keep the rows, or they are ambiguous.
 
 use std::fmt;
 
@@ -11,16 +11,16 @@ use crate::{
     },
 };
 
-/// One change that is refused.
+/// An unsupported change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What is wrong.
+    /// The change and the cause.
     pub what: String,
-    /// What to do.
+    /// The next step.
     pub help: String,
 }
 
-/// Every change that is refused.
+/// All unsupported changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals(pub Vec<Refusal>);
 
@@ -34,62 +34,62 @@ impl fmt::Display for Refusals {
     }
 }
 
-/// Refuses what cannot be planned, all of it at once.
-pub(super) fn judge(
+/// Refuses unsupported changes, all of them at once.
+pub(super) fn validate(
     before: &Schema,
     after: &Schema,
     renamed: &Schema,
     changes: &[Change],
     unclear: &[SchemaObject],
-    transition: &MigrationHints,
+    hints: &MigrationHints,
 ) -> Result<(), Refusals> {
     let mut refusals = Vec::new();
     if let (Some(old), Some(new)) = (before.owner(), after.owner())
         && old.name != new.name
     {
-        // Everything belongs to it, in every database of the cluster.
+        // It owns all objects, and the role exists once for all databases of the cluster.
         return Err(Refusals(vec![Refusal {
-            what: format!("the roles have another prefix: `{}` was `{}`", new.name, old.name),
-            help: "take the old prefix again; or rename the roles by hand (`ALTER ROLE … RENAME TO …`, as the administrator, \
+            what: format!("the role prefix changed: the schema owner is now `{}` instead of `{}`", new.name, old.name),
+            help: "restore the old prefix; or rename the roles manually (`ALTER ROLE … RENAME TO …`, as the administrator, \
                    while no app is connected) and start a new migrations folder for a new database"
                 .to_owned(),
         }]));
     }
     if before.external_roles && !after.external_roles {
         return Err(Refusals(vec![Refusal {
-            what: "the roles were made elsewhere, and are to be made by migrations".to_owned(),
+            what: "`external_roles` was removed: migrations cannot take over externally managed roles".to_owned(),
             help: "keep `external_roles` in the tenancy; or start a new migrations folder for a new database"
                 .to_owned(),
         }]));
     }
     refusals.extend(unclear.iter().map(|item| Refusal {
-        what: format!("the sub-query of {item} names what is renamed without saying whose it is"),
-        help: "first write the name of the table before each of its columns there (`projects.title`), and generate that migration; \
-               then rename"
+        what: format!("cannot rename: the subquery of {item} uses the old name without its table, which is ambiguous"),
+        help: "first qualify each column in the subquery with its table (`projects.title`) and generate that migration; then \
+               rename"
             .to_owned(),
     }));
     for change in changes {
-        refusals.extend(refuse(change, changes, renamed, transition));
+        refusals.extend(refuse(change, changes, renamed, hints));
     }
     if refusals.is_empty() { Ok(()) } else { Err(Refusals(refusals)) }
 }
 
-fn refuse(change: &Change, changes: &[Change], renamed: &Schema, transition: &MigrationHints) -> Option<Refusal> {
-    let tenant = |table: &QualifiedName| renamed.tables.get(table).filter(|table| table.partitions.is_some());
+fn refuse(change: &Change, changes: &[Change], renamed: &Schema, hints: &MigrationHints) -> Option<Refusal> {
+    let partitioned = |table: &QualifiedName| renamed.tables.get(table).filter(|table| table.partitions.is_some());
     match change {
         Change::Alter { before: SchemaObject::Partitions { .. }, after: SchemaObject::Partitions { table, .. } } => {
             Some(Refusal {
-                what: format!("{change}, and PostgreSQL divides no table anew"),
+                what: format!("cannot {change}: PostgreSQL cannot repartition a table"),
                 help: format!(
-                    "declare a second struct with the new `partition_by_hash`, copy the rows of `{table}` in a migration of your \
-                 own, and drop the old struct; or put the attribute back"
+                    "declare a second struct with the new `partition_by_hash`, copy the rows of `{table}` in a hand-written \
+                     migration, and remove the old struct; or restore the attribute"
                 ),
             })
         }
-        Change::Add(SchemaObject::Column { table, column }) if !may_be_added(table, column, transition) => {
+        Change::Add(SchemaObject::Column { table, column }) if !can_add_to_rows(table, column, hints) => {
             Some(Refusal {
                 what: format!(
-                    "column `{table}.{}` is new and takes no NULL, and nothing fills it in the rows that are there",
+                    "cannot add column `{table}.{}`: it is NOT NULL, and no value is given for existing rows",
                     column.name
                 ),
                 help: format!("{}{}", maybe_renamed(table, column, changes), suggestions(column)),
@@ -100,17 +100,17 @@ fn refuse(change: &Change, changes: &[Change], renamed: &Schema, transition: &Mi
             after: SchemaObject::Column { table, column },
         } if before.ty != column.ty => {
             let place = format!("column `{table}.{}`", column.name);
-            if tenant(table).is_some_and(|table| table.tenant_column() == Some(&column.name)) {
+            if partitioned(table).is_some_and(|table| table.tenant_column() == Some(&column.name)) {
                 return Some(Refusal {
-                    what: format!("{place} has another type, and the table is partitioned by it"),
-                    help: "declare a second struct with the new type, and copy the rows in a migration of your own"
+                    what: format!("cannot change the type of {place}: the table is partitioned by it"),
+                    help: "declare a second struct with the new type, and copy the rows in a hand-written migration"
                         .to_owned(),
                 });
             }
             (type_change(before.ty.as_str(), column.ty.as_str()) == TypeChange::Unsupported).then(|| Refusal {
-                what: format!("{place} becomes `{}`, and PostgreSQL makes none of `{}`", column.ty, before.ty),
-                help: "give the field another name (`column = \"…\"`), which adds a column beside it; fill that in a \
-                       migration of your own, and drop the old one afterwards"
+                what: format!("cannot change {place} from `{}` to `{}`: PostgreSQL has no conversion", before.ty, column.ty),
+                help: "give the field another name (`column = \"…\"`), which adds a second column; fill it in a hand-written \
+                       migration, and drop the old column afterwards"
                     .to_owned(),
             })
         }
@@ -118,15 +118,15 @@ fn refuse(change: &Change, changes: &[Change], renamed: &Schema, transition: &Mi
             if matches!(role.kind, RoleKind::SchemaOwner | RoleKind::Login { .. }) =>
         {
             Some(Refusal {
-                what: format!("role `{}` is gone, and everything rests on it", role.name),
-                help: "take the old tenancy again, or start a new migrations folder for a new database".to_owned(),
+                what: format!("cannot drop role `{}`: the schema depends on it", role.name),
+                help: "restore the old tenancy, or start a new migrations folder for a new database".to_owned(),
             })
         }
         _ => None,
     }
 }
 
-/// Asks whether a column is one that goes, under another name: filled anew, it would lose what that one holds.
+/// Asks whether a new column is a dropped one under a new name: a default would replace the values of the old column.
 fn maybe_renamed(table: &QualifiedName, column: &Column, changes: &[Change]) -> String {
     let gone = changes.iter().filter_map(|change| match change {
         Change::Drop(SchemaObject::Column { table: of, column: gone }) if of == table && gone.ty == column.ty => {
@@ -134,16 +134,13 @@ fn maybe_renamed(table: &QualifiedName, column: &Column, changes: &[Change]) -> 
         }
         _ => None,
     });
-    gone.map(|gone| {
-        format!("is it `{gone}` under another name? write `#[tenant(renamed_from = \"{gone}\")]` there; else ")
-    })
-    .collect()
+    gone.map(|gone| format!("if `{gone}` was renamed, add `#[tenant(renamed_from = \"{gone}\")]`; otherwise "))
+        .collect()
 }
 
-fn may_be_added(table: &QualifiedName, column: &Column, transition: &MigrationHints) -> bool {
-    column.nullable
-        || column.default.is_some()
-        || transition.backfills.contains_key(&(table.clone(), column.name.clone()))
+/// Whether existing rows get a value for a new column, or can have NULL in it.
+fn can_add_to_rows(table: &QualifiedName, column: &Column, hints: &MigrationHints) -> bool {
+    column.nullable || column.default.is_some() || hints.backfills.contains_key(&(table.clone(), column.name.clone()))
 }
 
 fn suggestions(column: &Column) -> String {
@@ -156,7 +153,7 @@ fn suggestions(column: &Column) -> String {
         _ => "…",
     };
     format!(
-        "add `default = \"{example}\"`, which fills every row; or make the field an `Option`; or say what fills the rows that \
-         are there, computed from their other columns: `backfill = \"{example}\"`"
+        "add `default = \"{example}\"`, which fills every row; or make the field an `Option`; or fill existing rows with an \
+         expression over their other columns: `backfill = \"{example}\"`"
     )
 }

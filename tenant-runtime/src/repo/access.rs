@@ -1,13 +1,13 @@
-//! Who may do what, as bounds: each situation has its trait and the sentence that rustc prints.
+//! Permission checks as trait bounds, with the compiler messages they produce.
 //!
-//! These traits are sealed. An app could otherwise say of a role that it may do more than the declarations say.
+//! The traits are sealed: an app cannot implement them to give a role more than the declarations do.
 
 use std::marker::PhantomData;
 
 use super::declared::{ByJobs, Declares, TenantRows};
 use crate::tenant::{AtLeast, JobRole, MemberRole, Role, System, Tenancy, lattice::Seal};
 
-/// The commands, as types, so that messages can name them.
+/// The commands as types, which compiler messages name.
 pub mod cmd {
     /// Reading rows.
     #[derive(Debug)]
@@ -15,7 +15,7 @@ pub mod cmd {
     /// Inserting rows.
     #[derive(Debug)]
     pub enum Insert {}
-    /// UpdateBuilder rows.
+    /// Updating rows.
     #[derive(Debug)]
     pub enum Update {}
     /// Deleting rows.
@@ -24,16 +24,16 @@ pub mod cmd {
     /// Adding, changing and removing members.
     #[derive(Debug)]
     pub enum Manage {}
-    /// Asking somebody to become a member.
+    /// Inviting a user by e-mail address.
     #[derive(Debug)]
     pub enum Invite {}
 }
 
-/// Holds when a context of this role may run a command on a table.
+/// Implemented if a context with this role can run a command on a table.
 #[diagnostic::on_unimplemented(
-    message = "a `{Self}` context may not {Cmd} `{T}`: it takes `{Needs}` or a role above it",
+    message = "this call on `{T}` requires role `{Needs}` or higher; this context has role `{Self}`",
     label = "this context's role is `{Self}`",
-    note = "which role may do what stands in `#[tenant(…)]` on `{T}`"
+    note = "`#[tenant(…)]` on `{T}` declares the minimum role of each command"
 )]
 pub trait May<Cmd, T, Needs> {
     #[doc(hidden)]
@@ -45,7 +45,7 @@ impl<R: Role<Kind: KindMay<R, Cmd, T, Needs>>, Cmd, T, Needs> May<Cmd, T, Needs>
     const SEAL: Seal = Seal;
 }
 
-/// The same by the kind of the role: a member's includes the one that the table names, and that of jobs is what `system(…)` says.
+/// [`May`] by the kind of the role: a member's role must include the declared role; the system role needs the command in `system(…)`.
 #[doc(hidden)]
 pub trait KindMay<R, Cmd, T, Needs> {
     #[doc(hidden)]
@@ -62,10 +62,10 @@ impl<N: Tenancy, Cmd, T: SystemMay<Cmd>, Needs> KindMay<System<N>, Cmd, T, Needs
     const SEAL: Seal = Seal;
 }
 
-/// Holds when the system role may run a command on a table: when `system(…)` on it says so.
+/// Implemented if `system(…)` on the table lists the command for the system role.
 #[diagnostic::on_unimplemented(
-    message = "the system role may not {Cmd} `{Self}`",
-    label = "jobs may not do this",
+    message = "`{Self}` does not allow this command for the system role",
+    label = "not allowed for cross-tenant jobs",
     note = "add the command to `system(…)` in `#[tenant(…)]` on `{Self}`, such as `system(select, delete)`"
 )]
 pub trait SystemMay<Cmd> {
@@ -78,11 +78,11 @@ impl<T: Declares<ByJobs<Cmd>>, Cmd> SystemMay<Cmd> for T {
     const SEAL: Seal = Seal;
 }
 
-/// Holds for the table whose rows are the tenants, where the system role may read it.
+/// Implemented for the table of tenants if the system role can read it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the table of the tenants, or the system role may not read it",
-    label = "its rows are no tenants that jobs know",
-    note = "on the table of the tenants write `org = \"id\"` and `system(select)` in `#[tenant(…)]`"
+    message = "`{Self}` is not the table of tenants, or the system role cannot read it",
+    label = "not a table of tenants that jobs can read",
+    note = "on the table of tenants write `org = \"id\"` and `system(select)` in `#[tenant(…)]`"
 )]
 pub trait Tenants: SystemMay<cmd::Read> {
     #[doc(hidden)]
@@ -94,21 +94,21 @@ impl<T: SystemMay<cmd::Read> + Declares<ByJobs<TenantRows>>> Tenants for T {
     const SEAL: Seal = Seal;
 }
 
-/// In place of a role: what a column takes that nobody may read. No role includes it.
+/// The required role of a column with `select = "none"`. No role includes it.
 #[derive(Debug)]
 pub enum NoRole {}
 
-/// What a row asks of its reader: one role.
+/// A list with one required role.
 #[derive(Debug)]
 pub struct OnlyRole<A>(PhantomData<A>);
 
-/// What a row asks of its reader: what `T` asks, and the role `H` for a column of its own.
+/// A list of required roles: those of `T`, and `H`, the role of a column.
 #[derive(Debug)]
 pub struct RoleCons<T, H>(PhantomData<(T, H)>);
 
-/// Holds when a role includes every role of a list.
+/// Implemented if a role includes every role of a list.
 ///
-/// The list is nested to the left and each step takes one role off, so that rustc comes to an end on a misspelt role too.
+/// The list is nested to the left and each step removes one role, so that rustc terminates on a misspelt role too.
 pub trait SatisfiesAll<Needs> {
     #[doc(hidden)]
     const SEAL: Seal;
@@ -124,12 +124,12 @@ impl<R: SatisfiesAll<T> + AtLeast<H>, T, H> SatisfiesAll<RoleCons<T, H>> for R {
     const SEAL: Seal = Seal;
 }
 
-/// Holds when a context of this role may read all columns of `T`: the table's own role, and those that columns name.
+/// Implemented if a context with this role can read every column of `T`: it includes the table's role and those of all columns.
 #[diagnostic::on_unimplemented(
-    message = "a `{Self}` context may not read every column of `{T}`",
+    message = "reading every column of `{T}` requires a higher role; this context has role `{Self}`",
     label = "this context's role is `{Self}`",
-    note = "who may read what stands in `#[tenant(…)]` on the struct, and on fields that take a higher role",
-    note = "read the others through a `#[derive(TenantView)]` struct, which inserts and updates as well"
+    note = "fields with a `select` role in `#[tenant(…)]` require that role",
+    note = "read the other columns through a `#[derive(TenantView)]` struct, which can also insert and update"
 )]
 pub trait MayRead<T, Needs> {
     #[doc(hidden)]
@@ -141,7 +141,7 @@ impl<R: Role<Kind: KindReads<R, T, Needs>>, T, Needs> MayRead<T, Needs> for R {
     const SEAL: Seal = Seal;
 }
 
-/// The same by the kind of the role.
+/// [`MayRead`] by the kind of the role.
 #[doc(hidden)]
 pub trait KindReads<R, T, Needs> {
     #[doc(hidden)]
@@ -158,12 +158,12 @@ impl<N: Tenancy, T: SystemMay<cmd::Read>, Needs> KindReads<System<N>, T, Needs> 
     const SEAL: Seal = Seal;
 }
 
-/// Holds when a context of this role may ask a table's rows for a column: one that takes no role of its own, or `Needs`.
+/// Implemented if a context with this role can filter and sort by a column: one without a role, or with the role `Needs`.
 #[diagnostic::on_unimplemented(
-    message = "a `{Self}` context may not filter or order `{T}` by this: it takes `{Needs}` or a role above it",
-    label = "this takes `{Needs}`",
-    note = "the field has a `select` role of its own; what it holds would show in which rows are found, and in which order",
-    note = "`ParentReader<Project, Admin>` is whoever may read `Project` and columns of it that take `Admin`"
+    message = "filtering or sorting `{T}` by this column requires role `{Needs}`; this context has role `{Self}`",
+    label = "requires role `{Needs}`",
+    note = "the field has a `select` role; the rows found and their order would reveal its values",
+    note = "`ParentReader<Project, Admin>` requires SELECT on `Project` and the role `Admin`"
 )]
 pub trait MayUse<T, Needs> {
     #[doc(hidden)]
@@ -178,11 +178,11 @@ impl<R: AtLeast<Needs>, T, Needs: Role> MayUse<T, Needs> for R {
     const SEAL: Seal = Seal;
 }
 
-/// Holds when a context of this role may write a column: one that takes no role of its own, or `Needs`.
+/// Implemented if a context with this role can set a column: one without a role, or with the role `Needs`.
 #[diagnostic::on_unimplemented(
-    message = "a `{Self}` context may not write this column of `{T}`: it takes `{Needs}` or a role above it",
-    label = "this column takes `{Needs}`",
-    note = "the field has an `insert` or `update` role of its own"
+    message = "setting this column of `{T}` requires role `{Needs}` or higher; this context has role `{Self}`",
+    label = "requires role `{Needs}`",
+    note = "the field has an `insert` or `update` role"
 )]
 pub trait MaySet<T, Needs> {
     #[doc(hidden)]
@@ -200,15 +200,15 @@ impl<R: AtLeast<Needs>, T, Needs: Role> MaySet<T, Needs> for R {
     const SEAL: Seal = Seal;
 }
 
-/// Stands for nobody: the value comes from the context or the database, or stays as the row was inserted with it.
+/// The access of a column that cannot be set explicitly: the context or the database sets it, or it never changes.
 #[derive(Debug)]
 pub enum NotSettable {}
 
-/// Holds when a role that does something to any row includes the one that does it to rows of its own.
+/// Implemented if a role in `update` or `delete` includes the one in `update_own` or `delete_own`.
 #[diagnostic::on_unimplemented(
-    message = "the role `{Self}` may do to any row what it may not do to its own",
+    message = "the role `{Self}` can change any row but not the rows that the user owns",
     label = "`{Self}` does not include the role `{Own}`",
-    note = "the role in `update` includes the one in `update_own`, and that in `delete` the one in `delete_own`"
+    note = "the role in `update` must include the one in `update_own`, and the role in `delete` the one in `delete_own`"
 )]
 pub trait WiderThan<Own> {
     #[doc(hidden)]
@@ -220,11 +220,11 @@ impl<R: AtLeast<Own>, Own> WiderThan<Own> for R {
     const SEAL: Seal = Seal;
 }
 
-/// Holds when a role that writes a table also reads it, as PostgreSQL asks for WHERE, RETURNING and ON CONFLICT.
+/// Implemented if a role that writes a table can read it: WHERE, RETURNING and ON CONFLICT require SELECT.
 #[diagnostic::on_unimplemented(
-    message = "the role `{Self}` may write this table but not read it",
+    message = "the role `{Self}` can write this table but cannot read it",
     label = "`{Self}` does not include the `select` role `{S}`",
-    note = "name `{S}` or a role above it here, or a lower role in `select`"
+    note = "use `{S}` or a higher role here, or a lower role in `select`"
 )]
 pub trait CanRead<S> {
     #[doc(hidden)]
@@ -236,11 +236,11 @@ impl<W: AtLeast<S>, S> CanRead<S> for W {
     const SEAL: Seal = Seal;
 }
 
-/// Holds when a role belongs to a tenancy.
+/// Implemented if a role belongs to a tenancy.
 #[diagnostic::on_unimplemented(
-    message = "the role `{Self}` belongs to another tenancy than the table",
+    message = "the role `{Self}` does not belong to the tenancy of the table",
     label = "not a role of `{T}`",
-    note = "the `select` role says to which tenancy the table belongs"
+    note = "the `select` role determines the tenancy of the table"
 )]
 pub trait RoleOf<T> {
     #[doc(hidden)]
@@ -252,11 +252,11 @@ impl<R: Role<Tenancy = T>, T: Tenancy> RoleOf<T> for R {
     const SEAL: Seal = Seal;
 }
 
-/// Holds when a field's type is `Key`, the tenant key type of the tenancy `T`.
+/// Implemented if a field's type is `Key`, the tenant ID type of the tenancy `T`.
 #[diagnostic::on_unimplemented(
-    message = "the tenant column must be a `{Key}`, the tenant key of `{T}`, not `{Self}`",
-    label = "this should be `{Key}`",
-    note = "`org` in `#[tenant(…)]` names the field that holds the tenant's key"
+    message = "the tenant column must have type `{Key}`, the tenant ID type of `{T}`, not `{Self}`",
+    label = "expected `{Key}`",
+    note = "`org` in `#[tenant(…)]` names the field that holds the tenant ID"
 )]
 pub trait TenantKeyOf<T, Key> {
     #[doc(hidden)]
@@ -267,11 +267,11 @@ impl<T, Key> TenantKeyOf<T, Key> for Key {
     const SEAL: Seal = Seal;
 }
 
-/// Holds when a field's type is `Key`, the user key type of the tenancy `T`.
+/// Implemented if a field's type is `Key`, the user ID type of the tenancy `T`.
 #[diagnostic::on_unimplemented(
-    message = "the column that names a user must be a `{Key}`, the user key of `{T}`, not `{Self}`",
-    label = "this should be `{Key}`",
-    note = "`owner` and `membership(user = …)` in `#[tenant(…)]` name the field that holds a user's key"
+    message = "a column with a user ID must have type `{Key}`, the user ID type of `{T}`, not `{Self}`",
+    label = "expected `{Key}`",
+    note = "`owner` and `membership(user = …)` in `#[tenant(…)]` name the field that holds a user ID"
 )]
 pub trait UserKeyOf<T, Key> {
     #[doc(hidden)]
@@ -282,20 +282,20 @@ impl<T, Key> UserKeyOf<T, Key> for Key {
     const SEAL: Seal = Seal;
 }
 
-/// Holds when a field's type can name a row by a key of type `Id`: the key's type itself or an `Option` of it.
+/// Implemented if a field's type can reference a row with a key of type `Id`: that type or an `Option` of it.
 #[diagnostic::on_unimplemented(
-    message = "a field of type `{Self}` cannot refer to a table whose key is a `{Id}`",
-    label = "this should be `{Id}` or `Option<{Id}>`",
-    note = "`references` names the struct whose key the field holds"
+    message = "a field of type `{Self}` cannot reference a table with primary key type `{Id}`",
+    label = "expected `{Id}` or `Option<{Id}>`",
+    note = "`references` names the struct whose primary key the field holds"
 )]
-pub trait Names<Id> {
+pub trait ReferencesKey<Id> {
     #[doc(hidden)]
     const SEAL: Seal;
 }
 
-impl<Id> Names<Id> for Id {
+impl<Id> ReferencesKey<Id> for Id {
     const SEAL: Seal = Seal;
 }
-impl<Id> Names<Id> for Option<Id> {
+impl<Id> ReferencesKey<Id> for Option<Id> {
     const SEAL: Seal = Seal;
 }

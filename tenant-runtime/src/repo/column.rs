@@ -1,4 +1,4 @@
-//! Typed columns: the constants, such as `Project::NAME`, by which filters, orders and writes name a column.
+//! Typed columns: constants such as `Project::NAME` for filters, orders and writes.
 
 use std::{fmt, marker::PhantomData};
 
@@ -14,31 +14,31 @@ use super::{
 };
 use crate::tenant::{KeyNewtype, Role, TextKey, lattice::Seal};
 
-/// A column of the table `T`, whose field is of type `V`. The derive writes one constant for each field.
+/// A column of the table `T` with a field of type `V`. The derive writes one constant for each field.
 ///
-/// `Access` says who may use it where that is not as the table says, and `Parent` to which table it refers, if to any.
+/// `Access` contains the roles of the column if it has any, and `Parent` is the table that it references.
 pub struct Column<T, V, Access = DefaultAccess, Parent = ()> {
     name: &'static str,
     facts: Facts<(T, V, Access, Parent)>,
 }
 
-/// Types that a value is about and does not hold.
+/// Types that a value refers to without containing them.
 type Facts<T> = PhantomData<fn() -> T>;
 
-/// Who may read a column, who may write it in an INSERT, and who in an UPDATE.
+/// The roles required to read a column, to set it on INSERT, and to update it.
 ///
-/// Each is `()` for whom the table's role decides, a role of the column's own, or [`NotSettable`](super::access::NotSettable).
+/// Each is `()` for the table's role, the column's role, or [`NotSettable`](super::access::NotSettable).
 #[derive(Debug)]
 pub struct Access<Read = (), Insert = (), Update = ()>(PhantomData<(Read, Insert, Update)>);
 
-/// The access to a column that has no roles of its own.
+/// The access of a column without roles.
 pub type DefaultAccess = Access;
 
-/// Holds when somebody may write a column.
+/// Implemented if a column can be set explicitly.
 #[diagnostic::on_unimplemented(
-    message = "nobody writes this column by hand",
-    label = "a column that is not written here",
-    note = "the tenant, the owner and a key that is made come from the context and the database; keys and parents stay as they are"
+    message = "this column cannot be set explicitly",
+    label = "not a settable column",
+    note = "the context sets the tenant and the owner, the database generates keys, and keys and parents are never updated"
 )]
 pub trait Settable {
     #[doc(hidden)]
@@ -55,18 +55,18 @@ impl<R: Role> Settable for R {
 }
 
 impl<T, V, A, P> Column<T, V, A, P> {
-    /// Names a column. An app cannot: it could leave out the roles that the column takes.
+    /// Creates a column. Private to this crate: an app could leave out the roles that the column requires.
     pub(super) const fn new(name: &'static str) -> Self {
         Self { name, facts: PhantomData }
     }
 
-    /// Returns the column's name in the database.
+    /// Returns the column name in the database.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.name
     }
 
-    /// Names the column so that [`with`](super::list::List::with) reads of the other table what a view shows:
+    /// Selects a view of the referenced table for [`with`](super::list::List::with):
     /// `Task::EMPLOYEE_ID.view::<EmployeeCard>()`.
     #[must_use]
     pub const fn view<W: TenantView<Table = P>>(self) -> Column<T, V, A, W> {
@@ -88,14 +88,14 @@ impl<T, V, A, P> fmt::Debug for Column<T, V, A, P> {
     }
 }
 
-/// A value that can be compared with a column of type `V`, or written into it: a `V`, or what is inside of an `Option`.
+/// A value that can be compared with a column of type `V` or written to it: a `V`, or the content of an `Option`.
 #[diagnostic::on_unimplemented(
-    message = "a `{Self}` is no value of a column whose field is a `{V}`",
-    label = "this should be a `{V}`, or what is inside of its `Option`",
-    note = "values are compared with and written as the type of the struct's field"
+    message = "expected a value of type `{V}` for this column, found `{Self}`",
+    label = "expected `{V}`, or the content of its `Option`",
+    note = "values have the type of the struct's field"
 )]
 pub trait IntoColumnValue<V> {
-    /// Makes it a value of the column's type.
+    /// Converts it to the column's type.
     #[doc(hidden)]
     fn operand(self) -> V;
 }
@@ -142,18 +142,18 @@ impl IntoColumnValue<Option<String>> for &String {
 
 /// A column type that can be NULL: an `Option`.
 #[diagnostic::on_unimplemented(
-    message = "a column whose field is a `{Self}` is never NULL",
-    label = "only an `Option` can be asked whether it is NULL"
+    message = "`{Self}` columns are never NULL",
+    label = "only `Option` columns can be NULL"
 )]
 pub trait Nullable {}
 
 impl<V> Nullable for Option<V> {}
 
-/// A column type that is a text, on which patterns can be tried. Implement it for a newtype over a `String`.
+/// A text column type, which can be compared with patterns. Implement it for newtypes of `String`.
 #[diagnostic::on_unimplemented(
-    message = "a column whose field is a `{Self}` is no text, so there is no pattern to try on it",
-    label = "not a text",
-    note = "for a newtype over a `String`, implement `tenant_runtime::TextColumn`"
+    message = "`{Self}` columns cannot be compared with a pattern",
+    label = "not a text column",
+    note = "for a newtype of `String`, implement `tenant_runtime::TextColumn`"
 )]
 pub trait TextColumn {}
 
@@ -164,11 +164,11 @@ impl<V: TextColumn> TextColumn for Option<V> {}
 #[diagnostic::do_not_recommend]
 impl<K: KeyNewtype<Inner: TextColumn>> TextColumn for K {}
 
-/// A table whose rows can be read along with those that refer to it, or a view of one.
+/// A table, or a view of one, whose rows can be read together with rows that reference them.
 #[diagnostic::on_unimplemented(
-    message = "the column refers to no table whose rows could be read along",
-    label = "not a column that refers to another table",
-    note = "name a column whose field has `references = …`, such as `Task::PROJECT_ID`; its table has a `select` role"
+    message = "this column references no readable table",
+    label = "not a column that references another table",
+    note = "use a column whose field has `references = …`, such as `Task::PROJECT_ID`; that table requires a `select` role"
 )]
 pub trait Referred: TenantView {
     #[doc(hidden)]
@@ -180,11 +180,11 @@ impl<P: TenantView> Referred for P {
     const SEAL: Seal = Seal;
 }
 
-/// Holds when a column refers to the table `Q`, on whose rows there can be a condition.
+/// Implemented if a column references the table `Q`, whose rows can be filtered.
 #[diagnostic::on_unimplemented(
-    message = "the column refers to no table on whose rows there could be a condition",
-    label = "not a condition for a column that refers to no table",
-    note = "name a column whose field has `references = …`, such as `Task::PROJECT_ID`; its table has a `select` role"
+    message = "this column does not reference the table of the condition",
+    label = "not a condition on the referenced table",
+    note = "use a column whose field has `references = …`, such as `Task::PROJECT_ID`; that table requires a `select` role"
 )]
 pub trait RefersTo<Q> {
     #[doc(hidden)]
@@ -196,10 +196,10 @@ impl<Q: Select> RefersTo<Q> for Q {
     const SEAL: Seal = Seal;
 }
 
-/// What a filter sends to the database.
+/// A value that a filter sends to the database.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` cannot be sent to the database in a filter",
-    label = "this type is not sqlx's `Type` and `Encode`, or not `Send` and `Sync`"
+    label = "this type does not implement sqlx's `Type` and `Encode`, `Send` and `Sync`"
 )]
 pub trait Sent: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static {}
 
@@ -207,7 +207,7 @@ pub trait Sent: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 's
 impl<V: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static> Sent for V {}
 
 impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
-    /// Finds rows with this value; those without one, for `None`.
+    /// Matches rows with this value; `None` matches NULL.
     pub fn eq(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: Sent,
@@ -215,7 +215,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         Filter::new(self.equals(value.operand()))
     }
 
-    /// Finds rows with another value, and those without one.
+    /// Matches rows with another value or NULL.
     pub fn ne(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: Sent,
@@ -227,7 +227,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::Ne, value)
     }
 
-    /// Finds rows with one of these values; none, where there are none.
+    /// Matches rows with one of these values; an empty list matches no rows.
     pub fn in_<O: IntoColumnValue<V>>(self, values: impl IntoIterator<Item = O>) -> Filter<T, R>
     where
         V: Sent,
@@ -238,7 +238,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         Filter::new(if nulls.is_empty() { has } else { has.or(Condition::Null { column: self.name }) })
     }
 
-    /// Finds rows with a lesser value.
+    /// Matches rows with a smaller value.
     pub fn lt(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -246,7 +246,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::Lt, value.operand())
     }
 
-    /// Finds rows with a lesser value or this one.
+    /// Matches rows with a smaller or equal value.
     pub fn le(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -254,7 +254,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::Le, value.operand())
     }
 
-    /// Finds rows with a greater value.
+    /// Matches rows with a greater value.
     pub fn gt(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -262,7 +262,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::Gt, value.operand())
     }
 
-    /// Finds rows with a greater value or this one.
+    /// Matches rows with a greater or equal value.
     pub fn ge(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -270,9 +270,9 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::Ge, value.operand())
     }
 
-    /// Finds rows whose text matches a pattern: `%` stands for any text, `_` for one character, `\` takes their meaning.
+    /// Matches rows by a LIKE pattern: `%` matches any text, `_` one character, and `\` escapes both.
     ///
-    /// Row security keeps an index from being used; of a text that begins so, ask [`starts_with`](Self::starts_with).
+    /// Under RLS, LIKE cannot use an index; for prefixes use [`starts_with`](Self::starts_with).
     pub fn like(self, pattern: impl IntoColumnValue<String>) -> Filter<T, R>
     where
         V: TextColumn,
@@ -280,7 +280,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::Like, pattern.operand())
     }
 
-    /// Finds rows whose text matches a pattern, whatever its case; else as [`like`](Self::like).
+    /// Matches rows by a LIKE pattern without regard to case; otherwise like [`like`](Self::like).
     pub fn ilike(self, pattern: impl IntoColumnValue<String>) -> Filter<T, R>
     where
         V: TextColumn,
@@ -288,7 +288,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::ILike, pattern.operand())
     }
 
-    /// Finds rows whose text begins so; no character of it has a meaning of its own.
+    /// Matches rows whose text begins with a prefix; no character of it is special.
     pub fn starts_with(self, text: impl IntoColumnValue<String>) -> Filter<T, R>
     where
         V: TextColumn,
@@ -296,7 +296,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::StartsWith, text.operand())
     }
 
-    /// Finds rows without a value.
+    /// Matches rows with NULL.
     pub fn is_null(self) -> Filter<T, R>
     where
         V: Nullable,
@@ -304,7 +304,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         Filter::new(Condition::Null { column: self.name })
     }
 
-    /// Finds rows with a value.
+    /// Matches rows without NULL.
     pub fn is_not_null(self) -> Filter<T, R>
     where
         V: Nullable,
@@ -312,7 +312,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         !self.is_null()
     }
 
-    /// Finds rows that refer to one which meets a condition and which the context may see.
+    /// Matches rows that reference a row which matches a condition and is visible to the context.
     ///
     /// ```
     /// # use tenant_runtime::{prelude::*, roles::Viewer};
@@ -336,7 +336,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         Filter::new(Condition::Parent { column: self.name, parent: Q::TABLE, condition })
     }
 
-    /// Orders rows by the column, the least first and those without a value last.
+    /// Sorts rows by the column in ascending order, NULL last.
     pub fn asc(self) -> Order<T, R>
     where
         V: OrderedColumn,
@@ -344,7 +344,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         Order::new::<V>(self.name, false)
     }
 
-    /// Orders rows by the column, those without a value first and then the greatest.
+    /// Sorts rows by the column in descending order, NULL first.
     pub fn desc(self) -> Order<T, R>
     where
         V: OrderedColumn,
@@ -364,21 +364,21 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 }
 
-/// A key of the table `T` beside which no other row may have the same values: `Employee::BY_EMAIL`.
+/// A unique key of the table `T`, for upserts: `Employee::BY_EMAIL`.
 ///
-/// The derive writes one constant for each `unique` of a table whose rows can be inserted and updated.
+/// The derive writes one constant for each `unique` attribute of a table whose rows can be inserted and updated.
 pub struct Key<T> {
     columns: &'static [&'static str],
     table: PhantomData<fn() -> T>,
 }
 
 impl<T> Key<T> {
-    /// Names a key by its columns.
+    /// Creates a key from its columns.
     pub(super) const fn new(columns: &'static [&'static str]) -> Self {
         Self { columns, table: PhantomData }
     }
 
-    /// Returns the columns, to which the tenant column is added.
+    /// Returns the columns without the tenant column, which the upsert adds.
     #[must_use]
     pub const fn columns(self) -> &'static [&'static str] {
         self.columns
@@ -399,11 +399,11 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// Holds when something is a key of the table `T` by which an upsert can find the row that is there.
+/// Implemented for the unique keys of the table `T`, by which an upsert finds an existing row.
 #[diagnostic::on_unimplemented(
-    message = "an upsert of `{T}` finds the row that is there by a unique key, and a `{Self}` is none",
+    message = "an upsert of `{T}` requires a unique key of `{T}`, found `{Self}`",
     label = "not a unique key of `{T}`",
-    note = "name one of the constants `{T}::BY_…`, which stand for each `unique` in `#[tenant(…)]` and for a key that the app gives"
+    note = "use a constant `{T}::BY_…`: there is one for each `unique` in `#[tenant(…)]` and for an `app_assigned` key"
 )]
 pub trait UniqueKey<T> {
     #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! Which Rust types are column types, and how a row is read.
+//! Rust types of columns, and reading of rows.
 
 use sqlx::{Decode, Encode, Postgres, Row as _, Type, postgres::PgRow};
 
@@ -9,7 +9,7 @@ use crate::{
 
 /// A Rust type that a column of a `#[derive(TenantTable)]` struct can have.
 ///
-/// Implement it for a newtype by naming the type of what is inside:
+/// Implement it for a newtype with the type of its content:
 ///
 /// ```
 /// #[derive(Debug, Clone, sqlx::Type)]
@@ -31,7 +31,7 @@ pub trait PgColumn:
 {
     /// The column's type.
     const SQL: SqlType;
-    /// Whether the column takes NULL.
+    /// Whether the column is nullable.
     const NULLABLE: bool = false;
 }
 
@@ -44,11 +44,11 @@ where
     const NULLABLE: bool = true;
 }
 
-/// A column type of which there are arrays: every one but `u8`, whose vector is `bytea`.
+/// A column type with arrays: every type except `u8`, whose vector is `bytea`.
 #[diagnostic::on_unimplemented(
     message = "`Vec<{Self}>` has no PostgreSQL column type",
     label = "there is no array of this type",
-    note = "`Vec<u8>` is `bytea`; arrays exist of the plain column types"
+    note = "`Vec<u8>` is `bytea`; arrays of plain column types are supported"
 )]
 pub trait PgElement: PgColumn {}
 
@@ -136,7 +136,7 @@ impl<'r> RowReader<'r> {
         Self::from(row, 0)
     }
 
-    /// Begins at a later column.
+    /// Starts at a later column.
     pub(crate) fn from(row: &'r PgRow, next: usize) -> Self {
         Self { row, next }
     }

@@ -1,4 +1,4 @@
-//! What the derives alone write: `__private` is the only path to it, so no app writes it by mistake.
+//! Types that only the derives use: `__private` is the only path to them.
 
 use super::{
     access::cmd,
@@ -6,44 +6,44 @@ use super::{
     table::{Select, TenantTable},
 };
 
-/// In the list of what a table declares: this command.
+/// An entry in the list of declared commands: the command is declared.
 #[derive(Debug)]
 pub enum Yes {}
 
-/// In place of `insert`: a signed-in user may found one.
+/// In place of `insert`: a signed-in user can create a tenant.
 #[derive(Debug)]
-pub enum Founding {}
+pub enum CreatesTenant {}
 
-/// In place of `insert`: a visitor may become one.
+/// In place of `insert`: a user can sign up.
 #[derive(Debug)]
-pub enum SigningUp {}
+pub enum SignsUp {}
 
-/// In the list of what jobs may do: read the rows as the tenants.
+/// In the list of commands for jobs: the rows are the tenants, and jobs can read them.
 #[derive(Debug)]
 pub enum TenantRows {}
 
-/// In place of the list: what a struct with mistakes declares, so that code which uses it adds no errors of its own.
+/// In place of the list for a struct with errors, so that code that uses it causes no further errors.
 #[derive(Debug)]
 pub enum Everything {}
 
-/// About a list: what of it jobs may do.
+/// Selects the commands for jobs in a list.
 #[derive(Debug)]
 pub struct ByJobs<What>(std::marker::PhantomData<What>);
 
-/// Holds when the attributes of a table declare `What`.
+/// Implemented if the attributes of a table declare `What`.
 ///
-/// Sealed, and looked up in the one impl of [`TenantTable`]: what is not declared cannot be added by another impl.
+/// Sealed, and looked up in the one impl of [`TenantTable`]: another impl cannot add an undeclared command.
 #[diagnostic::on_unimplemented(
     message = "`#[tenant(…)]` on `{Self}` does not declare this",
     label = "not declared",
-    note = "the derive implements this trait as far as `#[tenant(…)]` says; it cannot be implemented by hand"
+    note = "the derive implements this trait for what `#[tenant(…)]` declares; it cannot be implemented by hand"
 )]
 pub trait Declares<What> {}
 
 #[diagnostic::do_not_recommend]
 impl<T: TenantTable<Declared: Has<What>>, What> Declares<What> for T {}
 
-/// Holds when a list has an entry: `(select, insert, update, delete, what jobs may do)`, or that of jobs.
+/// Implemented if a list contains an entry: `(select, insert, update, delete, commands of jobs)`, or the list of jobs.
 pub trait Has<What> {}
 
 macro_rules! has {
@@ -58,8 +58,8 @@ has! {
     cmd::Insert: <S, U, D, J> (S, Yes, U, D, J);
     cmd::Manage: <S, U, D, J> (S, cmd::Manage, U, D, J);
     cmd::Invite: <S, U, D, J> (S, cmd::Invite, U, D, J);
-    Founding: <S, U, D, J> (S, Founding, U, D, J);
-    SigningUp: <S, U, D, J> (S, SigningUp, U, D, J);
+    CreatesTenant: <S, U, D, J> (S, CreatesTenant, U, D, J);
+    SignsUp: <S, U, D, J> (S, SignsUp, U, D, J);
     cmd::Update: <S, I, D, J> (S, I, Yes, D, J);
     cmd::Delete: <S, I, U, J> (S, I, U, Yes, J);
     TenantRows: <S, I, U, D> (S, I, U, D, TenantRows);
@@ -75,12 +75,12 @@ macro_rules! everything {
     )*};
 }
 
-everything!(cmd::Read, cmd::Insert, cmd::Manage, Founding, SigningUp, cmd::Update, cmd::Delete);
+everything!(cmd::Read, cmd::Insert, cmd::Manage, CreatesTenant, SignsUp, cmd::Update, cmd::Delete);
 
-/// Implemented by the derive of a view, and by that alone.
+/// Implemented by the derive of a view only.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not derive `TenantView`",
-    label = "not a view that was derived",
+    label = "not a derived view",
     note = "`#[derive(TenantView)]` implements this trait; it cannot be implemented by hand"
 )]
 pub trait Showing {}
@@ -89,13 +89,13 @@ pub trait Showing {}
 #[diagnostic::do_not_recommend]
 impl<T: Select> Showing for T {}
 
-/// Names a column of a table, and who may use it.
+/// Creates a column of a table with its access.
 #[must_use]
 pub const fn named<T, V, A, P>(name: &'static str) -> Column<T, V, A, P> {
     Column::new(name)
 }
 
-/// Names a key of a table by its columns.
+/// Creates a unique key of a table from its columns.
 #[must_use]
 pub const fn unique_by<T>(columns: &'static [&'static str]) -> Key<T> {
     Key::new(columns)

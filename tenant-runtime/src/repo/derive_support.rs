@@ -1,4 +1,4 @@
-//! What the derives call: declarations as data, and how a field's type is stored. No part of the public API.
+//! Functions and traits that the derives use: declarations as data, and storage of field types. Not part of the public API.
 
 use sqlx::{
     Decode, Encode, Postgres, Type,
@@ -8,7 +8,7 @@ use sqlx::{
 };
 
 use super::{
-    access::{Names, RoleOf, TenantKeyOf, UserKeyOf, WiderThan},
+    access::{ReferencesKey, RoleOf, TenantKeyOf, UserKeyOf, WiderThan},
     column_type::{PgColumn, RowReader},
     table::TenantTable,
     value::Values,
@@ -18,18 +18,18 @@ use crate::{
     tenant::{KeyNewtype, Role, Tenancy},
 };
 
-/// What the derive asks of a field's type, and how it reads and writes the field.
+/// A field type that can be a column: how the derive reads and writes it.
 ///
-/// It goes through one trait without supertraits, and never through a function with a bound: of a type that is no column
-/// type, rustc then says the same at each use, and prints it once.
+/// One trait without supertraits, and no function with a bound: for another type, rustc then finds the same error at each
+/// use and prints it once.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no PostgreSQL column type",
     label = "this type cannot be a column",
-    note = "write `#[tenant(sql_type = \"…\")]` on the field, or `#[tenant(skip)]` to leave it out of the table",
+    note = "add `#[tenant(sql_type = \"…\")]` to the field, or `#[tenant(skip)]` to exclude it from the table",
     note = "for a newtype, implement `tenant_runtime::PgColumn`; for an enum, derive `TenantEnum`; \
             for types of chrono, time, serde_json and rust_decimal, turn on the feature of that name",
-    note = "an `Option` is nullable; a `Vec` is an array, of a plain type that is neither an `Option` nor an enum"
+    note = "an `Option` is nullable; a `Vec` is an array of a plain type, not of an `Option` or an enum"
 )]
 pub trait Stored: Sized {
     /// The column's type.
@@ -39,13 +39,13 @@ pub trait Stored: Sized {
     ///
     /// # Errors
     ///
-    /// When the value is not of the type.
+    /// If the value does not have the type.
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
 
     /// Writes a value into a column.
     fn set(values: &mut Values, column: &'static str, value: Self);
 
-    /// Writes a value into a column, where there is one.
+    /// Writes an optional value into a column.
     fn set_some(values: &mut Values, column: &'static str, value: Option<Self>);
 }
 
@@ -66,25 +66,25 @@ impl<T: PgColumn> Stored for T {
     }
 }
 
-/// The same for a field whose attribute `sql_type` says the column's type.
+/// The same for a field with the attribute `sql_type`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "sqlx does not read `{Self}` from PostgreSQL and write it there",
-    label = "this type implements not all of sqlx's `Type`, `Encode` and `Decode`",
-    note = "`sql_type` names the column's type only; derive `sqlx::Type` on `{Self}`, or implement the three traits"
+    message = "`{Self}` does not implement sqlx's `Type`, `Encode` and `Decode` for PostgreSQL",
+    label = "this type cannot be read and written by sqlx",
+    note = "`sql_type` sets the column type only; derive `sqlx::Type` on `{Self}`, or implement the three traits"
 )]
 pub trait ColumnCodecAs: Sized {
     /// Reads the next column of a row.
     ///
     /// # Errors
     ///
-    /// When the value is not of the type.
+    /// If the value does not have the type.
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
 
     /// Writes a value into a column.
     fn set(values: &mut Values, column: &'static str, value: Self);
 
-    /// Writes a value into a column, where there is one.
+    /// Writes an optional value into a column.
     fn set_some(values: &mut Values, column: &'static str, value: Option<Self>);
 }
 
@@ -106,7 +106,7 @@ where
     }
 }
 
-/// The same for the key, whose type the table's impl holds to be a column type: it is not asked a second time.
+/// The same for the primary key, whose type the table's impl has already checked.
 #[doc(hidden)]
 pub trait StoredKey: TenantTable {
     /// The column's type.
@@ -116,7 +116,7 @@ pub trait StoredKey: TenantTable {
     ///
     /// # Errors
     ///
-    /// When the value is not of the type.
+    /// If the value does not have the type.
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self::Id> {
         Stored::read(row)
     }
@@ -126,7 +126,7 @@ pub trait StoredKey: TenantTable {
         Stored::set(values, column, value);
     }
 
-    /// Writes a key into a column, where there is one.
+    /// Writes an optional key into a column.
     fn set_some(values: &mut Values, column: &'static str, value: Option<Self::Id>) {
         Stored::set_some(values, column, value);
     }
@@ -134,7 +134,7 @@ pub trait StoredKey: TenantTable {
 
 impl<T: TenantTable> StoredKey for T {}
 
-/// A column's type, and whether it takes NULL.
+/// A column's type, and whether it is nullable.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct ColumnType {
@@ -142,14 +142,14 @@ pub struct ColumnType {
     nullable: bool,
 }
 
-/// Declares a column's type as the attribute `sql_type` says it.
+/// Declares a column's type from the attribute `sql_type`.
 #[doc(hidden)]
 #[must_use]
 pub const fn custom(sql: &'static str, nullable: bool) -> ColumnType {
     ColumnType { ty: SqlType::Custom(sql), nullable }
 }
 
-/// Says whether a type is an `Option`, without asking that it be a column type.
+/// Whether a type is an `Option`, without requiring a column type.
 ///
 /// `<Nullability<T>>::NULLABLE` finds the inherent constant for an `Option`, through aliases as well, and that of
 /// [`NotNull`] for anything else.
@@ -158,14 +158,14 @@ pub const fn custom(sql: &'static str, nullable: bool) -> ColumnType {
 pub struct Nullability<T>(std::marker::PhantomData<T>);
 
 impl<T> Nullability<Option<T>> {
-    /// An `Option` takes NULL.
+    /// An `Option` is nullable.
     pub const NULLABLE: bool = true;
 }
 
 /// The other half of [`Nullability`].
 #[doc(hidden)]
 pub trait NotNull {
-    /// Anything but an `Option` takes no NULL.
+    /// Other types are not nullable.
     const NULLABLE: bool = false;
 }
 
@@ -174,9 +174,9 @@ impl<T> NotNull for Nullability<T> {}
 /// An enum that is stored as one of its labels. Implemented by `#[derive(TenantEnum)]`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an enum of labels",
-    label = "this type has no labels",
-    note = "derive `TenantEnum` on the enum; a membership's role is one whose labels are the roles of the tenancy"
+    message = "`{Self}` does not derive `TenantEnum`",
+    label = "not an enum with labels",
+    note = "derive `TenantEnum`; the role of a membership is an enum whose labels are the roles of the tenancy"
 )]
 pub trait Labelled: Sized {
     /// The enum's name.
@@ -187,7 +187,7 @@ pub trait Labelled: Sized {
     /// Returns the value's label.
     fn label(&self) -> &'static str;
 
-    /// Returns the value that a label stands for.
+    /// Returns the value of a label.
     fn from_label(label: &str) -> Option<Self>;
 }
 
@@ -198,7 +198,7 @@ pub fn label_type() -> PgTypeInfo {
     <str as Type<Postgres>>::type_info()
 }
 
-/// Returns whether a column of this type can hold labels: `text`, `varchar` and their like can.
+/// Whether a column of this type can contain labels: `text`, `varchar` and similar types.
 #[doc(hidden)]
 #[must_use]
 pub fn holds_labels(ty: &PgTypeInfo) -> bool {
@@ -209,7 +209,7 @@ pub fn holds_labels(ty: &PgTypeInfo) -> bool {
 ///
 /// # Errors
 ///
-/// When the text cannot be encoded.
+/// If the text cannot be encoded.
 #[doc(hidden)]
 pub fn encode_label<T: Labelled>(value: &T, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
     <&str as Encode<'_, Postgres>>::encode(value.label(), buffer)
@@ -219,19 +219,19 @@ pub fn encode_label<T: Labelled>(value: &T, buffer: &mut PgArgumentBuffer) -> Re
 ///
 /// # Errors
 ///
-/// When the enum has no such label.
+/// If the enum does not have the label.
 #[doc(hidden)]
 pub fn decode_label<T: Labelled>(value: PgValueRef<'_>) -> Result<T, BoxDynError> {
     let label = value.as_str()?;
-    T::from_label(label).ok_or_else(|| format!("`{label}` is no label of the enum `{}`", T::NAME).into())
+    T::from_label(label).ok_or_else(|| format!("the enum `{}` has no label `{label}`", T::NAME).into())
 }
 
-/// A key type of which the database makes values: random ones of a `Uuid`, a sequence of an integer.
+/// A primary key type that the database can generate: random values of `Uuid`, a sequence of integers.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "the database makes no `{Self}` keys",
-    label = "no key of this type can be made",
-    note = "write `#[tenant(id, app_assigned)]` on the field if the app gives the key, or `default = \"…\"` if an SQL expression does"
+    message = "the database cannot generate `{Self}` primary keys",
+    label = "not a generated key type",
+    note = "add `#[tenant(id, app_assigned)]` to the field if the application supplies the key, or `default = \"…\"` for an SQL expression"
 )]
 pub trait GeneratedId {}
 
@@ -242,35 +242,35 @@ impl GeneratedId for i16 {}
 #[diagnostic::do_not_recommend]
 impl<K: KeyNewtype<Inner: GeneratedId>> GeneratedId for K {}
 
-/// Declares that a column is a key which the database makes: that the app does not supply it.
+/// Declares a primary key that the database generates.
 #[doc(hidden)]
 #[must_use]
 pub const fn generated<T: GeneratedId>() -> bool {
     false
 }
 
-/// Declares a column that has nothing but a name and a type.
+/// Declares a column with a name and a type.
 #[doc(hidden)]
 #[must_use]
 pub const fn column(name: &'static str, ty: ColumnType) -> ColumnDef {
     ColumnDef::blank(name, ty.ty, ty.nullable)
 }
 
-/// Declares that a field of type `F` refers to the table `T`.
+/// Declares that a field of type `F` references the table `T`.
 #[doc(hidden)]
 #[must_use]
-pub const fn reference<F: Names<T::Id>, T: TenantTable>(on_delete: OnDelete) -> ReferenceDef {
+pub const fn reference<F: ReferencesKey<T::Id>, T: TenantTable>(on_delete: OnDelete) -> ReferenceDef {
     ReferenceDef { table: T::TABLE_NAME, on_delete }
 }
 
-/// Declares that a column of type `F` holds the tenant's key.
+/// Declares that a column of type `F` holds the tenant ID.
 #[doc(hidden)]
 #[must_use]
 pub const fn tenant_scope<F: TenantKeyOf<T, T::Key>, T: Tenancy>(column: &'static str) -> ScopeDef {
     ScopeDef::Tenant { column }
 }
 
-/// Declares that a column of type `F` holds the key of the user whose row it is.
+/// Declares that a column of type `F` holds the ID of the owner.
 #[doc(hidden)]
 #[must_use]
 pub const fn owner<F: UserKeyOf<T, T::User>, T: Tenancy>(column: &'static str) -> Option<&'static str> {
@@ -287,7 +287,7 @@ pub const fn membership<F: UserKeyOf<T, T::User>, T: Tenancy>(
     Some(MembershipDef { user, role })
 }
 
-/// Declares that a column of type `F` holds the key of the user who invited.
+/// Declares that a column of type `F` holds the ID of the inviting user.
 #[doc(hidden)]
 #[must_use]
 pub const fn invited_by<F: UserKeyOf<T, T::User>, T: Tenancy>(column: &'static str) -> &'static str {
@@ -301,14 +301,14 @@ pub const fn role<R: Role + RoleOf<T>, T: Tenancy>() -> Option<&'static str> {
     Some(R::NAME)
 }
 
-/// Declares a role that does to any row what the role `Own` does to its own.
+/// Declares a role for any row that includes the role `Own` for the user's rows.
 #[doc(hidden)]
 #[must_use]
 pub const fn wider_role<R: Role + RoleOf<T> + WiderThan<Own>, Own, T: Tenancy>() -> Option<&'static str> {
     Some(R::NAME)
 }
 
-/// Stands in for the declaration of a struct that has mistakes.
+/// The declaration of a struct with errors.
 #[doc(hidden)]
 #[must_use]
 pub const fn inert(tenancy: &'static TenancyDef) -> TableDef {

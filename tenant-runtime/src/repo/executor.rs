@@ -1,4 +1,4 @@
-//! What a repository method runs on: an open transaction, or a scope that begins one for the call.
+//! The argument of repository methods: an open transaction, or a scope that begins one for the call.
 
 use crate::{
     db::{Savepoint, Scope, TenantTx},
@@ -6,12 +6,12 @@ use crate::{
     tenant::Role,
 };
 
-/// Something that carries a tenant context: `&mut tx` or `&db.scope(&ctx)`.
+/// A handle with a tenant context: `&mut tx` or `&db.scope(&ctx)`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no handle with a tenant context, so no query can run on it",
+    message = "cannot run a query on `{Self}`: it has no tenant context",
     label = "pass `&mut tx` or `&db.scope(&ctx)` here",
-    note = "`db.begin(&ctx)` begins a transaction in a context, and `db.scope(&ctx)` is for single calls",
-    note = "a pool, a connection or a transaction of sqlx knows no tenant; `TenantDb` keeps its own"
+    note = "`db.begin(&ctx)` begins a transaction with a context, and `db.scope(&ctx)` is for single calls",
+    note = "pools, connections and transactions of sqlx have no tenant; `TenantDb` does not expose its own"
 )]
 pub trait TenantExecutor: Send {
     /// The role of the context.
@@ -19,12 +19,12 @@ pub trait TenantExecutor: Send {
     /// The transaction in which the call runs.
     type Opened: Opened<Role = Self::Role>;
 
-    /// Makes sure that a transaction is open.
+    /// Opens a transaction if none is open.
     #[doc(hidden)]
     fn open(self) -> impl Future<Output = Result<Self::Opened>> + Send;
 }
 
-/// An open transaction, which may be there for one call only.
+/// An open transaction, possibly for one call only.
 #[doc(hidden)]
 pub trait Opened: Send {
     /// The role of the context.
@@ -33,7 +33,7 @@ pub trait Opened: Send {
     /// Returns the transaction.
     fn tx(&mut self) -> &mut TenantTx<Self::Role>;
 
-    /// Ends the transaction where it was begun for this call.
+    /// Ends the transaction if it was begun for this call.
     fn finish(self, wrote: bool) -> impl Future<Output = Result<()>> + Send;
 }
 
@@ -83,7 +83,7 @@ impl<R: Role> Opened for TenantTx<R> {
         self
     }
 
-    /// After a read there is nothing to keep, and a transaction that is dropped ends while nobody waits for it.
+    /// A read has nothing to commit, and a dropped transaction is rolled back off the request path.
     async fn finish(self, wrote: bool) -> Result<()> {
         if wrote { self.commit().await } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! Conditions on the rows of a table: made of typed columns, joined by `&`, `|` and `!`, with every value bound.
+//! Filters: conditions from typed columns, combined with `&`, `|` and `!`, with every value bound.
 
 use std::{
     fmt,
@@ -19,11 +19,11 @@ use crate::{
 
 /// A condition on the rows of `T`.
 ///
-/// It comes from a column, such as `Project::NAME.eq("x")`, and is joined with others by `&`, `|` and `!`. `Needs` is the
-/// role that it takes to ask: `()` for whoever may read the table, else the role of a column, or [`ParentReader`] a parent.
+/// It is created from a column, such as `Project::NAME.eq("x")`, and combined with others by `&`, `|` and `!`. `Needs` is the
+/// required role: `()` for the table's `select` role, the role of a column, or [`ParentReader`] for a parent.
 ///
-/// A row either meets a condition or does not. NULL equals nothing but NULL and is neither less nor greater than anything,
-/// so `!` is everything else, and `ne("x")` also finds rows without a value.
+/// A row either matches or does not match: NULL equals only NULL and is neither smaller nor greater than a value. `!` matches
+/// all other rows, and `ne("x")` also matches NULL.
 ///
 /// ```
 /// # use tenant_runtime::{TenantTable, repo::filter::Filter, roles::{Member, Viewer}};
@@ -39,7 +39,7 @@ pub struct Filter<T, Needs = ()> {
 }
 
 impl<T> Filter<T> {
-    /// Makes the condition that every row meets, for calls that are to reach all of them.
+    /// Creates a condition that matches all rows, for calls that should affect every row.
     pub fn all_rows() -> Self {
         Self::new(Condition::All(Vec::new()))
     }
@@ -58,9 +58,9 @@ impl<T, N> Filter<T, N> {
         mem::replace(&mut self.condition, Condition::All(Vec::new()))
     }
 
-    /// Raises the role that the condition takes, so that it can be joined with one that takes `R`.
+    /// Raises the required role, so that the condition can be combined with one that requires `R`.
     ///
-    /// Conditions that are put together at run time say their role first:
+    /// Conditions that are combined at run time start with their role:
     ///
     /// ```
     /// # use tenant_runtime::{TenantTable, repo::filter::Filter, roles::{Admin, Viewer}};
@@ -86,7 +86,7 @@ impl<T, N> Clone for Filter<T, N> {
 }
 
 impl<T, N> fmt::Debug for Filter<T, N> {
-    /// What is compared with may be nobody else's business, so the values are left out.
+    /// Values can be confidential, so they are omitted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Filter").field(&self.condition).finish()
     }
@@ -120,11 +120,11 @@ impl<T, N: Covers<M>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
     }
 }
 
-/// Says what two conditions take together, one of which takes `Self` and the other `M`.
+/// Computes the role that two conditions require together: one requires `Self` and the other `M`.
 #[diagnostic::on_unimplemented(
-    message = "one of these conditions takes `{Self}` and the other `{M}`",
-    label = "conditions that take different roles",
-    note = "say the role that takes both first: `filter.requires::<Admin>()`; or call `.filter(…)` once for each"
+    message = "these conditions require different roles (`{Self}` and `{M}`)",
+    label = "conditions with different roles",
+    note = "set the higher role first: `filter.requires::<Admin>()`; or call `.filter(…)` once for each condition"
 )]
 pub trait CombineRoles<M> {
     /// The role, or `()`.
@@ -154,11 +154,11 @@ impl<N: Role> CombineRoles<N> for N {
     const SEAL: Seal = Seal;
 }
 
-/// Holds when whoever may ask by the one condition may ask by the other.
+/// Implemented if a role that can use one condition can use the other.
 #[diagnostic::on_unimplemented(
-    message = "this condition is joined to one that takes less: it takes `{M}`, and the other `{Self}`",
-    label = "takes `{M}`",
-    note = "say the role that takes both when the first is made: `Filter::all_rows().requires::<Admin>()`"
+    message = "this condition requires role `{M}`, and the filter that it is added to requires `{Self}`",
+    label = "requires role `{M}`",
+    note = "set the role when the filter is created: `Filter::all_rows().requires::<Admin>()`"
 )]
 pub trait Covers<M> {
     #[doc(hidden)]
@@ -186,9 +186,9 @@ impl<P, N, M> Covers<Self> for ParentReader<P, N, M> {
     const SEAL: Seal = Seal;
 }
 
-/// In place of a role: what a condition on the parent's row takes. Made by [`where_parent`](super::column::Column::where_parent).
+/// The requirement of a condition on the parent row. Created by [`where_parent`](super::column::Column::where_parent).
 ///
-/// That is to read the table `P`, the role `N` of `P`'s column, and the role `M` of the column that refers to `P`.
+/// It requires SELECT on the table `P`, the role `N` of `P`'s column, and the role `M` of the column that references `P`.
 #[derive(Debug)]
 pub struct ParentReader<P, N = (), M = ()>(PhantomData<(P, N, M)>);
 
@@ -224,28 +224,28 @@ impl<T, N> Not for Filter<T, N> {
     }
 }
 
-/// A condition as the statement writes it.
+/// A condition in the form of the SQL statement.
 #[derive(Clone)]
 pub(super) enum Condition {
     /// A column compared with a value that is not NULL.
     Compare { column: &'static str, operator: Operator, value: Bound },
-    /// A column that has one of the values of an array.
+    /// A column that equals one of the values of an array.
     In { column: &'static str, values: Bound },
     /// A column that is NULL.
     Null { column: &'static str },
-    /// Columns that, from left to right, come after the values, or before them.
+    /// Columns that compare, as a row, after or before the values.
     Row { columns: Vec<&'static str>, after: bool, values: Vec<Bound> },
-    /// A column that refers to a row of another table which meets a condition.
+    /// A column that references a row of another table which matches a condition.
     Parent { column: &'static str, parent: &'static TableDef, condition: Box<Self> },
-    /// What does not hold.
+    /// A negated condition.
     Not(Box<Self>),
-    /// All of these hold; nothing is asked where there are none.
+    /// All of these conditions; an empty list matches all rows.
     All(Vec<Self>),
-    /// One of these holds.
+    /// At least one of these conditions.
     Any(Vec<Self>),
 }
 
-/// How a column is compared.
+/// A comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operator {
     Eq,

@@ -1,4 +1,4 @@
-//! Invitations: who is asked to become a member, by a token of which the database keeps a hash.
+//! Invitations: a token for an e-mail address, of which the database stores a hash.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -22,31 +22,31 @@ use crate::{
 
 /// A table of invitations. Implemented by `#[derive(TenantTable)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` holds no invitations",
-    label = "nobody can be invited by it",
+    message = "`{Self}` is not an invitation table",
+    label = "not a table with `invitation(…)`",
     note = "add `invitation(email = \"…\", role = \"…\", token = \"…\", expires = \"…\", by = \"…\")` to `#[tenant(…)]` on the \
             struct of the invitations"
 )]
 pub trait Invitation: Select + Declares<cmd::Invite> {
-    /// The least role that may invite: the one that manages members.
+    /// Minimum role required to invite: the role that manages members.
     type InviteRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
-    /// The enum of the column that says what somebody is invited as; its labels are names of roles.
+    /// The enum of the role column; its labels are names of roles.
     type MemberRole: Labelled + Send + 'static;
 }
 
-/// What can be done with invitations; on every struct whose declaration says `invitation(…)`.
+/// Creating invitations; implemented for every struct with `invitation(…)`.
 ///
-/// Who was invited accepts by [`UserScope::accept`](crate::UserScope::accept); to withdraw an invitation, delete it.
+/// The invited user accepts with [`UserScope::accept`](crate::UserScope::accept); to withdraw an invitation, delete its row.
 pub trait Invitations: TenantTable {
-    /// Invites somebody into the context's tenant, for some time; returns the token to send to that address.
+    /// Invites an e-mail address to the context's tenant for a limited time and returns the token to send to it.
     ///
-    /// The database keeps a hash of the token and not the token itself, so it is to be had here and now only.
+    /// The database stores a hash of the token, so the token cannot be read again.
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`] where the role is above the own one, or the database knows the caller as a lesser member than the
-    /// context says; those of the table's own constraints; [`Error::Database`], and on a scope those of beginning a
-    /// transaction.
+    /// [`Error::Forbidden`] if the role is higher than the caller's or the caller's membership has a lower role than the context;
+    /// the errors of the table's constraints; [`Error::Database`]; on a scope also the errors of
+    /// [`TenantDb::begin`](crate::TenantDb::begin).
     fn invite<'h, H>(
         handle: H,
         email: impl Into<String>,
@@ -84,9 +84,9 @@ async fn invite<T: Invitation, H: TenantExecutor>(
     Ok(token)
 }
 
-/// What lets somebody accept an invitation, together with the address: 32 random bytes, written as 64 hexadecimal digits.
+/// The secret of an invitation: 32 random bytes, displayed as 64 hexadecimal digits. Accepting also requires the e-mail address.
 ///
-/// Whoever has it may try, so it belongs into the mail and nowhere else; `Debug` does not show it.
+/// Send it by e-mail and do not log it; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InvitationToken([u8; 32]);
 
@@ -117,11 +117,11 @@ impl fmt::Debug for InvitationToken {
 impl FromStr for InvitationToken {
     type Err = Error;
 
-    /// Reads a token as it was sent.
+    /// Parses a token.
     ///
     /// # Errors
     ///
-    /// [`Error::NoInvitation`] where it is none.
+    /// [`Error::NoInvitation`] if the text is not a token.
     fn from_str(text: &str) -> Result<Self> {
         let digits = text.trim().as_bytes();
         if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {

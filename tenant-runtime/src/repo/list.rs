@@ -1,4 +1,4 @@
-//! Lists: which rows to read, in which order, how many, and in which way.
+//! Lists: filter, order, limit, and reading as rows, pages or streams.
 
 use std::fmt;
 
@@ -27,19 +27,18 @@ use crate::{
     tenant::Role,
 };
 
-/// How many rows a list holds at most, unless said.
+/// The default limit.
 const LIMIT: u32 = 100;
 
-/// Rows to be read: awaiting it reads them. Made by [`Repository::list`](super::methods::Repository::list) and
+/// A query for rows, which runs when it is awaited. Created by [`Repository::list`](super::methods::Repository::list) and
 /// [`ViewRepository::list`](super::view::ViewRepository::list).
 ///
-/// Each comes as an `Item`: a row of `V`, or a pair of one and its parent, after [`with`](List::with).
+/// It returns items: rows of `V`, or pairs of a row and its parent after [`with`](List::with).
 ///
 /// # Errors
 ///
-/// Awaiting it fails with [`Error::InvalidCursor`](crate::Error::InvalidCursor) before anything runs, with
-/// [`Error::Forbidden`](crate::Error::Forbidden) or [`Error::Database`](crate::Error::Database), and on a scope with those of
-/// beginning a transaction.
+/// [`Error::InvalidCursor`](crate::Error::InvalidCursor) before the query runs, [`Error::Forbidden`](crate::Error::Forbidden),
+/// [`Error::Database`](crate::Error::Database); on a scope also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
 #[must_use = "a list reads nothing until it is awaited"]
 pub struct List<'h, V: TenantView, H, Item = V> {
     handle: H,
@@ -49,11 +48,11 @@ pub struct List<'h, V: TenantView, H, Item = V> {
     after: Option<After<V::Table>>,
     parent: Option<Parent>,
     read: fn(&PgRow) -> Result<Item>,
-    // Known before it is awaited, so that rustc says of a handle without a context no more than that.
+    // Checked before it is awaited, so that rustc reports a handle without a context once.
     run: fn(Self) -> BoxFuture<'h, Result<Vec<Item>>>,
 }
 
-/// Where a list begins, and how rows are ordered by their key, which comes last in every order.
+/// The start of a list, and the order by primary key, which comes last in every order.
 struct After<T> {
     cursor: Cursor<T>,
     by_key: fn(&'static str, bool) -> OrderBy,
@@ -65,10 +64,10 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h> List<'h, V, H> {
         Self { handle, condition, order: Vec::new(), limit: None, after: None, parent: None, read, run: all }
     }
 
-    /// Reads with each row the one of another table that its column refers to: `Task::list(…).with(Task::PROJECT_ID)`.
+    /// Reads each row together with the row that its column references: `Task::list(…).with(Task::PROJECT_ID)`.
     ///
-    /// It is `None` where the column is NULL, and where the context may not see that row. Who may not read every column of
-    /// that table reads it through a view: `.with(Task::EMPLOYEE_ID.view::<EmployeeCard>())`.
+    /// The parent is `None` if the column is NULL or the row is not visible to the context. If the role cannot read every
+    /// column of that table, use a view: `.with(Task::EMPLOYEE_ID.view::<EmployeeCard>())`.
     pub fn with<F, N, I, U, P>(
         self,
         reference: Column<V::Table, F, Access<N, I, U>, P>,
@@ -85,7 +84,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h> List<'h, V, H> {
 }
 
 impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V, H, Item> {
-    /// Reads only rows that meet a condition. Said again, rows meet both.
+    /// Adds a filter. Several filters are combined with AND.
     pub fn filter<N>(mut self, filter: Filter<V::Table, N>) -> Self
     where
         H::Role: MayUse<V::Table, N>,
@@ -94,7 +93,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         self
     }
 
-    /// Orders the rows. Said again, it orders those that are equal so far; rows equal in all of it come by their keys.
+    /// Adds an order. Later calls sort rows that are equal so far; the primary key comes last.
     pub fn order<N>(mut self, order: Order<V::Table, N>) -> Self
     where
         H::Role: MayUse<V::Table, N>,
@@ -103,13 +102,13 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         self
     }
 
-    /// Sets how many rows there are at most; 100 unless said, and no limit on a [`stream`](Self::stream).
+    /// Sets the maximum number of rows. Default: 100; no limit for a [`stream`](Self::stream).
     pub fn limit(mut self, rows: u32) -> Self {
         self.limit = Some(rows);
         self
     }
 
-    /// Begins after the last row of a page that was read in the same order; see [`page`](Self::page).
+    /// Starts after a cursor of a page in the same order; see [`page`](Self::page).
     pub fn after(mut self, cursor: Cursor<V::Table>) -> Self
     where
         <V::Table as TenantTable>::Id: OrderedColumn,
@@ -118,16 +117,16 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         self
     }
 
-    /// Reads the first of the rows, if there is one.
+    /// Reads the first row, if there is one.
     ///
     /// # Errors
     ///
-    /// As awaiting the list.
+    /// As for awaiting the list.
     pub fn first(self) -> BoxFuture<'h, Result<Option<Item>>> {
         Box::pin(async move { Ok(self.limit(1).await?.pop()) })
     }
 
-    /// Reads the rows as a page, which says where the next one begins.
+    /// Reads the rows as a page with the cursor of the next page.
     ///
     /// ```
     /// # use tenant_runtime::{prelude::*, repo::page::Page, roles::Viewer};
@@ -146,7 +145,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     ///
     /// # Errors
     ///
-    /// As awaiting the list.
+    /// As for awaiting the list.
     pub fn page(self) -> BoxFuture<'h, Result<Page<Item, V::Table>>>
     where
         <V::Table as TenantTable>::Id: OrderedColumn,
@@ -154,13 +153,13 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         Box::pin(page(self))
     }
 
-    /// Reads the rows one by one, all unless a limit is said, without holding them in memory.
+    /// Reads the rows one by one without holding all of them in memory. Default: no limit.
     ///
-    /// On `&mut tx` nothing else runs in the transaction until the stream is dropped.
+    /// On `&mut tx`, no other statement can run in the transaction until the stream is dropped.
     ///
     /// # Errors
     ///
-    /// The stream yields the errors of awaiting the list, and ends after one.
+    /// The stream yields the errors of awaiting the list and ends after the first.
     pub fn stream(self) -> BoxStream<'h, Result<Item>> {
         Box::pin(try_stream! {
             let (limit, read) = (self.limit, self.read);
@@ -174,8 +173,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         })
     }
 
-    /// Opens the transaction and makes the statement, which reads the columns of the order besides those of the view where
-    /// a cursor is wanted of them.
+    /// Opens the transaction and builds the statement; for a cursor it also selects the ordering columns.
     async fn start(self, limit: Option<u32>, cursor: &[OrderBy]) -> Result<(H::Opened, ReadQuery, Attempt)> {
         let rows = self.rows(limit)?;
         let mut opened = self.handle.open().await?;
@@ -185,18 +183,18 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         Ok((opened, query, attempt::<V::Table, H::Role>("read")))
     }
 
-    /// Says which rows are meant. A cursor that does not fit is known before anything runs.
+    /// Builds the condition. An invalid cursor is detected before the query runs.
     fn rows(&self, limit: Option<u32>) -> Result<Rows> {
         let mut condition = self.condition.clone();
         if let Some(After { cursor, by_key }) = &self.after {
             condition = condition.and(cursor.after(&self.whole_order(*by_key))?);
         }
-        // Which function would read the key for a cursor does not matter here.
+        // The function that reads the key for a cursor is not used here.
         let order = self.order.iter().map(|by| (by.column, by.descending)).chain(self.key_order());
         Ok(Rows { condition, order: order.collect(), limit: limit.map(i64::from) })
     }
 
-    /// The key goes in the direction of the column before it, so that one index serves both; nothing follows on it.
+    /// The key has the direction of the column before it, so that one index serves both; no column follows it.
     fn key_order(&self) -> Option<(&'static str, bool)> {
         let key = id_column(V::Table::TABLE);
         let ordered = self.order.iter().any(|by| by.column == key);
@@ -248,7 +246,7 @@ where
     })
 }
 
-/// Reads one row more than asked for, which tells whether there is a next page.
+/// Reads one row more than requested, to find out whether there is a next page.
 async fn page<'h, V, H, Item>(list: List<'h, V, H, Item>) -> Result<Page<Item, V::Table>>
 where
     V: TenantView<Table: TenantTable<Id: OrderedColumn>>,
@@ -269,7 +267,7 @@ where
     Ok(Page { rows, next })
 }
 
-/// Reads a row and its parent, before whose columns its key stands: there is none where that is NULL.
+/// Reads a row and its parent, whose key precedes its columns: there is no parent if the key is NULL.
 fn pair<V: TenantView, P: TenantView>(row: &PgRow) -> Result<(V, Option<P>)> {
     let key = V::columns().len();
     let none = sqlx::ValueRef::is_null(&row.try_get_raw(key)?);
@@ -281,7 +279,7 @@ pub(super) fn read<V: TenantView>(row: &PgRow) -> Result<V> {
     Ok(V::from_row(&mut RowReader::new(row))?)
 }
 
-/// Says what a statement is about, for its errors.
+/// Describes a statement for its errors.
 pub(super) fn attempt<T: TenantTable, R: Role>(command: &'static str) -> Attempt {
     Attempt { table: T::TABLE_NAME, command, role: R::DB_ROLE }
 }

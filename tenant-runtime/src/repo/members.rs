@@ -1,11 +1,11 @@
-//! Members: who belongs to a tenant and as what, changed by functions of the database that judge the caller.
+//! Members: adding, changing and removing them through database functions that check the caller.
 
 use futures_core::future::BoxFuture;
 use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
     access::{CanRead, May, RoleOf, cmd},
-    declared::{Declares, Founding, SigningUp},
+    declared::{CreatesTenant, Declares, SignsUp},
     derive_support::Labelled,
     executor::{Opened, TenantExecutor},
     statement::call,
@@ -18,83 +18,83 @@ use crate::{
     tenant::{ContextKey, Role, Tenancy},
 };
 
-/// A table that says who is a member of a tenant. Implemented by `#[derive(TenantTable)]`.
+/// A membership table. Implemented by `#[derive(TenantTable)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say who is a member of a tenant",
+    message = "`{Self}` is not a membership table",
     label = "not a membership table",
-    note = "add `membership(user = \"…\", role = \"…\")` to `#[tenant(…)]` on `{Self}`, or name the struct that has it"
+    note = "add `membership(user = \"…\", role = \"…\")` to `#[tenant(…)]` on `{Self}`, or use the struct that has it"
 )]
 pub trait Membership: Select {
-    /// The enum of the column that says what a member is; its labels are names of roles.
+    /// The enum of the role column; its labels are names of roles.
     type MemberRole: Labelled + Send + 'static;
 }
 
-/// A membership table whose members some role manages. Implemented by `#[derive(TenantTable)]`.
+/// A membership table with a role that manages members. Implemented by `#[derive(TenantTable)]`.
 #[diagnostic::on_unimplemented(
-    message = "nobody may manage the members in `{Self}`",
-    label = "no role may add, change or remove members",
-    note = "add `membership(user = \"…\", role = \"…\")` to `#[tenant(…)]` on the struct that says who is a member, and \
+    message = "no role manages the members in `{Self}`",
+    label = "no role can add, change or remove members",
+    note = "add `membership(user = \"…\", role = \"…\")` to `#[tenant(…)]` on the membership table, and \
             name there one role in `insert`, `update` and `delete`"
 )]
 pub trait ManagedMembership: Membership + Declares<cmd::Manage> {
-    /// The least role that may manage members.
+    /// Minimum role required to manage members.
     type ManageRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
 }
 
-/// The table of the tenants, where a user may found one. Implemented by `#[derive(TenantTable)]`.
+/// The table of tenants, if users can create tenants. Implemented by `#[derive(TenantTable)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is nothing that a visitor may found",
-    label = "nobody can found one",
-    note = "add `creator_role = \"…\"` to `#[tenant(…)]` on the table of the tenants, with the role that the creator_role gets"
+    message = "users cannot create `{Self}` rows",
+    label = "not a table of tenants that users can create",
+    note = "add `creator_role = \"…\"` to `#[tenant(…)]` on the table of tenants, with the role that the creator gets"
 )]
-pub trait CreateTenant: TenantTable + Declares<Founding> {
-    /// A tenant to found: the columns that the database does not fill in.
+pub trait CreateTenant: TenantTable + Declares<CreatesTenant> {
+    /// A new tenant: the columns without a default.
     type New: Send + 'static;
 
-    /// Hands over the columns to write.
+    /// Writes the columns to the values.
     #[doc(hidden)]
     fn create_tenant_values(new: Self::New, values: &mut Values);
 }
 
-/// The table of the users, where a visitor may become one. Implemented by `#[derive(TenantTable)]`.
+/// The table of users, if users can sign up. Implemented by `#[derive(TenantTable)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is nothing that a visitor may become",
-    label = "nobody can sign up as one",
-    note = "add `sign_up` to `#[tenant(…)]` on the table of the users"
+    message = "users cannot sign up for `{Self}`",
+    label = "not a table of users that can sign up",
+    note = "add `sign_up` to `#[tenant(…)]` on the table of users"
 )]
-pub trait SignUp: TenantTable + Declares<SigningUp> {
-    /// A user to add: the columns that the database does not fill in.
+pub trait SignUp: TenantTable + Declares<SignsUp> {
+    /// A new user: the columns without a default.
     type New: Send + 'static;
 
-    /// Hands over the columns to write.
+    /// Writes the columns to the values.
     #[doc(hidden)]
     fn sign_up_values(new: Self::New, values: &mut Values);
 }
 
-/// A user's key in a table's tenancy.
+/// The user ID type of a table's tenancy.
 type UserIn<T> = <<T as TenantTable>::Tenancy as Tenancy>::User;
 
-/// What can be done with members; on every struct whose declaration says `membership(…)`.
+/// Management of members; implemented for every struct with `membership(…)`.
 ///
-/// The database decides: the user in the context must be a member whose role there includes the one that manages
-/// members, and nobody gives, changes or removes a role above the own one. A change takes effect at once: a context of
-/// somebody who was removed sees no rows from its next statement on.
+/// The database checks the caller: the user in the context must be a member whose role includes the one that manages
+/// members, and cannot grant, change or remove a role higher than that of the caller. A change takes effect immediately: the
+/// context of a removed member sees no rows from the next statement on.
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{Members, TenantTx, Result, repo::{access::RoleOf, members::ManagedMembership}, roles::*};
 /// # async fn f<OrgMember>(mut tx: TenantTx<Viewer>, user: uuid::Uuid) -> Result<()>
 /// # where OrgMember: ManagedMembership<Tenancy = Organizations, ManageRole = Admin> {
-/// OrgMember::remove_member(&mut tx, user).await?; // a `Viewer` context may not manage `OrgMember`: it takes `Admin`
+/// OrgMember::remove_member(&mut tx, user).await?; // requires role `Admin`; this context has role `Viewer`
 /// # Ok(()) }
 /// ```
 pub trait Members: TenantTable {
-    /// Makes a user a member of the context's tenant.
+    /// Adds a user to the members of the context's tenant.
     ///
     /// # Errors
     ///
-    /// [`Error::UniqueViolation`] where the user is one already, [`Error::ForeignKeyViolation`] where there is no such user,
-    /// [`Error::Forbidden`] where the role is above the own one or the database knows the caller as a lesser member than
-    /// the context says; [`Error::Database`], and on a scope those of beginning a transaction.
+    /// [`Error::UniqueViolation`] if the user is a member already, [`Error::ForeignKeyViolation`] if there is no such user,
+    /// [`Error::Forbidden`] if the new role is higher than the caller's or the caller's membership has a lower role than the
+    /// context; [`Error::Database`]; on a scope also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
     fn add_member<'h, H>(handle: H, user: UserIn<Self>, role: Self::MemberRole) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,
@@ -104,12 +104,12 @@ pub trait Members: TenantTable {
         Box::pin(add::<Self, H>(handle, user, role))
     }
 
-    /// Gives a member of the context's tenant another role.
+    /// Changes the role of a member of the context's tenant.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] where the user is no member, [`Error::LastManager`] where nobody would be left who manages
-    /// members; else as [`add_member`](Self::add_member).
+    /// [`Error::NotFound`] if the user is not a member, [`Error::LastManager`] if no member would remain who can manage
+    /// members; otherwise as for [`add_member`](Self::add_member).
     fn change_role<'h, H>(handle: H, user: UserIn<Self>, role: Self::MemberRole) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,
@@ -119,11 +119,11 @@ pub trait Members: TenantTable {
         Box::pin(change::<Self, H>(handle, user, role))
     }
 
-    /// Ends a user's membership in the context's tenant.
+    /// Removes a user from the members of the context's tenant.
     ///
     /// # Errors
     ///
-    /// [`Error::ForeignKeyViolation`] where rows name the member that may not lose theirs; else as
+    /// [`Error::ForeignKeyViolation`] if rows still reference the member; otherwise as for
     /// [`change_role`](Self::change_role).
     fn remove_member<'h, H>(handle: H, user: UserIn<Self>) -> BoxFuture<'h, Result<()>>
     where
@@ -134,11 +134,11 @@ pub trait Members: TenantTable {
         Box::pin(remove::<Self, H>(handle, user))
     }
 
-    /// Ends the membership of the context's own user, which every member may.
+    /// Removes the user in the context from the members, which every member can do.
     ///
     /// # Errors
     ///
-    /// [`Error::NoUser`] where the context has none; else as [`remove_member`](Self::remove_member).
+    /// [`Error::NoUser`] if the context has no user; otherwise as for [`remove_member`](Self::remove_member).
     fn leave<'h, H>(handle: H) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,
@@ -199,7 +199,7 @@ fn with_role<K: ContextKey, L: Labelled>(user: K, role: &L) -> Values {
     values
 }
 
-/// Calls a function, which answers with one row.
+/// Calls a function that returns one row.
 async fn run<T: Membership, O: Opened>(
     opened: &mut O,
     function: &str,
@@ -212,7 +212,7 @@ async fn run<T: Membership, O: Opened>(
     Ok(row.ok_or(sqlx::Error::RowNotFound)?)
 }
 
-/// Reads the function's answer: whether there was such a member.
+/// Reads the function's result: whether the member existed.
 fn found<T: Membership>(row: &PgRow) -> Result<()> {
     if row.try_get(0)? { Ok(()) } else { Err(Error::NotFound { table: T::TABLE_NAME.to_string() }) }
 }

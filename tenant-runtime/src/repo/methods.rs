@@ -1,4 +1,4 @@
-//! The repository's methods, on every derived struct, as far as its declaration and the context's role allow.
+//! The repository methods of derived structs, limited by the declaration and the context's role.
 
 use futures_core::future::BoxFuture;
 
@@ -14,20 +14,20 @@ use super::{
 };
 use crate::error::Result;
 
-/// What can be done with a table; on every struct that derives `TenantTable`.
+/// Queries and writes on a table; implemented for every struct that derives `TenantTable`.
 ///
-/// Each method takes a handle: `&mut tx` runs in an open transaction, `&db.scope(&ctx)` in one of its own. The tenant
-/// comes from its context and is never a parameter. A command that the context's role may not do does not compile:
+/// Each method has a handle as its first argument: `&mut tx` runs in an open transaction, `&db.scope(&ctx)` in a new one. The
+/// tenant comes from the context and is never a parameter. A command that requires a higher role does not compile:
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{repo::{access::RoleOf, methods::Repository, table::Delete}, roles::*, *};
 /// # async fn f<Project>(mut tx: TenantTx<Viewer>, id: Project::Id) -> Result<()>
 /// # where Project: Delete<Tenancy = Organizations, DeleteRole = Admin> {
-/// Project::delete(&mut tx, id).await?; // a `Viewer` context may not delete `Project`: it takes `Admin`
+/// Project::delete(&mut tx, id).await?; // requires role `Admin`; this context has role `Viewer`
 /// # Ok(()) }
 /// ```
 ///
-/// Code that is generic over tables asks of the role what it does with them, in the words of [`access`](super::access):
+/// Code that is generic over tables states the required permissions as bounds from [`access`](super::access):
 ///
 /// ```
 /// use tenant_runtime::{Role, prelude::*, repo::{access::{May, RoleOf, cmd}, table::Select}};
@@ -41,12 +41,12 @@ use crate::error::Result;
 /// }
 /// ```
 pub trait Repository: TenantTable {
-    /// Reads the row with this key; `None` where there is none that the context may see.
+    /// Reads the row with this key; `None` if no row with it is visible to the context.
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Database`](crate::Error::Database), and on a scope those of
-    /// beginning a transaction.
+    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Database`](crate::Error::Database); on a scope also the errors of
+    /// [`TenantDb::begin`](crate::TenantDb::begin).
     fn find<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where
         Self: Select,
@@ -60,7 +60,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::Error::NotFound) where there is none that the context may see; else as
+    /// [`Error::NotFound`](crate::Error::NotFound) if no row with it is visible to the context; otherwise as for
     /// [`find`](Self::find).
     fn get<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Self>>
     where
@@ -71,11 +71,11 @@ pub trait Repository: TenantTable {
         reads::get(handle, id)
     }
 
-    /// Reads the rows with these keys, in the order of the keys, without those that the context may not see.
+    /// Reads the rows with these keys that are visible to the context, in the order of the keys.
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find).
+    /// As for [`find`](Self::find).
     fn find_many<'h, H, I>(handle: H, ids: I) -> BoxFuture<'h, Result<Vec<Self>>>
     where
         Self: Select,
@@ -86,7 +86,7 @@ pub trait Repository: TenantTable {
         reads::find_many(handle, ids.into_iter().collect())
     }
 
-    /// Reads rows: say which, in which order and how many, and await it.
+    /// Reads rows: set filter, order and limit, and await it.
     ///
     /// ```
     /// # use tenant_runtime::{prelude::*, roles::Viewer};
@@ -104,7 +104,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find), and [`Error::InvalidCursor`](crate::Error::InvalidCursor) after a cursor of another list.
+    /// As for [`find`](Self::find), and [`Error::InvalidCursor`](crate::Error::InvalidCursor) for a cursor of another list.
     fn list<'h, H>(handle: H) -> List<'h, Self, H>
     where
         Self: Select,
@@ -114,7 +114,7 @@ pub trait Repository: TenantTable {
         List::new(handle)
     }
 
-    /// Counts the rows that the context may see: say which, and await it.
+    /// Counts the rows that are visible to the context: set a filter, and await it.
     ///
     /// ```
     /// # use tenant_runtime::{prelude::*, roles::Viewer};
@@ -128,7 +128,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find).
+    /// As for [`find`](Self::find).
     fn count<'h, H>(handle: H) -> Count<'h, Self, H>
     where
         Self: Select,
@@ -138,11 +138,11 @@ pub trait Repository: TenantTable {
         Count::new(handle)
     }
 
-    /// Asks whether there is a row that meets a condition.
+    /// Checks whether a visible row matches a condition.
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find).
+    /// As for [`find`](Self::find).
     fn exists<'h, H, N>(handle: H, filter: Filter<Self, N>) -> BoxFuture<'h, Result<bool>>
     where
         Self: Select,
@@ -152,7 +152,7 @@ pub trait Repository: TenantTable {
         reads::exists::<Self, H>(handle, filter.into_condition())
     }
 
-    /// Inserts a row for the context's tenant, and returns it as the database has it.
+    /// Inserts a row for the context's tenant and returns the stored row, with its defaults.
     ///
     /// ```
     /// # use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
@@ -165,13 +165,13 @@ pub trait Repository: TenantTable {
     /// # Ok(()) }
     /// ```
     ///
-    /// A column that takes a role of its own to insert is not in the struct, and is given by [`set`](InsertBuilder::set).
+    /// A column with an `insert` role is not part of the struct; [`set`](InsertBuilder::set) sets it.
     ///
     /// # Errors
     ///
     /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::UniqueViolation`](crate::Error::UniqueViolation),
     /// [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation), [`Error::CheckViolation`](crate::Error::CheckViolation),
-    /// [`Error::Database`](crate::Error::Database), and on a scope those of beginning a transaction.
+    /// [`Error::Database`](crate::Error::Database); on a scope also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
     fn insert<'h, H>(handle: H, new: Self::New) -> InsertBuilder<'h, Self, H>
     where
         Self: Insert,
@@ -181,14 +181,14 @@ pub trait Repository: TenantTable {
         InsertBuilder::new(handle, new)
     }
 
-    /// Inserts rows for the context's tenant, and returns them in the order given: all of them or none.
+    /// Inserts rows for the context's tenant and returns them in the given order: all of them or none.
     ///
-    /// Rows that leave the same columns to their defaults go in one statement, with an array for each column. A table with
-    /// a column that is an array itself takes a statement for each row.
+    /// Rows that omit the same columns are one statement, with an array for each column. A table with an array column
+    /// requires one statement per row.
     ///
     /// # Errors
     ///
-    /// As [`insert`](Self::insert).
+    /// As for [`insert`](Self::insert).
     fn insert_many<'h, H, I>(handle: H, rows: I) -> BoxFuture<'h, Result<Vec<Self>>>
     where
         Self: Insert,
@@ -199,15 +199,15 @@ pub trait Repository: TenantTable {
         Box::pin(writes::insert_many(handle, rows.into_iter().collect()))
     }
 
-    /// Inserts a row or, where the tenant has one with the same key, gives that one the columns of this; returns what is
-    /// there then.
+    /// Inserts a row, or updates the existing row with the same unique key (`INSERT … ON CONFLICT DO UPDATE`). Returns the
+    /// stored row.
     ///
-    /// The key is one of the constants `BY_…`. Columns that are left to their defaults stay as they are, and so do the
-    /// owner, the parent, and columns that take a role of their own to update.
+    /// The key is one of the constants `BY_…`. On an existing row, omitted columns, the owner, the parent and columns with an
+    /// `update` role stay unchanged.
     ///
     /// # Errors
     ///
-    /// [`Error::UniqueViolation`](crate::Error::UniqueViolation) where another key is taken; else as [`insert`](Self::insert).
+    /// [`Error::UniqueViolation`](crate::Error::UniqueViolation) if another unique key is in use; otherwise as for [`insert`](Self::insert).
     fn upsert<'h, H, K>(handle: H, new: Self::New, key: K) -> BoxFuture<'h, Result<Self>>
     where
         Self: Insert + Update,
@@ -219,7 +219,7 @@ pub trait Repository: TenantTable {
         Box::pin(writes::upsert(handle, new, key.columns()))
     }
 
-    /// Changes the row with this key, and returns it as it is then. Without any change it is only read.
+    /// Updates the row with this key and returns it. Without changes it is only read.
     ///
     /// ```
     /// # use tenant_runtime::{prelude::*, roles::{Member, Viewer}};
@@ -232,11 +232,11 @@ pub trait Repository: TenantTable {
     /// # Ok(()) }
     /// ```
     ///
-    /// A column that takes a role of its own to update is not in the struct, and is given by [`set`](UpdateBuilder::set).
+    /// A column with an `update` role is not part of the struct; [`set`](UpdateBuilder::set) sets it.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::Error::NotFound) where there is no row that the context may change; else as
+    /// [`Error::NotFound`](crate::Error::NotFound) if the context can update no row with this key; otherwise as for
     /// [`insert`](Self::insert).
     fn update<'h, H>(handle: H, id: Self::Id, changes: Self::Changes) -> UpdateBuilder<'h, Self, H, Self>
     where
@@ -247,11 +247,11 @@ pub trait Repository: TenantTable {
         UpdateBuilder::one(handle, id, changes)
     }
 
-    /// Changes the rows that meet a condition and that the context may change, and returns how many there were.
+    /// Updates the rows that match a condition and that the context can update, and returns their number.
     ///
     /// # Errors
     ///
-    /// As [`insert`](Self::insert).
+    /// As for [`insert`](Self::insert).
     fn update_where<'h, H, N>(
         handle: H,
         filter: Filter<Self, N>,
@@ -269,8 +269,8 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::Error::NotFound) where there is no row that the context may delete,
-    /// [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation) where others still name it; else as
+    /// [`Error::NotFound`](crate::Error::NotFound) if the context can delete no row with this key,
+    /// [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation) if other rows still reference it; otherwise as for
     /// [`find`](Self::find).
     fn delete<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<()>>
     where
@@ -284,13 +284,13 @@ pub trait Repository: TenantTable {
         })
     }
 
-    /// Deletes the rows that meet a condition and that the context may delete, and returns how many there were.
+    /// Deletes the rows that match a condition and that the context can delete, and returns their number.
     ///
-    /// To delete all of them, say so: [`Filter::all_rows`].
+    /// To delete all rows, pass [`Filter::all_rows`].
     ///
     /// # Errors
     ///
-    /// As [`delete`](Self::delete), but none where there is no such row.
+    /// As for [`delete`](Self::delete), without `NotFound`.
     fn delete_where<'h, H, N>(handle: H, filter: Filter<Self, N>) -> BoxFuture<'h, Result<u64>>
     where
         Self: Delete,

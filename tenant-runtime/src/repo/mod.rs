@@ -1,9 +1,9 @@
-//! The repository: typed methods on derived structs, each of which takes a tenant context.
+//! The repository: typed methods on derived structs, each of which requires a tenant context.
 //!
-//! # What the derive makes
+//! # Queries
 //!
-//! For a table `Project` it makes a constant for each column, `Project::NAME`, and the methods of
-//! [`Repository`](methods::Repository), each of which takes `&mut tx` or `&db.scope(&ctx)`:
+//! For a table `Project` the derive generates a constant for each column, `Project::NAME`, and implements
+//! [`Repository`](methods::Repository), whose methods have `&mut tx` or `&db.scope(&ctx)` as their first argument:
 //!
 //! ```
 //! # use tenant_runtime::{prelude::*, Page, roles::{Admin, Member, Viewer}};
@@ -28,15 +28,15 @@
 //! # }
 //! ```
 //!
-//! A column that refers to another table reads rows with those that they refer to, as a list, a page or a stream, and asks
-//! for what these hold: `Task::list(&mut tx).with(Task::PROJECT_ID)`, `Task::PROJECT_ID.where_parent(Project::SIZE.lt(10))`.
+//! A column that references another table reads rows together with their parents, as a list, a page or a stream, and filters
+//! by them: `Task::list(&mut tx).with(Task::PROJECT_ID)`, `Task::PROJECT_ID.where_parent(Project::SIZE.lt(10))`.
 //!
-//! The role that each takes is known to rustc. A column that takes a role of its own carries it in its type: conditions and
-//! orders by it ask for that role, and so does `.set(Employee::SALARY, …)`, which writes what no struct holds.
+//! The compiler checks the role that each call requires. A column with a role has that role in its type: filters and orders by
+//! it require the role, and so does `.set(Employee::SALARY, …)`, which sets columns that the structs do not contain.
 //!
-//! # SQL of one's own
+//! # Custom SQL
 //!
-//! `&mut tx` is an sqlx executor, and whatever runs on it runs as the context's role and under the policies:
+//! `&mut tx` is an sqlx executor. Custom SQL runs with the context's role and under the policies:
 //!
 //! ```
 //! # use tenant_runtime::{TenantTx, roles::Viewer};
@@ -47,20 +47,19 @@
 //! # Ok(()) }
 //! ```
 //!
-//! sqlx's macros are checked when they compile, by describing each statement to the server at `DATABASE_URL`, whose database
-//! has the migrations. That plans the statement, which takes the rights to run it, and the app's login has none of its own. So
-//! let the URL name a role, the one that may do all that the app's statements do (with a login for each role, by that role's),
-//! and the schema where they do not:
+//! sqlx's macros are checked at compile time: the server at `DATABASE_URL`, with the migrations applied, plans each statement.
+//! Planning requires the privileges to run it, and the app's login role has none without SET ROLE. Set a role in the URL that
+//! can run all statements (with `login_per_role`, use that role's login), and the schema of unqualified names:
 //!
 //! ```sh
 //! export DATABASE_URL='postgres://app_service@localhost/dev?options=-crole%3Dapp_admin%20-csearch_path%3Dapp'
-//! cargo sqlx prepare      # keeps what was learned in `.sqlx`: commit it, and builds without `DATABASE_URL` read it there
+//! cargo sqlx prepare      # writes `.sqlx`: commit it, and builds need no database
 //! ```
 //!
-//! Without sqlx's command line, `SQLX_OFFLINE_DIR=$PWD/.sqlx cargo check` keeps the same in a folder that is there.
+//! Without sqlx's command line, `SQLX_OFFLINE_DIR=$PWD/.sqlx cargo check` writes the same into an existing folder.
 //!
-//! A statement that this role may not run is then an error of the build. No row is read, so no tenant is named. The owner of
-//! the tables could describe as well, and whatever it may, the build would take for right.
+//! A statement that this role has no privileges for is then a build error. No row is read, so no tenant is set. Do not use the
+//! owner of the tables: the build would accept statements that the app cannot run.
 
 pub mod access;
 pub mod column;

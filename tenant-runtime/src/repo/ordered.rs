@@ -1,13 +1,13 @@
-//! Column types by which rows can be ordered, and how a cursor holds their values.
+//! Column types that can be sorted, and the text of their values in a cursor.
 
 use sqlx::{Decode, Encode, Postgres, Type};
 
 use crate::tenant::{KeyNewtype, TextKey};
 
-/// A column type whose values have an order: that of PostgreSQL.
+/// A column type that can be sorted and compared, in PostgreSQL's order.
 ///
-/// Labels of a `TenantEnum`, JSON and arrays have none that anybody would mean. For a newtype, hand on what the type
-/// inside does:
+/// Labels of a `TenantEnum`, JSON and arrays have no meaningful order and do not implement it. A newtype delegates to its
+/// inner type:
 ///
 /// ```
 /// use tenant_runtime::OrderedColumn;
@@ -26,10 +26,10 @@ use crate::tenant::{KeyNewtype, TextKey};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "columns whose field is a `{Self}` have no order",
-    label = "rows can neither be ordered by this column nor compared with less and greater",
-    note = "numbers, texts, dates, times, uuids and booleans have one; for a newtype, implement `tenant_runtime::OrderedColumn`",
-    note = "labels, JSON and arrays have none that all would mean: sort the rows in Rust, or by SQL of your own on `&mut tx`"
+    message = "`{Self}` columns cannot be sorted",
+    label = "cannot be sorted or compared with less and greater",
+    note = "numbers, text, dates, times, UUIDs and booleans can be sorted; for a newtype, implement `tenant_runtime::OrderedColumn`",
+    note = "labels, JSON and arrays cannot: sort the rows in Rust, or with custom SQL on `&mut tx`"
 )]
 pub trait OrderedColumn:
     Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static
@@ -38,10 +38,10 @@ pub trait OrderedColumn:
     #[doc(hidden)]
     const NULLABLE: bool = false;
 
-    /// Writes the value for a cursor; `None` stands for NULL.
+    /// Returns the text of a value for a cursor; `None` is NULL.
     fn to_cursor(&self) -> Option<String>;
 
-    /// Reads a value from a cursor, which somebody may have changed; `None` where it is no value.
+    /// Parses a value from a cursor, which a client may have modified; `None` if it is invalid.
     fn from_cursor(text: Option<&str>) -> Option<Self>
     where
         Self: Sized;
@@ -72,7 +72,7 @@ impl OrderedColumn for String {
     }
 
     fn from_cursor(text: Option<&str>) -> Option<Self> {
-        // The server takes no zero byte in a text, and would give up the transaction over it.
+        // PostgreSQL rejects a NUL byte in text, which would abort the transaction.
         text.filter(|text| !text.contains('\0')).map(str::to_owned)
     }
 }
@@ -98,7 +98,7 @@ impl<K: KeyNewtype<Inner: OrderedColumn>> OrderedColumn for K {
     }
 }
 
-/// Types whose text is exact and can be read back.
+/// Types whose text is exact and can be parsed.
 macro_rules! by_text {
     ($($rust:ty),*) => {$(
         impl OrderedColumn for $rust {
@@ -117,7 +117,7 @@ by_text!(bool, i16, i32, i64, f32, f64, uuid::Uuid);
 #[cfg(feature = "rust_decimal")]
 by_text!(sqlx::types::Decimal);
 
-/// Types that a number stands for, since their texts depend on features and lose parts of a second.
+/// Types that are represented by a number: their text depends on features and loses fractions of a second.
 #[cfg(any(feature = "chrono", feature = "time"))]
 macro_rules! by_number {
     ($($rust:ty: $number:ty, $to:expr, $from:expr;)*) => {$(

@@ -1,4 +1,4 @@
-//! Orders and pages: by which columns rows come, and the cursor after which the next page begins.
+//! Orders, pages and cursors (keyset pagination).
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
@@ -17,7 +17,7 @@ use crate::{
     tenant::Role,
 };
 
-/// By which column rows of `T` come, and in which direction: `Project::CREATED_AT.desc()`.
+/// A column and a direction to sort rows of `T` by: `Project::CREATED_AT.desc()`.
 #[must_use = "an order does nothing until it is passed to a list"]
 pub struct Order<T, Needs = ()> {
     by: OrderBy,
@@ -33,7 +33,7 @@ impl<T, N> Order<T, N> {
         self.by
     }
 
-    /// Raises the role that the order takes, so that which one it is can be decided at run time.
+    /// Raises the required role, so that the order can be chosen at run time.
     ///
     /// ```
     /// # use tenant_runtime::{TenantTable, roles::{Admin, Viewer}};
@@ -58,7 +58,7 @@ impl<T, N> fmt::Debug for Order<T, N> {
     }
 }
 
-/// The same without the types, which it keeps as functions.
+/// An order without types; conversions are stored as functions.
 #[derive(Clone, Copy)]
 pub(super) struct OrderBy {
     pub(super) column: &'static str,
@@ -86,20 +86,20 @@ impl fmt::Debug for OrderBy {
     }
 }
 
-/// Some rows, and where the next ones begin. Read by [`List::page`](super::list::List::page).
+/// A page of rows and the cursor of the next page. Read by [`List::page`](super::list::List::page).
 #[derive(Debug)]
 pub struct Page<V, T = V> {
     /// The rows.
     pub rows: Vec<V>,
-    /// After which row the next page begins; `None` where there are no more rows.
+    /// The position after which the next page begins; `None` after the last row.
     pub next: Option<Cursor<T>>,
 }
 
-/// The place of a row of `T` in an order, to begin the next page after it.
+/// The position of a row of `T` in an order, after which the next page begins.
 ///
-/// As a text (`to_string`, `parse`) it can be given to clients. It holds the row's values of the columns by which rows are
-/// ordered, encoded and not encrypted, and no tenant: whoever sends another's cursor, or one that was changed, gets rows of
-/// the own tenant or [`Error::InvalidCursor`].
+/// As text (`to_string`, `parse`) it can be given to clients. It contains the row's values of the ordering columns, encoded
+/// and not encrypted, and no tenant: a cursor of another tenant, or a modified one, returns rows of the current tenant or
+/// [`Error::InvalidCursor`].
 pub struct Cursor<T> {
     order: u64,
     values: Vec<Option<String>>,
@@ -107,29 +107,29 @@ pub struct Cursor<T> {
 }
 
 impl<T: TenantTable> Cursor<T> {
-    /// Reads the cursor of a row, whose values for the order begin at `first`.
+    /// Reads the cursor of a row; its ordering values begin at column `first`.
     pub(super) fn of(row: &PgRow, first: usize, order: &[OrderBy]) -> sqlx::Result<Self> {
         let values = order.iter().zip(first..).map(|(by, index)| (by.read)(row, index));
         Ok(Self { order: fingerprint::<T>(order), values: values.collect::<sqlx::Result<_>>()?, table: PhantomData })
     }
 
-    /// Returns the condition that a row comes after the cursor's in this order.
+    /// Returns the condition that matches rows after the cursor in this order.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCursor`] where the cursor is of another order, or its values are none of the columns'.
+    /// [`Error::InvalidCursor`] if the cursor belongs to another order or its values do not fit the columns.
     pub(super) fn after(&self, order: &[OrderBy]) -> Result<Condition> {
         if self.order != fingerprint::<T>(order) || self.values.len() != order.len() {
-            return Err(invalid::<T>("it comes from a list in another order"));
+            return Err(invalid::<T>("it belongs to a list with another order"));
         }
         let values = order.iter().zip(&self.values).map(|(by, text)| {
-            let value = (by.bound)(text.as_deref()).ok_or_else(|| invalid::<T>("it was changed"))?;
+            let value = (by.bound)(text.as_deref()).ok_or_else(|| invalid::<T>("it was modified"))?;
             Ok(Place { by: *by, value, null: text.is_none() })
         });
         let places = values.collect::<Result<Vec<Place>>>()?;
         let descending = order.first().is_some_and(|by| by.descending);
         if order.iter().all(|by| by.descending == descending && !by.nullable) {
-            // PostgreSQL reads this from an index in one go.
+            // A row comparison, which PostgreSQL reads from an index in one scan.
             return Ok(Condition::Row {
                 columns: order.iter().map(|by| by.column).collect(),
                 after: !descending,
@@ -140,7 +140,7 @@ impl<T: TenantTable> Cursor<T> {
     }
 }
 
-/// The value of a column in the row of the cursor.
+/// A column's value in the cursor's row.
 struct Place {
     by: OrderBy,
     value: Bound,
@@ -148,7 +148,7 @@ struct Place {
 }
 
 impl Place {
-    /// The column has the same value.
+    /// The condition that the column has the same value.
     fn same(&self) -> Condition {
         let column = self.by.column;
         if self.null {
@@ -157,7 +157,7 @@ impl Place {
         Condition::Compare { column, operator: Operator::Eq, value: self.value.clone() }
     }
 
-    /// The column's value comes later. NULL is the last going up and the first going down, as PostgreSQL has it.
+    /// The condition that the column's value comes later. NULL is last in ascending and first in descending order, as in PostgreSQL.
     fn later(&self) -> Option<Condition> {
         let OrderBy { column, descending, nullable, .. } = self.by;
         let null = Condition::Null { column };
@@ -173,7 +173,7 @@ impl Place {
     }
 }
 
-/// A row comes later where a column does, and all before that one are the same.
+/// A row comes later if a column comes later and all columns before it are equal.
 fn after_one_by_one(places: &[Place]) -> Condition {
     let later = places.iter().enumerate().filter_map(|(i, place)| {
         let same = places[..i].iter().map(Place::same);
@@ -203,7 +203,7 @@ impl<T> fmt::Debug for Cursor<T> {
 }
 
 impl<T> fmt::Display for Cursor<T> {
-    /// Writes the order, and each value with its length before it or `-` for NULL.
+    /// Writes the order's hash and each value, prefixed with its length, or `-` for NULL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = format!("{:x}:", self.order);
         for value in &self.values {
@@ -220,7 +220,7 @@ impl<T: TenantTable> FromStr for Cursor<T> {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        read(text).ok_or_else(|| invalid::<T>("it was cut off or changed"))
+        read(text).ok_or_else(|| invalid::<T>("it was truncated or modified"))
     }
 }
 
@@ -247,7 +247,7 @@ fn invalid<T: TenantTable>(why: &'static str) -> Error {
     Error::InvalidCursor { table: T::TABLE_NAME.to_string(), why }
 }
 
-/// Tells orders apart (by FNV-1a, which no release of Rust changes), so that a cursor of another list is known.
+/// Hashes an order (with FNV-1a, which is stable across Rust releases), so that a cursor of another list is detected.
 fn fingerprint<T: TenantTable>(order: &[OrderBy]) -> u64 {
     let text = format!("{} {order:?}", T::TABLE_NAME);
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

@@ -1,4 +1,4 @@
-//! Reading by key, counting and asking whether there is a row: what tables and views share.
+//! Reading by key, counting and existence checks, shared by tables and views.
 
 use std::{fmt, marker::PhantomData};
 
@@ -37,12 +37,12 @@ pub(super) fn find<'h, V: TenantView, H: TenantExecutor + 'h>(
     })
 }
 
-/// Reads the row with a key, which has to be there.
+/// Reads the row with a key, which must exist.
 pub(super) fn get<'h, V: TenantView, H: TenantExecutor + 'h>(handle: H, id: IdOf<V>) -> BoxFuture<'h, Result<V>> {
     Box::pin(async move { find(handle, id).await?.ok_or_else(not_found::<V::Table>) })
 }
 
-/// Reads the rows with some keys.
+/// Reads the rows with these keys.
 pub(super) fn find_many<'h, V, H>(handle: H, ids: Vec<IdOf<V>>) -> BoxFuture<'h, Result<Vec<V>>>
 where
     V: TenantView,
@@ -63,7 +63,7 @@ where
     })
 }
 
-/// Asks whether a row meets a condition.
+/// Checks whether a row matches a condition.
 pub(super) fn exists<'h, T: Select, H: TenantExecutor + 'h>(
     handle: H,
     condition: Condition,
@@ -78,12 +78,12 @@ pub(super) fn exists<'h, T: Select, H: TenantExecutor + 'h>(
     })
 }
 
-/// How many rows there are: awaiting it counts them. Made by [`Repository::count`](super::methods::Repository::count).
+/// A query for the number of rows, which runs when it is awaited. Created by [`Repository::count`](super::methods::Repository::count).
 #[must_use = "nothing is counted until this is awaited"]
 pub struct Count<'h, T, H> {
     handle: H,
     condition: Condition,
-    // Known before it is awaited, so that rustc says of a handle without a context no more than that.
+    // Checked before it is awaited, so that rustc reports a handle without a context once.
     run: fn(H, Condition) -> BoxFuture<'h, Result<u64>>,
     table: PhantomData<fn() -> T>,
 }
@@ -93,7 +93,7 @@ impl<'h, T: Select, H: TenantExecutor + 'h> Count<'h, T, H> {
         Self { handle, condition: Condition::All(Vec::new()), run: count::<T, H>, table: PhantomData }
     }
 
-    /// Counts only rows that meet a condition. Said again, rows meet both.
+    /// Adds a filter. Several filters are combined with AND.
     pub fn filter<N>(mut self, filter: Filter<T, N>) -> Self
     where
         H::Role: MayUse<T, N>,
@@ -129,7 +129,7 @@ fn count<'h, T: Select, H: TenantExecutor + 'h>(handle: H, condition: Condition)
     })
 }
 
-/// Makes the condition that a row has a key.
+/// Builds the condition that a row has a key.
 pub(super) fn by_key<T: TenantTable>(id: T::Id) -> Condition {
     Condition::Compare { column: id_column(T::TABLE), operator: Operator::Eq, value: Bound::new(id) }
 }

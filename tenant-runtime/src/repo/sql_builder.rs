@@ -1,11 +1,11 @@
-//! The text of a statement in the making, and the values of its placeholders.
+//! A builder for SQL text and the values of its placeholders.
 
 use sqlx::{Arguments as _, Encode, Postgres, SqlStr, Type, error::BoxDynError, postgres::PgArguments};
 
 use super::value::Bind;
 use crate::{db::trusted, ident::quoted, model::def::SqlType};
 
-/// The text of a statement so far, and the values of its placeholders.
+/// The SQL text so far and the values of its placeholders.
 #[derive(Default)]
 pub(super) struct SqlBuilder {
     sql: String,
@@ -18,7 +18,7 @@ impl SqlBuilder {
         self.sql.push_str(sql);
     }
 
-    /// Writes columns by name. `*` would fail for roles without one of them.
+    /// Writes columns by name. `*` fails for roles without SELECT on one of them.
     pub(super) fn names<'n>(&mut self, alias: &str, names: impl IntoIterator<Item = impl AsRef<str> + 'n>) {
         for (i, name) in names.into_iter().enumerate() {
             let separator = if i == 0 { "" } else { ", " };
@@ -26,20 +26,20 @@ impl SqlBuilder {
         }
     }
 
-    /// Binds a value, and writes its placeholder.
+    /// Binds a value and writes its placeholder.
     pub(super) fn bind_next<T: Type<Postgres> + for<'q> Encode<'q, Postgres>>(&mut self, value: T) {
         let added = self.arguments.add(value);
         self.note(added);
         self.placeholder();
     }
 
-    /// Binds a value of a column, and writes its placeholder.
+    /// Binds a value of a column and writes its placeholder.
     pub(super) fn bind(&mut self, value: &dyn Bind, column: SqlType) {
         self.add_bound(value, column);
         self.placeholder();
     }
 
-    /// Binds a value of a column, whose placeholder is written elsewhere; returns which one that is.
+    /// Binds a value of a column and returns the number of its placeholder, which is written elsewhere.
     pub(super) fn add_bound(&mut self, value: &dyn Bind, column: SqlType) -> usize {
         let added = value.bind(column, &mut self.arguments);
         self.note(added);
@@ -70,11 +70,11 @@ pub(crate) struct BoundStatement {
 }
 
 impl BoundStatement {
-    /// Hands over the text and the values.
+    /// Converts it to an sqlx query.
     ///
     /// # Errors
     ///
-    /// When a value could not be encoded.
+    /// If a value could not be encoded.
     pub(crate) fn into_query(self) -> sqlx::Result<sqlx::query::Query<'static, Postgres, PgArguments>> {
         match self.error {
             Some(error) => Err(sqlx::Error::Encode(error)),

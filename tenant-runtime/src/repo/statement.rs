@@ -1,7 +1,7 @@
 //! The repository's statements: text from the declaration, and values in the order of its placeholders.
 //!
-//! On a tenant table each one says whose rows it means besides the policy: the planner then knows how many there are,
-//! and where the policy were missing, the rows of others still would be.
+//! On a tenant table each statement contains the tenant predicate in addition to the policy: it gives the planner the tenant,
+//! and without the policy it would still exclude the rows of other tenants.
 
 use super::{
     filter::Condition,
@@ -17,29 +17,29 @@ use crate::{
     tenant::ContextKey,
 };
 
-/// A statement on one table, or on one and its parent, in the making.
+/// A statement under construction on one table, or on a table and its parent.
 pub(super) struct Statement {
     def: &'static TableDef,
     text: SqlBuilder,
     tenant: Bound,
-    /// Which placeholder stands for the tenant's key, once one does.
+    /// The placeholder of the tenant ID, once it is bound.
     place: Option<usize>,
 }
 
-/// Which rows to read, in which order and how many.
+/// Filter, order and limit of a query.
 #[derive(Debug)]
 pub(super) struct Rows {
     pub(super) condition: Condition,
-    /// The columns by which rows come, and whether downwards.
+    /// The ordering columns, and whether they are descending.
     pub(super) order: Vec<(&'static str, bool)>,
     pub(super) limit: Option<i64>,
 }
 
-/// Another table, whose rows are read along with those that refer to them.
+/// A referenced table whose rows are read together with the referencing rows.
 pub(super) struct Parent {
     pub(super) table: &'static TableDef,
     pub(super) columns: Vec<&'static str>,
-    /// The column that refers to it.
+    /// The referencing column.
     pub(super) reference: &'static str,
 }
 
@@ -49,11 +49,11 @@ const CHILD: &str = "c.";
 const PARENT: &str = "p.";
 /// The table that an upsert writes, whose columns have the same names as those of the new row.
 const TARGET: &str = "t.";
-/// The columns of one table, which need no name before theirs.
+/// Columns of a single table, which need no alias.
 const ALONE: &str = "";
 
 impl Statement {
-    /// Begins a statement with the tenant's key as `$1`, where the table has a tenant column.
+    /// Begins a statement with the tenant ID as `$1` if the table has a tenant column.
     pub(super) fn new(def: &'static TableDef, org: &impl ContextKey) -> Self {
         let mut statement = Self { def, text: SqlBuilder::default(), tenant: Bound::new(org.clone()), place: None };
         if tenant_column(def).is_some() {
@@ -62,8 +62,7 @@ impl Statement {
         statement
     }
 
-    /// Reads rows: the columns to read, then the key and the columns of the `parent` that a row refers to and the context
-    /// may see, and those that a cursor takes.
+    /// Reads rows: the requested columns, then the key and the columns of the visible `parent`, then the columns of a cursor.
     pub(super) fn select(
         mut self,
         read: &[&str],
@@ -93,7 +92,7 @@ impl Statement {
         self.text.built()
     }
 
-    /// Counts the rows that meet a condition.
+    /// Counts the rows that match a condition.
     pub(super) fn count(mut self, condition: &Condition) -> BoundStatement {
         self.text.push("SELECT count(*)");
         self.from();
@@ -101,7 +100,7 @@ impl Statement {
         self.text.built()
     }
 
-    /// Asks whether a row meets a condition.
+    /// Checks whether a row matches a condition.
     pub(super) fn exists(mut self, condition: &Condition) -> BoundStatement {
         self.text.push("SELECT EXISTS (SELECT");
         self.from();
@@ -110,14 +109,14 @@ impl Statement {
         self.text.built()
     }
 
-    /// Inserts a row, with the tenant column from the context; returns it.
+    /// Inserts a row with the tenant column from the context and returns it.
     pub(super) fn insert(mut self, values: Values, returned: &[&str]) -> BoundStatement {
         self.inserted(ALONE, values);
         self.returning(returned);
         self.text.built()
     }
 
-    /// Inserts a row, or updates the columns `set` of the one that has the same `key`; returns what is there then.
+    /// Inserts a row, or updates the columns `set` of the row with the same `key`; returns the stored row.
     pub(super) fn upsert(mut self, values: Values, key: &[&str], set: &[&str], returned: &[&str]) -> BoundStatement {
         self.inserted(TARGET, values);
         self.text.push(" ON CONFLICT (");
@@ -136,7 +135,7 @@ impl Statement {
         self.text.built()
     }
 
-    /// Inserts as many rows as the arrays of the columns have elements; `owner` is the same in each. Returns the rows.
+    /// Inserts a row for each element of the columns' arrays, all with the same `owner`. Returns the rows.
     pub(super) fn insert_rows(
         mut self,
         owner: Option<(&'static str, Box<dyn Bind>)>,
@@ -169,7 +168,7 @@ impl Statement {
         self.text.built()
     }
 
-    /// Updates columns in the rows that meet a condition; returns the rows where columns are to be read.
+    /// Updates columns of the rows that match a condition; returns the rows if columns are requested.
     pub(super) fn update(mut self, values: Values, condition: &Condition, returned: &[&str]) -> BoundStatement {
         self.text.push(&format!("UPDATE {} SET ", table(self.def)));
         let columns = values.columns().to_vec();
@@ -182,7 +181,7 @@ impl Statement {
         self.text.built()
     }
 
-    /// Deletes the rows that meet a condition.
+    /// Deletes the rows that match a condition.
     pub(super) fn delete(mut self, condition: &Condition) -> BoundStatement {
         self.text.push("DELETE");
         self.from();
@@ -225,7 +224,7 @@ impl Statement {
         }
     }
 
-    /// Says which rows of a table are meant: those of the tenant that meet the condition.
+    /// Writes the WHERE clause: rows of the tenant that match the condition.
     fn filtered(&mut self, alias: &str, def: &TableDef, condition: &Condition) {
         let every = matches!(condition, Condition::All(all) if all.is_empty());
         if tenant_column(def).is_none() && every {
@@ -238,12 +237,12 @@ impl Statement {
         }
     }
 
-    /// Returns the placeholder of the tenant's key, which is bound where it is first asked for.
+    /// Returns the placeholder of the tenant ID, which is bound on first use.
     fn tenant_place(&mut self) -> usize {
         *self.place.get_or_insert_with(|| self.text.add_bound(self.tenant.as_bind(), SqlType::Text))
     }
 
-    /// Says that a table's rows are the tenant's, where it has a tenant column, and what joins that to what follows.
+    /// Writes the tenant predicate if the table has a tenant column, and the text that joins it to the next condition.
     fn of_tenant(&mut self, alias: &str, def: &TableDef, then: &str) {
         if let Some(column) = tenant_column(def) {
             let place = self.tenant_place();
@@ -274,14 +273,14 @@ impl Statement {
                 self.text.push(")");
             }
             Condition::Parent { column, parent, condition } => {
-                // A name that the other table lacks would be taken from outside, so each says whose it is.
+                // An unqualified name that the other table lacks would refer to the outer table, so each name is qualified.
                 let (key, table) = (quoted(id_column(parent)), table(parent));
                 self.text.push(&format!("{alias}{} IN (SELECT p.{key} FROM {table} AS p", quoted(column)));
                 self.filtered(PARENT, parent, condition);
                 self.text.push(")");
             }
             Condition::Not(condition) => {
-                // `NOT` would leave rows out in which the condition is unknown, since it meets a NULL.
+                // `NOT` would exclude rows for which the condition is NULL.
                 self.text.push("((");
                 self.condition(alias, def, condition);
                 self.text.push(") IS NOT TRUE)");
@@ -317,7 +316,7 @@ impl Statement {
     }
 }
 
-/// Says where the tenant's key stands in a row, if it does.
+/// Returns the tenant column of a table, if there is one.
 fn tenant_column(def: &TableDef) -> Option<&'static str> {
     match def.scope {
         ScopeDef::Tenant { column } => Some(column),
@@ -325,14 +324,14 @@ fn tenant_column(def: &TableDef) -> Option<&'static str> {
     }
 }
 
-/// Returns the column that names a row within its tenant. Of a tenant itself that is the tenant column.
+/// Returns the column that identifies a row within its tenant; on the table of tenants that is the tenant column.
 pub(super) fn id_column(def: &TableDef) -> &'static str {
     let ids = || def.columns.iter().filter(|column| column.id).map(|column| column.name);
     let own = ids().find(|name| Some(*name) != tenant_column(def));
     own.or_else(|| ids().next()).unwrap_or("id")
 }
 
-/// Returns the columns of a key as they are unique: with the tenant column, but for a primary key that is without it.
+/// Returns the columns of a unique key: with the tenant column, except for a primary key without it.
 fn conflict_target<'k>(def: &'static TableDef, key: &'k [&'k str]) -> Vec<&'k str> {
     if key == [id_column(def)] {
         return def.columns.iter().filter(|column| column.id).map(|column| column.name).collect();
@@ -349,7 +348,7 @@ fn column_type(def: &TableDef, name: &str) -> SqlType {
     def.columns.iter().find(|column| column.name == name).map_or(SqlType::Text, |column| column.ty)
 }
 
-/// Calls a function of the schema that holds a tenancy's functions; a column's value goes by name to its parameter.
+/// Calls a function of the tenancy's auth schema with named arguments.
 pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> BoundStatement {
     let mut text = SqlBuilder::default();
     text.push(&format!("SELECT * FROM {}(", function_name(tenancy, function)));
@@ -364,7 +363,7 @@ pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> Boun
     text.built()
 }
 
-/// Reads the memberships of the context's user: all, or that in one tenant.
+/// Reads the memberships of the context's user: all of them, or the one in a tenant.
 pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) -> BoundStatement {
     let mut text = SqlBuilder::default();
     let (tenant, role) = (names::MY_TENANTS_TENANT, names::MY_TENANTS_ROLE);
@@ -376,7 +375,7 @@ pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) ->
     text.built()
 }
 
-/// Reads the keys of all tenants, in their order, from their table.
+/// Reads all tenant IDs in order from the table of tenants.
 pub(crate) fn keys(def: &TableDef) -> BoundStatement {
     let id = quoted(tenant_column(def).unwrap_or("id"));
     let mut text = SqlBuilder::default();

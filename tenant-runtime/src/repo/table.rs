@@ -1,4 +1,4 @@
-//! What the derive implements for a struct: one trait for the table, and one for each declared command.
+//! The traits that the derive implements: one for the table, and one for each declared command.
 
 use super::{
     access::{CanRead, RoleOf, cmd},
@@ -15,15 +15,15 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a table",
     label = "not a table",
-    note = "derive `TenantTable` on it"
+    note = "derive `TenantTable` for it"
 )]
 pub trait TenantTable: Sized + Send + 'static {
     /// The tenancy to which the table belongs.
     type Tenancy: Tenancy;
-    /// Which commands the attributes declare: the traits of the commands look it up here.
+    /// The list of declared commands, in which the traits of the commands look them up.
     #[doc(hidden)]
     type Declared;
-    /// The key that names a row (within its tenant).
+    /// The primary key of a row within its tenant.
     type Id: PgColumn + Clone + Sync;
     /// The table's name.
     const TABLE_NAME: TableName;
@@ -31,16 +31,16 @@ pub trait TenantTable: Sized + Send + 'static {
     const TABLE: &'static TableDef;
 }
 
-/// A table of which some role may read rows.
+/// A table with a `select` role.
 #[diagnostic::on_unimplemented(
-    message = "nobody may read `{Self}`",
-    label = "no role may read this table",
+    message = "no role can read `{Self}`",
+    label = "no `select` role",
     note = "add `select = \"…\"` to `#[tenant(…)]` on `{Self}`"
 )]
 pub trait Select: TenantTable + Declares<cmd::Read> {
-    /// The least role that may read.
+    /// Minimum role required for SELECT.
     type SelectRole: Role + RoleOf<Self::Tenancy>;
-    /// The roles that it takes to read whole rows: that one, and those of columns that take a higher one.
+    /// The roles required to read whole rows: the `select` role and those of columns.
     #[doc(hidden)]
     type RowNeeds;
 
@@ -48,55 +48,55 @@ pub trait Select: TenantTable + Declares<cmd::Read> {
     ///
     /// # Errors
     ///
-    /// When a value is not of its column's type.
+    /// If a value does not have its column's type.
     #[doc(hidden)]
     fn from_row(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
 }
 
-/// A table into which some role may insert rows.
+/// A table with an `insert` role.
 #[diagnostic::on_unimplemented(
-    message = "nobody may insert `{Self}`",
-    label = "no role may insert into this table",
+    message = "no role can insert into `{Self}`",
+    label = "no `insert` role",
     note = "add `insert = \"…\"` to `#[tenant(…)]` on `{Self}`",
-    note = "the rows of a `membership(…)` table are changed by `add_member`, `change_role` and `remove_member`"
+    note = "rows of a membership table are changed by `add_member`, `change_role` and `remove_member`"
 )]
 pub trait Insert: Select + Declares<cmd::Insert> {
-    /// The least role that may insert.
+    /// Minimum role required for INSERT.
     type InsertRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
-    /// A row to insert: the columns that neither the context nor the database fills in.
+    /// A new row: the columns that neither the context nor the database sets.
     type New: Send + 'static;
 
-    /// Hands over the columns to write.
+    /// Writes the columns to the values.
     #[doc(hidden)]
     fn new_values(new: Self::New, values: &mut Values);
 }
 
-/// A table of which some role may update rows.
+/// A table with an `update` role.
 #[diagnostic::on_unimplemented(
-    message = "nobody may update `{Self}`",
-    label = "no role may update this table",
+    message = "no role can update `{Self}`",
+    label = "no `update` role",
     note = "add `update = \"…\"` to `#[tenant(…)]` on `{Self}`",
-    note = "the rows of a `membership(…)` table are changed by `add_member`, `change_role` and `remove_member`"
+    note = "rows of a membership table are changed by `add_member`, `change_role` and `remove_member`"
 )]
 pub trait Update: Select + Declares<cmd::Update> {
-    /// The least role that may update.
+    /// Minimum role required for UPDATE.
     type UpdateRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
-    /// What to change: `None` leaves a column as it is.
+    /// The changes: `None` leaves a column unchanged.
     type Changes: Send + 'static;
 
-    /// Hands over the columns to write.
+    /// Writes the columns to the values.
     #[doc(hidden)]
     fn changed_values(changes: Self::Changes, values: &mut Values);
 }
 
-/// A table of which some role may delete rows.
+/// A table with a `delete` role.
 #[diagnostic::on_unimplemented(
-    message = "nobody may delete `{Self}`",
-    label = "no role may delete from this table",
+    message = "no role can delete from `{Self}`",
+    label = "no `delete` role",
     note = "add `delete = \"…\"` to `#[tenant(…)]` on `{Self}`",
-    note = "the rows of a `membership(…)` table are changed by `add_member`, `change_role` and `remove_member`"
+    note = "rows of a membership table are changed by `add_member`, `change_role` and `remove_member`"
 )]
 pub trait Delete: Select + Declares<cmd::Delete> {
-    /// The least role that may delete.
+    /// Minimum role required for DELETE.
     type DeleteRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
 }

@@ -1,4 +1,4 @@
-//! Values on their way into a statement: of any column type, one by one or gathered into an array.
+//! Values of statements: of any column type, single or as an array.
 
 use std::{any::Any, sync::Arc};
 
@@ -11,19 +11,19 @@ use sqlx::{
 
 use crate::model::def::SqlType;
 
-/// Something that can be bound to a placeholder.
+/// A value that can be bound to a placeholder.
 pub(super) trait Bind: Send {
-    /// Binds it, to a column of the given type.
+    /// Binds it to a column of the given type.
     ///
     /// # Errors
     ///
-    /// When it cannot be encoded.
+    /// If it cannot be encoded.
     fn bind(&self, column: SqlType, arguments: &mut PgArguments) -> Result<(), BoxDynError>;
 }
 
 /// A value of a column that is written.
 pub(super) trait Value: Bind + Any {
-    /// Makes an array of this value and others of its type.
+    /// Creates an array of this value and others of its type.
     fn gather(self: Box<Self>, others: Vec<Box<dyn Value>>) -> Box<dyn Bind>;
 }
 
@@ -51,8 +51,7 @@ where
 
 /// Several values as one array.
 ///
-/// It asks of the elements no more than that they can be columns: sqlx's own arrays take a further trait, which enums and
-/// newtypes seldom have.
+/// The elements only need to be column types: sqlx's arrays require another trait, which most enums and newtypes lack.
 pub(super) struct Array<T>(pub(super) Vec<T>);
 
 impl<T> Bind for Array<T>
@@ -89,7 +88,7 @@ where
     }
 }
 
-/// The types of PostgreSQL's own catalog and their arrays, whose numbers are the same in every database.
+/// Built-in types of PostgreSQL and their arrays, whose OIDs are the same in every database.
 const ARRAYS: [(u32, u32); 26] = [
     (16, 1000),
     (17, 1001),
@@ -119,7 +118,7 @@ const ARRAYS: [(u32, u32); 26] = [
     (3802, 3807),
 ];
 
-/// Returns the type of an array. An element type of the app's own is known by the name that the column declares.
+/// Returns the type of an array. A user-defined element type is referenced by the name that the column declares.
 fn array_of(element: &PgTypeInfo, column: SqlType) -> PgTypeInfo {
     let known = element.oid().and_then(|oid| ARRAYS.iter().find(|(element, _)| *element == oid.0));
     match (known, column) {
@@ -153,7 +152,7 @@ impl Bound {
     }
 }
 
-/// Says whether a value is NULL in the database. What cannot be encoded is not; binding it tells.
+/// Whether a value is NULL in the database. A value that cannot be encoded is not NULL; binding it reports the error.
 pub(super) fn is_null<T: for<'q> Encode<'q, Postgres>>(value: &T) -> bool {
     matches!(value.encode_by_ref(&mut PgArgumentBuffer::default()), Ok(IsNull::Yes))
 }
@@ -167,12 +166,12 @@ pub struct Values {
 }
 
 impl Values {
-    /// Puts columns and their values together.
+    /// Combines columns and their values.
     pub(super) fn of(columns: Vec<&'static str>, values: Vec<Box<dyn Value>>) -> Self {
         Self { columns, values }
     }
 
-    /// Writes `value` into `column`, in place of a value that was there.
+    /// Writes `value` into `column` and replaces an earlier value.
     pub(crate) fn set<T>(&mut self, column: &'static str, value: T)
     where
         T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
@@ -187,7 +186,7 @@ impl Values {
         }
     }
 
-    /// Writes `value` into `column`, where there is one.
+    /// Writes `value` into `column` if it is `Some`.
     pub(super) fn set_some<T>(&mut self, column: &'static str, value: Option<T>)
     where
         T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
@@ -197,7 +196,7 @@ impl Values {
         }
     }
 
-    /// Adds a value that is in no column, such as an argument of a function.
+    /// Adds a value without a column, such as a function argument.
     pub(crate) fn bind<T>(&mut self, value: T)
     where
         T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
@@ -217,7 +216,7 @@ impl Values {
 }
 
 impl std::fmt::Debug for Values {
-    /// What is written may be nobody else's business, so only the columns are shown.
+    /// Values can be confidential, so only the columns are shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Values").field("columns", &self.columns).finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! Views: some columns of a table as a struct of their own, for roles that may not read every column.
+//! Views: structs with some columns of a table, for roles without SELECT on every column.
 
 use futures_core::future::BoxFuture;
 
@@ -25,12 +25,12 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a view of a table",
     label = "not a view",
-    note = "derive `TenantView` on it, with `#[tenant(of = …)]`"
+    note = "derive `TenantView` for it, with `#[tenant(of = …)]`"
 )]
 pub trait TenantView: Showing + Sized + Send + 'static {
     /// The table.
     type Table: Select;
-    /// The roles that it takes to read the view's columns.
+    /// The roles required to read the view's columns.
     type Needs;
 
     /// Returns the names of the columns in the order of the fields.
@@ -40,12 +40,12 @@ pub trait TenantView: Showing + Sized + Send + 'static {
     ///
     /// # Errors
     ///
-    /// When a value is not of its column's type.
+    /// If a value does not have its column's type.
     #[doc(hidden)]
     fn from_row(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
 }
 
-/// A table is a view of itself that shows every column which somebody may read.
+/// A table is a view of itself with every readable column.
 #[diagnostic::do_not_recommend]
 impl<T: Select> TenantView for T {
     type Table = T;
@@ -61,28 +61,28 @@ impl<T: Select> TenantView for T {
     }
 }
 
-/// Says who may read a column of a table, by its place, and of what type it is.
+/// The required role and the type of a table's column, by its index.
 #[doc(hidden)]
 pub trait ColumnAt<const INDEX: usize>: TenantTable {
-    /// The role that it takes.
+    /// The role required to read it.
     type Needs;
     /// The field's type.
     type Type: ?Sized;
 }
 
-/// Holds when a view's field has the type of the table's field.
+/// Implemented if a view's field has the type of the table's field.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "a field of type `{Self}` cannot show a column whose type is `{Column}`",
-    label = "this should be `{Column}`",
-    note = "a view's field has the type of the table's field"
+    message = "a field of type `{Self}` cannot read a column of type `{Column}`",
+    label = "expected `{Column}`",
+    note = "a view's field must have the type of the table's field"
 )]
 pub trait Shows<Column: ?Sized>: Sized {
     /// Reads the next column of a row.
     ///
     /// # Errors
     ///
-    /// When the value is not of the type.
+    /// If the value does not have the type.
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
 }
 
@@ -93,7 +93,7 @@ impl<T: ColumnCodecAs> Shows<T> for T {
     }
 }
 
-/// The type of every column of a struct that has mistakes. Being unsized it is the type of no column.
+/// The type of every column of a struct with errors. It is unsized, so it cannot be a real column type.
 #[doc(hidden)]
 pub type AnyColumn = [()];
 
@@ -108,7 +108,7 @@ impl<T> Shows<AnyColumn> for T {
 ///
 /// # Panics
 ///
-/// With `missing` where there is none; at compile time, since the derive asks in a `const`.
+/// With the message `missing` if there is none; at compile time, because the derive evaluates it in a `const`.
 #[doc(hidden)]
 #[must_use]
 #[track_caller]
@@ -123,11 +123,11 @@ pub const fn field_index(table: &TableDef, field: &str, missing: &str) -> usize 
     none(table, missing)
 }
 
-/// Finds a column of a table by its own name.
+/// Finds a column of a table by its name.
 ///
 /// # Panics
 ///
-/// As [`field_index`].
+/// As for [`field_index`].
 #[doc(hidden)]
 #[must_use]
 #[track_caller]
@@ -142,32 +142,31 @@ pub const fn column_index(table: &TableDef, column: &str, missing: &str) -> usiz
     none(table, missing)
 }
 
-/// A struct that has mistakes declares no columns, and any name will do.
+/// A struct with errors declares no columns, and every name is accepted.
 #[track_caller]
 const fn none(table: &TableDef, missing: &str) -> usize {
     assert!(table.columns.is_empty(), "{}", missing);
     0
 }
 
-/// Returns the name of the column at a place.
+/// Returns the name of the column with an index.
 #[doc(hidden)]
 #[must_use]
 pub const fn column_name(table: &TableDef, index: usize) -> &'static str {
     if table.columns.is_empty() { "" } else { table.columns[index].name }
 }
 
-/// What can be done with a view; on every struct that derives `TenantView`.
+/// Queries and writes through a view; implemented for every struct that derives `TenantView`.
 ///
-/// The methods are those of [`Repository`](super::methods::Repository) that read rows or hand back what they wrote, for
-/// contexts that may read the columns of the view, whatever others the table has. No more than these columns is read.
-/// Conditions, orders, new rows and changes are the table's.
+/// The methods are those of [`Repository`](super::methods::Repository) that return rows. They require SELECT on the view's
+/// columns only and read no other columns. Filters, orders, new rows and changes are those of the table.
 pub trait ViewRepository: TenantView {
-    /// Reads of the row with this key what the view shows; `None` where there is none that the context may see.
+    /// Reads the view of the row with this key; `None` if no row with it is visible to the context.
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Database`](crate::Error::Database), and on a scope those of
-    /// beginning a transaction.
+    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Database`](crate::Error::Database); on a scope also the errors of
+    /// [`TenantDb::begin`](crate::TenantDb::begin).
     fn find<'h, H>(handle: H, id: <Self::Table as TenantTable>::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where
         H: TenantExecutor + 'h,
@@ -176,11 +175,11 @@ pub trait ViewRepository: TenantView {
         find(handle, id)
     }
 
-    /// Reads of the row with this key what the view shows.
+    /// Reads the view of the row with this key.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::Error::NotFound) where there is none that the context may see; else as
+    /// [`Error::NotFound`](crate::Error::NotFound) if no row with it is visible to the context; otherwise as for
     /// [`find`](Self::find).
     fn get<'h, H>(handle: H, id: <Self::Table as TenantTable>::Id) -> BoxFuture<'h, Result<Self>>
     where
@@ -190,12 +189,11 @@ pub trait ViewRepository: TenantView {
         get(handle, id)
     }
 
-    /// Reads of the rows with these keys what the view shows, in the order of the keys, without those that the context may
-    /// not see.
+    /// Reads the view of the rows with these keys that are visible to the context, in the order of the keys.
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find).
+    /// As for [`find`](Self::find).
     fn find_many<'h, H, I>(handle: H, ids: I) -> BoxFuture<'h, Result<Vec<Self>>>
     where
         I: IntoIterator<Item = <Self::Table as TenantTable>::Id>,
@@ -205,7 +203,7 @@ pub trait ViewRepository: TenantView {
         find_many(handle, ids.into_iter().collect())
     }
 
-    /// Reads of rows what the view shows: say which, in which order and how many, and await it.
+    /// Reads the view of rows: set filter, order and limit, and await it.
     fn list<'h, H>(handle: H) -> List<'h, Self, H>
     where
         H: TenantExecutor + 'h,
@@ -214,7 +212,7 @@ pub trait ViewRepository: TenantView {
         List::new(handle)
     }
 
-    /// Inserts a row for the context's tenant, and returns what the view shows of it.
+    /// Inserts a row for the context's tenant and returns the view of it.
     ///
     /// ```
     /// # use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
@@ -237,14 +235,14 @@ pub trait ViewRepository: TenantView {
     /// }
     ///
     /// async fn add(tx: &mut TenantTx<Member>, name: String) -> Result<CustomerCard> {
-    ///     // `Customer::insert` returns a `Customer`, which a member may not read.
+    ///     // `Customer::insert` returns a `Customer`, which requires role `Admin`.
     ///     CustomerCard::insert(tx, NewCustomer { name }).await
     /// }
     /// ```
     ///
     /// # Errors
     ///
-    /// As [`Repository::insert`](super::methods::Repository::insert).
+    /// As for [`Repository::insert`](super::methods::Repository::insert).
     fn insert<'h, H>(handle: H, new: <Self::Table as Insert>::New) -> InsertBuilder<'h, Self, H>
     where
         Self::Table: Insert,
@@ -255,11 +253,11 @@ pub trait ViewRepository: TenantView {
         InsertBuilder::new(handle, new)
     }
 
-    /// Changes the row with this key, and returns what the view shows of it then. Without any change it is only read.
+    /// Updates the row with this key and returns the view of it. Without changes it is only read.
     ///
     /// # Errors
     ///
-    /// As [`Repository::update`](super::methods::Repository::update).
+    /// As for [`Repository::update`](super::methods::Repository::update).
     fn update<'h, H>(
         handle: H,
         id: <Self::Table as TenantTable>::Id,

@@ -1,4 +1,4 @@
-//! Writing: inserting rows one by one and many at once, upserts, updates and deletions.
+//! Inserts, bulk inserts, upserts, updates and deletes.
 
 use std::{fmt, marker::PhantomData};
 
@@ -24,7 +24,7 @@ use crate::{
     tenant::{Role, UserOf},
 };
 
-/// A row to be inserted: awaiting it inserts it and returns it, or what a view shows of it, as the database has it. Made by
+/// An insert, which runs when it is awaited and returns the stored row, or a view of it. Created by
 /// [`Repository::insert`](super::methods::Repository::insert) and [`ViewRepository::insert`](super::view::ViewRepository::insert).
 #[must_use = "nothing is inserted until this is awaited"]
 pub struct InsertBuilder<'h, V, H> {
@@ -40,7 +40,7 @@ impl<'h, V: TenantView<Table: Insert>, H: TenantExecutor + 'h> InsertBuilder<'h,
         Self { handle, values, run: insert_one }
     }
 
-    /// Gives a column its value: one that takes an `insert` role of its own, and so is not in the struct of a new row.
+    /// Sets a column with an `insert` role, which the struct of a new row does not contain.
     pub fn set<F, R, I, U, P>(
         mut self,
         column: Column<V::Table, F, Access<R, I, U>, P>,
@@ -93,7 +93,7 @@ async fn insert<V: TenantView<Table: Insert>, O: Opened>(opened: &mut O, values:
     read(&fetch_one(opened, built, attempt::<V::Table, O::Role>("insert into")).await?)
 }
 
-/// Inserts rows, those that leave out the same columns in one statement, and returns them in the order given.
+/// Inserts rows, with one statement for rows that omit the same columns, and returns them in the given order.
 pub(super) async fn insert_many<T: Insert, H: TenantExecutor>(handle: H, new: Vec<T::New>) -> Result<Vec<T>> {
     let mut opened = handle.open().await?;
     let mut rows: Vec<Option<T>> = new.iter().map(|_| None).collect();
@@ -106,10 +106,10 @@ pub(super) async fn insert_many<T: Insert, H: TenantExecutor>(handle: H, new: Ve
     rows.into_iter().map(|row| Ok(row.ok_or(sqlx::Error::RowNotFound)?)).collect()
 }
 
-/// Rows that have values for the same columns.
+/// Rows with values for the same columns.
 struct Group {
     columns: Vec<&'static str>,
-    /// Where the rows stood among all.
+    /// The positions of the rows in the given order.
     places: Vec<usize>,
     rows: Vec<Vec<Box<dyn Value>>>,
 }
@@ -134,7 +134,7 @@ impl Group {
         groups
     }
 
-    /// Says whether the columns can be sent as arrays. There are no arrays of arrays, nor arrays of nothing.
+    /// Whether the columns can be sent as arrays: PostgreSQL has no arrays of arrays, and an empty list of columns has none.
     fn fits_arrays(&self, def: &TableDef) -> bool {
         let is_array = |name: &&str| matches!(named(def, name), Some(ColumnDef { ty: SqlType::Array(_), .. }));
         !self.columns.is_empty() && !self.columns.iter().any(is_array)
@@ -166,7 +166,7 @@ async fn insert_group<T: Insert, O: Opened>(opened: &mut O, group: Group) -> Res
     rows.iter().map(read).collect()
 }
 
-/// Inserts a row, or updates the one that has the same key.
+/// Inserts a row, or updates the row with the same key.
 pub(super) async fn upsert<T, H>(handle: H, new: T::New, key: &'static [&'static str]) -> Result<T>
 where
     T: Insert + Update,
@@ -176,7 +176,7 @@ where
     let mut values = Values::default();
     T::new_values(new, &mut values);
     let set: Vec<&str> = values.columns().iter().copied().filter(|name| is_changed(T::TABLE, name, key)).collect();
-    // Where nothing else is given the row stays as it is; a column set to itself makes the statement return it.
+    // Without other columns the row stays unchanged; setting a column to itself makes the statement return it.
     let set =
         if set.is_empty() { key.iter().copied().filter(|name| is_changed(T::TABLE, name, &[])).collect() } else { set };
     let values = with_owner::<T, _>(opened.tx(), values)?;
@@ -188,14 +188,14 @@ where
     Ok(row)
 }
 
-/// Says whether an upsert changes a column of the row that is there: not its keys, and not what takes a role of its own.
+/// Whether an upsert updates a column of the existing row: not its keys, and not columns with a role.
 fn is_changed(def: &TableDef, name: &str, key: &[&str]) -> bool {
     let is_parent = matches!(def.scope, ScopeDef::Parent { column } if column == name);
     let plain = |column: &ColumnDef| column.app_assigned && !column.id && column.update.is_none();
     !key.contains(&name) && !is_parent && named(def, name).is_some_and(plain)
 }
 
-/// Rows to be updated: awaiting it updates them. Made by [`Repository::update`](super::methods::Repository::update),
+/// An update, which runs when it is awaited. Created by [`Repository::update`](super::methods::Repository::update),
 /// [`Repository::update_where`](super::methods::Repository::update_where) and
 /// [`ViewRepository::update`](super::view::ViewRepository::update).
 #[must_use = "nothing is updated until this is awaited"]
@@ -231,7 +231,7 @@ impl<'h, T: Update, H: TenantExecutor + 'h, Output> UpdateBuilder<'h, T, H, Outp
         Self { handle, condition, values, run, table: PhantomData }
     }
 
-    /// Changes a column: one that takes an `update` role of its own, and so is not in the struct of the changes.
+    /// Sets a column with an `update` role, which the struct of changes does not contain.
     pub fn set<V, R, I, U, P>(
         mut self,
         column: Column<T, V, Access<R, I, U>, P>,
@@ -266,7 +266,7 @@ impl<'h, T, H, Output> IntoFuture for UpdateBuilder<'h, T, H, Output> {
     }
 }
 
-/// Without any change the row is only read.
+/// Without changes the row is only read.
 fn update_one<'h, V, H>(handle: H, condition: Condition, values: Values) -> BoxFuture<'h, Result<V>>
 where
     V: TenantView<Table: Update>,
@@ -287,7 +287,7 @@ where
     })
 }
 
-/// Without any change nothing is done.
+/// Without changes no statement runs.
 fn update_all<'h, T, H>(handle: H, condition: Condition, values: Values) -> BoxFuture<'h, Result<u64>>
 where
     T: Update,
@@ -307,7 +307,7 @@ where
     })
 }
 
-/// Deletes the rows that meet a condition, and says how many there were.
+/// Deletes the rows that match a condition and returns their number.
 pub(super) async fn delete<T: Delete, H: TenantExecutor>(handle: H, condition: Condition) -> Result<u64> {
     let mut opened = handle.open().await?;
     let query = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).delete(&condition).into_query()?;
@@ -317,11 +317,11 @@ pub(super) async fn delete<T: Delete, H: TenantExecutor>(handle: H, condition: C
     Ok(deleted)
 }
 
-/// Returns the column that says whose row it is, where there is one, and the context's user for it.
+/// Returns the owner column, if there is one, and the context's user as its value.
 ///
 /// # Errors
 ///
-/// [`Error::NoUser`] where the context has none.
+/// [`Error::NoUser`] if the context has no user.
 fn owner<T: Select, R: Role>(tx: &TenantTx<R>) -> Result<Option<(&'static str, UserOf<R>)>> {
     let Some(owner) = T::TABLE.owner else { return Ok(None) };
     let user = tx.ctx().user_id().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;

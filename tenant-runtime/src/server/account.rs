@@ -1,4 +1,4 @@
-//! The user that a server runs as: ourselves, or one without privileges when we are root.
+//! The operating system user of a server: the current user, or an unprivileged one if the current user is root.
 
 use std::env;
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::error::ServerError;
 
-/// Identifies the unprivileged user that stands in for root.
+/// The unprivileged user that runs the server in place of root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) uid: u32,
@@ -17,16 +17,16 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Finds who must run the server: `None` for an ordinary user, who runs it himself.
+    /// Returns the account for the server; `None` if the current user is not root.
     ///
-    /// `ours` is something that we have just made, so its owner is our effective user; std has no
-    /// other safe way to ask for that.
+    /// `ours` is the metadata of a file that this process has just created, so its owner is the effective user; std has no
+    /// other safe way to read that.
     pub(super) fn for_owner_of(ours: &fs::Metadata) -> Result<Option<Self>, ServerError> {
         if ours.uid() != 0 {
             return Ok(None);
         }
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        ["postgres", "_postgres", "none"]
+        ["postgres", "_postgres", "nobody"]
             .into_iter()
             .find_map(|name| lookup(&passwd, name))
             .map(Some)
@@ -34,10 +34,10 @@ impl Account {
     }
 }
 
-/// Gives a command of the server's the user that it runs as and a clean environment.
+/// Sets the user and a clean environment for a command of the server.
 ///
-/// The environment is built up from nothing: `PG…` variables would change what the server does,
-/// and a process of `nobody` can be read by everyone who is `nobody`, secrets included.
+/// The environment starts empty: `PG…` variables would change the server's behaviour, and other processes of `nobody` can read
+/// the environment of a process of `nobody`, including secrets.
 pub(super) fn prepare(command: &mut Command, account: Option<Account>) {
     command.env_clear();
     for name in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"] {
@@ -45,7 +45,7 @@ pub(super) fn prepare(command: &mut Command, account: Option<Account>) {
             command.env(name, value);
         }
     }
-    // The watchdog needs `rm` and `sleep`, however short the caller's path is.
+    // The watchdog requires `rm` and `sleep`, whatever the caller's PATH is.
     let mut path = env::var_os("PATH").unwrap_or_default();
     path.push(if path.is_empty() { "/usr/bin:/bin" } else { ":/usr/bin:/bin" });
     command.env("PATH", path).env("LC_ALL", "C").env("TZ", "UTC");
@@ -54,7 +54,7 @@ pub(super) fn prepare(command: &mut Command, account: Option<Account>) {
     }
 }
 
-/// Tells whether users other than the owner may pass through `folder` and all that it lies in.
+/// Returns whether users other than the owner can enter `folder` and its parents.
 pub(super) fn others_may_enter(folder: &Path) -> bool {
     folder.ancestors().all(|dir| fs::metadata(dir).is_ok_and(|found| found.mode() & 0o001 != 0))
 }
@@ -71,7 +71,7 @@ fn lookup(passwd: &str, name: &str) -> Option<Account> {
     })
 }
 
-/// Reads a user or group number; macOS writes that of `nobody` as -2.
+/// Parses a user or group ID; macOS writes that of `nobody` as -2.
 fn id(text: &str) -> Option<u32> {
     text.parse::<u32>().ok().or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned))
 }
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn account_lookup_matches_the_whole_name_and_never_root() {
         let passwd = "root:x:0:0::/:\nnobody2:x:7:7::/:\nnobody:*:-2:-2::/:\npostgres:x:0:0::/:\n";
-        assert_eq!(lookup(passwd, "none"), Some(Account { uid: u32::MAX - 1, gid: u32::MAX - 1 }));
+        assert_eq!(lookup(passwd, "nobody"), Some(Account { uid: u32::MAX - 1, gid: u32::MAX - 1 }));
         assert_eq!(lookup(passwd, "postgres"), None);
         assert_eq!(lookup(passwd, "nobod"), None);
     }

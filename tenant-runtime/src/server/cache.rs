@@ -1,4 +1,4 @@
-//! The folder of the user's that keeps packaged servers between runs.
+//! The cache directory of packaged servers.
 
 use std::env;
 use std::fs::{self, DirBuilder};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::account::{Account, others_may_enter};
 use super::error::ServerError;
 
-/// Makes or finds the folder, owned by `uid` (ourselves) and readable by `account`.
+/// Creates or finds the directory, owned by `uid` (the current user) and readable by `account`.
 pub(super) fn root(uid: u32, account: Option<Account>) -> Result<PathBuf, ServerError> {
     let mut tried = Vec::new();
     for candidate in candidates(uid, account) {
@@ -21,14 +21,14 @@ pub(super) fn root(uid: u32, account: Option<Account>) -> Result<PathBuf, Server
     Err(ServerError::NoCache { tried: tried.join("; ") })
 }
 
-/// The user's own cache first. Root's home is usually closed to the server's user, so that root
-/// has the system's cache next; the temporary folder is for those who have no home.
+/// The user's cache directory first. The server's user usually cannot enter root's home, so for root the system's cache is
+/// next; the temporary directory serves users without a home.
 fn candidates(uid: u32, account: Option<Account>) -> Vec<PathBuf> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
-    let own = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let user = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     let system = account.map(|_| PathBuf::from("/var/cache"));
     let temporary = env::temp_dir().join(format!("tenant-runtime-cache-{uid}"));
-    own.into_iter()
+    user.into_iter()
         .chain(system)
         .map(|cache| cache.join("tenant-runtime"))
         .chain([temporary])
@@ -42,15 +42,15 @@ fn vet(root: &Path, uid: u32, account: Option<Account>) -> Result<(), String> {
         return Err("the server's user cannot enter it".into());
     }
     DirBuilder::new().recursive(true).mode(0o755).create(root).map_err(plain)?;
-    // Programs from here are run, so nobody else may have made these or be able to change them. In
-    // a world-writable folder another user could have put them there before us.
+    // Programs from here are executed, so no other user may have created these directories or be able to change them. In a
+    // world-writable directory another user could have created them first.
     for dir in root.ancestors().take(2) {
         let found = fs::symlink_metadata(dir).map_err(plain)?;
         if !found.is_dir() || found.uid() != uid {
-            return Err("it is not a folder of ours".into());
+            return Err("it is not a directory of the current user".into());
         }
         if found.mode() & 0o022 != 0 {
-            return Err("others can write to it".into());
+            return Err("other users can write to it".into());
         }
     }
     Ok(())

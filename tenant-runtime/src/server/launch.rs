@@ -1,4 +1,4 @@
-//! Makes the server's folder, runs `initdb` and `postgres` in it, and ends them.
+//! Creates the server's directory, runs `initdb` and `postgres` in it, and stops them.
 
 use std::env;
 use std::ffi::OsString;
@@ -18,21 +18,21 @@ use super::process;
 use super::watchdog::Watchdog;
 use super::{PORT, ServerOptions, unique_name};
 
-/// The oldest major that is taken when none is asked for: older ones get no more fixes.
+/// The oldest major version that is used by default: older ones are no longer supported.
 const OLDEST_MAJOR: u32 = 14;
-/// How long `initdb` and `postgres` may each take to come up.
+/// The timeout of `initdb` and of the start of `postgres`.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long a server may take to end before it is killed.
+/// The time to wait for a server to stop before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
-/// What fits into `sun_path` on every platform: macOS has 104 bytes with the final NUL, Linux 108.
+/// The maximum length of a socket path on every platform: macOS has 104 bytes with the final NUL, Linux 108.
 const SOCKET_PATH_BYTES: usize = 103;
-/// The settings that say where the server is; a caller that changes them would lose it.
+/// The settings of the server's address, which callers cannot change.
 const RESERVED: [&str; 4] = ["listen_addresses", "port", "unix_socket_directories", "data_directory"];
 
-/// A server that runs, with everything that has to be cleaned up after it.
+/// A running server with the resources to clean up.
 #[derive(Debug)]
 pub(super) struct Running {
-    // Before the watchdog, whose drop removes the folder.
+    // Declared before the watchdog, whose drop removes the directory.
     postmaster: Child,
     watchdog: Watchdog,
     log: File,
@@ -41,7 +41,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Finds a server, makes a cluster and starts it.
+    /// Finds a server, creates a cluster and starts it.
     pub(super) fn start(options: &ServerOptions, progress: &mut dyn FnMut(&str)) -> Result<Self, ServerError> {
         check_settings(&options.settings)?;
         let place = Place::make()?;
@@ -71,12 +71,11 @@ impl Running {
         &self.origin
     }
 
-    /// Ends the server and removes its folder. The watchdog does both, so that there is one way to
-    /// do it, which every ordinary stop exercises.
+    /// Stops the server and removes its directory. The watchdog does both, so that every ordinary stop tests the cleanup.
     pub(super) fn stop(&mut self) -> Result<(), ServerError> {
         self.watchdog.release();
         let deadline = Instant::now() + STOP_LIMIT;
-        // A process that nobody has waited for looks alive to the watchdog, so we wait first.
+        // A zombie process looks alive to the watchdog, so it is waited for first.
         while let Ok(None) = self.postmaster.try_wait() {
             if Instant::now() > deadline || self.watchdog.is_gone() {
                 let _ = self.postmaster.kill();
@@ -88,13 +87,13 @@ impl Running {
         self.watchdog.finish()
     }
 
-    /// Waits for the line that the server adds to `postmaster.pid` once it takes connections.
+    /// Waits for the line that the server adds to `postmaster.pid` once it accepts connections.
     fn wait_until_ready(&mut self) -> Result<(), ServerError> {
         let deadline = Instant::now() + LIMIT;
         let file = self.folder().join("data/postmaster.pid");
         loop {
             if let Ok(Some(status)) = self.postmaster.try_wait() {
-                return Err(self.gave_up(status));
+                return Err(self.failure(status));
             }
             let text = fs::read_to_string(&file).unwrap_or_default();
             if text.lines().nth(7).is_some_and(|status| status.trim() == "ready") {
@@ -111,7 +110,7 @@ impl Running {
         }
     }
 
-    fn gave_up(&self, status: ExitStatus) -> ServerError {
+    fn failure(&self, status: ExitStatus) -> ServerError {
         let log = process::tail(&self.log);
         ServerError::Failed { program: "postgres".into(), status: status.to_string(), log }
     }
@@ -119,7 +118,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A drop has nobody to report to; after an explicit stop nothing is left to do.
+        // A drop cannot return an error; after an explicit stop nothing is left to do.
         let _ = self.stop();
     }
 }
@@ -136,7 +135,7 @@ fn check_settings(settings: &[(String, String)]) -> Result<(), ServerError> {
     }
 }
 
-/// Takes the first installed server that fits, else a packaged one.
+/// Chooses the first installed server that fits, otherwise a packaged one.
 fn choose(
     options: &ServerOptions,
     place: &Place,
@@ -195,11 +194,11 @@ impl Place {
         }
     }
 
-    /// `None` when `base` does not suit.
+    /// Returns `None` if `base` is not usable.
     fn make_in(base: &Path) -> Result<Option<Self>, ServerError> {
         let folder = base.join(unique_name("tenant-pg"));
         let socket = folder.join(format!(".s.PGSQL.{PORT}"));
-        // A URL has to carry the path, and so it must be text.
+        // The path is part of a URL, so it must be UTF-8.
         if socket.as_os_str().len() > SOCKET_PATH_BYTES || socket.to_str().is_none() {
             return Ok(None);
         }
@@ -216,14 +215,14 @@ impl Place {
         let failed = |source| ServerError::Folder { path: folder.to_path_buf(), source };
         let made = fs::metadata(folder).map_err(failed)?;
         let account = Account::for_owner_of(&made)?;
-        // The server's user has to reach the folder, and its watchdog has to remove it from `base`.
+        // The server's user must be able to enter the directory, and its watchdog to remove it from `base`.
         let sticky = |found: fs::Metadata| found.mode() & 0o1003 == 0o1003;
         let open = || fs::metadata(base).is_ok_and(sticky) && others_may_enter(base);
         if account.is_some() && !open() {
             return Ok(None);
         }
-        // Root opens the log while the folder is still root's own: later the server's user could
-        // put a link to any file under its name.
+        // Root opens the log while it still owns the directory: later the server's user could replace it with a link to any
+        // file.
         let log = process::create_log(&folder.join("log")).map_err(failed)?;
         if let Some(Account { uid, gid }) = account {
             chown(folder, Some(uid), Some(gid)).map_err(failed)?;
@@ -266,7 +265,7 @@ impl Place {
         }
         set("listen_addresses", "".into());
         set("port", PORT.to_string().into());
-        // This setting is a list, in which only double quotes keep commas and blanks in a path.
+        // This setting is a list, where a path with commas or blanks requires double quotes.
         let directory = self.folder.to_string_lossy().replace('"', "\"\"");
         set("unix_socket_directories", format!("\"{directory}\"").into());
         command.stdin(Stdio::null()).stdout(log()?).stderr(log()?).process_group(0);

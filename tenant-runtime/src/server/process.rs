@@ -1,4 +1,4 @@
-//! Runs a helper program to its end, under the watchdog's eyes and within a time limit.
+//! Runs a helper program to completion, with a timeout and under the watchdog.
 
 use std::fs::File;
 use std::io;
@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 use super::error::ServerError;
 use super::watchdog::Watchdog;
 
-/// Runs `command`, its output going to `log`, and waits until it has succeeded.
+/// Runs `command` with its output in `log`, and waits until it succeeds.
 ///
-/// It gets a process group of its own, so that a Ctrl-C leaves it to the watchdog, which then ends
-/// it together with its children.
+/// It runs in a separate process group, so that Ctrl-C does not end it; the watchdog then ends it with its children.
 pub(super) fn run(
     command: &mut Command,
     limit: Duration,
@@ -37,7 +36,7 @@ pub(super) fn run(
             break status;
         }
         if Instant::now() > deadline {
-            // The watchdog still has the group in its notes and ends what is left of it.
+            // The watchdog still knows the process group and ends the rest of it.
             let _ = child.kill();
             let _ = child.wait();
             return Err(ServerError::TimedOut { program: name(command), seconds: limit.as_secs(), log: tail(log) });
@@ -51,12 +50,12 @@ pub(super) fn run(
     Err(ServerError::Failed { program: name(command), status: status.to_string(), log: tail(log) })
 }
 
-/// Makes a log that only we can read and to which several programs can append.
+/// Creates a log that only the current user can read and several programs can append to.
 pub(super) fn create_log(path: &Path) -> io::Result<File> {
     File::options().read(true).append(true).create_new(true).mode(0o600).open(path)
 }
 
-/// The last lines of a log that say something.
+/// The last non-empty lines of a log.
 pub(super) fn tail(log: &File) -> String {
     const LINES: usize = 15;
     let text = text(log);
@@ -64,8 +63,8 @@ pub(super) fn tail(log: &File) -> String {
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
-/// A log, or the end of a long one. It is read through the file that we opened ourselves, because
-/// by now its folder may belong to another user, who could put something else under its name.
+/// A log, or the end of a long one. It is read through the open file: its directory can belong to another user by now, who
+/// could replace the file.
 pub(super) fn text(log: &File) -> String {
     const BYTES: u64 = 8192;
     let length = log.metadata().map_or(0, |found| found.len());

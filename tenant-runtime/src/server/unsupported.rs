@@ -1,4 +1,4 @@
-//! Stands in for the launcher where there are no unix sockets and signals.
+//! Replaces the launcher on platforms without unix sockets and signals.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::ServerOptions;
 use super::error::ServerError;
 use super::find::Version;
 
-/// A server that cannot exist here.
+/// A server, which cannot exist on this platform.
 #[derive(Debug)]
 pub(super) enum Running {}
 

@@ -1,4 +1,4 @@
-//! A `sh` process that stops the server and removes its folder when the owner goes, even by `kill -9`.
+//! A `sh` process that stops the server and removes its directory when the owner process ends, even by `kill -9`.
 
 use std::fs;
 use std::io::{self, Write};
@@ -10,15 +10,13 @@ use std::time::{Duration, Instant};
 use super::account::Account;
 use super::error::ServerError;
 
-/// What the shell does. The folder comes as an argument, never as part of the text.
+/// The script. The directory is an argument, never part of the text.
 ///
-/// Its stdin is a pipe whose only writer is the owner: end of file means that the owner is gone or
-/// wants to stop. Until then each line says what is running: `group <pid>` a helper with children
-/// of its own, `postmaster <pid>` the server, `idle 0` nothing.
+/// Its stdin is a pipe whose only writer is the owner: end of file means that the owner has ended or stops the server. Until then
+/// each line names the running process: `group <pid>` a helper with child processes, `postmaster <pid>` the server, `idle 0` none.
 ///
-/// A pid may have been reused, so the server is signalled only while the `postmaster.pid` in the
-/// folder names it. Before that file is written the server is waited for; once the file has been
-/// there and is gone, so is the server (it may linger as a zombie that nobody reaps).
+/// A PID can be reused, so the server is signalled only while `postmaster.pid` in the directory names it. Before that file is
+/// written, the script waits; once the file has existed and is removed, the server has ended, possibly as a zombie.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 pause() { sleep 0.05 2>/dev/null || sleep 1; }
@@ -49,10 +47,10 @@ while rm -rf -- "$1"; [ -e "$1" ] && [ "$turn" -lt 60 ]; do
 done
 "#;
 
-/// Longer than the shell's own patience (160 and 60 pauses), so that it is killed only when stuck.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Longer than the limits of the script (160 and 60 pauses), so that it is killed only when it hangs.
+const FINISH_LIMIT: Duration = Duration::from_secs(15);
 
-/// Owns a folder together with the process that removes it.
+/// A directory with the process that removes it.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     child: Child,
@@ -61,9 +59,9 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Puts `folder` under guard; from here on dropping the watchdog removes it.
+    /// Starts the process for `folder`; dropping the watchdog then removes the directory.
     ///
-    /// It runs as the server's user: a root shell must not act on what that user's files say.
+    /// It runs as the server's user: a root shell must not act on the content of that user's files.
     pub(super) fn start(folder: &Path, account: Option<Account>) -> Result<Self, ServerError> {
         let mut command = Command::new("/bin/sh");
         command
@@ -78,7 +76,7 @@ impl Watchdog {
         super::account::prepare(&mut command, account);
         let spawned = command.spawn();
         let mut child = spawned.map_err(|source| {
-            // Nothing guards the folder yet, so that it goes here.
+            // There is no watchdog yet, so the directory is removed here.
             let _ = fs::remove_dir_all(folder);
             ServerError::Run { program: "/bin/sh".into(), source }
         })?;
@@ -86,22 +84,22 @@ impl Watchdog {
         Ok(Self { child, stdin, folder: folder.to_path_buf() })
     }
 
-    /// Gives the folder that is guarded.
+    /// Returns the directory.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Says that a helper with a process group of its own runs.
+    /// Notes a running helper with its process group.
     pub(super) fn note_group(&mut self, pid: u32) -> Result<(), ServerError> {
         self.note(&format!("group {pid}\n"))
     }
 
-    /// Says that the server runs.
+    /// Notes the running server.
     pub(super) fn note_postmaster(&mut self, pid: u32) -> Result<(), ServerError> {
         self.note(&format!("postmaster {pid}\n"))
     }
 
-    /// Says that what ran has ended and its pid may mean another process.
+    /// Notes that the process has ended, so that its PID can be reused.
     pub(super) fn note_idle(&mut self) -> Result<(), ServerError> {
         self.note("idle 0\n")
     }
@@ -114,20 +112,20 @@ impl Watchdog {
         written.map_err(|source| ServerError::WatchdogLost { source })
     }
 
-    /// Lets the shell begin, which does not wait for it.
+    /// Starts the cleanup without waiting for it.
     pub(super) fn release(&mut self) {
         self.stdin = None;
     }
 
-    /// Tells whether the shell has ended.
+    /// Returns whether the shell has ended.
     pub(super) fn is_gone(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Lets the shell do its work and sees to it that the folder is gone.
+    /// Runs the cleanup and checks that the directory is removed.
     pub(super) fn finish(&mut self) -> Result<(), ServerError> {
         self.release();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + FINISH_LIMIT;
         while !self.is_gone() {
             if Instant::now() > deadline {
                 let _ = self.child.kill();
@@ -147,7 +145,7 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // A drop has nobody to report to.
+        // A drop cannot return an error.
         let _ = self.finish();
     }
 }

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use crate::{
     ident::{Ident, literal},
-    model::schema::{Column, ColumnDefault, Expression, QualifiedName},
+    model::{
+        column_property::ColumnProperty,
+        schema::{Column, ColumnDefault, Expression, QualifiedName},
+    },
 };
 
 pub(super) fn add(table: &QualifiedName, column: &Column) -> String {
@@ -26,40 +29,38 @@ pub(super) fn rename(table: &QualifiedName, from: &Ident, to: &Ident) -> String 
 }
 
 pub(super) fn alter(table: &QualifiedName, before: &Column, after: &Column) -> String {
-    let name = after.name.quoted();
-    let head = format!("ALTER TABLE {} ALTER COLUMN {name}", table.quoted());
+    let head = format!("ALTER TABLE {} ALTER COLUMN {}", table.quoted(), after.name.quoted());
     let mut out = String::new();
-    if before.default != after.default && before.default == Some(ColumnDefault::Identity) {
-        let _ = writeln!(out, "{head} DROP IDENTITY;");
-    }
-    if before.ty != after.ty {
-        let _ = writeln!(out, "{head} TYPE {ty} USING {name}::{ty};", ty = after.ty);
-    }
-    match (before.nullable, after.nullable) {
-        (true, false) => {
-            let _ = writeln!(out, "{head} SET NOT NULL;");
-        }
-        (false, true) => {
-            let _ = writeln!(out, "{head} DROP NOT NULL;");
-        }
-        _ => {}
-    }
-    if before.default != after.default {
-        match (&before.default, &after.default) {
-            (_, Some(ColumnDefault::Identity)) => out.push_str(&count(table, after, &head)),
-            (_, Some(ColumnDefault::Expression(text))) => {
-                let _ = writeln!(out, "{head} SET DEFAULT {text};");
+    for property in ColumnProperty::ALL.into_iter().filter(|property| property.differs(before, after)) {
+        if property == ColumnProperty::Default && before.is_identity() {
+            let _ = writeln!(out, "{head} DROP IDENTITY;");
+            if after.default.is_none() {
+                continue;
             }
-            (Some(ColumnDefault::Expression(_)), None) => {
-                let _ = writeln!(out, "{head} DROP DEFAULT;");
-            }
-            _ => {}
         }
-    }
-    if before.comment != after.comment {
-        out.push_str(&comment(table, after));
+        match clause(property, after) {
+            _ if property == ColumnProperty::Default && after.is_identity() => {
+                out.push_str(&count(table, after, &head))
+            }
+            Some(clause) => {
+                let _ = writeln!(out, "{head} {clause};");
+            }
+            None => out.push_str(&comment(table, after)),
+        }
     }
     out
+}
+
+/// The clause of ALTER COLUMN that sets a property; none for the comment, which COMMENT ON COLUMN sets.
+pub(crate) fn clause(property: ColumnProperty, column: &Column) -> Option<String> {
+    Some(match (property, &column.default) {
+        (ColumnProperty::Type, _) => format!("TYPE {ty} USING {}::{ty}", column.name.quoted(), ty = column.ty),
+        (ColumnProperty::Default, Some(ColumnDefault::Expression(text))) => format!("SET DEFAULT {text}"),
+        (ColumnProperty::Default, _) => "DROP DEFAULT".to_owned(),
+        (ColumnProperty::Nullable, _) if column.nullable => "DROP NOT NULL".to_owned(),
+        (ColumnProperty::Nullable, _) => "SET NOT NULL".to_owned(),
+        (ColumnProperty::Comment, _) => return None,
+    })
 }
 
 /// Has the database count a column up from where its values end, which the owner has to see for that.

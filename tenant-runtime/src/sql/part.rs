@@ -4,7 +4,10 @@ use super::{
     access, column as column_sql, columns, constraint as constraints, function as functions, migrations, role,
     table as tables,
 };
-pub(crate) use super::{pgaudit::SETTING as PGAUDIT, role::timeout_settings, table::partition as partition_name};
+pub(crate) use super::{
+    column::clause as column_clause, pgaudit::SETTING as PGAUDIT, role::timeout_settings,
+    table::partition as partition_name,
+};
 use crate::{
     diff::of_roles,
     model::{

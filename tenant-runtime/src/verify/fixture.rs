@@ -1,8 +1,8 @@
-//! The world of a proof: the declarations, the rows that were made up, and what follows from the foreign keys between them.
+//! The fixture: the declarations, the test rows, and the effects of the foreign keys between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::oracle::{Expected, Outcome};
+use super::outcome::{Expected, Outcome};
 use crate::{
     ident::literal,
     model::def::{ColumnDef, OnDelete, ScopeDef, TableDef, TableName, TenancyDef},
@@ -14,11 +14,11 @@ pub(super) struct Row {
     pub(super) table: TableName,
     /// The values as text, `None` for NULL.
     pub(super) values: BTreeMap<&'static str, Option<String>>,
-    /// For which users each condition of the declaration holds on the row; the number is the rule's.
-    pub(super) holds: BTreeSet<(usize, Option<String>)>,
+    /// The declared conditions that the row satisfies: the index of the rule, and the user in the context.
+    pub(super) matching_conditions: BTreeSet<(usize, Option<String>)>,
 }
 
-/// The declarations, and the rows that stand in their tables.
+/// The declarations and the test rows of their tables.
 #[derive(Debug)]
 pub(super) struct Fixture {
     pub(super) tenancy: &'static TenancyDef,
@@ -45,12 +45,12 @@ impl Row {
         self.values.get(column).and_then(Option::as_deref)
     }
 
-    /// The value of a column as it stands in a statement.
+    /// The value of a column as an SQL literal.
     pub(super) fn literal(&self, column: &str) -> String {
         self.value(column).map_or_else(|| "NULL".to_owned(), literal)
     }
 
-    /// The text by which the row is told from others of its table.
+    /// The key of the row as text.
     pub(super) fn key(&self, def: &TableDef) -> String {
         keys(def).map(|column| self.value(column.name).unwrap_or_default()).collect::<Vec<_>>().join("|")
     }
@@ -62,21 +62,21 @@ pub(super) fn keys(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> +
     columns.iter().filter(|column| column.id)
 }
 
-/// The column that names a row: the key, or the part of it that is not the tenant's.
+/// The column that identifies a row within its tenant: the key, or its part that is not the tenant column.
 pub(crate) fn row_id(def: &TableDef) -> Option<&'static ColumnDef> {
     let is_tenant = |column: &ColumnDef| def.scope == ScopeDef::Tenant { column: column.name };
     keys(def).find(|column| !is_tenant(column)).or_else(|| keys(def).next())
 }
 
-// What follows from foreign keys, whoever asks.
+// The effects of foreign keys, independent of the subject.
 impl Fixture {
-    /// What becomes of the deletion of a row that nobody refuses; and the rows that are gone then.
-    pub(super) fn without(&self, def: &TableDef, row: &Row) -> (Expected, BTreeSet<(TableName, String)>) {
+    /// The outcome of deleting a row that no policy hides, and the rows that are deleted with it.
+    pub(super) fn rows_after_delete(&self, def: &TableDef, row: &Row) -> (Expected, BTreeSet<(TableName, String)>) {
         let refers = |row: &Row, gone: &[&Row], action| {
             let Some(def) = self.table(row.table) else { return false };
             let mut columns =
                 def.columns.iter().filter(|column| column.references.is_some_and(|to| to.on_delete == action));
-            columns.any(|column| gone.iter().any(|target| self.names(def, row, column, target)))
+            columns.any(|column| gone.iter().any(|target| self.references(def, row, column, target)))
         };
         let mut gone = vec![row];
         let is_in = |row: &Row, gone: &[&Row]| gone.iter().any(|other| std::ptr::eq(*other, row));
@@ -96,7 +96,7 @@ impl Fixture {
         }
     }
 
-    pub(super) fn names(&self, def: &TableDef, row: &Row, column: &ColumnDef, target: &Row) -> bool {
+    pub(super) fn references(&self, def: &TableDef, row: &Row, column: &ColumnDef, target: &Row) -> bool {
         let Some(other) = self.table(target.table) else { return false };
         let same_tenant = match (def.scope, other.scope) {
             (ScopeDef::Tenant { column: ours }, ScopeDef::Tenant { column: theirs }) => {

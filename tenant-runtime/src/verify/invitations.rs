@@ -1,12 +1,13 @@
-//! Attacks on invitations: making one that is more than one could give, and taking one that is not for oneself.
+//! Probes of invitations: creating one with too high a role, and accepting one for another user.
 
 use super::{
     VerifyError,
     fixture::row_id,
-    oracle::{Expected, Outcome},
+    outcome::{Expected, Outcome},
     principals::{Principal, TestUser},
+    probe::Probe,
     row_data::{self, RowSpec},
-    runner::{Probe, Runner},
+    runner::Runner,
 };
 use crate::{
     ident::{literal, quoted},
@@ -18,13 +19,13 @@ use crate::{
     },
 };
 
-/// What the mail of an invitation would hold.
-const TOKEN: &str = "prove-token";
+/// The token of an invitation.
+const TOKEN: &str = "verify-token";
 
-/// Becomes the administrator again, who looks at what came of a call.
+/// Reads the result of a call as the administrator.
 const AFTERWARDS: &str = "RESET ROLE; RESET SESSION AUTHORIZATION; SELECT";
 
-/// The table of the invitations, and what it takes to make and to take one.
+/// The table of invitations and the membership table.
 #[derive(Debug, Clone, Copy)]
 struct Invites {
     def: &'static TableDef,
@@ -34,11 +35,11 @@ struct Invites {
     /// The tenant columns of both tables.
     tenant: &'static str,
     of: &'static str,
-    /// The role that makes invitations.
+    /// The minimum role required to invite.
     manager: &'static str,
 }
 
-/// An invitation into the first tenant that is there to be taken.
+/// A pending invitation to the first tenant.
 #[derive(Debug, Clone, Copy)]
 struct Made<'m> {
     inviter: &'m TestUser,
@@ -48,16 +49,17 @@ struct Made<'m> {
 }
 
 impl Runner<'_> {
-    /// Invites, and takes invitations, as everybody: up to one's own role, by the address that was invited, once and in time.
+    /// Creates and accepts invitations as every principal; allowed up to the inviter's role, for the invited address, once, and
+    /// before the invitation expires.
     pub(super) async fn invitations(&mut self) -> Result<(), VerifyError> {
         let Some(invites) = self.invites() else { return Ok(()) };
-        let cast = self.cast;
-        let Some(outsider) = cast.people.iter().find(|person| person.roles.is_empty()) else { return Ok(()) };
+        let principals = self.principals;
+        let Some(outsider) = principals.users.iter().find(|person| person.roles.is_empty()) else { return Ok(()) };
         let Some(address) = self.address(&invites, &outsider.key) else { return Ok(()) };
         self.invite(&invites, &address).await?;
         let includes = |role: &str, needed: &str| may(self.tenancy, role, Some(needed));
         let mut scenarios = Vec::new();
-        for (inviter, own) in cast.members(0) {
+        for (inviter, own) in principals.members(0) {
             for role in self.tenancy.roles.iter().map(|role| role.name) {
                 let is_valid = includes(own, invites.manager) && includes(own, role);
                 scenarios.push(Made { inviter, role, is_valid, expired: false });
@@ -74,7 +76,7 @@ impl Runner<'_> {
             let (hash, expires) = (asked.next().flatten(), asked.next().flatten());
             let InvitationDef { email, role, token, expires: until, by } = invites.columns;
             let fixed = [
-                (invites.of, Some(cast.tenants[0].clone())),
+                (invites.of, Some(principals.tenants[0].clone())),
                 (email, Some(address.clone())),
                 (role, Some(made.role.to_owned())),
                 (token, hash),
@@ -82,9 +84,9 @@ impl Runner<'_> {
                 (by, Some(made.inviter.key.clone())),
             ];
             let wanted = RowSpec { tenant: 0, fixed: fixed.into() };
-            match self.maker.insert(&mut self.session, &self.world, invites.def, &wanted).await {
+            match self.row_factory.insert(&mut self.session, &self.fixture, invites.def, &wanted).await {
                 Ok(_) => {}
-                // A check of the table's keeps such an invitation from being there at all.
+                // A check constraint of the table rejects such an invitation.
                 Err(VerifyError::Data { .. }) if !made.is_valid => {
                     self.session.undo().await?;
                     continue;
@@ -99,8 +101,8 @@ impl Runner<'_> {
     }
 
     fn invites(&self) -> Option<Invites> {
-        let def = self.world.tables.iter().copied().find(|def| def.invitation.is_some())?;
-        let members = self.world.membership()?;
+        let def = self.fixture.tables.iter().copied().find(|def| def.invitation.is_some())?;
+        let members = self.fixture.membership()?;
         let (ScopeDef::Tenant { column: of }, ScopeDef::Tenant { column: tenant }) = (def.scope, members.scope) else {
             return None;
         };
@@ -118,13 +120,13 @@ impl Runner<'_> {
     /// The address of a user.
     fn address(&self, invites: &Invites, user: &str) -> Option<String> {
         let column = invites.members.columns.iter().find(|column| column.name == invites.member.user)?;
-        let users = self.world.table(column.references?.table)?;
+        let users = self.fixture.table(column.references?.table)?;
         let id = row_id(users)?.name;
-        let row = self.world.rows_of(users.name).find(|row| row.value(id) == Some(user))?;
+        let row = self.fixture.rows_of(users.name).find(|row| row.value(id) == Some(user))?;
         row.value(invites.columns.email).map(str::to_owned)
     }
 
-    /// Invites into every role, in every context.
+    /// Creates invitations for every role in every context.
     async fn invite(&mut self, invites: &Invites, address: &str) -> Result<(), VerifyError> {
         let about = Some((invites.def.name, Command::Insert));
         let includes = |role: &str, needed: &str| may(self.tenancy, role, Some(needed));
@@ -148,35 +150,43 @@ impl Runner<'_> {
             literal(TOKEN)
         );
         let mut probes = Vec::new();
-        for acting in self.contexts() {
-            let tenant = self.cast.tenants.iter().position(|key| Some(key) == acting.tenant.as_ref());
+        for principal in self.contexts() {
+            let tenant = self.principals.tenants.iter().position(|key| Some(key) == principal.tenant.as_ref());
             let caller = tenant.and_then(|tenant| {
-                self.cast.members(tenant).find(|(person, _)| Some(&person.key) == acting.user.as_ref())
+                self.principals.members(tenant).find(|(person, _)| Some(&person.key) == principal.user.as_ref())
             });
-            let acts = acting.tier().is_some_and(|tier| includes(tier, invites.manager));
+            let is_authorized = principal.member_role().is_some_and(|tier| includes(tier, invites.manager));
             for role in self.tenancy.roles.iter().map(|role| role.name) {
-                let is_within = caller.filter(|(_, own)| acts && includes(own, invites.manager) && includes(own, role));
-                let expected = match (is_within, &acting.tenant) {
+                let is_within =
+                    caller.filter(|(_, own)| is_authorized && includes(own, invites.manager) && includes(own, role));
+                let expected = match (is_within, &principal.tenant) {
                     (Some((caller, _)), Some(tenant)) => {
                         Expected::Is(Outcome::Rows([format!("{tenant} {role} {}", caller.key)].into()))
                     }
                     _ => Expected::Nothing,
                 };
-                probes.push((acting.clone(), format!("{}; {look}", call(role)), expected));
+                probes.push((principal.clone(), format!("{}; {look}", call(role)), expected));
             }
-            probes.push((acting, format!("{}; {look}", call("verify")), Expected::Nothing));
+            probes.push((principal, format!("{}; {look}", call("verify")), Expected::Nothing));
         }
         let lowest = self.tenancy.roles.first().map_or("", |role| role.name);
-        for acting in self.outsiders() {
-            probes.push((acting, call(lowest), Expected::Is(Outcome::Denied)));
+        for principal in self.outsiders() {
+            probes.push((principal, call(lowest), Expected::Is(Outcome::Denied)));
         }
-        for (acting, statement, expected) in probes {
-            self.probe(Probe { door: "inviting", about, acting: &acting, statement, expected }).await?;
+        for (principal, statement, expected) in probes {
+            self.probe(Probe {
+                technique: "creating an invitation",
+                about,
+                principal: &principal,
+                statement,
+                expected,
+            })
+            .await?;
         }
         Ok(())
     }
 
-    /// Takes an invitation that is there: as the user whom it is for, as every other, and by other tokens.
+    /// Accepts an invitation as the invited user, as every other user, and with other tokens.
     async fn accept(&mut self, invites: &Invites, invited: &TestUser, made: Made<'_>) -> Result<(), VerifyError> {
         let call = |token: &str| format!("SELECT {}({token})::text", self.function(names::ACCEPT_INVITATION));
         let taking = call(&format!("{}::bytea", literal(TOKEN)));
@@ -184,42 +194,50 @@ impl Runner<'_> {
         let as_user = |user: &str| Principal {
             user: Some(user.to_owned()),
             tenant: Some(String::new()),
-            ..Principal::nobody(self.tenancy.login(None), no_tenant.clone())
+            ..Principal::without_context(self.tenancy.login(None), no_tenant.clone())
         };
-        // What is left of it, and what the user has become.
+        // The remaining invitation, and the new role of the user.
         let look = format!(
-            "{taking}; {AFTERWARDS} 'it is still there' FROM {} WHERE {} = sha256({}::bytea); SELECT {} FROM {} WHERE {} = {} AND {} = {}",
+            "{taking}; {AFTERWARDS} 'the invitation remains' FROM {} WHERE {} = sha256({}::bytea); SELECT {} FROM {} WHERE {} = {} AND {} = {}",
             row_data::name(invites.def.name),
             quoted(invites.columns.token),
             literal(TOKEN),
             quoted(invites.member.role),
             row_data::name(invites.members.name),
             quoted(invites.tenant),
-            literal(&self.cast.tenants[0]),
+            literal(&self.principals.tenants[0]),
             quoted(invites.member.user),
             literal(&invited.key)
         );
-        let taken = Outcome::Rows([self.cast.tenants[0].clone(), made.role.to_owned()].into());
+        let taken = Outcome::Rows([self.principals.tenants[0].clone(), made.role.to_owned()].into());
         let expected = if made.is_valid { Expected::Is(taken) } else { Expected::Nothing };
         let mut probes = vec![(as_user(&invited.key), look, expected)];
         let twice = format!("{taking}; {taking}");
         probes.push((as_user(&invited.key), twice, Expected::Nothing));
-        for other in self.cast.people.iter().filter(|person| person.key != invited.key) {
+        for other in self.principals.users.iter().filter(|person| person.key != invited.key) {
             probes.push((as_user(&other.key), taking.clone(), Expected::Nothing));
         }
         probes.push((as_user(""), taking.clone(), Expected::Nothing));
         for token in ["'another'::bytea", "''::bytea", "NULL", &format!("sha256({}::bytea)", literal(TOKEN))] {
             probes.push((as_user(&invited.key), call(token), Expected::Nothing));
         }
-        let is_visitor = |acting: &Principal| acting.role.is_some() && acting.role == no_tenant;
-        let others = self.members(0).into_iter().chain(self.outsiders()).filter(|acting| !is_visitor(acting));
-        for acting in others {
-            let acting = Principal { user: Some(invited.key.clone()), ..acting };
-            probes.push((acting, taking.clone(), Expected::Is(Outcome::Denied)));
+        let is_no_tenant_role = |principal: &Principal| principal.role.is_some() && principal.role == no_tenant;
+        let others =
+            self.members(0).into_iter().chain(self.outsiders()).filter(|principal| !is_no_tenant_role(principal));
+        for principal in others {
+            let principal = Principal { user: Some(invited.key.clone()), ..principal };
+            probes.push((principal, taking.clone(), Expected::Is(Outcome::Denied)));
         }
         let about = Some((invites.members.name, Command::Insert));
-        for (acting, statement, expected) in probes {
-            self.probe(Probe { door: "taking an invitation", about, acting: &acting, statement, expected }).await?;
+        for (principal, statement, expected) in probes {
+            self.probe(Probe {
+                technique: "accepting an invitation",
+                about,
+                principal: &principal,
+                statement,
+                expected,
+            })
+            .await?;
         }
         Ok(())
     }

@@ -1,43 +1,47 @@
-//! Attacks on the functions that change who is a member, where there is a membership table.
+//! Probes of the functions that add, change and remove members, if there is a membership table.
 
 use super::{
     VerifyError,
-    oracle::{Expected, Outcome},
+    outcome::{Expected, Outcome},
     principals::Principal,
-    runner::{Probe, Runner},
+    probe::Probe,
+    runner::Runner,
 };
 use crate::{
-    ident::literal,
+    ident::{Ident, literal},
     matrix::may,
-    model::{def::ScopeDef, names, schema::Command},
+    model::{def::ScopeDef, schema::Command},
 };
 
 impl Runner<'_> {
-    /// Adds, changes and removes members by their functions, in every context: one's own tenant's and up to one's own role.
+    /// Adds, changes and removes members in every context; allowed in the caller's tenant and up to the caller's role.
     pub(super) async fn members_by_function(&mut self) -> Result<(), VerifyError> {
-        let Some(def) = self.world.membership() else { return Ok(()) };
+        let Some(def) = self.fixture.membership() else { return Ok(()) };
         let Some(manager) = [def.insert, def.update, def.delete].into_iter().flatten().next() else { return Ok(()) };
-        if !self.schema.functions().keys().any(|name| name.table.as_str() == names::ADD_MEMBER) {
+        let add = Ident::derived(["add_member"]);
+        let Some(schema) =
+            self.schema.functions().keys().find(|name| name.table == add).map(|name| name.schema.quoted().to_string())
+        else {
             return Ok(());
-        }
-        let [add, change, remove] =
-            [names::ADD_MEMBER, names::CHANGE_MEMBER, names::REMOVE_MEMBER].map(|name| self.function(name));
+        };
         let roles: Vec<_> = self.tenancy.roles.iter().map(|role| role.name).collect();
         let includes = |role: &str, needed: &str| may(self.tenancy, role, Some(needed));
-        let Some(outsider) = self.cast.people.iter().find(|person| person.roles.is_empty()).cloned() else {
+        let Some(outsider) = self.principals.users.iter().find(|person| person.roles.is_empty()).cloned() else {
             return Ok(());
         };
         let mut probes: Vec<(Command, Principal, String, Expected)> = Vec::new();
-        for acting in self.contexts() {
-            let Some(tenant) = self.cast.tenants.iter().position(|key| Some(key) == acting.tenant.as_ref()) else {
+        for principal in self.contexts() {
+            let Some(tenant) = self.principals.tenants.iter().position(|key| Some(key) == principal.tenant.as_ref())
+            else {
                 continue;
             };
-            let caller = self.cast.members(tenant).find(|(person, _)| Some(&person.key) == acting.user.as_ref());
+            let caller =
+                self.principals.members(tenant).find(|(person, _)| Some(&person.key) == principal.user.as_ref());
             let manages = caller.filter(|(_, role)| {
-                includes(role, manager) && acting.tier().is_some_and(|tier| includes(tier, manager))
+                includes(role, manager) && principal.member_role().is_some_and(|tier| includes(tier, manager))
             });
-            // A member who manages nobody, of a role that others manage without being the last.
-            let Some((target, old)) = self.cast.members(tenant).find(|(_, role)| !includes(role, manager)) else {
+            // A member without the manager role, so that changing it never removes the last manager.
+            let Some((target, old)) = self.principals.members(tenant).find(|(_, role)| !includes(role, manager)) else {
                 continue;
             };
             let user = literal(&target.key);
@@ -47,31 +51,35 @@ impl Runner<'_> {
             };
             for role in &roles {
                 let within = |role: &str| manages.is_some_and(|(_, own)| includes(own, role));
-                let statement = format!("SELECT 'added' FROM {add}({}, {})", literal(&outsider.key), literal(role));
-                probes.push((Command::Insert, acting.clone(), statement, expect(within(role), "added")));
-                let statement = format!("SELECT CASE WHEN {change}({user}, {}) THEN 'changed' END", literal(role));
+                let statement =
+                    format!("SELECT 'added' FROM {schema}.add_member({}, {})", literal(&outsider.key), literal(role));
+                probes.push((Command::Insert, principal.clone(), statement, expect(within(role), "added")));
+                let statement =
+                    format!("SELECT CASE WHEN {schema}.change_member({user}, {}) THEN 'changed' END", literal(role));
                 probes.push((
                     Command::Update,
-                    acting.clone(),
+                    principal.clone(),
                     statement,
                     expect(within(role) && within(old), "changed"),
                 ));
             }
             let oneself = caller.is_some_and(|(person, _)| person.key == target.key);
-            let statement = format!("SELECT CASE WHEN {remove}({user}) THEN 'removed' END");
+            let statement = format!("SELECT CASE WHEN {schema}.remove_member({user}) THEN 'removed' END");
             let allowed = oneself || manages.is_some_and(|(_, own)| includes(own, old));
-            probes.push((Command::Delete, acting.clone(), statement, expect(allowed, "removed")));
-            let mut others = self.cast.members(1 - tenant);
-            let is_here = |key: &str| self.cast.members(tenant).any(|(person, _)| person.key == key);
+            probes.push((Command::Delete, principal.clone(), statement, expect(allowed, "removed")));
+            let mut others = self.principals.members(1 - tenant);
+            let is_here = |key: &str| self.principals.members(tenant).any(|(person, _)| person.key == key);
             if let Some((stranger, _)) = others.find(|(person, _)| !is_here(&person.key)) {
-                let statement = format!("SELECT CASE WHEN {remove}({}) THEN 'removed' END", literal(&stranger.key));
-                probes.push((Command::Delete, acting.clone(), statement, Expected::Nothing));
+                let statement =
+                    format!("SELECT CASE WHEN {schema}.remove_member({}) THEN 'removed' END", literal(&stranger.key));
+                probes.push((Command::Delete, principal.clone(), statement, Expected::Nothing));
             }
         }
         debug_assert!(matches!(def.scope, ScopeDef::Tenant { .. }), "a membership table has a tenant column");
-        for (command, acting, statement, expected) in probes {
+        for (command, principal, statement, expected) in probes {
             let about = Some((def.name, command));
-            self.probe(Probe { door: "a function for members", about, acting: &acting, statement, expected }).await?;
+            self.probe(Probe { technique: "member function", about, principal: &principal, statement, expected })
+                .await?;
         }
         Ok(())
     }

@@ -1,18 +1,27 @@
-//! The proof: a live database is attacked as every role, and does what the declaration says or not.
+//! Verification: exhaustive tests of a live database against the declared permissions.
 //!
-//! Two tenants with members of each role are made up from the models, in a transaction that is rolled back. Then each role
-//! tries each command on each table in each context, and whatever else could lead to rows; what comes of each try is held
-//! against a reference that reads the declaration and nothing that was generated from it.
+//! It generates two tenants with members of each role, in a transaction that is rolled back. As each role it runs each command
+//! on each table in each context, and other techniques that could access rows. An oracle, which reads the declaration and no
+//! generated SQL, computes the expected outcome of each statement; a different outcome is a [`Violation`].
+//!
+//! ```no_run
+//! # async fn f(superuser_url: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! use tenant_runtime::verify::{VerifyOptions, verify};
+//!
+//! let report = verify(superuser_url, &tenant_runtime::models![], &VerifyOptions::default()).await?;
+//! assert!(report.is_clean(), "{report}");
+//! # Ok(()) }
+//! ```
 
 mod cross_tenant;
 mod fixture;
 mod invitations;
 mod members;
 mod oracle;
+mod outcome;
 mod principals;
-mod probe_privileges;
-mod probe_reads;
-mod probe_writes;
+mod probe;
+mod probes;
 mod report;
 mod row_data;
 mod row_factory;
@@ -36,120 +45,128 @@ use crate::{
     registry::Models,
 };
 
-/// What a proof takes besides the models.
+/// Options of [`verify`].
+///
+/// ```
+/// use tenant_runtime::verify::VerifyOptions;
+///
+/// let options = VerifyOptions::default()
+///     .values("app.accounts", "iban", ["DE02120300000000202051", "DE88100900001234567892"])
+///     .until_first_violation();
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct VerifyOptions {
-    app_assigned: row_data::Supplied,
+    given_values: row_data::GivenValues,
     first_only: bool,
     after: String,
 }
 
 impl VerifyOptions {
-    /// Gives values for a column that cannot be made up, such as one that a check of an unusual kind judges.
+    /// Sets values for a column for which none can be generated, such as one with a complex check constraint.
     ///
-    /// Where the column is unique, there should be a dozen of them.
+    /// A unique column requires about a dozen values.
     #[must_use]
     pub fn values<V: Into<String>>(mut self, table: &str, column: &str, values: impl IntoIterator<Item = V>) -> Self {
         let values = values.into_iter().map(Into::into).collect();
-        self.app_assigned.entry(table.to_owned()).or_default().insert(column.to_owned(), values);
+        self.given_values.entry(table.to_owned()).or_default().insert(column.to_owned(), values);
         self
     }
 
-    /// Ends with the first kind of attack that shows a difference, where it is enough to know that there is one.
+    /// Stops after the first group of probes with a violation.
     #[must_use]
-    pub fn until_first_difference(mut self) -> Self {
+    pub fn until_first_violation(mut self) -> Self {
         self.first_only = true;
         self
     }
 
-    /// Runs statements first, in the transaction that is rolled back: what would they open?
+    /// Runs SQL first, in the transaction that is rolled back, to verify the database as it would be afterwards.
     ///
-    /// They are sent as they stand, by the superuser whom the URL names. Statements that change tables lock them until the
-    /// proof ends.
+    /// The superuser of the URL runs it unchanged. Locks on changed tables are held until the verification ends.
     #[must_use]
     pub fn after(mut self, statements: impl Into<String>) -> Self {
         self.after = statements.into();
         self
     }
 
-    /// Reads such values from JSON: `{"app.accounts": {"iban": ["DE02…", "DE88…"]}}`.
+    /// Adds values from JSON, such as `{"app.accounts": {"iban": ["DE02…", "DE88…"]}}`.
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Values`] when the text has another form.
+    /// [`VerifyError::Values`]: the text has another form.
     pub fn values_from_json(mut self, text: &str) -> Result<Self, VerifyError> {
         let read: BTreeMap<String, BTreeMap<String, Vec<String>>> =
             serde_json::from_str(text).map_err(|error| VerifyError::Values { reason: error.to_string() })?;
         for (table, columns) in read {
-            self.app_assigned.entry(table).or_default().extend(columns);
+            self.given_values.entry(table).or_default().extend(columns);
         }
         Ok(self)
     }
 }
 
-/// Says why nothing was proved.
+/// The reason that a verification did not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// The models have errors.
     #[error(transparent)]
     Models(#[from] Findings),
-    /// Whoever connected cannot act as others.
+    /// The login is not a superuser.
     #[error(
-        "`{user}` is no superuser, and a proof acts as the app's login and sees what that must not see\n  help: connect as a \
-         superuser, or prove without a database URL, on a private PostgreSQL"
+        "verify requires a superuser, and `{user}` is not one: it cannot run statements as each login (SET SESSION AUTHORIZATION), \
+         insert test rows without RLS, or read the rows of both tenants to check the outcome\n  help: run `verify` without a database \
+         URL, which tests the migrations on a temporary PostgreSQL server, and run `audit` on this database; a hosted server \
+         without superuser access supports `audit` but not `verify`"
     )]
     NotSuperuser {
         /// The login.
         user: String,
     },
-    /// A table is not there.
+    /// A declared table does not exist.
     #[error(
-        "this database has no table `{table}` as it is declared\n  help: apply the migrations to it, and see that the URL names the \
-         right database"
+        "the database has no table `{table}` as declared\n  help: apply the migrations, and check that the URL names the right database"
     )]
     NotMigrated {
         /// The table.
         table: String,
     },
-    /// A row could not be made up.
+    /// No test row can be generated.
     #[error(
-        "cannot make up a row of `{table}`: {failure}\n  help: give values for {} in a file and name it with `--data`: {{\"{table}\": \
-         {{\"{}\": [\"…\", \"…\"]}}}}",
+        "cannot generate a test row of `{table}`: {failure}\n  help: put values for {} into a JSON file and pass it with `--data`: \
+         {{\"{table}\": {{\"{}\": [\"…\", \"…\"]}}}}",
         .column.as_deref().map_or_else(|| "the column".to_owned(), |column| format!("`{column}`")),
         .column.as_deref().unwrap_or("column")
     )]
     Data {
         /// The table.
         table: String,
-        /// The column, where it is known.
+        /// The column, if it is known.
         column: Option<String>,
-        /// What the server said.
+        /// The server's message.
         failure: String,
     },
-    /// Tables refer to each other so that none can have a first row.
+    /// Required references between tables form a cycle, so that no first row can be inserted.
     #[error(
-        "no first row can be made up: {tables} refer to each other in a circle\n  help: make one of those fields an `Option`"
+        "cannot generate a first row: {tables} reference each other in a cycle\n  help: make one of those fields an `Option`"
     )]
     Circle {
         /// The tables.
         tables: String,
     },
-    /// The values that were given make no sense.
+    /// The given values have another form.
     #[error(
-        "the values that were given cannot be read: {reason}\n  help: they should look like {{\"app.accounts\": {{\"iban\": [\"DE02…\"]}}}}"
+        "the given values cannot be read: {reason}\n  help: the expected form is {{\"app.accounts\": {{\"iban\": [\"DE02…\"]}}}}"
     )]
     Values {
-        /// What is wrong.
+        /// The parse error.
         reason: String,
     },
-    /// The keys of the tenancy are of a type of which none can be made up.
-    #[error("keys of tenants or users of the type {types} cannot be made up")]
+    /// Keys of the tenancy's types cannot be generated.
+    #[error("cannot generate keys of tenants or users of the types {types}")]
     Keys {
         /// The types.
         types: String,
     },
-    /// Anything else that went wrong on the way to the database, or in it.
+    /// The connection or a statement failed.
     #[error(transparent)]
     Database(#[from] Error),
 }
@@ -159,50 +176,68 @@ impl VerifyError {
         Self::Database(error.into())
     }
 
-    fn unknown(def: &TableDef) -> Self {
+    fn not_migrated(def: &TableDef) -> Self {
         Self::NotMigrated { table: def.name.to_string() }
     }
 }
 
-/// Attacks the database of a URL as every role, and tells what differs from the declaration.
+/// Tests the database of a URL as every role, and reports every violation of the declared permissions.
 ///
-/// Everything happens in one transaction that is rolled back; no row is left, also where the program is killed. Only
-/// sequences go on. The URL must name a superuser.
+/// All statements run in one transaction that is rolled back, also when the process is killed. Only sequences advance. The URL
+/// must name a superuser.
+///
+/// ```no_run
+/// # async fn f(superuser_url: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// use tenant_runtime::verify::{VerifyOptions, verify};
+///
+/// let report = verify(superuser_url, &tenant_runtime::models![], &VerifyOptions::default()).await?;
+/// assert!(report.is_clean(), "{report}");
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 ///
-/// When the proof cannot be made; what it finds is no error but stands in the report.
+/// Violations are no error; they are in the report.
+///
+/// - [`VerifyError::Models`]: the models have errors.
+/// - [`VerifyError::NotSuperuser`]: the login is not a superuser.
+/// - [`VerifyError::NotMigrated`]: a declared table does not exist.
+/// - [`VerifyError::Data`]: no test row can be generated for a table.
+/// - [`VerifyError::Circle`]: required references form a cycle.
+/// - [`VerifyError::Values`]: the given values have another form, or there is no model.
+/// - [`VerifyError::Keys`]: keys of the tenancy's types cannot be generated.
+/// - [`VerifyError::Database`]: the connection or a statement failed.
 pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -> Result<Report, VerifyError> {
     let start = Instant::now();
     let schema = check(models)?.schema;
     let Some(tenancy) = models.tables().first().map(|def| def.tenancy) else {
         return Err(VerifyError::Values { reason: "there is no model".into() });
     };
-    let cast = cast(tenancy, 0)?;
-    let world = Fixture { tenancy, tables: models.tables().to_vec(), rows: Vec::new() };
-    let mut attack = Runner {
+    let principals = test_principals(tenancy, 0)?;
+    let fixture = Fixture { tenancy, tables: models.tables().to_vec(), rows: Vec::new() };
+    let mut runner = Runner {
         session: Session::begin(admin_url, &options.after).await?,
         schema: &schema,
         tenancy,
-        cast: &cast,
-        world,
-        maker: RowFactory::new(&schema, &options.app_assigned, &cast, 0),
+        principals: &principals,
+        fixture,
+        row_factory: RowFactory::new(&schema, &options.given_values, &principals, 0),
         templates: BTreeMap::new(),
         first_only: options.first_only,
         violations: Vec::new(),
         given_up: Vec::new(),
     };
-    let tried = attack.everything().await;
-    let Runner { session, world, violations, given_up, .. } = attack;
+    let result = runner.run_all().await;
+    let Runner { session, fixture, violations, given_up, .. } = runner;
     let (probes, server) = (session.probes, session.server.clone());
     let ended = session.end().await;
-    tried?;
+    result?;
     ended?;
     Ok(Report {
         matrix: Matrix::declared(models),
         role_prefix: tenancy.role_prefix,
         server,
-        rows: world.rows.len(),
+        rows: fixture.rows.len(),
         probes,
         elapsed: start.elapsed(),
         violations,
@@ -214,67 +249,69 @@ pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -
 #[cfg(feature = "testing")]
 pub(crate) type Tenants = [(String, BTreeMap<&'static str, String>); 2];
 
-/// Where the keys begin of tenants that are made to stay: a proof beside them makes up its own.
+/// The first key of committed test tenants; a verification generates other keys.
 #[cfg(feature = "testing")]
-const TO_STAY: u32 = 1_000_000;
+const PERSISTENT_KEYS: u32 = 1_000_000;
 
-/// Makes two tenants up that stay, in a database that has nothing but the tables.
+/// Generates and commits two tenants, in a database without rows.
 #[cfg(feature = "testing")]
 pub(crate) async fn make_tenants(url: &str, models: &Models, options: &VerifyOptions) -> Result<Tenants, VerifyError> {
     let schema = check(models)?.schema;
     let tenancy = models.tables().first().map(|def| def.tenancy);
     let tenancy = tenancy.ok_or_else(|| VerifyError::Values { reason: "there is no model".into() })?;
-    let cast = cast(tenancy, TO_STAY)?;
-    let mut world = Fixture { tenancy, tables: models.tables().to_vec(), rows: Vec::new() };
+    let principals = test_principals(tenancy, PERSISTENT_KEYS)?;
+    let mut fixture = Fixture { tenancy, tables: models.tables().to_vec(), rows: Vec::new() };
     let mut session = Session::begin(url, &options.after).await?;
-    RowFactory::new(&schema, &options.app_assigned, &cast, TO_STAY).fill(&mut session, &mut world).await?;
+    RowFactory::new(&schema, &options.given_values, &principals, PERSISTENT_KEYS)
+        .fill(&mut session, &mut fixture)
+        .await?;
     session.commit().await?;
-    let user = |tenant| cast.members(tenant).filter(|(person, _)| person.roles.len() == 1);
+    let user = |tenant| principals.members(tenant).filter(|(person, _)| person.roles.len() == 1);
     let users = |tenant| user(tenant).map(|(person, role)| (role, person.key.clone())).collect();
-    let [a, b] = &cast.tenants;
+    let [a, b] = &principals.tenants;
     Ok([(a.clone(), users(0)), (b.clone(), users(1))])
 }
 
-fn cast(tenancy: &TenancyDef, from: u32) -> Result<Principals, VerifyError> {
+fn test_principals(tenancy: &TenancyDef, from: u32) -> Result<Principals, VerifyError> {
     let types = || format!("{:?} and {:?}", tenancy.key, tenancy.user);
     Principals::new(tenancy, from).ok_or_else(|| VerifyError::Keys { types: types() })
 }
 
-/// A kind of attacks.
-type Kind = for<'a> fn(&'a mut Runner<'_>) -> BoxFuture<'a, Result<(), VerifyError>>;
+/// A group of probes.
+type Group = for<'a> fn(&'a mut Runner<'_>) -> BoxFuture<'a, Result<(), VerifyError>>;
 
 impl Runner<'_> {
-    async fn everything(&mut self) -> Result<(), VerifyError> {
-        self.maker.fill(&mut self.session, &mut self.world).await?;
+    async fn run_all(&mut self) -> Result<(), VerifyError> {
+        self.row_factory.fill(&mut self.session, &mut self.fixture).await?;
         self.make_templates().await?;
-        // First of all: a setting that was made once in a session reads as empty ever after.
+        // First, since a setting that was set once in a session reads as an empty string afterwards.
         self.without_settings().await?;
-        let kinds: [Kind; 15] = [
-            |attack| Box::pin(attack.columns()),
-            |attack| Box::pin(attack.privileges()),
-            |attack| Box::pin(attack.roles()),
-            |attack| Box::pin(attack.functions()),
-            |attack| Box::pin(attack.members_by_function()),
-            |attack| Box::pin(attack.invitations()),
-            |attack| Box::pin(attack.system_role()),
-            |attack| Box::pin(attack.views()),
-            |attack| Box::pin(attack.owner()),
-            |attack| Box::pin(attack.partitions()),
-            |attack| Box::pin(attack.malformed()),
-            |attack| Box::pin(attack.prepared()),
-            |attack| Box::pin(attack.savepoints()),
-            |attack| Box::pin(attack.rows()),
-            |attack| Box::pin(attack.cascades()),
+        let groups: [Group; 15] = [
+            |runner| Box::pin(runner.columns()),
+            |runner| Box::pin(runner.privileges()),
+            |runner| Box::pin(runner.roles()),
+            |runner| Box::pin(runner.functions()),
+            |runner| Box::pin(runner.members_by_function()),
+            |runner| Box::pin(runner.invitations()),
+            |runner| Box::pin(runner.system_role()),
+            |runner| Box::pin(runner.views()),
+            |runner| Box::pin(runner.owner()),
+            |runner| Box::pin(runner.partitions()),
+            |runner| Box::pin(runner.malformed()),
+            |runner| Box::pin(runner.prepared()),
+            |runner| Box::pin(runner.savepoints()),
+            |runner| Box::pin(runner.rows()),
+            |runner| Box::pin(runner.cascades()),
         ];
-        for kind in kinds {
+        for group in groups {
             if !self.is_done() {
-                kind(self).await?;
+                group(self).await?;
             }
         }
         self.session.undo().await
     }
 
-    /// Says whether enough is known.
+    /// Returns whether to stop at the first violation.
     fn is_done(&self) -> bool {
         self.first_only && !self.violations.is_empty()
     }

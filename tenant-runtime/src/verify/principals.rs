@@ -1,4 +1,4 @@
-//! Who takes part: two tenants, a member of each role in each, one who is in both, and one who is in neither.
+//! The principals: two tenants, a member of each role in each, a member of both, and a user without a tenant.
 
 use super::oracle::{Context, Subject};
 use crate::{
@@ -7,26 +7,26 @@ use crate::{
     model::def::{SqlType, TenancyDef},
 };
 
-/// The tenants and the users who are made up.
+/// The test tenants and test users.
 #[derive(Debug)]
 pub(super) struct Principals {
     pub(super) tenants: [String; 2],
-    pub(super) people: Vec<TestUser>,
+    pub(super) users: Vec<TestUser>,
 }
 
 /// A user.
 #[derive(Debug, Clone)]
 pub(super) struct TestUser {
     pub(super) key: String,
-    /// In which tenants, as what.
+    /// The tenants of the user, each with the role.
     pub(super) roles: Vec<(usize, &'static str)>,
 }
 
-/// What the tenants are called for people.
+/// The names of the tenants in reports.
 pub(super) const NAMES: [&str; 2] = ["A", "B"];
 
 impl Principals {
-    /// Makes keys up, counted from a number.
+    /// Generates keys, counting from a number.
     pub(super) fn new(tenancy: &TenancyDef, from: u32) -> Option<Self> {
         let roles = tenancy.roles.iter().map(|role| role.name);
         let mut numbers = from + 10..;
@@ -41,17 +41,17 @@ impl Principals {
             people.push(person(vec![(0, highest), (1, lowest)])?);
         }
         people.push(person(Vec::new())?);
-        Some(Self { tenants: [key(tenancy.key, from + 1)?, key(tenancy.key, from + 2)?], people })
+        Some(Self { tenants: [key(tenancy.key, from + 1)?, key(tenancy.key, from + 2)?], users: people })
     }
 
     /// The members of a tenant, with their roles.
     pub(super) fn members(&self, tenant: usize) -> impl Iterator<Item = (&TestUser, &'static str)> {
-        self.people.iter().flat_map(move |person| {
+        self.users.iter().flat_map(move |person| {
             person.roles.iter().filter(move |(of, _)| *of == tenant).map(move |(_, role)| (person, *role))
         })
     }
 
-    /// Names a tenant's key for people.
+    /// Describes a tenant's key.
     pub(super) fn tenant_name(&self, key: Option<&str>) -> String {
         match (key, self.tenants.iter().position(|tenant| Some(tenant.as_str()) == key)) {
             (_, Some(at)) => format!("tenant {}", NAMES[at]),
@@ -60,11 +60,11 @@ impl Principals {
         }
     }
 
-    /// Names a user's key for people.
+    /// Describes a user's key.
     pub(super) fn user_name(&self, key: Option<&str>) -> String {
-        let Some(person) = self.people.iter().find(|person| Some(person.key.as_str()) == key) else {
+        let Some(person) = self.users.iter().find(|person| Some(person.key.as_str()) == key) else {
             return match key {
-                None | Some("") => "none".to_owned(),
+                None | Some("") => "no user".to_owned(),
                 Some(key) => format!("the user `{key}`"),
             };
         };
@@ -78,49 +78,49 @@ impl Principals {
     }
 }
 
-/// Makes a key that nobody has, always the same one for a number; none for a type that is no key's.
+/// Generates an unused key, always the same for a number; `None` for types that are not supported as keys.
 pub(super) fn key(ty: SqlType, number: u32) -> Option<String> {
     Some(match ty {
-        SqlType::Uuid => format!("70726f76-6500-4000-8000-{number:012}"),
+        SqlType::Uuid => format!("76657269-6679-4000-8000-{number:012}"),
         SqlType::Int8 => format!("{}", 7_070_000_000_000_000_000 + i64::from(number)),
         SqlType::Int4 => format!("{}", 2_070_000_000 + number),
         SqlType::Int2 => format!("{}", 32_000 + number % 700),
-        SqlType::Text => format!("prove-{number}"),
+        SqlType::Text => format!("verify-{number}"),
         _ => return None,
     })
 }
 
-/// As whom a statement is tried.
+/// The login, role and context of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Principal {
-    /// The role that logs in.
+    /// The login role.
     pub(super) session: String,
-    /// The role that it becomes.
+    /// The role of SET ROLE.
     pub(super) role: Option<String>,
-    /// The settings, as they are made: none where they are left as they are.
+    /// The values of the context settings; `None` if they are not set.
     pub(super) tenant: Option<String>,
     pub(super) user: Option<String>,
-    /// Who that is in the declaration; none for who has no rights there.
-    pub(super) asker: Option<Subject>,
-    /// The record of why the system role acts, as the setting names it: none where it is left as it is.
+    /// The subject in the declaration; `None` without privileges there.
+    pub(super) subject: Option<Subject>,
+    /// The value of the setting that names the recorded reason; `None` if it is not set.
     pub(super) record: Option<String>,
 }
 
 impl Principal {
-    /// Somebody who has no rights of a declaration's role, in no context.
-    pub(super) fn nobody(session: String, role: Option<String>) -> Self {
-        Self { session, role, tenant: None, user: None, asker: None, record: None }
+    /// A login, with or without SET ROLE, that is no subject of the declaration and sets no context.
+    pub(super) fn without_context(session: String, role: Option<String>) -> Self {
+        Self { session, role, tenant: None, user: None, subject: None, record: None }
     }
 
-    /// The role of the declaration, where it is a member's.
-    pub(super) fn tier(&self) -> Option<&'static str> {
-        match self.asker? {
-            Subject::Tier(role) => Some(role),
+    /// The application role in the declaration.
+    pub(super) fn member_role(&self) -> Option<&'static str> {
+        match self.subject? {
+            Subject::Member(role) => Some(role),
             Subject::System { .. } => None,
         }
     }
 
-    /// Writes the statements that make a connection act so.
+    /// The statements that set the login, the role and the context.
     pub(super) fn sql(&self, tenancy: &TenancyDef) -> String {
         let mut sql = format!("SET LOCAL SESSION AUTHORIZATION {}; ", quoted(&self.session));
         if let Some(role) = &self.role {
@@ -140,21 +140,21 @@ impl Principal {
         sql
     }
 
-    /// The context as the declaration knows it.
+    /// The context for the oracle.
     pub(super) fn context(&self) -> Context {
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-        Context { asker: self.asker, tenant: given(&self.tenant), user: given(&self.user) }
+        Context { subject: self.subject, tenant: given(&self.tenant), user: given(&self.user) }
     }
 
-    /// Says in words who acts.
-    pub(super) fn words(&self, cast: &Principals) -> String {
+    /// Describes the principal for reports.
+    pub(super) fn describe(&self, principals: &Principals) -> String {
         let who = self.role.as_ref().unwrap_or(&self.session);
-        let tenant = cast.tenant_name(self.tenant.as_deref());
-        let record = match (self.asker, &self.record) {
-            (Some(Subject::System { recorded: true }), _) => "with a reason on record".to_owned(),
-            (_, Some(record)) if !record.is_empty() => format!("naming the record `{record}`"),
-            (Some(Subject::System { .. }), _) => "without a reason on record".to_owned(),
-            _ => format!("for {}", cast.user_name(self.user.as_deref())),
+        let tenant = principals.tenant_name(self.tenant.as_deref());
+        let record = match (self.subject, &self.record) {
+            (Some(Subject::System { recorded: true }), _) => "with a recorded reason".to_owned(),
+            (_, Some(record)) if !record.is_empty() => format!("with the record key `{record}`"),
+            (Some(Subject::System { .. }), _) => "without a recorded reason".to_owned(),
+            _ => format!("for {}", principals.user_name(self.user.as_deref())),
         };
         format!("{who} in {tenant}, {record}")
     }

@@ -1,4 +1,4 @@
-//! The report of a proof: the matrix with what differs marked in it, and the statements that show the violations.
+//! The report of a verification: the permission matrix with marked violations, and the statements that reproduce them.
 
 use std::{fmt, time::Duration};
 
@@ -10,39 +10,47 @@ use crate::{
     model::schema::Command,
 };
 
-/// What stands beside a cell of which the database differs.
+/// Marks a cell of the matrix with a violation.
 const MARK: &str = " ≠";
 
-/// What came of a proof.
+/// The result of a verification.
+///
+/// Its JSON form has the keys `clean`, `server`, `rows`, `probes`, `seconds`, `declared`, `violations` and `given_up`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// What is declared.
+    /// The declared permissions.
     pub matrix: Matrix,
-    /// What stands before a role's name in the database.
+    /// The prefix of database roles.
     pub(super) role_prefix: &'static str,
-    /// What the server says that it is.
+    /// The version text of the server.
     pub server: String,
-    /// How many rows were made up.
+    /// The number of generated test rows.
     pub rows: usize,
-    /// How many statements were tried.
+    /// The number of statements.
     pub probes: usize,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
-    /// What differs, one of each kind.
+    /// The violations, one of each kind.
     pub violations: Vec<Violation>,
-    /// Statements that the server gave up for want of time or of a lock, so that nothing is known about them.
+    /// Statements without an outcome because of a timeout, so that the verification is incomplete.
     pub given_up: Vec<String>,
 }
 
 impl Report {
-    /// Says whether the database did what is declared, and everything could be tried.
+    /// Returns whether there are no violations and every statement had an outcome.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.violations.is_empty() && self.given_up.is_empty()
     }
 
-    /// Writes the report as JSON.
+    /// Returns the report as JSON.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::verify::Report) {
+    /// assert!(report.is_clean(), "{:#}", report.to_json());
+    /// # }
+    /// ```
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
@@ -57,12 +65,12 @@ impl Report {
         })
     }
 
-    fn differs(&self, table: usize, command: usize, role: usize) -> bool {
+    fn has_violation(&self, table: usize, command: usize, role: usize) -> bool {
         let role = format!("{}{}", self.role_prefix, self.matrix.roles[role]);
-        self.violations.iter().any(|difference| {
-            difference.table.as_ref() == Some(&self.matrix.tables[table].table)
-                && difference.command == Some(Command::ALL[command])
-                && difference.role == role
+        self.violations.iter().any(|violation| {
+            violation.table.as_ref() == Some(&self.matrix.tables[table].table)
+                && violation.command == Some(Command::ALL[command])
+                && violation.role == role
         })
     }
 }
@@ -70,7 +78,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut show = |table, command, role, cell: &Cell| {
-            let mark = if self.differs(table, command, role) { MARK } else { "" };
+            let mark = if self.has_violation(table, command, role) { MARK } else { "" };
             format!("{cell}{mark}")
         };
         writeln!(f, "{}", columns_of_text(&self.matrix.lines(&mut show)))?;
@@ -78,19 +86,19 @@ impl fmt::Display for Report {
             writeln!(f, "  {line}")?;
         }
         if !self.violations.is_empty() {
-            writeln!(f, "  {:9} the database does something else", MARK.trim())?;
+            writeln!(f, "  {:9} the database differs from the declaration", MARK.trim())?;
         }
-        for difference in &self.violations {
-            writeln!(f, "\n{difference}")?;
+        for violation in &self.violations {
+            writeln!(f, "\n{violation}")?;
         }
         for statement in &self.given_up {
-            writeln!(f, "\nnot known, since the server gave it up: {statement}")?;
+            writeln!(f, "\nno outcome because of a timeout: {statement}")?;
         }
         let server = self.server.split(" on ").next().unwrap_or_default();
         let tables = self.matrix.tables.len();
         writeln!(
             f,
-            "\n{} statements tried as {} roles on {tables} {} of {server} in {:.2} s, with {} rows that were made up and are gone again",
+            "\n{} statements as {} roles on {tables} {} of {server} in {:.2} s, with {} test rows (rolled back)",
             self.probes,
             self.matrix.roles.len(),
             if tables == 1 { "table" } else { "tables" },
@@ -98,9 +106,9 @@ impl fmt::Display for Report {
             self.rows
         )?;
         match (self.violations.len(), self.given_up.len()) {
-            (0, 0) => write!(f, "the database does what is declared"),
-            (0, given_up) => write!(f, "no difference was found, but {given_up} statements were given up"),
-            (1, _) => write!(f, "1 difference"),
+            (0, 0) => write!(f, "the database enforces the declared permissions"),
+            (0, given_up) => write!(f, "no violation was found, but {given_up} statements had no outcome"),
+            (1, _) => write!(f, "1 violation"),
             (violations, _) => write!(f, "{violations} violations"),
         }
     }

@@ -1,4 +1,4 @@
-//! The rows of the two tenants: which there are to be, in which order they can be made, and how they refer to each other.
+//! The test rows of the two tenants: their number, their order of insertion, and the references between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,20 +17,20 @@ use crate::{
     },
 };
 
-/// Values that the user gives, by table and column.
-pub(super) type Supplied = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+/// The values of [`VerifyOptions`](super::VerifyOptions), by table and column.
+pub(super) type GivenValues = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
-/// Makes rows up.
+/// Generates rows.
 #[derive(Debug)]
 pub(super) struct RowFactory<'a> {
     pub(super) schema: &'a Schema,
-    pub(super) app_assigned: &'a Supplied,
-    pub(super) cast: &'a Principals,
-    /// Counts the rows, so that no two are the same.
+    pub(super) given_values: &'a GivenValues,
+    pub(super) principals: &'a Principals,
+    /// Counts the rows, so that values are unique.
     pub(super) number: u32,
 }
 
-/// What is settled about a row before its other values are made up.
+/// The tenant and the fixed values of a row to generate.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RowSpec {
     pub(super) tenant: usize,
@@ -38,30 +38,35 @@ pub(super) struct RowSpec {
 }
 
 impl<'a> RowFactory<'a> {
-    pub(super) fn new(schema: &'a Schema, app_assigned: &'a Supplied, cast: &'a Principals, from: u32) -> Self {
-        Self { schema, app_assigned, cast, number: from + 100 }
+    pub(super) fn new(
+        schema: &'a Schema,
+        given_values: &'a GivenValues,
+        principals: &'a Principals,
+        from: u32,
+    ) -> Self {
+        Self { schema, given_values, principals, number: from + 100 }
     }
 
-    /// Fills the tables, each after those to which it refers.
-    pub(super) async fn fill(&mut self, session: &mut Session, world: &mut Fixture) -> Result<(), VerifyError> {
-        for def in order(&world.tables)? {
-            for wanted in self.wanted(world, def) {
-                let row = self.insert(session, world, def, &wanted).await?;
-                world.rows.push(row);
+    /// Fills the tables, each after the tables that it references.
+    pub(super) async fn fill(&mut self, session: &mut Session, fixture: &mut Fixture) -> Result<(), VerifyError> {
+        for def in order(&fixture.tables)? {
+            for spec in self.specs(fixture, def) {
+                let row = self.insert(session, fixture, def, &spec).await?;
+                fixture.rows.push(row);
             }
         }
-        self.link(session, world).await?;
-        self.forget_changes(session, world).await?;
+        self.link(session, fixture).await?;
+        self.forget_changes(session, fixture).await?;
         session.keep().await
     }
 
-    /// Takes out of the change log what was written there while rows were made: what is left is what was made for it.
-    async fn forget_changes(&self, session: &mut Session, world: &Fixture) -> Result<(), VerifyError> {
-        for def in world.tables.iter().filter(|def| def.change_log) {
+    /// Deletes the change log entries that triggers wrote for the test rows, and keeps the rows that were generated for the log.
+    async fn forget_changes(&self, session: &mut Session, fixture: &Fixture) -> Result<(), VerifyError> {
+        for def in fixture.tables.iter().filter(|def| def.change_log) {
             let (ScopeDef::Tenant { column }, Some(id)) = (def.scope, row_id(def)) else { continue };
-            let made = world.rows.iter().filter(|row| row.table == def.name);
+            let made = fixture.rows.iter().filter(|row| row.table == def.name);
             let made = made.filter_map(|row| row.values.get(id.name)?.as_deref()).map(literal).collect::<Vec<_>>();
-            let tenants = self.cast.tenants.iter().map(|key| literal(key)).collect::<Vec<_>>();
+            let tenants = self.principals.tenants.iter().map(|key| literal(key)).collect::<Vec<_>>();
             session
                 .run(&format!(
                     "DELETE FROM {} WHERE {}::text IN ({}) AND {}::text NOT IN ({})",
@@ -76,27 +81,30 @@ impl<'a> RowFactory<'a> {
         Ok(())
     }
 
-    /// The rows that a table is to have: of each tenant, of several owners and visibilities.
-    fn wanted(&self, world: &Fixture, def: &'static TableDef) -> Vec<RowSpec> {
+    /// The rows of a table: of each tenant, with several owners and visibilities.
+    fn specs(&self, fixture: &Fixture, def: &'static TableDef) -> Vec<RowSpec> {
         let id = row_id(def).map_or("", |id| id.name);
         if let (Some(membership), ScopeDef::Tenant { column }) = (def.membership, def.scope) {
             let member = |tenant: usize, user: &str, role: &str| {
-                let pairs =
-                    [(column, self.cast.tenants[tenant].as_str()), (membership.user, user), (membership.role, role)];
+                let pairs = [
+                    (column, self.principals.tenants[tenant].as_str()),
+                    (membership.user, user),
+                    (membership.role, role),
+                ];
                 RowSpec { tenant, fixed: pairs.map(|(name, value)| (name, Some(value.to_owned()))).into() }
             };
             let members =
-                |tenant| self.cast.members(tenant).map(move |(person, role)| member(tenant, &person.key, role));
+                |tenant| self.principals.members(tenant).map(move |(person, role)| member(tenant, &person.key, role));
             return (0..2).flat_map(members).collect();
         }
         let is_users = matches!(def.scope, ScopeDef::Shared { .. })
-            || def.scope == ScopeDef::Global && refers_to_users(world, def.name);
+            || def.scope == ScopeDef::Global && refers_to_users(fixture, def.name);
         if is_users {
             let user = |person: &TestUser| RowSpec {
                 tenant: person.roles.first().map_or(0, |(tenant, _)| *tenant),
                 fixed: [(id, Some(person.key.clone()))].into(),
             };
-            return self.cast.people.iter().map(user).collect();
+            return self.principals.users.iter().map(user).collect();
         }
         match def.scope {
             ScopeDef::Global => vec![RowSpec::default(), RowSpec::default()],
@@ -107,7 +115,7 @@ impl<'a> RowFactory<'a> {
 
     pub(super) fn of_tenant(&self, def: &TableDef, tenant: usize) -> RowSpec {
         let fixed = match def.scope {
-            ScopeDef::Tenant { column } => [(column, Some(self.cast.tenants[tenant].clone()))].into(),
+            ScopeDef::Tenant { column } => [(column, Some(self.principals.tenants[tenant].clone()))].into(),
             _ => BTreeMap::new(),
         };
         RowSpec { tenant, fixed }
@@ -123,26 +131,26 @@ impl<'a> RowFactory<'a> {
         });
         let labels = labels.map_or_else(|| vec![None], |labels| labels.into_iter().map(Some).collect());
         let owners: Vec<_> = match def.owner {
-            // Who is a member of both tenants owns nothing, so that there is a member whom nothing keeps.
+            // The member of both tenants owns no rows, so that no foreign key keeps that membership from deletion.
             Some(owner) => {
-                let members = self.cast.members(tenant).filter(|(person, _)| person.roles.len() == 1);
+                let members = self.principals.members(tenant).filter(|(person, _)| person.roles.len() == 1);
                 members.map(|(person, _)| Some((owner, person.key.clone()))).collect()
             }
             None => vec![None],
         };
         let with = |owner: &Option<(&'static str, String)>, label: &Option<(&'static str, &str)>| {
-            let mut wanted = base.clone();
-            wanted.fixed.extend(owner.iter().map(|(name, key)| (*name, Some(key.clone()))));
-            wanted.fixed.extend(label.iter().map(|(name, label)| (*name, Some((*label).to_owned()))));
-            wanted
+            let mut spec = base.clone();
+            spec.fixed.extend(owner.iter().map(|(name, key)| (*name, Some(key.clone()))));
+            spec.fixed.extend(label.iter().map(|(name, label)| (*name, Some((*label).to_owned()))));
+            spec
         };
         let rows = owners.iter().flat_map(|owner| labels.iter().map(move |label| (owner, label)));
         let rows: Vec<_> = rows.map(|(owner, label)| with(owner, label)).collect();
         if def.owner.is_none() && def.visibility.is_none() { [rows.clone(), rows].concat() } else { rows }
     }
 
-    /// For which users each condition of the declaration holds on a row.
-    pub(super) async fn holds(
+    /// The declared conditions that a row satisfies, by user.
+    pub(super) async fn matching_conditions(
         &self,
         session: &mut Session,
         def: &TableDef,
@@ -152,7 +160,7 @@ impl<'a> RowFactory<'a> {
         if def.rules.is_empty() {
             return Ok(holds);
         }
-        for user in self.cast.people.iter().map(|person| Some(person.key.clone())).chain([None]) {
+        for user in self.principals.users.iter().map(|person| Some(person.key.clone())).chain([None]) {
             let conditions = def.rules.iter().filter_map(|rule| rule_for(rule, user.as_deref(), def.tenancy));
             let conditions =
                 conditions.map(|condition| format!("(({condition}) IS TRUE)::text")).collect::<Vec<_>>().join(", ");
@@ -163,36 +171,36 @@ impl<'a> RowFactory<'a> {
         Ok(holds)
     }
 
-    /// Fills the references that were still without a row when their own was made.
-    async fn link(&self, session: &mut Session, world: &mut Fixture) -> Result<(), VerifyError> {
-        for at in 0..world.rows.len() {
-            let Some(def) = world.table(world.rows[at].table) else { continue };
+    /// Sets references whose target did not exist when the row was inserted.
+    async fn link(&self, session: &mut Session, fixture: &mut Fixture) -> Result<(), VerifyError> {
+        for at in 0..fixture.rows.len() {
+            let Some(def) = fixture.table(fixture.rows[at].table) else { continue };
             for column in def.columns.iter().filter(|column| column.nullable && column.references.is_some()) {
-                let row = &world.rows[at];
+                let row = &fixture.rows[at];
                 let tenant = match def.scope {
                     ScopeDef::Tenant { column } => {
-                        self.cast.tenants.iter().position(|tenant| Some(tenant.as_str()) == row.value(column))
+                        self.principals.tenants.iter().position(|tenant| Some(tenant.as_str()) == row.value(column))
                     }
                     _ => None,
                 };
                 let (Some(tenant), None, Some(reference)) = (tenant, row.value(column.name), column.references) else {
                     continue;
                 };
-                let Some(Some(target)) = self.targets(world, def, column, reference.table, tenant).into_iter().next()
+                let Some(Some(target)) = self.targets(fixture, def, column, reference.table, tenant).into_iter().next()
                 else {
                     continue;
                 };
                 let sql = format!(
-                    "SAVEPOINT making; UPDATE {} SET {} = {} WHERE {}",
+                    "SAVEPOINT new_row; UPDATE {} SET {} = {} WHERE {}",
                     name(def.name),
                     quoted(column.name),
                     literal(&target),
                     is_row(def, row)
                 );
-                // A condition may want it empty; then it stays so.
+                // A check can require NULL.
                 match session.try_rows(&sql).await? {
-                    Ok(_) => drop(world.rows[at].values.insert(column.name, Some(target))),
-                    Err(_) => session.run("ROLLBACK TO making").await?,
+                    Ok(_) => drop(fixture.rows[at].values.insert(column.name, Some(target))),
+                    Err(_) => session.run("ROLLBACK TO new_row").await?,
                 }
             }
         }
@@ -200,7 +208,7 @@ impl<'a> RowFactory<'a> {
     }
 }
 
-/// Orders tables so that each comes after those that it must refer to.
+/// Orders tables so that each follows the tables that it references.
 fn order(tables: &[&'static TableDef]) -> Result<Vec<&'static TableDef>, VerifyError> {
     let mut waiting = tables.to_vec();
     let mut ordered = Vec::new();
@@ -223,9 +231,9 @@ fn order(tables: &[&'static TableDef]) -> Result<Vec<&'static TableDef>, VerifyE
     Ok(ordered)
 }
 
-/// Says whether rows of a table are users: who belongs to a tenant or owns rows is named by its key.
-fn refers_to_users(world: &Fixture, users: TableName) -> bool {
-    world.tables.iter().any(|def| {
+/// Returns whether a table holds users: memberships or owner columns reference it.
+fn refers_to_users(fixture: &Fixture, users: TableName) -> bool {
+    fixture.tables.iter().any(|def| {
         let names_user =
             |name: &str| def.owner == Some(name) || def.membership.is_some_and(|membership| membership.user == name);
         def.columns
@@ -234,17 +242,17 @@ fn refers_to_users(world: &Fixture, users: TableName) -> bool {
     })
 }
 
-/// The name of a table as it stands in SQL.
+/// The quoted name of a table.
 pub(super) fn name(table: TableName) -> String {
     format!("{}.{}", quoted(table.schema), quoted(table.table))
 }
 
-/// The condition that a row is this one.
+/// The condition that identifies a row by its key.
 pub(super) fn is_row(def: &TableDef, row: &Row) -> String {
     is_row_of(def, row, "")
 }
 
-/// The same where the table has another name, which stands before the columns' with a point.
+/// The same with a prefix before each column, such as `t.`.
 pub(super) fn is_row_of(def: &TableDef, row: &Row, alias: &str) -> String {
     let same = keys(def).map(|column| format!("{alias}{} = {}", quoted(column.name), row.literal(column.name)));
     same.collect::<Vec<_>>().join(" AND ")

@@ -1,4 +1,4 @@
-//! Making one row: values are tried until the table takes them.
+//! Generates one row: tries values until the table accepts them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,21 +19,21 @@ use crate::{
     },
 };
 
-/// How often a row is tried whose values the table does not take.
+/// The maximum number of attempts per row.
 const TRIES: usize = 400;
 
 impl<'a> RowFactory<'a> {
-    /// Inserts a row as the administrator, and returns what the table made of it.
+    /// Inserts a row as the administrator, and returns it as stored.
     pub(super) async fn insert(
         &mut self,
         session: &mut Session,
-        world: &Fixture,
+        fixture: &Fixture,
         def: &'static TableDef,
-        wanted: &RowSpec,
+        spec: &RowSpec,
     ) -> Result<Row, VerifyError> {
         self.number += 1;
-        let table = self.table(def).ok_or_else(|| VerifyError::unknown(def))?;
-        let mut choices = self.choices(session, world, def, table, wanted).await?;
+        let table = self.table(def).ok_or_else(|| VerifyError::not_migrated(def))?;
+        let mut choices = self.choices(session, fixture, def, table, spec).await?;
         let returned =
             def.columns.iter().map(|column| format!("{}::text", quoted(column.name))).collect::<Vec<_>>().join(", ");
         let mut at: BTreeMap<&str, usize> = choices.keys().map(|name| (*name, 0)).collect();
@@ -45,7 +45,7 @@ impl<'a> RowFactory<'a> {
                 .map(|(name, text)| (name, text.map_or_else(|| "NULL".to_owned(), |text| literal(text))))
                 .unzip();
             let sql = format!(
-                "SAVEPOINT making; INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({}) RETURNING {returned}",
+                "SAVEPOINT new_row; INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({}) RETURNING {returned}",
                 name(def.name),
                 names.join(", "),
                 values.join(", ")
@@ -54,26 +54,26 @@ impl<'a> RowFactory<'a> {
                 Ok(rows) => {
                     let values = rows.into_iter().next().unwrap_or_default();
                     let values = def.columns.iter().map(|column| column.name).zip(values).collect();
-                    let mut row = Row { table: def.name, values, holds: BTreeSet::new() };
-                    row.holds = self.holds(session, def, &row).await?;
-                    session.run("RELEASE making").await?;
+                    let mut row = Row { table: def.name, values, matching_conditions: BTreeSet::new() };
+                    row.matching_conditions = self.matching_conditions(session, def, &row).await?;
+                    session.run("RELEASE new_row").await?;
                     return Ok(row);
                 }
                 Err(error) => error,
             };
-            session.run("ROLLBACK TO making").await?;
+            session.run("ROLLBACK TO new_row").await?;
             let Some(server) = server_error(&error) else { return Err(VerifyError::database(error)) };
             if server.code() == "42P01" || server.code() == "3F000" {
-                return Err(VerifyError::unknown(def));
+                return Err(VerifyError::not_migrated(def));
             }
             failure = server.message().to_owned();
-            // What the server blames, or, where it names no column, everything that was made up.
-            let blamed = blamed(table, server.constraint(), server.column(), &choices);
-            let made_up = blamed.iter().find(|name| choices[*name].len() > 1);
-            column = made_up.or(blamed.first()).map(|name| (*name).to_owned());
-            let free: Vec<&str> = blamed.into_iter().filter(|name| choices[name].len() > 1).collect();
-            if !step(&mut at, &free, &choices) {
-                // A default may be what does not hold.
+            // The columns that the error names; all generated columns if it names none.
+            let violating = violating_columns(table, server.constraint(), server.column(), &choices);
+            let made_up = violating.iter().find(|name| choices[*name].len() > 1);
+            column = made_up.or(violating.first()).map(|name| (*name).to_owned());
+            let free: Vec<&str> = violating.into_iter().filter(|name| choices[name].len() > 1).collect();
+            if !next_combination(&mut at, &free, &choices) {
+                // A default can violate the constraint.
                 let more = self.defaults(def, table, server.constraint(), &choices);
                 if more.is_empty() {
                     break;
@@ -85,7 +85,7 @@ impl<'a> RowFactory<'a> {
         Err(VerifyError::Data { table: def.name.to_string(), column, failure })
     }
 
-    /// What a declaration has become.
+    /// The table of a declaration in the schema.
     pub(super) fn table(&self, def: &TableDef) -> Option<&'a Table> {
         let mut tables = self.schema.tables().iter();
         tables
@@ -93,34 +93,34 @@ impl<'a> RowFactory<'a> {
             .map(|(_, table)| table)
     }
 
-    /// What may be put into the columns that are to be filled, each in the order in which it is tried.
+    /// The candidate values of each column to fill, in the order of attempts.
     async fn choices(
         &self,
         session: &mut Session,
-        world: &Fixture,
+        fixture: &Fixture,
         def: &'static TableDef,
         table: &Table,
-        wanted: &RowSpec,
+        spec: &RowSpec,
     ) -> Result<BTreeMap<&'static str, Vec<Option<String>>>, VerifyError> {
         let mut choices = BTreeMap::new();
         for column in def.columns {
             let is_unique = table.uniques.iter().any(|key| key.columns.iter().any(|name| name.as_str() == column.name));
-            let texts = if let Some(value) = wanted.fixed.get(column.name) {
+            let texts = if let Some(value) = spec.fixed.get(column.name) {
                 vec![value.clone()]
             } else if let Some(texts) =
-                self.app_assigned.get(&def.name.to_string()).and_then(|table| table.get(column.name))
+                self.given_values.get(&def.name.to_string()).and_then(|table| table.get(column.name))
             {
-                // Each row begins with another one, for columns that are unique.
+                // Each row starts with another value, for unique columns.
                 let mut texts: Vec<_> = texts.iter().cloned().map(Some).collect();
                 let turn = usize::try_from(self.number).unwrap_or_default() % texts.len().max(1);
                 texts.rotate_left(turn);
                 texts
             } else if let Some(reference) = column.references {
-                self.targets(world, def, column, reference.table, wanted.tenant)
+                self.targets(fixture, def, column, reference.table, spec.tenant)
             } else if column.default.is_some() && !is_unique && !column.id {
                 continue;
             } else {
-                self.made_up(session, def, table, column, wanted.tenant).await?
+                self.generated_values(session, def, table, column, spec.tenant).await?
             };
             if !texts.is_empty() {
                 choices.insert(column.name, texts);
@@ -129,34 +129,34 @@ impl<'a> RowFactory<'a> {
         Ok(choices)
     }
 
-    /// The rows to which a column may refer, beginning with another one for each row.
+    /// The rows that a column can reference, starting with another one for each row.
     pub(super) fn targets(
         &self,
-        world: &Fixture,
+        fixture: &Fixture,
         def: &TableDef,
         column: &ColumnDef,
         target: TableName,
         tenant: usize,
     ) -> Vec<Option<String>> {
-        let Some(other) = world.table(target) else { return Vec::new() };
+        let Some(other) = fixture.table(target) else { return Vec::new() };
         let is_of_tenant = |row: &&Row| match other.scope {
-            ScopeDef::Tenant { column } => row.value(column) == Some(self.cast.tenants[tenant].as_str()),
+            ScopeDef::Tenant { column } => row.value(column) == Some(self.principals.tenants[tenant].as_str()),
             _ => true,
         };
         let id = row_id(other).map_or("", |id| id.name);
         let mut found: Vec<_> =
-            world.rows_of(target).filter(is_of_tenant).map(|row| row.value(id).map(str::to_owned)).collect();
+            fixture.rows_of(target).filter(is_of_tenant).map(|row| row.value(id).map(str::to_owned)).collect();
         if found.is_empty() {
-            // A table that refers to itself begins with a row that names itself, where it must name one.
+            // The first row of a table that references itself references itself, if NULL is not allowed.
             return match (column.nullable, target == def.name) {
                 (true, _) => vec![None],
                 (false, true) => vec![key(column.ty, self.number)],
                 (false, false) => Vec::new(),
             };
         }
-        let turn = world.rows_of(def.name).count() % found.len();
+        let turn = fixture.rows_of(def.name).count() % found.len();
         found.rotate_left(turn);
-        // Beginning with the last one, for the same reason.
+        // Starting with the last one, so that a nullable unique reference gets another value as well.
         if column.nullable {
             let last = (turn + 1) % found.len();
             found.rotate_right(last);
@@ -164,7 +164,7 @@ impl<'a> RowFactory<'a> {
         found
     }
 
-    async fn made_up(
+    async fn generated_values(
         &self,
         session: &mut Session,
         def: &TableDef,
@@ -178,22 +178,22 @@ impl<'a> RowFactory<'a> {
             return Ok(vec![Some(key)]);
         }
         let checks: Vec<_> = table.checks.iter().filter(|check| names(check.condition.as_str(), column.name)).collect();
-        let mark = format!("prove-{}-{}", NAMES[tenant].to_lowercase(), self.number);
+        let mark = format!("verify-{}-{}", NAMES[tenant].to_lowercase(), self.number);
         let mut texts = candidates(column.ty, &mark, self.number, &checks);
         if let SqlType::Custom(ty) = column.ty {
-            texts = fitting(session, ty, texts).await?;
+            texts = castable_values(session, ty, texts).await?;
         }
         if texts.is_empty() && !column.nullable {
             return Err(VerifyError::Data {
                 table: def.name.to_string(),
                 column: Some(column.name.to_owned()),
-                failure: format!("no value of its type, {:?}, is known", column.ty),
+                failure: format!("there are no candidate values of its type {:?}", column.ty),
             });
         }
         Ok(texts.into_iter().map(Some).chain(column.nullable.then_some(None)).collect())
     }
 
-    /// Candidates for columns that were left to their defaults and that a constraint names.
+    /// Candidate values for columns with a default that a constraint names.
     fn defaults(
         &self,
         def: &'static TableDef,
@@ -212,26 +212,26 @@ impl<'a> RowFactory<'a> {
     }
 }
 
-/// The texts that a type takes, those that it leaves as they are first.
-async fn fitting(session: &mut Session, ty: &str, texts: Vec<String>) -> Result<Vec<String>, VerifyError> {
+/// The texts that can be cast to a type; texts that the cast leaves unchanged come first.
+async fn castable_values(session: &mut Session, ty: &str, texts: Vec<String>) -> Result<Vec<String>, VerifyError> {
     let (mut whole, mut others) = (Vec::new(), Vec::new());
     let labels =
         format!("SELECT enumlabel::text FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype({})", literal(ty));
     whole.extend(session.rows(&labels).await?.into_iter().filter_map(|row| row.into_iter().next()?));
     for text in texts {
-        let sql = format!("SAVEPOINT making; SELECT ({0}::{ty}::text = {0})::text", literal(&text));
+        let sql = format!("SAVEPOINT new_row; SELECT ({0}::{ty}::text = {0})::text", literal(&text));
         match session.try_rows(&sql).await? {
             Ok(rows) if rows.iter().flatten().any(|text| text.as_deref() == Some("true")) => whole.push(text),
             Ok(_) => others.push(text),
             Err(_) => {}
         }
-        session.run("ROLLBACK TO making").await?;
+        session.run("ROLLBACK TO new_row").await?;
     }
     Ok([whole, others].concat())
 }
 
-/// Takes the next combination of values for some columns; false where all were tried.
-fn step<'c>(
+/// Advances to the next combination of values; returns false after the last.
+fn next_combination<'c>(
     at: &mut BTreeMap<&'c str, usize>,
     names: &[&'c str],
     choices: &BTreeMap<&'c str, Vec<Option<String>>>,
@@ -247,8 +247,8 @@ fn step<'c>(
     false
 }
 
-/// The columns of which the server speaks, those that were made up alone.
-fn blamed<'c>(
+/// The columns that an error names, among those with candidate values.
+fn violating_columns<'c>(
     table: &Table,
     constraint: Option<&str>,
     column: Option<&str>,

@@ -1,36 +1,36 @@
-//! The one transaction in which everything is tried, and of which nothing is kept.
+//! The transaction in which all probes run, and which is rolled back.
 
 use std::collections::BTreeSet;
 
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
-use super::{VerifyError, oracle::Outcome};
+use super::{VerifyError, outcome::Outcome};
 use crate::{
     db::{connection_options, open_connection, trusted},
     error::server_error,
 };
 
-/// A connection of an administrator inside a transaction that is rolled back.
+/// A superuser's connection in a transaction that is rolled back.
 ///
-/// It is rolled back by the server too, when the connection breaks or the program is killed.
+/// If the connection breaks or the process is killed, the server rolls it back.
 #[derive(Debug)]
 pub(crate) struct Session {
     connection: PgConnection,
     /// The administrator.
     pub(super) user: String,
-    /// What the server says that it is.
+    /// The version text of the server.
     pub(super) server: String,
-    /// How many statements were tried.
+    /// The number of probes.
     pub(super) probes: usize,
 }
 
 impl Session {
-    /// Connects as somebody who may act as anybody, and begins.
+    /// Connects as a superuser, begins the transaction and runs the first statements.
     pub(crate) async fn begin(url: &str, first: &str) -> Result<Self, VerifyError> {
         let options = connection_options(url)?;
         let connection = open_connection(&options).await?;
         let mut session = Self { connection, user: String::new(), server: String::new(), probes: 0 };
-        // A database that is busy with something else is not to wait for this, nor this for ever.
+        // Neither this transaction nor other sessions wait long for locks.
         session
             .run(
                 "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; \
@@ -47,7 +47,7 @@ impl Session {
             session.end().await?;
             return Err(VerifyError::NotSuperuser { user });
         }
-        // Types and operators of extensions are found where they are, but nothing before what PostgreSQL brings.
+        // Types and operators of extensions are resolved through the search_path, but pg_catalog comes first.
         session
             .run("SELECT pg_catalog.set_config('search_path', 'pg_catalog, ' || current_setting('search_path'), true)")
             .await?;
@@ -59,36 +59,36 @@ impl Session {
         Ok(session)
     }
 
-    /// Takes everything back and closes the connection.
+    /// Rolls back and closes the connection.
     pub(crate) async fn end(mut self) -> Result<(), VerifyError> {
         self.run("ROLLBACK").await?;
         self.connection.close().await.map_err(VerifyError::database)
     }
 
-    /// Keeps everything, and closes the connection.
+    /// Commits and closes the connection.
     #[cfg(feature = "testing")]
     pub(crate) async fn commit(mut self) -> Result<(), VerifyError> {
         self.run("COMMIT").await?;
         self.connection.close().await.map_err(VerifyError::database)
     }
 
-    /// Keeps what was done since the last savepoint, so that what is tried next begins from it.
+    /// Sets a savepoint, from which the next probes start.
     pub(crate) async fn keep(&mut self) -> Result<(), VerifyError> {
         self.run("SAVEPOINT probe").await
     }
 
-    /// Forgets what was kept last, and all that was tried since.
+    /// Rolls back to the savepoint before the last one.
     pub(crate) async fn forget(&mut self) -> Result<(), VerifyError> {
         self.run("ROLLBACK TO probe; RELEASE probe; ROLLBACK TO probe").await
     }
 
-    /// Runs statements as the administrator; what they did stays until the next try.
+    /// Runs statements as the administrator; the next probe rolls them back.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<(), VerifyError> {
         self.connection.execute(sqlx::raw_sql(trusted(sql.to_owned()))).await.map_err(VerifyError::database)?;
         Ok(())
     }
 
-    /// Reads one row of texts as the administrator; no values where there is no row.
+    /// Reads one row of texts as the administrator; empty if there is no row.
     pub(crate) async fn row(&mut self, sql: &str) -> Result<Vec<Option<String>>, VerifyError> {
         Ok(self.rows(sql).await?.into_iter().next().unwrap_or_default())
     }
@@ -98,7 +98,7 @@ impl Session {
         self.try_rows(sql).await?.map_err(VerifyError::database)
     }
 
-    /// Reads rows of texts; the inner error is the server's refusal.
+    /// Reads rows of texts; the inner error is an error from the server.
     pub(crate) async fn try_rows(
         &mut self,
         sql: &str,
@@ -112,15 +112,15 @@ impl Session {
         Ok(texts.collect())
     }
 
-    /// Undoes what was tried, tries a statement after others that say who acts, and says what came of it.
-    pub(super) async fn attempt(&mut self, acting: &str, statement: &str) -> Result<Outcome, VerifyError> {
+    /// Rolls back to the savepoint, runs a statement after those that set its context, and returns the outcome.
+    pub(super) async fn attempt(&mut self, context: &str, statement: &str) -> Result<Outcome, VerifyError> {
         self.probes += 1;
-        let sql = format!("ROLLBACK TO probe; {acting}{statement}");
-        // These return nothing but how many rows they changed.
+        let sql = format!("ROLLBACK TO probe; {context}{statement}");
+        // These return only the number of changed rows.
         if ["MERGE", "INSERT"].iter().any(|word| statement.starts_with(word)) && !statement.contains(" RETURNING ") {
             return match self.connection.execute(sqlx::raw_sql(trusted(sql))).await {
                 Ok(done) => Ok(Outcome::Rows((0..done.rows_affected()).map(|row| format!("changed {row}")).collect())),
-                Err(error) if server_error(&error).is_some() => Ok(refusal(&error)),
+                Err(error) if server_error(&error).is_some() => Ok(rejection(&error)),
                 Err(error) => Err(VerifyError::database(error)),
             };
         }
@@ -128,19 +128,19 @@ impl Session {
             Ok(rows) => {
                 Outcome::Rows(rows.into_iter().filter_map(|row| row.into_iter().next()?).collect::<BTreeSet<_>>())
             }
-            Err(error) => refusal(&error),
+            Err(error) => rejection(&error),
         };
         Ok(outcome)
     }
 
-    /// Undoes what was tried.
+    /// Rolls back to the savepoint.
     pub(crate) async fn undo(&mut self) -> Result<(), VerifyError> {
         self.run("ROLLBACK TO probe").await
     }
 }
 
-/// Tells the server's refusals apart.
-fn refusal(error: &sqlx::Error) -> Outcome {
+/// Classifies an error from the server.
+fn rejection(error: &sqlx::Error) -> Outcome {
     let Some(server) = server_error(error) else { return Outcome::Failed(error.to_string()) };
     match (server.code(), server.message()) {
         ("42501", message) if message.starts_with("permission denied") || message.starts_with("must be owner") => {

@@ -1,8 +1,8 @@
-//! Values for columns of any type, in the order in which they are tried.
+//! Candidate values for columns of any type, in the order of attempts.
 
 use crate::model::{def::SqlType, schema::Check};
 
-/// Returns texts that a column of a type may take, the likeliest first; `mark` says whose row it is.
+/// Returns candidate texts for a column of a type, the likeliest first; `mark` identifies the tenant of the row.
 pub(super) fn candidates(ty: SqlType, mark: &str, number: u32, checks: &[&Check]) -> Vec<String> {
     let harvest = || checks.iter().flat_map(|check| literals(check.condition.as_str()));
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
@@ -18,7 +18,7 @@ pub(super) fn candidates(ty: SqlType, mark: &str, number: u32, checks: &[&Check]
         SqlType::Bool => texts(&["true", "false"]),
         SqlType::Int2 | SqlType::Float4 | SqlType::Float8 | SqlType::Numeric => numbers(&(number % 32_000).to_string()),
         SqlType::Int4 | SqlType::Int8 => numbers(&number.to_string()),
-        SqlType::Uuid => vec![format!("70726f76-6500-4000-9000-{number:012}")],
+        SqlType::Uuid => vec![format!("76657269-6679-4000-9000-{number:012}")],
         SqlType::Bytea => vec![format!("\\x{number:08x}"), format!("\\x{:064x}", number), String::new()],
         SqlType::Date | SqlType::Timestamp | SqlType::Timestamptz => {
             let days = |year: u32| format!("{year}-01-{:02}", number % 28 + 1);
@@ -26,7 +26,7 @@ pub(super) fn candidates(ty: SqlType, mark: &str, number: u32, checks: &[&Check]
         }
         SqlType::Time => vec![format!("10:{:02}", number % 60)],
         SqlType::Jsonb => {
-            [format!("{{\"prove\": \"{mark}\"}}"), "{}".into(), "[]".into()].into_iter().chain(harvest()).collect()
+            [format!("{{\"verify\": \"{mark}\"}}"), "{}".into(), "[]".into()].into_iter().chain(harvest()).collect()
         }
         SqlType::Labels(labels) => texts(labels),
         SqlType::Array(element) => {
@@ -36,8 +36,8 @@ pub(super) fn candidates(ty: SqlType, mark: &str, number: u32, checks: &[&Check]
         SqlType::Text => {
             let plain = [
                 mark.to_owned(),
-                format!("{mark}@prove.example"),
-                format!("https://prove.example/{mark}"),
+                format!("{mark}@verify.example"),
+                format!("https://verify.example/{mark}"),
                 format!("P{number}"),
                 format!("p{number}"),
                 number.to_string(),
@@ -45,7 +45,7 @@ pub(super) fn candidates(ty: SqlType, mark: &str, number: u32, checks: &[&Check]
             let others = texts(&["a", "A", "ab", "AB", "abc", "ABC", "abcd", "+49301234567", "1.0.0", "{}"]);
             plain.into_iter().chain(harvest()).chain(others).collect()
         }
-        // The database says which of them the type takes.
+        // A cast in the database decides which of them are valid.
         SqlType::Custom(_) => {
             let kinds =
                 [SqlType::Text, SqlType::Int4, SqlType::Bool, SqlType::Timestamptz, SqlType::Uuid, SqlType::Jsonb];
@@ -73,7 +73,7 @@ fn literals(text: &str) -> Vec<String> {
             let end = inner.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(inner.len());
             (&inner[..end], &inner[end..])
         };
-        // A digit within a name is none of a number.
+        // A digit within a name does not start a number.
         if !before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
             found.push(value.to_owned());
         }
@@ -82,7 +82,7 @@ fn literals(text: &str) -> Vec<String> {
     found
 }
 
-/// Says whether an expression names a column.
+/// Returns whether an expression contains the name of a column.
 pub(super) fn names(expression: &str, column: &str) -> bool {
     let quoted = format!("\"{}\"", column.replace('"', "\"\""));
     expression.contains(&quoted)

@@ -1,92 +1,62 @@
-//! Differences: what a statement did that the declaration does not mean, and what that comes to.
+//! Violations: statements whose outcome differs from the declaration, and what the difference means.
 
 use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{
-    oracle::{Expected, Outcome},
-    principals::NAMES,
-    runner::{Probe, Runner},
-};
+use super::outcome::{Expected, Outcome};
 use crate::model::schema::Command;
 
-/// A statement of which something else came than the declaration says.
+/// A statement whose outcome differs from the declaration.
+///
+/// ```no_run
+/// # fn f(report: &tenant_runtime::verify::Report) {
+/// for violation in &report.violations {
+///     println!("{}: {}", violation.role, violation.meaning);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The way that was tried, in a few words.
-    pub door: String,
-    /// The table, where it is about one.
+    /// The technique of the statement, in a few words.
+    pub technique: String,
+    /// The table, if the statement is about one.
     pub table: Option<String>,
-    /// The command whose rights decide, where it is about one.
+    /// The command whose privileges and policies decide, if the statement is about a table.
     pub command: Option<Command>,
-    /// The database role that acted.
+    /// The database role that ran the statement.
     pub role: String,
-    /// Who acted, and in which context, in words.
-    pub who: String,
-    /// The statements that show it, in a transaction.
+    /// The role and the context, in words.
+    pub principal: String,
+    /// The SQL that reproduces the violation, as a transaction that is rolled back.
     pub statement: String,
-    /// What the declaration means.
+    /// The outcome that the declaration requires.
     pub expected: String,
-    /// What the database did.
+    /// The outcome in the database.
     pub found: String,
-    /// What that comes to.
+    /// The meaning of the difference.
     pub meaning: &'static str,
-    /// How many more statements showed the same.
+    /// The number of further statements with the same violation.
     pub more: usize,
 }
 
 impl Violation {
-    pub(super) fn new(probe: &Probe<'_>, found: &Outcome, attack: &Runner<'_>) -> Self {
-        let acting = probe.acting;
-        let told = |outcome: &Outcome| match (outcome, probe.about) {
-            (Outcome::Rows(rows), Some((table, _))) => attack.whose(table, rows),
-            (outcome, _) => plain(outcome),
-        };
-        let expected = match &probe.expected {
-            Expected::Is(outcome) => told(outcome),
-            Expected::OneOf(outcomes) => outcomes.iter().map(told).collect::<Vec<_>>().join(", or "),
-            Expected::AtMost(rows) => format!("at most {}", told(&Outcome::Rows(rows.clone()))),
-            Expected::Nothing => "nothing".to_owned(),
-        };
-        let found_text = told(found);
-        // The tenant whose rows these are, where it is not the one that acts.
-        let own = attack.cast.tenants.iter().position(|key| Some(key) == acting.tenant.as_ref());
-        let crosses = !attack.is_administrator(acting)
-            && NAMES.iter().enumerate().any(|(tenant, name)| {
-                let rows = format!("of tenant {name}");
-                Some(tenant) != own && found_text.contains(&rows) && !expected.contains(&rows)
-            });
-        Self {
-            door: probe.door.to_owned(),
-            table: probe.about.map(|(table, _)| table.to_string()),
-            command: probe.about.map(|(_, command)| command),
-            role: acting.role.clone().unwrap_or_else(|| acting.session.clone()),
-            who: acting.words(attack.cast),
-            statement: format!("BEGIN; {}{}; ROLLBACK;", acting.sql(attack.tenancy), probe.statement),
-            meaning: meaning(&probe.expected, found, crosses),
-            expected,
-            found: found_text,
-            more: 0,
-        }
-    }
-
-    /// Says whether another one shows the same.
+    /// Returns whether another statement shows the same violation.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        (&self.door, &self.table, self.command, &self.role, self.meaning)
-            == (&other.door, &other.table, other.command, &other.role, other.meaning)
+        (&self.technique, &self.table, self.command, &self.role, self.meaning)
+            == (&other.technique, &other.table, other.command, &other.role, other.meaning)
     }
 
-    /// Writes the difference as JSON.
+    /// Returns the violation as JSON, with the fields of this type as keys.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
-            "door": self.door,
+            "technique": self.technique,
             "table": self.table,
             "command": self.command.map(Command::attribute),
             "role": self.role,
-            "who": self.who,
+            "principal": self.principal,
             "statement": self.statement,
             "expected": self.expected,
             "found": self.found,
@@ -103,43 +73,44 @@ impl fmt::Display for Violation {
             write!(f, ", {}", command.attribute())?;
         }
         writeln!(f, ", by {}: {}", self.role, self.meaning)?;
-        writeln!(f, "    tried:    {}, as {}", self.door, self.who)?;
-        writeln!(f, "    declared: {}", self.expected)?;
-        writeln!(f, "    found:    {}", self.found)?;
-        write!(f, "    shown by: {}", self.statement)?;
+        writeln!(f, "    technique: {}, as {}", self.technique, self.principal)?;
+        writeln!(f, "    declared:  {}", self.expected)?;
+        writeln!(f, "    found:     {}", self.found)?;
+        write!(f, "    reproduce: {}", self.statement)?;
         if self.more > 0 {
-            write!(f, "\n    and by {} more like it", self.more)?;
+            write!(f, "\n    and {} more statements with the same violation", self.more)?;
         }
         Ok(())
     }
 }
 
-fn plain(outcome: &Outcome) -> String {
+pub(super) fn plain(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Denied => "a privilege is missing".to_owned(),
-        Outcome::Refused => "refused by row security".to_owned(),
-        Outcome::Broken => "refused by a key".to_owned(),
+        Outcome::Denied => "permission denied".to_owned(),
+        Outcome::Refused => "rejected by RLS".to_owned(),
+        Outcome::Broken => "rejected by a constraint".to_owned(),
         Outcome::Rows(rows) if rows.is_empty() => "no rows".to_owned(),
         Outcome::Rows(rows) => rows.iter().take(8).cloned().collect::<Vec<_>>().join(", "),
         Outcome::Failed(message) => message.clone(),
     }
 }
 
-fn meaning(expected: &Expected, found: &Outcome, crosses: bool) -> &'static str {
+/// The meaning of an outcome that is not the expected one.
+pub(super) fn meaning(expected: &Expected, found: &Outcome, other_tenant: bool) -> &'static str {
     let denied = Expected::Is(Outcome::Denied);
     match found {
-        _ if crosses => "rows of another tenant are reached",
-        Outcome::Rows(_) if *expected == denied => "a privilege that nobody declared",
+        _ if other_tenant => "rows of another tenant are accessible",
+        Outcome::Rows(_) if *expected == denied => "undeclared privilege",
         Outcome::Rows(rows) => match expected {
-            Expected::Is(Outcome::Rows(wanted)) if rows.is_subset(wanted) => "rows that are declared are not reached",
-            Expected::Is(Outcome::Broken) => "a key that should refuse lets it pass",
-            Expected::Is(Outcome::Refused) => "a row that row security should refuse is let in",
-            _ => "more is reached than is declared",
+            Expected::Is(Outcome::Rows(wanted)) if rows.is_subset(wanted) => "declared rows are not accessible",
+            Expected::Is(Outcome::Broken) => "a constraint accepts a statement that it must reject",
+            Expected::Is(Outcome::Refused) => "RLS accepts a row that it must reject",
+            _ => "more rows are accessible than declared",
         },
-        Outcome::Denied => "a privilege that is declared is missing",
-        _ if *expected == denied => "a privilege that nobody declared, though something else refuses the statement",
-        Outcome::Refused => "row security refuses what is declared",
-        Outcome::Broken => "a key refuses what is declared",
-        Outcome::Failed(_) => "the statement fails, and not as it should",
+        Outcome::Denied => "declared privilege is missing",
+        _ if *expected == denied => "undeclared privilege, although a policy or constraint rejects the statement",
+        Outcome::Refused => "RLS rejects an allowed statement",
+        Outcome::Broken => "constraint rejects an allowed statement",
+        Outcome::Failed(_) => "unexpected error",
     }
 }

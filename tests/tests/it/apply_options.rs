@@ -131,9 +131,9 @@ async fn irreversible_or_destructive_revert_is_rejected_before_it_runs() {
                 "`0004_plain.sql` cannot be reverted: there is no `0004_plain.down.sql`\n  help: undo it by a new migration, or \
                  by hand"
                     .to_owned(),
-                "reverting `0001_notes.up.sql` loses data: all notes\n  help: say that it may, with `--allow-data-loss`"
+                "reverting `0001_notes.up.sql` loses data: all notes\n  help: to confirm, re-run with `--allow-data-loss`"
                     .to_owned(),
-                "there is no migration 9\n  help: see which there are with `status`".to_owned(),
+                "migration 9 does not exist\n  help: list the migrations with `status`".to_owned(),
             ],
             "a b; notes_a true; 1 true 2 true 3 true"
         )
@@ -323,12 +323,12 @@ async fn apply_dry_run_prints_pending_sql_and_runs_nothing() {
     assert_eq!(
         (dry.as_str(), ask(&mut database.admin().await, "SELECT count(*)::text FROM _sqlx_migrations").await.as_str()),
         (
-            "-- 0002_more.up.sql, in one transaction\n\nCREATE TABLE public.more ();\n\nSELECT 1;\n\n-- nothing was run; `apply` \
+            "-- 0002_more.up.sql, in one transaction\n\nCREATE TABLE public.more ();\n\nSELECT 1;\n\n-- dry run: `apply` \
              would run 2 statements of 1 migration\n",
             "1"
         )
     );
-    assert!(nowhere.contains("what is pending depends on the database"), "{nowhere}");
+    assert!(nowhere.contains("`--dry-run` requires a database"), "{nowhere}");
 }
 
 #[tokio::test]
@@ -349,8 +349,8 @@ async fn status_reports_applied_pending_and_edited_migrations() {
         (at_first.code, words(&at_first).as_str(), at_first.err.as_str()),
         (
             Some(1),
-            "migration state since took 1 0001_init.up.sql pending 2 0002_more.up.sql pending",
-            "2 migrations to be applied: run `apply`\n"
+            "migration state applied at (UTC) duration 0001_init.up.sql pending 0002_more.up.sql pending",
+            "2 migrations pending: run `apply`\n"
         )
     );
     assert!(then.out.ends_with("\nup to date: 2 migrations applied\n") && then.code == Some(0), "{then:?}");
@@ -358,7 +358,7 @@ async fn status_reports_applied_pending_and_edited_migrations() {
         (edited.code, edited.err.as_str()),
         (
             Some(1),
-            "1 migration to be applied: run `apply`\n1 migration not what was applied: take the file from version control again\n"
+            "1 migration pending: run `apply`\n1 migration edited after it was applied: restore the file from version control\n"
         )
     );
 }

@@ -245,8 +245,8 @@ async fn migration_edited_after_apply_is_rejected() {
     folder.write("0002_two.sql", "CREATE TABLE two (id int);");
     assert_eq!(
         apply_error(&folder, &database).await,
-        "`0002_two.sql` was changed after it had been applied to this database; restore the file from version control, \
-         and put what is new into a new migration"
+        "`0002_two.sql` was edited after it was applied to this database\n  help: restore the file from version control, and \
+         put the edit into a new migration"
     );
 }
 
@@ -256,8 +256,8 @@ async fn missing_applied_migration_is_rejected() {
     std::fs::rename(folder.join("0002_two.sql"), folder.join("0003_three.sql")).expect("it is ours");
     assert_eq!(
         apply_error(&folder, &database).await,
-        "the database has applied migration 2, which is not among the files; it was migrated by a newer version of the \
-         app, or by another app"
+        "migration 2 was applied to the database, and its file is missing\n  help: use the migrations of the newer app \
+         version, or of the other app, that applied it"
     );
 }
 
@@ -268,7 +268,8 @@ async fn migration_numbered_below_applied_ones_is_rejected() {
     folder.write("0003_next.sql", "CREATE TABLE next ();");
     assert_eq!(
         apply_error(&folder, &database).await,
-        "`0001_late.sql` was not applied, though the later migration 2 was; give it a number above 2, and generate again"
+        "`0001_late.sql` was not applied, although the later migration 2 was\n  help: give it a number above 2 and generate \
+         again, or see `rebase`"
     );
 }
 

@@ -25,14 +25,14 @@ async fn report(url: &str) -> Report {
     audit(&mut connect(url).await, &example()).await.expect("an audit")
 }
 
-/// A server of its own with the example, since other tests make members of its roles, which are the whole server's.
+/// A separate server with the example: other tests create members of its roles, and roles belong to the whole server.
 async fn server() -> Server {
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     migrate(&server.admin_url()).await;
     server
 }
 
-/// The codes of what was found, without what is true of the test's server: it is not of today, and nobody hardened it.
+/// The codes of the findings, without those about the server itself: its minor version and set_config.
 pub(super) fn codes(report: &Report) -> Vec<&'static str> {
     let codes = report.findings.iter().map(|finding| finding.code);
     let mut codes: Vec<_> = codes.filter(|code| !["TA217", "TA219"].contains(code)).collect();
@@ -91,7 +91,7 @@ async fn golden_cases_pass_the_audit() {
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     let mut wrong = Vec::new();
     for (case, tables) in golden::cases() {
-        // A server's roles are those of all its databases, and each case declares its own.
+        // Roles belong to all databases of a server, and each case declares other roles.
         let name = format!("golden_{case}");
         run(&mut connect(&server.admin_url()).await, &format!("CREATE DATABASE {name}")).await.expect("made");
         let models = tenant_runtime::models![].only(tables);
@@ -128,7 +128,7 @@ async fn audit_by_a_non_superuser_administrator_is_clean() {
     let url = server.url("boss", "acme");
     migrate(&url).await;
     let by_boss = report(&url).await;
-    // To anybody else he is somebody who can switch row security off.
+    // For other logins, the owner is a login that can disable RLS.
     let by_another = codes(&report(&server.url("postgres", "acme")).await);
     assert!(by_boss.is_clean(), "{by_boss:#?}");
     assert!(by_another.contains(&"TA208"), "{by_another:?}");
@@ -163,7 +163,7 @@ async fn audit_without_required_privileges_is_an_error() {
             "guest: it may make no temporary tables there, by which the server's words are compared",
             "guest: it may not use the schema app and app_auth",
             "guest: permission denied for table pg_policy",
-            // Who owns the tables may audit; that superusers gave him rights is the operator's affair.
+            // The owner of the tables can audit.
             "guest: clean",
         ]
     );
@@ -187,7 +187,7 @@ async fn fixes_quote_unusual_names() {
              ALTER TABLE app.projects ADD CONSTRAINT {quoted} CHECK (true);
              ALTER TABLE public.{quoted} RENAME COLUMN name TO {quoted}"
         );
-        // An index has a name of its own beside tables, so that it is another one.
+        // Index names share a namespace with tables, so the index gets another name.
         let sql = sql.replace(&format!("CREATE INDEX {quoted} "), &format!("CREATE INDEX {} ", quoted_with(name, 'i')));
         run(&mut admin, &sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
@@ -242,10 +242,10 @@ async fn audit_output_formats_and_exit_codes() {
         (&json["findings"][0]["code"], &results[0]["ruleId"], &results[0]["level"], &sarif["version"]),
         (&"TA105".into(), &"TA105".into(), &"error".into(), &"2.1.0".into())
     );
-    let mends = said(&["--format", "sql"]).out;
-    run(&mut admin, &mends).await.unwrap_or_else(|error| panic!("{mends}: {error}"));
-    let mended = said(&[]);
-    assert!(mended.code == Some(0), "{mended:?}");
+    let fixes = said(&["--format", "sql"]).out;
+    run(&mut admin, &fixes).await.unwrap_or_else(|error| panic!("{fixes}: {error}"));
+    let fixed = said(&[]);
+    assert!(fixed.code == Some(0), "{fixed:?}");
 }
 
 #[tokio::test]
@@ -267,7 +267,10 @@ async fn baseline_accepts_only_the_findings_it_lists() {
     run(&mut admin, "DROP ROLE backup").await.expect("done");
     let stale = said(&["--baseline", file]);
     let missing = said(&["--baseline", "/nowhere/accepted.json"]).expect_failure();
-    assert!(without_reason.contains("TA209 of `login backup` is accepted without a reason"), "{without_reason}");
+    assert!(
+        without_reason.contains("the baseline accepts TA209 of `login backup` without a reason"),
+        "{without_reason}"
+    );
     assert!(accepted.code == Some(0) && accepted.out.contains("1 accepted"), "{accepted:?}");
     assert!(worse.code == Some(1) && worse.out.contains("SUPERUSER"), "{worse:?}");
     assert!(stale.code == Some(1) && stale.out.contains("TA124"), "{stale:?}");
@@ -279,7 +282,10 @@ fn malformed_baseline_is_rejected_with_its_expected_format() {
     let texts =
         ["", "{}", "[{}]", r#"[{"code": "TA1", "object": "x", "found": "y", "reason": "z", "until": "never"}]"#];
     let told = texts.map(|text| Baseline::parse(text).expect_err(text).to_string());
-    assert!(told.iter().all(|text| text.contains("help: it is a list of objects with `code`")), "{told:#?}");
+    assert!(
+        told.iter().all(|text| text.contains("help: the baseline is a JSON array of objects with `code`")),
+        "{told:#?}"
+    );
 }
 
 #[test]
@@ -302,7 +308,7 @@ async fn audit_of_an_empty_database_fails() {
 async fn audit_reports_expressions_the_server_cannot_compile() {
     let server = server().await;
     let (url, mut admin) = (server.admin_url(), connect(&server.admin_url()).await);
-    // The policies of other tables follow the column to its new name; what is declared names the old one.
+    // PostgreSQL renames the column in policies of other tables; the declaration has the old name.
     let rename = "ALTER TABLE app.org_members RENAME COLUMN user_id TO uid";
     run(&mut admin, rename).await.expect("renamed");
     let found = report(&url).await;

@@ -103,14 +103,15 @@ fn generate_prints_the_role_matrix_and_the_next_step() {
     let folder = TempDir::new();
     let said = on(folder.path(), &[]).expect_success();
     let parts = [
-        "tenant-examples: 12 tables, roles app_viewer, app_member (includes app_viewer), app_admin (includes app_member)",
-        "app.comments       (by task_id)      app_viewer  app_member  own: app_member  app_member",
-        "app.documents      organization_id   app_viewer  app_member  app_member       app_admin, own: app_member",
-        "app.projects       organization_id   app_viewer  app_member  app_member       app_admin",
-        "app.org_members    organization_id   app_viewer  (function)  (function)       (function)",
-        "app.users          (by its members)  app_viewer  (function)  -                -",
+        "tenant-examples: 12 tables in schema app\nroles: viewer, member (includes viewer), admin (includes member)\n",
+        "\ncomments           by task_id       viewer  member    member*   member\n",
+        "\ndocuments          organization_id  viewer  member    member    admin, member*\n",
+        "\nprojects           organization_id  viewer  member    member    admin\n",
+        "\norg_members        organization_id  viewer  function  function  function\n",
+        "\nusers              by membership    viewer  function  -         -\n",
+        "\ndatabase roles have the prefix `app_`\n",
         "0001_init.up.sql",
-        "next: read the SQL, commit it, and run this command with `apply` to try it on a private PostgreSQL\n",
+        "next: review and commit the SQL; run `apply` to try it on a temporary PostgreSQL\n",
     ];
     let missing: Vec<&str> = parts.into_iter().filter(|part| !said.contains(part)).collect();
     assert_eq!(missing, Vec::<&str>::new(), "{said}");
@@ -121,7 +122,53 @@ fn second_generate_has_nothing_to_do() {
     let folder = generated();
     let before = folder.files();
     let said = on(folder.path(), &[]).expect_success();
-    assert_eq!((said.starts_with("nothing to do: "), folder.files() == before), (true, true), "{said}");
+    let first = "up to date: migrations match the models (12 tables)\n\n  migrations  1 migration in ";
+    assert_eq!((said.starts_with(first), folder.files() == before), (true, true), "{said}");
+}
+
+#[test]
+fn up_to_date_generate_summarizes_the_models_and_the_next_commands() {
+    // The folder of the example, as in a fresh clone. The path is printed from the current folder.
+    let mut command = command(&[]);
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let said = CommandOutput::of(command).expect_success();
+    let parts = [
+        "\n  migrations  1 migration in examples/migrations\n",
+        "\n  tables      10 per tenant, 1 by membership, 1 global\n",
+        "; row-level security is forced on every table\n",
+        "\n  roles       app_viewer, app_member, app_admin\n",
+        "\n  logins      app_service, app_jobs\n",
+        "\n  matrix   ",
+        "\n  verify   ",
+        "\n  show     ",
+    ];
+    let missing: Vec<&str> = parts.into_iter().filter(|part| !said.contains(part)).collect();
+    assert_eq!(missing, Vec::<&str>::new(), "{said}");
+    let widest = said.lines().map(|line| line.chars().count()).max();
+    assert!(said.lines().count() <= 15 && widest <= Some(80), "{said}");
+}
+
+#[test]
+fn help_fits_in_80_columns() {
+    let commands = [
+        &["--help"][..],
+        &["init", "--help"],
+        &["show", "--help"],
+        &["rebase", "--help"],
+        &["rehash", "--help"],
+        &["apply", "--help"],
+        &["status", "--help"],
+        &["revert", "--help"],
+        &["audit", "--help"],
+        &["harden", "--help"],
+        &["matrix", "--help"],
+        &["verify", "--help"],
+        &["why", "--help"],
+        &["set-password", "--help"],
+    ];
+    let helps = commands.map(|arguments| gen_migrations(arguments).expect_success());
+    let wide: Vec<&str> = helps.iter().flat_map(|help| help.lines()).filter(|line| line.chars().count() > 80).collect();
+    assert_eq!(wide, Vec::<&str>::new());
 }
 
 #[test]
@@ -140,9 +187,9 @@ fn check_prints_missing_changes_and_sql_and_writes_nothing() {
     assert_eq!(
         (
             said.code,
-            said.out.contains("\n- table `app.projects` is new\n"),
-            said.out.contains("\n--- 0001_init.up.sql, which is not there:\n") && said.out.contains(&committed),
-            said.err.contains("new` is not what the models say\n  help: run this command without `--check`"),
+            said.out.contains("\n- add table `app.projects`\n"),
+            said.out.contains("\n--- missing migration 0001_init.up.sql:\n") && said.out.contains(&committed),
+            said.err.contains("new` do not match the models\n  help: run this command without `--check`"),
             folder.names()
         ),
         (Some(1), true, true, true, Vec::new()),
@@ -154,7 +201,7 @@ fn check_prints_missing_changes_and_sql_and_writes_nothing() {
 fn check_prints_one_line_when_up_to_date() {
     let folder = generated();
     let said = on(folder.path(), &["--check"]).expect_success();
-    assert!(said.starts_with("in order: ") && said.ends_with(" is what the models say (12 tables)\n"), "{said}");
+    assert_eq!(said, "up to date: migrations match the models (12 tables)\n");
 }
 
 #[test]
@@ -165,17 +212,22 @@ fn check_finds_edited_and_unrecorded_migration_files() {
     let up = fs::read_to_string(folder.join("0001_init.up.sql")).expect("it is there");
     folder.write("0001_init.up.sql", &up.replacen("FORCE", "NO FORCE", 1));
     let edited = on(folder.path(), &["--check"]).expect_failure();
-    let recorded = on(folder.path(), &["record", "0001_init"]).expect_success();
+    let recorded = on(folder.path(), &["rehash", "0001_init"]).expect_success();
     on(folder.path(), &[]).expect_success();
     on(folder.path(), &["--check"]).expect_success();
     assert_eq!(
         (
             by_hand.code,
             by_hand.out.as_str(),
-            edited.contains("- `0001_init.up.sql` is not what it was"),
+            edited.contains("- `0001_init.up.sql` was edited after the snapshot was written"),
             recorded.as_str()
         ),
-        (Some(1), "- `0002_by_hand.sql` is not in the snapshot yet\n", true, "recorded 0001_init.up.sql\n")
+        (
+            Some(1),
+            "- record hand-written `0002_by_hand.sql` in the snapshot\n",
+            true,
+            "recorded the new hash of 0001_init.up.sql\n"
+        )
     );
 }
 
@@ -193,7 +245,7 @@ fn rebase_without_confirmation_writes_nothing() {
         (Some(1), true, true, FILES.map(str::to_owned).to_vec()),
         "{refused:?}"
     );
-    assert!(agreed.starts_with("the migrations up to 0001_init stay\n  0002_mine goes, "), "{agreed}");
+    assert!(agreed.starts_with("keeps the migrations up to 0001_init\n  deletes 0002_mine and "), "{agreed}");
 }
 
 #[test]
@@ -359,7 +411,7 @@ async fn apply_reads_database_url_from_the_environment_and_is_idempotent() {
     assert!(
         said[0].out.starts_with("applied 1 migration in ")
             && said[0].err.starts_with("  applied 0001_init.up.sql in ")
-            && said[1].out.starts_with("nothing to do: ")
+            && said[1].out.starts_with("nothing to do: 1 migration applied already\n")
             && said.iter().all(|said| said.code == Some(0)),
         "{said:?}"
     );
@@ -371,9 +423,9 @@ fn apply_without_a_database_url_uses_a_temporary_server() {
     assert!(
         said.code == Some(0)
             && said.out.starts_with("applied 1 migration in ")
-            && said.out.contains("tried on a private PostgreSQL ")
-            && said.out.contains("no database of yours was touched")
-            && said.out.contains("for good, add `--database-url postgres://"),
+            && said.out.contains("on a temporary PostgreSQL ")
+            && said.out.contains(", which is now deleted\n")
+            && said.out.contains("to apply them to your database, add\n  --database-url postgres://"),
         "{said:?}"
     );
 }
@@ -399,8 +451,8 @@ fn apply_requires_generated_migrations() {
     let said = on(folder.path(), &["apply"]).expect_failure();
     assert_eq!(
         said,
-        "error: the models say more than the migrations folder\n  help: first run this program without a command, which \
-         writes what is missing\n"
+        "error: the migrations do not match the models: a migration is missing\n  help: run this program without a command to \
+         generate it\n"
     );
 }
 
@@ -410,10 +462,10 @@ fn administrator_commands_reject_an_application_login() {
     let dir = folder.path().to_str().expect("a path of ASCII").to_owned();
     for word in ["apply", "status", "revert", "audit", "verify", "harden", "set-password"] {
         let mut command = command(&["--dir", &dir, word]);
-        // No server is there: what is told comes first.
+        // No server runs at this URL: the login is checked before connecting.
         command.env("DATABASE_URL", "postgres://app_service:geheim@localhost:1/d");
         let said = CommandOutput::of(command).expect_failure();
-        let told = "error: `app_service` is a login of the app, and this takes an administrator\n  help: `DATABASE_URL` names it;";
+        let told = "error: this command requires an administrator; `app_service` is an application login\n  help: the URL is from `DATABASE_URL`;";
         assert!(said.starts_with(told), "{word}: {said}");
     }
 }

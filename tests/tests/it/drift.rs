@@ -8,12 +8,12 @@ use tenant_tests::{ask, connect, dedicated_server, example_migrations_dir, migra
 
 use super::audit::codes;
 
-/// A difference, by the codes that it is told with.
+/// A change of the database, with the expected codes.
 struct Drift {
     codes: &'static [&'static str],
-    /// What makes it.
+    /// The SQL that makes it.
     sql: &'static str,
-    /// What stays to be undone once it is mended, such as a role that was made for it.
+    /// The SQL that cleans up after the fix, such as DROP ROLE.
     after: &'static str,
     /// The first release that has it.
     since: u32,
@@ -329,28 +329,28 @@ async fn drift_is_reported_by_code_and_resolved_by_its_fix() {
         told.dedup();
         println!("{:14} {}", told.join(" "), sql.split_whitespace().collect::<Vec<_>>().join(" "));
         if told != *wanted {
-            wrong.push(format!("{sql}\n  is told as {told:?} rather than {wanted:?}:{}", list(&report)));
+            wrong.push(format!("{sql}\n  is reported as {told:?}, expected {wanted:?}:{}", list(&report)));
         }
         for finding in &report.findings {
-            if finding.takes_a_person() && finding.severity != Severity::Note {
-                wrong.push(format!("{sql}\n  is told without what mends it:{}", list(&report)));
+            if finding.is_manual() && finding.severity != Severity::Note {
+                wrong.push(format!("{sql}\n  is reported without a fix:{}", list(&report)));
             }
             if let Err(error) = run(&mut admin, &finding.fix).await {
-                wrong.push(format!("{sql}\n  is not mended by `{}`: {error}", finding.fix));
+                wrong.push(format!("{sql}\n  is not fixed by `{}`: {error}", finding.fix));
                 run(&mut admin, "ROLLBACK; RESET ROLE").await.expect("undone");
             }
         }
         run(&mut admin, after).await.unwrap_or_else(|error| panic!("{after}: {error}"));
         let left = audit(&mut admin, &schema).await.expect("an audit");
         if !left.is_clean() {
-            wrong.push(format!("{sql}\n  is not mended:{}", list(&left)));
+            wrong.push(format!("{sql}\n  is not fixed:{}", list(&left)));
             break;
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Layouts of a table's partitions that no statement mends, since rows have to move.
+/// Layouts of a table's partitions that require manual steps, since rows have to be moved.
 const LAYOUTS: [&str; 5] = [
     // The same, in another number of partitions.
     "ALTER TABLE app.events DETACH PARTITION app.events_p0; ALTER TABLE app.events DETACH PARTITION app.events_p2;
@@ -385,11 +385,11 @@ async fn partition_layout_drift_is_fixed_in_steps_without_losing_rows() {
         run(&mut admin, sql).await.expect(sql);
         let found = audit(&mut admin, &schema).await.expect("an audit");
         let by_hand: Vec<_> = found.findings.iter().filter(|finding| finding.fix.starts_with("-- No stat")).collect();
-        assert!(by_hand.len() == 1 && by_hand[0].takes_a_person(), "{sql}{}", list(&found));
-        assert!(found.to_string().contains("fix: by hand, in steps that `--format sql` says"), "{found}");
+        assert!(by_hand.len() == 1 && by_hand[0].is_manual(), "{sql}{}", list(&found));
+        assert!(found.to_string().contains("fix: manual steps, printed by `--format sql`"), "{found}");
         for step in by_hand[0].fix.lines().map(|line| line.trim_start_matches(['-', ' '])) {
             let audits = [("2.", "table "), ("4.", "")].into_iter().find(|(number, _)| step.starts_with(number));
-            let mends = match audits {
+            let fixes = match audits {
                 Some((_, of)) => {
                     let again = audit(&mut admin, &schema).await.expect("an audit").findings;
                     again
@@ -401,8 +401,8 @@ async fn partition_layout_drift_is_fixed_in_steps_without_losing_rows() {
                 None if step.ends_with(';') => vec![step.to_owned()],
                 None => vec![],
             };
-            for mend in mends {
-                run(&mut admin, &mend).await.unwrap_or_else(|error| panic!("{sql}\n{step}: {mend}: {error}"));
+            for fix in fixes {
+                run(&mut admin, &fix).await.unwrap_or_else(|error| panic!("{sql}\n{step}: {fix}: {error}"));
             }
         }
         let left = audit(&mut admin, &schema).await.expect("an audit");

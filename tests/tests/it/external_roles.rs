@@ -17,7 +17,7 @@ use super::sample_declarations::{
     MEMBERS, ROLE, SHIPPED, TITLE, USER, leak, members, organizations, projects, refers, tasks, users,
 };
 
-/// The tables with members, whose roles something else makes.
+/// The tables with a membership table and external roles.
 fn schema(login_per_role: bool) -> Schema {
     let tenancy = &leak(vec![TenancyDef { external_roles: true, login_per_role, ..SHIPPED }])[0];
     let tables = [organizations(), projects(), tasks([TITLE, refers("project_id", "projects", OnDelete::NoAction)])];
@@ -46,7 +46,7 @@ async fn server_with_administrator() -> (Server, PgConnection, PgConnection) {
     (server, boss, postgres)
 }
 
-/// Tries to apply; what is to be mended, a difference and its statement each.
+/// Tries to apply; what is to be fixed, a difference and its statement each.
 async fn differences(boss: &mut PgConnection) -> Vec<(String, String)> {
     differences_to(boss, &migration()).await
 }
@@ -75,11 +75,11 @@ async fn error_fixes_create_external_roles_and_migration_applies() {
         if differences.is_empty() || rounds.len() > 4 {
             break;
         }
-        for (_, mends) in differences {
-            run(&mut postgres, &mends).await.expect(&mends);
+        for (_, fixes) in differences {
+            run(&mut postgres, &fixes).await.expect(&fixes);
         }
     }
-    // Seven roles; those who own, who are members and who apply can be seen when they are there.
+    // Seven roles; ownership and membership can be checked once they exist.
     assert!(rounds.len() <= 3 && rounds.last() == Some(&0) && rounds[0] >= 7, "{rounds:?}");
     let migration = migration();
     run(&mut boss, &format!("BEGIN; {}; COMMIT", migration.up)).await.expect("it applies");
@@ -94,8 +94,8 @@ async fn error_fixes_create_external_roles_and_migration_applies() {
 async fn external_role_differences_are_reported_with_their_fix() {
     let (server, mut boss, mut postgres) = server_with_administrator().await;
     for _ in 0..3 {
-        for (_, mends) in differences(&mut boss).await {
-            run(&mut postgres, &mends).await.expect(&mends);
+        for (_, fixes) in differences(&mut boss).await {
+            run(&mut postgres, &fixes).await.expect(&fixes);
         }
     }
     let mut wrong = vec![
@@ -122,13 +122,13 @@ async fn external_role_differences_are_reported_with_their_fix() {
     for (breaks, named) in &wrong {
         run(&mut postgres, breaks).await.expect(breaks);
         let found = differences(&mut boss).await;
-        for (_, mends) in &found {
-            run(&mut postgres, mends).await.expect(mends);
+        for (_, fixes) in &found {
+            run(&mut postgres, fixes).await.expect(fixes);
         }
-        let mended = differences(&mut boss).await.is_empty();
+        let fixed = differences(&mut boss).await.is_empty();
         let named_alone = found.len() == 1 && found[0].0 == *named;
-        if !named_alone || !mended {
-            seen.push(format!("{breaks}: {found:?}, mended: {mended}"));
+        if !named_alone || !fixed {
+            seen.push(format!("{breaks}: {found:?}, fixed: {fixed}"));
         }
     }
     assert_eq!(seen, Vec::<String>::new());
@@ -144,8 +144,8 @@ async fn switching_to_login_per_role_with_external_roles_and_back() {
         let migration = between(before, after);
         for _ in 0..4 {
             asked = differences_to(&mut boss, &migration).await;
-            for (_, mends) in &asked {
-                run(&mut postgres, mends).await.expect(mends);
+            for (_, fixes) in &asked {
+                run(&mut postgres, fixes).await.expect(fixes);
             }
         }
         run(&mut boss, &format!("BEGIN; {}; COMMIT", migration.up)).await.expect("it applies");

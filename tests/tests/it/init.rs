@@ -32,12 +32,22 @@ fn init_creates_missing_files_and_is_idempotent() {
     let package = TempDir::new();
     package.write("Cargo.toml", MANIFEST);
     let first = said(package.path());
-    let files = ["Cargo.toml", "src/lib.rs", "src/models.rs", "src/bin/gen-migrations.rs", "clippy.toml"];
+    let files = [
+        "Cargo.toml",
+        "src/lib.rs",
+        "src/models.rs",
+        "src/bin/gen-migrations.rs",
+        "clippy.toml",
+        "migrations/.gitattributes",
+        ".cargo/config.toml",
+    ];
     let made = files.map(|name| read(&package, name));
     assert!(made[0].starts_with(MANIFEST), "what stood there stays as it was: {}", made[0]);
     assert!(made[0].contains("[[bin]]\nname = \"gen-migrations\"\nrequired-features = [\"generate\"]"), "{}", made[0]);
     assert!(made[3].contains("models![acme_app]") && package.join("migrations").is_dir());
-    assert!(first.ends_with("next: cargo run --features generate --bin gen-migrations\n"), "{first}");
+    assert_eq!(made[5], "*.sql text eol=lf\nsnapshot.json text eol=lf\n");
+    assert_eq!(made[6], "[alias]\nmigrations = \"run --features generate --bin gen-migrations --\"\n");
+    assert!(first.ends_with("next: cargo migrations\n"), "{first}");
     let second = said(package.path());
     assert_eq!(files.map(|name| read(&package, name)), made);
     assert!(!second.contains("wrote") && !second.contains("added"), "{second}");
@@ -55,8 +65,22 @@ fn init_keeps_existing_files_and_prints_remaining_steps() {
     fs::create_dir(package.join("src")).expect("a folder");
     package.write("src/main.rs", "fn main() {}\n");
     package.write("src/lib.rs", "// ours\n");
+    fs::create_dir(package.join("migrations")).expect("a folder");
+    package.write("migrations/.gitattributes", "*.sql diff\n");
+    fs::create_dir(package.join(".cargo")).expect("a folder");
+    package.write(".cargo/config.toml", "[build]\njobs = 1\n");
     let said = said(package.path());
     assert!(said.contains("add to it: pub mod models;") && said.contains("sqlx::PgConnection"), "{said}");
+    assert!(
+        said.contains("kept existing migrations/.gitattributes; add to it:\n*.sql text eol=lf\n")
+            && said.contains("kept existing .cargo/config.toml; add to it:\n[alias]\nmigrations = ")
+            && said.ends_with("next: cargo run --features generate --bin gen-migrations\n"),
+        "{said}"
+    );
+    assert_eq!(
+        (read(&package, "migrations/.gitattributes").as_str(), read(&package, ".cargo/config.toml").as_str()),
+        ("*.sql diff\n", "[build]\njobs = 1\n")
+    );
     let manifest = read(&package, "Cargo.toml");
     assert!(manifest.contains("uuid = \"1.0\" # ours") && manifest.contains("generate = []"), "{manifest}");
     assert!(manifest.contains("default-run = \"acme-app\"") && manifest.contains("name = \"worker\""), "{manifest}");
@@ -71,9 +95,9 @@ fn init_keeps_existing_files_and_prints_remaining_steps() {
 fn init_without_a_valid_package_changes_nothing() {
     let cases = [
         (None, "cargo new --lib"),
-        (Some("[workspace]\nmembers = []\n"), "the member that holds the models"),
-        (Some("[package\n"), "no TOML"),
-        (Some("dependencies = 3\n[package]\nname = \"x\"\n"), "not as cargo takes it"),
+        (Some("[workspace]\nmembers = []\n"), "the member that contains the models"),
+        (Some("[package\n"), "not valid TOML"),
+        (Some("dependencies = 3\n[package]\nname = \"x\"\n"), "not a valid cargo manifest"),
     ];
     for (manifest, told) in cases {
         let package = TempDir::new();
@@ -86,6 +110,36 @@ fn init_without_a_valid_package_changes_nothing() {
         assert!(error.contains(told) && !error.contains("panicked"), "{error}");
         assert!(!package.join("src").exists() && !package.join("clippy.toml").exists(), "{error}");
     }
+}
+
+#[test]
+fn migrations_checked_out_with_crlf_settings_keep_their_hashes() {
+    let package = TempDir::new();
+    package.write("Cargo.toml", MANIFEST);
+    said(package.path());
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(package.path()).args(["-c", "user.name=x", "-c", "user.email=x@example"]);
+        // As on Windows.
+        git.args(["-c", "core.autocrlf=true"]).args(arguments).env_remove("GIT_DIR");
+        let output = git.output().expect("git is there");
+        assert!(output.status.success(), "{output:?}");
+    };
+    let migrations = package.join("migrations");
+    let dir = migrations.to_str().expect("a path of ASCII");
+    let generate = |more: &[&str]| {
+        let output = Command::new(program()).args(["--dir", dir]).args(more).output().expect("the program runs");
+        assert!(output.status.success(), "{output:?}");
+    };
+    generate(&[]);
+    git(&["init", "-q"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-qm", "all"]);
+    let files = ["migrations/0001_init.up.sql", "migrations/snapshot.json", "src/models.rs"];
+    files.iter().for_each(|name| fs::remove_file(package.join(name)).expect("it is there"));
+    git(&["checkout", "-q", "--", "."]);
+    assert_eq!(files.map(|name| read(&package, name).contains("\r\n")), [false, false, true]);
+    generate(&["--check"]);
 }
 
 /// Runs cargo in a package outside of the workspace, which shares its lock file and a folder for what is built.

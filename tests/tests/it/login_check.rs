@@ -7,7 +7,7 @@ use tenant_examples::Project;
 use tenant_runtime::{Error, Repository as _, TenantCtx, TenantDb, roles::Member};
 use tenant_tests::Database;
 
-/// Makes a login of a test's own, since logins belong to the server and tests run side by side.
+/// Creates a login for one test, since logins belong to the server and tests run in parallel.
 async fn login(database: &Database, attributes: &str) -> (String, PgConnection) {
     static MADE: AtomicU64 = AtomicU64::new(0);
     let name = format!("login_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
@@ -22,7 +22,7 @@ async fn run(admin: &mut PgConnection, sql: &str) {
     admin.execute(AssertSqlSafe(sql)).await.expect(sql);
 }
 
-/// Connects as a login, and drops it; returns what the boot guard found.
+/// Connects as a login and drops it; returns the findings of the login check.
 async fn findings(database: &Database, name: &str, mut admin: PgConnection) -> Vec<String> {
     let connected = TenantDb::connect(&database.url_of(name)).await;
     run(&mut admin, &format!("REASSIGN OWNED BY {name} TO CURRENT_USER")).await;
@@ -75,8 +75,7 @@ async fn login_check_rejects_membership_in_privileged_roles() {
     let mut wrong = Vec::new();
     let attributes = ["BYPASSRLS", "CREATEROLE", "REPLICATION"].map(|attribute| (attribute, None));
     let shipped = ["pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"];
-    for (has, role) in attributes.into_iter().chain(shipped.map(|role| ("the server's files and programs", Some(role))))
-    {
+    for (has, role) in attributes.into_iter().chain(shipped.map(|role| ("server files and programs", Some(role)))) {
         let made = if role.is_none() { Some(login(&database, has).await.0) } else { None };
         let other = made.as_deref().or(role).unwrap_or_default();
         run(&mut admin, &format!("GRANT {other} TO {name}")).await;
@@ -137,7 +136,7 @@ async fn login_check_rejects_standard_conforming_strings_off_in_the_url() {
     let connected = TenantDb::connect(&url).await.map(drop);
     let Err(Error::UnsafeLogin { findings, .. }) = &connected else { panic!("{connected:?}") };
     assert!(
-        findings.len() == 1 && findings[0].contains("`standard_conforming_strings` off, by the URL"),
+        findings.len() == 1 && findings[0].contains("`standard_conforming_strings` off, set by the URL"),
         "{findings:?}"
     );
 }
@@ -198,5 +197,5 @@ async fn login_check_fixes_resolve_their_findings() {
     let connected = TenantDb::connect(&url).await;
     run(&mut admin, &format!("DROP OWNED BY {name}")).await;
     run(&mut admin, &format!("DROP ROLE {name}")).await;
-    assert!(connected.is_ok(), "{findings:#?} were mended, and yet: {:?}", connected.err());
+    assert!(connected.is_ok(), "{findings:#?} were fixed, but: {:?}", connected.err());
 }

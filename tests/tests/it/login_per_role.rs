@@ -221,7 +221,7 @@ async fn excess_login_membership_is_found_by_audit_verify_and_login_check() {
     for (role, login) in [("guild_head", "guild_apprentice_service"), ("guild_clerk", "guild_service")] {
         run(&mut admin, &format!("GRANT {role} TO {login}")).await.expect("a superuser may");
         let report = audit(&mut admin, &schema).await.expect("an audit");
-        let options = VerifyOptions::default().until_first_difference();
+        let options = VerifyOptions::default().until_first_violation();
         let proof = verify(&server.admin_url(), &models, &options).await.expect("a proof").to_string();
         let refused = connect().await;
         let by_itself = TenantDb::connect(&alone).await.map(drop);

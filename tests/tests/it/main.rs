@@ -8,6 +8,7 @@ mod axum_requests;
 mod cancellation_stress;
 mod catalog;
 mod change_log;
+mod codes;
 mod column_privileges;
 mod command_line;
 mod context;

@@ -20,13 +20,13 @@ use super::{
     sample_declarations::{SHIPPED, leak, of},
 };
 
-/// The schema of a tenancy that says what pgaudit logs.
+/// The schema of a tenancy with pgaudit.
 fn schema(pgaudit: Option<&'static str>) -> Schema {
     let tables = leak(of(TenancyDef { pgaudit, ..SHIPPED }));
     check(&tenant_runtime::models![].only(tables)).expect("nothing is wrong").schema
 }
 
-/// Applies what leads from one schema to another, as sqlx does.
+/// Applies the migration between two schemas, as sqlx does.
 async fn migrate(connection: &mut PgConnection, before: &Schema, after: &Schema) -> sqlx::Result<()> {
     let plan = plan(before, after, &Default::default()).expect("a plan");
     for migration in sql::migrations(&plan) {
@@ -38,7 +38,7 @@ async fn migrate(connection: &mut PgConnection, before: &Schema, after: &Schema)
     Ok(())
 }
 
-/// A database that somebody owns who is no superuser.
+/// A database whose owner is not a superuser.
 async fn database(server: &Server) -> (PgConnection, PgConnection) {
     let mut postgres = connect(&server.admin_url()).await;
     run(&mut postgres, "CREATE ROLE boss LOGIN CREATEROLE").await.expect("made");
@@ -77,7 +77,7 @@ async fn pgaudit_logs_declared_classes_and_the_app_cannot_disable_it() {
     let hint = hint.and_then(|error| error.hint()).expect("a hint").to_owned();
     let help = hint.strip_prefix("Have a superuser run: ").expect(&hint);
     run(&mut postgres, help).await.expect("as the hint says");
-    migrate(&mut boss, &Schema::default(), &declared).await.expect("now it may");
+    migrate(&mut boss, &Schema::default(), &declared).await.expect("the owner has the privilege now");
     let mut app = connect(&server.url("app_service", "acme")).await;
     let attempts = [
         "SET pgaudit.log = 'none'",
@@ -88,7 +88,7 @@ async fn pgaudit_logs_declared_classes_and_the_app_cannot_disable_it() {
     for sql in attempts {
         assert_eq!(refusal(run(&mut app, sql).await.expect_err(sql)).0, "42501", "{sql}");
     }
-    run(&mut app, "ALTER ROLE app_service RESET ALL; RESET ALL").await.expect("it resets what is its own");
+    run(&mut app, "ALTER ROLE app_service RESET ALL; RESET ALL").await.expect("a login resets its settings");
     let org = "00000000-0000-0000-0000-000000000001";
     let writes = format!(
         "BEGIN; SET LOCAL ROLE app_member; SET LOCAL app.organization_id = '{org}';
@@ -129,7 +129,7 @@ async fn pgaudit_setting_drift_is_reported_with_a_fix() {
     let changed = codes(&report(&mut postgres, &less).await);
     migrate(&mut postgres, &less, &nothing).await.expect("applied");
     let set = "SELECT count(*)::text FROM pg_db_role_setting WHERE setrole = 0";
-    // What everybody's sessions log is the operator's affair where nothing is declared.
+    // Without a declaration, pgaudit settings are the operator's.
     run(&mut postgres, "ALTER DATABASE postgres SET pgaudit.log = 'all'").await.expect("set");
     let left = (ask(&mut postgres, set).await, codes(&report(&mut postgres, &nothing).await));
     assert_eq!((changed, left), (vec![], ("1".to_owned(), vec![])));

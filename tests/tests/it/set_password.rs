@@ -53,7 +53,7 @@ async fn set_password_sends_only_the_scram_verifier() {
     let kept = ask(&mut admin, "SELECT rolpassword FROM pg_authid WHERE rolname = 'app_service'").await;
     let log = fs::read_to_string(server.socket_dir().join("log")).expect("the log is a text");
     assert!(said.status.success() && out.contains("`app_service` has a new password"), "{out}{err}");
-    assert!(out.contains("the logins are `app_service`, `app_jobs`;"), "{out}");
+    assert!(out.contains("application logins: `app_service`, `app_jobs`;"), "{out}");
     assert!(jobs.status.success(), "{jobs:?}");
     assert!(matches!(before, Err(Error::Connect { .. })) && matches!(other, Err(Error::Connect { .. })));
     assert!(after.is_ok(), "{after:?}");
@@ -70,9 +70,9 @@ async fn set_password_rejects_unsafe_input_and_roles() {
         (&[], "", "the password is empty"),
         (&[], "short\n", "has 5 characters"),
         (&[], "one line of it\nand another line\n", "several lines"),
-        (&["--role", "app_member"], PASSWORD, "`app_member` is a role and no login"),
+        (&["--role", "app_member"], PASSWORD, "`app_member` is a role without LOGIN"),
         (&["--role", "postgres"], PASSWORD, "`postgres` is a superuser"),
-        (&["--role", "x\"; DROP ROLE app_admin"], PASSWORD, "there is no role"),
+        (&["--role", "x\"; DROP ROLE app_admin"], PASSWORD, "DROP ROLE app_admin` does not exist"),
     ];
     for (arguments, input, reason) in cases {
         let said = set_password(&server, arguments, input);

@@ -143,7 +143,7 @@ fn package_with_a_wrong_checksum_is_rejected_and_removed() {
     let said = ChildOutput::of(
         child("fetch").env("PATH", format!("{}:/usr/bin:/bin", bin.display())).env("XDG_CACHE_HOME", &cache),
     );
-    assert!(said.held.contains("has SHA-256") && said.held.contains("was refused"), "{}", said.held);
+    assert!(said.held.contains("its SHA-256 is") && said.held.contains("was rejected"), "{}", said.held);
     let kept = fs::read_dir(cache.join("tenant-runtime/postgres")).expect("the cache was used");
     assert_eq!(kept.count(), 0);
 }
@@ -195,7 +195,7 @@ fn missing_tmpdir_is_an_error_that_names_tmpdir() {
     assert!(said.held.starts_with("cannot prepare /nonexistent/") && said.held.contains("set TMPDIR"), "{}", said.held);
 }
 
-/// What the tests above run as a process of its own; does nothing unless one of them asks.
+/// The body of the child process of the tests above; does nothing in an ordinary run.
 #[test]
 fn child_process_follows_its_order() {
     let Ok(order) = std::env::var(ORDER) else { return };
@@ -217,13 +217,13 @@ fn child_process_follows_its_order() {
     }
 }
 
-/// The environment variable that tells the child what to do.
+/// The environment variable that selects the child's action.
 const ORDER: &str = "TENANT_SERVER_TEST_ORDER";
-/// What stands before the one line by which the child answers.
+/// The prefix of the child's answer.
 const MARK: &str = "the child says:";
 
 fn print_answer(text: &str) {
-    // The line break parts it from what the test harness writes.
+    // The line break separates it from the output of the test harness.
     writeln!(stdout(), "\n{MARK}{}", text.replace('\n', " ")).expect("the parent listens");
 }
 
@@ -284,14 +284,14 @@ fn start_with(options: ServerOptions) -> Option<Server> {
 
 fn skip(why: &str) {
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Written past the harness, which would swallow what a passing test prints.
+    // Written directly, since the harness captures the output of passing tests.
     writeln!(stderr(), "SKIPPED {name}: {why}").expect("stderr is open");
 }
 
 fn ask(url: &str, sql: &str) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut connection = sqlx::PgConnection::connect(url).await.expect("the server takes connections");
+        let mut connection = sqlx::PgConnection::connect(url).await.expect("the server accepts connections");
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         let answer = sqlx::query_scalar::<_, String>(sql).fetch_optional(&mut connection).await;
         answer.expect("the server answers").unwrap_or_default()
@@ -317,7 +317,7 @@ impl ServerTraces {
     }
 }
 
-/// A zombie does not run: who reaps orphans, and when, is up to the machine.
+/// A zombie does not run; when orphans are reaped depends on the system.
 fn runs(pid: u32) -> bool {
     let state = if Path::new("/proc/self/stat").exists() {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -347,7 +347,7 @@ impl TempDir {
     fn new(name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        // Not the temporary folder of the environment, whose path may be long itself.
+        // Not the temporary directory of the environment, whose path can be long.
         let scratch = Self(Path::new("/tmp").join(format!("tenant-it-{}-{count}-{name}", std::process::id())));
         fs::create_dir(&scratch.0).expect("a folder for the test");
         fs::set_permissions(&scratch.0, Permissions::from_mode(0o755)).expect("it is ours");

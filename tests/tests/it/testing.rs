@@ -42,5 +42,5 @@ async fn assert_isolated_panics_on_an_undeclared_grant() {
     run(&mut connect(&database.admin_url()).await, opened).await.expect("opened");
     let isolated = std::panic::AssertUnwindSafe(assert_isolated::<Project>(&database)).catch_unwind().await;
     let message = isolated.expect_err("it is open").downcast::<String>().expect("a text");
-    assert!(message.contains("app.projects, delete, by app_member: a privilege that nobody declared"), "{message}");
+    assert!(message.contains("app.projects, delete, by app_member: undeclared privilege"), "{message}");
 }

@@ -11,7 +11,7 @@ use std::{
 /// The modules of tenant-runtime in the order of the data flow: each imports only from modules before it.
 ///
 /// `lib.rs` names all of them.
-const LAYERS: [&str; 25] = [
+const LAYERS: [&str; 26] = [
     "ident",
     "model",
     "registry",
@@ -36,6 +36,7 @@ const LAYERS: [&str; 25] = [
     "server",
     "testing",
     "password",
+    "codes",
     "cli",
 ];
 

@@ -20,7 +20,7 @@ fn example() -> Models {
     models![tenant_examples].only(TABLES)
 }
 
-/// Something with a check whose values nobody makes up.
+/// A model with a check constraint for which no value can be generated.
 #[derive(TenantTable)]
 #[expect(dead_code, reason = "it is there for what is generated from it")]
 #[tenant(org = "organization_id", select = "viewer", insert = "member")]
@@ -47,7 +47,7 @@ async fn verify_of_the_example_is_clean_and_leaves_no_rows() {
     let counts = TABLES.map(|def| format!("SELECT count(*) AS n FROM {}", def.name)).join(" UNION ALL ");
     let count = format!("SELECT sum(n)::text FROM ({counts}) AS counts");
     let before = ask(&mut admin, &count).await;
-    let report = verify(&database.admin_url(), &example(), &VerifyOptions::default()).await.expect("a proof");
+    let report = verify(&database.admin_url(), &example(), &VerifyOptions::default()).await.expect("a report");
     assert!(report.is_clean(), "{report}");
     assert!(report.probes > 5_000, "{report}");
     assert_eq!(ask(&mut admin, &count).await, before);
@@ -58,16 +58,16 @@ async fn cancelled_verify_leaves_no_rows() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     let url = database.admin_url();
-    let proof = tokio::spawn(async move { verify(&url, &example(), &VerifyOptions::default()).await.map(drop) });
-    // Its rows are there, though nobody else sees them: its locks on the tables show it.
+    let task = tokio::spawn(async move { verify(&url, &example(), &VerifyOptions::default()).await.map(drop) });
+    // Other sessions cannot see its rows, but they can see its locks.
     let others = "SELECT count(*)::text FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
                   WHERE d.datname = current_database() AND l.mode = 'RowExclusiveLock' AND l.pid <> pg_backend_pid()
                       AND l.relation = 'app.employees'::regclass";
     while ask(&mut admin, others).await == "0" {
-        assert!(!proof.is_finished(), "it ended before it was looked at");
+        assert!(!task.is_finished(), "it ended before it was looked at");
     }
-    proof.abort();
-    let _ = proof.await;
+    task.abort();
+    let _ = task.await;
     while ask(&mut admin, others).await != "0" {}
     assert_eq!(ask(&mut admin, "SELECT count(*)::text FROM app.employees").await, "2");
 }
@@ -89,7 +89,7 @@ async fn golden_cases_with_all_system_commands_verify_clean() {
     assert_eq!(violations(cases.collect()).await, BTreeMap::new());
 }
 
-/// The cases in which a database that was just migrated does something else than is declared.
+/// The golden cases in which a migrated database does not enforce its declaration.
 async fn violations(cases: Vec<(&'static str, Vec<&'static TableDef>)>) -> BTreeMap<&'static str, String> {
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
     let mut wrong = BTreeMap::new();
@@ -112,12 +112,12 @@ async fn verify_reports_missing_test_values_and_accepts_given_ones() {
     let after = VerifyOptions::default().after(golden::migration(&golden::schema(&tables)).up);
     let models = golden::models(&tables);
     let error = verify(&server.admin_url(), &models, &after).await.expect_err("no account").to_string();
-    assert!(error.contains("cannot make up a row of `app.accounts`") && error.contains("`iban`"), "{error}");
+    assert!(error.contains("cannot generate a test row of `app.accounts`") && error.contains("`iban`"), "{error}");
     let given = after.values_from_json(r#"{"app.accounts": {"iban": ["DE89370400440532013000"]}}"#).expect("values");
-    let report = verify(&server.admin_url(), &models, &given).await.expect("a proof");
+    let report = verify(&server.admin_url(), &models, &given).await.expect("a report");
     assert!(report.is_clean(), "{report}");
     let nonsense = VerifyOptions::default().values_from_json("[]").expect_err("no table").to_string();
-    assert!(nonsense.contains("they should look like"), "{nonsense}");
+    assert!(nonsense.contains("the expected form is"), "{nonsense}");
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ fn matrix_renders_as_text_json_and_markdown() {
         ["app.employees", "select", "tenant, not salary", "tenant, not salary", "tenant", "-"]
     );
     assert_eq!(words(line("app.events")), ["app.events", "select", "-", "tenant", "tenant", "every"]);
-    assert!(text.contains("every     rows of all tenants, by jobs with a recorded reason"), "{text}");
+    assert!(text.contains("every     rows of all tenants, for cross-tenant jobs with a recorded reason"), "{text}");
     let json = matrix.to_json();
     assert_eq!(json["tables"]["app.documents"]["delete"]["member"]["rows"], "own");
     assert_eq!(json["tables"]["app.tasks"]["update"]["system"]["rows"], "every");
@@ -178,10 +178,14 @@ async fn verify_command_exits_with_1_on_a_violation() {
         )
     };
     let (code, out, _) = verify_command(&[]);
-    assert!(code == Some(0) && out.trim_end().ends_with("the database does what is declared"), "{out}");
+    assert!(code == Some(0) && out.trim_end().ends_with("the database enforces the declared permissions"), "{out}");
     run(&mut database.admin().await, "GRANT SELECT (salary) ON app.employees TO app_viewer").await.expect("granted");
     let (code, out, error) = verify_command(&["--format", "json"]);
-    assert!(code == Some(1) && error.contains("not proved"), "{error}");
+    assert!(
+        code == Some(1)
+            && error.contains("verification failed: the database does not enforce the declared permissions"),
+        "{error}"
+    );
     for words in ["\"clean\": false", "\"table\": \"app.employees\"", "\"role\": \"app_viewer\"", "SELECT salary"] {
         assert!(out.contains(words), "{words}: {out}");
     }

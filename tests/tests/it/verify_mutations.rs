@@ -133,7 +133,7 @@ const MUTATIONS: &[Mutation] = &[
     ("a role has BYPASSRLS", "ALTER ROLE app_viewer BYPASSRLS"),
     ("the login is a superuser", "ALTER ROLE app_service SUPERUSER"),
     ("the login may become the owner", "GRANT app_schema_owner TO app_service"),
-    ("a role is a member of the definer", "GRANT app_function_owner TO app_member"),
+    ("a role is a member of the function owner", "GRANT app_function_owner TO app_member"),
     ("a role reads all tables", "GRANT pg_read_all_data TO app_viewer"),
     ("the login cannot become a role", "REVOKE app_admin FROM app_service"),
     // The system role.
@@ -198,7 +198,7 @@ const MUTATIONS: &[Mutation] = &[
     ("jobs take invitations", "GRANT EXECUTE ON FUNCTION app_auth.accept_invitation TO app_system"),
 ];
 
-/// What is left out of a function: a piece of its body, and what stands in its place.
+/// A change of a function: a part of its body, and its replacement.
 type FunctionMutation = (&'static str, &'static str, &'static str, &'static str);
 
 const FUNCTION_MUTATIONS: &[FunctionMutation] = &[
@@ -251,7 +251,7 @@ async fn verify_detects_every_schema_mutation() {
     let url = server.admin_url();
     migrate(&url).await;
     let models = models![tenant_examples].only(TABLES);
-    let clean = verify(&url, &models, &VerifyOptions::default()).await.expect("a proof");
+    let clean = verify(&url, &models, &VerifyOptions::default()).await.expect("a report");
     assert!(clean.is_clean(), "{clean}");
     let whole = MUTATIONS.iter().map(|(what, statements)| (*what, (*statements).to_owned()));
     let bodies = FUNCTION_MUTATIONS
@@ -260,11 +260,11 @@ async fn verify_detects_every_schema_mutation() {
     let mutants: Vec<_> = whole.chain(bodies).collect();
     let (mut told, mut alive) = (Vec::new(), Vec::new());
     for (what, statements) in &mutants {
-        // In the transaction of the proof, which is rolled back: the next one begins from the same.
-        let options = VerifyOptions::default().until_first_difference().after(statements.as_str());
+        // In the transaction of the verification, which is rolled back, so that each mutant starts from the same database.
+        let options = VerifyOptions::default().until_first_violation().after(statements.as_str());
         let shown = match verify(&url, &models, &options).await {
-            Ok(report) => report.violations.first().map(|first| format!("{}: {}", first.door, first.meaning)),
-            // A schema in which not even rows can be made is told from the declared one too.
+            Ok(report) => report.violations.first().map(|first| format!("{}: {}", first.technique, first.meaning)),
+            // A mutant in which no test rows can be generated is detected as well.
             Err(error @ VerifyError::Data { .. }) => error.to_string().lines().next().map(str::to_owned),
             Err(error) => panic!("{what}: {error}"),
         };
@@ -273,6 +273,6 @@ async fn verify_detects_every_schema_mutation() {
         }
         told.push(format!("{what:42} {:8} {}", shown.as_ref().map_or("-", |_| "verify"), shown.unwrap_or_default()));
     }
-    println!("{} mutants\n{:42} {:8} what shows it\n{}", mutants.len(), "mutant", "killed", told.join("\n"));
+    println!("{} mutants\n{:42} {:8} detected by\n{}", mutants.len(), "mutant", "killed", told.join("\n"));
     assert_eq!(alive, Vec::<&str>::new());
 }

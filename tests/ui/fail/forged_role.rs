@@ -2,7 +2,7 @@
 
 use tenant_runtime::{
     __private::{First, Next},
-    Role, TenantCtx, TenantTx,
+    Role, TenantCtx,
     roles::{Organizations, Viewer},
     tenancy,
     tenant::{JobRole, MemberRole},
@@ -56,14 +56,6 @@ impl Role for OfAnotherKind {
     type Place = First;
     const NAME: &'static str = "viewer";
     const DB_ROLE: &'static str = "app_schema_owner";
-}
-
-impl Role for TenantTx<Viewer> {
-    type Tenancy = Organizations;
-    type Kind = MemberRole;
-    type Place = First;
-    const NAME: &'static str = "viewer";
-    const DB_ROLE: &'static str = "app_viewer";
 }
 
 fn widened(ctx: TenantCtx<Viewer>) -> TenantCtx<Forged> {

@@ -1,25 +1,36 @@
-//! What makes something that is another than declared as it shall be.
+//! The SQL that changes an existing object to its declaration.
 
 use serde_json::Value;
 
 use super::{FixWriter, comment, drop::texts};
 use crate::{
     audit::catalog::{Name, Object, State, grantee, signature},
+    error::{Error, Result},
     ident::{literal, quoted},
-    model::schema::ColumnDefault,
+    model::{column_property::ColumnProperty, schema::ColumnDefault},
+    sql::part::column_clause,
 };
 
-/// The properties of a table that no statement changes.
+/// The properties of a table that no ALTER TABLE changes.
 const LAYOUT: [&str; 3] = ["kind", "partitioned_by", "partitions"];
 
+/// A property without a fix is an error: an empty fix would look like a finding without one.
+fn unknown_property(kind: &str, property: &str) -> Error {
+    Error::Database(sqlx::Error::Decode(format!("no fix is known for the property `{property}` of a {kind}").into()))
+}
+
+fn non_empty(lines: Vec<String>) -> String {
+    lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
 impl FixWriter<'_> {
-    /// Makes these properties of an object as they are declared.
-    pub(in crate::audit) fn change(&self, object: &Object, properties: &[&str], live: &State) -> String {
+    /// Changes properties of an object to the declared values.
+    pub(in crate::audit) fn alter(&self, object: &Object, properties: &[&str], live: &State) -> Result<String> {
         if properties == ["comment"] {
-            return self.comment(object);
+            return Ok(self.comment(object));
         }
-        match object {
-            Object::Role(name) => self.change_role(name, properties),
+        Ok(match object {
+            Object::Role(name) => self.alter_role(name, properties)?,
             Object::Membership { role, member } => {
                 let again = self.grant_membership(role, member);
                 format!("BEGIN;\n{}\n{again}\nCOMMIT;", self.revoke_membership(role, member, live))
@@ -31,17 +42,17 @@ impl FixWriter<'_> {
                     .map(|owner| format!("ALTER SCHEMA {} OWNER TO {};", quoted(name), owner.name.quoted()))
                     .unwrap_or_default()
             }
-            // What is made anew is as declared in all else, too.
+            // The re-created table has all other declared properties too.
             Object::Relation(name) if properties.iter().any(|property| LAYOUT.contains(property)) => {
                 self.move_rows(name, live)
             }
             Object::Relation(name) => {
-                let lines = properties.iter().map(|property| self.change_relation(name, property, live));
-                lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+                let lines = properties.iter().map(|property| self.alter_relation(name, property, live));
+                non_empty(lines.collect::<Result<_>>()?)
             }
             Object::Column(table, name) => {
-                let lines = properties.iter().map(|property| self.change_column(table, name, property, live));
-                lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+                let lines = properties.iter().map(|property| self.alter_column(table, name, property, live));
+                non_empty(lines.collect::<Result<_>>()?)
             }
             Object::Trigger(table, name) if properties == ["enabled"] => {
                 format!("ALTER TABLE {} ENABLE TRIGGER {};", table.quoted(), quoted(name))
@@ -49,16 +60,16 @@ impl FixWriter<'_> {
             Object::Index(table, name) if properties == ["usable"] => {
                 format!("REINDEX INDEX {}.{};", quoted(&table.schema), quoted(name))
             }
-            // In one transaction, so that nothing stands open in between.
+            // In one transaction, so that the table is never without the object.
             Object::Constraint(..) | Object::Index(..) | Object::Policy(..) | Object::Trigger(..) => {
-                format!("BEGIN;\n{}\n{}\nCOMMIT;", self.remove(object, live), self.make(object))
+                format!("BEGIN;\n{}\n{}\nCOMMIT;", self.remove(object, live)?, self.create(object))
             }
             Object::Function(name, arguments) => {
                 let owner = self.schema.function_owner().filter(|_| properties.contains(&"owner"));
                 let owner = owner.map(|role| {
                     format!("ALTER FUNCTION {} OWNER TO {};\n", signature(name, arguments), role.name.quoted())
                 });
-                let again = self.make(object).replacen("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1);
+                let again = self.create(object).replacen("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1);
                 format!("{}{again}", owner.unwrap_or_default())
             }
             Object::Privilege { on, privilege, to } => {
@@ -72,20 +83,20 @@ impl FixWriter<'_> {
                         quoted(other)
                     )
                 });
-                let lines = [option].into_iter().chain(others).chain([self.make(object)]);
+                let lines = [option].into_iter().chain(others).chain([self.create(object)]);
                 format!("BEGIN;\n{}\nCOMMIT;", lines.collect::<Vec<_>>().join("\n"))
             }
-            Object::DefaultPrivilege { .. } => format!("{}\n{}", self.remove(object, live), self.make(object)),
-            Object::Setting { .. } => self.make(object),
+            Object::DefaultPrivilege { .. } => format!("{}\n{}", self.remove(object, live)?, self.create(object)),
+            Object::Setting { .. } => self.create(object),
             Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => String::new(),
-        }
+        })
     }
 
-    fn change_role(&self, name: &str, properties: &[&str]) -> String {
+    fn alter_role(&self, name: &str, properties: &[&str]) -> Result<String> {
         let role = self.schema.roles().iter().find(|role| role.name.as_str() == name);
         let limit = role.and_then(|role| role.kind.login()).map(|(connections, _)| connections);
-        let attributes = properties.iter().filter_map(|property| {
-            Some(match *property {
+        let attributes = properties.iter().filter(|property| **property != "product").map(|property| {
+            Ok(match *property {
                 "login" => if limit.is_some() { "LOGIN" } else { "NOLOGIN" }.to_owned(),
                 "inherit" => if limit.is_some() { "NOINHERIT" } else { "INHERIT" }.to_owned(),
                 "superuser" => "NOSUPERUSER".to_owned(),
@@ -94,10 +105,10 @@ impl FixWriter<'_> {
                 "create_db" => "NOCREATEDB".to_owned(),
                 "replication" => "NOREPLICATION".to_owned(),
                 "connection_limit" => format!("CONNECTION LIMIT {}", limit.map_or(-1, i32::from)),
-                _ => return None,
+                other => return Err(unknown_property("role", other)),
             })
         });
-        let attributes: Vec<_> = attributes.collect();
+        let attributes = attributes.collect::<Result<Vec<_>>>()?;
         let mut lines = Vec::new();
         if !attributes.is_empty() {
             lines.push(format!("ALTER ROLE {} {};", quoted(name), attributes.join(" ")));
@@ -105,24 +116,24 @@ impl FixWriter<'_> {
         if properties.contains(&"product") {
             let mark = literal(&format!("{}: made by its migrations", self.schema.product()));
             lines.push(format!(
-                "-- Only if the role is this product's: another's must not be taken over.\nCOMMENT ON ROLE {} IS {mark};",
+                "-- Run it only if the role belongs to this product and to no other.\nCOMMENT ON ROLE {} IS {mark};",
                 quoted(name)
             ));
         }
-        lines.join("\n")
+        Ok(lines.join("\n"))
     }
 
-    fn change_relation(&self, name: &Name, property: &str, live: &State) -> String {
+    fn alter_relation(&self, name: &Name, property: &str, live: &State) -> Result<String> {
         let table = name.quoted();
         let owner = self.schema.owner().map(|owner| owner.name.quoted().to_string()).unwrap_or_default();
         let alter = |what: &str| format!("ALTER TABLE {table} {what};");
-        match property {
+        Ok(match property {
             "row_security" => alter("ENABLE ROW LEVEL SECURITY"),
             "forced" => alter("FORCE ROW LEVEL SECURITY"),
             "owner" => alter(&format!("OWNER TO {owner}")),
             "owner_has_all" => format!("GRANT ALL ON TABLE {table} TO {owner};"),
             "logged" => alter("SET LOGGED"),
-            "triggers_fire" => alter("ENABLE TRIGGER ALL"),
+            "triggers_enabled" => alter("ENABLE TRIGGER ALL"),
             "parents" => {
                 let parents = live.get("parents").and_then(Value::as_array).cloned().unwrap_or_default();
                 let parents = parents.iter().filter_map(|parent| {
@@ -144,22 +155,18 @@ impl FixWriter<'_> {
                 let other = live.get("name").and_then(Value::as_str).unwrap_or_default();
                 format!("ALTER TABLE {}.{} RENAME TO {};", quoted(&name.schema), quoted(other), quoted(&name.name))
             }
-            // A bound goes with the parent.
-            _ => String::new(),
-        }
+            // Attaching a partition sets its bound; security_invoker differs only where the kind does.
+            "partition" | "security_invoker" | "comment" => String::new(),
+            other => return Err(unknown_property("table", other)),
+        })
     }
 
-    fn change_column(&self, table: &Name, name: &str, property: &str, live: &State) -> String {
+    fn alter_column(&self, table: &Name, name: &str, property: &str, live: &State) -> Result<String> {
         let found = self.table(table);
         let column = found.and_then(|(_, table)| table.columns.iter().find(|column| column.name.as_str() == name));
-        let Some(column) = column else { return String::new() };
+        let Some(column) = column else { return Ok(String::new()) };
         let alter = |what: String| format!("ALTER TABLE {} ALTER COLUMN {} {what};", table.quoted(), quoted(name));
-        match (property, &column.default) {
-            ("type", _) => alter(format!("TYPE {} USING {}::{}", column.ty, quoted(name), column.ty)),
-            ("not_null", _) if column.nullable => alter("DROP NOT NULL".to_owned()),
-            ("not_null", _) => alter("SET NOT NULL".to_owned()),
-            ("default", Some(ColumnDefault::Expression(default))) => alter(format!("SET DEFAULT {default}")),
-            ("default", _) => alter("DROP DEFAULT".to_owned()),
+        Ok(match (property, &column.default) {
             ("identity", Some(ColumnDefault::Identity)) if live.get("identity").is_some_and(Value::is_string) => {
                 alter("SET GENERATED ALWAYS".to_owned())
             }
@@ -167,8 +174,12 @@ impl FixWriter<'_> {
             ("identity", _) => alter("DROP IDENTITY".to_owned()),
             ("generated", _) => alter("DROP EXPRESSION".to_owned()),
             ("collation", _) => alter(format!("TYPE {}", column.ty)),
-            _ => String::new(),
-        }
+            _ => {
+                let known =
+                    ColumnProperty::from_catalog(property).ok_or_else(|| unknown_property("column", property))?;
+                column_clause(known, column).map_or_else(String::new, alter)
+            }
+        })
     }
 
     pub(super) fn comment(&self, object: &Object) -> String {

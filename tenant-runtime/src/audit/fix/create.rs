@@ -1,4 +1,4 @@
-//! What makes something that is declared and not there.
+//! The SQL that creates a missing object.
 
 use super::FixWriter;
 use crate::{
@@ -8,12 +8,12 @@ use crate::{
     sql::part,
 };
 
-/// What is made anew holds nothing.
-const EMPTY: &str = "-- It comes back without rows; those are in a backup, if anywhere.\n";
+/// Precedes statements that re-create a table.
+const EMPTY: &str = "-- The table is created empty; restore its rows from a backup.\n";
 
 impl FixWriter<'_> {
-    /// Makes a declared object.
-    pub(in crate::audit) fn make(&self, object: &Object) -> String {
+    /// Creates a declared object.
+    pub(in crate::audit) fn create(&self, object: &Object) -> String {
         let schema = self.schema;
         let (owner, function_owner) =
             (schema.owner().map(|role| &role.name), schema.function_owner().map(|role| &role.name));
@@ -21,9 +21,9 @@ impl FixWriter<'_> {
             Object::Role(_) => part::roles(schema),
             Object::Membership { role, member } => self.grant_membership(role, member),
             Object::Relation(name) => match self.table(name) {
-                Some((name, table)) => format!("{EMPTY}{}", Self::acting(owner, &part::table(name, table))),
+                Some((name, table)) => format!("{EMPTY}{}", Self::run_as(owner, &part::table(name, table))),
                 None => self.partition(name).map_or_else(String::new, |(table, count, remainder)| {
-                    format!("{EMPTY}{}", Self::acting(owner, part::partition(table, count, remainder).trim_end()))
+                    format!("{EMPTY}{}", Self::run_as(owner, part::partition(table, count, remainder).trim_end()))
                 }),
             },
             Object::Column(table, name) => {
@@ -58,7 +58,7 @@ impl FixWriter<'_> {
                 trigger.map(|trigger| part::trigger(&table.quoted(), trigger)).unwrap_or_default()
             }
             Object::Function(name, _) => match self.function(name) {
-                Some((name, function)) => Self::acting(function_owner, &part::function(name, function)),
+                Some((name, function)) => Self::run_as(function_owner, &part::function(name, function)),
                 None => String::new(),
             },
             Object::Privilege { on, privilege, to } => {
@@ -78,14 +78,14 @@ impl FixWriter<'_> {
                 value.map(set).unwrap_or_default()
             }
             Object::Setting { role: Some(role), name, .. } => self.set_timeout(role, name),
-            // With a schema went all that was in it.
+            // A missing schema means that its tables are missing.
             Object::Schema(name) => format!("{EMPTY}{}", part::schema(schema, name)),
-            // Of these none is declared.
+            // The declaration never contains these.
             Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => String::new(),
         }
     }
 
-    /// Sets a timeout of a login; no other setting of a role is declared.
+    /// Sets a timeout of a login, the only setting of roles that is declared.
     fn set_timeout(&self, role: &str, name: &str) -> String {
         let login = self.schema.logins().find(|login| login.name.as_str() == role);
         let Some((_, timeouts)) = login.and_then(|login| login.kind.login()) else { return String::new() };
@@ -96,7 +96,7 @@ impl FixWriter<'_> {
             .unwrap_or_default()
     }
 
-    /// Lets a role be a member of another: a tier has the rights of those below it, the login may become each.
+    /// Grants a membership: an application role inherits from the lower ones, a login can SET ROLE.
     pub(super) fn grant_membership(&self, role: &str, member: &str) -> String {
         let is_login = self.schema.logins().any(|login| login.name.as_str() == member);
         let options = match (self.has_options(), is_login) {

@@ -1,24 +1,26 @@
-//! What removes something that is not declared.
+//! The SQL that removes an undeclared object.
 
 use serde_json::Value;
 
 use super::FixWriter;
 use crate::{
-    audit::catalog::{Object, State, grantee, signature},
+    audit::catalog::{Object, RelationKind, State, grantee, signature},
+    db::setting,
+    error::Result,
     ident::quoted,
 };
 
 impl FixWriter<'_> {
-    /// Removes an object that is not declared.
-    pub(in crate::audit) fn remove(&self, object: &Object, state: &State) -> String {
-        match object {
+    /// Removes an undeclared object.
+    pub(in crate::audit) fn remove(&self, object: &Object, state: &State) -> Result<String> {
+        Ok(match object {
             Object::Role(name) => format!("DROP ROLE {};", quoted(name)),
             Object::Membership { role, member } => self.revoke_membership(role, member, state),
             Object::Setting { role, here, name } => self.reset(role.as_deref(), *here, name),
             Object::Database | Object::Schema(_) => String::new(),
-            Object::Relation(name) => remove_relation(&name.quoted(), state),
+            Object::Relation(name) => remove_relation(&name.quoted(), RelationKind::of(state)?),
             Object::Column(table, name) => format!(
-                "-- It drops what the column holds; declare it instead, if it is needed.\n\
+                "-- This drops the data of the column; if it is needed, declare the column instead.\n\
                  ALTER TABLE {} DROP COLUMN {};",
                 table.quoted(),
                 quoted(name)
@@ -46,10 +48,10 @@ impl FixWriter<'_> {
                     grantee(to.as_ref())
                 )
             }
-        }
+        })
     }
 
-    /// Takes a member out, whoever put it in: since PostgreSQL 16 each one's grant is one of its own.
+    /// Revokes a membership from every grantor: since PostgreSQL 16 each grantor has a separate grant.
     pub(in crate::audit) fn revoke_membership(&self, role: &str, member: &str, state: &State) -> String {
         let revoke = format!("REVOKE {} FROM {}", quoted(role), quoted(member));
         if !self.has_options() {
@@ -59,9 +61,9 @@ impl FixWriter<'_> {
         by.iter().map(|by| format!("{revoke} GRANTED BY {} CASCADE;", quoted(by))).collect::<Vec<_>>().join("\n")
     }
 
-    /// Takes a setting back.
+    /// Resets a setting.
     pub(in crate::audit) fn reset(&self, role: Option<&str>, here: bool, name: &str) -> String {
-        let setting = name.split('.').map(|part| quoted(part).to_string()).collect::<Vec<_>>().join(".");
+        let setting = setting(name);
         let database = quoted(&self.database);
         match (role, here) {
             (Some(role), false) => format!("ALTER ROLE {} RESET {setting};", quoted(role)),
@@ -72,7 +74,7 @@ impl FixWriter<'_> {
     }
 }
 
-/// Revokes what the owner gave, and what others gave in its place. Who may hand a privilege on may have done so.
+/// Revokes the grants of the owner and of other grantors; CASCADE also revokes grants made with the grant option.
 fn revoked(revoke: &str, state: &State) -> String {
     let cascade = if state.get("grantable") == Some(&Value::Bool(true)) { " CASCADE" } else { "" };
     let others = texts(state.get("granted_by_others"));
@@ -81,15 +83,14 @@ fn revoked(revoke: &str, state: &State) -> String {
     lines.join("\n")
 }
 
-/// A view goes by itself. With a table its rows go, so that takes a second look.
-fn remove_relation(name: &str, state: &State) -> String {
-    let kind = state.get("kind").and_then(Value::as_str).unwrap_or("table");
+/// Drops a relation. Dropping a table drops its rows, so a comment warns of that.
+fn remove_relation(name: &str, kind: RelationKind) -> String {
     match kind {
-        "view" => format!("DROP VIEW {name};"),
-        "materialized view" => format!("DROP MATERIALIZED VIEW {name};"),
-        "foreign table" => format!("DROP FOREIGN TABLE {name};"),
-        _ => format!(
-            "-- It drops the rows; declare the table instead, or move it to a schema that is not the product's.\n\
+        RelationKind::View => format!("DROP VIEW {name};"),
+        RelationKind::MaterializedView => format!("DROP MATERIALIZED VIEW {name};"),
+        RelationKind::ForeignTable => format!("DROP FOREIGN TABLE {name};"),
+        RelationKind::Table | RelationKind::PartitionedTable => format!(
+            "-- This drops the rows; declare the table instead, or move it to another schema.\n\
              DROP TABLE {name};"
         ),
     }

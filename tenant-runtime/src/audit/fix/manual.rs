@@ -1,4 +1,4 @@
-//! What takes a person, as the steps in the words of comments, with the statements that each takes.
+//! Fixes that require manual steps, as SQL comments with the statements of each step.
 
 use super::FixWriter;
 use crate::{
@@ -10,14 +10,14 @@ use crate::{
     model::schema::ColumnDefault,
 };
 
-/// Writes lines as comments. A name may hold a line break, behind which a comment would end.
+/// Writes lines as SQL comments. Line breaks in names are replaced, since a comment would end there.
 pub(in crate::audit) fn comment_lines<'l>(lines: impl IntoIterator<Item = &'l str>) -> String {
     let lines = lines.into_iter().map(|line| format!("-- {}", line.replace(char::is_control, " ")));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 impl FixWriter<'_> {
-    /// Says how the rows of a table, or of one of its partitions, move into one that is laid out as declared.
+    /// The steps that move the rows of a table or partition into one with the declared layout.
     pub(super) fn move_rows(&self, name: &Name, live: &State) -> String {
         let of = self.partition(name).map(|(table, ..)| Name::from(table));
         let whole = of.as_ref().unwrap_or(name);
@@ -36,24 +36,25 @@ impl FixWriter<'_> {
             format!("   SELECT setval(pg_get_serial_sequence({table}, {name}), (SELECT max({column}) FROM {here}));")
         });
         let mut steps = vec![
-            "No statement mends it, since the rows have to move. Stop the app, and as a superuser, whom no policy binds:".to_owned(),
-            "1. Put the table aside, where no role of the app may name it.".to_owned(),
+            "The rows have to be moved, so this requires manual steps. Stop the app and run them as a superuser:"
+                .to_owned(),
+            "1. Move the table to a schema that application roles cannot access.".to_owned(),
             format!("   CREATE SCHEMA {aside};"),
         ];
         steps.extend(of.map(|of| format!("   ALTER TABLE {} DETACH PARTITION {};", of.quoted(), name.quoted())));
         steps.extend(away);
         steps.extend([
-            "2. Audit again: it tells that the table is missing. Run what makes it, and nothing else yet.".to_owned(),
-            "3. Bring the rows back, without writing them down as changes.".to_owned(),
+            "2. Audit again: the table is reported as missing. Run only the fix that creates it.".to_owned(),
+            "3. Copy the rows back, without entries in the change log.".to_owned(),
             format!("   ALTER TABLE {here} DISABLE TRIGGER USER;"),
             format!("   INSERT INTO {here} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {there};"),
         ]);
         steps.extend(counted);
         steps.extend([
             format!("   ALTER TABLE {here} ENABLE TRIGGER USER;"),
-            "4. Audit again, and run all that it says: keys of other tables still refer to what was put aside."
+            "4. Audit again and run all fixes: foreign keys of other tables still reference the moved table."
                 .to_owned(),
-            "5. Drop what was put aside.".to_owned(),
+            "5. Drop the moved table.".to_owned(),
             format!("   DROP TABLE {there};"),
             format!("   DROP SCHEMA {aside};"),
         ]);

@@ -1,4 +1,4 @@
-//! The SQL that mends a difference: what an administrator runs, after reading it.
+//! The SQL that fixes a finding, for an administrator to read and run.
 
 mod alter;
 mod create;
@@ -13,24 +13,24 @@ use crate::{
     sql::part,
 };
 
-/// Writes what mends a difference.
+/// Writes the SQL that fixes findings.
 pub(super) struct FixWriter<'s> {
     pub(super) schema: &'s Schema,
     /// The server's version, such as 150004.
     pub(super) version: u32,
     /// The database's name.
     pub(super) database: String,
-    /// The settings that carry a context.
+    /// The settings of the context.
     pub(super) context: Vec<String>,
 }
 
 impl FixWriter<'_> {
-    /// Says whether a role is the product's.
+    /// Returns whether a role belongs to the product.
     pub(super) fn is_ours(&self, role: &str) -> bool {
         self.schema.roles().iter().any(|own| own.name.as_str() == role)
     }
 
-    /// Says whether a setting carries a context.
+    /// Returns whether a setting is part of the context.
     pub(super) fn is_context(&self, setting: &str) -> bool {
         self.context.iter().any(|own| own == setting)
     }
@@ -43,7 +43,7 @@ impl FixWriter<'_> {
         self.schema.tables().iter().find(|(own, _)| Name::from(*own) == *name)
     }
 
-    /// Finds the table of which this is a declared partition, and which of them it is.
+    /// Finds the table of a declared partition, with the number of partitions and this one's remainder.
     fn partition(&self, name: &Name) -> Option<(&QualifiedName, u16, u16)> {
         self.schema.tables().iter().find_map(|(own, table)| {
             let count = table.partitions?;
@@ -56,15 +56,15 @@ impl FixWriter<'_> {
         self.schema.functions().iter().find(|(own, _)| Name::from(*own) == *name)
     }
 
-    /// Writes statements that run as a role. What is made then belongs to that role from its first moment.
-    fn acting(role: Option<&Ident>, statements: &str) -> String {
+    /// Writes statements that run as a role, which then owns the objects that they create.
+    fn run_as(role: Option<&Ident>, statements: &str) -> String {
         role.map_or_else(
             || statements.to_owned(),
             |role| format!("SET ROLE {};\n{statements}\nRESET ROLE;", role.quoted()),
         )
     }
 
-    /// Names what a privilege is on, after `ON`, and the columns that stand before it.
+    /// Writes the column list of a privilege, and its object as GRANT has it after `ON`.
     fn place(&self, on: &Object) -> (String, String) {
         match on {
             Object::Database => (String::new(), format!("DATABASE {}", quoted(&self.database))),
@@ -78,7 +78,7 @@ impl FixWriter<'_> {
     }
 }
 
-/// Writes a comment, or its absence.
+/// Writes a COMMENT statement; an empty text removes the comment.
 fn comment(on: &str, text: &str) -> String {
     let text = if text.is_empty() { "NULL".to_owned() } else { literal(text) };
     format!("COMMENT ON {on} IS {text};")

@@ -1,9 +1,9 @@
--- The schemas $1, and who may do what: on the database, on the schemas and what is in them, and on what will be made
--- there. $2 holds the roles, and $3 those of them that own something. One row for each fact, as JSON. The owner of a thing is left out: it has every privilege.
+-- The schemas $1 and the privileges on the database, on the schemas, on their objects and on objects created later. $2 holds
+-- the roles, $3 the roles that own objects. One row per fact, as JSON. Owners are left out: they have every privilege.
 WITH scope AS (
     SELECT namespace.*, namespace.nspname = ANY ($1) AS ours
     FROM pg_namespace AS namespace
-    -- Without those of temporary tables.
+    -- Without the schemas of temporary tables.
     WHERE namespace.nspname !~ '^pg_(toast_)?temp_'
 ),
 ours AS (
@@ -15,12 +15,12 @@ extension AS (
 own_type AS (
     SELECT scope.nspname, type.*
     FROM scope JOIN pg_type AS type ON type.typnamespace = scope.oid
-    -- Without those of rows and of arrays.
+    -- Without row types and array types.
     WHERE scope.ours AND type.typtype <> 'p' AND type.typcategory <> 'A'
       AND (type.typrelid = 0 OR (SELECT relkind FROM pg_class WHERE oid = type.typrelid) = 'c')
       AND NOT EXISTS (SELECT FROM extension WHERE classid = 'pg_type'::regclass AND objid = type.oid)
 ),
--- Everything with a list of privileges. NULL there stands for the built-in default.
+-- All objects with an ACL. A NULL ACL stands for the built-in default.
 item AS (
     SELECT '"database"'::jsonb AS object, datdba AS owner, COALESCE(datacl, acldefault('d', datdba)) AS acl, 'database' AS kind
     FROM pg_database WHERE datname = current_database()
@@ -81,12 +81,12 @@ SELECT jsonb_build_object(
 )::text
 FROM privilege
 LEFT JOIN ours ON ours.oid = privilege.grantee
--- Others may connect to the database, and use schemas that are not ours. That everybody may, or that a role of ours may
--- make things where it should not, is a fact here.
+-- Other roles can have CONNECT on the database and privileges on other schemas. Reported are privileges of PUBLIC and of the
+-- product's roles, and CREATE on other schemas.
 WHERE CASE privilege.kind
     WHEN 'ours' THEN true
     WHEN 'database' THEN privilege.grantee = 0 OR ours.oid IS NOT NULL
-    -- In pg_catalog every name is looked for first; in pg_toast lie the long values of all tenants.
+    -- pg_catalog is searched first for every name; pg_toast stores the long values of all tenants.
     ELSE (privilege.privilege_type = 'CREATE' OR privilege.object ->> 'schema' = 'pg_toast')
         AND (privilege.grantee = 0 OR ours.oid IS NOT NULL)
 END
@@ -105,7 +105,7 @@ SELECT jsonb_build_object(
     'state', jsonb_build_object('grantable', acl.is_grantable)
 )::text
 FROM (
-    -- What the owners of the schemas make, wherever.
+    -- Objects that the owners of the schemas create, in any schema.
     SELECT owner.oid AS maker, kind.kind, NULL::name AS schema,
         COALESCE(set.defaclacl, acldefault(kind.kind, owner.oid)) AS acl
     FROM (SELECT oid FROM ours WHERE rolname = ANY ($3)) AS owner
@@ -113,7 +113,7 @@ FROM (
     LEFT JOIN pg_default_acl AS set
         ON set.defaclrole = owner.oid AND set.defaclnamespace = 0 AND set.defaclobjtype = kind.kind
     UNION ALL
-    -- And what was given on purpose.
+    -- Default privileges that were changed.
     SELECT set.defaclrole, set.defaclobjtype, scope.nspname, set.defaclacl
     FROM pg_default_acl AS set
     LEFT JOIN scope ON scope.oid = set.defaclnamespace

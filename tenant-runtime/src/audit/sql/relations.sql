@@ -1,5 +1,5 @@
--- The relations in the schemas $1 and what belongs to each. One row for each fact, as JSON. Those of extensions are
--- left out. Constraints, indexes and triggers that a partition has from its parent are told by the parent.
+-- The relations in the schemas $1 with their columns, constraints, indexes, policies, triggers and rules. One row per fact, as
+-- JSON. Relations of extensions are left out, and so are constraints, indexes and triggers that a partition has from its parent.
 WITH relation AS (
     SELECT class.*, jsonb_build_array(namespace.nspname, class.relname) AS name
     FROM pg_class AS class
@@ -31,7 +31,7 @@ constraint_columns AS (
         ) AS set_columns
     FROM relation
     JOIN pg_constraint AS con ON con.conrelid = relation.oid
-    -- Those of NOT NULL are told by the columns, those of constraint triggers by the triggers.
+    -- NOT NULL is a property of columns, and constraint triggers are reported as triggers.
     WHERE con.contype NOT IN ('n', 't')
       AND con.conparentid = 0 AND (con.conislocal OR NOT relation.relispartition)
 ),
@@ -53,7 +53,7 @@ index_shape AS (
             'predicate', pg_get_expr(index.indpred, index.indrelid),
             'nulls_distinct', NOT index.indnullsnotdistinct,
             'usable', index.indisvalid AND index.indisready AND index.indislive,
-            -- Ascending, in the columns' collations, by the types' own operators, and without expressions.
+            -- Ascending, with the collations of the columns and the default operator classes, and without expressions.
             'plain', index.indexprs IS NULL AND NOT EXISTS (
                 SELECT
                 FROM unnest(index.indclass::oid[], index.indcollation::oid[], index.indoption::int2[], index.indkey::int2[])
@@ -76,7 +76,7 @@ SELECT jsonb_build_object(
             WHEN 'm' THEN 'materialized view' ELSE 'foreign table'
         END,
         'owner', pg_get_userbyid(relation.relowner),
-        'asks_as_caller', EXISTS (
+        'security_invoker', EXISTS (
             SELECT FROM pg_options_to_table(relation.reloptions)
             WHERE option_name = 'security_invoker' AND option_value::boolean
         ),
@@ -88,7 +88,7 @@ SELECT jsonb_build_object(
         'row_security', relation.relrowsecurity,
         'forced', relation.relforcerowsecurity,
         'logged', relation.relpersistence = 'p',
-        -- The strategy, then the columns; an expression has no name.
+        -- The strategy, then the columns; NULL for an expression.
         'partitioned_by', (
             SELECT to_jsonb(array_agg(CASE part.partstrat WHEN 'h' THEN 'hash' WHEN 'l' THEN 'list' ELSE 'range' END) || array_agg(
                 (SELECT attname::text FROM pg_attribute WHERE attrelid = relation.oid AND attnum = key.number)
@@ -108,9 +108,9 @@ SELECT jsonb_build_object(
             FROM pg_inherits JOIN pg_class AS parent ON parent.oid = pg_inherits.inhparent
             WHERE pg_inherits.inhrelid = relation.oid
         ),
-        -- Foreign keys are held by triggers of the server's own, and a partition has its parent's triggers. An administrator can
-        -- switch off both.
-        'triggers_fire', NOT EXISTS (
+        -- Foreign keys are enforced by internal triggers, and a partition has its parent's triggers. An administrator can disable
+        -- both.
+        'triggers_enabled', NOT EXISTS (
             SELECT FROM pg_trigger AS trigger
             WHERE trigger.tgrelid = relation.oid AND (trigger.tgisinternal OR trigger.tgparentid <> 0)
               AND trigger.tgenabled <> 'O'
@@ -159,7 +159,7 @@ SELECT jsonb_build_object(
 FROM relation
 JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
 LEFT JOIN pg_attrdef AS fallback ON fallback.adrelid = relation.oid AND fallback.adnum = attribute.attnum
--- The columns of a partition are those of its parent.
+-- A partition has the columns of its parent.
 WHERE relation.relkind <> 'S' AND NOT relation.relispartition
 UNION ALL
 SELECT jsonb_build_object(
@@ -169,7 +169,7 @@ SELECT jsonb_build_object(
             WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'c' THEN 'check' WHEN 'f' THEN 'foreign key'
             ELSE 'exclude'
         END,
-        -- A check says its columns itself.
+        -- The expression of a check names its columns.
         'columns', CASE WHEN con.contype <> 'c' THEN con.columns END,
         'condition', pg_get_expr(entry.conbin, entry.conrelid),
         'target', CASE WHEN con.contype = 'f' THEN jsonb_build_array(target_schema.nspname, target.relname) END,
@@ -180,7 +180,7 @@ SELECT jsonb_build_object(
         'match', CASE WHEN con.contype = 'f' THEN entry.confmatchtype END,
         'deferrable', entry.condeferrable,
         'valid', entry.convalidated,
-        -- Since PostgreSQL 18 a constraint can be there and not be held.
+        -- Since PostgreSQL 18 a constraint can be NOT ENFORCED.
         'enforced', COALESCE((to_jsonb(entry) ->> 'conenforced')::boolean, true),
         'temporal', COALESCE((to_jsonb(entry) ->> 'conperiod')::boolean, false),
         'inherited', NOT entry.connoinherit OR con.contype <> 'c',
@@ -233,7 +233,7 @@ SELECT jsonb_build_object(
         'deferred', trigger.tgdeferrable AND trigger.tginitdeferred,
         'enabled', trigger.tgenabled,
         'arguments', encode(trigger.tgargs, 'escape'),
-        'narrowed', trigger.tgqual IS NOT NULL OR trigger.tgattr <> ''
+        'conditional', trigger.tgqual IS NOT NULL OR trigger.tgattr <> ''
             OR trigger.tgnewtable IS NOT NULL OR trigger.tgoldtable IS NOT NULL
     )
 )::text

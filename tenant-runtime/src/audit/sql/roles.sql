@@ -1,8 +1,8 @@
--- The roles $1, who is a member of which, and with which settings sessions begin. One row for each fact, as JSON.
+-- The roles $1, their memberships, and the settings that their sessions start with. One row per fact, as JSON.
 WITH ours AS (
     SELECT * FROM pg_roles WHERE rolname = ANY ($1)
 ),
--- The columns of options are there since PostgreSQL 16.
+-- The option columns exist since PostgreSQL 16.
 membership AS (
     SELECT member.rolname AS member, role.rolname AS role, entry.admin_option, to_jsonb(entry) AS entry,
         pg_get_userbyid(entry.grantor) AS grantor
@@ -22,7 +22,7 @@ SELECT jsonb_build_object(
         'create_db', rolcreatedb,
         'replication', rolreplication,
         'connection_limit', rolconnlimit,
-        -- The mark begins with the name of the product.
+        -- The comment of a role starts with the name of the product.
         'product', split_part(shobj_description(oid, 'pg_authid'), ': ', 1)
     )
 )::text
@@ -51,7 +51,7 @@ LEFT JOIN ours ON ours.oid = fixed.setrole
 CROSS JOIN LATERAL unnest(fixed.setconfig) AS item
 WHERE (ours.oid IS NOT NULL OR fixed.setrole = 0)
   AND (fixed.setdatabase = 0 OR fixed.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()))
-  -- What everybody's sessions begin with is the operator's, but for what may say who acts, or how text is read.
+  -- Settings of all roles are the operator's, except those that change the role or context, or how statements are parsed.
   AND (
       ours.oid IS NOT NULL
       OR lower(split_part(item, '=', 1)) IN (

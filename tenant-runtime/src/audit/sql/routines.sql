@@ -1,4 +1,4 @@
--- The functions in the schemas $1. One row for each, as JSON. Those of extensions are left out.
+-- The functions in the schemas $1, without those of extensions. One row per function, as JSON.
 SELECT jsonb_build_object(
     'object', jsonb_build_object('function', jsonb_build_array(
         jsonb_build_array(namespace.nspname, routine.proname),
@@ -15,7 +15,7 @@ SELECT jsonb_build_object(
         'language', language.lanname,
         'arguments', COALESCE(to_jsonb(routine.proargnames[1:routine.pronargs]), '[]'),
         'returns', CASE
-            -- Columns, as RETURNS TABLE names them.
+            -- The columns of RETURNS TABLE.
             WHEN routine.proargmodes IS NULL THEN to_jsonb(
                 CASE WHEN routine.proretset THEN 'SETOF ' ELSE '' END || format_type(routine.prorettype, NULL)
             )
@@ -26,13 +26,13 @@ SELECT jsonb_build_object(
                 WHERE argument.mode <> 'i'
             )
         END,
-        'runs_as_owner', routine.prosecdef,
+        'security_definer', routine.prosecdef,
         'leakproof', routine.proleakproof,
         'volatility', CASE routine.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END,
         'parallel', CASE routine.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' ELSE 'UNSAFE' END,
         'strict', routine.proisstrict,
         'defaults', routine.pronargdefaults,
-        -- By it the planner may put something else in the place of a call.
+        -- A support function lets the planner replace a call.
         'support', NULLIF(routine.prosupport::oid, 0)::regproc::text,
         'settings', COALESCE(to_jsonb(routine.proconfig), '[]'),
         'body', btrim(COALESCE(pg_get_function_sqlbody(routine.oid), routine.prosrc), E' \n\r\t'),

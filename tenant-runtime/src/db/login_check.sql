@@ -1,9 +1,10 @@
--- What lets the login of this session pass by row security. One row for each fact; $1 holds the prefixes of settings
--- that carry a context, $2 the roles that it must not become. Every name is qualified, since the session's search_path is not to be trusted yet.
+-- Properties that let the login of this session bypass RLS. One row per fact; its kind is a variant of `Kind` in
+-- login_check.rs. $1 holds the prefixes of context settings, $2 the roles that the login must not be able to assume.
+-- Every name is qualified, since the search_path of the session is not trusted yet.
 WITH login AS (
     SELECT * FROM pg_catalog.pg_roles WHERE rolname = session_user
 ),
--- Roles that the login is or can become. Of a superuser this would hold for all roles, so nothing more is said there.
+-- The login itself and the roles that it can assume. A superuser can assume all of them, so it is reported once.
 reach AS (
     SELECT role.*, (
         SELECT min(direct.rolname::text)
@@ -15,7 +16,7 @@ reach AS (
     JOIN pg_catalog.pg_roles AS role ON pg_catalog.pg_has_role(login.oid, role.oid, 'MEMBER')
     WHERE NOT login.rolsuper
 ),
--- Relations with row security. Those of extensions are not the app's.
+-- Relations with RLS, without those of extensions.
 relation AS (
     SELECT class.oid, class.oid::pg_catalog.regclass::text AS name, class.relowner, class.relacl
     FROM pg_catalog.pg_class AS class
@@ -26,7 +27,7 @@ relation AS (
             AND depend.objid = class.oid AND depend.deptype = 'e'
       )
 ),
--- Relations that the login may use without SET ROLE.
+-- Relations that the login has privileges on without SET ROLE.
 usable AS (
     SELECT relation.*
     FROM login, relation
@@ -36,8 +37,8 @@ usable AS (
           OR pg_catalog.has_any_column_privilege(login.oid, relation.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
       )
 ),
--- And to whom the privilege was given: the login, everybody, or a role that it inherits. A role such as
--- pg_read_all_data stands in no list, and an owner's inherited rights are reported as ownership.
+-- The grantee of that privilege: the login, PUBLIC, or a role that it inherits from. A role such as pg_read_all_data is in no
+-- ACL, and the inherited privileges of an owner are reported as ownership.
 holder AS (
     SELECT DISTINCT usable.oid, usable.name, acl.grantee
     FROM login, usable
@@ -69,7 +70,7 @@ CROSS JOIN LATERAL (
 ) AS attribute (name, present)
 WHERE attribute.present
 UNION ALL
-SELECT 'becomes', reach.rolname::text, reach.through, power.detail
+SELECT 'privileged_role', reach.rolname::text, reach.through, power.detail
 FROM login, reach
 CROSS JOIN LATERAL (
     SELECT CASE
@@ -78,12 +79,12 @@ CROSS JOIN LATERAL (
         WHEN reach.rolcreaterole THEN 'CREATEROLE'
         WHEN reach.rolreplication THEN 'REPLICATION'
         WHEN reach.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')
-        THEN 'a way to the server''s files and programs'
+        THEN 'access to server files and programs'
     END AS detail
 ) AS power
 WHERE reach.oid <> login.oid AND power.detail IS NOT NULL
 UNION ALL
-SELECT 'crosses', reach.rolname::text, reach.through, NULL
+SELECT 'system_role', reach.rolname::text, reach.through, NULL
 FROM reach
 WHERE reach.rolname = ANY ($2)
 UNION ALL
@@ -92,9 +93,9 @@ FROM reach
 JOIN relation ON relation.relowner = reach.oid
 GROUP BY reach.rolname
 UNION ALL
--- Functions that run as their owner, for whom policies of its own may hold. Those of extensions are not the app's, and
--- those that the login owns give it nothing.
-SELECT 'definer', reach.rolname::text, min(reach.through),
+-- SECURITY DEFINER functions, whose owner may have policies that the login does not have. Those of extensions are not the
+-- app's, and those that the login owns give it nothing.
+SELECT 'definer_owner', reach.rolname::text, min(reach.through),
     string_agg(routine.oid::pg_catalog.regprocedure::text, ', ' ORDER BY routine.oid::pg_catalog.regprocedure::text)
 FROM login, reach
 JOIN pg_catalog.pg_proc AS routine ON routine.proowner = reach.oid
@@ -106,16 +107,21 @@ WHERE reach.oid <> login.oid AND routine.prosecdef
   )
 GROUP BY reach.rolname
 UNION ALL
-SELECT 'holds', CASE WHEN holder.grantee = 0 THEN 'public' ELSE min(role.rolname::text) END, min(reach.through),
+SELECT CASE WHEN holder.grantee = 0 THEN 'public_privilege' ELSE 'privilege' END, COALESCE(min(role.rolname::text), 'public'),
+    min(reach.through),
     string_agg(holder.name, ', ' ORDER BY holder.name)
 FROM holder
 LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = holder.grantee
 LEFT JOIN reach ON reach.oid = holder.grantee
 GROUP BY holder.grantee
 UNION ALL
--- Without the settings of another database, which this session does not have.
-SELECT 'setting', setting.name, database.datname::text,
-    CASE WHEN fixed.setrole <> 0 THEN 'the login' WHEN fixed.setdatabase <> 0 THEN 'the database' ELSE 'all roles' END
+-- Settings of other databases do not apply to this session.
+SELECT CASE
+        WHEN fixed.setrole <> 0 AND fixed.setdatabase <> 0 THEN 'login_in_database_setting'
+        WHEN fixed.setrole <> 0 THEN 'login_setting'
+        WHEN fixed.setdatabase <> 0 THEN 'database_setting'
+        ELSE 'server_setting'
+    END, setting.name, database.datname::text, NULL
 FROM login
 JOIN pg_catalog.pg_db_role_setting AS fixed ON fixed.setrole IN (login.oid, 0)
 LEFT JOIN pg_catalog.pg_database AS database ON database.oid = fixed.setdatabase
@@ -132,8 +138,8 @@ WHERE (fixed.setdatabase = 0 OR database.datname = pg_catalog.current_database()
       OR setting.name LIKE '%.%' AND pg_catalog.split_part(setting.name, '.', 1) = ANY ($1)
   )
 UNION ALL
--- From the server, or from the URL: statements are judged by their text, as it is read with this setting on.
-SELECT 'reads', setting.name, NULL, setting.source
+-- From postgresql.conf or from the URL: the statement filter reads statements as the server does with this setting on.
+SELECT 'string_syntax', setting.name, NULL, setting.source
 FROM pg_catalog.pg_settings AS setting
 WHERE setting.name = 'standard_conforming_strings' AND setting.setting <> 'on'
   AND setting.source NOT IN ('global', 'database', 'user', 'database user')

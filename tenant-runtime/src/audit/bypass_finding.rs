@@ -1,0 +1,367 @@
+//! The finding on each kind of bypass: object, text and fix.
+
+use super::{
+    bypass::{Bypass, Routine},
+    catalog::{Name, grantee as grantee_sql},
+    finding::{self, Finding, Rule},
+    fix::FixWriter,
+};
+use crate::{
+    db::setting,
+    ident::quoted,
+    model::schema::{RoleKind, Schema},
+};
+
+impl Bypass {
+    /// Describes the bypass and writes the SQL that closes it.
+    pub(super) fn finding(&self, fix_writer: &FixWriter<'_>) -> Finding {
+        match self {
+            Self::View { view, owner } => view_of_owner(view, owner),
+            Self::MaterializedView { view } => materialized_view(view),
+            Self::Rule { table, rule, target } => rewrite_rule(table, rule, target),
+            Self::ForeignTable { table } => foreign_table(table),
+            Self::ExtensionTable { table, grantees, extension } => {
+                let what = format!("it belongs to the extension `{extension}`");
+                granted_table(&finding::UNTRACKED_RELATION, "table", table, &what, grantees)
+            }
+            Self::OutsideForeignTable { table, grantees, server } => {
+                let what = format!("its rows are on the server `{server}`");
+                granted_table(&finding::FOREIGN, "foreign table", table, &what, grantees)
+            }
+            Self::ForeignDataWrapper { wrapper, grantee } => foreign_access("foreign data wrapper", wrapper, grantee),
+            Self::ForeignServer { server, grantee } => foreign_access("foreign server", server, grantee),
+            Self::DefinerFunction { function, callers, owner } => {
+                let what = format!("{} can call it, and it runs as its owner `{owner}`", list(callers, " and "));
+                callable(&finding::DEFINER_FUNCTION, function, callers, what)
+            }
+            Self::UntrustedFunction { function, callers } => {
+                callable(&finding::UNTRUSTED, function, callers, format!("{} can call it", list(callers, " and ")))
+            }
+            Self::DefinerTrigger { table, trigger, owner } => definer_trigger(table, trigger, owner),
+            Self::EventTrigger { trigger, event } => event_trigger(trigger, event),
+            Self::Partition { parent, table } => partition(parent, table),
+            Self::Child { parent, table } => child(parent, table),
+            Self::PublicationOfAllTables { publication } => {
+                published(publication, "all tables", format!("DROP PUBLICATION {};", quoted(publication)))
+            }
+            Self::PublicationOfTable { publication, table } => {
+                let fix = format!("ALTER PUBLICATION {} DROP TABLE {};", quoted(publication), table.quoted());
+                published(publication, &format!("the table {}", table.quoted()), fix)
+            }
+            Self::PublicationOfSchema { publication, schema } => {
+                let fix =
+                    format!("ALTER PUBLICATION {} DROP TABLES IN SCHEMA {};", quoted(publication), quoted(schema));
+                published(publication, &format!("the schema {}", quoted(schema)), fix)
+            }
+            Self::Subscription { subscription } => subscribed(subscription),
+            Self::Member { role, member, grantor, logins } => {
+                membership(fix_writer, role, member, grantor, logins.as_deref())
+            }
+            Self::BypassingLogin { login, role, through, attribute } => {
+                bypassing_login(login, role, through.as_deref(), attribute.as_deref())
+            }
+            Self::CreateRole { login } => create_role(login),
+            Self::ForeignKey { table, constraint, target } => foreign_key(table, constraint, target),
+            Self::LeakproofFunction { function } => leakproof(function),
+            Self::ShadowingObject { keyword, object } => shadowing(keyword, object),
+            Self::ConnectingFunction { function, extension } => connecting(function, extension),
+            Self::OwnedObject { role, object } => owned(role, object),
+            Self::ParameterPrivilege { parameter, privilege, grantee } => {
+                parameter_privilege(parameter, privilege, grantee)
+            }
+            Self::SystemPrivilege { privilege, keyword, object, grantee } => {
+                system_privilege(privilege, keyword, object, grantee)
+            }
+            Self::MigrationsTable { table, grantee } => migrations_table(table, grantee),
+            Self::ServerSetting { setting, value } => server_setting(setting, value),
+            Self::SetConfig {} => set_config(),
+        }
+    }
+}
+
+fn list(grantees: &[Option<String>], separator: &str) -> String {
+    grantees.iter().map(|grantee| grantee_sql(grantee.as_ref())).collect::<Vec<_>>().join(separator)
+}
+
+impl Routine {
+    fn sql(&self) -> String {
+        let Self(schema, name, arguments) = self;
+        format!("{}.{}({arguments})", quoted(schema), quoted(name))
+    }
+}
+
+fn found(rule: &Rule, object: String, what: impl Into<String>, fix: String) -> Finding {
+    Finding::new(rule, object, what, fix)
+}
+
+fn view_of_owner(view: &Name, owner: &str) -> Finding {
+    let view = view.quoted();
+    found(
+        &finding::VIEW,
+        format!("view {view}"),
+        format!("it reads tables of the product with the permissions of its owner `{owner}`"),
+        format!("ALTER VIEW {view} SET (security_invoker = true);"),
+    )
+}
+
+fn materialized_view(view: &Name) -> Finding {
+    let view = view.quoted();
+    found(
+        &finding::COPY,
+        format!("materialized view {view}"),
+        "it is a copy of rows of the product's tables",
+        format!("DROP MATERIALIZED VIEW {view};"),
+    )
+}
+
+fn rewrite_rule(table: &Name, rule: &str, target: &str) -> Finding {
+    let (table, rule) = (table.quoted(), quoted(rule));
+    found(
+        &finding::RULE,
+        format!("rule {rule} of {table}"),
+        format!("it reads or writes `{target}` with the privileges of the owner of its table"),
+        format!("DROP RULE {rule} ON {table};"),
+    )
+}
+
+fn foreign_table(table: &Name) -> Finding {
+    let table = table.quoted();
+    found(
+        &finding::FOREIGN,
+        format!("foreign table {table}"),
+        "it is in a schema of the product",
+        format!("DROP FOREIGN TABLE {table};"),
+    )
+}
+
+fn granted_table(rule: &Rule, kind: &str, table: &Name, what: &str, grantees: &[Option<String>]) -> Finding {
+    let (table, grantees) = (table.quoted(), list(grantees, ", "));
+    found(
+        rule,
+        format!("{kind} {table}"),
+        format!("{what}, and {grantees} can access it"),
+        format!("REVOKE ALL ON {table} FROM {grantees};"),
+    )
+}
+
+fn foreign_access(kind: &str, name: &str, grantee: &Option<String>) -> Finding {
+    let (name, grantee) = (quoted(name), grantee_sql(grantee.as_ref()));
+    found(
+        &finding::FOREIGN,
+        format!("{kind} {name}"),
+        format!("{grantee} has USAGE on it"),
+        format!("REVOKE USAGE ON {} {name} FROM {grantee};", kind.to_uppercase()),
+    )
+}
+
+fn callable(rule: &Rule, function: &Routine, callers: &[Option<String>], what: String) -> Finding {
+    let function = function.sql();
+    let fix = format!("REVOKE EXECUTE ON ROUTINE {function} FROM {};", list(callers, ", "));
+    found(rule, format!("function {function}"), what, fix)
+}
+
+fn definer_trigger(table: &Name, trigger: &str, owner: &str) -> Finding {
+    let (table, trigger) = (table.quoted(), quoted(trigger));
+    found(
+        &finding::DEFINER_FUNCTION,
+        format!("trigger {trigger} of {table}"),
+        format!("an application role can write to the table, and the trigger's function runs as its owner `{owner}`"),
+        format!("ALTER TABLE {table} DISABLE TRIGGER {trigger};"),
+    )
+}
+
+fn event_trigger(trigger: &str, event: &str) -> Finding {
+    let trigger = quoted(trigger);
+    found(
+        &finding::EVENT_TRIGGER,
+        format!("event trigger {trigger}"),
+        format!("it runs on {event}"),
+        format!("ALTER EVENT TRIGGER {trigger} DISABLE;"),
+    )
+}
+
+fn partition(parent: &Name, table: &Name) -> Finding {
+    let (parent, table) = (parent.quoted(), table.quoted());
+    found(
+        &finding::RELATIVE,
+        format!("table {table}"),
+        format!("it is a partition of {parent}"),
+        format!("ALTER TABLE {parent} DETACH PARTITION {table};"),
+    )
+}
+
+fn child(parent: &Name, table: &Name) -> Finding {
+    let (parent, table) = (parent.quoted(), table.quoted());
+    found(
+        &finding::RELATIVE,
+        format!("table {table}"),
+        format!("it is a child of {parent}"),
+        format!("ALTER TABLE {table} NO INHERIT {parent};"),
+    )
+}
+
+fn published(publication: &str, what: &str, fix: String) -> Finding {
+    let object = format!("publication {}", quoted(publication));
+    found(&finding::PUBLICATION, object, format!("it publishes {what}"), fix)
+}
+
+fn subscribed(subscription: &str) -> Finding {
+    let subscription = quoted(subscription);
+    found(
+        &finding::SUBSCRIPTION,
+        format!("subscription {subscription}"),
+        "it writes to tables of the product",
+        format!("ALTER SUBSCRIPTION {subscription} DISABLE;"),
+    )
+}
+
+fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &str, logins: Option<&str>) -> Finding {
+    let power = power(fix_writer.schema, role);
+    let logins = logins.map(|logins| format!("; through it so are {logins}")).unwrap_or_default();
+    let (role, member) = (quoted(role), quoted(member));
+    let by = match fix_writer.version {
+        160_000.. => format!(" GRANTED BY {} CASCADE", quoted(grantor)),
+        _ => String::new(),
+    };
+    found(
+        &finding::MEMBER,
+        format!("membership of {member} in {role}"),
+        format!("{member} is a member of {role}, {power}{logins}"),
+        format!("REVOKE {role} FROM {member}{by};"),
+    )
+}
+
+/// Describes the access that a role of the product has.
+fn power(schema: &Schema, role: &str) -> &'static str {
+    match schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind) {
+        Some(RoleKind::SchemaOwner) => "which owns the tables",
+        Some(RoleKind::FunctionOwner) => "which reads the rows of all tenants",
+        Some(RoleKind::Application { .. }) => "which can select any tenant unless membership is checked",
+        Some(RoleKind::Login { .. } | RoleKind::RoleLogin { .. }) => "which can assume application roles",
+        Some(RoleKind::System | RoleKind::SystemLogin { .. }) => "which runs cross-tenant jobs",
+        Some(RoleKind::NoTenant) | None => "a role of the product",
+    }
+}
+
+fn bypassing_login(login: &str, role: &str, through: Option<&str>, attribute: Option<&str>) -> Finding {
+    let login_sql = quoted(login);
+    let what = match (through, attribute) {
+        (None, Some(attribute)) => format!("it has the attribute {attribute}"),
+        (Some(_), Some(attribute)) => format!("it can assume {}, which has the attribute {attribute}", quoted(role)),
+        (_, None) => format!("it can assume {}, which can access server files and programs", quoted(role)),
+    };
+    let fix = match (through, attribute) {
+        (None, attribute) => format!("ALTER ROLE {login_sql} NO{};", attribute.unwrap_or_default()),
+        (Some(through), _) => format!("REVOKE {} FROM {login_sql};", quoted(through)),
+    };
+    found(&finding::UNBOUND, format!("login {login_sql}"), what, fix)
+}
+
+fn create_role(login: &str) -> Finding {
+    let login = quoted(login);
+    found(
+        &finding::CREATE_ROLE,
+        format!("login {login}"),
+        "it has the attribute CREATEROLE",
+        format!("ALTER ROLE {login} NOCREATEROLE;"),
+    )
+}
+
+fn foreign_key(table: &Name, constraint: &str, target: &str) -> Finding {
+    let (table, constraint) = (table.quoted(), quoted(constraint));
+    found(
+        &finding::FOREIGN_KEY,
+        format!("constraint {constraint} of {table}"),
+        format!("it references `{target}`"),
+        format!("ALTER TABLE {table} DROP CONSTRAINT {constraint};"),
+    )
+}
+
+fn leakproof(function: &Routine) -> Finding {
+    let function = function.sql();
+    found(
+        &finding::LEAKPROOF,
+        format!("function {function}"),
+        "it is marked LEAKPROOF",
+        format!("ALTER FUNCTION {function} NOT LEAKPROOF;"),
+    )
+}
+
+fn shadowing(keyword: &str, object: &str) -> Finding {
+    found(
+        &finding::SHADOW,
+        format!("{} {object}", keyword.to_lowercase()),
+        "it is neither a built-in nor part of an extension",
+        format!("DROP {keyword} {object};"),
+    )
+}
+
+fn connecting(function: &Routine, extension: &str) -> Finding {
+    let function = function.sql();
+    found(
+        &finding::CONNECTING,
+        format!("function {function}"),
+        format!("an application role can call it; it belongs to the extension `{extension}`"),
+        format!("REVOKE EXECUTE ON ROUTINE {function} FROM PUBLIC;"),
+    )
+}
+
+fn owned(role: &str, object: &str) -> Finding {
+    let role = quoted(role);
+    found(
+        &finding::OWNED,
+        format!("role {role}"),
+        format!("it owns {object}"),
+        format!("REASSIGN OWNED BY {role} TO CURRENT_USER;"),
+    )
+}
+
+fn parameter_privilege(parameter: &str, privilege: &str, grantee: &Option<String>) -> Finding {
+    let grantee = grantee_sql(grantee.as_ref());
+    found(
+        &finding::PARAMETER,
+        format!("parameter {parameter}"),
+        format!("{grantee} has the privilege {privilege} on it"),
+        format!("REVOKE {privilege} ON PARAMETER {} FROM {grantee};", setting(parameter)),
+    )
+}
+
+fn system_privilege(privilege: &str, keyword: &str, object: &str, grantee: &Option<String>) -> Finding {
+    let grantee = grantee_sql(grantee.as_ref());
+    found(
+        &finding::SHIPPED,
+        format!("{} {object}", keyword.to_lowercase()),
+        format!("{grantee} has the privilege {privilege} on it"),
+        format!("REVOKE {privilege} ON {keyword} {object} FROM {grantee};"),
+    )
+}
+
+fn migrations_table(table: &Name, grantee: &Option<String>) -> Finding {
+    let (table, grantee) = (table.quoted(), grantee_sql(grantee.as_ref()));
+    found(
+        &finding::HISTORY,
+        format!("table {table}"),
+        format!("{grantee} can change which migrations are recorded as applied"),
+        format!("REVOKE ALL ON {table} FROM {grantee};"),
+    )
+}
+
+fn server_setting(setting: &str, value: &str) -> Finding {
+    found(
+        &finding::SETTING,
+        format!("setting {setting} of the server"),
+        format!("it is `{value}` for every session"),
+        format!("ALTER SYSTEM RESET {setting};\nSELECT pg_reload_conf();"),
+    )
+}
+
+fn set_config() -> Finding {
+    found(
+        &finding::SET_CONFIG,
+        "function set_config".to_owned(),
+        "PUBLIC has EXECUTE on it; `gen-migrations harden` revokes it",
+        "-- pg_dump requires it, unless its login is a superuser; `gen-migrations harden --undo` grants it again.\n\
+         REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;"
+            .to_owned(),
+    )
+}

@@ -1,0 +1,88 @@
+//! The properties of a column as a list, for everything that compares, alters or describes columns.
+//!
+//! A new column attribute is a field of [`Column`] and a variant here; the compiler then names the places that need it.
+
+use super::schema::{Column, ColumnDefault, Expression};
+use crate::ident::Ident;
+
+/// A property of a column that can change while the column keeps its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnProperty {
+    /// The type.
+    Type,
+    /// The default expression, or that the column is an identity column.
+    Default,
+    /// The comment.
+    Comment,
+    /// Whether NULL is allowed.
+    Nullable,
+}
+
+impl ColumnProperty {
+    /// All properties, in the order in which a migration changes them. NOT NULL is last: it is set in a later file, after the
+    /// existing rows were checked.
+    pub const ALL: [Self; 4] = [Self::Type, Self::Default, Self::Comment, Self::Nullable];
+
+    /// Whether two versions of a column differ in this property.
+    #[must_use]
+    pub fn differs(self, before: &Column, after: &Column) -> bool {
+        match self {
+            Self::Type => before.ty != after.ty,
+            Self::Default => before.default != after.default,
+            Self::Comment => before.comment != after.comment,
+            Self::Nullable => before.nullable != after.nullable,
+        }
+    }
+
+    /// Returns the property that the audit's catalog has under a name.
+    pub(crate) fn from_catalog(name: &str) -> Option<Self> {
+        match name {
+            "type" => Some(Self::Type),
+            "default" | "identity" => Some(Self::Default),
+            "comment" => Some(Self::Comment),
+            "not_null" => Some(Self::Nullable),
+            _ => None,
+        }
+    }
+
+    /// Copies this property to another version of the column.
+    pub(crate) fn copy(self, from: &Column, to: &mut Column) {
+        match self {
+            Self::Type => to.ty = from.ty.clone(),
+            Self::Default => to.default = from.default.clone(),
+            Self::Comment => to.comment.clone_from(&from.comment),
+            Self::Nullable => to.nullable = from.nullable,
+        }
+    }
+
+    /// Describes how this property changes.
+    pub(crate) fn describe(self, before: &Column, after: &Column) -> String {
+        match self {
+            Self::Type => format!("type from `{}` to `{}`", before.ty, after.ty),
+            Self::Default => format!("default from {} to {}", default(before), default(after)),
+            Self::Comment => "comment".to_owned(),
+            Self::Nullable if after.nullable => "drop NOT NULL".to_owned(),
+            Self::Nullable => "set NOT NULL".to_owned(),
+        }
+    }
+}
+
+fn default(column: &Column) -> String {
+    match &column.default {
+        None => "none".to_owned(),
+        Some(ColumnDefault::Identity) => "identity".to_owned(),
+        Some(ColumnDefault::Expression(text)) => format!("`{text}`"),
+    }
+}
+
+impl Column {
+    /// A NOT NULL column without a default and without a comment.
+    pub(crate) fn new(name: Ident, ty: Expression) -> Self {
+        Self { name, comment: String::new(), ty, nullable: false, default: None }
+    }
+
+    /// Whether the database generates the values as an identity column.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.default == Some(ColumnDefault::Identity)
+    }
+}

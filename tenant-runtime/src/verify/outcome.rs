@@ -1,0 +1,44 @@
+//! The outcome of a statement, and the outcomes that the declaration expects.
+
+use std::collections::BTreeSet;
+
+/// The outcome of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// A privilege is missing.
+    Denied,
+    /// RLS rejects the statement.
+    Refused,
+    /// A unique or foreign key constraint rejects the statement.
+    Broken,
+    /// It returns or changes rows, named by their keys.
+    Rows(BTreeSet<String>),
+    /// It fails with another error.
+    Failed(String),
+}
+
+/// The outcomes that the declaration allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Exactly this outcome.
+    Is(Outcome),
+    /// One of these outcomes, depending on the order of constraint checks.
+    OneOf(Vec<Outcome>),
+    /// A subset of these rows: a condition reads other tables, to which policies apply as well.
+    AtMost(BTreeSet<String>),
+    /// No row and no change, with or without an error.
+    Nothing,
+}
+
+impl Expected {
+    pub(super) fn is_met_by(&self, found: &Outcome) -> bool {
+        match (self, found) {
+            (Self::Is(wanted), found) => wanted == found,
+            (Self::OneOf(outcomes), found) => outcomes.contains(found),
+            (Self::AtMost(most), Outcome::Rows(rows)) => rows.is_subset(most),
+            (Self::AtMost(_), found) => *found == Outcome::Refused,
+            (Self::Nothing, Outcome::Rows(rows)) => rows.is_empty(),
+            (Self::Nothing, _) => true,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The probes of privileges, of reads and of writes.
+
+mod privileges;
+mod reads;
+mod writes;

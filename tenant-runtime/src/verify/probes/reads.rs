@@ -1,0 +1,162 @@
+//! Probes that read and lock rows, in every context.
+
+use super::super::{
+    VerifyError,
+    fixture::row_id,
+    oracle::Context,
+    outcome::{Expected, Outcome},
+    principals::Principal,
+    probe::Probe,
+    row_data,
+    runner::Runner,
+};
+use crate::{
+    ident::quoted,
+    model::{
+        def::{ScopeDef, TableDef},
+        schema::Command,
+    },
+};
+
+/// The row locks of SELECT, each of which requires the UPDATE privilege.
+const LOCKS: [&str; 4] = ["FOR UPDATE", "FOR NO KEY UPDATE", "FOR SHARE", "FOR KEY SHARE"];
+
+impl Runner<'_> {
+    /// Reads every table in a session without settings: `current_setting` returns NULL for them, not an empty string.
+    pub(in crate::verify) async fn without_settings(&mut self) -> Result<(), VerifyError> {
+        let members = self.tenancy.roles.iter().map(|role| self.as_role(role.name, None, None));
+        for principal in members.chain(self.system(None)).collect::<Vec<_>>() {
+            for def in self.fixture.tables.clone() {
+                self.read(&principal, def).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs all probes of rows in all contexts.
+    pub(in crate::verify) async fn rows(&mut self) -> Result<(), VerifyError> {
+        for principal in self.contexts() {
+            if self.is_done() {
+                break;
+            }
+            self.rows_as(&principal).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs all probes of rows as one principal.
+    pub(in crate::verify) async fn rows_as(&mut self, principal: &Principal) -> Result<(), VerifyError> {
+        let context = principal.context();
+        let is_authorized = self.oracle(&context).is_authorized();
+        for def in self.fixture.tables.clone() {
+            self.read(principal, def).await?;
+            self.update(principal, &context, def).await?;
+            self.insert(principal, &context, def, is_authorized).await?;
+            if is_authorized {
+                self.lock(principal, &context, def).await?;
+                self.other_reads(principal, &context, def).await?;
+                self.name_others(principal, &context, def).await?;
+                self.delete_each(principal, &context, def).await?;
+                self.merge(principal, &context, def).await?;
+            } else {
+                self.delete_all(principal, &context, def).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a table without WHERE; where rows of other tenants are readable, restricted to the test rows.
+    pub(in crate::verify) async fn read(
+        &mut self,
+        principal: &Principal,
+        def: &'static TableDef,
+    ) -> Result<(), VerifyError> {
+        let context = principal.context();
+        let expected = self.oracle(&context).select(def);
+        let reads_others = def.scope == ScopeDef::Global || self.oracle(&context).is_cross_tenant();
+        let filter = if reads_others { format!(" WHERE {}", self.is_test_row(def)) } else { String::new() };
+        let statement = format!("SELECT {} FROM {}{filter} LIMIT 1000", Self::key(def, ""), row_data::name(def.name));
+        self.probe(Probe {
+            technique: "SELECT",
+            about: Some((def.name, Command::Select)),
+            principal,
+            statement,
+            expected,
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn lock(
+        &mut self,
+        principal: &Principal,
+        context: &Context,
+        def: &'static TableDef,
+    ) -> Result<(), VerifyError> {
+        for technique in LOCKS {
+            let expected = self.oracle(context).lock(def);
+            let statement = format!(
+                "SELECT {} FROM {} WHERE {} {technique}",
+                Self::key(def, ""),
+                row_data::name(def.name),
+                self.is_test_row(def)
+            );
+            self.probe(Probe { technique, about: Some((def.name, Command::Update)), principal, statement, expected })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Reads with other techniques than a plain SELECT.
+    async fn other_reads(
+        &mut self,
+        principal: &Principal,
+        context: &Context,
+        def: &'static TableDef,
+    ) -> Result<(), VerifyError> {
+        let about = Some((def.name, Command::Select));
+        let (key, table, ours) = (Self::key(def, ""), row_data::name(def.name), self.is_test_row(def));
+        let expected = self.oracle(context).select(def);
+        // An error would reveal a hidden row, so the division must not be evaluated on one.
+        let hidden = self.fixture.rows_of(def.name).filter(|row| !self.oracle(context).can_select(def, row));
+        let hidden = hidden.map(|row| format!("({})", row_data::is_row(def, row))).collect::<Vec<_>>().join(" OR ");
+        if !hidden.is_empty() {
+            let statement =
+                format!("SELECT {key} FROM {table} WHERE 1 / CASE WHEN {hidden} THEN 0 ELSE 1 END = 1 AND ({ours})");
+            let technique = "condition that fails on hidden rows";
+            self.probe(Probe { technique, about, principal, statement, expected: expected.clone() }).await?;
+        }
+        let technique = "subquery";
+        let statement = format!("WITH t AS MATERIALIZED (SELECT {key} AS k FROM {table} WHERE {ours}) SELECT k FROM t");
+        self.probe(Probe { technique, about, principal, statement, expected: expected.clone() }).await?;
+        let technique = "row_security = off";
+        let statement = format!("SET LOCAL row_security = off; SELECT {key} FROM {table} WHERE {ours}");
+        let refused = match expected {
+            Expected::Is(Outcome::Denied) => Expected::OneOf(vec![Outcome::Denied, Outcome::Refused]),
+            _ => Expected::Is(Outcome::Refused),
+        };
+        self.probe(Probe { technique, about, principal, statement, expected: refused }).await?;
+        for column in def.columns {
+            let Some(target) = column.references.and_then(|to| self.fixture.table(to.table)) else { continue };
+            let Some(id) = row_id(target) else { continue };
+            let tenants = match (def.scope, target.scope) {
+                (ScopeDef::Tenant { column: ours }, ScopeDef::Tenant { column: theirs }) if ours != column.name => {
+                    format!(" AND a.{} = b.{}", quoted(ours), quoted(theirs))
+                }
+                _ => String::new(),
+            };
+            let rows = self.fixture.rows_of(def.name).map(|row| format!("({})", row_data::is_row_of(def, row, "a.")));
+            let statement = format!(
+                "SELECT {} FROM {table} AS a JOIN {} AS b ON a.{} = b.{}{tenants} WHERE {}",
+                Self::key(def, "a."),
+                row_data::name(target.name),
+                quoted(column.name),
+                quoted(id.name),
+                rows.collect::<Vec<_>>().join(" OR ")
+            );
+            let expected = self.oracle(context).join(def, column, target);
+            self.probe(Probe { technique: "join", about, principal, statement, expected }).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! The guide's Rust blocks, each of which is compiled as a test of the documentation.
+
+macro_rules! pages {
+    ($($page:ident $file:literal),* $(,)?) => {$(
+        #[cfg(doctest)]
+        #[doc = include_str!(concat!("../../docs/src/", $file))]
+        mod $page {}
+    )*};
+}
+
+pages! {
+    introduction "introduction.md",
+    getting_started "getting-started.md",
+    from_the_tutorials "from-the-tutorials.md",
+    attributes "attributes.md",
+    attributes_fields "attributes-fields.md",
+    attributes_views_enums "attributes-views-enums.md",
+    attributes_tenancy "attributes-tenancy.md",
+    roles_and_tenancies "roles-and-tenancies.md",
+    membership_and_sessions "membership-and-sessions.md",
+    queries "queries.md",
+    transactions "transactions.md",
+    axum "axum.md",
+    background_jobs "background-jobs.md",
+    migrations "migrations.md",
+    auditing "auditing.md",
+    verifying "verifying.md",
+    testing "testing.md",
+    operations "operations.md",
+    threat_model "threat-model.md",
+    performance "performance.md",
+    comparison "comparison.md",
+    faq "faq.md",
+    glossary "glossary.md",
+}
