@@ -112,7 +112,7 @@ struct Decision {
 #[derive(Debug, Clone)]
 struct Part {
     condition: Condition,
-    /// What it says about the row; none where no row was looked at.
+    /// Whether the row satisfies it; `None` without a row.
     holds: Option<bool>,
 }
 
@@ -202,13 +202,13 @@ fn privilege(
     Privilege::Missing(holders)
 }
 
-/// The conditions of a policy, all of which must hold.
+/// Returns the conditions of a policy, all of which must hold.
 fn parts(policy: &Policy, command: Command) -> Vec<Part> {
     let conditions = if command == Command::Insert { &policy.with_check } else { &policy.using };
     conditions.iter().map(|condition| Part { condition: condition.clone(), holds: None }).collect()
 }
 
-/// Says what a condition requires.
+/// Describes what a condition requires.
 fn meaning(kind: ConditionKind) -> &'static str {
     match kind {
         ConditionKind::Tenant => "the row's tenant is the one in the context",

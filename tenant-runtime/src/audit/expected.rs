@@ -312,7 +312,7 @@ impl Facts<'_> {
     fn policy(&mut self, table: &Name, policy: &Policy) {
         let object = Object::Policy(table.clone(), policy.name.to_string());
         let properties = json!({
-            "permissive": !policy.is_restrictive(), "command": policy.command().map_or("ALL", Command::keyword),
+            "permissive": !policy.is_restrictive(), "command": policy.command().map_or("ALL", |command| command.keyword()),
             "roles": [policy.role.as_ref().map(Ident::as_str)],
             "using": self.canonical.text(&object, "using"), "check": self.canonical.text(&object, "check"),
             "comment": comment(&policy.comment),

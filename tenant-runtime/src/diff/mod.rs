@@ -267,6 +267,10 @@ impl fmt::Display for Change {
             Self::Alter { after: SchemaObject::Pgaudit { classes }, .. } => {
                 write!(f, "change `pgaudit.log` to `{classes}`")
             }
+            Self::Alter {
+                before: before @ SchemaObject::Policy { policy: old, .. },
+                after: SchemaObject::Policy { policy, .. },
+            } if old.name != policy.name => write!(f, "change {before} and rename it to `{}`", policy.name),
             Self::Alter { after, .. } => write!(f, "change {after}"),
         }
     }

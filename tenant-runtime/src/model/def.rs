@@ -182,7 +182,7 @@ pub struct TableDef {
     pub sign_up: bool,
     /// Whether the table is the change log, which triggers write to.
     pub change_log: bool,
-    /// Whether each change of a row is written to the change log.
+    /// Whether a trigger writes the changes of rows to the change log.
     pub track_changes: bool,
     /// Additional policy conditions.
     pub rules: &'static [RuleDef],
@@ -388,7 +388,7 @@ pub enum OnDelete {
     /// The deletion fails (`NO ACTION`).
     #[default]
     NoAction,
-    /// The row is deleted as well (`CASCADE`).
+    /// The referring row is deleted as well (`CASCADE`).
     Cascade,
     /// The referencing column becomes NULL; the tenant column is kept (`SET NULL (column)`).
     SetNull,

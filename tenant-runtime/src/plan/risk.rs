@@ -11,7 +11,7 @@ use crate::{
     ident::Ident,
     model::{
         column_property::ColumnProperty,
-        schema::{Column, ColumnDefault, Policy},
+        schema::{Column, ColumnDefault},
     },
 };
 
@@ -157,8 +157,7 @@ fn access_change(plan: &Plan, action: &Action) -> Option<(&'static str, String)>
 fn restricts_differently(before: &SchemaObject, after: &SchemaObject) -> bool {
     match (before, after) {
         (SchemaObject::Policy { policy: before, .. }, SchemaObject::Policy { policy: after, .. }) => {
-            let without_comment = |policy: &Policy| Policy { comment: String::new(), ..policy.clone() };
-            without_comment(before) != without_comment(after)
+            !before.is_equivalent(after)
         }
         _ => true,
     }

@@ -1,4 +1,4 @@
-//! How a snapshot is laid out: which of its levels are indented, and which stand on one line.
+//! The layout of a snapshot: which levels are indented, and which are on one line.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ pub(super) struct OneItemPerLine {
 }
 
 impl OneItemPerLine {
-    /// File, tables, table, columns; what is deeper stands on one line.
+    /// File, tables, table, columns; deeper levels are on one line.
     const LEVELS: usize = 4;
 
     fn indents(&self) -> bool {

@@ -318,15 +318,13 @@ fn broken_newer_or_missing_snapshot_is_an_error() {
     assert!([&newer, &unknown, &unknown_kind, &forged].iter().all(|text| **text != snapshot));
     let restore = "help: restore the file from version control";
     let cases = [
-        (Some(&snapshot[..100]), "take it from version control again"),
-        (Some(""), "take it from version control again"),
-        (Some(&newer), "it has format 4, and this version reads format 3; use the version that wrote it"),
-        (Some(&unknown), "take it from version control again"),
-        (Some(&forged), "take it from version control again"),
-        (
-            None,
-            "restore it from version control; or, if no migration has been applied anywhere, delete the generated files",
-        ),
+        (Some(&snapshot[..100]), restore),
+        (Some(""), restore),
+        (Some(&newer), "it has format 4, but this version reads format 3"),
+        (Some(&unknown), restore),
+        (Some(&unknown_kind), "unknown variant `everybody`"),
+        (Some(&forged), restore),
+        (None, "restore it from version control; or, if no migration has been applied anywhere, delete the generated files"),
     ];
     let mut wrong = Vec::new();
     for (text, next) in cases {

@@ -1,7 +1,7 @@
 //! Which files of a crate import which, by the paths that they write, and the cycles among them.
 //!
-//! A file may use the items of the modules that contain it, so an import of an ancestor is none; but a name that an ancestor
-//! itself imports stands for the file that defines it.
+//! A file may use the items of the modules that contain it, so an import from an ancestor does not count. A name that an ancestor
+//! imports itself counts as an import of the file that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
