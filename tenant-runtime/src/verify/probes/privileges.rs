@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{
-    VerifyError,
-    outcome::{Expected, Outcome},
-    principals::{NAMES, Principal},
-    probe::Probe,
-    row_data,
-    runner::Runner,
-};
 use crate::{
     db::setting,
     ident::{literal, quoted},
     model::{
         def::{ScopeDef, TableDef},
         schema::Command,
+    },
+    verify::{
+        VerifyError,
+        outcome::{Expected, Outcome},
+        principals::{NAMES, Principal},
+        probe::Probe,
+        row_data,
+        runner::Runner,
     },
 };
 
