@@ -159,9 +159,9 @@ async fn audit_without_required_privileges_is_an_error() {
     assert_eq!(
         said,
         [
-            "app_service: it may make no temporary tables there, by which the server's words are compared",
-            "guest: it may make no temporary tables there, by which the server's words are compared",
-            "guest: it may not use the schema app and app_auth",
+            "app_service: it lacks the TEMPORARY privilege on the database, which comparing expressions requires",
+            "guest: it lacks the TEMPORARY privilege on the database, which comparing expressions requires",
+            "guest: it lacks USAGE on the schema app and app_auth",
             "guest: permission denied for table pg_policy",
             // The owner of the tables can audit.
             "guest: clean",
@@ -315,7 +315,7 @@ async fn audit_reports_expressions_the_server_cannot_compile() {
     run(&mut admin, "ALTER TABLE app.org_members RENAME COLUMN uid TO user_id").await.expect("renamed");
     let refused = found.failing().find(|finding| finding.object == "policy select_viewer of app.users");
     let refused = refused.map(|finding| (finding.code, finding.what.as_str()));
-    assert_eq!(refused, Some(("TA122", "the server refuses what is declared: column m.user_id does not exist")));
+    assert_eq!(refused, Some(("TA122", "the server rejects the declaration: column m.user_id does not exist")));
     assert!(report(&url).await.is_clean());
 }
 

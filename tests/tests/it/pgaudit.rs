@@ -148,5 +148,5 @@ async fn server_without_pgaudit_migrates_and_audit_notes_it() {
     assert!(found.is_clean() && codes(&found) == ["TA126"], "{found}");
     assert!(still.is_clean() && codes(&still) == ["TA126"], "{still}");
     let told = found.findings.iter().find(|finding| finding.code == "TA126").map(|finding| finding.what.as_str());
-    assert_eq!(told, Some("pgaudit shall log `ddl`, and this server does not load it"));
+    assert_eq!(told, Some("pgaudit is declared to log `ddl`, but the server does not load it"));
 }

@@ -2,14 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{
-    VerifyError,
-    outcome::{Expected, Outcome},
-    principals::{NAMES, Principal},
-    probe::Probe,
-    row_data,
-    runner::Runner,
-};
 use crate::{
     db::setting,
     ident::{literal, quoted},
@@ -17,6 +9,14 @@ use crate::{
         def::{ScopeDef, TableDef},
         names,
         schema::Command,
+    },
+    verify::{
+        VerifyError,
+        outcome::{Expected, Outcome},
+        principals::{NAMES, Principal},
+        probe::Probe,
+        row_data,
+        runner::Runner,
     },
 };
 

@@ -1,20 +1,20 @@
 //! Probes that read and lock rows, in every context.
 
-use super::super::{
-    VerifyError,
-    fixture::row_id,
-    oracle::Context,
-    outcome::{Expected, Outcome},
-    principals::Principal,
-    probe::Probe,
-    row_data,
-    runner::Runner,
-};
 use crate::{
     ident::quoted,
     model::{
         def::{ScopeDef, TableDef},
         schema::Command,
+    },
+    verify::{
+        VerifyError,
+        fixture::row_id,
+        oracle::Context,
+        outcome::{Expected, Outcome},
+        principals::Principal,
+        probe::Probe,
+        row_data,
+        runner::Runner,
     },
 };
 

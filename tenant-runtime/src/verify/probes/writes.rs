@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{
-    VerifyError,
-    fixture::{Row, keys, row_id},
-    oracle::Context,
-    outcome::{Expected, Outcome},
-    principals::Principal,
-    probe::Probe,
-    row_data,
-    runner::Runner,
-};
 use crate::{
     ident::{Ident, literal, quoted},
     model::{
         def::{ColumnDef, ScopeDef, TableDef, TableName},
         schema::Command,
+    },
+    verify::{
+        VerifyError,
+        fixture::{Row, keys, row_id},
+        oracle::Context,
+        outcome::{Expected, Outcome},
+        principals::Principal,
+        probe::Probe,
+        row_data,
+        runner::Runner,
     },
 };
 
