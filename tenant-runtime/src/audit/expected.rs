@@ -11,8 +11,8 @@ use crate::{
     model::{
         column_property::ColumnProperty,
         schema::{
-            Column, Command, ForeignKey, ForeignKeyAction, Function, Key, Policy, QualifiedName, Returns, Role,
-            RoleKind, Schema, Table, TriggerKind,
+            Column, ForeignKey, ForeignKeyAction, Function, Key, Policy, QualifiedName, Returns, Role, RoleKind,
+            Schema, Table, TriggerKind,
         },
     },
     sql::part::{PGAUDIT, timeout_settings},

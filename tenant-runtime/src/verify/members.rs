@@ -8,9 +8,9 @@ use super::{
     runner::Runner,
 };
 use crate::{
-    ident::{Ident, literal},
+    ident::literal,
     matrix::may,
-    model::{def::ScopeDef, schema::Command},
+    model::{def::ScopeDef, names, schema::Command},
 };
 
 impl Runner<'_> {
@@ -18,12 +18,11 @@ impl Runner<'_> {
     pub(super) async fn members_by_function(&mut self) -> Result<(), VerifyError> {
         let Some(def) = self.fixture.membership() else { return Ok(()) };
         let Some(manager) = [def.insert, def.update, def.delete].into_iter().flatten().next() else { return Ok(()) };
-        let add = Ident::derived(["add_member"]);
-        let Some(schema) =
-            self.schema.functions().keys().find(|name| name.table == add).map(|name| name.schema.quoted().to_string())
-        else {
+        if !self.schema.functions().keys().any(|name| name.table.as_str() == names::ADD_MEMBER) {
             return Ok(());
-        };
+        }
+        let [add, change, remove] =
+            [names::ADD_MEMBER, names::CHANGE_MEMBER, names::REMOVE_MEMBER].map(|name| self.function(name));
         let roles: Vec<_> = self.tenancy.roles.iter().map(|role| role.name).collect();
         let includes = |role: &str, needed: &str| may(self.tenancy, role, Some(needed));
         let Some(outsider) = self.principals.users.iter().find(|person| person.roles.is_empty()).cloned() else {
@@ -62,7 +61,7 @@ impl Runner<'_> {
                 ));
             }
             let oneself = caller.is_some_and(|(person, _)| person.key == target.key);
-            let statement = format!("SELECT CASE WHEN {schema}.remove_member({user}) THEN 'removed' END");
+            let statement = format!("SELECT CASE WHEN {remove}({user}) THEN 'removed' END");
             let allowed = oneself || manages.is_some_and(|(_, own)| includes(own, old));
             probes.push((Command::Delete, principal.clone(), statement, expect(allowed, "removed")));
             let mut others = self.principals.members(1 - tenant);

@@ -324,7 +324,10 @@ fn broken_newer_or_missing_snapshot_is_an_error() {
         (Some(&unknown), restore),
         (Some(&unknown_kind), "unknown variant `everybody`"),
         (Some(&forged), restore),
-        (None, "restore it from version control; or, if no migration has been applied anywhere, delete the generated files"),
+        (
+            None,
+            "restore it from version control; or, if no migration has been applied anywhere, delete the generated files",
+        ),
     ];
     let mut wrong = Vec::new();
     for (text, next) in cases {
