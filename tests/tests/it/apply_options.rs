@@ -11,7 +11,7 @@ use tenant_tests::{Database, TempDir, ask, run};
 
 use super::command_line::{CommandOutput, command};
 
-/// A folder of migrations written by hand, with what undoes them.
+/// A folder of hand-written migrations with their down files.
 fn notes() -> TempDir {
     let folder = TempDir::new();
     folder.write("0001_notes.up.sql", "CREATE TABLE public.notes (a int);\nINSERT INTO public.notes VALUES (1), (1);");
@@ -43,7 +43,7 @@ async fn apply_error(folder: &TempDir, database: &Database) -> String {
     apply(folder, database).await.expect_err("it should have failed").to_string()
 }
 
-/// The table's columns and indexes, and what is recorded.
+/// The table's columns and indexes, and the recorded migrations.
 async fn state(database: &Database) -> String {
     let state = "SELECT concat_ws('; ',
         (SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute
@@ -91,7 +91,7 @@ async fn apply_interoperates_with_the_sqlx_migrator() {
     sqlxs_own.run_to(2, &mut admin).await.expect("sqlx goes on");
     let rest = apply(&folder, &database).await.expect("it goes on");
     sqlxs_own.run(&mut admin).await.expect("sqlx finds nothing wrong");
-    sqlxs_own.undo(&mut admin, 2).await.expect("sqlx undoes what was ours");
+    sqlxs_own.undo(&mut admin, 2).await.expect("sqlx reverts our migrations");
     assert_eq!((rest, state(&database).await.as_str()), (vec![3], "a; notes_a true; 1 true 2 true"));
 }
 
@@ -157,7 +157,7 @@ async fn failed_migration_shows_the_line_and_column() {
     );
 }
 
-/// A file that waits no longer than a moment for a lock, on a table that somebody holds.
+/// A file with a short lock timeout, on a table that another session has locked.
 async fn locked(folder: &TempDir) -> (Database, sqlx::PgConnection) {
     let database = Database::empty().await;
     apply(folder, &database).await.expect("it applies");
@@ -196,11 +196,11 @@ async fn apply_succeeds_after_a_lock_is_released() {
     let release = tokio::spawn(async move {
         tokio::task::block_in_place(|| when_tried.recv()).expect("it is tried again");
         run(&mut holder, "ROLLBACK").await.expect("it ends");
-        freed.send(()).expect("somebody waits");
+        freed.send(()).expect("the receiver waits");
     });
     let applied = apply_with_progress(&folder, &database, move |progress| {
         if let Progress::Retrying { attempt: 2, .. } = progress {
-            tried.send(()).expect("somebody waits");
+            tried.send(()).expect("the receiver waits");
             when_freed.recv().expect("it is freed");
         }
     });
@@ -277,7 +277,7 @@ async fn waiting_migrators_do_not_block_create_index_concurrently() {
                 let mut started = Some(started);
                 let mut watch = |_: Progress<'_>| {
                     if let Some(started) = started.take() {
-                        started.send(()).expect("somebody waits");
+                        started.send(()).expect("the receiver waits");
                     }
                 };
                 migrations
@@ -300,7 +300,7 @@ async fn waiting_migrators_do_not_block_create_index_concurrently() {
     assert_eq!(applied, [Ok(0), Ok(0), Ok(2)]);
 }
 
-/// The program on the example's migrations and more, which are in a folder of its own.
+/// The program on a separate folder with the example's migrations and more.
 fn program(folder: &TempDir, arguments: &[&str]) -> CommandOutput {
     let dir = folder.path().to_str().expect("ASCII").to_owned();
     CommandOutput::of(command(&[&["--dir", dir.as_str()], arguments].concat()))

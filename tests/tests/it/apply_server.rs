@@ -32,7 +32,7 @@ fn failure(result: tenant_runtime::Result<Vec<i64>>) -> String {
     }
 }
 
-/// Makes a database that a new administrator without SUPERUSER owns; returns its URL for that administrator.
+/// Creates a database owned by a new administrator without SUPERUSER; returns its URL for that administrator.
 async fn administrator_database_url(server: &Server) -> String {
     let mut postgres = superuser(server).await;
     run(&mut postgres, "CREATE ROLE boss LOGIN CREATEROLE CREATEDB").await.expect("a superuser may");
@@ -40,7 +40,7 @@ async fn administrator_database_url(server: &Server) -> String {
     server.url("boss", "acme")
 }
 
-/// Applies the example, uses it, undoes it, and applies it again; returns what went otherwise than it should.
+/// Applies the example, uses it, reverts it, and applies it again; returns the deviations from the expected results.
 async fn round_trip(server: &Server, admin_url: &str, database: &str) -> Vec<String> {
     let mut seen = Vec::new();
     let mut check = |what: &str, found: String, wanted: &str| {
@@ -169,7 +169,7 @@ async fn apply_by_a_non_owner_of_the_database_is_rejected() {
     );
 }
 
-/// The environment variable that tells the child which database to migrate.
+/// The environment variable with the database that the child migrates.
 const ORDER: &str = "TENANT_MIGRATING_TEST_URL";
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn concurrent_processes_apply_migrations_once() {
     assert_eq!((applied, ask(&mut database.admin().await, recorded).await), (1, "1 true".to_owned()));
 }
 
-/// What the test above runs as a process of its own; does nothing unless it asks.
+/// The child process of the test above; does nothing in an ordinary run.
 #[tokio::test]
 async fn child_process_applies_when_requested() {
     let Ok(url) = std::env::var(ORDER) else { return };
@@ -223,7 +223,7 @@ async fn databases_of_one_cluster_migrate_concurrently() {
     assert_eq!(applied, vec![Ok(vec![1]); DATABASES]);
 }
 
-/// A folder with a migration that was applied, to change something in.
+/// A folder with an applied migration, for tests that edit it.
 async fn applied_folder() -> (TempDir, Database) {
     let (folder, database) = (TempDir::new(), Database::empty().await);
     folder.write("0002_two.sql", "CREATE TABLE two ();");

@@ -6,7 +6,7 @@ use tenant_tests::{Database, ask, refusal, run, set_context_sql};
 
 use super::catalog::{rows, wanted};
 
-/// What the log of a tenant says, oldest first: who did what as which role to which table.
+/// The change log of a tenant, oldest first: user, role, command and table.
 async fn entries(database: &Database, table: &str) -> Vec<Change> {
     let admin = database.app().await;
     let mut changes = Change::list(&admin.scope(&database.acme.as_admin())).await.expect("an admin reads");
@@ -130,7 +130,7 @@ async fn change_log_omits_columns_its_readers_cannot_select() {
     let employees = entries(&database, "app.employees").await;
     let salary = employees.last().and_then(|change| change.after.as_ref()).map(|row| row["salary"].clone());
     assert_eq!(salary, Some(7.into()), "admins may read salaries");
-    // A private document is its author's alone.
+    // A private document is visible to its author only.
     let mut member = database.raw("app_member", acme.id, acme.member).await;
     let sql = format!(
         "INSERT INTO app.documents (organization_id, title, created_by, visibility) VALUES ('{}', 'secret', '{}', 'private')",
@@ -180,7 +180,7 @@ async fn triggers_match_the_declaration() {
     let seen = rows(&mut database.admin().await, sql).await;
     let keep = "CREATE CONSTRAINT TRIGGER prevent_last_manager_removal AFTER DELETE OR UPDATE ON app.org_members \
                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app_auth.prevent_last_manager_removal()";
-    // The table, its tenant, its key, and what admins may not see of each row.
+    // The table, its tenant, its key, and the columns that admins cannot read.
     let log = [
         ("documents", "'id', 'title', 'content', 'created_by', 'visibility'"),
         ("employees", "'id'"),
