@@ -25,7 +25,7 @@ fn event(what: &str) -> NewEvent {
     NewEvent { what: what.to_owned(), id: None, at: None }
 }
 
-// Who crosses --------------------------------------------------------------------------------------------------------
+// Login and role -----------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn app_login_and_job_login_cannot_become_each_others_roles() {
@@ -97,7 +97,7 @@ async fn job_connection_accepts_connect_options() {
     assert_eq!(prepared, 0);
 }
 
-// Why ----------------------------------------------------------------------------------------------------------------
+// Reason -------------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn begin_access_records_reason_and_login_first() {
@@ -170,7 +170,7 @@ async fn access_log_cannot_be_read_or_changed_by_application_roles() {
             "DELETE FROM app.system_access_log",
             "TRUNCATE app.system_access_log",
         ] {
-            let refused = run(session, sql).await.expect_err("nobody may");
+            let refused = run(session, sql).await.expect_err("no role can modify the log");
             assert_eq!(refusal(refused).0, "42501", "{sql}");
         }
     }
@@ -183,7 +183,7 @@ async fn access_log_cannot_be_read_or_changed_by_application_roles() {
     assert_eq!((changed, refusal(refused).0.as_str()), (0, "42501"));
 }
 
-// What it may --------------------------------------------------------------------------------------------------------
+// Privileges ---------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn system_transaction_is_limited_to_declared_tables_and_commands() {
@@ -235,7 +235,7 @@ async fn for_each_tenant_confines_each_transaction_to_one_tenant() {
     let system = because(&database).await;
     let act = |mut tx: tenant_runtime::TenantTx<_>| async move {
         let own = Task::list(&mut tx).await?;
-        // Without a condition of its own: the policies alone confine it.
+        // Without a condition: only the policies limit it.
         let all: i64 = sqlx::query_scalar("SELECT count(*) FROM app.tasks").fetch_one(&mut tx).await?;
         let comments = Comment::count(&mut tx).await?;
         let renamed = sqlx::query("UPDATE app.tasks SET title = title || '!'").execute(&mut tx).await?.rows_affected();
@@ -315,7 +315,7 @@ async fn cancelled_job_leaves_no_open_transaction() {
         let dropped = tokio::time::timeout(std::time::Duration::from_micros(micros), job).await;
         assert!(dropped.is_err(), "it waits for ever");
     }
-    // Another transaction on those connections is the next one's own.
+    // The next transaction on those connections has its context only.
     let mut tx = system.begin().await.expect("begins");
     let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM app.events WHERE what = 'dropped'")
         .fetch_one(&mut tx)

@@ -2,7 +2,7 @@
 
 use tenant_runtime::{TenantTable as _, TenantView as _};
 
-/// Everything a derive can be asked to write, under every lint that is of use.
+/// Every kind of output of the derive, under all useful lints.
 #[deny(
     clippy::all,
     clippy::pedantic,
@@ -58,7 +58,7 @@ mod strict {
         pub(super) cache: u8,
     }
 
-    /// What a user wrote on a project.
+    /// A comment of a user on a project.
     #[expect(dead_code, reason = "nothing reads a row here")]
     #[derive(Debug, TenantTable)]
     #[tenant(parent = "project_id", select = "viewer", insert = "member", update = "admin", update_own = "member")]
@@ -78,7 +78,7 @@ mod strict {
         pub(super) rating: Option<i16>,
     }
 
-    /// What everybody sees of a remark.
+    /// The columns of a remark that all roles can select.
     #[expect(dead_code, reason = "nothing reads a row here")]
     #[derive(Debug, TenantView)]
     #[tenant(of = Remark)]

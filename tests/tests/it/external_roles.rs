@@ -36,7 +36,7 @@ fn migration() -> sql::Migration {
     between(&Schema::default(), &schema(false))
 }
 
-/// A server with a database that an administrator without CREATEROLE owns; connections as that one and as the superuser.
+/// A server with a database owned by an administrator without CREATEROLE; connections as that administrator and as the superuser.
 async fn server_with_administrator() -> (Server, PgConnection, PgConnection) {
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     let mut postgres = connect(&server.admin_url()).await;
@@ -46,7 +46,7 @@ async fn server_with_administrator() -> (Server, PgConnection, PgConnection) {
     (server, boss, postgres)
 }
 
-/// Tries to apply; what is to be fixed, a difference and its statement each.
+/// Tries to apply; returns each difference with the statement that fixes it.
 async fn differences(boss: &mut PgConnection) -> Vec<(String, String)> {
     differences_to(boss, &migration()).await
 }

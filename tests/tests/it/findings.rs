@@ -20,10 +20,10 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/findings.txt")
 const ROLES_WITH_SERVICE: &[RoleDef] =
     &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "service", includes: &["viewer"] }];
 
-/// What is wrong, and the declarations in which it is wrong.
+/// A case: its title and the invalid declarations.
 type Case = (&'static str, Vec<TableDef>);
 
-/// Each case: what is wrong, and the declarations in which it is wrong.
+/// Each case: its title and the invalid declarations.
 fn cases() -> Vec<Case> {
     [plain_cases(), row_cases(), member_cases(), condition_cases()].into_iter().flatten().collect()
 }
@@ -149,7 +149,7 @@ fn plain_cases() -> Vec<Case> {
     ]
 }
 
-/// Owners, visibilities, parents, partitions, and columns with roles of their own.
+/// Owners, visibilities, parents, partitions, and columns with separate roles.
 fn row_cases() -> Vec<Case> {
     use OnDelete::{Cascade, NoAction};
     let owned = |author: ColumnDef| TableDef { owner: Some("author_id"), ..tasks([author, TITLE]) };
@@ -201,7 +201,7 @@ fn row_cases() -> Vec<Case> {
     ]
 }
 
-/// The table that says who is a member, and what is seen through it.
+/// The membership table, and rows that are visible through it.
 fn member_cases() -> Vec<Case> {
     let other = TableName { schema: "app", table: "other_members" };
     const WITH_DEFINER: &[RoleDef] =
@@ -287,7 +287,7 @@ fn member_cases() -> Vec<Case> {
     ]
 }
 
-/// Conditions that no policy may hold.
+/// Conditions that are invalid in a policy.
 fn condition_cases() -> Vec<Case> {
     vec![
         (
@@ -406,7 +406,7 @@ fn valid_policy_conditions_have_no_findings() {
         "name = (SELECT 'x' FROM app.tasks AS t LIMIT 1)",
         "NOT (name = 'x') AND name IS NOT NULL",
     ];
-    // Without who updates: that an update may hide its row is another matter.
+    // Without an `update` role: that an update can hide its row is a separate finding.
     let read_only = |condition| {
         let mut tables = with_select_condition(condition);
         tables[0].update = None;

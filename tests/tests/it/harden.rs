@@ -21,7 +21,7 @@ fn said(output: &[u8]) -> String {
     String::from_utf8_lossy(output).into_owned()
 }
 
-/// A SELECT with injected SQL, which changes the tenant before it reads.
+/// A SELECT with injected SQL that changes the tenant before it reads.
 fn tenant_change_attacks(database: &Database) -> [String; 3] {
     let org = database.globex.id;
     let user = database.globex.admin;

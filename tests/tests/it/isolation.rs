@@ -12,7 +12,7 @@ use tenant_tests::{Database, TABLES, Tenant, ask, connect, refusal, run};
 
 use super::sample_sql::{insert, is_plain, tenant_column, tenant_condition, tenant_condition_of_values};
 
-/// What the database answered.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Rows(u64),
@@ -25,21 +25,21 @@ enum Outcome {
 enum Attempt {
     /// Reads all columns.
     ReadAll,
-    /// Reads the columns that the role may read.
+    /// Reads the columns on which the role has SELECT.
     Read,
     Lock,
-    /// Inserts a row that, where rows have an owner, is the user's own.
+    /// Inserts a row that is owned by the user, where rows have an owner.
     Insert,
     /// Inserts a row in the name of another member.
     InsertAs,
     Update,
     Delete,
-    /// Gives a row to the other tenant.
+    /// Moves a row to the other tenant.
     Move,
     Truncate,
 }
 
-/// Whose rows an attempt names.
+/// The rows that an attempt names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TargetRows {
     All,
@@ -47,17 +47,17 @@ enum TargetRows {
     Globex,
 }
 
-/// The context in which an attempt is made, as far as it is not that of a member of acme with the role.
+/// The context of an attempt: a member of acme with the role, or a deviation from that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Context {
     Acme,
-    /// The settings were never made in the session.
+    /// The settings were never set in the session.
     Unset,
-    /// The settings are empty, as they are in a session after a transaction that made them.
+    /// The settings are empty, as after a transaction that set them.
     Empty,
-    /// Nobody is named who acts in acme.
+    /// The tenant is acme, and no user is set.
     NoUser,
-    /// Who has the role, but in globex.
+    /// A user who has the role, but in globex.
     Stranger,
     /// A viewer of acme, whatever the role.
     Viewer,
@@ -88,7 +88,7 @@ const CASES: [(Attempt, TargetRows); 19] = [
     (Attempt::Truncate, TargetRows::All),
 ];
 
-/// Who makes an attempt: a tier, or, without one, the login before it says SET ROLE, or the visitor.
+/// The subject of an attempt: a role or, without one, the login before SET ROLE or a user without a tenant.
 #[derive(Debug, Clone, Copy)]
 enum Actor {
     Login,
@@ -110,7 +110,7 @@ impl Actor {
         format!("SET LOCAL ROLE {}{role};", Organizations::DEF.role_prefix)
     }
 
-    /// Says whether the actor has the rights of the role that an attribute names.
+    /// Returns whether the actor has the privileges of the role that an attribute names.
     fn may(self, needed: Option<&str>) -> bool {
         let (Self::Application(role), Some(needed)) = (self, needed) else { return false };
         let below = |name: &&str| Organizations::DEF.roles.iter().find(|role| role.name == *name);
@@ -118,7 +118,7 @@ impl Actor {
             || role.includes.iter().filter_map(below).any(|lower| Self::Application(lower).may(Some(needed)))
     }
 
-    /// The actor's organization and user in a context; the user is one who has the role where the context is acme's.
+    /// The tenant and the user of a context; in acme's context the user has the actor's role.
     fn claims(self, context: Context, acme: &Tenant, globex: &Tenant) -> Option<(String, String)> {
         let role = if let Self::Application(role) = self { role.name } else { "admin" };
         let user = match context {
@@ -133,12 +133,12 @@ impl Actor {
     }
 }
 
-/// A row, as far as it matters who reaches it.
+/// The properties of a row that decide access to it.
 #[derive(Debug)]
 struct Row {
     of_acme: bool,
     owner: String,
-    /// Whether everybody in the tenant sees it.
+    /// Whether every member of the tenant can see it.
     team: bool,
 }
 
@@ -177,7 +177,7 @@ impl Fixture {
         Self { database, rows }
     }
 
-    /// What the declaration promises.
+    /// The result that the declaration requires.
     fn expected_outcome(
         &self,
         index: usize,
@@ -193,7 +193,7 @@ impl Fixture {
             |of: fn(&ColumnDef) -> Option<&'static str>| def.columns.iter().all(|c| of(c).is_none() || may(of(c)));
         // Members are changed by functions alone.
         let writable = def.membership.is_none();
-        // And invitations are made by one.
+        // Invitations are created by a function.
         let makes = writable && def.invitation.is_none();
         let allowed = match attempt {
             Attempt::ReadAll => may(def.select) && columns(|column| column.select),
@@ -261,7 +261,7 @@ impl Fixture {
     }
 }
 
-/// Tries a statement as an actor who claims an organization and a user, and undoes it.
+/// Runs a statement as an actor with a tenant and a user, and rolls it back.
 async fn observe(app: &mut PgConnection, actor: Actor, claims: Option<(&str, &str)>, sql: &str) -> Outcome {
     let settings = claims.map(|(org, user)| {
         let def = Organizations::DEF;

@@ -86,7 +86,7 @@ async fn upsert_updates_only_rows_of_the_tenant() {
     let elsewhere = NewSample { code: theirs.code, ..sample("new") };
     let elsewhere = Sample::upsert(&scope, elsewhere, Sample::BY_KIND_AND_CODE).await.expect("inserted");
     let untouched = Sample::get(&lab.db.scope(&lab.other), theirs.id).await.expect("read");
-    // What the row left to its default, and what takes a role of its own, stays as it was.
+    // Columns left to their default and columns with a separate role keep their values.
     assert_eq!((again.id, again.label.as_str(), again.count, again.secret), (rows[0].id, "again", 1, 5));
     assert!(elsewhere.id != theirs.id && untouched == theirs);
 }

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::property::Random;
 
-/// How many conditions are tried.
+/// The number of conditions to try.
 const CASES: usize = 600;
-/// How many of them also change and delete rows.
+/// The number of them that also change and delete rows.
 const WRITTEN: usize = 60;
 
 fn ids<'r>(rows: impl IntoIterator<Item = &'r Sample>) -> BTreeSet<i64> {

@@ -4,7 +4,7 @@ use tenant_runtime::{Error, Repository as _, TenantView, ViewRepository as _};
 
 use super::{Boss, Lab, Reader, Sample, SampleChanges, Writer, sample};
 
-/// What a writer may know of a sample.
+/// The columns of a sample that a writer can select.
 #[derive(Debug, Clone, PartialEq, TenantView)]
 #[tenant(of = Sample)]
 struct Slip {
