@@ -29,7 +29,7 @@ fn login(role: &str) -> String {
     format!("guild_{role}_service")
 }
 
-/// A database with a guild in it, of which a user is the head.
+/// A database with a guild and the user who is its head.
 struct GuildFixture {
     database: Database,
     guild: Uuid,
@@ -67,7 +67,7 @@ impl GuildFixture {
         TenantCtx::assume_authorized(self.guild, self.head)
     }
 
-    /// The roles that SQL which the lexer does not see can become in a transaction of a role, after its login.
+    /// The login of a role's transaction, followed by the roles that SQL hidden from the lexer can assume in it.
     async fn reachable_roles<R: Role<Tenancy = Guilds, Kind = MemberRole>>(&self, db: &TenantDb) -> String {
         let mut reachable_roles = Vec::new();
         let tiers = ROLES.map(|role| format!("guild_{role}"));
@@ -102,7 +102,7 @@ async fn injected_set_role_cannot_exceed_the_role_of_its_login() {
         hall.reachable_roles::<Clerk>(&db).await,
         hall.reachable_roles::<Head>(&db).await,
     ];
-    // Before 16 who can become a role can become those that it includes, whose rights it has anyway.
+    // Before PostgreSQL 16 a login that can assume a role can also assume the roles that it includes, whose privileges it inherits.
     let below = match hall.has_options().await {
         true => ["", "guild_smith", "guild_clerk", "guild_head"],
         false => {

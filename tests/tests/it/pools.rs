@@ -59,7 +59,7 @@ async fn max_connections_can_be_set_per_role_and_pool_status_is_reported() {
     assert!(_members.1.is_ok());
 }
 
-/// Keeps what spans say, one line a span.
+/// Records the fields of spans, one line a span.
 #[derive(Clone, Default)]
 struct RecordedSpans(Arc<Mutex<Vec<String>>>);
 

@@ -29,13 +29,13 @@ struct Account {
     id: Uuid,
     /// The organization.
     organization_id: Uuid,
-    /// A number that two digits of it check.
+    /// A number with two check digits.
     #[tenant(check = "mod(length(iban), 7) = 1 AND iban ~ '^DE[0-9]{20}$' AND substr(iban, 3, 2) = '89'")]
     iban: String,
-    /// A number within bounds, which are found in the check.
+    /// A number within the bounds of its check constraint.
     #[tenant(check = "percent BETWEEN 40 AND 60")]
     percent: i32,
-    /// A default that the check refuses.
+    /// A column whose default violates the check constraint.
     #[tenant(check = "state IN ('open', 'closed')", default = "'open'")]
     state: String,
 }
