@@ -87,7 +87,7 @@ async fn error_fixes_create_external_roles_and_migration_applies() {
     let unmarked = ask(&mut postgres, marks).await;
     run(&mut boss, &format!("BEGIN; {}; COMMIT", migration.down)).await.expect("it is undone");
     let left = ask(&mut postgres, "SELECT count(*)::text FROM pg_roles WHERE rolname ~ '^app_'").await;
-    assert_eq!((unmarked.as_str(), left.as_str()), ("0", "7"), "the migrations keep external roles");
+    assert_eq!((unmarked.as_str(), left.as_str()), ("0", "7"), "external roles lose their mark and remain");
 }
 
 #[tokio::test]

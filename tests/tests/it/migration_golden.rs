@@ -27,7 +27,7 @@ struct Case {
 macro_rules! cases {
     ($($case:ident: $($old:ident)* => $($new:ident)*;)*) => {
         $(
-            #[expect(dead_code, reason = "the structs are there for what is generated from them")]
+            #[expect(dead_code, reason = "the structs exist only for the SQL generated from them")]
             mod $case {
                 include!(concat!("../../golden/evolve/", stringify!($case), ".rs"));
             }

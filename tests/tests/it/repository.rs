@@ -156,7 +156,7 @@ async fn membership_is_found_by_user_within_the_tenant() {
     let here = OrgMember::get(&scope, database.globex.admin).await.expect("it was added");
     OrgMember::remove_member(&scope, database.globex.admin).await.expect("an admin may");
     let there = OrgMember::get(&db.scope(&database.globex.as_viewer()), database.globex.admin).await;
-    let there = there.expect("globex keeps its own");
+    let there = there.expect("globex keeps its row");
     assert_eq!((here.organization_id, there.organization_id), (database.acme.id, database.globex.id));
 }
 
@@ -257,7 +257,7 @@ async fn custom_sql_without_privilege_is_forbidden() {
 #[tokio::test]
 async fn forbidden_error_names_table_command_and_role() {
     let (database, db) = start().await;
-    // Somebody took a right away by hand; the declaration still promises it.
+    // A privilege is revoked by hand; the declaration still includes it.
     run(&mut database.admin().await, "REVOKE DELETE ON app.projects FROM app_admin").await.expect("a superuser may");
     let deleted = Project::delete(&db.scope(&database.acme.as_admin()), database.acme.project).await;
     let error = deleted.expect_err("the right is gone");

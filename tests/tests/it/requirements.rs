@@ -16,7 +16,7 @@ use tenant_runtime::{
 use tenant_tests::{Database, ask, connect, dedicated_server, migrate, refusal, run, set_context_sql};
 use uuid::Uuid;
 
-/// The SQLSTATE of a refusal; how many rows there were where nobody refused.
+/// The SQLSTATE of the error or, without an error, the number of rows.
 async fn sqlstate_or_rows(connection: &mut PgConnection, sql: &str) -> Result<u64, String> {
     run(connection, sql).await.map_err(|error| refusal(error).0)
 }
@@ -54,9 +54,9 @@ async fn a02_login_gains_privileges_only_by_set_role() {
     {
         seen.push(sqlstate_or_rows(&mut app, sql).await);
     }
-    // Who loses the membership loses the role.
+    // A user who loses the membership loses the role.
     run(&mut connect(&server.admin_url()).await, "REVOKE app_admin FROM app_service").await.expect("a superuser may");
-    run(&mut app, "RESET ROLE").await.expect("anybody may");
+    run(&mut app, "RESET ROLE").await.expect("the login can run it");
     seen.push(sqlstate_or_rows(&mut app, "SET ROLE app_admin").await);
     assert_eq!(seen, [denied(), Ok(0), Ok(0), denied(), denied()]);
 }
@@ -113,7 +113,7 @@ async fn a05_column_privilege_hides_salary_from_non_admins() {
     let whole = Employee::list(&db.scope(&acme.as_admin())).await.expect("an admin reads all");
     let mut viewer = database.raw("app_viewer", acme.id, acme.viewer).await;
     let refused = sqlstate_or_rows(&mut viewer, "SELECT salary FROM app.employees").await;
-    // Who is no admin there reads no salaries in the database role of one.
+    // A user who is not an admin of the tenant reads no salaries with the database role `app_admin`.
     let forged = db.scope(&TenantCtx::<Admin>::assume_authorized(acme.id, acme.viewer));
     let forged = Employee::list(&forged).await.expect("the role may ask").len();
     assert_eq!((cards[0].name.as_str(), whole[0].salary, refused, forged), ("Eve", 1, denied(), 0));
@@ -170,7 +170,7 @@ async fn a10_update_cannot_move_a_row_to_another_tenant() {
     let mut app = database.raw("app_admin", acme.id, acme.admin).await;
     let moved = format!("UPDATE app.tasks SET organization_id = '{}'", globex.id);
     let by_grant = sqlstate_or_rows(&mut app, &moved).await;
-    // Even with the privilege, given by mistake, the policy stands.
+    // Even with a privilege granted by mistake, the policy applies.
     let grant = "GRANT UPDATE (organization_id) ON app.tasks TO app_admin";
     run(&mut database.admin().await, grant).await.expect("a superuser may");
     let error = refusal(run(&mut app, &moved).await.expect_err("the policy holds"));
@@ -265,7 +265,7 @@ async fn a15_application_roles_have_no_truncate_references_or_grant_option() {
     let wrong = ask(&mut database.admin().await, sql).await;
     let mut app = database.raw("app_admin", database.acme.id, database.acme.admin).await;
     let truncated = sqlstate_or_rows(&mut app, "TRUNCATE app.tasks").await;
-    // To give on what one may not give on changes nothing: the server only warns.
+    // GRANT without the grant option changes nothing: the server only warns.
     let given = "GRANT SELECT (id), DELETE ON app.projects TO app_viewer";
     let _ = sqlstate_or_rows(&mut app, given).await;
     let still = "SELECT has_table_privilege('app_viewer', 'app.projects', 'DELETE')::text";
@@ -341,7 +341,7 @@ async fn b04_comment_inherits_the_tenant_of_its_task() {
         Comment::count(&member).await.expect("reads"),
         Comment::find(&db.scope(&globex.as_admin()), own.id).await.expect("reads").is_some(),
     );
-    // The denormalised way: the task's organization is the project's, by a key of both.
+    // Denormalized: a composite foreign key keeps the task's tenant equal to the project's.
     let task = format!("UPDATE app.tasks SET organization_id = '{}' WHERE id = '{}'", globex.id, acme.task);
     assert_eq!(sqlstate_or_rows(&mut database.admin().await, &task).await, Err("23503".to_owned()));
     assert!(matches!(smuggled, Err(Error::Forbidden { .. })), "{smuggled:?}");
@@ -361,7 +361,7 @@ async fn b05_membership_is_looked_up_once_per_statement() {
     let plan: Vec<String> = sqlx::query_scalar("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT id FROM app.projects")
         .fetch_all(&mut app)
         .await
-        .expect("anybody may");
+        .expect("the login can run it");
     let lookups: Vec<&String> = plan.iter().filter(|line| line.contains("Result (actual")).collect();
     let once = lookups.iter().all(|line| line.contains("loops=1"));
     let filter = plan.iter().any(|line| line.contains("authorized_tenant_id"));
@@ -378,7 +378,7 @@ async fn b06_policies_differ_by_command_and_membership() {
     let remark = format!("SELECT id::text FROM app.comments WHERE task_id = '{}'", acme.task);
     let remark: Uuid = ask(&mut database.admin().await, &remark).await.parse().expect("a key");
     let changes = || CommentChanges { body: Some("because".into()) };
-    // An admin may delete any comment, and change none but the own.
+    // An admin can delete any comment, and can update only the admin's comments.
     let changed = Comment::update(&db.scope(&acme.as_admin()), remark, changes()).await;
     let own = Comment::update(&db.scope(&acme.as_member()), remark, changes()).await.expect("its author may");
     Comment::delete(&db.scope(&acme.as_admin()), remark).await.expect("an admin may");
@@ -410,12 +410,12 @@ async fn b10_known_rls_pitfalls_are_closed() {
     let database = Database::create().await;
     let acme = database.acme;
     let mut admin = database.admin().await;
-    // A policy too many, row security switched off by the session, a context that is left out, a table of one's own that
-    // a function of the definer might take for the one it means.
+    // An additional policy, row_security switched off by the session, a missing context, and a temporary table that
+    // could shadow a table in a SECURITY DEFINER function.
     run(&mut admin, "CREATE POLICY by_hand ON app.projects USING (true)").await.expect("a superuser may");
     let mut app = database.raw("app_admin", acme.id, acme.admin).await;
     let with_policy = sqlstate_or_rows(&mut app, "SELECT FROM app.projects").await;
-    run(&mut app, "SET row_security = off").await.expect("anybody may");
+    run(&mut app, "SET row_security = off").await.expect("the login can run it");
     let switched_off = sqlstate_or_rows(&mut app, "SELECT FROM app.projects").await;
     let mut app = connect(&database.app_url()).await;
     run(&mut app, "SET ROLE app_admin").await.expect("the login may");

@@ -14,7 +14,7 @@ pub(super) async fn session(db: &TenantDb, org: Uuid, user: Uuid) -> Result<Sess
     db.user_scope(&UserCtx::assume_authenticated(user)).session::<OrgMember>(org).await
 }
 
-/// The role of a user in an organization, as the lookup has it.
+/// The role of a user in a tenant, as returned by the lookup.
 pub(super) async fn role(db: &TenantDb, org: Uuid, user: Uuid) -> Option<&'static str> {
     match session(db, org, user).await {
         Ok(session) => Some(session.role()),
@@ -23,7 +23,7 @@ pub(super) async fn role(db: &TenantDb, org: Uuid, user: Uuid) -> Option<&'stati
     }
 }
 
-/// Makes a user.
+/// Creates a user.
 pub(super) async fn sign_up(db: &TenantDb, email: &str) -> Result<Uuid> {
     let new = NewUser { email: email.to_owned(), full_name: None, password_hash: Some("$argon2id$".into()) };
     db.user_scope(&UserCtx::anonymous()).sign_up::<User>(new).await
@@ -33,7 +33,7 @@ fn new_organization(name: &str) -> NewOrganization {
     NewOrganization { name: name.to_owned() }
 }
 
-/// The SQLSTATE with which the server refuses a text.
+/// The SQLSTATE with which the server rejects a statement.
 pub(super) async fn refused(connection: &mut PgConnection, sql: &str) -> String {
     let error = run(connection, sql).await.expect_err(sql).into_database_error().expect("the server answers");
     error.code().expect("a code").into_owned()
@@ -43,7 +43,7 @@ pub(super) async fn refused(connection: &mut PgConnection, sql: &str) -> String 
 async fn tenant_creator_becomes_its_first_admin() {
     let database = Database::create().await;
     let db = database.app().await;
-    let user = sign_up(&db, "eve@initech.example").await.expect("anybody may sign up");
+    let user = sign_up(&db, "eve@initech.example").await.expect("sign-up succeeds");
     let visit = db.user_scope(&UserCtx::assume_authenticated(user));
     assert_eq!(visit.tenants::<OrgMember>().await.expect("reads"), []);
     let org =

@@ -69,7 +69,7 @@ async fn query_builder_and_from_row_work_in_a_transaction() {
     assert_eq!(rows, [row("'; RESET ROLE; --"), row("two")]);
 }
 
-/// What the macros do when they compile: describe a statement, which plans it, which takes the rights to run it.
+/// The macros' work at compile time: they describe a statement; the server plans it, which requires the privileges to run it.
 #[tokio::test]
 async fn query_macro_check_uses_the_role_in_the_database_url() {
     let database = Database::create().await;

@@ -22,7 +22,7 @@ fn example() -> Models {
 
 /// A model with a check constraint for which no value can be generated.
 #[derive(TenantTable)]
-#[expect(dead_code, reason = "it is there for what is generated from it")]
+#[expect(dead_code, reason = "it exists only for the SQL generated from it")]
 #[tenant(org = "organization_id", select = "viewer", insert = "member")]
 struct Account {
     /// The key.
