@@ -269,7 +269,7 @@ impl Database {
                      WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
                        AND relname <> 'system_access_log'";
         let tables = ask(&mut admin, count).await;
-        assert_eq!(tables, TABLES.len().to_string(), "`TABLES` holds not all tables of the example");
+        assert_eq!(tables, TABLES.len().to_string(), "`TABLES` does not list all tables of the example");
         database.acme.seed(&mut admin, "acme").await;
         database.globex.seed(&mut admin, "globex").await;
         if std::env::var_os("TENANT_TEST_POOLED").is_some() {

@@ -103,7 +103,7 @@ async fn wait_for_lock(connection: &mut PgConnection, child: &mut Child, lock: &
         if pid != "0" {
             return pid;
         }
-        assert!(child.try_wait().expect("the child is ours").is_none(), "it ended before it came to wait");
+        assert!(child.try_wait().expect("the child is ours").is_none(), "it ended before it waited");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -231,7 +231,7 @@ async fn missing_or_invalid_jwt_gets_401() {
         ("another audience", with("aud", json!("elsewhere"))),
         ("no audience", without("aud")),
         ("no user", without("sub")),
-        ("a user that is no key", with("sub", json!("'; RESET ROLE"))),
+        ("a user ID that is not a key", with("sub", json!("'; RESET ROLE"))),
     ];
     for (case, token) in bad {
         let answer = ask(&app, request(Method::GET, &path, &token)).await;

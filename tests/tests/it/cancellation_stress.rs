@@ -162,7 +162,7 @@ pub(super) async fn cancel_at_random(database: &Database, db: TenantDb, cancella
         sqlx::query_as("SELECT name, description, organization_id FROM app.projects WHERE name <> 'first'")
             .fetch_all(&mut admin)
             .await
-            .expect("an administrator may");
+            .expect("allowed for an administrator");
     // Every row, acknowledged or not, was written in the context that its name contains.
     let misplaced = rows.iter().filter(|(name, noted, org)| {
         let expected = name.split_once(' ').map(|(_, who)| who);
@@ -175,7 +175,7 @@ pub(super) async fn cancel_at_random(database: &Database, db: TenantDb, cancella
     let lost: Vec<&String> = kept.iter().filter(|name| found.get(name.as_str()) != Some(&1)).collect();
     assert!(
         kept.len() as u64 > cancellations / 100,
-        "nearly everything was cancelled, so the storm shows little; seed {SEED:#x}"
+        "nearly all transactions were cancelled, so the test shows little; seed {SEED:#x}"
     );
     assert_eq!(lost, Vec::<&String>::new(), "acknowledged writes were lost; seed {SEED:#x}");
 }

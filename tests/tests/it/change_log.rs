@@ -1,4 +1,4 @@
-//! The change log: what the trigger records, which roles read it, and that application roles cannot modify it.
+//! The change log: the trigger's records, the roles that read it, and that application roles cannot modify it.
 
 use tenant_examples::{Change, Employee, MemberRole, NewEmployee, NewProject, OrgMember, Project, ProjectChanges};
 use tenant_runtime::{Members as _, Repository as _};
@@ -53,10 +53,10 @@ async fn change_log_records_small_numeric_changes() {
     let project = database.acme.project;
     let mut admin = database.admin().await;
     let columns = "ALTER TABLE app.projects ADD COLUMN rate float8 DEFAULT 10.4, ADD COLUMN price numeric DEFAULT 1.0";
-    run(&mut admin, columns).await.expect("a superuser may");
+    run(&mut admin, columns).await.expect("allowed for a superuser");
     for set in ["rate = 12.9", "price = 1.00"] {
         let sql = format!("SET extra_float_digits = -15; UPDATE app.projects SET {set} WHERE id = '{project}'");
-        run(&mut admin, &sql).await.expect("a superuser may");
+        run(&mut admin, &sql).await.expect("allowed for a superuser");
     }
     let changes = entries(&database, "app.projects").await;
     let rate = |image: &Option<serde_json::Value>| image.as_ref().map(|row| row["rate"].clone());
@@ -115,9 +115,9 @@ async fn change_log_is_readable_by_admins_of_the_same_tenant_only() {
     assert!(total > 0);
     assert_eq!(ask(&mut admin, &format!("{count} WHERE organization_id <> '{}'", acme.id)).await, "0");
     run(&mut admin, &set_context_sql("app_admin", globex.id, acme.admin)).await.expect("a claim");
-    assert_eq!(ask(&mut admin, count).await, "0", "an admin of one tenant is nobody in another");
+    assert_eq!(ask(&mut admin, count).await, "0", "an admin of one tenant has no access to another");
     let mut member = database.raw("app_member", acme.id, acme.member).await;
-    let error = run(&mut member, count).await.expect_err("a member may not read the log");
+    let error = run(&mut member, count).await.expect_err("a member cannot read the log");
     assert_eq!(refusal(error).0, "42501");
 }
 
@@ -151,7 +151,7 @@ async fn change_log_records_superuser_changes_and_skips_rolled_back_ones() {
     let before = entries(&database, "app.projects").await.len();
     run(&mut admin, &format!("BEGIN; DELETE FROM app.projects WHERE organization_id = '{}'; ROLLBACK", acme.id))
         .await
-        .expect("a superuser may");
+        .expect("allowed for a superuser");
     assert_eq!(entries(&database, "app.projects").await.len(), before);
     run(&mut admin, &format!("UPDATE app.projects SET name = 'seized' WHERE id = '{}'", acme.project))
         .await
@@ -166,11 +166,13 @@ async fn change_log_outlives_a_deleted_tenant() {
     let database = Database::create().await;
     let acme = database.acme;
     let mut admin = database.admin().await;
-    run(&mut admin, &format!("DELETE FROM app.organizations WHERE id = '{}'", acme.id)).await.expect("a superuser may");
+    run(&mut admin, &format!("DELETE FROM app.organizations WHERE id = '{}'", acme.id))
+        .await
+        .expect("allowed for a superuser");
     let count =
         format!("SELECT count(*)::text FROM app.changes WHERE organization_id = '{}' AND command = 'delete'", acme.id);
     let deleted: u32 = ask(&mut admin, &count).await.parse().expect("a number");
-    assert!(deleted >= 5, "members, project, document and employee went: {deleted}");
+    assert!(deleted >= 5, "members, project, document and employee were deleted: {deleted}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The pages of the stable codes: every code has one, and its example is what the tools print.
+//! The pages of the stable codes: every code has one, and its example matches the output of the tools.
 //!
 //! `BLESS=1 cargo test -p tenant-tests --test it -- codes::` updates printed examples, titles and the index.
 
@@ -345,7 +345,7 @@ fn schema(code: &str) -> Schema {
 async fn impossible(code: &str, major: u32, admin: &mut PgConnection) -> Option<&'static str> {
     let dblink = "SELECT count(*)::text FROM pg_available_extensions WHERE name = 'dblink'";
     match code {
-        "TA210" if major >= 16 => Some("since PostgreSQL 16 CREATEROLE is no way to other roles"),
+        "TA210" if major >= 16 => Some("since PostgreSQL 16 CREATEROLE gives no access to other roles"),
         "TA213" if ask(admin, dblink).await == "0" => Some("the server has no dblink to install"),
         _ => None,
     }

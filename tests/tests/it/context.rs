@@ -247,7 +247,7 @@ async fn connections_closed_by_the_server_are_replaced() {
     )
     .fetch_one(&mut admin)
     .await
-    .expect("an administrator may");
+    .expect("allowed for an administrator");
     let mut tx = begin().await.expect("begins on a connection that is alive");
     insert(&mut tx, "after the server closed all").await.expect("inserts");
     tx.commit().await.expect("commits");

@@ -385,7 +385,7 @@ fn findings_match_the_golden_file() {
         fs::write(GOLDEN, &text).expect("the golden file is written");
     }
     let golden = fs::read_to_string(GOLDEN).unwrap_or_default();
-    assert!(golden == text, "golden/findings.txt says otherwise; look at it after BLESS=1:\n{text}");
+    assert!(golden == text, "golden/findings.txt differs; review it after BLESS=1:\n{text}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ async fn harden_blocks_tenant_change_by_injected_set_config() {
     let [select, update, xml] = tenant_change_attacks(&database);
     let mut app = database.raw("app_admin", acme.id, acme.admin).await;
     run(&mut app, "BEGIN").await.expect("begins");
-    assert_eq!(ask(&mut app, &select).await, "1", "this is what is to be stopped: it read the other tenant's project");
+    assert_eq!(ask(&mut app, &select).await, "1", "before `harden`, the attack reads the other tenant's project");
     assert!(
         ask(&mut app, "SELECT current_setting('app.organization_id')").await.contains(&database.globex.id.to_string())
     );

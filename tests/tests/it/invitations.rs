@@ -121,7 +121,7 @@ async fn invitation_is_listed_and_deleted_only_by_admins_of_its_tenant() {
     seen.retain(|invitation| invitation.email != GUEST);
     assert_eq!((seen.len(), seen[0].email.as_str(), seen[0].token_hash.len()), (1, "new@acme.example", 0));
     let elsewhere = db.scope(&database.globex.as_admin());
-    assert_eq!(Invitation::count(&elsewhere).await.expect("its own"), 1);
+    assert_eq!(Invitation::count(&elsewhere).await.expect("an admin counts"), 1);
     assert!(matches!(Invitation::delete(&elsewhere, seen[0].id).await, Err(Error::NotFound { .. })));
     Invitation::delete(&db.scope(&acme.as_admin()), seen[0].id).await.expect("an admin withdraws");
     let user = sign_up(&db, "new@acme.example").await.expect("sign-up succeeds");
@@ -188,7 +188,7 @@ async fn invitation_lookup_uses_the_token_hash_index() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     // A table of two rows is scanned sequentially unless the planner is discouraged from it.
-    run(&mut admin, "SET ROLE app_function_owner; SET enable_seqscan = off").await.expect("a superuser may");
+    run(&mut admin, "SET ROLE app_function_owner; SET enable_seqscan = off").await.expect("allowed for a superuser");
     let asked = "EXPLAIN SELECT id FROM app.invitations WHERE token_hash = sha256('x'::bytea)";
     let plan: Vec<String> = sqlx::query_scalar(asked).fetch_all(&mut admin).await.expect("a plan");
     assert!(plan.iter().any(|line| line.trim().starts_with("Index Cond: (token_hash =")), "{plan:#?}");

@@ -160,7 +160,7 @@ impl Fixture {
                      INSERT INTO app.comments (task_id, written_by, body) VALUES ('{}', '{owner}', 'x')",
                     tenant.id, tenant.task
                 );
-                run(&mut admin, &sql).await.expect("a superuser may");
+                run(&mut admin, &sql).await.expect("allowed for a superuser");
             }
         }
         let mut rows = Vec::new();
@@ -169,7 +169,7 @@ impl Fixture {
             let team = def.visibility.map_or("true".to_owned(), |column| format!("{column} = 'team'"));
             let sql = format!("SELECT {}, {owner}, {team} FROM {}", tenant_condition(def, &database.acme), def.name);
             let found: Vec<(bool, String, bool)> =
-                sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut admin).await.expect("a superuser may");
+                sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut admin).await.expect("allowed for a superuser");
             let found = found.into_iter().map(|(of_acme, owner, team)| Row { of_acme, owner, team });
             rows.push(found.collect::<Vec<_>>());
         }
@@ -360,7 +360,7 @@ async fn update_and_delete_without_where_affect_one_tenant_only() {
                UPDATE app.employees SET salary = 0; DELETE FROM app.comments; DELETE FROM app.tasks;
                DELETE FROM app.documents; DELETE FROM app.employees; DELETE FROM app.projects;
                DELETE FROM app.invitations; COMMIT";
-    run(&mut app, sql).await.expect("an admin may");
+    run(&mut app, sql).await.expect("allowed for an admin");
     let deletable: Vec<_> = TABLES.into_iter().filter(|def| def.delete.is_some() && def.membership.is_none()).collect();
     let left = ask(&mut admin, &all(&database.acme, &deletable)).await;
     assert_eq!(
@@ -376,7 +376,7 @@ async fn extra_permissive_policy_does_not_open_other_tenants() {
     let all = TABLES.into_iter().filter(|def| def.scope != ScopeDef::Global);
     for def in all.clone() {
         let policy = format!("CREATE POLICY by_hand ON {} TO PUBLIC USING (true) WITH CHECK (true)", def.name);
-        run(&mut admin, &policy).await.expect("a superuser may");
+        run(&mut admin, &policy).await.expect("allowed for a superuser");
     }
     let (org, user) = (database.acme.id.to_string(), database.acme.admin.to_string());
     let mut app = connect(&database.app_url()).await;
@@ -410,7 +410,7 @@ async fn direct_partition_access_returns_no_rows() {
     for number in 0..4 {
         let sql = format!("SELECT FROM app.events_p{number}");
         seen.push(observe(&mut app, role, Some((&org, &user)), &sql).await);
-        run(&mut admin, &format!("GRANT SELECT ON app.events_p{number} TO app_admin")).await.expect("by mistake");
+        run(&mut admin, &format!("GRANT SELECT ON app.events_p{number} TO app_admin")).await.expect("a mistaken grant");
         seen.push(observe(&mut app, role, Some((&org, &user)), &sql).await);
     }
     assert_eq!(seen, vec![[Outcome::NoPrivilege, Outcome::Rows(0)]; 4].concat());
@@ -420,7 +420,7 @@ async fn direct_partition_access_returns_no_rows() {
 async fn schema_owner_sees_no_rows_under_force_rls() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
-    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser may");
+    run(&mut admin, "SET ROLE app_schema_owner").await.expect("allowed for a superuser");
     let mut seen = Vec::new();
     for def in TABLES {
         seen.push(run(&mut admin, &format!("SELECT FROM {}", def.name)).await.expect("an owner may ask"));

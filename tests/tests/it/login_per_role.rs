@@ -50,7 +50,7 @@ impl GuildFixture {
                  AS $$ BEGIN EXECUTE format('SET LOCAL ROLE %I', role); RETURN current_user; END $$;
              GRANT EXECUTE ON FUNCTION guild.climb TO guild_apprentice"
         );
-        run(&mut admin, &rows).await.expect("a superuser may");
+        run(&mut admin, &rows).await.expect("allowed for a superuser");
         Self { database, guild, head }
     }
 
@@ -219,15 +219,15 @@ async fn excess_login_membership_is_found_by_audit_verify_and_login_check() {
     };
     let alone = url("guild_apprentice_service");
     for (role, login) in [("guild_head", "guild_apprentice_service"), ("guild_clerk", "guild_service")] {
-        run(&mut admin, &format!("GRANT {role} TO {login}")).await.expect("a superuser may");
+        run(&mut admin, &format!("GRANT {role} TO {login}")).await.expect("allowed for a superuser");
         let report = audit(&mut admin, &schema).await.expect("an audit");
         let options = VerifyOptions::default().until_first_violation();
-        let proof = verify(&server.admin_url(), &models, &options).await.expect("a proof").to_string();
+        let proof = verify(&server.admin_url(), &models, &options).await.expect("a report").to_string();
         let refused = connect().await;
         let by_itself = TenantDb::connect(&alone).await.map(drop);
         assert_eq!(codes(&report), ["TA102"], "{report:?}");
         assert!(proof.contains(&format!("SET ROLE, as {login}")), "{proof}");
-        let Err(Error::UnsafeLogin { login: named, findings }) = refused else { panic!("it was let in") };
+        let Err(Error::UnsafeLogin { login: named, findings }) = refused else { panic!("the login was accepted") };
         let mend = format!("REVOKE {role} FROM {login}");
         assert!(
             named == login && findings.iter().all(|finding| finding.ends_with(&format!("run `{mend}`"))),
@@ -235,7 +235,7 @@ async fn excess_login_membership_is_found_by_audit_verify_and_login_check() {
         );
         assert_eq!(by_itself.is_err(), login == "guild_apprentice_service");
         for finding in report.findings.iter().filter(|finding| finding.code == "TA102") {
-            run(&mut admin, &finding.fix).await.expect("it mends");
+            run(&mut admin, &finding.fix).await.expect("the fix applies");
         }
         connect().await.expect("mended");
         assert_eq!(codes(&audit(&mut admin, &schema).await.expect("an audit")), [""; 0]);

@@ -1,4 +1,4 @@
-//! Memberships: which roles can change them, what access they give, and that the last admin cannot be removed.
+//! Memberships: the roles that can change them, the access they give, and that the last admin cannot be removed.
 
 use sqlx::AssertSqlSafe;
 use tenant_examples::{
@@ -153,7 +153,8 @@ async fn member_role_cannot_manage_other_members() {
     assert!(matches!(error, Error::Forbidden { .. }), "{error}");
     let mut tx = db.begin(&acme.as_member()).await.expect("begins");
     let throw_out = sqlx::query("SELECT app_auth.remove_member($1)").bind(acme.viewer);
-    let error = throw_out.execute(&mut tx).await.map_err(Error::from).expect_err("only oneself");
+    let error =
+        throw_out.execute(&mut tx).await.map_err(Error::from).expect_err("a member can remove only their membership");
     assert!(matches!(error, Error::Forbidden { .. }), "{error}");
 }
 

@@ -71,7 +71,7 @@ async fn pgaudit_logs_declared_classes_and_the_app_cannot_disable_it() {
     let Some(server) = server_with_pgaudit().await else { return };
     let (mut boss, mut postgres) = database(&server).await;
     let declared = schema(Some("ddl, role,write"));
-    let refused = migrate(&mut boss, &Schema::default(), &declared).await.expect_err("only a superuser may");
+    let refused = migrate(&mut boss, &Schema::default(), &declared).await.expect_err("allowed for a superuser only");
     let hint =
         refused.as_database_error().and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>());
     let hint = hint.and_then(|error| error.hint()).expect("a hint").to_owned();

@@ -186,5 +186,5 @@ async fn denied_statements_are_counted_per_role() {
         (denied(db.pools()), denied(jobs.pools())),
         (vec![("app_member", 0), ("app_viewer", 4)], vec![("app_system", 1)])
     );
-    assert_eq!(told, 5, "each is told once");
+    assert_eq!(told, 5, "each is reported once");
 }

@@ -72,7 +72,7 @@ fn list_errors(file: &str, wanted: &[String]) -> Vec<String> {
         let named =
             named.filter(|name| name.contains("::") || name.starts_with("ui/") || name.starts_with("finding: "));
         wrong.extend(
-            named.filter(|name| !tests.contains(*name)).map(|name| format!("{row}: there is no test `{name}`")),
+            named.filter(|name| !tests.contains(*name)).map(|name| format!("{row}: test `{name}` does not exist")),
         );
         if covered.len() < 20 {
             wrong.push(format!("{row}: says nothing"));

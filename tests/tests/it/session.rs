@@ -63,7 +63,7 @@ async fn session_require_is_limited_to_the_member_role() {
     assert_eq!((session.role(), *session.tenant_id()), ("viewer", acme.id));
     let ctx = session.require::<Viewer>().expect("the role it has");
     assert_eq!(Project::count(&db.scope(&ctx)).await.expect("a viewer reads"), 1);
-    let refused = session.require::<Admin>().expect_err("a viewer is no admin");
+    let refused = session.require::<Admin>().expect_err("a viewer is not an admin");
     assert!(refused.is_forbidden() && matches!(refused, Error::InsufficientRole { has: "viewer", needs: "admin" }));
 }
 
@@ -122,7 +122,7 @@ async fn no_tenant_role_cannot_read_tables_or_manage_members() {
         "SET ROLE app_no_tenant; SET app.organization_id = '{}'; SET app.user_id = '{}'",
         database.acme.id, database.acme.admin
     );
-    run(&mut app, &begin).await.expect("the login may become a visitor");
+    run(&mut app, &begin).await.expect("the login can use the role of users without a tenant");
     for table in TABLES {
         assert_eq!(refused(&mut app, &format!("SELECT FROM {}", table.name)).await, "42501", "{}", table.name);
     }
@@ -165,13 +165,13 @@ async fn login_check_rejects_a_member_of_the_function_owner() {
     run(&mut admin, "REVOKE app_function_owner FROM login_of_definer").await.expect("mended");
     let mended = TenantDb::connect(&url).await;
     run(&mut admin, "DROP OWNED BY login_of_definer; DROP ROLE login_of_definer").await.expect("gone");
-    let Err(Error::UnsafeLogin { findings, .. }) = connected else { panic!("it was let in") };
+    let Err(Error::UnsafeLogin { findings, .. }) = connected else { panic!("the login was accepted") };
     let found = |text: &str| findings.iter().any(|finding| finding.contains(text));
     assert!(
         found("can become `app_function_owner`") && found("REVOKE app_function_owner FROM login_of_definer"),
         "{findings:?}"
     );
-    assert!(mended.is_ok(), "the visitor and the tiers are no finding: {mended:?}");
+    assert!(mended.is_ok(), "the role without a tenant and the application roles are not reported: {mended:?}");
 }
 
 mod text_keys {

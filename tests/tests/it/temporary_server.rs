@@ -117,7 +117,7 @@ fn reserved_setting_is_rejected() {
 #[test]
 fn missing_server_error_explains_installation() {
     let nothing = ServerOptions { installed: false, ..ServerOptions::default() };
-    let text = Server::start(&nothing).expect_err("nothing may be used").to_string();
+    let text = Server::start(&nothing).expect_err("no server is allowed").to_string();
     assert_eq!(
         text,
         "no PostgreSQL server found: install one (`apt install postgresql`, `dnf install postgresql-server` or \

@@ -64,7 +64,7 @@ async fn cancelled_verify_leaves_no_rows() {
                   WHERE d.datname = current_database() AND l.mode = 'RowExclusiveLock' AND l.pid <> pg_backend_pid()
                       AND l.relation = 'app.employees'::regclass";
     while ask(&mut admin, others).await == "0" {
-        assert!(!task.is_finished(), "it ended before it was looked at");
+        assert!(!task.is_finished(), "it ended before its locks were read");
     }
     task.abort();
     let _ = task.await;

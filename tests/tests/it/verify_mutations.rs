@@ -71,7 +71,10 @@ const MUTATIONS: &[Mutation] = &[
         "the login has a direct grant",
         "GRANT USAGE ON SCHEMA app TO app_service; GRANT SELECT ON app.projects TO app_service",
     ),
-    ("users without a tenant can read", "GRANT USAGE ON SCHEMA app TO app_no_tenant; GRANT SELECT ON app.users TO app_no_tenant"),
+    (
+        "users without a tenant can read",
+        "GRANT USAGE ON SCHEMA app TO app_no_tenant; GRANT SELECT ON app.users TO app_no_tenant",
+    ),
     ("a partition is granted", "GRANT SELECT ON app.events_p0 TO app_member"),
     ("roles can create objects in the schema", "GRANT CREATE ON SCHEMA app TO app_member"),
     ("the schema cannot be used", "REVOKE USAGE ON SCHEMA app FROM app_viewer"),
@@ -239,7 +242,7 @@ const FUNCTION_MUTATIONS: &[FunctionMutation] = &[
 fn replace_in_function(function: &str, piece: &str, instead: &str) -> String {
     format!(
         "DO $do$ DECLARE made text := pg_get_functiondef('app_auth.{function}'::regproc); BEGIN
-             ASSERT strpos(made, $t${piece}$t$) > 0, 'the function has no such text';
+             ASSERT strpos(made, $t${piece}$t$) > 0, 'the function does not contain the text';
              EXECUTE replace(made, $t${piece}$t$, $t${instead}$t$);
          END $do$"
     )

@@ -43,7 +43,7 @@ async fn filters_match_the_rust_reference_model() {
         some += usize::from(!meant.is_empty() && meant.len() < rows.len());
     }
     assert_eq!(wrong, Vec::<String>::new());
-    assert!(some > CASES / 2, "only {some} conditions told rows apart");
+    assert!(some > CASES / 2, "only {some} conditions matched some rows and not others");
 }
 
 #[tokio::test]

@@ -106,7 +106,8 @@ async fn shop() -> (tenant_tests::Database, TenantDb, TenantCtx<Keeper>) {
     let database = database_of(tables).await;
     let db = TenantDb::connect(&database.url_of("shop_service")).await.expect("connected");
     let visitor = UserCtx::<Shops>::assume_authenticated(7.into());
-    let shop = db.user_scope(&visitor).create_tenant::<Shop>(NewShop {}).await.expect("a user without a tenant creates one");
+    let shop =
+        db.user_scope(&visitor).create_tenant::<Shop>(NewShop {}).await.expect("a user without a tenant creates one");
     let owner = db
         .user_scope(&visitor)
         .session::<Clerk>(shop)

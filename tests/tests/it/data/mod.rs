@@ -29,11 +29,11 @@ tenancy! {
         key: Uuid,
         role_prefix: "lab_",
         roles: {
-            /// Looks.
+            /// Reads samples.
             Reader,
-            /// Takes samples.
+            /// Adds samples.
             Writer: Reader,
-            /// Knows what is secret.
+            /// Reads secret columns.
             Boss: Writer,
         },
     }

@@ -1,4 +1,4 @@
-//! The test oracle: what a declaration allows, computed from the declaration alone.
+//! The test oracle: the operations that a declaration allows, computed from the declaration alone.
 
 use std::collections::BTreeMap;
 
