@@ -118,7 +118,7 @@ async fn irreversible_or_destructive_revert_is_rejected_before_it_runs() {
         let revert = |to, allow_data_loss| Revert { to: Some(to), allow_data_loss };
         run(&mut database.admin().await, &format!("DELETE FROM _sqlx_migrations WHERE version > {newest}"))
             .await
-            .expect("allowed for a superuser");
+            .expect("a superuser can");
         let refused = read(&folder).await.revert(&database.admin_url(), revert(to, false), &mut |_| {}).await;
         said.push(refused.expect_err("it is refused").to_string());
     }
@@ -216,7 +216,7 @@ async fn failed_concurrent_index_is_removed_and_apply_resumes() {
         .write("0002_index.up.sql", "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY notes_a ON public.notes (a);");
     let refused = apply_error(&folder, &database).await;
     let left = state(&database).await;
-    run(&mut database.admin().await, "DELETE FROM public.notes").await.expect("allowed for a superuser");
+    run(&mut database.admin().await, "DELETE FROM public.notes").await.expect("a superuser can");
     apply(&folder, &database).await.expect("it goes on");
     assert!(refused.starts_with("`0002_index.up.sql`, line 2, failed: could not create unique index"), "{refused}");
     assert_eq!(
@@ -255,7 +255,7 @@ async fn interrupted_no_transaction_migration_needs_manual_resolution() {
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (4, 'vacuum', false, sha384('{text}'), -1)"
     );
-    run(&mut database.admin().await, &begun).await.expect("allowed for a superuser");
+    run(&mut database.admin().await, &begun).await.expect("a superuser can");
     let refused = apply_error(&folder, &database).await;
     let standing = read(&folder).await.status(&database.admin_url()).await.expect("it is asked").remove(3);
     assert!(refused.starts_with("`0004_vacuum.sql` runs outside a transaction and was interrupted"), "{refused}");

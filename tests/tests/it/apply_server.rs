@@ -35,7 +35,7 @@ fn failure(result: tenant_runtime::Result<Vec<i64>>) -> String {
 /// Creates a database owned by a new administrator without SUPERUSER; returns its URL for that administrator.
 async fn administrator_database_url(server: &Server) -> String {
     let mut postgres = superuser(server).await;
-    run(&mut postgres, "CREATE ROLE boss LOGIN CREATEROLE CREATEDB").await.expect("allowed for a superuser");
+    run(&mut postgres, "CREATE ROLE boss LOGIN CREATEROLE CREATEDB").await.expect("a superuser can");
     run(&mut connect(&server.url("boss", "postgres")).await, "CREATE DATABASE acme").await.expect("CREATEDB");
     server.url("boss", "acme")
 }
@@ -62,7 +62,7 @@ async fn round_trip(server: &Server, admin_url: &str, database: &str) -> Vec<Str
         let mut postgres = connect(&server.url("postgres", database)).await;
         tenant.seed(&mut postgres, "acme").await;
         let db = TenantDb::connect(&server.url("app_service", database)).await.expect("the app connects");
-        let found = Project::get(&db.scope(&tenant.as_viewer()), tenant.project).await.expect("allowed for a viewer");
+        let found = Project::get(&db.scope(&tenant.as_viewer()), tenant.project).await.expect("a viewer can");
         db.close().await;
         check("the app", found.name, "first");
         check("applied migrations are recorded", format!("{:?}", apply(admin_url).await.expect("applies")), "[]");
@@ -95,7 +95,7 @@ async fn createrole_administrator_applies_reverts_and_reapplies() {
 async fn revert_keeps_roles_shared_with_another_database() {
     let server = start_server().await;
     let mut postgres = superuser(&server).await;
-    run(&mut postgres, "CREATE DATABASE other").await.expect("allowed for a superuser");
+    run(&mut postgres, "CREATE DATABASE other").await.expect("a superuser can");
     let other = server.url("postgres", "other");
     migrate(&server.admin_url()).await;
     migrate(&other).await;
@@ -104,7 +104,7 @@ async fn revert_keeps_roles_shared_with_another_database() {
     let tenant = Tenant::new();
     tenant.seed(&mut connect(&other).await, "acme").await;
     let db = TenantDb::connect(&server.url("app_service", "other")).await.expect("the app connects");
-    let counted = Project::count(&db.scope(&tenant.as_viewer())).await.expect("allowed for a viewer");
+    let counted = Project::count(&db.scope(&tenant.as_viewer())).await.expect("a viewer can");
     let gone = TenantDb::connect(&server.url("app_service", "postgres")).await.is_err();
     assert_eq!((counted, gone), (1, true));
 }
@@ -113,7 +113,7 @@ async fn revert_keeps_roles_shared_with_another_database() {
 async fn existing_unmarked_role_is_not_adopted() {
     let server = start_server().await;
     let mut postgres = superuser(&server).await;
-    run(&mut postgres, "CREATE ROLE app_viewer").await.expect("allowed for a superuser");
+    run(&mut postgres, "CREATE ROLE app_viewer").await.expect("a superuser can");
     let message = failure(apply(&server.admin_url()).await);
     let left = ask(&mut postgres, ROLES).await + &ask(&mut postgres, SCHEMAS).await;
     assert!(
@@ -128,9 +128,9 @@ async fn existing_unmarked_role_is_not_adopted() {
 async fn marked_role_with_extra_attributes_is_rejected_with_a_fix() {
     let server = start_server().await;
     let mut postgres = superuser(&server).await;
-    run(&mut postgres, "CREATE DATABASE other").await.expect("allowed for a superuser");
+    run(&mut postgres, "CREATE DATABASE other").await.expect("a superuser can");
     migrate(&server.url("postgres", "other")).await;
-    run(&mut postgres, "ALTER ROLE app_admin BYPASSRLS").await.expect("allowed for a superuser");
+    run(&mut postgres, "ALTER ROLE app_admin BYPASSRLS").await.expect("a superuser can");
     let message = failure(apply(&server.admin_url()).await);
     let hint = message.split("hint: ").nth(1).and_then(|text| text.lines().next()).unwrap_or_default().to_owned();
     run(&mut postgres, &hint).await.expect("the hint is a statement");
@@ -157,10 +157,10 @@ async fn application_logins_cannot_migrate() {
 async fn apply_by_a_non_owner_of_the_database_is_rejected() {
     let server = start_server().await;
     let mut postgres = superuser(&server).await;
-    run(&mut postgres, "CREATE ROLE guest LOGIN CREATEROLE CREATEDB").await.expect("allowed for a superuser");
+    run(&mut postgres, "CREATE ROLE guest LOGIN CREATEROLE CREATEDB").await.expect("a superuser can");
     run(&mut postgres, "GRANT CREATE ON DATABASE postgres TO guest; GRANT CREATE ON SCHEMA public TO guest")
         .await
-        .expect("allowed for a superuser");
+        .expect("a superuser can");
     let message = failure(apply(&server.url("guest", "postgres")).await);
     assert!(
         message.starts_with("PUBLIC keeps rights on the database postgres or its schema public")
@@ -210,7 +210,7 @@ async fn databases_of_one_cluster_migrate_concurrently() {
     let server = start_server().await;
     let mut postgres = superuser(&server).await;
     for n in 0..DATABASES {
-        run(&mut postgres, &format!("CREATE DATABASE d{n}")).await.expect("allowed for a superuser");
+        run(&mut postgres, &format!("CREATE DATABASE d{n}")).await.expect("a superuser can");
     }
     let tasks: Vec<_> = (0..DATABASES)
         .map(|n| server.url("postgres", &format!("d{n}")))

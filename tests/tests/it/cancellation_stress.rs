@@ -162,7 +162,7 @@ pub(super) async fn cancel_at_random(database: &Database, db: TenantDb, cancella
         sqlx::query_as("SELECT name, description, organization_id FROM app.projects WHERE name <> 'first'")
             .fetch_all(&mut admin)
             .await
-            .expect("allowed for an administrator");
+            .expect("an administrator can");
     // Every row, acknowledged or not, was written in the context that its name contains.
     let misplaced = rows.iter().filter(|(name, noted, org)| {
         let expected = name.split_once(' ').map(|(_, who)| who);

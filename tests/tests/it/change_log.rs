@@ -53,10 +53,10 @@ async fn change_log_records_small_numeric_changes() {
     let project = database.acme.project;
     let mut admin = database.admin().await;
     let columns = "ALTER TABLE app.projects ADD COLUMN rate float8 DEFAULT 10.4, ADD COLUMN price numeric DEFAULT 1.0";
-    run(&mut admin, columns).await.expect("allowed for a superuser");
+    run(&mut admin, columns).await.expect("a superuser can");
     for set in ["rate = 12.9", "price = 1.00"] {
         let sql = format!("SET extra_float_digits = -15; UPDATE app.projects SET {set} WHERE id = '{project}'");
-        run(&mut admin, &sql).await.expect("allowed for a superuser");
+        run(&mut admin, &sql).await.expect("a superuser can");
     }
     let changes = entries(&database, "app.projects").await;
     let rate = |image: &Option<serde_json::Value>| image.as_ref().map(|row| row["rate"].clone());
@@ -151,7 +151,7 @@ async fn change_log_records_superuser_changes_and_skips_rolled_back_ones() {
     let before = entries(&database, "app.projects").await.len();
     run(&mut admin, &format!("BEGIN; DELETE FROM app.projects WHERE organization_id = '{}'; ROLLBACK", acme.id))
         .await
-        .expect("allowed for a superuser");
+        .expect("a superuser can");
     assert_eq!(entries(&database, "app.projects").await.len(), before);
     run(&mut admin, &format!("UPDATE app.projects SET name = 'seized' WHERE id = '{}'", acme.project))
         .await
@@ -166,9 +166,7 @@ async fn change_log_outlives_a_deleted_tenant() {
     let database = Database::create().await;
     let acme = database.acme;
     let mut admin = database.admin().await;
-    run(&mut admin, &format!("DELETE FROM app.organizations WHERE id = '{}'", acme.id))
-        .await
-        .expect("allowed for a superuser");
+    run(&mut admin, &format!("DELETE FROM app.organizations WHERE id = '{}'", acme.id)).await.expect("a superuser can");
     let count =
         format!("SELECT count(*)::text FROM app.changes WHERE organization_id = '{}' AND command = 'delete'", acme.id);
     let deleted: u32 = ask(&mut admin, &count).await.parse().expect("a number");

@@ -383,10 +383,10 @@ fn malformed_database_url_error_shows_the_expected_form_only() {
 async fn wrong_password_error_hides_the_password() {
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     let mut postgres = connect(&server.admin_url()).await;
-    run(&mut postgres, "CREATE ROLE boss LOGIN PASSWORD 'the-right-one'").await.expect("allowed for a superuser");
+    run(&mut postgres, "CREATE ROLE boss LOGIN PASSWORD 'the-right-one'").await.expect("a superuser can");
     let rules = "local all postgres trust\nlocal all all scram-sha-256\n";
     fs::write(server.data_dir().join("pg_hba.conf"), rules).expect("the server's file is ours");
-    run(&mut postgres, "SELECT pg_reload_conf()").await.expect("allowed for a superuser");
+    run(&mut postgres, "SELECT pg_reload_conf()").await.expect("a superuser can");
     // The server reads the file asynchronously.
     let trusted = server.url("boss", "postgres");
     for _ in 0..1000 {

@@ -247,7 +247,7 @@ async fn connections_closed_by_the_server_are_replaced() {
     )
     .fetch_one(&mut admin)
     .await
-    .expect("allowed for an administrator");
+    .expect("an administrator can");
     let mut tx = begin().await.expect("begins on a connection that is alive");
     insert(&mut tx, "after the server closed all").await.expect("inserts");
     tx.commit().await.expect("commits");

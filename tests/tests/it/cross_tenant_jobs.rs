@@ -67,7 +67,7 @@ async fn login_with_both_app_and_system_roles_is_rejected() {
         "GRANT app_system, app_viewer TO login_of_both".to_owned(),
         format!("GRANT CONNECT ON DATABASE {of} TO login_of_both"),
     ] {
-        run(&mut admin, &sql).await.expect("allowed for a superuser");
+        run(&mut admin, &sql).await.expect("a superuser can");
     }
     let app = TenantDb::connect(&database.url_of("login_of_both")).await;
     let jobs = SystemDb::<Organizations>::connect(&database.url_of("login_of_both")).await;
@@ -178,9 +178,9 @@ async fn access_log_cannot_be_read_or_changed_by_application_roles() {
     }
     // The owner of the table, under FORCE, finds no row to change.
     let mut admin = database.admin().await;
-    run(&mut admin, "SET ROLE app_schema_owner").await.expect("allowed for a superuser");
+    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser can");
     let changed = run(&mut admin, "DELETE FROM app.system_access_log").await.expect("allowed, without effect");
-    run(&mut admin, "SET ROLE app_function_owner").await.expect("allowed for a superuser");
+    run(&mut admin, "SET ROLE app_function_owner").await.expect("a superuser can");
     let refused = run(&mut admin, "DELETE FROM app.system_access_log").await.expect_err("the functions only add");
     assert_eq!((changed, refusal(refused).0.as_str()), (0, "42501"));
 }
@@ -279,7 +279,7 @@ async fn tenant_scoped_job_cannot_read_or_write_another_tenant() {
 async fn extra_permissive_policy_does_not_open_other_tenants_to_jobs() {
     let database = Database::create().await;
     let opened = "CREATE POLICY opened ON app.events FOR ALL TO app_system USING (true) WITH CHECK (true)";
-    run(&mut database.admin().await, opened).await.expect("allowed for a superuser");
+    run(&mut database.admin().await, opened).await.expect("a superuser can");
     let system = because(&database).await;
     let mut tx = system.begin_for(&database.acme.id).await.expect("begins");
     assert_eq!(

@@ -40,8 +40,8 @@ fn migration() -> sql::Migration {
 async fn server_with_administrator() -> (Server, PgConnection, PgConnection) {
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     let mut postgres = connect(&server.admin_url()).await;
-    run(&mut postgres, "CREATE ROLE boss LOGIN").await.expect("allowed for a superuser");
-    run(&mut postgres, "CREATE DATABASE acme OWNER boss").await.expect("allowed for a superuser");
+    run(&mut postgres, "CREATE ROLE boss LOGIN").await.expect("a superuser can");
+    run(&mut postgres, "CREATE DATABASE acme OWNER boss").await.expect("a superuser can");
     let boss = connect(&server.url("boss", "acme")).await;
     (server, boss, postgres)
 }

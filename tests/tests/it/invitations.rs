@@ -188,7 +188,7 @@ async fn invitation_lookup_uses_the_token_hash_index() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     // A table of two rows is scanned sequentially unless the planner is discouraged from it.
-    run(&mut admin, "SET ROLE app_function_owner; SET enable_seqscan = off").await.expect("allowed for a superuser");
+    run(&mut admin, "SET ROLE app_function_owner; SET enable_seqscan = off").await.expect("a superuser can");
     let asked = "EXPLAIN SELECT id FROM app.invitations WHERE token_hash = sha256('x'::bytea)";
     let plan: Vec<String> = sqlx::query_scalar(asked).fetch_all(&mut admin).await.expect("a plan");
     assert!(plan.iter().any(|line| line.trim().starts_with("Index Cond: (token_hash =")), "{plan:#?}");

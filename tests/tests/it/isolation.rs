@@ -160,7 +160,7 @@ impl Fixture {
                      INSERT INTO app.comments (task_id, written_by, body) VALUES ('{}', '{owner}', 'x')",
                     tenant.id, tenant.task
                 );
-                run(&mut admin, &sql).await.expect("allowed for a superuser");
+                run(&mut admin, &sql).await.expect("a superuser can");
             }
         }
         let mut rows = Vec::new();
@@ -169,7 +169,7 @@ impl Fixture {
             let team = def.visibility.map_or("true".to_owned(), |column| format!("{column} = 'team'"));
             let sql = format!("SELECT {}, {owner}, {team} FROM {}", tenant_condition(def, &database.acme), def.name);
             let found: Vec<(bool, String, bool)> =
-                sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut admin).await.expect("allowed for a superuser");
+                sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut admin).await.expect("a superuser can");
             let found = found.into_iter().map(|(of_acme, owner, team)| Row { of_acme, owner, team });
             rows.push(found.collect::<Vec<_>>());
         }
@@ -360,7 +360,7 @@ async fn update_and_delete_without_where_affect_one_tenant_only() {
                UPDATE app.employees SET salary = 0; DELETE FROM app.comments; DELETE FROM app.tasks;
                DELETE FROM app.documents; DELETE FROM app.employees; DELETE FROM app.projects;
                DELETE FROM app.invitations; COMMIT";
-    run(&mut app, sql).await.expect("allowed for an admin");
+    run(&mut app, sql).await.expect("an admin can");
     let deletable: Vec<_> = TABLES.into_iter().filter(|def| def.delete.is_some() && def.membership.is_none()).collect();
     let left = ask(&mut admin, &all(&database.acme, &deletable)).await;
     assert_eq!(
@@ -376,7 +376,7 @@ async fn extra_permissive_policy_does_not_open_other_tenants() {
     let all = TABLES.into_iter().filter(|def| def.scope != ScopeDef::Global);
     for def in all.clone() {
         let policy = format!("CREATE POLICY by_hand ON {} TO PUBLIC USING (true) WITH CHECK (true)", def.name);
-        run(&mut admin, &policy).await.expect("allowed for a superuser");
+        run(&mut admin, &policy).await.expect("a superuser can");
     }
     let (org, user) = (database.acme.id.to_string(), database.acme.admin.to_string());
     let mut app = connect(&database.app_url()).await;
@@ -420,7 +420,7 @@ async fn direct_partition_access_returns_no_rows() {
 async fn schema_owner_sees_no_rows_under_force_rls() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
-    run(&mut admin, "SET ROLE app_schema_owner").await.expect("allowed for a superuser");
+    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser can");
     let mut seen = Vec::new();
     for def in TABLES {
         seen.push(run(&mut admin, &format!("SELECT FROM {}", def.name)).await.expect("an owner may ask"));

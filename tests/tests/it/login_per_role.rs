@@ -50,7 +50,7 @@ impl GuildFixture {
                  AS $$ BEGIN EXECUTE format('SET LOCAL ROLE %I', role); RETURN current_user; END $$;
              GRANT EXECUTE ON FUNCTION guild.climb TO guild_apprentice"
         );
-        run(&mut admin, &rows).await.expect("allowed for a superuser");
+        run(&mut admin, &rows).await.expect("a superuser can");
         Self { database, guild, head }
     }
 
@@ -219,7 +219,7 @@ async fn excess_login_membership_is_found_by_audit_verify_and_login_check() {
     };
     let alone = url("guild_apprentice_service");
     for (role, login) in [("guild_head", "guild_apprentice_service"), ("guild_clerk", "guild_service")] {
-        run(&mut admin, &format!("GRANT {role} TO {login}")).await.expect("allowed for a superuser");
+        run(&mut admin, &format!("GRANT {role} TO {login}")).await.expect("a superuser can");
         let report = audit(&mut admin, &schema).await.expect("an audit");
         let options = VerifyOptions::default().until_first_violation();
         let proof = verify(&server.admin_url(), &models, &options).await.expect("a report").to_string();

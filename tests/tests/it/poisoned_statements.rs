@@ -40,7 +40,7 @@ const POISON: &str = "
 /// A database with the functions of the attacker.
 async fn attacked() -> Database {
     let database = Database::create().await;
-    run(&mut database.admin().await, POISON).await.expect("allowed for a superuser");
+    run(&mut database.admin().await, POISON).await.expect("a superuser can");
     database
 }
 
@@ -254,12 +254,12 @@ async fn the_clean_up_is_not_led_astray_by_a_search_path() {
         CREATE DOMAIN evil.int4 AS text;
         GRANT USAGE ON SCHEMA evil TO PUBLIC;
         GRANT SELECT ON evil.pg_prepared_statements TO PUBLIC";
-    run(&mut admin, evil).await.expect("allowed for a superuser");
+    run(&mut admin, evil).await.expect("a superuser can");
     let db = narrow(&database).await;
     // The login check ran before the login was changed.
     let path = "ALTER ROLE app_service IN DATABASE {} SET search_path = evil, pg_catalog";
     let name = ask(&mut admin, "SELECT current_database()::text").await;
-    run(&mut admin, &path.replace("{}", &name)).await.expect("allowed for a superuser");
+    run(&mut admin, &path.replace("{}", &name)).await.expect("a superuser can");
     attack(&db, &database.acme.as_member(), database.acme.project, End::Commit).await;
     assert!(reads_its_own(&db, &database.globex).await);
     let mut tx = db.begin(&database.acme.as_member()).await.expect("begins");
@@ -304,6 +304,6 @@ async fn behind_a_pooler_the_next_tenant_runs_its_own_statements_too() {
     ));
     let mut admin = database.admin().await;
     wait_until_idle(&mut admin).await;
-    let forged: i64 = sqlx::query_scalar(forged).fetch_one(&mut admin).await.expect("allowed for a superuser");
+    let forged: i64 = sqlx::query_scalar(forged).fetch_one(&mut admin).await.expect("a superuser can");
     assert_eq!(forged, 0);
 }

@@ -76,7 +76,7 @@ async fn rows_and_locks_that_a_function_leaves_on_its_connections_are_gone_for_t
             EXECUTE 'LISTEN kept';
             PERFORM pg_advisory_lock(pg_backend_pid());
         END $$";
-    run(&mut database.admin().await, function).await.expect("allowed for a superuser");
+    run(&mut database.admin().await, function).await.expect("a superuser can");
     let db = options.connect(&bouncer.url(&database)).await.expect("connects");
     for read_only in [false, true].repeat(4) {
         let mut tx = db.begin(&database.acme.as_member()).await.expect("begins");

@@ -245,7 +245,7 @@ async fn a_read_only_transaction_does_not_write_whatever_a_function_runs_in_it()
     let mut admin = database.admin().await;
     let function = "CREATE FUNCTION public.lift(text) RETURNS text LANGUAGE plpgsql AS
         $$ BEGIN EXECUTE $1; RETURN current_setting('transaction_read_only'); END $$";
-    run(&mut admin, function).await.expect("allowed for a superuser");
+    run(&mut admin, function).await.expect("a superuser can");
     let (db, ctx) = (database.app().await, database.acme.as_member());
     let kinds = [
         READ_ONLY,
@@ -354,7 +354,7 @@ async fn retry_handles_swallowed_errors_and_stops_at_the_attempt_limit() {
          AS $$ BEGIN RAISE deadlock_detected; END $$; GRANT EXECUTE ON FUNCTION app.collide() TO app_member",
     )
     .await
-    .expect("allowed for a superuser");
+    .expect("a superuser can");
     let runs = AtomicU32::new(0);
     let collide = |mut tx: TenantTx<Member>, swallow: bool| {
         runs.fetch_add(1, Ordering::Relaxed);

@@ -80,7 +80,7 @@ async fn upsert_updates_only_rows_of_the_tenant() {
     Sample::update(&scope, rows[0].id, SampleChanges { count: Some(1), ..SampleChanges::default() })
         .set(Sample::SECRET, 5)
         .await
-        .expect("allowed for a boss");
+        .expect("a boss can");
     let again = NewSample { code: rows[0].code, label: "again".to_owned(), ..sample("") };
     let again = Sample::upsert(&scope, again, Sample::BY_KIND_AND_CODE).await.expect("updated");
     let elsewhere = NewSample { code: theirs.code, ..sample("new") };
@@ -114,9 +114,9 @@ async fn columns_with_a_separate_role_are_set_explicitly() {
         Sample::update_where(&scope, Sample::SECRET.lt(9), SampleChanges::default()).set(Sample::SECRET, 1).await;
     let nothing = Sample::update_where(&scope, Sample::SECRET.lt(9), SampleChanges::default()).await;
     let one = Sample::get(&scope, rows[0].id).await.expect("read");
-    let secret = secret.expect("allowed for a boss");
+    let secret = secret.expect("a boss can");
     assert_eq!((secret.secret, secret.note.as_deref(), one.secret), (9, Some("n"), 1));
-    assert_eq!((raised.expect("allowed for a boss"), nothing.expect("nothing to do")), (2, 0));
+    assert_eq!((raised.expect("a boss can"), nothing.expect("nothing to do")), (2, 0));
 }
 
 #[tokio::test]

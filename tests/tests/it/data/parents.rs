@@ -87,10 +87,10 @@ async fn restricted_parent_is_read_through_a_view() {
     let reader = lab.db.scope(&lab.boss.narrow::<Reader>());
     let list = || Tray::list(&reader).order(Tray::NAME.asc()).with(Tray::BEST.view::<SampleCard>());
     // A NULL column of the parent does not mean that there is no parent.
-    let pairs = list().await.expect("allowed for a reader");
-    let page = list().limit(3).page().await.expect("allowed for a reader");
-    let rest = list().after(page.next.expect("there is more")).page().await.expect("allowed for a reader");
-    let whole = SampleCard::list(&reader).await.expect("allowed for a reader");
+    let pairs = list().await.expect("a reader can");
+    let page = list().limit(3).page().await.expect("a reader can");
+    let rest = list().after(page.next.expect("there is more")).page().await.expect("a reader can");
+    let whole = SampleCard::list(&reader).await.expect("a reader can");
     assert_eq!(
         named(&pairs, |card| card.label.clone()),
         [("a", Some("one".into())), ("b", Some("two".into())), ("c", Some("one".into())), ("d", None)]
@@ -145,7 +145,7 @@ async fn parent_filter_reveals_nothing_about_another_tenant() {
 async fn parent_filter_requires_the_column_role() {
     let (lab, _) = trays().await;
     let secret = || Tray::BEST.where_parent(Sample::SECRET.lt(9));
-    let boss = Tray::count(&lab.db.scope(&lab.boss)).filter(secret()).await.expect("allowed for a boss");
+    let boss = Tray::count(&lab.db.scope(&lab.boss)).filter(secret()).await.expect("a boss can");
     // Any other role does not compile; the database would refuse it too.
     let mut tx = lab.db.begin(&lab.boss.narrow::<Writer>()).await.expect("begun");
     let asked = "SELECT count(*) FROM app.trays WHERE best IN (SELECT p.id FROM app.samples AS p WHERE p.secret < 9)";
@@ -154,6 +154,6 @@ async fn parent_filter_requires_the_column_role() {
     // A condition that is built at run time names its role first.
     let mut filter = Filter::<Tray>::all_rows().requires::<Boss>();
     filter = filter & secret().requires::<Boss>() & Tray::NAME.eq("a");
-    let made = Tray::count(&lab.db.scope(&lab.boss)).filter(filter).await.expect("allowed for a boss");
+    let made = Tray::count(&lab.db.scope(&lab.boss)).filter(filter).await.expect("a boss can");
     assert_eq!((boss, refused.0.as_str(), made), (3, "42501", 1));
 }
