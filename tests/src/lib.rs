@@ -318,7 +318,7 @@ impl Database {
     /// Opens a raw connection as the app's login, without the library, and sets a role, a user and a tenant.
     pub async fn raw(&self, role: &str, org: Uuid, user: Uuid) -> PgConnection {
         let mut app = connect(&self.app_url()).await;
-        run(&mut app, &set_context_sql(role, org, user)).await.expect("the login may become each role");
+        run(&mut app, &set_context_sql(role, org, user)).await.expect("the login can become each role");
         app
     }
 

@@ -384,7 +384,7 @@ async fn default_privileges_of_the_schema_owner_exclude_other_roles() {
     let mut admin = database.admin().await;
     let make = "SET ROLE app_schema_owner; CREATE FUNCTION app.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
                 CREATE TYPE app.t AS ENUM ('a'); RESET ROLE";
-    run(&mut admin, make).await.expect("the owner may");
+    run(&mut admin, make).await.expect("the owner can");
     let sql = "SELECT concat(has_function_privilege('app_admin', 'app.f()', 'EXECUTE'),
                    has_type_privilege('app_admin', 'app.t', 'USAGE'), has_function_privilege('public', 'app.f()', 'EXECUTE'))";
     assert_eq!(ask(&mut admin, sql).await, "fff");

@@ -47,7 +47,7 @@ pub(super) async fn wait_until_idle(admin: &mut PgConnection) -> i64 {
     let (mut busy, mut quiet) = (0, 0);
     for _ in 0..1000 {
         sleep(Duration::from_millis(10)).await;
-        busy = sqlx::query_scalar(sql).fetch_one(&mut *admin).await.expect("the administrator may look");
+        busy = sqlx::query_scalar(sql).fetch_one(&mut *admin).await.expect("the administrator can look");
         quiet = if busy == 0 { quiet + 1 } else { 0 };
         if quiet == 3 {
             break;

@@ -142,7 +142,7 @@ async fn system_role_sees_no_rows_without_an_access_record_of_its_login() {
 async fn uncommitted_access_record_grants_nothing() {
     let database = Database::create().await;
     let mut session = connect(&database.url_of("app_jobs")).await;
-    run(&mut session, "BEGIN; SET LOCAL ROLE app_system").await.expect("the login of jobs may");
+    run(&mut session, "BEGIN; SET LOCAL ROLE app_system").await.expect("the login of jobs can");
     let record = ask(&mut session, "SELECT app_auth.begin_system_access('a look at everything')::text").await;
     let name = format!("SET LOCAL app.system_access = '{record}'");
     let count = "SELECT count(*)::text FROM app.organizations";

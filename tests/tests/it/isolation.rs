@@ -268,7 +268,7 @@ async fn observe(app: &mut PgConnection, actor: Actor, claims: Option<(&str, &st
         format!("SET LOCAL {} = '{org}'; SET LOCAL {} = '{user}'", def.tenant_setting, def.user_setting)
     });
     let begin = format!("BEGIN; {} {}", actor.set_role(), settings.unwrap_or_default());
-    run(app, &begin).await.expect("the login may become each role");
+    run(app, &begin).await.expect("the login can become each role");
     let result = run(app, sql).await;
     run(app, "ROLLBACK").await.expect("it can be undone");
     match result.map_err(refusal) {
@@ -423,7 +423,7 @@ async fn schema_owner_sees_no_rows_under_force_rls() {
     run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser can");
     let mut seen = Vec::new();
     for def in TABLES {
-        seen.push(run(&mut admin, &format!("SELECT FROM {}", def.name)).await.expect("an owner may ask"));
+        seen.push(run(&mut admin, &format!("SELECT FROM {}", def.name)).await.expect("an owner can ask"));
     }
     assert_eq!(seen, [0; TABLES.len()]);
 }

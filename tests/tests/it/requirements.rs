@@ -115,7 +115,7 @@ async fn a05_column_privilege_hides_salary_from_non_admins() {
     let refused = sqlstate_or_rows(&mut viewer, "SELECT salary FROM app.employees").await;
     // A user who is not an admin of the tenant reads no salaries with the database role `app_admin`.
     let forged = db.scope(&TenantCtx::<Admin>::assume_authorized(acme.id, acme.viewer));
-    let forged = Employee::list(&forged).await.expect("the role may ask").len();
+    let forged = Employee::list(&forged).await.expect("the role can ask").len();
     assert_eq!((cards[0].name.as_str(), whole[0].salary, refused, forged), ("Eve", 1, denied(), 0));
 }
 
@@ -320,7 +320,7 @@ async fn b03_tenant_function_is_stable_with_fixed_search_path() {
     let mut app = database.raw("app_member", acme.id, acme.member).await;
     let mut seen = vec![ask(&mut app, acts).await];
     for user in [acme.viewer, database.globex.member, Uuid::new_v4()] {
-        run(&mut app, &set_context_sql("app_member", acme.id, user)).await.expect("a login may say so");
+        run(&mut app, &set_context_sql("app_member", acme.id, user)).await.expect("a login can say so");
         seen.push(ask(&mut app, acts).await);
     }
     let kind = "SELECT concat_ws(' ', provolatile, proparallel, proconfig) FROM pg_proc WHERE proname = 'authorized_tenant_id'";
@@ -380,7 +380,7 @@ async fn b06_policies_differ_by_command_and_membership() {
     let changes = || CommentChanges { body: Some("because".into()) };
     // An admin can delete any comment, and can update only the admin's comments.
     let changed = Comment::update(&db.scope(&acme.as_admin()), remark, changes()).await;
-    let own = Comment::update(&db.scope(&acme.as_member()), remark, changes()).await.expect("its author may");
+    let own = Comment::update(&db.scope(&acme.as_member()), remark, changes()).await.expect("its author can");
     Comment::delete(&db.scope(&acme.as_admin()), remark).await.expect("an admin can");
     let claimed = db.scope(&TenantCtx::<Admin>::assume_authorized(acme.id, acme.viewer));
     let claimed = Project::delete(&claimed, acme.project).await;

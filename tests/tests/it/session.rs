@@ -47,7 +47,7 @@ async fn tenant_creator_becomes_its_first_admin() {
     let visit = db.user_scope(&UserCtx::assume_authenticated(user));
     assert_eq!(visit.tenants::<OrgMember>().await.expect("reads"), []);
     let org =
-        visit.create_tenant::<Organization>(new_organization("Initech")).await.expect("a signed-in user may found one");
+        visit.create_tenant::<Organization>(new_organization("Initech")).await.expect("a signed-in user creates one");
     assert_eq!(visit.tenants::<OrgMember>().await.expect("reads"), [(org, MemberRole::Admin)]);
     let session = visit.session::<OrgMember>(org).await.expect("a member");
     let ctx = session.require::<Admin>().expect("an admin");

@@ -139,7 +139,7 @@ fn package_with_a_wrong_checksum_is_rejected_and_removed() {
     let (bin, cache) = (scratch.dir("bin"), scratch.dir("cache"));
     let npm = bin.join("npm");
     fs::write(&npm, "#!/bin/sh\necho tampered > package.tgz\n").expect("a false npm is written");
-    fs::set_permissions(&npm, Permissions::from_mode(0o755)).expect("the false npm may run");
+    fs::set_permissions(&npm, Permissions::from_mode(0o755)).expect("the false npm can run");
     let said = ChildOutput::of(
         child("fetch").env("PATH", format!("{}:/usr/bin:/bin", bin.display())).env("XDG_CACHE_HOME", &cache),
     );
