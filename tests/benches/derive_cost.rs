@@ -15,7 +15,7 @@ use std::{
 const STRUCTS: usize = 100;
 const RUNS: usize = 11;
 
-/// A way to declare a struct, as a crate.
+/// A variant: a way to declare the structs, as a crate.
 struct Variant {
     name: &'static str,
     dependencies: &'static str,
@@ -71,7 +71,7 @@ const VARIANTS: [Variant; 4] = [
     },
 ];
 
-/// A way whose crate is written and has been checked once.
+/// A variant whose crate is written and has been checked once.
 struct PreparedCrate {
     folder: PathBuf,
     lines: Option<usize>,
@@ -79,7 +79,7 @@ struct PreparedCrate {
 }
 
 fn main() {
-    // `cargo test --benches` runs this as well, and is not to wait for it.
+    // `cargo test --benches` runs this as well and should not wait for the measurement.
     if !env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -137,7 +137,7 @@ fn ready(root: &Path, way: &Variant) -> Result<PreparedCrate, Failed> {
 
 impl PreparedCrate {
     fn run(&mut self) -> Result<(), Failed> {
-        // A new time of change makes cargo check the crate again, and nothing but it.
+        // A new modification time makes cargo check this crate again, and no other.
         let source = self.folder.join("src/lib.rs");
         fs::write(&source, fs::read(&source).expect("the source")).expect("written");
         let (start, worked) = (Instant::now(), processor_time());
@@ -154,7 +154,7 @@ impl PreparedCrate {
     }
 }
 
-/// Returns how long the processors have worked for what this process started and waited for, in ticks of 10 ms.
+/// Returns the CPU time of the child processes that this process waited for, in ticks of 10 ms.
 fn processor_time() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -162,7 +162,7 @@ fn processor_time() -> Option<Duration> {
     Some(Duration::from_millis(10 * (ticks(13)? + ticks(14)?)))
 }
 
-/// Writes a crate, in a workspace of its own with the versions of this one.
+/// Writes a crate, in a separate workspace with the dependency versions of this one.
 fn write(root: &Path, way: &Variant) -> PathBuf {
     let folder = env::temp_dir().join(format!("derive-cost-{}", way.name));
     fs::create_dir_all(folder.join("src")).expect("a folder");
@@ -195,7 +195,7 @@ fn check(folder: &Path) -> Result<(), Failed> {
     if output.status.success() { Ok(()) } else { Err(Failed(String::from_utf8_lossy(&output.stderr).into_owned())) }
 }
 
-/// Counts the lines of the crate after expansion, which takes a switch that stable rustc hides.
+/// Counts the lines of the crate after expansion, which requires an option that stable rustc hides.
 fn expanded(folder: &Path) -> Option<usize> {
     let mut command = cargo(folder);
     command.args(["rustc", "--quiet", "--profile", "check", "--", "-Zunpretty=expanded"]).env("RUSTC_BOOTSTRAP", "1");
@@ -203,7 +203,7 @@ fn expanded(folder: &Path) -> Option<usize> {
     Some(String::from_utf8_lossy(&output.stdout).lines().count())
 }
 
-/// Why there is no figure.
+/// The reason why a figure is missing.
 struct Failed(String);
 
 impl fmt::Display for Failed {

@@ -15,10 +15,10 @@ use tenant_runtime::{Repository as _, TenantCtx, TenantDb, TxOptions, roles::Mem
 use tenant_tests::{Database, run};
 use uuid::Uuid;
 
-/// How often each way has its turn.
+/// The number of measurements of each variant.
 const ROUNDS: usize = 400;
 
-/// The large tenant's tasks, and those of each of the small tenants.
+/// The number of tasks of the large tenant, and of each small tenant.
 const TASKS: (usize, usize) = (50_000, 100);
 
 const SMALL_TENANTS: usize = 500;
@@ -173,7 +173,7 @@ fn new(project: Uuid) -> NewTask {
     }
 }
 
-/// Lets both ways take turns, and prints how long they took.
+/// Runs both variants alternately and prints their durations.
 async fn compare(name: &str, mut by_hand: impl AsyncFnMut(), mut here: impl AsyncFnMut()) {
     let mut taken = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
@@ -181,7 +181,7 @@ async fn compare(name: &str, mut by_hand: impl AsyncFnMut(), mut here: impl Asyn
         by_hand().await;
         let between = Instant::now();
         here().await;
-        // The first turns plan the statements and fill the caches.
+        // The first runs plan the statements and fill the caches.
         if round >= ROUNDS / 10 {
             taken[0].push(between - start);
             taken[1].push(between.elapsed());
@@ -220,7 +220,7 @@ async fn fill(database: &Database, tenants: usize, tasks: usize) -> TenantFixtur
     last.expect("there is a tenant")
 }
 
-/// Puts the same rows beside, with the same keys, without row security, for a login that may do everything with them.
+/// Creates copies of the tables with the same rows and keys and without RLS, for a login with all privileges on them.
 async fn create_plain_copy(database: &Database) {
     let sql = "CREATE SCHEMA by_hand;
          CREATE TABLE by_hand.projects (LIKE app.projects INCLUDING ALL);

@@ -17,7 +17,7 @@ use tenant_runtime::{
 };
 use tenant_tests::{TABLES, TempDir};
 
-/// The variables that tell a process of the benchmark what to measure, and in which folder.
+/// The environment variables that select a process's measurement and its folder.
 const MEASUREMENT: &str = "TENANT_BENCH_WHAT";
 const FOLDER: &str = "TENANT_BENCH_FOLDER";
 
@@ -47,14 +47,14 @@ fn measure(what: &str, folder: &Path) {
     println!("{what}: {tables} tables, {:.2} s, {} at most", elapsed.as_secs_f64(), peak());
 }
 
-/// Reads the most memory that the process has had, where the system says it.
+/// Reads the peak memory of the process, where the system reports it.
 fn peak() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.map_or_else(|| "unknown memory".to_owned(), |line| line.trim().to_owned())
 }
 
-/// The example's tables, so that membership is asked, and as many more of ten columns as make a thousand.
+/// A thousand tables: those of the example, so that policies check membership, and others with ten columns each.
 fn models() -> Models {
     let more = (TABLES.len()..1000).map(table);
     tenant_runtime::models![tenant_examples].only(TABLES.into_iter().chain(more))

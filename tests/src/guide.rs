@@ -1,4 +1,4 @@
-//! The guide's Rust blocks, each of which is compiled as a test of the documentation.
+//! The guide's Rust blocks, each compiled as a doctest.
 
 macro_rules! pages {
     ($($page:ident $file:literal),* $(,)?) => {$(

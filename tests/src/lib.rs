@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use self::pgbouncer::PgBouncer;
 
-/// The tables of the example, as they are declared. [`Database::create`] makes sure that none is missing here.
+/// The tables of the example, as declared. [`Database::create`] checks that none is missing here.
 pub const TABLES: [&TableDef; 11] = [
     Organization::TABLE,
     User::TABLE,
@@ -43,7 +43,7 @@ pub const TABLES: [&TableDef; 11] = [
 
 /// Returns the options with which this run starts its servers.
 ///
-/// `TENANT_TEST_POSTGRES=17` takes that major release, `TENANT_TEST_PACKAGED=1` a packaged server even where one is
+/// `TENANT_TEST_POSTGRES=17` selects that major release, `TENANT_TEST_PACKAGED=1` a packaged server even where one is
 /// installed.
 #[must_use]
 pub fn server_options() -> ServerOptions {
@@ -63,7 +63,7 @@ pub fn server() -> &'static Server {
     SERVER.get_or_init(|| Server::start(&server_options()).expect("a private PostgreSQL"))
 }
 
-/// Starts a server for one test, which needs roles of its own.
+/// Starts a server for one test, for tests that change roles.
 #[must_use]
 pub fn dedicated_server() -> Server {
     Server::start(&server_options()).expect("a private PostgreSQL")
@@ -81,21 +81,21 @@ pub async fn connect(url: &str) -> PgConnection {
     options.disable_statement_logging().connect().await.expect("a connection")
 }
 
-/// Runs SQL text that a test made, as it stands; returns how many rows the last statement read or wrote.
+/// Runs SQL text of a test unchanged; returns how many rows the last statement read or wrote.
 ///
 /// # Errors
 ///
-/// What the server says.
+/// The error of the server.
 pub async fn run(connection: &mut PgConnection, sql: &str) -> sqlx::Result<u64> {
     Ok(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await?.rows_affected())
 }
 
-/// Reads one value by SQL text that a test made; a column of names or numbers is to be cast to text.
+/// Reads one value by SQL text of a test; columns of type name or number must be cast to text.
 pub async fn ask(connection: &mut PgConnection, sql: &str) -> String {
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await.expect(sql)
 }
 
-/// Writes what makes a raw connection act as a role, for a user, in an organization.
+/// Returns the statements that set the role, the user and the tenant of a raw connection.
 #[must_use]
 pub fn set_context_sql(role: &str, org: Uuid, user: Uuid) -> String {
     format!("SET ROLE {role}; SET app.organization_id = '{org}'; SET app.user_id = '{user}'")
@@ -105,7 +105,7 @@ pub fn set_context_sql(role: &str, org: Uuid, user: Uuid) -> String {
 ///
 /// # Panics
 ///
-/// Where something else than the server's refusal went wrong.
+/// If the error is not an error of the server.
 #[must_use]
 pub fn refusal(error: sqlx::Error) -> (String, String) {
     let error = error.into_database_error().expect("the server answers");
@@ -135,11 +135,11 @@ pub struct Database {
 pub struct Tenant {
     /// The organization.
     pub id: Uuid,
-    /// A user who is an admin there.
+    /// A user who is an admin of the tenant.
     pub admin: Uuid,
-    /// A user who is a member there.
+    /// A user who is a member of the tenant.
     pub member: Uuid,
-    /// A user who is a viewer there.
+    /// A user who is a viewer of the tenant.
     pub viewer: Uuid,
     /// A project.
     pub project: Uuid,
@@ -148,7 +148,7 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// Makes up the keys of a tenant that is in no database yet.
+    /// Generates the keys of a tenant that is not in the database yet.
     #[expect(clippy::new_without_default, reason = "each one is another")]
     #[must_use]
     pub fn new() -> Self {
@@ -243,11 +243,11 @@ impl Tenant {
             .expect("an event");
     }
 
-    /// Returns the user who is a member with this role.
+    /// Returns the user who has this role in the tenant.
     ///
     /// # Panics
     ///
-    /// Where there is no such role.
+    /// If the role does not exist.
     #[must_use]
     pub fn user(&self, role: &str) -> Uuid {
         match role {
@@ -260,7 +260,7 @@ impl Tenant {
 }
 
 impl Database {
-    /// Makes a database with the example's migrations and two tenants.
+    /// Creates a database with the example's migrations and two tenants.
     pub async fn create() -> Self {
         let mut database = Self::empty().await;
         migrate(&database.admin_url()).await;
@@ -269,16 +269,16 @@ impl Database {
                      WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
                        AND relname <> 'system_access_log'";
         let tables = ask(&mut admin, count).await;
-        assert_eq!(tables, TABLES.len().to_string(), "`TABLES` holds not all tables of the example");
+        assert_eq!(tables, TABLES.len().to_string(), "`TABLES` does not list all tables of the example");
         database.acme.seed(&mut admin, "acme").await;
         database.globex.seed(&mut admin, "globex").await;
         if std::env::var_os("TENANT_TEST_POOLED").is_some() {
-            database.pooler = Some(PgBouncer::start(&database).await.expect("TENANT_TEST_POOLED takes a PgBouncer"));
+            database.pooler = Some(PgBouncer::start(&database).await.expect("TENANT_TEST_POOLED requires a PgBouncer"));
         }
         database
     }
 
-    /// Makes a database with nothing in it.
+    /// Creates an empty database.
     pub async fn empty() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let server = tokio::task::spawn_blocking(server).await.expect("the server starts");
@@ -315,10 +315,10 @@ impl Database {
         connect(&self.admin_url()).await
     }
 
-    /// Connects as the app's login, without what the library does, and acts as a role for a user in an organization.
+    /// Opens a raw connection as the app's login, without the library, and sets a role, a user and a tenant.
     pub async fn raw(&self, role: &str, org: Uuid, user: Uuid) -> PgConnection {
         let mut app = connect(&self.app_url()).await;
-        run(&mut app, &set_context_sql(role, org, user)).await.expect("the login may become each role");
+        run(&mut app, &set_context_sql(role, org, user)).await.expect("the login can become each role");
         app
     }
 
@@ -332,12 +332,12 @@ impl Database {
     }
 }
 
-/// A folder of one test, which goes with it.
+/// A folder of one test, which is removed with the value.
 #[derive(Debug)]
 pub struct TempDir(PathBuf);
 
 impl TempDir {
-    /// Makes an empty folder.
+    /// Creates an empty folder.
     #[must_use]
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);

@@ -16,7 +16,7 @@ use tenant_runtime::{TenantDb, TenantDbOptions};
 
 use crate::{Database, TempDir};
 
-/// A running PgBouncer, which ends with its owner.
+/// A running PgBouncer, which is stopped when the value is dropped.
 #[derive(Debug)]
 pub struct PgBouncer {
     child: Child,
@@ -24,7 +24,7 @@ pub struct PgBouncer {
     version: (u32, u32),
 }
 
-/// Finds the program: what `TENANT_TEST_PGBOUNCER` names, or an installed one.
+/// Finds the program: the path in `TENANT_TEST_PGBOUNCER`, or an installed one.
 fn program() -> Option<PathBuf> {
     let named = std::env::var_os("TENANT_TEST_PGBOUNCER").map(PathBuf::from);
     let installed = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"].map(PathBuf::from);
@@ -44,7 +44,7 @@ fn version(program: &PathBuf) -> (u32, u32) {
 
 impl PgBouncer {
     /// Starts one with two connections for each login and database, fewer than the app's pools have, so that
-    /// transactions of all roles take turns on them. Returns `None` where no PgBouncer is installed.
+    /// transactions of all roles share them. Returns `None` where no PgBouncer is installed.
     pub async fn start(database: &Database) -> Option<Self> {
         let program = program()?;
         let folder = TempDir::new();
@@ -65,7 +65,7 @@ impl PgBouncer {
         let version = version(&program);
         let mut command = Command::new(program);
         command.arg("-q").arg(folder.join("config")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // It refuses to run as root, and so did the server, whose user will do.
+        // Like PostgreSQL, PgBouncer refuses to run as root, so it runs as the server's user.
         let owner = fs::metadata(server).expect("the server's folder");
         if fs::metadata(folder.path()).expect("the folder").uid() == 0 {
             command.uid(owner.uid()).gid(owner.gid());
@@ -73,7 +73,7 @@ impl PgBouncer {
         let child = command.spawn().expect("PgBouncer starts");
         let bouncer = Self { child, folder, version };
         for _ in 0..500 {
-            // The socket is there a moment before anybody listens to it.
+            // The socket exists a moment before PgBouncer listens on it.
             if PgConnection::connect(&bouncer.url(database)).await.is_ok() {
                 return Some(bouncer);
             }
@@ -82,7 +82,7 @@ impl PgBouncer {
         panic!("PgBouncer does not come up");
     }
 
-    /// Returns how an app connects through this one: only since 1.21 do prepared statements pass.
+    /// Returns the pooler option for this version: prepared statements are supported since 1.21.
     pub fn options(&self) -> TenantDbOptions {
         TenantDb::options().prepared_statements(self.version >= (1, 21))
     }

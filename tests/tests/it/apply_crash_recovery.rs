@@ -13,7 +13,7 @@ use tenant_tests::{Database, TempDir, ask, migrate, run};
 
 use super::command_line::{CommandOutput, command, generated};
 
-/// Ten statements in five files; those in transactions are parted by gates, of which each waits for a lock.
+/// Ten statements in five files; those in transactions are separated by gates, each of which waits for a lock.
 const FILES: [(&str, &[&str]); 5] = [
     (
         "0002_log.sql",
@@ -37,10 +37,10 @@ const FILES: [(&str, &[&str]); 5] = [
     ("0006_last.sql", &["INSERT INTO public.log SELECT 'ten', count(*) FROM public.log"]),
 ];
 
-/// The gates are locks of this class, numbered through.
+/// The class of the advisory locks that serve as gates; the gates are numbered.
 const GATE_LOCK_CLASS: i32 = 77;
 
-/// Where it is killed.
+/// The point at which the program is killed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum KillPoint {
     /// At a gate: before, between and after the statements of a transaction.
@@ -49,7 +49,7 @@ enum KillPoint {
     BeforeBuild,
     /// While the index is half built.
     InBuild,
-    /// When the index is there, and that is not recorded yet.
+    /// When the index exists and is not recorded yet.
     AfterBuild,
 }
 
@@ -76,7 +76,7 @@ fn apply(folder: &TempDir, database: &Database, more: &[&str]) -> std::process::
     command(&[&["--dir", &dir, "apply", "--database-url", &url], more].concat())
 }
 
-/// Everything that the migrations make, what is recorded of them, and whatever locks are left.
+/// All objects that the migrations create, their records, and the locks that remain.
 async fn state(database: &Database) -> String {
     let state = "SELECT concat_ws(E'\\n',
         (SELECT string_agg(what || ' ' || n, ', ' ORDER BY n, what) FROM public.log),
@@ -92,7 +92,7 @@ async fn state(database: &Database) -> String {
 const EXPECTED_STATE: &str =
     "six 1, two 1, eight 2, ten 3\nlog_n true, log_what true\n7\n1 true, 2 true, 3 true, 4 true, 5 true, 6 true\n0";
 
-/// Waits until the server says that a session of the child waits as described; returns the session.
+/// Waits until the server reports that a session of the child waits as described; returns the session.
 async fn wait_for_lock(connection: &mut PgConnection, child: &mut Child, lock: &str) -> String {
     let query = format!(
         "SELECT coalesce(min(l.pid), 0)::text FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
@@ -103,12 +103,12 @@ async fn wait_for_lock(connection: &mut PgConnection, child: &mut Child, lock: &
         if pid != "0" {
             return pid;
         }
-        assert!(child.try_wait().expect("the child is ours").is_none(), "it ended before it came to wait");
+        assert!(child.try_wait().expect("the child is ours").is_none(), "it ended before it waited");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Kills the program at a point; returns what is there after it ran again, if that is not what should be.
+/// Kills the program at a point and runs it again; returns the resulting state if it is not the expected one.
 async fn kill_and_rerun(at: KillPoint, migrations: &TempDir) -> Option<String> {
     let database = Database::empty().await;
     migrate(&database.admin_url()).await;
@@ -138,7 +138,7 @@ async fn kill_and_rerun(at: KillPoint, migrations: &TempDir) -> Option<String> {
     }
     child.kill().expect("it is ours");
     child.wait().expect("it is ours");
-    // The server notices that nobody is there any more, though the lock is held for ever.
+    // The server notices that the client is gone, although the lock is never released.
     let there = format!("SELECT count(*)::text FROM pg_stat_activity WHERE pid = {session}");
     while ask(&mut observer, &there).await != "0" {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -11,7 +11,7 @@ use tenant_tests::{Database, TempDir, ask, run};
 
 use super::command_line::{CommandOutput, command};
 
-/// A folder of migrations written by hand, with what undoes them.
+/// A folder of hand-written migrations with their down files.
 fn notes() -> TempDir {
     let folder = TempDir::new();
     folder.write("0001_notes.up.sql", "CREATE TABLE public.notes (a int);\nINSERT INTO public.notes VALUES (1), (1);");
@@ -43,7 +43,7 @@ async fn apply_error(folder: &TempDir, database: &Database) -> String {
     apply(folder, database).await.expect_err("it should have failed").to_string()
 }
 
-/// The table's columns and indexes, and what is recorded.
+/// The table's columns and indexes, and the recorded migrations.
 async fn state(database: &Database) -> String {
     let state = "SELECT concat_ws('; ',
         (SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute
@@ -91,7 +91,7 @@ async fn apply_interoperates_with_the_sqlx_migrator() {
     sqlxs_own.run_to(2, &mut admin).await.expect("sqlx goes on");
     let rest = apply(&folder, &database).await.expect("it goes on");
     sqlxs_own.run(&mut admin).await.expect("sqlx finds nothing wrong");
-    sqlxs_own.undo(&mut admin, 2).await.expect("sqlx undoes what was ours");
+    sqlxs_own.undo(&mut admin, 2).await.expect("sqlx reverts our migrations");
     assert_eq!((rest, state(&database).await.as_str()), (vec![3], "a; notes_a true; 1 true 2 true"));
 }
 
@@ -118,7 +118,7 @@ async fn irreversible_or_destructive_revert_is_rejected_before_it_runs() {
         let revert = |to, allow_data_loss| Revert { to: Some(to), allow_data_loss };
         run(&mut database.admin().await, &format!("DELETE FROM _sqlx_migrations WHERE version > {newest}"))
             .await
-            .expect("a superuser may");
+            .expect("a superuser can");
         let refused = read(&folder).await.revert(&database.admin_url(), revert(to, false), &mut |_| {}).await;
         said.push(refused.expect_err("it is refused").to_string());
     }
@@ -155,7 +155,7 @@ async fn failed_migration_shows_the_line_and_column() {
     );
 }
 
-/// A file that waits no longer than a moment for a lock, on a table that somebody holds.
+/// A file with a short lock timeout, on a table that another session has locked.
 async fn locked(folder: &TempDir) -> (Database, sqlx::PgConnection) {
     let database = Database::empty().await;
     apply(folder, &database).await.expect("it applies");
@@ -194,11 +194,11 @@ async fn apply_succeeds_after_a_lock_is_released() {
     let release = tokio::spawn(async move {
         tokio::task::block_in_place(|| when_tried.recv()).expect("it is tried again");
         run(&mut holder, "ROLLBACK").await.expect("it ends");
-        freed.send(()).expect("somebody waits");
+        freed.send(()).expect("the receiver waits");
     });
     let applied = apply_with_progress(&folder, &database, move |progress| {
         if let Progress::Retrying { attempt: 2, .. } = progress {
-            tried.send(()).expect("somebody waits");
+            tried.send(()).expect("the receiver waits");
             when_freed.recv().expect("it is freed");
         }
     });
@@ -214,7 +214,7 @@ async fn failed_concurrent_index_is_removed_and_apply_resumes() {
         .write("0002_index.up.sql", "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY notes_a ON public.notes (a);");
     let refused = apply_error(&folder, &database).await;
     let left = state(&database).await;
-    run(&mut database.admin().await, "DELETE FROM public.notes").await.expect("a superuser may");
+    run(&mut database.admin().await, "DELETE FROM public.notes").await.expect("a superuser can");
     apply(&folder, &database).await.expect("it goes on");
     assert!(refused.starts_with("`0002_index.up.sql`, line 2, failed: could not create unique index"), "{refused}");
     assert_eq!(
@@ -253,7 +253,7 @@ async fn interrupted_no_transaction_migration_needs_manual_resolution() {
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (4, 'vacuum', false, sha384('{text}'), -1)"
     );
-    run(&mut database.admin().await, &begun).await.expect("a superuser may");
+    run(&mut database.admin().await, &begun).await.expect("a superuser can");
     let refused = apply_error(&folder, &database).await;
     let standing = read(&folder).await.status(&database.admin_url()).await.expect("it is asked").remove(3);
     assert!(refused.starts_with("`0004_vacuum.sql` runs outside a transaction and was interrupted"), "{refused}");
@@ -275,7 +275,7 @@ async fn waiting_migrators_do_not_block_create_index_concurrently() {
                 let mut started = Some(started);
                 let mut watch = |_: Progress<'_>| {
                     if let Some(started) = started.take() {
-                        started.send(()).expect("somebody waits");
+                        started.send(()).expect("the receiver waits");
                     }
                 };
                 migrations
@@ -298,7 +298,7 @@ async fn waiting_migrators_do_not_block_create_index_concurrently() {
     assert_eq!(applied, [Ok(0), Ok(0), Ok(2)]);
 }
 
-/// The program on the example's migrations and more, which are in a folder of its own.
+/// The program on a separate folder with the example's migrations and more.
 fn program(folder: &TempDir, arguments: &[&str]) -> CommandOutput {
     let dir = folder.path().to_str().expect("ASCII").to_owned();
     CommandOutput::of(command(&[&["--dir", dir.as_str()], arguments].concat()))

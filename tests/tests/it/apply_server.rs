@@ -32,15 +32,15 @@ fn failure(result: tenant_runtime::Result<Vec<i64>>) -> String {
     }
 }
 
-/// Makes a database that a new administrator without SUPERUSER owns; returns its URL for that administrator.
+/// Creates a database owned by a new administrator without SUPERUSER; returns its URL for that administrator.
 async fn administrator_database_url(server: &Server) -> String {
     let mut postgres = superuser(server).await;
-    run(&mut postgres, "CREATE ROLE boss LOGIN CREATEROLE CREATEDB").await.expect("a superuser may");
+    run(&mut postgres, "CREATE ROLE boss LOGIN CREATEROLE CREATEDB").await.expect("a superuser can");
     run(&mut connect(&server.url("boss", "postgres")).await, "CREATE DATABASE acme").await.expect("CREATEDB");
     server.url("boss", "acme")
 }
 
-/// Applies the example, uses it, undoes it, and applies it again; returns what went otherwise than it should.
+/// Applies the example, uses it, reverts it, and applies it again; returns the deviations from the expected results.
 async fn round_trip(server: &Server, admin_url: &str, database: &str) -> Vec<String> {
     let mut seen = Vec::new();
     let mut check = |what: &str, found: String, wanted: &str| {
@@ -62,10 +62,10 @@ async fn round_trip(server: &Server, admin_url: &str, database: &str) -> Vec<Str
         let mut postgres = connect(&server.url("postgres", database)).await;
         tenant.seed(&mut postgres, "acme").await;
         let db = TenantDb::connect(&server.url("app_service", database)).await.expect("the app connects");
-        let found = Project::get(&db.scope(&tenant.as_viewer()), tenant.project).await.expect("a viewer may");
+        let found = Project::get(&db.scope(&tenant.as_viewer()), tenant.project).await.expect("a viewer can");
         db.close().await;
         check("the app", found.name, "first");
-        check("what is applied is known", format!("{:?}", apply(admin_url).await.expect("applies")), "[]");
+        check("applied migrations are recorded", format!("{:?}", apply(admin_url).await.expect("applies")), "[]");
         if round == "first" {
             sqlxs_own.undo(&mut admin, 0).await.expect("sqlx undoes it");
             check("undone", ask(&mut admin, ROLES).await + &ask(&mut admin, SCHEMAS).await, "");
@@ -95,7 +95,7 @@ async fn createrole_administrator_applies_reverts_and_reapplies() {
 async fn revert_keeps_roles_shared_with_another_database() {
     let server = start_server().await;
     let mut postgres = superuser(&server).await;
-    run(&mut postgres, "CREATE DATABASE other").await.expect("a superuser may");
+    run(&mut postgres, "CREATE DATABASE other").await.expect("a superuser can");
     let other = server.url("postgres", "other");
     migrate(&server.admin_url()).await;
     migrate(&other).await;
@@ -104,7 +104,7 @@ async fn revert_keeps_roles_shared_with_another_database() {
     let tenant = Tenant::new();
     tenant.seed(&mut connect(&other).await, "acme").await;
     let db = TenantDb::connect(&server.url("app_service", "other")).await.expect("the app connects");
-    let counted = Project::count(&db.scope(&tenant.as_viewer())).await.expect("a viewer may");
+    let counted = Project::count(&db.scope(&tenant.as_viewer())).await.expect("a viewer can");
     let gone = TenantDb::connect(&server.url("app_service", "postgres")).await.is_err();
     assert_eq!((counted, gone), (1, true));
 }
@@ -113,7 +113,7 @@ async fn revert_keeps_roles_shared_with_another_database() {
 async fn existing_unmarked_role_is_not_adopted() {
     let server = start_server().await;
     let mut postgres = superuser(&server).await;
-    run(&mut postgres, "CREATE ROLE app_viewer").await.expect("a superuser may");
+    run(&mut postgres, "CREATE ROLE app_viewer").await.expect("a superuser can");
     let message = failure(apply(&server.admin_url()).await);
     let left = ask(&mut postgres, ROLES).await + &ask(&mut postgres, SCHEMAS).await;
     assert!(
@@ -128,9 +128,9 @@ async fn existing_unmarked_role_is_not_adopted() {
 async fn marked_role_with_extra_attributes_is_rejected_with_a_fix() {
     let server = start_server().await;
     let mut postgres = superuser(&server).await;
-    run(&mut postgres, "CREATE DATABASE other").await.expect("a superuser may");
+    run(&mut postgres, "CREATE DATABASE other").await.expect("a superuser can");
     migrate(&server.url("postgres", "other")).await;
-    run(&mut postgres, "ALTER ROLE app_admin BYPASSRLS").await.expect("a superuser may");
+    run(&mut postgres, "ALTER ROLE app_admin BYPASSRLS").await.expect("a superuser can");
     let message = failure(apply(&server.admin_url()).await);
     let hint = message.split("hint: ").nth(1).and_then(|text| text.lines().next()).unwrap_or_default().to_owned();
     run(&mut postgres, &hint).await.expect("the hint is a statement");
@@ -161,10 +161,10 @@ async fn application_logins_cannot_migrate() {
 async fn apply_by_a_non_owner_of_the_database_is_rejected() {
     let server = start_server().await;
     let mut postgres = superuser(&server).await;
-    run(&mut postgres, "CREATE ROLE guest LOGIN CREATEROLE CREATEDB").await.expect("a superuser may");
+    run(&mut postgres, "CREATE ROLE guest LOGIN CREATEROLE CREATEDB").await.expect("a superuser can");
     run(&mut postgres, "GRANT CREATE ON DATABASE postgres TO guest; GRANT CREATE ON SCHEMA public TO guest")
         .await
-        .expect("a superuser may");
+        .expect("a superuser can");
     let message = failure(apply(&server.url("guest", "postgres")).await);
     assert!(
         message.starts_with("PUBLIC still has privileges on the database postgres or its schema public")
@@ -173,7 +173,7 @@ async fn apply_by_a_non_owner_of_the_database_is_rejected() {
     );
 }
 
-/// The environment variable that tells the child which database to migrate.
+/// The environment variable with the database that the child migrates.
 const ORDER: &str = "TENANT_MIGRATING_TEST_URL";
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn concurrent_processes_apply_migrations_once() {
     assert_eq!((applied, ask(&mut database.admin().await, recorded).await), (1, "1 true".to_owned()));
 }
 
-/// What the test above runs as a process of its own; does nothing unless it asks.
+/// The child process of the test above; does nothing in an ordinary run.
 #[tokio::test]
 async fn child_process_applies_when_requested() {
     let Ok(url) = std::env::var(ORDER) else { return };
@@ -214,7 +214,7 @@ async fn databases_of_one_cluster_migrate_concurrently() {
     let server = start_server().await;
     let mut postgres = superuser(&server).await;
     for n in 0..DATABASES {
-        run(&mut postgres, &format!("CREATE DATABASE d{n}")).await.expect("a superuser may");
+        run(&mut postgres, &format!("CREATE DATABASE d{n}")).await.expect("a superuser can");
     }
     let tasks: Vec<_> = (0..DATABASES)
         .map(|n| server.url("postgres", &format!("d{n}")))
@@ -227,7 +227,7 @@ async fn databases_of_one_cluster_migrate_concurrently() {
     assert_eq!(applied, vec![Ok(vec![1]); DATABASES]);
 }
 
-/// A folder with a migration that was applied, to change something in.
+/// A folder with an applied migration, for tests that edit it.
 async fn applied_folder() -> (TempDir, Database) {
     let (folder, database) = (TempDir::new(), Database::empty().await);
     folder.write("0002_two.sql", "CREATE TABLE two ();");

@@ -308,7 +308,7 @@ async fn audit_of_an_empty_database_fails() {
 async fn audit_reports_expressions_the_server_cannot_compile() {
     let server = server().await;
     let (url, mut admin) = (server.admin_url(), connect(&server.admin_url()).await);
-    // PostgreSQL renames the column in policies of other tables; the declaration has the old name.
+    // PostgreSQL renames the column in the policies of other tables too; the declaration has the old name.
     let rename = "ALTER TABLE app.org_members RENAME COLUMN user_id TO uid";
     run(&mut admin, rename).await.expect("renamed");
     let found = report(&url).await;
@@ -327,7 +327,7 @@ async fn fingerprint_mismatch_refuses_to_connect() {
     let app = server.url("app_service", "postgres");
     let connect = || TenantDb::options().fingerprint(fingerprint.clone()).connect(&app);
     let unchanged = connect().await.map(drop);
-    // What the login or the database sets for its sessions is none of it, nor is in which order privileges are given.
+    // Session settings of the login or the database do not change the fingerprint, nor does the order of grants.
     let elsewhere = "ALTER DATABASE postgres SET quote_all_identifiers = on; CREATE TABLE public.other ();
         REVOKE SELECT (id, name) ON app.projects FROM app_viewer; GRANT SELECT (name, id) ON app.projects TO app_viewer;
         ALTER ROLE app_service SET search_path = app, app_auth";
@@ -339,7 +339,7 @@ async fn fingerprint_mismatch_refuses_to_connect() {
     let drifted = connect().await.map(drop);
     run(&mut admin, "ALTER POLICY select_viewer ON app.documents USING (false)").await.expect("done");
     let mut seen = vec![fingerprint.clone(), report(&url).await.fingerprint];
-    // What a clean audit looks at and the policies rest on.
+    // The objects that the policies depend on and a clean audit checks.
     for change in [
         "ALTER TABLE app.tasks DISABLE TRIGGER ALL",
         "GRANT app_admin TO app_no_tenant",

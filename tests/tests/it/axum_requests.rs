@@ -23,7 +23,7 @@ use uuid::Uuid;
 const SECRET: &[u8] = b"a secret of this test, which is long enough";
 const ISSUER: &str = "https://id.acme.example";
 const AUDIENCE: &str = "tracker";
-/// Long after this code is gone.
+/// A time in the far future.
 const EXPIRES: u64 = 32_503_680_000;
 
 // The app ------------------------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ async fn remove(tenant: Tenant<Admin>, Path((_, id)): Path<(Uuid, Uuid)>) -> Res
     Ok(Project::delete(&tenant, id).await?)
 }
 
-/// A mistake of the app's: a statement that no role may run, or that there is not.
+/// A mistake of the app: a statement that no role can run, or one on a table that does not exist.
 async fn run_statement(tenant: Tenant<Member>, State(sql): State<&'static str>) -> Result<(), Problem> {
     let mut tx = tenant.begin().await?;
     sqlx::query(sql).execute(&mut tx).await?;
@@ -175,7 +175,7 @@ async fn foreign_missing_and_malformed_tenant_ids_all_get_the_same_404() {
         let answer = send(&app, Method::DELETE, &path, acme.admin).await;
         answers.push((answer.status, answer.kind, answer.body));
     }
-    // A row of others, in the own organization.
+    // A row of another member of the same tenant.
     for id in [globex.project, Uuid::new_v4()] {
         for method in [Method::GET, Method::DELETE] {
             let answer = send(&app, method, &format!("/orgs/{}/projects/{id}", acme.id), acme.admin).await;
@@ -231,7 +231,7 @@ async fn missing_or_invalid_jwt_gets_401() {
         ("another audience", with("aud", json!("elsewhere"))),
         ("no audience", without("aud")),
         ("no user", without("sub")),
-        ("a user that is no key", with("sub", json!("'; RESET ROLE"))),
+        ("a user ID that is not a key", with("sub", json!("'; RESET ROLE"))),
     ];
     for (case, token) in bad {
         let answer = ask(&app, request(Method::GET, &path, &token)).await;
@@ -313,7 +313,7 @@ async fn unavailable_database_gets_503() {
     let down = send(&app, Method::GET, &path, seed.viewer).await;
     assert_eq!((up, down.status), (StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE));
     assert!(!down.body.contains("connect") && !down.body.contains('/'), "{}", down.body);
-    // Who has no token is told that first.
+    // A request without a token gets that error first.
     assert_eq!(ask(&app, request(Method::GET, &path, "garbage")).await.status, StatusCode::UNAUTHORIZED);
 }
 
@@ -348,7 +348,7 @@ async fn verified(tokens: &Jwt, token: &str) -> Option<Uuid> {
     }
 }
 
-/// The key of RFC 8037, A.1 and A.2.
+/// The example key of RFC 8037, A.1 and A.2.
 const ED25519: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 const ED25519_PRIVATE: [u8; 48] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20\
     \x9d\x61\xb1\x9d\xef\xfd\x5a\x60\xba\x84\x4a\xf4\x92\xec\x2c\xc4\

@@ -22,7 +22,7 @@ use super::context::{cancel_after_polls, seen, wait_until_idle};
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const WORKERS: u64 = 8;
 
-/// A linear congruential generator; its high bits are random enough to choose by.
+/// A linear congruential generator; its high bits are random enough for choices.
 struct Random(u64);
 
 impl Random {
@@ -32,7 +32,7 @@ impl Random {
     }
 }
 
-/// What the workers share.
+/// The state that the workers share.
 #[derive(Default)]
 struct Log {
     cancelled: AtomicU64,
@@ -41,7 +41,7 @@ struct Log {
     wrong: Mutex<Vec<String>>,
 }
 
-/// Who acts, as the server should see it: database role, organization, user.
+/// The context that the server should see: database role, tenant, user.
 fn context_text<R: Role<Tenancy = Organizations>>(ctx: &TenantCtx<R>) -> String {
     format!("{} {} {}", R::DB_ROLE, ctx.tenant_id(), ctx.user_id().expect("a user"))
 }
@@ -55,7 +55,7 @@ async fn check<R: Role<Tenancy = Organizations>>(tx: &mut TenantTx<R>, log: &Log
     Ok(())
 }
 
-/// Inserts a row in which the *server* notes in which context the statement ran.
+/// Inserts a row in which the *server* records the context of the statement.
 const INSERT: &str = "INSERT INTO app.projects (organization_id, name, description)
     VALUES (current_setting('app.organization_id')::uuid, $1,
             concat_ws(' ', current_user, current_setting('app.organization_id'), current_setting('app.user_id')))";
@@ -104,7 +104,7 @@ async fn read(db: &TenantDb, ctx: &TenantCtx<Viewer>, kind: u64, log: &Log) -> R
         log.wrong.lock().expect("no panic").push(told);
     }
     check(&mut tx, log).await?;
-    // A look-up while this one is held would need two connections at once.
+    // A look-up while this transaction is open would need two connections at once.
     drop(tx);
     if kind & 1 == 0 {
         let visit = db.user_scope(&UserCtx::assume_authenticated(*ctx.user_id().expect("a user")));
@@ -129,7 +129,7 @@ async fn cancelled_futures_do_not_leak_context() {
     cancel_at_random(&database, db, 2000).await;
 }
 
-/// Lets the workers write and read until so many transactions were given up, then looks at what is there.
+/// Lets the workers write and read until enough transactions were cancelled, then checks the rows.
 pub(super) async fn cancel_at_random(database: &Database, db: TenantDb, cancellations: u64) {
     let tenants = [database.acme, database.globex];
     let log = Arc::new(Log::default());
@@ -162,8 +162,8 @@ pub(super) async fn cancel_at_random(database: &Database, db: TenantDb, cancella
         sqlx::query_as("SELECT name, description, organization_id FROM app.projects WHERE name <> 'first'")
             .fetch_all(&mut admin)
             .await
-            .expect("an administrator may");
-    // Every row, acknowledged or not, was written in the context that its name says.
+            .expect("an administrator can");
+    // Every row, acknowledged or not, was written in the context that its name contains.
     let misplaced = rows.iter().filter(|(name, noted, org)| {
         let expected = name.split_once(' ').map(|(_, who)| who);
         noted.as_deref() != expected || !expected.is_some_and(|who| who.contains(&format!(" {org} ")))
@@ -175,7 +175,7 @@ pub(super) async fn cancel_at_random(database: &Database, db: TenantDb, cancella
     let lost: Vec<&String> = kept.iter().filter(|name| found.get(name.as_str()) != Some(&1)).collect();
     assert!(
         kept.len() as u64 > cancellations / 100,
-        "nearly everything was cancelled, so the storm shows little; seed {SEED:#x}"
+        "nearly all transactions were cancelled, so the test shows little; seed {SEED:#x}"
     );
     assert_eq!(lost, Vec::<&String>::new(), "acknowledged writes were lost; seed {SEED:#x}");
 }

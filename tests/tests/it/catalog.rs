@@ -33,7 +33,7 @@ fn is_tenant(def: &TableDef, column: &ColumnDef) -> bool {
     def.scope == ScopeDef::Tenant { column: column.name }
 }
 
-/// The commands with the roles that may give them: on all rows of the tenant, or, where it says so, on the user's own.
+/// The commands with their minimum roles: on all rows of the tenant or, where stated, on the user's rows.
 fn commands(def: &TableDef) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
     let roles = [
         ("SELECT", def.select, false),
@@ -51,7 +51,7 @@ fn commands(def: &TableDef) -> impl Iterator<Item = (&'static str, &'static str,
         .filter_map(|(command, role, own)| Some((command, role?, own)))
 }
 
-/// The columns that the functions touch on a table, by command; DELETE has none.
+/// The columns of a table that the functions use, by command; DELETE has none.
 fn function_owner_privileges(def: &TableDef) -> Vec<(&'static str, Vec<&'static str>)> {
     let inserted = || def.columns.iter().filter(|c| c.app_assigned && c.default.is_none()).map(|c| c.name).collect();
     match (def.membership, def.scope) {
@@ -76,7 +76,7 @@ fn function_owner_privileges(def: &TableDef) -> Vec<(&'static str, Vec<&'static 
     }
 }
 
-/// The columns that a command may touch at all, each with its own role.
+/// The columns that a command can use, each with its minimum role.
 fn command_columns<'d>(
     def: &'d TableDef,
     command: &str,
@@ -96,7 +96,7 @@ fn setting(name: &str) -> String {
     format!("(SELECT NULLIF(current_setting('{name}', true), '')::uuid)")
 }
 
-/// The condition on the rows of a table's tenant, as the declaration means it.
+/// The expected tenant condition of a table.
 fn tenant_predicate(def: &TableDef) -> String {
     let org = setting("app.organization_id");
     match def.scope {
@@ -119,7 +119,7 @@ fn tenant_predicate(def: &TableDef) -> String {
     }
 }
 
-/// The tenant_isolation under all policies of a table.
+/// The restrictive policy of a table, `tenant_isolation`.
 fn tenant_isolation(def: &TableDef) -> String {
     let tenant_isolation = match def.scope {
         ScopeDef::Tenant { column } => format!("{column} = (SELECT app_auth.authorized_tenant_id())"),
@@ -135,13 +135,13 @@ fn tenant_isolation(def: &TableDef) -> String {
     }
 }
 
-/// The rows that the system role reaches: those of the tenant in the context, or, without one, all.
+/// The condition for the system role: rows of the tenant in the context or, without one, all rows.
 fn system_predicate(def: &TableDef) -> String {
     let org = setting("app.organization_id");
     format!("((SELECT app_auth.is_system_context()) AND ({org} IS NULL OR {}))", tenant_predicate(def))
 }
 
-/// The conditions of a command, on rows that are there and on those to be.
+/// The conditions of a command: USING for existing rows, WITH CHECK for new ones.
 fn conditions(def: &TableDef, command: &str, own_only: bool) -> (Option<String>, Option<String>) {
     let own = def.owner.map(|owner| format!("{owner} = {}", setting("app.user_id")));
     let visible = def.visibility.zip(own.as_ref()).map(|(column, own)| format!("({column} = 'team' OR {own})"));
@@ -153,7 +153,7 @@ fn conditions(def: &TableDef, command: &str, own_only: bool) -> (Option<String>,
     ((!inserts).then_some(using), matches!(command, "INSERT" | "UPDATE").then_some(check))
 }
 
-/// Asks the server how it writes a condition on a table's rows: it has words of its own.
+/// Returns a condition on a table's rows as the server prints it, which differs from the source text.
 async fn canonical_predicate(admin: &mut PgConnection, def: &TableDef, condition: Option<String>) -> String {
     let Some(condition) = condition else { return String::new() };
     let policy = format!("BEGIN; CREATE POLICY scratch ON {} USING ({condition})", def.name);
@@ -228,7 +228,7 @@ async fn policies_match_declared_commands_and_tenant_isolation() {
 #[tokio::test]
 async fn grants_match_the_declarations() {
     let database = Database::create().await;
-    // NULL stands for the built-in default. The owner's own privileges are those of every owner.
+    // NULL means the built-in default. The owner's privileges are not compared: every owner has them.
     let sql = "SELECT format('%s%s %s TO %s%s', class.relname, '.' || item.attname, acl.privilege_type,
                    COALESCE(pg_get_userbyid(NULLIF(acl.grantee, 0)), 'PUBLIC'),
                    CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' END)
@@ -309,7 +309,7 @@ async fn auth_functions_are_security_definer_with_fixed_search_path() {
 #[tokio::test]
 async fn execute_is_granted_to_named_roles_and_not_public() {
     let database = Database::create().await;
-    // NULL would stand for the built-in default, by which PUBLIC may call every function.
+    // NULL would mean the built-in default, with which PUBLIC can execute every function.
     let sql = "SELECT format('%s TO %s%s', proname, COALESCE(pg_get_userbyid(NULLIF(acl.grantee, 0)), 'PUBLIC'),
                    CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' END)
                FROM pg_proc
@@ -317,11 +317,11 @@ async fn execute_is_granted_to_named_roles_and_not_public() {
                WHERE pronamespace = 'app_auth'::regnamespace AND acl.grantee <> proowner";
     let seen = rows(&mut database.admin().await, sql).await;
     let members = TABLES.into_iter().find(|def| def.membership.is_some()).expect("a membership table");
-    let (lowest, manager) = (db_role("viewer"), db_role(members.insert.expect("somebody manages")));
+    let (lowest, manager) = (db_role("viewer"), db_role(members.insert.expect("a role that manages members")));
     let declared = [
         format!("authorized_tenant_id TO {lowest}"),
         "authorized_tenant_id TO app_schema_owner".to_owned(),
-        // Whose tenant_isolation names it, calls it.
+        // Roles whose restrictive policy calls the function need EXECUTE on it.
         format!("authorized_tenant_id TO {SYSTEM}"),
         format!("is_system_context TO {lowest}"),
         "is_system_context TO app_schema_owner".to_owned(),
@@ -335,7 +335,7 @@ async fn execute_is_granted_to_named_roles_and_not_public() {
         "prevent_last_manager_removal TO app_schema_owner".to_owned(),
         "log_change TO app_schema_owner".to_owned(),
         "my_tenants TO app_no_tenant".to_owned(),
-        // Whoever is a member may leave.
+        // Every member can leave.
         format!("remove_member TO {lowest}"),
         "sign_up TO app_no_tenant".to_owned(),
     ];
@@ -366,11 +366,11 @@ async fn database_and_schema_privileges_exclude_public() {
         "app: USAGE TO app_function_owner",
         "app_auth: USAGE TO app_viewer",
         "app_auth: USAGE TO app_no_tenant",
-        // Its triggers call a function there.
+        // Its triggers call a function in that schema.
         "app_auth: USAGE TO app_schema_owner",
-        // PUBLIC may see the schema, where extensions put what everybody uses, and make nothing in it.
+        // PUBLIC has USAGE on the schema, since extensions are installed there, and cannot create objects in it.
         "public: USAGE TO PUBLIC",
-        // What an owner will make is that owner's own.
+        // Default privileges: objects that an owner creates later are accessible to that owner only.
         "default f 0: EXECUTE TO app_schema_owner",
         "default T 0: USAGE TO app_schema_owner",
         "default f 0: EXECUTE TO app_function_owner",
@@ -384,7 +384,7 @@ async fn default_privileges_of_the_schema_owner_exclude_other_roles() {
     let mut admin = database.admin().await;
     let make = "SET ROLE app_schema_owner; CREATE FUNCTION app.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
                 CREATE TYPE app.t AS ENUM ('a'); RESET ROLE";
-    run(&mut admin, make).await.expect("the owner may");
+    run(&mut admin, make).await.expect("the owner can");
     let sql = "SELECT concat(has_function_privilege('app_admin', 'app.f()', 'EXECUTE'),
                    has_type_privilege('app_admin', 'app.t', 'USAGE'), has_function_privilege('public', 'app.f()', 'EXECUTE'))";
     assert_eq!(ask(&mut admin, sql).await, "fff");
@@ -392,7 +392,7 @@ async fn default_privileges_of_the_schema_owner_exclude_other_roles() {
 
 #[tokio::test]
 async fn role_attributes_and_memberships_match_the_declaration() {
-    // Of its own, since tests beside this one make logins that are members of these roles.
+    // A separate server, since parallel tests create logins that are members of these roles.
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     migrate(&server.admin_url()).await;
     let mut admin = connect(&server.admin_url()).await;
@@ -450,6 +450,6 @@ async fn login_without_set_role_gets_permission_denied() {
         let error = error.into_database_error().expect("the server answers");
         told.insert(format!("{} {}", error.code().unwrap_or_default(), error.message()));
     }
-    // Without USAGE on the schema the server does not even say whether there is such a table.
+    // Without USAGE on the schema the server does not reveal whether a table exists.
     assert_eq!(told, wanted(["42501 permission denied for schema app"]));
 }

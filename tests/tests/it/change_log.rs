@@ -1,4 +1,4 @@
-//! The change log: what the trigger records, which roles read it, and that application roles cannot modify it.
+//! The change log: the trigger's records, the roles that read it, and that application roles cannot modify it.
 
 use tenant_examples::{Change, Employee, MemberRole, NewEmployee, NewProject, OrgMember, Project, ProjectChanges};
 use tenant_runtime::{Members as _, Repository as _};
@@ -6,7 +6,7 @@ use tenant_tests::{Database, ask, refusal, run, set_context_sql};
 
 use super::catalog::{rows, wanted};
 
-/// What the log of a tenant says, oldest first: who did what as which role to which table.
+/// The change log of a tenant, oldest first: user, role, command and table.
 async fn entries(database: &Database, table: &str) -> Vec<Change> {
     let admin = database.app().await;
     let mut changes = Change::list(&admin.scope(&database.acme.as_admin())).await.expect("an admin reads");
@@ -53,10 +53,10 @@ async fn change_log_records_small_numeric_changes() {
     let project = database.acme.project;
     let mut admin = database.admin().await;
     let columns = "ALTER TABLE app.projects ADD COLUMN rate float8 DEFAULT 10.4, ADD COLUMN price numeric DEFAULT 1.0";
-    run(&mut admin, columns).await.expect("a superuser may");
+    run(&mut admin, columns).await.expect("a superuser can");
     for set in ["rate = 12.9", "price = 1.00"] {
         let sql = format!("SET extra_float_digits = -15; UPDATE app.projects SET {set} WHERE id = '{project}'");
-        run(&mut admin, &sql).await.expect("a superuser may");
+        run(&mut admin, &sql).await.expect("a superuser can");
     }
     let changes = entries(&database, "app.projects").await;
     let rate = |image: &Option<serde_json::Value>| image.as_ref().map(|row| row["rate"].clone());
@@ -115,9 +115,9 @@ async fn change_log_is_readable_by_admins_of_the_same_tenant_only() {
     assert!(total > 0);
     assert_eq!(ask(&mut admin, &format!("{count} WHERE organization_id <> '{}'", acme.id)).await, "0");
     run(&mut admin, &set_context_sql("app_admin", globex.id, acme.admin)).await.expect("a claim");
-    assert_eq!(ask(&mut admin, count).await, "0", "an admin of one tenant is nobody in another");
+    assert_eq!(ask(&mut admin, count).await, "0", "an admin of one tenant has no access to another");
     let mut member = database.raw("app_member", acme.id, acme.member).await;
-    let error = run(&mut member, count).await.expect_err("a member may not read the log");
+    let error = run(&mut member, count).await.expect_err("a member cannot read the log");
     assert_eq!(refusal(error).0, "42501");
 }
 
@@ -130,7 +130,7 @@ async fn change_log_omits_columns_its_readers_cannot_select() {
     let employees = entries(&database, "app.employees").await;
     let salary = employees.last().and_then(|change| change.after.as_ref()).map(|row| row["salary"].clone());
     assert_eq!(salary, Some(7.into()), "admins may read salaries");
-    // A private document is its author's alone.
+    // A private document is visible to its author only.
     let mut member = database.raw("app_member", acme.id, acme.member).await;
     let sql = format!(
         "INSERT INTO app.documents (organization_id, title, created_by, visibility) VALUES ('{}', 'secret', '{}', 'private')",
@@ -151,7 +151,7 @@ async fn change_log_records_superuser_changes_and_skips_rolled_back_ones() {
     let before = entries(&database, "app.projects").await.len();
     run(&mut admin, &format!("BEGIN; DELETE FROM app.projects WHERE organization_id = '{}'; ROLLBACK", acme.id))
         .await
-        .expect("a superuser may");
+        .expect("a superuser can");
     assert_eq!(entries(&database, "app.projects").await.len(), before);
     run(&mut admin, &format!("UPDATE app.projects SET name = 'seized' WHERE id = '{}'", acme.project))
         .await
@@ -166,11 +166,11 @@ async fn change_log_outlives_a_deleted_tenant() {
     let database = Database::create().await;
     let acme = database.acme;
     let mut admin = database.admin().await;
-    run(&mut admin, &format!("DELETE FROM app.organizations WHERE id = '{}'", acme.id)).await.expect("a superuser may");
+    run(&mut admin, &format!("DELETE FROM app.organizations WHERE id = '{}'", acme.id)).await.expect("a superuser can");
     let count =
         format!("SELECT count(*)::text FROM app.changes WHERE organization_id = '{}' AND command = 'delete'", acme.id);
     let deleted: u32 = ask(&mut admin, &count).await.parse().expect("a number");
-    assert!(deleted >= 5, "members, project, document and employee went: {deleted}");
+    assert!(deleted >= 5, "members, project, document and employee were deleted: {deleted}");
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn triggers_match_the_declaration() {
     let seen = rows(&mut database.admin().await, sql).await;
     let keep = "CREATE CONSTRAINT TRIGGER prevent_last_manager_removal AFTER DELETE OR UPDATE ON app.org_members \
                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION app_auth.prevent_last_manager_removal()";
-    // The table, its tenant, its key, and what admins may not see of each row.
+    // The table, its tenant, its key, and the columns that admins cannot read.
     let log = [
         ("documents", "'id', 'title', 'content', 'created_by', 'visibility'"),
         ("employees", "'id'"),

@@ -1,4 +1,4 @@
-//! The pages of the stable codes: every code has one, and its example is what the tools print.
+//! The pages of the stable codes: every code has one, and its example matches the output of the tools.
 //!
 //! `BLESS=1 cargo test -p tenant-tests --test it -- codes::` updates printed examples, titles and the index.
 
@@ -30,13 +30,13 @@ use super::{
     sample_declarations::{SHIPPED, leak, of},
 };
 
-/// The sections of every page, in their order.
+/// The sections of every page, in order.
 const SECTIONS: [&str; 5] = ["Problem", "Example", "Fix", "When to accept it", "Related codes"];
 
-/// The heading of the index, below which the test writes all.
+/// The heading of the index; everything below it is written by the test.
 const INDEX: &str = "## All codes\n";
 
-/// The parts of the index, with what the codes in each begin with.
+/// The parts of the index, each with the prefix of its codes.
 const KINDS: [(&str, &str); 5] = [
     ("Audit: differences between database and declaration", "TA1"),
     ("Audit: ways to bypass the policies", "TA2"),
@@ -60,7 +60,7 @@ const CASES: [(&str, &str); 11] = [
     ("TM208", "change_one_policy"),
 ];
 
-/// A subscription as the example of TA220 makes one, without the server that publishes.
+/// A subscription as in the example of TA220, without a publishing server.
 const SUBSCRIPTION: &str = "CREATE SUBSCRIPTION copy CONNECTION 'host=127.0.0.1 port=1' PUBLICATION everything
         WITH (connect = false);
     INSERT INTO pg_subscription_rel SELECT oid, 'app.projects'::regclass, 'r', NULL FROM pg_subscription;
@@ -122,7 +122,7 @@ fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Compares what a page shows with what was printed, or writes it into the page where `BLESS` is set.
+/// Compares the example of a page with the printed output, or updates the page if `BLESS` is set.
 fn shows(code: &str, old: &str, printed: &str, language: &str, wrong: &mut Vec<String>) {
     if words(old) == words(printed) {
         return;
@@ -341,17 +341,17 @@ fn schema(code: &str) -> Schema {
     }
 }
 
-/// Says why an example cannot be shown on this server.
+/// Returns the reason why an example cannot be shown on this server.
 async fn impossible(code: &str, major: u32, admin: &mut PgConnection) -> Option<&'static str> {
     let dblink = "SELECT count(*)::text FROM pg_available_extensions WHERE name = 'dblink'";
     match code {
-        "TA210" if major >= 16 => Some("since PostgreSQL 16 CREATEROLE is no way to other roles"),
+        "TA210" if major >= 16 => Some("since PostgreSQL 16 CREATEROLE gives no access to other roles"),
         "TA213" if ask(admin, dblink).await == "0" => Some("the server has no dblink to install"),
         _ => None,
     }
 }
 
-/// What the report prints about the first finding with a code, without its reason.
+/// The report's text for the first finding with a code, without its reason.
 fn printed(report: &Report, code: &str) -> Option<String> {
     let text = report.to_string();
     let block = text.split("\n\n").find(|block| block.split([' ', ':']).nth(1) == Some(code))?;
@@ -360,7 +360,7 @@ fn printed(report: &Report, code: &str) -> Option<String> {
     Some(lines.collect::<Vec<_>>().join("\n").replace(" GRANTED BY postgres CASCADE", ""))
 }
 
-/// The fix of a page; where it has no SQL, that of the findings.
+/// The fix on a page or, if it has no SQL, that of the findings.
 fn fix(page: &str, code: &str, report: &Report) -> String {
     let of_findings = || {
         let fixes = report.findings.iter().filter(|finding| finding.code == code && !finding.is_manual());
@@ -391,7 +391,7 @@ async fn examples_of_audit_codes_are_reported_accepted_and_resolved_as_their_pag
         let example = section(page, "Example");
         let sql = if code == "TA220" { SUBSCRIPTION } else { block(example, "sql").unwrap_or_default() };
         let schema = schema(code);
-        // The audit reads in a savepoint of this transaction, so that nothing of an example is left for the next.
+        // The audit runs in a savepoint of this transaction, so that an example leaves nothing behind.
         let mut transaction = admin.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.expect("begun");
         run(&mut transaction, sql).await.unwrap_or_else(|error| panic!("{code}: {error}"));
         let mut report = audit(&mut transaction, &schema).await.expect("an audit");
@@ -406,7 +406,7 @@ async fn examples_of_audit_codes_are_reported_accepted_and_resolved_as_their_pag
             wrong.push(format!("{code}: the report ends otherwise:\n{report}"));
         }
         match printed(&report, code) {
-            // What is found depends on the server's version.
+            // The findings depend on the server's version.
             _ if code == "TA217" => {}
             None => wrong.push(format!("{code} is not reported:\n{report}")),
             Some(printed) => shows(code, block(example, "text").expect(code), &printed, "text", &mut wrong),
@@ -425,7 +425,7 @@ async fn examples_of_audit_codes_are_reported_accepted_and_resolved_as_their_pag
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Holds the entry of the baseline in a page to accept the finding of its example.
+/// Checks that the baseline entry on a page accepts the finding of its example.
 fn accepts(code: &str, page: &str, report: &Report, wrong: &mut Vec<String>) {
     let Some(old) = block(section(page, "When to accept it"), "json") else { return };
     let Some(finding) = report.findings.iter().find(|finding| finding.code == code) else { return };

@@ -10,7 +10,7 @@ use super::session::sign_up;
 async fn column_with_role_none_is_unreadable_for_every_role() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
-    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    let user = sign_up(&db, "new@acme.example").await.expect("sign-up succeeds");
     let stored = format!("SELECT password_hash FROM app.users WHERE id = '{user}'");
     assert_eq!(ask(&mut database.admin().await, &stored).await, "$argon2id$");
     for role in ["app_viewer", "app_member", "app_admin", "app_no_tenant"] {
@@ -40,7 +40,7 @@ async fn app_login_has_statement_lock_and_idle_timeouts() {
         seen.push(ask(&mut app, &format!("SHOW {setting}")).await);
     }
     assert_eq!(seen, ["30s", "5s", "1min"]);
-    // Of this database alone: the login is the whole cluster's.
+    // For this database only: the login belongs to the whole cluster.
     let elsewhere =
         ask(&mut database.admin().await, "SELECT count(*)::text FROM pg_db_role_setting WHERE setdatabase = 0").await;
     assert_eq!(elsewhere, "0");

@@ -33,13 +33,13 @@ pub(super) async fn names<R: Role<Tenancy = Organizations>>(tx: &mut TenantTx<R>
     Ok(sqlx::query_scalar("SELECT name FROM app.projects ORDER BY name").fetch_all(tx).await?)
 }
 
-/// What the server takes for the context: role, organization, user.
+/// The context as the server sees it: role, tenant, user.
 pub(super) async fn seen<R: Role>(tx: &mut TenantTx<R>) -> Result<(String, String, String)> {
     let sql = "SELECT current_user::text, current_setting('app.organization_id'), current_setting('app.user_id')";
     Ok(sqlx::query_as(sql).fetch_one(tx).await?)
 }
 
-/// Waits until no connection of the app is in a transaction any more, and stays so: what was given up may still be on
+/// Waits until no connection of the app is in a transaction, and stays so: a cancelled statement may still be on
 /// its way to the server.
 pub(super) async fn wait_until_idle(admin: &mut PgConnection) -> i64 {
     let sql = "SELECT count(*) FROM pg_stat_activity
@@ -47,7 +47,7 @@ pub(super) async fn wait_until_idle(admin: &mut PgConnection) -> i64 {
     let (mut busy, mut quiet) = (0, 0);
     for _ in 0..1000 {
         sleep(Duration::from_millis(10)).await;
-        busy = sqlx::query_scalar(sql).fetch_one(&mut *admin).await.expect("the administrator may look");
+        busy = sqlx::query_scalar(sql).fetch_one(&mut *admin).await.expect("the administrator can look");
         quiet = if busy == 0 { quiet + 1 } else { 0 };
         if quiet == 3 {
             break;
@@ -143,7 +143,7 @@ async fn cancelled_begin_leaves_no_open_transaction() {
     let database = Database::create().await;
     let db = single_connection(&database).await;
     let mut admin = database.admin().await;
-    // On an open connection the begin waits once, for its answer; opening one takes more.
+    // On an open connection `begin` waits once, for the answer; opening a connection waits several times.
     db.begin(&ctx::<Member>(&database.acme)).await.expect("begins").commit().await.expect("commits");
     let mut left = Vec::new();
     for waits in [0, 1, 2, 3].repeat(6) {
@@ -153,7 +153,7 @@ async fn cancelled_begin_leaves_no_open_transaction() {
     assert_eq!(left, vec![0; 24]);
 }
 
-/// Polls a future until it has waited so many times, and drops it then. Unlike a time limit, that hits every point at
+/// Polls a future until it has waited that many times, then drops it. Unlike a time limit, this hits every point at
 /// which it waits, on fast machines and slow ones.
 pub(super) async fn cancel_after_polls<F: Future>(waits: u64, future: F) -> Option<F::Output> {
     let (mut future, mut left) = (std::pin::pin!(future), waits);
@@ -247,7 +247,7 @@ async fn connections_closed_by_the_server_are_replaced() {
     )
     .fetch_one(&mut admin)
     .await
-    .expect("an administrator may");
+    .expect("an administrator can");
     let mut tx = begin().await.expect("begins on a connection that is alive");
     insert(&mut tx, "after the server closed all").await.expect("inserts");
     tx.commit().await.expect("commits");

@@ -25,7 +25,7 @@ fn event(what: &str) -> NewEvent {
     NewEvent { what: what.to_owned(), id: None, at: None }
 }
 
-// Who crosses --------------------------------------------------------------------------------------------------------
+// Login and role -----------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn app_login_and_job_login_cannot_become_each_others_roles() {
@@ -67,13 +67,15 @@ async fn login_with_both_app_and_system_roles_is_rejected() {
         "GRANT app_system, app_viewer TO login_of_both".to_owned(),
         format!("GRANT CONNECT ON DATABASE {of} TO login_of_both"),
     ] {
-        run(&mut admin, &sql).await.expect("a superuser may");
+        run(&mut admin, &sql).await.expect("a superuser can");
     }
     let app = TenantDb::connect(&database.url_of("login_of_both")).await;
     let jobs = SystemDb::<Organizations>::connect(&database.url_of("login_of_both")).await;
     run(&mut admin, "DROP OWNED BY login_of_both; DROP ROLE login_of_both").await.expect("gone");
     for (findings, role) in [(app.err(), "app_system"), (jobs.err(), "app_viewer")] {
-        let Some(Error::UnsafeLogin { findings, .. }) = findings else { panic!("it was let in: {findings:?}") };
+        let Some(Error::UnsafeLogin { findings, .. }) = findings else {
+            panic!("the login was accepted: {findings:?}")
+        };
         let mends = format!("run `REVOKE {role} FROM login_of_both`");
         assert!(findings.len() == 1 && findings[0].ends_with(&mends), "{findings:?}");
     }
@@ -97,7 +99,7 @@ async fn job_connection_accepts_connect_options() {
     assert_eq!(prepared, 0);
 }
 
-// Why ----------------------------------------------------------------------------------------------------------------
+// Reason -------------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn begin_access_records_reason_and_login_first() {
@@ -124,13 +126,13 @@ async fn system_role_sees_no_rows_without_an_access_record_of_its_login() {
     let of_another =
         ask(&mut admin, "INSERT INTO app.system_access_log (reason) VALUES ('x') RETURNING id::text").await;
     let mut session = connect(&database.url_of("app_jobs")).await;
-    run(&mut session, "SET ROLE app_system").await.expect("it may");
+    run(&mut session, "SET ROLE app_system").await.expect("allowed");
     let count = "SELECT count(*)::text FROM app.tasks";
     let mut seen = vec![ask(&mut session, count).await];
     for record in [String::new(), uuid::Uuid::new_v4().to_string(), of_another, own.to_string()] {
         run(&mut session, &format!("SET app.system_access = '{record}'")).await.expect("a setting");
         seen.push(ask(&mut session, count).await);
-        let changed = run(&mut session, "UPDATE app.tasks SET title = title").await.expect("it may try");
+        let changed = run(&mut session, "UPDATE app.tasks SET title = title").await.expect("allowed, without effect");
         assert_eq!(changed.to_string(), *seen.last().expect("one"));
     }
     assert_eq!(seen, ["0", "0", "0", "0", "2"]);
@@ -140,7 +142,7 @@ async fn system_role_sees_no_rows_without_an_access_record_of_its_login() {
 async fn uncommitted_access_record_grants_nothing() {
     let database = Database::create().await;
     let mut session = connect(&database.url_of("app_jobs")).await;
-    run(&mut session, "BEGIN; SET LOCAL ROLE app_system").await.expect("the login of jobs may");
+    run(&mut session, "BEGIN; SET LOCAL ROLE app_system").await.expect("the login of jobs can");
     let record = ask(&mut session, "SELECT app_auth.begin_system_access('a look at everything')::text").await;
     let name = format!("SET LOCAL app.system_access = '{record}'");
     let count = "SELECT count(*)::text FROM app.organizations";
@@ -160,7 +162,7 @@ async fn access_log_cannot_be_read_or_changed_by_application_roles() {
         sessions.push(database.raw(role, database.acme.id, database.acme.admin).await);
     }
     let mut system = connect(&database.url_of("app_jobs")).await;
-    run(&mut system, "SET ROLE app_system").await.expect("it may");
+    run(&mut system, "SET ROLE app_system").await.expect("allowed");
     sessions.push(system);
     for session in &mut sessions {
         for sql in [
@@ -170,20 +172,20 @@ async fn access_log_cannot_be_read_or_changed_by_application_roles() {
             "DELETE FROM app.system_access_log",
             "TRUNCATE app.system_access_log",
         ] {
-            let refused = run(session, sql).await.expect_err("nobody may");
+            let refused = run(session, sql).await.expect_err("no role can modify the log");
             assert_eq!(refusal(refused).0, "42501", "{sql}");
         }
     }
     // The owner of the table, under FORCE, finds no row to change.
     let mut admin = database.admin().await;
-    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser may");
-    let changed = run(&mut admin, "DELETE FROM app.system_access_log").await.expect("it may try");
-    run(&mut admin, "SET ROLE app_function_owner").await.expect("a superuser may");
+    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser can");
+    let changed = run(&mut admin, "DELETE FROM app.system_access_log").await.expect("allowed, without effect");
+    run(&mut admin, "SET ROLE app_function_owner").await.expect("a superuser can");
     let refused = run(&mut admin, "DELETE FROM app.system_access_log").await.expect_err("the functions only add");
     assert_eq!((changed, refusal(refused).0.as_str()), (0, "42501"));
 }
 
-// What it may --------------------------------------------------------------------------------------------------------
+// Privileges ---------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn system_transaction_is_limited_to_declared_tables_and_commands() {
@@ -235,7 +237,7 @@ async fn for_each_tenant_confines_each_transaction_to_one_tenant() {
     let system = because(&database).await;
     let act = |mut tx: tenant_runtime::TenantTx<_>| async move {
         let own = Task::list(&mut tx).await?;
-        // Without a condition of its own: the policies alone confine it.
+        // Without a condition: only the policies limit it.
         let all: i64 = sqlx::query_scalar("SELECT count(*) FROM app.tasks").fetch_one(&mut tx).await?;
         let comments = Comment::count(&mut tx).await?;
         let renamed = sqlx::query("UPDATE app.tasks SET title = title || '!'").execute(&mut tx).await?.rows_affected();
@@ -248,7 +250,7 @@ async fn for_each_tenant_confines_each_transaction_to_one_tenant() {
     let outcomes = system.for_each_tenant::<Organization, _, _>(act).await.expect("it reads the tenants");
     let mut orgs = [database.acme.id, database.globex.id];
     orgs.sort_unstable();
-    let seen: Vec<_> = outcomes.into_iter().map(|(org, outcome)| (org, outcome.expect("it may"))).collect();
+    let seen: Vec<_> = outcomes.into_iter().map(|(org, outcome)| (org, outcome.expect("allowed"))).collect();
     assert_eq!(seen, [(orgs[0], (1, 1, 1, 1)), (orgs[1], (1, 1, 1, 1))]);
     let events = "SELECT count(DISTINCT organization_id)::text FROM app.events WHERE what = 'a job was here'";
     assert_eq!(ask(&mut database.admin().await, events).await, "2");
@@ -264,7 +266,10 @@ async fn tenant_scoped_job_cannot_read_or_write_another_tenant() {
     let change = TaskChanges { title: Some("x".into()), ..TaskChanges::default() };
     assert!(matches!(Task::update(&mut tx, globex.task, change).await, Err(Error::NotFound { .. })));
     let theirs = format!("DELETE FROM app.events WHERE organization_id = '{}'", globex.id);
-    assert_eq!(sqlx::query(AssertSqlSafe(theirs)).execute(&mut tx).await.expect("it may try").rows_affected(), 0);
+    assert_eq!(
+        sqlx::query(AssertSqlSafe(theirs)).execute(&mut tx).await.expect("allowed, without effect").rows_affected(),
+        0
+    );
     let insert = format!("INSERT INTO app.events (organization_id, what) VALUES ('{}', 'x')", globex.id);
     let refused = sqlx::query(AssertSqlSafe(insert)).execute(&mut tx).await.map_err(Error::from);
     assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
@@ -274,10 +279,13 @@ async fn tenant_scoped_job_cannot_read_or_write_another_tenant() {
 async fn extra_permissive_policy_does_not_open_other_tenants_to_jobs() {
     let database = Database::create().await;
     let opened = "CREATE POLICY opened ON app.events FOR ALL TO app_system USING (true) WITH CHECK (true)";
-    run(&mut database.admin().await, opened).await.expect("a superuser may");
+    run(&mut database.admin().await, opened).await.expect("a superuser can");
     let system = because(&database).await;
     let mut tx = system.begin_for(&database.acme.id).await.expect("begins");
-    assert_eq!(sqlx::query("DELETE FROM app.events").execute(&mut tx).await.expect("its own").rows_affected(), 1);
+    assert_eq!(
+        sqlx::query("DELETE FROM app.events").execute(&mut tx).await.expect("the job deletes").rows_affected(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -313,9 +321,9 @@ async fn cancelled_job_leaves_no_open_transaction() {
             tx.commit().await
         });
         let dropped = tokio::time::timeout(std::time::Duration::from_micros(micros), job).await;
-        assert!(dropped.is_err(), "it waits for ever");
+        assert!(dropped.is_err(), "it waits forever");
     }
-    // Another transaction on those connections is the next one's own.
+    // The next transaction on those connections has its context only.
     let mut tx = system.begin().await.expect("begins");
     let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM app.events WHERE what = 'dropped'")
         .fetch_one(&mut tx)
@@ -331,7 +339,7 @@ async fn system_policies_do_not_widen_member_access() {
     let db = database.app().await;
     let own = Task::count(&db.scope(&database.acme.as_member())).await.expect("a member reads");
     let forged = tenant_runtime::TenantCtx::<Member>::assume_authorized(database.globex.id, database.acme.member);
-    assert_eq!((own, Task::count(&db.scope(&forged)).await.expect("it may ask")), (1, 0));
+    assert_eq!((own, Task::count(&db.scope(&forged)).await.expect("allowed, without rows")), (1, 0));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use tenant_runtime::{TenantTable as _, TenantView as _};
 
-/// Everything a derive can be asked to write, under every lint that is of use.
+/// Every kind of output of the derive, under all useful lints.
 #[deny(
     clippy::all,
     clippy::pedantic,
@@ -37,60 +37,60 @@ mod strict {
     #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
     #[tenant(table = "strict_projects", unique(name, tag), index(tag, status))]
     pub(super) struct Project {
-        /// Names it.
+        /// The key.
         pub(super) id: Uuid,
-        /// Says whose it is.
+        /// The tenant.
         pub(super) organization_id: Uuid,
-        /// Is what people call it.
+        /// The displayed name.
         #[tenant(column = "title", check = "length(title) > 0")]
         pub(super) name: Option<String>,
-        /// Says how it is.
+        /// The status.
         #[tenant(default = "'open'")]
         pub(super) status: Status,
-        /// Has a type that the derive does not know.
+        /// A column of a type that the derive does not know.
         #[tenant(sql_type = "citext", index)]
         pub(super) tag: Option<String>,
-        /// Is the project above it.
+        /// The parent project.
         #[tenant(references = Project, on_delete = "set_null")]
         pub(super) parent_id: Option<Uuid>,
-        /// Is no column.
+        /// A field without a column.
         #[tenant(skip)]
         pub(super) cache: u8,
     }
 
-    /// What a user wrote on a project.
+    /// A comment of a user on a project.
     #[expect(dead_code, reason = "nothing reads a row here")]
     #[derive(Debug, TenantTable)]
     #[tenant(parent = "project_id", select = "viewer", insert = "member", update = "admin", update_own = "member")]
     #[tenant(table = "strict_remarks", owner = "author_id", delete_own = "member", using(select = "length(text) > 0"))]
     pub(super) struct Remark {
-        /// Names it.
+        /// The key.
         pub(super) id: i64,
-        /// Says on which project it is.
+        /// The project.
         #[tenant(references = Project)]
         pub(super) project_id: Uuid,
-        /// Says who wrote it.
+        /// The author.
         pub(super) author_id: Uuid,
-        /// Says it.
+        /// The text.
         pub(super) text: String,
-        /// Is for those who run the organization.
+        /// A column for admins only.
         #[tenant(select = "admin", insert = "admin", update = "admin")]
         pub(super) rating: Option<i16>,
     }
 
-    /// What everybody sees of a remark.
+    /// The columns of a remark that all roles can select.
     #[expect(dead_code, reason = "nothing reads a row here")]
     #[derive(Debug, TenantView)]
     #[tenant(of = Remark)]
     pub(super) struct Line {
-        /// Names it.
+        /// The key.
         pub(super) id: i64,
-        /// Says it.
+        /// The text.
         #[tenant(column = "text")]
         pub(super) line: String,
     }
 
-    /// How a project is.
+    /// The status of a project.
     #[derive(Debug, TenantEnum)]
     pub(super) enum Status {
         /// Done.

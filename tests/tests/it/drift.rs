@@ -11,7 +11,7 @@ use super::audit::codes;
 /// A change of the database, with the expected codes.
 struct Drift {
     codes: &'static [&'static str],
-    /// The SQL that makes it.
+    /// The SQL that makes the change.
     sql: &'static str,
     /// The SQL that cleans up after the fix, such as DROP ROLE.
     after: &'static str,
@@ -33,7 +33,7 @@ impl Drift {
     }
 }
 
-/// What a person at a console might do, or an attacker.
+/// Changes that a person at a console, or an attacker, might make.
 const DRIFTS: &[Drift] = &[
     // Roles.
     drift(&["TA101"], "ALTER ROLE app_service SUPERUSER"),
@@ -183,7 +183,7 @@ const DRIFTS: &[Drift] = &[
         .with_cleanup("DROP TABLE public.bait"),
     drift(&["TA119"], "CREATE SEQUENCE app.counter"),
     drift(&["TA120"], "CREATE TYPE app.colour AS ENUM ('red')"),
-    // What is new in later releases.
+    // Features of later releases.
     drift(&["TA102"], "GRANT app_admin TO app_service WITH INHERIT TRUE").since(16),
     drift(&["TA102"], "GRANT app_viewer TO app_member WITH SET TRUE").since(16),
     drift(&["TA111"], "GRANT MAINTAIN ON app.projects TO app_admin").since(17),
@@ -193,7 +193,7 @@ const DRIFTS: &[Drift] = &[
         "ALTER TABLE app.tasks ALTER COLUMN title DROP NOT NULL, ADD CONSTRAINT later NOT NULL title NOT VALID",
     )
     .since(18),
-    // Doors.
+    // Bypasses.
     drift(&["TA201"], "CREATE VIEW public.seen AS SELECT * FROM app.projects").with_cleanup("DROP VIEW public.seen"),
     drift(
         &["TA201"],
@@ -352,11 +352,11 @@ async fn drift_is_reported_by_code_and_resolved_by_its_fix() {
 
 /// Layouts of a table's partitions that require manual steps, since rows have to be moved.
 const LAYOUTS: [&str; 5] = [
-    // The same, in another number of partitions.
+    // The same, with another number of partitions.
     "ALTER TABLE app.events DETACH PARTITION app.events_p0; ALTER TABLE app.events DETACH PARTITION app.events_p2;
      INSERT INTO app.events_p0 SELECT * FROM app.events_p2; DROP TABLE app.events_p2;
      ALTER TABLE app.events ATTACH PARTITION app.events_p0 FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
-    // Partitioned by nothing, by another column, and in another way.
+    // Not partitioned, partitioned by another column, and by another method.
     "CREATE TABLE app.other (LIKE app.events INCLUDING ALL); INSERT INTO app.other SELECT * FROM app.events;
      DROP TABLE app.events; ALTER TABLE app.other RENAME TO events",
     "CREATE TABLE app.other (LIKE app.events INCLUDING DEFAULTS) PARTITION BY HASH (id);
@@ -365,7 +365,7 @@ const LAYOUTS: [&str; 5] = [
     "CREATE TABLE app.other (LIKE app.events INCLUDING DEFAULTS) PARTITION BY LIST (what);
      CREATE TABLE app.events_p9 PARTITION OF app.other DEFAULT; INSERT INTO app.other SELECT * FROM app.events;
      DROP TABLE app.events; ALTER TABLE app.other RENAME TO events",
-    // A partition that is partitioned itself.
+    // A partition that is itself partitioned.
     "ALTER TABLE app.events DETACH PARTITION app.events_p3;
      CREATE TABLE app.other PARTITION OF app.events FOR VALUES WITH (MODULUS 4, REMAINDER 3) PARTITION BY HASH (id);
      CREATE TABLE app.events_p3_0 PARTITION OF app.other FOR VALUES WITH (MODULUS 1, REMAINDER 0);

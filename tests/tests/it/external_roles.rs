@@ -36,17 +36,17 @@ fn migration() -> sql::Migration {
     between(&Schema::default(), &schema(false))
 }
 
-/// A server with a database that an administrator without CREATEROLE owns; connections as that one and as the superuser.
+/// A server with a database owned by an administrator without CREATEROLE; connections as that administrator and as the superuser.
 async fn server_with_administrator() -> (Server, PgConnection, PgConnection) {
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
     let mut postgres = connect(&server.admin_url()).await;
-    run(&mut postgres, "CREATE ROLE boss LOGIN").await.expect("a superuser may");
-    run(&mut postgres, "CREATE DATABASE acme OWNER boss").await.expect("a superuser may");
+    run(&mut postgres, "CREATE ROLE boss LOGIN").await.expect("a superuser can");
+    run(&mut postgres, "CREATE DATABASE acme OWNER boss").await.expect("a superuser can");
     let boss = connect(&server.url("boss", "acme")).await;
     (server, boss, postgres)
 }
 
-/// Tries to apply; what is to be fixed, a difference and its statement each.
+/// Tries to apply; returns each difference with the statement that fixes it.
 async fn differences(boss: &mut PgConnection) -> Vec<(String, String)> {
     differences_to(boss, &migration()).await
 }
@@ -92,7 +92,7 @@ async fn error_fixes_create_external_roles_and_migration_applies() {
     let unmarked = ask(&mut postgres, marks).await;
     run(&mut boss, &format!("BEGIN; {}; COMMIT", migration.down)).await.expect("it is undone");
     let left = ask(&mut postgres, "SELECT count(*)::text FROM pg_roles WHERE rolname ~ '^app_'").await;
-    assert_eq!((unmarked.as_str(), left.as_str()), ("0", "7"), "what makes the roles drops them");
+    assert_eq!((unmarked.as_str(), left.as_str()), ("0", "7"), "external roles lose their mark and remain");
 }
 
 #[tokio::test]

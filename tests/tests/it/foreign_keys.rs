@@ -64,7 +64,7 @@ async fn delete_cascades_to_children_of_the_tenant_only() {
     let mut app = as_admin_of_acme(&database).await;
     let sql =
         format!("DELETE FROM app.projects WHERE id IN ('{}', '{}')", database.acme.project, database.globex.project);
-    let deleted = run(&mut app, &sql).await.expect("an admin may");
+    let deleted = run(&mut app, &sql).await.expect("an admin can");
     let left = "SELECT concat((SELECT string_agg(id::text, ',') FROM app.tasks), ' ',
                     (SELECT string_agg(task_id::text, ',') FROM app.comments))";
     let left = ask(&mut database.admin().await, left).await;
@@ -80,7 +80,7 @@ async fn removing_a_member_sets_references_to_null_and_keeps_the_tenant() {
         .expect("a member who wrote documents stays");
     let mut app = as_admin_of_acme(&database).await;
     let sql = format!("SELECT app_auth.remove_member('{}')", database.acme.member);
-    run(&mut app, &sql).await.expect("an admin may");
+    run(&mut app, &sql).await.expect("an admin can");
     let task = format!(
         "SELECT organization_id || ' ' || coalesce(assigned_to::text, 'nobody') FROM app.tasks WHERE id = '{}'",
         database.acme.task

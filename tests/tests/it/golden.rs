@@ -17,7 +17,7 @@ use tenant_runtime::{
 macro_rules! cases {
     ($($case:ident: $($table:ident)*;)*) => {
         $(
-            #[expect(dead_code, reason = "the structs are there for what is generated from them")]
+            #[expect(dead_code, reason = "the structs exist only for the SQL generated from them")]
             pub(super) mod $case {
                 include!(concat!("../../golden/", stringify!($case), ".rs"));
             }

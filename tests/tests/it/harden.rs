@@ -21,7 +21,7 @@ fn said(output: &[u8]) -> String {
     String::from_utf8_lossy(output).into_owned()
 }
 
-/// A SELECT with injected SQL, which changes the tenant before it reads.
+/// A SELECT with injected SQL that changes the tenant before it reads.
 fn tenant_change_attacks(database: &Database) -> [String; 3] {
     let org = database.globex.id;
     let user = database.globex.admin;
@@ -45,7 +45,7 @@ async fn harden_blocks_tenant_change_by_injected_set_config() {
     let [select, update, xml] = tenant_change_attacks(&database);
     let mut app = database.raw("app_admin", acme.id, acme.admin).await;
     run(&mut app, "BEGIN").await.expect("begins");
-    assert_eq!(ask(&mut app, &select).await, "1", "this is what is to be stopped: it read the other tenant's project");
+    assert_eq!(ask(&mut app, &select).await, "1", "before `harden`, the attack reads the other tenant's project");
     assert!(
         ask(&mut app, "SELECT current_setting('app.organization_id')").await.contains(&database.globex.id.to_string())
     );

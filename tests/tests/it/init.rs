@@ -16,7 +16,7 @@ fn init(package: &Path) -> Output {
     Command::new(program()).arg("init").arg(package).output().expect("the program runs")
 }
 
-/// What it says when all goes well.
+/// The expected output on success.
 fn said(package: &Path) -> String {
     let output = init(package);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -142,7 +142,7 @@ fn migrations_checked_out_with_crlf_settings_keep_their_hashes() {
     generate(&["--check"]);
 }
 
-/// Runs cargo in a package outside of the workspace, which shares its lock file and a folder for what is built.
+/// Runs cargo in a package outside the workspace that shares its lock file and a target folder.
 fn cargo(package: &TempDir, arguments: &[&str]) -> Output {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let test = std::env::current_exe().expect("the test binary has a path");
@@ -151,7 +151,7 @@ fn cargo(package: &TempDir, arguments: &[&str]) -> Output {
     cargo.env_remove("RUSTFLAGS").output().expect("cargo runs")
 }
 
-/// Holds a command to have ended well; returns what it said.
+/// Asserts that a command succeeded; returns its output.
 fn expect_success(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
@@ -159,7 +159,7 @@ fn expect_success(output: &Output) -> String {
 }
 
 mod ui {
-    //! What takes minutes, as the cases of trybuild do: a package of its own builds the dependencies with other features.
+    //! Slow tests, like the trybuild cases: a separate package builds the dependencies with other features.
 
     use super::*;
 

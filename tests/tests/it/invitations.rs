@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::session::{role, sign_up};
 
-/// Who is invited into each tenant of the tests.
+/// The invited email address in each tenant of the tests.
 const GUEST: &str = "guest@example";
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -31,8 +31,8 @@ async fn accepting_an_invitation_grants_its_role_once() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let token = invite(&db, &acme.as_admin(), "New@acme.example", MemberRole::Member).await.expect("an admin invites");
-    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
-    // As it was sent, by way of a mail.
+    let user = sign_up(&db, "new@acme.example").await.expect("sign-up succeeds");
+    // The token as sent by email.
     let sent: InvitationToken = token.to_string().parse().expect("a token");
     assert_eq!(accept(&db, user, &sent).await.expect("it is for that address"), acme.id);
     assert_eq!(role(&db, acme.id, user).await, Some("member"));
@@ -45,8 +45,8 @@ async fn invitation_is_bound_to_an_email_address_and_expires() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let token = invite(&db, &acme.as_admin(), "new@acme.example", MemberRole::Viewer).await.expect("an admin invites");
-    let other = sign_up(&db, "other@acme.example").await.expect("anybody may");
-    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    let other = sign_up(&db, "other@acme.example").await.expect("sign-up succeeds");
+    let user = sign_up(&db, "new@acme.example").await.expect("sign-up succeeds");
     let mut refused = vec![accept(&db, other, &token).await];
     let wrong = "0".repeat(64).parse().expect("a token");
     refused.push(accept(&db, user, &wrong).await);
@@ -64,7 +64,7 @@ async fn invitation_is_bound_to_an_email_address_and_expires() {
 async fn inviting_requires_member_management() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
-    // A member who claims to be an admin, an admin of another organization, and a role that may not call the function.
+    // A member who claims to be an admin, an admin of another tenant, and a role without EXECUTE on the function.
     let forged = TenantCtx::<Admin>::assume_authorized(acme.id, acme.member);
     let of_another = TenantCtx::<Admin>::assume_authorized(acme.id, database.globex.admin);
     for ctx in [forged, of_another, TenantCtx::assume_authorized_job(acme.id)] {
@@ -84,7 +84,7 @@ async fn inviting_requires_member_management() {
         "SELECT app_auth.accept_invitation('')",
         "SELECT app_auth.invite('x', 'owner', '', 60)",
     ] {
-        assert_eq!(refusal(run(&mut session, sql).await.expect_err("nobody may")).0, "42501", "{sql}");
+        assert_eq!(refusal(run(&mut session, sql).await.expect_err("the statement is denied")).0, "42501", "{sql}");
     }
 }
 
@@ -96,7 +96,7 @@ async fn invitation_is_void_once_the_inviter_loses_the_role() {
     OrgMember::change_role(&admin, acme.member, MemberRole::Admin).await.expect("an admin makes another");
     let second = TenantCtx::<Admin>::assume_authorized(acme.id, acme.member);
     let first = invite(&db, &second, "new@acme.example", MemberRole::Admin).await.expect("an admin invites");
-    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    let user = sign_up(&db, "new@acme.example").await.expect("sign-up succeeds");
     OrgMember::change_role(&admin, acme.member, MemberRole::Viewer).await.expect("demoted");
     let demoted = accept(&db, user, &first).await;
     assert!(matches!(demoted, Err(Error::NoInvitation)), "{demoted:?}");
@@ -121,10 +121,10 @@ async fn invitation_is_listed_and_deleted_only_by_admins_of_its_tenant() {
     seen.retain(|invitation| invitation.email != GUEST);
     assert_eq!((seen.len(), seen[0].email.as_str(), seen[0].token_hash.len()), (1, "new@acme.example", 0));
     let elsewhere = db.scope(&database.globex.as_admin());
-    assert_eq!(Invitation::count(&elsewhere).await.expect("its own"), 1);
+    assert_eq!(Invitation::count(&elsewhere).await.expect("an admin counts"), 1);
     assert!(matches!(Invitation::delete(&elsewhere, seen[0].id).await, Err(Error::NotFound { .. })));
     Invitation::delete(&db.scope(&acme.as_admin()), seen[0].id).await.expect("an admin withdraws");
-    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    let user = sign_up(&db, "new@acme.example").await.expect("sign-up succeeds");
     assert!(matches!(accept(&db, user, &token).await, Err(Error::NoInvitation)));
 }
 
@@ -138,7 +138,7 @@ async fn only_the_hash_of_an_invitation_token_is_stored() {
         ask(&mut admin, &format!("SELECT encode(token_hash, 'hex') FROM app.invitations WHERE email <> '{GUEST}'"))
             .await;
     let hashed = ask(&mut admin, &format!("SELECT encode(sha256('\\x{token}'), 'hex')")).await;
-    let user = sign_up(&db, "new@acme.example").await.expect("anybody may");
+    let user = sign_up(&db, "new@acme.example").await.expect("sign-up succeeds");
     let by_hash = accept(&db, user, &kept.parse().expect("64 digits")).await;
     assert_eq!((kept == hashed, kept == token.to_string(), by_hash.is_ok()), (true, false, false));
 }
@@ -150,7 +150,7 @@ async fn concurrent_acceptance_adds_one_member() {
     let mut admin = database.admin().await;
     for round in 0..20 {
         let email = format!("user{round}@acme.example");
-        let user = sign_up(&db, &email).await.expect("anybody may");
+        let user = sign_up(&db, &email).await.expect("sign-up succeeds");
         let token = invite(&db, &acme.as_admin(), &email, MemberRole::Viewer).await.expect("an admin invites");
         let (one, other) = tokio::join!(accept(&db, user, &token), accept(&db, user, &token));
         let won = usize::from(one.is_ok()) + usize::from(other.is_ok());
@@ -187,8 +187,8 @@ async fn member_role_cannot_read_invitations() {
 async fn invitation_lookup_uses_the_token_hash_index() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
-    // A table of two rows is read whole unless that is made to look dear.
-    run(&mut admin, "SET ROLE app_function_owner; SET enable_seqscan = off").await.expect("a superuser may");
+    // A table of two rows is scanned sequentially unless the planner is discouraged from it.
+    run(&mut admin, "SET ROLE app_function_owner; SET enable_seqscan = off").await.expect("a superuser can");
     let asked = "EXPLAIN SELECT id FROM app.invitations WHERE token_hash = sha256('x'::bytea)";
     let plan: Vec<String> = sqlx::query_scalar(asked).fetch_all(&mut admin).await.expect("a plan");
     assert!(plan.iter().any(|line| line.trim().starts_with("Index Cond: (token_hash =")), "{plan:#?}");

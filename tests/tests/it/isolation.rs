@@ -12,7 +12,7 @@ use tenant_tests::{Database, TABLES, Tenant, ask, connect, refusal, run};
 
 use super::sample_sql::{insert, is_plain, tenant_column, tenant_condition, tenant_condition_of_values};
 
-/// What the database answered.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Rows(u64),
@@ -25,21 +25,21 @@ enum Outcome {
 enum Attempt {
     /// Reads all columns.
     ReadAll,
-    /// Reads the columns that the role may read.
+    /// Reads the columns on which the role has SELECT.
     Read,
     Lock,
-    /// Inserts a row that, where rows have an owner, is the user's own.
+    /// Inserts a row that is owned by the user, where rows have an owner.
     Insert,
     /// Inserts a row in the name of another member.
     InsertAs,
     Update,
     Delete,
-    /// Gives a row to the other tenant.
+    /// Moves a row to the other tenant.
     Move,
     Truncate,
 }
 
-/// Whose rows an attempt names.
+/// The rows that an attempt names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TargetRows {
     All,
@@ -47,17 +47,17 @@ enum TargetRows {
     Globex,
 }
 
-/// The context in which an attempt is made, as far as it is not that of a member of acme with the role.
+/// The context of an attempt: a member of acme with the role, or a deviation from that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Context {
     Acme,
-    /// The settings were never made in the session.
+    /// The settings were never set in the session.
     Unset,
-    /// The settings are empty, as they are in a session after a transaction that made them.
+    /// The settings are empty, as after a transaction that set them.
     Empty,
-    /// Nobody is named who acts in acme.
+    /// The tenant is acme, and no user is set.
     NoUser,
-    /// Who has the role, but in globex.
+    /// A user who has the role, but in globex.
     Stranger,
     /// A viewer of acme, whatever the role.
     Viewer,
@@ -88,7 +88,7 @@ const CASES: [(Attempt, TargetRows); 19] = [
     (Attempt::Truncate, TargetRows::All),
 ];
 
-/// Who makes an attempt: a tier, or, without one, the login before it says SET ROLE, or the visitor.
+/// The subject of an attempt: a role or, without one, the login before SET ROLE or a user without a tenant.
 #[derive(Debug, Clone, Copy)]
 enum Actor {
     Login,
@@ -110,7 +110,7 @@ impl Actor {
         format!("SET LOCAL ROLE {}{role};", Organizations::DEF.role_prefix)
     }
 
-    /// Says whether the actor has the rights of the role that an attribute names.
+    /// Returns whether the actor has the privileges of the role that an attribute names.
     fn may(self, needed: Option<&str>) -> bool {
         let (Self::Application(role), Some(needed)) = (self, needed) else { return false };
         let below = |name: &&str| Organizations::DEF.roles.iter().find(|role| role.name == *name);
@@ -118,7 +118,7 @@ impl Actor {
             || role.includes.iter().filter_map(below).any(|lower| Self::Application(lower).may(Some(needed)))
     }
 
-    /// The actor's organization and user in a context; the user is one who has the role where the context is acme's.
+    /// The tenant and the user of a context; in acme's context the user has the actor's role.
     fn claims(self, context: Context, acme: &Tenant, globex: &Tenant) -> Option<(String, String)> {
         let role = if let Self::Application(role) = self { role.name } else { "admin" };
         let user = match context {
@@ -133,12 +133,12 @@ impl Actor {
     }
 }
 
-/// A row, as far as it matters who reaches it.
+/// The properties of a row that decide access to it.
 #[derive(Debug)]
 struct Row {
     of_acme: bool,
     owner: String,
-    /// Whether everybody in the tenant sees it.
+    /// Whether every member of the tenant can see it.
     team: bool,
 }
 
@@ -160,7 +160,7 @@ impl Fixture {
                      INSERT INTO app.comments (task_id, written_by, body) VALUES ('{}', '{owner}', 'x')",
                     tenant.id, tenant.task
                 );
-                run(&mut admin, &sql).await.expect("a superuser may");
+                run(&mut admin, &sql).await.expect("a superuser can");
             }
         }
         let mut rows = Vec::new();
@@ -169,7 +169,7 @@ impl Fixture {
             let team = def.visibility.map_or("true".to_owned(), |column| format!("{column} = 'team'"));
             let sql = format!("SELECT {}, {owner}, {team} FROM {}", tenant_condition(def, &database.acme), def.name);
             let found: Vec<(bool, String, bool)> =
-                sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut admin).await.expect("a superuser may");
+                sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut admin).await.expect("a superuser can");
             let found = found.into_iter().map(|(of_acme, owner, team)| Row { of_acme, owner, team });
             rows.push(found.collect::<Vec<_>>());
         }
@@ -177,7 +177,7 @@ impl Fixture {
         Self { database, rows }
     }
 
-    /// What the declaration promises.
+    /// The result that the declaration requires.
     fn expected_outcome(
         &self,
         index: usize,
@@ -193,7 +193,7 @@ impl Fixture {
             |of: fn(&ColumnDef) -> Option<&'static str>| def.columns.iter().all(|c| of(c).is_none() || may(of(c)));
         // Members are changed by functions alone.
         let writable = def.membership.is_none();
-        // And invitations are made by one.
+        // Invitations are created by a function.
         let makes = writable && def.invitation.is_none();
         let allowed = match attempt {
             Attempt::ReadAll => may(def.select) && columns(|column| column.select),
@@ -261,14 +261,14 @@ impl Fixture {
     }
 }
 
-/// Tries a statement as an actor who claims an organization and a user, and undoes it.
+/// Runs a statement as an actor with a tenant and a user, and rolls it back.
 async fn observe(app: &mut PgConnection, actor: Actor, claims: Option<(&str, &str)>, sql: &str) -> Outcome {
     let settings = claims.map(|(org, user)| {
         let def = Organizations::DEF;
         format!("SET LOCAL {} = '{org}'; SET LOCAL {} = '{user}'", def.tenant_setting, def.user_setting)
     });
     let begin = format!("BEGIN; {} {}", actor.set_role(), settings.unwrap_or_default());
-    run(app, &begin).await.expect("the login may become each role");
+    run(app, &begin).await.expect("the login can become each role");
     let result = run(app, sql).await;
     run(app, "ROLLBACK").await.expect("it can be undone");
     match result.map_err(refusal) {
@@ -360,7 +360,7 @@ async fn update_and_delete_without_where_affect_one_tenant_only() {
                UPDATE app.employees SET salary = 0; DELETE FROM app.comments; DELETE FROM app.tasks;
                DELETE FROM app.documents; DELETE FROM app.employees; DELETE FROM app.projects;
                DELETE FROM app.invitations; COMMIT";
-    run(&mut app, sql).await.expect("an admin may");
+    run(&mut app, sql).await.expect("an admin can");
     let deletable: Vec<_> = TABLES.into_iter().filter(|def| def.delete.is_some() && def.membership.is_none()).collect();
     let left = ask(&mut admin, &all(&database.acme, &deletable)).await;
     assert_eq!(
@@ -376,7 +376,7 @@ async fn extra_permissive_policy_does_not_open_other_tenants() {
     let all = TABLES.into_iter().filter(|def| def.scope != ScopeDef::Global);
     for def in all.clone() {
         let policy = format!("CREATE POLICY by_hand ON {} TO PUBLIC USING (true) WITH CHECK (true)", def.name);
-        run(&mut admin, &policy).await.expect("a superuser may");
+        run(&mut admin, &policy).await.expect("a superuser can");
     }
     let (org, user) = (database.acme.id.to_string(), database.acme.admin.to_string());
     let mut app = connect(&database.app_url()).await;
@@ -410,7 +410,7 @@ async fn direct_partition_access_returns_no_rows() {
     for number in 0..4 {
         let sql = format!("SELECT FROM app.events_p{number}");
         seen.push(observe(&mut app, role, Some((&org, &user)), &sql).await);
-        run(&mut admin, &format!("GRANT SELECT ON app.events_p{number} TO app_admin")).await.expect("by mistake");
+        run(&mut admin, &format!("GRANT SELECT ON app.events_p{number} TO app_admin")).await.expect("a mistaken grant");
         seen.push(observe(&mut app, role, Some((&org, &user)), &sql).await);
     }
     assert_eq!(seen, vec![[Outcome::NoPrivilege, Outcome::Rows(0)]; 4].concat());
@@ -420,10 +420,10 @@ async fn direct_partition_access_returns_no_rows() {
 async fn schema_owner_sees_no_rows_under_force_rls() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
-    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser may");
+    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser can");
     let mut seen = Vec::new();
     for def in TABLES {
-        seen.push(run(&mut admin, &format!("SELECT FROM {}", def.name)).await.expect("an owner may ask"));
+        seen.push(run(&mut admin, &format!("SELECT FROM {}", def.name)).await.expect("an owner can ask"));
     }
     assert_eq!(seen, [0; TABLES.len()]);
 }

@@ -29,7 +29,7 @@ fn login(role: &str) -> String {
     format!("guild_{role}_service")
 }
 
-/// A database with a guild in it, of which a user is the head.
+/// A database with a guild and the user who is its head.
 struct GuildFixture {
     database: Database,
     guild: Uuid,
@@ -50,7 +50,7 @@ impl GuildFixture {
                  AS $$ BEGIN EXECUTE format('SET LOCAL ROLE %I', role); RETURN current_user; END $$;
              GRANT EXECUTE ON FUNCTION guild.climb TO guild_apprentice"
         );
-        run(&mut admin, &rows).await.expect("a superuser may");
+        run(&mut admin, &rows).await.expect("a superuser can");
         Self { database, guild, head }
     }
 
@@ -67,11 +67,11 @@ impl GuildFixture {
         TenantCtx::assume_authorized(self.guild, self.head)
     }
 
-    /// The roles that SQL which the lexer does not see can become in a transaction of a role, after its login.
+    /// The login of a role's transaction, followed by the roles that SQL hidden from the lexer can assume in it.
     async fn reachable_roles<R: Role<Tenancy = Guilds, Kind = MemberRole>>(&self, db: &TenantDb) -> String {
         let mut reachable_roles = Vec::new();
         let tiers = ROLES.map(|role| format!("guild_{role}"));
-        let others = ["guild_visitor", "guild_system", "guild_owner", "guild_definer", "postgres"].map(String::from);
+        let others = ["guild_no_tenant", "guild_system", "guild_schema_owner", "guild_function_owner", "postgres"].map(String::from);
         for role in tiers.into_iter().chain(others) {
             let mut tx = db.begin(&self.context::<R>()).await.expect("begins");
             let climbed =
@@ -102,7 +102,7 @@ async fn injected_set_role_cannot_exceed_the_role_of_its_login() {
         hall.reachable_roles::<Clerk>(&db).await,
         hall.reachable_roles::<Head>(&db).await,
     ];
-    // Before 16 who can become a role can become those that it includes, whose rights it has anyway.
+    // Before PostgreSQL 16 a login that can assume a role can also assume the roles that it includes, whose privileges it inherits.
     let below = match hall.has_options().await {
         true => ["", "guild_smith", "guild_clerk", "guild_head"],
         false => {
@@ -145,7 +145,7 @@ async fn each_login_is_a_member_of_one_role_without_privileges() {
         "clerk_service guild_clerk",
         "head_service guild_head",
         "jobs guild_system",
-        "service guild_visitor",
+        "service guild_no_tenant",
         "smith_service guild_smith",
     ];
     let expected = expected.map(|pair| format!("guild_{pair} {options}")).join("\n");
@@ -218,15 +218,15 @@ async fn excess_login_membership_is_found_by_audit_verify_and_login_check() {
     };
     let alone = url("guild_apprentice_service");
     for (role, login) in [("guild_head", "guild_apprentice_service"), ("guild_clerk", "guild_service")] {
-        run(&mut admin, &format!("GRANT {role} TO {login}")).await.expect("a superuser may");
+        run(&mut admin, &format!("GRANT {role} TO {login}")).await.expect("a superuser can");
         let report = audit(&mut admin, &schema).await.expect("an audit");
         let options = VerifyOptions::default().until_first_violation();
-        let proof = verify(&server.admin_url(), &models, &options).await.expect("a proof").to_string();
+        let proof = verify(&server.admin_url(), &models, &options).await.expect("a report").to_string();
         let refused = connect().await;
         let by_itself = TenantDb::connect(&alone).await.map(drop);
         assert_eq!(codes(&report), ["TA102"], "{report:?}");
         assert!(proof.contains(&format!("SET ROLE, as {login}")), "{proof}");
-        let Err(Error::UnsafeLogin { login: named, findings }) = refused else { panic!("it was let in") };
+        let Err(Error::UnsafeLogin { login: named, findings }) = refused else { panic!("the login was accepted") };
         let mend = format!("REVOKE {role} FROM {login}");
         assert!(
             named == login && findings.iter().all(|finding| finding.ends_with(&format!("run `{mend}`"))),
@@ -234,7 +234,7 @@ async fn excess_login_membership_is_found_by_audit_verify_and_login_check() {
         );
         assert_eq!(by_itself.is_err(), login == "guild_apprentice_service");
         for finding in report.findings.iter().filter(|finding| finding.code == "TA102") {
-            run(&mut admin, &finding.fix).await.expect("it mends");
+            run(&mut admin, &finding.fix).await.expect("the fix applies");
         }
         connect().await.expect("mended");
         assert_eq!(codes(&audit(&mut admin, &schema).await.expect("an audit")), [""; 0]);

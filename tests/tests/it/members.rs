@@ -1,4 +1,4 @@
-//! Memberships: which roles can change them, what access they give, and that the last admin cannot be removed.
+//! Memberships: the roles that can change them, the access they give, and that the last admin cannot be removed.
 
 use sqlx::AssertSqlSafe;
 use tenant_examples::{
@@ -23,7 +23,7 @@ fn project(name: &str) -> NewProject {
 async fn admin_adds_changes_and_removes_members() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
-    let user = sign_up(&db, "new@acme.example").await.expect("anybody may sign up");
+    let user = sign_up(&db, "new@acme.example").await.expect("sign-up succeeds");
     let admin =
         db.scope(&session(&db, acme.id, acme.admin).await.expect("a member").require::<Admin>().expect("admin"));
     OrgMember::add_member(&admin, user, MemberRole::Viewer).await.expect("an admin adds");
@@ -46,7 +46,7 @@ async fn invalid_membership_changes_return_specific_errors() {
     let changed = OrgMember::change_role(&admin, nobody, MemberRole::Viewer).await;
     assert!(matches!(&changed, Err(Error::NotFound { table }) if table == "app.org_members"), "{changed:?}");
     assert!(matches!(OrgMember::remove_member(&admin, nobody).await, Err(Error::NotFound { .. })));
-    // The member wrote a document, whose author has to stay one.
+    // The member wrote a document, whose author must remain a member.
     let author = OrgMember::remove_member(&admin, acme.member).await;
     assert!(matches!(&author, Err(Error::ForeignKeyViolation { .. })), "{author:?}");
 }
@@ -74,13 +74,13 @@ async fn members_of_another_tenant_cannot_be_changed() {
     assert!(OrgMember::find(&admin, globex.viewer).await.expect("reads").is_none());
     assert!(User::find(&admin, globex.viewer).await.expect("reads").is_none());
     assert_eq!(User::count(&admin).await.expect("reads"), 3);
-    // An admin here is nobody there, whatever the context says.
+    // An admin of one tenant has no access to another, whatever the context claims.
     let forged = db.scope(&TenantCtx::<Admin>::assume_authorized(globex.id, acme.admin));
     let added = OrgMember::add_member(&forged, acme.admin, MemberRole::Admin).await;
     assert!(matches!(added, Err(Error::Forbidden { .. })), "{added:?}");
 }
 
-// What a membership is worth -----------------------------------------------------------------------------------------
+// Access by membership -----------------------------------------------------------------------------------------------
 
 #[tokio::test]
 async fn removed_member_loses_access_within_an_open_transaction() {
@@ -153,7 +153,8 @@ async fn member_role_cannot_manage_other_members() {
     assert!(matches!(error, Error::Forbidden { .. }), "{error}");
     let mut tx = db.begin(&acme.as_member()).await.expect("begins");
     let throw_out = sqlx::query("SELECT app_auth.remove_member($1)").bind(acme.viewer);
-    let error = throw_out.execute(&mut tx).await.map_err(Error::from).expect_err("only oneself");
+    let error =
+        throw_out.execute(&mut tx).await.map_err(Error::from).expect_err("a member can remove only their membership");
     assert!(matches!(error, Error::Forbidden { .. }), "{error}");
 }
 
@@ -179,7 +180,7 @@ async fn last_admin_cannot_be_removed_demoted_or_leave() {
     assert!(matches!(OrgMember::change_role(&admin, acme.admin, MemberRole::Member).await, Err(Error::LastManager)));
     assert!(matches!(OrgMember::leave(&admin).await, Err(Error::LastManager)));
     OrgMember::change_role(&admin, acme.viewer, MemberRole::Admin).await.expect("an admin makes another");
-    OrgMember::leave(&admin).await.expect("somebody is left");
+    OrgMember::leave(&admin).await.expect("another admin remains");
     assert_eq!(role(&db, acme.id, acme.admin).await, None);
 }
 
@@ -193,7 +194,7 @@ async fn superuser_cannot_remove_the_last_admin_except_with_the_tenant() {
     assert_eq!(deleted.expect("with everything in it"), 1);
 }
 
-/// Two admins who act on each other, or both leave, at the same time.
+/// Two admins who remove each other, or both leave, at the same time.
 async fn concurrent_admin_changes(
     db: &TenantDb,
     acme: Tenant,
@@ -238,7 +239,7 @@ async fn concurrent_admin_removal_leaves_one_admin() {
             let lost = ended.0.err().or(ended.1.err());
             let told = match (&lost, isolation) {
                 (Some(Error::LastManager | Error::Forbidden { .. }), _) => true,
-                // What the snapshot shows has changed: to be repeated, as at this level anything may be.
+                // The rows of the snapshot have changed: retryable, like any conflict at this isolation level.
                 (Some(Error::Retryable { .. }), Isolation::RepeatableRead) => true,
                 _ => false,
             };

@@ -27,7 +27,7 @@ struct Case {
 macro_rules! cases {
     ($($case:ident: $($old:ident)* => $($new:ident)*;)*) => {
         $(
-            #[expect(dead_code, reason = "the structs are there for what is generated from them")]
+            #[expect(dead_code, reason = "the structs exist only for the SQL generated from them")]
             mod $case {
                 include!(concat!("../../golden/evolve/", stringify!($case), ".rs"));
             }
@@ -99,7 +99,7 @@ impl Case {
         plan(&before, &after.schema, &after.transition)
     }
 
-    /// What a person sees, and the files.
+    /// The printed output, and the files.
     fn rendered(&self) -> String {
         let mut out = String::new();
         let plan = match self.plan() {
@@ -128,7 +128,7 @@ impl Case {
     }
 }
 
-/// What parts the structs from what comes out; everything below is written by the test.
+/// The separator between the structs and the output; everything below it is written by the test.
 const BELOW: &str = "\n/*\n";
 
 #[test]
@@ -157,7 +157,7 @@ fn unchanged_schema_plans_nothing() {
     }
 }
 
-/// Runs files as sqlx does: each in a transaction, unless it says otherwise.
+/// Runs files as sqlx does: each in a transaction, unless marked otherwise.
 async fn apply(connection: &mut PgConnection, files: impl IntoIterator<Item = (String, bool)>) {
     for (text, transaction) in files {
         let whole = if transaction { format!("BEGIN;\n{text}\nCOMMIT;") } else { text.clone() };
@@ -167,7 +167,7 @@ async fn apply(connection: &mut PgConnection, files: impl IntoIterator<Item = (S
     }
 }
 
-/// What there is, but for the names of sequences, which the server gives and a renaming leaves.
+/// The catalog without the names of sequences, which the server assigns and a rename keeps.
 async fn catalog(connection: &mut PgConnection, schema: &Schema) -> String {
     let text = Catalog::read(connection, schema).await.expect("it can be read").to_string();
     let lines =
@@ -180,12 +180,12 @@ async fn catalog(connection: &mut PgConnection, schema: &Schema) -> String {
 
 #[tokio::test]
 async fn migrated_catalog_equals_fresh_catalog_and_revert_restores_it() {
-    // Roles belong to the cluster, so what is made at once is made in another.
+    // Roles belong to the cluster, so the directly created schema is in another one.
     let servers = tokio::task::spawn_blocking(|| [tenant_tests::dedicated_server(), tenant_tests::dedicated_server()]);
     let servers = servers.await.expect("two servers");
     for server in &servers {
         let mut admin = connect(&server.admin_url()).await;
-        // An administrator as there is one at a hoster: no superuser.
+        // An administrator as on a hosted server: not a superuser.
         run(&mut admin, "CREATE ROLE operator LOGIN CREATEROLE CREATEDB").await.expect("an administrator");
     }
     for case in cases() {
@@ -203,7 +203,7 @@ async fn migrated_catalog_equals_fresh_catalog_and_revert_restores_it() {
         apply(&mut fresh, first(&after)).await;
         assert_same_facts(case.name, "up", &evolved, &catalog(&mut fresh, &after).await);
         assert_same_facts(case.name, "down", &at_last, &at_first);
-        // The roles go, so that the next case begins where there are none.
+        // The roles are dropped, so that the next case begins without them.
         for (connection, schema) in [(&mut changed, &before), (&mut fresh, &after)] {
             apply(connection, down_files(schema)).await;
         }
@@ -237,9 +237,9 @@ fn assert_same_facts(case: &str, what: &str, found: &str, wanted: &str) {
     assert!(odd.is_empty() && missing.is_empty(), "{case}, {what}: odd\n{odd}\nmissing\n{missing}");
 }
 
-/// A case with its first version on a server, where rows can be put in by the superuser.
+/// A case with its first version applied to a server, where the superuser can insert rows.
 struct StartedCase {
-    /// Keeps the server.
+    /// Keeps the server running.
     _server: Server,
     operator: PgConnection,
     superuser: PgConnection,
@@ -258,7 +258,7 @@ async fn start_case(name: &str) -> StartedCase {
 }
 
 impl StartedCase {
-    /// Runs the migrations as the administrator, and returns the code of the error that stopped them, and where.
+    /// Runs the migrations as the administrator; returns the code and the place of the error that stopped them.
     async fn migrate(&mut self, from: usize) -> Option<(usize, String)> {
         for (at, one) in self.migrations.iter().enumerate().skip(from) {
             let whole = if one.transaction { format!("BEGIN;\n{}\nCOMMIT;", one.up) } else { one.up.clone() };

@@ -11,7 +11,7 @@ use tenant_runtime::{
 };
 use tenant_tests::TempDir;
 
-/// Migrations that are written together, as when an index is to be built outside a transaction.
+/// Migrations that are written together, as for an index that is built outside a transaction.
 fn migrations() -> Vec<Migration> {
     let migration = |description: &str, transaction: bool| Migration {
         description: description.to_owned(),
@@ -70,7 +70,7 @@ fn interrupted_write_is_completed_by_the_next_run() {
     assert_eq!(wrong, Vec::<(usize, Vec<String>)>::new());
 }
 
-/// The models of an app before and after it got projects.
+/// The models of an app before and after projects are added.
 fn models(with_projects: bool) -> Models {
     let tables = [Organization::TABLE, User::TABLE, OrgMember::TABLE, Change::TABLE, Project::TABLE];
     tenant_runtime::models![].only(tables.into_iter().take(if with_projects { 5 } else { 4 }))
@@ -83,7 +83,7 @@ fn generated(folder: &TempDir, models: &Models) -> Result<Vec<String>, String> {
     Ok(generated.files.into_iter().map(|(name, _)| name).collect())
 }
 
-/// A folder with a generated migration, one written by hand that was taken in, and one more that was generated.
+/// A folder with a generated migration, a recorded hand-written one, and another generated one.
 fn directory_with_three_migrations() -> TempDir {
     let folder = TempDir::new();
     generated(&folder, &models(false)).expect("the first");
@@ -193,11 +193,11 @@ fn rehash_accepts_an_edited_migration() {
 fn edited_snapshot_fails_its_checksum() {
     let folder = directory_with_three_migrations();
     let text = folder.files().remove("snapshot.json").expect("the snapshot");
-    // What no reader of the content alone could tell: a column fewer.
+    // An edit that leaves a valid snapshot: one column fewer.
     let line = text.lines().find(|line| line.contains("\"full_name\"")).expect("a column");
     folder.write("snapshot.json", &text.replacen(&format!("{line}\n"), "", 1));
     let edited = generated(&folder, &models(true)).expect_err("it was edited");
-    // Blanks and line ends are not content.
+    // Whitespace and line endings are not content.
     folder.write("snapshot.json", &text.replace('\n', "\r\n\t"));
     let reformatted = generated(&folder, &models(true)).expect("the content is the same");
     assert!(edited.contains("its checksum does not match") && reformatted.is_empty(), "{edited}");

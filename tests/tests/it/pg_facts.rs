@@ -15,7 +15,7 @@ async fn server_keywords_are_quoted() {
     let database = Database::empty().await;
     let keywords = "SELECT word FROM pg_get_keywords() WHERE catcode <> 'U'";
     let words: Vec<String> =
-        sqlx::query_scalar(keywords).fetch_all(&mut database.admin().await).await.expect("anybody may");
+        sqlx::query_scalar(keywords).fetch_all(&mut database.admin().await).await.expect("the keywords are readable");
     let bare: Vec<String> =
         words.into_iter().filter(|word| quoted(word).to_string() != format!("\"{word}\"")).collect();
     assert_eq!(bare, Vec::<String>::new(), "add them to `KEYWORDS`");
@@ -74,13 +74,13 @@ async fn ident_quoting_matches_quote_ident() {
             sqlx::query_scalar("SELECT quote_ident($1)").bind(name).fetch_one(&mut admin).await.expect("reads");
         let row = sqlx::query(AssertSqlSafe(format!("SELECT 1 AS {ours}"))).fetch_one(&mut admin).await.expect(&ours);
         let came_back = sqlx::Column::name(&sqlx::Row::columns(&row)[0]).to_owned();
-        // The server quotes the keywords of its own version only.
+        // The server quotes only the keywords of its version.
         let newer_keyword = ours == format!("\"{theirs}\"") && name == "json_table";
         assert!((ours == theirs || newer_keyword) && came_back == name, "{name:?}: {ours}, {theirs}, {came_back:?}");
     }
 }
 
-/// Says whether the check warns of an index on a column of the type.
+/// Returns whether the check warns of an index on a column of the type.
 fn warns_of_index(ty: SqlType) -> bool {
     let column = |name, ty, id, index| ColumnDef { id, index, ..ColumnDef::blank(name, ty, false) };
     let columns = [

@@ -71,7 +71,7 @@ async fn pgaudit_logs_declared_classes_and_the_app_cannot_disable_it() {
     let Some(server) = server_with_pgaudit().await else { return };
     let (mut boss, mut postgres) = database(&server).await;
     let declared = schema(Some("ddl, role,write"));
-    let refused = migrate(&mut boss, &Schema::default(), &declared).await.expect_err("only a superuser may");
+    let refused = migrate(&mut boss, &Schema::default(), &declared).await.expect_err("allowed for a superuser only");
     let hint =
         refused.as_database_error().and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>());
     let hint = hint.and_then(|error| error.hint()).expect("a hint").to_owned();
@@ -95,7 +95,7 @@ async fn pgaudit_logs_declared_classes_and_the_app_cannot_disable_it() {
          INSERT INTO app.projects (name, organization_id) VALUES ('x', '{org}'); COMMIT"
     );
     run(&mut app, &writes).await.expect("a member inserts");
-    // A setting counts from the next login on.
+    // A setting takes effect for new sessions.
     let mut boss = connect(&server.url("boss", "acme")).await;
     run(&mut boss, "CREATE ROLE eve; SELECT count(*) FROM app.projects").await.expect("made");
     let log = fs::read_to_string(server.socket_dir().join("log")).expect("the log");
@@ -142,7 +142,7 @@ async fn server_without_pgaudit_migrates_and_audit_notes_it() {
     let declared = schema(Some("ddl"));
     migrate(&mut boss, &Schema::default(), &declared).await.expect("there is nothing to set");
     let found = report(&mut boss, &declared).await;
-    // By a superuser it is set all the same, for when the server loads it.
+    // A superuser can set it anyway, for a later start with the library.
     run(&mut postgres, "ALTER DATABASE acme SET pgaudit.log = 'ddl'").await.expect("set");
     let still = report(&mut boss, &declared).await;
     assert!(found.is_clean() && codes(&found) == ["TA126"], "{found}");

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::context::{cancel_after_polls, wait_until_idle};
 
-/// Puts another text under the name of each cached statement that reads projects or tenants: it also changes projects, or, as the
+/// Stores another text under the name of each cached statement that reads projects or tenants: it also changes projects or, as the
 /// system role cannot, it hides all rows. The text of the statement that calls this shows none of it to the filter.
 const POISON: &str = "
     CREATE FUNCTION public.poison() RETURNS bigint LANGUAGE plpgsql AS $$
@@ -40,7 +40,7 @@ const POISON: &str = "
 /// A database with the functions of the attacker.
 async fn attacked() -> Database {
     let database = Database::create().await;
-    run(&mut database.admin().await, POISON).await.expect("a superuser may");
+    run(&mut database.admin().await, POISON).await.expect("a superuser can");
     database
 }
 
@@ -54,7 +54,7 @@ async fn projects<R: Role<Tenancy = Organizations>>(tx: &mut TenantTx<R>) -> Vec
     sqlx::query_scalar("SELECT concat_ws(' ', id, description) FROM app.projects").fetch_all(tx).await.expect("reads")
 }
 
-/// Puts the attacker's texts under the names of at least one statement.
+/// Replaces at least one cached statement with a text of the attacker.
 async fn poison<'c>(executor: impl Executor<'c, Database = Postgres>) {
     let poisoned: i64 = sqlx::query_scalar("SELECT public.poison()").fetch_one(executor).await.expect("it runs");
     assert!(poisoned > 0, "nothing was cached, so the attack shows nothing");
@@ -73,7 +73,7 @@ async fn reads_its_own(db: &TenantDb, tenant: &Tenant) -> bool {
     found.id == tenant.project && found.description.is_none() && plain == [tenant.project.to_string()]
 }
 
-/// How the attacker's transaction ends.
+/// The end of the attacker's transaction.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Commit,
@@ -99,7 +99,7 @@ const ENDS: [End; 9] = [
     End::Retry,
 ];
 
-/// Poisons what the attacker's own transaction has cached, and ends it.
+/// Poisons the statements cached by the attacker's transaction, and ends it.
 async fn attack(db: &TenantDb, ctx: &TenantCtx<Member>, project: uuid::Uuid, end: End) {
     let mut tx = db.begin(ctx).await.expect("begins");
     Project::find(&mut tx, project).await.expect("reads");
@@ -182,11 +182,11 @@ async fn a_job_for_the_next_tenant_runs_its_own_statements() {
         let mut tx = system.begin_for(&poisons.id).await.expect("begins");
         sqlx::query(names).fetch_all(&mut tx).await.expect("reads");
         poison(&mut tx).await;
-        // The transaction itself runs the attacker's text from here on.
+        // From here on, the same transaction runs the attacker's text.
         assert_eq!(sqlx::query(names).fetch_all(&mut tx).await.expect("reads").len(), 0);
         drop(tx);
         let mut tx = system.begin_for(&reads.id).await.expect("begins");
-        assert_eq!(sqlx::query(names).fetch_all(&mut tx).await.expect("reads its own").len(), 1);
+        assert_eq!(sqlx::query(names).fetch_all(&mut tx).await.expect("reads rows of its tenant").len(), 1);
         tx.commit().await.expect("commits");
     }
     let mut all = system.begin().await.expect("begins");
@@ -240,7 +240,7 @@ async fn a_connection_that_nothing_was_done_to_is_kept_with_its_cached_statement
     assert_ne!(backend(&mut tx).await, backends[0]);
 }
 
-/// Objects beside the server's own, made so that an unqualified name in the clean-up would reach them.
+/// Objects that shadow the server's objects, so that an unqualified name in the clean-up would resolve to them.
 #[tokio::test]
 async fn the_clean_up_is_not_led_astray_by_a_search_path() {
     let database = attacked().await;
@@ -254,12 +254,12 @@ async fn the_clean_up_is_not_led_astray_by_a_search_path() {
         CREATE DOMAIN evil.int4 AS text;
         GRANT USAGE ON SCHEMA evil TO PUBLIC;
         GRANT SELECT ON evil.pg_prepared_statements TO PUBLIC";
-    run(&mut admin, evil).await.expect("a superuser may");
+    run(&mut admin, evil).await.expect("a superuser can");
     let db = narrow(&database).await;
-    // The boot guard saw the login as it was before.
+    // The login check ran before the login was changed.
     let path = "ALTER ROLE app_service IN DATABASE {} SET search_path = evil, pg_catalog";
     let name = ask(&mut admin, "SELECT current_database()::text").await;
-    run(&mut admin, &path.replace("{}", &name)).await.expect("a superuser may");
+    run(&mut admin, &path.replace("{}", &name)).await.expect("a superuser can");
     attack(&db, &database.acme.as_member(), database.acme.project, End::Commit).await;
     assert!(reads_its_own(&db, &database.globex).await);
     let mut tx = db.begin(&database.acme.as_member()).await.expect("begins");
@@ -268,7 +268,7 @@ async fn the_clean_up_is_not_led_astray_by_a_search_path() {
     assert!(reads_its_own(&db, &database.globex).await);
 }
 
-/// Behind a pooler the next transaction may run on another connection of the server than the one that was cleared.
+/// Behind a pooler the next transaction can run on another server connection than the one that was cleared.
 #[tokio::test]
 async fn behind_a_pooler_the_next_tenant_runs_its_own_statements_too() {
     let database = attacked().await;
@@ -287,7 +287,7 @@ async fn behind_a_pooler_the_next_tenant_runs_its_own_statements_too() {
             let mut tx = db.begin(&database.acme.as_member()).await.expect("begins");
             Project::find(&mut tx, database.acme.project).await.expect("reads");
             projects(&mut tx).await;
-            // An older PgBouncer keeps no statement that could be poisoned.
+            // An older PgBouncer keeps no prepared statements, so none can be poisoned.
             sqlx::query("SELECT public.poison()").execute(&mut tx).await.expect("it runs");
             tx.commit().await.expect("commits");
             let mut tx = db.begin_with(&database.globex.as_member(), kind).await.expect("begins");
@@ -304,6 +304,6 @@ async fn behind_a_pooler_the_next_tenant_runs_its_own_statements_too() {
     ));
     let mut admin = database.admin().await;
     wait_until_idle(&mut admin).await;
-    let forged: i64 = sqlx::query_scalar(forged).fetch_one(&mut admin).await.expect("a superuser may");
+    let forged: i64 = sqlx::query_scalar(forged).fetch_one(&mut admin).await.expect("a superuser can");
     assert_eq!(forged, 0);
 }

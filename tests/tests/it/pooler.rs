@@ -9,7 +9,7 @@ use tenant_tests::{Database, pgbouncer::PgBouncer, run};
 
 use super::{cancellation_stress, context::seen};
 
-/// Starts a PgBouncer, and says how an app connects through this one.
+/// Starts a PgBouncer; returns it with the pooler option for its version.
 async fn start(database: &Database) -> Option<(PgBouncer, TenantDbOptions)> {
     let bouncer = PgBouncer::start(database).await;
     if bouncer.is_none() {
@@ -76,7 +76,7 @@ async fn rows_and_locks_that_a_function_leaves_on_its_connections_are_gone_for_t
             EXECUTE 'LISTEN kept';
             PERFORM pg_advisory_lock(pg_backend_pid());
         END $$";
-    run(&mut database.admin().await, function).await.expect("a superuser may");
+    run(&mut database.admin().await, function).await.expect("a superuser can");
     let db = options.connect(&bouncer.url(&database)).await.expect("connects");
     for read_only in [false, true].repeat(4) {
         let mut tx = db.begin(&database.acme.as_member()).await.expect("begins");
@@ -91,7 +91,7 @@ async fn rows_and_locks_that_a_function_leaves_on_its_connections_are_gone_for_t
         tx.commit().await.expect("commits");
         let mut tx = db.begin(&database.globex.as_member()).await.expect("begins");
         let listens = "SELECT count(*) FROM pg_listening_channels()";
-        // UNLISTEN, which the transaction before began with, takes effect with its commit.
+        // The previous transaction began with UNLISTEN, which becomes effective at its commit.
         assert_eq!(sqlx::query_scalar::<_, i64>(listens).fetch_one(&mut tx).await.expect("reads"), 0);
     }
 }

@@ -59,7 +59,7 @@ async fn max_connections_can_be_set_per_role_and_pool_status_is_reported() {
     assert!(_members.1.is_ok());
 }
 
-/// Keeps what spans say, one line a span.
+/// Records the fields of spans, one line a span.
 #[derive(Clone, Default)]
 struct RecordedSpans(Arc<Mutex<Vec<String>>>);
 
@@ -186,5 +186,5 @@ async fn denied_statements_are_counted_per_role() {
         (denied(db.pools()), denied(jobs.pools())),
         (vec![("app_member", 0), ("app_viewer", 4)], vec![("app_system", 1)])
     );
-    assert_eq!(told, 5, "each is told once");
+    assert_eq!(told, 5, "each is reported once");
 }

@@ -16,7 +16,7 @@ use tenant_runtime::{
 };
 
 tenancy! {
-    /// A tenancy whose roles have logins of their own.
+    /// A tenancy with a login role for each role.
     Clinics { key: i64, role_prefix: "clinic_", login_per_role: true, roles: { Staff, Doctor: Staff } }
 }
 
@@ -63,7 +63,7 @@ async fn connection_errors_hide_the_password() {
         "postgres://app_service:hunter2@/acme?sslmode=hunter",
         "app_service:hunter2@127.0.0.1/acme",
     ] {
-        let error = TenantDb::connect(url).await.expect_err("nobody listens there");
+        let error = TenantDb::connect(url).await.expect_err("no server listens there");
         let mut text = format!("{error} {error:?}");
         let mut source = error.source();
         while let Some(error) = source {

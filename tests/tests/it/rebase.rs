@@ -40,7 +40,7 @@ fn commit(folder: &Path, message: &str) {
     assert!(git(folder, &["add", "-A"]) && git(folder, &["commit", "-qm", message]), "{message}");
 }
 
-/// A repository on its branch `ours`, which added projects and a file by hand, beside `theirs`, which added employees.
+/// A repository on the branch `ours`, which added projects and a hand-written file; the branch `theirs` added employees.
 fn two_branches() -> TempDir {
     let folder = TempDir::new();
     let path = folder.path();

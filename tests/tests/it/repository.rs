@@ -36,7 +36,7 @@ async fn insert_returns_context_and_database_defaults() {
     let (database, db) = start().await;
     let acme = &database.acme;
     let mut tx = begin(&db, &acme.as_member()).await;
-    let inserted = Task::insert(&mut tx, task(acme.project, None)).await.expect("a member may");
+    let inserted = Task::insert(&mut tx, task(acme.project, None)).await.expect("a member can");
     let found = Task::get(&mut tx, inserted.id).await.expect("it is there");
     assert_eq!(
         (found.organization_id, found.project_id, found.title, found.status, found.created_at),
@@ -52,9 +52,9 @@ async fn scope_commits_each_call() {
         NewDocument {
             title: "notes".to_owned(), content: Some("…".to_owned()), visibility: Some(Visibility::Private)
         };
-    let document = Document::insert(&scope, document).await.expect("an admin may");
+    let document = Document::insert(&scope, document).await.expect("an admin can");
     let read = Document::get(&scope, document.id).await.expect("it was kept");
-    Document::delete(&scope, document.id).await.expect("an admin may");
+    Document::delete(&scope, document.id).await.expect("an admin can");
     let gone = Document::find(&scope, document.id).await.expect("reads").is_none();
     assert_eq!((read.visibility, read.content.as_deref(), gone), (Visibility::Private, Some("…"), true));
 }
@@ -63,10 +63,10 @@ async fn scope_commits_each_call() {
 async fn rolled_back_transaction_keeps_nothing() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_member()).await;
-    let lost = Project::insert(&mut tx, project("lost")).await.expect("a member may").id;
+    let lost = Project::insert(&mut tx, project("lost")).await.expect("a member can").id;
     tx.rollback().await.expect("rolls back");
     let mut tx = begin(&db, &database.acme.as_member()).await;
-    let kept = Project::insert(&mut tx, project("kept")).await.expect("a member may").id;
+    let kept = Project::insert(&mut tx, project("kept")).await.expect("a member can").id;
     tx.commit().await.expect("commits");
     let scope = db.scope(&database.acme.as_viewer());
     let found = (Project::find(&scope, lost).await.expect("reads"), Project::find(&scope, kept).await.expect("reads"));
@@ -78,7 +78,7 @@ async fn pagination_follows_the_primary_key() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_admin()).await;
     for n in 0..6 {
-        Project::insert(&mut tx, project(&n.to_string())).await.expect("an admin may");
+        Project::insert(&mut tx, project(&n.to_string())).await.expect("an admin can");
     }
     let all: Vec<Uuid> = Project::list(&mut tx).await.expect("reads").iter().map(|project| project.id).collect();
     let (mut paged, mut pages) = (Vec::new(), Vec::new());
@@ -122,7 +122,7 @@ async fn update_changes_named_columns_and_sets_null() {
         assigned_to: Some(None),
         ..TaskChanges::default()
     };
-    let task = Task::update(&mut tx, database.acme.task, changes).await.expect("a member may");
+    let task = Task::update(&mut tx, database.acme.task, changes).await.expect("a member can");
     assert_eq!(
         (task.title.as_str(), task.status, task.description.as_deref(), task.assigned_to),
         ("one", TaskStatus::Done, Some("done it"), None)
@@ -143,7 +143,7 @@ async fn tenant_row_can_be_updated_by_its_admin_only() {
     let (database, db) = start().await;
     let scope = db.scope(&database.acme.as_admin());
     let renamed = || OrganizationChanges { name: Some("Acme Inc.".to_owned()), ..OrganizationChanges::default() };
-    let own = Organization::update(&scope, database.acme.id, renamed()).await.expect("an admin may");
+    let own = Organization::update(&scope, database.acme.id, renamed()).await.expect("an admin can");
     let other = Organization::update(&scope, database.globex.id, renamed()).await;
     assert_eq!((own.name.as_str(), matches!(other, Err(Error::NotFound { .. }))), ("Acme Inc.", true));
 }
@@ -152,11 +152,11 @@ async fn tenant_row_can_be_updated_by_its_admin_only() {
 async fn membership_is_found_by_user_within_the_tenant() {
     let (database, db) = start().await;
     let scope = db.scope(&database.acme.as_admin());
-    OrgMember::add_member(&scope, database.globex.admin, MemberRole::Viewer).await.expect("an admin may");
+    OrgMember::add_member(&scope, database.globex.admin, MemberRole::Viewer).await.expect("an admin can");
     let here = OrgMember::get(&scope, database.globex.admin).await.expect("it was added");
-    OrgMember::remove_member(&scope, database.globex.admin).await.expect("an admin may");
+    OrgMember::remove_member(&scope, database.globex.admin).await.expect("an admin can");
     let there = OrgMember::get(&db.scope(&database.globex.as_viewer()), database.globex.admin).await;
-    let there = there.expect("globex keeps its own");
+    let there = there.expect("globex keeps its row");
     assert_eq!((here.organization_id, there.organization_id), (database.acme.id, database.globex.id));
 }
 
@@ -236,7 +236,7 @@ async fn check_violation_names_the_constraint() {
 async fn failed_insert_aborts_the_transaction() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_admin()).await;
-    Project::insert(&mut tx, project("before")).await.expect("an admin may");
+    Project::insert(&mut tx, project("before")).await.expect("an admin can");
     Employee::insert(&mut tx, employee("x", -1)).await.expect_err("a negative salary");
     let next = Project::count(&mut tx).await;
     let committed = tx.commit().await;
@@ -247,7 +247,7 @@ async fn failed_insert_aborts_the_transaction() {
 async fn custom_sql_without_privilege_is_forbidden() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_viewer()).await;
-    let error = sqlx::query("DELETE FROM app.projects").execute(&mut tx).await.expect_err("a viewer may not");
+    let error = sqlx::query("DELETE FROM app.projects").execute(&mut tx).await.expect_err("denied to a viewer");
     let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
     let error = Error::from(error);
     let forbidden = matches!(&error, Error::Forbidden { table, .. } if table.ends_with("projects"));
@@ -257,8 +257,8 @@ async fn custom_sql_without_privilege_is_forbidden() {
 #[tokio::test]
 async fn forbidden_error_names_table_command_and_role() {
     let (database, db) = start().await;
-    // Somebody took a right away by hand; the declaration still promises it.
-    run(&mut database.admin().await, "REVOKE DELETE ON app.projects FROM app_admin").await.expect("a superuser may");
+    // A privilege is revoked by hand; the declaration still includes it.
+    run(&mut database.admin().await, "REVOKE DELETE ON app.projects FROM app_admin").await.expect("a superuser can");
     let deleted = Project::delete(&db.scope(&database.acme.as_admin()), database.acme.project).await;
     let error = deleted.expect_err("the right is gone");
     assert!(
@@ -273,7 +273,7 @@ async fn custom_queries_run_in_the_transaction_context() {
     let (database, db) = start().await;
     let mut tx = begin(&db, &database.acme.as_viewer()).await;
     let sql = "SELECT t.title, p.name FROM app.tasks t JOIN app.projects p ON p.id = t.project_id WHERE p.name = $1";
-    let rows: Vec<(String, String)> = sqlx::query_as(sql).bind("first").fetch_all(&mut tx).await.expect("a viewer may");
+    let rows: Vec<(String, String)> = sqlx::query_as(sql).bind("first").fetch_all(&mut tx).await.expect("a viewer can");
     tx.commit().await.expect("commits");
     assert_eq!(rows, [("one".to_owned(), "first".to_owned())]);
 }

@@ -16,7 +16,7 @@ use tenant_runtime::{
 use tenant_tests::{Database, ask, connect, dedicated_server, migrate, refusal, run, set_context_sql};
 use uuid::Uuid;
 
-/// The SQLSTATE of a refusal; how many rows there were where nobody refused.
+/// The SQLSTATE of the error or, without an error, the number of rows.
 async fn sqlstate_or_rows(connection: &mut PgConnection, sql: &str) -> Result<u64, String> {
     run(connection, sql).await.map_err(|error| refusal(error).0)
 }
@@ -54,9 +54,9 @@ async fn a02_login_gains_privileges_only_by_set_role() {
     {
         seen.push(sqlstate_or_rows(&mut app, sql).await);
     }
-    // Who loses the membership loses the role.
-    run(&mut connect(&server.admin_url()).await, "REVOKE app_admin FROM app_service").await.expect("a superuser may");
-    run(&mut app, "RESET ROLE").await.expect("anybody may");
+    // A user who loses the membership loses the role.
+    run(&mut connect(&server.admin_url()).await, "REVOKE app_admin FROM app_service").await.expect("a superuser can");
+    run(&mut app, "RESET ROLE").await.expect("the login can run it");
     seen.push(sqlstate_or_rows(&mut app, "SET ROLE app_admin").await);
     assert_eq!(seen, [denied(), Ok(0), Ok(0), denied(), denied()]);
 }
@@ -73,12 +73,12 @@ async fn a03_connect_usage_and_select_are_each_required() {
     let read = "SELECT name FROM app.projects";
     let mut seen = vec![sqlstate_or_rows(&mut app, read).await];
     for (revoke, grant) in layers {
-        run(&mut admin, revoke).await.expect("a superuser may");
+        run(&mut admin, revoke).await.expect("a superuser can");
         seen.push(sqlstate_or_rows(&mut app, read).await);
-        run(&mut admin, grant).await.expect("a superuser may");
+        run(&mut admin, grant).await.expect("a superuser can");
     }
     let name = ask(&mut admin, "SELECT current_database()::text").await;
-    run(&mut admin, &format!("REVOKE CONNECT ON DATABASE {name} FROM app_service")).await.expect("a superuser may");
+    run(&mut admin, &format!("REVOKE CONNECT ON DATABASE {name} FROM app_service")).await.expect("a superuser can");
     let connected = TenantDb::connect(&database.app_url()).await;
     assert!(matches!(connected, Err(Error::Connect { .. })), "{connected:?}");
     assert_eq!(seen, [Ok(1), denied(), denied()]);
@@ -93,7 +93,7 @@ async fn a04_default_privileges_deny_new_objects() {
             "SET ROLE {owner}; CREATE TABLE {schema}.later (id bigserial); CREATE TYPE {schema}.kind AS ENUM ('a');
              CREATE FUNCTION {schema}.later() RETURNS int LANGUAGE sql AS 'SELECT 1'; RESET ROLE"
         );
-        run(&mut admin, &make).await.expect("an owner may");
+        run(&mut admin, &make).await.expect("an owner can");
     }
     let mut app = database.raw("app_admin", database.acme.id, database.acme.admin).await;
     let mut seen = Vec::new();
@@ -113,9 +113,9 @@ async fn a05_column_privilege_hides_salary_from_non_admins() {
     let whole = Employee::list(&db.scope(&acme.as_admin())).await.expect("an admin reads all");
     let mut viewer = database.raw("app_viewer", acme.id, acme.viewer).await;
     let refused = sqlstate_or_rows(&mut viewer, "SELECT salary FROM app.employees").await;
-    // Who is no admin there reads no salaries in the database role of one.
+    // A user who is not an admin of the tenant reads no salaries with the database role `app_admin`.
     let forged = db.scope(&TenantCtx::<Admin>::assume_authorized(acme.id, acme.viewer));
-    let forged = Employee::list(&forged).await.expect("the role may ask").len();
+    let forged = Employee::list(&forged).await.expect("the role can ask").len();
     assert_eq!((cards[0].name.as_str(), whole[0].salary, refused, forged), ("Eve", 1, denied(), 0));
 }
 
@@ -139,15 +139,15 @@ async fn a07_public_has_no_connect_or_create_and_revoke_takes_effect() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     let login = format!("public_{}", std::process::id());
-    run(&mut admin, &format!("CREATE ROLE {login} LOGIN")).await.expect("a superuser may");
+    run(&mut admin, &format!("CREATE ROLE {login} LOGIN")).await.expect("a superuser can");
     let connected = TenantDb::connect(&database.url_of(&login)).await.is_ok();
-    run(&mut admin, &format!("DROP ROLE {login}")).await.expect("a superuser may");
+    run(&mut admin, &format!("DROP ROLE {login}")).await.expect("a superuser can");
     let mut app = database.raw("app_admin", database.acme.id, database.acme.admin).await;
     let made = sqlstate_or_rows(&mut app, "CREATE TABLE public.mine ()").await;
     let temporary = sqlstate_or_rows(&mut app, "CREATE TEMPORARY TABLE mine ()").await;
     let delete = "DELETE FROM app.tasks";
     let before = sqlstate_or_rows(&mut app, delete).await;
-    run(&mut admin, "REVOKE DELETE ON app.tasks FROM app_member").await.expect("a superuser may");
+    run(&mut admin, "REVOKE DELETE ON app.tasks FROM app_member").await.expect("a superuser can");
     let after = sqlstate_or_rows(&mut app, delete).await;
     assert_eq!((connected, made, temporary, before, after), (false, denied(), denied(), Ok(1), denied()));
 }
@@ -159,7 +159,7 @@ async fn a09_force_rls_binds_the_table_owner() {
     let open = "SELECT count(*)::text FROM pg_class WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p')
                 AND NOT (relrowsecurity AND relforcerowsecurity)";
     let open = ask(&mut admin, open).await;
-    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser may");
+    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser can");
     assert_eq!((open.as_str(), sqlstate_or_rows(&mut admin, "SELECT FROM app.projects").await), ("0", Ok(0)));
 }
 
@@ -170,9 +170,9 @@ async fn a10_update_cannot_move_a_row_to_another_tenant() {
     let mut app = database.raw("app_admin", acme.id, acme.admin).await;
     let moved = format!("UPDATE app.tasks SET organization_id = '{}'", globex.id);
     let by_grant = sqlstate_or_rows(&mut app, &moved).await;
-    // Even with the privilege, given by mistake, the policy stands.
+    // Even with a privilege granted by mistake, the policy applies.
     let grant = "GRANT UPDATE (organization_id) ON app.tasks TO app_admin";
-    run(&mut database.admin().await, grant).await.expect("a superuser may");
+    run(&mut database.admin().await, grant).await.expect("a superuser can");
     let error = refusal(run(&mut app, &moved).await.expect_err("the policy holds"));
     let inserted = format!("INSERT INTO app.projects (organization_id, name) VALUES ('{}', 'x')", globex.id);
     assert_eq!((by_grant, sqlstate_or_rows(&mut app, &inserted).await), (denied(), denied()));
@@ -197,7 +197,7 @@ async fn a11_tenant_setting_ends_with_the_transaction() {
     }
     let mut app = connect(&database.app_url()).await;
     let local = set_context_sql("app_viewer", acme.id, acme.viewer).replace("SET ", "SET LOCAL ");
-    run(&mut app, &format!("BEGIN; {local}; COMMIT")).await.expect("a login may");
+    run(&mut app, &format!("BEGIN; {local}; COMMIT")).await.expect("a login can");
     let left = "SELECT concat(current_user, current_setting('app.organization_id'), current_setting('app.user_id'))";
     assert_eq!((seen, ask(&mut app, left).await.as_str()), (vec![1, 0, 1, 0], "app_service"));
 }
@@ -215,7 +215,7 @@ async fn a12_private_documents_are_visible_to_their_owner_only() {
         Document::count(&db.scope(&acme.as_admin())).await.expect("reads"),
     );
     let deleted = Document::delete(&db.scope(&acme.as_admin()), diary.id).await;
-    assert!(matches!(deleted, Err(Error::NotFound { .. })), "not even an admin sees it: {deleted:?}");
+    assert!(matches!(deleted, Err(Error::NotFound { .. })), "an admin cannot see it either: {deleted:?}");
     assert_eq!((diary.created_by, counts), (acme.member, (2, 1, 1)));
 }
 
@@ -265,7 +265,7 @@ async fn a15_application_roles_have_no_truncate_references_or_grant_option() {
     let wrong = ask(&mut database.admin().await, sql).await;
     let mut app = database.raw("app_admin", database.acme.id, database.acme.admin).await;
     let truncated = sqlstate_or_rows(&mut app, "TRUNCATE app.tasks").await;
-    // To give on what one may not give on changes nothing: the server only warns.
+    // GRANT without the grant option changes nothing: the server only warns.
     let given = "GRANT SELECT (id), DELETE ON app.projects TO app_viewer";
     let _ = sqlstate_or_rows(&mut app, given).await;
     let still = "SELECT has_table_privilege('app_viewer', 'app.projects', 'DELETE')::text";
@@ -320,7 +320,7 @@ async fn b03_tenant_function_is_stable_with_fixed_search_path() {
     let mut app = database.raw("app_member", acme.id, acme.member).await;
     let mut seen = vec![ask(&mut app, acts).await];
     for user in [acme.viewer, database.globex.member, Uuid::new_v4()] {
-        run(&mut app, &set_context_sql("app_member", acme.id, user)).await.expect("a login may say so");
+        run(&mut app, &set_context_sql("app_member", acme.id, user)).await.expect("a login can say so");
         seen.push(ask(&mut app, acts).await);
     }
     let kind = "SELECT concat_ws(' ', provolatile, proparallel, proconfig) FROM pg_proc WHERE proname = 'authorized_tenant_id'";
@@ -341,7 +341,7 @@ async fn b04_comment_inherits_the_tenant_of_its_task() {
         Comment::count(&member).await.expect("reads"),
         Comment::find(&db.scope(&globex.as_admin()), own.id).await.expect("reads").is_some(),
     );
-    // The denormalised way: the task's organization is the project's, by a key of both.
+    // Denormalized: a composite foreign key keeps the task's tenant equal to the project's.
     let task = format!("UPDATE app.tasks SET organization_id = '{}' WHERE id = '{}'", globex.id, acme.task);
     assert_eq!(sqlstate_or_rows(&mut database.admin().await, &task).await, Err("23503".to_owned()));
     assert!(matches!(smuggled, Err(Error::Forbidden { .. })), "{smuggled:?}");
@@ -356,18 +356,18 @@ async fn b05_membership_is_looked_up_once_per_statement() {
         "INSERT INTO app.projects (organization_id, name) SELECT '{}', 'x' FROM generate_series(1, 500)",
         acme.id
     );
-    run(&mut database.admin().await, &many).await.expect("a superuser may");
+    run(&mut database.admin().await, &many).await.expect("a superuser can");
     let mut app = database.raw("app_member", acme.id, acme.member).await;
     let plan: Vec<String> = sqlx::query_scalar("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT id FROM app.projects")
         .fetch_all(&mut app)
         .await
-        .expect("anybody may");
+        .expect("the login can run it");
     let lookups: Vec<&String> = plan.iter().filter(|line| line.contains("Result (actual")).collect();
     let once = lookups.iter().all(|line| line.contains("loops=1"));
     let filter = plan.iter().any(|line| line.contains("authorized_tenant_id"));
     assert!(!lookups.is_empty() && once && !filter, "{plan:#?}");
     let demote = format!("UPDATE app.org_members SET role = 'viewer' WHERE user_id = '{}'", acme.member);
-    run(&mut database.admin().await, &demote).await.expect("a superuser may");
+    run(&mut database.admin().await, &demote).await.expect("a superuser can");
     assert_eq!(sqlstate_or_rows(&mut app, "SELECT FROM app.projects").await, Ok(0));
 }
 
@@ -378,10 +378,10 @@ async fn b06_policies_differ_by_command_and_membership() {
     let remark = format!("SELECT id::text FROM app.comments WHERE task_id = '{}'", acme.task);
     let remark: Uuid = ask(&mut database.admin().await, &remark).await.parse().expect("a key");
     let changes = || CommentChanges { body: Some("because".into()) };
-    // An admin may delete any comment, and change none but the own.
+    // An admin can delete any comment, and can update only the admin's comments.
     let changed = Comment::update(&db.scope(&acme.as_admin()), remark, changes()).await;
-    let own = Comment::update(&db.scope(&acme.as_member()), remark, changes()).await.expect("its author may");
-    Comment::delete(&db.scope(&acme.as_admin()), remark).await.expect("an admin may");
+    let own = Comment::update(&db.scope(&acme.as_member()), remark, changes()).await.expect("its author can");
+    Comment::delete(&db.scope(&acme.as_admin()), remark).await.expect("an admin can");
     let claimed = db.scope(&TenantCtx::<Admin>::assume_authorized(acme.id, acme.viewer));
     let claimed = Project::delete(&claimed, acme.project).await;
     assert!(matches!((changed, claimed), (Err(Error::NotFound { .. }), Err(Error::NotFound { .. }))));
@@ -393,7 +393,7 @@ async fn b07_only_admins_manage_members_and_the_last_admin_stays() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let admin = db.scope(&acme.as_admin());
-    OrgMember::change_role(&admin, acme.viewer, MemberRole::Member).await.expect("an admin may");
+    OrgMember::change_role(&admin, acme.viewer, MemberRole::Member).await.expect("an admin can");
     let last = OrgMember::remove_member(&admin, acme.admin).await;
     let mut member = database.raw("app_member", acme.id, acme.member).await;
     let raised =
@@ -410,18 +410,18 @@ async fn b10_known_rls_pitfalls_are_closed() {
     let database = Database::create().await;
     let acme = database.acme;
     let mut admin = database.admin().await;
-    // A policy too many, row security switched off by the session, a context that is left out, a table of one's own that
-    // a function of the definer might take for the one it means.
-    run(&mut admin, "CREATE POLICY by_hand ON app.projects USING (true)").await.expect("a superuser may");
+    // An additional policy, row_security switched off by the session, a missing context, and a temporary table that
+    // could shadow a table in a SECURITY DEFINER function.
+    run(&mut admin, "CREATE POLICY by_hand ON app.projects USING (true)").await.expect("a superuser can");
     let mut app = database.raw("app_admin", acme.id, acme.admin).await;
     let with_policy = sqlstate_or_rows(&mut app, "SELECT FROM app.projects").await;
-    run(&mut app, "SET row_security = off").await.expect("anybody may");
+    run(&mut app, "SET row_security = off").await.expect("the login can run it");
     let switched_off = sqlstate_or_rows(&mut app, "SELECT FROM app.projects").await;
     let mut app = connect(&database.app_url()).await;
-    run(&mut app, "SET ROLE app_admin").await.expect("the login may");
+    run(&mut app, "SET ROLE app_admin").await.expect("the login can");
     let left_out = sqlstate_or_rows(&mut app, "SELECT FROM app.projects").await;
     let name = ask(&mut admin, "SELECT current_database()::text").await;
-    run(&mut admin, &format!("GRANT TEMPORARY ON DATABASE {name} TO app_viewer")).await.expect("by mistake");
+    run(&mut admin, &format!("GRANT TEMPORARY ON DATABASE {name} TO app_viewer")).await.expect("a mistaken grant");
     let mut viewer = database.raw("app_viewer", acme.id, acme.viewer).await;
     let decoy = format!(
         "CREATE TEMPORARY TABLE org_members AS SELECT '{}'::uuid AS organization_id, '{}'::uuid AS user_id, 'admin' AS role;
@@ -442,7 +442,7 @@ async fn b12_personal_login_with_a_role_is_bound_by_membership() {
     tenant.seed(&mut admin, "acme").await;
     run(&mut admin, "CREATE ROLE ann LOGIN; GRANT CONNECT ON DATABASE postgres TO ann; GRANT app_member TO ann")
         .await
-        .expect("a superuser may");
+        .expect("a superuser can");
     let mut ann = connect(&server.url("ann", "postgres")).await;
     let before = sqlstate_or_rows(&mut ann, "SELECT FROM app.projects").await;
     run(&mut ann, &set_context_sql("app_member", tenant.id, tenant.member)).await.expect("a member of the role");

@@ -10,7 +10,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_owned()
 }
 
-/// All tests of the workspace: `module::function` of each function under `#[test]`, the UI cases, and the golden cases.
+/// All tests of the workspace: `module::function` of each `#[test]` function, the UI cases, and the golden cases.
 fn tests() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders =
@@ -62,7 +62,7 @@ fn rows(file: &str) -> Vec<(String, String)> {
     lines.map(cells).map(|cells: Vec<String>| (cells[0].clone(), cells.last().expect("a cell").clone())).collect()
 }
 
-/// What a list says wrongly: rows that are missing or stand twice, tests that are not there, and rows that say nothing.
+/// The errors of a list: rows that are missing or duplicated, tests that do not exist, and rows without a statement.
 fn list_errors(file: &str, wanted: &[String]) -> Vec<String> {
     let tests = tests();
     let mut wrong = Vec::new();
@@ -72,7 +72,7 @@ fn list_errors(file: &str, wanted: &[String]) -> Vec<String> {
         let named =
             named.filter(|name| name.contains("::") || name.starts_with("ui/") || name.starts_with("finding: "));
         wrong.extend(
-            named.filter(|name| !tests.contains(*name)).map(|name| format!("{row}: there is no test `{name}`")),
+            named.filter(|name| !tests.contains(*name)).map(|name| format!("{row}: test `{name}` does not exist")),
         );
         if covered.len() < 20 {
             wrong.push(format!("{row}: says nothing"));

@@ -9,7 +9,7 @@ use tenant_runtime::{
     roles::Organizations,
 };
 
-/// A column that has nothing but a name and a type.
+/// A column with a name and a type only.
 pub(super) const fn column(name: &'static str, ty: SqlType) -> ColumnDef {
     ColumnDef::blank(name, ty, false)
 }
@@ -18,10 +18,10 @@ pub(super) const ID: ColumnDef = ColumnDef { id: true, app_assigned: false, ..co
 pub(super) const ORG: ColumnDef = ColumnDef { app_assigned: false, ..column("organization_id", SqlType::Uuid) };
 pub(super) const NAME: ColumnDef = column("name", SqlType::Text);
 pub(super) const TITLE: ColumnDef = column("title", SqlType::Text);
-/// The shipped tenancy, to change one thing in.
+/// The shipped tenancy, for tests that change one thing in it.
 pub(super) const SHIPPED: TenancyDef = TenancyDef { roles: Organizations::DEF.roles, ..TenancyDef::blank() };
 
-/// A table in which nothing is wrong.
+/// A valid table.
 pub(super) fn projects() -> TableDef {
     TableDef {
         rust_name: "Project",
@@ -38,7 +38,7 @@ pub(super) fn projects() -> TableDef {
     }
 }
 
-/// Another one, with the given columns besides its key and its tenant.
+/// Another valid table, with the given columns after its key and its tenant column.
 pub(super) fn tasks(columns: impl IntoIterator<Item = ColumnDef>) -> TableDef {
     TableDef {
         rust_name: "Task",
@@ -75,7 +75,7 @@ pub(super) const ORG_IN_KEY: ColumnDef = ColumnDef { id: true, ..ORG };
 pub(super) const ROLE: ColumnDef = column("role", ROLES);
 pub(super) const AUTHOR: ColumnDef = column("author_id", SqlType::Uuid);
 
-/// The table that says who is a member.
+/// The membership table.
 pub(super) fn members(columns: impl IntoIterator<Item = ColumnDef>) -> TableDef {
     TableDef {
         rust_name: "OrgMember",
@@ -89,7 +89,7 @@ pub(super) fn members(columns: impl IntoIterator<Item = ColumnDef>) -> TableDef 
     }
 }
 
-/// The table of those who were asked to become members.
+/// The invitations table.
 pub(super) fn invitations(columns: impl IntoIterator<Item = ColumnDef>) -> TableDef {
     let names = InvitationDef { email: "email", role: "role", token: "token", expires: "expires", by: "invited_by" };
     TableDef {
@@ -105,7 +105,7 @@ pub(super) fn invitations(columns: impl IntoIterator<Item = ColumnDef>) -> Table
     }
 }
 
-/// What an invitation has.
+/// The columns of an invitation.
 pub(super) fn invitation_columns() -> [ColumnDef; 5] {
     [
         column("email", SqlType::Text),
@@ -116,7 +116,7 @@ pub(super) fn invitation_columns() -> [ColumnDef; 5] {
     ]
 }
 
-/// Users, of whom a tenant sees those that a table names.
+/// Users; a tenant sees those that a table names.
 pub(super) fn users(through: TableName) -> TableDef {
     TableDef {
         rust_name: "User",
@@ -131,7 +131,7 @@ pub(super) fn users(through: TableName) -> TableDef {
     }
 }
 
-/// Remarks, each of which takes its tenant from the row that a column names.
+/// Remarks; the tenant of each is that of the parent row that a column names.
 pub(super) fn remarks(column: ColumnDef) -> TableDef {
     TableDef {
         rust_name: "Remark",
@@ -156,7 +156,7 @@ pub(super) fn with_select_condition(condition: &'static str) -> Vec<TableDef> {
     vec![TableDef { rules, ..projects() }, tasks([refers("project_id", "projects", OnDelete::NoAction)]), countries]
 }
 
-/// The projects, with a tenancy of their own.
+/// The projects, in another tenancy.
 pub(super) fn of(tenancy: TenancyDef) -> Vec<TableDef> {
     vec![TableDef { tenancy: &leak(vec![tenancy])[0], ..projects() }]
 }

@@ -4,7 +4,7 @@ use tenant_runtime::model::def::{ColumnDef, ScopeDef, SqlType, TableDef};
 use tenant_tests::Tenant;
 use uuid::Uuid;
 
-/// The column by which it is known whose row it is.
+/// The column that determines the tenant of a row.
 pub(super) fn tenant_column(def: &TableDef) -> &'static str {
     match def.scope {
         ScopeDef::Tenant { column } | ScopeDef::Parent { column } => column,
@@ -12,7 +12,7 @@ pub(super) fn tenant_column(def: &TableDef) -> &'static str {
     }
 }
 
-/// A condition on the rows of a tenant, for who sees everything.
+/// A condition on the rows of a tenant, for a role that bypasses RLS.
 pub(super) fn tenant_condition(def: &TableDef, tenant: &Tenant) -> String {
     let (column, id) = (tenant_column(def), tenant.id);
     match def.scope {
@@ -25,7 +25,7 @@ pub(super) fn tenant_condition(def: &TableDef, tenant: &Tenant) -> String {
     }
 }
 
-/// The same condition in plain values, since a question to another table would be answered under its policies.
+/// The same condition with literal values, since a subquery on another table would be subject to its policies.
 pub(super) fn tenant_condition_of_values(def: &TableDef, tenant: &Tenant) -> String {
     let column = tenant_column(def);
     match def.scope {
@@ -38,12 +38,12 @@ pub(super) fn tenant_condition_of_values(def: &TableDef, tenant: &Tenant) -> Str
     }
 }
 
-/// Says whether a column is neither a key nor says whose row it is.
+/// Returns whether a column is neither a key nor determines the tenant.
 pub(super) fn is_plain(def: &TableDef, column: &ColumnDef) -> bool {
     !column.id && column.name != tenant_column(def) && def.owner != Some(column.name)
 }
 
-/// Writes an INSERT of the columns that an app gives, for a tenant, in a user's name.
+/// Returns an INSERT of the columns that an app sets, for a tenant and a user.
 pub(super) fn insert(def: &TableDef, tenant: &Tenant, user: Uuid) -> String {
     let is_tenant = |column: &ColumnDef| def.scope == ScopeDef::Tenant { column: column.name };
     let value = |column: &ColumnDef| match (column.references.map(|reference| reference.table.table), column.ty) {

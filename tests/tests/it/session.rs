@@ -14,7 +14,7 @@ pub(super) async fn session(db: &TenantDb, org: Uuid, user: Uuid) -> Result<Sess
     db.user_scope(&UserCtx::assume_authenticated(user)).session::<OrgMember>(org).await
 }
 
-/// The role of a user in an organization, as the lookup has it.
+/// The role of a user in a tenant, as returned by the lookup.
 pub(super) async fn role(db: &TenantDb, org: Uuid, user: Uuid) -> Option<&'static str> {
     match session(db, org, user).await {
         Ok(session) => Some(session.role()),
@@ -23,7 +23,7 @@ pub(super) async fn role(db: &TenantDb, org: Uuid, user: Uuid) -> Option<&'stati
     }
 }
 
-/// Makes a user.
+/// Creates a user.
 pub(super) async fn sign_up(db: &TenantDb, email: &str) -> Result<Uuid> {
     let new = NewUser { email: email.to_owned(), full_name: None, password_hash: Some("$argon2id$".into()) };
     db.user_scope(&UserCtx::anonymous()).sign_up::<User>(new).await
@@ -33,7 +33,7 @@ fn new_organization(name: &str) -> NewOrganization {
     NewOrganization { name: name.to_owned() }
 }
 
-/// The SQLSTATE with which the server refuses a text.
+/// The SQLSTATE with which the server rejects a statement.
 pub(super) async fn refused(connection: &mut PgConnection, sql: &str) -> String {
     let error = run(connection, sql).await.expect_err(sql).into_database_error().expect("the server answers");
     error.code().expect("a code").into_owned()
@@ -43,11 +43,11 @@ pub(super) async fn refused(connection: &mut PgConnection, sql: &str) -> String 
 async fn tenant_creator_becomes_its_first_admin() {
     let database = Database::create().await;
     let db = database.app().await;
-    let user = sign_up(&db, "eve@initech.example").await.expect("anybody may sign up");
+    let user = sign_up(&db, "eve@initech.example").await.expect("sign-up succeeds");
     let visit = db.user_scope(&UserCtx::assume_authenticated(user));
     assert_eq!(visit.tenants::<OrgMember>().await.expect("reads"), []);
     let org =
-        visit.create_tenant::<Organization>(new_organization("Initech")).await.expect("a signed-in user may found one");
+        visit.create_tenant::<Organization>(new_organization("Initech")).await.expect("a signed-in user creates one");
     assert_eq!(visit.tenants::<OrgMember>().await.expect("reads"), [(org, MemberRole::Admin)]);
     let session = visit.session::<OrgMember>(org).await.expect("a member");
     let ctx = session.require::<Admin>().expect("an admin");
@@ -63,7 +63,7 @@ async fn session_require_is_limited_to_the_member_role() {
     assert_eq!((session.role(), *session.tenant_id()), ("viewer", acme.id));
     let ctx = session.require::<Viewer>().expect("the role it has");
     assert_eq!(Project::count(&db.scope(&ctx)).await.expect("a viewer reads"), 1);
-    let refused = session.require::<Admin>().expect_err("a viewer is no admin");
+    let refused = session.require::<Admin>().expect_err("a viewer is not an admin");
     assert!(refused.is_forbidden() && matches!(refused, Error::InsufficientRole { role: "viewer", required: "admin" }));
 }
 
@@ -122,7 +122,7 @@ async fn no_tenant_role_cannot_read_tables_or_manage_members() {
         "SET ROLE app_no_tenant; SET app.organization_id = '{}'; SET app.user_id = '{}'",
         database.acme.id, database.acme.admin
     );
-    run(&mut app, &begin).await.expect("the login may become a visitor");
+    run(&mut app, &begin).await.expect("the login can use the role of users without a tenant");
     for table in TABLES {
         assert_eq!(refused(&mut app, &format!("SELECT FROM {}", table.name)).await, "42501", "{}", table.name);
     }
@@ -165,13 +165,13 @@ async fn login_check_rejects_a_member_of_the_function_owner() {
     run(&mut admin, "REVOKE app_function_owner FROM login_of_definer").await.expect("mended");
     let mended = TenantDb::connect(&url).await;
     run(&mut admin, "DROP OWNED BY login_of_definer; DROP ROLE login_of_definer").await.expect("gone");
-    let Err(Error::UnsafeLogin { findings, .. }) = connected else { panic!("it was let in") };
+    let Err(Error::UnsafeLogin { findings, .. }) = connected else { panic!("the login was accepted") };
     let found = |text: &str| findings.iter().any(|finding| finding.contains(text));
     assert!(
         found("can become `app_function_owner`") && found("REVOKE app_function_owner FROM login_of_definer"),
         "{findings:?}"
     );
-    assert!(mended.is_ok(), "the visitor and the tiers are no finding: {mended:?}");
+    assert!(mended.is_ok(), "the role without a tenant and the application roles are not reported: {mended:?}");
 }
 
 mod text_keys {

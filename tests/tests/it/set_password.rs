@@ -13,7 +13,7 @@ use super::command_line::program;
 
 const PASSWORD: &str = "correct horse battery";
 
-/// A server that asks everybody but the superuser for a password, and writes every statement into its log.
+/// A server that requires a password from all logins but the superuser, and logs every statement.
 async fn password_server() -> Server {
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("the server starts");
     migrate(&server.admin_url()).await;
@@ -30,7 +30,7 @@ fn set_password(server: &Server, arguments: &[&str], input: &str) -> Output {
     command.arg("set-password").args(arguments).args(["--database-url", &server.admin_url()]);
     command.env_remove("DATABASE_URL").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program runs");
-    // Where the arguments are wrong, nobody reads it.
+    // If the arguments are invalid, standard input is not read.
     let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
     child.wait_with_output().expect("it ends")
 }
@@ -59,7 +59,10 @@ async fn set_password_sends_only_the_scram_verifier() {
     assert!(after.is_ok(), "{after:?}");
     assert!(kept.starts_with("SCRAM-SHA-256$4096:"), "{kept}");
     assert!(log.contains("ALTER ROLE app_service PASSWORD 'SCRAM-SHA-256$"), "{log}");
-    assert!(![out.as_ref(), err.as_ref(), &log].iter().any(|text| text.contains(PASSWORD)), "it was heard");
+    assert!(
+        ![out.as_ref(), err.as_ref(), &log].iter().any(|text| text.contains(PASSWORD)),
+        "the password was disclosed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +82,7 @@ async fn set_password_rejects_unsafe_input_and_roles() {
         let err = String::from_utf8_lossy(&said.stderr);
         assert!(said.status.code() == Some(1) && err.contains(reason), "{reason}: {err}");
     }
-    // An argument could be read by everybody on the machine.
+    // All users of the machine can read arguments.
     assert_eq!(set_password(&server, &[PASSWORD], "").status.code(), Some(2));
     let mut admin = connect(&server.admin_url()).await;
     assert_eq!(ask(&mut admin, "SELECT count(*)::text FROM pg_authid WHERE rolpassword IS NOT NULL").await, "0");

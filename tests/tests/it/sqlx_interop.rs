@@ -37,9 +37,9 @@ async fn query_macro_is_limited_by_the_role() {
     let db = database.app().await;
     let delete = || sqlx::query!("DELETE FROM app.projects");
     let mut tx = db.begin(&database.acme.as_member()).await.expect("begun");
-    let refused = refusal(delete().execute(&mut tx).await.expect_err("an admin may"));
+    let refused = refusal(delete().execute(&mut tx).await.expect_err("allowed for an admin only"));
     let mut tx = db.begin(&database.acme.as_admin()).await.expect("begun");
-    let deleted = delete().execute(&mut tx).await.expect("an admin may").rows_affected();
+    let deleted = delete().execute(&mut tx).await.expect("an admin can").rows_affected();
     tx.commit().await.expect("committed");
     assert_eq!((refused.0.as_str(), deleted), ("42501", 1));
 }
@@ -60,16 +60,16 @@ async fn query_builder_and_from_row_work_in_a_transaction() {
     insert.push_values(["two", "'; RESET ROLE; --"], |mut row, title| {
         row.push_bind(database.acme.id).push_bind(database.acme.project).push_bind(title);
     });
-    insert.build().execute(&mut tx).await.expect("a member may");
+    insert.build().execute(&mut tx).await.expect("a member can");
     let mut select = QueryBuilder::<Postgres>::new("SELECT title, status, project_id FROM app.tasks WHERE title <> ");
     select.push_bind("one").push(" ORDER BY title");
-    let rows: Vec<Row> = select.build_query_as().fetch_all(&mut tx).await.expect("a member may");
+    let rows: Vec<Row> = select.build_query_as().fetch_all(&mut tx).await.expect("a member can");
     let row =
         |title: &str| Row { title: title.to_owned(), status: TaskStatus::Todo, project_id: database.acme.project };
     assert_eq!(rows, [row("'; RESET ROLE; --"), row("two")]);
 }
 
-/// What the macros do when they compile: describe a statement, which plans it, which takes the rights to run it.
+/// The macros' work at compile time: they describe a statement; the server plans it, which requires the privileges to run it.
 #[tokio::test]
 async fn query_macro_check_uses_the_role_in_the_database_url() {
     let database = Database::create().await;

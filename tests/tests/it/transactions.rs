@@ -25,7 +25,7 @@ async fn project(tx: &mut TenantTx<Member>, name: &str) {
     Project::insert(tx, named(name)).await.expect("a member inserts");
 }
 
-/// The projects of the tenant but the one that was there from the start.
+/// The projects of the tenant without the one of the fixture.
 async fn added_projects(db: &TenantDb, ctx: &TenantCtx<Member>) -> Vec<String> {
     let mut tx = db.begin(ctx).await.expect("begins");
     let names = names(&mut tx).await.expect("reads");
@@ -71,7 +71,7 @@ async fn savepoints_nest_and_the_outer_one_undoes_inner_ones() {
     outer.release().await.expect("releases");
     let mut outer = tx.savepoint().await.expect("begins");
     let mut inner = outer.savepoint().await.expect("begins");
-    Project::insert(&mut inner, named("released inside what is dropped")).await.expect("inserts");
+    Project::insert(&mut inner, named("released inside a dropped savepoint")).await.expect("inserts");
     inner.release().await.expect("releases");
     drop(outer);
     project(&mut tx, "after").await;
@@ -86,7 +86,7 @@ async fn rollback_to_savepoint_keeps_the_context() {
     let mut tx = db.begin(&ctx).await.expect("begins");
     let before = seen(&mut tx).await.expect("reads");
     let mut savepoint = tx.savepoint().await.expect("begins");
-    // What is set inside goes with it, and what was set before does not.
+    // Settings made inside the savepoint are rolled back with it; earlier settings remain.
     sqlx::query("SET LOCAL statement_timeout = '7s'").execute(&mut savepoint).await.expect("a harmless setting");
     let _failed = sqlx::query("SELECT 1 / 0").execute(&mut savepoint).await;
     drop(savepoint);
@@ -135,8 +135,8 @@ async fn savepoint_rejects_forbidden_statements() {
     assert_eq!(stream.len(), 1);
 }
 
-/// Every call is given up after it has waited 0, 1, 2 … times; what is acknowledged is there in the end, and what was
-/// undone is not.
+/// Every call is cancelled after it has waited 0, 1, 2 … times; in the end acknowledged rows exist, and rows that were
+/// rolled back do not.
 #[tokio::test]
 async fn cancelled_savepoint_calls_leave_the_transaction_consistent() {
     let database = Database::create().await;
@@ -154,7 +154,7 @@ async fn cancelled_savepoint_calls_leave_the_transaction_consistent() {
             let mut inner = outer.savepoint().await?;
             Project::insert(&mut inner, named("undone")).await?;
             inner.release().await?;
-            // However far it comes, nothing of it is to be kept.
+            // However far it gets, none of it must be kept.
             outer.rollback().await
         };
         if let Some(done) = cancel_after_polls(waits, inside).await {
@@ -196,7 +196,7 @@ async fn isolation_read_only_and_deferrable_options_are_applied() {
 
 const READ_ONLY: TxOptions = TxOptions { isolation: None, read_only: true, deferrable: false };
 
-/// Ways to say that the transaction may write after all.
+/// Statements that would make a read-only transaction writable.
 const LIFTS: [&str; 22] = [
     "SET TRANSACTION READ WRITE",
     "SET LOCAL TRANSACTION READ WRITE",
@@ -237,15 +237,15 @@ async fn a_read_only_transaction_refuses_every_text_that_would_let_it_write() {
     assert_eq!(added_projects(&db, &ctx).await, Vec::<String>::new());
 }
 
-/// The filter sees the text of a call, not what the function runs. PostgreSQL refuses it after the first snapshot, which the
-/// begin takes. Release 15 does not check RESET, so there the commit is refused.
+/// The filter sees the text of a call, not the statements of the function. PostgreSQL refuses it after the first snapshot, which
+/// `begin` creates. Release 15 does not check RESET, so there the commit is refused.
 #[tokio::test]
 async fn a_read_only_transaction_does_not_write_whatever_a_function_runs_in_it() {
     let database = Database::create().await;
     let mut admin = database.admin().await;
     let function = "CREATE FUNCTION public.lift(text) RETURNS text LANGUAGE plpgsql AS
         $$ BEGIN EXECUTE $1; RETURN current_setting('transaction_read_only'); END $$";
-    run(&mut admin, function).await.expect("a superuser may");
+    run(&mut admin, function).await.expect("a superuser can");
     let (db, ctx) = (database.app().await, database.acme.as_member());
     let kinds = [
         READ_ONLY,
@@ -316,7 +316,7 @@ async fn serialization_failures_are_retried_in_the_same_context() {
             let done = db.retry(&ctx, SERIALIZABLE, |mut tx| async move {
                 runs.fetch_add(1, Ordering::Relaxed);
                 let who = seen(&mut tx).await?;
-                // Each counts what the other adds to, so one of them cannot be serialized.
+                // Each counts the rows that the other inserts, so one of them cannot be serialized.
                 let count = Project::count(&mut tx).await?;
                 if first.swap(false, Ordering::Relaxed) {
                     barrier.wait().await;
@@ -340,7 +340,7 @@ async fn serialization_failures_are_retried_in_the_same_context() {
         added_projects.iter().any(|name| name.ends_with("1 before"))
             && added_projects.iter().any(|name| name.ends_with("2 before"))
     );
-    assert!(runs.load(Ordering::Relaxed) > 2, "nothing collided, so nothing was shown");
+    assert!(runs.load(Ordering::Relaxed) > 2, "no serialization failure occurred, so nothing was tested");
 }
 
 #[tokio::test]
@@ -354,7 +354,7 @@ async fn retry_handles_swallowed_errors_and_stops_at_the_attempt_limit() {
          AS $$ BEGIN RAISE deadlock_detected; END $$; GRANT EXECUTE ON FUNCTION app.collide() TO app_member",
     )
     .await
-    .expect("a superuser may");
+    .expect("a superuser can");
     let runs = AtomicU32::new(0);
     let collide = |mut tx: TenantTx<Member>, swallow: bool| {
         runs.fetch_add(1, Ordering::Relaxed);

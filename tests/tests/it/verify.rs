@@ -22,20 +22,20 @@ fn example() -> Models {
 
 /// A model with a check constraint for which no value can be generated.
 #[derive(TenantTable)]
-#[expect(dead_code, reason = "it is there for what is generated from it")]
+#[expect(dead_code, reason = "it exists only for the SQL generated from it")]
 #[tenant(org = "organization_id", select = "viewer", insert = "member")]
 struct Account {
     /// The key.
     id: Uuid,
     /// The organization.
     organization_id: Uuid,
-    /// A number that two digits of it check.
+    /// A number with two check digits.
     #[tenant(check = "mod(length(iban), 7) = 1 AND iban ~ '^DE[0-9]{20}$' AND substr(iban, 3, 2) = '89'")]
     iban: String,
-    /// A number within bounds, which are found in the check.
+    /// A number within the bounds of its check constraint.
     #[tenant(check = "percent BETWEEN 40 AND 60")]
     percent: i32,
-    /// A default that the check refuses.
+    /// A column whose default violates the check constraint.
     #[tenant(check = "state IN ('open', 'closed')", default = "'open'")]
     state: String,
 }
@@ -64,7 +64,7 @@ async fn cancelled_verify_leaves_no_rows() {
                   WHERE d.datname = current_database() AND l.mode = 'RowExclusiveLock' AND l.pid <> pg_backend_pid()
                       AND l.relation = 'app.employees'::regclass";
     while ask(&mut admin, others).await == "0" {
-        assert!(!task.is_finished(), "it ended before it was looked at");
+        assert!(!task.is_finished(), "it ended before its locks were read");
     }
     task.abort();
     let _ = task.await;

@@ -6,7 +6,7 @@ use tenant_runtime::{
 };
 use tenant_tests::{TABLES, dedicated_server, migrate};
 
-/// What is wrong, and the statements that make it so.
+/// The title of a defect, and the statements that cause it.
 type Mutation = (&'static str, &'static str);
 
 const MUTATIONS: &[Mutation] = &[
@@ -15,17 +15,17 @@ const MUTATIONS: &[Mutation] = &[
         "FORCE is off on a partition",
         "ALTER TABLE app.events_p0 NO FORCE ROW LEVEL SECURITY; ALTER TABLE app.events_p1 NO FORCE ROW LEVEL SECURITY; ALTER TABLE app.events_p2 NO FORCE ROW LEVEL SECURITY; ALTER TABLE app.events_p3 NO FORCE ROW LEVEL SECURITY",
     ),
-    ("row security is off", "ALTER TABLE app.projects DISABLE ROW LEVEL SECURITY"),
-    ("row security is off on a shared table", "ALTER TABLE app.users DISABLE ROW LEVEL SECURITY"),
-    ("a policy is gone", "DROP POLICY select_viewer ON app.tasks"),
-    ("the floor is gone", "DROP POLICY tenant_isolation ON app.employees"),
-    ("the floor is USING (true)", "ALTER POLICY tenant_isolation ON app.projects USING (true)"),
+    ("RLS is disabled", "ALTER TABLE app.projects DISABLE ROW LEVEL SECURITY"),
+    ("RLS is disabled on a shared table", "ALTER TABLE app.users DISABLE ROW LEVEL SECURITY"),
+    ("a policy is missing", "DROP POLICY select_viewer ON app.tasks"),
+    ("the restrictive policy is missing", "DROP POLICY tenant_isolation ON app.employees"),
+    ("the restrictive policy is USING (true)", "ALTER POLICY tenant_isolation ON app.projects USING (true)"),
     (
-        "floor and policy are USING (true)",
+        "both policies are USING (true)",
         "ALTER POLICY tenant_isolation ON app.projects USING (true); ALTER POLICY select_viewer ON app.projects USING (true)",
     ),
     (
-        "the floor is permissive",
+        "the tenant policy is permissive",
         "DROP POLICY tenant_isolation ON app.tasks; CREATE POLICY tenant_isolation ON app.tasks USING (true) WITH CHECK (true)",
     ),
     (
@@ -34,95 +34,98 @@ const MUTATIONS: &[Mutation] = &[
     ),
     ("a policy is for another role", "ALTER POLICY update_member ON app.projects TO app_admin"),
     (
-        "what hides private rows is gone",
+        "the visibility condition is missing",
         "ALTER POLICY select_viewer ON app.documents USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
     ),
     (
-        "everybody writes in everybody's name",
+        "rows can be inserted for any owner",
         "ALTER POLICY insert_member ON app.documents WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
     ),
     (
-        "others' rows may be deleted",
+        "rows of other owners can be deleted",
         "ALTER POLICY delete_own_member ON app.documents USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))",
     ),
     (
-        "others' rows may be updated",
+        "rows of other owners can be updated",
         "ALTER POLICY update_own_member ON app.comments USING (task_id IN (SELECT id FROM app.tasks)) WITH CHECK (true)",
     ),
     (
-        "users of other organizations are seen",
+        "users of other tenants are visible",
         "ALTER POLICY tenant_isolation ON app.users USING (true); ALTER POLICY select_viewer ON app.users USING (true)",
     ),
     (
-        "a row with a parent is everybody's",
+        "child rows are visible to every tenant",
         "ALTER POLICY tenant_isolation ON app.comments USING (true); ALTER POLICY select_viewer ON app.comments USING (true)",
     ),
     ("a column is granted more widely", "GRANT SELECT (salary) ON app.employees TO app_viewer"),
     ("a column of another command is granted", "GRANT UPDATE (salary) ON app.employees TO app_member"),
-    ("the tenant column may be updated", "GRANT UPDATE (organization_id) ON app.projects TO app_member"),
-    ("the key may be chosen", "GRANT INSERT (id) ON app.projects TO app_member"),
+    ("the tenant column can be updated", "GRANT UPDATE (organization_id) ON app.projects TO app_member"),
+    ("the key can be set", "GRANT INSERT (id) ON app.projects TO app_member"),
     ("the whole table is granted", "GRANT SELECT ON app.employees TO app_viewer"),
     ("DELETE is granted more widely", "GRANT DELETE ON app.projects TO app_member"),
-    ("a grant is gone", "REVOKE UPDATE (name) ON app.projects FROM app_member"),
+    ("a grant is missing", "REVOKE UPDATE (name) ON app.projects FROM app_member"),
     ("TRUNCATE is granted", "GRANT TRUNCATE ON app.events TO app_member"),
     ("REFERENCES is granted", "GRANT REFERENCES ON app.projects TO app_viewer"),
     ("a grant has the grant option", "GRANT SELECT (name) ON app.projects TO app_viewer WITH GRANT OPTION"),
     (
-        "the login has a grant of its own",
+        "the login has a direct grant",
         "GRANT USAGE ON SCHEMA app TO app_service; GRANT SELECT ON app.projects TO app_service",
     ),
-    ("the visitor may read", "GRANT USAGE ON SCHEMA app TO app_no_tenant; GRANT SELECT ON app.users TO app_no_tenant"),
+    (
+        "users without a tenant can read",
+        "GRANT USAGE ON SCHEMA app TO app_no_tenant; GRANT SELECT ON app.users TO app_no_tenant",
+    ),
     ("a partition is granted", "GRANT SELECT ON app.events_p0 TO app_member"),
-    ("the schema may be written to", "GRANT CREATE ON SCHEMA app TO app_member"),
+    ("roles can create objects in the schema", "GRANT CREATE ON SCHEMA app TO app_member"),
     ("the schema cannot be used", "REVOKE USAGE ON SCHEMA app FROM app_viewer"),
     (
-        "temporary tables may be made",
+        "temporary tables can be created",
         "DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database()); END $$",
     ),
     (
-        "a foreign key is plain",
+        "a foreign key omits the tenant",
         "ALTER TABLE app.tasks DROP CONSTRAINT tasks_organization_id_project_id_fkey, ADD FOREIGN KEY (project_id) REFERENCES app.projects (id) ON DELETE CASCADE",
     ),
-    ("a foreign key is gone", "ALTER TABLE app.tasks DROP CONSTRAINT tasks_organization_id_project_id_fkey"),
+    ("a foreign key is missing", "ALTER TABLE app.tasks DROP CONSTRAINT tasks_organization_id_project_id_fkey"),
     (
-        "a deletion cascades that is to be refused",
+        "a deletion cascades instead of failing",
         "ALTER TABLE app.documents DROP CONSTRAINT documents_organization_id_created_by_fkey, ADD FOREIGN KEY (organization_id, created_by) REFERENCES app.org_members (organization_id, user_id) ON DELETE CASCADE",
     ),
     (
-        "a deletion takes the tenant from rows",
+        "a deletion sets the tenant to NULL",
         "ALTER TABLE app.tasks DROP CONSTRAINT tasks_organization_id_assigned_to_fkey, ADD FOREIGN KEY (organization_id, assigned_to) REFERENCES app.org_members (organization_id, user_id) ON DELETE SET NULL",
     ),
-    ("a unique value tells of other tenants", "ALTER TABLE app.employees ADD UNIQUE (email)"),
+    ("a unique constraint spans tenants", "ALTER TABLE app.employees ADD UNIQUE (email)"),
     (
         "a view runs as its owner",
         "CREATE VIEW app.names AS SELECT name FROM app.projects; GRANT SELECT ON app.names TO app_viewer",
     ),
     (
-        "a copy has no policies",
+        "a copied table has no policies",
         "CREATE FUNCTION public.copy() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO public.copies VALUES (NEW.name); RETURN NEW; END $$; CREATE TABLE public.copies (name text); GRANT SELECT ON public.copies TO app_viewer; CREATE TRIGGER copy AFTER INSERT ON app.projects FOR EACH ROW EXECUTE FUNCTION public.copy()",
     ),
     ("the helper is IMMUTABLE", "ALTER FUNCTION app_auth.authorized_tenant_id() IMMUTABLE"),
     ("the helper runs as its caller", "ALTER FUNCTION app_auth.authorized_tenant_id() SECURITY INVOKER"),
     (
-        "the helper forgets the role",
+        "the helper ignores the role",
         "CREATE OR REPLACE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN (SELECT DISTINCT m.organization_id FROM app.org_members AS m WHERE m.organization_id = NULLIF(current_setting('app.organization_id', true), '')::uuid AND m.user_id = NULLIF(current_setting('app.user_id', true), '')::uuid); END $$",
     ),
     (
-        "the helper forgets the user",
+        "the helper ignores the user",
         "CREATE OR REPLACE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN (SELECT DISTINCT m.organization_id FROM app.org_members AS m WHERE m.organization_id = NULLIF(current_setting('app.organization_id', true), '')::uuid AND CASE current_setting('role') WHEN 'app_viewer' THEN true WHEN 'app_member' THEN m.role IN ('member', 'admin') WHEN 'app_admin' THEN m.role = 'admin' ELSE false END); END $$",
     ),
-    ("PUBLIC may call a function", "GRANT EXECUTE ON FUNCTION app_auth.add_member TO PUBLIC"),
-    ("members add members", "GRANT EXECUTE ON FUNCTION app_auth.add_member TO app_viewer"),
+    ("PUBLIC can execute a function", "GRANT EXECUTE ON FUNCTION app_auth.add_member TO PUBLIC"),
+    ("viewers can add members", "GRANT EXECUTE ON FUNCTION app_auth.add_member TO app_viewer"),
     (
-        "a function is added to ours",
+        "a function is added to the schema",
         "CREATE FUNCTION app_auth.everything() RETURNS SETOF app.projects LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM app.projects'",
     ),
     (
-        "a function for members asks nothing",
+        "a member function checks nothing",
         "CREATE OR REPLACE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$ INSERT INTO app.org_members (organization_id, user_id, role) VALUES (current_setting('app.organization_id')::uuid, p_user, p_role) $$",
     ),
     (
-        "the login inherits what its roles may",
+        "the login inherits from its roles",
         "DO $$ BEGIN
              IF current_setting('server_version_num')::int >= 160000
              THEN EXECUTE 'GRANT app_admin TO app_service WITH INHERIT TRUE';
@@ -132,7 +135,7 @@ const MUTATIONS: &[Mutation] = &[
     ),
     ("a role has BYPASSRLS", "ALTER ROLE app_viewer BYPASSRLS"),
     ("the login is a superuser", "ALTER ROLE app_service SUPERUSER"),
-    ("the login may become the owner", "GRANT app_schema_owner TO app_service"),
+    ("the login can become the owner", "GRANT app_schema_owner TO app_service"),
     ("a role is a member of the function owner", "GRANT app_function_owner TO app_member"),
     ("a role reads all tables", "GRANT pg_read_all_data TO app_viewer"),
     ("the login cannot become a role", "REVOKE app_admin FROM app_service"),
@@ -142,15 +145,15 @@ const MUTATIONS: &[Mutation] = &[
         "ALTER POLICY tenant_isolation ON app.tasks USING (true); ALTER POLICY select_system ON app.tasks USING (true)",
     ),
     (
-        "any record is as good as one's own",
+        "any log record is accepted",
         "CREATE OR REPLACE FUNCTION app_auth.is_system_context() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN EXISTS (SELECT FROM app.system_access_log AS u WHERE u.id = NULLIF(current_setting('app.system_access', true), '')::uuid); END $$",
     ),
     (
-        "a record that can be rolled back is enough",
+        "an uncommitted log record is accepted",
         "CREATE OR REPLACE FUNCTION app_auth.is_system_context() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN EXISTS (SELECT FROM app.system_access_log AS u WHERE u.id = NULLIF(current_setting('app.system_access', true), '')::uuid AND u.db_user = session_user); END $$",
     ),
     (
-        "no record is looked for",
+        "the log record is not checked",
         "CREATE OR REPLACE FUNCTION app_auth.is_system_context() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT NULLIF(current_setting('app.system_access', true), '') IS NOT NULL $$",
     ),
     (
@@ -166,13 +169,13 @@ const MUTATIONS: &[Mutation] = &[
     ("jobs get a command that is not named", "GRANT DELETE ON app.tasks TO app_system"),
     ("jobs get the key", "GRANT UPDATE (organization_id) ON app.tasks TO app_system"),
     (
-        "a member may be what jobs are",
+        "members can use the system context",
         "CREATE POLICY more ON app.tasks FOR SELECT TO app_viewer USING (app_auth.is_system_context()); ALTER POLICY tenant_isolation ON app.tasks USING (true)",
     ),
-    ("the login of jobs may be a member", "GRANT app_admin TO app_jobs"),
-    ("the login of jobs may be the owner", "GRANT app_schema_owner TO app_jobs"),
+    ("the job login can become an admin", "GRANT app_admin TO app_jobs"),
+    ("the job login can become the owner", "GRANT app_schema_owner TO app_jobs"),
     (
-        "the login of jobs inherits",
+        "the job login inherits",
         "DO $$ BEGIN
              IF current_setting('server_version_num')::int >= 160000
              THEN EXECUTE 'GRANT app_system TO app_jobs WITH INHERIT TRUE';
@@ -180,10 +183,10 @@ const MUTATIONS: &[Mutation] = &[
              END IF;
          END $$",
     ),
-    ("the app's login may cross tenants", "GRANT app_system TO app_service"),
-    ("a member may cross tenants", "GRANT app_system TO app_admin"),
-    ("the login of jobs cannot cross tenants", "REVOKE app_system FROM app_jobs"),
-    ("members record reasons", "GRANT EXECUTE ON FUNCTION app_auth.begin_system_access TO app_viewer"),
+    ("the app login has cross-tenant access", "GRANT app_system TO app_service"),
+    ("admins have cross-tenant access", "GRANT app_system TO app_admin"),
+    ("the job login lacks cross-tenant access", "REVOKE app_system FROM app_jobs"),
+    ("viewers can record reasons", "GRANT EXECUTE ON FUNCTION app_auth.begin_system_access TO app_viewer"),
     ("jobs cannot record reasons", "REVOKE EXECUTE ON FUNCTION app_auth.begin_system_access FROM app_system"),
     ("a blank reason is enough", "ALTER TABLE app.system_access_log DROP CONSTRAINT system_access_log_reason_check"),
     ("admins read the reasons", "GRANT SELECT ON app.system_access_log TO app_admin"),
@@ -194,39 +197,39 @@ const MUTATIONS: &[Mutation] = &[
     ),
     ("the owner reads the reasons", "ALTER TABLE app.system_access_log NO FORCE ROW LEVEL SECURITY"),
     // Invitations.
-    ("members invite", "GRANT EXECUTE ON FUNCTION app_auth.invite TO app_viewer"),
-    ("jobs take invitations", "GRANT EXECUTE ON FUNCTION app_auth.accept_invitation TO app_system"),
+    ("viewers can invite", "GRANT EXECUTE ON FUNCTION app_auth.invite TO app_viewer"),
+    ("jobs can accept invitations", "GRANT EXECUTE ON FUNCTION app_auth.accept_invitation TO app_system"),
 ];
 
 /// A change of a function: a part of its body, and its replacement.
 type FunctionMutation = (&'static str, &'static str, &'static str, &'static str);
 
 const FUNCTION_MUTATIONS: &[FunctionMutation] = &[
-    ("whoever has the mail is let in", "accept_invitation", " AND lower(u.email::text) = lower(i.email::text)", ""),
-    ("an expired invitation is taken", "accept_invitation", " AND i.expires_at > now()", ""),
-    ("any token is the right one", "accept_invitation", "i.token_hash = sha256(p_token)", "p_token IS NOT NULL"),
-    ("the hash is the token", "accept_invitation", "sha256(p_token)", "p_token"),
-    ("who invited need not manage any more", "accept_invitation", " AND m.role IN ('admin')", ""),
+    ("the email address is not checked", "accept_invitation", " AND lower(u.email::text) = lower(i.email::text)", ""),
+    ("an expired invitation is accepted", "accept_invitation", " AND i.expires_at > now()", ""),
+    ("any token is accepted", "accept_invitation", "i.token_hash = sha256(p_token)", "p_token IS NOT NULL"),
+    ("the token is compared without hashing", "accept_invitation", "sha256(p_token)", "p_token"),
+    ("the inviter's role is not checked", "accept_invitation", " AND m.role IN ('admin')", ""),
     (
-        "an invitation is left",
+        "an accepted invitation is not deleted",
         "accept_invitation",
         "DELETE FROM app.invitations AS i WHERE",
         "PERFORM FROM app.invitations AS i WHERE",
     ),
     (
-        "who is invited becomes more",
+        "the invited role is not used",
         "accept_invitation",
         "(invited.tenant, caller, invited.member_role)",
         "(invited.tenant, caller, 'admin')",
     ),
-    ("whoever is a member invites", "invite", "caller_role NOT IN ('admin')", "false"),
+    ("any member can invite", "invite", "caller_role NOT IN ('admin')", "false"),
     (
-        "invitations are another's",
+        "another member is recorded as inviter",
         "invite",
         "secs => p_seconds), caller)",
         "secs => p_seconds), (SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = tenant ORDER BY m.role DESC LIMIT 1))",
     ),
-    ("invitations are into another role", "invite", "(tenant, p_email, p_role,", "(tenant, p_email, 'viewer',"),
+    ("the invitation has another role", "invite", "(tenant, p_email, p_role,", "(tenant, p_email, 'viewer',"),
     (
         "the reason is not recorded",
         "begin_system_access",
@@ -235,11 +238,11 @@ const FUNCTION_MUTATIONS: &[FunctionMutation] = &[
     ),
 ];
 
-/// Writes the statements that leave something out of a function, which fail where it is not there.
+/// Returns the statements that replace a part of a function; they fail if the part is missing.
 fn replace_in_function(function: &str, piece: &str, instead: &str) -> String {
     format!(
         "DO $do$ DECLARE made text := pg_get_functiondef('app_auth.{function}'::regproc); BEGIN
-             ASSERT strpos(made, $t${piece}$t$) > 0, 'the function has no such text';
+             ASSERT strpos(made, $t${piece}$t$) > 0, 'the function does not contain the text';
              EXECUTE replace(made, $t${piece}$t$, $t${instead}$t$);
          END $do$"
     )

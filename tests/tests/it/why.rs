@@ -67,7 +67,7 @@ async fn why_explains_a_live_row_without_changing_it() {
     let question = Question::new("member", "app.projects", Command::Update);
     let yes = why_row(&models, &question, &of(acme.id, acme.member), &url).await.expect("an answer");
     assert_eq!(yes.is_allowed(), Some(true), "{yes}");
-    // Another tenant's, a role above the membership's, and nobody.
+    // Another tenant's row, a role above the membership's, and no user.
     for row in [
         of(globex.id, globex.member),
         of(acme.id, acme.viewer),
@@ -97,7 +97,7 @@ async fn forbidden_error_explains_the_grant_or_policy() {
     let refused = sqlx::query("DELETE FROM app.projects").execute(&mut tx).await.map_err(tenant_runtime::Error::from);
     assert!(refused.expect_err("a viewer").to_string().contains("see `#[tenant(…)]` on its struct"));
     tx.rollback().await.expect("rolled back");
-    // The context claims more than the membership says, so that the policies refuse the row.
+    // The context claims a higher role than the membership, so the policies reject the row.
     let forged = tenant_runtime::TenantCtx::<tenant_runtime::roles::Member>::assume_authorized(
         database.acme.id,
         database.acme.viewer,

@@ -100,7 +100,7 @@ fn prose_of_sql(text: &str) -> Vec<(usize, String)> {
     lines.map(|(index, line)| (index + 1, line.to_owned())).collect()
 }
 
-/// Removes what stands between backticks, and PostgreSQL's own term.
+/// Removes text in backticks, and PostgreSQL's term `SECURITY DEFINER`.
 fn without_code(text: &str) -> String {
     let outside = text.split('`').step_by(2).collect::<Vec<_>>().join(" ");
     outside.replace("SECURITY DEFINER", "").replace("security definer", "")
@@ -112,7 +112,7 @@ fn files(folder: &str, extension: &str) -> Vec<std::path::PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path = entry.expect("a file").path();
-            // A link leads to pages that are read at their own place.
+            // A symbolic link leads to pages that are checked at their original path.
             if path.is_dir() && !path.is_symlink() {
                 folders.push(path);
             } else if path.extension().is_some_and(|found| found == extension) {

@@ -80,13 +80,13 @@ async fn upsert_updates_only_rows_of_the_tenant() {
     Sample::update(&scope, rows[0].id, SampleChanges { count: Some(1), ..SampleChanges::default() })
         .set(Sample::SECRET, 5)
         .await
-        .expect("a boss may");
+        .expect("a boss can");
     let again = NewSample { code: rows[0].code, label: "again".to_owned(), ..sample("") };
     let again = Sample::upsert(&scope, again, Sample::BY_KIND_AND_CODE).await.expect("updated");
     let elsewhere = NewSample { code: theirs.code, ..sample("new") };
     let elsewhere = Sample::upsert(&scope, elsewhere, Sample::BY_KIND_AND_CODE).await.expect("inserted");
     let untouched = Sample::get(&lab.db.scope(&lab.other), theirs.id).await.expect("read");
-    // What the row left to its default, and what takes a role of its own, stays as it was.
+    // Columns left to their default and columns with a separate role keep their values.
     assert_eq!((again.id, again.label.as_str(), again.count, again.secret), (rows[0].id, "again", 1, 5));
     assert!(elsewhere.id != theirs.id && untouched == theirs);
 }
@@ -114,9 +114,9 @@ async fn columns_with_a_separate_role_are_set_explicitly() {
         Sample::update_where(&scope, Sample::SECRET.lt(9), SampleChanges::default()).set(Sample::SECRET, 1).await;
     let nothing = Sample::update_where(&scope, Sample::SECRET.lt(9), SampleChanges::default()).await;
     let one = Sample::get(&scope, rows[0].id).await.expect("read");
-    let secret = secret.expect("a boss may");
+    let secret = secret.expect("a boss can");
     assert_eq!((secret.secret, secret.note.as_deref(), one.secret), (9, Some("n"), 1));
-    assert_eq!((raised.expect("a boss may"), nothing.expect("nothing to do")), (2, 0));
+    assert_eq!((raised.expect("a boss can"), nothing.expect("nothing to do")), (2, 0));
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn stream_returns_all_rows_and_leaves_the_transaction_usable() {
     let first = Sample::list(&mut tx).stream().try_next().await.expect("read").expect("a row");
     let few: Vec<Sample> = Sample::list(&lab.db.scope(&lab.boss)).limit(3).stream().try_collect().await.expect("read");
     let count = Sample::count(&mut tx).await.expect("the connection is in order");
-    tx.commit().await.expect("a stream that was dropped is no failure");
+    tx.commit().await.expect("a dropped stream is not a failure");
     assert_eq!((whole == rows, first == rows[0], few.len(), count), (true, true, 3, 300));
 }
 

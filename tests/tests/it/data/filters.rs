@@ -10,9 +10,9 @@ use super::{
 };
 use crate::property::Random;
 
-/// How many conditions are tried.
+/// The number of conditions to try.
 const CASES: usize = 600;
-/// How many of them also change and delete rows.
+/// The number of them that also change and delete rows.
 const WRITTEN: usize = 60;
 
 fn ids<'r>(rows: impl IntoIterator<Item = &'r Sample>) -> BTreeSet<i64> {
@@ -43,7 +43,7 @@ async fn filters_match_the_rust_reference_model() {
         some += usize::from(!meant.is_empty() && meant.len() < rows.len());
     }
     assert_eq!(wrong, Vec::<String>::new());
-    assert!(some > CASES / 2, "only {some} conditions told rows apart");
+    assert!(some > CASES / 2, "only {some} conditions matched some rows and not others");
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ enum Post {
     Keeper,
 }
 
-/// A shop, of which the database makes every column.
+/// A shop; the database generates all its columns.
 #[derive(Debug, Clone, PartialEq, TenantTable)]
 #[tenant(org = "id", select = "seller", creator_role = "keeper")]
 struct Shop {
@@ -100,13 +100,14 @@ fn article(id: &str, part_of: Option<&str>, old: Option<&str>, by: i64) -> NewAr
     NewArticle { id: sku(id), part_of: part_of.map(sku), old, by: by.into(), watchers: vec![by.into(), 0.into()] }
 }
 
-/// Opens a shop, which its owner founds, with five articles.
+/// Creates a shop as its owner, with five articles.
 async fn shop() -> (tenant_tests::Database, TenantDb, TenantCtx<Keeper>) {
     let tables = [Shop::TABLE, Clerk::TABLE, Article::TABLE, Shelf::TABLE, Sale::TABLE];
     let database = database_of(tables).await;
     let db = TenantDb::connect(&database.url_of("shop_service")).await.expect("connected");
     let visitor = UserCtx::<Shops>::assume_authenticated(7.into());
-    let shop = db.user_scope(&visitor).create_tenant::<Shop>(NewShop {}).await.expect("anybody founds one");
+    let shop =
+        db.user_scope(&visitor).create_tenant::<Shop>(NewShop {}).await.expect("a user without a tenant creates one");
     let owner = db
         .user_scope(&visitor)
         .session::<Clerk>(shop)
@@ -233,7 +234,7 @@ async fn test_database_supports_custom_key_types() {
     assert_eq!(shops.iter().map(|shop| shop.id).collect::<Vec<_>>(), [*ctx.tenant_id()]);
 }
 
-/// Leaves the parents of a page away.
+/// Drops the parents from a page.
 fn first_of_each<P>(page: Page<(Article, P), Article>) -> Page<Article> {
     Page { rows: page.rows.into_iter().map(|(row, _)| row).collect(), next: page.next }
 }

@@ -24,22 +24,22 @@ use tenant_tests::{Database, TempDir};
 use uuid::Uuid;
 
 tenancy! {
-    /// Laboratories and who works there.
+    /// Laboratories and their members.
     pub(super) Labs {
         key: Uuid,
         role_prefix: "lab_",
         roles: {
-            /// Looks.
+            /// Reads samples.
             Reader,
-            /// Takes samples.
+            /// Adds samples.
             Writer: Reader,
-            /// Knows what is secret.
+            /// Reads secret columns.
             Boss: Writer,
         },
     }
 }
 
-/// A type of the app's own, which sqlx does not know as an element of arrays.
+/// A type of the app, which sqlx does not support as an element of arrays.
 #[derive(Debug, Clone, PartialEq, sqlx::Type)]
 #[sqlx(transparent, no_pg_array)]
 pub(super) struct Alias(pub(super) String);
@@ -84,7 +84,7 @@ pub(super) struct Sample {
     pub(super) secret: i32,
 }
 
-/// A row with a column that is an array, of which there are no arrays.
+/// A row with an array column, of which no array type exists.
 #[derive(Debug, Clone, PartialEq, TenantTable)]
 #[tenant(org = "lab_id", select = "reader", insert = "writer", update = "writer", delete = "writer")]
 pub(super) struct Tray {
@@ -97,7 +97,7 @@ pub(super) struct Tray {
     pub(super) best: Option<i64>,
 }
 
-/// A new sample, with a code that no other has.
+/// A new sample with a unique code.
 pub(super) fn sample(label: &str) -> NewSample {
     NewSample {
         label: label.to_owned(),
@@ -147,7 +147,7 @@ impl Lab {
         Self { db, boss: boss(), other: boss(), database }
     }
 
-    /// Opens a laboratory, and puts the same samples into it and into the other one.
+    /// Creates a laboratory, and inserts the same samples into it and into the other one.
     pub(super) async fn with(samples: impl Fn() -> Vec<NewSample>) -> (Self, Vec<Sample>) {
         let lab = Self::open().await;
         Sample::insert_many(&lab.db.scope(&lab.other), samples()).await.expect("inserted");

@@ -19,7 +19,7 @@ fn eighty_samples() -> Vec<super::NewSample> {
 
 type SampleList<'t> = List<'t, Sample, &'t mut TenantTx<Boss>>;
 
-/// Orders a list by one column, and says how Rust would.
+/// Orders a list by one column, with the equivalent order in Rust.
 fn ordered<'t>(list: SampleList<'t>, column: usize, down: bool) -> (SampleList<'t>, Compare) {
     macro_rules! by {
         ($($column:ident $compare:expr;)*) => {{
@@ -103,7 +103,7 @@ async fn cursor_of_another_tenant_returns_rows_of_the_current_tenant_only() {
     };
     let (_, next) = page(&lab.other, None).await;
     let (labels, last) = page(&lab.boss, next).await;
-    // The other's keys came first, so the own `b` comes after its `b`.
+    // The other tenant's keys were generated first, so our `b` sorts after its `b`.
     assert_eq!((labels, last.is_none()), (vec!["b".to_owned(), "c".to_owned()], true));
 }
 
@@ -126,7 +126,7 @@ async fn forged_cursor_is_rejected() {
     refused.push(Sample::list(&mut tx).after(first.clone()).await.expect_err("of another order"));
     refused.push(by_time(&mut tx).order(Sample::LABEL.asc()).after(first.clone()).await.expect_err("of another order"));
     assert!(refused.iter().all(|error| matches!(error, Error::InvalidCursor { .. })), "{refused:#?}");
-    // Every byte changed in turn: refused, or another place among the own rows.
+    // Each byte is changed in turn: the cursor is rejected, or points to another row of the same tenant.
     let (mut bent, bytes) = (0, text.as_bytes());
     for place in 0..bytes.len() {
         let mut changed = bytes.to_vec();

@@ -5,7 +5,7 @@ use tenant_runtime::{Filter, Page, Repository as _, TenantView, ViewRepository a
 
 use super::{Boss, Lab, NewTray, Reader, Sample, Tray, TrayChanges, Writer, bulk::tray, sample};
 
-/// What a reader may know of a sample, without its key.
+/// The columns of a sample that a reader can select, without its key.
 #[derive(Debug, Clone, PartialEq, TenantView)]
 #[tenant(of = Sample)]
 struct SampleCard {
@@ -13,7 +13,7 @@ struct SampleCard {
     label: String,
 }
 
-/// Opens a laboratory where `a` and `c` name the sample `one` as the best, `b` names `two`, and `d` none.
+/// Creates a laboratory in which `best` of `a` and `c` is the sample `one`, of `b` `two`, and of `d` NULL.
 async fn trays() -> (Lab, Vec<Sample>) {
     let (lab, rows) = Lab::with(|| vec![sample("one"), sample("two")]).await;
     let best = |row: usize| Some(rows[row].id);
@@ -86,11 +86,11 @@ async fn restricted_parent_is_read_through_a_view() {
     let (lab, _) = trays().await;
     let reader = lab.db.scope(&lab.boss.narrow::<Reader>());
     let list = || Tray::list(&reader).order(Tray::NAME.asc()).with(Tray::BEST.view::<SampleCard>());
-    // A column that is NULL says nothing of whether there is a parent.
-    let pairs = list().await.expect("a reader may");
-    let page = list().limit(3).page().await.expect("a reader may");
-    let rest = list().after(page.next.expect("there is more")).page().await.expect("a reader may");
-    let whole = SampleCard::list(&reader).await.expect("a reader may");
+    // A NULL column of the parent does not mean that there is no parent.
+    let pairs = list().await.expect("a reader can");
+    let page = list().limit(3).page().await.expect("a reader can");
+    let rest = list().after(page.next.expect("there is more")).page().await.expect("a reader can");
+    let whole = SampleCard::list(&reader).await.expect("a reader can");
     assert_eq!(
         named(&pairs, |card| card.label.clone()),
         [("a", Some("one".into())), ("b", Some("two".into())), ("c", Some("one".into())), ("d", None)]
@@ -132,7 +132,7 @@ async fn filter_by_parent_columns() {
 #[tokio::test]
 async fn parent_filter_reveals_nothing_about_another_tenant() {
     let (lab, rows) = trays().await;
-    // Both laboratories have trays of samples `one` and `two`; each finds its own.
+    // Both laboratories have trays of samples `one` and `two`; each finds only those of its tenant.
     let own = || Tray::BEST.where_parent(Sample::ID.in_(rows.iter().map(|row| row.id)));
     let found = Tray::count(&lab.db.scope(&lab.other)).filter(own()).await.expect("read");
     let rest = Tray::count(&lab.db.scope(&lab.other)).filter(!own()).await.expect("read");
@@ -145,14 +145,15 @@ async fn parent_filter_reveals_nothing_about_another_tenant() {
 async fn parent_filter_requires_the_column_role() {
     let (lab, _) = trays().await;
     let secret = || Tray::BEST.where_parent(Sample::SECRET.lt(9));
-    let boss = Tray::count(&lab.db.scope(&lab.boss)).filter(secret()).await.expect("a boss may");
+    let boss = Tray::count(&lab.db.scope(&lab.boss)).filter(secret()).await.expect("a boss can");
     // Any other role does not compile; the database would refuse it too.
     let mut tx = lab.db.begin(&lab.boss.narrow::<Writer>()).await.expect("begun");
     let asked = "SELECT count(*) FROM app.trays WHERE best IN (SELECT p.id FROM app.samples AS p WHERE p.secret < 9)";
-    let refused = tenant_tests::refusal(sqlx::query(asked).execute(&mut tx).await.expect_err("a boss may"));
-    // A condition that is made at run time says its role first.
+    let refused =
+        tenant_tests::refusal(sqlx::query(asked).execute(&mut tx).await.expect_err("allowed for a boss only"));
+    // A condition that is built at run time names its role first.
     let mut filter = Filter::<Tray>::all_rows().requires::<Boss>();
     filter = filter & secret().requires::<Boss>() & Tray::NAME.eq("a");
-    let made = Tray::count(&lab.db.scope(&lab.boss)).filter(filter).await.expect("a boss may");
+    let made = Tray::count(&lab.db.scope(&lab.boss)).filter(filter).await.expect("a boss can");
     assert_eq!((boss, refused.0.as_str(), made), (3, "42501", 1));
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Alias, Boss, Kind, NewSample, Sample, sample};
 use crate::property::Random;
 
-/// A condition, what it means, and how it is said.
+/// A condition, its equivalent in Rust, and its description.
 pub(super) struct Case {
     pub(super) filter: Filter<Sample, Boss>,
     pub(super) meets: Box<dyn Fn(&Sample) -> bool>,
@@ -50,7 +50,7 @@ fn ratio(random: &mut Random) -> f64 {
     random.pick(&[-0.1, 0.0, 0.1, 0.2, 1e300])
 }
 
-/// A sample of values that are few enough to meet again.
+/// A sample whose values come from a small range, so that they repeat.
 pub(super) fn samples(random: &mut Random) -> NewSample {
     NewSample {
         note: maybe(random, text),
@@ -70,7 +70,7 @@ pub(super) fn samples(random: &mut Random) -> NewSample {
     }
 }
 
-/// Asks whether a column is something: `$value` makes it up, and the field is read as an `Option`.
+/// Builds an equality condition on a column: `$value` generates the value, and the field is read as an `Option`.
 macro_rules! same {
     ($random:ident, $column:ident, $field:expr, $value:expr) => {{
         let field = $field;
@@ -93,7 +93,7 @@ macro_rules! same {
     }};
 }
 
-/// Compares a column with something, where there is less and greater.
+/// Builds an order comparison on a column of an ordered type.
 macro_rules! compared {
     ($random:ident, $column:ident, $field:expr, $value:expr) => {{
         if $random.chance(40) {
@@ -127,7 +127,7 @@ where
     Case { filter: filter.requires(), meets: Box::new(meets), said }
 }
 
-/// A condition without others in it.
+/// A condition without nested conditions.
 fn leaf_condition(random: &mut Random) -> Case {
     match random.below(20) {
         0 => compared!(random, LABEL, |row: &Sample| Some(row.label.clone()), text),
@@ -175,7 +175,7 @@ fn leaf_condition(random: &mut Random) -> Case {
     }
 }
 
-/// A condition with others in it, down to some depth.
+/// A condition with nested conditions, up to a depth.
 pub(super) fn condition(random: &mut Random, depth: usize) -> Case {
     if depth == 0 || random.chance(30) {
         return leaf_condition(random);
@@ -212,7 +212,7 @@ pub(super) fn condition(random: &mut Random, depth: usize) -> Case {
     }
 }
 
-/// What LIKE means, with `\` for itself.
+/// LIKE in Rust, with `\` as the escape character.
 fn like(text: &str, pattern: &str) -> bool {
     let mut rest = pattern.chars();
     match rest.next() {
@@ -230,10 +230,10 @@ fn like(text: &str, pattern: &str) -> bool {
     }
 }
 
-/// How two samples are ordered by a column.
+/// The order of two samples by a column.
 pub(super) type Compare = fn(&Sample, &Sample) -> Ordering;
 
-/// NULL comes after everything else.
+/// NULL sorts after all other values.
 pub(super) fn nulls_last<T: PartialOrd>(one: &Option<T>, other: &Option<T>) -> Ordering {
     match (one, other) {
         (Some(one), Some(other)) => one.partial_cmp(other).expect("an order"),

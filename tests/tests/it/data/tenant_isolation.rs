@@ -48,11 +48,11 @@ async fn writes_never_affect_another_tenants_rows() {
     assert_eq!(Sample::update_where(&boss, named(), changed()).await.expect("nothing"), 0);
     assert_eq!(Sample::delete_where(&boss, named()).await.expect("nothing"), 0);
     let same_code = NewSample { code: theirs[0].code, ..sample("mine") };
-    let inserted = Sample::upsert(&boss, same_code, Sample::BY_KIND_AND_CODE).await.expect("a row of its own");
+    let inserted = Sample::upsert(&boss, same_code, Sample::BY_KIND_AND_CODE).await.expect("a row of this tenant");
     let best = super::NewTray { name: "x".to_owned(), tags: Vec::new(), best: Some(theirs[0].id) };
     assert!(matches!(Tray::insert_many(&boss, [best]).await, Err(Error::ForeignKeyViolation { .. })));
-    assert_eq!(Sample::update_where(&boss, Filter::all_rows(), changed()).await.expect("the own"), 3);
-    assert_eq!(Sample::delete_where(&boss, Filter::all_rows()).await.expect("the own"), 3);
+    assert_eq!(Sample::update_where(&boss, Filter::all_rows(), changed()).await.expect("the row of this tenant"), 3);
+    assert_eq!(Sample::delete_where(&boss, Filter::all_rows()).await.expect("the row of this tenant"), 3);
     assert_eq!((inserted.lab_id, own.len()), (*lab.boss.tenant_id(), 2));
     assert_eq!(Sample::list(&other).await.expect("read"), theirs);
 }

@@ -4,7 +4,7 @@ use tenant_runtime::{Error, Repository as _, TenantView, ViewRepository as _};
 
 use super::{Boss, Lab, Reader, Sample, SampleChanges, Writer, sample};
 
-/// What a writer may know of a sample.
+/// The columns of a sample that a writer can select.
 #[derive(Debug, Clone, PartialEq, TenantView)]
 #[tenant(of = Sample)]
 struct Slip {
@@ -31,9 +31,9 @@ async fn view_insert_and_update_without_full_select() {
 async fn view_sets_columns_with_a_separate_role() {
     let (lab, _) = Lab::with(|| vec![sample("theirs")]).await;
     let scope = lab.db.scope(&lab.boss);
-    let slip = Slip::insert(&scope, sample("new")).set(Sample::SECRET, 3).await.expect("a boss may");
+    let slip = Slip::insert(&scope, sample("new")).set(Sample::SECRET, 3).await.expect("a boss can");
     let before = Sample::get(&scope, slip.id).await.expect("read").secret;
-    Slip::update(&scope, slip.id, SampleChanges::default()).set(Sample::SECRET, 4).await.expect("a boss may");
+    Slip::update(&scope, slip.id, SampleChanges::default()).set(Sample::SECRET, 4).await.expect("a boss can");
     assert_eq!((before, Sample::get(&scope, slip.id).await.expect("read").secret), (3, 4));
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Fixture {
     pub(super) tables: Vec<&'static TableDef>,
     pub(super) rows: Vec<Row>,
     pub(super) tenants: [String; 2],
-    /// One of each role in each tenant, one who is in both, and one who is in none.
+    /// One user of each role in each tenant, one user in both, and one in none.
     pub(super) users: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ impl Fixture {
         Self::of(random_declarations::declaration(seed, random), random)
     }
 
-    /// A world with roles and schemas that are its seed's alone.
+    /// A fixture whose roles and schemas are unique to its seed.
     pub(super) fn with_unique_names(seed: u64, random: &mut Random) -> Self {
         Self::of(random_declarations::uniquely_named_declaration(seed, random), random)
     }
@@ -51,11 +51,11 @@ impl Fixture {
         self.tables.iter().copied().find(|table| table.membership.is_some())
     }
 
-    /// Who belongs to a tenant, as what; by the rows of the membership table where there is one.
+    /// The members of a tenant with their roles; from the rows of the membership table, if there is one.
     pub(super) fn members(&self, tenant: usize) -> Vec<(String, &'static str)> {
         let roles = self.tenancy.roles;
         let own = roles.iter().enumerate().map(|(at, role)| (self.users[tenant * roles.len() + at].clone(), role.name));
-        // The highest in one tenant is the lowest in the other.
+        // The highest role in one tenant is the lowest in the other.
         let both = roles[if tenant == 0 { roles.len() - 1 } else { 0 }].name;
         own.chain([(self.users[2 * roles.len()].clone(), both)]).collect()
     }
@@ -82,7 +82,7 @@ impl Fixture {
                     _ => {
                         for number in 1..4 {
                             let owner = members[random.below(members.len())].0.clone();
-                            // Where the key is one within the tenant, two tenants have rows of the same key.
+                            // If keys are unique within the tenant only, two tenants have rows with the same key.
                             let ids = table.columns.iter().filter(|column| column.id).count();
                             let number = if ids == 2 { number } else { number + 10 * tenant };
                             let number = number + MAX_GENERATED_KEY;
@@ -108,7 +108,7 @@ impl Fixture {
         self.rows.push(row);
     }
 
-    /// Makes up a row of a tenant, which refers to rows of `linked`.
+    /// Generates a row of a tenant that refers to rows of `linked`.
     pub(super) fn row(
         &self,
         table: &'static TableDef,
@@ -134,7 +134,7 @@ impl Fixture {
         Row { table: table.name, values }
     }
 
-    /// Makes up a value of a column; a reference names a row of the tenant.
+    /// Generates a value of a column; a reference names a row of the tenant.
     pub(super) fn value(&self, column: &ColumnDef, tenant: usize, random: &mut Random) -> Option<String> {
         if column.nullable && random.chance(20) {
             return None;
@@ -157,10 +157,10 @@ impl Fixture {
     }
 }
 
-/// The text of a key.
+/// A key as text.
 pub(super) fn key(ty: SqlType, number: usize) -> String {
     if ty == SqlType::Uuid { format!("00000000-0000-4000-8000-{number:012}") } else { number.to_string() }
 }
 
-/// What the database counts up by itself during a run stays below.
+/// Values that identity columns generate during a run stay below this.
 pub(super) const MAX_GENERATED_KEY: usize = 1_000_000;

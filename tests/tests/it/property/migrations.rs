@@ -23,7 +23,7 @@ use super::{
     runner::insert_rows,
 };
 
-/// How many pairs are tried where `TENANT_PROPERTY_PAIRS` says nothing.
+/// The default of `TENANT_PROPERTY_PAIRS`.
 const PAIRS: u64 = 300;
 
 fn checked(tables: &Tables) -> Option<Checked> {
@@ -74,7 +74,7 @@ async fn migration_and_revert_match_fresh_schemas_without_privilege_windows() {
     assert!(only.is_some() || walked * 4 > pairs, "too few migrations ran over rows");
 }
 
-/// Tries one pair; returns between how many statements was looked, or nothing where there is nothing to try.
+/// Tries one pair; returns the number of states that were checked between statements, or `None` if there is nothing to try.
 async fn pair(databases: &mut Databases, world: &Fixture, random: &mut Random) -> Result<Option<usize>, String> {
     let Some(before) = checked(&world.tables) else { return Ok(None) };
     let next = random_changes::next(world.tenancy, &world.tables, random);
@@ -127,7 +127,7 @@ async fn apply(connection: &mut PgConnection, text: &str, transaction: bool) -> 
     }
 }
 
-/// What there is, but for the names of sequences, which the server gives and a renaming leaves.
+/// The catalog without the names of sequences, which the server assigns and a rename keeps.
 async fn catalog(connection: &mut PgConnection, schema: &Schema) -> BTreeSet<String> {
     let text = Catalog::read(connection, schema).await.expect("it can be read").to_string();
     let lines =
@@ -144,7 +144,7 @@ fn same(what: &str, found: &BTreeSet<String>, wanted: &BTreeSet<String>) -> Resu
     if odd.is_empty() && missing.is_empty() { Ok(()) } else { Err(format!("{what}: odd\n{odd}\nmissing\n{missing}")) }
 }
 
-/// Removes what a pair made.
+/// Removes the objects of a pair.
 async fn clean(connection: &mut PgConnection, world: &Fixture) -> Result<(), String> {
     let (schema, prefix) = (world.tenancy.schema, world.tenancy.role_prefix);
     let text = format!(
@@ -158,7 +158,7 @@ async fn clean(connection: &mut PgConnection, world: &Fixture) -> Result<(), Str
     apply(connection, &text, true).await
 }
 
-/// Goes up again over rows, and looks between every two statements. Rows may stop a migration, which is no mistake.
+/// Migrates up again with rows present, and checks access between every two statements. Rows can stop a migration; that is not an error.
 async fn migrate_with_checks(
     connection: &mut PgConnection,
     world: &Fixture,
@@ -190,13 +190,13 @@ async fn migrate_with_checks(
         let (more_than_before, more_than_after) = (more(before), more(after));
         let both: Vec<_> = more_than_before.iter().filter(|fact| more_than_after.contains(fact)).collect();
         if !both.is_empty() {
-            return Err(format!("after statement {step} somebody has more than before and after: {both:?}"));
+            return Err(format!("after statement {step} a role has more access than before and after: {both:?}"));
         }
     }
     Ok(seen.len())
 }
 
-/// Takes a generated file apart: a statement ends with its line, outside of a function's body.
+/// Splits a generated file: a statement ends at a line end outside a function body.
 fn statements(text: &str) -> Vec<String> {
     let (mut statements, mut statement, mut body) = (Vec::new(), String::new(), None::<String>);
     for line in text.lines().filter(|line| !line.starts_with("--")) {
@@ -217,7 +217,7 @@ fn statements(text: &str) -> Vec<String> {
     statements
 }
 
-/// Who has which privilege and sees which rows, in each tenant and as each of a few users.
+/// The privileges and the visible rows of each role, in each tenant and as each of a few users.
 async fn observe_access(connection: &mut PgConnection, world: &Fixture) -> Result<BTreeSet<String>, String> {
     let def = world.tenancy;
     let list = |values: &[String]| values.iter().map(|value| format!("'{value}'")).collect::<Vec<_>>().join(", ");
@@ -231,7 +231,7 @@ async fn observe_access(connection: &mut PgConnection, world: &Fixture) -> Resul
         list(&world.tenants),
         list(&users)
     );
-    // What the look sets is taken back, within a migration's transaction or outside of one.
+    // The settings of the check are reset, inside a migration's transaction or outside one.
     let settings = "RESET ROLE; SET LOCAL row_security = on";
     let outside = run(connection, &format!("SAVEPOINT look; {settings}")).await.is_err();
     if outside {
@@ -242,7 +242,7 @@ async fn observe_access(connection: &mut PgConnection, world: &Fixture) -> Resul
     facts.map(|facts| facts.into_iter().collect()).map_err(|error| error.to_string())
 }
 
-/// Tables go by their number here, which stays when they are renamed, and so do columns.
+/// Tables and columns are identified by number, which a rename does not change.
 const PROBE: &str = "
 CREATE FUNCTION public.seen(of text, prefix text, org text, person text, tenants text[], users text[]) RETURNS SETOF text
 LANGUAGE plpgsql AS $probe$

@@ -17,16 +17,16 @@ use std::{collections::BTreeMap, env, fmt::Write as _};
 use fixture::Fixture;
 pub(super) use random_declarations::Random;
 
-/// How many statements are tried where `TENANT_PROPERTY_CASES` says nothing.
+/// The default of `TENANT_PROPERTY_CASES`.
 const CASES: usize = 20_000;
-/// How many violations are told.
+/// The maximum number of reported violations.
 const MAX_REPORTED: usize = 5;
 
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// A declaration, without what it leaves out.
+/// A declaration, without its absent attributes.
 fn short_declaration(world: &Fixture) -> String {
     let mut text = format!("{:?}", world.tenancy);
     for table in &world.tables {
@@ -75,6 +75,6 @@ async fn database_allows_exactly_the_declared_statements() {
     println!("{passed} declarations, {cases} statements, {kinds:?}; refused: {refused:#?}");
     assert!(told.is_empty(), "the database and the declaration differ\n{told}");
     assert!(only.is_some() || passed >= refused.values().sum::<usize>(), "the generator is poor: {refused:#?}");
-    // A run in which nothing was allowed, or nothing refused, would have shown nothing.
+    // A run in which every statement is allowed, or every one refused, tests nothing.
     assert!(only.is_some() || kinds.len() == 7, "{kinds:?}");
 }

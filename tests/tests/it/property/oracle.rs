@@ -1,4 +1,4 @@
-//! The test oracle: what a declaration allows, computed from the declaration alone.
+//! The test oracle: the operations that a declaration allows, computed from the declaration alone.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ pub(super) struct Row {
     pub(super) values: BTreeMap<&'static str, Option<String>>,
 }
 
-/// What becomes of a statement.
+/// The result of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// A privilege is missing.
     Denied,
-    /// A policy refuses a new row.
+    /// A policy rejects a new row.
     Refused,
-    /// A key refuses it: the row is there already, or what it refers to is not.
+    /// A key constraint rejects it: the row exists already, or the referenced row does not.
     Broken,
-    /// It shows rows.
+    /// It returns rows.
     Rows(Vec<String>),
-    /// It changes so many rows.
+    /// It changes this number of rows.
     Count(usize),
-    /// It fails in a way that no declaration means.
+    /// It fails in a way that no declaration allows.
     Wrong(String),
 }
 
@@ -45,14 +45,14 @@ impl Outcome {
     }
 }
 
-/// A condition of a rule in SQL, and what it means in Rust.
+/// A condition of a rule in SQL, and its equivalent in Rust.
 pub(super) struct Condition {
     pub(super) sql: &'static str,
     meets: fn(&Row) -> bool,
 }
 
-/// Conditions on the columns that every table has which may have rules: NULLs, quotes in all kinds of strings, and what
-/// would mean something else without parentheses around it.
+/// Conditions on the columns that every table with rules has: NULLs, quotes in all kinds of strings, and operators that
+/// would change their meaning without parentheses around the condition.
 pub(super) const CONDITIONS: [Condition; 6] = [
     Condition { sql: "n < 5", meets: |row| row.number("n") < 5 },
     Condition { sql: "a <> 'it''s'", meets: |row| row.text("a") != Some("it's") },
@@ -72,7 +72,7 @@ impl Row {
     }
 }
 
-/// Who asks.
+/// The subject: role, tenant and user.
 #[derive(Debug, Clone)]
 pub(super) struct Context {
     pub(super) role: &'static str,
@@ -80,31 +80,31 @@ pub(super) struct Context {
     pub(super) user: Option<String>,
 }
 
-/// Says whether a role has the rights of another.
+/// Returns whether a role has the privileges of another.
 pub(super) fn includes(tenancy: &TenancyDef, role: &str, other: &str) -> bool {
     let def = tenancy.roles.iter().find(|def| def.name == role).expect("a role of the tenancy");
     role == other || def.includes.iter().any(|below| includes(tenancy, below, other))
 }
 
-/// The column that names a row: the key, or the part of it that is not the tenant's.
+/// The column that identifies a row: the key, or its part that is not the tenant column.
 pub(super) fn row_id(table: &TableDef) -> &'static str {
     let ids: Vec<_> = table.columns.iter().filter(|column| column.id).map(|column| column.name).collect();
     ids.iter().copied().find(|id| ids.len() == 1 || table.scope != ScopeDef::Tenant { column: id }).expect("a key")
 }
 
-/// The model, for one who asks.
+/// The model, for one subject.
 pub(super) struct Oracle<'w> {
     pub(super) world: &'w Fixture,
     pub(super) context: &'w Context,
 }
 
-// What the attributes mean.
+// The meaning of the attributes.
 impl Oracle<'_> {
     fn may(&self, role: Option<&str>) -> bool {
         role.is_some_and(|role| includes(self.world.tenancy, self.context.role, role))
     }
 
-    /// The tenant is the one in the context, and where there is a membership table, it says that the user may act so.
+    /// The tenant is the one in the context and, with a membership table, the user has a membership that allows the role.
     pub(super) fn is_authorized_in(&self, tenant: &Option<String>) -> bool {
         let is_member = |row: &Row| {
             let role = row.values["role"].as_deref().expect("a member has a role");
@@ -117,7 +117,7 @@ impl Oracle<'_> {
     }
 
     fn is_of_tenant(&self, table: &TableDef, row: &Row) -> bool {
-        // Whose rows they are, other rows say: those that the asker sees.
+        // The tenant is determined by other rows: those that the subject can see.
         let is_named_by = |name: TableName, theirs: &str, ours: &str| {
             let def = self.world.table(name).expect("declared");
             self.world
@@ -159,7 +159,7 @@ impl Oracle<'_> {
             && Self::meets_conditions(table, row, "select", false)
     }
 
-    /// Says whether an update or a delete reaches a row: by the role for any, or by the one for the user's own.
+    /// Returns whether an update or a delete reaches a row: by the role for all rows, or by the role for the user's rows.
     fn can_modify(&self, table: &TableDef, row: &Row, command: &str, check: bool) -> bool {
         let (any, own) = match command {
             "update" => (table.update, table.update_own),
@@ -193,9 +193,9 @@ impl Oracle<'_> {
     }
 }
 
-// What statements do.
+// The effects of statements.
 impl Oracle<'_> {
-    /// `SELECT columns`, maybe `FOR UPDATE`; without columns `SELECT count(*)`.
+    /// `SELECT columns`, optionally `FOR UPDATE`; without columns `SELECT count(*)`.
     pub(super) fn select(&self, table: &TableDef, columns: &[&str], for_update: bool) -> Outcome {
         let can = |command: &str, name: &str| self.may_use(table, command, name);
         let can_any = |command: &str| table.columns.iter().any(|column| can(command, column.name));
@@ -212,7 +212,7 @@ impl Oracle<'_> {
         if columns.is_empty() { Outcome::Rows(vec![shown.len().to_string()]) } else { Outcome::Rows(shown) }
     }
 
-    /// `INSERT` of a row, some of whose columns are listed, maybe with `RETURNING` its key.
+    /// `INSERT` of a row with some of its columns, optionally with `RETURNING` its key.
     pub(super) fn insert(&self, table: &TableDef, row: &Row, listed: &[&str], returning: bool) -> Outcome {
         let can_write = listed.iter().all(|name| self.may_use(table, "insert", name));
         if !can_write || returning && !self.may_use(table, "select", row_id(table)) {
@@ -291,7 +291,7 @@ impl Oracle<'_> {
         self.world.rows_of(table.name).filter(move |row| is_meant(row) && reached(row))
     }
 
-    /// Says whether what a row refers to is there, in its own tenant.
+    /// Returns whether the rows that a row refers to exist in the same tenant.
     fn referenced_rows_exist(&self, table: &TableDef, row: &Row) -> bool {
         let references = table.columns.iter().filter_map(|column| Some((column, column.references?.table)));
         let mut named = references.filter(|(column, _)| row.values[column.name].is_some());

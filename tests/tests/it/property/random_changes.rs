@@ -13,7 +13,7 @@ use super::{
 /// The tables of a version.
 pub(super) type Tables = Vec<&'static TableDef>;
 
-/// Makes up the next version; it may be one that the check or the plan refuses.
+/// Generates the next version; the check or the plan may reject it.
 pub(super) fn next(tenancy: &'static TenancyDef, tables: &Tables, random: &mut Random) -> Tables {
     let mut tables = tables.clone();
     for _ in 0..=random.below(4) {
@@ -73,7 +73,7 @@ fn with_one_renamed(tables: Tables, random: &mut Random) -> Tables {
     tables.into_iter().map(table).collect()
 }
 
-/// A table like one that is there, which may refer to it.
+/// A copy of an existing table, which may refer to it.
 fn with_one_more(mut tables: Tables, random: &mut Random) -> Tables {
     let like = tables[at(&tables, random)];
     let name = TableName { table: "t9", ..like.name };
@@ -168,7 +168,7 @@ fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
     } else {
         let chosen = random.pick(&free);
         let column = &mut columns[chosen];
-        // What a condition names stays as it is called.
+        // Columns that a condition names are not renamed.
         let is_named = column.check.is_some() || !table.rules.is_empty();
         match random.below(9) {
             0 | 1 if is_named => {}

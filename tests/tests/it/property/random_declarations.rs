@@ -11,12 +11,12 @@ use tenant_runtime::{
 
 use super::oracle::{CONDITIONS, includes, row_id};
 
-/// Numbers that a seed determines (splitmix64).
+/// Pseudo-random numbers from a seed (splitmix64).
 pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        // Not by the increment of `next`, or one seed's numbers would be the next one's, shifted.
+        // Not a multiple of the increment in `next`, or the sequences of two seeds would be shifted copies.
         Self(seed.wrapping_mul(0xbf58_476d_1ce4_e5b9))
     }
 
@@ -40,7 +40,7 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// A role that includes another; now and then one that does not, which the check may judge.
+    /// A role that includes another; sometimes one that does not, which the check may reject.
     fn role(&mut self, tenancy: &TenancyDef, below: Option<&str>) -> &'static str {
         let strict = !self.chance(2);
         let fits = |role: &&RoleDef| !strict || below.is_none_or(|below| includes(tenancy, role.name, below));
@@ -57,13 +57,13 @@ pub(super) fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-/// Makes up a tenancy and its tables: often the one that ships.
+/// Generates a tenancy and its tables: often the shipped tenancy.
 pub(super) fn declaration(seed: u64, random: &mut Random) -> (&'static TenancyDef, Vec<&'static TableDef>) {
     let tenancy = if random.chance(40) { Organizations::DEF } else { random_tenancy(seed, random) };
     (tenancy, tables(tenancy, random))
 }
 
-/// Makes up a tenancy that is its seed's alone, and its tables.
+/// Generates a tenancy that is unique to its seed, and its tables.
 pub(super) fn uniquely_named_declaration(
     seed: u64,
     random: &mut Random,
@@ -134,7 +134,7 @@ fn tables(tenancy: &'static TenancyDef, random: &mut Random) -> Vec<&'static Tab
     if is_gated {
         tables.push(membership(tenancy, &tables, blank("members"), random));
     }
-    // One and the same: where a deletion both cascades and is refused, it depends on which of them comes first.
+    // The same action for all: if a deletion both cascades and is refused, the result depends on the order of the constraints.
     let of_root = random.pick(&[OnDelete::NoAction, OnDelete::Cascade]);
     for name in &["t0", "t1", "t2", "t3"][..=random.below(4)] {
         tables.push(plain(tenancy, &tables, of_root, blank(name), random));
@@ -189,7 +189,7 @@ fn plain(
     blank: TableDef,
     random: &mut Random,
 ) -> &'static TableDef {
-    // Now and then one whose key is unique within a tenant only, which no row can take its tenant from.
+    // Sometimes one whose key is unique within a tenant only; such a table cannot be a `parent`.
     let is_parent = |table: &&&TableDef| {
         matches!(table.scope, ScopeDef::Tenant { .. }) && table.columns.iter().filter(|column| column.id).count() == 1
     };
@@ -259,7 +259,7 @@ fn plain(
     columns.push(own_roles(n, random));
     columns.push(own_roles(ColumnDef::blank("a", SqlType::Text, false), random));
     columns.push(own_roles(ColumnDef::blank("b", SqlType::Text, true), random));
-    // A tenant table may refer to those of its kind, and any table to those of no tenant.
+    // A tenant table may refer to tenant tables, and any table to tables without a tenant.
     let may_link = |table: &&&TableDef| match table.scope {
         ScopeDef::Tenant { column } => is_of_tenant && column != "id",
         ScopeDef::Parent { .. } => false,
@@ -277,7 +277,7 @@ fn plain(
     for (command, check) in
         [("select", false), ("insert", true), ("update", false), ("update", true), ("delete", false)]
     {
-        // An update that may hide its row is said to be refused.
+        // An update that can hide its row is expected to fail.
         let is_hidden = check && rules.iter().any(|rule: &RuleDef| rule.command == "select") && random.chance(90);
         if random.chance(8) || command == "update" && is_hidden {
             let condition = CONDITIONS[random.below(CONDITIONS.len())].sql;

@@ -22,15 +22,15 @@ use super::{
     random_declarations::Random,
 };
 
-/// Why a declaration is not tried.
+/// The reason why a declaration is skipped.
 pub(super) enum Untestable {
-    /// The check refuses it: what the first finding says, without the names.
+    /// The check rejects it: the first finding, without the names.
     Refused(String),
-    /// It passed, and then the server refuses its SQL.
+    /// The check accepts it, but the server rejects its SQL.
     Broken(String),
 }
 
-/// Makes a database with the tables and the rows of a declaration, and connects as the app does.
+/// Creates a database with the tables and the rows of a declaration, and connects as the app does.
 pub(super) async fn prepare(server: &Server, seed: u64, world: &Fixture) -> Result<PgConnection, Untestable> {
     let models = tenant_runtime::models![].only(world.tables.iter().copied());
     let schema = check(&models).map_err(|findings| Untestable::Refused(finding_shape(&findings.to_string())))?.schema;
@@ -48,7 +48,7 @@ pub(super) async fn prepare(server: &Server, seed: u64, world: &Fixture) -> Resu
     Ok(connect(&server.url(&format!("{}service", world.tenancy.role_prefix), &name)).await)
 }
 
-/// Writes what inserts the rows of a declaration.
+/// Returns the statements that insert the rows of a declaration.
 pub(super) fn insert_rows(world: &Fixture) -> String {
     let insert = |row: &Row| {
         let (columns, values): (Vec<_>, Vec<_>) =
@@ -59,7 +59,7 @@ pub(super) fn insert_rows(world: &Fixture) -> String {
     world.rows.iter().map(insert).collect()
 }
 
-/// A finding with every name taken out.
+/// A finding without names.
 fn finding_shape(findings: &str) -> String {
     let line = findings.lines().find(|line| line.contains("error")).unwrap_or(findings);
     line.split('`').step_by(2).collect::<Vec<_>>().join("…")
@@ -69,7 +69,7 @@ fn literal(value: &Option<String>) -> String {
     value.as_ref().map_or_else(|| "NULL".to_owned(), |value| format!("'{}'", value.replace('\'', "''")))
 }
 
-/// A statement that was tried.
+/// An executed statement.
 #[derive(Debug)]
 pub(super) struct Attempt {
     context: Context,
@@ -105,7 +105,7 @@ pub(super) async fn attempts(connection: &mut PgConnection, world: &Fixture, ran
         for _ in 0..if acts { 8 } else { 1 } {
             let table = random.pick(&world.tables);
             let (mut sql, mut expected) = statement(&reference, table, random);
-            // Most roles lack most privileges, and what policies do shows only behind them.
+            // Most roles lack most privileges, and policies have an effect only on roles with the privilege.
             if expected == Outcome::Denied && random.chance(70) {
                 (sql, expected) = statement(&reference, table, random);
             }
@@ -126,7 +126,7 @@ fn begin(world: &Fixture, context: &Context) -> String {
     text
 }
 
-/// Runs a statement and takes back what it did.
+/// Runs a statement and rolls it back.
 async fn attempt(connection: &mut PgConnection, statement: &str) -> Outcome {
     let text = sqlx::AssertSqlSafe(format!("SAVEPOINT attempt; {statement}"));
     let outcome = if statement.starts_with("SELECT") {
@@ -144,7 +144,7 @@ async fn attempt(connection: &mut PgConnection, statement: &str) -> Outcome {
         let Some(error) = error.as_database_error() else { return Outcome::Wrong(error.to_string()) };
         match (error.code().unwrap_or_default().as_ref(), error.message()) {
             ("42501", message) if message.starts_with("permission denied for table") => Outcome::Denied,
-            // A key that the database counts up takes no other value, whoever asks.
+            // A GENERATED ALWAYS identity column rejects explicit values from every role.
             ("428C9", _) => Outcome::Denied,
             ("42501", message) if message.contains("row-level security") => Outcome::Refused,
             ("23503" | "23505", _) => Outcome::Broken,
@@ -153,7 +153,7 @@ async fn attempt(connection: &mut PgConnection, statement: &str) -> Outcome {
     })
 }
 
-/// Makes up a statement on a table, and says what the declaration means by it.
+/// Generates a statement on a table, with the result that the declaration requires.
 fn statement(reference: &Oracle<'_>, table: &'static TableDef, random: &mut Random) -> (String, Outcome) {
     let (world, name) = (reference.world, table.name);
     let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
