@@ -1,4 +1,4 @@
-//! The example: a project tracker for many organizations, as the two seed documents describe it.
+//! The example: a project tracker for many organizations, with the tables of the two tutorials.
 //!
 //! `cargo run --bin gen-migrations` turns these structs into the files under `examples/migrations`.
 
@@ -11,55 +11,55 @@ use uuid::Uuid;
 
 /// A customer: the tenant itself.
 ///
-/// A signed-in user may found one and is its first admin; nobody deletes one but the operator.
+/// A signed-in user can create one and becomes its first admin; application roles cannot delete it.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "id", select = "viewer", update = "admin", creator_role = "admin", system(select))]
 pub struct Organization {
-    /// The tenant's key, which every other table carries.
+    /// The tenant ID, which every tenant table contains.
     pub id: Uuid,
-    /// What the organization calls itself.
+    /// The name of the organization.
     #[tenant(check = "length(name) BETWEEN 1 AND 200")]
     pub name: String,
-    /// When it signed up.
+    /// When the organization was created.
     #[tenant(default = "now()")]
     pub created_at: DateTime<Utc>,
 }
 
-/// A person who signs in; may belong to several organizations.
+/// A person with an account, who can be a member of several organizations.
 ///
-/// It belongs to no tenant: an organization sees the users who are its members.
+/// The table is global: an organization sees the users who are its members.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(global, visible_through = OrgMember, select = "viewer", sign_up)]
 pub struct User {
-    /// The person's key.
+    /// The user ID.
     pub id: Uuid,
-    /// Where the person gets mail.
+    /// The e-mail address.
     #[tenant(unique)]
     pub email: String,
-    /// How the person is called.
+    /// The full name.
     pub full_name: Option<String>,
-    /// The hash of the password. No role reads it; who signs people in asks a function that compares.
+    /// The hash of the password. No application role can read it.
     #[tenant(select = "none")]
     pub password_hash: Option<String>,
-    /// When the person signed up.
+    /// When the user signed up.
     #[tenant(default = "now()")]
     pub created_at: DateTime<Utc>,
 }
 
-/// What a member of an organization may do there.
+/// The role of a member in an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TenantEnum)]
 pub enum MemberRole {
-    /// Runs the organization.
+    /// Manages the organization and its members.
     Admin,
-    /// Does the daily work.
+    /// Creates and edits projects and tasks.
     Member,
-    /// Reads.
+    /// Reads only.
     Viewer,
 }
 
-/// Says who belongs to an organization, and as what.
+/// The members of organizations and their roles.
 ///
-/// Every policy asks it: whoever is no member, or not any more, sees nothing.
+/// Every policy checks this table: users who are not, or no longer, members see no rows.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
 #[tenant(membership(user = "user_id", role = "role"), track_changes)]
@@ -67,66 +67,66 @@ pub struct OrgMember {
     /// The organization.
     #[tenant(id, references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
-    /// The person.
+    /// The user.
     #[tenant(id, references = User)]
     pub user_id: Uuid,
-    /// What the person may do.
+    /// The role.
     pub role: MemberRole,
-    /// Since when.
+    /// When the user became a member.
     #[tenant(default = "now()")]
     pub created_at: DateTime<Utc>,
 }
 
-/// Somebody whom an organization asked to become a member, by a token that was sent to that address.
+/// An invitation to an organization, accepted with a token that was sent by e-mail.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "admin", insert = "admin", delete = "admin")]
 #[tenant(invitation(email = "email", role = "role", token = "token_hash", expires = "expires_at", by = "invited_by"))]
 pub struct Invitation {
-    /// The invitation's key.
+    /// The invitation ID.
     pub id: Uuid,
     /// The organization.
     #[tenant(references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
-    /// Where the token was sent; the user who takes it has the same address.
+    /// The invited e-mail address; only a user with this address can accept.
     pub email: String,
-    /// What the person will be.
+    /// The role that the new member gets.
     pub role: MemberRole,
-    /// The hash of the token; the token itself is in the mail alone.
+    /// The SHA-256 hash of the token; the token itself is not stored.
     #[tenant(select = "none")]
     pub token_hash: Vec<u8>,
-    /// Until when it can be taken.
+    /// When the invitation expires.
     pub expires_at: DateTime<Utc>,
-    /// Who asked. With that member's membership goes the invitation.
+    /// The inviting member. The invitation is deleted with that membership.
     #[tenant(references = OrgMember, on_delete = "cascade")]
     pub invited_by: Uuid,
 }
 
-/// What changed in an organization: who did what to which row, of those tables that are `track_changes`.
+/// The change log: who changed which row of the tables with `track_changes`.
 ///
-/// A trigger writes it. Nobody else does, not the admins either, who read it.
+/// Only a trigger writes it; admins can read it.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "admin", change_log)]
 pub struct Change {
-    /// The change's key, counted up by the database.
+    /// The change ID, an identity column.
     pub id: i64,
-    /// The organization. It refers to nothing: the log outlives what it speaks of.
+    /// The organization. It is not a foreign key: entries outlive the rows that they describe.
     pub organization_id: Uuid,
-    /// When.
+    /// The time.
     #[tenant(default = "now()")]
     pub at: DateTime<Utc>,
-    /// Who, where the context says so.
+    /// The user ID of the context, if there is one.
     pub user_id: Option<Uuid>,
-    /// As which database role.
+    /// The database role.
     pub role: String,
-    /// The table, with its schema.
+    /// The table with its schema.
     pub table_name: String,
-    /// The row's key.
+    /// The row's primary key.
     pub row_key: String,
     /// `insert`, `update` or `delete`.
     pub command: String,
-    /// The row as it was, without what admins may not see.
+    /// The row before the change, without columns that admins cannot read.
     pub before: Option<serde_json::Value>,
-    /// The row as it became, without what admins may not see.
+    /// The row after the change, without columns that admins cannot read.
     pub after: Option<serde_json::Value>,
 }
 
@@ -141,28 +141,28 @@ pub struct Change {
     track_changes
 )]
 pub struct Project {
-    /// The project's key.
+    /// The project ID.
     pub id: Uuid,
     /// The organization.
     #[tenant(references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// What it is about.
+    /// A description.
     pub description: Option<String>,
-    /// When it was made.
+    /// When the project was created.
     #[tenant(default = "now()", index)]
     pub created_at: DateTime<Utc>,
 }
 
-/// How far a task is.
+/// The status of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TenantEnum)]
 pub enum TaskStatus {
-    /// Nobody has begun.
+    /// Not started.
     Todo,
-    /// Somebody is at it.
+    /// In progress.
     InProgress,
-    /// It is done.
+    /// Done.
     Done,
 }
 
@@ -171,61 +171,61 @@ pub enum TaskStatus {
 #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "member")]
 #[tenant(system(select, update))]
 pub struct Task {
-    /// The task's key.
+    /// The task ID.
     pub id: Uuid,
-    /// The organization; the same as the project's, which the foreign key makes sure of.
+    /// The organization; the composite foreign key ensures that it is the project's.
     #[tenant(references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
     /// The project.
     #[tenant(references = Project, on_delete = "cascade")]
     pub project_id: Uuid,
-    /// What is to be done.
+    /// The title.
     pub title: String,
-    /// What there is to know about it.
+    /// A description.
     pub description: Option<String>,
-    /// How far it is.
+    /// The status.
     #[tenant(default = "'todo'", index)]
     pub status: TaskStatus,
-    /// Who does it: a member of the same organization.
+    /// The assignee: a member of the same organization.
     #[tenant(references = OrgMember, on_delete = "set_null")]
     pub assigned_to: Option<Uuid>,
-    /// When it was written down.
+    /// When the task was created.
     #[tenant(default = "now()")]
     pub created_at: DateTime<Utc>,
 }
 
-/// Who in the organization sees a document.
+/// The visibility of a document in its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TenantEnum)]
 pub enum Visibility {
-    /// Everybody.
+    /// All members.
     Team,
-    /// Who wrote it.
+    /// The author only.
     Private,
 }
 
-/// A document of an organization, which everybody there sees or its author alone.
+/// A document of an organization, visible to all members or to its author only.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
 #[tenant(owner = "created_by", visibility = "visibility", delete = "admin", delete_own = "member", track_changes)]
 pub struct Document {
-    /// The document's key, counted up by the database.
+    /// The document ID, an identity column.
     pub id: i64,
     /// The organization.
     #[tenant(references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
-    /// What it is called.
+    /// The name.
     pub title: String,
-    /// Its text.
+    /// The text.
     pub content: Option<String>,
-    /// Who wrote it: a member of the same organization.
+    /// The author: a member of the same organization.
     #[tenant(references = OrgMember)]
     pub created_by: Uuid,
-    /// Who sees it.
+    /// The visibility.
     #[tenant(default = "'team'")]
     pub visibility: Visibility,
 }
 
-/// Somebody whom an organization employs. What they earn, admins alone may know.
+/// An employee of an organization. Only admins can read the salary.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(
     org = "organization_id",
@@ -236,52 +236,52 @@ pub struct Document {
     track_changes
 )]
 pub struct Employee {
-    /// The employee's key, counted up by the database.
+    /// The employee ID, an identity column.
     pub id: i64,
     /// The organization.
     #[tenant(references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
-    /// How the employee is called.
+    /// The name.
     pub name: String,
-    /// Where the employee gets mail; no two of an organization share it.
+    /// The e-mail address, unique within the organization.
     #[tenant(unique)]
     pub email: String,
-    /// What the employee earns, in cents a year.
+    /// The salary in cents per year.
     #[tenant(select = "admin", check = "salary >= 0")]
     pub salary: i64,
 }
 
-/// What everybody in the organization may know of an employee.
+/// The columns of an employee that every member can read.
 #[derive(Debug, Clone, TenantView)]
 #[tenant(of = Employee)]
 pub struct EmployeeCard {
-    /// The employee's key.
+    /// The employee ID.
     pub id: i64,
-    /// How the employee is called.
+    /// The name.
     pub name: String,
-    /// Where the employee gets mail.
+    /// The e-mail address.
     pub email: String,
 }
 
-/// A remark on a task, which takes its organization from there.
+/// A comment on a task, which belongs to the task's organization.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(parent = "task_id", select = "viewer", insert = "member")]
 #[tenant(owner = "written_by", update_own = "member", delete = "member", system(select))]
 pub struct Comment {
-    /// The remark's key.
+    /// The comment ID.
     pub id: Uuid,
     /// The task.
     #[tenant(references = Task, on_delete = "cascade")]
     pub task_id: Uuid,
-    /// Who wrote it.
+    /// The author.
     pub written_by: Uuid,
-    /// What it says.
+    /// The text.
     pub body: String,
 }
 
-/// Something that happened, of which there are many: the table is partitioned by organization.
+/// An event. The table is large and partitioned by organization.
 ///
-/// A job of the operator's takes the old ones away, of one organization after the other.
+/// A cross-tenant job deletes old events, one organization after the other.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "member", insert = "member", partition_by_hash = 4)]
 #[tenant(system(select, insert, delete))]
@@ -289,12 +289,12 @@ pub struct Event {
     /// The organization.
     #[tenant(id, references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
-    /// The event's key.
+    /// The event ID.
     #[tenant(id, default = "gen_random_uuid()")]
     pub id: Uuid,
-    /// What happened.
+    /// The kind of event.
     pub what: String,
-    /// When.
+    /// The time.
     #[tenant(default = "now()")]
     pub at: DateTime<Utc>,
 }

@@ -28,7 +28,7 @@ enum Status {
 ::core::compile_error! {
     "`insert` requires a `select` role, and the table has none\nhelp: add `select = \"…\"` with that role or a lower one: writing rows requires SELECT"
 }
-///A row to insert as a [`Project`]; a `None` for a column with a default takes it.
+///A new row of [`Project`]. `None` in a column with a default uses the default.
 #[derive(::core::fmt::Debug)]
 #[allow(
     dead_code,

@@ -20,7 +20,7 @@ pub(crate) struct Place {
 
 // ---- expands to ----
 
-///A row to insert as a [`Place`]; a `None` for a column with a default takes it.
+///A new row of [`Place`]. `None` in a column with a default uses the default.
 #[derive(::core::fmt::Debug)]
 #[allow(
     dead_code,

@@ -29,7 +29,7 @@ pub struct OrgMember {
 
 // ---- expands to ----
 
-///What a user says of a [`Organization`] to found it.
+///The columns of a new [`Organization`] that a user creates.
 #[derive(::core::fmt::Debug)]
 #[allow(
     dead_code,
@@ -46,7 +46,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for Organization {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
-        type Declared = (__rt::Yes, __rt::Founding, (), (), ());
+        type Declared = (__rt::Yes, __rt::CreatesTenant, (), (), ());
         type Id = Uuid;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
@@ -129,7 +129,7 @@ const _: () = {
         __rt::Registered(< Organization as __rt::TenantTable > ::TABLE)
     }
 };
-///What a visitor gives to become a [`User`].
+///The columns of a new [`User`] that signs up.
 #[derive(::core::fmt::Debug)]
 #[allow(
     dead_code,
@@ -146,7 +146,7 @@ const _: () = {
     #[automatically_derived]
     impl __rt::TenantTable for User {
         type Tenancy = <<Self as __rt::Select>::SelectRole as __rt::Role>::Tenancy;
-        type Declared = (__rt::Yes, __rt::SigningUp, (), (), ());
+        type Declared = (__rt::Yes, __rt::SignsUp, (), (), ());
         type Id = Uuid;
         const TABLE_NAME: __rt::TableName = __rt::TableName {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,

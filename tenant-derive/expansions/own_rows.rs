@@ -27,7 +27,7 @@ pub struct Line {
 
 // ---- expands to ----
 
-///A row to insert as a [`Note`]; a `None` for a column with a default takes it.
+///A new row of [`Note`]. `None` in a column with a default uses the default.
 #[derive(::core::fmt::Debug)]
 #[allow(
     dead_code,
@@ -41,7 +41,7 @@ pub struct NewNote {
     pub text: String,
     pub remarks: Option<String>,
 }
-///What to change of a [`Note`]; a `None` leaves the column as it is.
+///Changes of a [`Note`]. `None` leaves a column unchanged.
 #[derive(::core::fmt::Debug, ::core::default::Default)]
 #[allow(
     dead_code,

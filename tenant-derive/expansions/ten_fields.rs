@@ -24,7 +24,7 @@ pub struct Task {
 
 // ---- expands to ----
 
-///A row to insert as a [`Task`]; a `None` for a column with a default takes it.
+///A new row of [`Task`]. `None` in a column with a default uses the default.
 #[derive(::core::fmt::Debug)]
 #[allow(
     dead_code,
@@ -43,7 +43,7 @@ pub struct NewTask {
     pub tags: Vec<String>,
     pub created_at: ::core::option::Option<DateTime<Utc>>,
 }
-///What to change of a [`Task`]; a `None` leaves the column as it is.
+///Changes of a [`Task`]. `None` leaves a column unchanged.
 #[derive(::core::fmt::Debug, ::core::default::Default)]
 #[allow(
     dead_code,

@@ -1,4 +1,4 @@
-//! Why a role may do something or not: which grant, which policy, and which part of it, for a table or for one row.
+//! Explains a permission: the grant, the policies and their conditions, for a table or for one row.
 
 use std::fmt;
 
@@ -16,30 +16,36 @@ use crate::{
     verify::{Session, VerifyError, row_id},
 };
 
-/// What is asked: may a role do this to a table?
+/// A question: does a role have access to a table by a command?
+///
+/// ```
+/// use tenant_runtime::{model::schema::Command, why::Question};
+///
+/// let question = Question::new("member", "app.projects", Command::Delete);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Question {
-    /// The role, as the declaration or the database calls it.
+    /// The role, by its name in the declaration or in the database.
     pub role: String,
-    /// The table, with or without its schema, or the struct.
+    /// The table, with or without its schema, or the name of its struct.
     pub table: String,
     /// The command.
     pub command: Command,
 }
 
 impl Question {
-    /// Asks whether a role may do something to a table.
+    /// Creates a question.
     pub fn new(role: impl Into<String>, table: impl Into<String>, command: Command) -> Self {
         Self { role: role.into(), table: table.into(), command }
     }
 }
 
-/// A row and a context, about which a database is asked.
+/// A row and a context.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Row {
-    /// The value that names the row in its table.
+    /// The key of the row within its tenant.
     pub key: String,
     /// The tenant in the context.
     pub tenant: String,
@@ -48,60 +54,60 @@ pub struct Row {
 }
 
 impl Row {
-    /// Names a row, and who asks for it.
+    /// Creates a row with its context.
     pub fn new(key: impl Into<String>, tenant: impl Into<String>, user: Option<String>) -> Self {
         Self { key: key.into(), tenant: tenant.into(), user }
     }
 }
 
-/// Says why there is no answer.
+/// The reason that a question has no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WhyError {
     /// The models have errors.
     #[error(transparent)]
     Models(#[from] Findings),
-    /// There is no such role, table or row.
+    /// The role, table or row does not exist.
     #[error("there is no {what} `{name}`\n  help: {help}")]
     Unknown {
-        /// What is missing.
+        /// The kind: role, table or row.
         what: &'static str,
-        /// What was asked for.
+        /// The name or key in the question.
         name: String,
-        /// What there is.
+        /// The valid names.
         help: String,
     },
-    /// The database could not be asked.
+    /// The database could not be queried.
     #[error(transparent)]
     Database(#[from] VerifyError),
 }
 
-/// Why a role may do something to a table, or to one row of it, or may not.
+/// The answer: whether a role has access to a table or row, with the grants and policies that decide.
 #[derive(Debug, Clone)]
 pub struct Why {
     role: Ident,
     command: Command,
     table: QualifiedName,
     place: String,
-    /// What the role has of the privilege, and who has it.
+    /// The privilege of the role, or the roles that have it.
     privilege: Privilege,
-    /// The policies that decide, with the command to which each belongs.
+    /// The policies that decide, each with its command.
     policies: Vec<Decision>,
-    /// Whether a row was looked at.
+    /// Whether the answer is about one row.
     of_row: bool,
 }
 
 #[derive(Debug, Clone)]
 enum Privilege {
-    /// By these grants.
+    /// Granted by these statements.
     Held(Vec<String>),
-    /// By none; these roles hold it.
+    /// Not granted; these roles have it.
     Missing(Vec<String>),
-    /// Members are changed by functions alone.
+    /// Replaced by functions.
     ByFunction(Vec<String>),
 }
 
-/// A policy, and what its parts say about a row.
+/// A policy with its conditions.
 #[derive(Debug, Clone)]
 struct Decision {
     policy: Policy,
@@ -116,21 +122,32 @@ struct Part {
     holds: Option<bool>,
 }
 
-/// Answers from the declaration alone.
+/// Answers a question from the declaration.
+///
+/// ```no_run
+/// # fn f() -> Result<(), tenant_runtime::why::WhyError> {
+/// use tenant_runtime::{model::schema::Command, models, why::{Question, why}};
+///
+/// println!("{}", why(&models![], &Question::new("member", "app.projects", Command::Delete))?);
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 ///
-/// When the models have errors, and when there is no such role or table.
+/// - [`WhyError::Models`]: the models have errors.
+/// - [`WhyError::Unknown`]: the role or table does not exist.
 pub fn why(models: &Models, question: &Question) -> Result<Why, WhyError> {
     let schema = check(models)?.schema;
     answer(models, &schema, question).map(|(why, ..)| why)
 }
 
-/// Answers for one row of a database, of which the URL names a superuser. Nothing is changed there.
+/// Answers a question for one row of a database, whose URL names a superuser. The database is not changed.
 ///
 /// # Errors
 ///
-/// As [`why`], and when the database cannot be asked or has no such row.
+/// - [`WhyError::Models`]: the models have errors.
+/// - [`WhyError::Unknown`]: the role, table or row does not exist.
+/// - [`WhyError::Database`]: the login is not a superuser, or the database could not be queried.
 pub async fn why_row(models: &Models, question: &Question, row: &Row, admin_url: &str) -> Result<Why, WhyError> {
     let schema = check(models)?.schema;
     let (mut why, def) = answer(models, &schema, question)?;
@@ -153,7 +170,7 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
         let declared = tenancy.roles.iter().find(|role| tier_name(tenancy, role.name) == tier.as_str());
         declared.is_some_and(|needed| may(tenancy, role, Some(needed.name)))
     };
-    // WHERE and RETURNING read, so that the policies for reading decide as well.
+    // WHERE and RETURNING read rows, so the SELECT policies apply as well.
     let reads = matches!(question.command, Command::Update | Command::Delete).then_some(Command::Select);
     let commands: Vec<_> = [question.command].into_iter().chain(reads).collect();
     let decide = |command: Command| {
@@ -228,9 +245,9 @@ fn meaning(kind: ConditionKind) -> &'static str {
     }
 }
 
-/// Looks at a row as the role, in the context.
+/// Evaluates the policies on a row as the role, in the context.
 ///
-/// The role may not see the row, so the superuser copies it into a temporary table, which is rolled back like everything.
+/// The role may be unable to read the row, so the superuser copies it into a temporary table, which is rolled back.
 async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
     let id = row_id(def).map_or("", |id| id.name);
     let table = why.table.quoted();
@@ -243,7 +260,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
     session.run(&copy).await?;
     let count = session.row("SELECT count(*)::text FROM pg_temp.why_this_row").await?;
     if count.first().and_then(Option::as_deref) != Some("1") {
-        let help = format!("`--row` is the value of its column `{id}`");
+        let help = format!("`--row` is a value of the column `{id}`");
         return Err(unknown("row", &row.key, help));
     }
     session.keep().await?;
@@ -254,7 +271,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
         acting += &format!("SET LOCAL {} = {value}; ", setting(name));
     }
     for part in why.policies.iter_mut().flat_map(|decision| &mut decision.parts) {
-        // Under the table's own name, which a condition may say.
+        // With the name of the table as alias, since a condition can contain it.
         let asked = format!(
             "ROLLBACK TO probe; {acting}SELECT (({}) IS TRUE)::text FROM pg_temp.why_this_row AS {}",
             part.condition.sql,
@@ -268,7 +285,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
 }
 
 impl Why {
-    /// Says whether it is allowed; none where that depends on the row, and none was looked at.
+    /// Returns whether the access is allowed; `None` if it depends on the row and the question names none.
     #[must_use]
     pub fn is_allowed(&self) -> Option<bool> {
         match self.privilege {
@@ -300,30 +317,26 @@ impl fmt::Display for Why {
         let Self { role, table, place, .. } = self;
         let command = self.command.attribute();
         let verdict = match self.is_allowed() {
-            Some(true) => format!("`{role}` may {command} this row of {table}"),
-            Some(false) if self.of_row => format!("`{role}` may not {command} this row of {table}"),
-            Some(false) => format!("`{role}` may not {command} {table}"),
-            None => format!("`{role}` may {command} those rows of {table} that the policies let through"),
+            Some(true) => format!("role `{role}` can {command} this row of {table}"),
+            Some(false) if self.of_row => format!("role `{role}` cannot {command} this row of {table}"),
+            Some(false) => format!("role `{role}` cannot {command} {table}"),
+            None => format!("role `{role}` can {command} rows of {table} that satisfy the policies"),
         };
         writeln!(f, "{verdict}\n")?;
         match &self.privilege {
             Privilege::Held(grants) => {
-                writeln!(f, "the privilege: it has it")?;
+                writeln!(f, "privilege: granted")?;
                 grants.iter().try_for_each(|grant| writeln!(f, "    {grant}"))?;
             }
             Privilege::Missing(holders) => {
-                writeln!(
-                    f,
-                    "the privilege: it lacks it, and PostgreSQL says `permission denied for table {}`",
-                    table.table
-                )?;
+                writeln!(f, "privilege: missing; PostgreSQL reports `permission denied for table {}`", table.table)?;
                 match holders.as_slice() {
-                    [] => writeln!(f, "    nobody has it: {place} names no role for `{command}`")?,
-                    holders => writeln!(f, "    {} has it, by `{command} = …` on {place}", holders.join(" and "))?,
+                    [] => writeln!(f, "    no role has it: {place} declares no role for `{command}`")?,
+                    holders => writeln!(f, "    granted to {} by `{command} = …` on {place}", holders.join(" and "))?,
                 }
             }
             Privilege::ByFunction(functions) => {
-                writeln!(f, "the privilege: nobody has it, since members are changed by functions alone")?;
+                writeln!(f, "privilege: granted to no role, since members are changed only by functions")?;
                 writeln!(f, "    {}", functions.join(", "))?;
             }
         }
@@ -335,10 +348,10 @@ impl fmt::Display for Why {
             if policies.peek().is_none() || command == Command::Select && self.command == Command::Insert {
                 continue;
             }
-            let also = if command == self.command { "" } else { ", since WHERE and RETURNING read" };
+            let also = if command == self.command { "" } else { ", since WHERE and RETURNING read rows" };
             writeln!(
                 f,
-                "\nthe policies for {}{also}: all restrictive ones must hold, and one of the others",
+                "\npolicies for {}{also}: all restrictive policies and at least one permissive policy must be satisfied",
                 command.keyword()
             )?;
             for decision in policies {
@@ -359,8 +372,8 @@ impl fmt::Display for Decision {
         writeln!(f, "  {name} ({kind}): {comment}")?;
         for part in &self.parts {
             let holds = match part.holds {
-                Some(true) => "holds:     ",
-                Some(false) => "does not:  ",
+                Some(true) => "satisfied: ",
+                Some(false) => "violated:  ",
                 None => "",
             };
             writeln!(f, "    {holds}{}", part.condition.sql)?;

@@ -1,7 +1,7 @@
 //! A web app over the models: `cargo run -p tenant-examples --features web --bin tracker`.
 //!
-//! It starts a private PostgreSQL, applies the migrations, lets three people sign up and found two organizations, and prints
-//! what to ask it with `curl`. All of that is gone again when it ends.
+//! It starts a temporary PostgreSQL, applies the migrations, signs up three users, creates two organizations, and prints
+//! requests to try with `curl`. It deletes everything when it ends.
 
 use std::{
     error::Error,
@@ -30,9 +30,9 @@ use tenant_runtime::{
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-// The app: each handler says by the type of its argument which role it takes. ----------------------------------------
+// The app: the type of a handler's argument determines the required role. ----------------------------------------------
 
-/// The organizations of whoever asks; there is no tenant in this.
+/// The organizations of the signed-in user; this request has no tenant.
 async fn mine(visit: UserScope<Organizations>) -> Result<Json<Value>, Problem> {
     let mine = visit.tenants::<OrgMember>().await?;
     let mine = mine.into_iter().map(|(org, role)| json!({ "organization": org, "role": format!("{role:?}") }));
@@ -63,7 +63,7 @@ async fn remove(tenant: Tenant<Admin>, Path((_, id)): Path<(Uuid, Uuid)>) -> Res
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Who changed what; written by a trigger, and read by admins alone.
+/// The change log, which a trigger writes and admins read.
 async fn changes(tenant: Tenant<Admin>) -> Result<Json<Value>, Problem> {
     let changes = Change::list(&tenant).order(Change::ID.desc()).limit(20).await?;
     let told = changes.iter().map(|change| {
@@ -86,7 +86,7 @@ fn app(gate: AuthState<Organizations>) -> Router {
         .with_state(gate)
 }
 
-// What there is to try it on. ----------------------------------------------------------------------------------------
+// Demo data. -----------------------------------------------------------------------------------------------------------
 
 const ISSUER: &str = "https://id.example";
 const AUDIENCE: &str = "tracker";
@@ -100,14 +100,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let db = TenantDb::connect(&server.url("app_service", "postgres")).await?;
 
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    // Of this run alone; an app of yours has the keys of its identity provider: `Jwt::jwks`.
+    // A random secret for this run; a real app uses the keys of its identity provider: `Jwt::jwks`.
     let secret = Uuid::new_v4().simple().to_string();
     let told = people(&db, &secret, &format!("http://{}", listener.local_addr()?)).await?;
     writeln!(io::stdout(), "{} has the example's tables. In another terminal:\n\n{told}", server.origin())?;
 
     let gate = AuthState::new::<OrgMember>(db, Jwt::new(ISSUER, AUDIENCE).hs256(secret.as_bytes())?);
     let ended = async {
-        // Where there is no such signal to wait for, the app goes on until it is killed.
+        // Without this signal, the app runs until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -116,7 +116,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Lets people sign up as they would in the app, and says what each may ask.
+/// Signs up users as an app would, and returns the requests to try.
 async fn people(db: &TenantDb, secret: &str, url: &str) -> Result<String, Box<dyn Error>> {
     let [ann, bob, eve] = [sign_up(db, "ann").await?, sign_up(db, "bob").await?, sign_up(db, "eve").await?];
     let acme = found(db, ann, "Acme").await?;

@@ -57,143 +57,147 @@ pub mod v2 {
 }
 
 /*
-role `app_function_owner` is new
-role `app_no_tenant` is new
-`app_service` becoming `app_no_tenant` is new
-schema `app_auth` is new
-the lock on what `app_function_owner` makes is new
-`app_viewer` using schema `app_auth` is new
-`app_no_tenant` using schema `app_auth` is new
-`app_schema_owner` using schema `app_auth` is new
-function `app_auth.add_member` is new
-function `app_auth.authorized_tenant_id` is new
-function `app_auth.change_member` is new
-function `app_auth.create_tenant` is new
-function `app_auth.my_tenants` is new
-function `app_auth.prevent_last_manager_removal` is new
-function `app_auth.remove_member` is new
-function `app_auth.sign_up` is new
-`app_function_owner` using schema `app` is new
-table `app.club_members` is new
-policy `tenant_isolation` of `app.clubs` has changed
-policy `function_owner_select` of `app.clubs` is new
-policy `function_owner_insert` of `app.clubs` is new
-policy `update_rows` of `app.clubs` is gone
-UPDATE (name) on `app.clubs` for `app_admin` is gone
-SELECT (id) on `app.clubs` for `app_function_owner` is new
-INSERT (name) on `app.clubs` for `app_function_owner` is new
-policy `tenant_isolation` of `app.persons` is new
-policy `select_rows` of `app.persons` has changed
-policy `function_owner_select` of `app.persons` is new
-policy `function_owner_insert` of `app.persons` is new
-SELECT (id) on `app.persons` for `app_function_owner` is new
-INSERT (name) on `app.persons` for `app_function_owner` is new
-careful TM206: no more UPDATE (name) on `app.clubs` for `app_admin`.
-careful TM208: who sees or writes which rows changes: policy `update_rows` of `app.clubs` is gone.
-careful TM208: who sees or writes which rows changes: policy `tenant_isolation` of `app.clubs` has changed.
-careful TM208: who sees or writes which rows changes: policy `function_owner_select` of `app.clubs` is new.
-careful TM208: who sees or writes which rows changes: policy `function_owner_insert` of `app.clubs` is new.
-careful TM208: who sees or writes which rows changes: policy `tenant_isolation` of `app.persons` is new.
-careful TM208: who sees or writes which rows changes: policy `select_rows` of `app.persons` has changed.
-careful TM208: who sees or writes which rows changes: policy `function_owner_select` of `app.persons` is new.
-careful TM208: who sees or writes which rows changes: policy `function_owner_insert` of `app.persons` is new.
-careful TM207: from now on SELECT (id) on `app.clubs` for `app_function_owner`.
-careful TM207: from now on INSERT (name) on `app.clubs` for `app_function_owner`.
-careful TM207: from now on SELECT (id) on `app.persons` for `app_function_owner`.
-careful TM207: from now on INSERT (name) on `app.persons` for `app_function_owner`.
+add role `app_function_owner`
+add role `app_no_tenant`
+grant `app_no_tenant` to `app_service` (SET ROLE, not inherited)
+add schema `app_auth`
+revoke default privileges of PUBLIC on objects that `app_function_owner` creates
+grant USAGE on schema `app_auth` to `app_viewer`
+grant USAGE on schema `app_auth` to `app_no_tenant`
+grant USAGE on schema `app_auth` to `app_schema_owner`
+add function `app_auth.add_member`
+add function `app_auth.authorized_tenant_id`
+add function `app_auth.change_member`
+add function `app_auth.create_tenant`
+add function `app_auth.my_tenants`
+add function `app_auth.prevent_last_manager_removal`
+add function `app_auth.remove_member`
+add function `app_auth.sign_up`
+grant USAGE on schema `app` to `app_function_owner`
+add table `app.club_members`
+change policy `tenant_isolation` on `app.clubs`
+add policy `select_function_owner` on `app.clubs`
+add policy `insert_function_owner` on `app.clubs`
+drop policy `update_admin` on `app.clubs`
+revoke UPDATE (name) on `app.clubs` from `app_admin`
+grant SELECT (id) on `app.clubs` to `app_function_owner`
+grant INSERT (name) on `app.clubs` to `app_function_owner`
+add policy `tenant_isolation` on `app.persons`
+change policy `select_viewer` on `app.persons`
+add policy `select_function_owner` on `app.persons`
+add policy `insert_function_owner` on `app.persons`
+grant SELECT (id) on `app.persons` to `app_function_owner`
+grant INSERT (name) on `app.persons` to `app_function_owner`
+warning TM206: revokes UPDATE (name) on `app.clubs` from `app_admin`.
+warning TM208: drops policy `update_admin` on `app.clubs`, which controls the rows that roles can read or write.
+warning TM208: changes policy `tenant_isolation` on `app.clubs`, which controls the rows that roles can read or write.
+warning TM208: adds policy `select_function_owner` on `app.clubs`, which controls the rows that roles can read or write.
+warning TM208: adds policy `insert_function_owner` on `app.clubs`, which controls the rows that roles can read or write.
+warning TM208: adds policy `tenant_isolation` on `app.persons`, which controls the rows that roles can read or write.
+warning TM208: changes policy `select_viewer` on `app.persons`, which controls the rows that roles can read or write.
+warning TM208: adds policy `select_function_owner` on `app.persons`, which controls the rows that roles can read or write.
+warning TM208: adds policy `insert_function_owner` on `app.persons`, which controls the rows that roles can read or write.
+warning TM207: grants SELECT (id) on `app.clubs` to `app_function_owner`.
+warning TM207: grants INSERT (name) on `app.clubs` to `app_function_owner`.
+warning TM207: grants SELECT (id) on `app.persons` to `app_function_owner`.
+warning TM207: grants INSERT (name) on `app.persons` to `app_function_owner`.
 
 == 0002_add_club_members.up.sql =======================================================================
 -- Changes the database of tenant-tests:
---   role `app_function_owner` is new
---   role `app_no_tenant` is new
---   `app_service` becoming `app_no_tenant` is new
---   schema `app_auth` is new
---   the lock on what `app_function_owner` makes is new
---   `app_viewer` using schema `app_auth` is new
---   `app_no_tenant` using schema `app_auth` is new
---   `app_schema_owner` using schema `app_auth` is new
---   function `app_auth.add_member` is new
---   function `app_auth.authorized_tenant_id` is new
---   function `app_auth.change_member` is new
---   function `app_auth.create_tenant` is new
---   function `app_auth.my_tenants` is new
---   function `app_auth.prevent_last_manager_removal` is new
---   function `app_auth.remove_member` is new
---   function `app_auth.sign_up` is new
---   `app_function_owner` using schema `app` is new
---   table `app.club_members` is new
---   policy `tenant_isolation` of `app.clubs` has changed
---   policy `function_owner_select` of `app.clubs` is new
---   policy `function_owner_insert` of `app.clubs` is new
---   policy `update_rows` of `app.clubs` is gone
---   UPDATE (name) on `app.clubs` for `app_admin` is gone
---   SELECT (id) on `app.clubs` for `app_function_owner` is new
---   INSERT (name) on `app.clubs` for `app_function_owner` is new
---   policy `tenant_isolation` of `app.persons` is new
---   policy `select_rows` of `app.persons` has changed
---   policy `function_owner_select` of `app.persons` is new
---   policy `function_owner_insert` of `app.persons` is new
---   SELECT (id) on `app.persons` for `app_function_owner` is new
+--   add role `app_function_owner`
+--   add role `app_no_tenant`
+--   grant `app_no_tenant` to `app_service` (SET ROLE, not inherited)
+--   add schema `app_auth`
+--   revoke default privileges of PUBLIC on objects that `app_function_owner` creates
+--   grant USAGE on schema `app_auth` to `app_viewer`
+--   grant USAGE on schema `app_auth` to `app_no_tenant`
+--   grant USAGE on schema `app_auth` to `app_schema_owner`
+--   add function `app_auth.add_member`
+--   add function `app_auth.authorized_tenant_id`
+--   add function `app_auth.change_member`
+--   add function `app_auth.create_tenant`
+--   add function `app_auth.my_tenants`
+--   add function `app_auth.prevent_last_manager_removal`
+--   add function `app_auth.remove_member`
+--   add function `app_auth.sign_up`
+--   grant USAGE on schema `app` to `app_function_owner`
+--   add table `app.club_members`
+--   change policy `tenant_isolation` on `app.clubs`
+--   add policy `select_function_owner` on `app.clubs`
+--   add policy `insert_function_owner` on `app.clubs`
+--   drop policy `update_admin` on `app.clubs`
+--   revoke UPDATE (name) on `app.clubs` from `app_admin`
+--   grant SELECT (id) on `app.clubs` to `app_function_owner`
+--   grant INSERT (name) on `app.clubs` to `app_function_owner`
+--   add policy `tenant_isolation` on `app.persons`
+--   change policy `select_viewer` on `app.persons`
+--   add policy `select_function_owner` on `app.persons`
+--   add policy `insert_function_owner` on `app.persons`
+--   grant SELECT (id) on `app.persons` to `app_function_owner`
 --   and 1 more
 --
 -- Generated by `cargo run --bin gen-migrations` from the structs that derive TenantTable.
--- Review it, commit it, and do not edit it once it has run anywhere.
+-- Review and commit this file. Do not edit it after it has been applied to any database.
 
--- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
+-- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that
+-- policies would filter raises an error instead of silently skipping rows.
 SET LOCAL row_security = off;
--- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
+-- Fail instead of waiting for a lock: a waiting ALTER TABLE blocks all later queries on the table. After a
+-- timeout the transaction is rolled back, and the migration can be run again.
 SET LOCAL lock_timeout = '5s';
 
 -- Roles -------------------------------------------------------------------------------------------
--- They belong to the whole cluster, so another database of tenant-tests may have made them already.
+-- Roles belong to the whole cluster: another database of tenant-tests may have created them already. An existing role is
+-- accepted only if its comment marks it as the same role of tenant-tests.
 DO $roles$
 DECLARE
-    wanted record;
-    taken record;
+    expected record;
+    existing record;
 BEGIN
-    FOR wanted IN
+    FOR expected IN
         SELECT * FROM (VALUES
-            ('app_function_owner', 'NOLOGIN INHERIT', 'tenant-tests: owns the functions'),
-            ('app_no_tenant',      'NOLOGIN INHERIT', 'tenant-tests: a user who acts in no tenant')
+            ('app_function_owner', 'NOLOGIN INHERIT', 'tenant-tests: owner of the SECURITY DEFINER functions'),
+            ('app_no_tenant',      'NOLOGIN INHERIT', 'tenant-tests: role of users without a tenant')
         ) AS role (name, attributes, mark)
     LOOP
         BEGIN
             EXECUTE format(
                 'CREATE ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                wanted.name, wanted.attributes);
-            EXECUTE format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+                expected.name, expected.attributes);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO taken
-                FROM pg_catalog.pg_roles AS r WHERE r.rolname = wanted.name;
-            IF taken.mark IS DISTINCT FROM wanted.mark THEN
-                RAISE EXCEPTION 'the role % exists and was not made for this product', wanted.name
-                    USING HINT = 'Choose another role prefix, or, if the role is meant, say so with: '
-                        || format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO existing
+                FROM pg_catalog.pg_roles AS r WHERE r.rolname = expected.name;
+            IF existing.mark IS DISTINCT FROM expected.mark THEN
+                RAISE EXCEPTION 'role % already exists and is not marked as a role of this product', expected.name
+                    USING HINT = 'Choose another role prefix, or mark the role to use it: '
+                        || format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
             END IF;
-            IF taken.rolsuper OR taken.rolcreatedb OR taken.rolcreaterole OR taken.rolreplication OR taken.rolbypassrls
-                OR (taken.rolcanlogin AND wanted.attributes NOT LIKE 'LOGIN%')
-                OR (taken.rolinherit AND wanted.attributes LIKE '% NOINHERIT%')
+            IF existing.rolsuper OR existing.rolcreatedb OR existing.rolcreaterole OR existing.rolreplication
+                OR existing.rolbypassrls
+                OR (existing.rolcanlogin AND expected.attributes NOT LIKE 'LOGIN%')
+                OR (existing.rolinherit AND expected.attributes LIKE '% NOINHERIT%')
             THEN
-                RAISE EXCEPTION 'the role % exists with attributes that it must not have', wanted.name
+                RAISE EXCEPTION 'role % already exists with attributes that it must not have', expected.name
                     USING HINT = format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                        wanted.name, wanted.attributes);
+                        expected.name, expected.attributes);
             END IF;
         END;
     END LOOP;
 END
 $roles$;
 
--- Who applies this acts as the owners.
+-- The role that applies this migration must be able to act as the owner roles: grant it membership if it cannot.
 DO $owners$
 DECLARE
-    wanted record;
+    owner record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN SELECT name FROM (VALUES ('app_function_owner')) AS owner (name) LOOP
-        IF NOT (pg_has_role(wanted.name, 'USAGE')
-            AND pg_has_role(wanted.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
+    FOR owner IN SELECT name FROM (VALUES ('app_function_owner')) AS role (name) LOOP
+        IF NOT (pg_has_role(owner.name, 'USAGE')
+            AND pg_has_role(owner.name, CASE WHEN has_options THEN 'SET' ELSE 'MEMBER' END))
         THEN
-            EXECUTE format('GRANT %I TO CURRENT_USER', wanted.name)
+            EXECUTE format('GRANT %I TO CURRENT_USER', owner.name)
                 || CASE WHEN has_options THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;
         END IF;
     END LOOP;
@@ -205,8 +209,8 @@ CREATE SCHEMA app_auth AUTHORIZATION app_function_owner;
 
 SET LOCAL ROLE app_function_owner;
 
--- Defaults ----------------------------------------------------------------------------------------
--- Everybody may run a new function and use a new type, unless the one who makes it says otherwise.
+-- Default privileges ------------------------------------------------------------------------------
+-- By default, PUBLIC can execute new functions. Revoke this for functions of this role.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA app_auth TO app_viewer, app_no_tenant, app_schema_owner;
@@ -218,39 +222,41 @@ GRANT USAGE ON SCHEMA app TO app_function_owner;
 SET LOCAL ROLE app_schema_owner;
 
 REVOKE SELECT (id, name) ON app.clubs FROM app_viewer;
--- careful TM206: no more UPDATE (name) on `app.clubs` for `app_admin`.
+-- warning TM206: revokes UPDATE (name) on `app.clubs` from `app_admin`.
 REVOKE UPDATE (name) ON app.clubs FROM app_admin;
 
 REVOKE SELECT (id, name) ON app.persons FROM app_viewer;
 
 RESET ROLE;
 
--- A tier has the rights of the application_roles below it. The login has none until it says SET ROLE.
+-- Application roles inherit the privileges of the roles that they include. Login roles inherit nothing (NOINHERIT): they
+-- must run SET ROLE.
 DO $members$
 DECLARE
-    wanted record;
+    membership record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN
+    FOR membership IN
         SELECT * FROM (VALUES
             ('app_no_tenant', 'app_service', 'INHERIT FALSE, SET TRUE')
-        ) AS membership (role, member, options)
+        ) AS granted (role, member, options)
     LOOP
-        EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
-            || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
+        EXECUTE format('GRANT %I TO %I', membership.role, membership.member)
+            || CASE WHEN has_options THEN ' WITH ' || membership.options ELSE '' END;
     END LOOP;
 END
 $members$;
 
 SET LOCAL ROLE app_schema_owner;
 
--- careful TM208: who sees or writes which rows changes: policy `update_rows` of `app.clubs` is gone.
-DROP POLICY update_rows ON app.clubs;
+-- warning TM208: drops policy `update_admin` on `app.clubs`, which controls the rows that roles can read or write.
+DROP POLICY update_admin ON app.clubs;
 
 SET LOCAL ROLE app_function_owner;
 
 -- Functions in app_auth ---------------------------------------------------------------------------
--- They look across what their callers may see, so nobody may call one who is not named.
+-- SECURITY DEFINER functions run with the privileges and policies of their owner, not with those of the caller.
+-- EXECUTE is granted only to the roles listed.
 
 CREATE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -267,15 +273,15 @@ BEGIN
         FOR UPDATE;
     SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = caller;
     IF caller_role IS NULL OR (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
-        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'managing members requires role admin or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot grant a role that your role does not include' USING ERRCODE = 'insufficient_privilege';
     END IF;
     INSERT INTO app.club_members (club_id, person_id, role) VALUES (tenant, p_user, p_role);
 END
 $function$;
-COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the tenant in the context; for those whose role includes admin.';
+COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the current tenant. Requires role admin or a role that includes it.';
 GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
 
 CREATE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
@@ -296,7 +302,7 @@ BEGIN
     );
 END
 $function$;
-COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
+COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'Returns the ID of the current tenant if the signed-in user is a member of it with a role that includes the role set by SET ROLE; otherwise NULL.';
 GRANT EXECUTE ON FUNCTION app_auth.authorized_tenant_id() TO app_viewer, app_schema_owner;
 
 CREATE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
@@ -315,31 +321,31 @@ BEGIN
         FOR UPDATE;
     SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = caller;
     IF caller_role IS NULL OR (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
-        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'managing members requires role admin or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT m.role INTO old_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = p_user;
     IF old_role IS NULL THEN
         RETURN false;
     END IF;
     IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot change a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot change a member whose role is not included in your role' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot grant a role that your role does not include' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF old_role IN ('admin') AND p_role NOT IN ('admin') THEN
         IF NOT EXISTS (
             SELECT FROM app.club_members AS m
             WHERE m.club_id = tenant AND m.role IN ('admin') AND m.person_id <> p_user
         ) THEN
-            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
         END IF;
     END IF;
     UPDATE app.club_members AS m SET role = p_role WHERE m.club_id = tenant AND m.person_id = p_user;
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes a member''s role in the tenant in the context; for those whose role includes admin.';
+COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes the role of a member of the current tenant. Requires role admin or a role that includes it. Returns false if the user is not a member.';
 GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_admin;
 
 CREATE FUNCTION app_auth.create_tenant(p_name text) RETURNS uuid
@@ -347,21 +353,21 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_variable
 DECLARE
-    organization uuid;
+    new_tenant_id uuid;
     caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
 BEGIN
     IF caller IS NULL THEN
-        RAISE EXCEPTION 'only a signed-in user founds an organization' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'creating a tenant requires a signed-in user' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    INSERT INTO app.clubs (name) VALUES (p_name) RETURNING id INTO organization;
-    INSERT INTO app.club_members (club_id, person_id, role) VALUES (organization, caller, 'admin');
-    RETURN organization;
+    INSERT INTO app.clubs (name) VALUES (p_name) RETURNING id INTO new_tenant_id;
+    INSERT INTO app.club_members (club_id, person_id, role) VALUES (new_tenant_id, caller, 'admin');
+    RETURN new_tenant_id;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.create_tenant(text) IS 'Makes a tenant, of which the user in the context becomes admin.';
+COMMENT ON FUNCTION app_auth.create_tenant(text) IS 'Creates a tenant and makes the signed-in user its first member, with role admin.';
 GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text) TO app_no_tenant;
 
-CREATE FUNCTION app_auth.my_tenants() RETURNS TABLE (organization uuid, member_role text)
+CREATE FUNCTION app_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -372,7 +378,7 @@ BEGIN
         ORDER BY m.club_id;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.my_tenants() IS 'The tenants of the user in the context, with the user''s role in each.';
+COMMENT ON FUNCTION app_auth.my_tenants() IS 'Returns the tenants of the signed-in user, with the user''s role in each.';
 GRANT EXECUTE ON FUNCTION app_auth.my_tenants() TO app_no_tenant;
 
 CREATE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
@@ -382,12 +388,12 @@ BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id)
         AND NOT EXISTS (SELECT FROM app.club_members AS m WHERE m.club_id = OLD.club_id AND m.role IN ('admin'))
     THEN
-        RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+        RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
     END IF;
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if an existing tenant would have no member left who can manage members.';
 GRANT EXECUTE ON FUNCTION app_auth.prevent_last_manager_removal() TO app_schema_owner;
 
 CREATE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
@@ -406,28 +412,28 @@ BEGIN
         FOR UPDATE;
     SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = caller;
     IF caller_role IS NULL OR caller IS DISTINCT FROM p_user AND (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
-        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'managing members requires role admin or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT m.role INTO old_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = p_user;
     IF old_role IS NULL THEN
         RETURN false;
     END IF;
     IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot remove a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot remove a member whose role is not included in your role' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF old_role IN ('admin') THEN
         IF NOT EXISTS (
             SELECT FROM app.club_members AS m
             WHERE m.club_id = tenant AND m.role IN ('admin') AND m.person_id <> p_user
         ) THEN
-            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
         END IF;
     END IF;
     DELETE FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = p_user;
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the tenant in the context; for those who manage members, and for oneself.';
+COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role admin or a role that includes it, except to remove oneself. Returns false if the user is not a member.';
 GRANT EXECUTE ON FUNCTION app_auth.remove_member(uuid) TO app_viewer;
 
 CREATE FUNCTION app_auth.sign_up(p_name text) RETURNS uuid
@@ -435,13 +441,13 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_variable
 DECLARE
-    user_key uuid;
+    new_user_id uuid;
 BEGIN
-    INSERT INTO app.persons (name) VALUES (p_name) RETURNING id INTO user_key;
-    RETURN user_key;
+    INSERT INTO app.persons (name) VALUES (p_name) RETURNING id INTO new_user_id;
+    RETURN new_user_id;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.sign_up(text) IS 'Adds a user, who is a member of no tenant yet.';
+COMMENT ON FUNCTION app_auth.sign_up(text) IS 'Creates a user account that is not a member of any tenant yet.';
 GRANT EXECUTE ON FUNCTION app_auth.sign_up(text) TO app_no_tenant;
 
 SET LOCAL ROLE app_schema_owner;
@@ -463,63 +469,64 @@ CREATE INDEX club_members_person_id_idx ON app.club_members (person_id);
 ALTER TABLE app.club_members ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.club_members FORCE ROW LEVEL SECURITY;
 
--- careful TM208: who sees or writes which rows changes: policy `tenant_isolation` of `app.clubs` has changed.
+-- warning TM208: changes policy `tenant_isolation` on `app.clubs`, which controls the rows that roles can read or write.
 ALTER POLICY tenant_isolation ON app.clubs
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = (SELECT app_auth.authorized_tenant_id()) END);
--- careful TM208: who sees or writes which rows changes: policy `function_owner_select` of `app.clubs` is new.
-CREATE POLICY function_owner_select ON app.clubs AS PERMISSIVE FOR SELECT TO app_function_owner
+COMMENT ON POLICY tenant_isolation ON app.clubs IS 'Restrictive: limits every role to rows of the current tenant, whatever other policies allow. Separate conditions apply to app_function_owner.';
+-- warning TM208: adds policy `select_function_owner` on `app.clubs`, which controls the rows that roles can read or write.
+CREATE POLICY select_function_owner ON app.clubs AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
-COMMENT ON POLICY function_owner_select ON app.clubs IS 'The functions in app_auth may select any row; each of them says which.';
--- careful TM208: who sees or writes which rows changes: policy `function_owner_insert` of `app.clubs` is new.
-CREATE POLICY function_owner_insert ON app.clubs AS PERMISSIVE FOR INSERT TO app_function_owner
+COMMENT ON POLICY select_function_owner ON app.clubs IS 'Lets the SECURITY DEFINER functions in app_auth SELECT any row; each function limits the rows itself.';
+-- warning TM208: adds policy `insert_function_owner` on `app.clubs`, which controls the rows that roles can read or write.
+CREATE POLICY insert_function_owner ON app.clubs AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
-COMMENT ON POLICY function_owner_insert ON app.clubs IS 'The functions in app_auth may insert any row; each of them says which.';
+COMMENT ON POLICY insert_function_owner ON app.clubs IS 'Lets the SECURITY DEFINER functions in app_auth INSERT any row; each function limits the rows itself.';
 
--- careful TM208: who sees or writes which rows changes: policy `tenant_isolation` of `app.persons` is new.
+-- warning TM208: adds policy `tenant_isolation` on `app.persons`, which controls the rows that roles can read or write.
 CREATE POLICY tenant_isolation ON app.persons AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
-COMMENT ON POLICY tenant_isolation ON app.persons IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
--- careful TM208: who sees or writes which rows changes: policy `select_rows` of `app.persons` has changed.
-ALTER POLICY select_rows ON app.persons
+COMMENT ON POLICY tenant_isolation ON app.persons IS 'Restrictive: limits every role to rows of the current tenant, whatever other policies allow. Separate conditions apply to app_function_owner.';
+-- warning TM208: changes policy `select_viewer` on `app.persons`, which controls the rows that roles can read or write.
+ALTER POLICY select_viewer ON app.persons
     USING (id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
-COMMENT ON POLICY select_rows ON app.persons IS 'The role viewer, and every role that includes it, may read the rows that members of the tenant in the context have.';
--- careful TM208: who sees or writes which rows changes: policy `function_owner_select` of `app.persons` is new.
-CREATE POLICY function_owner_select ON app.persons AS PERMISSIVE FOR SELECT TO app_function_owner
+COMMENT ON POLICY select_viewer ON app.persons IS 'Allows viewer and the roles that include it to SELECT the rows of the current tenant''s members.';
+-- warning TM208: adds policy `select_function_owner` on `app.persons`, which controls the rows that roles can read or write.
+CREATE POLICY select_function_owner ON app.persons AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
-COMMENT ON POLICY function_owner_select ON app.persons IS 'The functions in app_auth may select any row; each of them says which.';
--- careful TM208: who sees or writes which rows changes: policy `function_owner_insert` of `app.persons` is new.
-CREATE POLICY function_owner_insert ON app.persons AS PERMISSIVE FOR INSERT TO app_function_owner
+COMMENT ON POLICY select_function_owner ON app.persons IS 'Lets the SECURITY DEFINER functions in app_auth SELECT any row; each function limits the rows itself.';
+-- warning TM208: adds policy `insert_function_owner` on `app.persons`, which controls the rows that roles can read or write.
+CREATE POLICY insert_function_owner ON app.persons AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
-COMMENT ON POLICY function_owner_insert ON app.persons IS 'The functions in app_auth may insert any row; each of them says which.';
+COMMENT ON POLICY insert_function_owner ON app.persons IS 'Lets the SECURITY DEFINER functions in app_auth INSERT any row; each function limits the rows itself.';
 
--- Access to app.club_members ----------------------------------------------------------------------
+-- Policies and grants of app.club_members ---------------------------------------------------------
 CREATE POLICY tenant_isolation ON app.club_members AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE club_id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE club_id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.club_members IS 'Whoever asks and whatever other policies allow: only rows of the tenant in the context.';
+COMMENT ON POLICY tenant_isolation ON app.club_members IS 'Restrictive: limits every role to rows of the current tenant, whatever other policies allow. Separate conditions apply to app_function_owner.';
 
-CREATE POLICY select_rows ON app.club_members AS PERMISSIVE FOR SELECT TO app_viewer
+CREATE POLICY select_viewer ON app.club_members AS PERMISSIVE FOR SELECT TO app_viewer
     USING (club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY select_rows ON app.club_members IS 'The role viewer, and every role that includes it, may read the rows of the tenant in the context.';
+COMMENT ON POLICY select_viewer ON app.club_members IS 'Allows viewer and the roles that include it to SELECT rows of the current tenant.';
 
-CREATE POLICY function_owner_select ON app.club_members AS PERMISSIVE FOR SELECT TO app_function_owner
+CREATE POLICY select_function_owner ON app.club_members AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
-COMMENT ON POLICY function_owner_select ON app.club_members IS 'The functions in app_auth may select any row; each of them says which.';
+COMMENT ON POLICY select_function_owner ON app.club_members IS 'Lets the SECURITY DEFINER functions in app_auth SELECT any row; each function limits the rows itself.';
 
-CREATE POLICY function_owner_insert ON app.club_members AS PERMISSIVE FOR INSERT TO app_function_owner
+CREATE POLICY insert_function_owner ON app.club_members AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
-COMMENT ON POLICY function_owner_insert ON app.club_members IS 'The functions in app_auth may insert any row; each of them says which.';
+COMMENT ON POLICY insert_function_owner ON app.club_members IS 'Lets the SECURITY DEFINER functions in app_auth INSERT any row; each function limits the rows itself.';
 
-CREATE POLICY function_owner_update ON app.club_members AS PERMISSIVE FOR UPDATE TO app_function_owner
+CREATE POLICY update_function_owner ON app.club_members AS PERMISSIVE FOR UPDATE TO app_function_owner
     USING (true)
     WITH CHECK (true);
-COMMENT ON POLICY function_owner_update ON app.club_members IS 'The functions in app_auth may update any row; each of them says which.';
+COMMENT ON POLICY update_function_owner ON app.club_members IS 'Lets the SECURITY DEFINER functions in app_auth UPDATE any row; each function limits the rows itself.';
 
-CREATE POLICY function_owner_delete ON app.club_members AS PERMISSIVE FOR DELETE TO app_function_owner
+CREATE POLICY delete_function_owner ON app.club_members AS PERMISSIVE FOR DELETE TO app_function_owner
     USING (true);
-COMMENT ON POLICY function_owner_delete ON app.club_members IS 'The functions in app_auth may delete any row; each of them says which.';
+COMMENT ON POLICY delete_function_owner ON app.club_members IS 'Lets the SECURITY DEFINER functions in app_auth DELETE any row; each function limits the rows itself.';
 
 CREATE CONSTRAINT TRIGGER prevent_last_manager_removal AFTER UPDATE OR DELETE ON app.club_members DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION app_auth.prevent_last_manager_removal();
@@ -531,27 +538,29 @@ GRANT UPDATE (role) ON app.club_members TO app_function_owner;
 GRANT DELETE ON app.club_members TO app_function_owner;
 
 GRANT SELECT (id, name) ON app.clubs TO app_viewer;
--- careful TM207: from now on SELECT (id) on `app.clubs` for `app_function_owner`.
+-- warning TM207: grants SELECT (id) on `app.clubs` to `app_function_owner`.
 GRANT SELECT (id) ON app.clubs TO app_function_owner;
--- careful TM207: from now on INSERT (name) on `app.clubs` for `app_function_owner`.
+-- warning TM207: grants INSERT (name) on `app.clubs` to `app_function_owner`.
 GRANT INSERT (name) ON app.clubs TO app_function_owner;
 
 GRANT SELECT (id, name) ON app.persons TO app_viewer;
--- careful TM207: from now on SELECT (id) on `app.persons` for `app_function_owner`.
+-- warning TM207: grants SELECT (id) on `app.persons` to `app_function_owner`.
 GRANT SELECT (id) ON app.persons TO app_function_owner;
--- careful TM207: from now on INSERT (name) on `app.persons` for `app_function_owner`.
+-- warning TM207: grants INSERT (name) on `app.persons` to `app_function_owner`.
 GRANT INSERT (name) ON app.persons TO app_function_owner;
 
 RESET ROLE;
 
 == 0002_add_club_members.down.sql =====================================================================
 -- tenant: loses data: app.club_members
--- Undoes what the migration of this number changes in tenant-tests.
+-- Reverts the up file with the same number, which changes the database of tenant-tests.
 -- Generated by `cargo run --bin gen-migrations` from the structs that derive TenantTable.
 
--- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
+-- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that
+-- policies would filter raises an error instead of silently skipping rows.
 SET LOCAL row_security = off;
--- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
+-- Fail instead of waiting for a lock: a waiting ALTER TABLE blocks all later queries on the table. After a
+-- timeout the transaction is rolled back, and the migration can be run again.
 SET LOCAL lock_timeout = '5s';
 
 SET LOCAL ROLE app_schema_owner;
@@ -564,30 +573,31 @@ REVOKE INSERT (name) ON app.clubs FROM app_function_owner;
 REVOKE SELECT (id) ON app.clubs FROM app_function_owner;
 REVOKE SELECT (id, name) ON app.clubs FROM app_viewer;
 
--- Access to app.club_members ----------------------------------------------------------------------
-DROP POLICY function_owner_delete ON app.club_members;
-DROP POLICY function_owner_update ON app.club_members;
-DROP POLICY function_owner_insert ON app.club_members;
-DROP POLICY function_owner_select ON app.club_members;
-DROP POLICY select_rows ON app.club_members;
+-- Policies and grants of app.club_members ---------------------------------------------------------
+DROP POLICY delete_function_owner ON app.club_members;
+DROP POLICY update_function_owner ON app.club_members;
+DROP POLICY insert_function_owner ON app.club_members;
+DROP POLICY select_function_owner ON app.club_members;
+DROP POLICY select_viewer ON app.club_members;
 DROP POLICY tenant_isolation ON app.club_members;
 
-DROP POLICY function_owner_insert ON app.persons;
-DROP POLICY function_owner_select ON app.persons;
--- careful TM208: who sees or writes which rows changes: policy `select_rows` of `app.persons` has changed.
-ALTER POLICY select_rows ON app.persons
+DROP POLICY insert_function_owner ON app.persons;
+DROP POLICY select_function_owner ON app.persons;
+-- warning TM208: changes policy `select_viewer` on `app.persons`, which controls the rows that roles can read or write.
+ALTER POLICY select_viewer ON app.persons
     USING (true);
-COMMENT ON POLICY select_rows ON app.persons IS 'The role viewer, and every role that includes it, may read every row: they belong to no tenant.';
+COMMENT ON POLICY select_viewer ON app.persons IS 'Allows viewer and the roles that include it to SELECT all rows (they belong to no tenant).';
 DROP POLICY tenant_isolation ON app.persons;
 
-DROP POLICY function_owner_insert ON app.clubs;
-DROP POLICY function_owner_select ON app.clubs;
--- careful TM208: who sees or writes which rows changes: policy `tenant_isolation` of `app.clubs` has changed.
+DROP POLICY insert_function_owner ON app.clubs;
+DROP POLICY select_function_owner ON app.clubs;
+-- warning TM208: changes policy `tenant_isolation` on `app.clubs`, which controls the rows that roles can read or write.
 ALTER POLICY tenant_isolation ON app.clubs
     USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY tenant_isolation ON app.clubs IS 'Restrictive: limits every role to rows of the current tenant, whatever other policies allow.';
 
--- DESTRUCTIVE TM101: table `app.club_members` goes with all its rows.
+-- destructive TM101: drops table `app.club_members` and all its rows.
 DROP TABLE app.club_members;
 
 SET LOCAL ROLE app_function_owner;
@@ -604,28 +614,28 @@ DROP FUNCTION app_auth.add_member(uuid, text);
 
 SET LOCAL ROLE app_schema_owner;
 
-CREATE POLICY update_rows ON app.clubs AS PERMISSIVE FOR UPDATE TO app_admin
+CREATE POLICY update_admin ON app.clubs AS PERMISSIVE FOR UPDATE TO app_admin
     USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
     WITH CHECK (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
-COMMENT ON POLICY update_rows ON app.clubs IS 'The role admin, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
+COMMENT ON POLICY update_admin ON app.clubs IS 'Allows admin and the roles that include it to UPDATE rows of the current tenant, but not to move them to another tenant.';
 
 RESET ROLE;
 
 DO $members$
 DECLARE
-    lost record;
+    membership record;
 BEGIN
-    FOR lost IN
-        SELECT gone.role, gone.member, pg_get_userbyid(m.grantor) AS grantor
+    FOR membership IN
+        SELECT revoked.role, revoked.member, pg_get_userbyid(m.grantor) AS grantor
         FROM (VALUES
             ('app_no_tenant', 'app_service')
-        ) AS gone (role, member)
+        ) AS revoked (role, member)
         JOIN pg_auth_members AS m
-            ON pg_get_userbyid(m.roleid) = gone.role AND pg_get_userbyid(m.member) = gone.member
+            ON pg_get_userbyid(m.roleid) = revoked.role AND pg_get_userbyid(m.member) = revoked.member
     LOOP
-        EXECUTE format('REVOKE %I FROM %I', lost.role, lost.member)
+        EXECUTE format('REVOKE %I FROM %I', membership.role, membership.member)
             || CASE WHEN current_setting('server_version_num')::integer >= 160000
-                THEN format(' GRANTED BY %I', lost.grantor) ELSE '' END;
+                THEN format(' GRANTED BY %I', membership.grantor) ELSE '' END;
     END LOOP;
 END
 $members$;
@@ -645,15 +655,15 @@ SET LOCAL ROLE app_function_owner;
 
 REVOKE USAGE ON SCHEMA app_auth FROM app_schema_owner, app_no_tenant, app_viewer;
 
--- Defaults ----------------------------------------------------------------------------------------
+-- Default privileges ------------------------------------------------------------------------------
 ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON ROUTINES TO PUBLIC;
 
 DROP SCHEMA app_auth;
 
 RESET ROLE;
 
--- careful TM206: no more role `app_no_tenant`.
--- careful TM206: no more role `app_function_owner`.
+-- warning TM206: drops role `app_no_tenant`.
+-- warning TM206: drops role `app_function_owner`.
 -- Roles -------------------------------------------------------------------------------------------
 DO $roles$
 DECLARE
@@ -663,7 +673,7 @@ BEGIN
         BEGIN
             EXECUTE format('DROP ROLE IF EXISTS %I', name);
         EXCEPTION WHEN dependent_objects_still_exist THEN
-            RAISE NOTICE 'the role % stays: another database uses it', name;
+            RAISE NOTICE 'role % is not dropped: objects still depend on it, for example in another database', name;
         END;
     END LOOP;
 END

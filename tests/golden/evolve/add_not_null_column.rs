@@ -28,6 +28,6 @@ pub mod v2 {
 }
 
 /*
-error: column `app.notes.slug` is new and takes no NULL, and nothing fills it in the rows that are there
-  help: add `default = "''"`, which fills every row; or make the field an `Option`; or say what fills the rows that are there, computed from their other columns: `backfill = "''"`
+error: cannot add column `app.notes.slug`: it is NOT NULL, and no value is given for existing rows
+  help: add `default = "''"`, which fills every row; or make the field an `Option`; or fill existing rows with an expression over their other columns: `backfill = "''"`
 */

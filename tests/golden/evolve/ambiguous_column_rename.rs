@@ -27,6 +27,6 @@ pub mod v2 {
 }
 
 /*
-error: column `app.notes.name` is new and takes no NULL, and nothing fills it in the rows that are there
-  help: is it `title` under another name? write `#[tenant(renamed_from = "title")]` there; else add `default = "''"`, which fills every row; or make the field an `Option`; or say what fills the rows that are there, computed from their other columns: `backfill = "''"`
+error: cannot add column `app.notes.name`: it is NOT NULL, and no value is given for existing rows
+  help: if `title` was renamed, add `#[tenant(renamed_from = "title")]`; otherwise add `default = "''"`, which fills every row; or make the field an `Option`; or fill existing rows with an expression over their other columns: `backfill = "''"`
 */

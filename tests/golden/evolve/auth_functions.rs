@@ -78,68 +78,70 @@ pub mod v2 {
 }
 
 /*
-column `app.club_members.person_id` is called `member_id`
-`app_member` calling `app_auth.add_member` is new
-`app_admin` calling `app_auth.add_member` is gone
-function `app_auth.add_member` has changed
-function `app_auth.authorized_tenant_id` has changed
-`app_member` calling `app_auth.change_member` is new
-`app_admin` calling `app_auth.change_member` is gone
-function `app_auth.change_member` has changed
-function `app_auth.create_tenant` is gone
-function `app_auth.create_tenant` is new
-function `app_auth.my_tenants` has changed
-function `app_auth.prevent_last_manager_removal` has changed
-function `app_auth.remove_member` has changed
-foreign key `club_members_person_id_fkey` of `app.club_members` is called `club_members_member_id_fkey`
-index `club_members_person_id_idx` of `app.club_members` is called `club_members_member_id_idx`
-column `app.clubs.motto`: default none instead of `''`
-INSERT (motto) on `app.clubs` for `app_function_owner` is new
-careful TM205: an app that runs and still says column `app.club_members.person_id` fails.
-careful TM206: no more `app_admin` calling `app_auth.add_member`.
-careful TM206: no more `app_admin` calling `app_auth.change_member`.
-careful TM207: from now on `app_member` calling `app_auth.add_member`.
-careful TM207: from now on `app_member` calling `app_auth.change_member`.
-careful TM207: from now on INSERT (motto) on `app.clubs` for `app_function_owner`.
+rename column `app.club_members.person_id` to `member_id`
+grant EXECUTE on function `app_auth.add_member` to `app_member`
+revoke EXECUTE on function `app_auth.add_member` from `app_admin`
+change function `app_auth.add_member`
+change function `app_auth.authorized_tenant_id`
+grant EXECUTE on function `app_auth.change_member` to `app_member`
+revoke EXECUTE on function `app_auth.change_member` from `app_admin`
+change function `app_auth.change_member`
+drop function `app_auth.create_tenant`
+add function `app_auth.create_tenant`
+change function `app_auth.my_tenants`
+change function `app_auth.prevent_last_manager_removal`
+change function `app_auth.remove_member`
+rename foreign key `club_members_person_id_fkey` on `app.club_members` to `club_members_member_id_fkey`
+rename index `club_members_person_id_idx` on `app.club_members` to `club_members_member_id_idx`
+change column `app.clubs.motto`: default from `''` to none
+grant INSERT (motto) on `app.clubs` to `app_function_owner`
+warning TM205: running app versions that still use column `app.club_members.person_id` will fail.
+warning TM206: revokes EXECUTE on function `app_auth.add_member` from `app_admin`.
+warning TM206: revokes EXECUTE on function `app_auth.change_member` from `app_admin`.
+warning TM207: grants EXECUTE on function `app_auth.add_member` to `app_member`.
+warning TM207: grants EXECUTE on function `app_auth.change_member` to `app_member`.
+warning TM207: grants INSERT (motto) on `app.clubs` to `app_function_owner`.
 
 == 0002_change_tables.up.sql ==========================================================================
 -- Changes the database of tenant-tests:
---   column `app.club_members.person_id` is called `member_id`
---   `app_member` calling `app_auth.add_member` is new
---   `app_admin` calling `app_auth.add_member` is gone
---   function `app_auth.add_member` has changed
---   function `app_auth.authorized_tenant_id` has changed
---   `app_member` calling `app_auth.change_member` is new
---   `app_admin` calling `app_auth.change_member` is gone
---   function `app_auth.change_member` has changed
---   function `app_auth.create_tenant` is gone
---   function `app_auth.create_tenant` is new
---   function `app_auth.my_tenants` has changed
---   function `app_auth.prevent_last_manager_removal` has changed
---   function `app_auth.remove_member` has changed
---   foreign key `club_members_person_id_fkey` of `app.club_members` is called `club_members_member_id_fkey`
---   index `club_members_person_id_idx` of `app.club_members` is called `club_members_member_id_idx`
---   column `app.clubs.motto`: default none instead of `''`
---   INSERT (motto) on `app.clubs` for `app_function_owner` is new
+--   rename column `app.club_members.person_id` to `member_id`
+--   grant EXECUTE on function `app_auth.add_member` to `app_member`
+--   revoke EXECUTE on function `app_auth.add_member` from `app_admin`
+--   change function `app_auth.add_member`
+--   change function `app_auth.authorized_tenant_id`
+--   grant EXECUTE on function `app_auth.change_member` to `app_member`
+--   revoke EXECUTE on function `app_auth.change_member` from `app_admin`
+--   change function `app_auth.change_member`
+--   drop function `app_auth.create_tenant`
+--   add function `app_auth.create_tenant`
+--   change function `app_auth.my_tenants`
+--   change function `app_auth.prevent_last_manager_removal`
+--   change function `app_auth.remove_member`
+--   rename foreign key `club_members_person_id_fkey` on `app.club_members` to `club_members_member_id_fkey`
+--   rename index `club_members_person_id_idx` on `app.club_members` to `club_members_member_id_idx`
+--   change column `app.clubs.motto`: default from `''` to none
+--   grant INSERT (motto) on `app.clubs` to `app_function_owner`
 --
 -- Generated by `cargo run --bin gen-migrations` from the structs that derive TenantTable.
--- Review it, commit it, and do not edit it once it has run anywhere.
+-- Review and commit this file. Do not edit it after it has been applied to any database.
 
--- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
+-- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that
+-- policies would filter raises an error instead of silently skipping rows.
 SET LOCAL row_security = off;
--- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
+-- Fail instead of waiting for a lock: a waiting ALTER TABLE blocks all later queries on the table. After a
+-- timeout the transaction is rolled back, and the migration can be run again.
 SET LOCAL lock_timeout = '5s';
 
 SET LOCAL ROLE app_schema_owner;
 
--- careful TM205: an app that runs and still says column `app.club_members.person_id` fails.
+-- warning TM205: running app versions that still use column `app.club_members.person_id` will fail.
 ALTER TABLE app.club_members RENAME COLUMN person_id TO member_id;
 
 SET LOCAL ROLE app_function_owner;
 
--- careful TM206: no more `app_admin` calling `app_auth.add_member`.
+-- warning TM206: revokes EXECUTE on function `app_auth.add_member` from `app_admin`.
 REVOKE EXECUTE ON FUNCTION app_auth.add_member(uuid, text) FROM app_admin;
--- careful TM206: no more `app_admin` calling `app_auth.change_member`.
+-- warning TM206: revokes EXECUTE on function `app_auth.change_member` from `app_admin`.
 REVOKE EXECUTE ON FUNCTION app_auth.change_member(uuid, text) FROM app_admin;
 
 -- Functions in app_auth ---------------------------------------------------------------------------
@@ -169,15 +171,15 @@ BEGIN
         FOR UPDATE;
     SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = caller;
     IF caller_role IS NULL OR (caller_role NOT IN ('member', 'admin') OR current_setting('role') NOT IN ('app_member', 'app_admin')) THEN
-        RAISE EXCEPTION 'only a member whose role includes member manages members' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'managing members requires role member or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot grant a role that your role does not include' USING ERRCODE = 'insufficient_privilege';
     END IF;
     INSERT INTO app.club_members (club_id, member_id, role) VALUES (tenant, p_user, p_role);
 END
 $function$;
-COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the tenant in the context; for those whose role includes member.';
+COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the current tenant. Requires role member or a role that includes it.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
@@ -199,7 +201,7 @@ BEGIN
     );
 END
 $function$;
-COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
+COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'Returns the ID of the current tenant if the signed-in user is a member of it with a role that includes the role set by SET ROLE; otherwise NULL.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
@@ -219,57 +221,58 @@ BEGIN
         FOR UPDATE;
     SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = caller;
     IF caller_role IS NULL OR (caller_role NOT IN ('member', 'admin') OR current_setting('role') NOT IN ('app_member', 'app_admin')) THEN
-        RAISE EXCEPTION 'only a member whose role includes member manages members' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'managing members requires role member or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT m.role INTO old_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = p_user;
     IF old_role IS NULL THEN
         RETURN false;
     END IF;
     IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot change a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot change a member whose role is not included in your role' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot grant a role that your role does not include' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF old_role IN ('member', 'admin') AND p_role NOT IN ('member', 'admin') THEN
         IF NOT EXISTS (
             SELECT FROM app.club_members AS m
             WHERE m.club_id = tenant AND m.role IN ('member', 'admin') AND m.member_id <> p_user
         ) THEN
-            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
         END IF;
     END IF;
     UPDATE app.club_members AS m SET role = p_role WHERE m.club_id = tenant AND m.member_id = p_user;
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes a member''s role in the tenant in the context; for those whose role includes member.';
+COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes the role of a member of the current tenant. Requires role member or a role that includes it. Returns false if the user is not a member.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
--- They look across what their callers may see, so nobody may call one who is not named.
+-- SECURITY DEFINER functions run with the privileges and policies of their owner, not with those of the caller.
+-- EXECUTE is granted only to the roles listed.
 
 CREATE FUNCTION app_auth.create_tenant(p_name text, p_motto text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_variable
 DECLARE
-    organization uuid;
+    new_tenant_id uuid;
     caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
 BEGIN
     IF caller IS NULL THEN
-        RAISE EXCEPTION 'only a signed-in user founds an organization' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'creating a tenant requires a signed-in user' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    INSERT INTO app.clubs (name, motto) VALUES (p_name, p_motto) RETURNING id INTO organization;
-    INSERT INTO app.club_members (club_id, member_id, role) VALUES (organization, caller, 'admin');
-    RETURN organization;
+    INSERT INTO app.clubs (name, motto) VALUES (p_name, p_motto) RETURNING id INTO new_tenant_id;
+    INSERT INTO app.club_members (club_id, member_id, role) VALUES (new_tenant_id, caller, 'admin');
+    RETURN new_tenant_id;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.create_tenant(text, text) IS 'Makes a tenant, of which the user in the context becomes admin.';
+COMMENT ON FUNCTION app_auth.create_tenant(text, text) IS 'Creates a tenant and makes the signed-in user its first member, with role admin.';
 GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text, text) TO app_no_tenant;
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
-CREATE OR REPLACE FUNCTION app_auth.my_tenants() RETURNS TABLE (organization uuid, member_role text)
+CREATE OR REPLACE FUNCTION app_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -280,7 +283,7 @@ BEGIN
         ORDER BY m.club_id;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.my_tenants() IS 'The tenants of the user in the context, with the user''s role in each.';
+COMMENT ON FUNCTION app_auth.my_tenants() IS 'Returns the tenants of the signed-in user, with the user''s role in each.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
@@ -291,12 +294,12 @@ BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id)
         AND NOT EXISTS (SELECT FROM app.club_members AS m WHERE m.club_id = OLD.club_id AND m.role IN ('member', 'admin'))
     THEN
-        RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+        RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
     END IF;
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if an existing tenant would have no member left who can manage members.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
@@ -316,62 +319,64 @@ BEGIN
         FOR UPDATE;
     SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = caller;
     IF caller_role IS NULL OR caller IS DISTINCT FROM p_user AND (caller_role NOT IN ('member', 'admin') OR current_setting('role') NOT IN ('app_member', 'app_admin')) THEN
-        RAISE EXCEPTION 'only a member whose role includes member manages members' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'managing members requires role member or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT m.role INTO old_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = p_user;
     IF old_role IS NULL THEN
         RETURN false;
     END IF;
     IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot remove a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot remove a member whose role is not included in your role' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF old_role IN ('member', 'admin') THEN
         IF NOT EXISTS (
             SELECT FROM app.club_members AS m
             WHERE m.club_id = tenant AND m.role IN ('member', 'admin') AND m.member_id <> p_user
         ) THEN
-            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
         END IF;
     END IF;
     DELETE FROM app.club_members AS m WHERE m.club_id = tenant AND m.member_id = p_user;
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the tenant in the context; for those who manage members, and for oneself.';
+COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role member or a role that includes it, except to remove oneself. Returns false if the user is not a member.';
 
 SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.clubs ALTER COLUMN motto DROP DEFAULT;
 
--- The same rule, for it to hold no old name.
+-- The same conditions, without the old name.
 ALTER POLICY tenant_isolation ON app.persons
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
--- The same rule, for it to hold no old name.
-ALTER POLICY select_rows ON app.persons
+-- The same conditions, without the old name.
+ALTER POLICY select_viewer ON app.persons
     USING (id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
 
 SET LOCAL ROLE app_function_owner;
 
--- careful TM207: from now on `app_member` calling `app_auth.add_member`.
+-- warning TM207: grants EXECUTE on function `app_auth.add_member` to `app_member`.
 GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_member;
--- careful TM207: from now on `app_member` calling `app_auth.change_member`.
+-- warning TM207: grants EXECUTE on function `app_auth.change_member` to `app_member`.
 GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_member;
 
 SET LOCAL ROLE app_schema_owner;
 
--- careful TM207: from now on INSERT (motto) on `app.clubs` for `app_function_owner`.
+-- warning TM207: grants INSERT (motto) on `app.clubs` to `app_function_owner`.
 GRANT INSERT (motto) ON app.clubs TO app_function_owner;
 
 RESET ROLE;
 
 == 0002_change_tables.down.sql ========================================================================
--- Undoes what the migration of this number changes in tenant-tests.
+-- Reverts the up file with the same number, which changes the database of tenant-tests.
 -- Generated by `cargo run --bin gen-migrations` from the structs that derive TenantTable.
 
--- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
+-- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that
+-- policies would filter raises an error instead of silently skipping rows.
 SET LOCAL row_security = off;
--- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
+-- Fail instead of waiting for a lock: a waiting ALTER TABLE blocks all later queries on the table. After a
+-- timeout the transaction is rolled back, and the migration can be run again.
 SET LOCAL lock_timeout = '5s';
 
 SET LOCAL ROLE app_schema_owner;
@@ -407,28 +412,28 @@ BEGIN
         FOR UPDATE;
     SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = caller;
     IF caller_role IS NULL OR caller IS DISTINCT FROM p_user AND (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
-        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'managing members requires role admin or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT m.role INTO old_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = p_user;
     IF old_role IS NULL THEN
         RETURN false;
     END IF;
     IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot remove a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot remove a member whose role is not included in your role' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF old_role IN ('admin') THEN
         IF NOT EXISTS (
             SELECT FROM app.club_members AS m
             WHERE m.club_id = tenant AND m.role IN ('admin') AND m.person_id <> p_user
         ) THEN
-            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
         END IF;
     END IF;
     DELETE FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = p_user;
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the tenant in the context; for those who manage members, and for oneself.';
+COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role admin or a role that includes it, except to remove oneself. Returns false if the user is not a member.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
@@ -439,16 +444,16 @@ BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id)
         AND NOT EXISTS (SELECT FROM app.club_members AS m WHERE m.club_id = OLD.club_id AND m.role IN ('admin'))
     THEN
-        RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+        RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
     END IF;
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Refuses to leave a tenant that still exists without anyone who manages its members.';
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if an existing tenant would have no member left who can manage members.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
-CREATE OR REPLACE FUNCTION app_auth.my_tenants() RETURNS TABLE (organization uuid, member_role text)
+CREATE OR REPLACE FUNCTION app_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -459,7 +464,7 @@ BEGIN
         ORDER BY m.club_id;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.my_tenants() IS 'The tenants of the user in the context, with the user''s role in each.';
+COMMENT ON FUNCTION app_auth.my_tenants() IS 'Returns the tenants of the signed-in user, with the user''s role in each.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 DROP FUNCTION app_auth.create_tenant(text, text);
@@ -482,31 +487,31 @@ BEGIN
         FOR UPDATE;
     SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = caller;
     IF caller_role IS NULL OR (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
-        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'managing members requires role admin or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT m.role INTO old_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = p_user;
     IF old_role IS NULL THEN
         RETURN false;
     END IF;
     IF ((caller_role, old_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot change a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot change a member whose role is not included in your role' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot grant a role that your role does not include' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF old_role IN ('admin') AND p_role NOT IN ('admin') THEN
         IF NOT EXISTS (
             SELECT FROM app.club_members AS m
             WHERE m.club_id = tenant AND m.role IN ('admin') AND m.person_id <> p_user
         ) THEN
-            RAISE EXCEPTION 'the tenant would be left without anyone who manages its members' USING ERRCODE = 'TT001';
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
         END IF;
     END IF;
     UPDATE app.club_members AS m SET role = p_role WHERE m.club_id = tenant AND m.person_id = p_user;
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes a member''s role in the tenant in the context; for those whose role includes admin.';
+COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes the role of a member of the current tenant. Requires role admin or a role that includes it. Returns false if the user is not a member.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
@@ -528,7 +533,7 @@ BEGIN
     );
 END
 $function$;
-COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'The tenant in the context, for a member there whose role includes the role of the transaction; else NULL.';
+COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'Returns the ID of the current tenant if the signed-in user is a member of it with a role that includes the role set by SET ROLE; otherwise NULL.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
@@ -547,15 +552,15 @@ BEGIN
         FOR UPDATE;
     SELECT m.role INTO caller_role FROM app.club_members AS m WHERE m.club_id = tenant AND m.person_id = caller;
     IF caller_role IS NULL OR (caller_role NOT IN ('admin') OR current_setting('role') NOT IN ('app_admin')) THEN
-        RAISE EXCEPTION 'only a member whose role includes admin manages members' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'managing members requires role admin or a role that includes it' USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a member cannot give a role above the own one' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'cannot grant a role that your role does not include' USING ERRCODE = 'insufficient_privilege';
     END IF;
     INSERT INTO app.club_members (club_id, person_id, role) VALUES (tenant, p_user, p_role);
 END
 $function$;
-COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the tenant in the context; for those whose role includes admin.';
+COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the current tenant. Requires role admin or a role that includes it.';
 
 SET LOCAL ROLE app_schema_owner;
 
@@ -565,25 +570,26 @@ ALTER TABLE app.club_members RENAME CONSTRAINT club_members_member_id_fkey TO cl
 SET LOCAL ROLE app_function_owner;
 
 -- Functions in app_auth ---------------------------------------------------------------------------
--- They look across what their callers may see, so nobody may call one who is not named.
+-- SECURITY DEFINER functions run with the privileges and policies of their owner, not with those of the caller.
+-- EXECUTE is granted only to the roles listed.
 
 CREATE FUNCTION app_auth.create_tenant(p_name text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_variable
 DECLARE
-    organization uuid;
+    new_tenant_id uuid;
     caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
 BEGIN
     IF caller IS NULL THEN
-        RAISE EXCEPTION 'only a signed-in user founds an organization' USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'creating a tenant requires a signed-in user' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    INSERT INTO app.clubs (name) VALUES (p_name) RETURNING id INTO organization;
-    INSERT INTO app.club_members (club_id, person_id, role) VALUES (organization, caller, 'admin');
-    RETURN organization;
+    INSERT INTO app.clubs (name) VALUES (p_name) RETURNING id INTO new_tenant_id;
+    INSERT INTO app.club_members (club_id, person_id, role) VALUES (new_tenant_id, caller, 'admin');
+    RETURN new_tenant_id;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.create_tenant(text) IS 'Makes a tenant, of which the user in the context becomes admin.';
+COMMENT ON FUNCTION app_auth.create_tenant(text) IS 'Creates a tenant and makes the signed-in user its first member, with role admin.';
 GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text) TO app_no_tenant;
 
 GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_admin;
@@ -591,13 +597,13 @@ GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
 
 SET LOCAL ROLE app_schema_owner;
 
--- careful TM205: an app that runs and still says column `app.club_members.member_id` fails.
+-- warning TM205: running app versions that still use column `app.club_members.member_id` will fail.
 ALTER TABLE app.club_members RENAME COLUMN member_id TO person_id;
 
--- The same rule, for it to hold no old name.
-ALTER POLICY select_rows ON app.persons
+-- The same conditions, without the old name.
+ALTER POLICY select_viewer ON app.persons
     USING (id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
--- The same rule, for it to hold no old name.
+-- The same conditions, without the old name.
 ALTER POLICY tenant_isolation ON app.persons
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);

@@ -29,6 +29,6 @@ pub mod v2 {
 }
 
 /*
-error: table `app.events` is in 4 partitions and was in 2 partitions, and PostgreSQL divides no table anew
-  help: declare a second struct with the new `partition_by_hash`, copy the rows of `app.events` in a migration of your own, and drop the old struct; or put the attribute back
+error: cannot change the hash partitions of `app.events` from 2 to 4: PostgreSQL cannot repartition a table
+  help: declare a second struct with the new `partition_by_hash`, copy the rows of `app.events` in a hand-written migration, and remove the old struct; or restore the attribute
 */

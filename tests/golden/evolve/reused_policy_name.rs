@@ -50,91 +50,95 @@ pub mod v2 {
 }
 
 /*
-role `press_own_editor` is new
-membership of `press_own_editor` in `press_reader` (inherited) is new
-membership of `press_head` in `press_own_editor` (inherited) is new
-membership of `press_service` in `press_own_editor` (SET ROLE) is new
-policy `update_head` of `press.stories` is removed
-policy `update_own_editor` of `press.stories` is new
-policy `update_own_editor` of `press.stories` is removed
-policy `update_own_reader` of `press.stories` is new
-UPDATE (text) on `press.stories` for `press_head` is removed
-UPDATE (text) on `press.stories` for `press_editor` is removed
-UPDATE (text) on `press.stories` for `press_own_editor` is new
-UPDATE (text) on `press.stories` for `press_reader` is new
-membership of `press_service` in `press_editor` (SET ROLE) is removed
-membership of `press_head` in `press_editor` (inherited) is removed
-membership of `press_editor` in `press_reader` (inherited) is removed
-role `press_editor` is removed
-careful TM206: no more UPDATE (text) on `press.stories` for `press_head`.
-careful TM206: no more UPDATE (text) on `press.stories` for `press_editor`.
-careful TM208: who sees or writes which rows changes: policy `update_head` of `press.stories` is gone.
-careful TM208: who sees or writes which rows changes: policy `update_own_editor` of `press.stories` is gone.
-careful TM208: who sees or writes which rows changes: policy `update_own_editor` of `press.stories` is new.
-careful TM208: who sees or writes which rows changes: policy `update_own_reader` of `press.stories` is new.
-careful TM207: from now on UPDATE (text) on `press.stories` for `press_own_editor`.
-careful TM207: from now on UPDATE (text) on `press.stories` for `press_reader`.
-careful TM206: no more role `press_editor`.
+add role `press_own_editor`
+grant `press_reader` to `press_own_editor`
+grant `press_own_editor` to `press_head`
+grant `press_own_editor` to `press_service` (SET ROLE, not inherited)
+drop policy `update_head` on `press.stories`
+add policy `update_own_editor` on `press.stories`
+drop policy `update_own_editor` on `press.stories`
+add policy `update_own_reader` on `press.stories`
+revoke UPDATE (text) on `press.stories` from `press_head`
+revoke UPDATE (text) on `press.stories` from `press_editor`
+grant UPDATE (text) on `press.stories` to `press_own_editor`
+grant UPDATE (text) on `press.stories` to `press_reader`
+revoke `press_editor` from `press_service`
+revoke `press_editor` from `press_head`
+revoke `press_reader` from `press_editor`
+drop role `press_editor`
+warning TM206: revokes UPDATE (text) on `press.stories` from `press_head`.
+warning TM206: revokes UPDATE (text) on `press.stories` from `press_editor`.
+warning TM208: drops policy `update_head` on `press.stories`, which controls the rows that roles can read or write.
+warning TM208: drops policy `update_own_editor` on `press.stories`, which controls the rows that roles can read or write.
+warning TM208: adds policy `update_own_editor` on `press.stories`, which controls the rows that roles can read or write.
+warning TM208: adds policy `update_own_reader` on `press.stories`, which controls the rows that roles can read or write.
+warning TM207: grants UPDATE (text) on `press.stories` to `press_own_editor`.
+warning TM207: grants UPDATE (text) on `press.stories` to `press_reader`.
+warning TM206: drops role `press_editor`.
 
 == 0002_change_roles.up.sql ===========================================================================
 -- Changes the database of tenant-tests:
---   role `press_own_editor` is new
---   membership of `press_own_editor` in `press_reader` (inherited) is new
---   membership of `press_head` in `press_own_editor` (inherited) is new
---   membership of `press_service` in `press_own_editor` (SET ROLE) is new
---   policy `update_head` of `press.stories` is removed
---   policy `update_own_editor` of `press.stories` is new
---   policy `update_own_editor` of `press.stories` is removed
---   policy `update_own_reader` of `press.stories` is new
---   UPDATE (text) on `press.stories` for `press_head` is removed
---   UPDATE (text) on `press.stories` for `press_editor` is removed
---   UPDATE (text) on `press.stories` for `press_own_editor` is new
---   UPDATE (text) on `press.stories` for `press_reader` is new
---   membership of `press_service` in `press_editor` (SET ROLE) is removed
---   membership of `press_head` in `press_editor` (inherited) is removed
---   membership of `press_editor` in `press_reader` (inherited) is removed
---   role `press_editor` is removed
+--   add role `press_own_editor`
+--   grant `press_reader` to `press_own_editor`
+--   grant `press_own_editor` to `press_head`
+--   grant `press_own_editor` to `press_service` (SET ROLE, not inherited)
+--   drop policy `update_head` on `press.stories`
+--   add policy `update_own_editor` on `press.stories`
+--   drop policy `update_own_editor` on `press.stories`
+--   add policy `update_own_reader` on `press.stories`
+--   revoke UPDATE (text) on `press.stories` from `press_head`
+--   revoke UPDATE (text) on `press.stories` from `press_editor`
+--   grant UPDATE (text) on `press.stories` to `press_own_editor`
+--   grant UPDATE (text) on `press.stories` to `press_reader`
+--   revoke `press_editor` from `press_service`
+--   revoke `press_editor` from `press_head`
+--   revoke `press_reader` from `press_editor`
+--   drop role `press_editor`
 --
 -- Generated by `cargo run --bin gen-migrations` from the structs that derive TenantTable.
--- Review it, commit it, and do not edit it once it has run anywhere.
+-- Review and commit this file. Do not edit it after it has been applied to any database.
 
--- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
+-- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that
+-- policies would filter raises an error instead of silently skipping rows.
 SET LOCAL row_security = off;
--- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
+-- Fail instead of waiting for a lock: a waiting ALTER TABLE blocks all later queries on the table. After a
+-- timeout the transaction is rolled back, and the migration can be run again.
 SET LOCAL lock_timeout = '5s';
 
 -- Roles -------------------------------------------------------------------------------------------
--- They belong to the whole cluster, so another database of tenant-tests may have made them already.
+-- Roles belong to the whole cluster: another database of tenant-tests may have created them already. An existing role is
+-- accepted only if its comment marks it as the same role of tenant-tests.
 DO $roles$
 DECLARE
-    wanted record;
-    taken record;
+    expected record;
+    existing record;
 BEGIN
-    FOR wanted IN
+    FOR expected IN
         SELECT * FROM (VALUES
-            ('press_own_editor', 'NOLOGIN INHERIT', 'tenant-tests: bundles the rights of a role')
+            ('press_own_editor', 'NOLOGIN INHERIT', 'tenant-tests: application role')
         ) AS role (name, attributes, mark)
     LOOP
         BEGIN
             EXECUTE format(
                 'CREATE ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                wanted.name, wanted.attributes);
-            EXECUTE format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+                expected.name, expected.attributes);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO taken
-                FROM pg_catalog.pg_roles AS r WHERE r.rolname = wanted.name;
-            IF taken.mark IS DISTINCT FROM wanted.mark THEN
-                RAISE EXCEPTION 'the role % exists and was not made for this product', wanted.name
-                    USING HINT = 'Choose another role prefix, or, if the role is meant, say so with: '
-                        || format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO existing
+                FROM pg_catalog.pg_roles AS r WHERE r.rolname = expected.name;
+            IF existing.mark IS DISTINCT FROM expected.mark THEN
+                RAISE EXCEPTION 'role % already exists and is not marked as a role of this product', expected.name
+                    USING HINT = 'Choose another role prefix, or mark the role to use it: '
+                        || format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
             END IF;
-            IF taken.rolsuper OR taken.rolcreatedb OR taken.rolcreaterole OR taken.rolreplication OR taken.rolbypassrls
-                OR (taken.rolcanlogin AND wanted.attributes NOT LIKE 'LOGIN%')
-                OR (taken.rolinherit AND wanted.attributes LIKE '% NOINHERIT%')
+            IF existing.rolsuper OR existing.rolcreatedb OR existing.rolcreaterole OR existing.rolreplication
+                OR existing.rolbypassrls
+                OR (existing.rolcanlogin AND expected.attributes NOT LIKE 'LOGIN%')
+                OR (existing.rolinherit AND expected.attributes LIKE '% NOINHERIT%')
             THEN
-                RAISE EXCEPTION 'the role % exists with attributes that it must not have', wanted.name
+                RAISE EXCEPTION 'role % already exists with attributes that it must not have', expected.name
                     USING HINT = format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                        wanted.name, wanted.attributes);
+                        expected.name, expected.attributes);
             END IF;
         END;
     END LOOP;
@@ -145,84 +149,85 @@ SET LOCAL ROLE press_schema_owner;
 
 REVOKE SELECT (id, press_id, author, text) ON press.stories FROM press_reader;
 REVOKE INSERT (press_id, author, text) ON press.stories FROM press_reader;
--- careful TM206: no more UPDATE (text) on `press.stories` for `press_head`.
+-- warning TM206: revokes UPDATE (text) on `press.stories` from `press_head`.
 REVOKE UPDATE (text) ON press.stories FROM press_head;
--- careful TM206: no more UPDATE (text) on `press.stories` for `press_editor`.
+-- warning TM206: revokes UPDATE (text) on `press.stories` from `press_editor`.
 REVOKE UPDATE (text) ON press.stories FROM press_editor;
 
 RESET ROLE;
 
 DO $members$
 DECLARE
-    lost record;
+    membership record;
 BEGIN
-    FOR lost IN
-        SELECT gone.role, gone.member, pg_get_userbyid(m.grantor) AS grantor
+    FOR membership IN
+        SELECT revoked.role, revoked.member, pg_get_userbyid(m.grantor) AS grantor
         FROM (VALUES
             ('press_editor', 'press_service'),
             ('press_editor', 'press_head'),
             ('press_reader', 'press_editor')
-        ) AS gone (role, member)
+        ) AS revoked (role, member)
         JOIN pg_auth_members AS m
-            ON pg_get_userbyid(m.roleid) = gone.role AND pg_get_userbyid(m.member) = gone.member
+            ON pg_get_userbyid(m.roleid) = revoked.role AND pg_get_userbyid(m.member) = revoked.member
     LOOP
-        EXECUTE format('REVOKE %I FROM %I', lost.role, lost.member)
+        EXECUTE format('REVOKE %I FROM %I', membership.role, membership.member)
             || CASE WHEN current_setting('server_version_num')::integer >= 160000
-                THEN format(' GRANTED BY %I', lost.grantor) ELSE '' END;
+                THEN format(' GRANTED BY %I', membership.grantor) ELSE '' END;
     END LOOP;
 END
 $members$;
 
--- A tier has the rights of the application_roles below it. The login has none until it says SET ROLE.
+-- Application roles inherit the privileges of the roles that they include. Login roles inherit nothing (NOINHERIT): they
+-- must run SET ROLE.
 DO $members$
 DECLARE
-    wanted record;
+    membership record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN
+    FOR membership IN
         SELECT * FROM (VALUES
             ('press_reader',     'press_own_editor', 'INHERIT TRUE, SET FALSE'),
             ('press_own_editor', 'press_head',       'INHERIT TRUE, SET FALSE'),
             ('press_own_editor', 'press_service',    'INHERIT FALSE, SET TRUE')
-        ) AS membership (role, member, options)
+        ) AS granted (role, member, options)
     LOOP
-        EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
-            || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
+        EXECUTE format('GRANT %I TO %I', membership.role, membership.member)
+            || CASE WHEN has_options THEN ' WITH ' || membership.options ELSE '' END;
     END LOOP;
 END
 $members$;
 
 SET LOCAL ROLE press_schema_owner;
 
--- careful TM208: who sees or writes which rows changes: policy `update_head` of `press.stories` is gone.
--- In the way of what follows; it is made again below.
+-- warning TM208: drops policy `update_head` on `press.stories`, which controls the rows that roles can read or write.
+-- Dropped because the following changes require it; re-created below.
 DROP POLICY update_head ON press.stories;
--- careful TM208: who sees or writes which rows changes: policy `update_own_editor` of `press.stories` is gone.
--- In the way of what follows; it is made again below.
+-- warning TM208: drops policy `update_own_editor` on `press.stories`, which controls the rows that roles can read or write.
+-- Dropped because the following changes require it; re-created below.
 DROP POLICY update_own_editor ON press.stories;
--- careful TM208: who sees or writes which rows changes: policy `update_own_editor` of `press.stories` is new.
+-- warning TM208: adds policy `update_own_editor` on `press.stories`, which controls the rows that roles can read or write.
 CREATE POLICY update_own_editor ON press.stories AS PERMISSIVE FOR UPDATE TO press_own_editor
     USING (press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint))
     WITH CHECK (press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint));
-COMMENT ON POLICY update_own_editor ON press.stories IS 'The role own_editor, and every role that includes it, may UPDATE rows of the tenant in the context, and move no row to another tenant.';
--- careful TM208: who sees or writes which rows changes: policy `update_own_reader` of `press.stories` is new.
+COMMENT ON POLICY update_own_editor ON press.stories IS 'Allows own_editor and the roles that include it to UPDATE rows of the current tenant, but not to move them to another tenant.';
+-- warning TM208: adds policy `update_own_reader` on `press.stories`, which controls the rows that roles can read or write.
 CREATE POLICY update_own_reader ON press.stories AS PERMISSIVE FOR UPDATE TO press_reader
     USING ((press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint))
         AND (author = (SELECT NULLIF(current_setting('press.person', true), '')::bigint)))
     WITH CHECK ((press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint))
         AND (author = (SELECT NULLIF(current_setting('press.person', true), '')::bigint)));
-COMMENT ON POLICY update_own_reader ON press.stories IS 'The role reader, and every role that includes it, may UPDATE rows of the tenant in the context that the user owns.';
+COMMENT ON POLICY update_own_reader ON press.stories IS 'Allows reader and the roles that include it to UPDATE rows of the current tenant that the user owns.';
 
 GRANT SELECT (id, press_id, author, text) ON press.stories TO press_reader;
 GRANT INSERT (press_id, author, text) ON press.stories TO press_reader;
--- careful TM207: from now on UPDATE (text) on `press.stories` for `press_own_editor`.
+-- warning TM207: grants UPDATE (text) on `press.stories` to `press_own_editor`.
 GRANT UPDATE (text) ON press.stories TO press_own_editor;
--- careful TM207: from now on UPDATE (text) on `press.stories` for `press_reader`.
+-- warning TM207: grants UPDATE (text) on `press.stories` to `press_reader`.
 GRANT UPDATE (text) ON press.stories TO press_reader;
 
 RESET ROLE;
 
--- careful TM206: no more role `press_editor`.
+-- warning TM206: drops role `press_editor`.
 -- Roles -------------------------------------------------------------------------------------------
 DO $roles$
 DECLARE
@@ -232,53 +237,57 @@ BEGIN
         BEGIN
             EXECUTE format('DROP ROLE IF EXISTS %I', name);
         EXCEPTION WHEN dependent_objects_still_exist THEN
-            RAISE NOTICE 'the role % stays: another database uses it', name;
+            RAISE NOTICE 'role % is not dropped: objects still depend on it, for example in another database', name;
         END;
     END LOOP;
 END
 $roles$;
 
 == 0002_change_roles.down.sql =========================================================================
--- Undoes what the migration of this number changes in tenant-tests.
+-- Reverts the up file with the same number, which changes the database of tenant-tests.
 -- Generated by `cargo run --bin gen-migrations` from the structs that derive TenantTable.
 
--- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
+-- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that
+-- policies would filter raises an error instead of silently skipping rows.
 SET LOCAL row_security = off;
--- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
+-- Fail instead of waiting for a lock: a waiting ALTER TABLE blocks all later queries on the table. After a
+-- timeout the transaction is rolled back, and the migration can be run again.
 SET LOCAL lock_timeout = '5s';
 
 -- Roles -------------------------------------------------------------------------------------------
--- They belong to the whole cluster, so another database of tenant-tests may have made them already.
+-- Roles belong to the whole cluster: another database of tenant-tests may have created them already. An existing role is
+-- accepted only if its comment marks it as the same role of tenant-tests.
 DO $roles$
 DECLARE
-    wanted record;
-    taken record;
+    expected record;
+    existing record;
 BEGIN
-    FOR wanted IN
+    FOR expected IN
         SELECT * FROM (VALUES
-            ('press_editor', 'NOLOGIN INHERIT', 'tenant-tests: bundles the rights of a role')
+            ('press_editor', 'NOLOGIN INHERIT', 'tenant-tests: application role')
         ) AS role (name, attributes, mark)
     LOOP
         BEGIN
             EXECUTE format(
                 'CREATE ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                wanted.name, wanted.attributes);
-            EXECUTE format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+                expected.name, expected.attributes);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO taken
-                FROM pg_catalog.pg_roles AS r WHERE r.rolname = wanted.name;
-            IF taken.mark IS DISTINCT FROM wanted.mark THEN
-                RAISE EXCEPTION 'the role % exists and was not made for this product', wanted.name
-                    USING HINT = 'Choose another role prefix, or, if the role is meant, say so with: '
-                        || format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO existing
+                FROM pg_catalog.pg_roles AS r WHERE r.rolname = expected.name;
+            IF existing.mark IS DISTINCT FROM expected.mark THEN
+                RAISE EXCEPTION 'role % already exists and is not marked as a role of this product', expected.name
+                    USING HINT = 'Choose another role prefix, or mark the role to use it: '
+                        || format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
             END IF;
-            IF taken.rolsuper OR taken.rolcreatedb OR taken.rolcreaterole OR taken.rolreplication OR taken.rolbypassrls
-                OR (taken.rolcanlogin AND wanted.attributes NOT LIKE 'LOGIN%')
-                OR (taken.rolinherit AND wanted.attributes LIKE '% NOINHERIT%')
+            IF existing.rolsuper OR existing.rolcreatedb OR existing.rolcreaterole OR existing.rolreplication
+                OR existing.rolbypassrls
+                OR (existing.rolcanlogin AND expected.attributes NOT LIKE 'LOGIN%')
+                OR (existing.rolinherit AND expected.attributes LIKE '% NOINHERIT%')
             THEN
-                RAISE EXCEPTION 'the role % exists with attributes that it must not have', wanted.name
+                RAISE EXCEPTION 'role % already exists with attributes that it must not have', expected.name
                     USING HINT = format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                        wanted.name, wanted.attributes);
+                        expected.name, expected.attributes);
             END IF;
         END;
     END LOOP;
@@ -292,59 +301,60 @@ REVOKE UPDATE (text) ON press.stories FROM press_own_editor;
 REVOKE INSERT (press_id, author, text) ON press.stories FROM press_reader;
 REVOKE SELECT (id, press_id, author, text) ON press.stories FROM press_reader;
 
--- In the way of what follows; it is made again below.
+-- Dropped because the following changes require it; re-created below.
 DROP POLICY update_own_reader ON press.stories;
--- In the way of what follows; it is made again below.
+-- Dropped because the following changes require it; re-created below.
 DROP POLICY update_own_editor ON press.stories;
 CREATE POLICY update_own_editor ON press.stories AS PERMISSIVE FOR UPDATE TO press_editor
     USING ((press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint))
         AND (author = (SELECT NULLIF(current_setting('press.person', true), '')::bigint)))
     WITH CHECK ((press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint))
         AND (author = (SELECT NULLIF(current_setting('press.person', true), '')::bigint)));
-COMMENT ON POLICY update_own_editor ON press.stories IS 'The role editor, and every role that includes it, may UPDATE rows of the tenant in the context that the user owns.';
+COMMENT ON POLICY update_own_editor ON press.stories IS 'Allows editor and the roles that include it to UPDATE rows of the current tenant that the user owns.';
 CREATE POLICY update_head ON press.stories AS PERMISSIVE FOR UPDATE TO press_head
     USING (press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint))
     WITH CHECK (press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint));
-COMMENT ON POLICY update_head ON press.stories IS 'The role head, and every role that includes it, may UPDATE rows of the tenant in the context, and move no row to another tenant.';
+COMMENT ON POLICY update_head ON press.stories IS 'Allows head and the roles that include it to UPDATE rows of the current tenant, but not to move them to another tenant.';
 
 RESET ROLE;
 
 DO $members$
 DECLARE
-    lost record;
+    membership record;
 BEGIN
-    FOR lost IN
-        SELECT gone.role, gone.member, pg_get_userbyid(m.grantor) AS grantor
+    FOR membership IN
+        SELECT revoked.role, revoked.member, pg_get_userbyid(m.grantor) AS grantor
         FROM (VALUES
             ('press_own_editor', 'press_service'),
             ('press_own_editor', 'press_head'),
             ('press_reader',     'press_own_editor')
-        ) AS gone (role, member)
+        ) AS revoked (role, member)
         JOIN pg_auth_members AS m
-            ON pg_get_userbyid(m.roleid) = gone.role AND pg_get_userbyid(m.member) = gone.member
+            ON pg_get_userbyid(m.roleid) = revoked.role AND pg_get_userbyid(m.member) = revoked.member
     LOOP
-        EXECUTE format('REVOKE %I FROM %I', lost.role, lost.member)
+        EXECUTE format('REVOKE %I FROM %I', membership.role, membership.member)
             || CASE WHEN current_setting('server_version_num')::integer >= 160000
-                THEN format(' GRANTED BY %I', lost.grantor) ELSE '' END;
+                THEN format(' GRANTED BY %I', membership.grantor) ELSE '' END;
     END LOOP;
 END
 $members$;
 
--- A tier has the rights of the application_roles below it. The login has none until it says SET ROLE.
+-- Application roles inherit the privileges of the roles that they include. Login roles inherit nothing (NOINHERIT): they
+-- must run SET ROLE.
 DO $members$
 DECLARE
-    wanted record;
+    membership record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN
+    FOR membership IN
         SELECT * FROM (VALUES
             ('press_reader', 'press_editor',  'INHERIT TRUE, SET FALSE'),
             ('press_editor', 'press_head',    'INHERIT TRUE, SET FALSE'),
             ('press_editor', 'press_service', 'INHERIT FALSE, SET TRUE')
-        ) AS membership (role, member, options)
+        ) AS granted (role, member, options)
     LOOP
-        EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
-            || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
+        EXECUTE format('GRANT %I TO %I', membership.role, membership.member)
+            || CASE WHEN has_options THEN ' WITH ' || membership.options ELSE '' END;
     END LOOP;
 END
 $members$;
@@ -358,7 +368,7 @@ GRANT SELECT (id, press_id, author, text) ON press.stories TO press_reader;
 
 RESET ROLE;
 
--- careful TM206: no more role `press_own_editor`.
+-- warning TM206: drops role `press_own_editor`.
 -- Roles -------------------------------------------------------------------------------------------
 DO $roles$
 DECLARE
@@ -368,7 +378,7 @@ BEGIN
         BEGIN
             EXECUTE format('DROP ROLE IF EXISTS %I', name);
         EXCEPTION WHEN dependent_objects_still_exist THEN
-            RAISE NOTICE 'the role % stays: another database uses it', name;
+            RAISE NOTICE 'role % is not dropped: objects still depend on it, for example in another database', name;
         END;
     END LOOP;
 END

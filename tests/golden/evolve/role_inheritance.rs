@@ -66,99 +66,103 @@ pub mod v2 {
 }
 
 /*
-role `clinic_doctor` is new
-role `clinic_service` has changed
-`clinic_doctor` including `clinic_nurse` is new
-`clinic_head` including `clinic_doctor` is new
-`clinic_service` becoming `clinic_doctor` is new
-policy `update_rows` of `clinic.charts` has changed
-UPDATE (text) on `clinic.charts` for `clinic_nurse` is gone
-UPDATE (text) on `clinic.charts` for `clinic_doctor` is new
-policy `select_rows` of `clinic.invoices` has changed
-policy `insert_rows` of `clinic.invoices` has changed
-SELECT (id, clinic_id, cents) on `clinic.invoices` for `clinic_clerk` is gone
-INSERT (clinic_id, cents) on `clinic.invoices` for `clinic_clerk` is gone
-SELECT (id, clinic_id, cents) on `clinic.invoices` for `clinic_head` is new
-INSERT (clinic_id, cents) on `clinic.invoices` for `clinic_head` is new
-`clinic_service` becoming `clinic_clerk` is gone
-`clinic_head` including `clinic_clerk` is gone
-`clinic_head` including `clinic_nurse` is gone
-`clinic_clerk` including `clinic_staff` is gone
-role `clinic_clerk` is gone
-careful TM206: no more UPDATE (text) on `clinic.charts` for `clinic_nurse`.
-careful TM206: no more SELECT (id, clinic_id, cents) on `clinic.invoices` for `clinic_clerk`.
-careful TM206: no more INSERT (clinic_id, cents) on `clinic.invoices` for `clinic_clerk`.
-careful TM206: no more `clinic_head` including `clinic_nurse`.
-careful TM208: who sees or writes which rows changes: policy `update_rows` of `clinic.charts` has changed.
-careful TM208: who sees or writes which rows changes: policy `select_rows` of `clinic.invoices` has changed.
-careful TM208: who sees or writes which rows changes: policy `insert_rows` of `clinic.invoices` has changed.
-careful TM207: from now on UPDATE (text) on `clinic.charts` for `clinic_doctor`.
-careful TM207: from now on SELECT (id, clinic_id, cents) on `clinic.invoices` for `clinic_head`.
-careful TM207: from now on INSERT (clinic_id, cents) on `clinic.invoices` for `clinic_head`.
-careful TM206: no more role `clinic_clerk`.
+add role `clinic_doctor`
+change role `clinic_service`
+grant `clinic_nurse` to `clinic_doctor`
+grant `clinic_doctor` to `clinic_head`
+grant `clinic_doctor` to `clinic_service` (SET ROLE, not inherited)
+change policy `update_nurse` on `clinic.charts` and rename it to `update_doctor`
+revoke UPDATE (text) on `clinic.charts` from `clinic_nurse`
+grant UPDATE (text) on `clinic.charts` to `clinic_doctor`
+change policy `select_clerk` on `clinic.invoices` and rename it to `select_head`
+change policy `insert_clerk` on `clinic.invoices` and rename it to `insert_head`
+revoke SELECT (id, clinic_id, cents) on `clinic.invoices` from `clinic_clerk`
+revoke INSERT (clinic_id, cents) on `clinic.invoices` from `clinic_clerk`
+grant SELECT (id, clinic_id, cents) on `clinic.invoices` to `clinic_head`
+grant INSERT (clinic_id, cents) on `clinic.invoices` to `clinic_head`
+revoke `clinic_clerk` from `clinic_service`
+revoke `clinic_clerk` from `clinic_head`
+revoke `clinic_nurse` from `clinic_head`
+revoke `clinic_staff` from `clinic_clerk`
+drop role `clinic_clerk`
+warning TM206: revokes UPDATE (text) on `clinic.charts` from `clinic_nurse`.
+warning TM206: revokes SELECT (id, clinic_id, cents) on `clinic.invoices` from `clinic_clerk`.
+warning TM206: revokes INSERT (clinic_id, cents) on `clinic.invoices` from `clinic_clerk`.
+warning TM206: revokes `clinic_nurse` from `clinic_head`.
+warning TM208: changes policy `update_nurse` on `clinic.charts` and rename it to `update_doctor`, which controls the rows that roles can read or write.
+warning TM208: changes policy `select_clerk` on `clinic.invoices` and rename it to `select_head`, which controls the rows that roles can read or write.
+warning TM208: changes policy `insert_clerk` on `clinic.invoices` and rename it to `insert_head`, which controls the rows that roles can read or write.
+warning TM207: grants UPDATE (text) on `clinic.charts` to `clinic_doctor`.
+warning TM207: grants SELECT (id, clinic_id, cents) on `clinic.invoices` to `clinic_head`.
+warning TM207: grants INSERT (clinic_id, cents) on `clinic.invoices` to `clinic_head`.
+warning TM206: drops role `clinic_clerk`.
 
 == 0002_change_roles.up.sql ===========================================================================
 -- Changes the database of tenant-tests:
---   role `clinic_doctor` is new
---   role `clinic_service` has changed
---   `clinic_doctor` including `clinic_nurse` is new
---   `clinic_head` including `clinic_doctor` is new
---   `clinic_service` becoming `clinic_doctor` is new
---   policy `update_rows` of `clinic.charts` has changed
---   UPDATE (text) on `clinic.charts` for `clinic_nurse` is gone
---   UPDATE (text) on `clinic.charts` for `clinic_doctor` is new
---   policy `select_rows` of `clinic.invoices` has changed
---   policy `insert_rows` of `clinic.invoices` has changed
---   SELECT (id, clinic_id, cents) on `clinic.invoices` for `clinic_clerk` is gone
---   INSERT (clinic_id, cents) on `clinic.invoices` for `clinic_clerk` is gone
---   SELECT (id, clinic_id, cents) on `clinic.invoices` for `clinic_head` is new
---   INSERT (clinic_id, cents) on `clinic.invoices` for `clinic_head` is new
---   `clinic_service` becoming `clinic_clerk` is gone
---   `clinic_head` including `clinic_clerk` is gone
---   `clinic_head` including `clinic_nurse` is gone
---   `clinic_clerk` including `clinic_staff` is gone
---   role `clinic_clerk` is gone
+--   add role `clinic_doctor`
+--   change role `clinic_service`
+--   grant `clinic_nurse` to `clinic_doctor`
+--   grant `clinic_doctor` to `clinic_head`
+--   grant `clinic_doctor` to `clinic_service` (SET ROLE, not inherited)
+--   change policy `update_nurse` on `clinic.charts` and rename it to `update_doctor`
+--   revoke UPDATE (text) on `clinic.charts` from `clinic_nurse`
+--   grant UPDATE (text) on `clinic.charts` to `clinic_doctor`
+--   change policy `select_clerk` on `clinic.invoices` and rename it to `select_head`
+--   change policy `insert_clerk` on `clinic.invoices` and rename it to `insert_head`
+--   revoke SELECT (id, clinic_id, cents) on `clinic.invoices` from `clinic_clerk`
+--   revoke INSERT (clinic_id, cents) on `clinic.invoices` from `clinic_clerk`
+--   grant SELECT (id, clinic_id, cents) on `clinic.invoices` to `clinic_head`
+--   grant INSERT (clinic_id, cents) on `clinic.invoices` to `clinic_head`
+--   revoke `clinic_clerk` from `clinic_service`
+--   revoke `clinic_clerk` from `clinic_head`
+--   revoke `clinic_nurse` from `clinic_head`
+--   revoke `clinic_staff` from `clinic_clerk`
+--   drop role `clinic_clerk`
 --
 -- Generated by `cargo run --bin gen-migrations` from the structs that derive TenantTable.
--- Review it, commit it, and do not edit it once it has run anywhere.
+-- Review and commit this file. Do not edit it after it has been applied to any database.
 
--- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
+-- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that
+-- policies would filter raises an error instead of silently skipping rows.
 SET LOCAL row_security = off;
--- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
+-- Fail instead of waiting for a lock: a waiting ALTER TABLE blocks all later queries on the table. After a
+-- timeout the transaction is rolled back, and the migration can be run again.
 SET LOCAL lock_timeout = '5s';
 
 -- Roles -------------------------------------------------------------------------------------------
--- They belong to the whole cluster, so another database of tenant-tests may have made them already.
+-- Roles belong to the whole cluster: another database of tenant-tests may have created them already. An existing role is
+-- accepted only if its comment marks it as the same role of tenant-tests.
 DO $roles$
 DECLARE
-    wanted record;
-    taken record;
+    expected record;
+    existing record;
 BEGIN
-    FOR wanted IN
+    FOR expected IN
         SELECT * FROM (VALUES
-            ('clinic_doctor', 'NOLOGIN INHERIT', 'tenant-tests: bundles the rights of a role')
+            ('clinic_doctor', 'NOLOGIN INHERIT', 'tenant-tests: application role')
         ) AS role (name, attributes, mark)
     LOOP
         BEGIN
             EXECUTE format(
                 'CREATE ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                wanted.name, wanted.attributes);
-            EXECUTE format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+                expected.name, expected.attributes);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO taken
-                FROM pg_catalog.pg_roles AS r WHERE r.rolname = wanted.name;
-            IF taken.mark IS DISTINCT FROM wanted.mark THEN
-                RAISE EXCEPTION 'the role % exists and was not made for this product', wanted.name
-                    USING HINT = 'Choose another role prefix, or, if the role is meant, say so with: '
-                        || format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO existing
+                FROM pg_catalog.pg_roles AS r WHERE r.rolname = expected.name;
+            IF existing.mark IS DISTINCT FROM expected.mark THEN
+                RAISE EXCEPTION 'role % already exists and is not marked as a role of this product', expected.name
+                    USING HINT = 'Choose another role prefix, or mark the role to use it: '
+                        || format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
             END IF;
-            IF taken.rolsuper OR taken.rolcreatedb OR taken.rolcreaterole OR taken.rolreplication OR taken.rolbypassrls
-                OR (taken.rolcanlogin AND wanted.attributes NOT LIKE 'LOGIN%')
-                OR (taken.rolinherit AND wanted.attributes LIKE '% NOINHERIT%')
+            IF existing.rolsuper OR existing.rolcreatedb OR existing.rolcreaterole OR existing.rolreplication
+                OR existing.rolbypassrls
+                OR (existing.rolcanlogin AND expected.attributes NOT LIKE 'LOGIN%')
+                OR (existing.rolinherit AND expected.attributes LIKE '% NOINHERIT%')
             THEN
-                RAISE EXCEPTION 'the role % exists with attributes that it must not have', wanted.name
+                RAISE EXCEPTION 'role % already exists with attributes that it must not have', expected.name
                     USING HINT = format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                        wanted.name, wanted.attributes);
+                        expected.name, expected.attributes);
             END IF;
         END;
     END LOOP;
@@ -171,93 +175,97 @@ SET LOCAL ROLE clinic_schema_owner;
 
 REVOKE SELECT (id, clinic_id, text) ON clinic.charts FROM clinic_staff;
 REVOKE INSERT (clinic_id, text) ON clinic.charts FROM clinic_nurse;
--- careful TM206: no more UPDATE (text) on `clinic.charts` for `clinic_nurse`.
+-- warning TM206: revokes UPDATE (text) on `clinic.charts` from `clinic_nurse`.
 REVOKE UPDATE (text) ON clinic.charts FROM clinic_nurse;
 REVOKE DELETE ON clinic.charts FROM clinic_head;
 
--- careful TM206: no more SELECT (id, clinic_id, cents) on `clinic.invoices` for `clinic_clerk`.
+-- warning TM206: revokes SELECT (id, clinic_id, cents) on `clinic.invoices` from `clinic_clerk`.
 REVOKE SELECT (id, clinic_id, cents) ON clinic.invoices FROM clinic_clerk;
--- careful TM206: no more INSERT (clinic_id, cents) on `clinic.invoices` for `clinic_clerk`.
+-- warning TM206: revokes INSERT (clinic_id, cents) on `clinic.invoices` from `clinic_clerk`.
 REVOKE INSERT (clinic_id, cents) ON clinic.invoices FROM clinic_clerk;
 
 RESET ROLE;
 
--- careful TM206: no more `clinic_head` including `clinic_nurse`.
+-- warning TM206: revokes `clinic_nurse` from `clinic_head`.
 DO $members$
 DECLARE
-    lost record;
+    membership record;
 BEGIN
-    FOR lost IN
-        SELECT gone.role, gone.member, pg_get_userbyid(m.grantor) AS grantor
+    FOR membership IN
+        SELECT revoked.role, revoked.member, pg_get_userbyid(m.grantor) AS grantor
         FROM (VALUES
             ('clinic_clerk', 'clinic_service'),
             ('clinic_clerk', 'clinic_head'),
             ('clinic_nurse', 'clinic_head'),
             ('clinic_staff', 'clinic_clerk')
-        ) AS gone (role, member)
+        ) AS revoked (role, member)
         JOIN pg_auth_members AS m
-            ON pg_get_userbyid(m.roleid) = gone.role AND pg_get_userbyid(m.member) = gone.member
+            ON pg_get_userbyid(m.roleid) = revoked.role AND pg_get_userbyid(m.member) = revoked.member
     LOOP
-        EXECUTE format('REVOKE %I FROM %I', lost.role, lost.member)
+        EXECUTE format('REVOKE %I FROM %I', membership.role, membership.member)
             || CASE WHEN current_setting('server_version_num')::integer >= 160000
-                THEN format(' GRANTED BY %I', lost.grantor) ELSE '' END;
+                THEN format(' GRANTED BY %I', membership.grantor) ELSE '' END;
     END LOOP;
 END
 $members$;
 
--- A tier has the rights of the application_roles below it. The login has none until it says SET ROLE.
+-- Application roles inherit the privileges of the roles that they include. Login roles inherit nothing (NOINHERIT): they
+-- must run SET ROLE.
 DO $members$
 DECLARE
-    wanted record;
+    membership record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN
+    FOR membership IN
         SELECT * FROM (VALUES
             ('clinic_nurse',  'clinic_doctor',  'INHERIT TRUE, SET FALSE'),
             ('clinic_doctor', 'clinic_head',    'INHERIT TRUE, SET FALSE'),
             ('clinic_doctor', 'clinic_service', 'INHERIT FALSE, SET TRUE')
-        ) AS membership (role, member, options)
+        ) AS granted (role, member, options)
     LOOP
-        EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
-            || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
+        EXECUTE format('GRANT %I TO %I', membership.role, membership.member)
+            || CASE WHEN has_options THEN ' WITH ' || membership.options ELSE '' END;
     END LOOP;
 END
 $members$;
 
 SET LOCAL ROLE clinic_schema_owner;
 
--- careful TM208: who sees or writes which rows changes: policy `update_rows` of `clinic.charts` has changed.
-ALTER POLICY update_rows ON clinic.charts
+-- warning TM208: changes policy `update_nurse` on `clinic.charts` and rename it to `update_doctor`, which controls the rows that roles can read or write.
+ALTER POLICY update_nurse ON clinic.charts RENAME TO update_doctor;
+ALTER POLICY update_doctor ON clinic.charts
     TO clinic_doctor
     USING (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint))
     WITH CHECK (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint));
-COMMENT ON POLICY update_rows ON clinic.charts IS 'The role doctor, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
+COMMENT ON POLICY update_doctor ON clinic.charts IS 'Allows doctor and the roles that include it to UPDATE rows of the current tenant, but not to move them to another tenant.';
 
--- careful TM208: who sees or writes which rows changes: policy `select_rows` of `clinic.invoices` has changed.
-ALTER POLICY select_rows ON clinic.invoices
+-- warning TM208: changes policy `select_clerk` on `clinic.invoices` and rename it to `select_head`, which controls the rows that roles can read or write.
+ALTER POLICY select_clerk ON clinic.invoices RENAME TO select_head;
+ALTER POLICY select_head ON clinic.invoices
     TO clinic_head
     USING (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint));
-COMMENT ON POLICY select_rows ON clinic.invoices IS 'The role head, and every role that includes it, may read the rows of the tenant in the context.';
--- careful TM208: who sees or writes which rows changes: policy `insert_rows` of `clinic.invoices` has changed.
-ALTER POLICY insert_rows ON clinic.invoices
+COMMENT ON POLICY select_head ON clinic.invoices IS 'Allows head and the roles that include it to SELECT rows of the current tenant.';
+-- warning TM208: changes policy `insert_clerk` on `clinic.invoices` and rename it to `insert_head`, which controls the rows that roles can read or write.
+ALTER POLICY insert_clerk ON clinic.invoices RENAME TO insert_head;
+ALTER POLICY insert_head ON clinic.invoices
     TO clinic_head
     WITH CHECK (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint));
-COMMENT ON POLICY insert_rows ON clinic.invoices IS 'The role head, and every role that includes it, may insert rows of the tenant in the context.';
+COMMENT ON POLICY insert_head ON clinic.invoices IS 'Allows head and the roles that include it to INSERT rows of the current tenant.';
 
 GRANT SELECT (id, clinic_id, text) ON clinic.charts TO clinic_staff;
 GRANT INSERT (clinic_id, text) ON clinic.charts TO clinic_nurse;
--- careful TM207: from now on UPDATE (text) on `clinic.charts` for `clinic_doctor`.
+-- warning TM207: grants UPDATE (text) on `clinic.charts` to `clinic_doctor`.
 GRANT UPDATE (text) ON clinic.charts TO clinic_doctor;
 GRANT DELETE ON clinic.charts TO clinic_head;
 
--- careful TM207: from now on SELECT (id, clinic_id, cents) on `clinic.invoices` for `clinic_head`.
+-- warning TM207: grants SELECT (id, clinic_id, cents) on `clinic.invoices` to `clinic_head`.
 GRANT SELECT (id, clinic_id, cents) ON clinic.invoices TO clinic_head;
--- careful TM207: from now on INSERT (clinic_id, cents) on `clinic.invoices` for `clinic_head`.
+-- warning TM207: grants INSERT (clinic_id, cents) on `clinic.invoices` to `clinic_head`.
 GRANT INSERT (clinic_id, cents) ON clinic.invoices TO clinic_head;
 
 RESET ROLE;
 
--- careful TM206: no more role `clinic_clerk`.
+-- warning TM206: drops role `clinic_clerk`.
 -- Roles -------------------------------------------------------------------------------------------
 DO $roles$
 DECLARE
@@ -267,53 +275,57 @@ BEGIN
         BEGIN
             EXECUTE format('DROP ROLE IF EXISTS %I', name);
         EXCEPTION WHEN dependent_objects_still_exist THEN
-            RAISE NOTICE 'the role % stays: another database uses it', name;
+            RAISE NOTICE 'role % is not dropped: objects still depend on it, for example in another database', name;
         END;
     END LOOP;
 END
 $roles$;
 
 == 0002_change_roles.down.sql =========================================================================
--- Undoes what the migration of this number changes in tenant-tests.
+-- Reverts the up file with the same number, which changes the database of tenant-tests.
 -- Generated by `cargo run --bin gen-migrations` from the structs that derive TenantTable.
 
--- Under FORCE the owner is bound by the policies too: what it cannot see shall be an error, not silence.
+-- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that
+-- policies would filter raises an error instead of silently skipping rows.
 SET LOCAL row_security = off;
--- Whoever waits for a table keeps all others waiting, so it gives up soon, and can be run again.
+-- Fail instead of waiting for a lock: a waiting ALTER TABLE blocks all later queries on the table. After a
+-- timeout the transaction is rolled back, and the migration can be run again.
 SET LOCAL lock_timeout = '5s';
 
 -- Roles -------------------------------------------------------------------------------------------
--- They belong to the whole cluster, so another database of tenant-tests may have made them already.
+-- Roles belong to the whole cluster: another database of tenant-tests may have created them already. An existing role is
+-- accepted only if its comment marks it as the same role of tenant-tests.
 DO $roles$
 DECLARE
-    wanted record;
-    taken record;
+    expected record;
+    existing record;
 BEGIN
-    FOR wanted IN
+    FOR expected IN
         SELECT * FROM (VALUES
-            ('clinic_clerk', 'NOLOGIN INHERIT', 'tenant-tests: bundles the rights of a role')
+            ('clinic_clerk', 'NOLOGIN INHERIT', 'tenant-tests: application role')
         ) AS role (name, attributes, mark)
     LOOP
         BEGIN
             EXECUTE format(
                 'CREATE ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                wanted.name, wanted.attributes);
-            EXECUTE format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+                expected.name, expected.attributes);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO taken
-                FROM pg_catalog.pg_roles AS r WHERE r.rolname = wanted.name;
-            IF taken.mark IS DISTINCT FROM wanted.mark THEN
-                RAISE EXCEPTION 'the role % exists and was not made for this product', wanted.name
-                    USING HINT = 'Choose another role prefix, or, if the role is meant, say so with: '
-                        || format('COMMENT ON ROLE %I IS %L', wanted.name, wanted.mark);
+            SELECT r.*, shobj_description(r.oid, 'pg_authid') AS mark INTO existing
+                FROM pg_catalog.pg_roles AS r WHERE r.rolname = expected.name;
+            IF existing.mark IS DISTINCT FROM expected.mark THEN
+                RAISE EXCEPTION 'role % already exists and is not marked as a role of this product', expected.name
+                    USING HINT = 'Choose another role prefix, or mark the role to use it: '
+                        || format('COMMENT ON ROLE %I IS %L', expected.name, expected.mark);
             END IF;
-            IF taken.rolsuper OR taken.rolcreatedb OR taken.rolcreaterole OR taken.rolreplication OR taken.rolbypassrls
-                OR (taken.rolcanlogin AND wanted.attributes NOT LIKE 'LOGIN%')
-                OR (taken.rolinherit AND wanted.attributes LIKE '% NOINHERIT%')
+            IF existing.rolsuper OR existing.rolcreatedb OR existing.rolcreaterole OR existing.rolreplication
+                OR existing.rolbypassrls
+                OR (existing.rolcanlogin AND expected.attributes NOT LIKE 'LOGIN%')
+                OR (existing.rolinherit AND expected.attributes LIKE '% NOINHERIT%')
             THEN
-                RAISE EXCEPTION 'the role % exists with attributes that it must not have', wanted.name
+                RAISE EXCEPTION 'role % already exists with attributes that it must not have', expected.name
                     USING HINT = format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s',
-                        wanted.name, wanted.attributes);
+                        expected.name, expected.attributes);
             END IF;
         END;
     END LOOP;
@@ -330,63 +342,67 @@ REVOKE UPDATE (text) ON clinic.charts FROM clinic_doctor;
 REVOKE INSERT (clinic_id, text) ON clinic.charts FROM clinic_nurse;
 REVOKE SELECT (id, clinic_id, text) ON clinic.charts FROM clinic_staff;
 
--- careful TM208: who sees or writes which rows changes: policy `insert_rows` of `clinic.invoices` has changed.
-ALTER POLICY insert_rows ON clinic.invoices
+-- warning TM208: changes policy `insert_head` on `clinic.invoices` and rename it to `insert_clerk`, which controls the rows that roles can read or write.
+ALTER POLICY insert_head ON clinic.invoices RENAME TO insert_clerk;
+ALTER POLICY insert_clerk ON clinic.invoices
     TO clinic_clerk
     WITH CHECK (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint));
-COMMENT ON POLICY insert_rows ON clinic.invoices IS 'The role clerk, and every role that includes it, may insert rows of the tenant in the context.';
--- careful TM208: who sees or writes which rows changes: policy `select_rows` of `clinic.invoices` has changed.
-ALTER POLICY select_rows ON clinic.invoices
+COMMENT ON POLICY insert_clerk ON clinic.invoices IS 'Allows clerk and the roles that include it to INSERT rows of the current tenant.';
+-- warning TM208: changes policy `select_head` on `clinic.invoices` and rename it to `select_clerk`, which controls the rows that roles can read or write.
+ALTER POLICY select_head ON clinic.invoices RENAME TO select_clerk;
+ALTER POLICY select_clerk ON clinic.invoices
     TO clinic_clerk
     USING (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint));
-COMMENT ON POLICY select_rows ON clinic.invoices IS 'The role clerk, and every role that includes it, may read the rows of the tenant in the context.';
+COMMENT ON POLICY select_clerk ON clinic.invoices IS 'Allows clerk and the roles that include it to SELECT rows of the current tenant.';
 
--- careful TM208: who sees or writes which rows changes: policy `update_rows` of `clinic.charts` has changed.
-ALTER POLICY update_rows ON clinic.charts
+-- warning TM208: changes policy `update_doctor` on `clinic.charts` and rename it to `update_nurse`, which controls the rows that roles can read or write.
+ALTER POLICY update_doctor ON clinic.charts RENAME TO update_nurse;
+ALTER POLICY update_nurse ON clinic.charts
     TO clinic_nurse
     USING (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint))
     WITH CHECK (clinic_id = (SELECT NULLIF(current_setting('clinic.id', true), '')::bigint));
-COMMENT ON POLICY update_rows ON clinic.charts IS 'The role nurse, and every role that includes it, may update the rows of the tenant in the context, and move none to another tenant.';
+COMMENT ON POLICY update_nurse ON clinic.charts IS 'Allows nurse and the roles that include it to UPDATE rows of the current tenant, but not to move them to another tenant.';
 
 RESET ROLE;
 
 DO $members$
 DECLARE
-    lost record;
+    membership record;
 BEGIN
-    FOR lost IN
-        SELECT gone.role, gone.member, pg_get_userbyid(m.grantor) AS grantor
+    FOR membership IN
+        SELECT revoked.role, revoked.member, pg_get_userbyid(m.grantor) AS grantor
         FROM (VALUES
             ('clinic_doctor', 'clinic_service'),
             ('clinic_doctor', 'clinic_head'),
             ('clinic_nurse',  'clinic_doctor')
-        ) AS gone (role, member)
+        ) AS revoked (role, member)
         JOIN pg_auth_members AS m
-            ON pg_get_userbyid(m.roleid) = gone.role AND pg_get_userbyid(m.member) = gone.member
+            ON pg_get_userbyid(m.roleid) = revoked.role AND pg_get_userbyid(m.member) = revoked.member
     LOOP
-        EXECUTE format('REVOKE %I FROM %I', lost.role, lost.member)
+        EXECUTE format('REVOKE %I FROM %I', membership.role, membership.member)
             || CASE WHEN current_setting('server_version_num')::integer >= 160000
-                THEN format(' GRANTED BY %I', lost.grantor) ELSE '' END;
+                THEN format(' GRANTED BY %I', membership.grantor) ELSE '' END;
     END LOOP;
 END
 $members$;
 
--- A tier has the rights of the application_roles below it. The login has none until it says SET ROLE.
+-- Application roles inherit the privileges of the roles that they include. Login roles inherit nothing (NOINHERIT): they
+-- must run SET ROLE.
 DO $members$
 DECLARE
-    wanted record;
+    membership record;
     has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
-    FOR wanted IN
+    FOR membership IN
         SELECT * FROM (VALUES
             ('clinic_staff', 'clinic_clerk',   'INHERIT TRUE, SET FALSE'),
             ('clinic_nurse', 'clinic_head',    'INHERIT TRUE, SET FALSE'),
             ('clinic_clerk', 'clinic_head',    'INHERIT TRUE, SET FALSE'),
             ('clinic_clerk', 'clinic_service', 'INHERIT FALSE, SET TRUE')
-        ) AS membership (role, member, options)
+        ) AS granted (role, member, options)
     LOOP
-        EXECUTE format('GRANT %I TO %I', wanted.role, wanted.member)
-            || CASE WHEN has_options THEN ' WITH ' || wanted.options ELSE '' END;
+        EXECUTE format('GRANT %I TO %I', membership.role, membership.member)
+            || CASE WHEN has_options THEN ' WITH ' || membership.options ELSE '' END;
     END LOOP;
 END
 $members$;
@@ -405,7 +421,7 @@ RESET ROLE;
 
 ALTER ROLE clinic_service CONNECTION LIMIT 20;
 
--- careful TM206: no more role `clinic_doctor`.
+-- warning TM206: drops role `clinic_doctor`.
 -- Roles -------------------------------------------------------------------------------------------
 DO $roles$
 DECLARE
@@ -415,7 +431,7 @@ BEGIN
         BEGIN
             EXECUTE format('DROP ROLE IF EXISTS %I', name);
         EXCEPTION WHEN dependent_objects_still_exist THEN
-            RAISE NOTICE 'the role % stays: another database uses it', name;
+            RAISE NOTICE 'role % is not dropped: objects still depend on it, for example in another database', name;
         END;
     END LOOP;
 END

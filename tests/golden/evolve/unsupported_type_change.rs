@@ -27,6 +27,6 @@ pub mod v2 {
 }
 
 /*
-error: column `app.notes.code` becomes `bigint`, and PostgreSQL makes none of `uuid`
-  help: give the field another name (`column = "…"`), which adds a column beside it; fill that in a migration of your own, and drop the old one afterwards
+error: cannot change column `app.notes.code` from `uuid` to `bigint`: PostgreSQL has no conversion
+  help: give the field another name (`column = "…"`), which adds a second column; fill it in a hand-written migration, and drop the old column afterwards
 */

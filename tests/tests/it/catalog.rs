@@ -1,8 +1,6 @@
 //! The catalog after applying the example's migrations equals the declaration: RLS, policies, grants, functions and roles.
 
-use std::collections::BTreeSet;
-
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 use tenant_runtime::{
     Tenancy as _,
     model::def::{ColumnDef, NO_ROLE, ScopeDef, TableDef},
@@ -10,17 +8,7 @@ use tenant_runtime::{
 };
 use tenant_tests::{Database, TABLES, ask, connect, dedicated_server, migrate, run};
 
-pub(super) type Rows = BTreeSet<String>;
-
-/// Reads rows of one text column.
-pub(super) async fn rows(connection: &mut PgConnection, sql: &str) -> Rows {
-    let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(connection).await.expect(sql);
-    rows.into_iter().collect()
-}
-
-pub(super) fn wanted<T: Into<String>>(rows: impl IntoIterator<Item = T>) -> Rows {
-    rows.into_iter().map(Into::into).collect()
-}
+use super::sql_results::{Rows, rows, wanted};
 
 fn db_role(role: &str) -> String {
     format!("{}{role}", Organizations::DEF.role_prefix)

@@ -4,7 +4,7 @@ use tenant_examples::{Change, Employee, MemberRole, NewEmployee, NewProject, Org
 use tenant_runtime::{Members as _, Repository as _};
 use tenant_tests::{Database, ask, refusal, run, set_context_sql};
 
-use super::catalog::{rows, wanted};
+use super::sql_results::{rows, wanted};
 
 /// The change log of a tenant, oldest first: user, role, command and table.
 async fn entries(database: &Database, table: &str) -> Vec<Change> {

@@ -71,7 +71,8 @@ impl GuildFixture {
     async fn reachable_roles<R: Role<Tenancy = Guilds, Kind = MemberRole>>(&self, db: &TenantDb) -> String {
         let mut reachable_roles = Vec::new();
         let tiers = ROLES.map(|role| format!("guild_{role}"));
-        let others = ["guild_no_tenant", "guild_system", "guild_schema_owner", "guild_function_owner", "postgres"].map(String::from);
+        let others = ["guild_no_tenant", "guild_system", "guild_schema_owner", "guild_function_owner", "postgres"]
+            .map(String::from);
         for role in tiers.into_iter().chain(others) {
             let mut tx = db.begin(&self.context::<R>()).await.expect("begins");
             let climbed =

@@ -1,6 +1,6 @@
 //! One test for each requirement of the two specification documents; `REQUIREMENTS.md` lists them.
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::AssertSqlSafe;
 use tenant_examples::{
     Comment, CommentChanges, Document, Employee, EmployeeCard, MemberRole, NewComment, NewDocument, OrgMember, Project,
     Visibility,
@@ -16,14 +16,7 @@ use tenant_runtime::{
 use tenant_tests::{Database, ask, connect, dedicated_server, migrate, refusal, run, set_context_sql};
 use uuid::Uuid;
 
-/// The SQLSTATE of the error or, without an error, the number of rows.
-async fn sqlstate_or_rows(connection: &mut PgConnection, sql: &str) -> Result<u64, String> {
-    run(connection, sql).await.map_err(|error| refusal(error).0)
-}
-
-fn denied() -> Result<u64, String> {
-    Err("42501".to_owned())
-}
+use super::sql_results::{denied, sqlstate_or_rows};
 
 async fn start_server() -> Server {
     tokio::task::spawn_blocking(dedicated_server).await.expect("it starts")
