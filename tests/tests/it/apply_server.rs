@@ -55,7 +55,7 @@ async fn round_trip(server: &Server, admin_url: &str, database: &str) -> Vec<Str
         check(
             round,
             ask(&mut admin, ROLES).await,
-            "app_admin app_function_owner app_jobs app_member app_schema_owner app_service app_system app_viewer app_no_tenant",
+            "app_admin app_function_owner app_jobs app_member app_no_tenant app_schema_owner app_service app_system app_viewer",
         );
         check(round, ask(&mut admin, SCHEMAS).await, "app app_auth");
         let tenant = Tenant::new();

@@ -186,15 +186,17 @@ async fn policies_match_declared_commands_and_tenant_isolation() {
             let (using, check) =
                 (canonical_predicate(&mut admin, def, using).await, canonical_predicate(&mut admin, def, check).await);
             let name = format!("{}{}", command.to_lowercase(), if own { "_own" } else { "" });
-            let role = db_role(role);
-            declared.insert(format!("{table} {name}_rows PERMISSIVE {{{role}}} {command} USING {using} CHECK {check}"));
+            declared.insert(format!(
+                "{table} {name}_{role} PERMISSIVE {{{}}} {command} USING {using} CHECK {check}",
+                db_role(role)
+            ));
         }
         for (command, _) in function_owner_privileges(def) {
             let using = if command == "INSERT" { "" } else { "true" };
             let check = if matches!(command, "INSERT" | "UPDATE") { "true" } else { "" };
             let name = command.to_lowercase();
             declared.insert(format!(
-                "{table} definer_{name} PERMISSIVE {{{FUNCTION_OWNER}}} {command} USING {using} CHECK {check}"
+                "{table} {name}_function_owner PERMISSIVE {{{FUNCTION_OWNER}}} {command} USING {using} CHECK {check}"
             ));
         }
         for name in def.system {
@@ -203,12 +205,12 @@ async fn policies_match_declared_commands_and_tenant_isolation() {
             let check = if matches!(*name, "insert" | "update") { &condition } else { "" };
             let command = name.to_uppercase();
             declared
-                .insert(format!("{table} system_{name} PERMISSIVE {{{SYSTEM}}} {command} USING {using} CHECK {check}"));
+                .insert(format!("{table} {name}_system PERMISSIVE {{{SYSTEM}}} {command} USING {using} CHECK {check}"));
         }
     }
     declared.extend([
-        format!("system_access_log definer_select PERMISSIVE {{{FUNCTION_OWNER}}} SELECT USING true CHECK "),
-        format!("system_access_log definer_insert PERMISSIVE {{{FUNCTION_OWNER}}} INSERT USING  CHECK true"),
+        format!("system_access_log select_function_owner PERMISSIVE {{{FUNCTION_OWNER}}} SELECT USING true CHECK "),
+        format!("system_access_log insert_function_owner PERMISSIVE {{{FUNCTION_OWNER}}} INSERT USING  CHECK true"),
     ]);
     assert_eq!(seen, declared);
 }

@@ -102,11 +102,11 @@ fn generate_prints_the_role_matrix_and_the_next_step() {
     let said = on(folder.path(), &[]).expect_success();
     let parts = [
         "tenant-examples: 12 tables in schema app\nroles: viewer, member (includes viewer), admin (includes member)\n",
-        "\ncomments           by task_id       viewer  member    member*   member\n",
-        "\ndocuments          organization_id  viewer  member    member    admin, member*\n",
-        "\nprojects           organization_id  viewer  member    member    admin\n",
-        "\norg_members        organization_id  viewer  function  function  function\n",
-        "\nusers              by membership    viewer  function  -         -\n",
+        "\ncomments           by task_id       viewer    member    member*   member\n",
+        "\ndocuments          organization_id  viewer    member    member    admin, member*\n",
+        "\nprojects           organization_id  viewer    member    member    admin\n",
+        "\norg_members        organization_id  viewer    function  function  function\n",
+        "\nusers              by membership    viewer    function  -         -\n",
         "\ndatabase roles have the prefix `app_`\n",
         "0001_init.up.sql",
         "next: review and commit the SQL; run `apply` to try it on a temporary PostgreSQL\n",

@@ -104,7 +104,7 @@ impl Actor {
     fn set_role(self) -> String {
         let role = match self {
             Self::Login => return String::new(),
-            Self::UserCtx => "visitor",
+            Self::UserCtx => "no_tenant",
             Self::Application(role) => role.name,
         };
         format!("SET LOCAL ROLE {}{role};", Organizations::DEF.role_prefix)

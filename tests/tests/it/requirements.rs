@@ -309,7 +309,7 @@ async fn b02_admin_includes_member_and_member_includes_viewer() {
 async fn b03_tenant_function_is_stable_with_fixed_search_path() {
     let database = Database::create().await;
     let acme = database.acme;
-    let acts = "SELECT coalesce(app_auth.authorized_tenant_id()::text, 'nobody')";
+    let acts = "SELECT coalesce(app_auth.authorized_tenant_id()::text, 'none')";
     let mut app = database.raw("app_member", acme.id, acme.member).await;
     let mut seen = vec![ask(&mut app, acts).await];
     for user in [acme.viewer, database.globex.member, Uuid::new_v4()] {

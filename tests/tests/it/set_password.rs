@@ -52,7 +52,7 @@ async fn set_password_sends_only_the_scram_verifier() {
     let mut admin = connect(&server.admin_url()).await;
     let kept = ask(&mut admin, "SELECT rolpassword FROM pg_authid WHERE rolname = 'app_service'").await;
     let log = fs::read_to_string(server.socket_dir().join("log")).expect("the log is a text");
-    assert!(said.status.success() && out.contains("`app_service` has a new password"), "{out}{err}");
+    assert!(said.status.success() && out.contains("set the password of `app_service`"), "{out}{err}");
     assert!(out.contains("application logins: `app_service`, `app_jobs`;"), "{out}");
     assert!(jobs.status.success(), "{jobs:?}");
     assert!(matches!(before, Err(Error::Connect { .. })) && matches!(other, Err(Error::Connect { .. })));

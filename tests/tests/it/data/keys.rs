@@ -133,10 +133,10 @@ async fn tenant_with_only_default_columns_can_be_created() {
     let body = "SELECT prosrc FROM pg_proc WHERE proname = 'create_tenant'";
     let body = ask(&mut database.admin().await, body).await;
     let granted = "SELECT string_agg(attname, ' ') FROM pg_attribute WHERE attrelid = 'app.shops'::regclass
-                   AND attacl::text LIKE '%shop_definer=ar/%'";
+                   AND attacl::text LIKE '%shop_function_owner=ar/%'";
     let granted = ask(&mut database.admin().await, granted).await;
     assert_eq!((shops, granted.as_str()), (vec![Shop { id: *owner.tenant_id(), name: "new".into() }], "id"));
-    assert!(body.contains("INSERT INTO app.shops DEFAULT VALUES RETURNING id INTO organization;"), "{body}");
+    assert!(body.contains("INSERT INTO app.shops DEFAULT VALUES RETURNING id INTO new_tenant_id;"), "{body}");
 }
 
 #[tokio::test]
