@@ -2,7 +2,7 @@
 
 use tenant_runtime::{
     Column, TenantTable,
-    repo::column::{Access, Key, Open},
+    repo::column::{Access, Key, DefaultAccess},
     roles::{Admin, Viewer},
 };
 use uuid::Uuid;
@@ -17,14 +17,14 @@ struct Employee {
     salary: i64,
 }
 
-const SALARY: Column<Employee, i64, Open> = Column::new("salary");
+const SALARY: Column<Employee, i64, DefaultAccess> = Column::new("salary");
 const BY_SALARY: Key<Employee> = Key::new(&["salary"]);
 
 fn by_its_fields() -> Column<Employee, i64, Access<(), (), ()>> {
     Column { name: "salary", facts: std::marker::PhantomData }
 }
 
-fn of_another_access() -> Column<Employee, i64, Open> {
+fn of_another_access() -> Column<Employee, i64, DefaultAccess> {
     Employee::SALARY
 }
 

@@ -4,7 +4,7 @@ use tenant_runtime::{
     TenantCtx, TenantTable,
     repo::{
         access::{KindMay, May, MayRead, MaySet, MayUse, SatisfiesAll, OnlyRole, cmd},
-        filter::{CombineRoles, Takes},
+        filter::{CombineRoles, Covers},
     },
     roles::{Admin, Viewer},
     tenancy,

@@ -12,9 +12,9 @@ enum Forged {}
 impl Tenancy for Forged {
     type Key = Uuid;
     type User = Uuid;
-    type Roles = ((Reader, ()), ((Reader, (Owner, ())), ((Reader, (Owner, (Other, ()))), ())));
+    type Roles = ((Reader, ()), ((Reader, (SchemaOwner, ())), ((Reader, (SchemaOwner, (Other, ()))), ())));
     const DEF: &'static TenancyDef = &TenancyDef {
-        roles: &[RoleDef { name: "reader", includes: &[] }, RoleDef { name: "owner", includes: &[] }],
+        roles: &[RoleDef { name: "reader", includes: &[] }, RoleDef { name: "schema_owner", includes: &[] }],
         ..TenancyDef::blank()
     };
 }
@@ -29,13 +29,13 @@ impl Role for Reader {
     const DB_ROLE: &'static str = "app_schema_owner";
 }
 
-enum Owner {}
+enum SchemaOwner {}
 
-impl Role for Owner {
+impl Role for SchemaOwner {
     type Tenancy = Forged;
     type Kind = MemberRole;
     type Place = Next<First>;
-    const NAME: &'static str = "owner";
+    const NAME: &'static str = "schema_owner";
     const DB_ROLE: &'static str = "app_schema_owner";
 }
 
@@ -51,6 +51,6 @@ impl Role for Other {
 
 fn main() {
     let _ = TenantCtx::<Reader>::assume_authorized(Uuid::nil(), Uuid::nil());
-    let _ = TenantCtx::<Owner>::assume_authorized_job(Uuid::nil());
+    let _ = TenantCtx::<SchemaOwner>::assume_authorized_job(Uuid::nil());
     let _ = TenantDb::options().role::<Other>(RoleOptions::default());
 }
