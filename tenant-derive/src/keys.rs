@@ -58,86 +58,87 @@ fn names<A>(keys: &[Key<A>]) -> Vec<&'static str> {
     keys.iter().map(|key| key.name).collect()
 }
 
-macro_rules! keys {
-    ($($name:literal, $form:literal, $field:ident: $read:expr, $doc:literal;)*) => {
-        &[$(Key { name: $name, form: $form, doc: $doc, read: |this, diag, item| set(diag, &mut this.$field, item, $read) }),*]
+/// A key that sets one field of the attributes, and is an error if it occurs twice.
+macro_rules! key {
+    ($name:literal, $form:literal, $field:ident: $read:expr, $doc:literal) => {
+        Key { name: $name, form: $form, doc: $doc, read: |this, diag, item| set(diag, &mut this.$field, item, $read) }
     };
 }
 
 /// The keys on the struct.
 pub(crate) const TABLE: &[Key<TableAttrs>] = &[
-    Key {
-        name: "org",
-        form: "org = \"organization_id\"",
-        doc: "The field that holds the tenant ID: each row belongs to one tenant. Exactly one of `org`, `parent` and `global` is required.",
-        read: |this, diag, item| set(diag, &mut this.org, item, Item::text),
-    },
-    Key {
-        name: "parent",
-        form: "parent = \"project_id\"",
-        doc: "The field that references the parent row, whose tenant the row belongs to. Requires `references` on that field.",
-        read: |this, diag, item| set(diag, &mut this.parent, item, Item::text),
-    },
-    Key {
-        name: "global",
-        form: "global",
-        doc: "The rows belong to no tenant. Application roles can read them and cannot write them.",
-        read: |this, diag, item| set(diag, &mut this.global, item, Item::flag),
-    },
-    Key {
-        name: "visible_through",
-        form: "visible_through = OrgMember",
-        doc: "A tenant sees the rows of its members, as listed in this membership table. Requires `global`.",
-        read: |this, diag, item| set(diag, &mut this.visible_through, item, Item::path),
-    },
-    Key {
-        name: "select",
-        form: "select = \"viewer\"",
-        doc: "Minimum role required for SELECT: `\"viewer\"` stands for the type `Viewer` in scope. Required on tenant tables. A command without a role is denied to every role.",
-        read: |this, diag, item| set(diag, &mut this.select, item, Item::role),
-    },
-    Key {
-        name: "insert",
-        form: "insert = \"member\"",
-        doc: "Minimum role required for INSERT. The role must include the `select` role; so must those of `update` and `delete`.",
-        read: |this, diag, item| set(diag, &mut this.insert, item, Item::role),
-    },
-    Key {
-        name: "update",
-        form: "update = \"member\"",
-        doc: "Minimum role required for UPDATE of any row of the tenant.",
-        read: |this, diag, item| set(diag, &mut this.update, item, Item::role),
-    },
-    Key {
-        name: "delete",
-        form: "delete = \"admin\"",
-        doc: "Minimum role required for DELETE of any row of the tenant.",
-        read: |this, diag, item| set(diag, &mut this.delete, item, Item::role),
-    },
-    Key {
-        name: "owner",
-        form: "owner = \"created_by\"",
-        doc: "The field that holds the ID of the user who owns the row. The context sets it on INSERT, and it is never updated.",
-        read: |this, diag, item| set(diag, &mut this.owner, item, Item::text),
-    },
-    Key {
-        name: "visibility",
-        form: "visibility = \"visibility\"",
-        doc: "The field that decides who sees the row: with the label `team` every member of the tenant, otherwise the owner only. Requires `owner`.",
-        read: |this, diag, item| set(diag, &mut this.visibility, item, Item::text),
-    },
-    Key {
-        name: "update_own",
-        form: "update_own = \"member\"",
-        doc: "Minimum role required for UPDATE of rows that the user owns. A role in `update` must include it. Requires `owner`.",
-        read: |this, diag, item| set(diag, &mut this.update_own, item, Item::role),
-    },
-    Key {
-        name: "delete_own",
-        form: "delete_own = \"member\"",
-        doc: "Minimum role required for DELETE of rows that the user owns. A role in `delete` must include it. Requires `owner`.",
-        read: |this, diag, item| set(diag, &mut this.delete_own, item, Item::role),
-    },
+    key!(
+        "org",
+        "org = \"organization_id\"",
+        org: Item::text,
+        "The field that holds the tenant ID: each row belongs to one tenant. Exactly one of `org`, `parent` and `global` is required."
+    ),
+    key!(
+        "parent",
+        "parent = \"project_id\"",
+        parent: Item::text,
+        "The field that references the parent row, whose tenant the row belongs to. Requires `references` on that field."
+    ),
+    key!(
+        "global",
+        "global",
+        global: Item::flag,
+        "The rows belong to no tenant. Application roles can read them and cannot write them."
+    ),
+    key!(
+        "visible_through",
+        "visible_through = OrgMember",
+        visible_through: Item::path,
+        "A tenant sees the rows of its members, as listed in this membership table. Requires `global`."
+    ),
+    key!(
+        "select",
+        "select = \"viewer\"",
+        select: Item::role,
+        "Minimum role required for SELECT: `\"viewer\"` stands for the type `Viewer` in scope. Required on tenant tables. A command without a role is denied to every role."
+    ),
+    key!(
+        "insert",
+        "insert = \"member\"",
+        insert: Item::role,
+        "Minimum role required for INSERT. The role must include the `select` role; so must those of `update` and `delete`."
+    ),
+    key!(
+        "update",
+        "update = \"member\"",
+        update: Item::role,
+        "Minimum role required for UPDATE of any row of the tenant."
+    ),
+    key!(
+        "delete",
+        "delete = \"admin\"",
+        delete: Item::role,
+        "Minimum role required for DELETE of any row of the tenant."
+    ),
+    key!(
+        "owner",
+        "owner = \"created_by\"",
+        owner: Item::text,
+        "The field that holds the ID of the user who owns the row. The context sets it on INSERT, and it is never updated."
+    ),
+    key!(
+        "visibility",
+        "visibility = \"visibility\"",
+        visibility: Item::text,
+        "The field that decides who sees the row: with the label `team` every member of the tenant, otherwise the owner only. Requires `owner`."
+    ),
+    key!(
+        "update_own",
+        "update_own = \"member\"",
+        update_own: Item::role,
+        "Minimum role required for UPDATE of rows that the user owns. A role in `update` must include it. Requires `owner`."
+    ),
+    key!(
+        "delete_own",
+        "delete_own = \"member\"",
+        delete_own: Item::role,
+        "Minimum role required for DELETE of rows that the user owns. A role in `delete` must include it. Requires `owner`."
+    ),
     Key {
         name: "using",
         form: "using(select = \"…\")",
@@ -150,66 +151,66 @@ pub(crate) const TABLE: &[Key<TableAttrs>] = &[
         doc: "SQL conditions on new rows for `insert` and `update`, combined with the tenant condition by AND.",
         read: |this, diag, item| this.rules(diag, item, CHECK, (USING, "in `using(…)`")),
     },
-    Key {
-        name: "membership",
-        form: "membership(user = \"user_id\", role = \"role\")",
-        doc: "Makes the table the membership table, with these fields. Every policy checks it. `insert`, `update` and `delete` name the one role that manages members, through functions.",
-        read: |this, diag, item| set(diag, &mut this.membership, item, MembershipAttr::read),
-    },
-    Key {
-        name: "invitation",
-        form: "invitation(email = \"email\", role = \"role\", token = \"token_hash\", expires = \"expires_at\", by = \"invited_by\")",
-        doc: "Makes the table the invitation table, with these fields. The token field requires `select = \"none\"`. `insert` names the role that manages members; functions create and accept invitations.",
-        read: |this, diag, item| set(diag, &mut this.invitation, item, InvitationAttr::read),
-    },
-    Key {
-        name: "creator_role",
-        form: "creator_role = \"admin\"",
-        doc: "On the table of tenants: a signed-in user can create a tenant and gets this role in it. Cannot be combined with `insert`.",
-        read: |this, diag, item| set(diag, &mut this.creator_role, item, Item::role),
-    },
-    Key {
-        name: "sign_up",
-        form: "sign_up",
-        doc: "On the table of users: a user without an account can register. Requires `global`. Cannot be combined with `insert`.",
-        read: |this, diag, item| set(diag, &mut this.sign_up, item, Item::flag),
-    },
-    Key {
-        name: "change_log",
-        form: "change_log",
-        doc: "Makes the table the change log, which only its trigger writes. `select` names the roles that read it.",
-        read: |this, diag, item| set(diag, &mut this.change_log, item, Item::flag),
-    },
-    Key {
-        name: "track_changes",
-        form: "track_changes",
-        doc: "Records each change of a row in the change log.",
-        read: |this, diag, item| set(diag, &mut this.track_changes, item, Item::flag),
-    },
-    Key {
-        name: "system",
-        form: "system(select, delete)",
-        doc: "The commands that cross-tenant jobs can run. Default: none.",
-        read: |this, diag, item| set(diag, &mut this.system, item, |item, diag| item.list(diag)),
-    },
-    Key {
-        name: "table",
-        form: "table = \"projects\"",
-        doc: "The table name. Default: the struct's name in `snake_case` and in the plural (*y* after a consonant becomes *ies*; *s*, *x*, *z*, *ch* and *sh* get *es*; others get *s*).",
-        read: |this, diag, item| set(diag, &mut this.table, item, Item::text),
-    },
-    Key {
-        name: "schema",
-        form: "schema = \"app\"",
-        doc: "The schema. Default: the tenancy's schema.",
-        read: |this, diag, item| set(diag, &mut this.schema, item, Item::text),
-    },
-    Key {
-        name: "renamed_from",
-        form: "renamed_from = \"works\"",
-        doc: "The previous table name, with its schema if that was different: the next migration renames the table. Can be left in place after the migration.",
-        read: |this, diag, item| set(diag, &mut this.renamed_from, item, Item::text),
-    },
+    key!(
+        "membership",
+        "membership(user = \"user_id\", role = \"role\")",
+        membership: MembershipAttr::read,
+        "Makes the table the membership table, with these fields. Every policy checks it. `insert`, `update` and `delete` name the one role that manages members, through functions."
+    ),
+    key!(
+        "invitation",
+        "invitation(email = \"email\", role = \"role\", token = \"token_hash\", expires = \"expires_at\", by = \"invited_by\")",
+        invitation: InvitationAttr::read,
+        "Makes the table the invitation table, with these fields. The token field requires `select = \"none\"`. `insert` names the role that manages members; functions create and accept invitations."
+    ),
+    key!(
+        "creator_role",
+        "creator_role = \"admin\"",
+        creator_role: Item::role,
+        "On the table of tenants: a signed-in user can create a tenant and gets this role in it. Cannot be combined with `insert`."
+    ),
+    key!(
+        "sign_up",
+        "sign_up",
+        sign_up: Item::flag,
+        "On the table of users: a user without an account can register. Requires `global`. Cannot be combined with `insert`."
+    ),
+    key!(
+        "change_log",
+        "change_log",
+        change_log: Item::flag,
+        "Makes the table the change log, which only its trigger writes. `select` names the roles that read it."
+    ),
+    key!(
+        "track_changes",
+        "track_changes",
+        track_changes: Item::flag,
+        "Records each change of a row in the change log."
+    ),
+    key!(
+        "system",
+        "system(select, delete)",
+        system: |item, diag| item.list(diag),
+        "The commands that cross-tenant jobs can run. Default: none."
+    ),
+    key!(
+        "table",
+        "table = \"projects\"",
+        table: Item::text,
+        "The table name. Default: the struct's name in `snake_case` and in the plural (*y* after a consonant becomes *ies*; *s*, *x*, *z*, *ch* and *sh* get *es*; others get *s*)."
+    ),
+    key!(
+        "schema",
+        "schema = \"app\"",
+        schema: Item::text,
+        "The schema. Default: the tenancy's schema."
+    ),
+    key!(
+        "renamed_from",
+        "renamed_from = \"works\"",
+        renamed_from: Item::text,
+        "The previous table name, with its schema if that was different: the next migration renames the table. Can be left in place after the migration."
+    ),
     Key {
         name: "unique",
         form: "unique(organization_id, name)",
@@ -222,61 +223,125 @@ pub(crate) const TABLE: &[Key<TableAttrs>] = &[
         doc: "An index on several fields. Can be repeated.",
         read: |this, diag, item| this.indexes.extend(item.list(diag)),
     },
-    Key {
-        name: "partition_by_hash",
-        form: "partition_by_hash = 16",
-        doc: "Partitions the table by a hash of the tenant column into this number of partitions, 2 to 1024. Requires `org`.",
-        read: |this, diag, item| set(diag, &mut this.partitions, item, Item::number),
-    },
-    Key {
-        name: "tenancy",
-        form: "tenancy = Organizations",
-        doc: "The tenancy. Default: that of the `select` role, or the built-in one.",
-        read: |this, diag, item| set(diag, &mut this.tenancy, item, Item::path),
-    },
-    Key {
-        name: "crate",
-        form: "crate = ::tenant_runtime",
-        doc: "The path of `tenant_runtime`. Default: `::tenant_runtime`.",
-        read: |this, diag, item| set(diag, &mut this.krate, item, Item::path),
-    },
+    key!(
+        "partition_by_hash",
+        "partition_by_hash = 16",
+        partitions: Item::number,
+        "Partitions the table by a hash of the tenant column into this number of partitions, 2 to 1024. Requires `org`."
+    ),
+    key!(
+        "tenancy",
+        "tenancy = Organizations",
+        tenancy: Item::path,
+        "The tenancy. Default: that of the `select` role, or the built-in one."
+    ),
+    key!(
+        "crate",
+        "crate = ::tenant_runtime",
+        krate: Item::path,
+        "The path of `tenant_runtime`. Default: `::tenant_runtime`."
+    ),
 ];
 
 /// The keys on a field.
-pub(crate) const FIELD: &[Key<FieldAttrs>] = keys! {
-    "id", "id", id: Item::flag,
-        "The primary key. Default: the field named `id`. The tenant column and one other field can both be marked.";
-    "app_assigned", "app_assigned", app_assigned: Item::flag,
-        "The application supplies the ID. Default: the database generates it (`gen_random_uuid()` or identity), unless the key references a row or contains the tenant column.";
-    "column", "column = \"name\"", column: Item::text,
-        "The column name. Default: the field's name.";
-    "renamed_from", "renamed_from = \"title\"", renamed_from: Item::text,
-        "The previous column name: the next migration renames the column. Can be left in place after the migration.";
-    "default", "default = \"now()\"", default: Item::text,
-        "The default as an SQL expression. The field is an `Option` in `New…`, and `None` uses the default.";
-    "backfill", "backfill = \"lower(name)\"", backfill: Item::text,
-        "SQL expression that fills existing rows when the column is added or becomes NOT NULL. Can be left in place after the migration.";
-    "references", "references = Project", references: Item::path,
-        "The field holds the ID of a row of this table: adds a foreign key that cannot leave the tenant.";
-    "on_delete", "on_delete = \"cascade\"", on_delete: Item::on_delete,
-        "The action when the referenced row is deleted: `no_action`, `cascade` or `set_null`. Default: `no_action`. Requires `references`.";
-    "unique", "unique", unique: Item::flag,
-        "A unique constraint, within the tenant on a tenant table.";
-    "index", "index", index: Item::flag,
-        "An index, which starts with the tenant column on a tenant table.";
-    "sql_type", "sql_type = \"citext\"", sql_type: Item::text,
-        "The column type. Default: the type that the field's type maps to.";
-    "check", "check = \"length(name) > 0\"", check: Item::text,
-        "A check constraint as an SQL expression.";
-    "select", "select = \"admin\"", select: Item::role,
-        "Minimum role required to read the column, above the table's; `\"none\"` denies it to every role. Roles without it read the other columns through a `TenantView`; with `\"none\"` the field is read as `Default::default()`.";
-    "insert", "insert = \"admin\"", insert: Item::role,
-        "Minimum role required to set the column on INSERT, or `\"none\"`. The column is not in `New…`: `.set(Project::NAME, …)` writes it.";
-    "update", "update = \"admin\"", update: Item::role,
-        "Minimum role required to update the column, or `\"none\"`. The column is not in `…Changes`: `.set(Project::NAME, …)` writes it.";
-    "skip", "skip", skip: Item::flag,
-        "The field has no column and is read as `Default::default()`. Cannot be combined with other attributes.";
-};
+pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
+    key!(
+        "id",
+        "id",
+        id: Item::flag,
+        "The primary key. Default: the field named `id`. The tenant column and one other field can both be marked."
+    ),
+    key!(
+        "app_assigned",
+        "app_assigned",
+        app_assigned: Item::flag,
+        "The application supplies the ID. Default: the database generates it (`gen_random_uuid()` or identity), unless the key references a row or contains the tenant column."
+    ),
+    key!(
+        "column",
+        "column = \"name\"",
+        column: Item::text,
+        "The column name. Default: the field's name."
+    ),
+    key!(
+        "renamed_from",
+        "renamed_from = \"title\"",
+        renamed_from: Item::text,
+        "The previous column name: the next migration renames the column. Can be left in place after the migration."
+    ),
+    key!(
+        "default",
+        "default = \"now()\"",
+        default: Item::text,
+        "The default as an SQL expression. The field is an `Option` in `New…`, and `None` uses the default."
+    ),
+    key!(
+        "backfill",
+        "backfill = \"lower(name)\"",
+        backfill: Item::text,
+        "SQL expression that fills existing rows when the column is added or becomes NOT NULL. Can be left in place after the migration."
+    ),
+    key!(
+        "references",
+        "references = Project",
+        references: Item::path,
+        "The field holds the ID of a row of this table: adds a foreign key that cannot leave the tenant."
+    ),
+    key!(
+        "on_delete",
+        "on_delete = \"cascade\"",
+        on_delete: Item::on_delete,
+        "The action when the referenced row is deleted: `no_action`, `cascade` or `set_null`. Default: `no_action`. Requires `references`."
+    ),
+    key!(
+        "unique",
+        "unique",
+        unique: Item::flag,
+        "A unique constraint, within the tenant on a tenant table."
+    ),
+    key!(
+        "index",
+        "index",
+        index: Item::flag,
+        "An index, which starts with the tenant column on a tenant table."
+    ),
+    key!(
+        "sql_type",
+        "sql_type = \"citext\"",
+        sql_type: Item::text,
+        "The column type. Default: the type that the field's type maps to."
+    ),
+    key!(
+        "check",
+        "check = \"length(name) > 0\"",
+        check: Item::text,
+        "A check constraint as an SQL expression."
+    ),
+    key!(
+        "select",
+        "select = \"admin\"",
+        select: Item::role,
+        "Minimum role required to read the column, above the table's; `\"none\"` denies it to every role. Roles without it read the other columns through a `TenantView`; with `\"none\"` the field is read as `Default::default()`."
+    ),
+    key!(
+        "insert",
+        "insert = \"admin\"",
+        insert: Item::role,
+        "Minimum role required to set the column on INSERT, or `\"none\"`. The column is not in `New…`: `.set(Project::NAME, …)` writes it."
+    ),
+    key!(
+        "update",
+        "update = \"admin\"",
+        update: Item::role,
+        "Minimum role required to update the column, or `\"none\"`. The column is not in `…Changes`: `.set(Project::NAME, …)` writes it."
+    ),
+    key!(
+        "skip",
+        "skip",
+        skip: Item::flag,
+        "The field has no column and is read as `Default::default()`. Cannot be combined with other attributes."
+    ),
+];
 
 /// Writes the rows of a documentation table.
 #[cfg(test)]
