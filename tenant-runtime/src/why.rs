@@ -167,7 +167,7 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
         .find(|(name, _)| name.schema.as_str() == def.name.schema && name.table.as_str() == def.name.table)
         .ok_or_else(|| unknown("table", &question.table, String::new()))?;
     let acts_as = |tier: &Ident| {
-        let declared = tenancy.roles.iter().find(|role| tier_name(tenancy, role.name) == tier.as_str());
+        let declared = tenancy.roles.iter().find(|role| tenancy.database_role(role.name) == tier.as_str());
         declared.is_some_and(|needed| may(tenancy, role, Some(needed.name)))
     };
     // WHERE and RETURNING read rows, so the SELECT policies apply as well.
@@ -179,7 +179,7 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
         policies.map(move |policy| Decision { policy: policy.clone(), command, parts: parts(policy, command) })
     };
     let why = Why {
-        role: Ident::derived([tier_name(tenancy, role).as_str()]),
+        role: Ident::derived([tenancy.database_role(role).as_str()]),
         command: question.command,
         table: name.clone(),
         place: format!("`{}` ({}:{})", def.rust_name, def.file, def.line),
@@ -397,13 +397,9 @@ fn find_table(models: &Models, asked: &str) -> Result<&'static TableDef, WhyErro
 
 fn find_role(tenancy: &'static TenancyDef, asked: &str) -> Result<&'static str, WhyError> {
     let mut roles = tenancy.roles.iter().map(|role| role.name);
-    let found = roles.find(|name| *name == asked || tier_name(tenancy, name) == asked);
+    let found = roles.find(|name| *name == asked || tenancy.database_role(name) == asked);
     let names = || tenancy.roles.iter().map(|role| role.name).collect::<Vec<_>>().join(", ");
     found.ok_or_else(|| unknown("role", asked, format!("the roles are {}", names())))
-}
-
-fn tier_name(tenancy: &TenancyDef, role: &str) -> String {
-    format!("{}{role}", tenancy.role_prefix)
 }
 
 fn unknown(what: &'static str, name: &str, help: String) -> WhyError {
