@@ -166,8 +166,8 @@ fn answer(models: &Models, schema: &Schema, question: &Question) -> Result<(Why,
         .iter()
         .find(|(name, _)| name.schema.as_str() == def.name.schema && name.table.as_str() == def.name.table)
         .ok_or_else(|| unknown("table", &question.table, String::new()))?;
-    let acts_as = |tier: &Ident| {
-        let declared = tenancy.roles.iter().find(|role| tenancy.database_role(role.name) == tier.as_str());
+    let acts_as = |policy_role: &Ident| {
+        let declared = tenancy.roles.iter().find(|role| tenancy.database_role(role.name) == policy_role.as_str());
         declared.is_some_and(|needed| may(tenancy, role, Some(needed.name)))
     };
     // WHERE and RETURNING read rows, so the SELECT policies apply as well.
@@ -212,7 +212,7 @@ fn privilege(
         let functions = schema.functions().keys().filter(|name| by_hand.contains(&name.table.as_str()));
         return Privilege::ByFunction(functions.map(ToString::to_string).collect());
     }
-    let application_roles = |role: &&Ident| schema.application_roles().any(|tier| tier.name == **role);
+    let application_roles = |role: &&Ident| schema.application_roles().any(|other| other.name == **role);
     let mut holders: Vec<_> =
         grants().map(|grant| &grant.role).filter(application_roles).map(ToString::to_string).collect();
     holders.dedup();

@@ -90,9 +90,9 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
     let (connection_limit, timeouts) = (def.connection_limit, def.timeouts);
     roles.push(Role { name: login, kind: RoleKind::Login { connection_limit, timeouts } });
     for declared in def.roles.iter().filter(|_| def.login_per_role) {
-        let tier = application_roles.get(declared.name)?.clone();
+        let application_role = application_roles.get(declared.name)?.clone();
         let name = role(&format!("{}_{}", declared.name, names::SERVICE))?;
-        roles.push(Role { name, kind: RoleKind::RoleLogin { tier, connection_limit, timeouts } });
+        roles.push(Role { name, kind: RoleKind::RoleLogin { application_role, connection_limit, timeouts } });
     }
     for declared in def.roles {
         let of_login = declared

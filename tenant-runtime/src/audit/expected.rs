@@ -144,7 +144,7 @@ impl Facts<'_> {
         let Some(owner) = schema.owner() else { return };
         let lowest: Vec<_> = schema
             .application_roles()
-            .filter(|tier| matches!(&tier.kind, RoleKind::Application { includes } if includes.is_empty()))
+            .filter(|role| matches!(&role.kind, RoleKind::Application { includes } if includes.is_empty()))
             .collect();
         for name in schema.schemas() {
             let object = Object::Schema(name.to_string());

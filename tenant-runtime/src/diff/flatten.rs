@@ -59,8 +59,8 @@ fn item_of_role(role: &Role, product: &str) -> SchemaObject {
         RoleKind::Login { connection_limit, .. } => {
             RoleKind::Login { connection_limit: *connection_limit, timeouts: TimeoutsDef::SHIPPED }
         }
-        RoleKind::RoleLogin { tier, connection_limit, .. } => RoleKind::RoleLogin {
-            tier: tier.clone(),
+        RoleKind::RoleLogin { application_role, connection_limit, .. } => RoleKind::RoleLogin {
+            application_role: application_role.clone(),
             connection_limit: *connection_limit,
             timeouts: TimeoutsDef::SHIPPED,
         },

@@ -36,7 +36,7 @@ pub enum RoleKind {
     /// The login role of one application role: no privileges except CONNECT, but it can SET ROLE to this application role.
     RoleLogin {
         /// The application role.
-        tier: Ident,
+        application_role: Ident,
         /// The connection limit.
         connection_limit: u16,
         /// The timeouts of its sessions.
@@ -70,7 +70,7 @@ impl RoleKind {
         roles.iter().filter(move |role| match (self, &role.kind) {
             (Self::Login { .. }, Self::NoTenant) | (Self::SystemLogin { .. }, Self::System) => true,
             (Self::Login { .. }, Self::Application { .. }) => !login_per_role,
-            (Self::RoleLogin { tier, .. }, Self::Application { .. }) => role.name == *tier,
+            (Self::RoleLogin { application_role, .. }, Self::Application { .. }) => role.name == *application_role,
             _ => false,
         })
     }

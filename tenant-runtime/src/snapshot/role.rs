@@ -26,7 +26,7 @@ enum KindEntry {
     NoTenant,
     Application { includes: Vec<String> },
     Login(LoginEntry),
-    RoleLogin { tier: String, login: LoginEntry },
+    RoleLogin { application_role: String, login: LoginEntry },
     System,
     SystemLogin(LoginEntry),
 }
@@ -70,9 +70,10 @@ impl From<&Role> for RoleEntry {
             RoleKind::Login { connection_limit, timeouts } => {
                 KindEntry::Login(LoginEntry::new(*connection_limit, *timeouts))
             }
-            RoleKind::RoleLogin { tier, connection_limit, timeouts } => {
-                KindEntry::RoleLogin { tier: tier.to_string(), login: LoginEntry::new(*connection_limit, *timeouts) }
-            }
+            RoleKind::RoleLogin { application_role, connection_limit, timeouts } => KindEntry::RoleLogin {
+                application_role: application_role.to_string(),
+                login: LoginEntry::new(*connection_limit, *timeouts),
+            },
             RoleKind::System => KindEntry::System,
             RoleKind::SystemLogin { connection_limit, timeouts } => {
                 KindEntry::SystemLogin(LoginEntry::new(*connection_limit, *timeouts))
@@ -91,8 +92,8 @@ pub(super) fn role(entry: RoleEntry) -> Result<Role, SnapshotError> {
         KindEntry::Login(entry) => {
             RoleKind::Login { connection_limit: entry.connection_limit, timeouts: entry.timeouts() }
         }
-        KindEntry::RoleLogin { tier, login } => RoleKind::RoleLogin {
-            tier: ident(tier)?,
+        KindEntry::RoleLogin { application_role, login } => RoleKind::RoleLogin {
+            application_role: ident(application_role)?,
             connection_limit: login.connection_limit,
             timeouts: login.timeouts(),
         },

@@ -155,7 +155,7 @@ impl Runner<'_> {
             let caller = tenant.and_then(|tenant| {
                 self.principals.members(tenant).find(|(person, _)| Some(&person.key) == principal.user.as_ref())
             });
-            let is_authorized = principal.member_role().is_some_and(|tier| includes(tier, invites.manager));
+            let is_authorized = principal.member_role().is_some_and(|role| includes(role, invites.manager));
             for role in self.tenancy.roles.iter().map(|role| role.name) {
                 let is_within =
                     caller.filter(|(_, own)| is_authorized && includes(own, invites.manager) && includes(own, role));

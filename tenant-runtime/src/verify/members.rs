@@ -37,7 +37,7 @@ impl Runner<'_> {
             let caller =
                 self.principals.members(tenant).find(|(person, _)| Some(&person.key) == principal.user.as_ref());
             let manages = caller.filter(|(_, role)| {
-                includes(role, manager) && principal.member_role().is_some_and(|tier| includes(tier, manager))
+                includes(role, manager) && principal.member_role().is_some_and(|role| includes(role, manager))
             });
             // A member without the manager role, so that changing it never removes the last manager.
             let Some((target, old)) = self.principals.members(tenant).find(|(_, role)| !includes(role, manager)) else {

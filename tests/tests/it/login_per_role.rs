@@ -70,10 +70,10 @@ impl GuildFixture {
     /// The login of a role's transaction, followed by the roles that SQL hidden from the lexer can assume in it.
     async fn reachable_roles<R: Role<Tenancy = Guilds, Kind = MemberRole>>(&self, db: &TenantDb) -> String {
         let mut reachable_roles = Vec::new();
-        let tiers = ROLES.map(|role| format!("guild_{role}"));
+        let application_roles = ROLES.map(|role| format!("guild_{role}"));
         let others = ["guild_no_tenant", "guild_system", "guild_schema_owner", "guild_function_owner", "postgres"]
             .map(String::from);
-        for role in tiers.into_iter().chain(others) {
+        for role in application_roles.into_iter().chain(others) {
             let mut tx = db.begin(&self.context::<R>()).await.expect("begins");
             let climbed =
                 sqlx::query_scalar::<_, String>("SELECT guild.climb($1)").bind(&role).fetch_one(&mut tx).await;
