@@ -1,4 +1,4 @@
-//! A web app over the models: `cargo run -p tenant-examples --features web --bin tracker`.
+//! A web app over the models: `cargo run -p tenant-examples --example tracker`.
 //!
 //! It starts a temporary PostgreSQL, applies the migrations, signs up three users, creates two organizations, and prints
 //! requests to try with `curl`. It deletes everything when it ends.
