@@ -116,7 +116,7 @@ pub type Memberships<M> = Vec<(<<M as TenantTable>::Tenancy as Tenancy>::Key, <M
 ///
 /// Each call runs as the database role for users without a tenant, such as `app_no_tenant`. It has
 /// no privilege on any table; it can only execute the functions that the declarations grant to it,
-/// which check the user ID in the settings.
+/// which, except for signing up, act for the user ID in the settings.
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
@@ -242,7 +242,8 @@ impl<T: Tenancy> UserScope<T> {
     /// # Errors
     ///
     /// - [`Error::NoInvitation`] if this user cannot accept an invitation with this token.
-    /// - [`Error::UniqueViolation`] if the user is already a member.
+    /// - [`Error::UniqueViolation`] if the user is already a member; [`Error::Forbidden`] if the
+    ///   inviting member's role no longer includes the invited role.
     /// - [`Error::Unauthenticated`] for an anonymous user.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.

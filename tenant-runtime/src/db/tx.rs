@@ -44,9 +44,10 @@ use crate::{
 ///
 /// A statement that would end the transaction or change the role or the settings is refused with
 /// [`Error::ForbiddenStatement`], as far as its text shows that. A function that a statement calls
-/// can still change the settings: repository methods therefore also name the tenant of the context
-/// in their SQL and return no rows instead of the rows of another tenant. Builds with debug
-/// assertions compare the context on the server with this one on commit.
+/// can still change the settings: on tables with a tenant column repository methods therefore also
+/// name the tenant of the context in their SQL and return no rows instead of the rows of another
+/// tenant. Builds with debug assertions compare the context on the server with this one on commit,
+/// if custom SQL ran.
 ///
 /// The connection itself is not accessible:
 ///
@@ -121,9 +122,9 @@ impl<R: Role> TenantTx<R> {
     /// - [`Error::Retryable`] after a serialization failure.
     /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
     ///   at the end.
-    /// - [`Error::ContextLost`] if the transaction began read-only and has a transaction ID, which
-    ///   the server assigns at the first write; with debug assertions, also if a statement changed
-    ///   the role or the settings.
+    /// - [`Error::ContextLost`] if custom SQL ran, the transaction began read-only, and it has a
+    ///   transaction ID, which the server assigns at the first write; with debug assertions, also if
+    ///   custom SQL changed the role or the settings.
     /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
     ///   unknown.
     pub async fn commit(mut self) -> Result<()> {

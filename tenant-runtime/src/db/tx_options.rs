@@ -16,8 +16,8 @@
 pub struct TxOptions {
     /// The isolation level. Default: `default_transaction_isolation` of the database.
     pub isolation: Option<Isolation>,
-    /// Whether the transaction is `READ ONLY`. If a function switches that off and writes, the
-    /// commit fails.
+    /// Whether the transaction is `READ ONLY`. If a function that custom SQL calls switches that off
+    /// and writes, the commit fails.
     pub read_only: bool,
     /// Whether the transaction is `DEFERRABLE`. A transaction that is also serializable and
     /// read-only then waits at its begin for a snapshot with which it cannot fail and cannot make

@@ -77,8 +77,9 @@ type UserIn<T> = <<T as TenantTable>::Tenancy as Tenancy>::User;
 /// Management of members; implemented for every struct with `membership(…)`.
 ///
 /// The database checks the caller: the user in the context must be a member whose role includes the one that manages
-/// members, and cannot grant, change or remove a role higher than that of the caller. A change takes effect immediately: the
-/// context of a removed member sees no rows from the next statement on.
+/// members, and cannot grant, change or remove a role that the caller's role does not include. A change takes effect
+/// immediately: the context of a removed member sees no rows of the tenant from the next statement on, or in a
+/// `REPEATABLE READ` or `SERIALIZABLE` transaction from its end on.
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{Members, TenantTx, Result, repo::{access::RoleOf, members::ManagedMembership}, roles::*};
