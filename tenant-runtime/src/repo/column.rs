@@ -17,6 +17,11 @@ use crate::tenant::{KeyNewtype, Role, TextKey, lattice::Seal};
 /// A column of the table `T` with a field of type `V`. The derive writes one constant for each field.
 ///
 /// `Access` contains the roles of the column if it has any, and `Parent` is the table that it references.
+#[doc = column_example!(
+    r#"let name: Column<Project, String> = Project::NAME;
+let filter = name.starts_with("B") & !Project::LEAD.eq(user);
+assert_eq!(name.name(), "name");"#
+)]
 pub struct Column<T, V, Access = DefaultAccess, Parent = ()> {
     name: &'static str,
     facts: Facts<(T, V, Access, Parent)>,
@@ -68,6 +73,7 @@ impl<T, V, A, P> Column<T, V, A, P> {
 
     /// Selects a view of the referenced table for [`with`](super::list::List::with):
     /// `Task::EMPLOYEE_ID.view::<EmployeeCard>()`.
+    #[doc = column_example!("let reference = Task::PROJECT_ID.view::<ProjectName>();")]
     #[must_use]
     pub const fn view<W: TenantView<Table = P>>(self) -> Column<T, V, A, W> {
         Column::new(self.name)
@@ -150,6 +156,14 @@ pub trait Nullable {}
 impl<V> Nullable for Option<V> {}
 
 /// A text column type, which can be compared with patterns. Implement it for newtypes of `String`.
+///
+/// ```
+/// # #[derive(sqlx::Type)]
+/// # #[sqlx(transparent)]
+/// struct Title(String);
+///
+/// impl tenant_runtime::TextColumn for Title {}
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` columns cannot be compared with a pattern",
     label = "not a text column",
@@ -208,6 +222,7 @@ impl<V: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static> S
 
 impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     /// Matches rows with this value; `None` matches NULL.
+    #[doc = column_example!("let mine = Project::LEAD.eq(user);")]
     pub fn eq(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: Sent,
@@ -216,6 +231,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with another value or NULL.
+    #[doc = column_example!("let not_mine = Project::LEAD.ne(user); // also projects without a lead")]
     pub fn ne(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: Sent,
@@ -228,6 +244,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with one of these values; an empty list matches no rows.
+    #[doc = column_example!(r#"let either = Project::NAME.in_(["Bridge", "Tunnel"]);"#)]
     pub fn in_<O: IntoColumnValue<V>>(self, values: impl IntoIterator<Item = O>) -> Filter<T, R>
     where
         V: Sent,
@@ -239,6 +256,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with a smaller value.
+    #[doc = column_example!("let small = Project::SIZE.lt(10);")]
     pub fn lt(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -247,6 +265,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with a smaller or equal value.
+    #[doc = column_example!("let small = Project::SIZE.le(9);")]
     pub fn le(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -255,6 +274,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with a greater value.
+    #[doc = column_example!("let large = Project::SIZE.gt(1_000);")]
     pub fn gt(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -263,6 +283,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with a greater or equal value.
+    #[doc = column_example!("let medium = Project::SIZE.ge(10) & Project::SIZE.lt(1_000);")]
     pub fn ge(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -273,6 +294,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     /// Matches rows by a LIKE pattern: `%` matches any text, `_` one character, and `\` escapes both.
     ///
     /// Under RLS, LIKE cannot use an index; for prefixes use [`starts_with`](Self::starts_with).
+    #[doc = column_example!(r#"let bridges = Project::NAME.like("%bridge_");"#)]
     pub fn like(self, pattern: impl IntoColumnValue<String>) -> Filter<T, R>
     where
         V: TextColumn,
@@ -281,6 +303,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows by a LIKE pattern without regard to case; otherwise like [`like`](Self::like).
+    #[doc = column_example!(r#"let bridges = Project::NAME.ilike("%bridge%"); // also `Footbridge` and `BRIDGE 2`"#)]
     pub fn ilike(self, pattern: impl IntoColumnValue<String>) -> Filter<T, R>
     where
         V: TextColumn,
@@ -289,6 +312,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows whose text begins with a prefix; no character of it is special.
+    #[doc = column_example!(r#"let discounts = Project::NAME.starts_with("50% ");"#)]
     pub fn starts_with(self, text: impl IntoColumnValue<String>) -> Filter<T, R>
     where
         V: TextColumn,
@@ -297,6 +321,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with NULL.
+    #[doc = column_example!("let without_lead = Project::LEAD.is_null();")]
     pub fn is_null(self) -> Filter<T, R>
     where
         V: Nullable,
@@ -305,6 +330,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows without NULL.
+    #[doc = column_example!("let with_lead = Project::LEAD.is_not_null();")]
     pub fn is_not_null(self) -> Filter<T, R>
     where
         V: Nullable,
@@ -313,21 +339,10 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows that reference a row which matches a condition and is visible to the context.
-    ///
-    /// ```
-    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
-    /// # use uuid::Uuid;
-    /// # #[derive(TenantTable)]
-    /// # #[tenant(org = "organization_id", select = "viewer")]
-    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
-    /// # #[derive(TenantTable)]
-    /// # #[tenant(org = "organization_id", select = "viewer")]
-    /// # struct Task { id: Uuid, organization_id: Uuid, #[tenant(references = Project)] project_id: Uuid, done: bool }
-    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
-    /// let of_bridges = Task::PROJECT_ID.where_parent(Project::NAME.starts_with("Bridge"));
-    /// let open = Task::list(&mut *tx).filter(of_bridges & Task::DONE.eq(false)).await?;
-    /// # Ok(()) }
-    /// ```
+    #[doc = column_example!(
+        r#"let of_bridges = Task::PROJECT_ID.where_parent(Project::NAME.starts_with("Bridge"));
+let open = of_bridges & Task::DONE.eq(false);"#
+    )]
     pub fn where_parent<Q: TenantTable, N>(self, parent: Filter<Q, N>) -> Filter<T, ParentReader<Q, N, R>>
     where
         P: RefersTo<Q>,
@@ -337,6 +352,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Sorts rows by the column in ascending order, NULL last.
+    #[doc = column_example!("let smallest_first = Project::SIZE.asc();")]
     pub fn asc(self) -> Order<T, R>
     where
         V: OrderedColumn,
@@ -345,6 +361,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Sorts rows by the column in descending order, NULL first.
+    #[doc = column_example!("let largest_first = Project::SIZE.desc();")]
     pub fn desc(self) -> Order<T, R>
     where
         V: OrderedColumn,
@@ -367,6 +384,15 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
 /// A unique key of the table `T`, for upserts: `Employee::BY_EMAIL`.
 ///
 /// The derive writes one constant for each `unique` attribute of a table whose rows can be inserted and updated.
+///
+/// ```
+/// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
+/// # struct Project { id: Uuid, organization_id: Uuid, #[tenant(unique)] name: String, budget: i64 }
+/// assert_eq!(Project::BY_NAME.columns(), ["name"]);
+/// ```
 pub struct Key<T> {
     columns: &'static [&'static str],
     table: PhantomData<fn() -> T>,

@@ -40,6 +40,17 @@ pub struct Filter<T, Needs = ()> {
 
 impl<T> Filter<T> {
     /// Creates a condition that matches all rows, for calls that should affect every row.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", delete = "admin")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Admin>) -> Result<()> {
+    /// let deleted = Project::delete_where(&mut *tx, Filter::all_rows()).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn all_rows() -> Self {
         Self::new(Condition::All(Vec::new()))
     }
