@@ -162,6 +162,12 @@ impl<T: Tenancy> SystemDb<T> {
     }
 
     /// Closes the connections, after the open transactions have ended.
+    ///
+    /// ```no_run
+    /// # async fn f(jobs: tenant_runtime::SystemDb<tenant_runtime::roles::Organizations>) {
+    /// jobs.close().await;
+    /// # }
+    /// ```
     pub async fn close(&self) {
         self.pools.close().await;
     }
@@ -321,6 +327,8 @@ impl<T: Tenancy> SystemTx<T> {
     /// - [`Error::Retryable`] after a serialization failure.
     /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
     ///   at the end.
+    /// - [`Error::LastManager`] if a deletion removed, by ON DELETE CASCADE, the last member who can
+    ///   manage members.
     /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
     ///   unknown.
     pub async fn commit(mut self) -> Result<()> {

@@ -121,6 +121,8 @@ impl<R: Role> TenantTx<R> {
     /// - [`Error::Retryable`] after a serialization failure.
     /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
     ///   at the end.
+    /// - [`Error::LastManager`] if a deletion removed, by ON DELETE CASCADE, the last member who can
+    ///   manage members.
     /// - [`Error::ContextLost`] if the transaction began read-only and has a transaction ID, which
     ///   the server assigns at the first write; with debug assertions, also if a statement changed
     ///   the role or the settings.

@@ -202,6 +202,11 @@ impl TextKey {
 impl FromStr for TextKey {
     type Err = TextKeyError;
 
+    /// Validates a text as a key.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TextKey::new`].
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::new(text)
     }

@@ -84,10 +84,24 @@ pub trait Role: Declared + Send + Sync + 'static {
 }
 
 /// The kind of the roles of tenant members.
+///
+/// ```
+/// # use tenant_runtime::{Role, TenantTx, tenant::MemberRole};
+/// /// Logs an access by a member, and not one by a cross-tenant job.
+/// fn log_access<R: Role<Kind = MemberRole>>(tx: &TenantTx<R>) {
+///     println!("{} reads", tx.ctx().role());
+/// }
+/// ```
 #[derive(Debug)]
 pub enum MemberRole {}
 
 /// The kind of the role of cross-tenant jobs.
+///
+/// ```
+/// # use tenant_runtime::{Role, System, roles::Organizations, tenant::JobRole};
+/// fn is_for_jobs<R: Role<Kind = JobRole>>() {}
+/// is_for_jobs::<System<Organizations>>();
+/// ```
 #[derive(Debug)]
 pub enum JobRole {}
 
@@ -201,8 +215,18 @@ where
 }
 
 /// The type of a tenant ID in the tenancy of a role.
+///
+/// ```
+/// # use tenant_runtime::{roles::Member, tenant::KeyOf};
+/// let organization: KeyOf<Member> = uuid::Uuid::nil();
+/// ```
 pub type KeyOf<R> = <<R as Role>::Tenancy as Tenancy>::Key;
 /// The type of a user ID in the tenancy of a role.
+///
+/// ```
+/// # use tenant_runtime::{roles::Member, tenant::UserOf};
+/// let user: UserOf<Member> = uuid::Uuid::nil();
+/// ```
 pub type UserOf<R> = <<R as Role>::Tenancy as Tenancy>::User;
 
 /// The first place of a list of types.
