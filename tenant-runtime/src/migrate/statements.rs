@@ -3,6 +3,15 @@
 use crate::db::{Lexer, Token};
 
 /// A statement of a file.
+///
+/// ```no_run
+/// # use tenant_runtime::{Migrations, Result};
+/// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+/// for statement in migrations.pending(admin_url, None).await?.iter().flat_map(|migration| &migration.statements) {
+///     println!("line {}: {}", statement.line, statement.text);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statement<'t> {
