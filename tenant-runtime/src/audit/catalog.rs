@@ -48,11 +48,10 @@ impl Catalog {
     ///
     /// ```no_run
     /// # fn f(catalog: &tenant_runtime::audit::Catalog) {
-    /// use tenant_runtime::audit::Object;
+    /// use tenant_runtime::audit::{Object, State};
     ///
-    /// if let Some(state) = catalog.get(&Object::Role("app_viewer".into())) {
-    ///     println!("{state:?}");
-    /// }
+    /// let role: Option<&State> = catalog.get(&Object::Role("app_viewer".into()));
+    /// println!("{role:?}");
     /// # }
     /// ```
     #[must_use]

@@ -80,7 +80,9 @@ impl Generated {
     /// # use tenant_runtime::migrate::{folder::Folder, generate::{GenerateError, Generated}};
     /// # fn f(generated: Generated, folder: &Folder) -> Result<(), GenerateError> {
     /// let drops = BTreeSet::from(["app.projects.title".to_owned()]);
-    /// let written = generated.write(folder, &drops)?;
+    /// if let Some(written) = generated.write(folder, &drops)? {
+    ///     println!("wrote {} files", written.files.len());
+    /// }
     /// # Ok(()) }
     /// ```
     ///

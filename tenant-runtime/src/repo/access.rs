@@ -147,6 +147,13 @@ pub struct RoleCons<T, H>(PhantomData<(T, H)>);
 /// Implemented if a role includes every role of a list.
 ///
 /// The list is nested to the left and each step removes one role, so that rustc terminates on a misspelt role too.
+///
+/// ```
+/// use tenant_runtime::{repo::access::{OnlyRole, RoleCons, SatisfiesAll}, roles::{Admin, Member, Viewer}};
+///
+/// fn reads_salaries<R: SatisfiesAll<RoleCons<OnlyRole<Viewer>, Member>>>() {}
+/// reads_salaries::<Admin>();
+/// ```
 pub trait SatisfiesAll<Needs> {
     #[doc(hidden)]
     const SEAL: Seal;
@@ -277,6 +284,14 @@ impl<R: AtLeast<Needs>, T, Needs: Role> MaySet<T, Needs> for R {
 pub enum NotSettable {}
 
 /// Implemented if a role in `update` or `delete` includes the one in `update_own` or `delete_own`.
+///
+/// ```compile_fail
+/// # use tenant_runtime::{TenantTable, roles::*};
+/// # use uuid::Uuid;
+/// #[derive(TenantTable)] // `Member` does not include `Admin`
+/// #[tenant(org = "organization_id", select = "viewer", insert = "member", owner = "author", update = "member", update_own = "admin")]
+/// struct Note { id: Uuid, organization_id: Uuid, author: Uuid, text: String }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the role `{Self}` can change any row but not the rows that the user owns",
     label = "`{Self}` does not include the role `{Own}`",
@@ -345,6 +360,14 @@ impl<R: Role<Tenancy = T>, T: Tenancy> RoleOf<T> for R {
 }
 
 /// Implemented if a field's type is `Key`, the tenant ID type of the tenancy `T`.
+///
+/// ```compile_fail
+/// # use tenant_runtime::{TenantTable, roles::*};
+/// # use uuid::Uuid;
+/// #[derive(TenantTable)] // the tenant column of `Organizations` is a `Uuid`
+/// #[tenant(org = "organization_id", select = "viewer")]
+/// struct Note { id: Uuid, organization_id: i64, text: String }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the tenant column must have type `{Key}`, the tenant ID type of `{T}`, not `{Self}`",
     label = "expected `{Key}`",
@@ -360,6 +383,14 @@ impl<T, Key> TenantKeyOf<T, Key> for Key {
 }
 
 /// Implemented if a field's type is `Key`, the user ID type of the tenancy `T`.
+///
+/// ```compile_fail
+/// # use tenant_runtime::{TenantTable, roles::*};
+/// # use uuid::Uuid;
+/// #[derive(TenantTable)] // a user ID of `Organizations` is a `Uuid`
+/// #[tenant(org = "organization_id", select = "viewer", insert = "member", owner = "author")]
+/// struct Note { id: Uuid, organization_id: Uuid, author: i64, text: String }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a column with a user ID must have type `{Key}`, the user ID type of `{T}`, not `{Self}`",
     label = "expected `{Key}`",
@@ -375,6 +406,17 @@ impl<T, Key> UserKeyOf<T, Key> for Key {
 }
 
 /// Implemented if a field's type can reference a row with a key of type `Id`: that type or an `Option` of it.
+///
+/// ```compile_fail
+/// # use tenant_runtime::{TenantTable, roles::*};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer")]
+/// # struct Project { id: Uuid, organization_id: Uuid }
+/// #[derive(TenantTable)] // the key of `Project` is a `Uuid`
+/// #[tenant(org = "organization_id", select = "viewer")]
+/// struct Task { id: Uuid, organization_id: Uuid, #[tenant(references = Project)] project_id: i64 }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` cannot reference a table with primary key type `{Id}`",
     label = "expected `{Id}` or `Option<{Id}>`",

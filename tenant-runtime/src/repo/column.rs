@@ -33,6 +33,7 @@ type Facts<T> = PhantomData<fn() -> T>;
 /// The roles required to read a column, to set it on INSERT, and to update it.
 ///
 /// Each is `()` for the table's role, the column's role, or [`NotSettable`](super::access::NotSettable).
+#[doc = column_example!("let budget: Column<Project, Option<i64>, repo::column::Access<Admin, (), Admin>> = Project::BUDGET;")]
 #[derive(Debug)]
 pub struct Access<Read = (), Insert = (), Update = ()>(PhantomData<(Read, Insert, Update)>);
 
@@ -95,6 +96,7 @@ impl<T, V, A, P> fmt::Debug for Column<T, V, A, P> {
 }
 
 /// A value that can be compared with a column of type `V` or written to it: a `V`, or the content of an `Option`.
+#[doc = column_example!("let mine = Project::LEAD.eq(user) | Project::LEAD.eq(Some(user));")]
 #[diagnostic::on_unimplemented(
     message = "expected a value of type `{V}` for this column, found `{Self}`",
     label = "expected `{V}`, or the content of its `Option`",
@@ -147,6 +149,7 @@ impl IntoColumnValue<Option<String>> for &String {
 }
 
 /// A column type that can be NULL: an `Option`.
+#[doc = column_example!("let without_lead = Project::LEAD.is_null(); // its field is an `Option<Uuid>`")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` columns are never NULL",
     label = "only `Option` columns can be NULL"
@@ -195,6 +198,7 @@ impl<P: TenantView> Referred for P {
 }
 
 /// Implemented if a column references the table `Q`, whose rows can be filtered.
+#[doc = column_example!("let of_small = Task::PROJECT_ID.where_parent(Project::SIZE.lt(10));")]
 #[diagnostic::on_unimplemented(
     message = "this column does not reference the table of the condition",
     label = "not a condition on the referenced table",
@@ -384,15 +388,7 @@ let open = of_bridges & Task::DONE.eq(false);"#
 /// A unique key of the table `T`, for upserts: `Employee::BY_EMAIL`.
 ///
 /// The derive writes one constant for each `unique` attribute of a table whose rows can be inserted and updated.
-///
-/// ```
-/// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
-/// # use uuid::Uuid;
-/// # #[derive(TenantTable)]
-/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
-/// # struct Project { id: Uuid, organization_id: Uuid, #[tenant(unique)] name: String, budget: i64 }
-/// assert_eq!(Project::BY_NAME.columns(), ["name"]);
-/// ```
+#[doc = column_example!(r#"assert_eq!(Project::BY_NAME.columns(), ["name"]);"#)]
 pub struct Key<T> {
     columns: &'static [&'static str],
     table: PhantomData<fn() -> T>,

@@ -204,6 +204,11 @@ impl FromStr for TextKey {
 
     /// Validates a text as a key.
     ///
+    /// ```
+    /// let key: tenant_runtime::TextKey = "acme".parse()?;
+    /// # Ok::<(), tenant_runtime::TextKeyError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`TextKey::new`].
