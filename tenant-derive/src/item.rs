@@ -62,7 +62,7 @@ fn parse_items(diag: &Diag, input: ParseStream<'_>, items: &mut Vec<Item>) -> sy
 /// One `key`, `key = value` or `key(list)`.
 pub(crate) struct Item {
     pub(crate) key: Ident,
-    /// The syntax of the key with an example, for errors; known after the key was looked up.
+    /// The syntax of the key with an example, for errors; known once the key has been looked up.
     pub(crate) form: Option<&'static str>,
     value: Value,
 }

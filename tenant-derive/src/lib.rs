@@ -200,7 +200,7 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 /// | `role_prefix: "acme_"` | The prefix of the database roles. Default: the package name and `_`. |
 /// | `schema: "app"` | The schema of tables without a `schema` attribute. Default: `app`. |
 /// | `tenant_setting`, `user_setting` | The PostgreSQL settings that carry the context. Default: `app.organization_id` and `app.user_id`. |
-/// | `connection_limit: 50` | `CONNECTION LIMIT` of each login role of the app. Default: 50. |
+/// | `connection_limit: 50` | `CONNECTION LIMIT` of each app's login role. Default: 50. |
 /// | `login_per_role: true` | A login role for each role, such as `acme_viewer_service`, which can assume that role and the roles it includes; `acme_service` then serves users without a tenant only. `TenantDbOptions::login_per_role` sets the URLs. After the migration, an app that uses one login role is refused. Default: false. |
 /// | `external_roles: true` | Another tool, such as Terraform, creates the database roles. The migrations create none and fail unless each role exists as required; the error contains the fix. Default: false. |
 /// | `pgaudit: "ddl, role, write"` | The classes of statements that pgaudit logs for every session in the database, on servers that load it. Default: not configured. |

@@ -10,6 +10,13 @@ use crate::{
 };
 
 /// The result for each tenant, by tenant ID.
+///
+/// ```
+/// # use tenant_runtime::{Outcomes, roles::Organizations};
+/// fn failed<A>(outcomes: &Outcomes<Organizations, A>) -> usize {
+///     outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count()
+/// }
+/// ```
 pub type Outcomes<T, A> = Vec<(<T as Tenancy>::Key, Result<A>)>;
 
 impl<T: Tenancy> SystemCtx<T> {

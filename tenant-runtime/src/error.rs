@@ -17,6 +17,12 @@ use self::{
 use crate::model::def::TableName;
 
 /// The result type of this crate.
+///
+/// ```
+/// async fn count(tx: &mut tenant_runtime::TenantTx<tenant_runtime::roles::Viewer>) -> tenant_runtime::Result<i64> {
+///     Ok(sqlx::query_scalar("SELECT count(*) FROM app.projects").fetch_one(tx).await?)
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of the database or of the connection to it.

@@ -104,7 +104,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Quotes a text as a string literal that is safe with either value of `standard_conforming_strings`.
+/// Quotes a string as a literal that is safe with either value of `standard_conforming_strings`.
 #[must_use]
 pub fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''").replace('\0', "");

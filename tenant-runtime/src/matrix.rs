@@ -28,6 +28,18 @@ pub struct Matrix {
 }
 
 /// The access of each role to one table.
+///
+/// ```
+/// use tenant_runtime::matrix::Matrix;
+///
+/// let matrix = Matrix::declared(&tenant_runtime::models![]);
+/// for access in &matrix.tables {
+///     let [select, ..] = &access.commands;
+///     for (role, cell) in matrix.roles.iter().zip(select) {
+///         println!("{role} reads from {}: {cell}", access.table);
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableAccess {
     /// The table.
@@ -37,6 +49,14 @@ pub struct TableAccess {
 }
 
 /// The access of a role by one command.
+///
+/// ```
+/// use tenant_runtime::matrix::Matrix;
+///
+/// let matrix = Matrix::declared(&tenant_runtime::models![]);
+/// let cells = matrix.tables.iter().flat_map(|access| access.commands.iter().flatten());
+/// let partial = cells.filter(|cell| !cell.withheld.is_empty()).count();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
     /// The accessible rows.
@@ -50,6 +70,13 @@ pub struct Cell {
 }
 
 /// The rows that a command can access.
+///
+/// ```
+/// use tenant_runtime::matrix::Reach;
+///
+/// let rows = Reach::Tenant;
+/// assert_eq!((rows.word(), Reach::Nothing.word()), ("tenant", "-"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// No rows.

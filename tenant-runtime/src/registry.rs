@@ -12,6 +12,14 @@ pub struct Registered(pub &'static TableDef);
 inventory::collect!(Registered);
 
 /// The models of a program, the input of the generator. Created by [`models!`](crate::models).
+///
+/// ```
+/// let models = tenant_runtime::models![];
+/// println!("{} in {}, with {:?}", models.product(), models.package_folder().display(), models.crates());
+/// for table in models.tables() {
+///     println!("{} ({}:{})", table.name, table.file, table.line);
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Models {
     /// The product name: the name of the package that calls `models!`.

@@ -1,4 +1,13 @@
 //! The default roles: `Viewer` < `Member` < `Admin`, with `Uuid` keys and the prefix `app_`.
+//!
+//! ```
+//! # use tenant_runtime::{Result, Session, TenantCtx, roles::*};
+//! fn contexts(session: &Session<Organizations>) -> Result<(TenantCtx<Admin>, TenantCtx<Member>, TenantCtx<Viewer>)> {
+//!     let admin: TenantCtx<Admin> = session.require()?;
+//!     let (member, viewer) = (admin.narrow::<Member>(), admin.narrow::<Viewer>());
+//!     Ok((admin, member, viewer))
+//! }
+//! ```
 
 use uuid::Uuid;
 

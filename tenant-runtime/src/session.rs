@@ -150,6 +150,7 @@ impl<T: Tenancy> UserScope<T> {
     /// # Errors
     ///
     /// - [`Error::Unauthenticated`] for an anonymous user.
+    /// - [`Error::NotMigrated`] if the database lacks the function that is called.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.
     pub fn tenants<M>(&self) -> BoxFuture<'_, Result<Memberships<M>>>
@@ -177,6 +178,7 @@ impl<T: Tenancy> UserScope<T> {
     ///
     /// - [`Error::NotAMember`] if the user is not a member of the tenant.
     /// - [`Error::Unauthenticated`] for an anonymous user.
+    /// - [`Error::NotMigrated`] if the database lacks the function that is called.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.
     pub fn session<M>(&self, tenant_id: T::Key) -> BoxFuture<'_, Result<Session<T>>>
@@ -209,6 +211,7 @@ impl<T: Tenancy> UserScope<T> {
     /// - [`Error::UniqueViolation`], [`Error::CheckViolation`] for values that the table rejects.
     /// - [`Error::ForeignKeyViolation`] if the user does not exist.
     /// - [`Error::Unauthenticated`] for an anonymous user.
+    /// - [`Error::NotMigrated`] if the database lacks the function that is called.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.
     pub fn create_tenant<O>(&self, new: O::New) -> BoxFuture<'_, Result<T::Key>>
@@ -242,9 +245,10 @@ impl<T: Tenancy> UserScope<T> {
     /// # Errors
     ///
     /// - [`Error::NoInvitation`] if this user cannot accept an invitation with this token.
-    /// - [`Error::UniqueViolation`] if the user is already a member; [`Error::Forbidden`] if the
-    ///   inviting member's role no longer includes the invited role.
+    /// - [`Error::Forbidden`] if the role of the inviting member no longer includes the invited one.
+    /// - [`Error::UniqueViolation`] if the user is already a member.
     /// - [`Error::Unauthenticated`] for an anonymous user.
+    /// - [`Error::NotMigrated`] if the database lacks the function that is called.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.
     pub fn accept<I>(&self, token: &InvitationToken) -> BoxFuture<'_, Result<T::Key>>
@@ -272,6 +276,7 @@ impl<T: Tenancy> UserScope<T> {
     /// # Errors
     ///
     /// - [`Error::UniqueViolation`], [`Error::CheckViolation`] for values that the table rejects.
+    /// - [`Error::NotMigrated`] if the database lacks the function that is called.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.
     pub fn sign_up<U>(&self, new: U::New) -> BoxFuture<'_, Result<T::User>>

@@ -46,6 +46,7 @@ use crate::{
 /// let database = TestDatabase::create(&models![]).await?;
 /// let db = database.app().await?;
 /// let [ours, theirs] = database.tenants();
+/// println!("psql {}", database.admin_url());
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
@@ -91,6 +92,16 @@ impl TestTenant {
 }
 
 /// The reason that a test database could not be created or examined.
+///
+/// ```no_run
+/// # use tenant_runtime::{models, testing::{TestDatabase, TestingError}};
+/// # async fn f() -> Result<(), TestingError> {
+/// let database = match TestDatabase::create(&models![]).await {
+///     Err(TestingError::Behind { folder }) => panic!("run `gen-migrations` first: {folder}"),
+///     created => created?,
+/// };
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TestingError {
@@ -217,6 +228,12 @@ impl TestDatabase {
     }
 
     /// Returns the URL for the app's login.
+    ///
+    /// ```no_run
+    /// # async fn f(database: tenant_runtime::testing::TestDatabase) -> tenant_runtime::Result<()> {
+    /// let db = tenant_runtime::TenantDb::options().max_connections(2).connect(&database.app_url()).await?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn app_url(&self) -> String {
         self.url_of(None)
@@ -225,12 +242,28 @@ impl TestDatabase {
     /// Returns the URL for the login of a role, such as `viewer`; the app's URL if all roles share one login.
     ///
     /// It is a URL for [`TenantDbOptions::login_per_role`](crate::TenantDbOptions::login_per_role).
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{Result, TenantDb, tenancy, testing::TestDatabase};
+    /// # tenancy! { pub Clinics { key: i64, login_per_role: true, roles: { Staff, Doctor: Staff } } }
+    /// # async fn f(database: TestDatabase) -> Result<()> {
+    /// let options = TenantDb::options().login_per_role::<Clinics>(|role| Some(database.role_url(role)));
+    /// let db = options.connect(&database.app_url()).await?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn role_url(&self, role: &str) -> String {
         self.url_of(Some(role))
     }
 
     /// Returns the URL for the login of cross-tenant jobs, for [`SystemDb::connect`](crate::SystemDb::connect).
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{Result, SystemDb, roles::Organizations, testing::TestDatabase};
+    /// # async fn f(database: TestDatabase) -> Result<()> {
+    /// let jobs = SystemDb::<Organizations>::connect(&database.jobs_url()).await?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn jobs_url(&self) -> String {
         let login = self.models.tables().first().map(|def| def.tenancy.database_role(names::JOBS)).unwrap_or_default();
@@ -246,7 +279,8 @@ impl TestDatabase {
     ///
     /// # Errors
     ///
-    /// The variants of [`TenantDb::connect`].
+    /// [`Error::Connect`], [`Error::UnsafeLogin`], [`Error::RoleWithoutLogin`] and [`Error::Database`], as for
+    /// [`TenantDb::connect`].
     pub async fn app(&self) -> Result<TenantDb, Error> {
         let tenancy = self.models.tables().first().map(|def| def.tenancy).filter(|tenancy| tenancy.login_per_role);
         let options = match tenancy {

@@ -42,6 +42,13 @@ impl Question {
 }
 
 /// A row and a context.
+///
+/// ```
+/// use tenant_runtime::why::Row;
+///
+/// # let (project, organization, user) = (uuid::Uuid::nil(), uuid::Uuid::nil(), uuid::Uuid::nil());
+/// let row = Row::new(project, organization, Some(user.to_string()));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Row {
@@ -61,6 +68,16 @@ impl Row {
 }
 
 /// The reason that a question has no answer.
+///
+/// ```
+/// use tenant_runtime::{model::schema::Command, models, why::{Question, WhyError, why}};
+///
+/// match why(&models![], &Question::new("owner", "projects", Command::Delete)) {
+///     Err(WhyError::Unknown { what, name, help }) => eprintln!("no {what} `{name}`; {help}"),
+///     Err(error) => eprintln!("{error}"),
+///     Ok(why) => println!("{why}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WhyError {
@@ -83,6 +100,15 @@ pub enum WhyError {
 }
 
 /// The answer: whether a role has access to a table or row, with the grants and policies that decide.
+///
+/// ```no_run
+/// # fn f() -> Result<(), tenant_runtime::why::WhyError> {
+/// use tenant_runtime::{model::schema::Command, models, why::{Question, Why, why}};
+///
+/// let why: Why = why(&models![], &Question::new("viewer", "app.projects", Command::Delete))?;
+/// assert_eq!(why.is_allowed(), Some(false), "{why}");
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Why {
     role: Ident,
@@ -142,6 +168,15 @@ pub fn why(models: &Models, question: &Question) -> Result<Why, WhyError> {
 }
 
 /// Answers a question for one row of a database, whose URL names a superuser. The database is not changed.
+///
+/// ```no_run
+/// # async fn f(superuser_url: &str, project: &str, tenant: &str) -> Result<(), tenant_runtime::why::WhyError> {
+/// use tenant_runtime::{model::schema::Command, models, why::{Question, Row, why_row}};
+///
+/// let question = Question::new("member", "app.projects", Command::Update);
+/// println!("{}", why_row(&models![], &question, &Row::new(project, tenant, None), superuser_url).await?);
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 ///

@@ -251,7 +251,7 @@ fn reads_through(def: &TableDef, other: &TableDef, relation: &str, tenancy: &Ten
                 "`{reader}` has SELECT on `{}` but not on `{}`, in which the policy {relation}",
                 def.rust_name, other.rust_name
             ),
-            format!("use `{needed}` or a role that includes it in `select`"),
+            format!("set `select` to `{needed}` or a role that includes it"),
         );
     }
 }
@@ -372,7 +372,7 @@ fn readable(
                 match *needed {
                     NO_ROLE => "use another column: no role can read this one".to_owned(),
                     needed => format!(
-                        "use `{needed}` or a role that includes it in `{}`, or read another table",
+                        "set `{}` to `{needed}` or a role that includes it, or read another table",
                         rule.command
                     ),
                 },

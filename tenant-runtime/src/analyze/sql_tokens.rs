@@ -5,7 +5,7 @@ use sqlparser::{
     tokenizer::{Token, Tokenizer, TokenizerError},
 };
 
-/// Splits a text into tokens, each with its source text; the source texts concatenate to the input.
+/// Splits SQL text into tokens, each with its source text; the source texts concatenate to the input.
 ///
 /// sqlparser's `Display` of a token cannot replace the source text: it writes the string `'it''s'` without the doubled quote, so
 /// that the string would end earlier.

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// The connection limit of the login role of jobs, which run one at a time.
+/// The connection limit of the jobs login role, since jobs run one at a time.
 const JOBS: u16 = 10;
 
 /// A validated tenancy.

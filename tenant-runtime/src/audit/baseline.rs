@@ -44,7 +44,14 @@ impl Entry {
     }
 }
 
-/// Says why a text is no baseline.
+/// The reason that a text is not a baseline.
+///
+/// ```
+/// use tenant_runtime::audit::{Baseline, BaselineError};
+///
+/// let text = r#"[{ "code": "TA209", "object": "login backup", "found": "…", "reason": "" }]"#;
+/// assert!(matches!(Baseline::parse(text), Err(BaselineError::NoReason { .. })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BaselineError {

@@ -32,11 +32,28 @@ pub type State = BTreeMap<String, Value>;
 
 impl Catalog {
     /// Returns the objects in order, each with its properties.
+    ///
+    /// ```no_run
+    /// # fn f(catalog: &tenant_runtime::audit::Catalog) {
+    /// use tenant_runtime::audit::Object;
+    ///
+    /// let policies = catalog.facts().filter(|(object, _)| matches!(object, Object::Policy(..))).count();
+    /// # }
+    /// ```
     pub fn facts(&self) -> impl Iterator<Item = (&Object, &State)> {
         self.facts.iter()
     }
 
     /// Returns the properties of an object, if it exists.
+    ///
+    /// ```no_run
+    /// # fn f(catalog: &tenant_runtime::audit::Catalog) {
+    /// use tenant_runtime::audit::{Object, State};
+    ///
+    /// let role: Option<&State> = catalog.get(&Object::Role("app_viewer".into()));
+    /// println!("{role:?}");
+    /// # }
+    /// ```
     #[must_use]
     pub fn get(&self, object: &Object) -> Option<&State> {
         self.facts.get(object)
@@ -58,6 +75,14 @@ impl fmt::Display for Catalog {
 }
 
 /// An object of the catalog: its kind and its name.
+///
+/// ```
+/// use tenant_runtime::audit::{Name, Object};
+///
+/// let table = Name { schema: "app".into(), name: "projects".into() };
+/// let policy = Object::Policy(table, "tenant_isolation".into());
+/// assert_eq!(policy.to_string(), "policy tenant_isolation of app.projects");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -129,6 +154,13 @@ pub enum Object {
 }
 
 /// A name in a schema.
+///
+/// ```
+/// use tenant_runtime::audit::Name;
+///
+/// let name = Name { schema: "app".into(), name: "Order items".into() };
+/// assert_eq!(name.quoted(), r#"app."Order items""#);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(String, String)", into = "(String, String)")]
 pub struct Name {

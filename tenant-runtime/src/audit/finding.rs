@@ -5,6 +5,14 @@ use std::fmt;
 use serde::Serialize;
 
 /// A difference between the database and the declaration, or a way to bypass the declared policies.
+///
+/// ```no_run
+/// # fn f(report: &tenant_runtime::audit::Report) {
+/// for finding in &report.findings {
+///     println!("{} {}: {} {}\n{}", finding.code, finding.object, finding.what, finding.why, finding.fix);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
@@ -30,6 +38,12 @@ impl Finding {
     }
 
     /// Returns whether the [`fix`](Self::fix) holds only comments, with steps that an administrator performs.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::audit::Report) {
+    /// let (manual, sql): (Vec<_>, Vec<_>) = report.findings.iter().partition(|finding| finding.is_manual());
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_manual(&self) -> bool {
         self.fix.lines().all(|line| line.starts_with("--"))
@@ -37,6 +51,14 @@ impl Finding {
 }
 
 /// The severity of a finding.
+///
+/// ```no_run
+/// # fn f(report: &tenant_runtime::audit::Report) {
+/// use tenant_runtime::audit::Severity;
+///
+/// let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -60,6 +82,12 @@ impl fmt::Display for Severity {
 }
 
 /// A kind of finding, with a stable code.
+///
+/// ```
+/// for rule in tenant_runtime::audit::RULES {
+///     println!("{} ({}): {}", rule.code, rule.severity, rule.title);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Rule {

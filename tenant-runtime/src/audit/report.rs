@@ -23,6 +23,15 @@ use crate::{
 ///
 /// Its JSON form has the keys `findings` (each with `severity`, `code`, `object`, `what`, `why`, `fix`), `accepted`, `facts`,
 /// `fingerprint`, `server` and `database`.
+///
+/// ```no_run
+/// # fn f(report: &tenant_runtime::audit::Report) {
+/// println!("{} facts compared in {} on {}", report.facts, report.database, report.server);
+/// if report.is_clean() {
+///     println!("fingerprint: {}", report.fingerprint);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -41,6 +50,14 @@ pub struct Report {
 }
 
 /// A finding that a baseline accepts.
+///
+/// ```no_run
+/// # fn f(report: &tenant_runtime::audit::Report) {
+/// for accepted in &report.accepted {
+///     println!("{} of {}: {}", accepted.finding.code, accepted.finding.object, accepted.reason);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Accepted {
@@ -52,12 +69,24 @@ pub struct Accepted {
 
 impl Report {
     /// Returns whether the report has no findings except notes.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::audit::Report) {
+    /// std::process::exit(if report.is_clean() { 0 } else { 1 });
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.failing().next().is_none()
     }
 
     /// Returns the findings other than notes.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::audit::Report) {
+    /// let codes: Vec<&str> = report.failing().map(|finding| finding.code).collect();
+    /// # }
+    /// ```
     pub fn failing(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity != Severity::Note)
     }
@@ -76,6 +105,20 @@ impl Report {
 }
 
 /// The reason that an audit did not run. A database without an audit is not clean.
+///
+/// ```no_run
+/// use sqlx::Connection as _;
+/// use tenant_runtime::{analyze::check, audit::{AuditError, audit}, models};
+///
+/// # async fn f(admin_url: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// let schema = check(&models![])?.schema;
+/// let mut administrator = sqlx::PgConnection::connect(admin_url).await?;
+/// match audit(&mut administrator, &schema).await {
+///     Err(AuditError::NotAllowed { login, reason, .. }) => eprintln!("log in as another user than {login}: {reason}"),
+///     audited => println!("{}", audited?),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuditError {
@@ -122,6 +165,18 @@ impl From<sqlx::Error> for AuditError {
 /// Compares a database with the declared schema, and finds ways to bypass its policies.
 ///
 /// It runs in one transaction, which is rolled back, and reads no rows of the app.
+///
+/// ```no_run
+/// use sqlx::Connection as _;
+/// use tenant_runtime::{analyze::check, audit::audit, models};
+///
+/// # async fn f(admin_url: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// let schema = check(&models![])?.schema;
+/// let mut administrator = sqlx::PgConnection::connect(admin_url).await?;
+/// let report = audit(&mut administrator, &schema).await?;
+/// report.failing().for_each(|finding| println!("{} {}", finding.code, finding.object));
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 ///

@@ -60,6 +60,12 @@ impl Report {
     }
 
     /// Returns the number of findings by severity, such as `2 errors, 1 note`.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::audit::Report) {
+    /// println!("{}: {}", report.database, report.counts());
+    /// # }
+    /// ```
     #[must_use]
     pub fn counts(&self) -> String {
         let of = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();

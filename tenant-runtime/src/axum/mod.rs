@@ -194,7 +194,7 @@ impl<T: Tenancy> AuthState<T> {
         }
     }
 
-    /// Returns the tenant ID of the request. In a path, a text that is not a valid key has the
+    /// Returns the tenant ID of the request. In a path, text that is not a valid key has the
     /// result of a tenant that does not exist.
     async fn tenant_id(&self, parts: &mut Parts) -> Result<T::Key, Problem> {
         match &self.inner.tenant_id {

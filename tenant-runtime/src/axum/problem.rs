@@ -141,7 +141,7 @@ fn from_driver(error: &sqlx::Error) -> Problem {
     match error {
         sqlx::Error::RowNotFound => Problem::not_found(),
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Problem::unavailable(),
-        // Class 22: for example a text with a zero byte, or a number out of range.
+        // Class 22: for example text with a zero byte, or a number out of range.
         error => match server_error(error).and_then(|server| server.code().get(..2)) {
             Some("22") => unprocessable(),
             Some("08" | "53" | "57") => Problem::unavailable(),

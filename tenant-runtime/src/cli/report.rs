@@ -198,7 +198,7 @@ fn short_cell(cell: &str, prefix: &str) -> String {
     cell.split(", ").map(short).collect::<Vec<_>>().join(", ")
 }
 
-/// Removes the prefix from each word of a text.
+/// Removes the prefix from each word of a string.
 fn without_prefix(text: &str, prefix: &str) -> String {
     let word = |word: &str| {
         let open = word.len() - word.trim_start_matches('(').len();

@@ -10,7 +10,7 @@ use crate::{
     model::{def::TenancyDef, names},
 };
 
-/// Asserts that a text holds only quoted names, quoted literals and placeholders.
+/// Asserts that SQL text contains only quoted names, quoted literals and placeholders.
 pub(crate) fn trusted(sql: String) -> SqlStr {
     AssertSqlSafe(sql).into_sql_str()
 }

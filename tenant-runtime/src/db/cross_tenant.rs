@@ -31,7 +31,7 @@ use crate::{
 /// The database connection of cross-tenant jobs: a separate login role, which can assume the system
 /// role and no other.
 ///
-/// The login role of the app cannot assume the system role, so no query on the app's connections
+/// The app's login role cannot assume the system role, so no query on the app's connections
 /// crosses tenants. Every job begins with a reason: [`begin_access`](Self::begin_access).
 ///
 /// ```no_run
@@ -53,7 +53,7 @@ pub struct SystemDb<T> {
 }
 
 impl<T: Tenancy> SystemDb<T> {
-    /// Connects as the login role of jobs, such as `app_jobs`, after checking that RLS applies to
+    /// Connects as the jobs login role, such as `app_jobs`, after checking that RLS applies to
     /// it.
     ///
     /// ```no_run
@@ -162,6 +162,12 @@ impl<T: Tenancy> SystemDb<T> {
     }
 
     /// Closes the connections, after the open transactions have ended.
+    ///
+    /// ```no_run
+    /// # async fn f(jobs: tenant_runtime::SystemDb<tenant_runtime::roles::Organizations>) {
+    /// jobs.close().await;
+    /// # }
+    /// ```
     pub async fn close(&self) {
         self.pools.close().await;
     }
@@ -321,6 +327,8 @@ impl<T: Tenancy> SystemTx<T> {
     /// - [`Error::Retryable`] after a serialization failure.
     /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
     ///   at the end.
+    /// - [`Error::LastManager`] if a deletion removed, by ON DELETE CASCADE, the last member who can
+    ///   manage members.
     /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
     ///   unknown.
     pub async fn commit(mut self) -> Result<()> {

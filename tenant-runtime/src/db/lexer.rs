@@ -16,7 +16,7 @@ pub(crate) enum Token {
     Other,
 }
 
-/// Splits a text into words and statements by the rules of PostgreSQL's `scan.l`.
+/// Splits SQL text into words and statements by the rules of PostgreSQL's `scan.l`.
 pub(crate) struct Lexer<'a> {
     text: &'a [u8],
     at: usize,

@@ -161,7 +161,7 @@ impl fmt::Debug for Pools {
 /// prepared statement that SQL left is an error, which closes the connection: sqlx runs cached
 /// statements by name, and that name may now belong to another text.
 ///
-/// sqlx counts transactions on the client, and the count can be wrong after a future was dropped
+/// sqlx counts transactions on the client, and the count can be wrong after a future has been dropped
 /// midway. sqlx asks the server only when it begins a transaction, so this function begins one with
 /// statements that do not begin one: on an idle connection the result is `BeginFailed`, in an open
 /// transaction it succeeds, and in an aborted one the first statement fails. `ROLLBACK` would write

@@ -50,7 +50,7 @@ pub struct TenantDb {
 }
 
 impl TenantDb {
-    /// Connects as the login role of the app, after checking that RLS applies to it.
+    /// Connects as the app's login role, after checking that RLS applies to it.
     ///
     /// Hosted servers require TLS: enable the feature `tls`.
     ///
@@ -207,7 +207,7 @@ impl TenantDb {
 }
 
 impl TenantDbOptions {
-    /// Connects as the login role of the app, after checking that RLS applies to it and to the
+    /// Connects as the app's login role, after checking that RLS applies to it and to the
     /// login roles of single roles.
     ///
     /// ```no_run

@@ -1,6 +1,18 @@
 //! Errors of reading, applying and reverting migrations.
 
 /// The reason why migrations were not applied or reverted.
+///
+/// ```no_run
+/// # use tenant_runtime::{Error, MigrationError, Migrations};
+/// # async fn f(migrations: Migrations, admin_url: &str) -> tenant_runtime::Result<()> {
+/// match migrations.apply(admin_url, &mut |_| {}).await {
+///     Err(Error::Migration(MigrationError::Failed { file, line, message, .. })) => {
+///         eprintln!("{file}:{line}: {message}");
+///     }
+///     applied => println!("applied {:?}", applied?.versions),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrationError {

@@ -23,6 +23,18 @@ use crate::{
 const ATTEMPTS: u32 = 5;
 
 /// Progress of a run, for display.
+///
+/// ```
+/// use tenant_runtime::migrate::Progress;
+///
+/// fn show(step: Progress<'_>) {
+///     match step {
+///         Progress::Statement { index, of, .. } => eprintln!("  statement {index} of {of}"),
+///         Progress::Done { file, elapsed, .. } => eprintln!("{file} took {elapsed:?}"),
+///         _ => {}
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
@@ -77,6 +89,14 @@ pub enum Progress<'a> {
 pub(super) type OnProgress<'w, 'f> = &'w mut (dyn FnMut(Progress<'_>) + Send + 'f);
 
 /// The result of applying migrations.
+///
+/// ```no_run
+/// # use tenant_runtime::{Migrations, Result};
+/// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+/// let applied = migrations.apply(admin_url, &mut |_| {}).await?;
+/// println!("applied {:?} after {} earlier ones", applied.versions, applied.before);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Applied {
@@ -95,19 +115,42 @@ impl Migrations {
     /// instances of the app wait. Files that were applied before an error are kept; the next call continues from there, also
     /// after this process was killed.
     ///
+    /// ```no_run
+    /// # use tenant_runtime::{Migrations, Result};
+    /// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+    /// let applied = migrations.apply(admin_url, &mut |step| eprintln!("{step:?}")).await?;
+    /// assert!(applied.versions.is_sorted());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::Connect`](crate::Error::Connect), and [`Error::Migration`](crate::Error::Migration) when the files do not match
-    /// the applied migrations or a file fails.
+    /// - [`Error::Connect`](crate::Error::Connect) if the server is not reachable or refuses the login.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::AppLogin`](crate::MigrationError::AppLogin) if the URL names a login of the app.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Changed`](crate::MigrationError::Changed),
+    ///   [`Missing`](crate::MigrationError::Missing) or [`OutOfOrder`](crate::MigrationError::OutOfOrder) if the files do not match
+    ///   the applied migrations.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Failed`](crate::MigrationError::Failed) if a statement of a file fails, or
+    ///   [`Dirty`](crate::MigrationError::Dirty) if a file that runs outside a transaction was interrupted before.
+    /// - [`Error::Database`](crate::Error::Database), or the error of the violated constraint or missing privilege, if another statement fails, such as one on
+    ///   sqlx's table.
     pub async fn apply(&self, admin_url: &str, progress: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Applied> {
         self.apply_to(admin_url, None, progress).await
     }
 
-    /// Applies up to a version.
+    /// Applies the pending migrations up to a version.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{Migrations, Result};
+    /// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+    /// let applied = migrations.apply_to(admin_url, Some(3), &mut |_| {}).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`apply`](Self::apply), and [`MigrationError::Unknown`](crate::MigrationError::Unknown) if no file has the version.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unknown`](crate::MigrationError::Unknown) if no file has the version.
+    /// - The errors of [`apply`](Self::apply).
     pub async fn apply_to(
         &self,
         admin_url: &str,

@@ -24,6 +24,13 @@ pub(crate) fn number(name: &str) -> Option<i64> {
 }
 
 /// The reason why the files of a folder cannot be used as migrations.
+///
+/// ```
+/// use tenant_runtime::migrate::FilesError;
+///
+/// let error = FilesError::NoNumber { name: "projects.sql".into() };
+/// assert!(error.to_string().contains("0002_projects.sql"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {

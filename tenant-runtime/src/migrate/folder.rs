@@ -17,6 +17,15 @@ use crate::{
 pub const SNAPSHOT: &str = "snapshot.json";
 
 /// A folder of migrations in sqlx's format, with their snapshot.
+///
+/// ```no_run
+/// use tenant_runtime::migrate::folder::Folder;
+///
+/// let folder = Folder::new("migrations");
+/// let tables = folder.schema()?.tables().len();
+/// println!("the migrations in {} create {tables} tables", folder.path().display());
+/// # Ok::<(), tenant_runtime::migrate::folder::FolderError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
@@ -60,7 +69,9 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// When the folder or the snapshot cannot be read, or the files do not match the snapshot.
+    /// - [`FolderError::Read`] if the folder or a file cannot be read.
+    /// - [`FolderError::Files`] if the files cannot be migrations, or [`FolderError::Snapshot`] if the snapshot is not valid.
+    /// - [`FolderError::Problems`] if the files do not match the snapshot.
     pub fn schema(&self) -> Result<Schema, FolderError> {
         Ok(self.contents()?.snapshot.schema)
     }
@@ -110,7 +121,9 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// When a file cannot be written, or the files do not match the snapshot. Temporary files are removed in any case.
+    /// - [`FolderError::Write`] if a file cannot be written. Temporary files are removed in any case.
+    /// - [`FolderError::NoSnapshot`] if a migration was generated and its snapshot is missing.
+    /// - The errors of [`schema`](Self::schema).
     pub fn write(&self, migrations: &[Migration], after: &Schema) -> Result<Written, FolderError> {
         let contents = self.contents()?;
         let new = contents.named(migrations);
@@ -124,9 +137,17 @@ impl Folder {
 
     /// Records the new hashes of edited files in the snapshot; returns the files.
     ///
+    /// ```no_run
+    /// # fn f(folder: &tenant_runtime::migrate::folder::Folder) -> Result<(), tenant_runtime::migrate::folder::FolderError> {
+    /// let rehashed = folder.rehash(&["0002_add_tasks".into()])?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// When a name is not the name of an edited file, or the snapshot cannot be written.
+    /// - [`FolderError::NotEdited`] if a name is not the name of an edited file.
+    /// - [`FolderError::Write`] if the snapshot cannot be written.
+    /// - [`FolderError::Read`], [`FolderError::Files`] and [`FolderError::Snapshot`] as for [`schema`](Self::schema).
     pub fn rehash(&self, names: &[String]) -> Result<Vec<String>, FolderError> {
         let mut contents = self.read()?;
         let mut rehashed = Vec::new();
@@ -349,6 +370,15 @@ impl std::fmt::Display for Problems {
 }
 
 /// The reason why a migrations folder cannot be used.
+///
+/// ```no_run
+/// use tenant_runtime::migrate::folder::{Folder, FolderError, Problem};
+///
+/// if let Err(FolderError::Problems { problems, .. }) = Folder::new("migrations").schema() {
+///     let edited = problems.as_slice().iter().filter(|problem| matches!(problem, Problem::Edited { .. }));
+///     eprintln!("{} files were edited", edited.count());
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {

@@ -11,6 +11,19 @@ use crate::{
 };
 
 /// The migrations that bring a folder up to date with the models.
+///
+/// ```no_run
+/// # use std::collections::BTreeSet;
+/// # use tenant_runtime::{migrate::{folder::Folder, generate::{GenerateError, generate}}, models};
+/// # fn f() -> Result<(), GenerateError> {
+/// let folder = Folder::new("migrations");
+/// let generated = generate(&models![], &folder)?;
+/// generated.notes().iter().for_each(|note| eprintln!("{note}"));
+/// if !generated.is_nothing() {
+///     generated.write(&folder, &BTreeSet::new())?;
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Generated {
     /// The schema that the models declare, with the warnings about it.
@@ -27,10 +40,21 @@ pub struct Generated {
 
 /// Generates the next migrations without writing anything.
 ///
+/// ```no_run
+/// use tenant_runtime::{migrate::{folder::Folder, generate::generate}, models};
+///
+/// let generated = generate(&models![], &Folder::new("migrations"))?;
+/// for (name, sql) in &generated.files {
+///     println!("{name}: {} lines", sql.lines().count());
+/// }
+/// # Ok::<(), tenant_runtime::migrate::generate::GenerateError>(())
+/// ```
+///
 /// # Errors
 ///
-/// When the models have errors, the folder cannot be read or does not match its snapshot, or a change is unsupported or
-/// ambiguous.
+/// - [`GenerateError::Models`] if the models have errors.
+/// - [`GenerateError::Folder`] if the folder cannot be read or does not match its snapshot.
+/// - [`GenerateError::Refused`] if a change is unsupported or ambiguous.
 pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateError> {
     let checked = check(models)?;
     let contents = folder.contents()?;
@@ -51,9 +75,21 @@ impl Generated {
     /// Writes the migrations and the snapshot, if there is anything to write. `drops` confirms data loss by the name of the
     /// table or column, such as `app.projects` or `app.projects.title`.
     ///
+    /// ```no_run
+    /// # use std::collections::BTreeSet;
+    /// # use tenant_runtime::migrate::{folder::Folder, generate::{GenerateError, Generated}};
+    /// # fn f(generated: Generated, folder: &Folder) -> Result<(), GenerateError> {
+    /// let drops = BTreeSet::from(["app.projects.title".to_owned()]);
+    /// if let Some(written) = generated.write(folder, &drops)? {
+    ///     println!("wrote {} files", written.files.len());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// When data would be lost that `drops` does not confirm, or the folder cannot be written.
+    /// - [`GenerateError::UnconfirmedDataLoss`] if data would be lost that `drops` does not confirm.
+    /// - [`GenerateError::Folder`] if the folder cannot be written, or no longer matches its snapshot.
     pub fn write(&self, folder: &Folder, drops: &BTreeSet<String>) -> Result<Option<Written>, GenerateError> {
         self.plan.confirm(drops)?;
         if self.is_nothing() {
@@ -70,6 +106,15 @@ impl Generated {
 }
 
 /// The reason why nothing was generated.
+///
+/// ```no_run
+/// # use tenant_runtime::{migrate::{folder::Folder, generate::{GenerateError, generate}}, models};
+/// match generate(&models![], &Folder::new("migrations")) {
+///     Ok(generated) => println!("{} migrations", generated.migrations.len()),
+///     Err(GenerateError::Models(findings)) => eprintln!("{findings}"),
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GenerateError {

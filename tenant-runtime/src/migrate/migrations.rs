@@ -47,6 +47,15 @@ pub(super) struct File {
 }
 
 /// The status of a migration in a database.
+///
+/// ```no_run
+/// # use tenant_runtime::{Migrations, Result};
+/// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+/// for status in migrations.status(admin_url).await? {
+///     println!("{:04} {} {:?}", status.version, status.name, status.state);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MigrationStatus {
@@ -63,6 +72,14 @@ pub struct MigrationStatus {
 }
 
 /// The state of a migration in a database.
+///
+/// ```no_run
+/// # use tenant_runtime::{Migrations, Result, migrate::State};
+/// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+/// let statuses = migrations.status(admin_url).await?;
+/// let is_current = statuses.iter().all(|status| status.state == State::Applied);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
@@ -81,6 +98,16 @@ pub enum State {
 }
 
 /// A pending migration.
+///
+/// ```no_run
+/// # use tenant_runtime::{Migrations, Result};
+/// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+/// for migration in migrations.pending(admin_url, None).await? {
+///     let how = if migration.transaction { "in a transaction" } else { "outside a transaction" };
+///     println!("{} runs {how}", migration.file);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Pending<'m> {
@@ -97,10 +124,16 @@ pub struct Pending<'m> {
 impl Migrations {
     /// Reads the migrations of a folder.
     ///
+    /// ```no_run
+    /// # async fn f() -> tenant_runtime::Result<()> {
+    /// let migrations = tenant_runtime::Migrations::from_dir("migrations").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`MigrationError::Unreadable`] when the folder cannot be read, a `.sql` file in it has no number and would be skipped, or
-    /// two files have the same number.
+    /// [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unreadable`] if the folder cannot be read, a `.sql` file in it has no number and would be
+    /// skipped, or two files have the same number.
     pub async fn from_dir(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref().to_owned();
         let unreadable = |reason: String| MigrationError::Unreadable { folder: folder.display().to_string(), reason };
@@ -126,9 +159,17 @@ impl Migrations {
 
     /// Uses the migrations that `sqlx::migrate!` embedded.
     ///
+    /// ```no_run
+    /// # fn f() -> tenant_runtime::Result<()> {
+    /// # let migrator = sqlx::migrate::Migrator::DEFAULT;
+    /// // static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("migrations");
+    /// let migrations = tenant_runtime::Migrations::embedded(&migrator)?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`MigrationError::Unreadable`] when two of them have the same number.
+    /// [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unreadable`] if two of them have the same number.
     pub fn embedded(migrator: &Migrator) -> Result<Self> {
         Self::new(migrator, name)
             .map_err(|reason| MigrationError::Unreadable { folder: "the program".to_owned(), reason }.into())
@@ -148,9 +189,20 @@ impl Migrations {
 
     /// Returns the status of each migration of the files and of the database.
     ///
+    /// ```no_run
+    /// # use tenant_runtime::{Migrations, Result};
+    /// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+    /// let statuses = migrations.status(admin_url).await?;
+    /// let newest = statuses.iter().rev().find(|status| status.applied_at.is_some());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::Connect`](crate::Error::Connect), and errors of the server.
+    /// - [`Error::Connect`](crate::Error::Connect) if the server is not reachable or refuses the login.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::AppLogin`](crate::MigrationError::AppLogin) if the URL names a login of the app.
+    /// - [`Error::Forbidden`](crate::Error::Forbidden) if the login cannot read sqlx's table.
+    /// - [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn status(&self, admin_url: &str) -> Result<Vec<MigrationStatus>> {
         let mut connection = history::open(admin_url).await?;
         let rows = history::rows(&mut connection, &self.table).await;
@@ -160,9 +212,22 @@ impl Migrations {
 
     /// Lists the migrations that [`apply_to`](Self::apply_to) would apply, and changes nothing.
     ///
+    /// ```no_run
+    /// # use tenant_runtime::{Migrations, Result};
+    /// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+    /// if !migrations.pending(admin_url, None).await?.is_empty() {
+    ///     println!("run `gen-migrations apply` before the deployment");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As [`apply_to`](Self::apply_to), except for errors of the statements.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unknown`] if no file has the version.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Changed`],
+    ///   [`Missing`](MigrationError::Missing) or [`OutOfOrder`](MigrationError::OutOfOrder) if the files do not match
+    ///   the applied migrations.
+    /// - The errors of [`status`](Self::status).
     pub async fn pending(&self, admin_url: &str, to: Option<i64>) -> Result<Vec<Pending<'_>>> {
         let mut connection = history::open(admin_url).await?;
         let rows = history::rows(&mut connection, &self.table).await;

@@ -25,6 +25,20 @@ use crate::{
 };
 
 /// The changes of a rebase, which [`write`](Self::write) makes.
+///
+/// ```no_run
+/// # use std::collections::BTreeSet;
+/// # use tenant_runtime::{migrate::{folder::Folder, rebase::{RebaseError, rebase}}, models};
+/// # fn f() -> Result<(), RebaseError> {
+/// let folder = Folder::new("migrations");
+/// let rebased = rebase(&models![], &folder, &[], &BTreeSet::new())?;
+/// for (old, new) in &rebased.renumbered {
+///     println!("{old} becomes {new}");
+/// }
+/// println!("{}", if rebased.is_nothing() { "no migration changes" } else { "migrations change" });
+/// rebased.write(&folder)?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Rebase {
     /// The generated migrations that are deleted and generated again: names without `.up.sql`.
@@ -47,9 +61,23 @@ pub struct Rebase {
 /// `own` names this branch's migrations, which is required if the state of the merge does not show them; `drops` confirms data
 /// loss of the new ones.
 ///
+/// ```no_run
+/// # use std::collections::BTreeSet;
+/// # use tenant_runtime::{migrate::{folder::Folder, rebase::{RebaseError, rebase}}, models};
+/// # fn f(folder: &Folder) -> Result<(), RebaseError> {
+/// let own = ["0007_add_invoices".to_owned()];
+/// let rebased = rebase(&models![], folder, &own, &BTreeSet::new())?;
+/// # Ok(()) }
+/// ```
+///
 /// # Errors
 ///
-/// When the models have errors, the other branch's snapshot or files are not found, or a change is unsupported or ambiguous.
+/// - [`RebaseError::Generate`] if the models have errors, a change is unsupported or ambiguous, or data would be lost that `drops`
+///   does not confirm.
+/// - [`RebaseError::Folder`] if the folder or the snapshot cannot be read.
+/// - [`RebaseError::NoSides`] if the two sides of the merge are not found, or [`RebaseError::NotKept`] if a file of the other branch
+///   is missing or was edited.
+/// - [`RebaseError::NotOfOneBranch`] if `own` does not name migrations of exactly one branch.
 pub fn rebase(
     models: &Models,
     folder: &Folder,
@@ -162,9 +190,16 @@ impl Rebase {
 
     /// Writes the new files, removes the replaced ones, and writes the snapshot last.
     ///
+    /// ```no_run
+    /// # use tenant_runtime::migrate::{folder::{Folder, FolderError}, rebase::Rebase};
+    /// # fn f(rebased: Rebase, folder: &Folder) -> Result<(), FolderError> {
+    /// let files = rebased.write(folder)?.files;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// When the folder cannot be written.
+    /// [`FolderError::Write`] if a file cannot be written or removed; [`FolderError::Read`] if the folder cannot be listed.
     pub fn write(&self, folder: &Folder) -> Result<Written, FolderError> {
         folder.commit(&self.files, &self.removed, &self.snapshot)
     }
@@ -216,7 +251,7 @@ fn base_side(folder: &Folder, own: &[String]) -> Result<BaseSide, RebaseError> {
     }
 }
 
-/// The side to which a line of a text with conflict markers belongs.
+/// The side to which a line of a file with conflict markers belongs.
 #[derive(PartialEq)]
 enum ConflictSide {
     Both,
@@ -225,7 +260,7 @@ enum ConflictSide {
     Theirs,
 }
 
-/// Reads both sides from a text with conflict markers.
+/// Reads both sides of a file with conflict markers.
 fn conflict_sides(text: &str) -> [Option<String>; 2] {
     let (mut ours, mut theirs, mut current) = (String::new(), String::new(), ConflictSide::Both);
     for line in text.lines() {
@@ -260,6 +295,15 @@ fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
 }
 
 /// The reason why nothing was rebased.
+///
+/// ```no_run
+/// # use std::collections::BTreeSet;
+/// # use tenant_runtime::{migrate::{folder::Folder, rebase::{RebaseError, rebase}}, models};
+/// let rebased = rebase(&models![], &Folder::new("migrations"), &[], &BTreeSet::new());
+/// if let Err(RebaseError::NotKept { name }) = rebased {
+///     eprintln!("restore {name} from the other branch");
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RebaseError {

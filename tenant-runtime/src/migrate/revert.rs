@@ -17,6 +17,13 @@ const CANNOT: &str = "-- tenant: cannot be undone:";
 const LOSES: &str = "-- tenant: loses data:";
 
 /// The migrations to revert, and whether data can be lost.
+///
+/// ```
+/// use tenant_runtime::migrate::Revert;
+///
+/// let newest = Revert::default();
+/// let back_to_three = Revert { to: Some(3), allow_data_loss: true };
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Revert {
     /// The version to revert to, 0 to revert all. Default: revert the newest migration only.
@@ -26,6 +33,15 @@ pub struct Revert {
 }
 
 /// A migration that is to be reverted.
+///
+/// ```no_run
+/// # use tenant_runtime::{Migrations, Result, migrate::Revert};
+/// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+/// for migration in migrations.to_revert(admin_url, Revert::default()).await? {
+///     println!("{} loses {}", migration.file, migration.loses.unwrap_or("nothing"));
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ToRevert<'m> {
@@ -40,9 +56,23 @@ pub struct ToRevert<'m> {
 impl Migrations {
     /// Lists the migrations that [`revert`](Self::revert) would revert, and changes nothing.
     ///
+    /// ```no_run
+    /// # use tenant_runtime::{Migrations, Result, migrate::Revert};
+    /// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+    /// let all = Revert { to: Some(0), allow_data_loss: true };
+    /// let files: Vec<&str> = migrations.to_revert(admin_url, all).await?.iter().map(|migration| migration.file).collect();
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As [`revert`](Self::revert), except for errors of the statements.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unknown`] if no file has the version.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Irreversible`] if a migration has no down file, or one that says that it cannot be undone.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::LosesData`] if a migration loses data and `allow_data_loss` is not set.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Changed`],
+    ///   [`Missing`](MigrationError::Missing) or [`OutOfOrder`](MigrationError::OutOfOrder) if the files do not match
+    ///   the applied migrations.
+    /// - The errors of [`status`](Self::status).
     pub async fn to_revert(&self, admin_url: &str, revert: Revert) -> Result<Vec<ToRevert<'_>>> {
         let mut connection = history::open(admin_url).await?;
         let rows = history::rows(&mut connection, &self.table).await;
@@ -60,10 +90,20 @@ impl Migrations {
     ///
     /// It uses a separate connection, under sqlx's lock. All files are checked before the first one runs.
     ///
+    /// ```no_run
+    /// # use tenant_runtime::{Migrations, Result, migrate::Revert};
+    /// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+    /// let reverted = migrations.revert(admin_url, Revert::default(), &mut |step| eprintln!("{step:?}")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::Connect`](crate::Error::Connect), and [`Error::Migration`](crate::Error::Migration) when a migration cannot be
-    /// reverted or loses data without `allow_data_loss`, the files do not match the applied migrations, or a file fails.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unknown`] if no file has the version.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Irreversible`] if a migration has no down file, or one that says that it cannot be undone.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::LosesData`] if a migration loses data and `allow_data_loss` is not set.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Failed`] if a statement of a file fails.
+    /// - The other errors of [`apply`](Self::apply).
     pub async fn revert(
         &self,
         admin_url: &str,

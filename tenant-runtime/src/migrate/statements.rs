@@ -3,6 +3,15 @@
 use crate::db::{Lexer, Token};
 
 /// A statement of a file.
+///
+/// ```no_run
+/// # use tenant_runtime::{Migrations, Result};
+/// # async fn f(migrations: Migrations, admin_url: &str) -> Result<()> {
+/// for statement in migrations.pending(admin_url, None).await?.iter().flat_map(|migration| &migration.statements) {
+///     println!("line {}: {}", statement.line, statement.text);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statement<'t> {
@@ -12,7 +21,7 @@ pub struct Statement<'t> {
     pub line: usize,
 }
 
-/// Splits a text at the semicolons that end a statement: not those in strings and comments, in parentheses, as in the actions of
+/// Splits SQL text at the semicolons that end a statement: not those in strings and comments, in parentheses, as in the actions of
 /// a rule, or in a function body written as `BEGIN ATOMIC … END`.
 pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
     let mut lexer = Lexer::new(text);
@@ -94,7 +103,7 @@ pub(super) enum Concurrently {
 }
 
 impl Concurrently {
-    /// Reads it from a text of one statement. Names are kept as written, so that the server resolves them.
+    /// Parses a concurrent index command from the text of a single statement; returns `None` for anything else. Names are kept as written, so that the server resolves them.
     pub(super) fn of(text: &str) -> Option<Self> {
         let [statement] = split(text)[..] else { return None };
         let mut words = WordReader { lexer: Lexer::new(statement.text), text: statement.text };

@@ -93,7 +93,7 @@ impl TenancyDef {
         format!("{}{role}", self.role_prefix)
     }
 
-    /// Returns the login role of the app, or with a login per role that of `role`.
+    /// Returns the app's login role, or with a login per role the login role of `role`.
     pub(crate) fn login(&self, role: Option<&str>) -> String {
         match role.filter(|_| self.login_per_role) {
             Some(role) => self.database_role(&format!("{role}_{}", names::SERVICE)),

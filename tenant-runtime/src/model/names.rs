@@ -57,7 +57,7 @@ pub const SCHEMA_OWNER: &str = "schema_owner";
 pub const FUNCTION_OWNER: &str = "function_owner";
 /// Role of a signed-in user without a tenant.
 pub const NO_TENANT: &str = "no_tenant";
-/// Login role of the app. `<role>_service` where each role has a login.
+/// The app's login role. `<role>_service` where each role has a login.
 pub const SERVICE: &str = "service";
 /// Role of cross-tenant jobs.
 pub const SYSTEM: &str = "system";

@@ -25,7 +25,7 @@ pub enum RoleKind {
         /// The application roles whose privileges it inherits.
         includes: Vec<Ident>,
     },
-    /// The login role of the app: no privileges except CONNECT, but it can SET ROLE to the application roles and to the role of
+    /// The app's login role: no privileges except CONNECT, but it can SET ROLE to the application roles and to the role of
     /// users without a tenant. With a login per role, only to the latter.
     Login {
         /// The connection limit.
@@ -42,7 +42,7 @@ pub enum RoleKind {
         /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
-    /// The role for cross-tenant access, on tables that declare it and after a reason was recorded. NOLOGIN.
+    /// The role for cross-tenant access, on tables that declare it and after a reason has been recorded. NOLOGIN.
     System,
     /// The login role of cross-tenant jobs: no privileges except CONNECT, but it can SET ROLE to the system role.
     SystemLogin {

@@ -290,7 +290,7 @@ impl Plan {
 ///
 /// # Errors
 ///
-/// When PostgreSQL cannot make a change and keep the rows, or a change is ambiguous and the models do not decide it.
+/// If PostgreSQL cannot make a change without losing rows, or a change is ambiguous and the models do not resolve it.
 pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<Plan, Refusals> {
     let Diff { renamed, changes, restated, unclear } = diff(before, after, hints);
     // Only an empty schema has no owner.

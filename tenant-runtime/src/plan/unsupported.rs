@@ -1,4 +1,4 @@
-//! Unsupported changes: PostgreSQL cannot make them and keep the rows, or they are ambiguous.
+//! Unsupported changes: PostgreSQL cannot make them without losing rows, or they are ambiguous.
 
 use std::fmt;
 

@@ -8,6 +8,13 @@ use super::declared::{ByJobs, Declares, TenantRows};
 use crate::tenant::{AtLeast, JobRole, MemberRole, Role, System, Tenancy, lattice::Seal};
 
 /// The commands as types, which compiler messages name.
+///
+/// ```
+/// use tenant_runtime::repo::{access::{May, cmd}, table::{Delete, Insert}};
+///
+/// /// A role that can insert and delete rows of `T`.
+/// trait Edits<T: Insert + Delete>: May<cmd::Insert, T, T::InsertRole> + May<cmd::Delete, T, T::DeleteRole> {}
+/// ```
 pub mod cmd {
     /// Reading rows.
     #[derive(Debug)]
@@ -30,6 +37,17 @@ pub mod cmd {
 }
 
 /// Implemented if a context with this role can run a command on a table.
+///
+/// ```
+/// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, RoleOf, cmd}, table::Delete}};
+///
+/// async fn delete_all<T: Delete, R>(tx: &mut TenantTx<R>) -> Result<u64>
+/// where
+///     R: Role + RoleOf<T::Tenancy> + May<cmd::Delete, T, T::DeleteRole>,
+/// {
+///     T::delete_where(tx, Filter::all_rows()).await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this call on `{T}` requires role `{Needs}` or higher; this context has role `{Self}`",
     label = "this context's role is `{Self}`",
@@ -63,6 +81,14 @@ impl<N: Tenancy, Cmd, T: SystemMay<Cmd>, Needs> KindMay<System<N>, Cmd, T, Needs
 }
 
 /// Implemented if `system(…)` on the table lists the command for the system role.
+///
+/// ```
+/// use tenant_runtime::{Result, System, prelude::*, repo::{access::{SystemMay, cmd}, table::Select}};
+///
+/// async fn count<T: Select + SystemMay<cmd::Read>>(tx: &mut TenantTx<System<T::Tenancy>>) -> Result<u64> {
+///     T::count(tx).await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not allow this command for the system role",
     label = "not allowed for cross-tenant jobs",
@@ -79,6 +105,18 @@ impl<T: Declares<ByJobs<Cmd>>, Cmd> SystemMay<Cmd> for T {
 }
 
 /// Implemented for the table of tenants if the system role can read it.
+///
+/// ```
+/// use tenant_runtime::{Outcomes, Result, SystemCtx, TenantTable, repo::access::Tenants, roles::Organizations};
+/// use uuid::Uuid;
+///
+/// async fn ping<O>(system: SystemCtx<Organizations>) -> Result<Outcomes<Organizations, ()>>
+/// where
+///     O: Tenants + TenantTable<Tenancy = Organizations, Id = Uuid>,
+/// {
+///     system.for_each_tenant::<O, _, _>(|tx| tx.commit()).await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the table of tenants, or the system role cannot read it",
     label = "not a table of tenants that jobs can read",
@@ -109,6 +147,13 @@ pub struct RoleCons<T, H>(PhantomData<(T, H)>);
 /// Implemented if a role includes every role of a list.
 ///
 /// The list is nested to the left and each step removes one role, so that rustc terminates on a misspelt role too.
+///
+/// ```
+/// use tenant_runtime::{repo::access::{OnlyRole, RoleCons, SatisfiesAll}, roles::{Admin, Member, Viewer}};
+///
+/// fn reads_salaries<R: SatisfiesAll<RoleCons<OnlyRole<Viewer>, Member>>>() {}
+/// reads_salaries::<Admin>();
+/// ```
 pub trait SatisfiesAll<Needs> {
     #[doc(hidden)]
     const SEAL: Seal;
@@ -125,6 +170,17 @@ impl<R: SatisfiesAll<T> + AtLeast<H>, T, H> SatisfiesAll<RoleCons<T, H>> for R {
 }
 
 /// Implemented if a context with this role can read every column of `T`: it includes the table's role and those of all columns.
+///
+/// ```
+/// use tenant_runtime::{Result, Role, ViewRepository, prelude::*, repo::access::{MayRead, RoleOf}};
+///
+/// async fn first<V: ViewRepository, R>(tx: &mut TenantTx<R>) -> Result<Option<V>>
+/// where
+///     R: Role + RoleOf<<V::Table as TenantTable>::Tenancy> + MayRead<V, V::Needs>,
+/// {
+///     V::list(tx).first().await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "reading every column of `{T}` requires a higher role; this context has role `{Self}`",
     label = "this context's role is `{Self}`",
@@ -159,6 +215,17 @@ impl<N: Tenancy, T: SystemMay<cmd::Read>, Needs> KindReads<System<N>, T, Needs> 
 }
 
 /// Implemented if a context with this role can filter and sort by a column: one without a role, or with the role `Needs`.
+///
+/// ```
+/// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, MayUse, RoleOf, cmd}, table::Select}};
+///
+/// async fn count<T: Select, N, R>(tx: &mut TenantTx<R>, filter: Filter<T, N>) -> Result<u64>
+/// where
+///     R: Role + RoleOf<T::Tenancy> + May<cmd::Read, T, T::SelectRole> + MayUse<T, N>,
+/// {
+///     T::count(tx).filter(filter).await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "filtering or sorting `{T}` by this column requires role `{Needs}`; this context has role `{Self}`",
     label = "requires role `{Needs}`",
@@ -179,6 +246,18 @@ impl<R: AtLeast<Needs>, T, Needs: Role> MayUse<T, Needs> for R {
 }
 
 /// Implemented if a context with this role can set a column: one without a role, or with the role `Needs`.
+///
+/// ```compile_fail
+/// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(update = "admin")] budget: i64 }
+/// async fn fund(tx: &mut TenantTx<Member>, id: Uuid) -> Result<Project> {
+///     // requires role `Admin`; this context has role `Member`
+///     Project::update(tx, id, ProjectChanges::default()).set(Project::BUDGET, 500).await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "setting this column of `{T}` requires role `{Needs}` or higher; this context has role `{Self}`",
     label = "requires role `{Needs}`",
@@ -205,6 +284,14 @@ impl<R: AtLeast<Needs>, T, Needs: Role> MaySet<T, Needs> for R {
 pub enum NotSettable {}
 
 /// Implemented if a role in `update` or `delete` includes the one in `update_own` or `delete_own`.
+///
+/// ```compile_fail
+/// # use tenant_runtime::{TenantTable, roles::*};
+/// # use uuid::Uuid;
+/// #[derive(TenantTable)] // `Member` does not include `Admin`
+/// #[tenant(org = "organization_id", select = "viewer", insert = "member", owner = "author", update = "member", update_own = "admin")]
+/// struct Note { id: Uuid, organization_id: Uuid, author: Uuid, text: String }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the role `{Self}` can change any row but not the rows that the user owns",
     label = "`{Self}` does not include the role `{Own}`",
@@ -221,6 +308,18 @@ impl<R: AtLeast<Own>, Own> WiderThan<Own> for R {
 }
 
 /// Implemented if a role that writes a table can read it: WHERE, RETURNING and ON CONFLICT require SELECT.
+///
+/// ```compile_fail
+/// # use tenant_runtime::{TenantTable, roles::{Admin, Viewer}};
+/// # use uuid::Uuid;
+/// #[derive(TenantTable)]
+/// #[tenant(org = "organization_id", select = "admin", insert = "viewer")] // `Viewer` cannot read this table
+/// struct Feedback {
+///     id: Uuid,
+///     organization_id: Uuid,
+///     text: String,
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the role `{Self}` can write this table but cannot read it",
     label = "`{Self}` does not include the `select` role `{S}`",
@@ -237,6 +336,14 @@ impl<W: AtLeast<S>, S> CanRead<S> for W {
 }
 
 /// Implemented if a role belongs to a tenancy.
+///
+/// ```
+/// use tenant_runtime::{Role, TenantTable, TenantTx, repo::access::RoleOf};
+///
+/// fn log_access<T: TenantTable, R: Role + RoleOf<T::Tenancy>>(_: &TenantTx<R>) {
+///     println!("{} uses {}", R::NAME, T::TABLE_NAME);
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the role `{Self}` does not belong to the tenancy of the table",
     label = "not a role of `{T}`",
@@ -253,6 +360,14 @@ impl<R: Role<Tenancy = T>, T: Tenancy> RoleOf<T> for R {
 }
 
 /// Implemented if a field's type is `Key`, the tenant ID type of the tenancy `T`.
+///
+/// ```compile_fail
+/// # use tenant_runtime::{TenantTable, roles::*};
+/// # use uuid::Uuid;
+/// #[derive(TenantTable)] // the tenant column of `Organizations` is a `Uuid`
+/// #[tenant(org = "organization_id", select = "viewer")]
+/// struct Note { id: Uuid, organization_id: i64, text: String }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the tenant column must have type `{Key}`, the tenant ID type of `{T}`, not `{Self}`",
     label = "expected `{Key}`",
@@ -268,6 +383,14 @@ impl<T, Key> TenantKeyOf<T, Key> for Key {
 }
 
 /// Implemented if a field's type is `Key`, the user ID type of the tenancy `T`.
+///
+/// ```compile_fail
+/// # use tenant_runtime::{TenantTable, roles::*};
+/// # use uuid::Uuid;
+/// #[derive(TenantTable)] // a user ID of `Organizations` is a `Uuid`
+/// #[tenant(org = "organization_id", select = "viewer", insert = "member", owner = "author")]
+/// struct Note { id: Uuid, organization_id: Uuid, author: i64, text: String }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a column with a user ID must have type `{Key}`, the user ID type of `{T}`, not `{Self}`",
     label = "expected `{Key}`",
@@ -283,6 +406,17 @@ impl<T, Key> UserKeyOf<T, Key> for Key {
 }
 
 /// Implemented if a field's type can reference a row with a key of type `Id`: that type or an `Option` of it.
+///
+/// ```compile_fail
+/// # use tenant_runtime::{TenantTable, roles::*};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer")]
+/// # struct Project { id: Uuid, organization_id: Uuid }
+/// #[derive(TenantTable)] // the key of `Project` is a `Uuid`
+/// #[tenant(org = "organization_id", select = "viewer")]
+/// struct Task { id: Uuid, organization_id: Uuid, #[tenant(references = Project)] project_id: i64 }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` cannot reference a table with primary key type `{Id}`",
     label = "expected `{Id}` or `Option<{Id}>`",

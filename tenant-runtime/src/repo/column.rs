@@ -17,6 +17,11 @@ use crate::tenant::{KeyNewtype, Role, TextKey, lattice::Seal};
 /// A column of the table `T` with a field of type `V`. The derive writes one constant for each field.
 ///
 /// `Access` contains the roles of the column if it has any, and `Parent` is the table that it references.
+#[doc = column_example!(
+    r#"let name: Column<Project, String> = Project::NAME;
+let filter = name.starts_with("B") & !Project::LEAD.eq(user);
+assert_eq!(name.name(), "name");"#
+)]
 pub struct Column<T, V, Access = DefaultAccess, Parent = ()> {
     name: &'static str,
     facts: Facts<(T, V, Access, Parent)>,
@@ -28,6 +33,7 @@ type Facts<T> = PhantomData<fn() -> T>;
 /// The roles required to read a column, to set it on INSERT, and to update it.
 ///
 /// Each is `()` for the table's role, the column's role, or [`NotSettable`](super::access::NotSettable).
+#[doc = column_example!("let budget: Column<Project, Option<i64>, repo::column::Access<Admin, (), Admin>> = Project::BUDGET;")]
 #[derive(Debug)]
 pub struct Access<Read = (), Insert = (), Update = ()>(PhantomData<(Read, Insert, Update)>);
 
@@ -68,6 +74,7 @@ impl<T, V, A, P> Column<T, V, A, P> {
 
     /// Selects a view of the referenced table for [`with`](super::list::List::with):
     /// `Task::EMPLOYEE_ID.view::<EmployeeCard>()`.
+    #[doc = column_example!("let reference = Task::PROJECT_ID.view::<ProjectName>();")]
     #[must_use]
     pub const fn view<W: TenantView<Table = P>>(self) -> Column<T, V, A, W> {
         Column::new(self.name)
@@ -89,6 +96,7 @@ impl<T, V, A, P> fmt::Debug for Column<T, V, A, P> {
 }
 
 /// A value that can be compared with a column of type `V` or written to it: a `V`, or the content of an `Option`.
+#[doc = column_example!("let mine = Project::LEAD.eq(user) | Project::LEAD.eq(Some(user));")]
 #[diagnostic::on_unimplemented(
     message = "expected a value of type `{V}` for this column, found `{Self}`",
     label = "expected `{V}`, or the content of its `Option`",
@@ -141,6 +149,7 @@ impl IntoColumnValue<Option<String>> for &String {
 }
 
 /// A column type that can be NULL: an `Option`.
+#[doc = column_example!("let without_lead = Project::LEAD.is_null(); // its field is an `Option<Uuid>`")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` columns are never NULL",
     label = "only `Option` columns can be NULL"
@@ -149,9 +158,17 @@ pub trait Nullable {}
 
 impl<V> Nullable for Option<V> {}
 
-/// A text column type, which can be compared with patterns. Implement it for newtypes of `String`.
+/// A text column type, which can be matched against patterns. Implement it for newtypes of `String`.
+///
+/// ```
+/// # #[derive(sqlx::Type)]
+/// # #[sqlx(transparent)]
+/// struct Title(String);
+///
+/// impl tenant_runtime::TextColumn for Title {}
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` columns cannot be compared with a pattern",
+    message = "`{Self}` columns cannot be matched against a pattern",
     label = "not a text column",
     note = "for a newtype of `String`, implement `tenant_runtime::TextColumn`"
 )]
@@ -181,6 +198,7 @@ impl<P: TenantView> Referred for P {
 }
 
 /// Implemented if a column references the table `Q`, whose rows can be filtered.
+#[doc = column_example!("let of_small = Task::PROJECT_ID.where_parent(Project::SIZE.lt(10));")]
 #[diagnostic::on_unimplemented(
     message = "this column does not reference the table of the condition",
     label = "not a condition on the referenced table",
@@ -208,6 +226,7 @@ impl<V: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static> S
 
 impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     /// Matches rows with this value; `None` matches NULL.
+    #[doc = column_example!("let mine = Project::LEAD.eq(user);")]
     pub fn eq(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: Sent,
@@ -216,6 +235,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with another value or NULL.
+    #[doc = column_example!("let not_mine = Project::LEAD.ne(user); // also projects without a lead")]
     pub fn ne(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: Sent,
@@ -228,6 +248,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with one of these values; an empty list matches no rows.
+    #[doc = column_example!(r#"let either = Project::NAME.in_(["Bridge", "Tunnel"]);"#)]
     pub fn in_<O: IntoColumnValue<V>>(self, values: impl IntoIterator<Item = O>) -> Filter<T, R>
     where
         V: Sent,
@@ -239,6 +260,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with a smaller value.
+    #[doc = column_example!("let small = Project::SIZE.lt(10);")]
     pub fn lt(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -247,6 +269,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with a smaller or equal value.
+    #[doc = column_example!("let small = Project::SIZE.le(9);")]
     pub fn le(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -255,6 +278,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with a greater value.
+    #[doc = column_example!("let large = Project::SIZE.gt(1_000);")]
     pub fn gt(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -263,6 +287,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with a greater or equal value.
+    #[doc = column_example!("let medium = Project::SIZE.ge(10) & Project::SIZE.lt(1_000);")]
     pub fn ge(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
         V: OrderedColumn,
@@ -273,6 +298,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     /// Matches rows by a LIKE pattern: `%` matches any text, `_` one character, and `\` escapes both.
     ///
     /// Under RLS, LIKE cannot use an index; for prefixes use [`starts_with`](Self::starts_with).
+    #[doc = column_example!(r#"let bridges = Project::NAME.like("%bridge_");"#)]
     pub fn like(self, pattern: impl IntoColumnValue<String>) -> Filter<T, R>
     where
         V: TextColumn,
@@ -281,6 +307,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows by a LIKE pattern without regard to case; otherwise like [`like`](Self::like).
+    #[doc = column_example!(r#"let bridges = Project::NAME.ilike("%bridge%"); // also `Footbridge` and `BRIDGE 2`"#)]
     pub fn ilike(self, pattern: impl IntoColumnValue<String>) -> Filter<T, R>
     where
         V: TextColumn,
@@ -289,6 +316,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows whose text begins with a prefix; no character of it is special.
+    #[doc = column_example!(r#"let discounts = Project::NAME.starts_with("50% ");"#)]
     pub fn starts_with(self, text: impl IntoColumnValue<String>) -> Filter<T, R>
     where
         V: TextColumn,
@@ -297,6 +325,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows with NULL.
+    #[doc = column_example!("let without_lead = Project::LEAD.is_null();")]
     pub fn is_null(self) -> Filter<T, R>
     where
         V: Nullable,
@@ -305,6 +334,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows without NULL.
+    #[doc = column_example!("let with_lead = Project::LEAD.is_not_null();")]
     pub fn is_not_null(self) -> Filter<T, R>
     where
         V: Nullable,
@@ -313,21 +343,10 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Matches rows that reference a row which matches a condition and is visible to the context.
-    ///
-    /// ```
-    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
-    /// # use uuid::Uuid;
-    /// # #[derive(TenantTable)]
-    /// # #[tenant(org = "organization_id", select = "viewer")]
-    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
-    /// # #[derive(TenantTable)]
-    /// # #[tenant(org = "organization_id", select = "viewer")]
-    /// # struct Task { id: Uuid, organization_id: Uuid, #[tenant(references = Project)] project_id: Uuid, done: bool }
-    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
-    /// let of_bridges = Task::PROJECT_ID.where_parent(Project::NAME.starts_with("Bridge"));
-    /// let open = Task::list(&mut *tx).filter(of_bridges & Task::DONE.eq(false)).await?;
-    /// # Ok(()) }
-    /// ```
+    #[doc = column_example!(
+        r#"let of_bridges = Task::PROJECT_ID.where_parent(Project::NAME.starts_with("Bridge"));
+let open = of_bridges & Task::DONE.eq(false);"#
+    )]
     pub fn where_parent<Q: TenantTable, N>(self, parent: Filter<Q, N>) -> Filter<T, ParentReader<Q, N, R>>
     where
         P: RefersTo<Q>,
@@ -337,6 +356,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Sorts rows by the column in ascending order, NULL last.
+    #[doc = column_example!("let smallest_first = Project::SIZE.asc();")]
     pub fn asc(self) -> Order<T, R>
     where
         V: OrderedColumn,
@@ -345,6 +365,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
     }
 
     /// Sorts rows by the column in descending order, NULL first.
+    #[doc = column_example!("let largest_first = Project::SIZE.desc();")]
     pub fn desc(self) -> Order<T, R>
     where
         V: OrderedColumn,
@@ -367,6 +388,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
 /// A unique key of the table `T`, for upserts: `Employee::BY_EMAIL`.
 ///
 /// The derive writes one constant for each `unique` attribute of a table whose rows can be inserted and updated.
+#[doc = column_example!(r#"assert_eq!(Project::BY_NAME.columns(), ["name"]);"#)]
 pub struct Key<T> {
     columns: &'static [&'static str],
     table: PhantomData<fn() -> T>,

@@ -32,7 +32,8 @@ pub struct ByJobs<What>(std::marker::PhantomData<What>);
 
 /// Implemented if the attributes of a table declare `What`.
 ///
-/// Sealed, and looked up in the one impl of [`TenantTable`]: another impl cannot add an undeclared command.
+/// The only impl is the blanket impl below, which reads the table's [`TenantTable::Declared`]: a second impl would conflict with
+/// it, so code outside this crate cannot add an undeclared command.
 #[diagnostic::on_unimplemented(
     message = "`#[tenant(…)]` on `{Self}` does not declare this",
     label = "not declared",

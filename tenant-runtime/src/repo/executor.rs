@@ -7,6 +7,22 @@ use crate::{
 };
 
 /// A handle with a tenant context: `&mut tx` or `&db.scope(&ctx)`.
+///
+/// ```
+/// # use tenant_runtime::{Result, TenantExecutor, prelude::*, roles::Viewer};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// async fn bridges<H: TenantExecutor<Role = Viewer>>(handle: H) -> Result<u64> {
+///     Project::count(handle).filter(Project::NAME.starts_with("Bridge")).await
+/// }
+///
+/// async fn count(db: &TenantDb, ctx: &TenantCtx<Viewer>) -> Result<u64> {
+///     let mut tx = db.begin(ctx).await?;
+///     Ok(bridges(&mut tx).await? + bridges(&db.scope(ctx)).await?)
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "cannot run a query on `{Self}`: it has no tenant context",
     label = "pass `&mut tx` or `&db.scope(&ctx)` here",

@@ -40,6 +40,17 @@ pub struct Filter<T, Needs = ()> {
 
 impl<T> Filter<T> {
     /// Creates a condition that matches all rows, for calls that should affect every row.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", delete = "admin")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Admin>) -> Result<()> {
+    /// let deleted = Project::delete_where(&mut *tx, Filter::all_rows()).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn all_rows() -> Self {
         Self::new(Condition::All(Vec::new()))
     }
@@ -121,6 +132,7 @@ impl<T, N: Covers<M>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
 }
 
 /// Computes the role that two conditions require together: one requires `Self` and the other `M`.
+#[doc = column_example!("let rich: Filter<Project, Admin> = Project::BUDGET.gt(1_000) & Project::SIZE.gt(10);")]
 #[diagnostic::on_unimplemented(
     message = "these conditions require different roles (`{Self}` and `{M}`)",
     label = "conditions with different roles",
@@ -155,6 +167,9 @@ impl<N: Role> CombineRoles<N> for N {
 }
 
 /// Implemented if a role that can use one condition can use the other.
+#[doc = column_example!("let mut filter = Filter::all_rows().requires::<Admin>();
+filter &= Project::BUDGET.gt(1_000);
+filter &= Project::SIZE.gt(10);")]
 #[diagnostic::on_unimplemented(
     message = "this condition requires role `{M}`, and the filter that it is added to requires `{Self}`",
     label = "requires role `{M}`",
@@ -189,6 +204,7 @@ impl<P, N, M> Covers<Self> for ParentReader<P, N, M> {
 /// The requirement of a condition on the parent row. Created by [`where_parent`](super::column::Column::where_parent).
 ///
 /// It requires SELECT on the table `P`, the role `N` of `P`'s column, and the role `M` of the column that references `P`.
+#[doc = column_example!("let rich: Filter<Task, repo::filter::ParentReader<Project, Admin>> = Task::PROJECT_ID.where_parent(Project::BUDGET.gt(9));")]
 #[derive(Debug)]
 pub struct ParentReader<P, N = (), M = ()>(PhantomData<(P, N, M)>);
 

@@ -21,6 +21,30 @@ use crate::{
 };
 
 /// A table of invitations. Implemented by `#[derive(TenantTable)]`.
+///
+/// ```
+/// # use tenant_runtime::{Role, prelude::*, roles::{Admin, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantEnum)]
+/// # enum MemberRole { Viewer, Member, Admin }
+/// # type Utc = sqlx::types::chrono::DateTime<sqlx::types::chrono::Utc>;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "admin", insert = "admin", delete = "admin")]
+/// # #[tenant(invitation(email = "email", role = "role", token = "token_hash", expires = "expires_at", by = "invited_by"))]
+/// # struct Invitation {
+/// #     id: Uuid,
+/// #     organization_id: Uuid,
+/// #     email: String,
+/// #     role: MemberRole,
+/// #     #[tenant(select = "none")]
+/// #     token_hash: Vec<u8>,
+/// #     expires_at: Utc,
+/// #     invited_by: Uuid,
+/// # }
+/// use tenant_runtime::repo::invitations;
+///
+/// assert_eq!(<Invitation as invitations::Invitation>::InviteRole::NAME, "admin");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an invitation table",
     label = "not a table with `invitation(…)`",
@@ -37,16 +61,58 @@ pub trait Invitation: Select + Declares<cmd::Invite> {
 /// Creating invitations; implemented for every struct with `invitation(…)`.
 ///
 /// The invited user accepts with [`UserScope::accept`](crate::UserScope::accept); to withdraw an invitation, delete its row.
+///
+/// ```
+/// # use tenant_runtime::{InvitationToken, Result, prelude::*, roles::{Admin, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantEnum)]
+/// # enum MemberRole { Viewer, Member, Admin }
+/// # type Utc = sqlx::types::chrono::DateTime<sqlx::types::chrono::Utc>;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "admin", insert = "admin", delete = "admin")]
+/// # #[tenant(invitation(email = "email", role = "role", token = "token_hash", expires = "expires_at", by = "invited_by"))]
+/// # struct Invitation {
+/// #     id: Uuid,
+/// #     organization_id: Uuid,
+/// #     email: String,
+/// #     role: MemberRole,
+/// #     #[tenant(select = "none")]
+/// #     token_hash: Vec<u8>,
+/// #     expires_at: Utc,
+/// #     invited_by: Uuid,
+/// # }
+/// # async fn f(tx: &mut TenantTx<Admin>, withdrawn: Uuid) -> Result<()> {
+/// let week = std::time::Duration::from_secs(7 * 24 * 60 * 60);
+/// let token = Invitation::invite(&mut *tx, "ada@example.com", MemberRole::Member, week).await?;
+/// let link = format!("https://app.example.com/invitations#{token}");
+///
+/// Invitation::delete(&mut *tx, withdrawn).await?;
+/// # Ok(()) }
+/// ```
 pub trait Invitations: TenantTable {
     /// Invites an e-mail address to the context's tenant for a limited time and returns the token to send to it.
     ///
     /// The database stores a hash of the token, so the token cannot be read again.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenant_runtime::{InvitationToken, Invitations, Result, TenantTx, repo::invitations, roles::*};
+    /// # async fn f<Invitation>(tx: &mut TenantTx<Admin>, role: Invitation::MemberRole) -> Result<InvitationToken>
+    /// # where Invitation: invitations::Invitation<Tenancy = Organizations, InviteRole = Admin> {
+    /// let token = Invitation::invite(tx, "ada@example.com", role, Duration::from_secs(86_400)).await?;
+    /// # Ok(token) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`] if the role is higher than the caller's or the caller's membership has a lower role than the context;
-    /// the errors of the table's constraints; [`Error::Database`]; on a scope also the errors of
-    /// [`TenantDb::begin`](crate::TenantDb::begin).
+    /// - [`Error::Forbidden`] if the user of the context is not, or no longer, a member with a role that manages members, or that
+    ///   role does not include the new one.
+    /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`], [`Error::CheckViolation`] if the row violates a constraint of
+    ///   the table.
+    /// - [`Error::NotMigrated`], [`Error::Aborted`], [`Error::TimedOut`], [`Error::Retryable`] or [`Error::Database`] as for
+    ///   [`Repository::find`](super::methods::Repository::find).
+    /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin) and
+    ///   [`TenantTx::commit`](crate::TenantTx::commit).
     fn invite<'h, H>(
         handle: H,
         email: impl Into<String>,
@@ -87,6 +153,14 @@ async fn invite<T: Invitation, H: TenantExecutor>(
 /// The secret of an invitation: 32 random bytes, displayed as 64 hexadecimal digits. Accepting also requires the e-mail address.
 ///
 /// Send it by e-mail and do not log it; `Debug` does not show it.
+///
+/// ```
+/// use tenant_runtime::{Error, InvitationToken};
+///
+/// // The end of a link such as `https://app.example.com/invitations#00ff…`.
+/// let token: Result<InvitationToken, Error> = "00ff".repeat(16).parse();
+/// assert!(token.is_ok());
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct InvitationToken([u8; 32]);
 

@@ -35,10 +35,26 @@ const LIMIT: u32 = 100;
 ///
 /// It returns items: rows of `V`, or pairs of a row and its parent after [`with`](List::with).
 ///
+/// ```
+/// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+/// let first: Vec<Project> = Project::list(&mut *tx).order(Project::NAME.asc()).limit(20).await?;
+/// # Ok(()) }
+/// ```
+///
 /// # Errors
 ///
-/// [`Error::InvalidCursor`](crate::Error::InvalidCursor) before the query runs, [`Error::Forbidden`](crate::Error::Forbidden),
-/// [`Error::Database`](crate::Error::Database); on a scope also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
+/// - [`Error::InvalidCursor`](crate::Error::InvalidCursor) if the cursor belongs to another list or was modified; the query does not run.
+/// - [`Error::Forbidden`](crate::Error::Forbidden) if the database does not grant the role SELECT on the columns.
+/// - [`Error::NotMigrated`](crate::Error::NotMigrated) if the database lacks the table or a column.
+/// - [`Error::Aborted`](crate::Error::Aborted) if an earlier statement of the transaction failed.
+/// - [`Error::TimedOut`](crate::Error::TimedOut) if the server cancelled the statement, [`Error::Retryable`](crate::Error::Retryable) if it rolled the transaction back.
+/// - [`Error::Database`](crate::Error::Database) for other errors of the server or the connection, and for a value that is not of its column's type.
+/// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
 #[must_use = "a list reads nothing until it is awaited"]
 pub struct List<'h, V: TenantView, H, Item = V> {
     handle: H,
@@ -68,6 +84,22 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h> List<'h, V, H> {
     ///
     /// The parent is `None` if the column is NULL or the row is not visible to the context. If the role cannot read every
     /// column of that table, use a view: `.with(Task::EMPLOYEE_ID.view::<EmployeeCard>())`.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Task { id: Uuid, organization_id: Uuid, #[tenant(references = Project)] project_id: Uuid, title: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+    /// for (task, project) in Task::list(&mut *tx).with(Task::PROJECT_ID).await? {
+    ///     println!("{}: {}", task.title, project.map_or_else(String::new, |project| project.name));
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn with<F, N, I, U, P>(
         self,
         reference: Column<V::Table, F, Access<N, I, U>, P>,
@@ -85,6 +117,21 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h> List<'h, V, H> {
 
 impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V, H, Item> {
     /// Adds a filter. Several filters are combined with AND.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>, prefix: Option<&str>) -> Result<()> {
+    /// let mut list = Project::list(&mut *tx).filter(Project::NAME.ne("Archive"));
+    /// if let Some(prefix) = prefix {
+    ///     list = list.filter(Project::NAME.starts_with(prefix));
+    /// }
+    /// let projects = list.await?;
+    /// # Ok(()) }
+    /// ```
     pub fn filter<N>(mut self, filter: Filter<V::Table, N>) -> Self
     where
         H::Role: MayUse<V::Table, N>,
@@ -94,6 +141,20 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     }
 
     /// Adds an order. Later calls sort rows that are equal so far; the primary key comes last.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Task { id: Uuid, organization_id: Uuid, #[tenant(references = Project)] project_id: Uuid, title: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+    /// let tasks = Task::list(&mut *tx).order(Task::PROJECT_ID.asc()).order(Task::TITLE.asc()).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn order<N>(mut self, order: Order<V::Table, N>) -> Self
     where
         H::Role: MayUse<V::Table, N>,
@@ -103,12 +164,35 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     }
 
     /// Sets the maximum number of rows. Default: 100; no limit for a [`stream`](Self::stream).
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+    /// let newest = Project::list(&mut *tx).order(Project::ID.desc()).limit(5).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn limit(mut self, rows: u32) -> Self {
         self.limit = Some(rows);
         self
     }
 
     /// Starts after a cursor of a page in the same order; see [`page`](Self::page).
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>, cursor: String) -> Result<()> {
+    /// let order = Project::NAME.asc();
+    /// let next = Project::list(&mut *tx).order(order).after(cursor.parse()?).page().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn after(mut self, cursor: Cursor<V::Table>) -> Self
     where
         <V::Table as TenantTable>::Id: OrderedColumn,
@@ -119,9 +203,21 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
 
     /// Reads the first row, if there is one.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+    /// let last = Project::list(&mut *tx).order(Project::NAME.desc()).first().await?;
+    /// println!("{:?}", last.map(|project| project.name));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As for awaiting the list.
+    /// Those of awaiting the [`List`].
     pub fn first(self) -> BoxFuture<'h, Result<Option<Item>>> {
         Box::pin(async move { Ok(self.limit(1).await?.pop()) })
     }
@@ -145,7 +241,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     ///
     /// # Errors
     ///
-    /// As for awaiting the list.
+    /// Those of awaiting the [`List`].
     pub fn page(self) -> BoxFuture<'h, Result<Page<Item, V::Table>>>
     where
         <V::Table as TenantTable>::Id: OrderedColumn,
@@ -156,6 +252,22 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     /// Reads the rows one by one without holding all of them in memory. Default: no limit.
     ///
     /// On `&mut tx`, no other statement can run in the transaction until the stream is dropped.
+    ///
+    /// ```
+    /// use futures_util::TryStreamExt as _;
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(db: TenantDb, ctx: TenantCtx<Viewer>) -> Result<()> {
+    /// let scope = db.scope(&ctx);
+    /// let mut projects = Project::list(&scope).stream();
+    /// while let Some(project) = projects.try_next().await? {
+    ///     println!("{}", project.name);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

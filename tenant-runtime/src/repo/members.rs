@@ -19,6 +19,20 @@ use crate::{
 };
 
 /// A membership table. Implemented by `#[derive(TenantTable)]`.
+///
+/// ```
+/// # use tenant_runtime::{prelude::*, repo::members::Membership, roles::{Admin, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantEnum)]
+/// # enum MemberRole { Viewer, Member, Admin }
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+/// # #[tenant(membership(user = "user_id", role = "role"))]
+/// # struct OrgMember { #[tenant(id)] organization_id: Uuid, #[tenant(id)] user_id: Uuid, role: MemberRole }
+/// fn default_role() -> <OrgMember as Membership>::MemberRole {
+///     MemberRole::Viewer
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a membership table",
     label = "not a membership table",
@@ -30,6 +44,18 @@ pub trait Membership: Select {
 }
 
 /// A membership table with a role that manages members. Implemented by `#[derive(TenantTable)]`.
+///
+/// ```
+/// # use tenant_runtime::{Role, prelude::*, repo::members::ManagedMembership, roles::{Admin, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantEnum)]
+/// # enum MemberRole { Viewer, Member, Admin }
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+/// # #[tenant(membership(user = "user_id", role = "role"))]
+/// # struct OrgMember { #[tenant(id)] organization_id: Uuid, #[tenant(id)] user_id: Uuid, role: MemberRole }
+/// assert_eq!(<OrgMember as ManagedMembership>::ManageRole::NAME, "admin");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "no role manages the members in `{Self}`",
     label = "no role can add, change or remove members",
@@ -42,6 +68,17 @@ pub trait ManagedMembership: Membership + Declares<cmd::Manage> {
 }
 
 /// The table of tenants, if users can create tenants. Implemented by `#[derive(TenantTable)]`.
+///
+/// ```
+/// # use tenant_runtime::{Result, UserScope, prelude::*, repo::members::CreateTenant, roles::{Admin, Organizations, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "id", select = "viewer", creator_role = "admin")]
+/// # struct Organization { id: Uuid, name: String }
+/// async fn create(scope: UserScope<Organizations>, name: String) -> Result<Uuid> {
+///     scope.create_tenant::<Organization>(NewOrganization { name }).await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "users cannot create `{Self}` rows",
     label = "not a table of tenants that users can create",
@@ -57,6 +94,17 @@ pub trait CreateTenant: TenantTable + Declares<CreatesTenant> {
 }
 
 /// The table of users, if users can sign up. Implemented by `#[derive(TenantTable)]`.
+///
+/// ```
+/// # use tenant_runtime::{Result, UserScope, prelude::*, repo::members::SignUp, roles::{Organizations, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(global, select = "viewer", sign_up)]
+/// # struct User { id: Uuid, email: String }
+/// async fn register(scope: UserScope<Organizations>, email: String) -> Result<Uuid> {
+///     scope.sign_up::<User>(NewUser { email }).await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "users cannot sign up for `{Self}`",
     label = "not a table of users that can sign up",
@@ -91,11 +139,33 @@ type UserIn<T> = <<T as TenantTable>::Tenancy as Tenancy>::User;
 pub trait Members: TenantTable {
     /// Adds a user to the members of the context's tenant.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantEnum)]
+    /// # enum MemberRole { Viewer, Member, Admin }
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+    /// # #[tenant(membership(user = "user_id", role = "role"))]
+    /// # struct OrgMember { #[tenant(id)] organization_id: Uuid, #[tenant(id)] user_id: Uuid, role: MemberRole }
+    /// # async fn f(tx: &mut TenantTx<Admin>, user: Uuid) -> Result<()> {
+    /// match OrgMember::add_member(&mut *tx, user, MemberRole::Member).await {
+    ///     Err(Error::UniqueViolation { .. }) => println!("already a member"),
+    ///     added => added?,
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::UniqueViolation`] if the user is a member already, [`Error::ForeignKeyViolation`] if there is no such user,
-    /// [`Error::Forbidden`] if the new role is higher than the caller's or the caller's membership has a lower role than the
-    /// context; [`Error::Database`]; on a scope also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
+    /// - [`Error::UniqueViolation`] if the user is a member already.
+    /// - [`Error::ForeignKeyViolation`] if there is no such user.
+    /// - [`Error::Forbidden`] if the user of the context is not, or no longer, a member with a role that manages members, or that
+    ///   role does not include the new one.
+    /// - [`Error::NotMigrated`], [`Error::Aborted`], [`Error::TimedOut`], [`Error::Retryable`] or [`Error::Database`] as for
+    ///   [`Repository::find`](super::methods::Repository::find).
+    /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin) and
+    ///   [`TenantTx::commit`](crate::TenantTx::commit).
     fn add_member<'h, H>(handle: H, user: UserIn<Self>, role: Self::MemberRole) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,
@@ -107,10 +177,33 @@ pub trait Members: TenantTable {
 
     /// Changes the role of a member of the context's tenant.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantEnum)]
+    /// # enum MemberRole { Viewer, Member, Admin }
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+    /// # #[tenant(membership(user = "user_id", role = "role"))]
+    /// # struct OrgMember { #[tenant(id)] organization_id: Uuid, #[tenant(id)] user_id: Uuid, role: MemberRole }
+    /// # async fn f(tx: &mut TenantTx<Admin>, user: Uuid) -> Result<()> {
+    /// match OrgMember::change_role(&mut *tx, user, MemberRole::Viewer).await {
+    ///     Err(Error::LastManager) => println!("make another member an admin first"),
+    ///     changed => changed?,
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if the user is not a member, [`Error::LastManager`] if no member would remain who can manage
-    /// members; otherwise as for [`add_member`](Self::add_member).
+    /// - [`Error::NotFound`] if the user is not a member.
+    /// - [`Error::LastManager`] if no member would remain who can manage members.
+    /// - [`Error::Forbidden`] if the user of the context is not, or no longer, a member with a role that manages members, or that
+    ///   role does not include the old and the new one.
+    /// - [`Error::NotMigrated`], [`Error::Aborted`], [`Error::TimedOut`], [`Error::Retryable`] or [`Error::Database`] as for
+    ///   [`Repository::find`](super::methods::Repository::find).
+    /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin) and
+    ///   [`TenantTx::commit`](crate::TenantTx::commit).
     fn change_role<'h, H>(handle: H, user: UserIn<Self>, role: Self::MemberRole) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,
@@ -122,10 +215,25 @@ pub trait Members: TenantTable {
 
     /// Removes a user from the members of the context's tenant.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantEnum)]
+    /// # enum MemberRole { Viewer, Member, Admin }
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+    /// # #[tenant(membership(user = "user_id", role = "role"))]
+    /// # struct OrgMember { #[tenant(id)] organization_id: Uuid, #[tenant(id)] user_id: Uuid, role: MemberRole }
+    /// # async fn f(tx: &mut TenantTx<Admin>, user: Uuid) -> Result<()> {
+    /// OrgMember::remove_member(&mut *tx, user).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::ForeignKeyViolation`] if rows still reference the member; otherwise as for
-    /// [`change_role`](Self::change_role).
+    /// - [`Error::ForeignKeyViolation`] if rows still reference the member.
+    /// - [`Error::NotFound`], [`Error::LastManager`], [`Error::Forbidden`] and the other errors of
+    ///   [`change_role`](Self::change_role).
     fn remove_member<'h, H>(handle: H, user: UserIn<Self>) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,
@@ -137,9 +245,27 @@ pub trait Members: TenantTable {
 
     /// Removes the user in the context from the members, which every member can do.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantEnum)]
+    /// # enum MemberRole { Viewer, Member, Admin }
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
+    /// # #[tenant(membership(user = "user_id", role = "role"))]
+    /// # struct OrgMember { #[tenant(id)] organization_id: Uuid, #[tenant(id)] user_id: Uuid, role: MemberRole }
+    /// # async fn f(db: TenantDb, ctx: TenantCtx<Viewer>) -> Result<()> {
+    /// OrgMember::leave(&db.scope(&ctx)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::NoUser`] if the context has no user; otherwise as for [`remove_member`](Self::remove_member).
+    /// - [`Error::NoUser`] if the context has no user.
+    /// - [`Error::Forbidden`] if the user is not, or no longer, a member.
+    /// - [`Error::LastManager`] if no member would remain who can manage members.
+    /// - [`Error::ForeignKeyViolation`] if rows still reference the member.
+    /// - The other errors of [`add_member`](Self::add_member).
     fn leave<'h, H>(handle: H) -> BoxFuture<'h, Result<()>>
     where
         Self: ManagedMembership,

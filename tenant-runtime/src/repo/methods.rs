@@ -43,10 +43,27 @@ use crate::error::Result;
 pub trait Repository: TenantTable {
     /// Reads the row with this key; `None` if no row with it is visible to the context.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>, id: Uuid) -> Result<()> {
+    /// if let Some(project) = Project::find(&mut *tx, id).await? {
+    ///     println!("{}", project.name);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Database`](crate::Error::Database); on a scope also the errors of
-    /// [`TenantDb::begin`](crate::TenantDb::begin).
+    /// - [`Error::Forbidden`](crate::Error::Forbidden) if the database does not grant the role SELECT on the columns.
+    /// - [`Error::NotMigrated`](crate::Error::NotMigrated) if the database lacks the table or a column.
+    /// - [`Error::Aborted`](crate::Error::Aborted) if an earlier statement of the transaction failed.
+    /// - [`Error::TimedOut`](crate::Error::TimedOut) if the server cancelled the statement, [`Error::Retryable`](crate::Error::Retryable) if it rolled the transaction back.
+    /// - [`Error::Database`](crate::Error::Database) for other errors of the server or the connection, and for a value that is not of its column's type.
+    /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
     fn find<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where
         Self: Select,
@@ -58,10 +75,25 @@ pub trait Repository: TenantTable {
 
     /// Reads the row with this key.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(db: TenantDb, ctx: TenantCtx<Viewer>, id: Uuid) -> Result<()> {
+    /// match Project::get(&db.scope(&ctx), id).await {
+    ///     Ok(project) => println!("{}", project.name),
+    ///     Err(Error::NotFound { .. }) => println!("no such project"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::Error::NotFound) if no row with it is visible to the context; otherwise as for
-    /// [`find`](Self::find).
+    /// - [`Error::NotFound`](crate::Error::NotFound) if no row with it is visible to the context.
+    /// - The errors of [`find`](Self::find).
     fn get<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Self>>
     where
         Self: Select,
@@ -71,11 +103,23 @@ pub trait Repository: TenantTable {
         reads::get(handle, id)
     }
 
-    /// Reads the rows with these keys that are visible to the context, in the order of the keys.
+    /// Reads the rows with these keys that are visible to the context, ordered by key.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>, ids: [Uuid; 3]) -> Result<()> {
+    /// let projects = Project::find_many(&mut *tx, ids).await?;
+    /// println!("{} of 3 are visible", projects.len());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As for [`find`](Self::find).
+    /// Those of [`find`](Self::find).
     fn find_many<'h, H, I>(handle: H, ids: I) -> BoxFuture<'h, Result<Vec<Self>>>
     where
         Self: Select,
@@ -104,7 +148,8 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// As for [`find`](Self::find), and [`Error::InvalidCursor`](crate::Error::InvalidCursor) for a cursor of another list.
+    /// - [`Error::InvalidCursor`](crate::Error::InvalidCursor) for a cursor of another list.
+    /// - The errors of [`find`](Self::find).
     fn list<'h, H>(handle: H) -> List<'h, Self, H>
     where
         Self: Select,
@@ -128,7 +173,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// As for [`find`](Self::find).
+    /// Those of [`find`](Self::find).
     fn count<'h, H>(handle: H) -> Count<'h, Self, H>
     where
         Self: Select,
@@ -140,9 +185,22 @@ pub trait Repository: TenantTable {
 
     /// Checks whether a visible row matches a condition.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>, name: String) -> Result<()> {
+    /// if Project::exists(&mut *tx, Project::NAME.eq(name)).await? {
+    ///     println!("the name is in use");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As for [`find`](Self::find).
+    /// Those of [`find`](Self::find).
     fn exists<'h, H, N>(handle: H, filter: Filter<Self, N>) -> BoxFuture<'h, Result<bool>>
     where
         Self: Select,
@@ -169,9 +227,12 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::UniqueViolation`](crate::Error::UniqueViolation),
-    /// [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation), [`Error::CheckViolation`](crate::Error::CheckViolation),
-    /// [`Error::Database`](crate::Error::Database); on a scope also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
+    /// - [`Error::UniqueViolation`](crate::Error::UniqueViolation), [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation), [`Error::CheckViolation`](crate::Error::CheckViolation) if the row violates a constraint.
+    /// - [`Error::Forbidden`](crate::Error::Forbidden) if a policy rejects the row, or the database does not grant the role INSERT.
+    /// - [`Error::NoUser`](crate::Error::NoUser) if the table has an `owner` column and the context has no user.
+    /// - [`Error::NotMigrated`](crate::Error::NotMigrated), [`Error::Aborted`](crate::Error::Aborted), [`Error::TimedOut`](crate::Error::TimedOut), [`Error::Retryable`](crate::Error::Retryable) or [`Error::Database`](crate::Error::Database) as for [`find`](Self::find).
+    /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin) and
+    ///   [`TenantTx::commit`](crate::TenantTx::commit).
     fn insert<'h, H>(handle: H, new: Self::New) -> InsertBuilder<'h, Self, H>
     where
         Self: Insert,
@@ -186,9 +247,22 @@ pub trait Repository: TenantTable {
     /// Rows that omit the same columns are one statement, with an array for each column. A table with an array column
     /// requires one statement per row.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", insert = "member")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Member>) -> Result<()> {
+    /// let names = ["Bridge", "Tunnel"];
+    /// let rows = names.map(|name| NewProject { name: name.into() });
+    /// let projects: Vec<Project> = Project::insert_many(&mut *tx, rows).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert).
+    /// Those of [`insert`](Self::insert).
     fn insert_many<'h, H, I>(handle: H, rows: I) -> BoxFuture<'h, Result<Vec<Self>>>
     where
         Self: Insert,
@@ -205,9 +279,25 @@ pub trait Repository: TenantTable {
     /// The key is one of the constants `BY_…`. On an existing row, omitted columns, the owner, the parent and columns with an
     /// `update` role stay unchanged.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, #[tenant(unique)] name: String, budget: i64 }
+    /// # async fn f(tx: &mut TenantTx<Member>) -> Result<()> {
+    /// let new = NewProject { name: "Bridge".into(), budget: 500 };
+    /// let project = Project::upsert(&mut *tx, new, Project::BY_NAME).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::UniqueViolation`](crate::Error::UniqueViolation) if another unique key is in use; otherwise as for [`insert`](Self::insert).
+    /// - [`Error::UniqueViolation`](crate::Error::UniqueViolation) if the row conflicts with a row under another unique key; for a table without other columns to
+    ///   update, also if the row exists.
+    /// - [`Error::Forbidden`](crate::Error::Forbidden) if a policy hides the existing row or rejects the new one, or the database does not grant the role INSERT or
+    ///   UPDATE.
+    /// - The other errors of [`insert`](Self::insert).
     fn upsert<'h, H, K>(handle: H, new: Self::New, key: K) -> BoxFuture<'h, Result<Self>>
     where
         Self: Insert + Update,
@@ -236,8 +326,12 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::Error::NotFound) if the context can update no row with this key; otherwise as for
-    /// [`insert`](Self::insert).
+    /// - [`Error::NotFound`](crate::Error::NotFound) if the context can update no row with this key.
+    /// - [`Error::UniqueViolation`](crate::Error::UniqueViolation), [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation), [`Error::CheckViolation`](crate::Error::CheckViolation) if the changed row violates a constraint.
+    /// - [`Error::Forbidden`](crate::Error::Forbidden) if a policy rejects the changed row, or the database does not grant the role UPDATE.
+    /// - [`Error::NotMigrated`](crate::Error::NotMigrated), [`Error::Aborted`](crate::Error::Aborted), [`Error::TimedOut`](crate::Error::TimedOut), [`Error::Retryable`](crate::Error::Retryable) or [`Error::Database`](crate::Error::Database) as for [`find`](Self::find).
+    /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin) and
+    ///   [`TenantTx::commit`](crate::TenantTx::commit).
     fn update<'h, H>(handle: H, id: Self::Id, changes: Self::Changes) -> UpdateBuilder<'h, Self, H, Self>
     where
         Self: Update,
@@ -247,11 +341,25 @@ pub trait Repository: TenantTable {
         UpdateBuilder::one(handle, id, changes)
     }
 
-    /// Updates the rows that match a condition and that the context can update, and returns their number.
+    /// Updates the rows that match a condition and that the context can update, and returns their number. Without changes no
+    /// statement runs, and the number is 0.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, archived: bool }
+    /// # async fn f(tx: &mut TenantTx<Member>) -> Result<()> {
+    /// let old = Project::NAME.starts_with("2024");
+    /// let changes = ProjectChanges { archived: Some(true), ..ProjectChanges::default() };
+    /// let archived: u64 = Project::update_where(&mut *tx, old, changes).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert).
+    /// Those of [`update`](Self::update), except `NotFound`.
     fn update_where<'h, H, N>(
         handle: H,
         filter: Filter<Self, N>,
@@ -267,11 +375,28 @@ pub trait Repository: TenantTable {
 
     /// Deletes the row with this key.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", delete = "admin")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, archived: bool }
+    /// # async fn f(tx: &mut TenantTx<Admin>, id: Uuid) -> Result<()> {
+    /// match Project::delete(&mut *tx, id).await {
+    ///     Err(Error::ForeignKeyViolation { .. }) => println!("the project still has tasks"),
+    ///     deleted => deleted?,
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::Error::NotFound) if the context can delete no row with this key,
-    /// [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation) if other rows still reference it; otherwise as for
-    /// [`find`](Self::find).
+    /// - [`Error::NotFound`](crate::Error::NotFound) if the context can delete no row with this key.
+    /// - [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation) if other rows still reference it.
+    /// - [`Error::Forbidden`](crate::Error::Forbidden) if the database does not grant the role DELETE.
+    /// - [`Error::NotMigrated`](crate::Error::NotMigrated), [`Error::Aborted`](crate::Error::Aborted), [`Error::TimedOut`](crate::Error::TimedOut), [`Error::Retryable`](crate::Error::Retryable) or [`Error::Database`](crate::Error::Database) as for [`find`](Self::find).
+    /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin) and
+    ///   [`TenantTx::commit`](crate::TenantTx::commit).
     fn delete<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<()>>
     where
         Self: Delete,
@@ -288,9 +413,20 @@ pub trait Repository: TenantTable {
     ///
     /// To delete all rows, pass [`Filter::all_rows`].
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", delete = "admin")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, archived: bool }
+    /// # async fn f(tx: &mut TenantTx<Admin>) -> Result<()> {
+    /// let deleted: u64 = Project::delete_where(&mut *tx, Project::ARCHIVED.eq(true)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As for [`delete`](Self::delete), without `NotFound`.
+    /// Those of [`delete`](Self::delete), except `NotFound`.
     fn delete_where<'h, H, N>(handle: H, filter: Filter<Self, N>) -> BoxFuture<'h, Result<u64>>
     where
         Self: Delete,

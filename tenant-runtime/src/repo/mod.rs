@@ -61,6 +61,9 @@
 //! A statement that this role has no privileges for is then a build error. No row is read, so no tenant is set. Do not use the
 //! owner of the tables: the build would accept statements that the app cannot run.
 
+#[macro_use]
+mod column_example;
+
 pub mod access;
 pub mod column;
 #[doc(hidden)]

@@ -18,6 +18,18 @@ use crate::{
 };
 
 /// A column and a direction to sort rows of `T` by: `Project::CREATED_AT.desc()`.
+///
+/// ```
+/// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// # async fn f(tx: &mut TenantTx<Viewer>, newest_first: bool) -> Result<()> {
+/// let order = if newest_first { Project::ID.desc() } else { Project::NAME.asc() };
+/// let projects = Project::list(&mut *tx).order(order).await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "an order does nothing until it is passed to a list"]
 pub struct Order<T, Needs = ()> {
     by: OrderBy,
@@ -87,6 +99,20 @@ impl fmt::Debug for OrderBy {
 }
 
 /// A page of rows and the cursor of the next page. Read by [`List::page`](super::list::List::page).
+///
+/// ```
+/// # use tenant_runtime::{Page, Result, prelude::*, roles::Viewer};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+/// let mut page: Page<Project> = Project::list(&mut *tx).order(Project::NAME.asc()).limit(50).page().await?;
+/// while let Some(next) = page.next {
+///     page = Project::list(&mut *tx).order(Project::NAME.asc()).limit(50).after(next).page().await?;
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Page<V, T = V> {
     /// The rows.
@@ -100,6 +126,21 @@ pub struct Page<V, T = V> {
 /// As text (`to_string`, `parse`) it can be given to clients. It contains the row's values of the ordering columns, encoded
 /// and not encrypted, and no tenant: a cursor of another tenant, or a modified one, returns rows of the current tenant or
 /// [`Error::InvalidCursor`].
+///
+/// ```
+/// # use tenant_runtime::{Cursor, Result, prelude::*, roles::Viewer};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// fn next_link(next: Cursor<Project>) -> String {
+///     format!("/projects?after={next}")
+/// }
+///
+/// fn from_query(after: &str) -> Result<Cursor<Project>> {
+///     after.parse()
+/// }
+/// ```
 pub struct Cursor<T> {
     order: u64,
     values: Vec<Option<String>>,
@@ -219,6 +260,11 @@ impl<T> fmt::Display for Cursor<T> {
 impl<T: TenantTable> FromStr for Cursor<T> {
     type Err = Error;
 
+    /// Parses the text of a cursor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCursor`] if the text was truncated or modified. Whether it belongs to the list is checked when the list runs.
     fn from_str(text: &str) -> Result<Self> {
         read(text).ok_or_else(|| invalid::<T>("it was truncated or modified"))
     }

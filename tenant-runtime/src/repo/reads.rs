@@ -79,6 +79,17 @@ pub(super) fn exists<'h, T: Select, H: TenantExecutor + 'h>(
 }
 
 /// A query for the number of rows, which runs when it is awaited. Created by [`Repository::count`](super::methods::Repository::count).
+///
+/// ```
+/// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+/// let all: u64 = Project::count(&mut *tx).await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is counted until this is awaited"]
 pub struct Count<'h, T, H> {
     handle: H,
@@ -94,6 +105,17 @@ impl<'h, T: Select, H: TenantExecutor + 'h> Count<'h, T, H> {
     }
 
     /// Adds a filter. Several filters are combined with AND.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+    /// let bridges = Project::count(&mut *tx).filter(Project::NAME.starts_with("Bridge")).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn filter<N>(mut self, filter: Filter<T, N>) -> Self
     where
         H::Role: MayUse<T, N>,

@@ -12,6 +12,15 @@ use crate::{
 };
 
 /// A struct that is a table. Implemented by `#[derive(TenantTable)]`.
+///
+/// ```
+/// # use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// assert_eq!(Project::TABLE_NAME.to_string(), "app.projects");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a table",
     label = "not a table",
@@ -32,6 +41,18 @@ pub trait TenantTable: Sized + Send + 'static {
 }
 
 /// A table with a `select` role.
+///
+/// ```
+/// # use tenant_runtime::{Role, prelude::*, repo::table::Select, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// fn required_role<T: Select>() -> &'static str {
+///     T::SelectRole::NAME
+/// }
+/// assert_eq!(required_role::<Project>(), "viewer");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "no role can read `{Self}`",
     label = "no `select` role",
@@ -54,6 +75,18 @@ pub trait Select: TenantTable + Declares<cmd::Read> {
 }
 
 /// A table with an `insert` role.
+///
+/// ```
+/// # use tenant_runtime::{Role, prelude::*, repo::table::Insert, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// fn required_role<T: Insert>() -> &'static str {
+///     T::InsertRole::NAME
+/// }
+/// assert_eq!(required_role::<Project>(), "member");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "no role can insert into `{Self}`",
     label = "no `insert` role",
@@ -72,6 +105,18 @@ pub trait Insert: Select + Declares<cmd::Insert> {
 }
 
 /// A table with an `update` role.
+///
+/// ```
+/// # use tenant_runtime::{Role, prelude::*, repo::table::Update, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// fn required_role<T: Update>() -> &'static str {
+///     T::UpdateRole::NAME
+/// }
+/// assert_eq!(required_role::<Project>(), "member");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "no role can update `{Self}`",
     label = "no `update` role",
@@ -90,6 +135,18 @@ pub trait Update: Select + Declares<cmd::Update> {
 }
 
 /// A table with a `delete` role.
+///
+/// ```
+/// # use tenant_runtime::{Role, prelude::*, repo::table::Delete, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
+/// fn required_role<T: Delete>() -> &'static str {
+///     T::DeleteRole::NAME
+/// }
+/// assert_eq!(required_role::<Project>(), "admin");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "no role can delete from `{Self}`",
     label = "no `delete` role",

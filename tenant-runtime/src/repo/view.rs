@@ -22,6 +22,19 @@ use crate::{
 };
 
 /// A struct whose fields are some columns of a table. Implemented by `#[derive(TenantView)]`.
+///
+/// ```
+/// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+/// # struct Employee { id: Uuid, organization_id: Uuid, name: String, #[tenant(select = "admin", update = "admin")] salary: i64 }
+/// # #[derive(TenantView)]
+/// # #[tenant(of = Employee)]
+/// # struct EmployeeCard { id: Uuid, name: String }
+/// assert_eq!(EmployeeCard::columns(), ["id", "name"]);
+/// assert_eq!(Employee::columns(), ["id", "organization_id", "name", "salary"]);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a view of a table",
     label = "not a view",
@@ -160,13 +173,43 @@ pub const fn column_name(table: &TableDef, index: usize) -> &'static str {
 ///
 /// The methods are those of [`Repository`](super::methods::Repository) that return rows. They require SELECT on the view's
 /// columns only and read no other columns. Filters, orders, new rows and changes are those of the table.
+///
+/// ```
+/// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+/// # struct Employee { id: Uuid, organization_id: Uuid, name: String, #[tenant(select = "admin", update = "admin")] salary: i64 }
+/// # #[derive(TenantView)]
+/// # #[tenant(of = Employee)]
+/// # struct EmployeeCard { id: Uuid, name: String }
+/// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+/// // `Employee::list` requires role `Admin`, because of the column `salary`.
+/// let cards = EmployeeCard::list(&mut *tx).order(Employee::NAME.asc()).await?;
+/// # Ok(()) }
+/// ```
 pub trait ViewRepository: TenantView {
     /// Reads the view of the row with this key; `None` if no row with it is visible to the context.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+    /// # struct Employee { id: Uuid, organization_id: Uuid, name: String, #[tenant(select = "admin", update = "admin")] salary: i64 }
+    /// # #[derive(TenantView)]
+    /// # #[tenant(of = Employee)]
+    /// # struct EmployeeCard { id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>, id: Uuid) -> Result<()> {
+    /// if let Some(card) = EmployeeCard::find(&mut *tx, id).await? {
+    ///     println!("{}", card.name);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Database`](crate::Error::Database); on a scope also the errors of
-    /// [`TenantDb::begin`](crate::TenantDb::begin).
+    /// Those of [`Repository::find`](super::methods::Repository::find).
     fn find<'h, H>(handle: H, id: <Self::Table as TenantTable>::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where
         H: TenantExecutor + 'h,
@@ -177,10 +220,24 @@ pub trait ViewRepository: TenantView {
 
     /// Reads the view of the row with this key.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+    /// # struct Employee { id: Uuid, organization_id: Uuid, name: String, #[tenant(select = "admin", update = "admin")] salary: i64 }
+    /// # #[derive(TenantView)]
+    /// # #[tenant(of = Employee)]
+    /// # struct EmployeeCard { id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>, id: Uuid) -> Result<()> {
+    /// let card = EmployeeCard::get(&mut *tx, id).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::Error::NotFound) if no row with it is visible to the context; otherwise as for
-    /// [`find`](Self::find).
+    /// - [`Error::NotFound`](crate::Error::NotFound) if no row with it is visible to the context.
+    /// - The errors of [`Repository::find`](super::methods::Repository::find).
     fn get<'h, H>(handle: H, id: <Self::Table as TenantTable>::Id) -> BoxFuture<'h, Result<Self>>
     where
         H: TenantExecutor + 'h,
@@ -189,11 +246,25 @@ pub trait ViewRepository: TenantView {
         get(handle, id)
     }
 
-    /// Reads the view of the rows with these keys that are visible to the context, in the order of the keys.
+    /// Reads the view of the rows with these keys that are visible to the context, ordered by key.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+    /// # struct Employee { id: Uuid, organization_id: Uuid, name: String, #[tenant(select = "admin", update = "admin")] salary: i64 }
+    /// # #[derive(TenantView)]
+    /// # #[tenant(of = Employee)]
+    /// # struct EmployeeCard { id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>, ids: Vec<Uuid>) -> Result<()> {
+    /// let cards = EmployeeCard::find_many(&mut *tx, ids).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// As for [`find`](Self::find).
+    /// Those of [`Repository::find`](super::methods::Repository::find).
     fn find_many<'h, H, I>(handle: H, ids: I) -> BoxFuture<'h, Result<Vec<Self>>>
     where
         I: IntoIterator<Item = <Self::Table as TenantTable>::Id>,
@@ -204,6 +275,24 @@ pub trait ViewRepository: TenantView {
     }
 
     /// Reads the view of rows: set filter, order and limit, and await it.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+    /// # struct Employee { id: Uuid, organization_id: Uuid, name: String, #[tenant(select = "admin", update = "admin")] salary: i64 }
+    /// # #[derive(TenantView)]
+    /// # #[tenant(of = Employee)]
+    /// # struct EmployeeCard { id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Viewer>) -> Result<()> {
+    /// let cards = EmployeeCard::list(&mut *tx).filter(Employee::NAME.starts_with("A")).limit(20).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Repository::list`](super::methods::Repository::list).
     fn list<'h, H>(handle: H) -> List<'h, Self, H>
     where
         H: TenantExecutor + 'h,
@@ -242,7 +331,7 @@ pub trait ViewRepository: TenantView {
     ///
     /// # Errors
     ///
-    /// As for [`Repository::insert`](super::methods::Repository::insert).
+    /// Those of [`Repository::insert`](super::methods::Repository::insert).
     fn insert<'h, H>(handle: H, new: <Self::Table as Insert>::New) -> InsertBuilder<'h, Self, H>
     where
         Self::Table: Insert,
@@ -255,9 +344,24 @@ pub trait ViewRepository: TenantView {
 
     /// Updates the row with this key and returns the view of it. Without changes it is only read.
     ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+    /// # struct Employee { id: Uuid, organization_id: Uuid, name: String, #[tenant(select = "admin", update = "admin")] salary: i64 }
+    /// # #[derive(TenantView)]
+    /// # #[tenant(of = Employee)]
+    /// # struct EmployeeCard { id: Uuid, name: String }
+    /// # async fn f(tx: &mut TenantTx<Member>, id: Uuid) -> Result<()> {
+    /// let changes = EmployeeChanges { name: Some("Ada".into()) };
+    /// let card = EmployeeCard::update(&mut *tx, id, changes).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
-    /// As for [`Repository::update`](super::methods::Repository::update).
+    /// Those of [`Repository::update`](super::methods::Repository::update).
     fn update<'h, H>(
         handle: H,
         id: <Self::Table as TenantTable>::Id,

@@ -26,6 +26,18 @@ use crate::{
 
 /// An insert, which runs when it is awaited and returns the stored row, or a view of it. Created by
 /// [`Repository::insert`](super::methods::Repository::insert) and [`ViewRepository::insert`](super::view::ViewRepository::insert).
+///
+/// ```
+/// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(insert = "admin", update = "admin")] budget: Option<i64> }
+/// # async fn f(tx: &mut TenantTx<Admin>) -> Result<()> {
+/// let new = NewProject { name: "Tunnel".into() };
+/// let project: Project = Project::insert(&mut *tx, new).await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is inserted until this is awaited"]
 pub struct InsertBuilder<'h, V, H> {
     handle: H,
@@ -41,6 +53,18 @@ impl<'h, V: TenantView<Table: Insert>, H: TenantExecutor + 'h> InsertBuilder<'h,
     }
 
     /// Sets a column with an `insert` role, which the struct of a new row does not contain.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(insert = "admin", update = "admin")] budget: Option<i64> }
+    /// # async fn f(tx: &mut TenantTx<Admin>) -> Result<()> {
+    /// let new = NewProject { name: "Tunnel".into() };
+    /// let project = Project::insert(&mut *tx, new).set(Project::BUDGET, 500).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn set<F, R, I, U, P>(
         mut self,
         column: Column<V::Table, F, Access<R, I, U>, P>,
@@ -198,6 +222,18 @@ fn is_changed(def: &TableDef, name: &str, key: &[&str]) -> bool {
 /// An update, which runs when it is awaited. Created by [`Repository::update`](super::methods::Repository::update),
 /// [`Repository::update_where`](super::methods::Repository::update_where) and
 /// [`ViewRepository::update`](super::view::ViewRepository::update).
+///
+/// ```
+/// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+/// # use uuid::Uuid;
+/// # #[derive(TenantTable)]
+/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
+/// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(insert = "admin", update = "admin")] budget: Option<i64> }
+/// # async fn f(tx: &mut TenantTx<Admin>, id: Uuid) -> Result<()> {
+/// let changes = ProjectChanges { name: Some("Bridge".into()) };
+/// let project: Project = Project::update(&mut *tx, id, changes).await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is updated until this is awaited"]
 pub struct UpdateBuilder<'h, T, H, Output> {
     handle: H,
@@ -232,6 +268,17 @@ impl<'h, T: Update, H: TenantExecutor + 'h, Output> UpdateBuilder<'h, T, H, Outp
     }
 
     /// Sets a column with an `update` role, which the struct of changes does not contain.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, name: String, #[tenant(insert = "admin", update = "admin")] budget: Option<i64> }
+    /// # async fn f(tx: &mut TenantTx<Admin>, id: Uuid) -> Result<()> {
+    /// let project = Project::update(&mut *tx, id, ProjectChanges::default()).set(Project::BUDGET, 700).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn set<V, R, I, U, P>(
         mut self,
         column: Column<T, V, Access<R, I, U>, P>,

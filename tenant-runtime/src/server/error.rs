@@ -6,6 +6,16 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 /// The reason that a temporary server could not be found, downloaded, started or cleaned up.
+///
+/// ```no_run
+/// use tenant_runtime::server::{Server, ServerError, ServerOptions};
+///
+/// match Server::start(&ServerOptions::default()) {
+///     Err(ServerError::NotFound { wanted, .. }) => eprintln!("skipped: there is no {wanted}"),
+///     started => println!("{}", started?.admin_url()),
+/// }
+/// # Ok::<(), ServerError>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServerError {

@@ -7,6 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The version of a PostgreSQL release.
+///
+/// ```
+/// use tenant_runtime::server::Version;
+///
+/// let version = Version { major: 17, minor: 2 };
+/// assert_eq!(version.to_string(), "17.2");
+/// assert!(version < Version { major: 18, minor: 0 });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// The major version, such as 18.
@@ -22,6 +30,15 @@ impl fmt::Display for Version {
 }
 
 /// An installed server: the directory of its programs, and its version.
+///
+/// ```no_run
+/// use tenant_runtime::server::find_installations;
+///
+/// let newest = find_installations().into_iter().max_by_key(|found| found.version());
+/// if let Some(newest) = newest {
+///     println!("{}", newest.bin_dir().display());
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
     bin: PathBuf,

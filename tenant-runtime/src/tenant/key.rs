@@ -134,7 +134,7 @@ impl<K: KeyNewtype> ContextKey for K {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TextKey(Box<str>);
 
-/// The reason why a text is not a valid [`TextKey`].
+/// The reason why a string is not a valid [`TextKey`].
 ///
 /// ```
 /// # use tenant_runtime::{TextKey, TextKeyError};
@@ -166,7 +166,7 @@ impl TextKey {
     /// The maximum length of a key in bytes.
     pub const MAX_BYTES: usize = 255;
 
-    /// Validates a text as a key.
+    /// Validates a string as a key.
     ///
     /// ```
     /// # use tenant_runtime::TextKey;
@@ -202,6 +202,16 @@ impl TextKey {
 impl FromStr for TextKey {
     type Err = TextKeyError;
 
+    /// Validates a string as a key.
+    ///
+    /// ```
+    /// let key: tenant_runtime::TextKey = "acme".parse()?;
+    /// # Ok::<(), tenant_runtime::TextKeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TextKey::new`].
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::new(text)
     }

@@ -84,18 +84,32 @@ pub trait Role: Declared + Send + Sync + 'static {
 }
 
 /// The kind of the roles of tenant members.
+///
+/// ```
+/// # use tenant_runtime::{Role, TenantTx, tenant::MemberRole};
+/// /// Logs an access by a member, and not one by a cross-tenant job.
+/// fn log_access<R: Role<Kind = MemberRole>>(tx: &TenantTx<R>) {
+///     println!("{} reads", tx.ctx().role());
+/// }
+/// ```
 #[derive(Debug)]
 pub enum MemberRole {}
 
 /// The kind of the role of cross-tenant jobs.
+///
+/// ```
+/// # use tenant_runtime::{Role, System, roles::Organizations, tenant::JobRole};
+/// fn is_for_jobs<R: Role<Kind = JobRole>>() {}
+/// is_for_jobs::<System<Organizations>>();
+/// ```
 #[derive(Debug)]
 pub enum JobRole {}
 
 /// The role of cross-tenant jobs: on each table it can run the commands that `system(…)` names, and
 /// no others.
 ///
-/// Its transactions come from a [`SystemCtx`](crate::SystemCtx), after a reason was recorded. The
-/// login role of the app cannot assume it.
+/// Its transactions come from a [`SystemCtx`](crate::SystemCtx), after a reason has been recorded. The
+/// app's login role cannot assume it.
 ///
 /// ```
 /// # use tenant_runtime::{System, TenantTx, roles::Organizations};
@@ -201,8 +215,18 @@ where
 }
 
 /// The type of a tenant ID in the tenancy of a role.
+///
+/// ```
+/// # use tenant_runtime::{roles::Member, tenant::KeyOf};
+/// let organization: KeyOf<Member> = uuid::Uuid::nil();
+/// ```
 pub type KeyOf<R> = <<R as Role>::Tenancy as Tenancy>::Key;
 /// The type of a user ID in the tenancy of a role.
+///
+/// ```
+/// # use tenant_runtime::{roles::Member, tenant::UserOf};
+/// let user: UserOf<Member> = uuid::Uuid::nil();
+/// ```
 pub type UserOf<R> = <<R as Role>::Tenancy as Tenancy>::User;
 
 /// The first place of a list of types.
@@ -294,7 +318,7 @@ pub(crate) const fn assert_names<R: Role>() {
 /// Checks at compile time what [`assert_names`] does, and that it is not the system role, whose
 /// contexts come from `SystemDb` only.
 pub(super) const fn assert_of_members<R: Role>() {
-    assert!(R::OF_MEMBERS, "a `TenantCtx` of the system role comes from `SystemDb` only, after a reason was recorded");
+    assert!(R::OF_MEMBERS, "a `TenantCtx` of the system role comes from `SystemDb` only, after a reason has been recorded");
     assert_names::<R>();
 }
 

@@ -82,6 +82,14 @@ impl VerifyOptions {
     /// Runs SQL first, in the transaction that is rolled back, to verify the database as it would be afterwards.
     ///
     /// The superuser of the URL runs it unchanged. Locks on changed tables are held until the verification ends.
+    ///
+    /// ```
+    /// use tenant_runtime::verify::VerifyOptions;
+    ///
+    /// # let pending = String::new();
+    /// // `pending` is the SQL of a migration that is not applied yet.
+    /// let options = VerifyOptions::default().after(pending);
+    /// ```
     #[must_use]
     pub fn after(mut self, statements: impl Into<String>) -> Self {
         self.after = statements.into();
@@ -89,6 +97,13 @@ impl VerifyOptions {
     }
 
     /// Adds values from JSON, such as `{"app.accounts": {"iban": ["DE02…", "DE88…"]}}`.
+    ///
+    /// ```
+    /// use tenant_runtime::verify::VerifyOptions;
+    ///
+    /// let options = VerifyOptions::default().values_from_json(r#"{"app.accounts": {"iban": ["DE02…", "DE88…"]}}"#)?;
+    /// # Ok::<(), tenant_runtime::verify::VerifyError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -104,6 +119,17 @@ impl VerifyOptions {
 }
 
 /// The reason that a verification did not run.
+///
+/// ```no_run
+/// # async fn f(url: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// use tenant_runtime::{models, verify::{VerifyError, VerifyOptions, verify}};
+///
+/// match verify(url, &models![], &VerifyOptions::default()).await {
+///     Err(VerifyError::NotSuperuser { user }) => eprintln!("skipped: {user} is not a superuser"),
+///     verified => println!("{}", verified?),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -161,7 +187,7 @@ pub enum VerifyError {
         reason: String,
     },
     /// Keys of the tenancy's types cannot be generated.
-    #[error("cannot generate keys of tenants or users of the types {types}")]
+    #[error("cannot generate tenant or user keys of type {types}")]
     Keys {
         /// The types.
         types: String,

@@ -16,6 +16,13 @@ const MARK: &str = " ≠";
 /// The result of a verification.
 ///
 /// Its JSON form has the keys `clean`, `server`, `rows`, `probes`, `seconds`, `declared`, `violations` and `given_up`.
+///
+/// ```no_run
+/// # fn f(report: &tenant_runtime::verify::Report) {
+/// println!("{} statements on {} test rows of {}", report.probes, report.rows, report.server);
+/// println!("{} violations, {} without an outcome", report.violations.len(), report.given_up.len());
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
@@ -39,6 +46,12 @@ pub struct Report {
 
 impl Report {
     /// Returns whether there are no violations and every statement had an outcome.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::verify::Report) {
+    /// assert!(report.is_clean(), "{report}");
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.violations.is_empty() && self.given_up.is_empty()

@@ -49,6 +49,12 @@ impl Violation {
     }
 
     /// Returns the violation as JSON, with the fields of this type as keys.
+    ///
+    /// ```no_run
+    /// # fn f(violation: &tenant_runtime::verify::Violation) {
+    /// println!("reproduce with: {}", violation.to_json()["statement"]);
+    /// # }
+    /// ```
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({

@@ -96,7 +96,7 @@ impl Runner<'_> {
             .map_or_else(|| "text".to_owned(), |column| column.ty.to_string())
     }
 
-    /// The logins of the app, each with its role if each role has a login.
+    /// The app's logins, each with its role if each role has a login.
     pub(in crate::verify) fn logins(&self) -> Vec<(String, Option<&'static str>)> {
         let roles = self.tenancy.roles.iter().filter(|_| self.tenancy.login_per_role).map(|role| Some(role.name));
         [None].into_iter().chain(roles).map(|role| (self.tenancy.login(role), role)).collect()
@@ -218,7 +218,7 @@ impl Runner<'_> {
     }
 
     /// Runs SET ROLE to each role of the server as each login. The app's login can assume the no-tenant role and the application
-    /// roles, or the no-tenant role alone if each role has a login; the login of jobs can assume the system role.
+    /// roles, or the no-tenant role alone if each role has a login; the jobs login can assume the system role.
     pub(in crate::verify) async fn roles(&mut self) -> Result<(), VerifyError> {
         self.session.undo().await?;
         let asked = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname LIMIT 500";
