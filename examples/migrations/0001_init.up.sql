@@ -408,10 +408,15 @@ CREATE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF EXISTS (SELECT FROM app.organizations AS t WHERE t.id = OLD.organization_id)
-        AND NOT EXISTS (SELECT FROM app.org_members AS m WHERE m.organization_id = OLD.organization_id AND m.role IN ('admin'))
-    THEN
-        RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
+    IF EXISTS (SELECT FROM app.organizations AS t WHERE t.id = OLD.organization_id) THEN
+        -- The lock makes a transaction that removes another one of the last managers wait.
+        PERFORM FROM app.org_members AS m
+            WHERE m.organization_id = OLD.organization_id AND m.role IN ('admin')
+            ORDER BY m.user_id
+            FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
+        END IF;
     END IF;
     RETURN NULL;
 END
@@ -660,7 +665,7 @@ CREATE TABLE app.org_members (
 );
 COMMENT ON TABLE app.org_members IS 'The members of organizations and their roles.
 
-Every policy checks this table: users who are not, or no longer, members see no rows.';
+The restrictive policies check this table: users who are not, or no longer, members see no rows of the tenant.';
 COMMENT ON COLUMN app.org_members.organization_id IS 'The organization.';
 COMMENT ON COLUMN app.org_members.user_id IS 'The user.';
 COMMENT ON COLUMN app.org_members.role IS 'The role.';

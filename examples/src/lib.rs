@@ -59,7 +59,7 @@ pub enum MemberRole {
 
 /// The members of organizations and their roles.
 ///
-/// Every policy checks this table: users who are not, or no longer, members see no rows.
+/// The restrictive policies check this table: users who are not, or no longer, members see no rows of the tenant.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "viewer", insert = "admin", update = "admin", delete = "admin")]
 #[tenant(membership(user = "user_id", role = "role"), track_changes)]

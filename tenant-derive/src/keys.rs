@@ -155,7 +155,7 @@ pub(crate) const TABLE: &[Key<TableAttrs>] = &[
         "membership",
         "membership(user = \"user_id\", role = \"role\")",
         membership: MembershipAttr::read,
-        "Makes the table the membership table, with these fields. Every policy checks it. `insert`, `update` and `delete` name the one role that manages members, through functions."
+        "Makes the table the membership table, with these fields. The restrictive policies of tables with a tenant column check it. `insert`, `update` and `delete` name the one role that manages members, through functions."
     ),
     key!(
         "invitation",

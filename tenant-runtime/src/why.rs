@@ -8,7 +8,7 @@ use crate::{
     ident::{Ident, literal, quoted},
     matrix::{is_by_function, may},
     model::{
-        def::{TableDef, TenancyDef},
+        def::{ScopeDef, TableDef, TenancyDef},
         names,
         schema::{Command, Condition, ConditionKind, Policy, QualifiedName, Schema, Table},
     },
@@ -286,8 +286,15 @@ fn meaning(kind: ConditionKind) -> &'static str {
 async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
     let id = row_id(def).map_or("", |id| id.name);
     let table = why.table.quoted();
+    // Rows of several tenants can have the same key: the one of the question's tenant comes first.
+    let order = match def.scope {
+        ScopeDef::Tenant { column } => {
+            format!("ORDER BY {}::text IS DISTINCT FROM {} ", quoted(column), literal(&row.tenant))
+        }
+        _ => String::new(),
+    };
     let copy = format!(
-        "CREATE TEMPORARY TABLE why_this_row ON COMMIT DROP AS SELECT * FROM {table} WHERE {}::text = {} LIMIT 1; \
+        "CREATE TEMPORARY TABLE why_this_row ON COMMIT DROP AS SELECT * FROM {table} WHERE {}::text = {} {order}LIMIT 1; \
          GRANT SELECT ON pg_temp.why_this_row TO PUBLIC",
         quoted(id),
         literal(&row.key)

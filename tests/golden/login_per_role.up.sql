@@ -366,10 +366,15 @@ CREATE FUNCTION guild_auth.prevent_last_manager_removal() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF EXISTS (SELECT FROM guild.guilds AS t WHERE t.id = OLD.guild_id)
-        AND NOT EXISTS (SELECT FROM guild.guild_members AS m WHERE m.guild_id = OLD.guild_id AND m.role IN ('head'))
-    THEN
-        RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
+    IF EXISTS (SELECT FROM guild.guilds AS t WHERE t.id = OLD.guild_id) THEN
+        -- The lock makes a transaction that removes another one of the last managers wait.
+        PERFORM FROM guild.guild_members AS m
+            WHERE m.guild_id = OLD.guild_id AND m.role IN ('head')
+            ORDER BY m.craftsman_id
+            FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
+        END IF;
     END IF;
     RETURN NULL;
 END

@@ -296,7 +296,7 @@ END",
     }
 
     pub(super) fn prevent_last_manager_removal(&self, roles: &Roles<'_>, managers: &str) -> Function {
-        let Self { table, tenant, role, .. } = self;
+        let Self { table, tenant, user, role, .. } = self;
         let (exists, id) = match &self.membership.tenants {
             Some((_, tenants, id)) => (tenants.quoted(), id.quoted().to_string()),
             None => (table.clone(), tenant.clone()),
@@ -309,10 +309,15 @@ END",
             exact_floats: false,
             body: format!(
                 "BEGIN
-    IF EXISTS (SELECT FROM {exists} AS t WHERE t.{id} = OLD.{tenant})
-        AND NOT EXISTS (SELECT FROM {table} AS m WHERE m.{tenant} = OLD.{tenant} AND m.{role} IN ({managers}))
-    THEN
-        RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = '{LAST_MANAGER}';
+    IF EXISTS (SELECT FROM {exists} AS t WHERE t.{id} = OLD.{tenant}) THEN
+        -- The lock makes a transaction that removes another one of the last managers wait.
+        PERFORM FROM {table} AS m
+            WHERE m.{tenant} = OLD.{tenant} AND m.{role} IN ({managers})
+            ORDER BY m.{user}
+            FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = '{LAST_MANAGER}';
+        END IF;
     END IF;
     RETURN NULL;
 END"

@@ -145,7 +145,19 @@ fn foreign_key(
 
 /// PostgreSQL runs a cascade as the table owner, without checking the privileges on the child table: so each role that can
 /// delete from the parent table must be allowed to delete from the child table.
+///
+/// The child's conditions (`using(delete)`, `visibility`, `owner`) do not restrict the cascade: its rows are parts of the parent's.
 fn cascade_within_rights(def: &TableDef, target: &TableDef, tenancy: &Tenancy) -> Result<(), Invalid> {
+    let is_system = |def: &TableDef| def.system.contains(&"delete");
+    if is_system(target) && !is_system(def) {
+        return Err((
+            format!(
+                "deleting from `{}` as the system role cascades to `{}`, on which the system role has no `delete`",
+                target.rust_name, def.rust_name
+            ),
+            format!("add `delete` to `system(…)` on `{}`, or use `on_delete = \"no_action\"`", def.rust_name),
+        ));
+    }
     // `delete_own` on the child is not enough: the cascade deletes child rows of every owner.
     let can_delete = |role: &str| def.delete.is_some_and(|required| tenancy.includes(role, required));
     let Some(deleter) = [target.delete, target.delete_own].into_iter().flatten().find(|role| !can_delete(role)) else {

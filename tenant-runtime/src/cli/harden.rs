@@ -26,7 +26,10 @@ pub(super) fn harden(url: &str, undo: bool, out: &mut impl Write) -> Result<(), 
     writeln!(out, "\nThe app does not use set_config. pg_dump does; unless its login is a superuser, run")?;
     writeln!(out, "  GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean)")?;
     writeln!(out, "    TO your_backup_login;")?;
-    writeln!(out, "Dumps do not contain this change: run `harden` again after a restore.")?;
+    writeln!(
+        out,
+        "A dump contains this change, unless it is made with --no-privileges:\nthen run `harden` again after the restore."
+    )?;
     writeln!(out, "`harden --undo` reverses it.")?;
     Ok(())
 }

@@ -122,17 +122,11 @@ impl<R: Role> TenantTx<R> {
     /// - [`Error::Retryable`] after a serialization failure.
     /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
     ///   at the end.
-<<<<<<< HEAD
+    /// - [`Error::LastManager`] if a deletion removed, by ON DELETE CASCADE, the last member who can
+    ///   manage members.
     /// - [`Error::ContextLost`] if custom SQL ran, the transaction began read-only, and it has a
     ///   transaction ID, which the server assigns at the first write; with debug assertions, also if
     ///   custom SQL changed the role or the settings.
-=======
-    /// - [`Error::LastManager`] if a deletion removed, by ON DELETE CASCADE, the last member who can
-    ///   manage members.
-    /// - [`Error::ContextLost`] if the transaction began read-only and has a transaction ID, which
-    ///   the server assigns at the first write; with debug assertions, also if a statement changed
-    ///   the role or the settings.
->>>>>>> wt-docs
     /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
     ///   unknown.
     pub async fn commit(mut self) -> Result<()> {

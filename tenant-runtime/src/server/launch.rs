@@ -19,7 +19,7 @@ use super::watchdog::Watchdog;
 use super::{PORT, ServerOptions, unique_name};
 
 /// The oldest major version that is used by default: older ones are no longer supported.
-const OLDEST_MAJOR: u32 = 14;
+const OLDEST_MAJOR: u32 = 15;
 /// The timeout of `initdb` and of the start of `postgres`.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The time to wait for a server to stop before it is killed.

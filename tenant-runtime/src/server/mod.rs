@@ -50,7 +50,7 @@ const PORT: u16 = 5432;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// The required major version. Default: any installed version from 14 on, otherwise the newest packaged one.
+    /// The required major version. Default: any installed version from 15 on, otherwise the newest packaged one.
     pub major: Option<u32>,
     /// Whether to use an installed server. Default: `true`.
     pub installed: bool,

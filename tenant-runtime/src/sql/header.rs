@@ -35,7 +35,9 @@ pub(super) fn header(plan: &Plan, stage: Stage, direction: Direction, actions: &
         (Direction::Up, _) => {
             "-- Review and commit this file. Do not edit it after it has been applied to any database.\n"
         }
-        (Direction::Down, Stage::Main) if plan.is_first => "-- WARNING: this migration drops the tables AND ALL THEIR ROWS.\n",
+        (Direction::Down, Stage::Main) if plan.is_first => {
+            "-- WARNING: this migration drops the tables AND ALL THEIR ROWS.\n"
+        }
         (Direction::Down, _) => "",
     });
     if direction == Direction::Up && plan.is_first {

@@ -5,7 +5,9 @@ use super::{
     table as tables,
 };
 pub(crate) use super::{
-    column::clause as column_clause, pgaudit::SETTING as PGAUDIT, role::timeout_settings,
+    column::clause as column_clause,
+    pgaudit::SETTING as PGAUDIT,
+    role::{mark as role_mark, timeout_settings},
     table::partition as partition_name,
 };
 use crate::{

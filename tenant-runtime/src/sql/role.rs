@@ -87,7 +87,7 @@ fn role(item: &SchemaObject) -> Option<(&Role, &str)> {
 }
 
 /// The comment that marks a role as one of the product.
-fn mark(role: &Role, product: &str) -> String {
+pub(crate) fn mark(role: &Role, product: &str) -> String {
     let purpose = match &role.kind {
         RoleKind::SchemaOwner => "owner of the schemas and tables",
         RoleKind::FunctionOwner => "owner of the SECURITY DEFINER functions",

@@ -318,7 +318,10 @@ pub(crate) const fn assert_names<R: Role>() {
 /// Checks at compile time what [`assert_names`] does, and that it is not the system role, whose
 /// contexts come from `SystemDb` only.
 pub(super) const fn assert_of_members<R: Role>() {
-    assert!(R::OF_MEMBERS, "a `TenantCtx` of the system role comes from `SystemDb` only, after a reason has been recorded");
+    assert!(
+        R::OF_MEMBERS,
+        "a `TenantCtx` of the system role comes from `SystemDb` only, after a reason has been recorded"
+    );
     assert_names::<R>();
 }
 

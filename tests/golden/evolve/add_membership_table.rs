@@ -385,10 +385,15 @@ CREATE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id)
-        AND NOT EXISTS (SELECT FROM app.club_members AS m WHERE m.club_id = OLD.club_id AND m.role IN ('admin'))
-    THEN
-        RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
+    IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id) THEN
+        -- The lock makes a transaction that removes another one of the last managers wait.
+        PERFORM FROM app.club_members AS m
+            WHERE m.club_id = OLD.club_id AND m.role IN ('admin')
+            ORDER BY m.person_id
+            FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
+        END IF;
     END IF;
     RETURN NULL;
 END

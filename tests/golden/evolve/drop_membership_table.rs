@@ -409,10 +409,15 @@ CREATE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF EXISTS (SELECT FROM app.team_members AS t WHERE t.team = OLD.team)
-        AND NOT EXISTS (SELECT FROM app.team_members AS m WHERE m.team = OLD.team AND m.role IN ('admin'))
-    THEN
-        RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
+    IF EXISTS (SELECT FROM app.team_members AS t WHERE t.team = OLD.team) THEN
+        -- The lock makes a transaction that removes another one of the last managers wait.
+        PERFORM FROM app.team_members AS m
+            WHERE m.team = OLD.team AND m.role IN ('admin')
+            ORDER BY m.person
+            FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'cannot remove the last member who can manage members' USING ERRCODE = 'TT001';
+        END IF;
     END IF;
     RETURN NULL;
 END

@@ -194,6 +194,24 @@ async fn superuser_cannot_remove_the_last_admin_except_with_the_tenant() {
     assert_eq!(deleted.expect("with everything in it"), 1);
 }
 
+#[tokio::test]
+async fn concurrent_removals_by_a_superuser_leave_one_admin() {
+    let database = Database::create().await;
+    let acme = database.acme;
+    let (mut first, mut second) = (database.admin().await, database.admin().await);
+    let promote = format!("UPDATE app.org_members SET role = 'admin' WHERE user_id = '{}'", acme.viewer);
+    run(&mut first, &promote).await.expect("two admins");
+    for (session, user) in [(&mut first, acme.admin), (&mut second, acme.viewer)] {
+        run(session, "BEGIN").await.expect("begins");
+        run(session, &format!("DELETE FROM app.org_members WHERE user_id = '{user}'")).await.expect("another remains");
+    }
+    let (one, other) = tokio::join!(run(&mut first, "COMMIT"), run(&mut second, "COMMIT"));
+    assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "{one:?} {other:?}");
+    let admins =
+        format!("SELECT count(*)::text FROM app.org_members WHERE organization_id = '{}' AND role = 'admin'", acme.id);
+    assert_eq!(ask(&mut database.admin().await, &admins).await, "1");
+}
+
 /// Two admins who remove each other, or both leave, at the same time.
 async fn concurrent_admin_changes(
     db: &TenantDb,

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     ident::{literal, quoted},
     model::{column_property::ColumnProperty, schema::ColumnDefault},
-    sql::part::column_clause,
+    sql::part::{column_clause, role_mark},
 };
 
 /// The properties of a table that no ALTER TABLE changes.
@@ -113,8 +113,8 @@ impl FixWriter<'_> {
         if !attributes.is_empty() {
             lines.push(format!("ALTER ROLE {} {};", quoted(name), attributes.join(" ")));
         }
-        if properties.contains(&"product") {
-            let mark = literal(&format!("{}: made by its migrations", self.schema.product()));
+        if let Some(role) = role.filter(|_| properties.contains(&"product")) {
+            let mark = literal(&role_mark(role, self.schema.product()));
             lines.push(format!(
                 "-- Run it only if the role belongs to this product and to no other.\nCOMMENT ON ROLE {} IS {mark};",
                 quoted(name)
