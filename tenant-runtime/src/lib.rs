@@ -238,6 +238,7 @@ pub mod __private {
             table::*,
             tenant_table::TenantTable,
             view::*,
+            view_methods::ViewRepository,
         },
         roles::{Organizations, Viewer},
         tenant::{
