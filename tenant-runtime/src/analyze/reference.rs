@@ -160,7 +160,8 @@ fn key_columns(
 /// The child's conditions (`using(delete)`, `visibility`, `owner`) do not restrict the cascade: its rows are parts of the parent's.
 fn cascade_within_rights(def: &TableDef, target: &TableDef, tenancy: &Tenancy) -> Result<(), Invalid> {
     let is_system = |def: &TableDef| def.system.contains(&"delete");
-    if is_system(target) && !is_system(def) {
+    // The system role cannot have `delete` on the membership table, whose rows end with the tenant.
+    if is_system(target) && !is_system(def) && def.membership.is_none() {
         return Err((
             format!(
                 "deleting from `{}` as the system role cascades to `{}`, on which the system role has no `delete`",
