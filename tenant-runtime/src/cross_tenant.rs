@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use crate::{
     db::{SystemCtx, TenantTx},
     error::Result,
-    repo::{access::Tenants, keys, table::TenantTable},
+    repo::{access::Tenants, keys, tenant_table::TenantTable},
     tenant::{System, Tenancy},
 };
 

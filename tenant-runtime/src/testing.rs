@@ -29,7 +29,7 @@ use crate::{
     },
     model::{migration_hints::MigrationHints, names, schema::Schema},
     registry::Models,
-    repo::table::TenantTable,
+    repo::tenant_table::TenantTable,
     server::{Server, ServerError, ServerOptions},
     tenant::{ContextKey as _, KeyOf, Role, TenantCtx, UserOf},
     verify::{Tenants, VerifyError, VerifyOptions, make_tenants, verify},

@@ -115,7 +115,7 @@ impl Report {
 /// let mut administrator = sqlx::PgConnection::connect(admin_url).await?;
 /// match audit(&mut administrator, &schema).await {
 ///     Err(AuditError::NotAllowed { login, reason, .. }) => eprintln!("log in as another user than {login}: {reason}"),
-///     audited => println!("{}", audited?),
+///     report => println!("{}", report?),
 /// }
 /// # Ok(()) }
 /// ```

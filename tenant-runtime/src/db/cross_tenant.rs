@@ -35,7 +35,7 @@ use crate::{
 /// crosses tenants. Every job begins with a reason: [`begin_access`](Self::begin_access).
 ///
 /// ```no_run
-/// # use tenant_runtime::{*, repo::{access::{SystemMay, Tenants, cmd}, table::Select}, roles::Organizations};
+/// # use tenant_runtime::{*, repo::{access::{SystemMay, Tenants}, cmd, table::Select}, roles::Organizations};
 /// # async fn f<Organization, Project>() -> Result<()>
 /// # where Organization: Tenants + TenantTable<Tenancy = Organizations, Id = uuid::Uuid>,
 /// #     Project: SystemMay<cmd::Read> + Select<Tenancy = Organizations> {

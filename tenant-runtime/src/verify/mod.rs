@@ -267,19 +267,10 @@ pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -
         return Err(VerifyError::Values { reason: "there is no model".into() });
     };
     let principals = test_principals(tenancy, 0)?;
-    let fixture = Fixture { tenancy, tables: models.tables().to_vec(), rows: Vec::new() };
-    let mut runner = Runner {
-        session: Session::begin(admin_url, &options.after).await?,
-        schema: &schema,
-        tenancy,
-        principals: &principals,
-        fixture,
-        row_factory: RowFactory::new(&schema, &options.given_values, &principals, 0),
-        templates: BTreeMap::new(),
-        first_only: options.first_only,
-        violations: Vec::new(),
-        given_up: Vec::new(),
-    };
+    let session = Session::begin(admin_url, &options.after).await?;
+    let row_factory = RowFactory::new(&schema, &options.given_values, &principals, 0);
+    let mut runner =
+        Runner::new(session, &schema, Fixture::new(tenancy, models.tables()), row_factory, options.first_only);
     let result = runner.run_all().await;
     let Runner { session, fixture, violations, given_up, .. } = runner;
     let (probes, server) = (session.probes, session.server.clone());
@@ -313,7 +304,7 @@ pub(crate) async fn make_tenants(url: &str, models: &Models, options: &VerifyOpt
     let tenancy = models.tables().first().map(|def| def.tenancy);
     let tenancy = tenancy.ok_or_else(|| VerifyError::Values { reason: "there is no model".into() })?;
     let principals = test_principals(tenancy, PERSISTENT_KEYS)?;
-    let mut fixture = Fixture { tenancy, tables: models.tables().to_vec(), rows: Vec::new() };
+    let mut fixture = Fixture::new(tenancy, models.tables());
     let mut session = Session::begin(url, &options.after).await?;
     RowFactory::new(&schema, &options.given_values, &principals, PERSISTENT_KEYS)
         .fill(&mut session, &mut fixture)
@@ -335,6 +326,8 @@ type Group = for<'a> fn(&'a mut Runner<'_>) -> BoxFuture<'a, Result<(), VerifyEr
 
 impl Runner<'_> {
     async fn run_all(&mut self) -> Result<(), VerifyError> {
+        self.session.create_batch_function().await?;
+        self.read_catalog().await?;
         self.row_factory.fill(&mut self.session, &mut self.fixture).await?;
         self.make_templates().await?;
         // First, since a setting that was set once in a session reads as an empty string afterwards.

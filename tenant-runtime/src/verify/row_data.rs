@@ -52,7 +52,7 @@ impl<'a> RowFactory<'a> {
         for def in order(&fixture.tables)? {
             for spec in self.specs(fixture, def) {
                 let row = self.insert(session, fixture, def, &spec).await?;
-                fixture.rows.push(row);
+                fixture.push(row);
             }
         }
         self.link(session, fixture).await?;
