@@ -36,7 +36,8 @@ struct Call {
     function: &'static str,
     about: (TableName, Command),
     principal: Principal,
-    /// The calls, each of which fails with an error or succeeds.
+    /// Statements that run before it, as another principal.
+    before: String,
     statement: String,
     /// A query that the administrator runs afterwards, and its result if the call had its effect. [`KEY`] is the returned key.
     effect: (String, &'static str),
@@ -98,6 +99,7 @@ impl Runner<'_> {
             function: names::CREATE_TENANT,
             about: (def.name, Command::Insert),
             principal: self.without_tenant(&user.key),
+            before: String::new(),
             statement: call,
             effect: (effect, "1"),
         })
@@ -113,6 +115,7 @@ impl Runner<'_> {
             function: names::SIGN_UP,
             about: (def.name, Command::Insert),
             principal: self.without_tenant(""),
+            before: String::new(),
             statement: call,
             effect: (effect, "1"),
         })
@@ -148,7 +151,6 @@ impl Runner<'_> {
         let add = format!("SELECT FROM {}({user}, {}); ", self.function(names::ADD_MEMBER), literal(first));
         let added = self.members_call(&members, names::ADD_MEMBER, Command::Insert, manager, add, Some(first));
         self.must_succeed(added).await?;
-        self.session.undo().await?;
         let fixed = [
             (members.tenant, manager.tenant.clone()),
             (members.columns.user, Some(members.outsider.key.clone())),
@@ -184,6 +186,7 @@ impl Runner<'_> {
             function,
             about: (members.def.name, command),
             principal: principal.clone(),
+            before: String::new(),
             statement,
             effect: self.membership_effect(members, role),
         }
@@ -276,6 +279,7 @@ impl Runner<'_> {
             function: names::INVITE,
             about: (def.name, Command::Insert),
             principal: members.manager.clone(),
+            before: String::new(),
             statement: invite.clone(),
             effect: (pending, "1"),
         };
@@ -283,14 +287,13 @@ impl Runner<'_> {
         if violation.is_some() || self.generated_function(names::ACCEPT_INVITATION).is_none() {
             return Ok(violation);
         }
-        let user = self.without_tenant(&members.outsider.key);
         let accept = format!("SELECT {}({}::bytea)::text; ", self.function(names::ACCEPT_INVITATION), literal(TOKEN));
-        let both = format!("{invite}{AFTERWARDS}{}{accept}", user.sql(self.tenancy));
         let call = Call {
             function: names::ACCEPT_INVITATION,
             about: (members.def.name, Command::Insert),
-            principal: members.manager.clone(),
-            statement: both,
+            principal: self.without_tenant(&members.outsider.key),
+            before: format!("{}{invite}{AFTERWARDS}", members.manager.sql(self.tenancy)),
+            statement: accept,
             effect: self.membership_effect(members, Some(role)),
         };
         self.call(&call).await
@@ -334,11 +337,17 @@ impl Runner<'_> {
         }
     }
 
-    /// Runs a call; returns the violation if it fails or has no effect.
+    /// Runs a call and rolls back; returns the violation if it fails or has no effect.
     async fn call(&mut self, call: &Call) -> Result<Option<Violation>, VerifyError> {
-        let context = call.principal.sql(self.tenancy);
-        let mut statement = format!("{context}{}{AFTERWARDS}", call.statement);
         self.session.undo().await?;
+        let violation = self.run_call(call).await?;
+        self.session.undo().await?;
+        Ok(violation)
+    }
+
+    async fn run_call(&mut self, call: &Call) -> Result<Option<Violation>, VerifyError> {
+        let context = call.principal.sql(self.tenancy);
+        let mut statement = format!("{}{context}{}{AFTERWARDS}", call.before, call.statement);
         self.session.probes += 1;
         let found = match self.session.try_rows(&statement).await? {
             Ok(rows) => {
