@@ -19,7 +19,7 @@ use sqlx::Connection as _;
 use crate::{
     analyze::check,
     audit::{AuditError, Severity, audit},
-    db::{TenantDb, connection_options, open_connection, trusted},
+    db::{TenantDb, assert_sql_safe, connection_options, open_connection},
     error::Error,
     ident::{literal, quoted},
     migrate::{
@@ -414,7 +414,7 @@ async fn copy(server: &Server, template: &str, name: &str) -> Result<(), Testing
 /// Runs statements as the superuser.
 async fn run(url: &str, sql: &str) -> Result<(), TestingError> {
     let mut connection = open_connection(&connection_options(url)?).await?;
-    sqlx::raw_sql(trusted(sql.to_owned())).execute(&mut connection).await.map_err(Error::from)?;
+    sqlx::raw_sql(assert_sql_safe(sql.to_owned())).execute(&mut connection).await.map_err(Error::from)?;
     connection.close().await.map_err(Error::from)?;
     Ok(())
 }

@@ -22,7 +22,7 @@ use super::{
     sql_expr,
 };
 use crate::model::{
-    def::{ScopeDef, TableDef, TableName},
+    def::{ColumnDef, ScopeDef, TableDef, TableName},
     schema::{Command, Expression},
 };
 
@@ -73,9 +73,8 @@ fn reads(def: &TableDef, command: Command, known: &Known, membership: Option<&Me
     let scope = match def.scope {
         ScopeDef::Parent { column } => {
             let column = def.columns.iter().find(|candidate| candidate.name == column);
-            let read = |column: &crate::model::def::ColumnDef| {
-                Some((column.references?.table, format!("`parent = \"{}\"`", column.field)))
-            };
+            let read =
+                |column: &ColumnDef| Some((column.references?.table, format!("`parent = \"{}\"`", column.field)));
             column.and_then(read)
         }
         ScopeDef::Shared { through } => {

@@ -59,8 +59,41 @@ fn foreign_key(
             "give both fields the same type".into(),
         ));
     }
+    let (columns, target_columns) = key_columns(def, tenant, column, target, target_id)?;
+    let on_delete = match reference.on_delete {
+        OnDelete::NoAction => ForeignKeyAction::NoAction,
+        OnDelete::Cascade => {
+            cascade_within_rights(def, target, tenancy)?;
+            ForeignKeyAction::Cascade
+        }
+        OnDelete::SetNull if !column.nullable => {
+            return Err((
+                format!("`on_delete = \"set_null\"` requires a nullable column, and `{}` is NOT NULL", column.name),
+                "make the field an `Option`, or use `on_delete = \"cascade\"` or `\"no_action\"`".into(),
+            ));
+        }
+        OnDelete::SetNull => ForeignKeyAction::SetNull(column_ident(column.name)),
+    };
+    let idents = |names: &[&str]| names.iter().copied().map(column_ident).collect();
+    Ok(ForeignKey {
+        name: Ident::derived([def.name.table].into_iter().chain(columns.iter().copied()).chain(["fkey"])),
+        columns: idents(&columns),
+        target: QualifiedName::clone(target_name),
+        target_columns: idents(&target_columns),
+        on_delete,
+    })
+}
+
+/// The columns of a foreign key and the columns that they reference, with the tenant column on both sides where there is one.
+fn key_columns(
+    def: &TableDef,
+    tenant: Option<&ColumnDef>,
+    column: &ColumnDef,
+    target: &TableDef,
+    target_id: &ColumnDef,
+) -> Result<(Vec<&'static str>, Vec<&'static str>), Invalid> {
     let is_tenant_column = tenant.is_some_and(|tenant| tenant.name == column.name);
-    let (columns, target_columns) = match (tenant, target.scope) {
+    Ok(match (tenant, target.scope) {
         // Only the tenant column may reference the tenant table, and it references nothing else.
         (Some(_), ScopeDef::Tenant { column: root }) if root == target_id.name => {
             if !is_tenant_column {
@@ -118,28 +151,6 @@ fn foreign_key(
                     .into(),
             ));
         }
-    };
-    let on_delete = match reference.on_delete {
-        OnDelete::NoAction => ForeignKeyAction::NoAction,
-        OnDelete::Cascade => {
-            cascade_within_rights(def, target, tenancy)?;
-            ForeignKeyAction::Cascade
-        }
-        OnDelete::SetNull if !column.nullable => {
-            return Err((
-                format!("`on_delete = \"set_null\"` requires a nullable column, and `{}` is NOT NULL", column.name),
-                "make the field an `Option`, or use `on_delete = \"cascade\"` or `\"no_action\"`".into(),
-            ));
-        }
-        OnDelete::SetNull => ForeignKeyAction::SetNull(column_ident(column.name)),
-    };
-    let idents = |names: &[&str]| names.iter().copied().map(column_ident).collect();
-    Ok(ForeignKey {
-        name: Ident::derived([def.name.table].into_iter().chain(columns.iter().copied()).chain(["fkey"])),
-        columns: idents(&columns),
-        target: QualifiedName::clone(target_name),
-        target_columns: idents(&target_columns),
-        on_delete,
     })
 }
 

@@ -44,15 +44,7 @@ pub(super) struct Tenancy {
 }
 
 pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option<Tenancy> {
-    for setting in [def.tenant_setting, def.user_setting] {
-        if !is_setting_name(setting) {
-            findings.error(
-                "",
-                format!("invalid setting name `{setting}`"),
-                "use two words of lower-case letters, digits and `_`, joined by a dot, such as `app.organization_id`",
-            );
-        }
-    }
+    check_settings(def, findings);
     let pgaudit = def.pgaudit.map(LogClasses::parse).transpose().unwrap_or_else(|class| {
         let help = "list classes of pgaudit, separated by commas, such as `ddl, role, write`";
         findings.error("", format!("unknown pgaudit class {class:?}"), help);
@@ -94,12 +86,44 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         let name = role(&format!("{}_{}", declared.name, names::SERVICE))?;
         roles.push(Role { name, kind: RoleKind::RoleLogin { application_role, connection_limit, timeouts } });
     }
+    check_role_names(def, findings);
+    Some(Tenancy {
+        roles,
+        application_roles,
+        below,
+        tenant_setting: def.tenant_setting,
+        key_type: Expression::trusted(def.key.sql_name()?),
+        user_type: Expression::trusted(def.user.sql_name()?),
+        function_owner,
+        no_tenant,
+        system,
+        jobs,
+        pgaudit,
+        def,
+    })
+}
+
+fn check_settings(def: &TenancyDef, findings: &mut Findings) {
+    for setting in [def.tenant_setting, def.user_setting] {
+        if !is_setting_name(setting) {
+            findings.error(
+                "",
+                format!("invalid setting name `{setting}`"),
+                "use two words of lower-case letters, digits and `_`, joined by a dot, such as `app.organization_id`",
+            );
+        }
+    }
+}
+
+/// Reports names of roles that conflict with generated roles or policies.
+fn check_role_names(def: &TenancyDef, findings: &mut Findings) {
+    let is_declared = |name: &str| def.roles.iter().any(|role| role.name == name);
     for declared in def.roles {
         let of_login = declared
             .name
             .strip_suffix(names::SERVICE)
             .and_then(|name| name.strip_suffix('_'))
-            .filter(|of| def.login_per_role && application_roles.contains_key(of));
+            .filter(|of| def.login_per_role && is_declared(of));
         if let Some(of) = of_login {
             findings.error(
                 "",
@@ -111,7 +135,7 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
             );
         }
         let of_own_rows = declared.name.strip_prefix(names::OWN).and_then(|name| name.strip_prefix('_'));
-        if let Some(of) = of_own_rows.filter(|of| application_roles.contains_key(of)) {
+        if let Some(of) = of_own_rows.filter(|of| is_declared(of)) {
             findings.error(
                 "",
                 format!(
@@ -139,20 +163,6 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
             );
         }
     }
-    Some(Tenancy {
-        roles,
-        application_roles,
-        below,
-        tenant_setting: def.tenant_setting,
-        key_type: Expression::trusted(def.key.sql_name()?),
-        user_type: Expression::trusted(def.user.sql_name()?),
-        function_owner,
-        no_tenant,
-        system,
-        jobs,
-        pgaudit,
-        def,
-    })
 }
 
 impl Tenancy {

@@ -11,7 +11,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 use super::catalog::{Name, Object};
 use crate::{
-    db::trusted,
+    db::assert_sql_safe,
     error::{Result, server_error},
     ident::quoted,
     model::schema::{ColumnDefault, Command, Expression, Function, QualifiedName, Returns, Schema, Table},
@@ -76,7 +76,7 @@ impl Canonical {
             let text: Text = serde_json::from_str(&row).map_err(|error| sqlx::Error::Decode(error.into()))?;
             self.texts.insert((text.object, text.property), text.text);
         }
-        transaction.execute(trusted(format!("DROP TABLE IF EXISTS {scratch}"))).await?;
+        transaction.execute(assert_sql_safe(format!("DROP TABLE IF EXISTS {scratch}"))).await?;
         Ok(())
     }
 }
@@ -121,7 +121,7 @@ fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, St
 /// Runs statements in a savepoint; returns the server's message if it rejects one.
 async fn attempt(transaction: &mut PgConnection, sql: String) -> Result<Result<(), String>> {
     let mut savepoint = transaction.begin().await?;
-    match savepoint.execute(trusted(sql)).await {
+    match savepoint.execute(assert_sql_safe(sql)).await {
         Ok(_) => savepoint.commit().await?,
         Err(error) => {
             let Some(server) = server_error(&error) else { return Err(error.into()) };

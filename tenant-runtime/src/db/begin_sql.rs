@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Asserts that SQL text contains only quoted names, quoted literals and placeholders.
-pub(crate) fn trusted(sql: String) -> SqlStr {
+pub(crate) fn assert_sql_safe(sql: String) -> SqlStr {
     AssertSqlSafe(sql).into_sql_str()
 }
 
@@ -60,7 +60,7 @@ pub(super) fn begin(
     let system_access = context.system_access.as_ref();
     let system_access =
         system_access.map(|record| format!(" SET LOCAL {} = {};", setting(&def.access_setting()), literal(record)));
-    trusted(format!(
+    assert_sql_safe(format!(
         "SET LOCAL ROLE {role};{system_access} SET LOCAL {tenant_setting} = {tenant_id}; \
          SET LOCAL {user_setting} = {user_id}; SET LOCAL search_path = {search_path}; SET LOCAL row_security = on; \
          {timeout}BEGIN{mode}{query}",
@@ -95,7 +95,7 @@ pub(super) fn clear(cached: Option<usize>) -> SqlStr {
              FROM pg_catalog.pg_prepared_statements"
         )
     });
-    trusted(format!(
+    assert_sql_safe(format!(
         "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; {DISCARD}; {CHECK_NO_SQL_PREPARED}{}",
         none_missing.unwrap_or_default()
     ))
@@ -105,17 +105,17 @@ pub(super) fn clear(cached: Option<usize>) -> SqlStr {
 /// the same name first.
 pub(super) fn savepoint(depth: u32, replace: bool) -> SqlStr {
     let release = if replace { format!("RELEASE SAVEPOINT sp_{depth}; ") } else { String::new() };
-    trusted(format!("{release}SAVEPOINT sp_{depth}"))
+    assert_sql_safe(format!("{release}SAVEPOINT sp_{depth}"))
 }
 
 /// Returns the SQL that rolls back to a savepoint, which remains.
 pub(super) fn rollback_to(depth: u32) -> SqlStr {
-    trusted(format!("ROLLBACK TO SAVEPOINT sp_{depth}"))
+    assert_sql_safe(format!("ROLLBACK TO SAVEPOINT sp_{depth}"))
 }
 
 /// Returns the call that records the reason `$1` for cross-tenant access.
 pub(super) fn begin_system_access(def: &TenancyDef) -> SqlStr {
-    trusted(format!("SELECT {}.{}($1)", names::auth_schema(def.schema).quoted(), names::BEGIN_SYSTEM_ACCESS))
+    assert_sql_safe(format!("SELECT {}.{}($1)", names::auth_schema(def.schema).quoted(), names::BEGIN_SYSTEM_ACCESS))
 }
 
 /// Returns the search path. The schema of temporary tables is last: if it were not named, it would

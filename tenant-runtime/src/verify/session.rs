@@ -6,7 +6,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 use super::{VerifyError, outcome::Outcome};
 use crate::{
-    db::{connection_options, open_connection, trusted},
+    db::{assert_sql_safe, connection_options, open_connection},
     error::server_error,
     ident::literal,
 };
@@ -85,7 +85,7 @@ impl Session {
 
     /// Runs statements as the administrator; the next probe rolls them back.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<(), VerifyError> {
-        let ran = self.connection.execute(sqlx::raw_sql(trusted(sql.to_owned()))).await;
+        let ran = self.connection.execute(sqlx::raw_sql(assert_sql_safe(sql.to_owned()))).await;
         ran.map(drop).map_err(|error| VerifyError::statement(sql, error))
     }
 
@@ -104,7 +104,7 @@ impl Session {
         &mut self,
         sql: &str,
     ) -> Result<Result<Vec<Vec<Option<String>>>, sqlx::Error>, VerifyError> {
-        let rows = match self.connection.fetch_all(sqlx::raw_sql(trusted(sql.to_owned()))).await {
+        let rows = match self.connection.fetch_all(sqlx::raw_sql(assert_sql_safe(sql.to_owned()))).await {
             Ok(rows) => rows,
             Err(error) if server_error(&error).is_some() => return Ok(Err(error)),
             Err(error) => return Err(VerifyError::database(error)),
@@ -118,7 +118,7 @@ impl Session {
         self.probes += 1;
         let sql = format!("ROLLBACK TO probe; {context}{statement}");
         if returns_only_a_count(statement) {
-            return match self.connection.execute(sqlx::raw_sql(trusted(sql))).await {
+            return match self.connection.execute(sqlx::raw_sql(assert_sql_safe(sql))).await {
                 Ok(done) => Ok(Outcome::Rows((0..done.rows_affected()).map(|row| format!("changed {row}")).collect())),
                 Err(error) if server_error(&error).is_some() => Ok(rejection(&error)),
                 Err(error) => Err(VerifyError::database(error)),
@@ -151,7 +151,7 @@ impl Session {
         let sql = format!(
             "ROLLBACK TO probe; {context}SELECT at, code, message, keys FROM pg_temp.verify_batch({texts}::text[], {counted}::boolean[])"
         );
-        let rows = match self.connection.fetch_all(sqlx::raw_sql(trusted(sql))).await {
+        let rows = match self.connection.fetch_all(sqlx::raw_sql(assert_sql_safe(sql))).await {
             Ok(rows) => rows,
             Err(error) if server_error(&error).is_some() => return Ok(None),
             Err(error) => return Err(VerifyError::database(error)),
