@@ -87,6 +87,12 @@ fn is_generated(def: &TableDef, column: &ColumnDef) -> bool {
     column.id && !column.app_assigned && id_columns(def).len() == 1 && !from_context
 }
 
+/// Reports whether the database fills a column that an INSERT omits.
+pub(super) fn is_filled_by_database(def: &TableDef, column: &ColumnDef) -> bool {
+    let has_generator = matches!(column.ty, SqlType::Uuid | SqlType::Int2 | SqlType::Int4 | SqlType::Int8);
+    column.may_be_left_out() || has_generator && is_generated(def, column)
+}
+
 /// Lowers the check constraints, including those of columns with labels.
 pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
     let mut checks = Vec::new();

@@ -3,6 +3,7 @@
 use super::{
     Known,
     auth_functions::{FunctionTemplates, GRANT_TOO_HIGH, Roles},
+    column::is_filled_by_database,
     column_ident,
     finding::{Findings, field_place, place},
     list,
@@ -66,8 +67,8 @@ pub(super) fn invitations(
         return None;
     };
     let filled = [tenant, email.name, role.name, token.name, expires.name, by.name];
-    let made = |column: &&ColumnDef| !filled.contains(&column.name) && column.app_assigned && !column.may_be_left_out();
-    for column in def.columns.iter().filter(made) {
+    let is_unset = |column: &&ColumnDef| !filled.contains(&column.name) && !is_filled_by_database(def, column);
+    for column in def.columns.iter().filter(is_unset) {
         findings.error(
             field_place(def, column),
             format!("the function that creates invitations does not set `{}`, and it has no default", column.name),

@@ -8,7 +8,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Known, column_ident,
+    Known,
+    column::is_filled_by_database,
+    column_ident,
     finding::{Findings, field_place, place},
     list, row_id,
     tenancy::Tenancy,
@@ -168,6 +170,55 @@ pub(super) fn check_references(known: &Known, membership: Option<&Membership>, f
     }
 }
 
+/// Rejects tables of which `create_tenant` and `sign_up` could never insert a row.
+pub(super) fn check_insertable(membership: &Membership, findings: &mut Findings) {
+    let tenants = membership.tenants.iter().map(|(def, ..)| *def).filter(|def| def.creator_role.is_some());
+    let users = membership.users.iter().map(|(def, _)| *def).filter(|def| def.sign_up);
+    let functions = tenants.map(|def| (def, names::CREATE_TENANT)).chain(users.map(|def| (def, names::SIGN_UP)));
+    for (def, function) in functions {
+        let set: Vec<_> = inserted(def).map(|column| column.name).collect();
+        let is_unset = |column: &&ColumnDef| !set.contains(&column.name) && !is_filled_by_database(def, column);
+        for column in def.columns.iter().filter(is_unset) {
+            let (reason, help) = if column.id && (def.insert.is_some() || column.references.is_some()) {
+                (
+                    "the key comes from the context of an insert, or from a referenced row",
+                    "remove `insert = …` from the table, and `references = …` from the field".to_owned(),
+                )
+            } else if column.id {
+                (
+                    "the database generates only keys of type `Uuid` and of integer types",
+                    "add `default = \"…\"`, such as `default = \"gen_random_uuid()::text\"`".to_owned(),
+                )
+            } else if def.owner == Some(column.name) {
+                (
+                    "the owner comes from the context of an insert by a member",
+                    "add `default = \"…\"`, make the field an `Option`, or remove `owner = …`".to_owned(),
+                )
+            } else {
+                ("it has no default", "add `default = \"…\"`, or make the field an `Option`".to_owned())
+            };
+            findings.error(
+                field_place(def, column),
+                format!("`{function}` could never insert a row: it does not set `{}`, and {reason}", column.name),
+                help,
+            );
+        }
+    }
+    if let (Some((def, ..)), SqlType::Labels(labels)) = (&membership.tenants, membership.role_type())
+        && let Some(role) = def.creator_role.filter(|role| !labels.contains(role))
+    {
+        findings.error(
+            place(def),
+            format!(
+                "`{}` could never add the first member: `{}` has no label `{role}`",
+                names::CREATE_TENANT,
+                membership.role
+            ),
+            format!("use one of its labels in `creator_role`: {}", list(labels.iter().copied())),
+        );
+    }
+}
+
 fn column(def: &'static TableDef, name: &str, findings: &mut Findings) -> Option<&'static ColumnDef> {
     let found = def.columns.iter().find(|column| column.name == name);
     if found.is_none() {
@@ -204,6 +255,11 @@ pub(super) fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Te
 impl Membership {
     pub(super) fn is_table(&self, def: &TableDef) -> bool {
         self.def.name == def.name
+    }
+
+    fn role_type(&self) -> SqlType {
+        let role = self.def.columns.iter().find(|column| column.name == self.role.as_str());
+        role.map_or(SqlType::Text, |column| column.ty)
     }
 
     pub(super) fn def(&self) -> &'static TableDef {

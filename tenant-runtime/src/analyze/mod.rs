@@ -14,6 +14,7 @@ mod key;
 mod membership;
 mod migration_hints;
 mod policies;
+mod policy_recursion;
 mod predicates;
 mod reference;
 pub(crate) mod rewrite_identifiers;
@@ -69,6 +70,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         membership.invitations = invitation::invitations(&known, membership.manager, users, &tenancy, &mut findings);
     }
     membership::check_references(&known, membership.as_ref(), &mut findings);
+    membership.iter().for_each(|membership| membership::check_insertable(membership, &mut findings));
     invitation::without_members(&known, &mut findings);
     let log = change_log::change_log(&known, &tenancy, &mut findings);
     let mut tables = BTreeMap::new();
@@ -77,6 +79,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
             tables.insert(name.clone(), table);
         }
     }
+    policy_recursion::check(&known, membership.as_ref(), &mut findings);
     let functions =
         functions::functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
     key::add_tenant_keys(&mut tables);

@@ -66,7 +66,7 @@ pub(super) fn access(
 
 /// Returns whether functions run a command in place of a role: they change members and create invitations, and a grant would
 /// bypass their checks.
-fn is_by_function(def: &TableDef, is_membership_table: bool, command: Command) -> bool {
+pub(super) fn is_by_function(def: &TableDef, is_membership_table: bool, command: Command) -> bool {
     match command {
         Command::Select => false,
         Command::Insert | Command::Update => is_membership_table || def.invitation.is_some(),

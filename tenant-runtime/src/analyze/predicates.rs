@@ -328,14 +328,14 @@ fn custom(
 }
 
 /// Returns a condition as written in the attribute.
-fn shown(rule: &RuleDef) -> String {
+pub(super) fn shown(rule: &RuleDef) -> String {
     let clause = if rule.check { "with_check" } else { "using" };
     format!("`{clause}({} = {:?})`", rule.command, rule.condition)
 }
 
 /// Finds a table by its name in a condition. The schema is required: without it, `search_path` of the migrating session would
 /// decide which table is meant.
-fn known_as<'k>(known: &'k Known, name: &str) -> Option<&'k TableDef> {
+pub(super) fn known_as<'k>(known: &'k Known, name: &str) -> Option<&'k TableDef> {
     let mut tables = known.by_qualified_name.iter();
     tables.find(|(known, _)| known.to_string() == name || known.quoted() == name).map(|(_, def)| *def)
 }

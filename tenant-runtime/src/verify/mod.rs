@@ -15,6 +15,7 @@
 
 mod cross_tenant;
 mod fixture;
+mod functions_succeed;
 mod invitations;
 mod members;
 mod oracle;
@@ -39,7 +40,7 @@ pub(crate) use self::{fixture::row_id, session::Session};
 pub use self::{report::Report, violation::Violation};
 use crate::{
     analyze::{Findings, check},
-    error::Error,
+    error::{Error, server_error},
     matrix::Matrix,
     model::def::{TableDef, TenancyDef},
     registry::Models,
@@ -192,7 +193,19 @@ pub enum VerifyError {
         /// The types.
         types: String,
     },
-    /// The connection or a statement failed.
+    /// The server rejected a statement that is no attack, such as one that reads the catalog or prepares the test rows.
+    #[error(
+        "the server rejected a statement of the verification: {failure}\n  statement: {statement}\n  help: if it is a lock or \
+         statement timeout, run `verify` again when no migration runs; otherwise run `audit`, which compares the catalog with the \
+         declaration"
+    )]
+    Statement {
+        /// The beginning of the statement.
+        statement: String,
+        /// The server's message and its SQLSTATE.
+        failure: String,
+    },
+    /// The connection failed.
     #[error(transparent)]
     Database(#[from] Error),
 }
@@ -200,6 +213,19 @@ pub enum VerifyError {
 impl VerifyError {
     fn database(error: sqlx::Error) -> Self {
         Self::Database(error.into())
+    }
+
+    /// The error of a statement that is no probe.
+    fn statement(statement: &str, error: sqlx::Error) -> Self {
+        const SHOWN: usize = 400;
+        let Some(server) = server_error(&error) else { return Self::database(error) };
+        let failure = format!("{} (SQLSTATE {})", server.message(), server.code());
+        let words = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut statement: String = words.chars().take(SHOWN).collect();
+        if statement.len() < words.len() {
+            statement.push('…');
+        }
+        Self::Statement { statement, failure }
     }
 
     fn not_migrated(def: &TableDef) -> Self {
@@ -232,7 +258,8 @@ impl VerifyError {
 /// - [`VerifyError::Circle`]: required references form a cycle.
 /// - [`VerifyError::Values`]: the given values have another form, or there is no model.
 /// - [`VerifyError::Keys`]: keys of the tenancy's types cannot be generated.
-/// - [`VerifyError::Database`]: the connection or a statement failed.
+/// - [`VerifyError::Statement`]: the server rejected a statement of the verification itself.
+/// - [`VerifyError::Database`]: the connection failed.
 pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -> Result<Report, VerifyError> {
     let start = Instant::now();
     let schema = check(models)?.schema;
@@ -305,13 +332,14 @@ impl Runner<'_> {
         self.make_templates().await?;
         // First, since a setting that was set once in a session reads as an empty string afterwards.
         self.without_settings().await?;
-        let groups: [Group; 15] = [
+        let groups: [Group; 16] = [
             |runner| Box::pin(runner.columns()),
             |runner| Box::pin(runner.privileges()),
             |runner| Box::pin(runner.roles()),
             |runner| Box::pin(runner.functions()),
             |runner| Box::pin(runner.members_by_function()),
             |runner| Box::pin(runner.invitations()),
+            |runner| Box::pin(runner.functions_succeed()),
             |runner| Box::pin(runner.system_role()),
             |runner| Box::pin(runner.views()),
             |runner| Box::pin(runner.owner()),

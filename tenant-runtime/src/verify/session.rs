@@ -85,8 +85,8 @@ impl Session {
 
     /// Runs statements as the administrator; the next probe rolls them back.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<(), VerifyError> {
-        self.connection.execute(sqlx::raw_sql(assert_sql_safe(sql.to_owned()))).await.map_err(VerifyError::database)?;
-        Ok(())
+        let ran = self.connection.execute(sqlx::raw_sql(assert_sql_safe(sql.to_owned()))).await;
+        ran.map(drop).map_err(|error| VerifyError::statement(sql, error))
     }
 
     /// Reads one row of texts as the administrator; empty if there is no row.
@@ -96,7 +96,7 @@ impl Session {
 
     /// Reads rows of texts as the administrator.
     pub(crate) async fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, VerifyError> {
-        self.try_rows(sql).await?.map_err(VerifyError::database)
+        self.try_rows(sql).await?.map_err(|error| VerifyError::statement(sql, error))
     }
 
     /// Reads rows of texts; the inner error is an error from the server.
