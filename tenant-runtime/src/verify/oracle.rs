@@ -35,7 +35,7 @@ pub(super) struct Context {
 }
 
 /// Returns whether a condition reads other tables.
-fn reads_other_tables(rule: &RuleDef) -> bool {
+pub(super) fn reads_other_tables(rule: &RuleDef) -> bool {
     rule.condition.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.eq_ignore_ascii_case("select"))
 }
 

@@ -55,5 +55,6 @@ mod transactions;
 mod ui;
 mod verify;
 mod verify_mutations;
+mod verify_values;
 mod why;
 mod words;
