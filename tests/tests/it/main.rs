@@ -56,5 +56,6 @@ mod ui;
 mod verify;
 mod verify_functions;
 mod verify_mutations;
+mod verify_values;
 mod why;
 mod words;
