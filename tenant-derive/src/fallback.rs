@@ -13,33 +13,8 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     let rows = expand::rows(table);
     let constants = constants::inert(table);
     let id = table.key().map_or_else(|| quote!(i64), |field| field.ty.to_token_stream());
-    let unit = quote!(());
-    let new = table.insert_kind().map_or(unit.clone(), |_| expand::new_ident(table).to_token_stream());
-    let changes = if table.is_changed() { expand::changes_ident(table).to_token_stream() } else { unit };
-    let roles = [attrs.select.as_ref(), attrs.insert.as_ref(), table.updater(), table.deleter()];
-    let select_role = roles.into_iter().flatten().next().map_or_else(|| quote!(__rt::Viewer), Path::to_token_stream);
-    let role = |declared: Option<&Path>| match (declared, &attrs.select) {
-        // If `select` is missing, the first of these roles is used instead.
-        (Some(role), Some(_)) => role.to_token_stream(),
-        _ => quote!(<Self as __rt::Select>::SelectRole),
-    };
-    let (insert_role, update_role, delete_role) =
-        (role(attrs.insert.as_ref()), role(table.updater()), role(table.deleter()));
-    let member_role = attrs.membership.as_ref().and_then(|membership| table.named(&membership.role));
-    let membership = member_role.map(|field| {
-        let ty = field.ty;
-        quote! {
-            #[automatically_derived]
-            impl __rt::Membership for #ident {
-                type MemberRole = #ty;
-            }
-
-            #[automatically_derived]
-            impl __rt::ManagedMembership for #ident {
-                type ManageRole = <Self as __rt::Select>::SelectRole;
-            }
-        }
-    });
+    let commands = commands(table);
+    let membership = membership(table);
     quote! {
         #rows
 
@@ -62,49 +37,89 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
                 type Type = __rt::AnyColumn;
             }
 
-            #[automatically_derived]
-            impl __rt::Select for #ident {
-                type SelectRole = #select_role;
-                type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
-                fn from_row(_: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
-                    ::core::unreachable!()
-                }
-            }
-
-            #[automatically_derived]
-            impl __rt::Insert for #ident {
-                type InsertRole = #insert_role;
-                type New = #new;
-                fn new_values(_: Self::New, _: &mut __rt::Values) {}
-            }
-
-            #[automatically_derived]
-            impl __rt::Update for #ident {
-                type UpdateRole = #update_role;
-                type Changes = #changes;
-                fn changed_values(_: Self::Changes, _: &mut __rt::Values) {}
-            }
-
-            #[automatically_derived]
-            impl __rt::Delete for #ident {
-                type DeleteRole = #delete_role;
-            }
-
-            #[automatically_derived]
-            impl __rt::CreateTenant for #ident {
-                type New = #new;
-                fn create_tenant_values(_: #new, _: &mut __rt::Values) {}
-            }
-
-            #[automatically_derived]
-            impl __rt::SignUp for #ident {
-                type New = #new;
-                fn sign_up_values(_: #new, _: &mut __rt::Values) {}
-            }
+            #commands
 
             #membership
 
             #constants
         };
     }
+}
+
+/// The impls of the traits of all commands.
+fn commands(table: &Table<'_>) -> TokenStream {
+    let (ident, attrs) = (table.ident, &table.attrs);
+    let unit = quote!(());
+    let new = table.insert_kind().map_or(unit.clone(), |_| expand::new_ident(table).to_token_stream());
+    let changes = if table.is_changed() { expand::changes_ident(table).to_token_stream() } else { unit };
+    let roles = [attrs.select.as_ref(), attrs.insert.as_ref(), table.updater(), table.deleter()];
+    let select_role = roles.into_iter().flatten().next().map_or_else(|| quote!(__rt::Viewer), Path::to_token_stream);
+    let role = |declared: Option<&Path>| match (declared, &attrs.select) {
+        // If `select` is missing, the first of these roles is used instead.
+        (Some(role), Some(_)) => role.to_token_stream(),
+        _ => quote!(<Self as __rt::Select>::SelectRole),
+    };
+    let (insert_role, update_role, delete_role) =
+        (role(attrs.insert.as_ref()), role(table.updater()), role(table.deleter()));
+    quote! {
+        #[automatically_derived]
+        impl __rt::Select for #ident {
+        type SelectRole = #select_role;
+        type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
+        fn from_row(_: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            ::core::unreachable!()
+        }
+        }
+
+        #[automatically_derived]
+        impl __rt::Insert for #ident {
+        type InsertRole = #insert_role;
+        type New = #new;
+        fn new_values(_: Self::New, _: &mut __rt::Values) {}
+        }
+
+        #[automatically_derived]
+        impl __rt::Update for #ident {
+        type UpdateRole = #update_role;
+        type Changes = #changes;
+        fn changed_values(_: Self::Changes, _: &mut __rt::Values) {}
+        }
+
+        #[automatically_derived]
+        impl __rt::Delete for #ident {
+        type DeleteRole = #delete_role;
+        }
+
+        #[automatically_derived]
+        impl __rt::CreateTenant for #ident {
+        type New = #new;
+        fn create_tenant_values(_: #new, _: &mut __rt::Values) {}
+        }
+
+        #[automatically_derived]
+        impl __rt::SignUp for #ident {
+        type New = #new;
+        fn sign_up_values(_: #new, _: &mut __rt::Values) {}
+        }
+    }
+}
+
+/// The impls of a membership table.
+fn membership(table: &Table<'_>) -> Option<TokenStream> {
+    let (ident, attrs) = (table.ident, &table.attrs);
+    let member_role = attrs.membership.as_ref().and_then(|membership| table.named(&membership.role));
+    member_role.map(|field| {
+        let ty = field.ty;
+        quote! {
+            #[automatically_derived]
+            impl __rt::Membership for #ident {
+                type MemberRole = #ty;
+            }
+
+            #[automatically_derived]
+            impl __rt::ManagedMembership for #ident {
+                type ManageRole = <Self as __rt::Select>::SelectRole;
+            }
+        }
+    })
 }

@@ -11,10 +11,10 @@ pub(crate) struct Code {
     pub(crate) page: &'static str,
 }
 
-/// Embeds the page of each code: an installed program explains its codes without a network.
+/// Embeds the page of each code, so that an installed program can explain its codes offline.
 macro_rules! codes {
     ($($code:ident)*) => {
-        /// Every code, in the order of the listing.
+        /// Every code, in the order in which codes are listed.
         pub(crate) const CODES: &[Code] = &[$(Code {
             code: stringify!($code),
             page: include_str!(concat!("../codes/", stringify!($code), ".md")),
@@ -36,20 +36,20 @@ impl Code {
     ///
     /// # Errors
     ///
-    /// With the nearest codes, at most three, when there is no such code.
+    /// If there is no such code, returns the most similar codes, at most three.
     pub(crate) fn find(text: &str) -> Result<&'static Self, Vec<&'static Self>> {
         let wanted = text.trim().to_ascii_uppercase();
         CODES.iter().find(|code| code.code == wanted).ok_or_else(|| nearest(&wanted))
     }
 
-    /// Returns the title, which the first line of the page holds.
+    /// Returns the title, from the first line of the page.
     pub(crate) fn title(&self) -> &'static str {
         let first = self.page.lines().next().unwrap_or_default();
         first.split_once(": ").map_or(first, |(_, title)| title)
     }
 }
 
-/// The codes with the fewest typing errors between them and the text; none if more than half of a code is wrong.
+/// Returns the codes with the smallest edit distance from the text; none if the distance is more than 2.
 fn nearest(text: &str) -> Vec<&'static Code> {
     let mut codes: Vec<_> = CODES.iter().map(|code| (edit_distance(text, code.code), code)).collect();
     codes.sort_by_key(|(distance, _)| *distance);

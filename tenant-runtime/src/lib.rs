@@ -182,8 +182,9 @@ pub use repo::{
     methods::Repository,
     ordered::OrderedColumn,
     page::{Cursor, Page},
-    table::TenantTable,
-    view::{TenantView, ViewRepository},
+    tenant_table::TenantTable,
+    view::TenantView,
+    view_methods::ViewRepository,
 };
 #[doc(inline)]
 pub use session::{Session, UserCtx, UserScope};
@@ -225,14 +226,19 @@ pub mod __private {
         repo::{
             Values,
             access::*,
+            cmd,
             column::*,
             column_type::*,
-            declared::{ByJobs, CreatesTenant, Everything, Showing, SignsUp, TenantRows, Yes, named, unique_by},
+            declared::{ByJobs, CreatesTenant, Everything, SignsUp, TenantRows, Yes},
             derive_support::*,
+            derived::{named, unique_by},
             invitations::*,
             members::*,
+            showing::Showing,
             table::*,
+            tenant_table::TenantTable,
             view::*,
+            view_methods::ViewRepository,
         },
         roles::{Organizations, Viewer},
         tenant::{

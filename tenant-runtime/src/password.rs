@@ -3,7 +3,7 @@
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use crate::{
-    db::{connection_options, open_connection, trusted},
+    db::{assert_sql_safe, connection_options, open_connection},
     error::Error,
     ident::{literal, quoted},
 };
@@ -73,7 +73,7 @@ async fn alter(connection: &mut PgConnection, role: &str, verifier: &Verifier) -
         Some((true, false)) => {}
     }
     let sql = format!("ALTER ROLE {} PASSWORD {}", quoted(role), literal(&verifier.0));
-    sqlx::raw_sql(trusted(sql)).execute(connection).await.map_err(refused)?;
+    sqlx::raw_sql(assert_sql_safe(sql)).execute(connection).await.map_err(refused)?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use crate::{
         invitations::{Invitation, InvitationToken},
         members::{CreateTenant, Membership, SignUp},
         memberships,
-        table::TenantTable,
+        tenant_table::TenantTable,
     },
     tenant::{ContextKey, Role, Tenancy, TenantCtx, no_tenant_role},
 };

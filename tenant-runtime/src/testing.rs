@@ -19,7 +19,7 @@ use sqlx::Connection as _;
 use crate::{
     analyze::check,
     audit::{AuditError, Severity, audit},
-    db::{TenantDb, connection_options, open_connection, trusted},
+    db::{TenantDb, assert_sql_safe, connection_options, open_connection},
     error::Error,
     ident::{literal, quoted},
     migrate::{
@@ -29,7 +29,7 @@ use crate::{
     },
     model::{migration_hints::MigrationHints, names, schema::Schema},
     registry::Models,
-    repo::table::TenantTable,
+    repo::tenant_table::TenantTable,
     server::{Server, ServerError, ServerOptions},
     tenant::{ContextKey as _, KeyOf, Role, TenantCtx, UserOf},
     verify::{Tenants, VerifyError, VerifyOptions, make_tenants, verify},
@@ -444,7 +444,7 @@ async fn copy(server: &Server, template: &str, name: &str) -> Result<(), Testing
 /// Runs statements as the superuser.
 async fn run(url: &str, sql: &str) -> Result<(), TestingError> {
     let mut connection = open_connection(&connection_options(url)?).await?;
-    sqlx::raw_sql(trusted(sql.to_owned())).execute(&mut connection).await.map_err(Error::from)?;
+    sqlx::raw_sql(assert_sql_safe(sql.to_owned())).execute(&mut connection).await.map_err(Error::from)?;
     connection.close().await.map_err(Error::from)?;
     Ok(())
 }

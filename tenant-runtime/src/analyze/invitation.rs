@@ -3,6 +3,7 @@
 use super::{
     Known,
     auth_functions::{FunctionTemplates, GRANT_TOO_HIGH, Roles},
+    column::is_filled_by_database,
     column_ident,
     finding::{Findings, field_place, place},
     list,
@@ -55,6 +56,46 @@ pub(super) fn invitations(
     }
     let (email, role, token, expires, by) = (email.1?, role.1?, token.1?, expires.1?, by.1?);
     check_role_column(def, role, tenancy, findings);
+    check_columns(def, [email, token, expires, by], users, tenancy, findings);
+    check_manager(def, manager, findings);
+    let ScopeDef::Tenant { column: tenant } = def.scope else {
+        findings.error(
+            place(def),
+            format!("the invitation table `{}` has no tenant column", def.rust_name),
+            "add `org = \"…\"`",
+        );
+        return None;
+    };
+    let filled = [tenant, email.name, role.name, token.name, expires.name, by.name];
+    let is_unset = |column: &&ColumnDef| !filled.contains(&column.name) && !is_filled_by_database(def, column);
+    for column in def.columns.iter().filter(is_unset) {
+        findings.error(
+            field_place(def, column),
+            format!("the function that creates invitations does not set `{}`, and it has no default", column.name),
+            "add `default = \"…\"`, or make the field an `Option`",
+        );
+    }
+    Some(Invitations {
+        def,
+        table: table.clone(),
+        id: column_ident(row_id(def)?.name),
+        tenant: column_ident(tenant),
+        email: column_ident(email.name),
+        role: column_ident(role.name),
+        token: column_ident(token.name),
+        expires: column_ident(expires.name),
+        by: column_ident(by.name),
+    })
+}
+
+/// Checks the column types, that no role can read the token, and that the user table has an e-mail address.
+fn check_columns(
+    def: &TableDef,
+    [email, token, expires, by]: [&ColumnDef; 4],
+    users: Option<&TableDef>,
+    tenancy: &Tenancy,
+    findings: &mut Findings,
+) {
     let mut require_type = |column: &ColumnDef, is_expected: bool, expected: &str| {
         if !is_expected {
             findings.error(
@@ -85,6 +126,10 @@ pub(super) fn invitations(
             ),
         );
     }
+}
+
+/// Checks that the role that can invite is the role that manages members.
+fn check_manager(def: &TableDef, manager: Option<&str>, findings: &mut Findings) {
     if manager.is_none() || def.insert != manager {
         findings.error(
             place(def),
@@ -95,34 +140,6 @@ pub(super) fn invitations(
             },
         );
     }
-    let ScopeDef::Tenant { column: tenant } = def.scope else {
-        findings.error(
-            place(def),
-            format!("the invitation table `{}` has no tenant column", def.rust_name),
-            "add `org = \"…\"`",
-        );
-        return None;
-    };
-    let filled = [tenant, email.name, role.name, token.name, expires.name, by.name];
-    let made = |column: &&ColumnDef| !filled.contains(&column.name) && column.app_assigned && !column.may_be_left_out();
-    for column in def.columns.iter().filter(made) {
-        findings.error(
-            field_place(def, column),
-            format!("the function that creates invitations does not set `{}`, and it has no default", column.name),
-            "add `default = \"…\"`, or make the field an `Option`",
-        );
-    }
-    Some(Invitations {
-        def,
-        table: table.clone(),
-        id: column_ident(row_id(def)?.name),
-        tenant: column_ident(tenant),
-        email: column_ident(email.name),
-        role: column_ident(role.name),
-        token: column_ident(token.name),
-        expires: column_ident(expires.name),
-        by: column_ident(by.name),
-    })
 }
 
 /// Reports an invitation table without a membership table.
@@ -139,7 +156,7 @@ pub(super) fn without_members(known: &Known, findings: &mut Findings) {
 }
 
 impl FunctionTemplates<'_> {
-    /// Creates an invitation. The inviting member must be able to grant the role.
+    /// Returns the function that creates an invitation. The inviting member must be able to grant the role.
     pub(super) fn invite(&self, invitations: &Invitations, manager: &str, managers: &str) -> Function {
         let Self { table, tenant, user, role, org_in_context, user_in_context, user_type, .. } = self;
         let Invitations { tenant: of, email, role: wanted, token, expires, by, .. } = invitations;
@@ -187,8 +204,8 @@ END",
         }
     }
 
-    /// Accepts an invitation, if the inviting member can still manage members. The inviter's membership is locked before the
-    /// invitation, in the same order as in the functions that remove members.
+    /// Returns the function that accepts an invitation if the inviting member can still manage members. It locks the
+    /// inviter's membership before the invitation, in the same order as the functions that remove members.
     pub(super) fn accept_invitation(
         &self,
         invitations: &Invitations,

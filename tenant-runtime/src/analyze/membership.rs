@@ -1,14 +1,17 @@
-//! Rules about the membership table, and what its functions require of other tables.
+//! Rules about the membership table, and the requirements of its functions on other tables.
 //!
-//! The functions are SECURITY DEFINER, since row-level security applies to the membership table too: its policies cannot read it.
-//! `authorized_tenant_id()` serves all policies, once per statement: it returns the tenant in the context if the user in the
-//! context is a member there whose role includes the database role of the transaction. So a context that claims more than the
-//! table states sees no rows, and a removed member sees no rows from the next statement on.
+//! The functions are SECURITY DEFINER, because row-level security applies to the membership table too: its own policies
+//! cannot read it. The policies call `authorized_tenant_id()`, which runs once per statement: it returns the tenant in
+//! the context if the user in the context is a member of it with a role that includes the database role of the
+//! transaction. So a context with a tenant or role that the table does not give the user sees no rows, and a removed
+//! member sees no rows from the next statement on.
 
 use std::collections::BTreeSet;
 
 use super::{
-    Known, column_ident,
+    Known,
+    column::is_filled_by_database,
+    column_ident,
     finding::{Findings, field_place, place},
     list, row_id,
     tenancy::Tenancy,
@@ -29,23 +32,23 @@ pub(super) struct Membership {
     pub(super) tenant: Ident,
     pub(super) user: Ident,
     pub(super) role: Ident,
-    /// The table of the tenants, where the tenant column references it.
+    /// The tenant table, if the tenant column references it.
     pub(super) tenants: Option<(&'static TableDef, QualifiedName, Ident)>,
-    /// The table of the users, where the user column references it.
+    /// The user table, if the user column references it.
     pub(super) users: Option<(&'static TableDef, QualifiedName)>,
-    /// The table of the invitations, where there is one.
+    /// The invitation table, if there is one.
     pub(super) invitations: Option<Invitations>,
     /// The role that manages members, if the table names one.
     pub(super) manager: Option<&'static str>,
 }
 
-/// A valid table of invitations.
+/// A valid invitation table.
 pub(super) struct Invitations {
     pub(super) def: &'static TableDef,
     pub(super) table: QualifiedName,
     pub(super) id: Ident,
     pub(super) tenant: Ident,
-    /// The column of the address, here and in the table of the users.
+    /// The column with the address, in this table and in the user table.
     pub(super) email: Ident,
     pub(super) role: Ident,
     pub(super) token: Ident,
@@ -54,7 +57,7 @@ pub(super) struct Invitations {
 }
 
 impl Invitations {
-    /// Returns the commands that the functions run on the table, with the columns of each.
+    /// Returns the commands that the functions run on the table, each with its columns.
     fn privileges(&self) -> [(Command, Vec<Ident>); 3] {
         let Self { id, tenant, email, role, token, expires, by, .. } = self;
         let inserted = [tenant, email, role, token, expires, by].map(Clone::clone).to_vec();
@@ -63,7 +66,7 @@ impl Invitations {
     }
 }
 
-/// Finds the membership table; `None` where there is none, or where it is invalid.
+/// Finds the membership table; `None` if there is none or if it is invalid.
 pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<Membership> {
     let mut declared = known.by_qualified_name.iter().filter(|(_, def)| def.membership.is_some());
     let (table, def) = declared.next()?;
@@ -142,7 +145,8 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     })
 }
 
-/// Rejects `creator_role` and `sign_up` on tables that the membership table does not reference: their functions use its references.
+/// Rejects `creator_role` and `sign_up` on tables that the membership table does not reference: the functions use these
+/// references.
 pub(super) fn check_references(known: &Known, membership: Option<&Membership>, findings: &mut Findings) {
     let tables = known.by_qualified_name.values();
     if membership.is_none() && tables.clone().any(|def| def.membership.is_some()) {
@@ -165,6 +169,55 @@ pub(super) fn check_references(known: &Known, membership: Option<&Membership>, f
                 ),
             );
         }
+    }
+}
+
+/// Rejects tables of which `create_tenant` and `sign_up` could never insert a row.
+pub(super) fn check_insertable(membership: &Membership, findings: &mut Findings) {
+    let tenants = membership.tenants.iter().map(|(def, ..)| *def).filter(|def| def.creator_role.is_some());
+    let users = membership.users.iter().map(|(def, _)| *def).filter(|def| def.sign_up);
+    let functions = tenants.map(|def| (def, names::CREATE_TENANT)).chain(users.map(|def| (def, names::SIGN_UP)));
+    for (def, function) in functions {
+        let set: Vec<_> = inserted(def).map(|column| column.name).collect();
+        let is_unset = |column: &&ColumnDef| !set.contains(&column.name) && !is_filled_by_database(def, column);
+        for column in def.columns.iter().filter(is_unset) {
+            let (reason, help) = if column.id && (def.insert.is_some() || column.references.is_some()) {
+                (
+                    "the key comes from the context of an insert, or from a referenced row",
+                    "remove `insert = …` from the table, and `references = …` from the field".to_owned(),
+                )
+            } else if column.id {
+                (
+                    "the database generates only keys of type `Uuid` and of integer types",
+                    "add `default = \"…\"`, such as `default = \"gen_random_uuid()::text\"`".to_owned(),
+                )
+            } else if def.owner == Some(column.name) {
+                (
+                    "the owner comes from the context of an insert by a member",
+                    "add `default = \"…\"`, make the field an `Option`, or remove `owner = …`".to_owned(),
+                )
+            } else {
+                ("it has no default", "add `default = \"…\"`, or make the field an `Option`".to_owned())
+            };
+            findings.error(
+                field_place(def, column),
+                format!("`{function}` could never insert a row: it does not set `{}`, and {reason}", column.name),
+                help,
+            );
+        }
+    }
+    if let (Some((def, ..)), SqlType::Labels(labels)) = (&membership.tenants, membership.role_type())
+        && let Some(role) = def.creator_role.filter(|role| !labels.contains(role))
+    {
+        findings.error(
+            place(def),
+            format!(
+                "`{}` could never add the first member: `{}` has no label `{role}`",
+                names::CREATE_TENANT,
+                membership.role
+            ),
+            format!("use one of its labels in `creator_role`: {}", list(labels.iter().copied())),
+        );
     }
 }
 
@@ -206,6 +259,11 @@ impl Membership {
         self.def.name == def.name
     }
 
+    fn role_type(&self) -> SqlType {
+        let role = self.def.columns.iter().find(|column| column.name == self.role.as_str());
+        role.map_or(SqlType::Text, |column| column.ty)
+    }
+
     pub(super) fn def(&self) -> &'static TableDef {
         self.def
     }
@@ -214,12 +272,12 @@ impl Membership {
         &self.table
     }
 
-    /// Returns the columns of the tenant and the user.
+    /// Returns the columns with the tenant ID and the user ID.
     pub(super) fn keys(&self) -> (&Ident, &Ident) {
         (&self.tenant, &self.user)
     }
 
-    /// Returns the condition on the rows of a tenant in which the membership table gives the user the role.
+    /// Returns the condition for the rows of a tenant in which the membership table gives the user the required role.
     pub(super) fn condition(&self, column: &Ident, tenancy: &Tenancy) -> Condition {
         let function = tenancy.function(names::AUTHORIZED_TENANT_ID).quoted();
         let sql = Expression::trusted(format!("{} = (SELECT {function}())", column.quoted()));
@@ -241,7 +299,7 @@ impl Membership {
         self.invitations.as_ref().is_some_and(|invitations| invitations.def.name == def.name)
     }
 
-    /// Returns the policies and grants of the function owner on a table that its functions use: no more than they need.
+    /// Returns the function owner's policies and grants on a table that the functions use: only what they need.
     pub(super) fn function_owner_access(&self, def: &TableDef, tenancy: &Tenancy) -> (Vec<Policy>, Vec<Grant>) {
         let role = &tenancy.function_owner;
         let schema = names::auth_schema(tenancy.def.schema);
@@ -259,7 +317,7 @@ impl Membership {
         (policies, grants)
     }
 
-    /// Returns the commands that the functions run on a table, with the columns of each.
+    /// Returns the commands that the functions run on a table, each with its columns.
     fn function_owner_privileges(&self, def: &TableDef) -> Vec<(Command, Vec<Ident>)> {
         if self.is_table(def) {
             let all = def.columns.iter().map(|column| column_ident(column.name)).collect();
@@ -294,13 +352,14 @@ impl Membership {
     }
 }
 
-/// The columns that a function inserts. Where it leaves all of them to their defaults, PostgreSQL requires INSERT on some column.
+/// Returns the columns for the INSERT grant. If a function leaves all of them to their defaults, the grant still needs
+/// one.
 fn inserted_idents(def: &TableDef) -> Vec<Ident> {
     let columns: Vec<_> = inserted(def).map(|column| column_ident(column.name)).collect();
     if columns.is_empty() { row_id(def).map(|id| column_ident(id.name)).into_iter().collect() } else { columns }
 }
 
-/// Returns the columns that a function inserts: those with a default are left to the database.
+/// Returns the columns that a function inserts: app-assigned columns without a default.
 pub(super) fn inserted(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> + use<> {
     let columns: &'static [ColumnDef] = def.columns;
     columns.iter().filter(|column| column.app_assigned && column.default.is_none())

@@ -1,4 +1,5 @@
-//! Checks and lowers foreign keys: none references another tenant's rows, and none cascades beyond the privileges of a role.
+//! Checks and lowers foreign keys: none can reference another tenant's rows, and no cascade exceeds the privileges of a
+//! role.
 
 use super::{
     Known, column_ident,
@@ -32,7 +33,7 @@ pub(super) fn foreign_keys(
         .collect()
 }
 
-/// The message and the help text of an error.
+/// The message and the help of an error.
 type Invalid = (String, String);
 
 fn foreign_key(
@@ -59,9 +60,43 @@ fn foreign_key(
             "give both fields the same type".into(),
         ));
     }
+    let (columns, target_columns) = key_columns(def, tenant, column, target, target_id)?;
+    let on_delete = match reference.on_delete {
+        OnDelete::NoAction => ForeignKeyAction::NoAction,
+        OnDelete::Cascade => {
+            cascade_within_rights(def, target, tenancy)?;
+            ForeignKeyAction::Cascade
+        }
+        OnDelete::SetNull if !column.nullable => {
+            return Err((
+                format!("`on_delete = \"set_null\"` requires a nullable column, and `{}` is NOT NULL", column.name),
+                "make the field an `Option`, or use `on_delete = \"cascade\"` or `\"no_action\"`".into(),
+            ));
+        }
+        OnDelete::SetNull => ForeignKeyAction::SetNull(column_ident(column.name)),
+    };
+    let idents = |names: &[&str]| names.iter().copied().map(column_ident).collect();
+    Ok(ForeignKey {
+        name: Ident::derived([def.name.table].into_iter().chain(columns.iter().copied()).chain(["fkey"])),
+        columns: idents(&columns),
+        target: QualifiedName::clone(target_name),
+        target_columns: idents(&target_columns),
+        on_delete,
+    })
+}
+
+/// The columns of a foreign key and the columns that they reference, with the tenant column on both sides if both
+/// tables have one.
+fn key_columns(
+    def: &TableDef,
+    tenant: Option<&ColumnDef>,
+    column: &ColumnDef,
+    target: &TableDef,
+    target_id: &ColumnDef,
+) -> Result<(Vec<&'static str>, Vec<&'static str>), Invalid> {
     let is_tenant_column = tenant.is_some_and(|tenant| tenant.name == column.name);
-    let (columns, target_columns) = match (tenant, target.scope) {
-        // Only the tenant column may reference the tenant table, and it references nothing else.
+    Ok(match (tenant, target.scope) {
+        // Only the tenant column can reference the tenant table, and it can reference nothing else.
         (Some(_), ScopeDef::Tenant { column: root }) if root == target_id.name => {
             if !is_tenant_column {
                 return Err((
@@ -118,38 +153,18 @@ fn foreign_key(
                     .into(),
             ));
         }
-    };
-    let on_delete = match reference.on_delete {
-        OnDelete::NoAction => ForeignKeyAction::NoAction,
-        OnDelete::Cascade => {
-            cascade_within_rights(def, target, tenancy)?;
-            ForeignKeyAction::Cascade
-        }
-        OnDelete::SetNull if !column.nullable => {
-            return Err((
-                format!("`on_delete = \"set_null\"` requires a nullable column, and `{}` is NOT NULL", column.name),
-                "make the field an `Option`, or use `on_delete = \"cascade\"` or `\"no_action\"`".into(),
-            ));
-        }
-        OnDelete::SetNull => ForeignKeyAction::SetNull(column_ident(column.name)),
-    };
-    let idents = |names: &[&str]| names.iter().copied().map(column_ident).collect();
-    Ok(ForeignKey {
-        name: Ident::derived([def.name.table].into_iter().chain(columns.iter().copied()).chain(["fkey"])),
-        columns: idents(&columns),
-        target: QualifiedName::clone(target_name),
-        target_columns: idents(&target_columns),
-        on_delete,
     })
 }
 
-/// PostgreSQL runs a cascade as the table owner, without checking the privileges on the child table: so each role that can
-/// delete from the parent table must be allowed to delete from the child table.
+/// PostgreSQL runs a cascade as the table owner, without checking the privileges on the child table. So each role that
+/// can delete from the parent table must be allowed to delete from the child table.
 ///
-/// The child's conditions (`using(delete)`, `visibility`, `owner`) do not restrict the cascade: its rows are parts of the parent's.
+/// The child's conditions (`using(delete)`, `visibility`, `owner`) do not restrict the cascade: a child row is part of
+/// its parent row.
 fn cascade_within_rights(def: &TableDef, target: &TableDef, tenancy: &Tenancy) -> Result<(), Invalid> {
     let is_system = |def: &TableDef| def.system.contains(&"delete");
-    if is_system(target) && !is_system(def) {
+    // The system role cannot have `delete` on the membership table, whose rows end with the tenant.
+    if is_system(target) && !is_system(def) && def.membership.is_none() {
         return Err((
             format!(
                 "deleting from `{}` as the system role cascades to `{}`, on which the system role has no `delete`",

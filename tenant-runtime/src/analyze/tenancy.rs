@@ -12,16 +12,16 @@ use crate::{
     },
 };
 
-/// The connection limit of the jobs login role, since jobs run one at a time.
+/// The connection limit of the jobs login role; it is low because jobs usually run one at a time.
 const JOBS: u16 = 10;
 
 /// A validated tenancy.
 pub(super) struct Tenancy {
-    /// The owner roles, the application roles in order, the login roles.
+    /// The owner roles, then the application roles in their declared order, then the login roles.
     pub(super) roles: Vec<Role>,
-    /// The database role of each role name that attributes use.
+    /// The database role for each role name in attributes.
     pub(super) application_roles: BTreeMap<&'static str, Ident>,
-    /// The roles that each role includes, including itself, by the names that attributes use.
+    /// The roles that each role includes, and the role itself, by their names in attributes.
     pub(super) below: BTreeMap<&'static str, Vec<&'static str>>,
     /// The setting that holds the tenant ID.
     pub(super) tenant_setting: &'static str,
@@ -44,15 +44,7 @@ pub(super) struct Tenancy {
 }
 
 pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option<Tenancy> {
-    for setting in [def.tenant_setting, def.user_setting] {
-        if !is_setting_name(setting) {
-            findings.error(
-                "",
-                format!("invalid setting name `{setting}`"),
-                "use two words of lower-case letters, digits and `_`, joined by a dot, such as `app.organization_id`",
-            );
-        }
-    }
+    check_settings(def, findings);
     let pgaudit = def.pgaudit.map(LogClasses::parse).transpose().unwrap_or_else(|class| {
         let help = "list classes of pgaudit, separated by commas, such as `ddl, role, write`";
         findings.error("", format!("unknown pgaudit class {class:?}"), help);
@@ -94,12 +86,44 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
         let name = role(&format!("{}_{}", declared.name, names::SERVICE))?;
         roles.push(Role { name, kind: RoleKind::RoleLogin { application_role, connection_limit, timeouts } });
     }
+    check_role_names(def, findings);
+    Some(Tenancy {
+        roles,
+        application_roles,
+        below,
+        tenant_setting: def.tenant_setting,
+        key_type: Expression::trusted(def.key.sql_name()?),
+        user_type: Expression::trusted(def.user.sql_name()?),
+        function_owner,
+        no_tenant,
+        system,
+        jobs,
+        pgaudit,
+        def,
+    })
+}
+
+fn check_settings(def: &TenancyDef, findings: &mut Findings) {
+    for setting in [def.tenant_setting, def.user_setting] {
+        if !is_setting_name(setting) {
+            findings.error(
+                "",
+                format!("invalid setting name `{setting}`"),
+                "use two words of lower-case letters, digits and `_`, joined by a dot, such as `app.organization_id`",
+            );
+        }
+    }
+}
+
+/// Reports role names that conflict with generated roles or policies.
+fn check_role_names(def: &TenancyDef, findings: &mut Findings) {
+    let is_declared = |name: &str| def.roles.iter().any(|role| role.name == name);
     for declared in def.roles {
         let of_login = declared
             .name
             .strip_suffix(names::SERVICE)
             .and_then(|name| name.strip_suffix('_'))
-            .filter(|of| def.login_per_role && application_roles.contains_key(of));
+            .filter(|of| def.login_per_role && is_declared(of));
         if let Some(of) = of_login {
             findings.error(
                 "",
@@ -111,7 +135,7 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
             );
         }
         let of_own_rows = declared.name.strip_prefix(names::OWN).and_then(|name| name.strip_prefix('_'));
-        if let Some(of) = of_own_rows.filter(|of| application_roles.contains_key(of)) {
+        if let Some(of) = of_own_rows.filter(|of| is_declared(of)) {
             findings.error(
                 "",
                 format!(
@@ -139,20 +163,6 @@ pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option
             );
         }
     }
-    Some(Tenancy {
-        roles,
-        application_roles,
-        below,
-        tenant_setting: def.tenant_setting,
-        key_type: Expression::trusted(def.key.sql_name()?),
-        user_type: Expression::trusted(def.user.sql_name()?),
-        function_owner,
-        no_tenant,
-        system,
-        jobs,
-        pgaudit,
-        def,
-    })
 }
 
 impl Tenancy {
@@ -161,12 +171,13 @@ impl Tenancy {
         self.roles.insert(1, Role { name: self.function_owner.clone(), kind: RoleKind::FunctionOwner });
     }
 
-    /// Adds the role of the users without a tenant.
+    /// Adds the role for users without a tenant.
     pub(super) fn add_no_tenant(&mut self) {
         self.roles.insert(2, Role { name: self.no_tenant.clone(), kind: RoleKind::NoTenant });
     }
 
-    /// Adds the role for cross-tenant access and its login role. Jobs have no statement timeout, but the lock timeout of the app.
+    /// Adds the role for cross-tenant access and its login role. Jobs have the app's lock timeout but no statement
+    /// timeout.
     pub(super) fn add_system(&mut self) {
         let timeouts = TimeoutsDef { statement: 0, ..self.def.timeouts };
         let login = RoleKind::SystemLogin { connection_limit: JOBS, timeouts };
@@ -190,7 +201,7 @@ impl Tenancy {
         QualifiedName { schema: names::auth_schema(self.def.schema), table: Ident::derived([name]) }
     }
 
-    /// Reports whether a role includes another one or is the same, by the names that attributes use.
+    /// Reports whether a role includes another role or is the same role, by their names in attributes.
     pub(super) fn includes(&self, role: &str, other: &str) -> bool {
         self.below.get(role).is_some_and(|below| below.contains(&other))
     }

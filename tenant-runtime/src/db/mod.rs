@@ -24,16 +24,16 @@ mod tx;
 mod tx_options;
 mod tx_state;
 
+pub(crate) use self::{
+    begin_sql::assert_sql_safe,
+    connect::{open as open_connection, options as connection_options},
+    lexer::{Lexer, Token},
+};
 #[cfg(feature = "generate")]
 pub(crate) use self::{
     begin_sql::setting,
     fingerprint::{CANONICAL_OUTPUT, fingerprint},
     login_check::known_vulnerabilities,
-};
-pub(crate) use self::{
-    begin_sql::trusted,
-    connect::{open as open_connection, options as connection_options},
-    lexer::{Lexer, Token},
 };
 pub use self::{
     cross_tenant::{SystemCtx, SystemDb, SystemTx},

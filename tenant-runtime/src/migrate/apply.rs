@@ -15,7 +15,7 @@ use super::{
     statements::{Concurrently, Statement, split},
 };
 use crate::{
-    db::trusted,
+    db::assert_sql_safe,
     error::{Result, server_error},
 };
 
@@ -362,6 +362,6 @@ async fn clear(connection: &mut PgConnection, index: &str, progress: OnProgress<
 
 /// Runs text of a file, or the DROP INDEX of this module.
 async fn execute(connection: &mut PgConnection, text: &str) -> sqlx::Result<()> {
-    sqlx::raw_sql(trusted(text.to_owned())).execute(connection).await?;
+    sqlx::raw_sql(assert_sql_safe(text.to_owned())).execute(connection).await?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use sqlx::{
 };
 
 use crate::{
-    db::{connection_options, open_connection, trusted},
+    db::{assert_sql_safe, connection_options, open_connection},
     error::{Error, MigrationError, Result, server_error},
     registry::Registered,
 };
@@ -70,7 +70,7 @@ pub(super) async fn rows(connection: &mut PgConnection, table: &str) -> Result<V
     if !exists.bind(table).fetch_one(&mut *connection).await? {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query_as(trusted(format!(
+    let rows = sqlx::query_as(assert_sql_safe(format!(
         "SELECT version, description, checksum, success, execution_time,
                 to_char(installed_on AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS applied_at
          FROM {table} ORDER BY version"
@@ -85,7 +85,7 @@ pub(super) async fn record(
     migration: &Migration,
     success: bool,
 ) -> sqlx::Result<()> {
-    sqlx::query(trusted(format!(
+    sqlx::query(assert_sql_safe(format!(
         "INSERT INTO {table} (version, description, success, checksum, execution_time) VALUES ($1, $2, $3, $4, -1)
          ON CONFLICT (version) DO UPDATE SET success = excluded.success"
     )))
@@ -105,7 +105,7 @@ pub(super) async fn finish(
     version: i64,
     elapsed: Duration,
 ) -> sqlx::Result<()> {
-    sqlx::query(trusted(format!("UPDATE {table} SET success = true, execution_time = $1 WHERE version = $2")))
+    sqlx::query(assert_sql_safe(format!("UPDATE {table} SET success = true, execution_time = $1 WHERE version = $2")))
         .bind(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX))
         .bind(version)
         .execute(connection)
@@ -115,7 +115,10 @@ pub(super) async fn finish(
 
 /// Deletes the record of a migration.
 pub(super) async fn remove(connection: &mut PgConnection, table: &str, version: i64) -> sqlx::Result<()> {
-    sqlx::query(trusted(format!("DELETE FROM {table} WHERE version = $1"))).bind(version).execute(connection).await?;
+    sqlx::query(assert_sql_safe(format!("DELETE FROM {table} WHERE version = $1")))
+        .bind(version)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -4,42 +4,16 @@
 
 use std::marker::PhantomData;
 
-use super::declared::{ByJobs, Declares, TenantRows};
+use super::{
+    cmd,
+    declared::{ByJobs, Declares, TenantRows},
+};
 use crate::tenant::{AtLeast, JobRole, MemberRole, Role, System, Tenancy, lattice::Seal};
-
-/// The commands as types, which compiler messages name.
-///
-/// ```
-/// use tenant_runtime::repo::{access::{May, cmd}, table::{Delete, Insert}};
-///
-/// /// A role that can insert and delete rows of `T`.
-/// trait Edits<T: Insert + Delete>: May<cmd::Insert, T, T::InsertRole> + May<cmd::Delete, T, T::DeleteRole> {}
-/// ```
-pub mod cmd {
-    /// Reading rows.
-    #[derive(Debug)]
-    pub enum Read {}
-    /// Inserting rows.
-    #[derive(Debug)]
-    pub enum Insert {}
-    /// Updating rows.
-    #[derive(Debug)]
-    pub enum Update {}
-    /// Deleting rows.
-    #[derive(Debug)]
-    pub enum Delete {}
-    /// Adding, changing and removing members.
-    #[derive(Debug)]
-    pub enum Manage {}
-    /// Inviting a user by e-mail address.
-    #[derive(Debug)]
-    pub enum Invite {}
-}
 
 /// Implemented if a context with this role can run a command on a table.
 ///
 /// ```
-/// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, RoleOf, cmd}, table::Delete}};
+/// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, RoleOf}, cmd, table::Delete}};
 ///
 /// async fn delete_all<T: Delete, R>(tx: &mut TenantTx<R>) -> Result<u64>
 /// where
@@ -83,7 +57,7 @@ impl<N: Tenancy, Cmd, T: SystemMay<Cmd>, Needs> KindMay<System<N>, Cmd, T, Needs
 /// Implemented if `system(…)` on the table lists the command for the system role.
 ///
 /// ```
-/// use tenant_runtime::{Result, System, prelude::*, repo::{access::{SystemMay, cmd}, table::Select}};
+/// use tenant_runtime::{Result, System, prelude::*, repo::{access::SystemMay, cmd, table::Select}};
 ///
 /// async fn count<T: Select + SystemMay<cmd::Read>>(tx: &mut TenantTx<System<T::Tenancy>>) -> Result<u64> {
 ///     T::count(tx).await
@@ -217,7 +191,7 @@ impl<N: Tenancy, T: SystemMay<cmd::Read>, Needs> KindReads<System<N>, T, Needs> 
 /// Implemented if a context with this role can filter and sort by a column: one without a role, or with the role `Needs`.
 ///
 /// ```
-/// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, MayUse, RoleOf, cmd}, table::Select}};
+/// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, MayUse, RoleOf}, cmd, table::Select}};
 ///
 /// async fn count<T: Select, N, R>(tx: &mut TenantTx<R>, filter: Filter<T, N>) -> Result<u64>
 /// where

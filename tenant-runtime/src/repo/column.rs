@@ -8,7 +8,8 @@ use super::{
     filter::{Condition, Filter, Operator, ParentReader},
     ordered::OrderedColumn,
     page::Order,
-    table::{Select, TenantTable},
+    table::Select,
+    tenant_table::TenantTable,
     value::{Bound, is_null},
     view::TenantView,
 };

@@ -1,10 +1,6 @@
-//! Types that only the derives use: `__private` is the only path to them.
+//! The declared commands of a table as a list of types. `__private` is the only path to them.
 
-use super::{
-    access::cmd,
-    column::{Column, Key},
-    table::{Select, TenantTable},
-};
+use super::{cmd, tenant_table::TenantTable};
 
 /// An entry in the list of declared commands: the command is declared.
 #[derive(Debug)]
@@ -77,27 +73,3 @@ macro_rules! everything {
 }
 
 everything!(cmd::Read, cmd::Insert, cmd::Manage, CreatesTenant, SignsUp, cmd::Update, cmd::Delete);
-
-/// Implemented by the derive of a view only.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not derive `TenantView`",
-    label = "not a derived view",
-    note = "`#[derive(TenantView)]` implements this trait; it cannot be implemented by hand"
-)]
-pub trait Showing {}
-
-/// A table is a view of itself.
-#[diagnostic::do_not_recommend]
-impl<T: Select> Showing for T {}
-
-/// Creates a column of a table with its access.
-#[must_use]
-pub const fn named<T, V, A, P>(name: &'static str) -> Column<T, V, A, P> {
-    Column::new(name)
-}
-
-/// Creates a unique key of a table from its columns.
-#[must_use]
-pub const fn unique_by<T>(columns: &'static [&'static str]) -> Key<T> {
-    Key::new(columns)
-}

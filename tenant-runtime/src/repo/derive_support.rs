@@ -10,7 +10,7 @@ use sqlx::{
 use super::{
     access::{ReferencesKey, RoleOf, TenantKeyOf, UserKeyOf, WiderThan},
     column_type::{PgColumn, RowReader},
-    table::TenantTable,
+    tenant_table::TenantTable,
     value::Values,
 };
 use crate::{

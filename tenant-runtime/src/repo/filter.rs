@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    access::{May, MayUse, RoleOf, cmd},
+    access::{May, MayUse, RoleOf},
+    cmd,
     table::Select,
     value::Bound,
 };

@@ -6,12 +6,14 @@ use futures_core::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    access::{CanRead, May, RoleOf, cmd},
+    access::{CanRead, May, RoleOf},
+    cmd,
     declared::Declares,
     derive_support::Labelled,
     executor::{Opened, TenantExecutor},
     statement::call,
-    table::{Select, TenantTable},
+    table::Select,
+    tenant_table::TenantTable,
     value::Values,
 };
 use crate::{

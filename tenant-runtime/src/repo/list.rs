@@ -19,7 +19,7 @@ use super::{
     ordered::OrderedColumn,
     page::{Cursor, Order, OrderBy, Page},
     statement::{Parent, Rows, Statement, id_column},
-    table::TenantTable,
+    tenant_table::TenantTable,
     view::TenantView,
 };
 use crate::{

@@ -4,12 +4,14 @@ use futures_core::future::BoxFuture;
 use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
-    access::{CanRead, May, RoleOf, cmd},
+    access::{CanRead, May, RoleOf},
+    cmd,
     declared::{CreatesTenant, Declares, SignsUp},
     derive_support::Labelled,
     executor::{Opened, TenantExecutor},
     statement::call,
-    table::{Select, TenantTable},
+    table::Select,
+    tenant_table::TenantTable,
     value::Values,
 };
 use crate::{

@@ -3,13 +3,15 @@
 use futures_core::future::BoxFuture;
 
 use super::{
-    access::{May, MayRead, MayUse, RoleOf, cmd},
+    access::{May, MayRead, MayUse, RoleOf},
+    cmd,
     column::UniqueKey,
     executor::TenantExecutor,
     filter::Filter,
     list::List,
     reads::{self, Count, by_key, not_found},
-    table::{Delete, Insert, Select, TenantTable, Update},
+    table::{Delete, Insert, Select, Update},
+    tenant_table::TenantTable,
     writes::{self, InsertBuilder, UpdateBuilder},
 };
 use crate::error::Result;
@@ -30,7 +32,7 @@ use crate::error::Result;
 /// Code that is generic over tables states the required permissions as bounds from [`access`](super::access):
 ///
 /// ```
-/// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, RoleOf, cmd}, table::Select}};
+/// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, RoleOf}, cmd, table::Select}};
 ///
 /// async fn are_there_any<T, R>(tx: &mut TenantTx<R>) -> Result<bool>
 /// where

@@ -65,12 +65,14 @@
 mod column_example;
 
 pub mod access;
+pub mod cmd;
 pub mod column;
 #[doc(hidden)]
 pub mod column_type;
 pub(crate) mod declared;
 #[doc(hidden)]
 pub mod derive_support;
+pub(crate) mod derived;
 pub mod executor;
 pub mod filter;
 pub mod invitations;
@@ -80,13 +82,16 @@ pub mod methods;
 pub mod ordered;
 pub mod page;
 pub mod reads;
+pub(crate) mod showing;
 mod sql_builder;
 mod statement;
 #[cfg(test)]
 mod statement_tests;
 pub mod table;
+pub mod tenant_table;
 mod value;
 pub mod view;
+pub mod view_methods;
 pub mod writes;
 
 #[doc(hidden)]

@@ -9,7 +9,7 @@ use super::{
     access::MayUse,
     filter::{Condition, Operator},
     ordered::OrderedColumn,
-    table::TenantTable,
+    tenant_table::TenantTable,
     value::Bound,
 };
 use crate::{

@@ -12,7 +12,8 @@ use super::{
     list::{attempt, read},
     sql_builder::BoundStatement,
     statement::{Rows, Statement, id_column},
-    table::{Select, TenantTable},
+    table::Select,
+    tenant_table::TenantTable,
     value::Bound,
     view::TenantView,
 };

@@ -3,7 +3,7 @@
 use sqlx::{Arguments as _, Encode, Postgres, SqlStr, Type, error::BoxDynError, postgres::PgArguments};
 
 use super::value::Bind;
-use crate::{db::trusted, ident::quoted, model::def::SqlType};
+use crate::{db::assert_sql_safe, ident::quoted, model::def::SqlType};
 
 /// The SQL text so far and the values of its placeholders.
 #[derive(Default)]
@@ -58,7 +58,7 @@ impl SqlBuilder {
     }
 
     pub(super) fn built(self) -> BoundStatement {
-        BoundStatement { sql: trusted(self.sql), arguments: self.arguments, error: self.error }
+        BoundStatement { sql: assert_sql_safe(self.sql), arguments: self.arguments, error: self.error }
     }
 }
 

@@ -1,44 +1,14 @@
-//! The traits that the derive implements: one for the table, and one for each declared command.
+//! The traits of the declared commands, which the derive implements.
 
 use super::{
-    access::{CanRead, RoleOf, cmd},
-    column_type::{PgColumn, RowReader},
+    access::{CanRead, RoleOf},
+    cmd,
+    column_type::RowReader,
     declared::Declares,
+    tenant_table::TenantTable,
     value::Values,
 };
-use crate::{
-    model::def::{TableDef, TableName},
-    tenant::{Role, Tenancy},
-};
-
-/// A struct that is a table. Implemented by `#[derive(TenantTable)]`.
-///
-/// ```
-/// # use tenant_runtime::{prelude::*, roles::{Admin, Member, Viewer}};
-/// # use uuid::Uuid;
-/// # #[derive(TenantTable)]
-/// # #[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "admin")]
-/// # struct Project { id: Uuid, organization_id: Uuid, name: String }
-/// assert_eq!(Project::TABLE_NAME.to_string(), "app.projects");
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a table",
-    label = "not a table",
-    note = "derive `TenantTable` for it"
-)]
-pub trait TenantTable: Sized + Send + 'static {
-    /// The tenancy to which the table belongs.
-    type Tenancy: Tenancy;
-    /// The list of declared commands, in which the traits of the commands look them up.
-    #[doc(hidden)]
-    type Declared;
-    /// The primary key of a row within its tenant.
-    type Id: PgColumn + Clone + Sync;
-    /// The table's name.
-    const TABLE_NAME: TableName;
-    /// The declaration.
-    const TABLE: &'static TableDef;
-}
+use crate::tenant::Role;
 
 /// A table with a `select` role.
 ///

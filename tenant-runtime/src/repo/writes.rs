@@ -13,7 +13,8 @@ use super::{
     list::{attempt, read},
     reads::{by_key, fetch_one, fetch_optional, not_found},
     statement::{Rows, Statement},
-    table::{Delete, Insert, Select, TenantTable, Update},
+    table::{Delete, Insert, Select, Update},
+    tenant_table::TenantTable,
     value::{Bind, Scalar, Value, Values},
     view::TenantView,
 };

@@ -69,12 +69,11 @@ impl Runner<'_> {
         {
             let statement = format!("{call}('verify')::text");
             let expected = Expected::Is(Outcome::Denied);
-            self.probe(Probe { technique, about: None, principal: &principal, statement, expected }).await?;
+            self.probe(Probe::of_database(technique, &principal, statement, expected)).await?;
         }
         for blank in ["''", "' '", "NULL"] {
             let statement = format!("{call}({blank})::text");
-            self.probe(Probe { technique, about: None, principal: system, statement, expected: Expected::Nothing })
-                .await?;
+            self.probe(Probe::of_database(technique, system, statement, Expected::Nothing)).await?;
         }
         // The database generates the key.
         let statement = format!("{call}('verify')::text");
@@ -85,26 +84,26 @@ impl Runner<'_> {
         };
         if record.is_none() {
             let expected = Expected::Is(Outcome::Rows(["the key of a record".to_owned()].into()));
-            self.record_violation(&Probe { technique, about: None, principal: system, statement, expected }, &found);
+            self.record_violation(&Probe::of_database(technique, system, statement, expected), &found);
         }
         Ok(record)
     }
 
     /// Sets malformed record keys.
     async fn malformed_record(&mut self, principal: &Principal) -> Result<(), VerifyError> {
-        for def in self.fixture.tables.clone() {
+        let mut probes = Vec::new();
+        for def in &self.fixture.tables {
             let (key, table, ours) = (Self::key(def, ""), row_data::name(def.name), self.is_test_row(def));
             let commands = [
                 (Command::Select, format!("SELECT {key} FROM {table} WHERE {ours}")),
                 (Command::Delete, format!("DELETE FROM {table} WHERE {ours} RETURNING {key}")),
             ];
-            for (command, statement) in commands {
-                let about = Some((def.name, command));
-                let expected = Expected::Nothing;
-                self.probe(Probe { technique: "malformed record key", about, principal, statement, expected }).await?;
-            }
+            probes.extend(commands.map(|(command, statement)| {
+                let technique = "malformed record key";
+                Probe::new(technique, (def.name, command), principal, statement, Expected::Nothing)
+            }));
         }
-        Ok(())
+        self.probe_all(probes).await
     }
 
     /// Sets a valid record key as other principals: it gives them no access.
@@ -113,9 +112,8 @@ impl Runner<'_> {
         let others = self.outsiders().into_iter().filter(|principal| principal.role != system);
         for principal in self.members(0).into_iter().chain(others).collect::<Vec<_>>() {
             let principal = Principal { record: Some(record.to_owned()), ..principal };
-            for def in self.fixture.tables.clone() {
-                self.read(&principal, def).await?;
-            }
+            let probes = self.fixture.tables.iter().map(|def| self.read(&principal, def)).collect();
+            self.probe_all(probes).await?;
         }
         Ok(())
     }
@@ -144,7 +142,7 @@ impl Runner<'_> {
             let tries = reaching.map(|statement| (statement, reached.clone())).into_iter().chain([(making, made)]);
             for (statement, expected) in tries {
                 let expected = Expected::Is(expected);
-                self.probe(Probe { technique, about: None, principal: &principal, statement, expected }).await?;
+                self.probe(Probe::of_database(technique, &principal, statement, expected)).await?;
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::outcome::{Expected, Outcome};
 use crate::{
     ident::literal,
-    model::def::{ColumnDef, OnDelete, ScopeDef, TableDef, TableName, TenancyDef},
+    model::def::{ColumnDef, OnDelete, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
 };
 
 /// A row.
@@ -21,25 +21,78 @@ pub(super) struct Row {
 }
 
 /// The declarations and the test rows of their tables.
+///
+/// Every statement on each of many tables asks for them, so that nothing here searches all tables.
 #[derive(Debug)]
 pub(super) struct Fixture {
     pub(super) tenancy: &'static TenancyDef,
     pub(super) tables: Vec<&'static TableDef>,
     pub(super) rows: Vec<Row>,
+    by_name: BTreeMap<TableName, TableEntry>,
+    membership: Option<&'static TableDef>,
+    /// Whether a condition of any table reads other tables.
+    pub(super) has_subqueries: bool,
+}
+
+/// A table with the positions of its rows, and the columns that reference it.
+#[derive(Debug)]
+struct TableEntry {
+    def: &'static TableDef,
+    rows: Vec<usize>,
+    referenced_by: Vec<(&'static TableDef, &'static ColumnDef)>,
 }
 
 impl Fixture {
+    pub(super) fn new(tenancy: &'static TenancyDef, tables: &[&'static TableDef]) -> Self {
+        let entry =
+            |def: &&'static TableDef| (def.name, TableEntry { def, rows: Vec::new(), referenced_by: Vec::new() });
+        let mut by_name: BTreeMap<_, _> = tables.iter().map(entry).collect();
+        for def in tables {
+            for column in def.columns {
+                if let Some(target) = column.references.and_then(|to| by_name.get_mut(&to.table)) {
+                    target.referenced_by.push((def, column));
+                }
+            }
+        }
+        Self {
+            tenancy,
+            tables: tables.to_vec(),
+            rows: Vec::new(),
+            by_name,
+            membership: tables.iter().copied().find(|table| table.membership.is_some()),
+            has_subqueries: tables.iter().flat_map(|def| def.rules).any(reads_other_tables),
+        }
+    }
+
+    /// Adds a test row.
+    pub(super) fn push(&mut self, row: Row) {
+        if let Some(entry) = self.by_name.get_mut(&row.table) {
+            entry.rows.push(self.rows.len());
+        }
+        self.rows.push(row);
+    }
+
     pub(super) fn table(&self, name: TableName) -> Option<&'static TableDef> {
-        self.tables.iter().copied().find(|table| table.name == name)
+        self.by_name.get(&name).map(|entry| entry.def)
     }
 
     pub(super) fn rows_of(&self, name: TableName) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(move |row| row.table == name)
+        self.by_name.get(&name).into_iter().flat_map(|entry| &entry.rows).filter_map(|at| self.rows.get(*at))
     }
 
     pub(super) fn membership(&self) -> Option<&'static TableDef> {
-        self.tables.iter().copied().find(|table| table.membership.is_some())
+        self.membership
     }
+
+    /// The columns that reference a table, each with its table.
+    pub(super) fn referenced_by(&self, name: TableName) -> &[(&'static TableDef, &'static ColumnDef)] {
+        self.by_name.get(&name).map_or(&[], |entry| &entry.referenced_by)
+    }
+}
+
+/// Returns whether a condition reads other tables.
+pub(super) fn reads_other_tables(rule: &RuleDef) -> bool {
+    rule.condition.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.eq_ignore_ascii_case("select"))
 }
 
 impl Row {
@@ -74,19 +127,27 @@ pub(crate) fn row_id(def: &TableDef) -> Option<&'static ColumnDef> {
 impl Fixture {
     /// The outcome of deleting a row that no policy hides, and the rows that are deleted with it.
     pub(super) fn rows_after_delete(&self, def: &TableDef, row: &Row) -> (Expected, BTreeSet<(TableName, String)>) {
-        let refers = |row: &Row, gone: &[&Row], action| {
-            let Some(def) = self.table(row.table) else { return false };
-            let mut columns =
-                def.columns.iter().filter(|column| column.references.is_some_and(|to| to.on_delete == action));
-            columns.any(|column| gone.iter().any(|target| self.references(def, row, column, target)))
+        let referring = |target: &Row, action: OnDelete| {
+            let columns = self.referenced_by(target.table).iter();
+            let columns = columns.filter(move |(_, column)| column.references.is_some_and(|to| to.on_delete == action));
+            let target = target.clone();
+            columns.flat_map(move |(def, column)| {
+                let rows = self.rows_of(def.name).filter(|row| self.references(def, row, column, &target));
+                rows.collect::<Vec<_>>()
+            })
         };
         let mut gone = vec![row];
         let is_in = |row: &Row, gone: &[&Row]| gone.iter().any(|other| std::ptr::eq(*other, row));
-        while let Some(next) = self.rows.iter().find(|row| !is_in(row, &gone) && refers(row, &gone, OnDelete::Cascade))
-        {
-            gone.push(next);
+        let mut next = 0;
+        while let Some(target) = gone.get(next).copied() {
+            for row in referring(target, OnDelete::Cascade) {
+                if !is_in(row, &gone) {
+                    gone.push(row);
+                }
+            }
+            next += 1;
         }
-        let refusing: Vec<_> = self.rows.iter().filter(|row| refers(row, &gone, OnDelete::NoAction)).collect();
+        let refusing: Vec<_> = gone.iter().flat_map(|target| referring(target, OnDelete::NoAction)).collect();
         let rows = Outcome::Rows([row.key(def)].into());
         let keys = gone.iter().filter_map(|row| Some((row.table, row.key(self.table(row.table)?)))).collect();
         if refusing.iter().any(|row| !is_in(row, &gone)) {

@@ -128,7 +128,7 @@ impl Runner<'_> {
 
     /// Creates invitations for every role in every context.
     async fn invite(&mut self, invites: &Invites, address: &str) -> Result<(), VerifyError> {
-        let about = Some((invites.def.name, Command::Insert));
+        let about = (invites.def.name, Command::Insert);
         let includes = |role: &str, needed: &str| may(self.tenancy, role, Some(needed));
         let call = |role: &str| {
             format!(
@@ -174,14 +174,7 @@ impl Runner<'_> {
             probes.push((principal, call(lowest), Expected::Is(Outcome::Denied)));
         }
         for (principal, statement, expected) in probes {
-            self.probe(Probe {
-                technique: "creating an invitation",
-                about,
-                principal: &principal,
-                statement,
-                expected,
-            })
-            .await?;
+            self.probe(Probe::new("creating an invitation", about, &principal, statement, expected)).await?;
         }
         Ok(())
     }
@@ -228,16 +221,9 @@ impl Runner<'_> {
             let principal = Principal { user: Some(invited.key.clone()), ..principal };
             probes.push((principal, taking.clone(), Expected::Is(Outcome::Denied)));
         }
-        let about = Some((invites.members.name, Command::Insert));
+        let about = (invites.members.name, Command::Insert);
         for (principal, statement, expected) in probes {
-            self.probe(Probe {
-                technique: "accepting an invitation",
-                about,
-                principal: &principal,
-                statement,
-                expected,
-            })
-            .await?;
+            self.probe(Probe::new("accepting an invitation", about, &principal, statement, expected)).await?;
         }
         Ok(())
     }

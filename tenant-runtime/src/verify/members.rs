@@ -73,9 +73,8 @@ impl Runner<'_> {
         }
         debug_assert!(matches!(def.scope, ScopeDef::Tenant { .. }), "a membership table has a tenant column");
         for (command, principal, statement, expected) in probes {
-            let about = Some((def.name, command));
-            self.probe(Probe { technique: "member function", about, principal: &principal, statement, expected })
-                .await?;
+            let about = (def.name, command);
+            self.probe(Probe::new("member function", about, &principal, statement, expected)).await?;
         }
         Ok(())
     }

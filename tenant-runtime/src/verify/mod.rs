@@ -16,6 +16,7 @@
 mod catalog;
 mod cross_tenant;
 mod fixture;
+mod functions_succeed;
 mod given;
 mod invitations;
 mod members;
@@ -44,7 +45,7 @@ pub(crate) use self::{fixture::row_id, session::Session};
 pub use self::{given::TestValue, report::Report, violation::Violation};
 use crate::{
     analyze::{Findings, check},
-    error::Error,
+    error::{Error, server_error},
     matrix::Matrix,
     model::def::{TableDef, TenancyDef},
     registry::Models,
@@ -254,7 +255,19 @@ pub enum VerifyError {
         /// The types.
         types: String,
     },
-    /// The connection or a statement failed.
+    /// The server rejected a statement that is no attack, such as one that reads the catalog or prepares the test rows.
+    #[error(
+        "the server rejected a statement of the verification: {failure}\n  statement: {statement}\n  help: if it is a lock or \
+         statement timeout, run `verify` again when no migration runs; otherwise run `audit`, which compares the catalog with the \
+         declaration"
+    )]
+    Statement {
+        /// The beginning of the statement.
+        statement: String,
+        /// The server's message and its SQLSTATE.
+        failure: String,
+    },
+    /// The connection failed.
     #[error(transparent)]
     Database(#[from] Error),
 }
@@ -262,6 +275,19 @@ pub enum VerifyError {
 impl VerifyError {
     fn database(error: sqlx::Error) -> Self {
         Self::Database(error.into())
+    }
+
+    /// The error of a statement that is no probe.
+    fn statement(statement: &str, error: sqlx::Error) -> Self {
+        const SHOWN: usize = 400;
+        let Some(server) = server_error(&error) else { return Self::database(error) };
+        let failure = format!("{} (SQLSTATE {})", server.message(), server.code());
+        let words = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut statement: String = words.chars().take(SHOWN).collect();
+        if statement.len() < words.len() {
+            statement.push('…');
+        }
+        Self::Statement { statement, failure }
     }
 
     fn not_migrated(def: &TableDef) -> Self {
@@ -296,7 +322,8 @@ impl VerifyError {
 /// - [`VerifyError::UnknownName`]: the given values name a table or a column that is not declared.
 /// - [`VerifyError::Values`]: there is no model.
 /// - [`VerifyError::Keys`]: keys of the tenancy's types cannot be generated.
-/// - [`VerifyError::Database`]: the connection or a statement failed.
+/// - [`VerifyError::Statement`]: the server rejected a statement of the verification itself.
+/// - [`VerifyError::Database`]: the connection failed.
 pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -> Result<Report, VerifyError> {
     let start = Instant::now();
     let schema = check(models)?.schema;
@@ -304,19 +331,10 @@ pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -
         return Err(VerifyError::Values { reason: "there is no model".into() });
     };
     let principals = test_principals(tenancy, 0)?;
-    let fixture = Fixture { tenancy, tables: models.tables().to_vec(), rows: Vec::new() };
-    let mut runner = Runner {
-        session: Session::begin(admin_url, &options.after).await?,
-        schema: &schema,
-        tenancy,
-        principals: &principals,
-        fixture,
-        row_factory: RowFactory::new(&schema, &options.given_values, &principals, 0),
-        templates: BTreeMap::new(),
-        first_only: options.first_only,
-        violations: Vec::new(),
-        given_up: Vec::new(),
-    };
+    let session = Session::begin(admin_url, &options.after).await?;
+    let row_factory = RowFactory::new(&schema, &options.given_values, &principals, 0);
+    let mut runner =
+        Runner::new(session, &schema, Fixture::new(tenancy, models.tables()), row_factory, options.first_only);
     let result = runner.run_all().await;
     let Runner { session, fixture, violations, given_up, .. } = runner;
     let (probes, server) = (session.probes, session.server.clone());
@@ -350,7 +368,7 @@ pub(crate) async fn make_tenants(url: &str, models: &Models, options: &VerifyOpt
     let tenancy = models.tables().first().map(|def| def.tenancy);
     let tenancy = tenancy.ok_or_else(|| VerifyError::Values { reason: "there is no model".into() })?;
     let principals = test_principals(tenancy, PERSISTENT_KEYS)?;
-    let mut fixture = Fixture { tenancy, tables: models.tables().to_vec(), rows: Vec::new() };
+    let mut fixture = Fixture::new(tenancy, models.tables());
     let mut session = Session::begin(url, &options.after).await?;
     RowFactory::new(&schema, &options.given_values, &principals, PERSISTENT_KEYS)
         .fill(&mut session, &mut fixture)
@@ -372,17 +390,20 @@ type Group = for<'a> fn(&'a mut Runner<'_>) -> BoxFuture<'a, Result<(), VerifyEr
 
 impl Runner<'_> {
     async fn run_all(&mut self) -> Result<(), VerifyError> {
+        self.session.create_batch_function().await?;
+        self.read_catalog().await?;
         self.row_factory.fill(&mut self.session, &mut self.fixture).await?;
         self.make_templates().await?;
         // First, since a setting that was set once in a session reads as an empty string afterwards.
         self.without_settings().await?;
-        let groups: [Group; 15] = [
+        let groups: [Group; 16] = [
             |runner| Box::pin(runner.columns()),
             |runner| Box::pin(runner.privileges()),
             |runner| Box::pin(runner.roles()),
             |runner| Box::pin(runner.functions()),
             |runner| Box::pin(runner.members_by_function()),
             |runner| Box::pin(runner.invitations()),
+            |runner| Box::pin(runner.functions_succeed()),
             |runner| Box::pin(runner.system_role()),
             |runner| Box::pin(runner.views()),
             |runner| Box::pin(runner.owner()),

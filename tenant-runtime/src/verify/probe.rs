@@ -1,5 +1,7 @@
 //! A probe: one statement as one principal, with the expected outcome.
 
+use std::collections::BTreeSet;
+
 use super::{outcome::Expected, principals::Principal};
 use crate::model::{def::TableName, schema::Command};
 
@@ -13,4 +15,34 @@ pub(super) struct Probe<'p> {
     pub(super) principal: &'p Principal,
     pub(super) statement: String,
     pub(super) expected: Expected,
+    /// The rows that a successful DELETE removes, its own and those of its cascades, by table and key.
+    pub(super) removes: Option<BTreeSet<(TableName, String)>>,
+}
+
+impl<'p> Probe<'p> {
+    /// A probe of a command on a table.
+    pub(super) fn new(
+        technique: &'static str,
+        about: (TableName, Command),
+        principal: &'p Principal,
+        statement: String,
+        expected: Expected,
+    ) -> Self {
+        Self { technique, about: Some(about), principal, statement, expected, removes: None }
+    }
+
+    /// A probe of something else than a table.
+    pub(super) fn of_database(
+        technique: &'static str,
+        principal: &'p Principal,
+        statement: String,
+        expected: Expected,
+    ) -> Self {
+        Self { technique, about: None, principal, statement, expected, removes: None }
+    }
+
+    /// Returns whether PL/pgSQL can execute the statement: one that changes settings first consists of several.
+    pub(super) fn is_single(&self) -> bool {
+        !self.statement.contains(';')
+    }
 }

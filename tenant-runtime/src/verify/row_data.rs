@@ -8,9 +8,9 @@ use std::{
 use super::{
     VerifyError,
     catalog::Catalog,
+    fixture::reads_other_tables,
     fixture::{Fixture, Row, keys, row_id},
     given::GivenValues,
-    oracle::reads_other_tables,
     principals::{Principals, TestUser},
     session::Session,
 };
@@ -81,7 +81,7 @@ impl<'a> RowFactory<'a> {
             for spec in self.specs(def, users.contains(&def.name)) {
                 let row = self.insert(session, fixture, def, &spec).await?;
                 self.remember(def, &row);
-                fixture.rows.push(row);
+                fixture.push(row);
             }
         }
         self.link(session, fixture).await?;

@@ -103,6 +103,10 @@ impl<'a> RowFactory<'a> {
             if server.code() == "42P01" || server.code() == "3F000" {
                 return Err(VerifyError::not_migrated(def));
             }
+            // A timeout, also of a lock that another session holds: no other value would help.
+            if ["55P03", "57014"].contains(&server.code()) {
+                return Err(VerifyError::database(error));
+            }
             failure = server.message().to_owned();
             // The columns that the error names; all columns if it names none.
             let constraint = server.constraint().and_then(|name| live.constraints.get(name));

@@ -6,8 +6,9 @@ use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 use super::{VerifyError, outcome::Outcome};
 use crate::{
-    db::{connection_options, open_connection, trusted},
+    db::{assert_sql_safe, connection_options, open_connection},
     error::server_error,
+    ident::literal,
 };
 
 /// A superuser's connection in a transaction that is rolled back.
@@ -84,8 +85,8 @@ impl Session {
 
     /// Runs statements as the administrator; the next probe rolls them back.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<(), VerifyError> {
-        self.connection.execute(sqlx::raw_sql(trusted(sql.to_owned()))).await.map_err(VerifyError::database)?;
-        Ok(())
+        let ran = self.connection.execute(sqlx::raw_sql(assert_sql_safe(sql.to_owned()))).await;
+        ran.map(drop).map_err(|error| VerifyError::statement(sql, error))
     }
 
     /// Reads one row of texts as the administrator; empty if there is no row.
@@ -95,7 +96,7 @@ impl Session {
 
     /// Reads rows of texts as the administrator.
     pub(crate) async fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, VerifyError> {
-        self.try_rows(sql).await?.map_err(VerifyError::database)
+        self.try_rows(sql).await?.map_err(|error| VerifyError::statement(sql, error))
     }
 
     /// Reads rows of texts; the inner error is an error from the server.
@@ -103,7 +104,7 @@ impl Session {
         &mut self,
         sql: &str,
     ) -> Result<Result<Vec<Vec<Option<String>>>, sqlx::Error>, VerifyError> {
-        let rows = match self.connection.fetch_all(sqlx::raw_sql(trusted(sql.to_owned()))).await {
+        let rows = match self.connection.fetch_all(sqlx::raw_sql(assert_sql_safe(sql.to_owned()))).await {
             Ok(rows) => rows,
             Err(error) if server_error(&error).is_some() => return Ok(Err(error)),
             Err(error) => return Err(VerifyError::database(error)),
@@ -116,9 +117,8 @@ impl Session {
     pub(super) async fn attempt(&mut self, context: &str, statement: &str) -> Result<Outcome, VerifyError> {
         self.probes += 1;
         let sql = format!("ROLLBACK TO probe; {context}{statement}");
-        // These return only the number of changed rows.
-        if ["MERGE", "INSERT"].iter().any(|word| statement.starts_with(word)) && !statement.contains(" RETURNING ") {
-            return match self.connection.execute(sqlx::raw_sql(trusted(sql))).await {
+        if returns_only_a_count(statement) {
+            return match self.connection.execute(sqlx::raw_sql(assert_sql_safe(sql))).await {
                 Ok(done) => Ok(Outcome::Rows((0..done.rows_affected()).map(|row| format!("changed {row}")).collect())),
                 Err(error) if server_error(&error).is_some() => Ok(rejection(&error)),
                 Err(error) => Err(VerifyError::database(error)),
@@ -133,16 +133,103 @@ impl Session {
         Ok(outcome)
     }
 
+    /// Creates the function that runs many probes in one round trip. It lasts until the transaction ends.
+    pub(super) async fn create_batch_function(&mut self) -> Result<(), VerifyError> {
+        self.run(BATCH_FUNCTION).await
+    }
+
+    /// The same as [`attempt`](Self::attempt) for several single statements in one context, in one round trip; `None` if one of
+    /// them exceeds the time limit, which ends the batch without an outcome.
+    pub(super) async fn attempt_all(
+        &mut self,
+        context: &str,
+        statements: &[&str],
+    ) -> Result<Option<Vec<Outcome>>, VerifyError> {
+        let list = |items: Vec<String>| format!("ARRAY[{}]", items.join(", "));
+        let texts = list(statements.iter().map(|statement| literal(statement)).collect());
+        let counted = list(statements.iter().map(|statement| returns_only_a_count(statement).to_string()).collect());
+        let sql = format!(
+            "ROLLBACK TO probe; {context}SELECT at, code, message, keys FROM pg_temp.verify_batch({texts}::text[], {counted}::boolean[])"
+        );
+        let rows = match self.connection.fetch_all(sqlx::raw_sql(assert_sql_safe(sql))).await {
+            Ok(rows) => rows,
+            Err(error) if server_error(&error).is_some() => return Ok(None),
+            Err(error) => return Err(VerifyError::database(error)),
+        };
+        self.probes += statements.len();
+        let read = |row: &sqlx::postgres::PgRow| {
+            let (code, message) = (row.try_get::<Option<String>, _>(1)?, row.try_get::<Option<String>, _>(2)?);
+            let keys = row.try_get::<Vec<String>, _>(3)?;
+            Ok(match code {
+                Some(code) => classify(&code, &message.unwrap_or_default()),
+                None => Outcome::Rows(keys.into_iter().collect()),
+            })
+        };
+        rows.iter().map(read).collect::<sqlx::Result<Vec<_>>>().map(Some).map_err(VerifyError::database)
+    }
+
     /// Rolls back to the savepoint.
     pub(crate) async fn undo(&mut self) -> Result<(), VerifyError> {
         self.run("ROLLBACK TO probe").await
     }
 }
 
+/// Runs each statement in a subtransaction that it rolls back, as the caller, and returns the keys or the error of each.
+const BATCH_FUNCTION: &str = "
+CREATE FUNCTION pg_temp.verify_batch(statements text[], counted boolean[])
+    RETURNS TABLE (at integer, code text, message text, keys text[]) LANGUAGE plpgsql AS $batch$
+DECLARE
+    key text;
+    changed bigint;
+BEGIN
+    FOR place IN 1 .. cardinality(statements) LOOP
+        at := place;
+        code := NULL;
+        message := NULL;
+        keys := '{}';
+        BEGIN
+            IF counted[place] THEN
+                EXECUTE statements[place];
+                GET DIAGNOSTICS changed = ROW_COUNT;
+                keys := ARRAY(SELECT 'changed ' || n FROM generate_series(0, changed - 1) AS n);
+            ELSE
+                FOR key IN EXECUTE statements[place] LOOP
+                    IF key IS NOT NULL THEN
+                        keys := keys || key;
+                    END IF;
+                END LOOP;
+            END IF;
+            RAISE EXCEPTION 'rolled back' USING ERRCODE = 'VERFY';
+        EXCEPTION
+            WHEN SQLSTATE 'VERFY' THEN
+                NULL;
+            WHEN OTHERS THEN
+                code := SQLSTATE;
+                message := SQLERRM;
+                keys := '{}';
+        END;
+        RETURN NEXT;
+    END LOOP;
+END
+$batch$;
+GRANT EXECUTE ON FUNCTION pg_temp.verify_batch(text[], boolean[]) TO PUBLIC";
+
+/// Returns whether a statement returns no rows but the number of changed ones.
+fn returns_only_a_count(statement: &str) -> bool {
+    ["MERGE", "INSERT", "UPDATE", "DELETE"].iter().any(|word| statement.starts_with(word))
+        && !statement.contains(" RETURNING ")
+}
+
 /// Classifies an error from the server.
 fn rejection(error: &sqlx::Error) -> Outcome {
-    let Some(server) = server_error(error) else { return Outcome::Failed(error.to_string()) };
-    match (server.code(), server.message()) {
+    match server_error(error) {
+        Some(server) => classify(server.code(), server.message()),
+        None => Outcome::Failed(error.to_string()),
+    }
+}
+
+fn classify(code: &str, message: &str) -> Outcome {
+    match (code, message) {
         ("42501", message) if message.starts_with("permission denied") || message.starts_with("must be owner") => {
             Outcome::Denied
         }

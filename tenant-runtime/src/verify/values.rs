@@ -130,7 +130,7 @@ fn of_base_type(ty: &PgType, modifier: i32, seed: &Seed) -> Candidates {
         "bytea" => {
             let lengths = lengths(seed).map(|length| format!("\\x{n:0>width$x}", width = length * 2));
             let texts = [format!("\\x{n:08x}"), format!("\\x{n:064x}"), String::new()];
-            let long = |text: &String| text.len() % 2 == 0;
+            let long = |text: &String| text.len().is_multiple_of(2);
             and_constants(texts.into_iter().chain(lengths).filter(long).collect())
         }
         "date" => and_constants([days(2020), days(2120), days(1980)].into()),

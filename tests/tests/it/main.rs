@@ -54,6 +54,7 @@ mod tidy;
 mod transactions;
 mod ui;
 mod verify;
+mod verify_functions;
 mod verify_mutations;
 mod verify_values;
 mod why;

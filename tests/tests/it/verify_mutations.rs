@@ -196,6 +196,9 @@ const MUTATIONS: &[Mutation] = &[
         "GRANT SELECT, UPDATE ON app.system_access_log TO app_system; CREATE POLICY more ON app.system_access_log FOR UPDATE TO app_system USING (true)",
     ),
     ("the owner reads the reasons", "ALTER TABLE app.system_access_log NO FORCE ROW LEVEL SECURITY"),
+    // Functions that must succeed.
+    ("no user can sign up: EXECUTE is missing", "REVOKE EXECUTE ON FUNCTION app_auth.sign_up FROM app_no_tenant"),
+    ("the key of a new tenant has no default", "ALTER TABLE app.organizations ALTER COLUMN id DROP DEFAULT"),
     // Invitations.
     ("viewers can invite", "GRANT EXECUTE ON FUNCTION app_auth.invite TO app_viewer"),
     ("jobs can accept invitations", "GRANT EXECUTE ON FUNCTION app_auth.accept_invitation TO app_system"),
@@ -230,6 +233,16 @@ const FUNCTION_MUTATIONS: &[FunctionMutation] = &[
         "secs => p_seconds), (SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = tenant ORDER BY m.role DESC LIMIT 1))",
     ),
     ("the invitation has another role", "invite", "(tenant, p_email, p_role,", "(tenant, p_email, 'viewer',"),
+    ("no tenant can be created", "create_tenant", "\nBEGIN\n", "\nBEGIN\n    RAISE unique_violation;\n"),
+    (
+        "a created tenant has no member",
+        "create_tenant",
+        "INSERT INTO app.org_members (organization_id, user_id, role) VALUES (new_tenant_id, caller, 'admin');",
+        "",
+    ),
+    ("no user can sign up", "sign_up", "\nBEGIN\n", "\nBEGIN\n    RAISE 'closed';\n"),
+    ("no member can be added", "add_member", "\nBEGIN\n", "\nBEGIN\n    RAISE unique_violation;\n"),
+    ("no member can leave", "remove_member", "caller IS DISTINCT FROM p_user AND ", ""),
     (
         "the reason is not recorded",
         "begin_system_access",
@@ -239,7 +252,7 @@ const FUNCTION_MUTATIONS: &[FunctionMutation] = &[
 ];
 
 /// Returns the statements that replace a part of a function; they fail if the part is missing.
-fn replace_in_function(function: &str, piece: &str, instead: &str) -> String {
+pub(super) fn replace_in_function(function: &str, piece: &str, instead: &str) -> String {
     format!(
         "DO $do$ DECLARE made text := pg_get_functiondef('app_auth.{function}'::regproc); BEGIN
              ASSERT strpos(made, $t${piece}$t$) > 0, 'the function does not contain the text';

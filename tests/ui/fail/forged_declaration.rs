@@ -3,7 +3,7 @@
 use tenant_runtime::{
     TenantTable, TenantView,
     repo::{
-        access::{SystemMay, Tenants, cmd},
+        access::{SystemMay, Tenants}, cmd,
         column_type::RowReader,
         members::ManagedMembership,
         table::{Delete, Update},

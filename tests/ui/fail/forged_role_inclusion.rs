@@ -3,7 +3,7 @@
 use tenant_runtime::{
     TenantCtx, TenantTable,
     repo::{
-        access::{KindMay, May, MayRead, MaySet, MayUse, SatisfiesAll, OnlyRole, cmd},
+        access::{KindMay, May, MayRead, MaySet, MayUse, SatisfiesAll, OnlyRole}, cmd,
         filter::{CombineRoles, Covers},
     },
     roles::{Admin, Viewer},

@@ -1,6 +1,6 @@
 //! Probes of privileges: columns, roles, functions, views, partitions, the owner, and statements that outlive a context.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     db::setting,
@@ -28,11 +28,17 @@ impl Runner<'_> {
         for principal in self.members(0).into_iter().chain(self.outsiders()) {
             let context = principal.context();
             for def in self.fixture.tables.clone() {
+                let oracle = self.oracle(&context);
                 let table = row_data::name(def.name);
-                let expect = |may: bool| if may { nothing.clone() } else { denied.clone() };
+                let probe = |technique, command, statement, may: bool| {
+                    let expected = if may { nothing.clone() } else { denied.clone() };
+                    Probe::new(technique, (def.name, command), &principal, statement, expected)
+                };
+                let types = self.types(def);
+                let mut probes = Vec::new();
                 for column in def.columns {
                     let name = quoted(column.name);
-                    let ty = self.type_of(def, column.name);
+                    let ty = types.get(column.name).map_or("text", String::as_str);
                     let commands = [
                         (Command::Select, format!("SELECT {name}::text FROM {table} WHERE false")),
                         (
@@ -44,56 +50,26 @@ impl Runner<'_> {
                         (Command::Update, format!("UPDATE {table} SET {name} = DEFAULT WHERE false")),
                     ];
                     for (command, statement) in commands {
-                        let expected = expect(self.oracle(&context).has_column_privilege(def, command, column));
-                        let about = Some((def.name, command));
-                        self.probe(Probe {
-                            technique: "column reference",
-                            about,
-                            principal: &principal,
-                            statement,
-                            expected,
-                        })
-                        .await?;
+                        let may = oracle.has_column_privilege(def, command, column);
+                        probes.push(probe("column reference", command, statement, may));
                     }
                 }
-                let whole = def
-                    .columns
-                    .iter()
-                    .all(|column| self.oracle(&context).has_column_privilege(def, Command::Select, column));
+                let may = def.columns.iter().all(|column| oracle.has_column_privilege(def, Command::Select, column));
                 let statement = format!("SELECT t::text FROM {table} AS t WHERE false");
-                let about = Some((def.name, Command::Select));
-                self.probe(Probe {
-                    technique: "whole-row reference",
-                    about,
-                    principal: &principal,
-                    statement,
-                    expected: expect(whole),
-                })
-                .await?;
-                let deletes = self.oracle(&context).has_delete_privilege(def);
+                probes.push(probe("whole-row reference", Command::Select, statement, may));
+                let may = oracle.has_delete_privilege(def);
                 let statement = format!("DELETE FROM {table} WHERE false");
-                let about = Some((def.name, Command::Delete));
-                self.probe(Probe {
-                    technique: "DELETE without rows",
-                    about,
-                    principal: &principal,
-                    statement,
-                    expected: expect(deletes),
-                })
-                .await?;
+                probes.push(probe("DELETE without rows", Command::Delete, statement, may));
+                self.probe_all(probes).await?;
             }
         }
         Ok(())
     }
 
-    fn type_of(&self, def: &TableDef, column: &str) -> String {
-        let tables = self.schema.tables().iter();
-        let mut columns = tables
-            .filter(|(name, _)| name.schema.as_str() == def.name.schema && name.table.as_str() == def.name.table)
-            .flat_map(|(_, table)| &table.columns);
-        columns
-            .find(|other| other.name.as_str() == column)
-            .map_or_else(|| "text".to_owned(), |column| column.ty.to_string())
+    /// The SQL types of a table's columns.
+    fn types(&self, def: &TableDef) -> BTreeMap<&str, String> {
+        let columns = self.row_factory.table(def).into_iter().flat_map(|table| &table.columns);
+        columns.map(|column| (column.name.as_str(), column.ty.to_string())).collect()
     }
 
     /// The app's logins, each with its role if each role has a login.
@@ -109,67 +85,44 @@ impl Runner<'_> {
         let none = Expected::Is(Outcome::Rows(BTreeSet::new()));
         for (tenant, user) in [(None, None), (Some(self.principals.tenants[0].clone()), highest)] {
             let principal = Principal { tenant, user, ..Principal::without_context(owner.clone(), None) };
-            for def in self.fixture.tables.clone() {
-                for name in [row_data::name(def.name)].into_iter().chain(self.children(def).await?) {
+            let mut probes = Vec::new();
+            for def in &self.fixture.tables {
+                let parent = row_data::name(def.name);
+                for name in [&parent].into_iter().chain(self.children.get(&parent).into_iter().flatten()) {
                     let (key, ours) = (Self::key(def, ""), self.is_test_row(def));
                     let commands = [
                         (Command::Select, format!("SELECT {key} FROM {name} WHERE {ours}")),
                         (Command::Delete, format!("DELETE FROM {name} WHERE {ours} RETURNING {key}")),
                     ];
-                    for (command, statement) in commands {
-                        let probe = Probe {
-                            technique: "table owner",
-                            about: Some((def.name, command)),
-                            principal: &principal,
-                            statement,
-                            expected: none.clone(),
-                        };
-                        self.probe(probe).await?;
-                    }
+                    probes.extend(commands.map(|(command, statement)| {
+                        Probe::new("table owner", (def.name, command), &principal, statement, none.clone())
+                    }));
                 }
             }
+            self.probe_all(probes).await?;
         }
         Ok(())
     }
 
-    /// The partitions and other children of a table in the database, quoted.
-    async fn children(&mut self, def: &TableDef) -> Result<Vec<String>, VerifyError> {
-        self.session.undo().await?;
-        let asked = format!(
-            "WITH RECURSIVE child AS (
-                 SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass({})
-                 UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i JOIN child ON i.inhparent = child.inhrelid)
-             SELECT format('%I.%I', n.nspname, c.relname) FROM child JOIN pg_catalog.pg_class AS c ON c.oid = inhrelid
-                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace ORDER BY 1",
-            literal(&row_data::name(def.name))
-        );
-        Ok(self.session.rows(&asked).await?.into_iter().filter_map(|row| row.into_iter().next()?).collect())
-    }
-
     /// Reads and writes partitions directly, where the policies of the partitioned table do not apply.
     pub(in crate::verify) async fn partitions(&mut self) -> Result<(), VerifyError> {
-        for def in self.fixture.tables.clone() {
-            for name in self.children(def).await? {
-                for principal in self.members(0).into_iter().chain(self.outsiders()) {
+        for principal in self.members(0).into_iter().chain(self.outsiders()) {
+            let mut probes = Vec::new();
+            for def in &self.fixture.tables {
+                for name in self.children.get(&row_data::name(def.name)).into_iter().flatten() {
                     let commands = [
                         (Command::Select, format!("SELECT FROM {name} LIMIT 1")),
                         (Command::Insert, format!("INSERT INTO {name} SELECT * FROM {name} WHERE false")),
                         (Command::Delete, format!("DELETE FROM {name} WHERE false")),
                     ];
-                    for (command, statement) in commands {
-                        let about = Some((def.name, command));
-                        let expected = Expected::Is(Outcome::Denied);
-                        self.probe(Probe {
-                            technique: "direct access to a partition",
-                            about,
-                            principal: &principal,
-                            statement,
-                            expected,
-                        })
-                        .await?;
-                    }
+                    probes.extend(commands.map(|(command, statement)| {
+                        let denied = Expected::Is(Outcome::Denied);
+                        let technique = "direct access to a partition";
+                        Probe::new(technique, (def.name, command), &principal, statement, denied)
+                    }));
                 }
             }
+            self.probe_all(probes).await?;
         }
         Ok(())
     }
@@ -184,9 +137,13 @@ impl Runner<'_> {
         let named = named.into_iter().map(literal).collect::<Vec<_>>().join(", ");
         let options =
             Command::ALL.map(|command| literal(&format!("{} WITH GRANT OPTION", command.keyword()))).join(", ");
+        let schemas = self.schema.tables().keys().map(|name| &name.schema);
+        let schemas = schemas.chain(self.schema.functions().keys().map(|name| &name.schema)).collect::<BTreeSet<_>>();
+        let schemas = schemas.into_iter().map(|schema| literal(schema.as_str())).collect::<Vec<_>>().join(", ");
         let acting_as: Vec<_> = self.members(0).into_iter().chain(self.outsiders()).collect();
         for principal in &acting_as {
-            for def in self.fixture.tables.clone() {
+            let mut probes = Vec::new();
+            for def in &self.fixture.tables {
                 let statement = format!(
                     "SELECT p FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, unnest(ARRAY[{named}, {options}]) AS p
                          WHERE n.nspname = {} AND c.relname = {} AND CASE WHEN p ~ '^(SELECT|INSERT|UPDATE|REFERENCES)'
@@ -194,25 +151,19 @@ impl Runner<'_> {
                     literal(def.name.schema),
                     literal(def.name.table)
                 );
-                let about = Some((def.name, Command::Select));
-                let technique = "other privileges";
-                self.probe(Probe { technique, about, principal, statement, expected: none() }).await?;
+                probes.push(Probe::new("other privileges", (def.name, Command::Select), principal, statement, none()));
             }
-            let schemas = self.schema.tables().keys().map(|name| &name.schema);
-            let schemas =
-                schemas.chain(self.schema.functions().keys().map(|name| &name.schema)).collect::<BTreeSet<_>>();
-            let schemas = schemas.into_iter().map(|schema| literal(schema.as_str())).collect::<Vec<_>>().join(", ");
             let statement = format!(
                 "SELECT format('CREATE on schema %s', nspname) FROM pg_namespace
                      WHERE nspname IN ({schemas}, 'public') AND has_schema_privilege(oid, 'CREATE')
                  UNION ALL SELECT format('%s on database', p) FROM unnest(ARRAY['CREATE', 'TEMPORARY']) AS p
                      WHERE has_database_privilege(current_database(), p)"
             );
-            let technique = "CREATE privileges";
-            self.probe(Probe { technique, about: None, principal, statement, expected: none() }).await?;
+            probes.push(Probe::of_database("CREATE privileges", principal, statement, none()));
             // The statistics of ANALYZE contain values of all tenants.
             let statement = format!("SELECT DISTINCT tablename::text FROM pg_stats WHERE schemaname IN ({schemas})");
-            self.probe(Probe { technique: "pg_stats", about: None, principal, statement, expected: none() }).await?;
+            probes.push(Probe::of_database("pg_stats", principal, statement, none()));
+            self.probe_all(probes).await?;
         }
         Ok(())
     }
@@ -247,8 +198,7 @@ impl Runner<'_> {
                     if may(&login, of, role) { Outcome::Rows([role.clone()].into()) } else { Outcome::Denied };
                 let statement = format!("SET LOCAL ROLE {}; SELECT current_user::text", quoted(role));
                 let expected = Expected::Is(outcome);
-                self.probe(Probe { technique: "SET ROLE", about: None, principal: &principal, statement, expected })
-                    .await?;
+                self.probe(Probe::of_database("SET ROLE", &principal, statement, expected)).await?;
             }
         }
         Ok(())
@@ -285,14 +235,7 @@ impl Runner<'_> {
                 literal(&schema.quoted().to_string())
             );
             let expected = Expected::Is(Outcome::Rows(expected));
-            self.probe(Probe {
-                technique: "EXECUTE privileges",
-                about: None,
-                principal: &principal,
-                statement,
-                expected,
-            })
-            .await?;
+            self.probe(Probe::of_database("EXECUTE privileges", &principal, statement, expected)).await?;
         }
         Ok(())
     }
@@ -320,9 +263,8 @@ impl Runner<'_> {
                 let statement = format!(
                     "SELECT (regexp_match(v::text, '{mark}'))[1] FROM {name} AS v WHERE v::text ~ '{mark}' LIMIT 5"
                 );
-                let found = Expected::Nothing;
                 let technique = "undeclared view or table";
-                self.probe(Probe { technique, about: None, principal: &principal, statement, expected: found }).await?;
+                self.probe(Probe::of_database(technique, &principal, statement, Expected::Nothing)).await?;
             }
         }
         Ok(())
@@ -331,29 +273,20 @@ impl Runner<'_> {
     /// Sets the context to malformed keys.
     pub(in crate::verify) async fn malformed(&mut self) -> Result<(), VerifyError> {
         for principal in self.members(0) {
-            for def in self.fixture.tables.clone() {
-                // The context does not decide on global rows.
-                if def.scope == ScopeDef::Global {
-                    continue;
-                }
-                for text in ["acme", "' OR true --", "%", "null", " ", "{}"] {
-                    let tenant = Principal { tenant: Some(text.to_owned()), ..principal.clone() };
-                    let user = Principal { user: Some(text.to_owned()), ..principal.clone() };
-                    let contexts = [Some(tenant), self.fixture.membership().map(|_| user)];
-                    for principal in contexts.into_iter().flatten() {
+            for text in ["acme", "' OR true --", "%", "null", " ", "{}"] {
+                let tenant = Principal { tenant: Some(text.to_owned()), ..principal.clone() };
+                let user = Principal { user: Some(text.to_owned()), ..principal.clone() };
+                for principal in [Some(tenant), self.fixture.membership().map(|_| user)].into_iter().flatten() {
+                    // The context does not decide on global rows.
+                    let tables = self.fixture.tables.iter().filter(|def| def.scope != ScopeDef::Global);
+                    let probes = tables.map(|def| {
                         let statement =
                             format!("SELECT {} FROM {} LIMIT 10", Self::key(def, ""), row_data::name(def.name));
-                        let about = Some((def.name, Command::Select));
-                        let expected = Expected::Nothing;
-                        self.probe(Probe {
-                            technique: "malformed context",
-                            about,
-                            principal: &principal,
-                            statement,
-                            expected,
-                        })
-                        .await?;
-                    }
+                        let about = (def.name, Command::Select);
+                        Probe::new("malformed context", about, &principal, statement, Expected::Nothing)
+                    });
+                    let probes = probes.collect();
+                    self.probe_all(probes).await?;
                 }
             }
         }
@@ -373,17 +306,19 @@ impl Runner<'_> {
                 row_data::name(def.name),
                 self.is_test_row(def)
             );
-            let about = Some((def.name, Command::Select));
+            let about = (def.name, Command::Select);
             for (round, principal) in [highest.clone()].iter().chain(&contexts).chain(&contexts).enumerate() {
                 let expected = self.oracle(&principal.context()).select(def);
                 let statement = match round {
                     0 => prepare.clone(),
                     _ => format!("SET LOCAL plan_cache_mode = force_generic_plan; EXECUTE verify_{at}"),
                 };
-                self.probe(Probe { technique: "prepared statement", about, principal, statement, expected }).await?;
+                self.probe(Probe::new("prepared statement", about, principal, statement, expected)).await?;
             }
             self.session.undo().await?;
-            self.session.run(&format!("DEALLOCATE verify_{at}")).await?;
+            // It does not exist if PREPARE failed, which is a violation.
+            let _ = self.session.try_rows(&format!("DEALLOCATE verify_{at}")).await?;
+            self.session.undo().await?;
         }
         Ok(())
     }
@@ -406,15 +341,8 @@ impl Runner<'_> {
                     row_data::name(def.name),
                     self.is_test_row(def)
                 );
-                let about = Some((def.name, Command::Select));
-                self.probe(Probe {
-                    technique: "ROLLBACK TO SAVEPOINT",
-                    about,
-                    principal: &principal,
-                    statement,
-                    expected,
-                })
-                .await?;
+                let about = (def.name, Command::Select);
+                self.probe(Probe::new("ROLLBACK TO SAVEPOINT", about, &principal, statement, expected)).await?;
             }
         }
         Ok(())

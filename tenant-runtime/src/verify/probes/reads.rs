@@ -26,9 +26,8 @@ impl Runner<'_> {
     pub(in crate::verify) async fn without_settings(&mut self) -> Result<(), VerifyError> {
         let members = self.tenancy.roles.iter().map(|role| self.as_role(role.name, None, None));
         for principal in members.chain(self.system(None)).collect::<Vec<_>>() {
-            for def in self.fixture.tables.clone() {
-                self.read(&principal, def).await?;
-            }
+            let probes = self.fixture.tables.iter().map(|def| self.read(&principal, def)).collect();
+            self.probe_all(probes).await?;
         }
         Ok(())
     }
@@ -48,73 +47,63 @@ impl Runner<'_> {
     pub(in crate::verify) async fn rows_as(&mut self, principal: &Principal) -> Result<(), VerifyError> {
         let context = principal.context();
         let is_authorized = self.oracle(&context).is_authorized();
+        let mut waiting = Vec::new();
         for def in self.fixture.tables.clone() {
-            self.read(principal, def).await?;
-            self.update(principal, &context, def).await?;
-            self.insert(principal, &context, def, is_authorized).await?;
+            let mut probes = vec![self.read(principal, def)];
+            probes.extend(self.update(principal, &context, def));
+            self.insert(principal, &context, def, is_authorized, &mut probes);
             if is_authorized {
-                self.lock(principal, &context, def).await?;
-                self.other_reads(principal, &context, def).await?;
-                self.name_others(principal, &context, def).await?;
-                self.delete_each(principal, &context, def).await?;
-                self.merge(principal, &context, def).await?;
+                self.lock(principal, &context, def, &mut probes);
+                self.other_reads(principal, &context, def, &mut probes);
+                self.name_others(principal, &context, def, &mut probes);
+                self.delete_each(principal, &context, def, &mut probes);
+                self.merge(principal, &context, def, &mut probes);
             } else {
-                self.delete_all(principal, &context, def).await?;
+                probes.extend(self.delete_all(principal, &context, def));
+            }
+            waiting.append(&mut probes);
+            // Few tables at a time, so that the statements of many tables do not fill the memory.
+            if waiting.len() > 1000 {
+                self.probe_all(std::mem::take(&mut waiting)).await?;
             }
         }
-        Ok(())
+        self.probe_all(waiting).await
     }
 
     /// Reads a table without WHERE; where rows of other tenants are readable, restricted to the test rows.
-    pub(in crate::verify) async fn read(
-        &mut self,
-        principal: &Principal,
-        def: &'static TableDef,
-    ) -> Result<(), VerifyError> {
+    pub(in crate::verify) fn read<'p>(&self, principal: &'p Principal, def: &'static TableDef) -> Probe<'p> {
         let context = principal.context();
         let expected = self.oracle(&context).select(def);
         let reads_others = def.scope == ScopeDef::Global || self.oracle(&context).is_cross_tenant();
         let filter = if reads_others { format!(" WHERE {}", self.is_test_row(def)) } else { String::new() };
         let statement = format!("SELECT {} FROM {}{filter} LIMIT 1000", Self::key(def, ""), row_data::name(def.name));
-        self.probe(Probe {
-            technique: "SELECT",
-            about: Some((def.name, Command::Select)),
-            principal,
-            statement,
-            expected,
-        })
-        .await?;
-        Ok(())
+        Probe::new("SELECT", (def.name, Command::Select), principal, statement, expected)
     }
 
-    async fn lock(
-        &mut self,
-        principal: &Principal,
+    fn lock<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
-    ) -> Result<(), VerifyError> {
-        for technique in LOCKS {
-            let expected = self.oracle(context).lock(def);
-            let statement = format!(
-                "SELECT {} FROM {} WHERE {} {technique}",
-                Self::key(def, ""),
-                row_data::name(def.name),
-                self.is_test_row(def)
-            );
-            self.probe(Probe { technique, about: Some((def.name, Command::Update)), principal, statement, expected })
-                .await?;
-        }
-        Ok(())
+        probes: &mut Vec<Probe<'p>>,
+    ) {
+        let expected = self.oracle(context).lock(def);
+        let (key, table, ours) = (Self::key(def, ""), row_data::name(def.name), self.is_test_row(def));
+        probes.extend(LOCKS.map(|technique| {
+            let statement = format!("SELECT {key} FROM {table} WHERE {ours} {technique}");
+            Probe::new(technique, (def.name, Command::Update), principal, statement, expected.clone())
+        }));
     }
 
     /// Reads with other techniques than a plain SELECT.
-    async fn other_reads(
-        &mut self,
-        principal: &Principal,
+    fn other_reads<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
-    ) -> Result<(), VerifyError> {
-        let about = Some((def.name, Command::Select));
+        probes: &mut Vec<Probe<'p>>,
+    ) {
+        let about = (def.name, Command::Select);
         let (key, table, ours) = (Self::key(def, ""), row_data::name(def.name), self.is_test_row(def));
         let expected = self.oracle(context).select(def);
         // An error would reveal a hidden row, so the division must not be evaluated on one.
@@ -124,18 +113,16 @@ impl Runner<'_> {
             let statement =
                 format!("SELECT {key} FROM {table} WHERE 1 / CASE WHEN {hidden} THEN 0 ELSE 1 END = 1 AND ({ours})");
             let technique = "condition that fails on hidden rows";
-            self.probe(Probe { technique, about, principal, statement, expected: expected.clone() }).await?;
+            probes.push(Probe::new(technique, about, principal, statement, expected.clone()));
         }
-        let technique = "subquery";
         let statement = format!("WITH t AS MATERIALIZED (SELECT {key} AS k FROM {table} WHERE {ours}) SELECT k FROM t");
-        self.probe(Probe { technique, about, principal, statement, expected: expected.clone() }).await?;
-        let technique = "row_security = off";
+        probes.push(Probe::new("subquery", about, principal, statement, expected.clone()));
         let statement = format!("SET LOCAL row_security = off; SELECT {key} FROM {table} WHERE {ours}");
         let refused = match expected {
             Expected::Is(Outcome::Denied) => Expected::OneOf(vec![Outcome::Denied, Outcome::Refused]),
             _ => Expected::Is(Outcome::Refused),
         };
-        self.probe(Probe { technique, about, principal, statement, expected: refused }).await?;
+        probes.push(Probe::new("row_security = off", about, principal, statement, refused));
         for column in def.columns {
             let Some(target) = column.references.and_then(|to| self.fixture.table(to.table)) else { continue };
             let Some(id) = row_id(target) else { continue };
@@ -155,8 +142,7 @@ impl Runner<'_> {
                 rows.collect::<Vec<_>>().join(" OR ")
             );
             let expected = self.oracle(context).join(def, column, target);
-            self.probe(Probe { technique: "join", about, principal, statement, expected }).await?;
+            probes.push(Probe::new("join", about, principal, statement, expected));
         }
-        Ok(())
     }
 }

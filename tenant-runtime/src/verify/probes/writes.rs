@@ -22,13 +22,13 @@ use crate::{
 
 impl Runner<'_> {
     /// Updates all test rows to their present values.
-    pub(in crate::verify) async fn update(
-        &mut self,
-        principal: &Principal,
+    pub(in crate::verify) fn update<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
-    ) -> Result<(), VerifyError> {
-        let Some(column) = self.updated_column(context, def) else { return Ok(()) };
+    ) -> Option<Probe<'p>> {
+        let column = self.updated_column(context, def)?;
         let rows: Vec<&Row> = self.fixture.rows_of(def.name).collect();
         let expected = self.oracle(context).update(def, &rows, column, None);
         let (name, key) = (quoted(column.name), Self::key(def, ""));
@@ -37,15 +37,7 @@ impl Runner<'_> {
             row_data::name(def.name),
             self.is_test_row(def)
         );
-        self.probe(Probe {
-            technique: "UPDATE",
-            about: Some((def.name, Command::Update)),
-            principal,
-            statement,
-            expected,
-        })
-        .await?;
-        Ok(())
+        Some(Probe::new("UPDATE", (def.name, Command::Update), principal, statement, expected))
     }
 
     /// The column to update: preferably one that the role can read and update.
@@ -57,53 +49,51 @@ impl Runner<'_> {
     }
 
     /// Inserts rows of both tenants, owned by the user and by others.
-    pub(in crate::verify) async fn insert(
-        &mut self,
-        principal: &Principal,
+    pub(in crate::verify) fn insert<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
         is_authorized: bool,
-    ) -> Result<(), VerifyError> {
-        for (tenant, row) in self.templates.get(&def.name).cloned().unwrap_or_default() {
+        probes: &mut Vec<Probe<'p>>,
+    ) {
+        let templates = self.templates.get(&def.name).map_or(&[][..], Vec::as_slice);
+        for (at, (tenant, row)) in templates.iter().enumerate() {
             // Without access, one row per tenant is enough.
-            let first = self.templates[&def.name]
-                .iter()
-                .position(|(of, _)| *of == tenant)
-                .map(|at| &self.templates[&def.name][at].1);
-            if is_authorized || first.is_some_and(|first| first.values == row.values) {
-                self.insert_row(principal, context, def, &row, "INSERT").await?;
+            let is_first = templates.iter().position(|(of, _)| of == tenant) == Some(at);
+            if is_authorized || is_first {
+                self.insert_row(principal, context, def, row, "INSERT", probes);
             }
         }
-        Ok(())
     }
 
-    async fn insert_row(
-        &mut self,
-        principal: &Principal,
+    fn insert_row<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
         row: &Row,
         technique: &'static str,
-    ) -> Result<(), VerifyError> {
+        probes: &mut Vec<Probe<'p>>,
+    ) {
         let listed = inserted_columns(def, row);
-        let about = Some((def.name, Command::Insert));
         let plain = insert_into(def, row, &listed);
         // RETURNING also applies the SELECT policies, which could hide an INSERT policy that accepts too much.
         let returning = format!("{plain} RETURNING {}", returning_key(def));
         for (statement, returns) in [(plain, false), (returning, true)] {
             let expected = self.oracle(context).insert(def, row, &listed, returns);
-            self.probe(Probe { technique, about, principal, statement, expected }).await?;
+            probes.push(Probe::new(technique, (def.name, Command::Insert), principal, statement, expected));
         }
-        Ok(())
     }
 
     /// Uses keys of the other tenant: in references, and in ON CONFLICT.
-    pub(in crate::verify) async fn name_others(
-        &mut self,
-        principal: &Principal,
+    pub(in crate::verify) fn name_others<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
-    ) -> Result<(), VerifyError> {
+        probes: &mut Vec<Probe<'p>>,
+    ) {
         let own =
             self.principals.tenants.iter().position(|key| Some(key) == context.tenant.as_ref()).unwrap_or_default();
         let user = context.user.clone();
@@ -133,7 +123,7 @@ impl Runner<'_> {
                     template.map(|row| self.row_factory.with_value_in(&self.fixture, def, row, column.name))
             {
                 row.values.insert(column.name, Some(foreign_key.clone()));
-                self.insert_row(principal, context, def, &row, "reference to a row of the other tenant").await?;
+                self.insert_row(principal, context, def, &row, "reference to a row of the other tenant", probes);
             }
             let mut rows: Vec<&Row> =
                 self.fixture.rows_of(def.name).filter(|row| self.tenant_of(def, row) == Some(own)).collect();
@@ -150,31 +140,30 @@ impl Runner<'_> {
                 Self::key(def, "")
             );
             let technique = "UPDATE of a reference to a row of the other tenant";
-            self.probe(Probe { technique, about: Some((def.name, Command::Update)), principal, statement, expected })
-                .await?;
+            probes.push(Probe::new(technique, (def.name, Command::Update), principal, statement, expected));
         }
         if let Some(row) = template {
             // A cross-tenant job can access that row.
             if !self.oracle(context).is_cross_tenant() {
-                self.upsert(principal, context, def, row, 1 - own).await?;
+                probes.extend(self.upsert(principal, context, def, row, 1 - own));
             }
-            self.same_values(principal, context, def, row, 1 - own).await?;
+            self.same_values(principal, context, def, row, 1 - own, probes);
         }
-        Ok(())
     }
 
     /// Inserts a row with the unique values of a row of the other tenant: a conflict would reveal that row.
-    async fn same_values(
-        &mut self,
-        principal: &Principal,
+    fn same_values<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
         template: &Row,
         other: usize,
-    ) -> Result<(), VerifyError> {
+        probes: &mut Vec<Probe<'p>>,
+    ) {
         let theirs = self.fixture.rows_of(def.name).find(|row| self.tenant_of(def, row) == Some(other));
-        let Some(theirs) = theirs.cloned() else { return Ok(()) };
-        let (ScopeDef::Tenant { .. }, Some(table)) = (def.scope, self.row_factory.table(def)) else { return Ok(()) };
+        let Some(theirs) = theirs else { return };
+        let (ScopeDef::Tenant { .. }, Some(table)) = (def.scope, self.row_factory.table(def)) else { return };
         for key in &table.uniques {
             // References and the tenant column are rejected for other reasons.
             let is_tenant = |name| def.scope == ScopeDef::Tenant { column: name };
@@ -187,6 +176,7 @@ impl Runner<'_> {
             for column in def.columns.iter().filter(|column| plain.contains(&column.name)) {
                 row.values.insert(column.name, theirs.values.get(column.name).cloned().flatten());
             }
+<<<<<<< HEAD
             // Types with few values have the same ones in both tenants.
             let is_taken = self.fixture.rows_of(def.name).any(|own| {
                 self.tenant_of(def, own) == Some(1 - other)
@@ -194,31 +184,36 @@ impl Runner<'_> {
             });
             if !plain.is_empty() && !is_taken {
                 self.insert_row(principal, context, def, &row, "unique value of the other tenant").await?;
+=======
+            if !plain.is_empty() {
+                self.insert_row(principal, context, def, &row, "unique value of the other tenant", probes);
+>>>>>>> main
             }
         }
-        Ok(())
     }
 
     /// Inserts a row with the key of a row of the other tenant, with ON CONFLICT DO UPDATE.
-    async fn upsert(
-        &mut self,
-        principal: &Principal,
+    fn upsert<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
         template: &Row,
         other: usize,
-    ) -> Result<(), VerifyError> {
-        let Some(theirs) = self.fixture.rows_of(def.name).find(|row| self.tenant_of(def, row) == Some(other)) else {
-            return Ok(());
-        };
-        let Some(id) = row_id(def) else { return Ok(()) };
+    ) -> Option<Probe<'p>> {
+        let theirs = self.fixture.rows_of(def.name).find(|row| self.tenant_of(def, row) == Some(other))?;
+        // A composite key with the tenant column conflicts with no row of another tenant.
+        if keys(def).count() > 1 {
+            return None;
+        }
+        let id = row_id(def)?;
         let mut row = template.clone();
         row.values.insert(id.name, theirs.values.get(id.name).cloned().flatten());
         let mut listed = inserted_columns(def, &row);
         if !listed.iter().any(|column| column.name == id.name) {
             listed.push(id);
         }
-        let Some(written) = self.updated_column(context, def) else { return Ok(()) };
+        let written = self.updated_column(context, def)?;
         let targets = keys(def).map(|column| quoted(column.name).to_string()).collect::<Vec<_>>().join(", ");
         let name = quoted(written.name);
         let statement = format!(
@@ -226,45 +221,33 @@ impl Runner<'_> {
             insert_into(def, &row, &listed),
             returning_key(def)
         );
-        // A composite key with the tenant column conflicts with no row of another tenant.
-        let expected = if keys(def).count() > 1 { return Ok(()) } else { Expected::Nothing };
         let technique = "ON CONFLICT with a row of the other tenant";
-        self.probe(Probe { technique, about: Some((def.name, Command::Insert)), principal, statement, expected })
-            .await?;
-        Ok(())
+        Some(Probe::new(technique, (def.name, Command::Insert), principal, statement, Expected::Nothing))
     }
 
     /// Deletes each test row by its key, and compares the rows that are deleted with it.
-    pub(in crate::verify) async fn delete_each(
-        &mut self,
-        principal: &Principal,
+    pub(in crate::verify) fn delete_each<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
-    ) -> Result<(), VerifyError> {
-        let rows: Vec<Row> = self.fixture.rows_of(def.name).cloned().collect();
-        for row in &rows {
-            let Some(row) = self.fixture.rows_of(def.name).find(|other| other.values == row.values) else { continue };
+        probes: &mut Vec<Probe<'p>>,
+    ) {
+        for row in self.fixture.rows_of(def.name) {
             let (expected, gone) = self.oracle(context).delete(def, row);
-            let statement = format!(
-                "DELETE FROM {} WHERE {} RETURNING {}",
-                row_data::name(def.name),
-                row_data::is_row(def, row),
-                Self::key(def, "")
-            );
-            self.delete(principal, def, statement, expected, gone, "DELETE").await?;
+            probes.push(Self::delete("DELETE", principal, def, row, expected, gone));
         }
-        Ok(())
     }
 
     /// Deletes all test rows at once, in a context without access.
-    pub(in crate::verify) async fn delete_all(
-        &mut self,
-        principal: &Principal,
+    pub(in crate::verify) fn delete_all<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
-    ) -> Result<(), VerifyError> {
+    ) -> Option<Probe<'p>> {
         let oracle = self.oracle(context);
-        let Some(first) = self.fixture.rows_of(def.name).next() else { return Ok(()) };
+        let first = self.fixture.rows_of(def.name).next()?;
         let expected = match oracle.delete(def, first).0 {
             denied @ Expected::Is(Outcome::Denied) => denied,
             _ => Expected::Is(Outcome::Rows(BTreeSet::new())),
@@ -275,64 +258,37 @@ impl Runner<'_> {
             self.is_test_row(def),
             Self::key(def, "")
         );
-        self.probe(Probe {
-            technique: "DELETE",
-            about: Some((def.name, Command::Delete)),
-            principal,
-            statement,
-            expected,
-        })
-        .await?;
-        Ok(())
+        Some(Probe::new("DELETE", (def.name, Command::Delete), principal, statement, expected))
     }
 
-    async fn delete(
-        &mut self,
-        principal: &Principal,
+    fn delete<'p>(
+        technique: &'static str,
+        principal: &'p Principal,
         def: &'static TableDef,
-        statement: String,
+        row: &Row,
         expected: Expected,
         gone: BTreeSet<(TableName, String)>,
-        technique: &'static str,
-    ) -> Result<(), VerifyError> {
-        let about = Some((def.name, Command::Delete));
-        let found = self.probe(Probe { technique, about, principal, statement: statement.clone(), expected }).await?;
-        let is_referred_to =
-            self.fixture.tables.iter().any(|other| {
-                other.columns.iter().any(|column| column.references.is_some_and(|to| to.table == def.name))
-            });
-        if !is_referred_to || !matches!(&found, Outcome::Rows(rows) if !rows.is_empty()) {
-            return Ok(());
-        }
-        let left = self.remaining_rows().await?;
-        let all = self.fixture.rows.iter().filter_map(|row| Some((row.table, row.key(self.fixture.table(row.table)?))));
-        let wrong = all.filter(|key| left.contains(key) == gone.contains(key));
-        for (table, key) in wrong.collect::<Vec<_>>() {
-            let rows = Outcome::Rows([key.clone()].into());
-            let expected = if gone.contains(&(table, key)) { rows.clone() } else { Outcome::Rows(BTreeSet::new()) };
-            let found = if expected == rows { Outcome::Rows(BTreeSet::new()) } else { rows };
-            let technique = "cascading DELETE";
-            let about = Some((table, Command::Delete));
-            let probe =
-                Probe { technique, about, principal, statement: statement.clone(), expected: Expected::Is(expected) };
-            self.record_violation(&probe, &found);
-        }
-        Ok(())
+    ) -> Probe<'p> {
+        let (table, key) = (row_data::name(def.name), Self::key(def, ""));
+        let statement = format!("DELETE FROM {table} WHERE {} RETURNING {key}", row_data::is_row(def, row));
+        let about = (def.name, Command::Delete);
+        Probe { removes: Some(gone), ..Probe::new(technique, about, principal, statement, expected) }
     }
 
     /// Deletes and updates hidden rows with MERGE.
-    pub(in crate::verify) async fn merge(
-        &mut self,
-        principal: &Principal,
+    pub(in crate::verify) fn merge<'p>(
+        &self,
+        principal: &'p Principal,
         context: &Context,
         def: &'static TableDef,
-    ) -> Result<(), VerifyError> {
-        let Some(column) = self.updated_column(context, def) else { return Ok(()) };
+        probes: &mut Vec<Probe<'p>>,
+    ) {
+        let Some(column) = self.updated_column(context, def) else { return };
         let oracle = self.oracle(context);
-        let hidden: Vec<_> = self.fixture.rows_of(def.name).filter(|row| !oracle.can_select(def, row)).collect();
-        let hidden = hidden.iter().map(|row| format!("({})", row_data::is_row_of(def, row, "t."))).collect::<Vec<_>>();
+        let hidden = self.fixture.rows_of(def.name).filter(|row| !oracle.can_select(def, row));
+        let hidden: Vec<_> = hidden.map(|row| format!("({})", row_data::is_row_of(def, row, "t."))).collect();
         if hidden.is_empty() {
-            return Ok(());
+            return;
         }
         let name = quoted(column.name);
         let commands =
@@ -343,35 +299,21 @@ impl Runner<'_> {
                 row_data::name(def.name),
                 hidden.join(" OR ")
             );
-            self.probe(Probe {
-                technique: "MERGE",
-                about: Some((def.name, command)),
-                principal,
-                statement,
-                expected: Expected::Nothing,
-            })
-            .await?;
+            probes.push(Probe::new("MERGE", (def.name, command), principal, statement, Expected::Nothing));
         }
-        Ok(())
     }
 
     /// Deletes each row as the administrator, to whom only foreign keys apply.
     pub(in crate::verify) async fn cascades(&mut self) -> Result<(), VerifyError> {
         let administrator = Principal::without_context(self.session.user.clone(), None);
-        for def in self.fixture.tables.clone() {
-            for at in 0..self.fixture.rows_of(def.name).count() {
-                let Some(row) = self.fixture.rows_of(def.name).nth(at) else { continue };
+        let mut probes = Vec::new();
+        for def in &self.fixture.tables {
+            for row in self.fixture.rows_of(def.name) {
                 let (expected, gone) = self.fixture.rows_after_delete(def, row);
-                let statement = format!(
-                    "DELETE FROM {} WHERE {} RETURNING {}",
-                    row_data::name(def.name),
-                    row_data::is_row(def, row),
-                    Self::key(def, "")
-                );
-                self.delete(&administrator, def, statement, expected, gone, "DELETE as the administrator").await?;
+                probes.push(Self::delete("DELETE as the administrator", &administrator, def, row, expected, gone));
             }
         }
-        Ok(())
+        self.probe_all(probes).await
     }
 }
 

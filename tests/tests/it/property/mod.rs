@@ -8,6 +8,7 @@
 mod fixture;
 mod migrations;
 mod oracle;
+mod policy_recursion;
 mod random_changes;
 mod random_declarations;
 mod runner;
