@@ -91,15 +91,6 @@ impl Search {
         variables.flat_map(|variable| variable.columns.iter().copied().zip(&variable.options[variable.at])).collect()
     }
 
-<<<<<<< HEAD
-=======
-    /// Returns whether a column has several candidates.
-    pub(super) fn is_free(&self, column: &str) -> bool {
-        let has = |variable: &Variable| variable.options.len() > 1 && variable.columns.contains(&column);
-        self.deferred.contains(column) || self.variables.iter().any(has)
-    }
-
->>>>>>> main
     /// Returns whether the present values were not tried before, and remembers them.
     pub(super) fn is_new(&mut self) -> bool {
         let key = format!("{:?}", self.values());
