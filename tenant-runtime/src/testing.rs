@@ -55,6 +55,7 @@ pub struct TestDatabase {
     server: Arc<Server>,
     name: String,
     tenants: [TestTenant; 2],
+    options: VerifyOptions,
 }
 
 /// A generated tenant with its members.
@@ -161,6 +162,8 @@ impl TestDatabase {
 
     /// Creates a database for a test, with values for columns for which none can be generated.
     ///
+    /// Databases with the same models and the same values are copies of one template. [`assert_isolated`] uses the same values.
+    ///
     /// ```no_run
     /// # use tenant_runtime::{models, testing::{TestDatabase, TestingError}, verify::VerifyOptions};
     /// # async fn f() -> Result<(), TestingError> {
@@ -197,14 +200,23 @@ impl TestDatabase {
                 shared.insert(Shared { server, templates: BTreeMap::new(), copies: 0 })
             }
         };
-        let template = format!("template_of_{}_{}", schema.product(), fingerprint(&models));
+        let template = format!("template_of_{}_{}", schema.product(), fingerprint(&models, options));
         let tenants = match shared.templates.get(&template) {
             Some(tenants) => tenants.clone(),
             None => {
                 run(&shared.server.admin_url(), &format!("CREATE DATABASE {}", quoted(&template))).await?;
                 let url = shared.server.url("postgres", &template);
-                migrate(&models, &schema, &url).await?;
-                let tenants = make_tenants(&url, &models, options).await?;
+                let filled = async {
+                    migrate(&models, &schema, &url).await?;
+                    Ok(make_tenants(&url, &models, options).await?)
+                };
+                let filled: Result<_, TestingError> = filled.await;
+                if filled.is_err() {
+                    // Otherwise the next test would report that the database exists, and not the cause.
+                    let dropped = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&template));
+                    let _ = run(&shared.server.admin_url(), &dropped).await;
+                }
+                let tenants = filled?;
                 shared.templates.entry(template.clone()).or_insert(tenants).clone()
             }
         };
@@ -212,7 +224,7 @@ impl TestDatabase {
         let name = format!("test_{}", shared.copies);
         copy(&shared.server, &template, &name).await?;
         let tenants = tenants.map(|(key, users)| TestTenant { key, users });
-        Ok(Self { models, server: Arc::clone(&shared.server), name, tenants })
+        Ok(Self { models, server: Arc::clone(&shared.server), name, tenants, options: options.clone() })
     }
 
     /// Returns the two tenants.
@@ -305,7 +317,25 @@ impl TestDatabase {
 /// If `audit` reports an error or a warning, if `verify` reports a violation, or if the database cannot be created. The message
 /// contains all findings and violations.
 pub async fn assert_all_isolated(models: Models) {
-    match examine(&models, &VerifyOptions::default()).await {
+    assert_all_isolated_with(models, &VerifyOptions::default()).await;
+}
+
+/// Creates a database for the models, audits it and verifies it as every role, with values for columns for which none can be
+/// generated.
+///
+/// ```no_run
+/// # use tenant_runtime::{models, verify::VerifyOptions};
+/// # async fn f() {
+/// let options = VerifyOptions::default().values("app.accounts", "iban", ["DE02120300000000202051"]);
+/// tenant_runtime::testing::assert_all_isolated_with(models![], &options).await;
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// As [`assert_all_isolated`] does.
+pub async fn assert_all_isolated_with(models: Models, options: &VerifyOptions) {
+    match examine(&models, options).await {
         Ok(found) if found.is_empty() => {}
         Ok(found) => panic!("{found}"),
         Err(error) => panic!("the verification did not run: {error}"),
@@ -340,7 +370,7 @@ async fn examine(models: &Models, options: &VerifyOptions) -> Result<String, Tes
 ///
 /// If a role can access other rows of the table than declared, or if the verification cannot run.
 pub async fn assert_isolated<T: TenantTable>(database: &TestDatabase) {
-    let report = match verify(&database.admin_url(), &database.models, &VerifyOptions::default()).await {
+    let report = match verify(&database.admin_url(), &database.models, &database.options).await {
         Ok(report) => report,
         Err(error) => panic!("the verification did not run: {error}"),
     };
@@ -350,10 +380,10 @@ pub async fn assert_isolated<T: TenantTable>(database: &TestDatabase) {
     assert!(found.is_empty() && report.given_up.is_empty(), "{found}{}", report.given_up.join("\n"));
 }
 
-/// Identifies a set of models.
-fn fingerprint(models: &Models) -> String {
+/// Identifies a set of models with given values.
+fn fingerprint(models: &Models, options: &VerifyOptions) -> String {
     let names = models.tables().iter().map(|def| format!("{} {}:{}", def.name, def.file, def.line));
-    let text = names.collect::<Vec<_>>().join(",");
+    let text = names.chain([options.identity()]).collect::<Vec<_>>().join(",");
     // A short hash, since PostgreSQL truncates identifiers.
     let hash = text
         .bytes()

@@ -202,18 +202,12 @@ pub enum VerifyError {
         table: String,
     },
     /// No test row can be generated.
-    #[error(
-        "cannot generate a test row of `{table}`: {failure}\n  help: give values for {}, in a JSON file with `--data`: \
-         {{\"{table}\": {{\"{}\": [\"…\", \"…\"]}}}}, or in Rust with `VerifyOptions::values`; for columns whose values belong \
-         together, give whole rows: {{\"{table}\": [{{\"{1}\": \"…\", …}}]}}",
-        .column.as_deref().map_or_else(|| "the column".to_owned(), |column| format!("`{column}`")),
-        .column.as_deref().unwrap_or("column")
-    )]
+    #[error("cannot generate a test row of `{table}`: {failure}\n  help: {}", given::help(table, columns))]
     Data {
         /// The table.
         table: String,
-        /// The column, if it is known.
-        column: Option<String>,
+        /// The columns that the violated constraint reads, or the column without a value; empty if they are unknown.
+        columns: Vec<String>,
         /// The server's message.
         failure: String,
     },
