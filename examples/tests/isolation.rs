@@ -1,4 +1,5 @@
-//! The example's own tests, as an app of yours may have them: a proof of all models, and one of what the app does.
+//! The example's own tests, as your app could have them: one that verifies all models, and one of the app's own
+//! behavior.
 
 use tenant_examples::{NewProject, Project};
 use tenant_runtime::{

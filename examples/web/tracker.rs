@@ -1,4 +1,4 @@
-//! A web app over the models: `cargo run -p tenant-examples --example tracker`.
+//! A web app that uses the models: `cargo run -p tenant-examples --example tracker`.
 //!
 //! It starts a temporary PostgreSQL, applies the migrations, signs up three users, creates two organizations, and prints
 //! requests to try with `curl`. It deletes everything when it ends.
@@ -63,7 +63,7 @@ async fn remove(tenant: Tenant<Admin>, Path((_, id)): Path<(Uuid, Uuid)>) -> Res
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The change log, which a trigger writes and admins read.
+/// The change log, which a trigger writes and only admins can read.
 async fn changes(tenant: Tenant<Admin>) -> Result<Json<Value>, Problem> {
     let changes = Change::list(&tenant).order(Change::ID.desc()).limit(20).await?;
     let told = changes.iter().map(|change| {
@@ -100,7 +100,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let db = TenantDb::connect(&server.url("app_service", "postgres")).await?;
 
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    // A random secret for this run; a real app uses the keys of its identity provider: `Jwt::jwks`.
+    // A random secret for this run; a real app uses the keys of its identity provider, with `Jwt::jwks`.
     let secret = Uuid::new_v4().simple().to_string();
     let told = people(&db, &secret, &format!("http://{}", listener.local_addr()?)).await?;
     writeln!(io::stdout(), "{} has the example's tables. In another terminal:\n\n{told}", server.origin())?;

@@ -70,7 +70,7 @@ fn scope(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// The parent row belongs to another table.
+/// Checks `parent`: the parent row must be in another table.
 fn parent_field(diag: &Diag, table: &Table<'_>, parent: &LitStr) {
     let purpose = "`parent` names the field that references the row with the tenant";
     let Some(field) = existing(diag, table, parent, "name a parent", purpose) else { return };
@@ -108,7 +108,8 @@ fn existing<'t, 'a>(
     None
 }
 
-/// A tenant table requires a `select` role, and roles that write it require SELECT: PostgreSQL checks it for WHERE and RETURNING.
+/// A tenant table requires a `select` role. Roles that write require SELECT too: PostgreSQL checks it for WHERE and
+/// RETURNING.
 fn commands(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     if attrs.mentions("select") {
@@ -139,7 +140,7 @@ fn commands(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// Attributes about the user's rows require an `owner` field.
+/// Attributes for rows that the user owns require an `owner` field.
 fn owner(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     let purpose = "`owner` names the field that holds the ID of the user who created the row";
@@ -158,7 +159,7 @@ fn owner(diag: &Diag, table: &Table<'_>) {
         let purpose = "`visibility` names the field that decides whether the tenant's other members see the row";
         existing(diag, table, visibility, "be the visibility", purpose);
     }
-    // On a membership table both are errors, with or without an owner.
+    // On a membership table both attributes are errors, with or without an owner.
     if attrs.mentions("owner") || attrs.mentions("membership") {
         return;
     }
@@ -177,7 +178,7 @@ fn owner(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// Members belong to a tenant; functions manage them for one role.
+/// Members belong to a tenant, and one role manages them through functions.
 fn membership(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     let Some(key) = attrs.written("membership") else { return };
@@ -261,12 +262,12 @@ fn invitation(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// Returns a path as it is written.
+/// Returns a path as written in the source.
 fn text(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }
 
-/// Functions create tenants and sign up users, so these tables have no INSERT.
+/// Functions create tenants and sign up users, so these tables have no `insert` role.
 fn insert_functions(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     if let Some(creator_role) = &attrs.creator_role {
@@ -301,7 +302,7 @@ fn insert_functions(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// A custom condition restricts a command on the rows of a tenant.
+/// Checks a custom condition, which restricts a command on a tenant's rows.
 fn condition(diag: &Diag, table: &Table<'_>, rule: &Rule) {
     let Rule { clause, command, condition } = rule;
     let attrs = &table.attrs;
@@ -353,7 +354,7 @@ fn partitions(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// The context sets the tenant column and the owner column, and the tenancy decides their types.
+/// The context sets the tenant column and the owner column, and the tenancy determines their types.
 fn from_context(diag: &Diag, field: &Field<'_>) {
     let what = match field.part {
         ValueSource::Tenant => "tenant",
@@ -372,7 +373,7 @@ fn from_context(diag: &Diag, field: &Field<'_>) {
     }
 }
 
-/// A column role must be for a command that the application can run on that column.
+/// A column can have a role only for a command that the application can run on that column.
 fn column_roles(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
     let attrs = &field.attrs;
     for (command, role) in [("select", &attrs.select), ("insert", &attrs.insert), ("update", &attrs.update)] {

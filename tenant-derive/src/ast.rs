@@ -1,4 +1,4 @@
-//! The struct as parsed: borrowed syn nodes for spans, attributes, and the source of each field's value.
+//! The parsed struct: borrowed syn nodes for spans, the attributes, and the source of each field's value.
 
 use proc_macro2::Ident;
 use quote::ToTokens as _;
@@ -30,7 +30,7 @@ pub(crate) struct Field<'a> {
     pub(crate) attrs: FieldAttrs,
     /// Whether the column is (part of) the primary key.
     pub(crate) id: bool,
-    /// Whether it is the key that identifies a row within its tenant.
+    /// Whether the field is the key that identifies a row within its tenant.
     pub(crate) key: bool,
     pub(crate) part: ValueSource,
 }
@@ -38,19 +38,19 @@ pub(crate) struct Field<'a> {
 /// Where a field's value comes from when a row is inserted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueSource {
-    /// No column.
+    /// A field without a column.
     Skipped,
-    /// The tenant column: from the context.
+    /// The tenant column: the value comes from the context.
     Tenant,
-    /// The user whose row it is: from the context.
+    /// The owner column: the value is the user in the context.
     Owner,
-    /// The reference to the parent row: set by the application on INSERT and never updated.
+    /// The reference to the parent row: the application sets it on INSERT and never updates it.
     Parent,
     /// A primary key that the database generates.
     GeneratedId,
     /// A primary key that the application supplies.
     AppAssignedId,
-    /// The application sets and updates it.
+    /// A column that the application sets and updates.
     Plain,
 }
 
@@ -66,7 +66,7 @@ pub(crate) enum InsertKind {
 }
 
 impl<'a> Table<'a> {
-    /// Reads the struct; `None` without named fields.
+    /// Reads the struct; returns `None` if it has no named fields.
     pub(crate) fn read(diag: &Diag, input: &'a DeriveInput) -> Option<Self> {
         let attrs = keys::table(diag, &input.attrs);
         let fields = named_fields(diag, input, "TenantTable")?;
@@ -142,8 +142,8 @@ impl<'a> Table<'a> {
         self.fields.iter().find(|field| field.key)
     }
 
-    /// Returns the columns that the application sets on a new row. Columns with a role are excluded, because rustc could not
-    /// check a `Some` in one. A function has no parameter for a column with a default.
+    /// Returns the columns that the application sets on a new row. Columns with a role are excluded, because rustc
+    /// could not check the role for a `Some`. A function has no parameter for a column with a default.
     pub(crate) fn given(&self, making: InsertKind) -> impl Iterator<Item = &Field<'a>> {
         self.fields.iter().filter(move |field| {
             let left_out = match making {
@@ -179,8 +179,8 @@ impl ValueSource {
     }
 }
 
-/// Finds the field that an attribute names, or the one with the nearest name: the error is reported elsewhere, and should
-/// cause no further ones.
+/// Finds the field that an attribute names, or the field with the most similar name: the wrong name is reported
+/// elsewhere and should not cause further errors.
 fn meant(fields: &[Field<'_>], name: Option<&LitStr>) -> Option<usize> {
     let name = name?.value();
     let names: Vec<String> = fields.iter().map(Field::name).collect();
@@ -221,7 +221,7 @@ fn assign_parts(fields: &mut [Field<'_>], attrs: &TableAttrs) {
     }
 }
 
-/// Returns the named fields of a struct without generics, and reports anything else.
+/// Returns the named fields of a struct without generics, and reports any other input.
 pub(crate) fn named_fields<'a>(
     diag: &Diag,
     input: &'a DeriveInput,

@@ -39,7 +39,7 @@ pub(crate) struct TableAttrs {
     pub(crate) partitions: Option<LitInt>,
     pub(crate) uniques: Vec<FieldList>,
     pub(crate) indexes: Vec<FieldList>,
-    /// Every key that occurs, even with an invalid value: rules about missing keys read this list.
+    /// Every key that occurs, even with an invalid value; the rules for missing keys read this list.
     pub(crate) keys: Vec<Ident>,
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct Rule {
     pub(crate) condition: LitStr,
 }
 
-/// The commands with a condition on existing rows, and those with a condition on new rows.
+/// The commands that accept a condition on existing rows; the constant below lists those that accept one on new rows.
 pub(crate) const USING: &[&str] = &["select", "update", "delete"];
 pub(crate) const CHECK: &[&str] = &["insert", "update"];
 
@@ -163,7 +163,7 @@ pub(crate) struct FieldAttrs {
     pub(crate) insert: Option<Path>,
     pub(crate) update: Option<Path>,
     pub(crate) skip: Option<Ident>,
-    /// Every key that occurs, for the rule that `skip` cannot be combined with others.
+    /// Every key that occurs, for the rule that `skip` cannot be combined with other keys.
     pub(crate) keys: Vec<Ident>,
 }
 

@@ -59,7 +59,7 @@ fn column(field: &Field<'_>, access: &TokenStream) -> TokenStream {
     quote!(#vis const #ident: __rt::Column<Self, #ty #access> = __rt::named(#name);)
 }
 
-/// Writes the access and the referenced table of a column if they differ from the default.
+/// Writes a column's access and referenced table if they differ from the default.
 fn access(field: &Field<'_>, index: usize) -> TokenStream {
     let index = Literal::usize_unsuffixed(index);
     let fixed = quote!(__rt::NotSettable);
@@ -90,7 +90,7 @@ fn access(field: &Field<'_>, index: usize) -> TokenStream {
     }
 }
 
-/// The unique keys of a table that the application inserts into and updates: unique columns and an app-assigned primary key.
+/// Returns the unique keys of a table with INSERT and UPDATE: its unique columns and its app-assigned primary key.
 fn keys(table: &Table<'_>) -> BTreeMap<Ident, Vec<String>> {
     let mut keys = BTreeMap::new();
     if table.insert_kind() != Some(InsertKind::Insert) || !table.is_changed() {

@@ -14,7 +14,7 @@ use crate::{
 /// Writes the impl of `TenantTable`.
 pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     let (ident, id, attrs) = (table.ident, key.ty, &table.attrs);
-    // With the span of the role or tenancy, which is the cause of an error about the tenancy.
+    // Uses the span of the attribute that determines the tenancy, so that an error about the tenancy points at it.
     let named = attrs.tenancy.as_ref().or(attrs.select.as_ref());
     let at = named.map_or_else(Span::call_site, |path| path.span());
     let tenancy = match (&attrs.tenancy, &attrs.select) {
@@ -62,7 +62,7 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     }
 }
 
-/// Writes the list of declared commands: `(select, insert, update, delete, commands of jobs)`, with `()` for undeclared ones.
+/// Writes the declared commands, `(select, insert, update, delete, commands of jobs)`, with `()` for an undeclared one.
 fn declared(table: &Table<'_>) -> TokenStream {
     let attrs = &table.attrs;
     let yes = |is: bool| if is { quote!(__rt::Yes) } else { quote!(()) };
@@ -156,7 +156,8 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     set
 }
 
-/// Refers to the role of each command through its associated type, so that the literal becomes a type in one place only.
+/// Refers to each command's role through its associated type, so that the string is turned into a type in one place
+/// only.
 fn commands(table: &Table<'_>, tenancy: &TokenStream) -> Vec<TokenStream> {
     let attrs = &table.attrs;
     let managed = attrs.membership.is_some();
@@ -199,7 +200,7 @@ fn commands(table: &Table<'_>, tenancy: &TokenStream) -> Vec<TokenStream> {
     set
 }
 
-/// Writes a `ColumnDef`: a runtime function sets the defaults, the attributes the rest.
+/// Writes a `ColumnDef`: a runtime function sets the defaults, and the attributes set the rest.
 fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream {
     let Field { ty, attrs, .. } = field;
     let (name, column, index) = (field.name(), field.column(), Literal::usize_unsuffixed(index));
@@ -270,8 +271,8 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
     if set.is_empty() { base } else { quote!(__rt::ColumnDef { #(#set,)* ..#base }) }
 }
 
-/// Refers to the trait that stores a field's type, with the span of the type: for a type without the trait rustc finds the same
-/// error at the same span for each use, and prints it once.
+/// Refers to the trait that stores a field's type, with the type's span: if the type lacks the trait, each use causes
+/// the same error at the same span, and rustc prints it once.
 pub(crate) fn stored(field: &Field<'_>) -> TokenStream {
     let ty = field.ty;
     match &field.attrs.sql_type {
@@ -305,7 +306,7 @@ pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
     columns.collect()
 }
 
-/// Lists the roles required to read whole rows: the table's role and those of its columns.
+/// Lists the roles required to read whole rows: the table's role and the roles of its columns.
 pub(crate) fn row_needs(table: &Table<'_>) -> TokenStream {
     let mut roles: Vec<String> = Vec::new();
     let only = quote!(__rt::OnlyRole<<Self as __rt::Select>::SelectRole>);

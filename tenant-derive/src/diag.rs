@@ -5,9 +5,9 @@ use std::{cell::RefCell, fmt::Display, thread};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-/// The errors found so far. Panics if it is dropped before [`finish`](Self::finish) was called.
+/// The errors found so far. Panics if it is dropped without a call of [`finish`](Self::finish).
 pub(crate) struct Diag {
-    /// `None` after the errors were read.
+    /// `None` once the errors have been read.
     errors: RefCell<Option<Vec<syn::Error>>>,
 }
 
@@ -16,7 +16,7 @@ impl Diag {
         Self { errors: RefCell::new(Some(Vec::new())) }
     }
 
-    /// Adds an error at the wrong tokens, with a `help:` line that names a valid form.
+    /// Adds an error at the invalid tokens, with a `help:` line that shows a valid form.
     pub(crate) fn error(&self, at: impl ToTokens, message: impl Display, help: impl Display) {
         let message = format!("{message}\nhelp: {help}");
         self.syntax(syn::Error::new_spanned(at.into_token_stream(), message));
@@ -29,7 +29,7 @@ impl Diag {
         }
     }
 
-    /// Returns the errors as tokens that make rustc print them, or `Ok` without errors.
+    /// Returns the errors as tokens that make rustc print them, or `Ok` if there are none.
     pub(crate) fn finish(self) -> Result<(), TokenStream> {
         match self.errors.take() {
             Some(errors) if !errors.is_empty() => Err(errors.iter().map(syn::Error::to_compile_error).collect()),

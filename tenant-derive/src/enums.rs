@@ -51,7 +51,7 @@ impl EnumAttrs {
     }
 }
 
-/// A variant and its label in the database.
+/// A variant and its database label.
 struct Label<'a> {
     variant: &'a Ident,
     text: String,
@@ -101,7 +101,7 @@ fn label<'a>(diag: &Diag, variant: &'a Variant, case: Case) -> Label<'a> {
 
 type Case = fn(&str) -> String;
 
-/// Values of `rename_all`; the first is the default.
+/// The values of `rename_all`; the first is the default.
 const CASES: [(&str, Case); 7] = [
     ("snake_case", |name| name.to_snake_case()),
     ("kebab-case", |name| name.to_kebab_case()),
@@ -122,7 +122,7 @@ fn case(diag: &Diag, given: &LitStr) -> Case {
     CASES[0].1
 }
 
-/// Labels follow the rules of identifiers and are unique.
+/// Labels must be valid identifiers and unique.
 fn check(diag: &Diag, labels: &[Label<'_>]) {
     let mut seen = BTreeSet::new();
     for label in labels {

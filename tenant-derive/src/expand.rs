@@ -175,7 +175,7 @@ fn update_impl(table: &Table<'_>, role: &Path) -> TokenStream {
     }
 }
 
-/// Writes a field to the values; an optional field only if it is `Some`.
+/// Adds a field to the values; an optional field is added only if it is `Some`.
 fn set_value(field: &Field<'_>, optional: bool) -> TokenStream {
     let (ident, column, stored) = (field.ident, field.column(), stored(field));
     let set = if optional { quote!(set_some) } else { quote!(set) };
@@ -192,7 +192,7 @@ fn delete_impl(table: &Table<'_>, role: &Path) -> TokenStream {
     }
 }
 
-/// Writes the role that invites and the enum of roles.
+/// Writes the role that can invite and the enum of roles.
 fn invitation_impl(table: &Table<'_>) -> Option<TokenStream> {
     let (ident, attrs) = (table.ident, &table.attrs);
     let role = table.named(attrs.invitation.as_ref()?.field("role")?)?.ty;
@@ -206,7 +206,7 @@ fn invitation_impl(table: &Table<'_>) -> Option<TokenStream> {
     })
 }
 
-/// Writes the enum of members' roles and the role that manages members.
+/// Writes the enum of member roles and the role that manages members.
 fn membership_impls(table: &Table<'_>) -> Option<TokenStream> {
     let (ident, attrs) = (table.ident, &table.attrs);
     let role = table.named(&attrs.membership.as_ref()?.role)?.ty;

@@ -18,7 +18,7 @@ pub(crate) struct FieldList {
     pub(crate) fields: Vec<Ident>,
 }
 
-/// The action on deletion of the referenced row: a variant of the runtime's `OnDelete`.
+/// The action when the referenced row is deleted: the name of a variant of the runtime's `OnDelete`.
 pub(crate) type OnDelete = &'static str;
 
 const ON_DELETE: [(&str, OnDelete); 3] = [("cascade", "Cascade"), ("no_action", "NoAction"), ("set_null", "SetNull")];
@@ -62,7 +62,7 @@ fn parse_items(diag: &Diag, input: ParseStream<'_>, items: &mut Vec<Item>) -> sy
 /// One `key`, `key = value` or `key(list)`.
 pub(crate) struct Item {
     pub(crate) key: Ident,
-    /// The syntax of the key with an example, for errors; known once the key has been looked up.
+    /// The key's syntax with an example value, for errors; set once the key has been looked up.
     pub(crate) form: Option<&'static str>,
     value: Value,
 }
@@ -71,12 +71,12 @@ enum Value {
     None,
     Given(Expr),
     List(TokenStream),
-    /// The value could not be parsed, which was reported.
+    /// The value could not be parsed; the error has been reported.
     Broken,
 }
 
 impl Item {
-    /// Parses up to the next comma and reports at most one error.
+    /// Parses an item up to the next comma and reports at most one error.
     fn parse(diag: &Diag, input: ParseStream<'_>) -> syn::Result<Option<Self>> {
         let Ok(key) = input.call(Ident::parse_any) else {
             diag.error(next_token(input), "expected a key", "write `key`, `key = …` or `key(…)`");
@@ -130,7 +130,7 @@ impl Item {
             Value::Given(value) => self.wrong(diag, value, "has no value", &self.name()),
             Value::List(list) => self.wrong(diag, list, "has no list", &self.name()),
         }
-        // The intention is clear, and accepting it avoids errors that only follow from this one.
+        // The intention is clear, and accepting the key avoids errors that would only follow from this one.
         Some(self.key.clone())
     }
 
@@ -219,7 +219,7 @@ impl Item {
         }
     }
 
-    /// Reads `key(a = …, b = …)`: the nested items; `form` is an example for the error.
+    /// Reads the nested items of `key(a = …, b = …)`; `form` is an example for the error.
     pub(crate) fn nested(&self, diag: &Diag, form: &str) -> Vec<Item> {
         let mut items = Vec::new();
         match &self.value {
@@ -285,7 +285,7 @@ impl Item {
     }
 }
 
-/// Suggests the nearest valid word and lists all of them.
+/// Suggests the most similar valid word and lists all valid words.
 pub(crate) fn suggestion(written: &str, known: &[&str]) -> String {
     let all = known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     match name::nearest(written, known.iter().copied()) {
@@ -294,7 +294,7 @@ pub(crate) fn suggestion(written: &str, known: &[&str]) -> String {
     }
 }
 
-/// Returns the next token, for an error.
+/// Returns the next token, at which an error can point.
 fn next_token(input: ParseStream<'_>) -> Option<TokenTree> {
     input.cursor().token_tree().map(|(token, _)| token)
 }

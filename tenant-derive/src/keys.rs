@@ -41,7 +41,7 @@ pub(crate) fn field(diag: &Diag, attrs: &[Attribute]) -> FieldAttrs {
     this
 }
 
-/// Reads an item with the key of a list; another key is an error.
+/// Reads an item whose key is in the list; any other key is an error.
 fn read<A>(this: &mut A, diag: &Diag, item: &mut Item, keys: &[Key<A>], elsewhere: (&[&str], &str)) {
     let name = item.name();
     match keys.iter().find(|key| key.name == name) {
@@ -53,12 +53,12 @@ fn read<A>(this: &mut A, diag: &Diag, item: &mut Item, keys: &[Key<A>], elsewher
     }
 }
 
-/// The names of the keys of a list.
+/// Returns the names of the keys in a list.
 fn names<A>(keys: &[Key<A>]) -> Vec<&'static str> {
     keys.iter().map(|key| key.name).collect()
 }
 
-/// A key that sets one field of the attributes, and is an error if it occurs twice.
+/// Defines a key that sets one field of the attributes; a duplicate key is an error.
 macro_rules! key {
     ($name:literal, $form:literal, $field:ident: $read:expr, $doc:literal) => {
         Key { name: $name, form: $form, doc: $doc, read: |this, diag, item| set(diag, &mut this.$field, item, $read) }

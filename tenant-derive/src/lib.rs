@@ -1,7 +1,7 @@
 //! The derives of tenant-runtime: [`TenantTable`] and [`TenantView`] for structs, and [`TenantEnum`] for enums.
 //!
 //! Use them through `tenant_runtime`, which exports them together with the traits of the same names. A derive reports
-//! every error of a declaration in one build, each at the wrong token.
+//! all errors of a declaration in one build, each at the invalid token.
 
 use proc_macro::TokenStream;
 use quote::quote;
@@ -9,8 +9,8 @@ use syn::{DeriveInput, parse_macro_input};
 
 use crate::{ast::Table, diag::Diag};
 
-// Data flows diag, name → item → attr, keys → ast → access → constants → check → declare → expand → fallback, view, enums;
-// a module imports only from those before it.
+// Data flow: diag, name → item → attr, keys → ast → access → constants → check → declare → expand → fallback, view,
+// enums. A module imports only from modules before it.
 mod access;
 mod ast;
 mod attr;

@@ -6,7 +6,7 @@ use syn::{LitStr, ext::IdentExt as _};
 
 use crate::diag::Diag;
 
-/// PostgreSQL truncates longer names silently.
+/// The maximum length of an identifier; PostgreSQL silently truncates longer names.
 const MAX_BYTES: usize = 63;
 
 /// Returns the default table name of a struct: its name in `snake_case`, in the plural.
@@ -14,7 +14,7 @@ pub(crate) fn table(ident: &Ident) -> String {
     plural(&ident.unraw().to_string().to_snake_case())
 }
 
-/// Returns the type of a role's name, with the span of the string.
+/// Returns the type that a role's name stands for, with the span of the string.
 pub(crate) fn role(name: &LitStr) -> Option<Ident> {
     let text = name.value();
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
@@ -25,7 +25,7 @@ pub(crate) fn role(name: &LitStr) -> Option<Ident> {
     Some(ident)
 }
 
-/// Returns why a name is not a valid PostgreSQL identifier.
+/// Returns the reason why a name is not a valid PostgreSQL identifier.
 pub(crate) fn problem(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("is empty".to_owned())
@@ -38,7 +38,7 @@ pub(crate) fn problem(name: &str) -> Option<String> {
     }
 }
 
-/// Escapes control characters of a name for a message.
+/// Escapes the control characters in a name for a message.
 pub(crate) fn shown(name: &str) -> String {
     let mut shown = String::new();
     for c in name.chars() {
@@ -57,7 +57,7 @@ fn plural(word: &str) -> String {
     }
 }
 
-/// Returns the candidate with the smallest edit distance, if it is small enough.
+/// Returns the candidate with the smallest edit distance, if the distance is small enough.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -91,8 +91,8 @@ pub(crate) fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Rejects a role whose policies would have the names of another role's: `update_own_admin` is the policy of
-/// `update_own = "admin"` and would be that of `update = "own_admin"`.
+/// Rejects a role whose policies would have the same names as another role's: `update_own_admin` is the policy for
+/// `update_own = "admin"` and would also be the policy for `update = "own_admin"`.
 pub(crate) fn check_own(diag: &Diag, role: &Ident, label: &str, mut roles: impl Iterator<Item = String>) {
     let Some(other) = roles.find(|other| label.strip_prefix("own_") == Some(other.as_str())) else { return };
     diag.error(

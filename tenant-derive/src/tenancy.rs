@@ -1,4 +1,4 @@
-//! `tenancy!`: declares the keys, settings and roles of a product.
+//! `tenancy!`: declares a product's keys, settings and roles.
 
 use heck::ToSnakeCase as _;
 use proc_macro2::{Ident, Span, TokenStream};
@@ -35,7 +35,7 @@ const KEYS: [&str; 15] = [
 const TIMEOUTS: [(&str, u32); 3] =
     [("statement_timeout", 30), ("lock_timeout", 5), ("idle_in_transaction_timeout", 60)];
 
-/// The names of roles that the generator creates under the same prefix.
+/// The names of the roles that the generator creates under the same prefix.
 const OWN_ROLES: [&str; 6] = ["schema_owner", "function_owner", "no_tenant", "service", "system", "jobs"];
 
 /// The value of a column attribute that denies a command to every role.
@@ -104,7 +104,7 @@ impl Parse for Declared {
                     Value::Roles(Punctuated::<RoleDecl, Token![,]>::parse_terminated(&roles)?.into_iter().collect())
                 }
                 _ => {
-                    // Skip the value up to the comma: the error is the key.
+                    // Skip the value up to the comma: the error is about the key.
                     while !body.is_empty() && !body.peek(Token![,]) {
                         body.parse::<proc_macro2::TokenTree>()?;
                     }
@@ -174,7 +174,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             },
             (key, Value::Number(number)) => {
                 let at = TIMEOUTS.iter().position(|(name, _)| *name == key);
-                // PostgreSQL stores milliseconds in 31 bits.
+                // PostgreSQL stores a timeout as milliseconds in 31 bits.
                 match (number.base10_parse::<u32>(), at) {
                     (Ok(seconds), Some(at)) if seconds <= 2_147_483 => timeouts[at] = seconds,
                     _ => {
@@ -289,7 +289,7 @@ fn check_logins(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
             );
         }
         let problem = name::problem(&format!("{prefix}{login}"));
-        // An error about the role itself was reported.
+        // An error about the role itself has been reported.
         if let Some(problem) = problem.filter(|_| name::problem(&format!("{prefix}{label}")).is_none()) {
             diag.error(
                 &role.ident,
@@ -300,7 +300,7 @@ fn check_logins(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
     }
 }
 
-/// The package name, so that two products of a cluster do not share roles.
+/// Returns the package name as the prefix, so that two products in one cluster do not share roles.
 fn default_prefix() -> String {
     let package = std::env::var("CARGO_PKG_NAME").unwrap_or_else(|_| "app".to_owned());
     format!("{}_", package.to_snake_case())
@@ -394,7 +394,7 @@ impl Tenancy<'_> {
         }
     }
 
-    /// A role: its type, which says at which place of the tenancy's list it is.
+    /// Writes a role's type, which states the role's position in the tenancy's list.
     fn role(&self, role: &RoleDecl, place: usize) -> TokenStream {
         let (RoleDecl { attrs, ident, .. }, Self { declared, prefix, runtime, .. }) = (role, self);
         let (tenancy, name) = (&declared.ident, label(ident));
@@ -405,7 +405,7 @@ impl Tenancy<'_> {
         let database = format!("{prefix}{name}");
         let first = quote!(#runtime::__private::First);
         let place = (0..place).fold(first, |place, _| quote!(#runtime::__private::Next<#place>));
-        // At the role's name, where messages about the role then point.
+        // With the span of the role's name, so that messages about the role point at it.
         quote_spanned! {ident.span()=>
             #(#attrs)*
             #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
@@ -422,7 +422,7 @@ impl Tenancy<'_> {
         }
     }
 
-    /// The roles that a role includes, each at its place, and `()` at those of the others.
+    /// Lists the roles that a role includes, each at its position, with `()` at the positions of other roles.
     fn includes(&self, role: &RoleDecl) -> TokenStream {
         let below = self.below(&role.ident);
         list(self.roles.iter().map(|role| {
@@ -431,7 +431,8 @@ impl Tenancy<'_> {
         }))
     }
 
-    /// The roles that a role includes, itself among them, each once though a lattice may lead there twice.
+    /// Returns the roles that a role includes, and the role itself; each once, even if it is included along several
+    /// paths.
     fn below(&self, role: &Ident) -> Vec<Ident> {
         let mut below: Vec<Ident> = Vec::new();
         let mut open = vec![role.clone()];

@@ -1,4 +1,4 @@
-//! Snapshots of expansions: each file in `expansions/` holds a declaration and, below the line, what it becomes.
+//! Snapshots of expansions: each file in `expansions/` contains a declaration and, below the line, its expansion.
 //!
 //! `BLESS=1 cargo test -p tenant-derive` rewrites the lower halves.
 

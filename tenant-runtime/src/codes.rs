@@ -1,5 +1,7 @@
 //! The stable codes of audit findings, migration notes and SQL errors, each with the page that explains it.
 
+use crate::ident::edit_distance;
+
 /// A stable code with its page.
 #[derive(Debug)]
 pub(crate) struct Code {
@@ -9,10 +11,10 @@ pub(crate) struct Code {
     pub(crate) page: &'static str,
 }
 
-/// Embeds the page of each code: an installed program explains its codes without a network.
+/// Embeds the page of each code, so that an installed program can explain its codes offline.
 macro_rules! codes {
     ($($code:ident)*) => {
-        /// Every code, in the order of the listing.
+        /// Every code, in the order in which codes are listed.
         pub(crate) const CODES: &[Code] = &[$(Code {
             code: stringify!($code),
             page: include_str!(concat!("../codes/", stringify!($code), ".md")),
@@ -34,22 +36,22 @@ impl Code {
     ///
     /// # Errors
     ///
-    /// With the nearest codes, at most three, when there is no such code.
+    /// If there is no such code, returns the most similar codes, at most three.
     pub(crate) fn find(text: &str) -> Result<&'static Self, Vec<&'static Self>> {
         let wanted = text.trim().to_ascii_uppercase();
         CODES.iter().find(|code| code.code == wanted).ok_or_else(|| nearest(&wanted))
     }
 
-    /// Returns the title, which the first line of the page holds.
+    /// Returns the title, from the first line of the page.
     pub(crate) fn title(&self) -> &'static str {
         let first = self.page.lines().next().unwrap_or_default();
         first.split_once(": ").map_or(first, |(_, title)| title)
     }
 }
 
-/// The codes with the fewest typing errors between them and the text; none if more than half of a code is wrong.
+/// Returns the codes with the smallest edit distance from the text; none if the distance is more than 2.
 fn nearest(text: &str) -> Vec<&'static Code> {
-    let mut codes: Vec<_> = CODES.iter().map(|code| (distance(text, code.code), code)).collect();
+    let mut codes: Vec<_> = CODES.iter().map(|code| (edit_distance(text, code.code), code)).collect();
     codes.sort_by_key(|(distance, _)| *distance);
     let least = codes.first().map_or(0, |(distance, _)| *distance);
     codes
@@ -58,24 +60,6 @@ fn nearest(text: &str) -> Vec<&'static Code> {
         .map(|(_, code)| code)
         .take(3)
         .collect()
-}
-
-/// Counts inserted, missing and wrong characters; two neighbours that are swapped count once.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<_>, Vec<_>) = (from.chars().collect(), to.chars().collect());
-    let mut rows = vec![(0..=to.len()).collect::<Vec<_>>()];
-    for (i, a) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in to.iter().enumerate() {
-            let mut cost = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
-                cost = cost.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(cost);
-        }
-        rows.push(row);
-    }
-    rows[from.len()][to.len()]
 }
 
 #[cfg(test)]

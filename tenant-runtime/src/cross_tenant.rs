@@ -1,4 +1,4 @@
-//! Cross-tenant jobs that process one tenant after the other, each in a transaction limited to that tenant.
+//! Cross-tenant jobs that process one tenant after another, each in a transaction limited to that tenant.
 
 use sqlx::Row as _;
 
@@ -44,12 +44,12 @@ impl<T: Tenancy> SystemCtx<T> {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// Runs a function for each tenant, one after the other, each in a separate transaction.
+    /// Runs a function for each tenant, one after another, each in a separate transaction.
     ///
-    /// The policies limit each transaction to the rows of its tenant. The function commits the
-    /// transaction, or drops it to keep no change. An error for one tenant does not stop the
-    /// others; the returned outcomes hold the result for each. If the future is dropped midway, the
-    /// open transaction is rolled back, and the committed ones remain.
+    /// The policies limit each transaction to the rows of its tenant. The function must commit the transaction;
+    /// dropping it discards the changes. An error for one tenant does not stop the others; the outcomes contain the
+    /// result for each tenant. If the future is dropped midway, the open transaction is rolled back, and committed
+    /// transactions remain committed.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, repo::access::Tenants, roles::Organizations};

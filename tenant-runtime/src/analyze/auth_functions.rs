@@ -18,7 +18,7 @@ use crate::{
 /// The SQLSTATE of a change that would remove the last member who can manage members.
 const LAST_MANAGER: &str = "TT001";
 
-// The messages do not say "higher": of two different roles, neither has to include the other.
+// The messages do not say "higher", because two roles can be unrelated: neither includes the other.
 pub(super) const GRANT_TOO_HIGH: &str = "cannot grant a role that your role does not include";
 const CHANGE_TOO_HIGH: &str = "cannot change a member whose role is not included in your role";
 const REMOVE_TOO_HIGH: &str = "cannot remove a member whose role is not included in your role";
@@ -29,7 +29,7 @@ pub(super) struct Roles<'a> {
     pub(super) no_tenant: &'a Ident,
     /// The application roles that include no other role.
     pub(super) lowest: Vec<Ident>,
-    /// The role for cross-tenant access, if there is one.
+    /// The role for cross-tenant access, if one exists.
     pub(super) system: Option<&'a Ident>,
 }
 
@@ -74,7 +74,7 @@ impl<'a> FunctionTemplates<'a> {
             .join(", ")
     }
 
-    /// The database roles that can manage members. A context that was narrowed to a lower role cannot.
+    /// The database roles that can manage members. A context that was narrowed to a lower role cannot manage them.
     pub(super) fn manager_roles(&self) -> String {
         let manager = self.membership.manager.unwrap_or_default();
         let application_roles = self.tenancy.def.roles.iter().filter(|role| self.tenancy.includes(role.name, manager));
@@ -115,7 +115,7 @@ impl<'a> FunctionTemplates<'a> {
 END",
                 cases.collect::<String>()
             ),
-            // The restrictive policy of a table with system access calls it for the system role too.
+            // The restrictive policy of a table with system access calls this function for the system role too.
             execute: [roles.lowest.clone(), roles.system.into_iter().cloned().collect(), vec![roles.owner.clone()]].concat(),
         }
     }
@@ -144,7 +144,7 @@ END"
         }
     }
 
-    /// Locks the members that a change depends on, always in the same order, and then checks the caller's role.
+    /// Locks the memberships that a change depends on, always in the same order, and then checks the caller's role.
     fn prologue(&self, managers: &str, declare: &str, allow_self: bool) -> String {
         let Self { table, tenant, user, role, org_in_context, user_in_context, .. } = self;
         let others = if allow_self { "caller IS DISTINCT FROM p_user AND " } else { "" };
@@ -171,7 +171,7 @@ DECLARE
         )
     }
 
-    /// Looks up the role of the member to change; the function returns false if there is none.
+    /// Looks up the role of the member to change; the function returns false if there is no such member.
     fn old_role(&self) -> String {
         let Self { table, tenant, user, role, .. } = self;
         format!(
@@ -390,7 +390,7 @@ struct InsertArguments {
     statement: String,
 }
 
-/// Makes the columns of a table arguments of a function that inserts a row.
+/// Turns a table's columns into arguments of a function that inserts a row.
 fn insert_arguments(def: &TableDef, table: &QualifiedName, id: &Ident, into: &str) -> InsertArguments {
     let columns: Vec<_> = inserted(def).collect();
     let argument = |column: &ColumnDef| Ident::derived(["p", column.name]);

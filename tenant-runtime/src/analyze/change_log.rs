@@ -1,7 +1,8 @@
-//! Rules about the change log: a tenant table to which a trigger writes the changes of rows.
+//! Rules about the change log: a tenant table to which a trigger writes row changes.
 //!
-//! The trigger's function is SECURITY DEFINER, and no other role may insert: no role of a tenant, not even the highest, can write
-//! to the log or delete from it. The reader of the log sees of a row only the columns that it may read in the row's table.
+//! The trigger's function is SECURITY DEFINER, and only its owner has INSERT: no role of a tenant, not even the
+//! highest, can write to the log or delete from it. The log's reader sees only those columns of a row that it can read
+//! in the row's table.
 
 use super::{
     Known,
@@ -22,7 +23,7 @@ use crate::{
     },
 };
 
-/// A change log that passed.
+/// A valid change log.
 pub(super) struct ChangeLog {
     def: &'static TableDef,
     table: QualifiedName,
@@ -34,7 +35,7 @@ pub(super) struct ChangeLog {
 /// The columns that the trigger fills, without the tenant column.
 const FILLED: [&str; 7] = ["user_id", "role", "table_name", "row_key", "command", "before", "after"];
 
-/// Finds the table of the change log; `None` where there is none, or where it is wrong.
+/// Finds the change log's table; `None` if there is none or if it is invalid.
 pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<ChangeLog> {
     let mut declared = known.by_qualified_name.iter().filter(|(_, def)| def.change_log);
     let Some((table, def)) = declared.next() else {
@@ -127,7 +128,7 @@ impl ChangeLog {
         self.def.name == def.name
     }
 
-    /// Returns the policy and the grant of the function owner on the log: INSERT alone.
+    /// Returns the function owner's policy and grant on the log: INSERT only.
     pub(super) fn function_owner_access(&self, function_owner: &Ident) -> (Policy, Grant) {
         let comment = "Lets the trigger function log_change insert rows.".to_owned();
         let policy = Policy::of_function_owner(Command::Insert, function_owner, comment);
@@ -152,7 +153,7 @@ impl ChangeLog {
             );
             return None;
         };
-        // Of tables that the reader of the log cannot read in full, the log has only the key of the changed row.
+        // If the log's reader cannot read a table in full, the log records only the key of the changed row.
         let all = rows.are_filtered() || !self.reads(def.select, tenancy);
         let is_hidden = |column: &&ColumnDef| match all {
             true => ![tenant, id.name].contains(&column.name),

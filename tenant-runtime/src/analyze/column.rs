@@ -79,9 +79,10 @@ fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findi
     }
 }
 
-/// Reports whether the database generates the column's values: it is the whole primary key, and nothing else supplies it.
+/// Reports whether the database generates the column's values: if the column is the whole primary key and has no other
+/// source.
 fn is_generated(def: &TableDef, column: &ColumnDef) -> bool {
-    // A primary key that is the tenant column comes from the context on insert, or from the referenced tenant table.
+    // A primary key that is the tenant column gets its value from the context, or from the referenced tenant table.
     let from_context = def.scope == (ScopeDef::Tenant { column: column.name })
         && (def.insert.is_some() || column.references.is_some());
     column.id && !column.app_assigned && id_columns(def).len() == 1 && !from_context
@@ -93,7 +94,7 @@ pub(super) fn is_filled_by_database(def: &TableDef, column: &ColumnDef) -> bool 
     column.may_be_left_out() || has_generator && is_generated(def, column)
 }
 
-/// Lowers the check constraints, including those of columns with labels.
+/// Lowers the check constraints, including the label checks of enum columns.
 pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
     let mut checks = Vec::new();
     for column in def.columns {
@@ -151,7 +152,7 @@ pub(super) fn tenant<'d>(
     Some(Some(column))
 }
 
-/// Finds the primary key column, or the one other than the tenant column.
+/// Finds the primary key column; of two columns, the one that is not the tenant column.
 pub(super) fn id<'d>(def: &'d TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Option<&'d ColumnDef> {
     let ids = id_columns(def);
     let others = ids.iter().filter(|id| Some(id.name) != tenant.map(|tenant| tenant.name)).count();

@@ -1,8 +1,8 @@
-//! Rules about cross-tenant jobs: the system role, its policies, functions and the table of reasons.
+//! Rules about cross-tenant jobs: the system role, its policies and functions, and the table of reasons.
 //!
-//! The role exists where a table names a command in `system(…)`. It has a separate login role, so that no statement on the app's
-//! connections can become it. Its policies apply in a transaction that names a record with a reason, written by
-//! `begin_system_access`; where the transaction names a tenant as well, they allow that tenant's rows only.
+//! The role exists if a table names a command in `system(…)`. It has a separate login role, so that no statement on the
+//! app's connections can assume it. Its policies allow rows only in a transaction that names a record with a reason,
+//! written by `begin_system_access`; if the transaction also names a tenant, they allow only that tenant's rows.
 
 use super::{
     auth_functions::Roles,
@@ -53,7 +53,7 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     }
 }
 
-/// Requires that the system role has SELECT on the table that the tenant of a row is looked up in.
+/// Requires that the system role has SELECT on the table in which the tenant of a row is looked up.
 pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Findings) {
     if !def.system.is_empty() && !other.allows_system(Command::Select) {
         findings.error(
@@ -67,8 +67,8 @@ pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Fin
     }
 }
 
-/// Returns the condition on the rows that the system role has access to, given the condition on those of the tenant in the
-/// context.
+/// Returns the condition for the rows that the system role can access, given the condition for the rows of the tenant
+/// in the context.
 pub(super) fn condition(of_tenant: &Expression, tenancy: &Tenancy) -> Condition {
     let tenant = Expression::in_context(tenancy.def.tenant_setting, &tenancy.key_type);
     let recorded = tenancy.function(names::IS_SYSTEM_CONTEXT).quoted();
@@ -107,7 +107,8 @@ fn policy(def: &TableDef, command: Command, of_tenant: &Expression, tenancy: &Te
     Policy::with_condition(PolicyKind::System(command), &tenancy.system, comment, &condition)
 }
 
-/// Returns whether a command of the system role includes a column: a column with the role `none` is not for it either.
+/// Returns whether the system role's grant of a command includes a column. A column with the role `none` is denied to
+/// it too.
 fn is_granted(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     match command {
         Command::Select => column.select != Some(NO_ROLE),
@@ -134,8 +135,8 @@ pub(super) fn functions(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_
     RETURN EXISTS (SELECT FROM {log} AS u WHERE u.id = {in_context} AND u.db_user = session_user AND u.at <> now());
 END"
         ),
-        // The application roles as well, since their restrictive policies name it: PostgreSQL checks EXECUTE even for a CASE branch
-        // that is not evaluated.
+        // The application roles need EXECUTE as well, because their restrictive policies name the function: PostgreSQL
+        // checks EXECUTE even for a CASE branch that is not evaluated.
         execute: [vec![tenancy.system.clone()], roles.lowest.clone(), vec![roles.owner.clone()]].concat(),
     };
     let begin_system_access = Function {
@@ -161,7 +162,7 @@ END"
     ]
 }
 
-/// Creates the table of the reasons. A function adds to it, and no role of the app updates or deletes its rows.
+/// Creates the table of reasons. A function inserts its rows, and no role of the app can update or delete them.
 pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
     let name = QualifiedName {
         schema: Ident::derived([tenancy.def.schema]),

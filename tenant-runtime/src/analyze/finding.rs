@@ -1,4 +1,4 @@
-//! Findings: errors and warnings about declarations, with their place and a help text.
+//! Findings: errors and warnings about declarations, each with its place and a help message.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All findings of a check.
+/// The findings of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings(pub(crate) Vec<Finding>);
 

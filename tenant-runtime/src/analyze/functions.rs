@@ -1,4 +1,4 @@
-//! The functions of a schema: those of the membership table, of the change log and of cross-tenant jobs.
+//! The functions of a schema: for the membership table, the change log and cross-tenant jobs.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::model::{
     schema::{Function, QualifiedName, Table},
 };
 
-/// Creates the functions, and adds the roles that they require and the table that they write to.
+/// Creates the functions, and adds the roles that they require and the table of reasons.
 pub(super) fn functions(
     membership: Option<&Membership>,
     log: Option<&ChangeLog>,

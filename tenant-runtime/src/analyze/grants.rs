@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// Returns the grants of a command for the role of the table and the roles of its columns. They list the columns, so that a column
-/// added later is granted to no role.
+/// Returns a command's grants to the table's role and to the roles of its columns. The grants list the columns, so that
+/// a column added later is granted to no role.
 pub(super) fn grants(
     def: &TableDef,
     command: Command,
@@ -53,7 +53,7 @@ pub(super) fn grants(
     order.map(|(role, columns)| Grant { command, columns, role: role.clone() }).collect()
 }
 
-/// Returns whether the grant of a command may include a column.
+/// Returns whether a command's grant can include a column.
 fn is_covered(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     match command {
         Command::Select => true,

@@ -88,7 +88,7 @@ pub(super) fn invitations(
     })
 }
 
-/// Checks the types of the columns, that no role can read the token, and that users have an e-mail address.
+/// Checks the column types, that no role can read the token, and that the user table has an e-mail address.
 fn check_columns(
     def: &TableDef,
     [email, token, expires, by]: [&ColumnDef; 4],
@@ -128,7 +128,7 @@ fn check_columns(
     }
 }
 
-/// Checks that the role that invites is the role that manages members.
+/// Checks that the role that can invite is the role that manages members.
 fn check_manager(def: &TableDef, manager: Option<&str>, findings: &mut Findings) {
     if manager.is_none() || def.insert != manager {
         findings.error(
@@ -156,7 +156,7 @@ pub(super) fn without_members(known: &Known, findings: &mut Findings) {
 }
 
 impl FunctionTemplates<'_> {
-    /// Creates an invitation. The inviting member must be able to grant the role.
+    /// Returns the function that creates an invitation. The inviting member must be able to grant the role.
     pub(super) fn invite(&self, invitations: &Invitations, manager: &str, managers: &str) -> Function {
         let Self { table, tenant, user, role, org_in_context, user_in_context, user_type, .. } = self;
         let Invitations { tenant: of, email, role: wanted, token, expires, by, .. } = invitations;
@@ -204,8 +204,8 @@ END",
         }
     }
 
-    /// Accepts an invitation, if the inviting member can still manage members. The inviter's membership is locked before the
-    /// invitation, in the same order as in the functions that remove members.
+    /// Returns the function that accepts an invitation if the inviting member can still manage members. It locks the
+    /// inviter's membership before the invitation, in the same order as the functions that remove members.
     pub(super) fn accept_invitation(
         &self,
         invitations: &Invitations,

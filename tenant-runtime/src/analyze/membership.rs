@@ -1,9 +1,10 @@
-//! Rules about the membership table, and what its functions require of other tables.
+//! Rules about the membership table, and the requirements of its functions on other tables.
 //!
-//! The functions are SECURITY DEFINER, since row-level security applies to the membership table too: its policies cannot read it.
-//! `authorized_tenant_id()` serves all policies, once per statement: it returns the tenant in the context if the user in the
-//! context is a member there whose role includes the database role of the transaction. So a context that claims more than the
-//! table states sees no rows, and a removed member sees no rows from the next statement on.
+//! The functions are SECURITY DEFINER, because row-level security applies to the membership table too: its own policies
+//! cannot read it. The policies call `authorized_tenant_id()`, which runs once per statement: it returns the tenant in
+//! the context if the user in the context is a member of it with a role that includes the database role of the
+//! transaction. So a context with a tenant or role that the table does not give the user sees no rows, and a removed
+//! member sees no rows from the next statement on.
 
 use std::collections::BTreeSet;
 
@@ -31,23 +32,23 @@ pub(super) struct Membership {
     pub(super) tenant: Ident,
     pub(super) user: Ident,
     pub(super) role: Ident,
-    /// The table of the tenants, where the tenant column references it.
+    /// The tenant table, if the tenant column references it.
     pub(super) tenants: Option<(&'static TableDef, QualifiedName, Ident)>,
-    /// The table of the users, where the user column references it.
+    /// The user table, if the user column references it.
     pub(super) users: Option<(&'static TableDef, QualifiedName)>,
-    /// The table of the invitations, where there is one.
+    /// The invitation table, if there is one.
     pub(super) invitations: Option<Invitations>,
     /// The role that manages members, if the table names one.
     pub(super) manager: Option<&'static str>,
 }
 
-/// A valid table of invitations.
+/// A valid invitation table.
 pub(super) struct Invitations {
     pub(super) def: &'static TableDef,
     pub(super) table: QualifiedName,
     pub(super) id: Ident,
     pub(super) tenant: Ident,
-    /// The column of the address, here and in the table of the users.
+    /// The column with the address, in this table and in the user table.
     pub(super) email: Ident,
     pub(super) role: Ident,
     pub(super) token: Ident,
@@ -56,7 +57,7 @@ pub(super) struct Invitations {
 }
 
 impl Invitations {
-    /// Returns the commands that the functions run on the table, with the columns of each.
+    /// Returns the commands that the functions run on the table, each with its columns.
     fn privileges(&self) -> [(Command, Vec<Ident>); 3] {
         let Self { id, tenant, email, role, token, expires, by, .. } = self;
         let inserted = [tenant, email, role, token, expires, by].map(Clone::clone).to_vec();
@@ -65,7 +66,7 @@ impl Invitations {
     }
 }
 
-/// Finds the membership table; `None` where there is none, or where it is invalid.
+/// Finds the membership table; `None` if there is none or if it is invalid.
 pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<Membership> {
     let mut declared = known.by_qualified_name.iter().filter(|(_, def)| def.membership.is_some());
     let (table, def) = declared.next()?;
@@ -144,7 +145,8 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     })
 }
 
-/// Rejects `creator_role` and `sign_up` on tables that the membership table does not reference: their functions use its references.
+/// Rejects `creator_role` and `sign_up` on tables that the membership table does not reference: the functions use these
+/// references.
 pub(super) fn check_references(known: &Known, membership: Option<&Membership>, findings: &mut Findings) {
     let tables = known.by_qualified_name.values();
     if membership.is_none() && tables.clone().any(|def| def.membership.is_some()) {
@@ -270,12 +272,12 @@ impl Membership {
         &self.table
     }
 
-    /// Returns the columns of the tenant and the user.
+    /// Returns the columns with the tenant ID and the user ID.
     pub(super) fn keys(&self) -> (&Ident, &Ident) {
         (&self.tenant, &self.user)
     }
 
-    /// Returns the condition on the rows of a tenant in which the membership table gives the user the role.
+    /// Returns the condition for the rows of a tenant in which the membership table gives the user the required role.
     pub(super) fn condition(&self, column: &Ident, tenancy: &Tenancy) -> Condition {
         let function = tenancy.function(names::AUTHORIZED_TENANT_ID).quoted();
         let sql = Expression::trusted(format!("{} = (SELECT {function}())", column.quoted()));
@@ -297,7 +299,7 @@ impl Membership {
         self.invitations.as_ref().is_some_and(|invitations| invitations.def.name == def.name)
     }
 
-    /// Returns the policies and grants of the function owner on a table that its functions use: no more than they need.
+    /// Returns the function owner's policies and grants on a table that the functions use: only what they need.
     pub(super) fn function_owner_access(&self, def: &TableDef, tenancy: &Tenancy) -> (Vec<Policy>, Vec<Grant>) {
         let role = &tenancy.function_owner;
         let schema = names::auth_schema(tenancy.def.schema);
@@ -315,7 +317,7 @@ impl Membership {
         (policies, grants)
     }
 
-    /// Returns the commands that the functions run on a table, with the columns of each.
+    /// Returns the commands that the functions run on a table, each with its columns.
     fn function_owner_privileges(&self, def: &TableDef) -> Vec<(Command, Vec<Ident>)> {
         if self.is_table(def) {
             let all = def.columns.iter().map(|column| column_ident(column.name)).collect();
@@ -350,13 +352,14 @@ impl Membership {
     }
 }
 
-/// The columns that a function inserts. Where it leaves all of them to their defaults, PostgreSQL requires INSERT on some column.
+/// Returns the columns for the INSERT grant. If a function leaves all of them to their defaults, the grant still needs
+/// one.
 fn inserted_idents(def: &TableDef) -> Vec<Ident> {
     let columns: Vec<_> = inserted(def).map(|column| column_ident(column.name)).collect();
     if columns.is_empty() { row_id(def).map(|id| column_ident(id.name)).into_iter().collect() } else { columns }
 }
 
-/// Returns the columns that a function inserts: those with a default are left to the database.
+/// Returns the columns that a function inserts: app-assigned columns without a default.
 pub(super) fn inserted(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> + use<> {
     let columns: &'static [ColumnDef] = def.columns;
     columns.iter().filter(|column| column.app_assigned && column.default.is_none())

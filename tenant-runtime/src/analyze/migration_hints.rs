@@ -36,7 +36,7 @@ pub(super) fn transition(known: &Known, findings: &mut Findings) -> MigrationHin
     transition
 }
 
-/// The previous name of a table; in its current schema if the attribute names none.
+/// Returns the previous name of a table, in its current schema if the attribute names no schema.
 fn old_name(name: &QualifiedName, def: &TableDef, findings: &mut Findings) -> Option<QualifiedName> {
     let old = def.renamed_from?;
     let (schema, table) = old.split_once('.').map_or((None, old), |(schema, table)| (Some(schema), table));

@@ -1,4 +1,4 @@
-//! Analysis: declarations become a schema, or findings, all of them at once.
+//! Analysis: turns declarations into a schema, or reports all findings at once.
 //!
 //! rustc and the derive have checked each struct; the checks here involve several structs, or SQL.
 
@@ -52,7 +52,7 @@ pub struct Checked {
 ///
 /// # Errors
 ///
-/// All errors and warnings, where there is at least one error.
+/// All errors and warnings, if there is at least one error.
 pub fn check(models: &Models) -> Result<Checked, Findings> {
     let mut findings = Findings::default();
     let Some(first) = models.tables().first() else {
@@ -108,7 +108,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
 fn context_settings(tenancy: &TenancyDef, has_functions: bool) -> Vec<String> {
     let mut settings = vec![tenancy.tenant_setting.to_owned(), tenancy.user_setting.to_owned()];
     if has_functions {
-        // The functions check the role of the transaction, and the record of a cross-tenant job.
+        // The functions read the transaction's role and the record of a cross-tenant job from settings.
         settings.extend([tenancy.access_setting(), "role".to_owned()]);
     }
     settings.iter_mut().for_each(|name| name.make_ascii_lowercase());
@@ -117,14 +117,14 @@ fn context_settings(tenancy: &TenancyDef, has_functions: bool) -> Vec<String> {
     settings
 }
 
-/// Returns a condition of an attribute for a given user; NULL for no user.
+/// Returns an attribute's condition with the ID of a given user in place of `caller()`, or NULL for no user.
 pub(crate) fn rule_for(rule: &RuleDef, user: Option<&str>, tenancy: &TenancyDef) -> Option<Expression> {
     let ty = tenancy.user.sql_name()?;
     let user = Expression::trusted(format!("{}::{ty}", user.map_or_else(|| "NULL".to_owned(), literal)));
     Some(sql_expr::rule(rule.condition, &user, &|_| true).ok()?.expression)
 }
 
-/// All tables, by both of their names.
+/// All tables, by SQL name and by declared name.
 struct Known {
     by_name: BTreeMap<TableName, &'static TableDef>,
     by_qualified_name: BTreeMap<QualifiedName, &'static TableDef>,
@@ -201,7 +201,7 @@ fn ident(name: &str, what: &str, place: &str, findings: &mut Findings) -> Option
         .ok()
 }
 
-/// Derives one table from its declaration; `None` where an error prevents that.
+/// Derives one table from its declaration; `None` if an error prevents it.
 fn table(
     name: &QualifiedName,
     def: &TableDef,
@@ -260,7 +260,7 @@ fn id_columns(def: &TableDef) -> Vec<&ColumnDef> {
     columns
 }
 
-/// Returns the column that names a row within its tenant.
+/// Returns the column that identifies a row within its tenant.
 fn row_id(def: &TableDef) -> Option<&ColumnDef> {
     id_columns(def).pop()
 }

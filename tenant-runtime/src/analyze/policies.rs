@@ -1,4 +1,4 @@
-//! Rules about access: the role of each command becomes a policy.
+//! Rules about access: each command's role becomes a policy.
 
 use std::collections::BTreeSet;
 
@@ -64,8 +64,8 @@ pub(super) fn access(
     access
 }
 
-/// Returns whether functions run a command in place of a role: they change members and create invitations, and a grant would
-/// bypass their checks.
+/// Returns whether functions run a command in place of a role: functions change members and create invitations, and a
+/// grant would bypass their checks.
 pub(super) fn is_by_function(def: &TableDef, is_membership_table: bool, command: Command) -> bool {
     match command {
         Command::Select => false,
@@ -139,7 +139,7 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
         );
     }
     for (command, writer) in roles().filter(|(command, _)| *command != Command::Select) {
-        // A missing or unknown role is another finding.
+        // A missing or unknown role is reported separately.
         let known = |role: &&str| tenancy.application_roles.contains_key(role);
         if def.select.filter(known).is_some_and(|reader| known(&writer) && !tenancy.includes(writer, reader)) {
             findings.error(

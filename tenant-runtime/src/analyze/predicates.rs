@@ -1,4 +1,4 @@
-//! Row predicates: the conditions on rows that the policies of a table are made of.
+//! Row predicates: the conditions on rows from which a table's policies are built.
 
 use std::collections::BTreeSet;
 
@@ -23,17 +23,18 @@ const TEAM: &str = "team";
 
 /// The conditions on the rows of a table.
 pub(super) struct RowPredicates {
-    /// The rows of the tenant in the context; all rows of a global table.
+    /// The condition for the rows of the tenant in the context; for a global table, for all rows.
     pub(super) tenant: Condition,
     /// The condition of the restrictive policy; none for a global table.
     pub(super) restrictive: Option<Condition>,
-    /// The roles for which the restrictive policy has another condition.
+    /// The roles for which the restrictive policy has a different condition.
     pub(super) exceptions: Vec<Ident>,
-    /// The rows that the user in the context sees.
+    /// The condition for the rows that the user in the context can see.
     visibility: Option<Condition>,
-    /// The rows that the user in the context owns.
+    /// The condition for the rows that the user in the context owns.
     owner: Option<Condition>,
-    /// The conditions that attributes state: of a command, on new rows or on existing ones.
+    /// The conditions in attributes: the command, and whether the condition applies to new rows rather than existing
+    /// ones.
     custom: Vec<(Command, bool, Condition)>,
 }
 
@@ -47,19 +48,19 @@ impl RowPredicates {
 
     /// Returns the conditions on new rows.
     pub(super) fn with_check(&self, command: Command, own_only: bool) -> Vec<Condition> {
-        // The user who inserts a row becomes its owner; another user may update it.
+        // The user who inserts a row becomes its owner; other users can be allowed to update it.
         let owner = self.owner.iter().filter(|_| own_only || command == Command::Insert);
         let visibility = self.visibility.iter().filter(|_| command != Command::Insert);
         let conditions = [&self.tenant].into_iter().chain(visibility).chain(owner);
         conditions.chain(self.custom(command, true)).cloned().collect()
     }
 
-    /// Returns whether the table has a visibility column, so that a member may not see all rows of the tenant.
+    /// Returns whether the table has a visibility column, so that a member might not see all rows of the tenant.
     pub(super) fn have_visibility(&self) -> bool {
         self.visibility.is_some()
     }
 
-    /// Returns whether a role with SELECT may see some rows of the tenant and not others.
+    /// Returns whether a role with SELECT might see only some rows of the tenant.
     pub(super) fn are_filtered(&self) -> bool {
         self.have_visibility() || self.custom(Command::Select, false).next().is_some()
     }
@@ -94,8 +95,8 @@ pub(super) fn rows(
     RowPredicates { tenant: of_tenant, restrictive, exceptions, visibility, owner, custom }
 }
 
-/// Returns the conditions of the two roles that work across tenants: the function owner, whose functions check the rows, and the
-/// system role.
+/// Returns the conditions for the two roles that work across tenants: the function owner, whose functions check the
+/// rows, and the system role.
 fn exceptions<'t>(
     def: &TableDef,
     of_tenant: &Condition,
@@ -112,10 +113,11 @@ fn exceptions<'t>(
     exceptions
 }
 
-/// Adds to the condition of the restrictive policy the conditions for single roles.
+/// Adds the conditions for single roles to the restrictive policy's condition.
 ///
-/// CASE, since its branches are evaluated in order: on the membership table the condition calls a function that reads the
-/// membership table. A sub-select, so that a name is looked up once per statement and not once per row.
+/// The result is a CASE, because its branches are evaluated in order: on the membership table, the condition calls a
+/// function that reads the membership table. Each name is in a sub-select, so that it is looked up once per statement
+/// and not once per row.
 fn with_exceptions(condition: Condition, exceptions: &[(&Ident, Expression)]) -> Condition {
     if exceptions.is_empty() {
         return condition;
@@ -128,7 +130,7 @@ fn with_exceptions(condition: Condition, exceptions: &[(&Ident, Expression)]) ->
     Condition::new(condition.kind, sql)
 }
 
-/// Derives the condition on the rows of the tenant in the context.
+/// Derives the condition for the rows of the tenant in the context.
 fn of_tenant(
     def: &TableDef,
     tenant: Option<&ColumnDef>,
@@ -137,7 +139,7 @@ fn of_tenant(
     tenancy: &Tenancy,
     findings: &mut Findings,
 ) -> Condition {
-    // Without a tenant column or a parent there is a finding, and no schema.
+    // A missing tenant column or parent has been reported as a finding, so no schema is generated.
     let no_rows = || Expression::trusted("false");
     match def.scope {
         ScopeDef::Tenant { .. } => Condition::new(
@@ -160,7 +162,7 @@ fn of_tenant(
     }
 }
 
-/// Derives the condition on the rows that members of the tenant have.
+/// Derives the condition for the rows of the tenant's members.
 fn shared(
     def: &TableDef,
     through: TableName,
@@ -189,8 +191,8 @@ fn shared(
     )))
 }
 
-/// Derives the condition that the row's parent belongs to the tenant. The policies of the parent table apply to the sub-query as
-/// well.
+/// Derives the condition that the row's parent belongs to the tenant. The parent table's policies apply to the subquery
+/// as well.
 fn parent(
     def: &TableDef,
     column: &str,
@@ -236,8 +238,8 @@ fn parent(
     )))
 }
 
-/// Requires that a role with SELECT on a table also has it on the table that its tenant is looked up in: the policy reads the key
-/// and the tenant there with the privileges of the current role.
+/// Requires that a role with SELECT on a table also has SELECT on the table in which the tenant is looked up: the
+/// policy reads the key and the tenant there with the privileges of the current role.
 fn reads_through(def: &TableDef, other: &TableDef, relation: &str, tenancy: &Tenancy, findings: &mut Findings) {
     let read =
         other.columns.iter().filter(|column| column.id || other.scope == ScopeDef::Tenant { column: column.name });
@@ -340,8 +342,8 @@ pub(super) fn known_as<'k>(known: &'k Known, name: &str) -> Option<&'k TableDef>
     tables.find(|(known, _)| known.to_string() == name || known.quoted() == name).map(|(_, def)| *def)
 }
 
-/// Requires that a role with a command may read the columns that the condition reads: it runs with the privileges of that role,
-/// and without them the command would always fail.
+/// Requires that a role with a command can read the columns that the condition reads: the condition runs with the
+/// privileges of that role, and without them the command would always fail.
 fn readable(
     def: &TableDef,
     rule: &RuleDef,
@@ -382,10 +384,12 @@ fn readable(
     }
 }
 
-/// Finds updates that would hide the updated row: PostgreSQL rejects them, since the SELECT policies apply to the new row as well.
+/// Finds updates that would hide the updated row: PostgreSQL rejects them, because the SELECT policies apply to the new
+/// row as well.
 ///
-/// Where the condition depends on the user, other users still see the row and the rejection may be intended: a warning. Where it
-/// does not, no user would see the row: an error. `with_check(update = …)` states that no update may hide a row.
+/// If the condition depends on the user, other users still see the row and the rejection can be intended, so the
+/// finding is a warning. Otherwise no user would see the row, so the finding is an error. `with_check(update = …)`
+/// declares that no update may hide a row.
 fn stays_visible(def: &TableDef, conditions: &[(&RuleDef, Rule)], findings: &mut Findings) {
     let find =
         |command: &str, check| conditions.iter().find(|(rule, _)| rule.command == command && rule.check == check);

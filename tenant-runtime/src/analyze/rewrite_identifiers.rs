@@ -8,34 +8,34 @@ use crate::{
     model::schema::{Expression, QualifiedName},
 };
 
-/// A new name.
+/// A rename of a table or a column.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum NewName<'a> {
-    /// Of a table.
+    /// A table is renamed.
     Table {
         /// The old name.
         from: &'a QualifiedName,
-        /// The new one.
+        /// The new name.
         to: &'a QualifiedName,
     },
-    /// Of a column.
+    /// A column is renamed.
     Column {
         /// The table.
         of: &'a QualifiedName,
         /// The old name.
         from: &'a Ident,
-        /// The new one.
+        /// The new name.
         to: &'a Ident,
     },
 }
 
 /// Rewrites an expression on the rows of a table after a rename.
 ///
-/// `None` if an unqualified name in a subquery may be a column of the inner or of the outer table.
+/// `None` if an unqualified name in a subquery can be a column of either the inner or the outer table.
 pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Option<Expression> {
     let (tokens, mut out): (Vec<_>, Vec<_>) =
         sql_tokens::tokens(text).ok()?.into_iter().map(|(token, text)| (token, text.to_owned())).unzip();
-    // Whitespace is kept and skipped.
+    // Whitespace is kept in the output and skipped in the analysis.
     let significant: Vec<usize> = (0..tokens.len()).filter(|at| !matches!(tokens[*at], Token::Whitespace(_))).collect();
     let token = |at: usize| significant.get(at).map(|at| &tokens[*at]);
     let words = Words { tokens: (0..significant.len()).filter_map(token).collect() };
@@ -52,7 +52,7 @@ pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Opti
                         words.names_of(of).contains(&qualifier) || qualifier == on.table.as_str() && is_outer_row()
                     }
                     None if !words.is_column(at) => false,
-                    // It may be a column of the subquery's tables or of the outer row.
+                    // The name can be a column of the subquery's tables or of the outer row.
                     None if words.is_in_query(at) => {
                         if of == on || words.reads(of) {
                             return None;
@@ -71,7 +71,7 @@ pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Opti
     Some(Expression::trusted(out.concat()))
 }
 
-/// The tokens of an expression without whitespace.
+/// The tokens of an expression, without whitespace tokens.
 struct Words<'t> {
     tokens: Vec<&'t Token>,
 }
@@ -113,7 +113,7 @@ impl Words<'_> {
         (0..self.tokens.len()).any(|at| self.is_name(at, table))
     }
 
-    /// The aliases of a table in the subqueries of the text, or its name.
+    /// The aliases of a table in the expression's subqueries, or its name.
     fn names_of(&self, table: &QualifiedName) -> Vec<String> {
         let read = (0..self.tokens.len()).filter(|at| self.is_name(*at, table));
         let known = read.map(|at| {
@@ -162,7 +162,7 @@ mod tests {
         QualifiedName { schema: ident("app"), table: ident(name) }
     }
 
-    /// The text on `app.notes` after the column `title` of a table has become `name`.
+    /// Returns an expression on `app.notes` after a table's column `title` was renamed to `name`.
     fn column(text: &str, of: &str) -> Option<String> {
         let (of, from, to) = (table(of), ident("title"), ident("name"));
         renamed(text, &table("notes"), NewName::Column { of: &of, from: &from, to: &to }).map(|text| text.to_string())

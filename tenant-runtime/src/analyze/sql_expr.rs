@@ -1,4 +1,4 @@
-//! Validates SQL in attributes by parsing it, so that it cannot end the statement around it.
+//! Validates SQL in attributes by parsing it, so that it cannot end the enclosing statement.
 
 use std::ops::ControlFlow;
 
@@ -19,7 +19,7 @@ use crate::model::schema::Expression;
 ///
 /// # Errors
 ///
-/// With a predicate that describes the problem, such as "contains a `;`".
+/// Returns a predicate that describes the problem, such as "contains a `;`".
 pub(crate) fn expression(text: &str) -> Result<Expression, String> {
     whole(text, |parser| parser.parse_expr().map(drop))
 }
@@ -28,7 +28,7 @@ pub(crate) fn expression(text: &str) -> Result<Expression, String> {
 ///
 /// # Errors
 ///
-/// With a predicate that describes the problem, such as "contains a `;`".
+/// Returns a predicate that describes the problem, such as "contains a `;`".
 pub(crate) fn data_type(text: &str) -> Result<Expression, String> {
     whole(text, |parser| parser.parse_data_type().map(drop))
 }
@@ -39,22 +39,22 @@ pub(super) struct Condition {
     pub(super) expression: Expression,
     /// The tables that its subqueries read.
     pub(super) relations: Vec<String>,
-    /// The columns, with the qualifier before the dot, if any.
+    /// The columns, each with the qualifier before the dot, if any.
     pub(super) columns: Vec<(Option<String>, String)>,
     /// The operands of the top-level AND.
     pub(super) parts: Vec<String>,
-    /// Whether it calls `caller()`.
+    /// Whether the condition calls `caller()`.
     pub(super) asks_caller: bool,
 }
 
 /// Parses text that must be exactly one condition of a policy, in which `caller()` is the ID of the signed-in user.
 ///
-/// Deny by default: the condition can contain columns, constants, operators, calls of an allowlist of functions, and
+/// Deny by default: the condition can contain columns, constants, operators, calls of allowlisted functions, and
 /// subqueries on tables that have policies.
 ///
 /// # Errors
 ///
-/// With a predicate that describes the problem, and a help text.
+/// Returns a predicate that describes the problem, and a help message.
 pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> bool) -> Result<Condition, Invalid> {
     const HELP: &str = "write a single SQL condition on the row's columns; `caller()` is the ID of the signed-in user";
     let with_help = |error| (error, HELP.to_owned());
@@ -91,7 +91,7 @@ fn conjuncts(expr: &Expr, out: &mut Vec<String>) {
     }
 }
 
-/// The message (a predicate) and the help text of an error.
+/// The message (a predicate) and the help of an error.
 type Invalid = (String, String);
 
 /// The allowlist of functions; each is immutable or stable.
@@ -178,7 +178,7 @@ impl Visitor for ExprValidator<'_> {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let plain = match &*query.body {
             SetExpr::Select(select) => select.from.iter().all(|from| {
-                // A table function has no policies, and its effect is not known.
+                // A table function has no policies, and its effect is unknown.
                 let plain = |table: &TableFactor| {
                     matches!(table, TableFactor::Table { args: None, .. } | TableFactor::Derived { .. })
                 };
@@ -193,7 +193,8 @@ impl Visitor for ExprValidator<'_> {
 
 /// Reports whether an expression contains a subquery whose empty result could make the condition true.
 ///
-/// A subquery without rows is false or NULL, and AND, OR and comparisons keep that; any other expression may not.
+/// A subquery without rows is NULL, or false for EXISTS and IN. AND and OR cannot turn either into true, and a
+/// comparison cannot turn NULL into true; other expressions can.
 fn inverts(expr: &Expr) -> bool {
     match expr {
         Expr::Nested(_)
@@ -216,7 +217,7 @@ fn inverts(expr: &Expr) -> bool {
     }
 }
 
-/// Reports whether an expression, or an expression in it, matches.
+/// Reports whether an expression or one of its subexpressions matches.
 fn contains(expr: &Expr, matches: fn(&Expr) -> bool) -> bool {
     let found = visit_expressions(expr, |inner| match matches(inner) {
         true => ControlFlow::Break(()),
@@ -237,7 +238,8 @@ impl ExprValidator<'_> {
     }
 }
 
-/// Replaces `caller()` by the user ID in the context and keeps all other text: the validated text is the text that runs.
+/// Replaces `caller()` by the user ID in the context and keeps all other text, so that the validated text is the text
+/// that runs.
 fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
     let tokens = tokens(text).map_err(|error| error.to_string())?;
     let mut out = String::new();
@@ -284,7 +286,7 @@ fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserErr
                 return Err("contains a comment".into());
             }
             token if starts_comment(token, written) => return Err("contains a comment".into()),
-            // PostgreSQL reads it as a parameter, and the rest not as a string.
+            // PostgreSQL reads the start as a parameter and does not read the rest as a string.
             Token::DollarQuotedString(string) if starts_with_digit(string.tag.as_deref()) => {
                 return Err("is not valid SQL: the tag of a dollar-quoted string begins with a digit".into());
             }

@@ -7,8 +7,8 @@ use sqlparser::{
 
 /// Splits SQL text into tokens, each with its source text; the source texts concatenate to the input.
 ///
-/// sqlparser's `Display` of a token cannot replace the source text: it writes the string `'it''s'` without the doubled quote, so
-/// that the string would end earlier.
+/// sqlparser's `Display` of a token cannot replace the source text: it writes the string `'it''s'` without the doubled
+/// quote, so the string would end too early.
 pub(super) fn tokens(text: &str) -> Result<Vec<(Token, &str)>, TokenizerError> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location()?;
     let (mut line, mut column, mut at) = (1, 1, 0);

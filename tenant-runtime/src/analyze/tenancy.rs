@@ -12,16 +12,16 @@ use crate::{
     },
 };
 
-/// The connection limit of the jobs login role, since jobs run one at a time.
+/// The connection limit of the jobs login role; it is low because jobs usually run one at a time.
 const JOBS: u16 = 10;
 
 /// A validated tenancy.
 pub(super) struct Tenancy {
-    /// The owner roles, the application roles in order, the login roles.
+    /// The owner roles, then the application roles in their declared order, then the login roles.
     pub(super) roles: Vec<Role>,
-    /// The database role of each role name that attributes use.
+    /// The database role for each role name in attributes.
     pub(super) application_roles: BTreeMap<&'static str, Ident>,
-    /// The roles that each role includes, including itself, by the names that attributes use.
+    /// The roles that each role includes, and the role itself, by their names in attributes.
     pub(super) below: BTreeMap<&'static str, Vec<&'static str>>,
     /// The setting that holds the tenant ID.
     pub(super) tenant_setting: &'static str,
@@ -115,7 +115,7 @@ fn check_settings(def: &TenancyDef, findings: &mut Findings) {
     }
 }
 
-/// Reports names of roles that conflict with generated roles or policies.
+/// Reports role names that conflict with generated roles or policies.
 fn check_role_names(def: &TenancyDef, findings: &mut Findings) {
     let is_declared = |name: &str| def.roles.iter().any(|role| role.name == name);
     for declared in def.roles {
@@ -171,12 +171,13 @@ impl Tenancy {
         self.roles.insert(1, Role { name: self.function_owner.clone(), kind: RoleKind::FunctionOwner });
     }
 
-    /// Adds the role of the users without a tenant.
+    /// Adds the role for users without a tenant.
     pub(super) fn add_no_tenant(&mut self) {
         self.roles.insert(2, Role { name: self.no_tenant.clone(), kind: RoleKind::NoTenant });
     }
 
-    /// Adds the role for cross-tenant access and its login role. Jobs have no statement timeout, but the lock timeout of the app.
+    /// Adds the role for cross-tenant access and its login role. Jobs have the app's lock timeout but no statement
+    /// timeout.
     pub(super) fn add_system(&mut self) {
         let timeouts = TimeoutsDef { statement: 0, ..self.def.timeouts };
         let login = RoleKind::SystemLogin { connection_limit: JOBS, timeouts };
@@ -200,7 +201,7 @@ impl Tenancy {
         QualifiedName { schema: names::auth_schema(self.def.schema), table: Ident::derived([name]) }
     }
 
-    /// Reports whether a role includes another one or is the same, by the names that attributes use.
+    /// Reports whether a role includes another role or is the same role, by their names in attributes.
     pub(super) fn includes(&self, role: &str, other: &str) -> bool {
         self.below.get(role).is_some_and(|below| below.contains(&other))
     }

@@ -9,7 +9,7 @@ use super::{
     report::{Accepted, Report},
 };
 
-/// Accepted findings, as a team keeps them in a file.
+/// Accepted findings, which a team keeps in a file.
 ///
 /// ```
 /// # use tenant_runtime::audit::Baseline;
@@ -28,7 +28,7 @@ pub struct Baseline {
     entries: Vec<Entry>,
 }
 
-/// One accepted finding. It includes the text of the finding, so that another finding on the same object is not accepted.
+/// An accepted finding. It includes the finding's text, so that a different finding on the same object is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -44,7 +44,7 @@ impl Entry {
     }
 }
 
-/// The reason that a text is not a baseline.
+/// The reason why a string is not a valid baseline.
 ///
 /// ```
 /// use tenant_runtime::audit::{Baseline, BaselineError};
@@ -55,7 +55,7 @@ impl Entry {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BaselineError {
-    /// It is not the JSON that it should be.
+    /// The string is not JSON, or not an array of entries.
     #[error(
         "{0}\n  help: the baseline is a JSON array of objects with `code`, `object`, `found` and `reason`; `audit --format baseline` writes one"
     )]
@@ -75,7 +75,7 @@ impl Baseline {
     ///
     /// # Errors
     ///
-    /// - [`BaselineError::Malformed`]: the text is not a JSON array of entries.
+    /// - [`BaselineError::Malformed`]: the string is not a JSON array of entries.
     /// - [`BaselineError::NoReason`]: an entry has an empty reason.
     pub fn parse(text: &str) -> Result<Self, BaselineError> {
         let entries: Vec<Entry> = serde_json::from_str(text).map_err(BaselineError::Malformed)?;
@@ -87,7 +87,7 @@ impl Baseline {
         }
     }
 
-    /// Returns a baseline as JSON that accepts the findings of a report once the reasons are filled in.
+    /// Returns a JSON baseline that accepts a report's findings once the reasons are filled in.
     ///
     /// ```no_run
     /// # fn f(report: &tenant_runtime::audit::Report) -> std::io::Result<()> {
@@ -110,7 +110,8 @@ impl Baseline {
 impl Report {
     /// Moves accepted findings from [`findings`](Self::findings) to [`accepted`](Self::accepted).
     ///
-    /// An entry that matches no finding becomes a finding (TA124), since the accepted finding could return unreported.
+    /// An entry that matches no finding becomes a finding (TA124): if it stayed, the accepted finding could return
+    /// unreported.
     ///
     /// ```no_run
     /// # fn f(report: tenant_runtime::audit::Report) -> Result<(), Box<dyn std::error::Error>> {

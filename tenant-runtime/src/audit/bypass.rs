@@ -1,4 +1,4 @@
-//! Bypasses: objects and privileges outside of the declaration through which its policies can be bypassed.
+//! Bypasses: undeclared objects and privileges through which the policies can be bypassed.
 
 use serde::Deserialize;
 use sqlx::PgConnection;
@@ -39,7 +39,7 @@ pub(super) async fn find(
     Ok(findings)
 }
 
-/// One row of `bypass.sql`. A grantee or caller that is `None` is PUBLIC.
+/// One row of `bypass.sql`. A grantee or caller of `None` stands for PUBLIC.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Bypass {
@@ -77,13 +77,13 @@ pub(super) enum Bypass {
 }
 
 impl Bypass {
-    /// Reads a row. A row of an unknown kind is an error: skipped, it would hide a bypass.
+    /// Reads a row. A row of an unknown kind is an error, because skipping it would hide a bypass.
     fn parse(row: &str) -> Result<Self> {
         serde_json::from_str(row).map_err(|error| Error::Database(sqlx::Error::Decode(error.into())))
     }
 }
 
-/// A function: schema, name, and the types of its arguments as the server writes them.
+/// A function: its schema, its name, and its argument types as the server writes them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Routine(pub(super) String, pub(super) String, pub(super) String);
 
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// The kinds that the query can return: the literals in the first column of each branch.
+    /// Returns the kinds that the query can return: the literals in the first column of each branch.
     fn kinds_in_query() -> BTreeSet<String> {
         let (_, branches) = QUERY.split_once("found AS (").expect("the branches");
         let mut kinds = BTreeSet::new();
@@ -111,7 +111,7 @@ mod tests {
         kinds
     }
 
-    /// The variants of [`Bypass`], as the error about an unknown one lists them.
+    /// Returns the variants of [`Bypass`], as listed in the error about an unknown variant.
     fn variants() -> BTreeSet<String> {
         let error = serde_json::from_str::<Bypass>(r#"{"kind": "vieuw"}"#).expect_err("no such kind").to_string();
         let (_, list) = error.split_once("expected one of ").expect("the error lists the kinds");

@@ -1,4 +1,4 @@
-//! The finding on each kind of bypass: object, text and fix.
+//! The finding for each kind of bypass: its object, text and fix.
 
 use super::{
     bypass::{Bypass, Routine},
@@ -231,7 +231,7 @@ fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &st
     )
 }
 
-/// Describes the access that a role of the product has.
+/// Describes the access of one of the product's roles.
 fn power(schema: &Schema, role: &str) -> &'static str {
     match schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind) {
         Some(RoleKind::SchemaOwner) => "which owns the tables",

@@ -1,8 +1,8 @@
 //! The declared types and expressions as the server writes them.
 //!
-//! The catalog stores expressions in another form: `x IN ('a')` is read back as `(x = ANY (ARRAY['a'::text]))`, and the form
-//! differs between major releases. So the declared columns, defaults, checks and policies are created on a temporary table of
-//! the same name, in a transaction that is rolled back, and read from there.
+//! The catalog returns expressions in a different form: `x IN ('a')` is read back as `(x = ANY (ARRAY['a'::text]))`,
+//! and the form differs between major releases. So the declared columns, defaults, checks and policies are created on a
+//! temporary table with the same name, read back from the catalog, and rolled back.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ use crate::{
 /// The declared types and expressions in the server's form.
 #[derive(Debug, Default)]
 pub(super) struct Canonical {
-    /// The texts by object and property.
+    /// The SQL text of each property, by object.
     texts: BTreeMap<(Object, String), String>,
-    /// The types of functions' arguments and results.
+    /// The types of function arguments and results, by their declared names.
     types: BTreeMap<String, Option<String>>,
-    /// The declarations that the server rejected, with its messages.
+    /// The declarations that the server rejected, each with its message.
     pub(super) refused: Vec<(Object, String)>,
 }
 
@@ -39,7 +39,7 @@ impl Canonical {
         self.types.get(ty.as_str()).cloned().flatten().unwrap_or_else(|| ty.to_string())
     }
 
-    /// Reads the texts from the server; the caller rolls the transaction back.
+    /// Reads the SQL text from the server; the caller must roll the transaction back.
     pub(super) async fn read(transaction: &mut PgConnection, schema: &Schema) -> Result<Self> {
         let mut canonical = Self::default();
         for (name, table) in schema.tables() {
@@ -59,7 +59,7 @@ impl Canonical {
         let scratch = format!("pg_temp.{}", name.table.quoted());
         let pieces = pieces(name, table, &scratch);
         let whole = pieces.iter().map(|(_, sql)| sql.as_str()).collect::<Vec<_>>().join(";\n");
-        // If all statements together fail, each is tried alone to find the one that fails.
+        // If the statements fail as a whole, each is tried separately to find those that fail.
         if attempt(&mut *transaction, whole).await?.is_err() {
             for (object, sql) in pieces {
                 if let Err(reason) = attempt(&mut *transaction, sql).await? {

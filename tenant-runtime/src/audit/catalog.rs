@@ -1,4 +1,4 @@
-//! The catalog as facts: objects by name with their properties, without OIDs.
+//! The catalog as facts: named objects with their properties, without OIDs.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,9 +11,9 @@ use crate::{
     model::schema::QualifiedName,
 };
 
-/// The live or the declared catalog of the schemas and roles of one product.
+/// The live or the declared catalog of one product's schemas and roles.
 ///
-/// Two catalogs are equal when the databases are, however each was created.
+/// Two databases with the same objects have equal catalogs, however each database was created.
 ///
 /// ```no_run
 /// # async fn f(connection: &mut sqlx::PgConnection) -> Result<(), Box<dyn std::error::Error>> {
@@ -89,18 +89,18 @@ impl fmt::Display for Catalog {
 pub enum Object {
     /// A role.
     Role(String),
-    /// The membership of a role in another.
+    /// The membership of one role in another.
     Membership {
-        /// The role.
+        /// The role that is granted.
         role: String,
-        /// Its member.
+        /// The member.
         member: String,
     },
     /// A setting that sessions start with.
     Setting {
         /// The role of the sessions; `None` for all roles.
         role: Option<String>,
-        /// Whether it applies in this database only.
+        /// Whether the setting applies in this database only.
         here: bool,
         /// The setting.
         name: String,
@@ -166,7 +166,7 @@ pub enum Object {
 pub struct Name {
     /// The schema.
     pub schema: String,
-    /// The name in it.
+    /// The name within the schema.
     pub name: String,
 }
 
@@ -244,7 +244,7 @@ pub(super) enum RelationKind {
 }
 
 impl RelationKind {
-    /// Reads the kind of a relation. An unknown one is an error: skipped, it would hide an undeclared table.
+    /// Reads the kind of a relation. An unknown kind is an error, because skipping it would hide an undeclared table.
     pub(super) fn of(state: &State) -> Result<Self> {
         let kind = state.get("kind").cloned().unwrap_or_default();
         serde_json::from_value(kind).map_err(|error| Error::Database(sqlx::Error::Decode(error.into())))
@@ -301,7 +301,7 @@ mod tests {
         include_str!("sql/routines.sql"),
     ];
 
-    /// The variants of an enum, as the error about an unknown one lists them.
+    /// Returns the variants of an enum, as listed in the error about an unknown variant.
     fn variants<T: DeserializeOwned>(unknown: Value) -> BTreeSet<String> {
         let Err(error) = serde_json::from_value::<T>(unknown) else { panic!("an unknown kind was read") };
         let error = error.to_string();
@@ -309,7 +309,7 @@ mod tests {
         list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     }
 
-    /// The literals of a CASE that are its results.
+    /// Returns the literals that a CASE can result in.
     fn results(case: &str) -> BTreeSet<String> {
         let parts: Vec<&str> = case.split('\'').collect();
         let before = parts.iter().step_by(2).map(|text| text.trim().rsplit(' ').next().unwrap_or_default());
@@ -317,7 +317,7 @@ mod tests {
         literals.filter(|(word, _)| ["THEN", "ELSE"].contains(word)).map(|(_, kind)| (*kind).to_owned()).collect()
     }
 
-    /// The kinds of objects in the queries: the key of each JSON object that names one.
+    /// Returns the kinds of objects in the queries: the keys of the JSON objects that name an object.
     fn object_kinds() -> BTreeSet<String> {
         let mut kinds = BTreeSet::new();
         for query in QUERIES {

@@ -22,7 +22,7 @@ pub(super) fn drift(expected: &Catalog, live: &Catalog, fix_writer: &FixWriter<'
     let mut findings = Vec::new();
     for (object, wanted) in &expected.facts {
         match live.facts.get(object) {
-            // Objects that depend on a missing one are missing as well; reporting the first is enough.
+            // Objects that depend on a missing object are missing as well, so only the latter is reported.
             None if depends_on_difference(object, expected, live) => {}
             None => findings.push(missing(object, fix_writer)),
             Some(state) => findings.extend(differing(object, wanted, state, fix_writer)?),
@@ -54,7 +54,7 @@ fn with_identity_sequences(expected: &Catalog, live: &Catalog) -> Catalog {
     Catalog { facts: expected.facts.clone().into_iter().chain(own).collect() }
 }
 
-/// Returns whether an object depends on one that is in the first catalog and not in the second.
+/// Returns whether an object depends on an object that is in the first catalog but not in the second.
 fn depends_on_difference(object: &Object, first: &Catalog, second: &Catalog) -> bool {
     object.dependencies().iter().any(|base| {
         first.facts.contains_key(base) && !second.facts.contains_key(base) || depends_on_difference(base, first, second)
@@ -64,7 +64,7 @@ fn depends_on_difference(object: &Object, first: &Catalog, second: &Catalog) -> 
 /// Returns whether an undeclared object is to be reported.
 fn is_relevant(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Result<bool> {
     Ok(match object {
-        // Members from outside of the product are reported as bypasses.
+        // Members outside the product are reported as bypasses.
         Object::Membership { member, .. } => fix_writer.is_ours(member),
         // Other views, materialized views and foreign tables are reported as bypasses, in every schema.
         Object::Relation(_) => match RelationKind::of(state)? {
@@ -72,10 +72,10 @@ fn is_relevant(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Re
             RelationKind::View => state.get("security_invoker") == Some(&Value::Bool(true)),
             RelationKind::MaterializedView | RelationKind::ForeignTable => false,
         },
-        // A sequence of a column is reported with its column.
+        // A column's sequence is reported with the column.
         Object::Sequence(_) => state.get("of").is_none_or(Value::is_null),
         Object::Setting { role: None, name, .. } => changes_session(name, fix_writer),
-        // The timeouts of external roles are not declared.
+        // Timeouts of externally managed roles are not declared.
         Object::Setting { role: Some(_), name, .. } => {
             !(fix_writer.schema.external_roles && name.ends_with("_timeout"))
         }
@@ -115,7 +115,7 @@ fn unexpected(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Res
         Object::Function(..) if security_definer => &finding::DEFINER_FUNCTION,
         Object::Function(..) => &finding::UNTRACKED_FUNCTION,
         Object::Sequence(_) => &finding::UNTRACKED_SEQUENCE,
-        // With a preset search_path a name can resolve to another table.
+        // With a preset search_path, a name can resolve to a different table.
         Object::Setting { name, .. } if changes_session(name, fix_writer) || name == "search_path" => &finding::SETTING,
         _ => rule(object),
     };
@@ -126,7 +126,7 @@ fn unexpected(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Res
     Ok(Finding::new(rule, object, what, fix_writer.remove(object, state)?))
 }
 
-/// The findings on an object that differs from its declaration; RLS and comments have separate rules.
+/// Returns the findings for an object that differs from its declaration; RLS and comments have separate rules.
 fn differing(object: &Object, wanted: &State, live: &State, fix_writer: &FixWriter<'_>) -> Result<Vec<Finding>> {
     let differs = |(name, value): &(&String, &Value)| live.get(*name).unwrap_or(&Value::Null) != *value;
     let differences: Vec<_> = wanted.iter().filter(differs).map(|(name, _)| name.as_str()).collect();

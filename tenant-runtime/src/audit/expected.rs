@@ -18,11 +18,11 @@ use crate::{
     sql::part::{PGAUDIT, timeout_settings},
 };
 
-/// The first release in which each membership has options.
+/// The first server version in which each membership has options.
 const HAS_OPTIONS: u32 = 160_000;
 
 impl Catalog {
-    /// Returns the expected catalog of a server of this version, with expressions in the server's form.
+    /// Returns the expected catalog for this server version, with expressions in the server's form.
     pub(super) fn expected(schema: &Schema, canonical: &Canonical, version: u32) -> Self {
         let mut facts = Facts { catalog: Self::default(), canonical, version };
         for role in schema.roles() {
@@ -99,7 +99,7 @@ impl Facts<'_> {
             "login": login, "inherit": !login, "superuser": false, "bypass_rls": false, "create_role": false,
             "create_db": false, "replication": false, "connection_limit": limit,
         });
-        // External roles have no product comment, and their settings are not declared.
+        // Externally managed roles have no product comment, and their settings are not declared.
         if !schema.external_roles {
             properties["product"] = json!(schema.product());
             self.timeouts(role);
@@ -124,13 +124,13 @@ impl Facts<'_> {
         let object = Object::Membership { role: role.to_string(), member: member.to_string() };
         let properties = match self.version {
             HAS_OPTIONS.. => json!({ "admin": false, "inherit": inherits, "set": !inherits }),
-            // Before, a member could always SET ROLE, and inherited by its INHERIT attribute.
+            // In earlier versions a member could always SET ROLE, and inherited if it had the attribute INHERIT.
             _ => json!({ "admin": false }),
         };
         self.add(object, properties);
     }
 
-    /// The logins: CONNECT, and membership in the roles that they assume.
+    /// Adds the login roles: CONNECT, and membership in the roles that they can assume.
     fn logins(&mut self, schema: &Schema) {
         for login in schema.logins() {
             for role in login.kind.becomes(schema.roles()) {
@@ -153,7 +153,7 @@ impl Facts<'_> {
                 self.privilege(&object, "USAGE", &role.name);
             }
         }
-        // New objects of the owners have no privileges for other roles; the function owner creates no types.
+        // Other roles have no privileges on new objects of the owners; the function owner creates no types.
         if let (Some(function_owner), Some((name, _))) = (schema.function_owner(), schema.functions().first_key_value())
         {
             let object = Object::Schema(name.schema.to_string());
@@ -321,7 +321,7 @@ impl Facts<'_> {
     }
 }
 
-/// The default properties of tables and partitions, overridden by those of this one.
+/// The default properties of tables and partitions, overridden by the given properties.
 fn relation(owner: &Ident, own: Value) -> Value {
     let all = json!({
         "kind": "table", "owner": owner.as_str(), "owner_has_all": true, "row_security": true, "forced": true,
@@ -331,7 +331,7 @@ fn relation(owner: &Ident, own: Value) -> Value {
     with(all, own)
 }
 
-/// The default properties of constraints, overridden by those of this one.
+/// The default properties of constraints, overridden by the given properties.
 fn constraint(kind: &str, own: Value) -> Value {
     let all = json!({
         "kind": kind, "deferrable": false, "valid": true, "enforced": true, "temporal": false, "inherited": true,
@@ -339,7 +339,7 @@ fn constraint(kind: &str, own: Value) -> Value {
     with(all, own)
 }
 
-/// Puts properties in place of others.
+/// Overrides properties with others.
 fn with(mut all: Value, own: Value) -> Value {
     if let (Value::Object(all), Value::Object(own)) = (&mut all, own) {
         all.extend(own);
@@ -347,7 +347,7 @@ fn with(mut all: Value, own: Value) -> Value {
     all
 }
 
-/// A B-tree over columns.
+/// The shape of a B-tree index on columns.
 fn index_shape(key: &Key, unique: bool) -> Value {
     let columns: Vec<_> = key.columns.iter().map(Ident::as_str).collect();
     json!({
@@ -356,7 +356,7 @@ fn index_shape(key: &Key, unique: bool) -> Value {
     })
 }
 
-/// Writes an argument of a trigger as the server does in its escape format, with the NUL that ends it.
+/// Writes a trigger argument in the server's escape format, with the NUL that ends it.
 fn escaped(argument: &str) -> String {
     let bytes = argument.bytes().map(|byte| match byte {
         b'\\' => "\\\\".to_owned(),

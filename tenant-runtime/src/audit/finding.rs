@@ -22,11 +22,12 @@ pub struct Finding {
     pub code: &'static str,
     /// The object, such as `policy tenant_isolation of app.projects`.
     pub object: String,
-    /// The difference or bypass, a sentence about the object.
+    /// The difference or bypass, as a sentence about the object.
     pub what: String,
-    /// The risk, a sentence.
+    /// The risk, as a sentence.
     pub why: &'static str,
-    /// The SQL that fixes it, for an administrator to read and run; where no SQL does, the manual steps as SQL comments.
+    /// The SQL that fixes it, for an administrator to review and run; or, if no SQL can fix it, the manual steps as SQL
+    /// comments.
     pub fix: String,
 }
 
@@ -37,7 +38,7 @@ impl Finding {
         Self { severity, code, object: object.to_string(), what: what.into(), why, fix }
     }
 
-    /// Returns whether the [`fix`](Self::fix) holds only comments, with steps that an administrator performs.
+    /// Returns whether the [`fix`](Self::fix) contains only comments, which describe steps for an administrator.
     ///
     /// ```no_run
     /// # fn f(report: &tenant_runtime::audit::Report) {
@@ -63,11 +64,11 @@ impl Finding {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Severity {
-    /// Rows can be read or changed against the declaration, or the app can fail.
+    /// Rows can be read or changed in violation of the declaration, or the app can fail.
     Error,
-    /// A risk that has to be fixed or accepted.
+    /// A risk that must be fixed or accepted.
     Warning,
-    /// Information; a report with notes alone is clean.
+    /// Information only; a report that contains only notes is clean.
     Note,
 }
 
@@ -97,7 +98,7 @@ pub struct Rule {
     pub severity: Severity,
     /// A short description of the problem.
     pub title: &'static str,
-    /// The risk, a sentence.
+    /// The risk, as a sentence.
     pub why: &'static str,
 }
 
@@ -117,7 +118,8 @@ macro_rules! rules {
     };
 }
 
-// TA1 is drift: differences between the database and the declaration. TA2 are bypasses: ways around the declared policies.
+// TA1 codes are drift: differences between the database and the declaration. TA2 codes are bypasses of the declared
+// policies.
 rules! {
     ROLE = "TA101" Error "Role is missing or has different attributes":
         "An attribute such as SUPERUSER or BYPASSRLS bypasses RLS; without LOGIN the app cannot connect.";

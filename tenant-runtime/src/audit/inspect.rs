@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Catalog {
-    /// Reads the schemas and roles of a product from the catalog of a database.
+    /// Reads a product's schemas and roles from a database's catalog.
     ///
     /// Other objects of the database are not read.
     ///
@@ -28,7 +28,7 @@ impl Catalog {
     }
 }
 
-/// Sets a transaction up: one snapshot, and settings that fix the format of the server's output.
+/// Prepares a transaction: one snapshot for all queries, and settings that fix the format of the server's output.
 pub(super) async fn begin(transaction: &mut PgConnection) -> sqlx::Result<()> {
     transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
     transaction.execute(CANONICAL_OUTPUT).await?;
@@ -58,7 +58,7 @@ struct Fact {
     state: State,
 }
 
-/// The schemas of a product's tables and functions.
+/// Returns the schemas of a product's tables and functions.
 pub(super) fn schemas(schema: &Schema) -> Vec<String> {
     let functions = schema.functions.keys().map(|name| &name.schema);
     let mut names: Vec<_> = schema.schemas.iter().chain(functions).map(ToString::to_string).collect();
@@ -67,12 +67,12 @@ pub(super) fn schemas(schema: &Schema) -> Vec<String> {
     names
 }
 
-/// The roles of a product.
+/// Returns a product's roles.
 pub(super) fn roles(schema: &Schema) -> Vec<String> {
     schema.roles.iter().map(|role| role.name.to_string()).collect()
 }
 
-/// The roles of a product that own objects.
+/// Returns a product's roles that own objects.
 pub(super) fn owners(schema: &Schema) -> Vec<String> {
     schema.owner().into_iter().chain(schema.function_owner()).map(|role| role.name.to_string()).collect()
 }

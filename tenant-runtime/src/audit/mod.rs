@@ -12,8 +12,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The codes of findings are stable. `TA1…` is drift: a difference between the database and the declaration. `TA2…` are
-//! bypasses: objects and privileges outside of the declaration that lead around the policies. [`RULES`] lists them.
+//! The codes of findings are stable. `TA1…` is drift: a difference between the database and the declaration. `TA2…` is
+//! a bypass: an undeclared object or privilege through which the policies can be bypassed. [`RULES`] lists them.
 
 mod baseline;
 mod bypass;

@@ -1,4 +1,5 @@
-//! Partitions: prepares catalogs so that a difference in a table's layout is reported once, on the object where it can be fixed.
+//! Partitions: prepares the catalogs so that a difference in a table's layout is reported once, on the object where it
+//! can be fixed.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +7,14 @@ use serde_json::Value;
 
 use super::catalog::{Catalog, Name, Object, State};
 
-/// The property of a table that lists the partitions that have to be moved with it.
+/// The table property that lists the partitions whose rows have to be moved as well.
 pub(super) const PARTS: &str = "parts";
 
 /// Prepares both catalogs for the comparison.
 ///
-/// Other partitions than declared become a property of the table, since its rows have to be moved. A partition under another name
-/// gets a different `name`. A detached partition is not reported as a separate table with undeclared columns.
+/// If the partitions differ from the declared ones, they become a property of the table, because its rows have to be
+/// moved. A partition under another name gets a different `name`. A detached partition is not reported as a separate
+/// table with undeclared columns.
 pub(super) fn prepare(expected: &mut Catalog, live: &mut Catalog) {
     let declared: Vec<(Name, Name)> =
         expected.facts.iter().filter_map(|(object, state)| Some((relation(object)?.clone(), parent(state)?))).collect();
@@ -21,7 +23,7 @@ pub(super) fn prepare(expected: &mut Catalog, live: &mut Catalog) {
         let object = Object::Relation(table.clone());
         let own: Vec<_> = declared.iter().filter(|(_, of)| *of == table).map(|(part, _)| part).collect();
         match live.facts.get(&object).map(|state| is_laid_out(&expected.facts[&object], state)) {
-            // The fix that creates the table creates its partitions.
+            // The fix that creates the table also creates its partitions.
             None => own.iter().for_each(|part| forget_missing(expected, live, part)),
             Some(true) => partitions(expected, live, &table, &own),
             Some(false) => forget(expected, live, &table, &own),
@@ -34,7 +36,7 @@ fn is_laid_out(wanted: &State, live: &State) -> bool {
     ["kind", "partitioned_by"].iter().all(|property| wanted.get(*property) == live.get(*property))
 }
 
-/// Compares the partitions of a table whose partition key is as declared.
+/// Compares the partitions of a table that has the declared partition key.
 fn partitions(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&Name]) {
     let bound = |state: &State| state.get("partition").cloned().unwrap_or_default();
     let is_of_table = |state: &State| parent(state).as_ref() == Some(table);
@@ -56,7 +58,7 @@ fn partitions(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&
         let other = found.iter().find(|(name, of)| of == bound && name.schema == part.schema && name != *part);
         match live.facts.get(&object).map(is_of_table) {
             Some(true) => {}
-            // It was detached: its columns, keys and indexes are those of the partitioned table.
+            // The partition was detached; its columns, keys and indexes are those of the partitioned table.
             Some(false) => live.facts.retain(|object, _| !is_shape_of(object, part)),
             None => {
                 let Some((name, _)) = other else { continue };
@@ -70,7 +72,7 @@ fn partitions(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&
     }
 }
 
-/// Reports the partitions with the table, whose rows have to be moved before a partition can be created or dropped.
+/// Reports the partitions with their table: its rows have to be moved before a partition can be created or dropped.
 fn forget(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&Name]) {
     own.iter().for_each(|part| {
         expected.facts.remove(&Object::Relation((*part).clone()));
@@ -97,7 +99,7 @@ fn relation(object: &Object) -> Option<&Name> {
     }
 }
 
-/// The parent of a partition or child.
+/// Returns the parent of a partition or of an inheritance child.
 fn parent(state: &State) -> Option<Name> {
     serde_json::from_value(state.get("parents")?.get(0)?.clone()).ok()
 }

@@ -39,7 +39,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The findings that a baseline accepts.
     pub accepted: Vec<Accepted>,
-    /// The number of compared facts of the catalog.
+    /// The number of catalog facts that were compared.
     pub facts: usize,
     /// The fingerprint of the checked schemas, for [`TenantDbOptions::fingerprint`](crate::TenantDbOptions::fingerprint).
     pub fingerprint: String,
@@ -63,12 +63,12 @@ pub struct Report {
 pub struct Accepted {
     /// The finding.
     pub finding: Finding,
-    /// The reason that the baseline states.
+    /// The reason in the baseline.
     pub reason: String,
 }
 
 impl Report {
-    /// Returns whether the report has no findings except notes.
+    /// Returns whether the report contains no findings except notes.
     ///
     /// ```no_run
     /// # fn f(report: &tenant_runtime::audit::Report) {
@@ -104,7 +104,7 @@ impl Report {
     }
 }
 
-/// The reason that an audit did not run. A database without an audit is not clean.
+/// The reason why an audit did not run. A database that was not audited does not count as clean.
 ///
 /// ```no_run
 /// use sqlx::Connection as _;
@@ -137,7 +137,7 @@ pub enum AuditError {
     /// The server is a standby, where temporary tables cannot be created.
     #[error("the server is a standby: an audit requires temporary tables\n  help: audit the primary")]
     Standby,
-    /// None of the product's schemas exists.
+    /// None of the product's schemas exist.
     #[error(
         "database `{database}` has none of the product's schemas\n  help: apply the migrations, or name the database that has them"
     )]
@@ -148,7 +148,7 @@ pub enum AuditError {
     /// The server is older than PostgreSQL 15.
     #[error("PostgreSQL {major} is not supported\n  help: use PostgreSQL 15 or newer")]
     TooOld {
-        /// Its major release.
+        /// The major version of the server.
         major: u32,
     },
     /// The connection or a query failed.
@@ -164,7 +164,7 @@ impl From<sqlx::Error> for AuditError {
 
 /// Compares a database with the declared schema, and finds ways to bypass its policies.
 ///
-/// It runs in one transaction, which is rolled back, and reads no rows of the app.
+/// The audit runs in one transaction, which is rolled back, and reads no rows of the app.
 ///
 /// ```no_run
 /// use sqlx::Connection as _;
@@ -195,7 +195,7 @@ pub async fn audit(connection: &mut PgConnection, schema: &Schema) -> Result<Rep
     Ok(report)
 }
 
-/// The manual steps where the server rejects a declared expression.
+/// The manual steps for a declared expression that the server rejects.
 const REFUSED: [&str; 2] = [
     "First fix the findings on the tables that the message names, such as a column with another name.",
     "If there are none, the server lacks the named type or function: change the declaration and generate a migration.",
@@ -227,7 +227,7 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
         FixWriter { schema, version, database: session.database.clone(), context: schema.context_settings.clone() };
     let mut findings = drift(&expected, &live, &fix_writer)?;
     for (object, reason) in &canonical.refused {
-        // A missing object was reported as that.
+        // A missing object has already been reported as missing.
         if live.get(object).is_some() {
             let what = format!("the server rejects the declaration: {reason}");
             findings.push(Finding::new(&finding::INCOMPARABLE, object, what, comment_lines(REFUSED)));

@@ -7,7 +7,8 @@ use super::{
     report::Report,
 };
 
-/// The findings by severity, each with its reason and its fix; then a summary and the command that explains a code.
+/// Prints the findings by severity, each with its reason and its fix; then a summary, and the command that explains a
+/// code.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
@@ -78,7 +79,8 @@ impl Report {
     }
 }
 
-/// Replaces line breaks in names: text after one would leave the SQL comment, or look like a line of the report.
+/// Replaces line breaks in names: text after a line break would no longer be part of the SQL comment, or would look
+/// like a line of the report.
 fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }

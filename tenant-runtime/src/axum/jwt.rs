@@ -1,4 +1,4 @@
-//! JSON Web Token verifier with keys that are each bound to one algorithm.
+//! JSON Web Token verifier in which each key is bound to one algorithm.
 
 use std::{error::Error as StdError, fmt};
 
@@ -17,9 +17,9 @@ const MIN_SECRET_BYTES: usize = 32;
 /// Verifies JSON Web Tokens: the signature, `iss`, `aud`, `exp` and `nbf`. All of these except
 /// `nbf` are required.
 ///
-/// Each key is bound to one algorithm, so a token cannot choose its verification: neither `none`,
-/// nor a public key as an HMAC secret. Dates have a tolerance of one minute for clock differences.
-/// The user ID is the claim `sub`.
+/// Each key is bound to one algorithm, so a token cannot choose how it is verified: neither with
+/// `none`, nor with a public key as an HMAC secret. Dates have a tolerance of one minute for clock
+/// differences. The claim `sub` is the user ID.
 ///
 /// ```
 /// # use tenant_runtime::axum::{Jwt, JwtError};
@@ -45,8 +45,8 @@ struct Key {
 }
 
 impl Key {
-    /// Returns whether the key can have signed a token with this key ID; without an ID on one side,
-    /// every key can.
+    /// Returns whether the key could have signed a token with this key ID. If the key or the token
+    /// has no ID, every key matches.
     fn matches(&self, kid: Option<&str>) -> bool {
         match (self.id.as_deref(), kid) {
             (Some(id), Some(kid)) => id == kid,
@@ -73,7 +73,7 @@ pub enum JwtError {
         /// The length of the secret in bytes.
         bytes: usize,
     },
-    /// The text is not a public key for the algorithm.
+    /// The input is not a public key for the algorithm.
     #[error("invalid public key for {algorithm}")]
     Key {
         /// The algorithm.
@@ -81,10 +81,10 @@ pub enum JwtError {
         /// The error of the parser.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The text is not a JSON Web Key Set.
+    /// The string is not a JSON Web Key Set.
     #[error("invalid JSON Web Key Set")]
     KeySet(#[source] serde_json::Error),
-    /// The key set contains no usable public signature key.
+    /// The key set contains no usable public signing key.
     #[error(
         "the key set contains no public signature key for RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA"
     )]
@@ -92,7 +92,7 @@ pub enum JwtError {
 }
 
 impl JwtError {
-    /// Erases the type of the source, so that the JWT crate does not become a part of the public
+    /// Erases the type of the source, so that the JWT crate does not become part of the public
     /// API.
     fn key(algorithm: &'static str) -> impl FnOnce(jsonwebtoken::errors::Error) -> Self {
         move |source| Self::Key { algorithm, source: source.into() }
@@ -100,8 +100,8 @@ impl JwtError {
 }
 
 impl Jwt {
-    /// Creates a verifier for tokens of one issuer and for one audience. Without a key it accepts
-    /// no token.
+    /// Creates a verifier for tokens from one issuer and for one audience. Until a key is added, it
+    /// accepts no token.
     ///
     /// ```
     /// # use tenant_runtime::axum::{Jwt, JwtError};
@@ -256,7 +256,7 @@ impl Jwt {
     }
 }
 
-/// Returns the algorithm of a key in a set; `None` if it is not a public signature key.
+/// Returns the algorithm of a key in a set; `None` if the key is not a public signing key.
 fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     if matches!(&jwk.common.public_key_use, Some(used) if *used != PublicKeyUse::Signature) {
         return None;
@@ -270,7 +270,7 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     };
     match jwk.common.key_algorithm {
         None => Some(default),
-        // Only of the same family, so that a public key is never used as a secret.
+        // The named algorithm must be of the same family, so that a public key is never used as a secret.
         Some(named) => named.to_string().parse().ok().filter(|named: &Algorithm| named.family() == default.family()),
     }
 }
@@ -285,7 +285,7 @@ impl<T: Tenancy> TokenVerifier<T> for Jwt {
 
 impl fmt::Debug for Jwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The keys can be secrets.
+        // The keys are omitted, because they can be secrets.
         let mut f = f.debug_struct("Jwt");
         f.field("issuer", &self.issuer).field("audience", &self.audience).field("keys", &self.keys.len()).finish()
     }

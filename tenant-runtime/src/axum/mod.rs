@@ -92,9 +92,9 @@ use crate::{
     tenant::{ContextKey, Role, Tenancy, TenantCtx},
 };
 
-/// State of the extractors: the database, the token verifier, and the membership table.
+/// The state of the extractors: the database, the token verifier, and the membership table.
 ///
-/// It is the state of the router, or a part of it through axum's `FromRef`. Cloning is cheap.
+/// Use it as the router's state, or as a part of that state through axum's `FromRef`. Cloning is cheap.
 ///
 /// ```
 /// # use tenant_runtime::{TenantDb, axum::{AuthState, Jwt}, repo::members::Membership, roles::Organizations};
@@ -114,7 +114,7 @@ struct Inner<T: Tenancy> {
     tenant_id: TenantIdSource,
 }
 
-/// The membership lookup, as a function pointer so that extractors need not name the table.
+/// The membership lookup; it is a function pointer, so that extractors need not name the table.
 type SessionLookup<T> = for<'a> fn(&'a UserScope<T>, <T as Tenancy>::Key) -> BoxFuture<'a, Result<Session<T>>>;
 
 /// The part of a request that names the tenant.
@@ -194,8 +194,8 @@ impl<T: Tenancy> AuthState<T> {
         }
     }
 
-    /// Returns the tenant ID of the request. In a path, text that is not a valid key has the
-    /// result of a tenant that does not exist.
+    /// Returns the tenant ID of the request. An invalid key in a path has the same result as a tenant that does not
+    /// exist.
     async fn tenant_id(&self, parts: &mut Parts) -> Result<T::Key, Problem> {
         match &self.inner.tenant_id {
             TenantIdSource::Path(name) => {
@@ -229,8 +229,8 @@ impl<T: Tenancy> fmt::Debug for AuthState<T> {
     }
 }
 
-/// Returns the value of a header that occurs once; with two values it would be ambiguous which one
-/// is meant.
+/// Returns the value of a header that occurs exactly once; with several values, the intended value would be
+/// ambiguous.
 fn single<'a>(parts: &'a Parts, name: &HeaderName) -> Option<&'a str> {
     let mut values = parts.headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
@@ -246,9 +246,9 @@ fn bearer(parts: &Parts) -> Option<&str> {
 
 /// The tenant context of a request: its user, the tenant that it names, and the role `R`.
 ///
-/// As an extractor it responds with 401 without a valid token, with 404 if the user is not a member
-/// of the tenant, and with 403 if the member's role does not include `R`. Pass `&tenant` to
-/// repository methods; use [`begin`](Self::begin) for several calls in one transaction.
+/// As an extractor it responds with 401 if the request has no valid token, with 404 if the user is not a member of the
+/// tenant, and with 403 if the member's role does not include `R`. Pass `&tenant` to repository methods; use
+/// [`begin`](Self::begin) for several calls in one transaction.
 ///
 /// ```
 /// # use tenant_runtime::{axum::{Problem, Tenant}, roles::Member};
@@ -278,7 +278,7 @@ impl<R: Role> Tenant<R> {
         self.scope.ctx()
     }
 
-    /// Returns the membership as looked up in the database, for decisions at run time.
+    /// Returns the session with the membership that was looked up in the database, for decisions at run time.
     ///
     /// ```
     /// # use tenant_runtime::{axum::Tenant, roles::Viewer};
@@ -338,7 +338,7 @@ impl<R: Role> TenantExecutor for &Tenant<R> {
     }
 }
 
-/// Extracts the operations of a signed-in user without a tenant, such as creating one or listing
+/// Extracts the operations of a signed-in user without a tenant, such as creating a tenant or listing
 /// memberships.
 ///
 /// It responds with 401 without a valid token.

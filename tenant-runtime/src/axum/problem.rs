@@ -13,11 +13,11 @@ use ::axum::{
 
 use crate::error::{Error, server_error};
 
-/// An HTTP error response: `application/problem+json` (RFC 9457) with a status and a sentence.
+/// An HTTP error response: `application/problem+json` (RFC 9457) with a status and a one-sentence detail.
 ///
 /// `?` converts an [`Error`] or an sqlx error. The response names no table, constraint, role or
-/// statement; these are logged with `tracing`. A row of another tenant and a tenant without a
-/// membership of the user result in 404, as if they did not exist.
+/// statement; these are logged with `tracing`. A row of another tenant, and a tenant of which the
+/// user is not a member, result in 404, as if they did not exist.
 ///
 /// ```
 /// # use tenant_runtime::{Error, axum::Problem};
@@ -65,14 +65,14 @@ impl Problem {
         self.status
     }
 
-    /// The token is missing or not valid; `challenge` is the `WWW-Authenticate` header that RFC
-    /// 6750 requires.
+    /// Creates the problem for a missing or invalid token; `challenge` is the `WWW-Authenticate`
+    /// header that RFC 6750 requires.
     pub(super) fn unauthorized(challenge: &'static str) -> Self {
         let detail = Cow::Borrowed("a valid bearer token is required");
         Self { status: StatusCode::UNAUTHORIZED, detail, challenge: Some(challenge) }
     }
 
-    /// Creates the problem of a row that does not exist or is not visible: 404, as for
+    /// Creates the problem for a row that does not exist or is not visible: 404, as for
     /// [`Error::NotFound`].
     ///
     /// ```
@@ -141,7 +141,7 @@ fn from_driver(error: &sqlx::Error) -> Problem {
     match error {
         sqlx::Error::RowNotFound => Problem::not_found(),
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Problem::unavailable(),
-        // Class 22: for example text with a zero byte, or a number out of range.
+        // Class 22 (data exceptions), such as text with a zero byte or a number out of range.
         error => match server_error(error).and_then(|server| server.code().get(..2)) {
             Some("22") => unprocessable(),
             Some("08" | "53" | "57") => Problem::unavailable(),

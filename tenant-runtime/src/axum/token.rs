@@ -9,8 +9,8 @@ use crate::tenant::Tenancy;
 /// Verifies bearer tokens and returns their user. The extractors trust the result, so signatures
 /// and dates must be checked here.
 ///
-/// `tenant_runtime::axum::Jwt` (feature `jwt`) implements it for JSON Web Tokens. A custom
-/// verifier, for sessions in a store:
+/// `tenant_runtime::axum::Jwt` (feature `jwt`) implements this trait for JSON Web Tokens. A custom
+/// verifier for sessions in a store:
 ///
 /// ```
 /// use tenant_runtime::{axum::{TokenError, TokenVerifier}, roles::Organizations};
@@ -29,7 +29,7 @@ pub trait TokenVerifier<T: Tenancy>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Invalid`] for a token that is not valid; [`TokenError::Unavailable`] if it
+    /// [`TokenError::Invalid`] for an invalid token; [`TokenError::Unavailable`] if the token
     /// cannot be verified at the moment.
     fn verify(&self, token: &str) -> impl Future<Output = Result<T::User, TokenError>> + Send;
 }
@@ -45,17 +45,17 @@ pub trait TokenVerifier<T: Tenancy>: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The token is not valid: 401.
+    /// The token is invalid (401).
     #[error("the token is not valid")]
     Invalid(#[source] Box<dyn StdError + Send + Sync>),
-    /// The token cannot be verified, because a service that is required for it does not respond:
-    /// 503.
+    /// The token cannot be verified because a service that the verifier requires does not respond
+    /// (503).
     #[error("the token cannot be verified")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
 }
 
 impl TokenError {
-    /// Creates an error for a token that is not valid.
+    /// Creates an error for an invalid token.
     ///
     /// ```
     /// let error = tenant_runtime::axum::TokenError::invalid("no such session");
@@ -74,7 +74,7 @@ impl TokenError {
     }
 }
 
-/// A [`TokenVerifier`] with its type erased, so that extractors need not name it.
+/// A type-erased [`TokenVerifier`], so that extractors need not name its type.
 pub(super) trait AnyTokenVerifier<T: Tenancy>: Send + Sync {
     fn verify<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<T::User, TokenError>>;
 }

@@ -14,7 +14,7 @@ use crate::{
     registry::Models,
 };
 
-/// Applies the migrations to the database of the URL; without a URL, to a temporary PostgreSQL.
+/// Applies the migrations to the database at the URL; without a URL, to a temporary PostgreSQL.
 pub(super) fn apply(
     models: &Models,
     folder: &Folder,
@@ -42,7 +42,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// Prints the statements that `apply` would run, and runs none.
+/// Prints the statements that `apply` would run, without running them.
 pub(super) fn dry_run(
     models: &Models,
     folder: &Folder,
@@ -97,7 +97,7 @@ pub(super) fn status(folder: &Folder, database_url: &str, out: &mut impl Write) 
     Err(Failure::Found(problems.join("\n")))
 }
 
-/// The file of a migration; its number and description if the file is missing.
+/// Returns a migration's file name, or its number and description if the file is missing.
 fn shown_name(status: &MigrationStatus) -> String {
     match status.state {
         State::Missing => format!("{:04}_{}", status.version, status.name.replace(' ', "_")),
@@ -105,7 +105,7 @@ fn shown_name(status: &MigrationStatus) -> String {
     }
 }
 
-/// Describes the migrations that are not applied or do not match their files, one line for each state.
+/// Describes the migrations that are not applied or do not match their files, with one line for each state.
 fn problems(statuses: &[MigrationStatus]) -> Vec<String> {
     let texts = [
         (State::Pending, "pending: run `apply`"),
@@ -119,7 +119,7 @@ fn problems(statuses: &[MigrationStatus]) -> Vec<String> {
     counts.map(|(count, text)| format!("{} {text}", counted(count))).collect()
 }
 
-/// Reverts the newest migration, or all after a version.
+/// Reverts the newest migration, or all migrations after a version.
 pub(super) fn revert(
     folder: &Folder,
     database_url: &str,

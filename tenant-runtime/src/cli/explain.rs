@@ -1,11 +1,11 @@
-//! `explain`: the page of a stable code, or the list of all codes.
+//! `explain`: prints the page of a stable code, or the list of all codes.
 
 use std::io::Write;
 
 use super::Failure;
 use crate::codes::{CODES, Code};
 
-/// Reads the code that a user typed; clap reports an unknown one as a usage error.
+/// Parses the code that the user typed; clap reports an unknown code as a usage error.
 pub(super) fn code(text: &str) -> Result<&'static Code, String> {
     Code::find(text).map_err(|nearest| {
         let nearest = nearest.iter().map(|code| format!("`{}` ({})", code.code, code.title())).collect::<Vec<_>>();
@@ -30,7 +30,7 @@ pub(super) fn explain(code: Option<&Code>, out: &mut impl Write) -> Result<(), F
     Ok(())
 }
 
-/// Replaces links to other pages by their text: a terminal cannot follow them.
+/// Replaces links to other pages by their text, because a terminal cannot follow the links.
 fn without_links(page: &str) -> String {
     let mut out = String::new();
     let mut rest = page;

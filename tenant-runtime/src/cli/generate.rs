@@ -1,4 +1,4 @@
-//! The commands that compare the models with the folder: generate, `--check`, `show`, `rebase` and `rehash`.
+//! The commands that compare the models with the migrations folder: generate, `--check`, `show`, `rebase` and `rehash`.
 
 use std::{collections::BTreeSet, io::Write};
 
@@ -93,7 +93,7 @@ pub(super) fn rebase(
 
 fn rebase_failure(error: RebaseError) -> Failure {
     match error {
-        // Each finding begins with `error:` already.
+        // Each finding already begins with `error:`.
         RebaseError::Generate(error @ (GenerateError::Models(_) | GenerateError::Refused(_))) => {
             Failure::Generate(error)
         }

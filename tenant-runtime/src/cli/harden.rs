@@ -1,4 +1,5 @@
-//! `harden`: revokes `set_config` from PUBLIC, so that injected SQL cannot change the tenant with it; or grants it again.
+//! `harden`: revokes EXECUTE on `set_config` from PUBLIC, so that injected SQL cannot change the tenant with it; or
+//! grants it again.
 
 use std::io::Write;
 
@@ -14,7 +15,7 @@ use crate::{
     sql::{HARDEN, UNHARDEN},
 };
 
-/// Hardens the database of the URL, or undoes that.
+/// Hardens the database at the URL, or undoes the hardening.
 pub(super) fn harden(url: &str, undo: bool, out: &mut impl Write) -> Result<(), Failure> {
     block_on(run(url, undo))?.map_err(|error| failure(&error))?;
     if undo {

@@ -1,4 +1,4 @@
-//! `init`: sets up a package, and never overwrites a file.
+//! `init`: sets up a package without overwriting any file.
 
 use std::{
     fs,
@@ -14,12 +14,12 @@ const CARGO_CONFIG: &str = ".cargo/config.toml";
 const CLIPPY: &str = include_str!("init/clippy.toml");
 const MODELS: &str = include_str!("init/models.rs.txt");
 const LIBRARY: &str = "//! The library of the package, which `gen-migrations` and the app share.\n\npub mod models;\n";
-/// The snapshot has a hash of each file, which a checkout with CRLF line ends would change.
+/// The snapshot contains a hash of each file; a checkout with CRLF line endings would change the hashes.
 const ATTRIBUTES: &str = "*.sql text eol=lf\nsnapshot.json text eol=lf\n";
 const ALIAS: &str = "[alias]\nmigrations = \"run --features generate --bin gen-migrations --\"\n";
 
-/// Creates the program, a first model, the migrations folder, the lints and the alias `cargo migrations`, and adds their
-/// dependencies and targets to Cargo.toml.
+/// Creates the program, a first model, the migrations folder, the lints and the alias `cargo migrations`, and adds the
+/// required dependencies and targets to Cargo.toml.
 pub(super) fn init(package: &Path, out: &mut impl io::Write) -> Result<(), Failure> {
     let manifest = package.join("Cargo.toml");
     let text = fs::read_to_string(&manifest).map_err(|error| {
@@ -69,14 +69,14 @@ pub(super) fn init(package: &Path, out: &mut impl io::Write) -> Result<(), Failu
     Ok(())
 }
 
-/// Returns the name of the library of a package in code; none for a workspace.
+/// Returns the name of a package's library as used in code; none for a workspace.
 fn library(document: &DocumentMut) -> Option<String> {
     let name = |table: &str| document.get(table)?.get("name")?.as_str();
     let package = name("package")?;
     Some(name("lib").map_or_else(|| package.replace('-', "_"), str::to_owned))
 }
 
-/// Adds missing entries to the manifest and returns their names; none if the manifest is not valid.
+/// Adds missing entries to the manifest and returns their names; none if the manifest is invalid.
 fn complete(document: &mut DocumentMut, library: &str, has_program: bool) -> Option<Vec<&'static str>> {
     let mut added = Vec::new();
     let dependencies = table(document, "dependencies")?;
@@ -116,7 +116,7 @@ fn table<'a>(document: &'a mut DocumentMut, name: &str) -> Option<&'a mut dyn Ta
     document.entry(name).or_insert(Item::Table(Table::new())).as_table_like_mut()
 }
 
-/// The source of this crate: the folder that it was built from, or the registry.
+/// Returns the source of this crate: the folder from which it was built, or the registry.
 fn own_source() -> Item {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let of_registry = folder.ancestors().any(|folder| folder.ends_with("registry/src"));
@@ -128,7 +128,7 @@ fn own_source() -> Item {
     value(source)
 }
 
-/// Describes what a file that was kept lacks; empty if nothing.
+/// Describes what is missing in existing files, which were not overwritten; empty if nothing is missing.
 fn manual_steps(package: &Path, name: &str) -> String {
     let text = fs::read_to_string(package.join(name)).unwrap_or_default();
     match name {
@@ -140,7 +140,7 @@ fn manual_steps(package: &Path, name: &str) -> String {
     }
 }
 
-/// Creates a file unless it exists; returns whether it did.
+/// Creates a file unless it exists; returns whether the file was created.
 fn create(path: &Path, text: &str) -> Result<bool, Failure> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| cannot("create", folder, &error))?;

@@ -21,7 +21,7 @@ pub(super) enum Format {
     Json,
 }
 
-/// Prints the matrix; models with errors are refused.
+/// Prints the matrix; fails if the models have errors.
 pub(super) fn matrix(models: &Models, format: Format, out: &mut impl Write) -> Result<(), Failure> {
     check(models)
         .map_err(|findings: Findings| Failure::from(crate::migrate::generate::GenerateError::from(findings)))?;

@@ -199,7 +199,7 @@ pub fn main(models: Models) -> ExitCode {
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
-            // The message repeats the arguments, which can include a URL with a password in the wrong position.
+            // The message repeats the arguments, which can include a misplaced URL with a password.
             let _ = write!(io::stderr(), "{}", without_passwords(&error.to_string()));
             return ExitCode::from(2);
         }
@@ -247,7 +247,7 @@ pub fn main(models: Models) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of the output has closed it, as with `| head`.
+        // The reader of the output has closed the pipe, as with `| head`.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = out.flush();
@@ -285,7 +285,7 @@ enum Failure {
     Generate(GenerateError),
     #[error("error: {0}")]
     Message(String),
-    /// The command succeeded and has findings.
+    /// The command ran and reported findings.
     #[error("{0}")]
     Found(String),
     #[error("error: cannot write to standard output: {0}")]
@@ -301,7 +301,7 @@ impl From<FolderError> for Failure {
 impl From<GenerateError> for Failure {
     fn from(error: GenerateError) -> Self {
         match error {
-            // Each finding begins with `error:` already.
+            // Each finding already begins with `error:`.
             GenerateError::Models(_) | GenerateError::Refused(_) => Self::Generate(error),
             error => Self::Message(error.to_string()),
         }

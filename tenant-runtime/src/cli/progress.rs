@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::migrate::Progress;
 
-/// Shows progress on standard error, and clears the bar when it is dropped.
+/// Shows progress on standard error. Dropping the display clears the bar.
 pub(super) struct ProgressDisplay {
     bar: ProgressBar,
     is_terminal: bool,

@@ -1,4 +1,5 @@
-//! Text output of generating: the changes with their risks, the role matrix, the written files and the next step.
+//! Text output when migrations are generated: the changes with their risks, the role matrix, the written files and the
+//! next step.
 
 use std::{
     collections::BTreeSet,
@@ -101,12 +102,12 @@ pub(super) fn rebase(rebase: &Rebase, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// Reports that the migrations match the models.
+/// Prints that the migrations match the models.
 pub(super) fn up_to_date(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "up to date: migrations match the models ({})", counted(schema.tables().len(), "table"))
 }
 
-/// Reports that the migrations match the models, what they contain, and which commands to run next.
+/// Prints that the migrations match the models, what they contain, and which commands to run next.
 pub(super) fn overview(folder: &Folder, schema: &Schema, out: &mut impl Write) -> Result<(), Failure> {
     let migrations = folder.contents()?.migrations.len();
     up_to_date(schema, out)?;
@@ -181,7 +182,7 @@ fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The prefix that all application roles have, such as `app_`; empty if they differ.
+/// Returns the common prefix of all application roles, such as `app_`; empty if their prefixes differ.
 fn prefix(schema: &Schema) -> String {
     let owner = schema.owner().map(|owner| owner.name.as_str()).unwrap_or_default();
     let prefix = owner.strip_suffix("schema_owner").unwrap_or_default();
@@ -189,7 +190,7 @@ fn prefix(schema: &Schema) -> String {
     if schema.application_roles().all(has_it) { prefix.to_owned() } else { String::new() }
 }
 
-/// Shortens a cell of the matrix, so that its lines fit in 80 columns.
+/// Shortens a cell of the matrix, so that each line fits in 80 columns.
 fn short_cell(cell: &str, prefix: &str) -> String {
     let short = |part: &str| match part.strip_prefix("own: ") {
         Some(own) => format!("{}*", without_prefix(own, prefix)),
@@ -222,7 +223,7 @@ fn application_role(role: &Role) -> Option<String> {
     }
 }
 
-/// The minimum role for a command: on any row, and on rows that the user owns.
+/// Returns the minimum roles for a command: on any row, and on rows that the user owns.
 fn role(table: &Table, command: Command) -> String {
     let policy = |kind: PolicyKind| table.policies.iter().find(|policy| policy.kind == kind);
     let role = |own: bool| {
@@ -233,7 +234,7 @@ fn role(table: &Table, command: Command) -> String {
         (Some(any), Some(own)) => format!("{any}, own: {own}"),
         (Some(any), None) => any.to_owned(),
         (None, Some(own)) => format!("own: {own}"),
-        // The functions have a separate policy; their EXECUTE grants say which roles can call them.
+        // The function owner has a separate policy; EXECUTE grants determine which roles can call its functions.
         (None, None) if policy(PolicyKind::FunctionOwner(command)).is_some() => "(function)".to_owned(),
         (None, None) => "-".to_owned(),
     }

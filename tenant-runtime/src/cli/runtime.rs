@@ -1,4 +1,5 @@
-//! What several commands need: waiting for the database, applying the folder, and error messages with their causes.
+//! Helpers that several commands share: running futures, applying the folder's migrations, and printing errors with
+//! their causes.
 
 use super::{Failure, progress::ProgressDisplay};
 use crate::{
@@ -6,7 +7,7 @@ use crate::{
     registry::Models,
 };
 
-/// Runs a future to its end.
+/// Runs a future to completion.
 pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -15,7 +16,7 @@ pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     Ok(runtime.block_on(future))
 }
 
-/// An error with its causes, one on each line. Some errors of sqlx end with their cause already.
+/// Returns an error with its causes, one per line. The messages of some sqlx errors already end with their cause.
 pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
     causes.fold(error.to_string(), |text, cause| match text.ends_with(&cause) {
@@ -24,7 +25,7 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     })
 }
 
-/// Refuses a folder that lacks migrations for the models.
+/// Returns an error if the folder lacks migrations for the models.
 pub(super) fn require_up_to_date(models: &Models, folder: &Folder) -> Result<(), Failure> {
     match generate(models, folder)?.migrations.is_empty() {
         true => Ok(()),

@@ -1,4 +1,4 @@
-//! The database of a command: the one of a URL, or a temporary PostgreSQL.
+//! The database of a command: the database at a URL, or a temporary PostgreSQL.
 
 use std::{
     env,
@@ -48,9 +48,10 @@ impl Target {
     }
 }
 
-/// Refuses the URL of an application login, which `DATABASE_URL` often contains for the app and for sqlx's macros.
+/// Returns an error for the URL of an application login, which `DATABASE_URL` often contains for the app and for sqlx's
+/// macros.
 ///
-/// Its privileges are so few that a command would report wrong or misleading results.
+/// Such a login has so few privileges that a command would report wrong or misleading results.
 pub(super) fn require_administrator(models: &Models, url: Option<&str>) -> Result<(), Failure> {
     let Some((url, options)) = url.and_then(|url| Some((url, connection_options(url).ok()?))) else { return Ok(()) };
     let login = options.get_username();

@@ -1,4 +1,4 @@
-//! Begin of a transaction in a session context, and checks of the context on the server.
+//! Begins transactions in a session context, and checks the context on the server.
 
 use std::panic::resume_unwind;
 
@@ -22,11 +22,11 @@ pub(super) async fn begin(
     let mut attempts = pools.attempts(context.role);
     loop {
         let connection = pools.acquire(context.role).await?;
-        // sqlx counts a transaction only after the answer of the server. A future that is dropped
-        // before that would return the connection to the pool in an open transaction that sqlx does
-        // not know of. So the begin runs to its end in a separate task; if the caller is gone, the
-        // task drops the transaction, which rolls it back. The wait for a connection stays outside
-        // of the task, so that callers that are gone do not keep their place in the queue.
+        // sqlx records a transaction only after the server has answered. If the future were dropped
+        // before that, the connection would return to the pool with an open transaction that sqlx does
+        // not know about. So the begin runs to completion in a separate task; if the caller has been
+        // dropped by then, the task drops the transaction, which rolls it back. Waiting for a connection
+        // happens outside the task, so that a dropped caller does not keep its place in the queue.
         let begun = tokio::spawn(Transaction::begin(connection, Some(batch.clone())));
         let error = match begun.await {
             Ok(Ok(mut tx)) => {
@@ -47,7 +47,7 @@ pub(super) async fn begin(
     }
 }
 
-/// Maps the errors of a role that is missing or not granted to [`Error::RoleUnavailable`].
+/// Maps the errors for a role that is missing or not granted to [`Error::RoleUnavailable`].
 pub(super) fn role_error(role: &'static str, source: sqlx::Error) -> Error {
     match server_error(&source).map(|server| server.code().to_owned()).as_deref() {
         Some("42501" | "22023" | "42704") => Error::RoleUnavailable { role, source },
@@ -79,10 +79,10 @@ pub(super) async fn check_context(connection: &mut PgConnection, context: &Sessi
     Err(Error::ContextLost { reason: format!("expected {expected:?}, the server has {found:?}") })
 }
 
-/// Returns an error for a transaction that began read-only and has written.
+/// Returns an error if a transaction that began as read-only has written.
 ///
 /// PostgreSQL 15 does not check `RESET transaction_read_only` (17 refuses it), so a function can
-/// run it, write, and set it back.
+/// run it, write, and then set the transaction to read-only again.
 pub(super) async fn check_not_written(connection: &mut PgConnection) -> Result<()> {
     let sql = "SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NULL";
     let unwritten: bool = sqlx::query_scalar(sql).persistent(false).fetch_one(connection).await?;

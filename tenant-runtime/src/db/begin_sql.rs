@@ -1,4 +1,5 @@
-//! SQL text of begins and savepoints, and the only place where built text becomes SQL; callers quote every name and literal.
+//! The SQL that begins transactions and savepoints, and the only place where a built string becomes SQL; callers quote
+//! every name and literal.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::{
     model::{def::TenancyDef, names},
 };
 
-/// Asserts that SQL text contains only quoted names, quoted literals and placeholders.
+/// Asserts that the values built into SQL text are only quoted names, quoted literals and placeholders.
 pub(crate) fn assert_sql_safe(sql: String) -> SqlStr {
     AssertSqlSafe(sql).into_sql_str()
 }
@@ -19,12 +20,12 @@ pub(crate) fn assert_sql_safe(sql: String) -> SqlStr {
 const DISCARD: &str =
     "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
 
-/// Raises an error if SQL has prepared a statement on the connection: a later transaction could run
-/// it under the name of one that sqlx prepared. `from_sql` is false for all statements that sqlx
+/// Raises an error if an SQL command has prepared a statement on the connection: a later transaction could run
+/// that statement under the name of one that sqlx prepared. `from_sql` is false for all statements that sqlx
 /// prepares.
 ///
-/// Every name is qualified and no operator is used, so the search path of the session has no
-/// effect. The error comes from a cast that only a superuser could replace.
+/// Every name is qualified and no operator is used, so the session's search path has no effect. The error is raised by
+/// a cast that only a superuser could replace.
 const CHECK_NO_SQL_PREPARED: &str = "SELECT CAST(CASE WHEN EXISTS (\
      SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql\
      ) THEN 'SQL has prepared a statement on this connection' ELSE '0' END AS pg_catalog.int4)";
@@ -34,19 +35,19 @@ pub(super) const FOREIGN_STATEMENT: &str = "22P02";
 
 /// Returns the batch that begins a transaction in a context, for one round trip.
 ///
-/// The settings come before `BEGIN`: they carry over into the transaction, and if one fails, the
-/// connection remains idle and clean. After `BEGIN` a failure would leave an aborted transaction.
-/// All of them are written, also the empty ones: a previous value must not remain.
+/// The settings come before `BEGIN`: they carry over into the transaction, and if setting one fails, the connection
+/// remains idle and clean. After `BEGIN`, a failure would leave an aborted transaction. All settings are written, even
+/// empty ones, so that no previous value remains.
 ///
-/// Behind a connection pooler in transaction mode, the server connection is not the one that this
-/// pool cleared. The batch then also removes the state that an earlier transaction left there, and
+/// Behind a connection pooler in transaction mode, the server connection can differ from the one that
+/// this pool cleared. The batch then also removes the state that an earlier transaction left there, and
 /// ends with the check for prepared statements. Both run after `BEGIN`: these statements need a
-/// snapshot, which must not be taken before the isolation level is set, and a failed check should
-/// leave an aborted transaction, so that the connection is closed here and the pooler closes the
-/// server connection.
+/// snapshot, which must not be taken before the isolation level is set, and a failed check should leave
+/// an aborted transaction, so that this crate closes the connection and the pooler closes the server
+/// connection.
 ///
-/// A read-only transaction starts with a query, because PostgreSQL refuses READ WRITE only after
-/// the first snapshot. A deferrable transaction waits there.
+/// A read-only transaction starts with a query, because PostgreSQL refuses READ WRITE only after the first snapshot. A
+/// deferrable transaction waits for its snapshot in that query.
 pub(super) fn begin(
     context: &SessionContext,
     options: TxOptions,
@@ -54,7 +55,7 @@ pub(super) fn begin(
     pooled: bool,
 ) -> SqlStr {
     let def = context.tenancy;
-    // In milliseconds; 0 would switch the timeout off.
+    // In milliseconds, at least 1: 0 would disable the timeout.
     let timeout = statement_timeout.map(|timeout| timeout.as_millis().clamp(1, i32::MAX as u128));
     let timeout = timeout.map(|timeout| format!("SET LOCAL statement_timeout = {timeout}; ")).unwrap_or_default();
     let system_access = context.system_access.as_ref();
@@ -80,13 +81,13 @@ pub(super) fn begin(
     ))
 }
 
-/// Returns the batch that resets the state of a connection that outlives a transaction: session
-/// user, settings, cursors WITH HOLD and their rows, LISTEN, advisory locks, temporary tables, and
-/// the last values of sequences.
+/// Returns the batch that resets the connection state that outlives a transaction: session user, settings,
+/// cursors WITH HOLD and their rows, LISTEN, advisory locks, temporary tables, and the last values of
+/// sequences.
 ///
-/// Statements that sqlx prepared remain. A statement that SQL prepared, or one of sqlx that SQL
-/// deallocated, is an error. `cached` is the number of statements in the cache of sqlx; `None` if a
-/// pooler renames statements.
+/// Statements that sqlx has prepared remain. If an SQL command has prepared a statement, or deallocated one of sqlx's
+/// statements, the batch fails. `cached` is the number of statements in sqlx's cache; `None` if a pooler renames
+/// statements.
 pub(super) fn clear(cached: Option<usize>) -> SqlStr {
     let none_missing = cached.filter(|&cached| cached > 0).map(|cached| {
         format!(
@@ -101,14 +102,14 @@ pub(super) fn clear(cached: Option<usize>) -> SqlStr {
     ))
 }
 
-/// Returns the SQL that begins a savepoint; with `replace` it releases the previous savepoint of
-/// the same name first.
+/// Returns the SQL that begins a savepoint; with `replace`, it first releases the previous savepoint with the same
+/// name.
 pub(super) fn savepoint(depth: u32, replace: bool) -> SqlStr {
     let release = if replace { format!("RELEASE SAVEPOINT sp_{depth}; ") } else { String::new() };
     assert_sql_safe(format!("{release}SAVEPOINT sp_{depth}"))
 }
 
-/// Returns the SQL that rolls back to a savepoint, which remains.
+/// Returns the SQL that rolls back to a savepoint; the savepoint remains.
 pub(super) fn rollback_to(depth: u32) -> SqlStr {
     assert_sql_safe(format!("ROLLBACK TO SAVEPOINT sp_{depth}"))
 }
@@ -118,13 +119,13 @@ pub(super) fn begin_system_access(def: &TenancyDef) -> SqlStr {
     assert_sql_safe(format!("SELECT {}.{}($1)", names::auth_schema(def.schema).quoted(), names::BEGIN_SYSTEM_ACCESS))
 }
 
-/// Returns the search path. The schema of temporary tables is last: if it were not named, it would
-/// be searched first, and a temporary table could shadow a table of the app.
+/// Returns the search path. The schema of temporary tables is last: if it were not listed, it would be searched first,
+/// and a temporary table could shadow a table of the app.
 pub(super) fn search_path(def: &TenancyDef) -> String {
     format!("pg_catalog, {}, pg_temp", quoted(def.schema))
 }
 
-/// Quotes the parts of a setting's name, such as `app.organization_id`.
+/// Quotes each part of a setting's name, such as `app.organization_id`.
 pub(crate) fn setting(name: &str) -> String {
     name.split('.').map(|part| quoted(part).to_string()).collect::<Vec<_>>().join(".")
 }

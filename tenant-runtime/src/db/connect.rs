@@ -23,8 +23,8 @@ fn invalid_url(hint: &str, source: sqlx::Error) -> Error {
     Error::Connect { target: "the database".to_owned(), hint: hint.to_owned(), source }
 }
 
-/// Returns whether the login and the password would be parsed as another part, such as the database
-/// name, and so appear in messages.
+/// Returns whether the login and the password would be parsed as another part of the URL, such as
+/// the database name, and would then appear in messages.
 fn hides_login(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return url.contains('@') };
     let (authority, path_and_query) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
@@ -32,7 +32,7 @@ fn hides_login(url: &str) -> bool {
     path.contains('@') || path_and_query.contains('@') && !authority.contains('@')
 }
 
-/// Opens a connection outside of the pools.
+/// Opens a connection outside the pools.
 pub(crate) async fn open(options: &PgConnectOptions) -> Result<PgConnection> {
     options.connect().await.map_err(|source| failure(options, source))
 }
@@ -47,7 +47,7 @@ pub(super) async fn renames_statements(connection: &mut PgConnection) -> Result<
     Ok(sqlx::query_scalar(sql).persistent(true).fetch_one(connection).await?)
 }
 
-/// Returns the error of a failed connection, with a hint about the cause.
+/// Returns the error for a failed connection, with a hint about the cause.
 pub(super) fn failure(options: &PgConnectOptions, source: sqlx::Error) -> Error {
     let (login, database) = (options.get_username(), options.get_database().unwrap_or(options.get_username()));
     let address = match options.get_socket() {
@@ -66,7 +66,7 @@ pub(super) fn failure(options: &PgConnectOptions, source: sqlx::Error) -> Error 
     Error::Connect { target: format!("`{database}` at {address} as `{login}`"), hint, source }
 }
 
-/// Returns the hint for an error of the server by its SQLSTATE.
+/// Returns the hint for a server error, by its SQLSTATE.
 fn server_hint(code: &str, login: &str, database: &str) -> String {
     match code {
         "28P01" => format!(
@@ -93,7 +93,7 @@ fn server_hint(code: &str, login: &str, database: &str) -> String {
     }
 }
 
-/// Returns the hint for an error of the network or the operating system.
+/// Returns the hint for a network or operating system error.
 fn io_hint(kind: io::ErrorKind, address: &str) -> String {
     match kind {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {

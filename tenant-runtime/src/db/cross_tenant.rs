@@ -1,4 +1,4 @@
-//! Cross-tenant jobs: separate connections, a recorded reason, and transactions of the system role.
+//! Cross-tenant jobs: separate connections, a recorded reason, and transactions as the system role.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
@@ -28,11 +28,11 @@ use crate::{
     tenant::{Role as _, System, Tenancy, TenantCtx},
 };
 
-/// The database connection of cross-tenant jobs: a separate login role, which can assume the system
-/// role and no other.
+/// The database connection of cross-tenant jobs: it uses a separate login role, which can assume only the system
+/// role.
 ///
-/// The app's login role cannot assume the system role, so no query on the app's connections
-/// crosses tenants. Every job begins with a reason: [`begin_access`](Self::begin_access).
+/// The app's login role cannot assume the system role, so no query on the app's connections can use it to access other
+/// tenants. Every job begins by recording a reason with [`begin_access`](Self::begin_access).
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, repo::{access::{SystemMay, Tenants}, cmd, table::Select}, roles::Organizations};
@@ -74,8 +74,8 @@ impl<T: Tenancy> SystemDb<T> {
 
     /// Connects with options. Default of [`connect`](Self::connect): 4 connections.
     ///
-    /// Options for single roles, for users without a tenant and for login roles concern the app and
-    /// are ignored here.
+    /// Options for single roles, for users without a tenant, and for login roles apply only to the app and are ignored
+    /// here.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Organizations};
@@ -107,8 +107,8 @@ impl<T: Tenancy> SystemDb<T> {
 
     /// Records a reason for cross-tenant access, and returns the context for it.
     ///
-    /// The record contains the reason, the login role and the time. It is committed before any
-    /// other statement runs: without a record the system role can read no row.
+    /// The record contains the reason, the login role and the time. It is committed before any other statement runs:
+    /// without a record, the system role cannot read any row.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Organizations};
@@ -161,7 +161,7 @@ impl<T: Tenancy> SystemDb<T> {
         self.pools.status()
     }
 
-    /// Closes the connections, after the open transactions have ended.
+    /// Closes the connections once all open transactions have ended.
     ///
     /// ```no_run
     /// # async fn f(jobs: tenant_runtime::SystemDb<tenant_runtime::roles::Organizations>) {
@@ -223,8 +223,8 @@ impl<T: Tenancy> SystemCtx<T> {
         self.system_access
     }
 
-    /// Begins a transaction over the rows of all tenants, with the commands that the `system(…)`
-    /// attributes of the tables allow.
+    /// Begins a transaction over the rows of all tenants, with the commands that the tables' `system(…)` attributes
+    /// allow.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Organizations};
@@ -248,8 +248,8 @@ impl<T: Tenancy> SystemCtx<T> {
         Ok(SystemTx { tx, context, state, span, prepared: self.pools.options().prepared, tenancy: PhantomData })
     }
 
-    /// Begins a transaction of the system role for one tenant: the policies limit it to the rows of
-    /// that tenant. Repository methods run in it.
+    /// Begins a transaction as the system role for one tenant: the policies limit it to that tenant's rows. Repository
+    /// methods can run in it.
     ///
     /// The transaction has no user, so the repository cannot insert into a table with an `owner`
     /// column.
@@ -285,7 +285,7 @@ impl<T> fmt::Debug for SystemCtx<T> {
     }
 }
 
-/// A transaction of the system role over all tenants. Returned by [`SystemCtx::begin`].
+/// A transaction as the system role over all tenants. Returned by [`SystemCtx::begin`].
 ///
 /// `&mut tx` is an sqlx `Executor`. Statements that would end the transaction or change the role or
 /// the settings are refused, as in a [`TenantTx`]. If it is dropped without
@@ -305,7 +305,7 @@ pub struct SystemTx<T> {
     context: SessionContext,
     state: TxState,
     span: Span,
-    /// Whether statements remain prepared on the connection.
+    /// Whether statements stay prepared on the connection.
     prepared: bool,
     tenancy: PhantomData<fn() -> T>,
 }
@@ -325,8 +325,8 @@ impl<T: Tenancy> SystemTx<T> {
     ///   keeps no change.
     /// - [`Error::ContextLost`] if a statement changed the role or the settings.
     /// - [`Error::Retryable`] after a serialization failure.
-    /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
-    ///   at the end.
+    /// - [`Error::UniqueViolation`] or [`Error::ForeignKeyViolation`] for constraints that are checked at the
+    ///   end.
     /// - [`Error::LastManager`] if a deletion removed, by ON DELETE CASCADE, the last member who can
     ///   manage members.
     /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
@@ -334,7 +334,7 @@ impl<T: Tenancy> SystemTx<T> {
     pub async fn commit(mut self) -> Result<()> {
         let span = self.span.clone();
         async {
-            // In an aborted transaction this fails, whereas the server answers COMMIT without an
+            // In an aborted transaction this check fails, whereas the server answers COMMIT without an
             // error.
             begin::check_context(&mut self.tx, &self.context).await?;
             self.tx.commit().await?;
@@ -360,7 +360,7 @@ impl<T: Tenancy> SystemTx<T> {
         Ok(self.tx.rollback().instrument(self.span).await?)
     }
 
-    /// Runs a statement that the repository wrote.
+    /// Runs a statement that the repository generated.
     pub(crate) async fn fetch_all(&mut self, statement: Query<'static, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
         self.vetted().fetch_all(statement).await.map_err(|error| begin::role_error(System::<T>::DB_ROLE, error))
     }

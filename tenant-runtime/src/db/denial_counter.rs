@@ -23,8 +23,8 @@ impl DenialCounter {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Counts and logs an error if it is a denial of the database. The server's message names a
-    /// table and no value.
+    /// Counts and logs an error if the database denied permission. The server's message names a
+    /// table, but contains no value.
     pub(super) fn note(&self, error: &sqlx::Error) {
         if let Some(server) = server_error(error).filter(|server| server.code() == "42501") {
             self.count.fetch_add(1, Ordering::Relaxed);

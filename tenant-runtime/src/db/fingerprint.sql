@@ -1,6 +1,6 @@
 -- A hash of the objects that isolate tenants in the schemas that the roles $1 own: RLS, policies, privileges, columns,
--- constraints, unique indexes, functions and triggers, and the roles with privileges. It depends neither on OIDs nor on the order
--- in which objects were created.
+-- constraints, unique indexes, functions and triggers, and the roles with privileges. The hash depends neither on OIDs
+-- nor on the order in which the objects were created.
 WITH home AS (
     SELECT namespace.oid, namespace.nspname, namespace.nspacl, owner.rolname AS owner
     FROM pg_namespace AS namespace
@@ -40,14 +40,14 @@ fact (text, acl) AS (
     SELECT format('trigger %s %s', pg_get_triggerdef(pg_trigger.oid), tgenabled), NULL
     FROM relation JOIN pg_trigger ON tgrelid = relation.oid AND NOT tgisinternal
     UNION ALL
-    -- Triggers of foreign keys are named by OIDs.
+    -- The names of foreign key triggers contain OIDs.
     SELECT DISTINCT format('server''s trigger of %s %s', name, tgenabled), NULL::aclitem[]
     FROM relation JOIN pg_trigger ON tgrelid = relation.oid AND tgisinternal
     UNION ALL
     SELECT format('rule %s', pg_get_ruledef(pg_rewrite.oid)), NULL
     FROM relation JOIN pg_rewrite ON ev_class = relation.oid
     UNION ALL
-    -- The definition holds volatility, SECURITY DEFINER, the settings and the body.
+    -- The definition contains volatility, SECURITY DEFINER, the settings and the body.
     SELECT format('routine %s of %s %s', oid::regprocedure, pg_get_userbyid(proowner),
         CASE WHEN prokind IN ('f', 'p') THEN pg_get_functiondef(oid) END), proacl
     FROM pg_proc WHERE pronamespace IN (SELECT oid FROM home)
@@ -62,7 +62,7 @@ line (text) AS (
     UNION ALL
     SELECT format('role %I %s %s %s %s', rolname, rolcanlogin, rolinherit, rolsuper, rolbypassrls) FROM role
     UNION ALL
-    -- One line whatever the grantor. The options exist since PostgreSQL 16.
+    -- One line per membership, regardless of the grantor. The options have existed since PostgreSQL 16.
     SELECT DISTINCT format('%I in %I %s %s %s', member.rolname, role.rolname, entry.admin_option,
         to_jsonb(entry) ->> 'inherit_option', to_jsonb(entry) ->> 'set_option')
     FROM pg_auth_members AS entry JOIN role ON role.oid = entry.roleid JOIN role AS member ON member.oid = entry.member

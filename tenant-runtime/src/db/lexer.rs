@@ -1,4 +1,4 @@
-//! Lexer for SQL text: words, strings, comments and semicolons, with the rules of PostgreSQL's lexer.
+//! Lexer for SQL text: words, strings, comments and semicolons, by the rules of PostgreSQL's lexer.
 
 /// A token of a statement.
 #[derive(Debug, PartialEq)]
@@ -8,11 +8,11 @@ pub(crate) enum Token {
         text: String,
         quoted: bool,
     },
-    /// A name with Unicode escapes, which could spell any word.
+    /// A name with Unicode escapes, which can stand for any word.
     Escaped,
     Semicolon,
     Dot,
-    /// Any other token: a string, a number, an operator. Comments and white space are skipped.
+    /// Any other token: a string, a number or an operator. Comments and white space are skipped.
     Other,
 }
 
@@ -118,7 +118,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Reads `"…"`, in which a doubled quote means one quote.
+    /// Reads `"…"`, in which a doubled quote stands for one quote.
     fn quoted(&mut self) -> String {
         let start = self.at + 1;
         self.string();
@@ -126,8 +126,8 @@ impl<'a> Lexer<'a> {
         String::from_utf8_lossy(self.text.get(start..end).unwrap_or_default()).replace("\"\"", "\"")
     }
 
-    /// Skips a string that begins with the quote at the current position; a doubled quote does not
-    /// end it.
+    /// Skips a string that begins with the quote at the current position. A doubled quote does not end the
+    /// string.
     fn string(&mut self) {
         let quote = self.peek(0);
         loop {
@@ -142,8 +142,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Skips `'…'` with backslash escapes, and the strings that continue it after a line break,
-    /// which have escapes as well.
+    /// Skips `'…'` with backslash escapes, and the strings that continue it after a line break, in which escapes are
+    /// also valid.
     fn escape_string(&mut self) {
         loop {
             self.at += 1;

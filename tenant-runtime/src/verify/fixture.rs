@@ -16,6 +16,8 @@ pub(super) struct Row {
     pub(super) values: BTreeMap<&'static str, Option<String>>,
     /// The declared conditions that the row satisfies: the index of the rule, and the user in the context.
     pub(super) matching_conditions: BTreeSet<(usize, Option<String>)>,
+    /// The columns with a value other than the default and NULL, which its INSERT lists.
+    pub(super) listed: BTreeSet<&'static str>,
 }
 
 /// The declarations and the test rows of their tables.

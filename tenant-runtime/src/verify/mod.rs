@@ -13,20 +13,25 @@
 //! # Ok(()) }
 //! ```
 
+mod catalog;
 mod cross_tenant;
 mod fixture;
 mod functions_succeed;
+mod given;
 mod invitations;
 mod members;
 mod oracle;
 mod outcome;
+mod patterns;
 mod principals;
 mod probe;
 mod probes;
 mod report;
 mod row_data;
 mod row_factory;
+mod row_values;
 mod runner;
+mod search;
 mod session;
 mod values;
 mod violation;
@@ -37,7 +42,7 @@ use futures_core::future::BoxFuture;
 
 use self::{fixture::Fixture, principals::Principals, row_data::RowFactory, runner::Runner};
 pub(crate) use self::{fixture::row_id, session::Session};
-pub use self::{report::Report, violation::Violation};
+pub use self::{given::TestValue, report::Report, violation::Violation};
 use crate::{
     analyze::{Findings, check},
     error::{Error, server_error},
@@ -57,7 +62,7 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct VerifyOptions {
-    given_values: row_data::GivenValues,
+    given_values: given::GivenValues,
     first_only: bool,
     after: String,
 }
@@ -65,11 +70,42 @@ pub struct VerifyOptions {
 impl VerifyOptions {
     /// Sets values for a column for which none can be generated, such as one with a complex check constraint.
     ///
-    /// A unique column requires about a dozen values.
+    /// `None` is NULL. A unique column requires about a dozen values. Values of several columns are combined freely; for values
+    /// that belong together, use [`rows`](Self::rows).
     #[must_use]
-    pub fn values<V: Into<String>>(mut self, table: &str, column: &str, values: impl IntoIterator<Item = V>) -> Self {
+    pub fn values<V: Into<TestValue>>(
+        mut self,
+        table: &str,
+        column: &str,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
         let values = values.into_iter().map(Into::into).collect();
-        self.given_values.entry(table.to_owned()).or_default().insert(column.to_owned(), values);
+        self.given_values.tables.entry(table.to_owned()).or_default().columns.insert(column.to_owned(), values);
+        self
+    }
+
+    /// Adds rows of a table, of which each generated row takes the values of the next one.
+    ///
+    /// The values of a row stay together. Columns that a row does not contain are generated. If a constraint rejects a row, such
+    /// as a unique constraint, the next one is tried; after the last one, the first one is used again.
+    ///
+    /// ```
+    /// use tenant_runtime::verify::VerifyOptions;
+    ///
+    /// let options = VerifyOptions::default().rows(
+    ///     "app.accounts",
+    ///     [[("kind", Some("bank")), ("iban", Some("DE02120300000000202051"))], [("kind", Some("cash")), ("iban", None)]],
+    /// );
+    /// ```
+    #[must_use]
+    pub fn rows<R, C, V>(mut self, table: &str, rows: impl IntoIterator<Item = R>) -> Self
+    where
+        R: IntoIterator<Item = (C, V)>,
+        C: Into<String>,
+        V: Into<TestValue>,
+    {
+        let row = |row: R| row.into_iter().map(|(column, value)| (column.into(), value.into())).collect();
+        self.given_values.tables.entry(table.to_owned()).or_default().rows.extend(rows.into_iter().map(row));
         self
     }
 
@@ -97,12 +133,19 @@ impl VerifyOptions {
         self
     }
 
-    /// Adds values from JSON, such as `{"app.accounts": {"iban": ["DE02…", "DE88…"]}}`.
+    /// Adds values from JSON: for each table either values by column, or rows whose values stay together.
+    ///
+    /// Numbers and booleans are used as text; `null` is NULL.
     ///
     /// ```
     /// use tenant_runtime::verify::VerifyOptions;
     ///
-    /// let options = VerifyOptions::default().values_from_json(r#"{"app.accounts": {"iban": ["DE02…", "DE88…"]}}"#)?;
+    /// let options = VerifyOptions::default().values_from_json(
+    ///     r#"{
+    ///         "app.accounts": {"iban": ["DE02…", "DE88…", null]},
+    ///         "app.prices": [{"kind": "fixed", "cents": 500}, {"kind": "free", "cents": null}]
+    ///     }"#,
+    /// )?;
     /// # Ok::<(), tenant_runtime::verify::VerifyError>(())
     /// ```
     ///
@@ -110,12 +153,14 @@ impl VerifyOptions {
     ///
     /// [`VerifyError::Values`]: the text has another form.
     pub fn values_from_json(mut self, text: &str) -> Result<Self, VerifyError> {
-        let read: BTreeMap<String, BTreeMap<String, Vec<String>>> =
-            serde_json::from_str(text).map_err(|error| VerifyError::Values { reason: error.to_string() })?;
-        for (table, columns) in read {
-            self.given_values.entry(table).or_default().extend(columns);
-        }
+        self.given_values.extend(given::GivenValues::from_json(text)?);
         Ok(self)
+    }
+
+    /// Returns the text of everything that changes the generated rows.
+    #[cfg(feature = "testing")]
+    pub(crate) fn identity(&self) -> String {
+        format!("{:?} {}", self.given_values, self.after)
     }
 }
 
@@ -158,8 +203,9 @@ pub enum VerifyError {
     },
     /// No test row can be generated.
     #[error(
-        "cannot generate a test row of `{table}`: {failure}\n  help: put values for {} into a JSON file and pass it with `--data`: \
-         {{\"{table}\": {{\"{}\": [\"…\", \"…\"]}}}}",
+        "cannot generate a test row of `{table}`: {failure}\n  help: give values for {}, in a JSON file with `--data`: \
+         {{\"{table}\": {{\"{}\": [\"…\", \"…\"]}}}}, or in Rust with `VerifyOptions::values`; for columns whose values belong \
+         together, give whole rows: {{\"{table}\": [{{\"{1}\": \"…\", …}}]}}",
         .column.as_deref().map_or_else(|| "the column".to_owned(), |column| format!("`{column}`")),
         .column.as_deref().unwrap_or("column")
     )]
@@ -168,6 +214,19 @@ pub enum VerifyError {
         table: String,
         /// The column, if it is known.
         column: Option<String>,
+        /// The server's message.
+        failure: String,
+    },
+    /// A condition of a policy fails for a generated row.
+    #[error(
+        "the condition `{condition}` of `{table}` fails for a test row: {failure}\n  help: statements of the app fail in the same way; \
+         write a condition that no value makes fail, or give rows for which it does not fail with `--data` or `VerifyOptions::rows`"
+    )]
+    Condition {
+        /// The table.
+        table: String,
+        /// The condition, as in the attribute.
+        condition: String,
         /// The server's message.
         failure: String,
     },
@@ -181,11 +240,20 @@ pub enum VerifyError {
     },
     /// The given values have another form.
     #[error(
-        "the given values cannot be read: {reason}\n  help: the expected form is {{\"app.accounts\": {{\"iban\": [\"DE02…\"]}}}}"
+        "the given values cannot be read: {reason}\n  help: give values by column, {{\"app.accounts\": {{\"iban\": [\"DE02…\", null]}}}}, \
+         or rows, {{\"app.accounts\": [{{\"iban\": \"DE02…\", \"kind\": null}}]}}; the expected form is one of these for each table"
     )]
     Values {
-        /// The parse error.
+        /// The place and what is there, or the parse error.
         reason: String,
+    },
+    /// The given values name a table or a column that is not declared.
+    #[error("the given values do not match the models: {what}\n  help: {help}")]
+    UnknownName {
+        /// The unknown name.
+        what: String,
+        /// The nearest name, or the known ones.
+        help: String,
     },
     /// Keys of the tenancy's types cannot be generated.
     #[error("cannot generate tenant or user keys of type {types}")]
@@ -255,8 +323,10 @@ impl VerifyError {
 /// - [`VerifyError::NotSuperuser`]: the login is not a superuser.
 /// - [`VerifyError::NotMigrated`]: a declared table does not exist.
 /// - [`VerifyError::Data`]: no test row can be generated for a table.
+/// - [`VerifyError::Condition`]: a condition of a policy fails for a test row.
 /// - [`VerifyError::Circle`]: required references form a cycle.
-/// - [`VerifyError::Values`]: the given values have another form, or there is no model.
+/// - [`VerifyError::UnknownName`]: the given values name a table or a column that is not declared.
+/// - [`VerifyError::Values`]: there is no model.
 /// - [`VerifyError::Keys`]: keys of the tenancy's types cannot be generated.
 /// - [`VerifyError::Statement`]: the server rejected a statement of the verification itself.
 /// - [`VerifyError::Database`]: the connection failed.

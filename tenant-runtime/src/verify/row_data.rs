@@ -1,33 +1,48 @@
 //! The test rows of the two tenants: their number, their order of insertion, and the references between them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     VerifyError,
+    catalog::Catalog,
+    fixture::reads_other_tables,
     fixture::{Fixture, Row, keys, row_id},
+    given::GivenValues,
     principals::{Principals, TestUser},
     session::Session,
 };
 use crate::{
     analyze::rule_for,
+    error::server_error,
     ident::{literal, quoted},
     model::{
         def::{ScopeDef, SqlType, TableDef, TableName},
-        schema::Schema,
+        schema::{Schema, Table},
     },
 };
 
-/// The values of [`VerifyOptions`](super::VerifyOptions), by table and column.
-pub(super) type GivenValues = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+/// The tenant of a row, if its table has a tenant column, and its ID.
+pub(super) type MadeRow = (Option<usize>, Option<String>);
 
 /// Generates rows.
 #[derive(Debug)]
 pub(super) struct RowFactory<'a> {
-    pub(super) schema: &'a Schema,
+    pub(super) tables: BTreeMap<(&'a str, &'a str), &'a Table>,
     pub(super) given_values: &'a GivenValues,
     pub(super) principals: &'a Principals,
     /// Counts the rows, so that values are unique.
     pub(super) number: u32,
+    /// The tables in the database; read before the first row.
+    pub(super) catalog: Option<Arc<Catalog>>,
+    /// The rows of the fixture, which others can reference.
+    pub(super) made: BTreeMap<TableName, Vec<MadeRow>>,
+    /// The number of rows that were made from whole given rows.
+    pub(super) given_rows: BTreeMap<TableName, usize>,
+    /// Whether a text can be cast to a type.
+    pub(super) casts: BTreeMap<String, BTreeMap<String, bool>>,
 }
 
 /// The tenant and the fixed values of a row to generate.
@@ -44,14 +59,28 @@ impl<'a> RowFactory<'a> {
         principals: &'a Principals,
         from: u32,
     ) -> Self {
-        Self { schema, given_values, principals, number: from + 100 }
+        let tables = schema.tables().iter();
+        let tables = tables.map(|(name, table)| ((name.schema.as_str(), name.table.as_str()), table)).collect();
+        Self {
+            tables,
+            given_values,
+            principals,
+            number: from + 100,
+            catalog: None,
+            made: BTreeMap::new(),
+            given_rows: BTreeMap::new(),
+            casts: BTreeMap::new(),
+        }
     }
 
     /// Fills the tables, each after the tables that it references.
     pub(super) async fn fill(&mut self, session: &mut Session, fixture: &mut Fixture) -> Result<(), VerifyError> {
+        self.given_values.check(&fixture.tables)?;
+        let users = user_tables(&fixture.tables);
         for def in order(&fixture.tables)? {
-            for spec in self.specs(fixture, def) {
+            for spec in self.specs(def, users.contains(&def.name)) {
                 let row = self.insert(session, fixture, def, &spec).await?;
+                self.remember(def, &row);
                 fixture.push(row);
             }
         }
@@ -82,7 +111,7 @@ impl<'a> RowFactory<'a> {
     }
 
     /// The rows of a table: of each tenant, with several owners and visibilities.
-    fn specs(&self, fixture: &Fixture, def: &'static TableDef) -> Vec<RowSpec> {
+    fn specs(&self, def: &'static TableDef, is_referenced_as_user: bool) -> Vec<RowSpec> {
         let id = row_id(def).map_or("", |id| id.name);
         if let (Some(membership), ScopeDef::Tenant { column }) = (def.membership, def.scope) {
             let member = |tenant: usize, user: &str, role: &str| {
@@ -97,8 +126,8 @@ impl<'a> RowFactory<'a> {
                 |tenant| self.principals.members(tenant).map(move |(person, role)| member(tenant, &person.key, role));
             return (0..2).flat_map(members).collect();
         }
-        let is_users = matches!(def.scope, ScopeDef::Shared { .. })
-            || def.scope == ScopeDef::Global && refers_to_users(fixture, def.name);
+        let is_users =
+            matches!(def.scope, ScopeDef::Shared { .. }) || def.scope == ScopeDef::Global && is_referenced_as_user;
         if is_users {
             let user = |person: &TestUser| RowSpec {
                 tenant: person.roles.first().map_or(0, |(tenant, _)| *tenant),
@@ -156,25 +185,45 @@ impl<'a> RowFactory<'a> {
         def: &TableDef,
         row: &Row,
     ) -> Result<BTreeSet<(usize, Option<String>)>, VerifyError> {
-        let mut holds = BTreeSet::new();
-        if def.rules.is_empty() {
-            return Ok(holds);
+        // A condition that reads other tables depends on their policies, which do not apply to the administrator.
+        let rules = def.rules.iter().enumerate().filter(|(_, rule)| !reads_other_tables(rule));
+        let users = || self.principals.users.iter().map(|person| Some(person.key.as_str())).chain([None]);
+        let conditions: Vec<_> = rules
+            .flat_map(|(at, rule)| {
+                users().filter_map(move |user| Some((at, user, rule_for(rule, user, def.tenancy)?.to_string())))
+            })
+            .collect();
+        if conditions.is_empty() {
+            return Ok(BTreeSet::new());
         }
-        for user in self.principals.users.iter().map(|person| Some(person.key.clone())).chain([None]) {
-            let conditions = def.rules.iter().filter_map(|rule| rule_for(rule, user.as_deref(), def.tenancy));
-            let conditions =
-                conditions.map(|condition| format!("(({condition}) IS TRUE)::text")).collect::<Vec<_>>().join(", ");
-            let asked = format!("SELECT {conditions} FROM {} WHERE {}", name(def.name), is_row(def, row));
-            let found = session.row(&asked).await?.into_iter().enumerate();
-            holds.extend(found.filter(|(_, text)| text.as_deref() == Some("true")).map(|(at, _)| (at, user.clone())));
-        }
-        Ok(holds)
+        let asked = |condition: &str| format!("(({condition}) IS TRUE)::text");
+        let from = format!("FROM {} WHERE {}", name(def.name), is_row(def, row));
+        let all = conditions.iter().map(|(.., condition)| asked(condition)).collect::<Vec<_>>().join(", ");
+        let found = match session.try_rows(&format!("SAVEPOINT condition; SELECT {all} {from}")).await? {
+            Ok(rows) => rows.into_iter().next().unwrap_or_default(),
+            Err(error) => {
+                for (at, _, condition) in &conditions {
+                    session.run("ROLLBACK TO condition").await?;
+                    if let Err(error) = session.try_rows(&format!("SELECT {} {from}", asked(condition))).await? {
+                        return Err(VerifyError::Condition {
+                            table: def.name.to_string(),
+                            condition: def.rules[*at].condition.to_owned(),
+                            failure: server_error(&error).map_or_else(|| error.to_string(), |e| e.message().to_owned()),
+                        });
+                    }
+                }
+                return Err(VerifyError::database(error));
+            }
+        };
+        let holds = conditions.into_iter().zip(found).filter(|(_, text)| text.as_deref() == Some("true"));
+        Ok(holds.map(|((at, user, _), _)| (at, user.map(str::to_owned))).collect())
     }
 
     /// Sets references whose target did not exist when the row was inserted.
     async fn link(&self, session: &mut Session, fixture: &mut Fixture) -> Result<(), VerifyError> {
+        let tables: BTreeMap<_, _> = fixture.tables.iter().map(|def| (def.name, *def)).collect();
         for at in 0..fixture.rows.len() {
-            let Some(def) = fixture.table(fixture.rows[at].table) else { continue };
+            let Some(def) = tables.get(&fixture.rows[at].table).copied() else { continue };
             for column in def.columns.iter().filter(|column| column.nullable && column.references.is_some()) {
                 let row = &fixture.rows[at];
                 let tenant = match def.scope {
@@ -186,8 +235,7 @@ impl<'a> RowFactory<'a> {
                 let (Some(tenant), None, Some(reference)) = (tenant, row.value(column.name), column.references) else {
                     continue;
                 };
-                let Some(Some(target)) = self.targets(fixture, def, column, reference.table, tenant).into_iter().next()
-                else {
+                let Some(Some(target)) = self.targets(def, column, reference.table, tenant).into_iter().next() else {
                     continue;
                 };
                 let sql = format!(
@@ -208,38 +256,59 @@ impl<'a> RowFactory<'a> {
     }
 }
 
-/// Orders tables so that each follows the tables that it references.
+/// Orders tables so that each follows the tables that it references; nullable references are ignored if they form a cycle.
 fn order(tables: &[&'static TableDef]) -> Result<Vec<&'static TableDef>, VerifyError> {
-    let mut waiting = tables.to_vec();
-    let mut ordered = Vec::new();
-    while !waiting.is_empty() {
-        let waits = |def: &TableDef, must: bool| {
-            let mut references =
-                def.columns.iter().filter(|column| !must || !column.nullable).filter_map(|c| c.references);
-            references.any(|to| to.table != def.name && waiting.iter().any(|other| other.name == to.table))
-        };
-        let free = waiting
-            .iter()
-            .position(|def| !waits(def, false))
-            .or_else(|| waiting.iter().position(|def| !waits(def, true)));
-        let Some(next) = free else {
-            let names = waiting.iter().map(|def| def.name.to_string()).collect::<Vec<_>>();
-            return Err(VerifyError::Circle { tables: names.join(", ") });
-        };
-        ordered.push(waiting.remove(next));
+    let places: BTreeMap<TableName, usize> = tables.iter().enumerate().map(|(at, def)| (def.name, at)).collect();
+    let targets = |at: usize, must: bool| {
+        let columns = tables[at].columns.iter().filter(move |column| !must || !column.nullable);
+        let found = columns.filter_map(|column| places.get(&column.references?.table).copied());
+        found.filter(|target| *target != at).collect::<BTreeSet<usize>>()
+    };
+    // The tables that each table still waits for: all, and those of required references.
+    let mut all: Vec<_> = (0..tables.len()).map(|at| targets(at, false)).collect();
+    let mut required: Vec<_> = (0..tables.len()).map(|at| targets(at, true)).collect();
+    let mut referrers = vec![Vec::new(); tables.len()];
+    for (at, targets) in all.iter().enumerate() {
+        targets.iter().for_each(|target| referrers[*target].push(at));
     }
-    Ok(ordered)
+    let free = |waits: &[BTreeSet<usize>]| (0..waits.len()).filter(|at| waits[*at].is_empty()).collect::<BTreeSet<_>>();
+    let (mut free_of_all, mut free_of_required) = (free(&all), free(&required));
+    let mut ordered = Vec::new();
+    while let Some(next) = free_of_all.pop_first().or_else(|| free_of_required.first().copied()) {
+        free_of_all.remove(&next);
+        free_of_required.remove(&next);
+        ordered.push(next);
+        for at in &referrers[next] {
+            let (was_free, was_ready) = (all[*at].is_empty(), required[*at].is_empty());
+            all[*at].remove(&next);
+            required[*at].remove(&next);
+            let is_done = !free_of_required.contains(at) && was_ready;
+            if !is_done && !was_free && all[*at].is_empty() {
+                free_of_all.insert(*at);
+            }
+            if !was_ready && required[*at].is_empty() {
+                free_of_required.insert(*at);
+            }
+        }
+    }
+    if ordered.len() < tables.len() {
+        let waiting = (0..tables.len()).filter(|at| !ordered.contains(at));
+        let names = waiting.map(|at| tables[at].name.to_string()).collect::<Vec<_>>();
+        return Err(VerifyError::Circle { tables: names.join(", ") });
+    }
+    Ok(ordered.into_iter().map(|at| tables[at]).collect())
 }
 
-/// Returns whether a table holds users: memberships or owner columns reference it.
-fn refers_to_users(fixture: &Fixture, users: TableName) -> bool {
-    fixture.tables.iter().any(|def| {
-        let names_user =
-            |name: &str| def.owner == Some(name) || def.membership.is_some_and(|membership| membership.user == name);
-        def.columns
-            .iter()
-            .any(|column| names_user(column.name) && column.references.is_some_and(|to| to.table == users))
-    })
+/// The tables that hold users: memberships or owner columns reference them.
+fn user_tables(tables: &[&'static TableDef]) -> BTreeSet<TableName> {
+    let names_user = |def: &TableDef, name: &str| {
+        def.owner == Some(name) || def.membership.is_some_and(|membership| membership.user == name)
+    };
+    let columns = tables.iter().flat_map(|def| def.columns.iter().map(move |column| (def, column)));
+    columns
+        .filter(|(def, column)| names_user(def, column.name))
+        .filter_map(|(_, column)| Some(column.references?.table))
+        .collect()
 }
 
 /// The quoted name of a table.
@@ -256,4 +325,43 @@ pub(super) fn is_row(def: &TableDef, row: &Row) -> String {
 pub(super) fn is_row_of(def: &TableDef, row: &Row, alias: &str) -> String {
     let same = keys(def).map(|column| format!("{alias}{} = {}", quoted(column.name), row.literal(column.name)));
     same.collect::<Vec<_>>().join(" AND ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::def::{ColumnDef, ReferenceDef, TenancyDef};
+
+    static TENANCY: TenancyDef = TenancyDef::blank();
+
+    fn table(name: &'static str, references: &[(&'static str, bool)]) -> &'static TableDef {
+        let column = |(table, nullable): &(&'static str, bool)| ColumnDef {
+            references: Some(ReferenceDef {
+                table: TableName { schema: "app", table },
+                on_delete: crate::model::def::OnDelete::NoAction,
+            }),
+            ..ColumnDef::blank("reference", SqlType::Uuid, *nullable)
+        };
+        Box::leak(Box::new(TableDef {
+            name: TableName { schema: "app", table: name },
+            columns: Vec::leak(references.iter().map(column).collect()),
+            ..TableDef::blank(&TENANCY)
+        }))
+    }
+
+    #[test]
+    fn tables_follow_their_references_and_nullable_ones_break_cycles() {
+        let names = |tables: &[&'static TableDef]| order(tables).map(|o| o.iter().map(|def| def.name.table).collect());
+        let found: Vec<&str> = names(&[
+            table("d", &[("c", false), ("d", false)]),
+            table("c", &[("b", false), ("a", true)]),
+            table("a", &[("c", true)]),
+            table("b", &[("a", false)]),
+            table("alone", &[]),
+        ])
+        .expect("an order");
+        assert_eq!(found, ["alone", "a", "b", "c", "d"]);
+        let circle = order(&[table("x", &[("y", false)]), table("y", &[("x", false)]), table("z", &[])]);
+        assert!(matches!(circle, Err(VerifyError::Circle { tables }) if tables == "app.x, app.y"));
+    }
 }

@@ -1,26 +1,39 @@
 //! Generates one row: tries values until the table accepts them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     VerifyError,
+    catalog::{Catalog, LiveTable},
     fixture::{Fixture, Row, row_id},
-    principals::{NAMES, key},
-    row_data::{RowFactory, RowSpec, name},
+    given::GivenTable,
+    principals::key,
+    row_data::{MadeRow, RowFactory, RowSpec, name},
+    search::{Search, Solutions, Value},
     session::Session,
-    values::{candidates, names},
 };
 use crate::{
     error::server_error,
-    ident::{literal, quoted},
+    ident::quoted,
     model::{
-        def::{ColumnDef, ScopeDef, SqlType, TableDef, TableName},
+        def::{ColumnDef, ScopeDef, TableDef, TableName},
         schema::Table,
     },
 };
 
 /// The maximum number of attempts per row.
 const TRIES: usize = 400;
+
+/// What a row is generated for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'l> {
+    pub(super) def: &'static TableDef,
+    pub(super) live: &'l LiveTable,
+    pub(super) tenant: usize,
+}
 
 impl<'a> RowFactory<'a> {
     /// Inserts a row as the administrator, and returns it as stored.
@@ -31,19 +44,41 @@ impl<'a> RowFactory<'a> {
         def: &'static TableDef,
         spec: &RowSpec,
     ) -> Result<Row, VerifyError> {
+        self.generate(session, fixture, def, spec, false).await
+    }
+
+    /// The same with NULL and defaults where the constraints allow them, so that few columns have to be inserted.
+    pub(super) async fn insert_minimal(
+        &mut self,
+        session: &mut Session,
+        fixture: &Fixture,
+        def: &'static TableDef,
+        spec: &RowSpec,
+    ) -> Result<Row, VerifyError> {
+        self.generate(session, fixture, def, spec, true).await
+    }
+
+    async fn generate(
+        &mut self,
+        session: &mut Session,
+        fixture: &Fixture,
+        def: &'static TableDef,
+        spec: &RowSpec,
+        is_minimal: bool,
+    ) -> Result<Row, VerifyError> {
         self.number += 1;
-        let table = self.table(def).ok_or_else(|| VerifyError::not_migrated(def))?;
-        let mut choices = self.choices(session, fixture, def, table, spec).await?;
+        let catalog = self.catalog(session, fixture).await?;
+        let live = catalog.table(def.name).ok_or_else(|| VerifyError::not_migrated(def))?;
+        let target = Target { def, live, tenant: spec.tenant };
+        let mut search = self.start(session, &catalog, target, spec, is_minimal).await?;
         let returned =
             def.columns.iter().map(|column| format!("{}::text", quoted(column.name))).collect::<Vec<_>>().join(", ");
-        let mut at: BTreeMap<&str, usize> = choices.keys().map(|name| (*name, 0)).collect();
+        let turn = (!is_minimal).then(|| self.rows_of(def.name).len());
         let (mut failure, mut column) = (String::new(), None);
+        search.is_new();
         for _ in 0..TRIES {
-            let (names, values): (Vec<_>, Vec<_>) = choices
-                .iter()
-                .map(|(name, texts)| (quoted(name).to_string(), texts[at[name] % texts.len()].as_ref()))
-                .map(|(name, text)| (name, text.map_or_else(|| "NULL".to_owned(), |text| literal(text))))
-                .unzip();
+            let (names, values): (Vec<_>, Vec<_>) =
+                search.values().into_iter().map(|(name, value)| (quoted(name).to_string(), value.sql())).unzip();
             let sql = format!(
                 "SAVEPOINT new_row; INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({}) RETURNING {returned}",
                 name(def.name),
@@ -54,7 +89,9 @@ impl<'a> RowFactory<'a> {
                 Ok(rows) => {
                     let values = rows.into_iter().next().unwrap_or_default();
                     let values = def.columns.iter().map(|column| column.name).zip(values).collect();
-                    let mut row = Row { table: def.name, values, matching_conditions: BTreeSet::new() };
+                    let listed = search.values().into_iter().filter(|(_, value)| matches!(value, Value::Text(_)));
+                    let listed = listed.map(|(name, _)| name).collect();
+                    let mut row = Row { table: def.name, values, matching_conditions: BTreeSet::new(), listed };
                     row.matching_conditions = self.matching_conditions(session, def, &row).await?;
                     session.run("RELEASE new_row").await?;
                     return Ok(row);
@@ -67,19 +104,42 @@ impl<'a> RowFactory<'a> {
                 return Err(VerifyError::not_migrated(def));
             }
             failure = server.message().to_owned();
-            // The columns that the error names; all generated columns if it names none.
-            let violating = violating_columns(table, server.constraint(), server.column(), &choices);
-            let made_up = violating.iter().find(|name| choices[*name].len() > 1);
-            column = made_up.or(violating.first()).map(|name| (*name).to_owned());
-            let free: Vec<&str> = violating.into_iter().filter(|name| choices[name].len() > 1).collect();
-            if !next_combination(&mut at, &free, &choices) {
-                // A default can violate the constraint.
-                let more = self.defaults(def, table, server.constraint(), &choices);
-                if more.is_empty() {
-                    break;
-                }
-                at.extend(more.keys().map(|name| (*name, 0)));
-                choices.extend(more);
+            // The columns that the error names; all columns if it names none.
+            let constraint = server.constraint().and_then(|name| live.constraints.get(name));
+            let blamed: BTreeSet<&'static str> = match (constraint, server.column()) {
+                (Some(constraint), _) if !constraint.columns.is_empty() => own_names(def, &constraint.columns),
+                (_, Some(column)) => own_names(def, &[column.to_owned()].into()),
+                _ => def.columns.iter().map(|column| column.name).collect(),
+            };
+            let made_up = blamed.iter().find(|name| search.is_free(name)).or(blamed.first());
+            column = made_up.map(|name| (*name).to_owned());
+            // A missing column, or another error that no value changes.
+            if server.code().starts_with("42") {
+                break;
+            }
+            let is_check = constraint.is_some_and(|constraint| constraint.condition.is_some());
+            let connected = self.connected(target, &blamed);
+            let deferred: Vec<_> = search.deferred.iter().copied().collect();
+            let wanted = if is_check { &connected } else { &blamed };
+            for name in deferred.into_iter().filter(|name| wanted.contains(name)) {
+                let candidates = self.candidates_of(session, &catalog, target, name, is_minimal).await?;
+                search.set(name, candidates);
+            }
+            let solutions = match is_check {
+                true => search.solve(session, live, &connected, turn).await?,
+                false => Solutions::Unknown,
+            };
+            let has_next = match solutions {
+                Solutions::Found => search.is_new() || search.advance(&|name| blamed.contains(name)),
+                // Only other given rows can satisfy the checks.
+                Solutions::Missing => search.advance(&|name| search_rows(self.given(def), name)),
+                Solutions::Unknown => search.advance(&|name| blamed.contains(name)),
+            };
+            let is_over = matches!(solutions, Solutions::Missing);
+            if !has_next
+                && (is_over || !(search.advance(&|name| connected.contains(name)) || search.advance(&|_| true)))
+            {
+                break;
             }
         }
         Err(VerifyError::Data { table: def.name.to_string(), column, failure })
@@ -87,65 +147,145 @@ impl<'a> RowFactory<'a> {
 
     /// The table of a declaration in the schema.
     pub(super) fn table(&self, def: &TableDef) -> Option<&'a Table> {
-        let mut tables = self.schema.tables().iter();
-        tables
-            .find(|(name, _)| name.schema.as_str() == def.name.schema && name.table.as_str() == def.name.table)
-            .map(|(_, table)| table)
+        self.tables.get(&(def.name.schema, def.name.table)).copied()
     }
 
-    /// The candidate values of each column to fill, in the order of attempts.
-    async fn choices(
-        &self,
+    fn given(&self, def: &TableDef) -> Option<&'a GivenTable> {
+        self.given_values.tables.get(&def.name.to_string())
+    }
+
+    /// The tables of the fixture in the database.
+    async fn catalog(&mut self, session: &mut Session, fixture: &Fixture) -> Result<Arc<Catalog>, VerifyError> {
+        if let Some(catalog) = &self.catalog {
+            return Ok(Arc::clone(catalog));
+        }
+        let read = Arc::new(Catalog::read(session, &fixture.tables).await?);
+        Ok(Arc::clone(self.catalog.insert(read)))
+    }
+
+    /// The declared columns that checks connect with some columns.
+    fn connected(&self, target: Target<'_>, columns: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
+        let found = target.live.connected(columns.iter().copied());
+        target.def.columns.iter().map(|column| column.name).filter(|name| found.contains(name)).collect()
+    }
+
+    /// The first values of each column, and the columns that are left out until a constraint names them.
+    async fn start(
+        &mut self,
         session: &mut Session,
-        fixture: &Fixture,
-        def: &'static TableDef,
-        table: &Table,
+        catalog: &Catalog,
+        target: Target<'_>,
         spec: &RowSpec,
-    ) -> Result<BTreeMap<&'static str, Vec<Option<String>>>, VerifyError> {
-        let mut choices = BTreeMap::new();
-        for column in def.columns {
-            let is_unique = table.uniques.iter().any(|key| key.columns.iter().any(|name| name.as_str() == column.name));
-            let texts = if let Some(value) = spec.fixed.get(column.name) {
-                vec![value.clone()]
-            } else if let Some(texts) =
-                self.given_values.get(&def.name.to_string()).and_then(|table| table.get(column.name))
-            {
-                // Each row starts with another value, for unique columns.
-                let mut texts: Vec<_> = texts.iter().cloned().map(Some).collect();
-                let turn = usize::try_from(self.number).unwrap_or_default() % texts.len().max(1);
-                texts.rotate_left(turn);
-                texts
-            } else if let Some(reference) = column.references {
-                self.targets(fixture, def, column, reference.table, spec.tenant)
-            } else if column.default.is_some() && !is_unique && !column.id {
-                continue;
-            } else {
-                self.generated_values(session, def, table, column, spec.tenant).await?
+        is_minimal: bool,
+    ) -> Result<Search, VerifyError> {
+        let (mut search, def) = (Search::default(), target.def);
+        let rows = self.given(def).map(|given| given.rows.as_slice()).unwrap_or_default();
+        let in_rows: Vec<_> = def
+            .columns
+            .iter()
+            .map(|column| column.name)
+            .filter(|name| !spec.fixed.contains_key(name) && rows.iter().any(|row| row.contains_key(*name)))
+            .collect();
+        if !in_rows.is_empty() {
+            // Each generated row takes the next given one.
+            let turn = self.given_rows.entry(def.name).or_default();
+            let first = *turn % rows.len();
+            *turn += 1;
+            let mut others = BTreeMap::new();
+            for name in in_rows.iter().filter(|name| rows.iter().any(|row| !row.contains_key(**name))) {
+                let value = self.candidates_of(session, catalog, target, name, is_minimal).await?.into_iter().next();
+                others.insert(*name, value.unwrap_or(Value::Default));
+            }
+            let value = |row: &BTreeMap<String, super::TestValue>, name: &&str| match row.get(*name) {
+                Some(value) => value.0.clone().into(),
+                None => others.get(name).cloned().unwrap_or(Value::Default),
             };
-            if !texts.is_empty() {
-                choices.insert(column.name, texts);
+            let mut options: Vec<Vec<_>> =
+                rows.iter().map(|row| in_rows.iter().map(|name| value(row, name)).collect()).collect();
+            options.rotate_left(first);
+            search.set_rows(in_rows.clone(), options);
+        }
+        for column in def.columns.iter().filter(|column| !in_rows.contains(&column.name)) {
+            if let Some(value) = spec.fixed.get(column.name) {
+                search.set(column.name, vec![value.clone().into()]);
+            } else if self.is_left_out(target, column, is_minimal) {
+                search.deferred.insert(column.name);
+            } else {
+                let candidates = self.candidates_of(session, catalog, target, column.name, is_minimal).await?;
+                if !candidates.is_empty() {
+                    search.set(column.name, candidates);
+                }
             }
         }
-        Ok(choices)
+        Ok(search)
+    }
+
+    /// Returns whether a column keeps its default or NULL at first.
+    fn is_left_out(&self, target: Target<'_>, column: &ColumnDef, is_minimal: bool) -> bool {
+        let is_given = self.given(target.def).is_some_and(|given| given.columns.contains_key(column.name));
+        let is_plain = !column.id && !is_given && column.references.is_none();
+        let is_unique = || {
+            let uniques = self.table(target.def).map(|table| table.uniques.as_slice()).unwrap_or_default();
+            uniques.iter().any(|key| key.columns.iter().any(|name| name.as_str() == column.name))
+        };
+        is_plain && (column.default.is_some() && !is_unique() || column.nullable && is_minimal)
+    }
+
+    /// The candidates of a column, in the order of attempts.
+    async fn candidates_of(
+        &mut self,
+        session: &mut Session,
+        catalog: &Catalog,
+        target: Target<'_>,
+        name: &'static str,
+        is_minimal: bool,
+    ) -> Result<Vec<Value>, VerifyError> {
+        let def = target.def;
+        let Some(column) = def.columns.iter().find(|column| column.name == name) else { return Ok(Vec::new()) };
+        if let Some(values) = self.given(def).and_then(|given| given.columns.get(name)) {
+            // Each row starts with another value, for unique columns.
+            let mut values: Vec<Value> = values.iter().map(|value| value.0.clone().into()).collect();
+            let turn = usize::try_from(self.number).unwrap_or_default() % values.len().max(1);
+            values.rotate_left(turn);
+            return Ok(values);
+        }
+        if let Some(reference) = column.references {
+            let mut found: Vec<Value> =
+                self.targets(def, column, reference.table, target.tenant).into_iter().map(Value::from).collect();
+            if column.nullable && !found.contains(&Value::Null) {
+                found.push(Value::Null);
+            }
+            return Ok(found);
+        }
+        let is_left_out = self.is_left_out(target, column, is_minimal);
+        let first = match (is_left_out, column.default.is_some()) {
+            (false, _) => None,
+            (true, true) => Some(Value::Default),
+            (true, false) => Some(Value::Null),
+        };
+        let texts = self.generated_values(session, catalog, target, column).await?;
+        if texts.is_empty() && !column.nullable && first.is_none() {
+            let ty = target.live.columns.get(name).map_or("of the declaration", |live| live.sql.as_str());
+            return Err(VerifyError::Data {
+                table: def.name.to_string(),
+                column: Some(name.to_owned()),
+                failure: format!("no value can be generated for its type `{ty}`"),
+            });
+        }
+        let last = (column.nullable && first != Some(Value::Null)).then_some(Value::Null);
+        Ok(first.into_iter().chain(texts.into_iter().map(Value::Text)).chain(last).collect())
     }
 
     /// The rows that a column can reference, starting with another one for each row.
     pub(super) fn targets(
         &self,
-        fixture: &Fixture,
         def: &TableDef,
         column: &ColumnDef,
         target: TableName,
         tenant: usize,
     ) -> Vec<Option<String>> {
-        let Some(other) = fixture.table(target) else { return Vec::new() };
-        let is_of_tenant = |row: &&Row| match other.scope {
-            ScopeDef::Tenant { column } => row.value(column) == Some(self.principals.tenants[tenant].as_str()),
-            _ => true,
-        };
-        let id = row_id(other).map_or("", |id| id.name);
-        let mut found: Vec<_> =
-            fixture.rows_of(target).filter(is_of_tenant).map(|row| row.value(id).map(str::to_owned)).collect();
+        let is_of_tenant = |(of, _): &&MadeRow| of.is_none_or(|of| of == tenant);
+        let mut found: Vec<_> = self.rows_of(target).iter().filter(is_of_tenant).map(|(_, id)| id.clone()).collect();
         if found.is_empty() {
             // The first row of a table that references itself references itself, if NULL is not allowed.
             return match (column.nullable, target == def.name) {
@@ -154,7 +294,7 @@ impl<'a> RowFactory<'a> {
                 (false, false) => Vec::new(),
             };
         }
-        let turn = fixture.rows_of(def.name).count() % found.len();
+        let turn = self.rows_of(def.name).len() % found.len();
         found.rotate_left(turn);
         // Starting with the last one, so that a nullable unique reference gets another value as well.
         if column.nullable {
@@ -164,103 +304,31 @@ impl<'a> RowFactory<'a> {
         found
     }
 
-    async fn generated_values(
-        &self,
-        session: &mut Session,
-        def: &TableDef,
-        table: &Table,
-        column: &ColumnDef,
-        tenant: usize,
-    ) -> Result<Vec<Option<String>>, VerifyError> {
-        if column.id
-            && let Some(key) = key(column.ty, self.number)
-        {
-            return Ok(vec![Some(key)]);
-        }
-        let checks: Vec<_> = table.checks.iter().filter(|check| names(check.condition.as_str(), column.name)).collect();
-        let mark = format!("verify-{}-{}", NAMES[tenant].to_lowercase(), self.number);
-        let mut texts = candidates(column.ty, &mark, self.number, &checks);
-        if let SqlType::Custom(ty) = column.ty {
-            texts = castable_values(session, ty, texts).await?;
-        }
-        if texts.is_empty() && !column.nullable {
-            return Err(VerifyError::Data {
-                table: def.name.to_string(),
-                column: Some(column.name.to_owned()),
-                failure: format!("there are no candidate values of its type {:?}", column.ty),
-            });
-        }
-        Ok(texts.into_iter().map(Some).chain(column.nullable.then_some(None)).collect())
+    /// The tenant and the ID of each row of the fixture in a table.
+    fn rows_of(&self, table: TableName) -> &[MadeRow] {
+        self.made.get(&table).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Candidate values for columns with a default that a constraint names.
-    fn defaults(
-        &self,
-        def: &'static TableDef,
-        table: &Table,
-        constraint: Option<&str>,
-        choices: &BTreeMap<&'static str, Vec<Option<String>>>,
-    ) -> BTreeMap<&'static str, Vec<Option<String>>> {
-        let Some(check) = table.checks.iter().find(|check| Some(check.name.as_str()) == constraint) else {
-            return BTreeMap::new();
+    /// Remembers a row of the fixture, which others can reference.
+    pub(super) fn remember(&mut self, def: &TableDef, row: &Row) {
+        let tenant = match def.scope {
+            ScopeDef::Tenant { column } => {
+                let tenant = self.principals.tenants.iter().position(|key| Some(key.as_str()) == row.value(column));
+                Some(tenant.unwrap_or(usize::MAX))
+            }
+            _ => None,
         };
-        let left = def.columns.iter().filter(|column| !choices.contains_key(column.name) && !column.id);
-        let named = left.filter(|column| names(check.condition.as_str(), column.name));
-        let texts =
-            |column: &ColumnDef| candidates(column.ty, "verify", self.number, &[check]).into_iter().map(Some).collect();
-        named.map(|column| (column.name, texts(column))).collect()
+        let id = row_id(def).and_then(|id| row.value(id.name)).map(str::to_owned);
+        self.made.entry(def.name).or_default().push((tenant, id));
     }
 }
 
-/// The texts that can be cast to a type; texts that the cast leaves unchanged come first.
-async fn castable_values(session: &mut Session, ty: &str, texts: Vec<String>) -> Result<Vec<String>, VerifyError> {
-    let (mut whole, mut others) = (Vec::new(), Vec::new());
-    let labels =
-        format!("SELECT enumlabel::text FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype({})", literal(ty));
-    whole.extend(session.rows(&labels).await?.into_iter().filter_map(|row| row.into_iter().next()?));
-    for text in texts {
-        let sql = format!("SAVEPOINT new_row; SELECT ({0}::{ty}::text = {0})::text", literal(&text));
-        match session.try_rows(&sql).await? {
-            Ok(rows) if rows.iter().flatten().any(|text| text.as_deref() == Some("true")) => whole.push(text),
-            Ok(_) => others.push(text),
-            Err(_) => {}
-        }
-        session.run("ROLLBACK TO new_row").await?;
-    }
-    Ok([whole, others].concat())
+/// Returns whether whole given rows contain a column.
+fn search_rows(given: Option<&GivenTable>, column: &str) -> bool {
+    given.is_some_and(|given| given.rows.iter().any(|row| row.contains_key(column)))
 }
 
-/// Advances to the next combination of values; returns false after the last.
-fn next_combination<'c>(
-    at: &mut BTreeMap<&'c str, usize>,
-    names: &[&'c str],
-    choices: &BTreeMap<&'c str, Vec<Option<String>>>,
-) -> bool {
-    for name in names {
-        let Some(place) = at.get_mut(name) else { continue };
-        *place += 1;
-        if *place < choices[name].len() {
-            return true;
-        }
-        *place = 0;
-    }
-    false
-}
-
-/// The columns that an error names, among those with candidate values.
-fn violating_columns<'c>(
-    table: &Table,
-    constraint: Option<&str>,
-    column: Option<&str>,
-    choices: &BTreeMap<&'c str, Vec<Option<String>>>,
-) -> Vec<&'c str> {
-    let check = table.checks.iter().find(|check| Some(check.name.as_str()) == constraint);
-    let unique = table.uniques.iter().find(|key| Some(key.name.as_str()) == constraint);
-    let is_blamed = |name: &&str| match (check, unique, column) {
-        (Some(check), ..) => names(check.condition.as_str(), name),
-        (_, Some(key), _) => key.columns.iter().any(|column| column.as_str() == *name),
-        (.., Some(column)) => *name == column,
-        _ => true,
-    };
-    choices.keys().copied().filter(is_blamed).collect()
+/// The declared columns among some names.
+fn own_names(def: &'static TableDef, names: &BTreeSet<String>) -> BTreeSet<&'static str> {
+    def.columns.iter().map(|column| column.name).filter(|name| names.contains(*name)).collect()
 }

@@ -348,7 +348,7 @@ impl Runner<'_> {
                         // A row of the table of tenants is a tenant.
                         wanted.fixed.clear();
                     }
-                    match self.row_factory.insert(&mut self.session, &self.fixture, def, &wanted).await {
+                    match self.row_factory.insert_minimal(&mut self.session, &self.fixture, def, &wanted).await {
                         Ok(row) => made.push((tenant, row)),
                         // A unique constraint allows no further row, as in a table with one row per user.
                         Err(VerifyError::Data { .. }) => {}

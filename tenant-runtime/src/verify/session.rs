@@ -234,7 +234,7 @@ fn classify(code: &str, message: &str) -> Outcome {
             Outcome::Denied
         }
         ("42501", message) if message.contains("row-level security") => Outcome::Refused,
-        ("23503" | "23505" | "23001", _) => Outcome::Broken,
+        ("23503" | "23505" | "23001" | "23514", _) => Outcome::Broken,
         (code, message) => Outcome::Failed(format!("{message} (SQLSTATE {code})")),
     }
 }

@@ -99,6 +99,13 @@ fn plain_cases() -> Vec<Case> {
             "cascade to a table without delete privilege",
             vec![projects(), TableDef { delete: None, ..tasks([refers("project_id", "projects", Cascade)]) }],
         ),
+        (
+            "cascade to a table that the system role cannot delete from",
+            vec![
+                TableDef { system: &["select", "delete"], ..projects() },
+                TableDef { system: &["select"], ..tasks([refers("project_id", "projects", Cascade)]) },
+            ],
+        ),
         ("set_null on a NOT NULL column", vec![projects(), tasks([refers("project_id", "projects", SetNull)])]),
         (
             "reference to the tenant table from another column",

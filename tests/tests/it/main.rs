@@ -57,5 +57,6 @@ mod ui;
 mod verify;
 mod verify_functions;
 mod verify_mutations;
+mod verify_values;
 mod why;
 mod words;

@@ -40,6 +40,42 @@ struct Account {
     state: String,
 }
 
+/// A table that the condition of another one reads.
+#[derive(TenantTable)]
+#[expect(dead_code, reason = "it exists only for the SQL generated from it")]
+#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member")]
+struct Rack {
+    /// The key.
+    id: Uuid,
+    /// The organization.
+    organization_id: Uuid,
+    /// Whether books on it cannot be changed.
+    locked: bool,
+}
+
+/// A table whose condition on updates reads the table that it references.
+#[derive(TenantTable)]
+#[expect(dead_code, reason = "it exists only for the SQL generated from it")]
+#[tenant(org = "organization_id", select = "viewer", insert = "member", update = "member", delete = "member")]
+#[tenant(using(update = "rack_id IN (SELECT r.id FROM app.racks AS r WHERE NOT r.locked)"))]
+struct Book {
+    /// The key.
+    id: Uuid,
+    /// The organization.
+    organization_id: Uuid,
+    /// The rack.
+    #[tenant(references = Rack)]
+    rack_id: Uuid,
+    /// The title.
+    title: String,
+}
+
+#[tokio::test]
+async fn condition_with_a_subquery_beside_a_reference_verifies_clean() {
+    let tables = vec![Rack::TABLE, Book::TABLE];
+    assert_eq!(violations(vec![("books", tables)]).await, BTreeMap::new());
+}
+
 #[tokio::test]
 async fn verify_of_the_example_is_clean_and_leaves_no_rows() {
     let database = Database::create().await;

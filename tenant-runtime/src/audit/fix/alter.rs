@@ -1,4 +1,4 @@
-//! The SQL that changes an existing object to its declaration.
+//! The SQL that changes an existing object to match its declaration.
 
 use serde_json::Value;
 
@@ -11,10 +11,10 @@ use crate::{
     sql::part::{column_clause, role_mark},
 };
 
-/// The properties of a table that no ALTER TABLE changes.
+/// The table properties that ALTER TABLE cannot change.
 const LAYOUT: [&str; 3] = ["kind", "partitioned_by", "partitions"];
 
-/// A property without a fix is an error: an empty fix would look like a finding without one.
+/// Returns the error for a property that no fix handles: with an empty fix, the finding would seem to need none.
 fn unknown_property(kind: &str, property: &str) -> Error {
     Error::Database(sqlx::Error::Decode(format!("no fix is known for the property `{property}` of a {kind}").into()))
 }
@@ -42,7 +42,7 @@ impl FixWriter<'_> {
                     .map(|owner| format!("ALTER SCHEMA {} OWNER TO {};", quoted(name), owner.name.quoted()))
                     .unwrap_or_default()
             }
-            // The re-created table has all other declared properties too.
+            // Re-creating the table also sets all other declared properties.
             Object::Relation(name) if properties.iter().any(|property| LAYOUT.contains(property)) => {
                 self.move_rows(name, live)
             }
@@ -60,7 +60,7 @@ impl FixWriter<'_> {
             Object::Index(table, name) if properties == ["usable"] => {
                 format!("REINDEX INDEX {}.{};", quoted(&table.schema), quoted(name))
             }
-            // In one transaction, so that the table is never without the object.
+            // Drops and creates the object in one transaction, so that the table is never without it.
             Object::Constraint(..) | Object::Index(..) | Object::Policy(..) | Object::Trigger(..) => {
                 format!("BEGIN;\n{}\n{}\nCOMMIT;", self.remove(object, live)?, self.create(object))
             }
@@ -155,7 +155,7 @@ impl FixWriter<'_> {
                 let other = live.get("name").and_then(Value::as_str).unwrap_or_default();
                 format!("ALTER TABLE {}.{} RENAME TO {};", quoted(&name.schema), quoted(other), quoted(&name.name))
             }
-            // Attaching a partition sets its bound; security_invoker differs only where the kind does.
+            // Attaching a partition sets its bound; security_invoker differs only if the kind differs too.
             "partition" | "security_invoker" | "comment" => String::new(),
             other => return Err(unknown_property("table", other)),
         })

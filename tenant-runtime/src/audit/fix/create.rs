@@ -78,14 +78,14 @@ impl FixWriter<'_> {
                 value.map(set).unwrap_or_default()
             }
             Object::Setting { role: Some(role), name, .. } => self.set_timeout(role, name),
-            // A missing schema means that its tables are missing.
+            // If a schema is missing, its tables are missing too.
             Object::Schema(name) => format!("{EMPTY}{}", part::schema(schema, name)),
             // The declaration never contains these.
             Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => String::new(),
         }
     }
 
-    /// Sets a timeout of a login, the only setting of roles that is declared.
+    /// Sets a timeout of a login role; timeouts are the only declared settings of roles.
     fn set_timeout(&self, role: &str, name: &str) -> String {
         let login = self.schema.logins().find(|login| login.name.as_str() == role);
         let Some((_, timeouts)) = login.and_then(|login| login.kind.login()) else { return String::new() };
@@ -96,7 +96,7 @@ impl FixWriter<'_> {
             .unwrap_or_default()
     }
 
-    /// Grants a membership: an application role inherits from the lower ones, a login can SET ROLE.
+    /// Grants a membership: an application role inherits from the roles that it includes; a login role can SET ROLE.
     pub(super) fn grant_membership(&self, role: &str, member: &str) -> String {
         let is_login = self.schema.logins().any(|login| login.name.as_str() == member);
         let options = match (self.has_options(), is_login) {

@@ -51,7 +51,7 @@ impl FixWriter<'_> {
         })
     }
 
-    /// Revokes a membership from every grantor: since PostgreSQL 16 each grantor has a separate grant.
+    /// Revokes a membership as granted by every grantor: since PostgreSQL 16 each grantor's grant is separate.
     pub(in crate::audit) fn revoke_membership(&self, role: &str, member: &str, state: &State) -> String {
         let revoke = format!("REVOKE {} FROM {}", quoted(role), quoted(member));
         if !self.has_options() {
@@ -74,7 +74,8 @@ impl FixWriter<'_> {
     }
 }
 
-/// Revokes the grants of the owner and of other grantors; CASCADE also revokes grants made with the grant option.
+/// Revokes the grants made by the owner and by other grantors; CASCADE also revokes grants that the grantee made with
+/// its grant option.
 fn revoked(revoke: &str, state: &State) -> String {
     let cascade = if state.get("grantable") == Some(&Value::Bool(true)) { " CASCADE" } else { "" };
     let others = texts(state.get("granted_by_others"));
@@ -83,7 +84,7 @@ fn revoked(revoke: &str, state: &State) -> String {
     lines.join("\n")
 }
 
-/// Drops a relation. Dropping a table drops its rows, so a comment warns of that.
+/// Drops a relation. A comment warns that dropping a table also drops its rows.
 fn remove_relation(name: &str, kind: RelationKind) -> String {
     match kind {
         RelationKind::View => format!("DROP VIEW {name};"),
@@ -96,7 +97,7 @@ fn remove_relation(name: &str, kind: RelationKind) -> String {
     }
 }
 
-/// The texts of a list.
+/// Returns the strings in a list.
 pub(super) fn texts(value: Option<&Value>) -> Vec<&str> {
     value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }

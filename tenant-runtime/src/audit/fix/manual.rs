@@ -1,4 +1,4 @@
-//! Fixes that require manual steps, as SQL comments with the statements of each step.
+//! Fixes that require manual steps: SQL comments with the statements of each step.
 
 use super::FixWriter;
 use crate::{
@@ -17,7 +17,7 @@ pub(in crate::audit) fn comment_lines<'l>(lines: impl IntoIterator<Item = &'l st
 }
 
 impl FixWriter<'_> {
-    /// The steps that move the rows of a table or partition into one with the declared layout.
+    /// Returns the steps that move the rows of a table or partition into a table or partition with the declared layout.
     pub(super) fn move_rows(&self, name: &Name, live: &State) -> String {
         let of = self.partition(name).map(|(table, ..)| Name::from(table));
         let whole = of.as_ref().unwrap_or(name);

@@ -1,4 +1,4 @@
-//! The SQL that fixes a finding, for an administrator to read and run.
+//! The SQL that fixes a finding, for an administrator to review and run.
 
 mod alter;
 mod create;
@@ -43,7 +43,7 @@ impl FixWriter<'_> {
         self.schema.tables().iter().find(|(own, _)| Name::from(*own) == *name)
     }
 
-    /// Finds the table of a declared partition, with the number of partitions and this one's remainder.
+    /// Finds the table of a declared partition, with its number of partitions and this partition's remainder.
     fn partition(&self, name: &Name) -> Option<(&QualifiedName, u16, u16)> {
         self.schema.tables().iter().find_map(|(own, table)| {
             let count = table.partitions?;
@@ -64,7 +64,7 @@ impl FixWriter<'_> {
         )
     }
 
-    /// Writes the column list of a privilege, and its object as GRANT has it after `ON`.
+    /// Writes a privilege's column list, and its object as GRANT expects it after `ON`.
     fn place(&self, on: &Object) -> (String, String) {
         match on {
             Object::Database => (String::new(), format!("DATABASE {}", quoted(&self.database))),
@@ -78,7 +78,7 @@ impl FixWriter<'_> {
     }
 }
 
-/// Writes a COMMENT statement; an empty text removes the comment.
+/// Writes a COMMENT statement; an empty string removes the comment.
 fn comment(on: &str, text: &str) -> String {
     let text = if text.is_empty() { "NULL".to_owned() } else { literal(text) };
     format!("COMMENT ON {on} IS {text};")

@@ -1,9 +1,10 @@
--- The schemas $1 and the privileges on the database, on the schemas, on their objects and on objects created later. $2 holds
--- the roles, $3 the roles that own objects. One row per fact, as JSON. Owners are left out: they have every privilege.
+-- The schemas $1, and the privileges on the database, on the schemas, on their objects, and on objects created later.
+-- $2 contains the roles, and $3 the roles that own objects. One row per fact, as JSON. Owners are excluded, because
+-- they have every privilege.
 WITH scope AS (
     SELECT namespace.*, namespace.nspname = ANY ($1) AS ours
     FROM pg_namespace AS namespace
-    -- Without the schemas of temporary tables.
+    -- Excludes the schemas of temporary tables.
     WHERE namespace.nspname !~ '^pg_(toast_)?temp_'
 ),
 ours AS (
@@ -15,7 +16,7 @@ extension AS (
 own_type AS (
     SELECT scope.nspname, type.*
     FROM scope JOIN pg_type AS type ON type.typnamespace = scope.oid
-    -- Without row types and array types.
+    -- Excludes row types and array types.
     WHERE scope.ours AND type.typtype <> 'p' AND type.typcategory <> 'A'
       AND (type.typrelid = 0 OR (SELECT relkind FROM pg_class WHERE oid = type.typrelid) = 'c')
       AND NOT EXISTS (SELECT FROM extension WHERE classid = 'pg_type'::regclass AND objid = type.oid)
@@ -81,12 +82,12 @@ SELECT jsonb_build_object(
 )::text
 FROM privilege
 LEFT JOIN ours ON ours.oid = privilege.grantee
--- Other roles can have CONNECT on the database and privileges on other schemas. Reported are privileges of PUBLIC and of the
--- product's roles, and CREATE on other schemas.
+-- Other roles can have CONNECT on the database and privileges on other schemas. The query reports privileges of PUBLIC
+-- and of the product's roles, and CREATE on other schemas.
 WHERE CASE privilege.kind
     WHEN 'ours' THEN true
     WHEN 'database' THEN privilege.grantee = 0 OR ours.oid IS NOT NULL
-    -- pg_catalog is searched first for every name; pg_toast stores the long values of all tenants.
+    -- pg_catalog is searched first for every unqualified name; pg_toast stores the long values of all tenants.
     ELSE (privilege.privilege_type = 'CREATE' OR privilege.object ->> 'schema' = 'pg_toast')
         AND (privilege.grantee = 0 OR ours.oid IS NOT NULL)
 END
@@ -113,7 +114,7 @@ FROM (
     LEFT JOIN pg_default_acl AS set
         ON set.defaclrole = owner.oid AND set.defaclnamespace = 0 AND set.defaclobjtype = kind.kind
     UNION ALL
-    -- Default privileges that were changed.
+    -- Default privileges that have been changed.
     SELECT set.defaclrole, set.defaclobjtype, scope.nspname, set.defaclacl
     FROM pg_default_acl AS set
     LEFT JOIN scope ON scope.oid = set.defaclnamespace

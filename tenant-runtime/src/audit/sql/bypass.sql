@@ -1,6 +1,6 @@
--- Ways to bypass the policies of the schemas $1 and the roles $2, of which $3 own objects. One row per bypass, as JSON: its
--- kind (a variant of `Bypass` in bypass.rs) and that variant's fields, unquoted. Members of extensions are excluded unless a
--- branch says otherwise.
+-- Ways to bypass the policies of the schemas $1 and the roles $2; the roles $3 among them own objects. One row per
+-- bypass, as JSON: its kind (a variant of `Bypass` in bypass.rs) and that variant's fields, unquoted. Members of
+-- extensions are excluded unless a branch states otherwise.
 WITH RECURSIVE our_schema AS (
     SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY ($1)
 ),
@@ -12,7 +12,7 @@ our_table AS (
     FROM our_schema JOIN pg_class AS class ON class.relnamespace = our_schema.oid
     WHERE class.relkind IN ('r', 'p', 'v', 'm', 'f')
 ),
--- Application roles and logins, without the owners.
+-- Application roles and login roles, without the owners.
 actor AS (
     SELECT * FROM our_role WHERE rolname <> ALL ($3)
 ),
@@ -38,19 +38,20 @@ edge AS (
        OR COALESCE((to_jsonb(entry) ->> 'inherit_option')::boolean, true)
        OR COALESCE((to_jsonb(entry) ->> 'set_option')::boolean, true)
 ),
--- Roles outside the product. The auditing login and the bootstrap superuser (OID 10) are excluded: they have all privileges.
+-- Roles outside the product. The login that runs the audit and the bootstrap superuser (OID 10) are excluded.
 outsider AS (
     SELECT role.* FROM pg_roles AS role
     WHERE role.oid <> 10 AND role.rolname <> session_user AND role.rolname <> ALL ($2)
 ),
--- The roles that each outside login can assume, with the login's direct membership through which it does.
+-- The roles that each outside login can reach through these memberships, with the direct membership that leads to each.
 reach AS (
     SELECT outsider.oid AS login, outsider.oid AS role, NULL::oid AS through FROM outsider WHERE outsider.rolcanlogin
     UNION
     SELECT reach.login, edge.roleid, COALESCE(reach.through, edge.roleid)
     FROM reach JOIN edge ON edge.member = reach.role
 ),
--- System catalogs, TOAST tables (which store long values of all tables) and built-in functions, with their privileges.
+-- System catalogs, TOAST tables (which store the long values of all tables) and built-in functions, with their
+-- privileges.
 shipped AS (
     SELECT 'pg_class'::regclass AS classid, oid, 0 AS part, oid::regclass::text AS name, 'TABLE' AS what, '' AS columns, relacl AS acl
     FROM pg_class WHERE relnamespace IN ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace) AND relacl IS NOT NULL
@@ -86,7 +87,7 @@ power AS (
         FROM aclexplode(COALESCE(routine.proacl, acldefault('f', routine.proowner))) AS acl
         JOIN actor ON acl.grantee = 0 OR pg_has_role(actor.oid, acl.grantee, 'USAGE')
         WHERE has_schema_privilege(actor.oid, routine.pronamespace, 'USAGE')
-           -- A view, a cast or an operator calls it without USAGE on its schema.
+           -- A view, a cast or an operator can call the function even if the caller lacks USAGE on its schema.
            OR EXISTS (
                SELECT FROM pg_depend AS depend
                WHERE depend.refclassid = 'pg_proc'::regclass AND depend.refobjid = routine.oid AND depend.deptype IN ('n', 'a')
@@ -97,7 +98,8 @@ power AS (
         SELECT EXISTS (SELECT FROM extension WHERE classid = 'pg_proc'::regclass AND objid = routine.oid) AS installed
     ) AS origin
     WHERE namespace.nspname NOT IN ('pg_catalog', 'information_schema')
-      -- Functions in the schemas $1 are reported as undeclared functions. Of an extension, only SECURITY DEFINER functions count.
+      -- Functions in the schemas $1 are reported as undeclared functions. For extensions, only SECURITY DEFINER
+      -- functions count.
       AND CASE
           WHEN origin.installed
           THEN routine.prosecdef AND routine.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
@@ -138,7 +140,7 @@ found AS (
     UNION ALL
     SELECT 'foreign_table', jsonb_build_object('table', jsonb_build_array(nspname, relname)) FROM our_table WHERE relkind = 'f'
     UNION ALL
-    -- Tables of extensions in the schemas $1, which the comparison with the declaration leaves out.
+    -- Extension tables in the schemas $1, which the comparison with the declaration excludes.
     SELECT 'extension_table', jsonb_build_object(
         'table', jsonb_build_array(our_table.nspname, our_table.relname), 'grantees', granted.to, 'extension', installed.extname
     )
@@ -199,7 +201,7 @@ found AS (
     FROM power
     WHERE NOT power.prosecdef AND NOT power.lanpltrusted
     UNION ALL
-    -- A trigger calls its function, whether or not the writing role has EXECUTE on it.
+    -- A trigger calls its function whether or not the writing role has EXECUTE on the function.
     SELECT 'definer_trigger', jsonb_build_object(
         'table', jsonb_build_array(namespace.nspname, class.relname), 'trigger', trigger.tgname, 'owner', powerful.rolname
     )
@@ -305,7 +307,7 @@ found AS (
     FROM pg_proc AS routine
     JOIN pg_namespace AS namespace ON namespace.oid = routine.pronamespace
     WHERE routine.proleakproof AND namespace.nspname <> ALL ($1)
-      -- Built-in LEAKPROOF functions were created by the bootstrap transaction and not changed since.
+      -- Built-in LEAKPROOF functions were created by the bootstrap transaction and have not been changed since.
       AND (namespace.nspname <> 'pg_catalog' OR routine.xmin::text <> '1')
     UNION ALL
     -- User-defined objects in pg_catalog, which is searched before every other schema.

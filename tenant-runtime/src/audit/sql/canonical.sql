@@ -1,4 +1,5 @@
--- The expressions of the temporary table $2 in the server's form, named as objects of the schema $1. One row per text, as JSON.
+-- The expressions of the temporary table $2 in the server's form, named as objects of the schema $1. One row per
+-- expression, as JSON.
 WITH scratch AS (
     SELECT class.oid, jsonb_build_array($1::text, class.relname) AS name
     FROM pg_class AS class

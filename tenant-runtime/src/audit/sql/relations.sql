@@ -1,5 +1,6 @@
--- The relations in the schemas $1 with their columns, constraints, indexes, policies, triggers and rules. One row per fact, as
--- JSON. Relations of extensions are left out, and so are constraints, indexes and triggers that a partition has from its parent.
+-- The relations in the schemas $1 with their columns, constraints, indexes, policies, triggers and rules. One row per
+-- fact, as JSON. Relations of extensions are excluded, and so are constraints, indexes and triggers that a partition
+-- has from its parent.
 WITH relation AS (
     SELECT class.*, jsonb_build_array(namespace.nspname, class.relname) AS name
     FROM pg_class AS class
@@ -11,7 +12,7 @@ WITH relation AS (
           WHERE depend.classid = 'pg_class'::regclass AND depend.objid = class.oid AND depend.deptype = 'e'
       )
 ),
--- The names of a relation's columns by their numbers, in the order of the numbers.
+-- The column names for a list of column numbers, in the order of the list.
 constraint_columns AS (
     SELECT con.oid, con.contype, con.conname, con.conrelid, relation.name AS relation_name,
         (
@@ -53,7 +54,8 @@ index_shape AS (
             'predicate', pg_get_expr(index.indpred, index.indrelid),
             'nulls_distinct', NOT index.indnullsnotdistinct,
             'usable', index.indisvalid AND index.indisready AND index.indislive,
-            -- Ascending, with the collations of the columns and the default operator classes, and without expressions.
+            -- Whether the index is plain: ascending, with the columns' collations and the default operator classes,
+            -- without expressions.
             'plain', index.indexprs IS NULL AND NOT EXISTS (
                 SELECT
                 FROM unnest(index.indclass::oid[], index.indcollation::oid[], index.indoption::int2[], index.indkey::int2[])
@@ -80,7 +82,7 @@ SELECT jsonb_build_object(
             SELECT FROM pg_options_to_table(relation.reloptions)
             WHERE option_name = 'security_invoker' AND option_value::boolean
         ),
-        -- Foreign keys are checked with the privileges of the owner.
+        -- Foreign keys are checked with the privileges of the table owner.
         'owner_has_all', relation.relacl IS NULL OR NOT EXISTS (
             SELECT privilege_type FROM aclexplode(acldefault('r', relation.relowner)) WHERE grantee = relation.relowner
             EXCEPT SELECT privilege_type FROM aclexplode(relation.relacl) WHERE grantee = relation.relowner
@@ -88,7 +90,7 @@ SELECT jsonb_build_object(
         'row_security', relation.relrowsecurity,
         'forced', relation.relforcerowsecurity,
         'logged', relation.relpersistence = 'p',
-        -- The strategy, then the columns; NULL for an expression.
+        -- The partitioning strategy, then the columns; NULL in place of an expression.
         'partitioned_by', (
             SELECT to_jsonb(array_agg(CASE part.partstrat WHEN 'h' THEN 'hash' WHEN 'l' THEN 'list' ELSE 'range' END) || array_agg(
                 (SELECT attname::text FROM pg_attribute WHERE attrelid = relation.oid AND attnum = key.number)
@@ -108,8 +110,8 @@ SELECT jsonb_build_object(
             FROM pg_inherits JOIN pg_class AS parent ON parent.oid = pg_inherits.inhparent
             WHERE pg_inherits.inhrelid = relation.oid
         ),
-        -- Foreign keys are enforced by internal triggers, and a partition has its parent's triggers. An administrator can disable
-        -- both.
+        -- Internal triggers enforce foreign keys, and a partition has its parent's triggers. An administrator can
+        -- disable both.
         'triggers_enabled', NOT EXISTS (
             SELECT FROM pg_trigger AS trigger
             WHERE trigger.tgrelid = relation.oid AND (trigger.tgisinternal OR trigger.tgparentid <> 0)
@@ -159,7 +161,7 @@ SELECT jsonb_build_object(
 FROM relation
 JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
 LEFT JOIN pg_attrdef AS fallback ON fallback.adrelid = relation.oid AND fallback.adnum = attribute.attnum
--- A partition has the columns of its parent.
+-- A partition's columns are those of its parent, which are reported.
 WHERE relation.relkind <> 'S' AND NOT relation.relispartition
 UNION ALL
 SELECT jsonb_build_object(
@@ -169,7 +171,7 @@ SELECT jsonb_build_object(
             WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'c' THEN 'check' WHEN 'f' THEN 'foreign key'
             ELSE 'exclude'
         END,
-        -- The expression of a check names its columns.
+        -- For a check constraint the expression already names the columns.
         'columns', CASE WHEN con.contype <> 'c' THEN con.columns END,
         'condition', pg_get_expr(entry.conbin, entry.conrelid),
         'target', CASE WHEN con.contype = 'f' THEN jsonb_build_array(target_schema.nspname, target.relname) END,

@@ -2,7 +2,7 @@
 WITH ours AS (
     SELECT * FROM pg_roles WHERE rolname = ANY ($1)
 ),
--- The option columns exist since PostgreSQL 16.
+-- The option columns have existed since PostgreSQL 16.
 membership AS (
     SELECT member.rolname AS member, role.rolname AS role, entry.admin_option, to_jsonb(entry) AS entry,
         pg_get_userbyid(entry.grantor) AS grantor
@@ -22,7 +22,7 @@ SELECT jsonb_build_object(
         'create_db', rolcreatedb,
         'replication', rolreplication,
         'connection_limit', rolconnlimit,
-        -- The comment of a role starts with the name of the product.
+        -- The comment on a role starts with the product name.
         'product', split_part(shobj_description(oid, 'pg_authid'), ': ', 1)
     )
 )::text
@@ -51,7 +51,8 @@ LEFT JOIN ours ON ours.oid = fixed.setrole
 CROSS JOIN LATERAL unnest(fixed.setconfig) AS item
 WHERE (ours.oid IS NOT NULL OR fixed.setrole = 0)
   AND (fixed.setdatabase = 0 OR fixed.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()))
-  -- Settings of all roles are the operator's, except those that change the role or context, or how statements are parsed.
+  -- Settings for all roles are left to the operator, except those that change the role, the context, or how statements
+  -- are parsed.
   AND (
       ours.oid IS NOT NULL
       OR lower(split_part(item, '=', 1)) IN (

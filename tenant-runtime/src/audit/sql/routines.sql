@@ -1,4 +1,4 @@
--- The functions in the schemas $1, without those of extensions. One row per function, as JSON.
+-- The functions in the schemas $1, except those of extensions. One row per function, as JSON.
 SELECT jsonb_build_object(
     'object', jsonb_build_object('function', jsonb_build_array(
         jsonb_build_array(namespace.nspname, routine.proname),

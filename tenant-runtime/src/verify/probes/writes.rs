@@ -119,13 +119,17 @@ impl Runner<'_> {
             let foreign_key = foreign_rows.filter_map(|row| row.value(id.name)).find(|key| !known.contains(key));
             let Some(foreign_key) = foreign_key.map(str::to_owned) else { continue };
             if def.owner != Some(column.name)
-                && let Some(mut row) = template.cloned()
+                && let Some(mut row) =
+                    template.map(|row| self.row_factory.with_value_in(&self.fixture, def, row, column.name))
             {
                 row.values.insert(column.name, Some(foreign_key.clone()));
                 self.insert_row(principal, context, def, &row, "reference to a row of the other tenant", probes);
             }
-            let rows: Vec<&Row> =
-                self.fixture.rows_of(def.name).filter(|row| self.tenant_of(def, row) == Some(own)).take(1).collect();
+            let mut rows: Vec<&Row> =
+                self.fixture.rows_of(def.name).filter(|row| self.tenant_of(def, row) == Some(own)).collect();
+            // Another column can exclude this reference.
+            rows.sort_by_key(|row| row.value(column.name).is_none());
+            rows.truncate(1);
             let Some(ours) = rows.first().map(|row| row_data::is_row(def, row)) else { continue };
             let expected = self.oracle(context).update(def, &rows, column, Some(&Some(foreign_key.clone())));
             let statement = format!(
@@ -308,7 +312,11 @@ fn inserted_columns(def: &'static TableDef, row: &Row) -> Vec<&'static ColumnDef
     let is_needed = |column: &&ColumnDef| {
         let from_context = def.scope == ScopeDef::Tenant { column: column.name } || def.owner == Some(column.name);
         let is_made = column.id && !column.app_assigned;
-        from_context || !is_made && (column.references.is_some() || !column.nullable && column.default.is_none())
+        from_context
+            || !is_made
+                && (column.references.is_some()
+                    || !column.nullable && column.default.is_none()
+                    || row.listed.contains(column.name))
     };
     let is_null = |column: &&ColumnDef| row.value(column.name).is_none();
     def.columns.iter().filter(|column| is_needed(column) && !(column.nullable && is_null(column))).collect()

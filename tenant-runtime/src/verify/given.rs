@@ -1,0 +1,182 @@
+//! The values that the options give, by column or as whole rows, and their JSON form.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::Value as Json;
+
+use super::VerifyError;
+use crate::{ident::edit_distance, model::def::TableDef};
+
+/// The given values, by table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct GivenValues {
+    pub(super) tables: BTreeMap<String, GivenTable>,
+}
+
+/// The given values of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct GivenTable {
+    /// The values of single columns.
+    pub(super) columns: BTreeMap<String, Vec<TestValue>>,
+    /// Rows, whose values stay together.
+    pub(super) rows: Vec<BTreeMap<String, TestValue>>,
+}
+
+/// A value of a test row, as text, or NULL.
+///
+/// ```
+/// use tenant_runtime::verify::TestValue;
+///
+/// assert_eq!(TestValue::from(3), TestValue::from("3"));
+/// assert_eq!(TestValue::from(None::<&str>), TestValue::NULL);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestValue(pub(super) Option<String>);
+
+impl TestValue {
+    /// NULL.
+    pub const NULL: Self = Self(None);
+}
+
+macro_rules! from_text {
+    ($($ty:ty)*) => {
+        $(
+            impl From<$ty> for TestValue {
+                fn from(value: $ty) -> Self {
+                    Self(Some(value.to_string()))
+                }
+            }
+        )*
+    };
+}
+
+from_text! { &str String &String char bool i16 i32 i64 f64 uuid::Uuid }
+
+impl<T: Into<TestValue>> From<Option<T>> for TestValue {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::NULL, Into::into)
+    }
+}
+
+impl GivenValues {
+    /// Reads the JSON form.
+    pub(super) fn from_json(text: &str) -> Result<Self, VerifyError> {
+        let wrong = |reason| VerifyError::Values { reason };
+        let json: Json = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let Json::Object(tables) = json else {
+            return Err(wrong(format!("expected an object of tables, found {}", shape(&json))));
+        };
+        let mut given = Self::default();
+        for (name, json) in tables {
+            let table = given_table(&format!("`{name}`"), json).map_err(wrong)?;
+            given.tables.insert(name, table);
+        }
+        Ok(given)
+    }
+
+    /// Adds other values, which replace those of the same columns and follow the same rows.
+    pub(super) fn extend(&mut self, other: Self) {
+        for (name, table) in other.tables {
+            let own = self.tables.entry(name).or_default();
+            own.columns.extend(table.columns);
+            own.rows.extend(table.rows);
+        }
+    }
+
+    /// Checks that the named tables and columns are declared.
+    pub(super) fn check(&self, defs: &[&TableDef]) -> Result<(), VerifyError> {
+        for (name, table) in &self.tables {
+            let Some(def) = defs.iter().find(|def| def.name.to_string() == *name) else {
+                let names: Vec<_> = defs.iter().map(|def| def.name.to_string()).collect();
+                return Err(unknown(format!("there is no table `{name}`"), name, &names, "the tables are"));
+            };
+            let rows = table.rows.iter().flat_map(BTreeMap::keys);
+            for column in table.columns.keys().chain(rows) {
+                if !def.columns.iter().any(|known| known.name == column) {
+                    let names: Vec<_> = def.columns.iter().map(|column| column.name.to_owned()).collect();
+                    let what = format!("`{name}` has no column `{column}`");
+                    return Err(unknown(what, column, &names, "its columns are"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unknown(what: String, name: &str, names: &[String], list: &str) -> VerifyError {
+    let nearest = names.iter().map(|known| (edit_distance(name, known), known)).min();
+    let help = match nearest {
+        Some((distance, nearest)) if distance <= 2 || nearest.ends_with(&format!(".{name}")) => {
+            format!("did you mean `{nearest}`?")
+        }
+        _ => match names.iter().find(|known| known.ends_with(&format!(".{name}"))) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => {
+                let names = names.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>();
+                format!("{list} {}", names.join(", "))
+            }
+        },
+    };
+    VerifyError::UnknownName { what, help }
+}
+
+fn given_table(place: &str, json: Json) -> Result<GivenTable, String> {
+    let mut table = GivenTable::default();
+    match json {
+        Json::Object(columns) => {
+            for (name, json) in columns {
+                let place = format!("{place}.`{name}`");
+                let Json::Array(values) = json else {
+                    return Err(format!("{place}: expected an array of values, found {}", shape(&json)));
+                };
+                if values.is_empty() {
+                    return Err(format!("{place}: the array is empty"));
+                }
+                let values = values.into_iter().enumerate();
+                let values = values.map(|(at, json)| value(format_args!("{place}[{at}]"), json));
+                table.columns.insert(name, values.collect::<Result<_, _>>()?);
+            }
+        }
+        Json::Array(rows) => {
+            for (at, json) in rows.into_iter().enumerate() {
+                let Json::Object(row) = json else {
+                    let found = shape(&json);
+                    return Err(format!("{place}[{at}]: expected an object with the values of a row, found {found}"));
+                };
+                let row = row.into_iter().map(|(name, json)| {
+                    let value = value(format_args!("{place}[{at}].`{name}`"), json)?;
+                    Ok::<_, String>((name, value))
+                });
+                table.rows.push(row.collect::<Result<_, _>>()?);
+            }
+            if table.rows.is_empty() {
+                return Err(format!("{place}: the array is empty"));
+            }
+        }
+        other => {
+            let found = shape(&other);
+            return Err(format!("{place}: expected an object of columns or an array of rows, found {found}"));
+        }
+    }
+    Ok(table)
+}
+
+fn value(place: fmt::Arguments<'_>, json: Json) -> Result<TestValue, String> {
+    match json {
+        Json::Null => Ok(TestValue::NULL),
+        Json::String(text) => Ok(TestValue(Some(text))),
+        Json::Bool(_) | Json::Number(_) => Ok(TestValue(Some(json.to_string()))),
+        other => Err(format!("{place}: expected a string, a number, a boolean or null, found {}", shape(&other))),
+    }
+}
+
+fn shape(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a string",
+        Json::Array(_) => "an array",
+        Json::Object(_) => "an object",
+    }
+}

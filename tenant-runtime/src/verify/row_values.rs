@@ -1,0 +1,112 @@
+//! The generated values of a column, and those of a row that exclude each other.
+
+use std::collections::BTreeSet;
+
+use super::{
+    VerifyError,
+    catalog::{Catalog, LiveColumn},
+    fixture::{Fixture, Row},
+    principals::{NAMES, key},
+    row_data::RowFactory,
+    row_factory::Target,
+    session::Session,
+    values::{Seed, candidates},
+};
+use crate::{
+    ident::literal,
+    model::def::{ColumnDef, ScopeDef, SqlType, TableDef},
+};
+
+impl RowFactory<'_> {
+    pub(super) async fn generated_values(
+        &mut self,
+        session: &mut Session,
+        catalog: &Catalog,
+        target: Target<'_>,
+        column: &ColumnDef,
+    ) -> Result<Vec<String>, VerifyError> {
+        if column.id
+            && let Some(key) = key(column.ty, self.number)
+        {
+            return Ok(vec![key]);
+        }
+        if let SqlType::Labels(labels) = column.ty {
+            return Ok(labels.iter().map(|label| (*label).to_owned()).collect());
+        }
+        let Some(live) = target.live.columns.get(column.name) else { return Ok(Vec::new()) };
+        let mark = format!("verify-{}-{}", NAMES[target.tenant].to_lowercase(), self.number);
+        let seed = Seed::new(mark, self.number, &target.live.conditions_of(column.name));
+        let found = candidates(&catalog.types, live.ty, live.modifier, &seed);
+        let valid = self.castable(session, live, found.unsure).await?;
+        Ok([found.texts, valid].concat())
+    }
+
+    /// The texts that can be cast to the type of a column.
+    async fn castable(
+        &mut self,
+        session: &mut Session,
+        live: &LiveColumn,
+        texts: Vec<String>,
+    ) -> Result<Vec<String>, VerifyError> {
+        let known = self.casts.entry(live.sql.clone()).or_default();
+        let unknown: Vec<_> =
+            texts.iter().filter(|text| !known.contains_key(*text)).map(|text| literal(text)).collect();
+        if !unknown.is_empty() {
+            // A failed cast would abort the transaction, so a block in the database catches it.
+            let body = format!(
+                "DECLARE
+                     one text;
+                     valid text[] := '{{}}';
+                 BEGIN
+                     FOREACH one IN ARRAY ARRAY[{}]::text[] LOOP
+                         BEGIN
+                             EXECUTE 'SELECT (' || pg_catalog.quote_literal(one) || '::{})::text';
+                             valid := valid || one;
+                         EXCEPTION WHEN others THEN
+                             NULL;
+                         END;
+                     END LOOP;
+                     PERFORM pg_catalog.set_config('tenant_verify.valid', pg_catalog.to_json(valid)::text, true);
+                 END",
+                unknown.join(", "),
+                live.sql.replace('\'', "''")
+            );
+            let asked = format!("DO {}; SELECT pg_catalog.current_setting('tenant_verify.valid')", literal(&body));
+            let valid = session.row(&asked).await?.into_iter().flatten().next().unwrap_or_default();
+            let valid: BTreeSet<String> = serde_json::from_str(&valid).unwrap_or_default();
+            known.extend(
+                texts
+                    .iter()
+                    .map(|text| (text.clone(), valid.contains(text)))
+                    .filter(|(text, is_valid)| *is_valid || unknown.contains(&literal(text))),
+            );
+        }
+        Ok(texts.into_iter().filter(|text| known.get(text).copied().unwrap_or_default()).collect())
+    }
+
+    /// Returns a row with a value in a column that another column can exclude: with the values that belong to it in another row.
+    pub(super) fn with_value_in(&self, fixture: &Fixture, def: &'static TableDef, template: &Row, column: &str) -> Row {
+        let mut row = template.clone();
+        let tenant = match def.scope {
+            ScopeDef::Tenant { column } => Some(column),
+            _ => None,
+        };
+        let is_like = |other: &&Row| {
+            other.value(column).is_some() && tenant.is_none_or(|tenant| other.value(tenant) == template.value(tenant))
+        };
+        let live = self.catalog.as_ref().and_then(|catalog| catalog.table(def.name));
+        if let (None, Some(live)) = (row.value(column), live)
+            && let Some(other) = fixture.rows_of(def.name).find(is_like)
+        {
+            let connected = live.connected([column]);
+            let is_copied = |own: &&ColumnDef| {
+                !own.id && Some(own.name) != tenant && def.owner != Some(own.name) && connected.contains(own.name)
+            };
+            for own in def.columns.iter().filter(is_copied) {
+                row.values.insert(own.name, other.values.get(own.name).cloned().flatten());
+                row.listed.insert(own.name);
+            }
+        }
+        row
+    }
+}
