@@ -18,6 +18,7 @@ mod data;
 mod derive_output;
 mod drift;
 mod external_roles;
+mod finding_cases;
 mod findings;
 mod foreign_keys;
 mod golden;

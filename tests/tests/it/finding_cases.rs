@@ -1,0 +1,152 @@
+//! Declarations whose functions could never succeed, and whose policies lead back to their table.
+
+use tenant_runtime::{
+    analyze::check,
+    model::def::{ColumnDef, OnDelete, RuleDef, SqlType, TableDef, TenancyDef},
+};
+
+use super::sample_declarations::{
+    AUTHOR, ID, MEMBERS, NAME, ORG, ROLE, SHIPPED, USER, column, invitation_columns, invitations, leak, members,
+    organizations, projects, refers, remarks, tasks, users,
+};
+
+/// A title and invalid declarations.
+pub(super) type Case = (&'static str, Vec<TableDef>);
+
+/// Functions that could never succeed.
+pub(super) fn function_cases() -> Vec<Case> {
+    const TEXT: TenancyDef = TenancyDef { key: SqlType::Text, ..SHIPPED };
+    let of_tenants = |tenants: TableDef| {
+        let org =
+            ColumnDef { ty: tenants.columns[0].ty, ..refers("organization_id", "organizations", OnDelete::Cascade) };
+        let org = ColumnDef { id: true, app_assigned: false, ..org };
+        let mut members = TableDef { tenancy: tenants.tenancy, ..members([]) };
+        members.columns = leak(vec![org, USER, ROLE]);
+        vec![TableDef { creator_role: Some("admin"), ..tenants }, members]
+    };
+    let text_id = ColumnDef { ty: SqlType::Text, ..ID };
+    let with_users = |users: TableDef| {
+        let user = ColumnDef { id: true, ..refers("user_id", "users", OnDelete::Cascade) };
+        vec![TableDef { sign_up: true, ..users }, members([user, ROLE])]
+    };
+    let author = ColumnDef { app_assigned: false, ..AUTHOR };
+    vec![
+        ("create_tenant leaves out a text key without a default", {
+            of_tenants(TableDef { tenancy: &TEXT, columns: leak(vec![text_id, NAME]), ..organizations() })
+        }),
+        ("create_tenant leaves out a key that inserts take from the context", {
+            of_tenants(TableDef { insert: Some("admin"), ..organizations() })
+        }),
+        ("create_tenant leaves out an owner column", {
+            let columns = leak(vec![ID, NAME, ColumnDef { app_assigned: false, ..AUTHOR }]);
+            of_tenants(TableDef { owner: Some("author_id"), columns, ..organizations() })
+        }),
+        ("creator_role is no label of the membership role", {
+            let mut tables = of_tenants(organizations());
+            let role = column("role", SqlType::Labels(&["viewer", "member"]));
+            tables[1].columns = leak(vec![
+                ColumnDef {
+                    id: true,
+                    app_assigned: false,
+                    ..refers("organization_id", "organizations", OnDelete::Cascade)
+                },
+                USER,
+                role,
+            ]);
+            tables
+        }),
+        ("sign_up leaves out a required column", {
+            with_users(TableDef { columns: leak(vec![ID, NAME, author]), ..users(MEMBERS) })
+        }),
+        ("invite leaves out a text key without a default", {
+            let columns = [ColumnDef { ty: SqlType::Text, ..ID }, ORG].into_iter().chain(invitation_columns());
+            let email = column("email", SqlType::Text);
+            let users = TableDef { columns: leak(vec![ID, NAME, email]), ..users(MEMBERS) };
+            let user = ColumnDef { id: true, ..refers("user_id", "users", OnDelete::Cascade) };
+            let invitations = TableDef { columns: leak(columns.collect()), ..invitations([]) };
+            vec![users, members([user, ROLE]), invitations]
+        }),
+    ]
+}
+
+/// Tables with conditions: each on a command of a table.
+fn with_conditions(
+    mut tables: Vec<TableDef>,
+    conditions: &[(usize, &'static str, bool, &'static str)],
+) -> Vec<TableDef> {
+    for (at, table) in tables.iter_mut().enumerate() {
+        let own = conditions.iter().filter(|(of, ..)| *of == at);
+        let own = own.map(|(_, command, check, condition)| RuleDef { command, check: *check, condition });
+        table.rules = leak(own.collect());
+    }
+    tables
+}
+
+/// Projects, tasks, and remarks on projects.
+fn related() -> Vec<TableDef> {
+    let project = || refers("project_id", "projects", OnDelete::Cascade);
+    vec![projects(), tasks([project()]), remarks(project())]
+}
+
+const PROJECT_HAS_TASK: &str = "EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id)";
+const TASK_HAS_PROJECT: &str = "project_id IN (SELECT p.id FROM app.projects AS p)";
+
+/// Policies that lead back to their table.
+pub(super) fn recursion_cases() -> Vec<Case> {
+    let read_only =
+        |tables: Vec<TableDef>| tables.into_iter().map(|table| TableDef { update: None, ..table }).collect();
+    let own = "EXISTS (SELECT FROM app.projects AS p WHERE p.name = 'x')";
+    vec![
+        ("condition reads its own table", read_only(with_conditions(related(), &[(0, "select", false, own)]))),
+        ("condition of an insert reads its own table", with_conditions(related(), &[(0, "insert", true, own)])),
+        (
+            "conditions of two tables read each other",
+            read_only(with_conditions(
+                related(),
+                &[(0, "select", false, PROJECT_HAS_TASK), (1, "select", false, TASK_HAS_PROJECT)],
+            )),
+        ),
+        (
+            "condition of an update reads a table whose select condition reads it",
+            with_conditions(
+                related(),
+                &[(0, "update", false, PROJECT_HAS_TASK), (1, "select", false, TASK_HAS_PROJECT)],
+            )
+            .into_iter()
+            .map(|table| TableDef { update: table.update.filter(|_| table.rust_name == "Project"), ..table })
+            .collect(),
+        ),
+        ("condition of a parent reads its children", {
+            let condition = "EXISTS (SELECT FROM app.remarks AS r WHERE r.project_id = projects.id)";
+            read_only(with_conditions(related(), &[(0, "select", false, condition)]))
+        }),
+        ("condition of the membership table reads the users", {
+            let condition = "user_id IN (SELECT u.id FROM app.users AS u)";
+            with_conditions(vec![members([USER, ROLE]), users(MEMBERS)], &[(0, "select", false, condition)])
+        }),
+    ]
+}
+
+#[test]
+fn conditions_that_do_not_lead_back_to_their_table_have_no_findings() {
+    let remark = "EXISTS (SELECT FROM app.remarks AS r WHERE r.project_id = tasks.project_id)";
+    let task = "id IN (SELECT t.project_id FROM app.tasks AS t, app.tasks AS other WHERE other.id = t.id)";
+    let cases: [&[_]; 4] = [
+        // Two paths to one table.
+        &[(1, "select", false, remark), (2, "select", false, "EXISTS (SELECT FROM app.projects AS p)")],
+        // The SELECT policies of both tables read no table.
+        &[(0, "insert", true, task), (1, "insert", true, TASK_HAS_PROJECT)],
+        &[(0, "update", false, PROJECT_HAS_TASK), (1, "update", true, TASK_HAS_PROJECT)],
+        // The projects have no condition for the command of their role.
+        &[(0, "delete", false, PROJECT_HAS_TASK), (2, "select", false, TASK_HAS_PROJECT)],
+    ];
+    for conditions in cases {
+        let mut tables = with_conditions(related(), conditions);
+        // Without `update`: an update that can hide the updated row is a separate finding.
+        for at in conditions.iter().filter(|(_, command, ..)| *command == "select").map(|(at, ..)| *at) {
+            tables[at].update = None;
+        }
+        let warnings = check(&tenant_runtime::models![].only(leak(tables))).map(|checked| checked.warnings);
+        assert!(warnings.as_ref().is_ok_and(|warnings| warnings.as_slice().is_empty()), "{conditions:?}: {warnings:?}");
+    }
+}
