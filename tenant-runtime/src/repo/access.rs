@@ -253,7 +253,7 @@ impl<R: AtLeast<Needs>, T, Needs: Role> MaySet<T, Needs> for R {
     const SEAL: Seal = Seal;
 }
 
-/// The access of a column that cannot be set explicitly: the context or the database sets it, or it never changes.
+/// The access of a column without explicit writes: the context or the database sets the column, or it never changes.
 #[derive(Debug)]
 pub enum NotSettable {}
 

@@ -20,8 +20,8 @@ use crate::{
 
 /// A condition on the rows of `T`.
 ///
-/// It is created from a column, such as `Project::NAME.eq("x")`, and combined with others by `&`, `|` and `!`. `Needs` is the
-/// required role: `()` for the table's `select` role, the role of a column, or [`ParentReader`] for a parent.
+/// Filters are created from columns, such as `Project::NAME.eq("x")`, and combined with `&`, `|` and `!`. `Needs` is
+/// the required role: `()` for the table's `select` role, the role of a column, or [`ParentReader`] for a parent.
 ///
 /// A row either matches or does not match: NULL equals only NULL and is neither less nor greater than any value. `!`
 /// matches all other rows, and `ne("x")` also matches NULL.

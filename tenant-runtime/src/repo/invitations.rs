@@ -92,7 +92,7 @@ pub trait Invitation: Select + Declares<cmd::Invite> {
 /// # Ok(()) }
 /// ```
 pub trait Invitations: TenantTable {
-    /// Invites an e-mail address to the context's tenant for a limited time and returns the token to send to it.
+    /// Invites an e-mail address to the context's tenant for a limited time, and returns the token to be sent there.
     ///
     /// The database stores only a hash of the token, so the token cannot be read later.
     ///

@@ -306,7 +306,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         Ok(Rows { condition, order: order.collect(), limit: limit.map(i64::from) })
     }
 
-    /// The key has the direction of the column before it, so that one index serves both; no column follows it.
+    /// The key has the same direction as the column before it, so that one index serves both. The key is last.
     fn key_order(&self) -> Option<(&'static str, bool)> {
         let key = id_column(V::Table::TABLE);
         let ordered = self.order.iter().any(|by| by.column == key);

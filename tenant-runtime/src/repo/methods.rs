@@ -18,8 +18,8 @@ use crate::error::Result;
 
 /// Methods that read and write a table; implemented for every struct that derives `TenantTable`.
 ///
-/// Each method has a handle as its first argument: `&mut tx` runs in an open transaction, `&db.scope(&ctx)` in a new one. The
-/// tenant comes from the context; no method has a parameter for it. A command that requires a higher role does not compile:
+/// Each method's first argument is a handle: `&mut tx` runs in an open transaction, `&db.scope(&ctx)` in a new one. The
+/// tenant comes from the context and is never a parameter. A command that requires a higher role does not compile:
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{repo::{access::RoleOf, methods::Repository, table::Delete}, roles::*, *};

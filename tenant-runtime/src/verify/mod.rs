@@ -1,8 +1,9 @@
 //! Verification: exhaustive tests of a live database against the declared permissions.
 //!
-//! It generates two tenants with members of each role, in a transaction that is rolled back. As each role it runs each command
-//! on each table in each context, and other techniques that could access rows. An oracle, which reads the declaration and no
-//! generated SQL, computes the expected outcome of each statement; a different outcome is a [`Violation`].
+//! A verification generates two tenants with members of each role, in a transaction that is rolled back. As each role,
+//! it runs each command on each table in each context, and also other kinds of statements that could access rows. An
+//! oracle, which reads the declaration but no generated SQL, computes the expected outcome of each statement; a
+//! different outcome is a [`Violation`].
 //!
 //! ```no_run
 //! # async fn f(superuser_url: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -62,7 +63,7 @@ pub struct VerifyOptions {
 }
 
 impl VerifyOptions {
-    /// Sets values for a column for which none can be generated, such as one with a complex check constraint.
+    /// Sets values for a column whose values cannot be generated, such as a column with a complex check constraint.
     ///
     /// A unique column requires about a dozen values.
     #[must_use]
@@ -79,9 +80,9 @@ impl VerifyOptions {
         self
     }
 
-    /// Runs SQL first, in the transaction that is rolled back, to verify the database as it would be afterwards.
+    /// Runs SQL first, in the transaction that is rolled back, to verify the database as it would be after that SQL.
     ///
-    /// The superuser of the URL runs it unchanged. Locks on changed tables are held until the verification ends.
+    /// The SQL runs unchanged as the URL's superuser. Locks on changed tables are held until the verification ends.
     ///
     /// ```
     /// use tenant_runtime::verify::VerifyOptions;
@@ -107,7 +108,7 @@ impl VerifyOptions {
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Values`]: the text has another form.
+    /// [`VerifyError::Values`]: the JSON does not have this form.
     pub fn values_from_json(mut self, text: &str) -> Result<Self, VerifyError> {
         let read: BTreeMap<String, BTreeMap<String, Vec<String>>> =
             serde_json::from_str(text).map_err(|error| VerifyError::Values { reason: error.to_string() })?;
@@ -118,7 +119,7 @@ impl VerifyOptions {
     }
 }
 
-/// The reason that a verification did not run.
+/// The reason why a verification did not run.
 ///
 /// ```no_run
 /// # async fn f(url: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -170,7 +171,7 @@ pub enum VerifyError {
         /// The server's message.
         failure: String,
     },
-    /// Required references between tables form a cycle, so that no first row can be inserted.
+    /// Required references between tables form a cycle, so no first row can be inserted.
     #[error(
         "cannot generate a first row: {tables} reference each other in a cycle\n  help: make one of those fields an `Option`"
     )]
@@ -178,7 +179,7 @@ pub enum VerifyError {
         /// The tables.
         tables: String,
     },
-    /// The given values have another form.
+    /// The given values do not have the expected form.
     #[error(
         "the given values cannot be read: {reason}\n  help: the expected form is {{\"app.accounts\": {{\"iban\": [\"DE02…\"]}}}}"
     )]
@@ -207,10 +208,10 @@ impl VerifyError {
     }
 }
 
-/// Tests the database of a URL as every role, and reports every violation of the declared permissions.
+/// Tests the database at a URL as every role, and reports the violations of the declared permissions.
 ///
-/// All statements run in one transaction that is rolled back, also when the process is killed. Only sequences advance. The URL
-/// must name a superuser.
+/// All statements run in one transaction that is rolled back, even if the process is killed. Only sequences advance.
+/// The URL must name a superuser.
 ///
 /// ```no_run
 /// # async fn f(superuser_url: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -223,14 +224,14 @@ impl VerifyError {
 ///
 /// # Errors
 ///
-/// Violations are no error; they are in the report.
+/// Violations are not errors; they are in the report.
 ///
 /// - [`VerifyError::Models`]: the models have errors.
 /// - [`VerifyError::NotSuperuser`]: the login is not a superuser.
 /// - [`VerifyError::NotMigrated`]: a declared table does not exist.
 /// - [`VerifyError::Data`]: no test row can be generated for a table.
 /// - [`VerifyError::Circle`]: required references form a cycle.
-/// - [`VerifyError::Values`]: the given values have another form, or there is no model.
+/// - [`VerifyError::Values`]: the given values do not have the expected form, or there is no model.
 /// - [`VerifyError::Keys`]: keys of the tenancy's types cannot be generated.
 /// - [`VerifyError::Database`]: the connection or a statement failed.
 pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -> Result<Report, VerifyError> {
@@ -262,7 +263,7 @@ pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -
     })
 }
 
-/// The keys of two tenants, each with those of a user of each role.
+/// The keys of two tenants, each with the key of one user for each role.
 #[cfg(feature = "testing")]
 pub(crate) type Tenants = [(String, BTreeMap<&'static str, String>); 2];
 
@@ -303,7 +304,7 @@ impl Runner<'_> {
         self.read_catalog().await?;
         self.row_factory.fill(&mut self.session, &mut self.fixture).await?;
         self.make_templates().await?;
-        // First, since a setting that was set once in a session reads as an empty string afterwards.
+        // This group runs first, because a setting that was once set in a session reads as an empty string afterwards.
         self.without_settings().await?;
         let groups: [Group; 15] = [
             |runner| Box::pin(runner.columns()),
@@ -330,7 +331,7 @@ impl Runner<'_> {
         self.session.undo().await
     }
 
-    /// Returns whether to stop at the first violation.
+    /// Returns whether to stop because of a violation.
     fn is_done(&self) -> bool {
         self.first_only && !self.violations.is_empty()
     }

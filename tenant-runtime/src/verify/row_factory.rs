@@ -1,4 +1,4 @@
-//! Generates one row: tries values until the table accepts them.
+//! Generates one row by trying values until the table accepts them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ use crate::{
 const TRIES: usize = 400;
 
 impl<'a> RowFactory<'a> {
-    /// Inserts a row as the administrator, and returns it as stored.
+    /// Inserts a row as the administrator, and returns the stored row.
     pub(super) async fn insert(
         &mut self,
         session: &mut Session,
@@ -67,13 +67,13 @@ impl<'a> RowFactory<'a> {
                 return Err(VerifyError::not_migrated(def));
             }
             failure = server.message().to_owned();
-            // The columns that the error names; all generated columns if it names none.
+            // The columns that the error names, or all generated columns if it names none.
             let violating = violating_columns(table, server.constraint(), server.column(), &choices);
             let made_up = violating.iter().find(|name| choices[*name].len() > 1);
             column = made_up.or(violating.first()).map(|name| (*name).to_owned());
             let free: Vec<&str> = violating.into_iter().filter(|name| choices[name].len() > 1).collect();
             if !next_combination(&mut at, &free, &choices) {
-                // A default can violate the constraint.
+                // A default value can violate the constraint.
                 let more = self.defaults(def, table, server.constraint(), &choices);
                 if more.is_empty() {
                     break;
@@ -85,7 +85,7 @@ impl<'a> RowFactory<'a> {
         Err(VerifyError::Data { table: def.name.to_string(), column, failure })
     }
 
-    /// The table of a declaration in the schema.
+    /// Returns the schema's table for a declaration.
     pub(super) fn table(&self, def: &TableDef) -> Option<&'a Table> {
         let mut tables = self.schema.tables().iter();
         tables
@@ -93,7 +93,7 @@ impl<'a> RowFactory<'a> {
             .map(|(_, table)| table)
     }
 
-    /// The candidate values of each column to fill, in the order of attempts.
+    /// Returns the candidate values of each column to fill, in the order in which they are tried.
     async fn choices(
         &self,
         session: &mut Session,
@@ -110,7 +110,7 @@ impl<'a> RowFactory<'a> {
             } else if let Some(texts) =
                 self.given_values.get(&def.name.to_string()).and_then(|table| table.get(column.name))
             {
-                // Each row starts with another value, for unique columns.
+                // Each row starts with a different value, as unique columns require.
                 let mut texts: Vec<_> = texts.iter().cloned().map(Some).collect();
                 let turn = usize::try_from(self.number).unwrap_or_default() % texts.len().max(1);
                 texts.rotate_left(turn);
@@ -129,7 +129,7 @@ impl<'a> RowFactory<'a> {
         Ok(choices)
     }
 
-    /// The rows that a column can reference, starting with another one for each row.
+    /// Returns the rows that a column can reference, starting with a different row each time.
     pub(super) fn targets(
         &self,
         fixture: &Fixture,
@@ -147,7 +147,7 @@ impl<'a> RowFactory<'a> {
         let mut found: Vec<_> =
             fixture.rows_of(target).filter(is_of_tenant).map(|row| row.value(id).map(str::to_owned)).collect();
         if found.is_empty() {
-            // The first row of a table that references itself references itself, if NULL is not allowed.
+            // In a table that references itself, the first row references itself if NULL is not allowed.
             return match (column.nullable, target == def.name) {
                 (true, _) => vec![None],
                 (false, true) => vec![key(column.ty, self.number)],
@@ -156,7 +156,8 @@ impl<'a> RowFactory<'a> {
         }
         let turn = fixture.rows_of(def.name).count() % found.len();
         found.rotate_left(turn);
-        // Starting with the last one, so that a nullable unique reference gets another value as well.
+        // A nullable column starts with the last row, so that a nullable unique reference gets a different value as
+        // well.
         if column.nullable {
             let last = (turn + 1) % found.len();
             found.rotate_right(last);
@@ -193,7 +194,7 @@ impl<'a> RowFactory<'a> {
         Ok(texts.into_iter().map(Some).chain(column.nullable.then_some(None)).collect())
     }
 
-    /// Candidate values for columns with a default that a constraint names.
+    /// Returns candidate values for columns that have a default and that a constraint names.
     fn defaults(
         &self,
         def: &'static TableDef,
@@ -212,7 +213,7 @@ impl<'a> RowFactory<'a> {
     }
 }
 
-/// The texts that can be cast to a type; texts that the cast leaves unchanged come first.
+/// Returns the strings that can be cast to a type; strings that the cast leaves unchanged come first.
 async fn castable_values(session: &mut Session, ty: &str, texts: Vec<String>) -> Result<Vec<String>, VerifyError> {
     let (mut whole, mut others) = (Vec::new(), Vec::new());
     let labels =
@@ -230,7 +231,7 @@ async fn castable_values(session: &mut Session, ty: &str, texts: Vec<String>) ->
     Ok([whole, others].concat())
 }
 
-/// Advances to the next combination of values; returns false after the last.
+/// Advances to the next combination of values; returns false after the last combination.
 fn next_combination<'c>(
     at: &mut BTreeMap<&'c str, usize>,
     names: &[&'c str],
@@ -247,7 +248,7 @@ fn next_combination<'c>(
     false
 }
 
-/// The columns that an error names, among those with candidate values.
+/// Returns the columns that an error names, among those with candidate values.
 fn violating_columns<'c>(
     table: &Table,
     constraint: Option<&str>,

@@ -1,8 +1,9 @@
-//! Candidate values for columns of any type, in the order of attempts.
+//! Candidate values for columns of any type, in the order in which they are tried.
 
 use crate::model::{def::SqlType, schema::Check};
 
-/// Returns candidate texts for a column of a type, the likeliest first; `mark` identifies the tenant of the row.
+/// Returns candidate values as text for a column of the given type, the likeliest first; `mark` identifies the row's
+/// tenant.
 pub(super) fn candidates(ty: SqlType, mark: &str, number: u32, checks: &[&Check]) -> Vec<String> {
     let harvest = || checks.iter().flat_map(|check| literals(check.condition.as_str()));
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
@@ -45,7 +46,7 @@ pub(super) fn candidates(ty: SqlType, mark: &str, number: u32, checks: &[&Check]
             let others = texts(&["a", "A", "ab", "AB", "abc", "ABC", "abcd", "+49301234567", "1.0.0", "{}"]);
             plain.into_iter().chain(harvest()).chain(others).collect()
         }
-        // A cast in the database decides which of them are valid.
+        // A cast in the database determines which of the values are valid.
         SqlType::Custom(_) => {
             let kinds =
                 [SqlType::Text, SqlType::Int4, SqlType::Bool, SqlType::Timestamptz, SqlType::Uuid, SqlType::Jsonb];
