@@ -143,7 +143,7 @@ impl<R: SatisfiesAll<T> + AtLeast<H>, T, H> SatisfiesAll<RoleCons<T, H>> for R {
     const SEAL: Seal = Seal;
 }
 
-/// Implemented if a context with this role can read every column of `T`: it includes the table's role and those of all columns.
+/// Implemented if a context with this role can read all of `T`: it includes the roles of the table and its columns.
 ///
 /// ```
 /// use tenant_runtime::{Result, Role, ViewRepository, prelude::*, repo::access::{MayRead, RoleOf}};

@@ -1,4 +1,4 @@
-//! Functions and traits that the derives use: declarations as data, and storage of field types. Not part of the public API.
+//! Functions and traits for the derives: declarations as data, and storage of field types. Not part of the public API.
 
 use sqlx::{
     Decode, Encode, Postgres, Type,

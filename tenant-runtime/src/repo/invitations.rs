@@ -152,7 +152,7 @@ async fn invite<T: Invitation, H: TenantExecutor>(
     Ok(token)
 }
 
-/// The secret of an invitation: 32 random bytes, displayed as 64 hexadecimal digits. Accepting also requires the e-mail address.
+/// An invitation's secret: 32 random bytes, shown as 64 hexadecimal digits. Accepting also requires the e-mail address.
 ///
 /// Send it by e-mail and do not log it; `Debug` does not show the secret.
 ///

@@ -79,7 +79,7 @@ pub(super) fn exists<'h, T: Select, H: TenantExecutor + 'h>(
     })
 }
 
-/// A query for the number of rows, which runs when it is awaited. Created by [`Repository::count`](super::methods::Repository::count).
+/// A row count that runs when it is awaited. Created by [`Repository::count`](super::methods::Repository::count).
 ///
 /// ```
 /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};

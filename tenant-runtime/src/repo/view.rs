@@ -108,7 +108,7 @@ impl<T> Shows<AnyColumn> for T {
 ///
 /// # Panics
 ///
-/// With the message `missing` if there is none; at compile time, because the derive evaluates it in a `const`.
+/// With the message `missing` if there is no such column; at compile time, because the derive uses a `const`.
 #[doc(hidden)]
 #[must_use]
 #[track_caller]

@@ -159,7 +159,7 @@ impl Group {
         groups
     }
 
-    /// Whether the columns can be sent as arrays: PostgreSQL has no arrays of arrays, and an empty list of columns has none.
+    /// Whether the columns can be sent as arrays: there are no arrays of arrays, and at least one column is required.
     fn fits_arrays(&self, def: &TableDef) -> bool {
         let is_array = |name: &&str| matches!(named(def, name), Some(ColumnDef { ty: SqlType::Array(_), .. }));
         !self.columns.is_empty() && !self.columns.iter().any(is_array)

@@ -61,7 +61,7 @@ impl Runner<'_> {
         self.session.forget().await
     }
 
-    /// Records a reason as every principal; only the system role can, and the reason must not be blank.
+    /// Records a reason as every principal; only the system role can record one, and the reason must not be blank.
     async fn begin_system_access(&mut self, system: &Principal) -> Result<Option<String>, VerifyError> {
         let technique = "recording a reason";
         let call = format!("SELECT {}", self.function(names::BEGIN_SYSTEM_ACCESS));
