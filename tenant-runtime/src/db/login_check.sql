@@ -1,6 +1,6 @@
 -- Properties that let the login of this session bypass RLS. One row per fact; its kind is a variant of `Kind` in
 -- login_check.rs. $1 contains the prefixes of context settings, and $2 the roles that the login must not be able to
--- assume. Every name is qualified, since the search_path of the session is not trusted yet.
+-- assume. Every name is qualified, because the session's search_path is not trusted yet.
 WITH login AS (
     SELECT * FROM pg_catalog.pg_roles WHERE rolname = session_user
 ),

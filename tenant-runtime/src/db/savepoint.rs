@@ -105,7 +105,7 @@ impl<'a, R: Role> Savepoint<'a, R> {
         self.tx.savepoint()
     }
 
-    /// Keeps the changes of the savepoint; they become permanent when the transaction is committed.
+    /// Keeps the changes of the savepoint. They become permanent when the transaction commits.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Member};

@@ -30,9 +30,9 @@ pub enum Change {
     Drop(SchemaObject),
     /// Changes an object and keeps its name.
     Alter {
-        /// The object before.
+        /// The object before the change.
         before: SchemaObject,
-        /// The object after.
+        /// The object after the change.
         after: SchemaObject,
     },
     /// Renames an object and changes nothing else.
@@ -62,7 +62,7 @@ pub struct Diff {
 #[must_use]
 pub fn diff(before: &Schema, after: &Schema, hints: &MigrationHints) -> Diff {
     let Renamed { schema: renamed, mut changes, restated, unclear } = rename::rename(before, after, hints);
-    // When the roles become externally managed, those that earlier migrations created are kept.
+    // When the roles become externally managed, the roles that earlier migrations created are kept.
     let skips_roles = renamed.external_roles != after.external_roles && !renamed.roles.is_empty();
     changes.extend(compare(objects(&renamed, skips_roles), objects(after, skips_roles)));
     let mut all = Vec::new();

@@ -102,7 +102,7 @@ pub(super) type OnProgress<'w, 'f> = &'w mut (dyn FnMut(Progress<'_>) + Send + '
 pub struct Applied {
     /// The versions that this run applied, in order.
     pub versions: Vec<i64>,
-    /// The number of migrations that were applied before.
+    /// The number of migrations that had been applied before this run.
     pub before: usize,
     /// The duration of the run.
     pub elapsed: Duration,

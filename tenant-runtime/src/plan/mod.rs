@@ -72,9 +72,9 @@ pub enum Action {
     Drop(SchemaObject),
     /// Alters an object.
     Alter {
-        /// The object before.
+        /// The object before the change.
         before: SchemaObject,
-        /// The object after.
+        /// The object after the change.
         after: SchemaObject,
     },
     /// Renames an object.

@@ -37,7 +37,7 @@ impl<R: Role<Kind: KindMay<R, Cmd, T, Needs>>, Cmd, T, Needs> May<Cmd, T, Needs>
     const SEAL: Seal = Seal;
 }
 
-/// [`May`] by the kind of the role: a member's role must include the declared role; the system role needs the command in `system(…)`.
+/// [`May`] by role kind: a member's role must include the declared role; `system(…)` must list the system role's command.
 #[doc(hidden)]
 pub trait KindMay<R, Cmd, T, Needs> {
     #[doc(hidden)]

@@ -64,7 +64,7 @@ pub trait Repository: TenantTable {
     /// - [`Error::NotMigrated`](crate::Error::NotMigrated) if the database lacks the table or a column.
     /// - [`Error::Aborted`](crate::Error::Aborted) if an earlier statement of the transaction failed.
     /// - [`Error::TimedOut`](crate::Error::TimedOut) if the server cancelled the statement, [`Error::Retryable`](crate::Error::Retryable) if it rolled the transaction back.
-    /// - [`Error::Database`](crate::Error::Database) for other errors of the server or the connection, and for a value of the wrong type.
+    /// - [`Error::Database`](crate::Error::Database) for other server or connection errors, and for a value of the wrong type.
     /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
     fn find<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where

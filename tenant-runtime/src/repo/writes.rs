@@ -25,7 +25,7 @@ use crate::{
     tenant::{Role, UserOf},
 };
 
-/// An insert, which runs when it is awaited and returns the stored row, or a view of it. Created by
+/// An insert that runs when it is awaited, and returns the stored row or its view. Created by
 /// [`Repository::insert`](super::methods::Repository::insert) and [`ViewRepository::insert`](super::view::ViewRepository::insert).
 ///
 /// ```

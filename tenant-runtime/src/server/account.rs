@@ -45,7 +45,7 @@ pub(super) fn prepare(command: &mut Command, account: Option<Account>) {
             command.env(name, value);
         }
     }
-    // The watchdog requires `rm` and `sleep`, whatever the caller's PATH is.
+    // The watchdog requires `rm` and `sleep`, regardless of the caller's PATH.
     let mut path = env::var_os("PATH").unwrap_or_default();
     path.push(if path.is_empty() { "/usr/bin:/bin" } else { ":/usr/bin:/bin" });
     command.env("PATH", path).env("LC_ALL", "C").env("TZ", "UTC");
