@@ -48,7 +48,7 @@ const LIMIT: u32 = 100;
 ///
 /// # Errors
 ///
-/// - [`Error::InvalidCursor`](crate::Error::InvalidCursor) if the cursor is from another list or has been modified.
+/// - [`Error::InvalidCursor`](crate::Error::InvalidCursor) if the cursor is from another list or has been modified; the query does not run.
 /// - [`Error::Forbidden`](crate::Error::Forbidden) if the database does not grant the role SELECT on the columns.
 /// - [`Error::NotMigrated`](crate::Error::NotMigrated) if the database lacks the table or a column.
 /// - [`Error::Aborted`](crate::Error::Aborted) if an earlier statement of the transaction failed.
