@@ -1,4 +1,4 @@
-//! Generates one row: tries values until the table accepts them.
+//! Generates one row by trying values until the table accepts them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +36,7 @@ pub(super) struct Target<'l> {
 }
 
 impl<'a> RowFactory<'a> {
-    /// Inserts a row as the administrator, and returns it as stored.
+    /// Inserts a row as the administrator, and returns the stored row.
     pub(super) async fn insert(
         &mut self,
         session: &mut Session,
@@ -152,7 +152,7 @@ impl<'a> RowFactory<'a> {
         Err(VerifyError::Data { table: def.name.to_string(), columns, failure })
     }
 
-    /// The table of a declaration in the schema.
+    /// Returns the schema's table for a declaration.
     pub(super) fn table(&self, def: &TableDef) -> Option<&'a Table> {
         self.tables.get(&(def.name.schema, def.name.table)).copied()
     }
@@ -291,7 +291,7 @@ impl<'a> RowFactory<'a> {
         Ok(first.into_iter().chain(texts.into_iter().map(Value::Text)).chain(last).collect())
     }
 
-    /// The rows that a column can reference, starting with another one for each row.
+    /// Returns the rows that a column can reference, starting with a different row each time.
     pub(super) fn targets(
         &self,
         def: &TableDef,
@@ -302,7 +302,7 @@ impl<'a> RowFactory<'a> {
         let is_of_tenant = |(of, _): &&MadeRow| of.is_none_or(|of| of == tenant);
         let mut found: Vec<_> = self.rows_of(target).iter().filter(is_of_tenant).map(|(_, id)| id.clone()).collect();
         if found.is_empty() {
-            // The first row of a table that references itself references itself, if NULL is not allowed.
+            // In a table that references itself, the first row references itself if NULL is not allowed.
             return match (column.nullable, target == def.name) {
                 (true, _) => vec![None],
                 (false, true) => vec![key(column.ty, self.number)],
@@ -311,7 +311,8 @@ impl<'a> RowFactory<'a> {
         }
         let turn = self.rows_of(def.name).len() % found.len();
         found.rotate_left(turn);
-        // Starting with the last one, so that a nullable unique reference gets another value as well.
+        // A nullable column starts with the last row, so that a nullable unique reference gets a different value as
+        // well.
         if column.nullable {
             let last = (turn + 1) % found.len();
             found.rotate_right(last);
