@@ -28,7 +28,7 @@ pub(super) struct RowPredicates {
     /// The condition of the restrictive policy; none for a global table.
     pub(super) restrictive: Option<Condition>,
     /// The roles for which the restrictive policy has another condition.
-    pub(super) exceptions: Vec<Ident>,
+    pub(super) exceptions: Vec<String>,
     /// The rows that the user in the context sees.
     visibility: Option<Condition>,
     /// The rows that the user in the context owns.
@@ -57,6 +57,11 @@ impl RowPredicates {
     /// Returns whether the table has a visibility column, so that a member may not see all rows of the tenant.
     pub(super) fn have_visibility(&self) -> bool {
         self.visibility.is_some()
+    }
+
+    /// Returns whether the table has an owner column, which a new row has to name the user in.
+    pub(super) fn have_owner(&self) -> bool {
+        self.owner.is_some()
     }
 
     /// Returns whether a role with SELECT may see some rows of the tenant and not others.
@@ -89,7 +94,11 @@ pub(super) fn rows(
     };
     let exceptions = exceptions(def, &of_tenant, membership, tenancy);
     let restrictive = restrictive.map(|condition| with_exceptions(condition, &exceptions));
-    let exceptions = exceptions.into_iter().map(|(role, _)| role.clone()).collect();
+    let describe = |role: &Ident| match *role == tenancy.function_owner {
+        true => format!("{role}, whose functions check the caller"),
+        false => format!("{role}, whose jobs record a reason"),
+    };
+    let exceptions = exceptions.into_iter().map(|(role, _)| describe(role)).collect();
     let custom = custom(def, known, tenancy, findings);
     RowPredicates { tenant: of_tenant, restrictive, exceptions, visibility, owner, custom }
 }

@@ -32,7 +32,7 @@ pub(crate) use self::{
 };
 pub(crate) use self::{
     begin_sql::trusted,
-    connect::{open as open_connection, options as connection_options},
+    connect::{open_administration as open_connection, options as connection_options, target as connection_target},
     lexer::{Lexer, Token},
 };
 pub use self::{

@@ -132,8 +132,9 @@ impl Migrations {
     ///   the applied migrations.
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Failed`](crate::MigrationError::Failed) if a statement of a file fails, or
     ///   [`Dirty`](crate::MigrationError::Dirty) if a file that runs outside a transaction was interrupted before.
-    /// - [`Error::Database`](crate::Error::Database), or the error of the violated constraint or missing privilege, if another statement fails, such as one on
-    ///   sqlx's table.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::NotAllowed`](crate::MigrationError::NotAllowed) if the login cannot create or
+    ///   write sqlx's table.
+    /// - [`Error::Database`](crate::Error::Database) if another statement fails, such as one on sqlx's table.
     pub async fn apply(&self, admin_url: &str, progress: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Applied> {
         self.apply_to(admin_url, None, progress).await
     }
@@ -159,6 +160,10 @@ impl Migrations {
     ) -> Result<Applied> {
         let mut connection = history::open(admin_url).await?;
         let applied = self.apply_on(&mut connection, to, progress).await;
+        let applied = match applied {
+            Ok(applied) => Ok(applied),
+            Err(error) => Err(history::with_missing_privileges(&mut connection, &self.table, error).await),
+        };
         // After an error the connection still holds the lock.
         let closed = connection.close().await;
         let applied = applied?;
