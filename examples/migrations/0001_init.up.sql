@@ -794,7 +794,7 @@ ALTER TABLE app.comments FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON app.changes AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.changes IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.changes IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_admin ON app.changes AS PERMISSIVE FOR SELECT TO app_admin
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -811,7 +811,7 @@ GRANT INSERT (organization_id, user_id, role, table_name, row_key, command, befo
 CREATE POLICY tenant_isolation ON app.comments AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) ELSE task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) END);
-COMMENT ON POLICY tenant_isolation ON app.comments IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_system, whose jobs record a reason.';
+COMMENT ON POLICY tenant_isolation ON app.comments IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_system, whose jobs record a reason.';
 
 CREATE POLICY select_viewer ON app.comments AS PERMISSIVE FOR SELECT TO app_viewer
     USING (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
@@ -922,7 +922,7 @@ GRANT DELETE ON app.employees TO app_admin;
 CREATE POLICY tenant_isolation ON app.events AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.events IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_system, whose jobs record a reason.';
+COMMENT ON POLICY tenant_isolation ON app.events IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_system, whose jobs record a reason.';
 
 CREATE POLICY select_member ON app.events AS PERMISSIVE FOR SELECT TO app_member
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -954,7 +954,7 @@ GRANT DELETE ON app.events TO app_system;
 CREATE POLICY tenant_isolation ON app.invitations AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.invitations IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.invitations IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_admin ON app.invitations AS PERMISSIVE FOR SELECT TO app_admin
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -986,7 +986,7 @@ GRANT DELETE ON app.invitations TO app_function_owner;
 CREATE POLICY tenant_isolation ON app.org_members AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.org_members IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.org_members IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_viewer ON app.org_members AS PERMISSIVE FOR SELECT TO app_viewer
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -1025,7 +1025,7 @@ GRANT DELETE ON app.org_members TO app_function_owner;
 CREATE POLICY tenant_isolation ON app.organizations AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.organizations IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller; app_system, whose jobs record a reason.';
+COMMENT ON POLICY tenant_isolation ON app.organizations IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller; app_system, whose jobs record a reason.';
 
 CREATE POLICY select_viewer ON app.organizations AS PERMISSIVE FOR SELECT TO app_viewer
     USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -1101,7 +1101,7 @@ GRANT INSERT (reason) ON app.system_access_log TO app_function_owner;
 CREATE POLICY tenant_isolation ON app.tasks AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_system') THEN (SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)) ELSE organization_id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.tasks IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_system, whose jobs record a reason.';
+COMMENT ON POLICY tenant_isolation ON app.tasks IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_system, whose jobs record a reason.';
 
 CREATE POLICY select_viewer ON app.tasks AS PERMISSIVE FOR SELECT TO app_viewer
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -1140,7 +1140,7 @@ GRANT UPDATE (project_id, title, description, status, assigned_to, created_at) O
 CREATE POLICY tenant_isolation ON app.users AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
-COMMENT ON POLICY tenant_isolation ON app.users IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.users IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_viewer ON app.users AS PERMISSIVE FOR SELECT TO app_viewer
     USING (id = ANY (ARRAY(SELECT m.user_id FROM app.org_members AS m WHERE m.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));

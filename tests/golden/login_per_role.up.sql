@@ -509,7 +509,7 @@ ALTER TABLE guild.system_access_log FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON guild.craftsmans AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'guild_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.craftsman_id FROM guild.guild_members AS m WHERE m.guild_id = (SELECT NULLIF(current_setting('guild.id', true), '')::uuid))) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'guild_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.craftsman_id FROM guild.guild_members AS m WHERE m.guild_id = (SELECT NULLIF(current_setting('guild.id', true), '')::uuid))) END);
-COMMENT ON POLICY tenant_isolation ON guild.craftsmans IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except guild_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON guild.craftsmans IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: guild_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_apprentice ON guild.craftsmans AS PERMISSIVE FOR SELECT TO guild_apprentice
     USING (id = ANY (ARRAY(SELECT m.craftsman_id FROM guild.guild_members AS m WHERE m.guild_id = (SELECT NULLIF(current_setting('guild.id', true), '')::uuid))));
@@ -531,7 +531,7 @@ GRANT INSERT (name) ON guild.craftsmans TO guild_function_owner;
 CREATE POLICY tenant_isolation ON guild.guild_members AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'guild_function_owner') THEN true ELSE guild_id = (SELECT guild_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'guild_function_owner') THEN true ELSE guild_id = (SELECT guild_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON guild.guild_members IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except guild_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON guild.guild_members IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: guild_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_apprentice ON guild.guild_members AS PERMISSIVE FOR SELECT TO guild_apprentice
     USING (guild_id = (SELECT NULLIF(current_setting('guild.id', true), '')::uuid));
@@ -567,7 +567,7 @@ GRANT DELETE ON guild.guild_members TO guild_function_owner;
 CREATE POLICY tenant_isolation ON guild.guilds AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'guild_function_owner') THEN true ELSE id = (SELECT guild_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'guild_function_owner') THEN true ELSE id = (SELECT guild_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON guild.guilds IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except guild_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON guild.guilds IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: guild_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_apprentice ON guild.guilds AS PERMISSIVE FOR SELECT TO guild_apprentice
     USING (id = (SELECT NULLIF(current_setting('guild.id', true), '')::uuid));
@@ -589,7 +589,7 @@ GRANT INSERT (name) ON guild.guilds TO guild_function_owner;
 CREATE POLICY tenant_isolation ON guild.pieces AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'guild_system') THEN (SELECT guild_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('guild.id', true), '')::uuid) IS NULL OR guild_id = (SELECT NULLIF(current_setting('guild.id', true), '')::uuid)) ELSE guild_id = (SELECT guild_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'guild_system') THEN (SELECT guild_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('guild.id', true), '')::uuid) IS NULL OR guild_id = (SELECT NULLIF(current_setting('guild.id', true), '')::uuid)) ELSE guild_id = (SELECT guild_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON guild.pieces IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except guild_system, whose jobs record a reason.';
+COMMENT ON POLICY tenant_isolation ON guild.pieces IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: guild_system, whose jobs record a reason.';
 
 CREATE POLICY select_apprentice ON guild.pieces AS PERMISSIVE FOR SELECT TO guild_apprentice
     USING (guild_id = (SELECT NULLIF(current_setting('guild.id', true), '')::uuid));

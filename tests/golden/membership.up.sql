@@ -421,7 +421,7 @@ ALTER TABLE app.letters FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON app.club_members AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE club_id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE club_id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.club_members IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.club_members IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_viewer ON app.club_members AS PERMISSIVE FOR SELECT TO app_viewer
     USING (club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -457,7 +457,7 @@ GRANT DELETE ON app.club_members TO app_function_owner;
 CREATE POLICY tenant_isolation ON app.clubs AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.clubs IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.clubs IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_viewer ON app.clubs AS PERMISSIVE FOR SELECT TO app_viewer
     USING (id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
@@ -521,7 +521,7 @@ GRANT DELETE ON app.letters TO app_member;
 CREATE POLICY tenant_isolation ON app.persons AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
-COMMENT ON POLICY tenant_isolation ON app.persons IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.persons IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_viewer ON app.persons AS PERMISSIVE FOR SELECT TO app_viewer
     USING (id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));

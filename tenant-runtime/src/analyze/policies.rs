@@ -79,7 +79,7 @@ fn tenant_isolation(rows: &RowPredicates) -> Option<Policy> {
     let kind = PolicyKind::TenantIsolation;
     let except = match rows.exceptions.join("; ") {
         roles if roles.is_empty() => String::new(),
-        roles => format!(" Except {roles}."),
+        roles => format!(" Exceptions: {roles}."),
     };
     Some(Policy {
         name: kind.policy_name(""),

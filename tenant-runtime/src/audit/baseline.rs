@@ -57,7 +57,7 @@ impl Entry {
 pub enum BaselineError {
     /// It is not the JSON that it should be.
     #[error(
-        "{0}\n  help: the baseline is a JSON array of objects with `code`, `object`, `found` and `reason`; `audit --format baseline` writes one"
+        "{0}\n  help: the baseline is a JSON array of objects with `code`, `object`, `found` and `reason`; `gen-migrations audit --format baseline` writes one"
     )]
     Malformed(serde_json::Error),
     /// An entry has no reason.

@@ -134,9 +134,9 @@ fn unexpected(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Res
 fn lost_with(object: &Object, state: &State) -> Result<Option<&'static str>> {
     Ok(match object {
         Object::Relation(_) => match RelationKind::of(state)? {
-            RelationKind::Table | RelationKind::PartitionedTable => Some(
-                "it deletes the rows of the table; if they are needed, declare the table, or move it to another schema",
-            ),
+            RelationKind::Table | RelationKind::PartitionedTable => {
+                Some("it deletes the rows of the table; if they are needed, declare it")
+            }
             RelationKind::MaterializedView => Some("it deletes the rows of the view"),
             RelationKind::View | RelationKind::ForeignTable => None,
         },

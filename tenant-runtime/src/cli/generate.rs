@@ -81,7 +81,7 @@ pub(super) fn rebase(
         || confirm("rebase? These migrations must not have been applied anywhere.")?;
     if !agreed {
         return Err(Failure::Message(format!(
-            "nothing was written\n  help: to confirm, re-run with `--yes` or name the migrations: `gen-migrations rebase {}`; first `revert` \
+            "nothing was written\n  help: to confirm, re-run with `--yes` or name the migrations: `gen-migrations rebase {}`; first `gen-migrations revert` \
              those that were applied to a database",
             rebase.replaced.join(" ")
         )));

@@ -478,7 +478,7 @@ ALTER TABLE app.club_members FORCE ROW LEVEL SECURITY;
 ALTER POLICY tenant_isolation ON app.clubs
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.clubs IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.clubs IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 -- warning TM208: adds policy `select_function_owner` on `app.clubs`, which controls the rows that roles can read or write.
 CREATE POLICY select_function_owner ON app.clubs AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
@@ -492,7 +492,7 @@ COMMENT ON POLICY insert_function_owner ON app.clubs IS 'Lets the SECURITY DEFIN
 CREATE POLICY tenant_isolation ON app.persons AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
-COMMENT ON POLICY tenant_isolation ON app.persons IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.persons IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 -- warning TM208: changes policy `select_viewer` on `app.persons`, which controls the rows that roles can read or write.
 ALTER POLICY select_viewer ON app.persons
     USING (id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
@@ -510,7 +510,7 @@ COMMENT ON POLICY insert_function_owner ON app.persons IS 'Lets the SECURITY DEF
 CREATE POLICY tenant_isolation ON app.club_members AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE club_id = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE club_id = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.club_members IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.club_members IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_viewer ON app.club_members AS PERMISSIVE FOR SELECT TO app_viewer
     USING (club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));

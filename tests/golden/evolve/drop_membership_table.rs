@@ -488,7 +488,7 @@ COMMENT ON POLICY tenant_isolation ON app.notes IS 'Limits every role to rows of
 CREATE POLICY tenant_isolation ON app.team_members AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE team = (SELECT app_auth.authorized_tenant_id()) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE team = (SELECT app_auth.authorized_tenant_id()) END);
-COMMENT ON POLICY tenant_isolation ON app.team_members IS 'Limits every role to rows of the current tenant, whatever other policies allow. Except app_function_owner, whose functions check the caller.';
+COMMENT ON POLICY tenant_isolation ON app.team_members IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: app_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_viewer ON app.team_members AS PERMISSIVE FOR SELECT TO app_viewer
     USING (team = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));

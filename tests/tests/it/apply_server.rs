@@ -309,7 +309,7 @@ async fn migration_numbered_below_applied_ones_is_rejected() {
     assert_eq!(
         apply_error(&folder, &database).await,
         "`0001_late.sql` was not applied, although the later migration 2 was\n  help: give it a number above 2 and generate \
-         again, or see `rebase`"
+         again, or see `gen-migrations rebase`"
     );
 }
 

@@ -265,7 +265,7 @@ async fn fixes_that_delete_data_or_demote_an_administrator_are_commented_out() {
         ["TA106", "TA107", "TA208"]
     );
     for parts in [
-        "-- Commented out: it deletes the rows of the table; if they are needed, declare the table, or move it to another schema.\n\
+        "-- Commented out: it deletes the rows of the table; if they are needed, declare it.\n\
          -- DROP TABLE app.extra;\n",
         "-- Commented out: it deletes the data of the column; if it is needed, declare the column.\n\
          -- ALTER TABLE app.tasks DROP COLUMN zip;\n",

@@ -41,12 +41,13 @@ async fn login_check_of_a_superuser_names_the_login_to_use() {
     let database = Database::create().await;
     let (name, admin) = login(&database, "SUPERUSER BYPASSRLS CREATEROLE").await;
     let findings = findings(&database, &name, admin).await;
-    assert_eq!(
-        findings,
-        [
-            "it is an administrator's login: connect the app with its login role `app_service`, which the migrations create",
-            "it is a superuser and bypasses RLS",
-        ]
+    // The test binary links several tenancies, each with its login role.
+    assert!(
+        findings.len() == 2
+            && findings[0].starts_with("it is an administrator's login: connect the app with its login role `")
+            && findings[0].contains("`app_service`")
+            && findings[1] == "it is a superuser and bypasses RLS",
+        "{findings:?}"
     );
 }
 
@@ -67,9 +68,7 @@ async fn login_check_does_not_advise_to_demote_an_administrator() {
     for attributes in ["SUPERUSER", "CREATEROLE CREATEDB", "IN ROLE app_schema_owner, app_function_owner"] {
         let (name, admin) = login(&database, attributes).await;
         let findings = findings(&database, &name, admin).await;
-        let advice = findings
-            .first()
-            .is_some_and(|finding| finding.contains("connect the app with its login role `app_service`"));
+        let advice = findings.first().is_some_and(|finding| finding.contains("connect the app with its login role"));
         if !advice || findings.iter().any(|finding| finding.contains("ALTER ROLE") || finding.contains("REVOKE")) {
             wrong.push(findings);
         }
