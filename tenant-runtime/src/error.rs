@@ -125,7 +125,7 @@ pub enum Error {
     #[error("the user is not a member of this tenant, or the tenant does not exist")]
     NotAMember,
     /// The member's role does not include the required one.
-    #[error("requires role `{required}` or higher; this member has role `{role}`")]
+    #[error("requires role `{required}` or a role that includes it; this member has role `{role}`")]
     InsufficientRole {
         /// The role of the member.
         role: &'static str,
@@ -157,8 +157,7 @@ pub enum Error {
     /// The statement would control the transaction, the role or the settings, or its effects would
     /// outlive the transaction.
     #[error(
-        "`{keyword}` is not allowed inside a tenant transaction: it could change the role or the settings, or end or outlive the \
-         transaction; use `commit`, `rollback` or another context"
+        "`{keyword}` is not allowed inside a tenant transaction: {}", RefusedBecause(.keyword)
     )]
     ForbiddenStatement {
         /// The keyword for which the statement was refused.
@@ -211,7 +210,8 @@ pub enum Error {
     /// A table, a column or a function is missing, usually because the migrations have not been
     /// applied to this database.
     #[error(
-        "this database does not have `{table}` as the models declare it; apply the migrations to it, or correct the database in the URL"
+        "this database does not have `{table}` as the models declare it; apply the migrations to it, deploy the app version that \
+         matches it, or correct the database in the URL"
     )]
     NotMigrated {
         /// The table.
@@ -371,6 +371,27 @@ impl fmt::Display for RoleName {
             Some(role) => write!(f, "role `{role}`"),
             None => f.write_str("the role of this context"),
         }
+    }
+}
+
+/// Why the statement filter refuses a statement, and what to do instead.
+struct RefusedBecause<'a>(&'a str);
+
+impl fmt::Display for RefusedBecause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0.split(' ').next().unwrap_or_default() {
+            "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" => {
+                "it would control the transaction; call `commit`, `rollback` or `savepoint` instead"
+            }
+            "PREPARE" | "DEALLOCATE" | "LISTEN" | "DECLARE" => {
+                "its effect would outlive the transaction and reach the next user of the connection"
+            }
+            "SET" | "RESET" | "DISCARD" | "ALTER" | "UPDATE" | "set_config" => {
+                "it could change the role, the tenant or another setting; begin a transaction with another context, or use \
+                 `SET LOCAL` for a setting that is not protected"
+            }
+            _ => "it could run SQL that the statement filter cannot see",
+        })
     }
 }
 

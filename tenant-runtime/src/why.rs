@@ -1,19 +1,23 @@
 //! Explains a permission: the grant, the policies and their conditions, for a table or for one row.
 
-use std::fmt;
+mod error;
+mod text;
 
+pub use self::error::WhyError;
 use crate::{
-    analyze::{Findings, check},
+    analyze::check,
     db::setting,
+    error::server_error,
     ident::{Ident, literal, quoted},
     matrix::{is_by_function, may},
     model::{
         def::{ScopeDef, TableDef, TenancyDef},
         names,
-        schema::{Command, Condition, ConditionKind, Policy, QualifiedName, Schema, Table},
+        schema::{Command, Condition, Policy, QualifiedName, Schema, Table},
+        sql_type::SqlType,
     },
     registry::Models,
-    verify::{Session, VerifyError, row_id},
+    verify::{Session, row_id},
 };
 
 /// A question: can a role run a command on a table?
@@ -67,39 +71,7 @@ impl Row {
     }
 }
 
-/// The reason why a question could not be answered.
-///
-/// ```
-/// use tenant_runtime::{model::schema::Command, models, why::{Question, WhyError, why}};
-///
-/// match why(&models![], &Question::new("owner", "projects", Command::Delete)) {
-///     Err(WhyError::Unknown { what, name, help }) => eprintln!("no {what} `{name}`; {help}"),
-///     Err(error) => eprintln!("{error}"),
-///     Ok(why) => println!("{why}"),
-/// }
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WhyError {
-    /// The models have errors.
-    #[error(transparent)]
-    Models(#[from] Findings),
-    /// The role, table or row does not exist.
-    #[error("there is no {what} `{name}`\n  help: {help}")]
-    Unknown {
-        /// The kind: role, table or row.
-        what: &'static str,
-        /// The name or key in the question.
-        name: String,
-        /// The help message, with the valid names.
-        help: String,
-    },
-    /// The database could not be queried.
-    #[error(transparent)]
-    Database(#[from] VerifyError),
-}
-
-/// The answer: whether a role has access to a table or row, with the grants and policies that determine it.
+/// The answer: whether a role has access to a table or row, with the grants and policies that decide.
 ///
 /// ```no_run
 /// # fn f() -> Result<(), tenant_runtime::why::WhyError> {
@@ -129,8 +101,8 @@ enum Privilege {
     Held(Vec<String>),
     /// Not granted; these roles have the privilege.
     Missing(Vec<String>),
-    /// Replaced by these functions.
-    ByFunction(Vec<String>),
+    /// Replaced by functions: those that the role can execute, and those that other roles can.
+    ByFunction { own: Vec<String>, others: Vec<String> },
 }
 
 /// A policy with its conditions.
@@ -182,7 +154,9 @@ pub fn why(models: &Models, question: &Question) -> Result<Why, WhyError> {
 ///
 /// - [`WhyError::Models`]: the models have errors.
 /// - [`WhyError::Unknown`]: the role, table or row does not exist.
-/// - [`WhyError::Database`]: the login is not a superuser, or the database could not be queried.
+/// - [`WhyError::NotSuperuser`]: the login is not a superuser.
+/// - [`WhyError::InvalidKey`]: a key in the question has another type.
+/// - [`WhyError::Database`]: the database could not be queried.
 pub async fn why_row(models: &Models, question: &Question, row: &Row, admin_url: &str) -> Result<Why, WhyError> {
     let schema = check(models)?.schema;
     let (mut why, def) = answer(models, &schema, question)?;
@@ -243,9 +217,12 @@ fn privilege(
         return Privilege::Held(held);
     }
     if is_by_function(def, command) {
-        let by_hand = [names::ADD_MEMBER, names::CHANGE_MEMBER, names::REMOVE_MEMBER];
-        let functions = schema.functions().keys().filter(|name| by_hand.contains(&name.table.as_str()));
-        return Privilege::ByFunction(functions.map(ToString::to_string).collect());
+        let functions =
+            schema.functions().iter().filter(|(name, _)| functions_for(def, command).contains(&name.table.as_str()));
+        let (own, others): (Vec<_>, Vec<_>) =
+            functions.partition(|(_, function)| function.execute.iter().any(|role| acts_as(role)));
+        let names = |functions: Vec<(&QualifiedName, _)>| functions.iter().map(|(name, _)| name.to_string()).collect();
+        return Privilege::ByFunction { own: names(own), others: names(others) };
     }
     let application_roles = |role: &&Ident| schema.application_roles().any(|other| other.name == **role);
     let mut holders: Vec<_> =
@@ -254,38 +231,30 @@ fn privilege(
     Privilege::Missing(holders)
 }
 
+/// The functions that replace a command on a membership table or a table of invitations.
+fn functions_for(def: &TableDef, command: Command) -> &'static [&'static str] {
+    match (def.invitation.is_some(), command) {
+        (true, Command::Insert) => &[names::INVITE],
+        (true, _) => &[names::ACCEPT_INVITATION],
+        (false, Command::Insert) => &[names::ADD_MEMBER],
+        (false, Command::Update) => &[names::CHANGE_MEMBER],
+        (false, _) => &[names::REMOVE_MEMBER],
+    }
+}
+
 /// Returns the conditions of a policy, all of which must hold.
 fn parts(policy: &Policy, command: Command) -> Vec<Part> {
     let conditions = if command == Command::Insert { &policy.with_check } else { &policy.using };
     conditions.iter().map(|condition| Part { condition: condition.clone(), holds: None }).collect()
 }
 
-/// Describes the requirement of a condition.
-fn meaning(kind: ConditionKind) -> &'static str {
-    match kind {
-        ConditionKind::Tenant => "the row's tenant is the one in the context",
-        ConditionKind::ParentTenant => "the row's parent belongs to the tenant in the context",
-        ConditionKind::Shared => "a member of the tenant in the context has the row",
-        ConditionKind::Membership => {
-            "the row's tenant is the one in the context, and the user is a member there whose role includes this one"
-        }
-        ConditionKind::Visibility => "all members of the tenant see the row, or the user owns it",
-        ConditionKind::Owner => "the user owns the row",
-        ConditionKind::Custom => "a condition of the declaration",
-        ConditionKind::FunctionOwner => "all rows: the functions check which",
-        ConditionKind::System => {
-            "the job recorded a reason, and the row belongs to the tenant in the context where there is one"
-        }
-        ConditionKind::All => "all rows",
-    }
-}
-
-/// Evaluates the policies on a row, as the role and in the context.
+/// Evaluates the policies on a row as the role, in the context.
 ///
 /// The role might be unable to read the row, so the superuser copies the row into a temporary table, which is rolled
 /// back.
 async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
     let id = row_id(def).map_or("", |id| id.name);
+    check_keys(session, def, row).await?;
     let table = why.table.quoted();
     // Rows of several tenants can have the same key; the row of the question's tenant comes first.
     let order = match def.scope {
@@ -327,12 +296,30 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
     Ok(())
 }
 
+/// Casts the keys of a question to the types of their columns: compared as texts, a malformed key would match no row.
+async fn check_keys(session: &mut Session, def: &TableDef, row: &Row) -> Result<(), WhyError> {
+    let keys = [
+        ("--tenant", Some(&row.tenant), Some(def.tenancy.key), "the tenant ID of the context"),
+        ("--user", row.user.as_ref(), Some(def.tenancy.user), "the user ID of the context"),
+        ("--row", Some(&row.key), row_id(def).map(|id| id.ty), "the primary key of the row"),
+    ];
+    for (option, value, sql_type, meaning) in keys {
+        let (Some(value), Some(sql_type)) = (value, sql_type.and_then(SqlType::sql_name)) else { continue };
+        let cast = format!("ROLLBACK TO probe; SELECT ({}::{sql_type})::text", literal(value));
+        if let Err(error) = session.try_rows(&cast).await? {
+            let reason = server_error(&error).map(|server| server.message().to_owned()).unwrap_or_default();
+            return Err(WhyError::InvalidKey { option, value: value.clone(), sql_type, reason, meaning });
+        }
+    }
+    Ok(())
+}
+
 impl Why {
     /// Returns whether access is allowed; `None` if this depends on the row and the question names no row.
     #[must_use]
     pub fn is_allowed(&self) -> Option<bool> {
         match self.privilege {
-            Privilege::Missing(_) | Privilege::ByFunction(_) => Some(false),
+            Privilege::Missing(_) | Privilege::ByFunction { .. } => Some(false),
             Privilege::Held(_) if !self.of_row => None,
             Privilege::Held(_) => {
                 Some([self.command, Command::Select].into_iter().all(|command| self.lets_through(command)))
@@ -352,77 +339,6 @@ impl Why {
 impl Decision {
     fn holds(&self) -> bool {
         self.parts.iter().all(|part| part.holds == Some(true))
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { role, table, place, .. } = self;
-        let command = self.command.attribute();
-        let verdict = match self.is_allowed() {
-            Some(true) => format!("role `{role}` can {command} this row of {table}"),
-            Some(false) if self.of_row => format!("role `{role}` cannot {command} this row of {table}"),
-            Some(false) => format!("role `{role}` cannot {command} {table}"),
-            None => format!("role `{role}` can {command} rows of {table} that satisfy the policies"),
-        };
-        writeln!(f, "{verdict}\n")?;
-        match &self.privilege {
-            Privilege::Held(grants) => {
-                writeln!(f, "privilege: granted")?;
-                grants.iter().try_for_each(|grant| writeln!(f, "    {grant}"))?;
-            }
-            Privilege::Missing(holders) => {
-                writeln!(f, "privilege: missing; PostgreSQL reports `permission denied for table {}`", table.table)?;
-                match holders.as_slice() {
-                    [] => writeln!(f, "    no role has it: {place} declares no role for `{command}`")?,
-                    holders => writeln!(f, "    granted to {} by `{command} = …` on {place}", holders.join(" and "))?,
-                }
-            }
-            Privilege::ByFunction(functions) => {
-                writeln!(f, "privilege: granted to no role, since members are changed only by functions")?;
-                writeln!(f, "    {}", functions.join(", "))?;
-            }
-        }
-        if !matches!(self.privilege, Privilege::Held(_)) {
-            return Ok(());
-        }
-        for command in [self.command, Command::Select] {
-            let mut policies = self.policies.iter().filter(|one| one.command == command).peekable();
-            if policies.peek().is_none() || command == Command::Select && self.command == Command::Insert {
-                continue;
-            }
-            let also = if command == self.command { "" } else { ", since WHERE and RETURNING read rows" };
-            writeln!(
-                f,
-                "\npolicies for {}{also}: all restrictive policies and at least one permissive policy must be satisfied",
-                command.keyword()
-            )?;
-            for decision in policies {
-                decision.fmt(f)?;
-            }
-            if command == Command::Select {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { name, comment, .. } = &self.policy;
-        let kind = if self.policy.is_restrictive() { "restrictive" } else { "permissive" };
-        writeln!(f, "  {name} ({kind}): {comment}")?;
-        for part in &self.parts {
-            let holds = match part.holds {
-                Some(true) => "satisfied: ",
-                Some(false) => "violated:  ",
-                None => "",
-            };
-            writeln!(f, "    {holds}{}", part.condition.sql)?;
-            writeln!(f, "      {}", meaning(part.condition.kind))?;
-        }
-        Ok(())
     }
 }
 

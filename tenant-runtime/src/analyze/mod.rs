@@ -183,11 +183,14 @@ fn qualified_name(def: &TableDef, findings: &mut Findings) -> Option<QualifiedNa
     let schema = schema?;
     let reserved = schema.as_str().starts_with("pg_") || matches!(schema.as_str(), "public" | "information_schema");
     if reserved {
-        findings.error(
-            place(def),
-            format!("the schema `{schema}` belongs to PostgreSQL or is shared with other software"),
-            "remove `schema = \"…\"`, or use a schema that only your product uses; the migrations create it",
-        );
+        let what = format!("the schema `{schema}` belongs to PostgreSQL or is shared with other software");
+        let own = "a schema that only your product uses; the migrations create it";
+        if def.name.schema != def.tenancy.schema {
+            findings.error(place(def), what, format!("remove `schema = \"…\"`, or use {own}"));
+        } else if !findings.as_slice().iter().any(|finding| finding.message == what) {
+            // Once, and not for each of its tables.
+            findings.error(place(def), what, format!("set another `schema` in `tenancy!`: {own}"));
+        }
     }
     Some(QualifiedName { schema, table: table? })
 }

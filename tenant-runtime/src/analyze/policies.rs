@@ -77,15 +77,13 @@ pub(super) fn is_by_function(def: &TableDef, is_membership_table: bool, command:
 fn tenant_isolation(rows: &RowPredicates) -> Option<Policy> {
     let condition = rows.restrictive.as_ref()?;
     let kind = PolicyKind::TenantIsolation;
-    let except = match rows.exceptions.iter().map(Ident::as_str).collect::<Vec<_>>().join(" and ") {
+    let except = match rows.exceptions.join("; ") {
         roles if roles.is_empty() => String::new(),
-        roles => format!(" Separate conditions apply to {roles}."),
+        roles => format!(" Exceptions: {roles}."),
     };
     Some(Policy {
         name: kind.policy_name(""),
-        comment: format!(
-            "Restrictive: limits every role to rows of the current tenant, whatever other policies allow.{except}"
-        ),
+        comment: format!("Limits every role to rows of the current tenant, whatever other policies allow.{except}"),
         kind,
         role: None,
         using: vec![condition.clone()],
@@ -99,6 +97,7 @@ fn policy(command: Command, own: bool, role: &Ident, declared: &str, rows: &RowP
         (ScopeDef::Global, ..) => "all rows (they belong to no tenant)",
         (ScopeDef::Shared { .. }, ..) => "the rows of the current tenant's members",
         (_, true, _) => "rows of the current tenant that the user owns",
+        (_, false, Command::Insert) if rows.have_owner() => "rows of the current tenant that the user owns",
         (_, false, Command::Update) => "rows of the current tenant, but not to move them to another tenant",
         (_, false, _) => "rows of the current tenant",
     };
@@ -145,7 +144,10 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
             findings.error(
                 place(def),
                 format!("`{writer}` has {} on `{}` but not SELECT", command.keyword(), def.rust_name),
-                "WHERE, RETURNING and ON CONFLICT require SELECT: use a lower role in `select`, or a higher one here",
+                format!(
+                    "WHERE, RETURNING and ON CONFLICT require SELECT: use a role in `select` that `{writer}` includes, or a role \
+                     here that includes the one in `select`"
+                ),
             );
         }
         if matches!(def.scope, ScopeDef::Global | ScopeDef::Shared { .. }) {

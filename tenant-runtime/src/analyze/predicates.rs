@@ -27,9 +27,9 @@ pub(super) struct RowPredicates {
     pub(super) tenant: Condition,
     /// The condition of the restrictive policy; none for a global table.
     pub(super) restrictive: Option<Condition>,
-    /// The roles for which the restrictive policy has a different condition.
-    pub(super) exceptions: Vec<Ident>,
-    /// The condition for the rows that the user in the context can see.
+    /// The roles for which the restrictive policy has another condition.
+    pub(super) exceptions: Vec<String>,
+    /// The rows that the user in the context sees.
     visibility: Option<Condition>,
     /// The condition for the rows that the user in the context owns.
     owner: Option<Condition>,
@@ -60,7 +60,12 @@ impl RowPredicates {
         self.visibility.is_some()
     }
 
-    /// Returns whether a role with SELECT might see only some rows of the tenant.
+    /// Returns whether the table has an owner column, which a new row has to name the user in.
+    pub(super) fn have_owner(&self) -> bool {
+        self.owner.is_some()
+    }
+
+    /// Returns whether a role with SELECT may see some rows of the tenant and not others.
     pub(super) fn are_filtered(&self) -> bool {
         self.have_visibility() || self.custom(Command::Select, false).next().is_some()
     }
@@ -90,7 +95,11 @@ pub(super) fn rows(
     };
     let exceptions = exceptions(def, &of_tenant, membership, tenancy);
     let restrictive = restrictive.map(|condition| with_exceptions(condition, &exceptions));
-    let exceptions = exceptions.into_iter().map(|(role, _)| role.clone()).collect();
+    let describe = |role: &Ident| match *role == tenancy.function_owner {
+        true => format!("{role}, whose functions check the caller"),
+        false => format!("{role}, whose jobs record a reason"),
+    };
+    let exceptions = exceptions.into_iter().map(|(role, _)| describe(role)).collect();
     let custom = custom(def, known, tenancy, findings);
     RowPredicates { tenant: of_tenant, restrictive, exceptions, visibility, owner, custom }
 }

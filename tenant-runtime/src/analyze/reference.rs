@@ -184,7 +184,7 @@ fn cascade_within_rights(def: &TableDef, target: &TableDef, tenancy: &Tenancy) -
             target.rust_name, def.rust_name
         ),
         format!(
-            "add `delete = \"{deleter}\"` (or a lower role) to `{}`, or use `on_delete = \"no_action\"`",
+            "add `delete = \"{deleter}\"` (or a role that it includes) to `{}`, or use `on_delete = \"no_action\"`",
             def.rust_name
         ),
     ))

@@ -57,7 +57,7 @@ impl Entry {
 pub enum BaselineError {
     /// The string is not JSON, or not an array of entries.
     #[error(
-        "{0}\n  help: the baseline is a JSON array of objects with `code`, `object`, `found` and `reason`; `audit --format baseline` writes one"
+        "{0}\n  help: the baseline is a JSON array of objects with `code`, `object`, `found` and `reason`; `gen-migrations audit --format baseline` writes one"
     )]
     Malformed(serde_json::Error),
     /// An entry has no reason.

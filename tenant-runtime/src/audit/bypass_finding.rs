@@ -112,6 +112,7 @@ fn materialized_view(view: &Name) -> Finding {
         "it is a copy of rows of the product's tables",
         format!("DROP MATERIALIZED VIEW {view};"),
     )
+    .with_caution("it deletes the rows of the view")
 }
 
 fn rewrite_rule(table: &Name, rule: &str, target: &str) -> Finding {
@@ -217,18 +218,32 @@ fn subscribed(subscription: &str) -> Finding {
 
 fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &str, logins: Option<&str>) -> Finding {
     let power = power(fix_writer.schema, role);
+    let own_role = fix_writer.schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind);
+    let of_administrators =
+        fix_writer.version >= 160_000 || matches!(own_role, Some(RoleKind::SchemaOwner | RoleKind::FunctionOwner));
     let logins = logins.map(|logins| format!("; through it so are {logins}")).unwrap_or_default();
     let (role, member) = (quoted(role), quoted(member));
     let by = match fix_writer.version {
         160_000.. => format!(" GRANTED BY {} CASCADE", quoted(grantor)),
         _ => String::new(),
     };
-    found(
+    let finding = found(
         &finding::MEMBER,
         format!("membership of {member} in {role}"),
         format!("{member} is a member of {role}, {power}{logins}"),
         format!("REVOKE {role} FROM {member}{by};"),
-    )
+    );
+    // Who creates a role becomes a member of it since PostgreSQL 16; before, the migrations grant the owner roles only.
+    match of_administrators {
+        true => finding
+            .with_caution(not_of_administrators(&format!("{member} is an administrator who applies the migrations"))),
+        false => finding,
+    }
+}
+
+/// The caution about a fix that would break an administrator.
+fn not_of_administrators(condition: &str) -> String {
+    format!("if {condition}, keep it and accept this finding in the baseline")
 }
 
 /// Describes the access of one of the product's roles.
@@ -254,7 +269,13 @@ fn bypassing_login(login: &str, role: &str, through: Option<&str>, attribute: Op
         (None, attribute) => format!("ALTER ROLE {login_sql} NO{};", attribute.unwrap_or_default()),
         (Some(through), _) => format!("REVOKE {} FROM {login_sql};", quoted(through)),
     };
-    found(&finding::UNBOUND, format!("login {login_sql}"), what, fix)
+    let finding = found(&finding::UNBOUND, format!("login {login_sql}"), what, fix);
+    match attribute {
+        Some("SUPERUSER") => {
+            finding.with_caution(not_of_administrators(&format!("{login_sql} is an administrator of the server")))
+        }
+        _ => finding,
+    }
 }
 
 fn create_role(login: &str) -> Finding {
@@ -265,6 +286,7 @@ fn create_role(login: &str) -> Finding {
         "it has the attribute CREATEROLE",
         format!("ALTER ROLE {login} NOCREATEROLE;"),
     )
+    .with_caution(not_of_administrators(&format!("{login} is an administrator who applies migrations")))
 }
 
 fn foreign_key(table: &Name, constraint: &str, target: &str) -> Finding {
@@ -360,7 +382,8 @@ fn set_config() -> Finding {
         &finding::SET_CONFIG,
         "function set_config".to_owned(),
         "PUBLIC has EXECUTE on it; `gen-migrations harden` revokes it",
-        "-- pg_dump requires it, unless its login is a superuser; `gen-migrations harden --undo` grants it again.\n\
+        "-- pg_dump calls set_config, and needs this grant unless its login is a superuser; `gen-migrations harden --undo` grants \
+         it again.\n\
          REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;"
             .to_owned(),
     )

@@ -123,7 +123,27 @@ fn unexpected(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Res
         Object::Setting { .. } => format!("it is preset to {}, which is not declared", shown(state.get("value"))),
         _ => "it is in the database but not declared".to_owned(),
     };
-    Ok(Finding::new(rule, object, what, fix_writer.remove(object, state)?))
+    let finding = Finding::new(rule, object, what, fix_writer.remove(object, state)?);
+    Ok(match lost_with(object, state)? {
+        Some(caution) => finding.with_caution(caution),
+        None => finding,
+    })
+}
+
+/// The data that is lost with an undeclared object.
+fn lost_with(object: &Object, state: &State) -> Result<Option<&'static str>> {
+    Ok(match object {
+        Object::Relation(_) => match RelationKind::of(state)? {
+            RelationKind::Table | RelationKind::PartitionedTable => {
+                Some("it deletes the rows of the table; if they are needed, declare it")
+            }
+            RelationKind::MaterializedView => Some("it deletes the rows of the view"),
+            RelationKind::View | RelationKind::ForeignTable => None,
+        },
+        Object::Column(..) => Some("it deletes the data of the column; if it is needed, declare the column"),
+        Object::Sequence(_) => Some("it deletes the state of the sequence, which another program may use"),
+        _ => None,
+    })
 }
 
 /// Returns the findings for an object that differs from its declaration; RLS and comments have separate rules.
@@ -144,12 +164,28 @@ fn differing(object: &Object, wanted: &State, live: &State, fix_writer: &FixWrit
 
 /// Describes how a property differs.
 fn difference(name: &str, wanted: &State, live: &State) -> String {
-    let property = match name {
-        "row_security" => "RLS".to_owned(),
-        "forced" => "FORCE ROW LEVEL SECURITY".to_owned(),
-        _ => name.replace('_', " "),
+    if let (Some(Value::Bool(live)), Some(Value::Bool(_))) = (live.get(name), wanted.get(name)) {
+        return switched(name, *live);
+    }
+    let property = name.replace('_', " ");
+    format!("{property} is {}, but is declared {}", shown(live.get(name)), shown(wanted.get(name)))
+}
+
+/// Describes a property that is on or off, and is declared to be the other.
+fn switched(name: &str, live: bool) -> String {
+    let text = match (name, live) {
+        ("row_security", false) => "RLS is disabled, but the declaration requires it",
+        ("row_security", true) => "RLS is enabled, but not declared",
+        ("forced", false) => "FORCE ROW LEVEL SECURITY is missing, but the declaration requires it",
+        ("forced", true) => "FORCE ROW LEVEL SECURITY is set, but not declared",
+        ("not_null", false) => "the column allows NULL, but is declared NOT NULL",
+        ("not_null", true) => "the column is NOT NULL, but is declared to allow NULL",
+        (_, live) => {
+            let (is, declared) = if live { ("on", "off") } else { ("off", "on") };
+            return format!("{} is {is}, but is declared {declared}", name.replace('_', " "));
+        }
     };
-    format!("{property} is {}, declared {}", shown(live.get(name)), shown(wanted.get(name)))
+    text.to_owned()
 }
 
 /// Writes a value for a report, on one line.

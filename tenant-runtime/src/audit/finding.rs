@@ -29,13 +29,20 @@ pub struct Finding {
     /// The SQL that fixes it, for an administrator to review and run; or, if no SQL can fix it, the manual steps as SQL
     /// comments.
     pub fix: String,
+    /// The reason to consider the fix before running it, such as that it deletes data; `--format sql` comments such a fix out.
+    pub caution: Option<String>,
 }
 
 impl Finding {
     /// Creates a finding under a rule.
     pub(super) fn new(rule: &Rule, object: impl fmt::Display, what: impl Into<String>, fix: String) -> Self {
         let Rule { code, severity, why, .. } = *rule;
-        Self { severity, code, object: object.to_string(), what: what.into(), why, fix }
+        Self { severity, code, object: object.to_string(), what: what.into(), why, fix, caution: None }
+    }
+
+    /// Adds a reason to consider the fix before running it.
+    pub(super) fn with_caution(self, caution: impl Into<String>) -> Self {
+        Self { caution: Some(caution.into()), ..self }
     }
 
     /// Returns whether the [`fix`](Self::fix) contains only comments, which describe steps for an administrator.

@@ -21,7 +21,7 @@ use crate::{
 
 /// The result of an audit.
 ///
-/// Its JSON form has the keys `findings` (each with `severity`, `code`, `object`, `what`, `why`, `fix`), `accepted`, `facts`,
+/// Its JSON form has the keys `findings` (each with `severity`, `code`, `object`, `what`, `why`, `fix`, `caution`), `accepted`, `facts`,
 /// `fingerprint`, `server` and `database`.
 ///
 /// ```no_run
@@ -89,6 +89,19 @@ impl Report {
     /// ```
     pub fn failing(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity != Severity::Note)
+    }
+
+    /// Returns whether the only findings except notes are entries of the baseline that match none: then the database matches
+    /// the declaration.
+    ///
+    /// ```no_run
+    /// # fn f(report: &tenant_runtime::audit::Report) {
+    /// assert!(report.is_clean() || report.has_only_stale_entries());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn has_only_stale_entries(&self) -> bool {
+        !self.is_clean() && self.failing().all(|finding| finding.code == finding::STALE.code)
     }
 
     /// Returns the report as JSON.

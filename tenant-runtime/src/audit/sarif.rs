@@ -44,7 +44,8 @@ impl Report {
     }
 
     fn result(&self, finding: &Finding, accepted: Option<&str>) -> Value {
-        let fix = if finding.fix.is_empty() { String::new() } else { format!("\n\nFix:\n{}", finding.fix) };
+        let caution = finding.caution.as_ref().map_or_else(String::new, |caution| format!(" (caution: {caution})"));
+        let fix = if finding.fix.is_empty() { String::new() } else { format!("\n\nFix{caution}:\n{}", finding.fix) };
         let locations = json!([{
             "logicalLocations": [{ "fullyQualifiedName": format!("{}: {}", self.database, finding.object), "kind": "resource" }],
         }]);

@@ -12,31 +12,34 @@ use super::{
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
-            let Finding { severity, code, object, what, why, fix } = finding;
+            let Finding { severity, code, object, what, why, fix, caution } = finding;
             let (object, what) = (one_line(object), one_line(what));
-            writeln!(f, "{severity} {code}: {object}\n  {what}\n  why:  {why}")?;
+            writeln!(f, "{severity} {code}: {object}\n  {what}\n  why: {why}")?;
             match fix.lines().count() {
                 0 => {}
                 1 => writeln!(f, "  fix: {}", one_line(fix.trim_start_matches("-- ")))?,
                 _ if finding.is_manual() => writeln!(f, "  fix: manual steps, printed by `--format sql`")?,
                 lines => writeln!(f, "  fix: {lines} lines of SQL, printed by `--format sql`")?,
             }
+            if let Some(caution) = caution {
+                writeln!(f, "  caution: {}", one_line(caution))?;
+            }
             writeln!(f)?;
         }
         let clean = if self.is_clean() { "clean: " } else { "" };
-        let (facts, database, server) = (plural(self.facts, "fact"), &self.database, &self.server);
-        writeln!(f, "{clean}{facts} compared in `{database}` on {server}; {}", self.counts())?;
+        let (facts, database, server) = (properties(self.facts), &self.database, &self.server);
+        writeln!(f, "{clean}{facts} compared in database `{database}` on {server}; {}", self.counts())?;
         if self.is_clean() {
             writeln!(f, "fingerprint: {}", self.fingerprint)?;
         }
         if !self.is_clean() {
             writeln!(
                 f,
-                "next: run `audit --format sql`, read the fixes, run them as an administrator, and audit again"
+                "next: run `gen-migrations audit --format sql`, read the fixes, run them as an administrator, and audit again"
             )?;
         }
         if let Some(first) = self.findings.first() {
-            writeln!(f, "explain a code: gen-migrations explain {}", first.code)?;
+            writeln!(f, "explain a code: `gen-migrations explain {}`", first.code)?;
         }
         Ok(())
     }
@@ -44,6 +47,8 @@ impl fmt::Display for Report {
 
 impl Report {
     /// Returns the fixes as SQL, each below a comment with its finding. Read them before running them.
+    ///
+    /// A fix that deletes data or takes privileges from an administrator, and the fix of a note, are commented out.
     ///
     /// ```no_run
     /// # fn f(report: &tenant_runtime::audit::Report) -> std::io::Result<()> {
@@ -53,9 +58,18 @@ impl Report {
     #[must_use]
     pub fn to_sql(&self) -> String {
         let mut out = String::new();
-        for Finding { code, object, what, fix, .. } in &self.findings {
+        for finding in &self.findings {
+            let Finding { severity, code, object, what, fix, caution, .. } = finding;
             let head = one_line(&format!("{code} {object}: {what}"));
-            let _ = writeln!(out, "-- {head}\n{fix}\n");
+            let reason = match (caution, severity) {
+                (Some(caution), _) => Some(one_line(caution)),
+                (None, Severity::Note) => Some("a note is optional".to_owned()),
+                (None, Severity::Error | Severity::Warning) => None,
+            };
+            let _ = match reason.filter(|_| !finding.is_manual()) {
+                Some(reason) => writeln!(out, "-- {head}\n-- Commented out: {reason}.\n{}\n", commented_out(fix)),
+                None => writeln!(out, "-- {head}\n{fix}\n"),
+            };
         }
         out
     }
@@ -79,8 +93,16 @@ impl Report {
     }
 }
 
-/// Replaces line breaks in names: text after a line break would no longer be part of the SQL comment, or would look
-/// like a line of the report.
+/// Writes SQL as comments. A line break of a name gets the marker too, so that nothing of it runs.
+fn commented_out(sql: &str) -> String {
+    sql.split(['\n', '\r']).map(|line| format!("-- {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn properties(count: usize) -> String {
+    if count == 1 { "1 property".to_owned() } else { format!("{count} properties") }
+}
+
+/// Replaces line breaks in names: text after one would leave the SQL comment, or look like a line of the report.
 fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }

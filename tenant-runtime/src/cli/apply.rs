@@ -6,7 +6,7 @@ use super::{
     Failure, confirm,
     progress::{ProgressDisplay, seconds},
     runtime::{apply_folder, block_on, read_migrations, require_up_to_date, with_causes},
-    target::Target,
+    target::{Target, announce, announce_temporary},
 };
 use crate::{
     error::Error,
@@ -25,11 +25,13 @@ pub(super) fn apply(
     require_up_to_date(models, folder)?;
     match &target.database_url {
         Some(url) => {
+            announce("applying to", url)?;
             let applied = apply_folder(folder, url, to)?;
             writeln!(out, "{}", summary(&applied))?;
         }
         None => {
             let server = target.temporary_server()?;
+            announce_temporary("applying to", &server)?;
             let applied = apply_folder(folder, &server.admin_url(), to)?;
             writeln!(out, "{}", summary(&applied))?;
             writeln!(out, "tried on a temporary {}; its data was deleted", server.origin())?;
@@ -58,6 +60,7 @@ pub(super) fn dry_run(
                 .into(),
         ));
     };
+    announce("reading from", url)?;
     let migrations = read_migrations(folder)?;
     let pending = block_on(migrations.pending(url, to))?.map_err(failed)?;
     for Pending { file, transaction, statements, .. } in &pending {
@@ -69,13 +72,19 @@ pub(super) fn dry_run(
     }
     match pending.len() {
         0 => writeln!(out, "-- nothing to do: all migrations are applied")?,
-        files => writeln!(out, "-- dry run: `apply` would run {} of {}", statements(&pending), counted(files))?,
+        files => writeln!(
+            out,
+            "-- dry run: `gen-migrations apply` would run {} of {}",
+            statements(&pending),
+            counted(files)
+        )?,
     }
     Ok(())
 }
 
 /// Prints the status of each migration.
 pub(super) fn status(folder: &Folder, database_url: &str, out: &mut impl Write) -> Result<(), Failure> {
+    announce("status of", database_url)?;
     let migrations = read_migrations(folder)?;
     let statuses = block_on(migrations.status(database_url))?.map_err(failed)?;
     let names: Vec<_> = statuses.iter().map(shown_name).collect();
@@ -108,11 +117,14 @@ fn shown_name(status: &MigrationStatus) -> String {
 /// Describes the migrations that are not applied or do not match their files, with one line for each state.
 fn problems(statuses: &[MigrationStatus]) -> Vec<String> {
     let texts = [
-        (State::Pending, "pending: run `apply`"),
-        (State::Unfinished, "interrupted: run `apply` to continue, unless it is running"),
+        (State::Pending, "pending: run `gen-migrations apply`"),
+        (State::Unfinished, "interrupted: run `gen-migrations apply` to continue, unless it is running"),
         (State::Changed, "edited after it was applied: restore the file from version control"),
-        (State::Missing, "applied without a file: use the migrations of the newer app version"),
-        (State::OutOfOrder, "numbered below an applied one: renumber the file, or see `rebase`"),
+        (
+            State::Missing,
+            "applied without a file: restore the file, or use the migrations of the app version that applied it",
+        ),
+        (State::OutOfOrder, "numbered below an applied one: renumber the file, or see `gen-migrations rebase`"),
     ];
     let count = |state| statuses.iter().filter(|status| status.state == state).count();
     let counts = texts.into_iter().map(|(state, text)| (count(state), text)).filter(|(count, _)| *count > 0);
@@ -127,6 +139,7 @@ pub(super) fn revert(
     yes: bool,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
+    announce("reverting in", database_url)?;
     let migrations = read_migrations(folder)?;
     let files = block_on(migrations.to_revert(database_url, revert))?.map_err(failed)?;
     if files.is_empty() {

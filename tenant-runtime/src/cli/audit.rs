@@ -12,7 +12,7 @@ use sqlx::Connection as _;
 use super::{
     Failure,
     runtime::{block_on, with_causes},
-    target::Target,
+    target::{Target, announce},
 };
 use crate::{
     analyze::check,
@@ -68,6 +68,7 @@ pub(super) fn run(
     let baseline = baseline(folder, arguments.baseline.as_deref())?;
     let report = match &arguments.target.database_url {
         Some(url) => {
+            announce("auditing", url)?;
             if generate(models, folder).is_ok_and(|generated| !generated.is_nothing()) {
                 let text = "warning: a migration for the models is missing; its changes are reported as drift";
                 writeln!(io::stderr(), "{text}\n")?;
@@ -75,7 +76,7 @@ pub(super) fn run(
             audit_url(url, &schema)?
         }
         None => {
-            let server = arguments.target.migrated_server(models, folder)?;
+            let server = arguments.target.migrated_server("auditing the migrations on", models, folder)?;
             audit_url(&server.admin_url(), &schema)?
         }
     };
@@ -89,6 +90,10 @@ pub(super) fn run(
     }
     match report.is_clean() {
         true => Ok(()),
+        false if report.has_only_stale_entries() => Err(Failure::Found(format!(
+            "the database matches the models, but the baseline has entries without a finding: {}",
+            report.counts()
+        ))),
         false => Err(Failure::Found(format!("the database does not match the models: {}", report.counts()))),
     }
 }

@@ -10,7 +10,7 @@ pub(super) fn code(text: &str) -> Result<&'static Code, String> {
     Code::find(text).map_err(|nearest| {
         let nearest = nearest.iter().map(|code| format!("`{}` ({})", code.code, code.title())).collect::<Vec<_>>();
         let help = match nearest.as_slice() {
-            [] => "run `explain` without a code to list all of them".to_owned(),
+            [] => "run `gen-migrations explain` without a code to list all of them".to_owned(),
             codes => format!("did you mean {}?", codes.join(" or ")),
         };
         format!("unknown code\n  help: {help}")

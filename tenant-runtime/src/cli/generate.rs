@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, io::Write};
 
-use super::{Failure, confirm, report, runtime::with_causes};
+use super::{Failure, confirm, program::program, report, runtime::with_causes};
 use crate::{
     migrate::{
         folder::Folder,
@@ -22,10 +22,10 @@ pub(super) fn write(
     let generated = generate(models, folder)?;
     report::warnings(&generated.checked.warnings);
     match generated.write(folder, drops)? {
-        None => report::overview(folder, &generated.checked.schema, out)?,
+        None => report::overview(folder, &generated.checked.schema, &program(models), out)?,
         Some(written) => {
             report::changes(&generated, out)?;
-            report::written(&written, &generated, out)?;
+            report::written(&written, &generated, &program(models), out)?;
         }
     }
     Ok(())
@@ -57,7 +57,7 @@ pub(super) fn check(models: &Models, folder: &Folder, out: &mut impl Write) -> R
     }
     report::missing(&generated, out)?;
     Err(Failure::Message(format!(
-        "the migrations in `{}` do not match the models\n  help: run this command without `--check`, review the files that it \
+        "the migrations in `{}` do not match the models\n  help: run `gen-migrations` without `--check`, review the files that it \
          writes, and commit them",
         report::short(folder.path())
     )))
@@ -81,7 +81,7 @@ pub(super) fn rebase(
         || confirm("rebase? These migrations must not have been applied anywhere.")?;
     if !agreed {
         return Err(Failure::Message(format!(
-            "nothing was written\n  help: to confirm, re-run with `--yes` or name the migrations: `rebase {}`; first `revert` \
+            "nothing was written\n  help: to confirm, re-run with `--yes` or name the migrations: `gen-migrations rebase {}`; first `gen-migrations revert` \
              those that were applied to a database",
             rebase.replaced.join(" ")
         )));

@@ -8,6 +8,7 @@ use sqlx::Connection as _;
 use super::{
     Failure,
     runtime::{block_on, with_causes},
+    target::announce,
 };
 use crate::{
     db::{connection_options, open_connection},
@@ -17,6 +18,7 @@ use crate::{
 
 /// Hardens the database at the URL, or undoes the hardening.
 pub(super) fn harden(url: &str, undo: bool, out: &mut impl Write) -> Result<(), Failure> {
+    announce(if undo { "undoing `harden` in" } else { "hardening" }, url)?;
     block_on(run(url, undo))?.map_err(|error| failure(&error))?;
     if undo {
         writeln!(out, "granted EXECUTE on set_config to PUBLIC in this database, as by default")?;
@@ -29,9 +31,9 @@ pub(super) fn harden(url: &str, undo: bool, out: &mut impl Write) -> Result<(), 
     writeln!(out, "    TO your_backup_login;")?;
     writeln!(
         out,
-        "A dump contains this change, unless it is made with --no-privileges:\nthen run `harden` again after the restore."
+        "A dump contains this change, unless it is made with --no-privileges:\nthen run `gen-migrations harden` again after the restore."
     )?;
-    writeln!(out, "`harden --undo` reverses it.")?;
+    writeln!(out, "`gen-migrations harden --undo` reverses it.")?;
     Ok(())
 }
 

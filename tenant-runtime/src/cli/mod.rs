@@ -10,6 +10,7 @@ mod harden;
 mod init;
 mod matrix;
 mod password;
+mod program;
 mod progress;
 mod report;
 mod runtime;
@@ -41,7 +42,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "gen-migrations", version, args_conflicts_with_subcommands = false, max_term_width = 80)]
 struct Arguments {
-    /// Migrations folder [default: `migrations` in the package of this program]
+    /// Migrations folder [default: `migrations` in the package of the models]
     #[arg(long, value_name = "FOLDER", global = true)]
     dir: Option<PathBuf>,
     /// Write nothing; exit with code 1 if the migrations do not match the models
@@ -56,7 +57,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set up a package: this program, a first model, and lints against raw connections
+    /// Set up a package: the binary `gen-migrations`, a first model, and lints against raw connections
     ///
     /// Existing files are never overwritten; remaining manual steps are printed.
     Init {
@@ -153,9 +154,10 @@ enum Command {
         #[arg(value_parser = explain::code)]
         code: Option<&'static Code>,
     },
-    /// Set the password of an application login, read from standard input
+    /// Set the password of a login role of the app, read from the terminal or from standard input
     ///
-    /// The SCRAM-SHA-256 verifier is computed locally; the password is not sent to the server.
+    /// At least 12 characters. The SCRAM-SHA-256 verifier is computed locally; the password is not sent to the server. Passwords of
+    /// other roles, such as administrators, are not changed.
     SetPassword {
         /// Login role, such as `app_jobs` or `app_viewer_service` [default: the app's login, such as `app_service`]
         #[arg(long)]
@@ -199,8 +201,12 @@ pub fn main(models: Models) -> ExitCode {
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
-            // The message repeats the arguments, which can include a misplaced URL with a password.
-            let _ = write!(io::stderr(), "{}", without_passwords(&error.to_string()));
+            // The message repeats the arguments, which can include a URL with a password in the wrong position.
+            let text = without_passwords(&error.to_string());
+            let _ = write!(io::stderr(), "{text}");
+            if error.kind() == ErrorKind::MissingRequiredArgument && text.contains("--database-url") {
+                let _ = writeln!(io::stderr(), "\n  help: the environment variable DATABASE_URL can give it too");
+            }
             return ExitCode::from(2);
         }
     };

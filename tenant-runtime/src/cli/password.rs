@@ -5,9 +5,11 @@ use std::io::{self, BufRead, IsTerminal as _, Read as _, Write};
 use super::{
     Failure,
     runtime::{block_on, with_causes},
+    target::announce,
 };
 use crate::{
     analyze::check,
+    model::names,
     password::{PasswordError, Verifier, set},
     registry::Models,
 };
@@ -21,6 +23,10 @@ pub(super) fn set_password(
 ) -> Result<(), Failure> {
     let logins = logins(models);
     let role = role.unwrap_or_else(|| logins[0].clone());
+    if !logins.contains(&role) {
+        return Err(Failure::Message(not_a_login(models, &role, &logins)));
+    }
+    announce(&format!("setting the password of `{role}` in"), url)?;
     let password = if io::stdin().is_terminal() { prompt_twice(&role)? } else { read_line(io::stdin().lock())? };
     let verifier = Verifier::of(&password).map_err(|error| failed(&error, &logins))?;
     block_on(set(url, &role, &verifier))?.map_err(|error| failed(&error, &logins))?;
@@ -41,6 +47,13 @@ fn failed(error: &PasswordError, logins: &[String]) -> Failure {
     }
 }
 
+/// Refuses any other role: the password of an administrator, or of a role of another product, must not be changed by mistake.
+fn not_a_login(models: &Models, role: &str, logins: &[String]) -> String {
+    let is_jobs = models.tables().iter().any(|def| def.tenancy.database_role(names::JOBS) == role);
+    let reason = if is_jobs { ": no table declares `system(…)`" } else { "" };
+    format!("`{role}` is not a login role of this product{reason}; no password was changed\n  help: {}", list(logins))
+}
+
 /// The login roles that the models declare, the app's login first.
 fn logins(models: &Models) -> Vec<String> {
     let schema = check(models).map(|checked| checked.schema).unwrap_or_default();
@@ -51,7 +64,8 @@ fn logins(models: &Models) -> Vec<String> {
 
 fn list(logins: &[String]) -> String {
     let names = logins.iter().map(|login| format!("`{login}`")).collect::<Vec<_>>().join(", ");
-    format!("application logins: {names}; select one with `--role`, each has a separate password")
+    let one = if logins.len() == 1 { "login role" } else { "login roles" };
+    format!("{one} of this product: {names}; select one with `--role`, each has a separate password")
 }
 
 /// Prompts for the password twice, without echo.

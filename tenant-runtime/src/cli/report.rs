@@ -25,8 +25,8 @@ pub(super) fn changes(generated: &Generated, out: &mut impl Write) -> io::Result
     if generated.plan.is_first() || generated.plan.changes().is_empty() {
         return Ok(());
     }
-    writeln!(out, "changes (risk: {}):", generated.plan.risk())?;
-    for change in generated.plan.changes() {
+    writeln!(out, "changes (highest risk: {}):", generated.plan.risk())?;
+    for change in generated.plan.describe_changes() {
         writeln!(out, "  {change}")?;
     }
     let notes = generated.notes();
@@ -37,13 +37,13 @@ pub(super) fn changes(generated: &Generated, out: &mut impl Write) -> io::Result
         writeln!(out, "  {note}")?;
     }
     if let Some(first) = notes.first() {
-        writeln!(out, "\nexplain a code: gen-migrations explain {}", first.code)?;
+        writeln!(out, "\nexplain a code: `gen-migrations explain {}`", first.code)?;
     }
     writeln!(out)
 }
 
 /// Prints the role matrix, the written files and the next step.
-pub(super) fn written(written: &Written, generated: &Generated, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn written(written: &Written, generated: &Generated, program: &str, out: &mut impl Write) -> io::Result<()> {
     if !generated.migrations.is_empty() {
         matrix(&generated.checked.schema, out)?;
         writeln!(out)?;
@@ -52,7 +52,12 @@ pub(super) fn written(written: &Written, generated: &Generated, out: &mut impl W
         writeln!(out, "recorded hand-written migrations in the snapshot: {}\n", generated.by_hand.join(", "))?;
     }
     files(written, out)?;
-    writeln!(out, "\nnext: review and commit the SQL; run `apply` to try it on a temporary PostgreSQL")
+    let target = match env::var_os("DATABASE_URL") {
+        Some(_) => "to the database of `DATABASE_URL`",
+        None => "to a temporary PostgreSQL, as a test",
+    };
+    writeln!(out, "\nnext: review and commit the SQL; `gen-migrations apply` applies it {target}")?;
+    writeln!(out, "run `gen-migrations` as: {program}")
 }
 
 /// Lists the files that were written.
@@ -68,7 +73,7 @@ pub(super) fn files(written: &Written, out: &mut impl Write) -> io::Result<()> {
 
 /// Prints the changes that have no migration yet, and the SQL that would be written for them.
 pub(super) fn missing(generated: &Generated, out: &mut impl Write) -> io::Result<()> {
-    for change in generated.plan.changes() {
+    for change in generated.plan.describe_changes() {
         writeln!(out, "- {change}")?;
     }
     for name in &generated.by_hand {
@@ -83,6 +88,9 @@ pub(super) fn missing(generated: &Generated, out: &mut impl Write) -> io::Result
 
 /// Prints the changes of a rebase.
 pub(super) fn rebase(rebase: &Rebase, out: &mut impl Write) -> io::Result<()> {
+    if rebase.is_nothing() {
+        return writeln!(out, "nothing to rebase: no migration changes; writes the snapshot only\n");
+    }
     match &rebase.onto {
         Some(onto) => writeln!(out, "keeps the migrations up to {onto}")?,
         None => writeln!(out, "keeps no migration")?,
@@ -96,9 +104,6 @@ pub(super) fn rebase(rebase: &Rebase, out: &mut impl Write) -> io::Result<()> {
     for name in &rebase.generated {
         writeln!(out, "  generates {name}")?;
     }
-    if rebase.is_nothing() {
-        writeln!(out, "  writes the snapshot only")?;
-    }
     writeln!(out)
 }
 
@@ -107,8 +112,8 @@ pub(super) fn up_to_date(schema: &Schema, out: &mut impl Write) -> io::Result<()
     writeln!(out, "up to date: migrations match the models ({})", counted(schema.tables().len(), "table"))
 }
 
-/// Prints that the migrations match the models, what they contain, and which commands to run next.
-pub(super) fn overview(folder: &Folder, schema: &Schema, out: &mut impl Write) -> Result<(), Failure> {
+/// Reports that the migrations match the models, what they contain, and which commands to run next.
+pub(super) fn overview(folder: &Folder, schema: &Schema, program: &str, out: &mut impl Write) -> Result<(), Failure> {
     let migrations = folder.contents()?.migrations.len();
     up_to_date(schema, out)?;
     let tables = schema.tables().values();
@@ -119,15 +124,20 @@ pub(super) fn overview(folder: &Folder, schema: &Schema, out: &mut impl Write) -
     let logins: Vec<_> = schema.logins().map(|role| role.name.to_string()).collect();
     let policies: usize = tables.map(|table| table.policies.len()).sum();
     writeln!(out, "\n  migrations  {} in {}", counted(migrations, "migration"), short(folder.path()))?;
-    writeln!(out, "  tables      {of_tenants} per tenant, {shared} by membership, {global} global")?;
+    writeln!(out, "  tables      {of_tenants} per tenant, {shared} through membership, {global} global")?;
     writeln!(out, "  policies    {policies}; row-level security is forced on every table")?;
     writeln!(out, "  roles       {}", roles.join(", "))?;
     writeln!(out, "  logins      {}", logins.join(", "))?;
-    writeln!(out, "\nnext, append one of these to the command:")?;
-    writeln!(out, "  matrix   print the privileges of each role on each table")?;
-    writeln!(out, "  verify   test tenant isolation on a temporary PostgreSQL")?;
-    writeln!(out, "  show     print the SQL of the next migration, after a change of a model")?;
-    writeln!(out, "or change a field of a model, and run the command again to generate a migration")?;
+    let target = match env::var_os("DATABASE_URL") {
+        Some(_) => "the database of `DATABASE_URL`",
+        None => "a temporary PostgreSQL",
+    };
+    writeln!(out, "\nnext, one of these:")?;
+    writeln!(out, "  gen-migrations matrix   print the privileges of each role on each table")?;
+    writeln!(out, "  gen-migrations verify   test tenant isolation on {target}")?;
+    writeln!(out, "  gen-migrations show     print the SQL of the next migration")?;
+    writeln!(out, "or change a model, and run `gen-migrations` again to generate a migration")?;
+    writeln!(out, "run `gen-migrations` as: {program}")?;
     Ok(())
 }
 
@@ -147,7 +157,7 @@ fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
         let tenant = match &table.scope {
             Scope::Tenant(column) => column.to_string(),
             Scope::Parent(column) => format!("by {column}"),
-            Scope::Shared => "by membership".to_owned(),
+            Scope::Shared => "membership".to_owned(),
             Scope::Global => "global".to_owned(),
         };
         let shown = if schemas.len() == 1 { name.table.to_string() } else { name.to_string() };
@@ -168,8 +178,11 @@ fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
     writeln!(out, "\nminimum role for each command; *: rows that the user owns; -: denied")?;
-    if !schema.functions().is_empty() {
-        writeln!(out, "function: allowed through the functions of the auth schema only")?;
+    if schema.tables().values().any(|table| matches!(table.scope, Scope::Shared)) {
+        writeln!(out, "membership: rows of the users who are members of the tenant")?;
+    }
+    if let Some(function) = schema.functions().keys().next() {
+        writeln!(out, "function: only through functions in `{}`, which check the caller", function.schema)?;
     }
     if !prefix.is_empty() {
         writeln!(out, "database roles have the prefix `{prefix}`")?;

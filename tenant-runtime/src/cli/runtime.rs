@@ -1,8 +1,11 @@
 //! Helpers that several commands share: running futures, applying the folder's migrations, and printing errors with
 //! their causes.
 
+use sqlx::error::DatabaseError;
+
 use super::{Failure, progress::ProgressDisplay};
 use crate::{
+    error::server_error,
     migrate::{Applied, Migrations, folder::Folder, generate::generate},
     registry::Models,
 };
@@ -16,12 +19,27 @@ pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     Ok(runtime.block_on(future))
 }
 
-/// Returns an error with its causes, one per line. The messages of some sqlx errors already end with their cause.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
-    causes.fold(error.to_string(), |text, cause| match text.ends_with(&cause) {
-        true => text,
-        false => format!("{text}\n  caused by: {cause}"),
+/// An error with its causes, one on each line. Some errors of sqlx end with their cause already.
+///
+/// sqlx shows an error of the server with a line number, which is a line of the server's C source. It is replaced by the
+/// server's message, followed by its detail and hint.
+pub(super) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = || std::iter::successors(Some(error), |cause| cause.source());
+    let server = chain().find_map(|cause| match cause.downcast_ref::<sqlx::Error>() {
+        Some(error) => server_error(error),
+        None => cause.downcast_ref::<Box<dyn DatabaseError>>()?.try_downcast_ref(),
+    });
+    let text = chain().skip(1).map(ToString::to_string).fold(error.to_string(), |text, cause| {
+        if text.ends_with(&cause) { text } else { format!("{text}\n  caused by: {cause}") }
+    });
+    let Some(server) = server else { return text };
+    let with_line = server.to_string();
+    let text = text.replace(&format!("error returned from database: {with_line}"), server.message());
+    let text = text.replace(&with_line, server.message());
+    let more = [("detail", server.detail()), ("hint", server.hint())].into_iter();
+    more.fold(text, |text, (name, line)| match line {
+        Some(line) => format!("{text}\n  {name}: {line}"),
+        None => text,
     })
 }
 
@@ -30,7 +48,7 @@ pub(super) fn require_up_to_date(models: &Models, folder: &Folder) -> Result<(),
     match generate(models, folder)?.migrations.is_empty() {
         true => Ok(()),
         false => Err(Failure::Message(
-            "the migrations do not match the models: a migration is missing\n  help: run this program without a command to \
+            "the migrations do not match the models: a migration is missing\n  help: run `gen-migrations` without a command to \
              generate it"
                 .into(),
         )),

@@ -10,7 +10,7 @@ use super::{
     runtime::{apply_folder, require_up_to_date, with_causes},
 };
 use crate::{
-    db::connection_options,
+    db::{connection_options, connection_target},
     migrate::folder::Folder,
     registry::Models,
     server::{Server, ServerOptions},
@@ -25,7 +25,7 @@ pub(super) struct Target {
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
     /// Major release of the temporary PostgreSQL, such as 17; downloaded if not installed
-    #[arg(long, value_name = "MAJOR", conflicts_with = "database_url", value_parser = clap::value_parser!(u32).range(15..))]
+    #[arg(long, value_name = "MAJOR", conflicts_with = "database_url", value_parser = major)]
     postgres: Option<u32>,
 }
 
@@ -39,17 +39,45 @@ impl Target {
         Server::start_with(&options, &mut print).map_err(|error| Failure::Message(with_causes(&error)))
     }
 
-    /// Starts the temporary PostgreSQL, and applies the migrations to it.
-    pub(super) fn migrated_server(&self, models: &Models, folder: &Folder) -> Result<Server, Failure> {
+    /// Starts the temporary PostgreSQL, says what the command does on it, and applies the migrations to it.
+    pub(super) fn migrated_server(&self, verb: &str, models: &Models, folder: &Folder) -> Result<Server, Failure> {
         require_up_to_date(models, folder)?;
         let server = self.temporary_server()?;
+        announce_temporary(verb, &server)?;
         apply_folder(folder, &server.admin_url(), None)?;
         Ok(server)
     }
 }
 
-/// Returns an error for the URL of an application login, which `DATABASE_URL` often contains for the app and for sqlx's
-/// macros.
+/// Reads a major release that is supported.
+fn major(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(major @ 15..) => Ok(major),
+        Ok(_) => Err(format!("PostgreSQL {text} is not supported; use 15 or newer")),
+        Err(_) => Err("expected a major release, such as 17".to_owned()),
+    }
+}
+
+/// Says on standard error which database a command acts on, and where its URL is from: `DATABASE_URL` is often set for the app
+/// or for sqlx's macros.
+pub(super) fn announce(verb: &str, url: &str) -> Result<(), Failure> {
+    let options = connection_options(url).map_err(|error| Failure::Message(with_causes(&error)))?;
+    let source = if is_from_environment(url) { "DATABASE_URL" } else { "--database-url" };
+    writeln!(io::stderr(), "{verb} database {} ({source})", connection_target(&options))?;
+    Ok(())
+}
+
+/// Says on standard error that a command acts on a temporary PostgreSQL.
+pub(super) fn announce_temporary(verb: &str, server: &Server) -> Result<(), Failure> {
+    writeln!(io::stderr(), "{verb} a temporary {}", server.origin())?;
+    Ok(())
+}
+
+fn is_from_environment(url: &str) -> bool {
+    env::var("DATABASE_URL").is_ok_and(|set| set == url)
+}
+
+/// Refuses the URL of a login role of the app, which `DATABASE_URL` often contains for the app and for sqlx's macros.
 ///
 /// Such a login has so few privileges that a command would report wrong or misleading results.
 pub(super) fn require_administrator(models: &Models, url: Option<&str>) -> Result<(), Failure> {
@@ -58,10 +86,9 @@ pub(super) fn require_administrator(models: &Models, url: Option<&str>) -> Resul
     if !models.tables().iter().any(|def| def.tenancy.has_login(login)) {
         return Ok(());
     }
-    let source =
-        if env::var("DATABASE_URL").is_ok_and(|set| set == url) { "the URL is from `DATABASE_URL`; " } else { "" };
+    let source = if is_from_environment(url) { "the URL is from `DATABASE_URL`; " } else { "" };
     Err(Failure::Message(format!(
-        "this command requires an administrator; `{login}` is an application login\n  help: {source}use `--database-url \
+        "this command requires an administrator; `{login}` is a login role of the app\n  help: {source}use `--database-url \
          postgres://administrator@host/database`"
     )))
 }

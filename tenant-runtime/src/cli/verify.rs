@@ -1,15 +1,11 @@
 //! `verify`: tests a database as every role against the declaration; by default, a temporary PostgreSQL with the migrations.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{fs, io::Write, path::PathBuf};
 
 use super::{
     Failure, report,
     runtime::{block_on, with_causes},
-    target::Target,
+    target::{Target, announce},
 };
 use crate::{
     migrate::{folder::Folder, generate::GenerateError},
@@ -50,11 +46,13 @@ pub(super) fn verify(
 ) -> Result<(), Failure> {
     let options = options(arguments)?;
     let report = match &arguments.target.database_url {
-        Some(url) => verify_url(url, models, &options)?,
+        Some(url) => {
+            announce("verifying", url)?;
+            verify_url(url, models, &options)?
+        }
         None => {
-            let server = arguments.target.migrated_server(models, folder)?;
-            let (path, origin) = (report::short(folder.path()), server.origin());
-            let _ = writeln!(io::stderr(), "verifying the migrations in {path} on a temporary {origin}");
+            let verb = format!("verifying the migrations in {} on", report::short(folder.path()));
+            let server = arguments.target.migrated_server(&verb, models, folder)?;
             verify_url(&server.admin_url(), models, &options)?
         }
     };

@@ -31,7 +31,13 @@ fn evaluate(rows: Vec<Row>, version: u32) -> Result<(String, Vec<String>)> {
     let Some(login) = login.filter(|login| !login.is_empty()) else {
         return Err(unreadable("it names no login"));
     };
-    let findings: Vec<String> = facts.iter().filter_map(|fact| fact.finding(&login, version)).collect();
+    let found = facts.iter().filter_map(|fact| fact.finding(&login, version));
+    let findings: Vec<String> = if facts.iter().any(|fact| fact.is_of_administrator(&login)) {
+        // The fixes would break the administrator.
+        [administrator()].into_iter().chain(found.map(|(what, _)| what)).collect()
+    } else {
+        found.map(|(what, fix)| format!("{what}; {fix}")).collect()
+    };
     if findings.is_empty() {
         Ok((login, known_vulnerabilities(version).into_iter().collect()))
     } else {
@@ -39,11 +45,31 @@ fn evaluate(rows: Vec<Row>, version: u32) -> Result<(String, Vec<String>)> {
     }
 }
 
+/// The finding on the login of an administrator.
+fn administrator() -> String {
+    let apps: Vec<_> = tenancies().into_iter().map(|tenancy| format!("`{}`", tenancy.login(None))).collect();
+    let app = match apps.as_slice() {
+        [] => "the login role that the migrations create".to_owned(),
+        apps => format!("its login role {}, which the migrations create", apps.join(" or ")),
+    };
+    format!("it is an administrator's login: connect the app with {app}")
+}
+
 fn unreadable(reason: &str) -> Error {
     Error::Database(sqlx::Error::Decode(format!("the login check cannot be read: {reason}").into()))
 }
 
-/// Returns the prefixes of the linked tenancies' context settings, such as `app`.
+/// The role that owns the tables of the tenancy with the login; of the first tenancy if none has it.
+fn schema_owner(login: &str) -> String {
+    let tenancies = tenancies();
+    let own = tenancies.iter().find(|tenancy| tenancy.has_login(login)).or(tenancies.first());
+    own.map_or_else(
+        || "app_schema_owner".to_owned(),
+        |tenancy| quoted(&tenancy.database_role(names::SCHEMA_OWNER)).to_string(),
+    )
+}
+
+/// The prefixes of the context settings of the linked tenancies, such as `app`.
 fn setting_prefixes() -> Vec<String> {
     let settings = tenancies().into_iter().flat_map(|tenancy| [tenancy.tenant_setting, tenancy.user_setting]);
     let prefixes: BTreeSet<&str> = settings.filter_map(|name| name.split('.').next()).chain(["app"]).collect();
@@ -168,58 +194,85 @@ impl TryFrom<Row> for Fact {
 }
 
 impl Fact {
-    /// Describes the problem and how to fix it; a test runs the statements in the description.
-    fn finding(&self, login: &str, version: u32) -> Option<String> {
+    /// Returns whether the fact shows the login of an administrator: a superuser, a login with CREATEROLE, or a member of a
+    /// product's owner roles. A login of the product is none, whatever it was given.
+    fn is_of_administrator(&self, login: &str) -> bool {
+        let tenancies = tenancies();
+        if tenancies.iter().any(|tenancy| tenancy.has_login(login)) {
+            return false;
+        }
+        let owners = || {
+            tenancies.iter().flat_map(|tenancy| {
+                [names::SCHEMA_OWNER, names::FUNCTION_OWNER].map(|owner| tenancy.database_role(owner))
+            })
+        };
+        match self.kind {
+            Kind::Attribute => ["SUPERUSER", "CREATEROLE"].contains(&self.name.as_str()),
+            Kind::Owner | Kind::DefinerOwner => owners().any(|owner| owner == self.name),
+            _ => false,
+        }
+    }
+
+    /// Says what is wrong and how to fix it; a test runs the statements that it names.
+    fn finding(&self, login: &str, version: u32) -> Option<(String, String)> {
         let (name, detail) = (&self.name, self.detail.as_deref().unwrap_or_default());
         let login_sql = quoted(login);
         let is_login = name == login;
         Some(match self.kind {
             Kind::Login => return None,
-            Kind::Attribute if name == "SUPERUSER" => format!(
-                "it is a superuser and bypasses RLS; connect as the login that the migrations create (such as \
-                 `app_service`), or run `ALTER ROLE {login_sql} NOSUPERUSER`"
-            ),
-            Kind::Attribute => format!("it has the attribute {name}; run `ALTER ROLE {login_sql} NO{name}`"),
+            Kind::Attribute if name == "SUPERUSER" => {
+                ("it is a superuser and bypasses RLS".to_owned(), format!("run `ALTER ROLE {login_sql} NOSUPERUSER`"))
+            }
+            Kind::Attribute => {
+                (format!("it has the attribute {name}"), format!("run `ALTER ROLE {login_sql} NO{name}`"))
+            }
             Kind::PrivilegedRole => {
-                format!("it can assume the role `{name}`, which has {detail}; {}", self.revoke(login))
+                (format!("it can assume the role `{name}`, which has {detail}"), self.revoke(login))
             }
-            Kind::SystemRole => format!(
-                "it can assume the role `{name}`; the app and the cross-tenant jobs use separate logins without a common \
-                 role: {}",
-                self.revoke(login)
+            Kind::SystemRole => (
+                format!(
+                    "it can assume the role `{name}`, but the app and the cross-tenant jobs use separate logins without a common \
+                     role"
+                ),
+                self.revoke(login),
             ),
-            Kind::Owner if is_login => format!(
-                "it owns {detail}, and the owner of a table can disable RLS; run \
-                 `REASSIGN OWNED BY {login_sql} TO app_schema_owner` as an administrator"
+            Kind::Owner if is_login => (
+                format!("it owns {detail}, and the owner of a table can disable RLS"),
+                format!("run `REASSIGN OWNED BY {login_sql} TO {}` as an administrator", schema_owner(login)),
             ),
-            Kind::Owner => {
-                format!("it can assume the role `{name}`, the owner of {detail}; {}", self.revoke(login))
-            }
-            Kind::DefinerOwner => format!(
-                "it can assume the role `{name}`, which owns SECURITY DEFINER functions ({detail}) and can have \
-                 privileges that the app must not have; {}",
-                self.revoke(login)
+            Kind::Owner => (format!("it can assume the role `{name}`, the owner of {detail}"), self.revoke(login)),
+            Kind::DefinerOwner => (
+                format!(
+                    "it can assume the role `{name}`, which owns SECURITY DEFINER functions ({detail}) and can have privileges \
+                     that the app must not have"
+                ),
+                self.revoke(login),
             ),
-            Kind::Privilege if is_login => {
-                format!("it has privileges on {detail} without SET ROLE; run `REVOKE ALL ON {detail} FROM {login_sql}`")
-            }
-            Kind::Privilege => format!(
-                "it inherits the privileges of `{name}` on {detail} without SET ROLE; run `{}`",
-                self.no_inherit(login, version)
+            Kind::Privilege if is_login => (
+                format!("it has privileges on {detail} without SET ROLE"),
+                format!("run `REVOKE ALL ON {detail} FROM {login_sql}`"),
+            ),
+            Kind::Privilege => (
+                format!("it inherits the privileges of `{name}` on {detail} without SET ROLE"),
+                format!("run `{}`", self.no_inherit(login, version)),
             ),
             Kind::PublicPrivilege => {
-                format!("PUBLIC has privileges on {detail}; run `REVOKE ALL ON {detail} FROM PUBLIC`")
+                (format!("PUBLIC has privileges on {detail}"), format!("run `REVOKE ALL ON {detail} FROM PUBLIC`"))
             }
             Kind::LoginSetting | Kind::LoginInDatabaseSetting | Kind::DatabaseSetting | Kind::ServerSetting => {
                 let (of, reset) = self.reset(login);
-                format!(
-                    "the setting `{name}` is preset for {of}, so sessions do not start as the app expects; run `{reset}`"
+                (
+                    format!("the setting `{name}` is preset for {of}, so sessions do not start as the app expects"),
+                    format!("run `{reset}`"),
                 )
             }
-            Kind::StringSyntax => format!(
-                "its sessions start with `{name}` off, set by the {}; remove that setting: the statement filter reads \
-                 statements as the server does with it on",
-                if detail == "client" { "URL" } else { detail }
+            Kind::StringSyntax => (
+                format!(
+                    "its sessions start with `{name}` off, set by the {}, but the statement filter reads statements as the server \
+                     does with it on",
+                    if detail == "client" { "URL" } else { detail }
+                ),
+                "remove that setting".to_owned(),
             ),
         })
     }
@@ -298,9 +351,7 @@ mod tests {
             through: Some("Ops \"x\"".into()),
             detail: Some("BYPASSRLS".into()),
         };
-        assert!(
-            fact.finding("me", 150_000).is_some_and(|text| text.ends_with("run `REVOKE \"Ops \"\"x\"\"\" FROM me`"))
-        );
+        assert!(fact.finding("me", 150_000).is_some_and(|(_, fix)| fix == "run `REVOKE \"Ops \"\"x\"\"\" FROM me`"));
     }
 
     /// Returns the kinds that the query can return: the literals in the first column of each branch.

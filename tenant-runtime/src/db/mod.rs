@@ -24,9 +24,11 @@ mod tx;
 mod tx_options;
 mod tx_state;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::connect::target as connection_target;
 pub(crate) use self::{
     begin_sql::assert_sql_safe,
-    connect::{open as open_connection, options as connection_options},
+    connect::{open_administration as open_connection, options as connection_options},
     lexer::{Lexer, Token},
 };
 #[cfg(feature = "generate")]

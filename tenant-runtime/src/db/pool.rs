@@ -92,7 +92,7 @@ impl Pools {
         pool.acquire().await.map_err(|error| match error {
             sqlx::Error::PoolTimedOut => Error::PoolTimeout { role, waited: self.options.acquire_timeout },
             sqlx::Error::PoolClosed => Error::Database(error),
-            error => connect::failure(self.login(role), error),
+            error => connect::failure(self.login(role), connect::Purpose::App, error),
         })
     }
 

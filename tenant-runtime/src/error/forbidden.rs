@@ -38,10 +38,13 @@ impl fmt::Display for ForbiddenReason<'_> {
             (Some(role), _) | (None, Some(role)) if self.includes(def, role) => {
                 Self::missing_column_privilege(f, attribute)
             }
-            (Some(any), None) => write!(f, ": `{attribute}` requires role `{any}` or higher"),
-            (None, Some(own)) => write!(f, ": `{attribute}_own` requires role `{own}` or higher"),
+            (Some(any), None) => write!(f, ": `{attribute}` requires role `{any}` or a role that includes it"),
+            (None, Some(own)) => write!(f, ": `{attribute}_own` requires role `{own}` or a role that includes it"),
             (Some(any), Some(own)) => {
-                write!(f, ": `{attribute}` requires role `{any}` or higher; for rows that the user owns, role `{own}`")
+                write!(
+                    f,
+                    ": `{attribute}` requires role `{any}` or a role that includes it; for rows that the user owns, role `{own}`"
+                )
             }
         }
     }

@@ -16,16 +16,28 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrationError {
-    /// The login role of the URL is an application login, which cannot change tables.
+    /// The login role of the URL is one of the app, which cannot change tables.
     #[error(
-        "migrations require an administrator; `{login}` is an application login\n  help: use the URL of an administrator, such \
+        "migrations require an administrator; `{login}` is a login role of the app\n  help: use the URL of an administrator, such \
          as the owner of the database"
     )]
     AppLogin {
         /// The login.
         login: String,
     },
-    /// The folder cannot be read, or it contains a file that cannot be a migration.
+    /// The login lacks a privilege on the migrations table or its schema.
+    #[error("`{login}` lacks a privilege in database `{database}`: {reason}\n  help: {help}")]
+    NotAllowed {
+        /// The login.
+        login: String,
+        /// The database.
+        database: String,
+        /// The server's message.
+        reason: String,
+        /// The statement that gives the privilege, or the login to use.
+        help: String,
+    },
+    /// The folder cannot be read, or a file in it cannot be a migration.
     #[error("cannot read the migrations in {folder}: {reason}")]
     Unreadable {
         /// The folder.
@@ -44,8 +56,8 @@ pub enum MigrationError {
     },
     /// The database has applied a migration whose file is missing.
     #[error(
-        "migration {version} was applied to the database, and its file is missing\n  help: use the migrations of the newer app \
-         version, or of the other app, that applied it"
+        "migration {version} was applied to the database, and its file is missing\n  help: restore the file from version control, \
+         or use the migrations of the newer app version, or of the other app, that applied it"
     )]
     Missing {
         /// The version.
@@ -54,7 +66,7 @@ pub enum MigrationError {
     /// A pending file has a lower number than an applied one.
     #[error(
         "`{file}` was not applied, although the later migration {newest} was\n  help: give it a number above {newest} and \
-         generate again, or see `rebase`"
+         generate again, or see `gen-migrations rebase`"
     )]
     OutOfOrder {
         /// The file.
@@ -75,7 +87,7 @@ pub enum MigrationError {
         version: i64,
     },
     /// No file has the version.
-    #[error("migration {version} does not exist\n  help: list the migrations with `status`")]
+    #[error("migration {version} does not exist\n  help: list the migrations with `gen-migrations status`")]
     Unknown {
         /// The version.
         version: i64,

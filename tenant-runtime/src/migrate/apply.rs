@@ -160,7 +160,11 @@ impl Migrations {
     ) -> Result<Applied> {
         let mut connection = history::open(admin_url).await?;
         let applied = self.apply_on(&mut connection, to, progress).await;
-        // After an error the connection still holds the lock, so it is always closed.
+        let applied = match applied {
+            Ok(applied) => Ok(applied),
+            Err(error) => Err(history::with_missing_privileges(&mut connection, &self.table, error).await),
+        };
+        // After an error the connection still holds the lock.
         let closed = connection.close().await;
         let applied = applied?;
         closed?;

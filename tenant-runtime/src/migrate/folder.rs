@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::files::{self, FilesError, Names};
+pub use super::folder_error::{FolderError, Problem, Problems};
 use crate::{
     model::schema::Schema,
     snapshot::{self, Snapshot, SnapshotError},
@@ -148,11 +149,15 @@ impl Folder {
     ///
     /// - [`FolderError::NotEdited`] if a name is not the name of an edited file.
     /// - [`FolderError::Write`] if the snapshot cannot be written.
+    /// - [`FolderError::NoSuchFile`] if a name is not that of a file.
     /// - [`FolderError::Read`], [`FolderError::Files`] and [`FolderError::Snapshot`] as for [`schema`](Self::schema).
     pub fn rehash(&self, names: &[String]) -> Result<Vec<String>, FolderError> {
         let mut contents = self.read()?;
         let mut rehashed = Vec::new();
         for name in names {
+            if !self.path.join(name).exists() && !contents.texts.keys().any(|file| files::stem(file) == name) {
+                return Err(FolderError::NoSuchFile { name: name.clone(), path: self.path.clone() });
+            }
             let edited = contents.problems.iter().filter_map(|problem| match problem {
                 Problem::Edited { name: edited } if edited == name || files::stem(edited) == name => Some(edited),
                 _ => None,
@@ -307,144 +312,4 @@ fn write_through(path: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::File::create(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-/// A file that does not match the snapshot.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
-    /// A file was edited.
-    #[error(
-        "`{name}` was edited after the snapshot was written\n  help: restore it from version control; or, if the edit is \
-         intended and the migration has not been applied anywhere, run `gen-migrations rehash {name}`"
-    )]
-    Edited {
-        /// The file.
-        name: String,
-    },
-    /// A file is missing.
-    #[error(
-        "`{name}` is missing, and the snapshot lists it\n  help: restore it from version control; or, if the migration is no \
-         longer wanted and has not been applied anywhere, restore the snapshot from before it and run `gen-migrations rebase`"
-    )]
-    Missing {
-        /// The file.
-        name: String,
-    },
-    /// A hand-written file has a lower number than a migration that a database might already have applied.
-    #[error(
-        "`{name}` was added after migration {newest:04}, so databases that have applied {newest:04} would skip it\n  help: \
-         give it the number {:04}", newest + 1
-    )]
-    Late {
-        /// The file.
-        name: String,
-        /// The newest migration of the snapshot.
-        newest: i64,
-    },
-    /// A generated file is not listed in the snapshot.
-    #[error(
-        "`{name}` was generated, and the snapshot does not list it\n  help: if two branches added migrations, run \
-         `gen-migrations rebase`, which generates it again; otherwise delete it"
-    )]
-    Unknown {
-        /// The file.
-        name: String,
-    },
-}
-
-/// All files that do not match the snapshot.
-#[derive(Debug)]
-pub struct Problems(Vec<Problem>);
-
-impl Problems {
-    /// Returns the problems as a slice.
-    #[must_use]
-    pub fn as_slice(&self) -> &[Problem] {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for Problems {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|problem| write!(f, "\n- {problem}"))
-    }
-}
-
-/// The reason why a migrations folder cannot be used.
-///
-/// ```no_run
-/// use tenant_runtime::migrate::folder::{Folder, FolderError, Problem};
-///
-/// if let Err(FolderError::Problems { problems, .. }) = Folder::new("migrations").schema() {
-///     let edited = problems.as_slice().iter().filter(|problem| matches!(problem, Problem::Edited { .. }));
-///     eprintln!("{} files were edited", edited.count());
-/// }
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FolderError {
-    /// A file or the folder cannot be read.
-    #[error(
-        "cannot read `{}`: {source}\n  help: check the path and its permissions, or set another folder: --dir <FOLDER>",
-        path.display()
-    )]
-    Read {
-        /// The path.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// A file or the folder cannot be written.
-    #[error("cannot write `{}`: {source}\n  help: check the permissions, or set another folder: --dir <FOLDER>", path.display())]
-    Write {
-        /// The path.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// The files cannot be migrations.
-    #[error("cannot use the folder `{}`: {source}", path.display())]
-    Files {
-        /// The folder.
-        path: PathBuf,
-        /// The cause.
-        source: FilesError,
-    },
-    /// The snapshot cannot be read.
-    #[error("cannot use the snapshot `{}`: {source}", path.display())]
-    Snapshot {
-        /// The path.
-        path: PathBuf,
-        /// The cause.
-        source: SnapshotError,
-    },
-    /// A migration has been generated, but its snapshot is missing.
-    #[error(
-        "`{migration}` was generated, and its snapshot `{}` is missing\n  help: restore it from version control; or, if no \
-         migration has been applied anywhere, delete the generated files and start over",
-        path.display()
-    )]
-    NoSnapshot {
-        /// The snapshot's path.
-        path: PathBuf,
-        /// The newest migration.
-        migration: String,
-    },
-    /// Files do not match the snapshot.
-    #[error("the files in `{}` do not match its snapshot:{problems}", path.display())]
-    Problems {
-        /// The folder.
-        path: PathBuf,
-        /// The files that do not match.
-        problems: Problems,
-    },
-    /// A name is not the name of an edited file.
-    #[error(
-        "`{name}` was not edited after the snapshot was written\n  help: run `gen-migrations --check` to list the edited files"
-    )]
-    NotEdited {
-        /// The name.
-        name: String,
-    },
 }

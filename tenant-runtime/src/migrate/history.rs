@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use sqlx::{
-    Executor as _, PgConnection,
+    Connection as _, Executor as _, PgConnection,
     migrate::{Migrate as _, MigrateError, Migration},
 };
 
 use crate::{
     db::{assert_sql_safe, connection_options, open_connection},
     error::{Error, MigrationError, Result, server_error},
+    ident::quoted,
     registry::Registered,
 };
 
@@ -44,6 +45,70 @@ pub(super) async fn open(admin_url: &str) -> Result<PgConnection> {
     Ok(connection)
 }
 
+/// What an administrator needs to apply a generated migration, read after a statement was denied.
+#[derive(Debug, sqlx::FromRow)]
+struct Needs {
+    login: String,
+    database: String,
+    creates_roles: bool,
+    owns_database: bool,
+}
+
+impl Needs {
+    async fn read(connection: &mut PgConnection) -> sqlx::Result<Self> {
+        let sql = "SELECT role.rolname::text AS login, database.datname::text AS database,
+                       role.rolsuper OR role.rolcreaterole AS creates_roles,
+                       pg_catalog.pg_has_role(role.oid, database.datdba, 'USAGE') AS owns_database
+                   FROM pg_catalog.pg_roles AS role, pg_catalog.pg_database AS database
+                   WHERE role.rolname = current_user AND database.datname = current_database()";
+        sqlx::query_as(sql).persistent(false).fetch_one(connection).await
+    }
+
+    /// Names everything that is missing at once, each with the statement that gives it.
+    fn help(&self, is_table: bool, table: &str) -> String {
+        let (login, database) = (quoted(&self.login), quoted(&self.database));
+        let missing = [
+            (!self.owns_database)
+                .then(|| format!("must own the database (`ALTER DATABASE {database} OWNER TO {login}`)")),
+            (!self.creates_roles).then(|| format!("needs CREATEROLE (`ALTER ROLE {login} CREATEROLE`)")),
+        ];
+        let missing: Vec<_> = missing.into_iter().flatten().collect();
+        let name = &self.login;
+        match (missing.as_slice(), is_table) {
+            (_, true) => format!(
+                "use the login that applied the migrations; to read their status only, run \
+                 `GRANT SELECT ON {table} TO {login}`"
+            ),
+            ([], false) => "use the login that applied the earlier migrations, or a superuser".to_owned(),
+            (missing, false) => format!(
+                "`{name}` {}; a superuser can run that, or use an administrator that has it",
+                missing.join(" and ")
+            ),
+        }
+    }
+}
+
+/// Adds the missing privileges of the login to an error that the server reports as "permission denied".
+pub(super) async fn with_missing_privileges(connection: &mut PgConnection, table: &str, error: Error) -> Error {
+    let denied = match &error {
+        Error::Forbidden { source, .. } => server_error(source).map(|server| server.message().to_owned()),
+        Error::Migration(MigrationError::Failed { code, .. }) if code == "42501" => Some(String::new()),
+        _ => None,
+    };
+    let Some(reason) = denied else { return error };
+    let Ok(needs) = Needs::read(connection).await else { return error };
+    match error {
+        Error::Migration(MigrationError::Failed { file, line, code, message }) => {
+            let message = format!("{message}\nhelp: {}", needs.help(false, table));
+            MigrationError::Failed { file, line, code, message }.into()
+        }
+        _ => {
+            let help = needs.help(reason.contains(table), table);
+            MigrationError::NotAllowed { login: needs.login, database: needs.database, reason, help }.into()
+        }
+    }
+}
+
 /// Waits for sqlx's lock.
 ///
 /// This function polls: a session that blocks on a lock holds a snapshot, and CREATE INDEX CONCURRENTLY waits for all
@@ -64,6 +129,17 @@ pub(super) async fn lock(connection: &mut PgConnection) -> Result<()> {
 pub(super) async fn pause(connection: &mut PgConnection, most: f64) -> sqlx::Result<()> {
     sqlx::query("SELECT pg_sleep($1 * random())").bind(most).execute(connection).await?;
     Ok(())
+}
+
+/// Reads the applied migrations by version on a connection that is then closed; none if the table does not exist.
+pub(super) async fn read(admin_url: &str, table: &str) -> Result<Vec<Row>> {
+    let mut connection = open(admin_url).await?;
+    let read = match rows(&mut connection, table).await {
+        Ok(rows) => Ok(rows),
+        Err(error) => Err(with_missing_privileges(&mut connection, table, error).await),
+    };
+    let _ = connection.close().await;
+    read
 }
 
 /// Reads the applied migrations by version; none if the table does not exist.

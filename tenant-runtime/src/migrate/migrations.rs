@@ -7,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{
-    Connection as _,
-    migrate::{MigrateError, Migration, Migrator},
-};
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 
 use super::{
     files,
@@ -202,13 +199,11 @@ impl Migrations {
     ///
     /// - [`Error::Connect`](crate::Error::Connect) if the server is not reachable or refuses the login.
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::AppLogin`](crate::MigrationError::AppLogin) if the URL names a login of the app.
-    /// - [`Error::Forbidden`](crate::Error::Forbidden) if the login cannot read sqlx's table.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::NotAllowed`](crate::MigrationError::NotAllowed) if the login cannot read sqlx's table.
     /// - [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn status(&self, admin_url: &str) -> Result<Vec<MigrationStatus>> {
-        let mut connection = history::open(admin_url).await?;
-        let rows = history::rows(&mut connection, &self.table).await;
-        let _ = connection.close().await;
-        Ok(self.statuses(&rows?))
+        let rows = history::read(admin_url, &self.table).await?;
+        Ok(self.statuses(&rows))
     }
 
     /// Lists the migrations that [`apply_to`](Self::apply_to) would apply, without applying them.
@@ -230,10 +225,8 @@ impl Migrations {
     ///   the applied migrations.
     /// - The errors of [`status`](Self::status).
     pub async fn pending(&self, admin_url: &str, to: Option<i64>) -> Result<Vec<Pending<'_>>> {
-        let mut connection = history::open(admin_url).await?;
-        let rows = history::rows(&mut connection, &self.table).await;
-        let _ = connection.close().await;
-        let files = self.to_apply(&rows?, to)?;
+        let rows = history::read(admin_url, &self.table).await?;
+        let files = self.to_apply(&rows, to)?;
         Ok(files
             .into_iter()
             .map(|file| Pending {

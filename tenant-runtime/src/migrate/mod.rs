@@ -33,6 +33,8 @@ mod files;
 #[cfg(feature = "generate")]
 pub mod folder;
 #[cfg(feature = "generate")]
+mod folder_error;
+#[cfg(feature = "generate")]
 pub mod generate;
 mod history;
 mod migrations;

@@ -76,10 +76,8 @@ impl Migrations {
     ///   the applied migrations.
     /// - The errors of [`status`](Self::status).
     pub async fn to_revert(&self, admin_url: &str, revert: Revert) -> Result<Vec<ToRevert<'_>>> {
-        let mut connection = history::open(admin_url).await?;
-        let rows = history::rows(&mut connection, &self.table).await;
-        let _ = connection.close().await;
-        let files = self.files_to_revert(&rows?, revert)?.into_iter();
+        let rows = history::read(admin_url, &self.table).await?;
+        let files = self.files_to_revert(&rows, revert)?.into_iter();
         let shown = files.map(|File { name, migration }| ToRevert {
             version: migration.version,
             file: name,
@@ -116,7 +114,11 @@ impl Migrations {
     ) -> Result<Vec<i64>> {
         let mut connection = history::open(admin_url).await?;
         let reverted = self.revert_on(&mut connection, revert, progress).await;
-        // After an error the connection still holds the lock, so it is always closed.
+        let reverted = match reverted {
+            Ok(versions) => Ok(versions),
+            Err(error) => Err(history::with_missing_privileges(&mut connection, &self.table, error).await),
+        };
+        // After an error the connection still holds the lock.
         let closed = connection.close().await;
         let reverted = reverted?;
         closed?;

@@ -94,7 +94,7 @@ impl fmt::Display for UnconfirmedDataLoss {
         }
         for (at, name) in self.unknown.iter().enumerate() {
             let line = if at == 0 && self.lost.is_empty() { "" } else { "\n" };
-            write!(f, "{line}`--drop {name}` confirms no data loss of the next migration; remove it")?;
+            write!(f, "{line}the next migration does not drop `{name}`; remove `--drop {name}`")?;
         }
         Ok(())
     }

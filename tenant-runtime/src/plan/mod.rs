@@ -277,6 +277,32 @@ impl Plan {
                 .any(|action| matches!(action, Action::Add(other) | Action::AddUnchecked(other) if is_same(other)))
     }
 
+    /// Returns whether the definition of an object changes that PostgreSQL cannot alter: a constraint or a trigger, which is
+    /// dropped and added again.
+    pub(crate) fn redefines(&self, item: &SchemaObject) -> bool {
+        let is_it = |other: &SchemaObject| other.identity() == item.identity();
+        let kind = matches!(
+            item,
+            SchemaObject::Key { .. }
+                | SchemaObject::Check { .. }
+                | SchemaObject::ForeignKey { .. }
+                | SchemaObject::Trigger { .. }
+        );
+        kind && self.changes.iter().any(|change| matches!(change, Change::Drop(other) if is_it(other)))
+            && self.changes.iter().any(|change| matches!(change, Change::Add(other) if is_it(other)))
+    }
+
+    /// Describes the changes, one line each; dropping and adding a constraint with another definition is one change.
+    #[must_use]
+    pub fn describe_changes(&self) -> Vec<String> {
+        let texts = self.changes.iter().filter_map(|change| match change {
+            Change::Drop(item) if self.redefines(item) => None,
+            Change::Add(item) if self.redefines(item) => Some(format!("change {item}")),
+            change => Some(change.to_string()),
+        });
+        texts.collect()
+    }
+
     /// Returns the risk of a step, if it is not safe.
     #[must_use]
     pub fn note(&self, action: &Action) -> Option<Advisory> {

@@ -154,6 +154,6 @@ fn suggestions(column: &Column) -> String {
     };
     format!(
         "add `default = \"{example}\"`, which fills every row; or make the field an `Option`; or fill existing rows with an \
-         expression over their other columns: `backfill = \"{example}\"`"
+         expression over their other columns, such as `backfill = \"coalesce(another_column, {example})\"`"
     )
 }

@@ -23,7 +23,7 @@ use crate::tenant::{AtLeast, JobRole, MemberRole, Role, System, Tenancy, lattice
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "this call on `{T}` requires role `{Needs}` or higher; this context has role `{Self}`",
+    message = "this call on `{T}` requires role `{Needs}` or a role that includes it; this context has role `{Self}`",
     label = "this context's role is `{Self}`",
     note = "`#[tenant(…)]` on `{T}` declares the minimum role of each command"
 )]
@@ -156,7 +156,7 @@ impl<R: SatisfiesAll<T> + AtLeast<H>, T, H> SatisfiesAll<RoleCons<T, H>> for R {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "reading every column of `{T}` requires a higher role; this context has role `{Self}`",
+    message = "reading every column of `{T}` requires a role that can read all of them; this context has role `{Self}`",
     label = "this context's role is `{Self}`",
     note = "fields with a `select` role in `#[tenant(…)]` require that role",
     note = "read the other columns through a `#[derive(TenantView)]` struct, which can also insert and update"
@@ -233,7 +233,7 @@ impl<R: AtLeast<Needs>, T, Needs: Role> MayUse<T, Needs> for R {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "setting this column of `{T}` requires role `{Needs}` or higher; this context has role `{Self}`",
+    message = "setting this column of `{T}` requires role `{Needs}` or a role that includes it; this context has role `{Self}`",
     label = "requires role `{Needs}`",
     note = "the field has an `insert` or `update` role"
 )]
@@ -297,7 +297,7 @@ impl<R: AtLeast<Own>, Own> WiderThan<Own> for R {
 #[diagnostic::on_unimplemented(
     message = "the role `{Self}` can write this table but cannot read it",
     label = "`{Self}` does not include the `select` role `{S}`",
-    note = "use `{S}` or a higher role here, or a lower role in `select`"
+    note = "use `{S}` or a role that includes it here, or a role that this one includes in `select`"
 )]
 pub trait CanRead<S> {
     #[doc(hidden)]

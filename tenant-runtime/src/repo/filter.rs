@@ -137,7 +137,7 @@ impl<T, N: Covers<M>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
 #[diagnostic::on_unimplemented(
     message = "these conditions require different roles (`{Self}` and `{M}`)",
     label = "conditions with different roles",
-    note = "set the higher role first: `filter.requires::<Admin>()`; or call `.filter(…)` once for each condition"
+    note = "set the role first: `filter.requires::<Admin>()`; or call `.filter(…)` once for each condition"
 )]
 pub trait CombineRoles<M> {
     /// The role, or `()`.

@@ -105,7 +105,10 @@ fn notes(plan: &Plan, action: &Action) -> String {
             | SchemaObject::Trigger { .. }
     );
     if is_recreated && plan.makes_again(item) {
-        out.push_str("-- Dropped because the following changes require it; re-created below.\n");
+        out.push_str(match plan.redefines(item) {
+            true => "-- The definition changes: dropped, and added again below.\n",
+            false => "-- Dropped because the following changes require it; re-created below.\n",
+        });
     }
     out
 }

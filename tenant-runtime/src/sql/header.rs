@@ -78,11 +78,12 @@ fn subject(plan: &Plan, stage: Stage, direction: Direction, actions: &[Action]) 
         }
         (Stage::Main, Direction::Up) => {
             let mut out = format!("-- Changes the database of {product}:\n");
-            for change in plan.changes.iter().take(LISTED) {
-                let _ = writeln!(out, "--   {}", one_line(&change.to_string()));
+            let changes = plan.describe_changes();
+            for change in changes.iter().take(LISTED) {
+                let _ = writeln!(out, "--   {}", one_line(change));
             }
-            if plan.changes.len() > LISTED {
-                let _ = writeln!(out, "--   and {} more", plan.changes.len() - LISTED);
+            if changes.len() > LISTED {
+                let _ = writeln!(out, "--   and {} more", changes.len() - LISTED);
             }
             out.push_str("--\n");
             out
@@ -128,7 +129,13 @@ fn marker(plan: &Plan, actions: &[Action]) -> String {
         return format!("{CANNOT_BE_UNDONE}{}\n", one_line(&why));
     }
     let lost: Vec<_> = actions.iter().filter_map(|action| plan.loss(action)).map(|loss| loss.name).collect();
-    if lost.is_empty() { String::new() } else { format!("{LOSES_DATA}{}\n", one_line(&lost.join(", "))) }
+    if lost.is_empty() {
+        return String::new();
+    }
+    format!(
+        "{LOSES_DATA}{}\n-- `gen-migrations revert` reads the line above, and runs this file only with --allow-data-loss.\n",
+        one_line(&lost.join(", "))
+    )
 }
 
 /// Reports whether a step locks a table that other sessions might be using.

@@ -195,7 +195,7 @@ const fn joined(first: &[u8], second: &[u8]) -> [u8; 256] {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "the role `{Self}` does not include the role `{Lower}`",
-    label = "requires `{Lower}` or a higher role"
+    label = "requires `{Lower}` or a role that includes it"
 )]
 pub trait AtLeast<Lower>: Role {
     #[doc(hidden)]

@@ -186,8 +186,8 @@ pub enum VerifyError {
     /// The login is not a superuser.
     #[error(
         "verify requires a superuser, and `{user}` is not one: it cannot run statements as each login (SET SESSION AUTHORIZATION), \
-         insert test rows without RLS, or read the rows of both tenants to check the outcome\n  help: run `verify` without a database \
-         URL, which tests the migrations on a temporary PostgreSQL server, and run `audit` on this database; a hosted server \
+         insert test rows without RLS, or read the rows of both tenants to check the outcome\n  help: run `gen-migrations verify` without \
+         `--database-url` and `DATABASE_URL`, which tests the migrations on a temporary PostgreSQL server, and run `gen-migrations audit` on this database; a hosted server \
          without superuser access supports `audit` but not `verify`"
     )]
     NotSuperuser {

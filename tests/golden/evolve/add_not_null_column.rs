@@ -29,5 +29,5 @@ pub mod v2 {
 
 /*
 error: cannot add column `app.notes.slug`: it is NOT NULL, and no value is given for existing rows
-  help: add `default = "''"`, which fills every row; or make the field an `Option`; or fill existing rows with an expression over their other columns: `backfill = "''"`
+  help: add `default = "''"`, which fills every row; or make the field an `Option`; or fill existing rows with an expression over their other columns, such as `backfill = "coalesce(another_column, '')"`
 */

@@ -28,5 +28,5 @@ pub mod v2 {
 
 /*
 error: cannot add column `app.notes.name`: it is NOT NULL, and no value is given for existing rows
-  help: if `title` was renamed, add `#[tenant(renamed_from = "title")]`; otherwise add `default = "''"`, which fills every row; or make the field an `Option`; or fill existing rows with an expression over their other columns: `backfill = "''"`
+  help: if `title` was renamed, add `#[tenant(renamed_from = "title")]`; otherwise add `default = "''"`, which fills every row; or make the field an `Option`; or fill existing rows with an expression over their other columns, such as `backfill = "coalesce(another_column, '')"`
 */

@@ -131,7 +131,7 @@ async fn irreversible_or_destructive_revert_is_rejected_before_it_runs() {
                     .to_owned(),
                 "reverting `0001_notes.up.sql` loses data: all notes\n  help: to confirm, re-run with `--allow-data-loss`"
                     .to_owned(),
-                "migration 9 does not exist\n  help: list the migrations with `status`".to_owned(),
+                "migration 9 does not exist\n  help: list the migrations with `gen-migrations status`".to_owned(),
             ],
             "a b; notes_a true; 1 true 2 true 3 true"
         )
@@ -304,6 +304,16 @@ fn program(folder: &TempDir, arguments: &[&str]) -> CommandOutput {
     CommandOutput::of(command(&[&["--dir", dir.as_str()], arguments].concat()))
 }
 
+/// Checks that standard error begins with the database that the command acts on, and returns the rest.
+fn after_target(err: &str, verb: &str) -> String {
+    let (target, rest) = err.split_once('\n').expect("a line");
+    assert!(
+        target.starts_with(&format!("{verb} database `test_")) && target.ends_with(" as `postgres` (--database-url)"),
+        "{target}"
+    );
+    rest.to_owned()
+}
+
 fn example() -> TempDir {
     let folder = super::command_line::generated();
     folder.write("0002_more.up.sql", "CREATE TABLE public.more ();\n\n-- and\nSELECT 1;");
@@ -316,12 +326,14 @@ async fn apply_dry_run_prints_pending_sql_and_runs_nothing() {
     let (folder, database) = (example(), Database::empty().await);
     let url = database.admin_url();
     program(&folder, &["apply", "--to", "1", "--database-url", &url]);
-    let dry = program(&folder, &["apply", "--dry-run", "--database-url", &url]).expect_success();
+    let dry = program(&folder, &["apply", "--dry-run", "--database-url", &url]);
+    assert!(dry.code == Some(0) && dry.err.starts_with("reading from database `"), "{dry:?}");
+    let dry = dry.out;
     let nowhere = program(&folder, &["apply", "--dry-run"]).expect_failure();
     assert_eq!(
         (dry.as_str(), ask(&mut database.admin().await, "SELECT count(*)::text FROM _sqlx_migrations").await.as_str()),
         (
-            "-- 0002_more.up.sql, in one transaction\n\nCREATE TABLE public.more ();\n\nSELECT 1;\n\n-- dry run: `apply` \
+            "-- 0002_more.up.sql, in one transaction\n\nCREATE TABLE public.more ();\n\nSELECT 1;\n\n-- dry run: `gen-migrations apply` \
              would run 2 statements of 1 migration\n",
             "1"
         )
@@ -344,19 +356,19 @@ async fn status_reports_applied_pending_and_edited_migrations() {
         said.out.split_whitespace().filter(|word| !word.contains(':')).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(
-        (at_first.code, words(&at_first).as_str(), at_first.err.as_str()),
+        (at_first.code, words(&at_first).as_str(), after_target(&at_first.err, "status of").as_str()),
         (
             Some(1),
             "migration state applied at (UTC) duration 0001_init.up.sql pending 0002_more.up.sql pending",
-            "2 migrations pending: run `apply`\n"
+            "2 migrations pending: run `gen-migrations apply`\n"
         )
     );
     assert!(then.out.ends_with("\nup to date: 2 migrations applied\n") && then.code == Some(0), "{then:?}");
     assert_eq!(
-        (edited.code, edited.err.as_str()),
+        (edited.code, after_target(&edited.err, "status of").as_str()),
         (
             Some(1),
-            "1 migration pending: run `apply`\n1 migration edited after it was applied: restore the file from version control\n"
+            "1 migration pending: run `gen-migrations apply`\n1 migration edited after it was applied: restore the file from version control\n"
         )
     );
 }
@@ -373,7 +385,14 @@ async fn revert_requires_confirmation_and_allow_data_loss() {
         said.map(|said| (
             said.code,
             said.out,
-            said.err.lines().next().unwrap_or_default().split(" in ").next().unwrap_or_default().to_owned()
+            after_target(&said.err, "reverting in")
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .split(" in ")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
         )),
         [
             (

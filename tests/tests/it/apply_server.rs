@@ -143,6 +143,42 @@ async fn marked_role_with_extra_attributes_is_rejected_with_a_fix() {
 }
 
 #[tokio::test]
+async fn missing_privileges_are_named_with_the_statement_that_gives_them() {
+    let server = start_server().await;
+    let mut postgres = superuser(&server).await;
+    let made =
+        "CREATE ROLE boss LOGIN CREATEROLE; CREATE ROLE owner LOGIN; CREATE ROLE guest LOGIN; CREATE DATABASE theirs";
+    for sql in made.split("; ").chain(["CREATE DATABASE own OWNER owner"]) {
+        run(&mut postgres, sql).await.expect(sql);
+    }
+    let not_owner = apply(&server.url("boss", "theirs")).await.expect_err("PUBLIC cannot create in public").to_string();
+    let no_createrole = failure(apply(&server.url("owner", "own")).await);
+    // Everything that is missing is named at once, and with it the migration applies.
+    run(&mut postgres, "ALTER DATABASE theirs OWNER TO boss").await.expect("a superuser can");
+    migrate(&server.url("boss", "theirs")).await;
+    run(&mut postgres, "GRANT CONNECT ON DATABASE theirs TO guest").await.expect("a superuser can");
+    let migrations = Migrations::from_dir(example_migrations_dir()).await.expect("the example's migrations");
+    let guest = migrations.status(&server.url("guest", "theirs")).await.expect_err("it cannot read").to_string();
+    assert_eq!(
+        not_owner,
+        "`boss` lacks a privilege in database `theirs`: permission denied for schema public\n  help: `boss` must own the database \
+         (`ALTER DATABASE theirs OWNER TO boss`); a superuser can run that, or use an administrator that has it"
+    );
+    assert!(
+        no_createrole.starts_with("permission denied to create role (SQLSTATE 42501)")
+            && no_createrole
+                .contains("\nhelp: `owner` needs CREATEROLE (`ALTER ROLE owner CREATEROLE`); a superuser can run that"),
+        "{no_createrole}"
+    );
+    assert!(
+        guest.starts_with(
+            "`guest` lacks a privilege in database `theirs`: permission denied for table _sqlx_migrations\n"
+        ) && guest.contains("`GRANT SELECT ON _sqlx_migrations TO guest`"),
+        "{guest}"
+    );
+}
+
+#[tokio::test]
 async fn application_logins_cannot_migrate() {
     let database = Database::create().await;
     let migrations = Migrations::from_dir(example_migrations_dir()).await.expect("the example's migrations");
@@ -260,7 +296,7 @@ async fn missing_applied_migration_is_rejected() {
     std::fs::rename(folder.join("0002_two.sql"), folder.join("0003_three.sql")).expect("it is ours");
     assert_eq!(
         apply_error(&folder, &database).await,
-        "migration 2 was applied to the database, and its file is missing\n  help: use the migrations of the newer app \
+        "migration 2 was applied to the database, and its file is missing\n  help: restore the file from version control, or use the migrations of the newer app \
          version, or of the other app, that applied it"
     );
 }
@@ -273,7 +309,7 @@ async fn migration_numbered_below_applied_ones_is_rejected() {
     assert_eq!(
         apply_error(&folder, &database).await,
         "`0001_late.sql` was not applied, although the later migration 2 was\n  help: give it a number above 2 and generate \
-         again, or see `rebase`"
+         again, or see `gen-migrations rebase`"
     );
 }
 

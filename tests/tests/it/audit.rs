@@ -249,6 +249,38 @@ async fn audit_output_formats_and_exit_codes() {
 }
 
 #[tokio::test]
+async fn fixes_that_delete_data_or_demote_an_administrator_are_commented_out() {
+    let server = server().await;
+    let (url, mut admin) = (server.admin_url(), connect(&server.admin_url()).await);
+    let drift = "CREATE TABLE app.extra (); INSERT INTO app.extra DEFAULT VALUES; ALTER TABLE app.tasks ADD COLUMN zip text;
+        CREATE ROLE boss LOGIN CREATEROLE; GRANT app_schema_owner TO boss; ALTER TABLE app.tasks NO FORCE ROW LEVEL SECURITY";
+    run(&mut admin, drift).await.expect("done");
+    let fixes = gen_migrations(&["audit", "--format", "sql", "--database-url", &url]).out;
+    let text = gen_migrations(&["audit", "--database-url", &url]).out;
+    run(&mut admin, &fixes).await.unwrap_or_else(|error| panic!("{fixes}: {error}"));
+    let left = report(&url).await;
+    let member = left.findings.iter().find(|finding| finding.code == "TA208").expect("boss is still a member");
+    assert_eq!(
+        codes(&left).into_iter().filter(|code| *code != "TA210").collect::<Vec<_>>(),
+        ["TA106", "TA107", "TA208"]
+    );
+    for parts in [
+        "-- Commented out: it deletes the rows of the table; if they are needed, declare it.\n\
+         -- DROP TABLE app.extra;\n",
+        "-- Commented out: it deletes the data of the column; if it is needed, declare the column.\n\
+         -- ALTER TABLE app.tasks DROP COLUMN zip;\n",
+        "-- Commented out: if boss is an administrator who applies the migrations, keep it and accept this finding in the baseline.\n\
+         -- REVOKE app_schema_owner FROM boss",
+        "-- Commented out: a note is optional.\n-- -- pg_dump calls set_config",
+        "\nALTER TABLE app.tasks FORCE ROW LEVEL SECURITY;\n",
+    ] {
+        assert!(fixes.contains(parts), "{parts}: {fixes}");
+    }
+    assert!(text.contains("\n  caution: if boss is an administrator who applies the migrations"), "{text}");
+    assert!(member.caution.is_some() && !member.fix.starts_with("--"), "{member:?}");
+}
+
+#[tokio::test]
 async fn baseline_accepts_only_the_findings_it_lists() {
     let server = server().await;
     let (url, mut admin) = (server.admin_url(), connect(&server.admin_url()).await);
@@ -274,6 +306,8 @@ async fn baseline_accepts_only_the_findings_it_lists() {
     assert!(accepted.code == Some(0) && accepted.out.contains("1 accepted"), "{accepted:?}");
     assert!(worse.code == Some(1) && worse.out.contains("SUPERUSER"), "{worse:?}");
     assert!(stale.code == Some(1) && stale.out.contains("TA124"), "{stale:?}");
+    let told = "the database matches the models, but the baseline has entries without a finding: 1 warning";
+    assert!(stale.err.contains(told), "{stale:?}");
     assert!(missing.contains("cannot read the baseline `/nowhere/accepted.json`"), "{missing}");
 }
 

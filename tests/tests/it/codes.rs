@@ -266,7 +266,10 @@ fn explain_of_an_unknown_code_is_a_usage_error_that_names_the_nearest() {
     assert!(err.contains(nearest), "{err}");
     let CommandOutput { code, out, err } = gen_migrations(&["explain", "E0308"]);
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
-    assert!(err.contains("unknown code\n  help: run `explain` without a code to list all of them"), "{err}");
+    assert!(
+        err.contains("unknown code\n  help: run `gen-migrations explain` without a code to list all of them"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -281,7 +284,7 @@ fn notes_about_a_migration_end_with_how_to_explain_the_first_code() {
     let said = on(scratch.path(), &[]).expect_success();
     let notes = said.split("\n\n").find(|part| part.contains("TM2")).expect(&said);
     let first = notes.lines().find_map(|line| line.split([' ', ':']).find(|word| is_code(word))).expect(&said);
-    let end = format!("{notes}\n\nexplain a code: gen-migrations explain {first}\n\n");
+    let end = format!("{notes}\n\nexplain a code: `gen-migrations explain {first}`\n\n");
     assert!(notes.lines().count() > 2 && said.contains(&end), "{said}");
 }
 
@@ -401,7 +404,7 @@ async fn examples_of_audit_codes_are_reported_accepted_and_resolved_as_their_pag
         let first = report
             .findings
             .first()
-            .map(|finding| format!("\nexplain a code: gen-migrations explain {}\n", finding.code));
+            .map(|finding| format!("\nexplain a code: `gen-migrations explain {}`\n", finding.code));
         if !first.is_some_and(|line| report.to_string().ends_with(&line)) {
             wrong.push(format!("{code}: the report ends otherwise:\n{report}"));
         }

@@ -12,7 +12,7 @@ fn connection_refused_error_hides_the_password() {
     let url = "postgres://boss:s3cret-word@127.0.0.1:1/acme";
     let said = gen_migrations(&["apply", "--database-url", url]).expect_failure();
     assert!(
-        said.starts_with("error: cannot connect to `acme` at 127.0.0.1:1 as `boss`: no server listens at 127.0.0.1:1; start PostgreSQL")
+        said.starts_with("applying to database `acme` at 127.0.0.1:1 as `boss` (--database-url)\nerror: cannot connect to `acme` at 127.0.0.1:1 as `boss`: no server listens at 127.0.0.1:1; start PostgreSQL")
             && !said.contains("s3cret"),
         "{said}"
     );
@@ -42,6 +42,30 @@ async fn wrong_password_error_hides_the_password() {
     let url = trusted.replacen("boss@", "boss:s3cret-word@", 1);
     let said = gen_migrations(&["apply", "--database-url", &url]).expect_failure();
     assert!(said.contains("wrong password for `boss`") && !said.contains("s3cret"), "{said}");
+    // The administrator cannot use `set-password` without a password, and the server's C source is not the user's.
+    assert!(
+        said.contains("correct the login and the password of the administrator") && !said.contains("set-password"),
+        "{said}"
+    );
+    assert!(said.contains("\n  caused by: password authentication failed for user \"boss\"\n"), "{said}");
+    let without = gen_migrations(&["apply", "--database-url", &trusted]).expect_failure();
+    assert!(without.contains("requires a password for `boss`, and the URL has none"), "{without}");
+    let app = url.replacen("boss:", "app_service:", 1);
+    let app = tenant_runtime::TenantDb::connect(&app).await.map(drop).expect_err("a wrong password").to_string();
+    assert!(app.contains("set a password with `gen-migrations set-password`"), "{app}");
+    let unnamed = server.admin_url().replacen("/postgres?", "?", 1).replacen("postgres@", "unnamed@", 1);
+    run(&mut postgres, "CREATE ROLE unnamed LOGIN").await.expect("a superuser can");
+    fs::write(server.data_dir().join("pg_hba.conf"), "local all all trust\n").expect("the server's file is ours");
+    run(&mut postgres, "SELECT pg_reload_conf()").await.expect("a superuser can");
+    let mut said = String::new();
+    for _ in 0..1000 {
+        said = gen_migrations(&["apply", "--database-url", &unnamed]).expect_failure();
+        if !said.contains("requires a password") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(said.contains("the URL names no database, and none has the name of the login, `unnamed`"), "{said}");
 }
 
 #[tokio::test]
@@ -55,7 +79,11 @@ async fn apply_reads_database_url_from_the_environment_and_is_idempotent() {
     }
     assert!(
         said[0].out.starts_with("applied 1 migration in ")
-            && said[0].err.starts_with("  applied 0001_init.up.sql in ")
+            && said.iter().all(|said| {
+                said.err.starts_with("applying to database `test_")
+                    && said.err.contains(" as `postgres` (DATABASE_URL)\n")
+            })
+            && said[0].err.contains("\n  applied 0001_init.up.sql in ")
             && said[1].out.starts_with("nothing to do: 1 migration applied already\n")
             && said.iter().all(|said| said.code == Some(0)),
         "{said:?}"
@@ -68,6 +96,7 @@ fn apply_without_a_database_url_uses_a_temporary_server() {
     assert!(
         said.code == Some(0)
             && said.out.starts_with("applied 1 migration in ")
+            && said.err.starts_with("applying to a temporary PostgreSQL ")
             && said.out.contains("tried on a temporary PostgreSQL ")
             && said.out.contains("; its data was deleted\n")
             && said.out.contains("to apply them to your database, add\n  --database-url postgres://"),
@@ -88,7 +117,7 @@ fn postgres_option_selects_the_temporary_server_release() {
     let said = gen_migrations(&["verify", "--postgres", &major, "--database-url", "postgres://live@host/db"]);
     assert!(said.code == Some(2) && said.err.contains("cannot be used with '--database-url"), "{said:?}");
     let said = gen_migrations(&["audit", "--postgres", "14"]);
-    assert!(said.code == Some(2) && said.err.contains("14 is not in 15.."), "{said:?}");
+    assert!(said.code == Some(2) && said.err.contains("PostgreSQL 14 is not supported; use 15 or newer"), "{said:?}");
 }
 
 #[test]
@@ -97,7 +126,7 @@ fn apply_requires_generated_migrations() {
     let said = on(folder.path(), &["apply"]).expect_failure();
     assert_eq!(
         said,
-        "error: the migrations do not match the models: a migration is missing\n  help: run this program without a command to \
+        "error: the migrations do not match the models: a migration is missing\n  help: run `gen-migrations` without a command to \
          generate it\n"
     );
 }
@@ -111,7 +140,7 @@ fn administrator_commands_reject_an_application_login() {
         // No server runs at this URL: the login is checked before connecting.
         command.env("DATABASE_URL", "postgres://app_service:geheim@localhost:1/d");
         let said = CommandOutput::of(command).expect_failure();
-        let told = "error: this command requires an administrator; `app_service` is an application login\n  help: the URL is from `DATABASE_URL`;";
+        let told = "error: this command requires an administrator; `app_service` is a login role of the app\n  help: the URL is from `DATABASE_URL`;";
         assert!(said.starts_with(told), "{word}: {said}");
     }
 }

@@ -50,6 +50,13 @@ fn plain_cases() -> Vec<Case> {
             "table in the schema public",
             vec![TableDef { name: TableName { schema: "public", table: "projects" }, ..projects() }],
         ),
+        (
+            "tenancy in the schema public",
+            of(TenancyDef { schema: "public", ..SHIPPED })
+                .into_iter()
+                .map(|def| TableDef { name: TableName { schema: "public", ..def.name }, ..def })
+                .collect(),
+        ),
         ("write role without select", vec![TableDef { select: Some("admin"), ..projects() }]),
         (
             "table without a select role",

@@ -52,8 +52,9 @@ async fn set_password_sends_only_the_scram_verifier() {
     let mut admin = connect(&server.admin_url()).await;
     let kept = ask(&mut admin, "SELECT rolpassword FROM pg_authid WHERE rolname = 'app_service'").await;
     let log = fs::read_to_string(server.socket_dir().join("log")).expect("the log is a text");
+    assert!(err.starts_with("setting the password of `app_service` in database `postgres` at "), "{err}");
     assert!(said.status.success() && out.contains("set the password of `app_service`"), "{out}{err}");
-    assert!(out.contains("application logins: `app_service`, `app_jobs`;"), "{out}");
+    assert!(out.contains("login roles of this product: `app_service`, `app_jobs`;"), "{out}");
     assert!(jobs.status.success(), "{jobs:?}");
     assert!(matches!(before, Err(Error::Connect { .. })) && matches!(other, Err(Error::Connect { .. })));
     assert!(after.is_ok(), "{after:?}");
@@ -68,14 +69,22 @@ async fn set_password_sends_only_the_scram_verifier() {
 #[tokio::test(flavor = "multi_thread")]
 async fn set_password_rejects_unsafe_input_and_roles() {
     let server = password_server().await;
-    let cases: [(&[&str], &str, &str); 7] = [
+    run(&mut connect(&server.admin_url()).await, "CREATE ROLE boss LOGIN CREATEROLE PASSWORD 'x'")
+        .await
+        .expect("a superuser");
+    let cases: [(&[&str], &str, &str); 8] = [
         (&[], "\n", "the password is empty"),
         (&[], "", "the password is empty"),
         (&[], "short\n", "has 5 characters"),
         (&[], "one line of it\nand another line\n", "several lines"),
-        (&["--role", "app_member"], PASSWORD, "`app_member` is a role without LOGIN"),
-        (&["--role", "postgres"], PASSWORD, "`postgres` is a superuser"),
-        (&["--role", "x\"; DROP ROLE app_admin"], PASSWORD, "DROP ROLE app_admin` does not exist"),
+        (
+            &["--role", "app_member"],
+            PASSWORD,
+            "`app_member` is not a login role of this product; no password was changed",
+        ),
+        (&["--role", "postgres"], PASSWORD, "`postgres` is not a login role of this product"),
+        (&["--role", "boss"], PASSWORD, "help: login roles of this product: `app_service`, `app_jobs`; select one"),
+        (&["--role", "x\"; DROP ROLE app_admin"], PASSWORD, "DROP ROLE app_admin` is not a login role"),
     ];
     for (arguments, input, reason) in cases {
         let said = set_password(&server, arguments, input);
@@ -85,5 +94,6 @@ async fn set_password_rejects_unsafe_input_and_roles() {
     // All users of the machine can read arguments.
     assert_eq!(set_password(&server, &[PASSWORD], "").status.code(), Some(2));
     let mut admin = connect(&server.admin_url()).await;
-    assert_eq!(ask(&mut admin, "SELECT count(*)::text FROM pg_authid WHERE rolpassword IS NOT NULL").await, "0");
+    let left = "SELECT string_agg(rolname, ' ') FROM pg_authid WHERE rolpassword IS NOT NULL";
+    assert_eq!(ask(&mut admin, left).await, "boss");
 }

@@ -21,7 +21,7 @@ fn explained(role: &str, table: &str, command: Command) -> String {
 fn why_names_a_missing_privilege_and_the_roles_that_have_it() {
     let told = explained("viewer", "app.projects", Command::Delete);
     for words in [
-        "role `app_viewer` cannot delete app.projects",
+        "role `app_viewer` cannot delete from app.projects",
         "permission denied for table projects",
         "granted to app_admin by",
         "`Project`",
@@ -31,7 +31,17 @@ fn why_names_a_missing_privilege_and_the_roles_that_have_it() {
     let told = explained("admin", "app.users", Command::Delete);
     assert!(told.contains("no role has it: `User`"), "{told}");
     let told = explained("admin", "org_members", Command::Insert);
-    assert!(told.contains("only by functions") && told.contains("app_auth.add_member"), "{told}");
+    assert!(
+        told.starts_with("role `app_admin` can insert into app.org_members only through app_auth.add_member\n")
+            && told.contains("app_auth.add_member: this role has EXECUTE"),
+        "{told}"
+    );
+    let told = explained("viewer", "org_members", Command::Insert);
+    assert!(
+        told.starts_with("role `app_viewer` cannot insert into app.org_members\n")
+            && told.contains("app_auth.add_member: this role has no EXECUTE"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -84,6 +94,19 @@ async fn why_explains_a_live_row_without_changing_it() {
     let row = Row::new(id, acme.id.to_string(), Some(acme.admin.to_string()));
     let not_own = why_row(&models, &own, &row, &url).await.expect("an answer").to_string();
     assert!(not_own.contains("violated:  created_by"), "{not_own}");
+    let id = acme.id.to_string();
+    for (row, option) in [
+        (Row::new("one", id.clone(), None), "`--row one` is not a value of type bigint: "),
+        (Row::new("1", "acme", None), "`--tenant acme` is not a value of type uuid: "),
+        (Row::new("1", id.clone(), Some("me".into())), "`--user me` is not a value of type uuid: "),
+    ] {
+        let malformed = why_row(&models, &own, &row, &url).await.expect_err("malformed").to_string();
+        assert!(malformed.starts_with(option) && malformed.contains("\n  help: "), "{malformed}");
+    }
+    let refused =
+        why_row(&models, &own, &Row::new("1", id, None), &database.app_url()).await.expect_err("no superuser");
+    let told = "a question about a row (`--row`) requires a superuser, and `app_service` is not one";
+    assert!(refused.to_string().starts_with(told), "{refused}");
     let none = why_row(&models, &own, &Row::new("0", acme.id.to_string(), None), &url).await.expect_err("no such row");
     assert!(none.to_string().contains("there is no row `0`"), "{none}");
 }

@@ -19,12 +19,9 @@ impl FixWriter<'_> {
             Object::Setting { role, here, name } => self.reset(role.as_deref(), *here, name),
             Object::Database | Object::Schema(_) => String::new(),
             Object::Relation(name) => remove_relation(&name.quoted(), RelationKind::of(state)?),
-            Object::Column(table, name) => format!(
-                "-- This drops the data of the column; if it is needed, declare the column instead.\n\
-                 ALTER TABLE {} DROP COLUMN {};",
-                table.quoted(),
-                quoted(name)
-            ),
+            Object::Column(table, name) => {
+                format!("ALTER TABLE {} DROP COLUMN {};", table.quoted(), quoted(name))
+            }
             Object::Constraint(table, name) => {
                 format!("ALTER TABLE {} DROP CONSTRAINT {};", table.quoted(), quoted(name))
             }
@@ -90,10 +87,7 @@ fn remove_relation(name: &str, kind: RelationKind) -> String {
         RelationKind::View => format!("DROP VIEW {name};"),
         RelationKind::MaterializedView => format!("DROP MATERIALIZED VIEW {name};"),
         RelationKind::ForeignTable => format!("DROP FOREIGN TABLE {name};"),
-        RelationKind::Table | RelationKind::PartitionedTable => format!(
-            "-- This drops the rows; declare the table instead, or move it to another schema.\n\
-             DROP TABLE {name};"
-        ),
+        RelationKind::Table | RelationKind::PartitionedTable => format!("DROP TABLE {name};"),
     }
 }
 
