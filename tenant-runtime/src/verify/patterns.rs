@@ -125,7 +125,12 @@ fn repetitions(chars: &mut Peekable<Chars<'_>>) -> Option<(usize, usize)> {
         Some('+') => (1, usize::MAX),
         Some('?') => (0, 1),
         Some('{') => {
-            let inner: String = chars.by_ref().skip(1).take_while(|c| *c != '}').collect();
+            chars.next();
+            let mut inner = String::new();
+            while let Some(c) = chars.next_if(|c| *c != '}') {
+                inner.push(c);
+            }
+            chars.next_if_eq(&'}')?;
             let (least, most) = inner.split_once(',').unwrap_or((&inner, &inner));
             let least = least.parse().ok()?;
             let limits = (least, if most.is_empty() { usize::MAX } else { most.parse().ok()? });
