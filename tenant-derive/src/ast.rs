@@ -10,7 +10,7 @@ use crate::{
     keys, name,
 };
 
-/// A struct that derives `TenantTable`. It may contain errors, which [`check`](crate::check) reports.
+/// A struct that derives `TenantTable`. It can contain errors, which [`check`](crate::check) reports.
 pub(crate) struct Table<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) vis: &'a Visibility,
@@ -110,7 +110,7 @@ impl<'a> Table<'a> {
         self.tenant().is_some_and(|field| field.key)
     }
 
-    /// Returns the minimum role for UPDATE: `update_own` if declared, since the role in `update` includes it.
+    /// Returns the minimum role for UPDATE: `update_own` if declared, because the role in `update` includes it.
     pub(crate) fn updater(&self) -> Option<&Path> {
         self.attrs.update_own.as_ref().or(self.attrs.update.as_ref())
     }

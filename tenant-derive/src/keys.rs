@@ -1,4 +1,4 @@
-//! The keys of `#[tenant(…)]` on tables: one list for the parser, its error texts and the documentation.
+//! The keys of `#[tenant(…)]` on tables: one list for the parser, its error messages and the documentation.
 
 use syn::Attribute;
 

@@ -52,11 +52,11 @@ pub enum Error {
     /// The role has no privilege for the command, or a policy rejects the row.
     #[error("{} cannot {command} `{table}`{}", RoleName(*.role), ForbiddenReason { table, command, role: *.role, source })]
     Forbidden {
-        /// The table, as far as it is known.
+        /// The table, as far as known.
         table: String,
         /// The command.
         command: &'static str,
-        /// The database role; unknown for a custom SQL statement.
+        /// The database role; `None` for a custom SQL statement.
         role: Option<&'static str>,
         /// The error of the server.
         source: sqlx::Error,
@@ -91,7 +91,7 @@ pub enum Error {
     /// The change would leave the tenant without a member with permission to manage members.
     #[error("cannot remove the last member who can manage members; give that role to another member first")]
     LastManager,
-    /// The cursor does not belong to the list, or was modified.
+    /// The cursor does not belong to the list, or has been modified.
     #[error("invalid cursor for `{table}`: {reason}; start with the first page again")]
     InvalidCursor {
         /// The table of the list.
@@ -99,19 +99,19 @@ pub enum Error {
         /// The reason.
         reason: &'static str,
     },
-    /// The user cannot accept such an invitation; the reason is not disclosed.
+    /// The user cannot accept an invitation with this token; the reason is not disclosed.
     #[error(
         "no such invitation for this user: it was accepted, withdrawn or has expired, it is for another address, or the member who \
          created it can no longer invite"
     )]
     NoInvitation,
-    /// The operation requires a user, and the context was made without one.
+    /// The operation requires a user, but the context was created without one.
     #[error("this operation on `{table}` requires a user, and the context was made without one")]
     NoUser {
         /// The table.
         table: String,
     },
-    /// The operation requires a signed-in user, and the user context is anonymous.
+    /// The operation requires a signed-in user, but the user context is anonymous.
     #[error("{operation} requires a signed-in user; create the user context with `UserCtx::assume_authenticated`")]
     Unauthenticated {
         /// The operation.
@@ -137,7 +137,7 @@ pub enum Error {
         "a statement of this transaction failed, so none of its changes were kept; handle the first error and begin a new transaction"
     )]
     Aborted,
-    /// The server rolled the transaction back because of a concurrent one.
+    /// The server rolled the transaction back because of a concurrent transaction.
     #[error(
         "serialization failure or deadlock: the transaction was rolled back; retry it, for example with `TenantDb::retry`"
     )]
@@ -154,8 +154,8 @@ pub enum Error {
         /// The error of the server.
         source: sqlx::Error,
     },
-    /// The statement would control the transaction, the role or the settings, or outlive the
-    /// transaction.
+    /// The statement would control the transaction, the role or the settings, or its effects would
+    /// outlive the transaction.
     #[error(
         "`{keyword}` is not allowed inside a tenant transaction: it could change the role or the settings, or end or outlive the \
          transaction; use `commit`, `rollback` or another context"
@@ -168,11 +168,11 @@ pub enum Error {
     /// has written.
     #[error("the tenant context was lost: {reason}; the transaction was not committed")]
     ContextLost {
-        /// The expected context and the one on the server.
+        /// The expected context and the context on the server.
         reason: String,
     },
-    /// The login cannot assume the role, usually because the migrations were not applied to this
-    /// database.
+    /// The login cannot assume the role, usually because the migrations have not been applied to
+    /// this database.
     #[error(
         "the login cannot assume role `{role}`; apply the migrations to this database, and check that the URL names the login that \
          they create"
@@ -208,8 +208,8 @@ pub enum Error {
         /// The fingerprint of the database.
         found: String,
     },
-    /// A table, a column or a function is missing, usually because the migrations were not applied
-    /// to this database.
+    /// A table, a column or a function is missing, usually because the migrations have not been
+    /// applied to this database.
     #[error(
         "this database does not have `{table}` as the models declare it; apply the migrations to it, or correct the database in the URL"
     )]
@@ -237,13 +237,13 @@ pub enum Error {
     PoolTimeout {
         /// The database role.
         role: &'static str,
-        /// The time waited.
+        /// The time spent waiting.
         waited: Duration,
     },
     /// Migrations could not be read or applied.
     #[error(transparent)]
     Migration(#[from] MigrationError),
-    /// Any other error of the database or the driver.
+    /// Any other error from the database or the driver.
     #[error(transparent)]
     Database(sqlx::Error),
 }
@@ -269,22 +269,22 @@ impl Attempt {
     }
 }
 
-// SQLSTATE codes of a repository statement if the database is behind the models.
+// SQLSTATE codes that a repository statement returns if the database is behind the models.
 const UNDEFINED_TABLE: &str = "42P01";
 const UNDEFINED_COLUMN: &str = "42703";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_SCHEMA: &str = "3F000";
 
-/// Raised by the membership functions if no member with permission to manage members would remain.
+/// Raised by the membership functions if the tenant would be left without a member who can manage members.
 const LAST_MANAGER: &str = "TT001";
-/// Raised by the function that accepts an invitation if the user cannot accept one with this token.
+/// Raised by the function that accepts an invitation if the user cannot accept an invitation with this token.
 const NO_INVITATION: &str = "TT002";
 
-/// Begins the constraint name of a NOT NULL violation, which has none on the server.
+/// The beginning of the constraint name in a NOT NULL violation, for which the server reports no name.
 const NOT_NULL: &str = "not null";
 
 impl Error {
-    /// Returns whether the caller lacks a permission, as HTTP status 403 does.
+    /// Returns whether the error means that the caller lacks a permission, as HTTP status 403 does.
     ///
     /// A row that is not visible in the context is [`NotFound`](Self::NotFound) instead.
     ///
@@ -297,7 +297,7 @@ impl Error {
         matches!(self, Self::Forbidden { .. } | Self::NotAMember | Self::InsufficientRole { .. })
     }
 
-    /// Wraps the error in an sqlx error, to pass it through sqlx traits; [`From`] unwraps it.
+    /// Wraps the error in an sqlx error, so that it can pass through sqlx traits; [`From`] unwraps it.
     pub(crate) fn into_sqlx(self) -> sqlx::Error {
         match self {
             Self::Database(error) => error,
@@ -337,8 +337,8 @@ impl Error {
 
 fn table_of(server: &PgDatabaseError, attempt: Option<&Attempt>) -> String {
     match (attempt, server.schema(), server.table()) {
-        // The error of a foreign key names the table with the key, which can differ from the table
-        // of the command.
+        // The error of a foreign key names the table that has the key, which can differ from the
+        // command's table.
         (_, Some(schema), Some(table)) => format!("{schema}.{table}"),
         (Some(attempt), ..) => attempt.table.to_string(),
         _ => server.message().rsplit(' ').next().unwrap_or_default().trim_matches('"').to_owned(),
@@ -353,8 +353,8 @@ fn constraint_of(server: &PgDatabaseError) -> String {
     }
 }
 
-/// The target of the `tracing` events about denied attempts. [`PoolStatus`](crate::PoolStatus)
-/// counts them.
+/// The target of the `tracing` events for denied attempts. [`PoolStatus`](crate::PoolStatus) counts
+/// them.
 ///
 /// ```
 /// // For `tracing_subscriber`'s `EnvFilter`:

@@ -1,4 +1,4 @@
-//! Identifiers and literals: their validation and quoting, which all generated SQL uses.
+//! Identifiers and literals: validation and quoting, which all generated SQL uses.
 
 use std::fmt;
 
@@ -31,9 +31,10 @@ impl Ident {
         }
     }
 
-    /// Builds the name of a constraint or an index as PostgreSQL does, `table_column_suffix`.
+    /// Builds the name of a constraint or an index as PostgreSQL does: `table_column_suffix`.
     ///
-    /// A name over 63 bytes is truncated, and a hash of the full name is appended, so that it stays distinct and stable.
+    /// A name longer than 63 bytes is truncated, and a hash of the full name is appended, so that the name stays
+    /// distinct and stable.
     #[must_use]
     pub fn derived<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let name = parts.into_iter().collect::<Vec<_>>().join("_").replace('\0', "");
@@ -76,7 +77,7 @@ pub enum IdentError {
     TooLong {
         /// The name.
         name: String,
-        /// Its length in bytes.
+        /// The name's length in bytes.
         bytes: usize,
     },
     /// The name contains a NUL character.

@@ -1,4 +1,4 @@
-//! The permission matrix: the access of each role to each table, computed from the declarations.
+//! The permission matrix: each role's access to each table, computed from the declarations.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::{
     registry::Models,
 };
 
-/// The access of each role to each table.
+/// Each role's access to each table.
 ///
 /// ```
 /// let matrix = tenant_runtime::matrix::Matrix::declared(&tenant_runtime::models![]);
@@ -27,7 +27,7 @@ pub struct Matrix {
     pub tables: Vec<TableAccess>,
 }
 
-/// The access of each role to one table.
+/// Each role's access to one table.
 ///
 /// ```
 /// use tenant_runtime::matrix::Matrix;
@@ -44,11 +44,11 @@ pub struct Matrix {
 pub struct TableAccess {
     /// The table.
     pub table: String,
-    /// The cell of each role by command, in the order of [`Command::ALL`].
+    /// For each command, in the order of [`Command::ALL`], the cell of each role.
     pub commands: [Vec<Cell>; 4],
 }
 
-/// The access of a role by one command.
+/// A role's access with one command.
 ///
 /// ```
 /// use tenant_runtime::matrix::Matrix;
@@ -61,9 +61,9 @@ pub struct TableAccess {
 pub struct Cell {
     /// The accessible rows.
     pub rows: Reach,
-    /// Whether a declared condition restricts them further.
+    /// Whether a declared condition restricts these rows further.
     pub narrowed: bool,
-    /// The columns with the privilege, for commands with columns.
+    /// The columns on which the role has the privilege, for commands that have column privileges.
     pub columns: Vec<String>,
     /// The columns that require another role.
     pub withheld: Vec<String>,
@@ -89,11 +89,11 @@ pub enum Reach {
     Tenant,
     /// Rows of the tenant's members.
     Members,
-    /// Rows of the tenant, by calling functions.
+    /// Rows of the tenant, through functions.
     ByFunction,
     /// Rows of all tenants.
     EveryTenant,
-    /// All rows: they belong to no tenant.
+    /// All rows of a table whose rows belong to no tenant.
     All,
 }
 
@@ -101,7 +101,7 @@ pub enum Reach {
 const SYSTEM: &str = names::SYSTEM;
 
 impl Reach {
-    /// Returns the word in a cell.
+    /// Returns the word that a cell shows.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -133,7 +133,7 @@ impl Reach {
 }
 
 impl Matrix {
-    /// Computes the matrix of declarations that [`check`](crate::analyze::check) accepts.
+    /// Computes the matrix from declarations, which [`check`](crate::analyze::check) must accept.
     #[must_use]
     pub fn declared(models: &Models) -> Self {
         let roles = models.tables().first().map(|def| def.tenancy.roles).unwrap_or_default();
@@ -185,7 +185,7 @@ impl Matrix {
         let rule = format!("|{}\n", "---|".repeat(head.len()));
         let mut last = String::new();
         let rest = lines.map(|mut cells| {
-            // In text the table name appears once; in Markdown each line repeats it.
+            // In text the table name appears once; in Markdown every line repeats it.
             if cells[0].is_empty() {
                 cells[0].clone_from(&last);
             }
@@ -205,7 +205,7 @@ impl Matrix {
             for (command, cells) in access.commands.iter().enumerate() {
                 let cells: Vec<_> =
                     cells.iter().enumerate().map(|(role, cell)| show(table, command, role, cell)).collect();
-                // Commands without access are left out, except the first of each table.
+                // Commands without access are omitted, except the first command of each table.
                 if cells.iter().all(|cell| cell == Reach::Nothing.word()) && command > 0 {
                     continue;
                 }
@@ -217,7 +217,7 @@ impl Matrix {
         lines
     }
 
-    /// Explains the words in the cells, one line each.
+    /// Explains the words in the cells, one per line.
     pub(crate) fn legend(&self) -> Vec<String> {
         let cells = || self.tables.iter().flat_map(|access| access.commands.iter().flatten());
         let words =
@@ -255,7 +255,7 @@ impl fmt::Display for Matrix {
     }
 }
 
-/// Aligns lines of cells as columns.
+/// Aligns the cells of the lines in columns.
 pub(crate) fn columns_of_text(lines: &[Vec<String>]) -> String {
     let count = lines.first().map_or(0, Vec::len);
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
@@ -281,7 +281,7 @@ fn cell(def: &TableDef, role: &str, command: Command) -> Cell {
         _ if is_by_function(def, command) => Reach::ByFunction,
         ScopeDef::Global => Reach::All,
         ScopeDef::Shared { .. } => Reach::Members,
-        // The user who inserts a row owns it.
+        // The user who inserts a row becomes its owner.
         _ if !any || command == Command::Insert && def.owner.is_some() => Reach::Own,
         _ if def.visibility.is_some() && command != Command::Insert => Reach::Seen,
         _ => Reach::Tenant,
@@ -349,7 +349,8 @@ pub(crate) fn system_may(def: &TableDef, command: Command) -> bool {
     def.system.contains(&command.attribute())
 }
 
-/// Returns whether the system role has the privilege for a column in a command: all columns except those with the role `none`.
+/// Returns whether the system role has the privilege for a column in a command; it has none for columns with the role
+/// `none`.
 pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDef) -> bool {
     let role = match command {
         Command::Select => column.select,
@@ -360,8 +361,8 @@ pub(crate) fn system_may_use(def: &TableDef, command: Command, column: &ColumnDe
     system_may(def, command) && role != Some(NO_ROLE) && is_covered(def, column, command)
 }
 
-/// Returns whether functions replace a command, so that no member's role has its privilege: memberships are changed and
-/// invitations created only by functions.
+/// Returns whether functions replace a command, so that no member's role has its privilege: only functions change
+/// memberships and create invitations.
 pub(crate) fn is_by_function(def: &TableDef, command: Command) -> bool {
     match command {
         Command::Select => false,

@@ -1,4 +1,4 @@
-//! Sets the password of a login role by its SCRAM verifier, so that the server never receives the password.
+//! Sets a login role's password through its SCRAM verifier, so that the server never receives the password.
 
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
@@ -35,7 +35,8 @@ pub(crate) enum PasswordError {
     Connect(#[from] Error),
 }
 
-/// The SCRAM-SHA-256 verifier of a password, as a server stores it: it checks a password, and cannot be used to log in.
+/// The SCRAM-SHA-256 verifier of a password, as a server stores it: it serves to check a password, but cannot itself be
+/// used to log in.
 pub(crate) struct Verifier(String);
 
 impl Verifier {
@@ -51,7 +52,7 @@ impl Verifier {
     }
 }
 
-/// Sets the password of a login role by its verifier.
+/// Sets a login role's password through its verifier.
 pub(crate) async fn set(url: &str, role: &str, verifier: &Verifier) -> Result<(), PasswordError> {
     // The statement contains the verifier, which must not be logged.
     let options = connection_options(url)?.disable_statement_logging();

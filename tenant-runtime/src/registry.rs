@@ -22,7 +22,7 @@ inventory::collect!(Registered);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Models {
-    /// The product name: the name of the package that calls `models!`.
+    /// The product name, which is the name of the package that calls `models!`.
     product: &'static str,
     /// The folder of that package, which contains the migrations folder.
     manifest_dir: &'static str,
@@ -33,7 +33,7 @@ pub struct Models {
 }
 
 impl Models {
-    /// Collects the derived tables of all linked crates, in the order of their names.
+    /// Collects the derived tables of all linked crates, sorted by name.
     #[doc(hidden)]
     #[must_use]
     pub fn linked(product: &'static str, manifest_dir: &'static str, crates: &'static [&'static str]) -> Self {
@@ -55,13 +55,13 @@ impl Models {
         self.sorted()
     }
 
-    /// Returns the product name, which is part of the comments of its roles.
+    /// Returns the product name, which is part of the comments on its roles.
     #[must_use]
     pub fn product(&self) -> &'static str {
         self.product
     }
 
-    /// Returns the folder of the package that calls `models!`, at the time of the build.
+    /// Returns the folder of the package that calls `models!`, as it was when the package was built.
     #[must_use]
     pub fn package_folder(&self) -> &'static Path {
         Path::new(self.manifest_dir)
@@ -79,7 +79,7 @@ impl Models {
         &self.tables
     }
 
-    /// Sorts the tables: the order from the linker differs between builds.
+    /// Sorts the tables, because the linker's order differs between builds.
     fn sorted(mut self) -> Self {
         self.tables.sort_by_key(|table| (table.name, table.file, table.line));
         self
@@ -88,7 +88,7 @@ impl Models {
 
 /// Collects the tables derived in the named crates and in the calling crate.
 ///
-/// A library that a program does not reference is not linked, and its tables would be missing silently; naming it here
+/// A library that a program does not reference is not linked, so its tables would be silently missing. Naming it here
 /// links it.
 ///
 /// ```

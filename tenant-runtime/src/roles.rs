@@ -18,7 +18,7 @@ tenant_derive::tenancy! {
         key: Uuid,
         role_prefix: "app_",
         roles: {
-            /// Has the privileges of every member of the organization.
+            /// Has the privileges that every member of the organization has.
             Viewer,
             /// Has the privileges of a regular member; includes [`Viewer`].
             Member: Viewer,

@@ -1,4 +1,4 @@
-//! User contexts without a tenant, and sessions: memberships that were looked up in the database.
+//! User contexts without a tenant, and sessions, which are memberships that were looked up in the database.
 
 use std::fmt;
 
@@ -20,10 +20,10 @@ use crate::{
     tenant::{ContextKey, Role, Tenancy, TenantCtx, no_tenant_role},
 };
 
-/// A signed-in user without a tenant, or an anonymous one.
+/// A signed-in user without a tenant, or an anonymous user.
 ///
-/// It has no privilege on any table; see [`TenantDb::user_scope`]. Like a [`TenantCtx`] it has no
-/// public fields, no `Default` and no `Deserialize`.
+/// It has no privilege on any table; see [`TenantDb::user_scope`]. Like a [`TenantCtx`], it has no public fields, no
+/// `Default` and no `Deserialize`.
 ///
 /// ```
 /// # use tenant_runtime::{UserCtx, roles::Organizations};
@@ -44,7 +44,7 @@ impl<T: Tenancy> UserCtx<T> {
     /// Creates a context for a signed-in user. The *caller* asserts that the request comes from
     /// this user.
     ///
-    /// Call it with the user ID of a verified token.
+    /// Pass the user ID from a verified token.
     ///
     /// ```
     /// # use tenant_runtime::{UserCtx, roles::Organizations};
@@ -109,14 +109,14 @@ impl TenantDb {
     }
 }
 
-/// The tenants of a user, by tenant ID, with the user's role in each.
+/// The IDs of a user's tenants, with the user's role in each.
 pub type Memberships<M> = Vec<(<<M as TenantTable>::Tenancy as Tenancy>::Key, <M as Membership>::MemberRole)>;
 
-/// A user context with the database. Returned by [`TenantDb::user_scope`].
+/// A user context together with its database. Returned by [`TenantDb::user_scope`].
 ///
-/// Each call runs as the database role for users without a tenant, such as `app_no_tenant`. It has
-/// no privilege on any table; it can only execute the functions that the declarations grant to it,
-/// which, except for signing up, act for the user ID in the settings.
+/// Each call runs as the database role for users without a tenant, such as `app_no_tenant`. That role has no privilege
+/// on any table; it can only execute the functions that the declarations grant to it. These act for the user ID in the
+/// settings, except for signing up.
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
@@ -150,7 +150,7 @@ impl<T: Tenancy> UserScope<T> {
     /// # Errors
     ///
     /// - [`Error::Unauthenticated`] for an anonymous user.
-    /// - [`Error::NotMigrated`] if the database lacks the function that is called.
+    /// - [`Error::NotMigrated`] if the database lacks the called function.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.
     pub fn tenants<M>(&self) -> BoxFuture<'_, Result<Memberships<M>>>
@@ -178,7 +178,7 @@ impl<T: Tenancy> UserScope<T> {
     ///
     /// - [`Error::NotAMember`] if the user is not a member of the tenant.
     /// - [`Error::Unauthenticated`] for an anonymous user.
-    /// - [`Error::NotMigrated`] if the database lacks the function that is called.
+    /// - [`Error::NotMigrated`] if the database lacks the called function.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.
     pub fn session<M>(&self, tenant_id: T::Key) -> BoxFuture<'_, Result<Session<T>>>
@@ -208,10 +208,10 @@ impl<T: Tenancy> UserScope<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::UniqueViolation`], [`Error::CheckViolation`] for values that the table rejects.
+    /// - [`Error::UniqueViolation`] or [`Error::CheckViolation`] for values that the table rejects.
     /// - [`Error::ForeignKeyViolation`] if the user does not exist.
     /// - [`Error::Unauthenticated`] for an anonymous user.
-    /// - [`Error::NotMigrated`] if the database lacks the function that is called.
+    /// - [`Error::NotMigrated`] if the database lacks the called function.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.
     pub fn create_tenant<O>(&self, new: O::New) -> BoxFuture<'_, Result<T::Key>>
@@ -226,11 +226,11 @@ impl<T: Tenancy> UserScope<T> {
         })
     }
 
-    /// Accepts an invitation: the user becomes a member of the tenant, with the role of the
-    /// invitation. Returns the tenant ID.
+    /// Accepts an invitation: the user becomes a member of the tenant, with the invitation's role. Returns the tenant
+    /// ID.
     ///
-    /// Requires the token, and that the address of the user is the invited one. An invitation can
-    /// be accepted once.
+    /// The token must be valid, and the user's e-mail address must be the invited address. An invitation can be
+    /// accepted only once.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, repo::invitations::Invitation as InvitationTable, roles::*};
@@ -245,10 +245,10 @@ impl<T: Tenancy> UserScope<T> {
     /// # Errors
     ///
     /// - [`Error::NoInvitation`] if this user cannot accept an invitation with this token.
-    /// - [`Error::Forbidden`] if the role of the inviting member no longer includes the invited one.
+    /// - [`Error::Forbidden`] if the inviting member's role no longer includes the invitation's role.
     /// - [`Error::UniqueViolation`] if the user is already a member.
     /// - [`Error::Unauthenticated`] for an anonymous user.
-    /// - [`Error::NotMigrated`] if the database lacks the function that is called.
+    /// - [`Error::NotMigrated`] if the database lacks the called function.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.
     pub fn accept<I>(&self, token: &InvitationToken) -> BoxFuture<'_, Result<T::Key>>
@@ -263,8 +263,8 @@ impl<T: Tenancy> UserScope<T> {
         })
     }
 
-    /// Adds a user without a membership. Returns the user ID. The only call that an anonymous user
-    /// can make.
+    /// Adds a user without a membership. Returns the user ID. This is the only call that an anonymous user can
+    /// make.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, repo::members::SignUp, roles::*};
@@ -275,8 +275,8 @@ impl<T: Tenancy> UserScope<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::UniqueViolation`], [`Error::CheckViolation`] for values that the table rejects.
-    /// - [`Error::NotMigrated`] if the database lacks the function that is called.
+    /// - [`Error::UniqueViolation`] or [`Error::CheckViolation`] for values that the table rejects.
+    /// - [`Error::NotMigrated`] if the database lacks the called function.
     /// - [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
     ///   [`Error::Database`] if no transaction can begin.
     pub fn sign_up<U>(&self, new: U::New) -> BoxFuture<'_, Result<T::User>>
@@ -323,12 +323,12 @@ fn member_role<M: Membership>(row: &PgRow) -> Result<M::MemberRole> {
     Ok(M::MemberRole::from_label(label).ok_or_else(|| sqlx::Error::Decode(unknown().into()))?)
 }
 
-/// A user's membership in a tenant, as looked up in the database. Returned by
+/// A user's membership in a tenant, looked up in the database. Returned by
 /// [`UserScope::session`].
 ///
-/// It holds the role at the time of the lookup. The policies check the membership again for each
-/// statement of a context that is made from it, so a session that is kept grants no role that was
-/// removed since.
+/// It contains the role at the time of the lookup. For each statement in a context from this session, the
+/// policies check the membership again, so a session that is kept does not grant a role that has since been
+/// removed.
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
@@ -381,7 +381,7 @@ impl<T: Tenancy> Session<T> {
         self.role
     }
 
-    /// Returns a context with a role that the member's role includes.
+    /// Returns a context with the required role, which the member's role must include.
     ///
     /// ```
     /// # use tenant_runtime::{*, roles::{Admin, Organizations}};

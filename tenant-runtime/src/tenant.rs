@@ -13,11 +13,11 @@ pub use self::{
     lattice::{AtLeast, JobRole, KeyOf, LoginPerRole, MemberRole, Role, System, Tenancy, UserOf},
 };
 
-/// The tenant and role a query runs as. Repository methods cannot be called without one.
+/// The tenant and the role that a query runs with. Every repository method requires a context.
 ///
-/// It comes from [`Session::require`](crate::Session::require), which looked the membership up
-/// (axum's `Tenant` does so for a request), or from a constructor in which the caller asserts it.
-/// It has no public fields, no `Default` and no `Deserialize`.
+/// It comes from [`Session::require`](crate::Session::require) after a lookup of the membership
+/// (axum's `Tenant` does this for a request), or from a constructor with which the caller asserts
+/// it. It has no public fields, no `Default` and no `Deserialize`.
 ///
 /// ```
 /// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};
@@ -41,8 +41,8 @@ impl<R: Role> TenantCtx<R> {
     /// Creates a context. The *caller* asserts that the user is a member of the tenant with the
     /// role `R`.
     ///
-    /// Call it with the claims of a verified token, never with a tenant ID that a client sent. If
-    /// there is a membership table, the policies check the membership as well.
+    /// Pass the claims of a verified token, never a tenant ID that a client sent. If there is a
+    /// membership table, the policies check the membership as well.
     ///
     /// ```
     /// # use tenant_runtime::{TenantCtx, roles::Admin};
@@ -59,7 +59,7 @@ impl<R: Role> TenantCtx<R> {
     /// job is authorized.
     ///
     /// If the tenancy has a membership table, such a context sees no tenant rows, because it has no
-    /// user who could be a member. Use [`SystemDb`](crate::SystemDb) for jobs then.
+    /// user who could be a member. In that case, use [`SystemDb`](crate::SystemDb) for jobs.
     ///
     /// ```
     /// # use tenant_runtime::{TenantCtx, roles::Member};
@@ -73,7 +73,7 @@ impl<R: Role> TenantCtx<R> {
         Self { tenant_id, user_id: None, role: PhantomData }
     }
 
-    /// Returns a context with a role that this one includes.
+    /// Returns a context with a role that this context's role includes.
     ///
     /// ```
     /// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};

@@ -37,8 +37,9 @@ use crate::{
 
 /// A database for one test, with the tables of the models and two tenants.
 ///
-/// It is on a temporary PostgreSQL server that all tests of the process share and that ends with the process. The first test
-/// migrates a database and generates rows; the databases of the others are copies of it, created in milliseconds.
+/// It is on a temporary PostgreSQL server that all tests of the process share and that stops with the process. The
+/// first test migrates a template database and generates rows; each test's database is a copy of the template, created
+/// in milliseconds.
 ///
 /// ```no_run
 /// # use tenant_runtime::{models, testing::TestDatabase};
@@ -55,6 +56,7 @@ pub struct TestDatabase {
     server: Arc<Server>,
     name: String,
     tenants: [TestTenant; 2],
+    options: VerifyOptions,
 }
 
 /// A generated tenant with its members.
@@ -91,7 +93,7 @@ impl TestTenant {
     }
 }
 
-/// The reason that a test database could not be created or examined.
+/// The reason why a test database could not be created or examined.
 ///
 /// ```no_run
 /// # use tenant_runtime::{models, testing::{TestDatabase, TestingError}};
@@ -145,13 +147,14 @@ static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
 impl TestDatabase {
     /// Creates a database for a test.
     ///
-    /// It applies the directory `migrations` in the package of the models, or, if there is none, SQL generated from the models.
+    /// Applies the directory `migrations` in the package of the models, or, if there is none, SQL generated from the
+    /// models.
     ///
     /// # Errors
     ///
     /// - [`TestingError::Generate`]: the models have errors, or the migrations directory is invalid.
     /// - [`TestingError::Behind`]: the migrations directory is behind the models.
-    /// - [`TestingError::Server`]: no PostgreSQL server is found or downloaded.
+    /// - [`TestingError::Server`]: no PostgreSQL server could be found or downloaded.
     /// - [`TestingError::Verify`]: no test rows can be generated.
     /// - [`TestingError::Database`]: the connection or a statement failed.
     /// - [`TestingError::Runtime`]: the task that prepares the database could not be run.
@@ -159,7 +162,9 @@ impl TestDatabase {
         Self::create_with(models, &VerifyOptions::default()).await
     }
 
-    /// Creates a database for a test, with values for columns for which none can be generated.
+    /// Creates a database for a test, with given values for columns whose values cannot be generated.
+    ///
+    /// Databases with the same models and the same values are copies of one template. [`assert_isolated`] uses the same values.
     ///
     /// ```no_run
     /// # use tenant_runtime::{models, testing::{TestDatabase, TestingError}, verify::VerifyOptions};
@@ -174,7 +179,7 @@ impl TestDatabase {
     /// The variants of [`create`](Self::create).
     pub async fn create_with(models: &Models, options: &VerifyOptions) -> Result<Self, TestingError> {
         let (models, options) = (models.clone(), options.clone());
-        // Starting a server blocks, and one test does it for all.
+        // Starting a server blocks, and one test starts it for all.
         let prepared = tokio::task::spawn_blocking(move || {
             let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -197,14 +202,23 @@ impl TestDatabase {
                 shared.insert(Shared { server, templates: BTreeMap::new(), copies: 0 })
             }
         };
-        let template = format!("template_of_{}_{}", schema.product(), fingerprint(&models));
+        let template = format!("template_of_{}_{}", schema.product(), fingerprint(&models, options));
         let tenants = match shared.templates.get(&template) {
             Some(tenants) => tenants.clone(),
             None => {
                 run(&shared.server.admin_url(), &format!("CREATE DATABASE {}", quoted(&template))).await?;
                 let url = shared.server.url("postgres", &template);
-                migrate(&models, &schema, &url).await?;
-                let tenants = make_tenants(&url, &models, options).await?;
+                let filled = async {
+                    migrate(&models, &schema, &url).await?;
+                    Ok(make_tenants(&url, &models, options).await?)
+                };
+                let filled: Result<_, TestingError> = filled.await;
+                if filled.is_err() {
+                    // Otherwise the next test would report that the database exists, and not the cause.
+                    let dropped = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&template));
+                    let _ = run(&shared.server.admin_url(), &dropped).await;
+                }
+                let tenants = filled?;
                 shared.templates.entry(template.clone()).or_insert(tenants).clone()
             }
         };
@@ -212,7 +226,7 @@ impl TestDatabase {
         let name = format!("test_{}", shared.copies);
         copy(&shared.server, &template, &name).await?;
         let tenants = tenants.map(|(key, users)| TestTenant { key, users });
-        Ok(Self { models, server: Arc::clone(&shared.server), name, tenants })
+        Ok(Self { models, server: Arc::clone(&shared.server), name, tenants, options: options.clone() })
     }
 
     /// Returns the two tenants.
@@ -241,7 +255,7 @@ impl TestDatabase {
 
     /// Returns the URL for the login of a role, such as `viewer`; the app's URL if all roles share one login.
     ///
-    /// It is a URL for [`TenantDbOptions::login_per_role`](crate::TenantDbOptions::login_per_role).
+    /// Use it with [`TenantDbOptions::login_per_role`](crate::TenantDbOptions::login_per_role).
     ///
     /// ```no_run
     /// # use tenant_runtime::{Result, TenantDb, tenancy, testing::TestDatabase};
@@ -279,7 +293,7 @@ impl TestDatabase {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`], [`Error::UnsafeLogin`], [`Error::RoleWithoutLogin`] and [`Error::Database`], as for
+    /// [`Error::Connect`], [`Error::UnsafeLogin`], [`Error::RoleWithoutLogin`] and [`Error::Database`], as with
     /// [`TenantDb::connect`].
     pub async fn app(&self) -> Result<TenantDb, Error> {
         let tenancy = self.models.tables().first().map(|def| def.tenancy).filter(|tenancy| tenancy.login_per_role);
@@ -305,7 +319,25 @@ impl TestDatabase {
 /// If `audit` reports an error or a warning, if `verify` reports a violation, or if the database cannot be created. The message
 /// contains all findings and violations.
 pub async fn assert_all_isolated(models: Models) {
-    match examine(&models, &VerifyOptions::default()).await {
+    assert_all_isolated_with(models, &VerifyOptions::default()).await;
+}
+
+/// Creates a database for the models, audits it and verifies it as every role, with values for columns for which none can be
+/// generated.
+///
+/// ```no_run
+/// # use tenant_runtime::{models, verify::VerifyOptions};
+/// # async fn f() {
+/// let options = VerifyOptions::default().values("app.accounts", "iban", ["DE02120300000000202051"]);
+/// tenant_runtime::testing::assert_all_isolated_with(models![], &options).await;
+/// # }
+/// ```
+///
+/// # Panics
+///
+/// As [`assert_all_isolated`] does.
+pub async fn assert_all_isolated_with(models: Models, options: &VerifyOptions) {
+    match examine(&models, options).await {
         Ok(found) if found.is_empty() => {}
         Ok(found) => panic!("{found}"),
         Err(error) => panic!("the verification did not run: {error}"),
@@ -325,7 +357,7 @@ async fn examine(models: &Models, options: &VerifyOptions) -> Result<String, Tes
     Ok(bad.chain(verified).collect::<Vec<_>>().join("\n"))
 }
 
-/// Verifies the database of a test as every role, and fails on violations that concern the table of one model.
+/// Verifies a test's database as every role, and fails on violations that concern one model's table.
 ///
 /// Use it after a test has changed the database, for example with a hand-written migration or a view.
 ///
@@ -338,9 +370,9 @@ async fn examine(models: &Models, options: &VerifyOptions) -> Result<String, Tes
 ///
 /// # Panics
 ///
-/// If a role can access other rows of the table than declared, or if the verification cannot run.
+/// If a role's access to the table differs from the declaration, or if the verification cannot run.
 pub async fn assert_isolated<T: TenantTable>(database: &TestDatabase) {
-    let report = match verify(&database.admin_url(), &database.models, &VerifyOptions::default()).await {
+    let report = match verify(&database.admin_url(), &database.models, &database.options).await {
         Ok(report) => report,
         Err(error) => panic!("the verification did not run: {error}"),
     };
@@ -350,10 +382,10 @@ pub async fn assert_isolated<T: TenantTable>(database: &TestDatabase) {
     assert!(found.is_empty() && report.given_up.is_empty(), "{found}{}", report.given_up.join("\n"));
 }
 
-/// Identifies a set of models.
-fn fingerprint(models: &Models) -> String {
+/// Identifies a set of models with given values.
+fn fingerprint(models: &Models, options: &VerifyOptions) -> String {
     let names = models.tables().iter().map(|def| format!("{} {}:{}", def.name, def.file, def.line));
-    let text = names.collect::<Vec<_>>().join(",");
+    let text = names.chain([options.identity()]).collect::<Vec<_>>().join(",");
     // A short hash, since PostgreSQL truncates identifiers.
     let hash = text
         .bytes()

@@ -16,7 +16,7 @@ use crate::{
     verify::{Session, VerifyError, row_id},
 };
 
-/// A question: does a role have access to a table by a command?
+/// A question: can a role run a command on a table?
 ///
 /// ```
 /// use tenant_runtime::{model::schema::Command, why::Question};
@@ -67,7 +67,7 @@ impl Row {
     }
 }
 
-/// The reason that a question has no answer.
+/// The reason why a question could not be answered.
 ///
 /// ```
 /// use tenant_runtime::{model::schema::Command, models, why::{Question, WhyError, why}};
@@ -91,7 +91,7 @@ pub enum WhyError {
         what: &'static str,
         /// The name or key in the question.
         name: String,
-        /// The valid names.
+        /// The help message, with the valid names.
         help: String,
     },
     /// The database could not be queried.
@@ -99,7 +99,7 @@ pub enum WhyError {
     Database(#[from] VerifyError),
 }
 
-/// The answer: whether a role has access to a table or row, with the grants and policies that decide.
+/// The answer: whether a role has access to a table or row, with the grants and policies that determine it.
 ///
 /// ```no_run
 /// # fn f() -> Result<(), tenant_runtime::why::WhyError> {
@@ -115,9 +115,9 @@ pub struct Why {
     command: Command,
     table: QualifiedName,
     place: String,
-    /// The privilege of the role, or the roles that have it.
+    /// The role's privilege, or the roles that have the privilege.
     privilege: Privilege,
-    /// The policies that decide, each with its command.
+    /// The policies that determine the answer, each with its command.
     policies: Vec<Decision>,
     /// Whether the answer is about one row.
     of_row: bool,
@@ -127,9 +127,9 @@ pub struct Why {
 enum Privilege {
     /// Granted by these statements.
     Held(Vec<String>),
-    /// Not granted; these roles have it.
+    /// Not granted; these roles have the privilege.
     Missing(Vec<String>),
-    /// Replaced by functions.
+    /// Replaced by these functions.
     ByFunction(Vec<String>),
 }
 
@@ -144,7 +144,7 @@ struct Decision {
 #[derive(Debug, Clone)]
 struct Part {
     condition: Condition,
-    /// Whether the row satisfies it; `None` without a row.
+    /// Whether the row satisfies the condition; `None` without a row.
     holds: Option<bool>,
 }
 
@@ -260,7 +260,7 @@ fn parts(policy: &Policy, command: Command) -> Vec<Part> {
     conditions.iter().map(|condition| Part { condition: condition.clone(), holds: None }).collect()
 }
 
-/// Describes what a condition requires.
+/// Describes the requirement of a condition.
 fn meaning(kind: ConditionKind) -> &'static str {
     match kind {
         ConditionKind::Tenant => "the row's tenant is the one in the context",
@@ -280,13 +280,14 @@ fn meaning(kind: ConditionKind) -> &'static str {
     }
 }
 
-/// Evaluates the policies on a row as the role, in the context.
+/// Evaluates the policies on a row, as the role and in the context.
 ///
-/// The role may be unable to read the row, so the superuser copies it into a temporary table, which is rolled back.
+/// The role might be unable to read the row, so the superuser copies the row into a temporary table, which is rolled
+/// back.
 async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
     let id = row_id(def).map_or("", |id| id.name);
     let table = why.table.quoted();
-    // Rows of several tenants can have the same key: the one of the question's tenant comes first.
+    // Rows of several tenants can have the same key; the row of the question's tenant comes first.
     let order = match def.scope {
         ScopeDef::Tenant { column } => {
             format!("ORDER BY {}::text IS DISTINCT FROM {} ", quoted(column), literal(&row.tenant))
@@ -313,7 +314,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
         acting += &format!("SET LOCAL {} = {value}; ", setting(name));
     }
     for part in why.policies.iter_mut().flat_map(|decision| &mut decision.parts) {
-        // With the name of the table as alias, since a condition can contain it.
+        // The alias is the table's name, because a condition can contain that name.
         let asked = format!(
             "ROLLBACK TO probe; {acting}SELECT (({}) IS TRUE)::text FROM pg_temp.why_this_row AS {}",
             part.condition.sql,
@@ -327,7 +328,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
 }
 
 impl Why {
-    /// Returns whether the access is allowed; `None` if it depends on the row and the question names none.
+    /// Returns whether access is allowed; `None` if this depends on the row and the question names no row.
     #[must_use]
     pub fn is_allowed(&self) -> Option<bool> {
         match self.privilege {

@@ -1,4 +1,4 @@
-//! The guide's Rust blocks, each compiled as a doctest.
+//! The guide's Rust code blocks, each compiled as a doctest.
 
 macro_rules! pages {
     ($($page:ident $file:literal),* $(,)?) => {$(

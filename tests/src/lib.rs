@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use self::pgbouncer::PgBouncer;
 
-/// The tables of the example, as declared. [`Database::create`] checks that none is missing here.
+/// The declarations of the example's tables. [`Database::create`] checks that none is missing here.
 pub const TABLES: [&TableDef; 11] = [
     Organization::TABLE,
     User::TABLE,
@@ -43,8 +43,8 @@ pub const TABLES: [&TableDef; 11] = [
 
 /// Returns the options with which this run starts its servers.
 ///
-/// `TENANT_TEST_POSTGRES=17` selects that major release, `TENANT_TEST_PACKAGED=1` a packaged server even where one is
-/// installed.
+/// `TENANT_TEST_POSTGRES=17` selects a major release; `TENANT_TEST_PACKAGED=1` selects a packaged server even if a
+/// server is installed.
 #[must_use]
 pub fn server_options() -> ServerOptions {
     let major = std::env::var("TENANT_TEST_POSTGRES").ok().map(|major| major.parse().expect("a number"));
@@ -57,13 +57,13 @@ pub fn server_options() -> ServerOptions {
     }
 }
 
-/// Returns the server that all tests of this process share. It ends with the process.
+/// Returns the server that all tests of this process share. It stops when the process exits.
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(&server_options()).expect("a private PostgreSQL"))
 }
 
-/// Starts a server for one test, for tests that change roles.
+/// Starts a separate server for a test that changes roles.
 #[must_use]
 pub fn dedicated_server() -> Server {
     Server::start(&server_options()).expect("a private PostgreSQL")
@@ -81,7 +81,7 @@ pub async fn connect(url: &str) -> PgConnection {
     options.disable_statement_logging().connect().await.expect("a connection")
 }
 
-/// Runs SQL text of a test unchanged; returns how many rows the last statement read or wrote.
+/// Runs a test's SQL text unchanged; returns the number of rows that the last statement read or wrote.
 ///
 /// # Errors
 ///
@@ -90,7 +90,7 @@ pub async fn run(connection: &mut PgConnection, sql: &str) -> sqlx::Result<u64> 
     Ok(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await?.rows_affected())
 }
 
-/// Reads one value by SQL text of a test; columns of type name or number must be cast to text.
+/// Reads one value with a test's SQL text; numbers and columns of type `name` must be cast to text.
 pub async fn ask(connection: &mut PgConnection, sql: &str) -> String {
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await.expect(sql)
 }
@@ -118,19 +118,20 @@ pub async fn migrate(admin_url: &str) {
     migrations.apply(admin_url, &mut |_| {}).await.expect("they apply");
 }
 
-/// A database of one test, with the example's tables and two tenants in it.
+/// The database of one test, with the example's tables and two tenants.
 #[derive(Debug)]
 pub struct Database {
     name: String,
     server: &'static Server,
     pooler: Option<PgBouncer>,
-    /// A tenant.
+    /// The first tenant.
     pub acme: Tenant,
-    /// Another tenant.
+    /// The second tenant.
     pub globex: Tenant,
 }
 
-/// An organization with a member of each role, an invitation, a project, a task with a comment, a document, an employee and an event.
+/// An organization with a member in each role, an invitation, a project, a task with a comment, a document, an employee
+/// and an event.
 #[derive(Debug, Clone, Copy)]
 pub struct Tenant {
     /// The organization.
@@ -243,7 +244,7 @@ impl Tenant {
             .expect("an event");
     }
 
-    /// Returns the user who has this role in the tenant.
+    /// Returns the user with this role in the tenant.
     ///
     /// # Panics
     ///
@@ -315,14 +316,14 @@ impl Database {
         connect(&self.admin_url()).await
     }
 
-    /// Opens a raw connection as the app's login, without the library, and sets a role, a user and a tenant.
+    /// Opens a raw connection (without the library) as the app's login, and sets a role, a user and a tenant.
     pub async fn raw(&self, role: &str, org: Uuid, user: Uuid) -> PgConnection {
         let mut app = connect(&self.app_url()).await;
         run(&mut app, &set_context_sql(role, org, user)).await.expect("the login can become each role");
         app
     }
 
-    /// Connects as the app does; through a PgBouncer in transaction mode where `TENANT_TEST_POOLED` is set.
+    /// Connects as the app does, or through a PgBouncer in transaction mode if `TENANT_TEST_POOLED` is set.
     pub async fn app(&self) -> TenantDb {
         let (options, url) = match &self.pooler {
             Some(pooler) => (pooler.options(), pooler.url(self)),
@@ -332,7 +333,7 @@ impl Database {
     }
 }
 
-/// A folder of one test, which is removed with the value.
+/// A test's folder, which is removed when the value is dropped.
 #[derive(Debug)]
 pub struct TempDir(PathBuf);
 
@@ -347,24 +348,24 @@ impl TempDir {
         Self(path)
     }
 
-    /// Returns a path in it.
+    /// Returns a path in the folder.
     #[must_use]
     pub fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    /// Returns its path.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn path(&self) -> &std::path::Path {
         &self.0
     }
 
-    /// Writes a file into it.
+    /// Writes a file into the folder.
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.join(name), text).expect("a file of the test");
     }
 
-    /// Returns the names of the files in it, sorted.
+    /// Returns the names of the files in the folder, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.0).expect("the folder of the test");
@@ -374,7 +375,7 @@ impl TempDir {
         names
     }
 
-    /// Returns the files in it with their content, by name.
+    /// Returns the files in the folder with their contents, by name.
     #[must_use]
     pub fn files(&self) -> std::collections::BTreeMap<String, String> {
         std::fs::read_dir(&self.0)

@@ -24,14 +24,14 @@ pub struct PgBouncer {
     version: (u32, u32),
 }
 
-/// Finds the program: the path in `TENANT_TEST_PGBOUNCER`, or an installed one.
+/// Finds the program: the path in `TENANT_TEST_PGBOUNCER`, or an installed PgBouncer.
 fn program() -> Option<PathBuf> {
     let named = std::env::var_os("TENANT_TEST_PGBOUNCER").map(PathBuf::from);
     let installed = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"].map(PathBuf::from);
     named.or_else(|| installed.into_iter().find(|path| path.exists()))
 }
 
-/// Reads `PgBouncer 1.24.1`, the first line of `--version`.
+/// Parses the first line of `--version`, such as `PgBouncer 1.24.1`.
 fn version(program: &PathBuf) -> (u32, u32) {
     let output = Command::new(program).arg("--version").output().expect("PgBouncer says its version");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -43,8 +43,8 @@ fn version(program: &PathBuf) -> (u32, u32) {
 }
 
 impl PgBouncer {
-    /// Starts one with two connections for each login and database, fewer than the app's pools have, so that
-    /// transactions of all roles share them. Returns `None` where no PgBouncer is installed.
+    /// Starts a PgBouncer with two connections for each login and database, which are fewer than the app's pools have,
+    /// so that the transactions of all roles share them. Returns `None` if PgBouncer is not installed.
     pub async fn start(database: &Database) -> Option<Self> {
         let program = program()?;
         let folder = TempDir::new();
@@ -73,7 +73,7 @@ impl PgBouncer {
         let child = command.spawn().expect("PgBouncer starts");
         let bouncer = Self { child, folder, version };
         for _ in 0..500 {
-            // The socket exists a moment before PgBouncer listens on it.
+            // The socket exists shortly before PgBouncer listens on it.
             if PgConnection::connect(&bouncer.url(database)).await.is_ok() {
                 return Some(bouncer);
             }
@@ -82,12 +82,12 @@ impl PgBouncer {
         panic!("PgBouncer does not come up");
     }
 
-    /// Returns the pooler option for this version: prepared statements are supported since 1.21.
+    /// Returns the pooler option for this version; prepared statements are supported since version 1.21.
     pub fn options(&self) -> TenantDbOptions {
         TenantDb::options().prepared_statements(self.version >= (1, 21))
     }
 
-    /// Returns the URL by which the app's login reaches a database through it.
+    /// Returns the URL with which the app's login connects to a database through this PgBouncer.
     #[must_use]
     pub fn url(&self, database: &Database) -> String {
         let host = self.folder.path().to_string_lossy().replace('/', "%2F");

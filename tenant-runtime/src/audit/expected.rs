@@ -1,4 +1,4 @@
-//! The expected catalog, derived from the declared schema alone and not from the generated SQL.
+//! The expected catalog, derived only from the declared schema and not from the generated SQL.
 
 use serde_json::{Value, json};
 

@@ -104,7 +104,7 @@ impl Report {
     }
 }
 
-/// The reason why an audit did not run. A database that was not audited does not count as clean.
+/// The reason why an audit did not run. A database without a completed audit does not count as clean.
 ///
 /// ```no_run
 /// use sqlx::Connection as _;

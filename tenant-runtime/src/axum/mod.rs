@@ -341,7 +341,7 @@ impl<R: Role> TenantExecutor for &Tenant<R> {
 /// Extracts the operations of a signed-in user without a tenant, such as creating a tenant or listing
 /// memberships.
 ///
-/// It responds with 401 without a valid token.
+/// Responds with 401 if the request has no valid token.
 impl<S, T> FromRequestParts<S> for UserScope<T>
 where
     S: Send + Sync,

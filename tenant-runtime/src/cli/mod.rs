@@ -68,8 +68,8 @@ enum Command {
     Show,
     /// Renumber this branch's migrations after another branch's
     ///
-    /// Generated migrations are generated again; hand-written ones get the next numbers. The snapshot may contain both sides of
-    /// a merge conflict, or be the other branch's.
+    /// Generated migrations are generated again, and hand-written migrations get the next numbers. Works with a snapshot that
+    /// still contains the conflict markers, and with the other branch's snapshot.
     Rebase {
         /// This branch's migrations, such as 0002_add_invoices; naming all of them confirms the rebase
         migrations: Vec<String>,

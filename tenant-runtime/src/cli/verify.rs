@@ -22,7 +22,8 @@ use crate::{
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) target: Target,
-    /// JSON file with values that cannot be generated: {"app.accounts": {"iban": ["DE02…"]}}
+    /// JSON file with values that cannot be generated: {"app.accounts": {"iban": ["DE02…"]}}, or rows: {"app.accounts":
+    /// [{"iban": "DE02…", "kind": null}]}
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Output format

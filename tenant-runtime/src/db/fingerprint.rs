@@ -1,4 +1,4 @@
-//! The fingerprint of a schema: a hash with which an app rejects a database that differs from the audited database.
+//! The fingerprint of a schema: a hash with which an app rejects a database that differs from the one that was checked.
 
 use std::collections::BTreeSet;
 

@@ -15,9 +15,10 @@ use crate::{
 /// The query; a test compares its kinds with [`Kind`].
 const QUERY: &str = include_str!("login_check.sql");
 
-/// Checks the login of a connection, which must not be able to assume the `others`; returns its name and warnings.
+/// Checks the login of a connection, which must not be able to assume any of the `others`; returns its name and
+/// warnings.
 ///
-/// An error in reading the facts refuses the connection too: a login that cannot be checked is not safe.
+/// If reading the facts fails, the connection is refused too: a login that cannot be checked is not considered safe.
 pub(super) async fn check(connection: &mut PgConnection, others: &[String]) -> Result<(String, Vec<String>)> {
     let query = sqlx::query_as(QUERY).bind(setting_prefixes()).bind(others);
     let rows: Vec<Row> = query.persistent(false).fetch_all(&mut *connection).await?;
@@ -42,20 +43,20 @@ fn unreadable(reason: &str) -> Error {
     Error::Database(sqlx::Error::Decode(format!("the login check cannot be read: {reason}").into()))
 }
 
-/// The prefixes of the context settings of the linked tenancies, such as `app`.
+/// Returns the prefixes of the linked tenancies' context settings, such as `app`.
 fn setting_prefixes() -> Vec<String> {
     let settings = tenancies().into_iter().flat_map(|tenancy| [tenancy.tenant_setting, tenancy.user_setting]);
     let prefixes: BTreeSet<&str> = settings.filter_map(|name| name.split('.').next()).chain(["app"]).collect();
     prefixes.into_iter().map(|prefix| prefix.to_ascii_lowercase()).collect()
 }
 
-/// The roles for cross-tenant jobs of the linked tenancies, which the app's login must not be able to assume.
+/// Returns the linked tenancies' roles for cross-tenant jobs, which the app's login must not be able to assume.
 pub(super) fn system_roles() -> Vec<String> {
     let roles: BTreeSet<String> = tenancies().into_iter().map(|tenancy| tenancy.database_role(names::SYSTEM)).collect();
     roles.into_iter().collect()
 }
 
-/// The linked tenancies, each once.
+/// Returns the linked tenancies, each once.
 pub(super) fn tenancies() -> Vec<&'static TenancyDef> {
     let mut tenancies: Vec<&TenancyDef> = Vec::new();
     for registered in inventory::iter::<Registered>() {
@@ -82,27 +83,27 @@ enum Kind {
     Login,
     /// An attribute of the login.
     Attribute,
-    /// A role with such an attribute, or with access to server files, that the login can assume.
+    /// A role with an unsafe attribute, or with access to server files, that the login can assume.
     PrivilegedRole,
     /// A role for cross-tenant jobs that the login can assume.
     SystemRole,
     /// The owner of relations with RLS: the login, or a role that it can assume.
     Owner,
-    /// The owner of SECURITY DEFINER functions, which the login can assume.
+    /// The owner of SECURITY DEFINER functions: a role that the login can assume.
     DefinerOwner,
-    /// A privilege without SET ROLE, of the login or inherited from a role.
+    /// A privilege that needs no SET ROLE: the login's own, or inherited from a role.
     Privilege,
     /// A privilege of PUBLIC.
     PublicPrivilege,
     /// A setting of the login.
     LoginSetting,
-    /// A setting of the login in the database.
+    /// A setting of the login in this database.
     LoginInDatabaseSetting,
     /// A setting of the database.
     DatabaseSetting,
     /// A setting of all roles.
     ServerSetting,
-    /// `standard_conforming_strings`, off by the server's configuration or by the URL.
+    /// The setting `standard_conforming_strings`, which the server's configuration or the URL turns off.
     StringSyntax,
 }
 
@@ -123,7 +124,7 @@ impl Kind {
         Self::StringSyntax,
     ];
 
-    /// The literal in the query.
+    /// Returns the literal in the query.
     fn text(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -151,14 +152,14 @@ struct Fact {
     name: String,
     /// A role of which the login is a member, or a database.
     through: Option<String>,
-    /// Relations or functions as they are written in SQL, an attribute, or the source of a setting.
+    /// Relations or functions as written in SQL, an attribute, or the source of a setting.
     detail: Option<String>,
 }
 
 impl TryFrom<Row> for Fact {
     type Error = Error;
 
-    /// A row of an unknown kind is an error: skipped, it would make an unsafe login look safe.
+    /// A row of an unknown kind is an error, because skipping it would make an unsafe login look safe.
     fn try_from(Row { kind, name, through, detail }: Row) -> Result<Self> {
         let known = Kind::ALL.into_iter().find(|known| known.text() == kind);
         let kind = known.ok_or_else(|| unreadable(&format!("`{kind}` is an unknown kind of fact")))?;
@@ -167,7 +168,7 @@ impl TryFrom<Row> for Fact {
 }
 
 impl Fact {
-    /// Says what is wrong and how to fix it; a test runs the statements that it names.
+    /// Describes the problem and how to fix it; a test runs the statements in the description.
     fn finding(&self, login: &str, version: u32) -> Option<String> {
         let (name, detail) = (&self.name, self.detail.as_deref().unwrap_or_default());
         let login_sql = quoted(login);
@@ -223,7 +224,7 @@ impl Fact {
         })
     }
 
-    /// The step that ends a membership of the login.
+    /// Returns the step that ends a membership of the login.
     fn revoke(&self, login: &str) -> String {
         match self.through.as_deref() {
             Some(role) => format!("run `REVOKE {} FROM {}`", quoted(role), quoted(login)),
@@ -231,7 +232,8 @@ impl Fact {
         }
     }
 
-    /// The statement that ends inheriting: an option of the membership since PostgreSQL 16, of the member before.
+    /// Returns the statement that ends inheritance, which is an option of the membership since PostgreSQL 16 and an
+    /// attribute of the member in earlier versions.
     fn no_inherit(&self, login: &str, version: u32) -> String {
         match self.through.as_deref() {
             Some(role) if version >= 160_000 => {
@@ -241,7 +243,7 @@ impl Fact {
         }
     }
 
-    /// The scope of a setting, and the statement that removes it.
+    /// Returns the scope of a setting, and the statement that resets the setting.
     fn reset(&self, login: &str) -> (&'static str, String) {
         let (setting, login) = (setting(&self.name), quoted(login));
         let database = quoted(self.through.as_deref().unwrap_or_default());
@@ -301,7 +303,7 @@ mod tests {
         );
     }
 
-    /// The kinds that the query can return: the literals in the first column of each branch.
+    /// Returns the kinds that the query can return: the literals in the first column of each branch.
     fn kinds_in_query() -> BTreeSet<String> {
         let at = QUERY.find("SELECT 'login'::text AS kind").expect("the first branch");
         let mut kinds = BTreeSet::new();

@@ -1,6 +1,6 @@
 -- Properties that let the login of this session bypass RLS. One row per fact; its kind is a variant of `Kind` in
--- login_check.rs. $1 holds the prefixes of context settings, $2 the roles that the login must not be able to assume.
--- Every name is qualified, since the search_path of the session is not trusted yet.
+-- login_check.rs. $1 contains the prefixes of context settings, and $2 the roles that the login must not be able to
+-- assume. Every name is qualified, because the session's search_path is not trusted yet.
 WITH login AS (
     SELECT * FROM pg_catalog.pg_roles WHERE rolname = session_user
 ),
@@ -16,7 +16,7 @@ reach AS (
     JOIN pg_catalog.pg_roles AS role ON pg_catalog.pg_has_role(login.oid, role.oid, 'MEMBER')
     WHERE NOT login.rolsuper
 ),
--- Relations with RLS, without those of extensions.
+-- Relations with RLS, except those of extensions.
 relation AS (
     SELECT class.oid, class.oid::pg_catalog.regclass::text AS name, class.relowner, class.relacl
     FROM pg_catalog.pg_class AS class
@@ -27,7 +27,7 @@ relation AS (
             AND depend.objid = class.oid AND depend.deptype = 'e'
       )
 ),
--- Relations that the login has privileges on without SET ROLE.
+-- Relations on which the login has privileges without SET ROLE.
 usable AS (
     SELECT relation.*
     FROM login, relation
@@ -37,8 +37,8 @@ usable AS (
           OR pg_catalog.has_any_column_privilege(login.oid, relation.oid, 'SELECT, INSERT, UPDATE, REFERENCES')
       )
 ),
--- The grantee of that privilege: the login, PUBLIC, or a role that it inherits from. A role such as pg_read_all_data is in no
--- ACL, and the inherited privileges of an owner are reported as ownership.
+-- The grantee of such a privilege: the login, PUBLIC, or a role from which the login inherits. A role such as
+-- pg_read_all_data is in no ACL, and privileges inherited from an owner are reported as ownership.
 holder AS (
     SELECT DISTINCT usable.oid, usable.name, acl.grantee
     FROM login, usable
@@ -93,8 +93,8 @@ FROM reach
 JOIN relation ON relation.relowner = reach.oid
 GROUP BY reach.rolname
 UNION ALL
--- SECURITY DEFINER functions, whose owner may have policies that the login does not have. Those of extensions are not the
--- app's, and those that the login owns give it nothing.
+-- SECURITY DEFINER functions, whose owner can have policies that do not apply to the login. Functions of extensions do
+-- not belong to the app, and functions that the login owns give it no further access.
 SELECT 'definer_owner', reach.rolname::text, min(reach.through),
     string_agg(routine.oid::pg_catalog.regprocedure::text, ', ' ORDER BY routine.oid::pg_catalog.regprocedure::text)
 FROM login, reach

@@ -1,4 +1,5 @@
-//! Login roles: the application role that each is meant for, and the check that it can assume no other.
+//! Login roles: the application role that each serves, and the check that the login can assume no other roles than
+//! intended.
 
 use std::fmt;
 
@@ -34,7 +35,7 @@ impl fmt::Debug for RoleLogin {
     }
 }
 
-/// Returns an error that names the roles without a URL.
+/// Returns an error that lists the roles without a URL, if there are any.
 pub(super) fn require(logins: &[RoleLogin]) -> Result<()> {
     let missing = logins.iter().filter(|login| login.url.is_none());
     let findings: Vec<_> = missing.filter_map(|login| login.meant_for.missing()).collect();
@@ -43,9 +44,9 @@ pub(super) fn require(logins: &[RoleLogin]) -> Result<()> {
 
 /// Returns the purposes of the login role of the main URL, if roles have separate logins.
 ///
-/// If the URLs of the roles are known, it is meant for users without a tenant. A program that
-/// serves one role can know the login of that role alone. The login for users without a tenant,
-/// without the others, could run no tenant context, which is an error.
+/// If the URLs of the roles are known, this login is for users without a tenant. A program that serves a single role
+/// needs only the login of that role. If no URLs are known, the login for users without a tenant is an error, because
+/// it could not run any tenant context.
 pub(super) fn of_app(login: &str, logins: &[RoleLogin]) -> Result<Vec<MeantFor>> {
     let given = |tenancy: &TenancyDef| logins.iter().any(|login| login.meant_for.tenancy == tenancy);
     let without_tenant = logins.iter().map(|login| MeantFor { role: None, ..login.meant_for });
@@ -60,8 +61,8 @@ pub(super) fn of_app(login: &str, logins: &[RoleLogin]) -> Result<Vec<MeantFor>>
     Ok(found)
 }
 
-/// The roles among `$1` and the intended role `$2` that the login can assume, and the direct
-/// membership other than `$2` through which.
+/// Selects the roles among `$1` and the intended role `$2` that the login can assume, and, unless it is `$2`, the
+/// direct membership that leads to each.
 const REACHED: &str = "
     SELECT role.rolname::text, role.rolname = $2, (
         SELECT min(direct.rolname::text)
@@ -73,8 +74,8 @@ const REACHED: &str = "
     WHERE (role.rolname = ANY ($1) OR role.rolname = $2) AND pg_catalog.pg_has_role(role.rolname, 'MEMBER')
     ORDER BY role.rolname";
 
-/// A row of [`REACHED`]: the role, whether it is the intended one, and the direct membership that
-/// leads to it.
+/// A row of [`REACHED`]: the role, whether it is the intended one, and the direct membership that leads to the
+/// role.
 type Reached = (String, bool, Option<String>);
 
 impl MeantFor {
@@ -86,12 +87,12 @@ impl MeantFor {
         ))
     }
 
-    /// Refuses a login that can assume other roles than the intended one, or cannot assume that
-    /// one.
+    /// Refuses a login that cannot assume its intended role, or that can assume a role that the intended role does not
+    /// include.
     pub(super) async fn check(self, login: &str, connection: &mut PgConnection) -> Result<()> {
         let intended = self.role.map(|role| self.tenancy.database_role(role));
         let others = self.tenancy.roles.iter().map(|role| role.name);
-        // Before PostgreSQL 16, membership in a role always allows SET ROLE to the roles that it
+        // Before PostgreSQL 16, membership in a role always allows SET ROLE to the roles that this role
         // includes.
         let others = others.filter(|other| !self.role.is_some_and(|role| self.tenancy.includes(role, other)));
         let no_tenant = intended.as_ref().map(|_| names::NO_TENANT);

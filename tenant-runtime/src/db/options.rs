@@ -32,9 +32,9 @@ pub struct TenantDbOptions {
     pub(super) trace_tenants: bool,
     pub(super) fingerprint: Option<String>,
     pub(super) prepared: bool,
-    /// The options that differ for a database role.
+    /// The options for single database roles.
     by_role: BTreeMap<&'static str, RoleOptions>,
-    /// The login roles of single roles.
+    /// The login roles of single application roles.
     pub(super) logins: Vec<RoleLogin>,
 }
 
@@ -73,7 +73,7 @@ impl Default for TenantDbOptions {
 impl TenantDbOptions {
     /// Sets the maximum number of connections of each role. Default: 10.
     ///
-    /// The sum over all roles of a login role must be below its connection limit.
+    /// For each login role, the sum over all roles that it serves must be below its connection limit.
     ///
     /// ```
     /// let options = tenant_runtime::TenantDb::options().max_connections(20);
@@ -83,7 +83,7 @@ impl TenantDbOptions {
         self
     }
 
-    /// Sets the `statement_timeout` of all roles. Default: the setting of the login role.
+    /// Sets the `statement_timeout` for all roles. Default: the setting of the login role.
     ///
     /// A cancelled statement fails with [`Error::TimedOut`](crate::Error::TimedOut).
     ///
@@ -96,9 +96,9 @@ impl TenantDbOptions {
         self
     }
 
-    /// Sets how long a begin waits for a connection. Default: 10 seconds.
+    /// Sets how long beginning a transaction waits for a connection. Default: 10 seconds.
     ///
-    /// After that it fails with [`Error::PoolTimeout`](crate::Error::PoolTimeout).
+    /// If none becomes available in time, the call fails with [`Error::PoolTimeout`](crate::Error::PoolTimeout).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -123,9 +123,9 @@ impl TenantDbOptions {
     /// Records the tenant ID in the `tracing` spans of transactions. Default: `false`, because logs
     /// often have more readers than the database.
     ///
-    /// The spans are named `tenant_tx`, have the level info, and always record the `role`. The
-    /// statement logs of sqlx appear inside of them. The spans of jobs over all tenants are named
-    /// `system_tx` and record the key of the reason as `record`.
+    /// The spans are named `tenant_tx`, have the level `INFO`, and always record the `role`. sqlx's
+    /// statement logs appear inside them. The spans of jobs over all tenants are named `system_tx`
+    /// and record the key of the reason's record as `record`.
     ///
     /// ```
     /// let options = tenant_runtime::TenantDb::options().trace_tenants(true);
@@ -135,13 +135,13 @@ impl TenantDbOptions {
         self
     }
 
-    /// Sets the expected fingerprint of the database; connecting to one with another fingerprint
-    /// fails. `gen-migrations audit` prints the fingerprint.
+    /// Sets the expected fingerprint of the database; connecting to a database with a different
+    /// fingerprint fails. `gen-migrations audit` prints the fingerprint.
     ///
-    /// It is a hash over RLS, policies, privileges, columns, constraints, functions, triggers and
-    /// roles, computed by one query when the app connects. A deployment pipeline migrates, audits,
-    /// and passes the fingerprint to the app. The next migration changes it, so instances that
-    /// start after that migration need the new one.
+    /// The fingerprint is a hash of RLS, policies, privileges, columns, constraints, functions,
+    /// triggers and roles; one query computes it when the app connects. A deployment pipeline
+    /// migrates, audits, and passes the fingerprint to the app. The next migration can change it,
+    /// so instances that start after that migration need the new fingerprint.
     ///
     /// ```
     /// # let fingerprint = String::new();
@@ -154,9 +154,9 @@ impl TenantDbOptions {
 
     /// Sets whether statements remain prepared on their connection. Default: `true`.
     ///
-    /// Set it to `false` behind PgBouncer before 1.21 in transaction mode, which runs statements of
-    /// one client on the connections of another. Newer versions support prepared statements;
-    /// `max_prepared_statements` sets their number, and 0 disables that.
+    /// Set it to `false` behind PgBouncer before 1.21 in transaction mode, where a client's statement
+    /// can run on a connection on which it was not prepared. Newer versions support prepared
+    /// statements; their `max_prepared_statements` sets the maximum number, and 0 disables the support.
     ///
     /// ```
     /// let options = tenant_runtime::TenantDb::options().prepared_statements(false);
@@ -178,7 +178,7 @@ impl TenantDbOptions {
         self
     }
 
-    /// Sets options for users without a tenant, which includes looking up the membership for a
+    /// Sets options for users without a tenant, including the membership lookup of a
     /// session.
     ///
     /// ```
@@ -190,12 +190,12 @@ impl TenantDbOptions {
         self
     }
 
-    /// Sets the URLs of the login roles of a tenancy with `login_per_role: true`; the closure
+    /// Sets the URLs of the login roles for a tenancy with `login_per_role: true`; the closure
     /// returns the URL for a role such as `viewer`.
     ///
-    /// Injected SQL can assume every role that its login can. With a separate login for each role,
-    /// that is no role above the one that the statement runs as. The URL of
-    /// [`connect`](Self::connect) then serves users without a tenant only.
+    /// Injected SQL can assume every role that its login can assume. With a separate login for each
+    /// role, it can assume no role higher than the one that the statement runs as. The URL passed
+    /// to [`connect`](Self::connect) then serves only users without a tenant.
     ///
     /// ```no_run
     /// use std::env;
@@ -211,8 +211,8 @@ impl TenantDbOptions {
     /// # Ok(()) }
     /// ```
     ///
-    /// A program that serves a single role needs only the login of that role: connect with its URL
-    /// and without this option.
+    /// A program that serves a single role needs only the login of that role: connect with the URL
+    /// of that login and without this option.
     pub fn login_per_role<T: LoginPerRole>(self, url_of: impl FnMut(&str) -> Option<String>) -> Self {
         self.logins_of(T::DEF, url_of)
     }

@@ -1,4 +1,4 @@
-//! One connection pool for each role. A connection is reset when it is returned, and closed if that is not possible.
+//! One connection pool for each role. A connection is reset when it is returned, and closed if it cannot be reset.
 
 use std::{
     collections::BTreeMap,
@@ -15,20 +15,20 @@ use sqlx::{
 use super::{begin_sql, connect, denial_counter::DenialCounter, options::TenantDbOptions};
 use crate::error::{Error, Result, server_error};
 
-/// The pools by database role. The lock of the map is never held across an await.
+/// The pools by database role. The map's lock is never held across an await.
 pub(super) struct Pools {
     options: TenantDbOptions,
     connect: PgConnectOptions,
     /// The connect options of roles with a separate login.
     logins: BTreeMap<String, PgConnectOptions>,
     warnings: Vec<String>,
-    /// Whether a connection pooler may run the next transaction on a server connection that this
-    /// crate did not reset.
+    /// Whether a connection pooler might run the next transaction on a server connection that this crate has not
+    /// reset.
     pooled: bool,
     by_role: Mutex<BTreeMap<&'static str, (PgPool, DenialCounter)>>,
 }
 
-/// Status of the connection pool of a role. Returned by
+/// Status of a role's connection pool. Returned by
 /// [`TenantDb::pools`](crate::TenantDb::pools).
 ///
 /// ```no_run
@@ -43,13 +43,13 @@ pub(super) struct Pools {
 pub struct PoolStatus {
     /// The database role.
     pub role: &'static str,
-    /// Number of open connections.
+    /// The number of open connections.
     pub open: u32,
-    /// Number of open connections that are idle.
+    /// The number of open connections that are idle.
     pub idle: u32,
-    /// Maximum number of connections.
+    /// The maximum number of connections.
     pub max: u32,
-    /// Number of denied attempts since the app connected: permission errors of the database, and
+    /// The number of denied attempts since the app connected: permission errors of the database, and
     /// statements that were refused because they would change the transaction, the role or the
     /// settings.
     pub denied: u64,
@@ -80,8 +80,8 @@ impl Pools {
         self.pooled
     }
 
-    /// Returns how many connections a begin tries if the server has closed them: each pooled one,
-    /// and a new one.
+    /// Returns how many connections are tried to begin a transaction if the server has closed them: each pooled
+    /// connection, and a new one.
     pub(super) fn attempts(&self, role: &str) -> u32 {
         self.options.max_connections_of(role).saturating_add(1)
     }
@@ -96,7 +96,7 @@ impl Pools {
         })
     }
 
-    /// Returns the counter of denied attempts of a role.
+    /// Returns a role's counter of denied attempts.
     pub(super) fn denials(&self, role: &'static str) -> DenialCounter {
         self.of_role(role).1
     }
@@ -115,8 +115,8 @@ impl Pools {
         PgPoolOptions::new()
             .max_connections(self.options.max_connections_of(role))
             .acquire_timeout(self.options.acquire_timeout)
-            // A ping would add a round trip to each begin; the begin itself detects a dead
-            // connection and is repeated.
+            // A ping would add a round trip to each transaction. Beginning a transaction detects a dead connection
+            // anyway, and is then repeated on another one.
             .test_before_acquire(false)
             .after_release(move |connection, _| Box::pin(is_clean(connection, pooled)))
             .connect_lazy_with(self.login(role).clone())
@@ -148,25 +148,25 @@ impl Pools {
 
 impl fmt::Debug for Pools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The connect options hold the password.
+        // The connect options are omitted, because they contain the password.
         f.debug_struct("Pools").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
-/// Resets a connection that is returned to the pool, and returns whether it is idle. If not, the
-/// pool closes it, which ends an open transaction.
+/// Resets a connection that is returned to the pool, and returns whether the connection is idle. If it is not, the pool
+/// closes it, which ends an open transaction.
 ///
-/// The statement filter refuses a statement that would leave state behind, as far as its text shows
-/// that; a function can leave state too, and the next transaction may be for another tenant. A
-/// prepared statement that SQL left is an error, which closes the connection: sqlx runs cached
-/// statements by name, and that name may now belong to another text.
+/// The statement filter refuses statements whose text shows that they would leave state behind. A function can leave
+/// state too, and the next transaction might be for another tenant. A prepared statement that an SQL command has left
+/// is an error, which closes the connection: sqlx runs cached statements by name, and that name might now belong to a
+/// different statement.
 ///
-/// sqlx counts transactions on the client, and the count can be wrong after a future has been dropped
-/// midway. sqlx asks the server only when it begins a transaction, so this function begins one with
-/// statements that do not begin one: on an idle connection the result is `BeginFailed`, in an open
-/// transaction it succeeds, and in an aborted one the first statement fails. `ROLLBACK` would write
-/// a warning into the server log on every release, and `BEGIN; ROLLBACK` would count as a rollback
-/// in the statistics.
+/// sqlx counts transactions on the client, and the count can be wrong after a future has been dropped midway.
+/// sqlx checks the server's state only when it begins a transaction, so this function asks sqlx to begin a
+/// transaction with statements that do not begin one: on an idle connection the result is `BeginFailed`, in an
+/// open transaction the call succeeds, and in an aborted one the first statement fails. `ROLLBACK` would write a
+/// warning to the server log on every release, and `BEGIN; ROLLBACK` would count as a rollback in the
+/// statistics.
 async fn is_clean(connection: &mut PgConnection, pooled: bool) -> sqlx::Result<bool> {
     let cached = (!pooled).then(|| connection.cached_statements_size());
     match connection.begin_with(begin_sql::clear(cached)).await {
@@ -176,8 +176,8 @@ async fn is_clean(connection: &mut PgConnection, pooled: bool) -> sqlx::Result<b
     }
 }
 
-/// Returns whether an error means that the connection is lost or must be closed, so that a begin on
-/// another one can succeed.
+/// Returns whether an error means that the connection is lost or must be closed, so that beginning the transaction on
+/// another connection can succeed.
 pub(super) fn is_broken(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => matches!(

@@ -1,4 +1,4 @@
-//! Retry of transactions after serialization failures and deadlocks.
+//! Retries transactions after serialization failures and deadlocks.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -12,16 +12,16 @@ use crate::{
     tenant::{Role, TenantCtx},
 };
 
-/// The longest pause after the first failure; it doubles after each further one.
+/// The longest pause after the first failure; it doubles with each further failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl TenantDb {
     /// Runs a transaction, and retries it after a serialization failure or a deadlock.
     ///
-    /// The closure receives a new transaction in the same context for each attempt, and commits it.
-    /// After [`TenantDbOptions::attempts`] attempts the error is returned. Any other error is
-    /// returned at once.
+    /// For each attempt, the closure receives a new transaction in the same context and must commit
+    /// it. After [`TenantDbOptions::attempts`] attempts, the error is returned. Any other error is
+    /// returned immediately.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Member};
@@ -35,12 +35,12 @@ impl TenantDb {
     /// # }
     /// ```
     ///
-    /// Effects of the closure outside the database are repeated as well.
+    /// Side effects of the closure outside the database are repeated as well.
     ///
     /// # Errors
     ///
-    /// The errors of the closure; [`Error::RoleUnavailable`], [`Error::PoolTimeout`],
-    /// [`Error::Connect`] and [`Error::Database`] if no transaction can begin.
+    /// The closure's errors; [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`]
+    /// and [`Error::Database`] if no transaction can begin.
     ///
     /// [`TenantDbOptions::attempts`]: crate::TenantDbOptions::attempts
     pub async fn retry<R, T, E, F>(
@@ -71,8 +71,8 @@ impl TenantDb {
     }
 }
 
-/// Returns the pause after a number of failures: a random part of an interval that doubles each
-/// time, so that the transactions that failed do not retry in step.
+/// Returns the pause after the given number of failures: a random fraction of an interval that
+/// doubles with each failure, so that the failed transactions do not all retry at the same time.
 fn pause(failures: u32) -> Duration {
     let most = FIRST_PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST_PAUSE);
     // The keys of a new `RandomState` are random, which is sufficient here.

@@ -16,10 +16,10 @@ use crate::{
 
 /// A part of a transaction that can be rolled back separately. Returned by [`TenantTx::savepoint`].
 ///
-/// Repository methods and sqlx queries run on `&mut savepoint` as they do on `&mut tx`. If it is
-/// dropped without [`release`](Self::release), its changes are rolled back and the transaction
-/// continues as if they had never been made, also after a failed statement. The context remains: it
-/// was set before the transaction began, so `ROLLBACK TO SAVEPOINT` does not undo it.
+/// Repository methods and sqlx queries run on `&mut savepoint` as they do on `&mut tx`. If the
+/// savepoint is dropped without [`release`](Self::release), its changes are rolled back and the
+/// transaction continues as if they had never been made, even after a failed statement. The context
+/// remains: it was set before the transaction began, so `ROLLBACK TO SAVEPOINT` does not undo it.
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, roles::Member};
@@ -36,7 +36,7 @@ use crate::{
 pub struct Savepoint<'a, R: Role> {
     tx: &'a mut TenantTx<R>,
     depth: u32,
-    /// Neither released nor rolled back yet.
+    /// Whether the savepoint is neither released nor rolled back yet.
     open: bool,
 }
 
@@ -55,7 +55,7 @@ impl<R: Role> TenantTx<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Aborted`](crate::Error::Aborted) if a statement of the transaction failed before;
+    /// [`Error::Aborted`](crate::Error::Aborted) if an earlier statement of the transaction failed;
     /// [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub fn savepoint(&mut self) -> BoxFuture<'_, Result<Savepoint<'_, R>>> {
         Box::pin(Savepoint::begin(self))
@@ -99,13 +99,13 @@ impl<'a, R: Role> Savepoint<'a, R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Aborted`](crate::Error::Aborted) if a statement of this savepoint failed before;
+    /// [`Error::Aborted`](crate::Error::Aborted) if an earlier statement of this savepoint failed;
     /// [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub fn savepoint(&mut self) -> BoxFuture<'_, Result<Savepoint<'_, R>>> {
         self.tx.savepoint()
     }
 
-    /// Keeps the changes of the savepoint; they become permanent when the transaction is committed.
+    /// Keeps the changes of the savepoint. They become permanent when the transaction commits.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Member};
@@ -123,15 +123,15 @@ impl<'a, R: Role> Savepoint<'a, R> {
     pub async fn release(mut self) -> Result<()> {
         self.tx.flush_pending_rollback().await?;
         self.tx.fail_if_aborted().await?;
-        // The server keeps the savepoint until the next one replaces it. That saves a round trip,
-        // and a release that is cancelled midway leaves no doubt whether it was executed.
+        // The server keeps the savepoint until the next one replaces it. This saves a round trip,
+        // and there is no release that could be cancelled midway with an unknown result.
         self.open = false;
         self.tx.state.savepoints.pop(self.depth);
         Ok(())
     }
 
-    /// Rolls back the changes of the savepoint. Dropping it does the same, together with the next
-    /// statement.
+    /// Rolls back the changes of the savepoint. Dropping the savepoint does the same before the
+    /// next statement runs.
     ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Member};

@@ -1,4 +1,4 @@
-//! Role and settings of a transaction: those of a tenant context, of a user without a tenant, or of the system role.
+//! The role and settings of a transaction: for a tenant context, for a user without a tenant, or for the system role.
 
 use uuid::Uuid;
 
@@ -7,7 +7,7 @@ use crate::{
     tenant::{ContextKey, Role, System, Tenancy, TenantCtx, no_tenant_role},
 };
 
-/// Role and settings of a transaction. An empty text means no user or no tenant.
+/// The role and settings of a transaction. An empty string means no user or no tenant.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SessionContext {
     pub(super) role: &'static str,
@@ -30,7 +30,7 @@ impl SessionContext {
         }
     }
 
-    /// A user without a tenant, or an anonymous one.
+    /// A user without a tenant, or an anonymous user.
     pub(super) fn user<T: Tenancy>(user_id: Option<&T::User>) -> Self {
         Self {
             role: no_tenant_role::<T>(),
@@ -41,7 +41,7 @@ impl SessionContext {
         }
     }
 
-    /// The system role, for one tenant or for all. Without a recorded reason it can read no row.
+    /// The system role, for one tenant or for all tenants. Without a recorded reason, it cannot read any row.
     pub(super) fn system<T: Tenancy>(tenant_id: Option<&T::Key>, system_access: Option<Uuid>) -> Self {
         Self {
             role: System::<T>::DB_ROLE,

@@ -1,4 +1,5 @@
-//! Statement execution in a transaction: a failure guard around each statement, after the rollback of a dropped savepoint.
+//! Statement execution in a transaction: first the pending rollback of a dropped savepoint, then the statement under a
+//! failure guard.
 
 use std::{
     future::poll_fn,
@@ -17,12 +18,12 @@ use tracing::{Instrument as _, Span};
 use super::tx_state::TxState;
 use crate::error::Result;
 
-/// The connection, for statements that passed the filter or that the repository wrote.
+/// The connection, for statements that have passed the filter or that the repository generated.
 pub(crate) struct VettedExecutor<'a> {
     pub(super) connection: &'a mut PgConnection,
     pub(super) state: &'a mut TxState,
     pub(super) span: &'a Span,
-    /// Whether statements remain prepared on the connection.
+    /// Whether statements stay prepared on the connection.
     pub(super) prepared: bool,
 }
 
@@ -68,7 +69,7 @@ impl<'a> VettedExecutor<'a> {
         OwnedQuery::new(query).prepared(self.prepared)
     }
 
-    /// Runs an operation on the connection under the failure guard.
+    /// Runs an operation on the connection under a failure guard.
     pub(super) async fn run<T>(self, work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> sqlx::Result<T> {
         let span = self.span.clone();
         async {
@@ -102,7 +103,7 @@ impl<'a> FailureGuard<'a> {
     }
 }
 
-/// The results of a statement, under the failure guard until their end.
+/// The results of a statement, under a failure guard until they end.
 pub(super) struct ResultStream<'a> {
     stage: Stage<'a>,
     span: Span,
@@ -140,7 +141,7 @@ impl Stream for ResultStream<'_> {
                 },
                 Stage::Running(rows, _) => {
                     let next = std::task::ready!(rows.as_mut().poll_next(context));
-                    // The end and an error both end the statement; after an error the mark remains.
+                    // The statement ends with its last result or with an error; after an error, the mark remains.
                     if !matches!(next, Some(Ok(_)))
                         && let Stage::Running(_, guard) = std::mem::replace(&mut this.stage, Stage::Ended)
                     {
@@ -171,8 +172,8 @@ impl RowStream<'_> {
     }
 }
 
-/// A query split into its parts: the statement filter needs its text before it runs, which sqlx
-/// returns only when the query is consumed, and the statement cache can be switched off.
+/// A query split into its parts. The statement filter needs the text before the query runs, but sqlx returns the text
+/// only when the query is consumed; and the statement cache can be switched off.
 pub(super) struct OwnedQuery {
     pub(super) sql: SqlStr,
     statement: Option<PgStatement>,

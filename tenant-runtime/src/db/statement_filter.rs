@@ -1,10 +1,11 @@
-//! Statement filter: refuses statements whose text shows that they control the transaction, the role or the context, or outlive it.
+//! Statement filter: refuses statements whose text shows that they control the transaction, the role or the context, or
+//! that their effects outlive the transaction.
 
 use super::lexer::{Lexer, Token};
 use crate::model::def::TenancyDef;
 
-/// Settings that a transaction must not change: they control the role, the name lookup, the parsing
-/// of text, or whether writes are allowed.
+/// Settings that a transaction must not change: they control the role, name lookup, the parsing of strings, or whether
+/// writes are allowed.
 const GUARDED: &[&str] = &[
     "role",
     "session_authorization",
@@ -19,11 +20,11 @@ const GUARDED: &[&str] = &[
     "names",
 ];
 
-/// Returns the keyword for which a statement is refused, or `None` if it can run.
+/// Returns the keyword that causes a statement to be refused, or `None` if the statement can run.
 ///
-/// The text is parsed as PostgreSQL's lexer parses it. The effects of a function, or of a string
-/// that is executed as SQL, are not visible here; against those, the policies and grants of the
-/// database remain.
+/// The text is split into tokens as by PostgreSQL's lexer. The effects of a function, or of a string that is
+/// executed as SQL, are not visible here; against those, the database's policies and grants are the remaining
+/// protection.
 pub(super) fn refused(sql: &str, tenancy: &TenancyDef) -> Option<String> {
     let mut lexer = Lexer::new(sql);
     let mut statement = Statement::default();
@@ -44,15 +45,15 @@ pub(super) fn refused(sql: &str, tenancy: &TenancyDef) -> Option<String> {
     }
 }
 
-/// Functions that change a setting, or execute a string that could: built-in ones and those of the
-/// contrib extensions.
+/// Returns whether a function can change a setting, or execute a string that could: built-in functions and functions of
+/// the contrib extensions.
 fn is_guarded_function(name: &str) -> bool {
     matches!(name, "set_config" | "ts_stat" | "ts_rewrite" | "connectby" | "xpath_table")
         || ["query_to_xml", "dblink", "crosstab"].iter().any(|family| name.starts_with(family))
 }
 
-/// The first words of a statement, and the properties for which it can be refused: an UPDATE of the
-/// view `pg_settings`, READ WRITE, a cursor WITH HOLD.
+/// The first words of a statement, and the properties that can cause its refusal: an UPDATE of the view `pg_settings`,
+/// READ WRITE, or a cursor WITH HOLD.
 #[derive(Default)]
 struct Statement {
     /// Words and dots, and `None` for any other token between them.
@@ -108,17 +109,17 @@ impl Statement {
         }
     }
 
-    /// A session setting would outlive the transaction, so only `SET LOCAL` is allowed, and not for
-    /// guarded settings.
+    /// Refuses a change of a setting: a session setting would outlive the transaction, so only `SET LOCAL` is allowed,
+    /// and only for unguarded settings.
     fn refused_setting(&self, tenancy: &TenancyDef) -> Option<String> {
         match (self.word(1), self.word(2)) {
-            // After the first snapshot PostgreSQL refuses this too; the error of the filter is
+            // After the first snapshot PostgreSQL refuses this too, but the filter's error is
             // clearer.
             ("transaction", _) | ("local", "transaction") if self.writes => {
                 Some("SET TRANSACTION READ WRITE".to_owned())
             }
             ("transaction" | "constraints", _) | ("local", "transaction") => None,
-            // Both change the session user: `SET LOCAL SESSION AUTHORIZATION x`, `SET LOCAL
+            // Both of these change the session user: `SET LOCAL SESSION AUTHORIZATION x`, `SET LOCAL
             // "session_authorization" = x`.
             ("local", "session") => Some("SET LOCAL SESSION".to_owned()),
             ("local", _) => {
@@ -141,8 +142,8 @@ impl Statement {
     }
 }
 
-/// Returns whether a transaction must not change a setting: a guarded one, or one that shares its
-/// prefix with those of the context.
+/// Returns whether a transaction must not change a setting: a guarded setting, or one with the same prefix as a context
+/// setting.
 fn is_guarded_setting(name: &str, tenancy: &TenancyDef) -> bool {
     let context = [tenancy.tenant_setting, tenancy.user_setting];
     let prefix = name.split_once('.').map(|(prefix, _)| prefix);

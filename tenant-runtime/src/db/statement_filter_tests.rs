@@ -1,4 +1,4 @@
-//! Statements that the filter accepts and refuses, including attempts to evade the lexer.
+//! Statements that the filter accepts or refuses, including attempts to evade the lexer.
 
 use super::*;
 use crate::{roles::Organizations, tenant::Tenancy};
@@ -106,7 +106,7 @@ fn keywords_after_strings_and_comments_are_detected() {
     for sql in [
         // A backslash does not escape the quote of a plain string …
         r"SELECT '\'; COMMIT; --'",
-        // … but it does in an escape string, also where the string continues on the next line.
+        // … but it does in an escape string, even where the string continues on the next line.
         r"SELECT E'\\'; COMMIT; --'",
         "SELECT E'a'\n'\\''; COMMIT; --'",
         "SELECT e'a' -- comment\n'\\''; COMMIT; --'",

@@ -23,10 +23,10 @@ use crate::{
     tenant::{Role, Tenancy, TenantCtx},
 };
 
-/// The database of an app: one connection pool for each role, opened when the role is first used.
+/// An app's database: one connection pool for each role, opened when the role is first used.
 ///
-/// Roles do not share connections: if a connection changes its role, the server has to replan every
-/// cached statement. Cloning is cheap; clones share the pools.
+/// Roles do not share connections, because the server has to replan every cached statement when a
+/// connection changes its role. Cloning is cheap; clones share the pools.
 ///
 /// ```no_run
 /// # use tenant_runtime::{roles::Member, *};
@@ -37,7 +37,7 @@ use crate::{
 /// # Ok(()) }
 /// ```
 ///
-/// It is not an sqlx `Executor`, and its pools are not accessible:
+/// `TenantDb` is not an sqlx `Executor`, and its pools are not accessible:
 ///
 /// ```compile_fail
 /// # async fn f(db: tenant_runtime::TenantDb) -> sqlx::Result<()> {
@@ -64,15 +64,15 @@ impl TenantDb {
     ///
     /// - [`Error::Connect`] if the server is not reachable or refuses the login.
     /// - [`Error::UnsafeLogin`] if the login bypasses RLS or can assume a role that it should not;
-    ///   it lists every reason.
-    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles, and this is the login for
+    ///   the error lists every reason.
+    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles and this is the login for
     ///   users without a tenant.
     /// - [`Error::Database`] if the connection is lost.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::options().connect(url).await
     }
 
-    /// Returns the default options, to change them before connecting.
+    /// Returns the default options, which can be changed before connecting.
     ///
     /// ```no_run
     /// # async fn f(url: &str) -> tenant_runtime::Result<()> {
@@ -85,7 +85,7 @@ impl TenantDb {
 
     /// Begins a transaction in a context, in one round trip.
     ///
-    /// The future can be dropped at any time; it leaves no open transaction behind.
+    /// The future can be dropped at any time without leaving an open transaction behind.
     ///
     /// ```no_run
     /// # use tenant_runtime::{roles::Member, *};
@@ -128,9 +128,9 @@ impl TenantDb {
     }
 
     /// Runs one statement in a separate transaction, for a user without a tenant or an anonymous
-    /// one.
+    /// user.
     ///
-    /// The statements are those of this crate: calls of the functions that are granted to the role
+    /// The statements come from this crate: they call the functions that are granted to the role
     /// for users without a tenant.
     pub(crate) async fn run_without_tenant<T: Tenancy>(
         &self,
@@ -143,8 +143,8 @@ impl TenantDb {
         let mut tx = begun.map_err(Error::into_sqlx)?;
         let rows = statement.persistent(self.inner.options().prepared).fetch_all(&mut *tx).await;
         let rows = rows.inspect_err(|error| self.inner.denials(context.role).note(error))?;
-        // A read has nothing to commit; the transaction ends when the connection is returned, off
-        // the request path.
+        // A read has nothing to commit; the transaction ends when the connection is returned to the
+        // pool, off the request path.
         if writes {
             tx.commit().await?;
         }
@@ -179,10 +179,10 @@ impl TenantDb {
         self.inner.warnings()
     }
 
-    /// Returns the status of the connection pools and their numbers of denied attempts, ordered by
+    /// Returns the status and the number of denied attempts of each connection pool, ordered by
     /// database role, for metrics.
     ///
-    /// A role that was not used yet has no pool.
+    /// A role that has not been used yet has no pool.
     ///
     /// ```no_run
     /// # fn f(db: tenant_runtime::TenantDb) {
@@ -194,7 +194,7 @@ impl TenantDb {
         self.inner.status()
     }
 
-    /// Closes the connections, after the open transactions have ended.
+    /// Closes the connections once all open transactions have ended.
     ///
     /// ```no_run
     /// # async fn f(db: tenant_runtime::TenantDb) {
@@ -220,10 +220,10 @@ impl TenantDbOptions {
     /// # Errors
     ///
     /// - [`Error::Connect`] if the server is not reachable or refuses a login.
-    /// - [`Error::UnsafeLogin`] if a login bypasses RLS or can assume a role that it should not; it
-    ///   lists every reason.
-    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles, and the URL of one is
-    ///   missing or belongs to another.
+    /// - [`Error::UnsafeLogin`] if a login bypasses RLS or can assume a role that it should not;
+    ///   the error lists every reason.
+    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles and a role's URL is missing
+    ///   or belongs to another login.
     /// - [`Error::FingerprintMismatch`] if a fingerprint is set and the database has a different
     ///   one.
     /// - [`Error::Database`] if the connection is lost.
@@ -244,7 +244,7 @@ impl TenantDbOptions {
 }
 
 /// Parses a URL and checks its login role; returns the connect options, warnings for the operator,
-/// and whether a connection pooler may be in between.
+/// and whether a connection pooler might be between the app and the server.
 async fn checked(
     url: &str,
     meant_for: impl FnOnce(&str) -> Result<Vec<MeantFor>>,
@@ -253,8 +253,8 @@ async fn checked(
 ) -> Result<(PgConnectOptions, Vec<String>, bool)> {
     let options = connect::options(url)?;
     let mut connection = connect::open(&options).await?;
-    // In a transaction: behind a pooler in transaction mode, single statements could run on
-    // different server connections.
+    // The checks run in one transaction: behind a pooler in transaction mode, separate statements
+    // could run on different server connections.
     let mut tx = connection.begin().await?;
     let (login, warnings) = login_check::check(&mut tx, &login_check::system_roles()).await?;
     for meant_for in meant_for(&login)? {
@@ -263,8 +263,8 @@ async fn checked(
     if let Some(expected) = expected {
         fingerprint::check(&mut tx, expected).await?;
     }
-    // Prepared statements are switched off for a pooler that does not support them, and the query
-    // about it would use one.
+    // If prepared statements are switched off for a pooler that does not support them, the query
+    // that detects a pooler is skipped, because it would use one.
     let pooled = !prepared || connect::renames_statements(&mut tx).await?;
     tx.rollback().await?;
     // The pools open separate connections.
@@ -272,7 +272,7 @@ async fn checked(
     Ok((options, warnings, pooled))
 }
 
-/// A context with the database, for single repository calls. Returned by [`TenantDb::scope`].
+/// A context together with its database, for single repository calls. Returned by [`TenantDb::scope`].
 ///
 /// ```no_run
 /// # use tenant_runtime::{prelude::*, Result, Scope, roles::{Admin, Member, Viewer}};
@@ -316,7 +316,7 @@ impl<R: Role> Scope<R> {
     /// # Errors
     ///
     /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
-    /// [`Error::Database`], as for [`TenantDb::begin`].
+    /// [`Error::Database`], as with [`TenantDb::begin`].
     pub fn begin(&self) -> BoxFuture<'static, Result<TenantTx<R>>> {
         self.db.begin(&self.ctx)
     }

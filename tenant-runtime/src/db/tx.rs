@@ -1,4 +1,4 @@
-//! Transactions with a tenant context, and the statement filter on the SQL that the app runs in them.
+//! Transactions with a tenant context, in which the app's SQL passes the statement filter.
 
 use std::{
     fmt,
@@ -30,8 +30,8 @@ use crate::{
 /// [`TenantDb::begin`](crate::TenantDb::begin).
 ///
 /// Repository methods run on `&mut tx`, which is also an sqlx `Executor`:
-/// `sqlx::query(…).fetch_all(&mut tx)`. If it is dropped without [`commit`](Self::commit), it is
-/// rolled back.
+/// `sqlx::query(…).fetch_all(&mut tx)`. If the transaction is dropped without [`commit`](Self::commit),
+/// it is rolled back.
 ///
 /// ```no_run
 /// # use tenant_runtime::{roles::Member, *};
@@ -42,12 +42,12 @@ use crate::{
 /// # }
 /// ```
 ///
-/// A statement that would end the transaction or change the role or the settings is refused with
-/// [`Error::ForbiddenStatement`], as far as its text shows that. A function that a statement calls
-/// can still change the settings: on tables with a tenant column repository methods therefore also
-/// name the tenant of the context in their SQL and return no rows instead of the rows of another
-/// tenant. Builds with debug assertions compare the context on the server with this one on commit,
-/// if custom SQL ran.
+/// A statement whose text shows that it would end the transaction or change the role or the
+/// settings is refused with [`Error::ForbiddenStatement`]. A function that a statement calls can
+/// still change the settings. Therefore, on tables with a tenant column, the SQL of repository
+/// methods also names the tenant of the context, and returns no rows instead of another tenant's
+/// rows. In builds with debug assertions, a commit after custom SQL compares the context on the
+/// server with this one.
 ///
 /// The connection itself is not accessible:
 ///
@@ -62,7 +62,7 @@ pub struct TenantTx<R: Role> {
     tx: Transaction<'static, Postgres>,
     ctx: TenantCtx<R>,
     pub(super) state: TxState,
-    /// Statements ran that the repository did not write.
+    /// Whether statements have run that the repository did not generate.
     raw: bool,
     read_only: bool,
     span: Span,
@@ -75,8 +75,8 @@ pub(super) async fn begin<R: Role>(pools: &Pools, ctx: TenantCtx<R>, options: Tx
     begin_as(pools, &context, ctx, options).await
 }
 
-/// Begins a transaction with the settings of a session context that holds more than the context,
-/// such as the system access.
+/// Begins a transaction with the settings of a session context that contains more than the tenant context, such as the
+/// system access.
 pub(super) async fn begin_as<R: Role>(
     pools: &Pools,
     context: &SessionContext,
@@ -120,8 +120,8 @@ impl<R: Role> TenantTx<R> {
     /// - [`Error::Aborted`] if a statement failed, even if its error was ignored: the server then
     ///   keeps no change.
     /// - [`Error::Retryable`] after a serialization failure.
-    /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`] of constraints that are checked
-    ///   at the end.
+    /// - [`Error::UniqueViolation`] or [`Error::ForeignKeyViolation`] for constraints that are checked at the
+    ///   end.
     /// - [`Error::LastManager`] if a deletion removed, by ON DELETE CASCADE, the last member who can
     ///   manage members.
     /// - [`Error::ContextLost`] if custom SQL ran, the transaction began read-only, and it has a
@@ -165,10 +165,10 @@ impl<R: Role> TenantTx<R> {
         Ok(self.tx.rollback().instrument(self.span).await?)
     }
 
-    /// Returns an error if a statement failed and its error was ignored.
+    /// Returns an error if a statement has failed and its error was ignored.
     ///
-    /// The server answers COMMIT in an aborted transaction without an error, and RELEASE is not
-    /// sent; only a further statement shows the state.
+    /// The server answers COMMIT in an aborted transaction without an error, and RELEASE is never sent, so only a
+    /// further statement reveals the state.
     pub(super) async fn fail_if_aborted(&mut self) -> Result<()> {
         if self.state.suspect {
             self.vetted().execute(sqlx::raw_sql("SELECT")).await?;
@@ -177,24 +177,24 @@ impl<R: Role> TenantTx<R> {
         Ok(())
     }
 
-    /// Rolls back to a savepoint that was dropped.
+    /// Runs the pending `ROLLBACK TO SAVEPOINT` if a savepoint was dropped without `release`.
     pub(super) async fn flush_pending_rollback(&mut self) -> Result<()> {
         Ok(self.state.flush_pending_rollback(&mut self.tx).await?)
     }
 
-    /// Returns the flag that is set after a serialization failure or a deadlock, readable also
-    /// after the transaction has ended.
+    /// Returns the flag that is set after a serialization failure or a deadlock. The flag can still be read after the
+    /// transaction has ended.
     pub(super) fn retryable(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.state.retryable)
     }
 
     /// Returns the connection without the statement filter, for statements that the repository
-    /// wrote.
+    /// generated.
     pub(crate) fn vetted(&mut self) -> VettedExecutor<'_> {
         VettedExecutor { connection: &mut self.tx, state: &mut self.state, span: &self.span, prepared: self.prepared }
     }
 
-    /// Passes a statement of the app through the filter.
+    /// Passes a statement from the app through the filter.
     fn admit(&mut self, sql: &str) -> sqlx::Result<VettedExecutor<'_>> {
         if let Some(keyword) = statement_filter::refused(sql, <R::Tenancy as Tenancy>::DEF) {
             self.span.in_scope(|| self.state.denials.note_statement(&keyword));

@@ -1,9 +1,9 @@
-//! Isolation level and access mode of a transaction.
+//! The isolation level and access mode of a transaction.
 
 /// The isolation level and access mode of a transaction; see
 /// [`TenantDb::begin_with`](crate::TenantDb::begin_with).
 ///
-/// The default is the default of the database: usually `READ COMMITTED` and `READ WRITE`.
+/// By default, the database's defaults apply, which are usually `READ COMMITTED` and `READ WRITE`.
 ///
 /// ```no_run
 /// # use tenant_runtime::{roles::Viewer, *};
@@ -14,14 +14,14 @@
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TxOptions {
-    /// The isolation level. Default: `default_transaction_isolation` of the database.
+    /// The isolation level. Default: the database's `default_transaction_isolation`.
     pub isolation: Option<Isolation>,
-    /// Whether the transaction is `READ ONLY`. If a function that custom SQL calls switches that off
-    /// and writes, the commit fails.
+    /// Whether the transaction is `READ ONLY`. If custom SQL calls a function that makes the transaction writable and
+    /// writes, the commit fails.
     pub read_only: bool,
-    /// Whether the transaction is `DEFERRABLE`. A transaction that is also serializable and
-    /// read-only then waits at its begin for a snapshot with which it cannot fail and cannot make
-    /// another transaction fail.
+    /// Whether the transaction is `DEFERRABLE`. A transaction that is also serializable and read-only then
+    /// waits, when it begins, for a snapshot with which it cannot fail and cannot cause another transaction to
+    /// fail.
     pub deferrable: bool,
 }
 
@@ -35,11 +35,11 @@ pub struct TxOptions {
 pub enum Isolation {
     /// Each statement sees the rows that were committed before it.
     ReadCommitted,
-    /// All statements see the rows that were committed before the first one; in a read-only
-    /// transaction and behind a connection pooler, before the begin.
+    /// All statements see the rows that were committed before the first statement; in a read-only transaction or behind
+    /// a connection pooler, before the transaction began.
     RepeatableRead,
-    /// The result is as if transactions ran one after the other. A transaction for which that is
-    /// not possible fails with [`Error::Retryable`](crate::Error::Retryable).
+    /// The result is as if transactions ran one after the other. A transaction for which this is impossible fails with
+    /// [`Error::Retryable`](crate::Error::Retryable).
     Serializable,
 }
 

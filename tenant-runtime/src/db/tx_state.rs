@@ -1,4 +1,4 @@
-//! State of a transaction on the server, as far as the client knows it: failed statements and savepoints.
+//! The state of a transaction on the server, as far as the client knows: failed statements and savepoints.
 
 use std::sync::{
     Arc,
@@ -10,12 +10,12 @@ use sqlx::{Executor as _, PgConnection, SqlStr};
 use super::{begin_sql, denial_counter::DenialCounter};
 use crate::error::is_retryable;
 
-/// State of a transaction on the server.
+/// The state of a transaction on the server.
 #[derive(Debug)]
 pub(super) struct TxState {
-    /// A statement started and did not end cleanly, so the server may have aborted the transaction.
+    /// Whether a statement started and did not end cleanly, so that the server might have aborted the transaction.
     pub(super) suspect: bool,
-    /// A statement failed with a serialization failure or a deadlock, so a retry can succeed.
+    /// Whether a statement failed with a serialization failure or a deadlock, so that a retry can succeed.
     pub(super) retryable: Arc<AtomicBool>,
     pub(super) savepoints: SavepointStack,
     pub(super) denials: DenialCounter,
@@ -26,10 +26,10 @@ impl TxState {
         Self { suspect: false, retryable: Arc::default(), savepoints: SavepointStack::default(), denials }
     }
 
-    /// Rolls back to a savepoint that was dropped, before another statement runs.
+    /// Runs the pending `ROLLBACK TO SAVEPOINT` of a dropped savepoint, if any, before another statement runs.
     ///
-    /// If the future is dropped midway, the next call repeats it: rolling back twice has the effect
-    /// of once.
+    /// If the future is dropped midway, the next call repeats the rollback: rolling back twice has the same effect as
+    /// rolling back once.
     pub(super) async fn flush_pending_rollback(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if let Some(rollback) = self.savepoints.pending_rollback() {
             connection.execute(rollback).await?;
@@ -54,21 +54,22 @@ impl TxState {
 
 /// The savepoints of a transaction, numbered by their depth from 1 on.
 ///
-/// The stack never claims more savepoints than the server has. A statement that was cancelled
-/// midway may have left a savepoint that is not recorded here; that is harmless, because a later
-/// savepoint with the same name shadows it.
+/// The stack never contains more savepoints than the server has. A statement that was cancelled midway can leave a
+/// savepoint on the server that is not recorded here; this is harmless, because a later savepoint with the same name
+/// shadows it.
 #[derive(Debug, Default)]
 pub(super) struct SavepointStack {
-    /// How many are open, each inside the previous one.
+    /// The number of open savepoints, each inside the previous one.
     open: u32,
-    /// How many the server certainly has; more than are open after one was released or rolled back.
+    /// The number of savepoints that the server certainly has. It exceeds the open ones after a savepoint was released
+    /// or rolled back.
     on_server: u32,
     /// The savepoint to which the server still has to roll back.
     pending: Option<u32>,
 }
 
 impl SavepointStack {
-    /// Returns the depth of the next savepoint and the SQL that begins it. It counts as open after
+    /// Returns the depth of the next savepoint and the SQL that begins it. The savepoint counts as open after
     /// [`confirm`](Self::confirm).
     pub(super) fn push(&mut self) -> (u32, SqlStr) {
         let depth = self.open + 1;

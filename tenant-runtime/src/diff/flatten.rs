@@ -1,4 +1,4 @@
-//! Flattens a schema into single objects that can be compared.
+//! Flattens a schema into individual objects that can be compared.
 
 use super::object::{KeyKind, Membership, SchemaObject};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 
 /// Lists the objects of a schema in the order in which they can be created. A table is one object.
 pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
-    // Destructured by name: a field that is added to the model is then a compile error here.
+    // Destructures by name, so that adding a field to the model is a compile error here.
     let Schema { product: _, roles, external_roles, pgaudit, schemas, context_settings: _, functions, tables } = schema;
     let mut items =
         if *external_roles { vec![SchemaObject::RequiredRoles { roles: roles.clone() }] } else { Vec::new() };
@@ -109,7 +109,7 @@ fn of_functions(schema: &Schema, function_owner: &Ident, home: &Ident) -> Vec<Sc
     items
 }
 
-/// The application roles that include no other. Every application role inherits from one of them.
+/// Returns the application roles that include no other role. Every other application role inherits from one of them.
 fn lowest_roles(schema: &Schema) -> impl Iterator<Item = &Role> {
     schema
         .application_roles()
@@ -128,9 +128,9 @@ pub(super) fn callers(name: &QualifiedName, owner: &Ident, function: &Function) 
     function.execute.iter().map(caller).collect()
 }
 
-/// Lists the parts of a table without its grants, which are compared column by column.
+/// Lists the parts of a table, except its grants, which are compared column by column.
 pub(crate) fn parts(name: &QualifiedName, table: &Table) -> Vec<SchemaObject> {
-    // The scope is part of the policies and keys that are derived from it.
+    // The scope is contained in the policies and keys that are derived from it.
     let Table {
         comment,
         scope: _,

@@ -30,9 +30,9 @@ pub enum Change {
     Drop(SchemaObject),
     /// Changes an object and keeps its name.
     Alter {
-        /// The object before.
+        /// The object before the change.
         before: SchemaObject,
-        /// The object after.
+        /// The object after the change.
         after: SchemaObject,
     },
     /// Renames an object and changes nothing else.
@@ -44,17 +44,17 @@ pub enum Change {
     },
 }
 
-/// The changes, and the earlier schema under the new names.
+/// The changes between two schemas, and the earlier schema after the renames.
 #[derive(Debug, Clone)]
 pub struct Diff {
     /// The earlier schema after the renames.
     pub renamed: Schema,
-    /// The changes. Adding or dropping a table is one change, with everything that belongs to the table.
+    /// The changes. Adding or dropping a table, with everything that belongs to it, is one change.
     pub changes: Vec<Change>,
     /// The policies whose subqueries use a renamed table or column, before and after the rename. PostgreSQL keeps the old name
     /// of a column in some of them.
     pub restated: Vec<(SchemaObject, SchemaObject)>,
-    /// The policies in which a name is ambiguous: it may refer to the renamed object or to another one.
+    /// The policies in which a name is ambiguous: it can refer to the renamed object or to another object.
     pub unclear: Vec<SchemaObject>,
 }
 
@@ -62,7 +62,7 @@ pub struct Diff {
 #[must_use]
 pub fn diff(before: &Schema, after: &Schema, hints: &MigrationHints) -> Diff {
     let Renamed { schema: renamed, mut changes, restated, unclear } = rename::rename(before, after, hints);
-    // When the roles become externally managed, those that earlier migrations created are kept.
+    // When the roles become externally managed, the roles that earlier migrations created are kept.
     let skips_roles = renamed.external_roles != after.external_roles && !renamed.roles.is_empty();
     changes.extend(compare(objects(&renamed, skips_roles), objects(after, skips_roles)));
     let mut all = Vec::new();
@@ -88,7 +88,7 @@ pub fn diff(before: &Schema, after: &Schema, hints: &MigrationHints) -> Diff {
     Diff { renamed, changes: all, restated, unclear }
 }
 
-/// Lists the objects of a schema, without its roles where `skips_roles` says so.
+/// Lists the objects of a schema; without its roles if `skips_roles` is set.
 fn objects(schema: &Schema, skips_roles: bool) -> Vec<SchemaObject> {
     let is_of_roles = |object: &SchemaObject| {
         matches!(object, SchemaObject::Role { .. } | SchemaObject::Membership(_) | SchemaObject::Timeouts { .. })
@@ -96,13 +96,14 @@ fn objects(schema: &Schema, skips_roles: bool) -> Vec<SchemaObject> {
     flatten::items(schema).into_iter().filter(|object| !(skips_roles && is_of_roles(object))).collect()
 }
 
-/// Compares two versions of a function. PostgreSQL cannot replace a function whose arguments or result type change.
+/// Compares two versions of a function. PostgreSQL cannot replace a function if its arguments or its result type
+/// change.
 fn function_changes(name: &QualifiedName, owner: &Ident, mut before: Function, mut after: Function) -> Vec<Change> {
     let object = |function| SchemaObject::Function { name: name.clone(), owner: owner.clone(), function };
     if (&before.arguments, &before.returns) != (&after.arguments, &after.returns) {
         return vec![Change::Drop(object(before)), Change::Add(object(after))];
     }
-    // EXECUTE grants are changes of their kind, so that a new caller does not replace the function.
+    // EXECUTE grants are separate changes, so that a new grantee does not cause the function to be replaced.
     let mut changes = compare(flatten::callers(name, owner, &before), flatten::callers(name, owner, &after));
     before.execute.clear();
     after.execute.clear();
@@ -126,13 +127,13 @@ fn compare(before: Vec<SchemaObject>, after: Vec<SchemaObject>) -> Vec<Change> {
             Some(before) => changes.extend([Change::Drop(before.clone()), Change::Add(item)]),
         }
     }
-    // In reverse order, because later objects depend on earlier ones.
+    // Drops are in reverse order, because later objects depend on earlier ones.
     let gone = before.iter().rev().filter(|item| old.contains_key(&item.identity()));
     changes.extend(gone.cloned().map(Change::Drop));
     changes
 }
 
-/// Whether PostgreSQL can alter the object in place. Otherwise it has to be dropped and re-created.
+/// Whether PostgreSQL can alter the object in place. Otherwise the object has to be dropped and re-created.
 fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
     match (before, after) {
         (SchemaObject::Role { role: before, .. }, SchemaObject::Role { role: after, .. }) => {
@@ -141,7 +142,7 @@ fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
         (SchemaObject::Policy { policy: before, .. }, SchemaObject::Policy { policy: after, .. }) => {
             before.kind == after.kind
         }
-        // The migration only checks these roles.
+        // The migration only checks these roles and alters none.
         (SchemaObject::RequiredRoles { .. }, _) => false,
         (
             SchemaObject::Key { .. }
@@ -154,8 +155,8 @@ fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
     }
 }
 
-/// Drops and creates a policy in place of renaming it, where another policy of the table had the new name: the order of two
-/// renames could matter.
+/// Replaces the rename of a policy by a drop and a creation if another policy of the table had the new name: otherwise
+/// the order of the renames could matter.
 fn with_free_policy_names(changes: Vec<Change>, before: &Table) -> Vec<Change> {
     let is_taken = |change: &Change| {
         policy_names(change).is_some_and(|(_, new)| before.policies.iter().any(|other| other.name == *new))
@@ -185,7 +186,7 @@ fn policy_names(change: &Change) -> Option<(&Ident, &Ident)> {
     }
 }
 
-/// Turns dropping and adding a constraint into a rename where the two differ in their names only.
+/// Turns dropping and adding a constraint into a rename if the two constraints differ only in their names.
 fn with_renamed_constraints(mut changes: Vec<Change>) -> Vec<Change> {
     let gone: Vec<SchemaObject> = changes
         .iter()

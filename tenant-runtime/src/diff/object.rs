@@ -1,4 +1,4 @@
-//! Schema objects: a schema as single objects, so that two schemas can be compared.
+//! Schema objects: a schema as individual objects, so that two schemas can be compared.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ pub enum SchemaObject {
         /// The classes of statements that pgaudit logs.
         classes: LogClasses,
     },
-    /// CONNECT on the database for a login role, and for PUBLIC no longer.
+    /// CONNECT on the database: granted to a login role, and revoked from PUBLIC.
     Database {
         /// The login role.
         login: Ident,
@@ -58,10 +58,10 @@ pub enum SchemaObject {
     Defaults {
         /// The role that creates the objects.
         creator: Ident,
-        /// Whether the role creates types; every table has a row type.
+        /// Whether the role creates types, such as the row type of a table.
         types: bool,
     },
-    /// USAGE on a schema for a role.
+    /// USAGE on a schema, granted to a role.
     Usage {
         /// The schema.
         schema: Ident,
@@ -70,7 +70,7 @@ pub enum SchemaObject {
         /// The grantee.
         role: Ident,
     },
-    /// A function, with the EXECUTE grants that it has when it is created. Later grants are separate objects.
+    /// A function, with the EXECUTE grants that are made when it is created. Later grants are separate objects.
     Function {
         /// The name.
         name: QualifiedName,
@@ -79,7 +79,7 @@ pub enum SchemaObject {
         /// The function.
         function: Function,
     },
-    /// EXECUTE on a function for a role.
+    /// EXECUTE on a function, granted to a role.
     Execute {
         /// The function.
         name: QualifiedName,
@@ -101,14 +101,14 @@ pub enum SchemaObject {
     Comment {
         /// The table.
         table: QualifiedName,
-        /// The comment; empty for none.
+        /// The comment; empty if there is none.
         comment: String,
     },
     /// The hash partitions of a table.
     Partitions {
         /// The table.
         table: QualifiedName,
-        /// Their number; none for a table that is not partitioned.
+        /// The number of partitions; none if the table is not partitioned.
         count: Option<u16>,
     },
     /// A column.
@@ -161,7 +161,7 @@ pub enum SchemaObject {
     Grant {
         /// The table.
         table: QualifiedName,
-        /// The privilege; on columns, a subset of them.
+        /// The privilege; for a column privilege, only the columns that change.
         grant: Grant,
     },
 }
@@ -173,7 +173,7 @@ pub struct Membership {
     pub role: Ident,
     /// The member.
     pub member: Ident,
-    /// Whether the member inherits the privileges of the role. Otherwise it has to run `SET ROLE`.
+    /// Whether the member inherits the privileges of the role. Otherwise the member has to run `SET ROLE`.
     pub inherits: bool,
 }
 
@@ -188,7 +188,7 @@ pub enum KeyKind {
     Index,
 }
 
-/// Identifies an object, so that it is found in the other schema.
+/// Identifies an object, so that it can be found in the other schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity {
     kind: &'static str,
@@ -245,12 +245,12 @@ impl SchemaObject {
             Self::Comment { .. } => ("comment", vec![]),
             Self::Partitions { .. } => ("partitions", vec![]),
             Self::Column { column, .. } => ("column", vec![&column.name]),
-            // A table has one, whatever its name is.
+            // A table has one primary key, whatever the key's name is.
             Self::Key { kind: KeyKind::Primary, .. } => ("primary key", vec![]),
             Self::Key { key, kind, .. } => (kind.word(), vec![&key.name]),
             Self::Check { check, .. } => ("check", vec![&check.name]),
             Self::ForeignKey { key, .. } => ("foreign key", vec![&key.name]),
-            // By its kind: its name follows its role, and both may change.
+            // A policy is identified by its kind, because its name depends on its role and both can change.
             Self::Policy { policy, .. } => {
                 return Identity { kind: "policy", of, policy: Some(policy.kind), name: vec![] };
             }
@@ -273,7 +273,7 @@ impl SchemaObject {
         }
     }
 
-    /// Whether two constraints or indexes differ in their names only.
+    /// Whether two constraints or indexes differ only in their names.
     pub(super) fn is_but_renamed(&self, other: &Self) -> bool {
         let mut renamed = self.clone();
         match (&mut renamed, other) {
@@ -326,7 +326,7 @@ impl fmt::Display for SchemaObject {
 }
 
 impl SchemaObject {
-    /// Writes what adding the object does, verb first.
+    /// Describes the addition of the object, verb first.
     pub(super) fn fmt_add(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Membership(Membership { role, member, inherits: true }) => write!(f, "grant `{role}` to `{member}`"),
@@ -348,7 +348,7 @@ impl SchemaObject {
         }
     }
 
-    /// Writes what dropping the object does, verb first.
+    /// Describes the removal of the object, verb first.
     pub(super) fn fmt_drop(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Membership(Membership { role, member, .. }) => write!(f, "revoke `{role}` from `{member}`"),

@@ -18,14 +18,14 @@ pub(super) struct Renamed {
     pub(super) changes: Vec<Change>,
     /// The policies whose subqueries use a renamed table or column, before and after the rename.
     pub(super) restated: Vec<(SchemaObject, SchemaObject)>,
-    /// The policies in which a name is ambiguous: it may refer to the renamed object or to another one.
+    /// The policies in which a name is ambiguous: it can refer to the renamed object or to another object.
     pub(super) unclear: Vec<SchemaObject>,
 }
 
 /// Applies the renames to a schema.
 ///
-/// A rename applies only where the old name exists and is no longer declared, and the new name does not exist yet. So a
-/// `renamed_from` that was applied has no effect, however long it is kept.
+/// A rename applies only if the old name exists and is no longer declared, and the new name does not exist yet. So once
+/// a `renamed_from` has been applied, it has no further effect, however long it is kept.
 pub(super) fn rename(before: &Schema, after: &Schema, hints: &MigrationHints) -> Renamed {
     let (changes, restated, unclear) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Renamed { schema: before.clone(), changes, restated, unclear };
@@ -69,7 +69,7 @@ impl Renamed {
         self.rename_in_text(NewName::Column { of: name, from, to });
     }
 
-    /// Returns the name that a table had before, if it is renamed.
+    /// Returns the previous name of a table, if the table is renamed.
     fn old_name(&self, name: &QualifiedName) -> Option<QualifiedName> {
         self.changes.iter().find_map(|change| match change {
             Change::Rename {
@@ -99,8 +99,8 @@ impl Renamed {
         self.restated = restated;
     }
 
-    /// Renames in the expressions of policies and check constraints. PostgreSQL stores those as parse trees, which follow a
-    /// rename; the bodies of functions it stores as text.
+    /// Renames in the expressions of policies and check constraints. PostgreSQL stores these as parse trees, which
+    /// follow a rename. It stores function bodies as text, which does not.
     fn rename_in_text(&mut self, to: NewName<'_>) {
         for (name, table) in &mut self.schema.tables {
             for check in &mut table.checks {

@@ -68,8 +68,8 @@ impl ForbiddenReason<'_> {
     }
 }
 
-/// Returns the attribute of a command, and the roles that it requires for any row and for rows that
-/// the user owns.
+/// Returns a command's attribute, and the roles that it requires for any row and for rows that the user
+/// owns.
 fn required(def: &TableDef, command: &str) -> Option<(&'static str, Option<&'static str>, Option<&'static str>)> {
     match command.split(' ').next()? {
         "read" => Some(("select", def.select, None)),

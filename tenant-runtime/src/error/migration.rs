@@ -1,4 +1,4 @@
-//! Errors of reading, applying and reverting migrations.
+//! Errors from reading, applying and reverting migrations.
 
 /// The reason why migrations were not applied or reverted.
 ///
@@ -25,7 +25,7 @@ pub enum MigrationError {
         /// The login.
         login: String,
     },
-    /// The folder cannot be read, or a file in it cannot be a migration.
+    /// The folder cannot be read, or it contains a file that cannot be a migration.
     #[error("cannot read the migrations in {folder}: {reason}")]
     Unreadable {
         /// The folder.
@@ -42,7 +42,7 @@ pub enum MigrationError {
         /// The file.
         file: String,
     },
-    /// The database has applied a migration without a file.
+    /// The database has applied a migration whose file is missing.
     #[error(
         "migration {version} was applied to the database, and its file is missing\n  help: use the migrations of the newer app \
          version, or of the other app, that applied it"
@@ -88,12 +88,12 @@ pub enum MigrationError {
         /// The cause.
         reason: String,
     },
-    /// Reverting a migration loses data, which was not allowed.
+    /// Reverting the migration would lose data, and data loss was not allowed.
     #[error("reverting `{file}` loses data: {what}\n  help: to confirm, re-run with `--allow-data-loss`")]
     LosesData {
         /// The file that was applied.
         file: String,
-        /// The data that is lost.
+        /// The data that would be lost.
         what: String,
     },
     /// A statement of a file failed.
@@ -105,7 +105,7 @@ pub enum MigrationError {
         line: usize,
         /// The SQLSTATE code.
         code: String,
-        /// The server's message with its code, the line, detail and hint.
+        /// The server's message with its code, the failing line, the detail and the hint.
         message: String,
     },
 }

@@ -10,7 +10,7 @@ pub(crate) fn server_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error()?.try_downcast_ref()
 }
 
-/// Returns whether the server rolled a transaction back because of a concurrent one.
+/// Returns whether the server rolled a transaction back because of a concurrent transaction.
 pub(crate) fn is_retryable(error: &sqlx::Error) -> bool {
     server_error(error).is_some_and(|server| [SERIALIZATION_FAILURE, DEADLOCK].contains(&server.code()))
 }

@@ -1,8 +1,8 @@
 //! Applies and reverts migrations one by one, in sqlx's format and with its table and lock.
 //!
-//! A file runs in one transaction, as with sqlx, but statement by statement, so that progress can be shown and an error names
-//! its line. A file with `-- no-transaction` is recorded as started before it runs: after a crash, the next run then checks
-//! which part of it is done.
+//! As with sqlx, a file runs in one transaction, but statement by statement, so that progress can be shown and an error
+//! can name its line. A file with `-- no-transaction` is recorded as started before it runs, so that after a crash the
+//! next run checks which of its statements are done.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ const ATTEMPTS: u32 = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
-    /// Waits for the lock, which another migrating session may hold.
+    /// Waits for the lock, which another migrating session might hold.
     Locking,
     /// Starts a file.
     File {
@@ -46,7 +46,7 @@ pub enum Progress<'a> {
         file: &'a str,
         /// Its version.
         version: i64,
-        /// Its place among those to run, from 1.
+        /// Its position among the files to run, from 1.
         index: usize,
         /// The number of files to run.
         of: usize,
@@ -55,7 +55,7 @@ pub enum Progress<'a> {
     Statement {
         /// Its text.
         text: &'a str,
-        /// Its place in the file, from 1.
+        /// Its position in the file, from 1.
         index: usize,
         /// The number of statements in the file.
         of: usize,
@@ -69,7 +69,7 @@ pub enum Progress<'a> {
         /// The number of the attempt that starts, from 2.
         attempt: u32,
     },
-    /// Drops an invalid index that an interrupted run left, before it is built again.
+    /// Drops an invalid index that an interrupted run has left, before building it again.
     Clearing {
         /// The index.
         index: &'a str,
@@ -102,7 +102,7 @@ pub(super) type OnProgress<'w, 'f> = &'w mut (dyn FnMut(Progress<'_>) + Send + '
 pub struct Applied {
     /// The versions that this run applied, in order.
     pub versions: Vec<i64>,
-    /// The number of migrations that were applied before.
+    /// The number of migrations that had been applied before this run.
     pub before: usize,
     /// The duration of the run.
     pub elapsed: Duration,
@@ -111,9 +111,9 @@ pub struct Applied {
 impl Migrations {
     /// Applies the pending migrations, each file in a separate transaction.
     ///
-    /// It uses a separate connection, which holds sqlx's lock and is closed at the end, so that `sqlx migrate run` and other
-    /// instances of the app wait. Files that were applied before an error are kept; the next call continues from there, also
-    /// after this process was killed.
+    /// Applying uses a separate connection, which holds sqlx's lock and is closed at the end, so that `sqlx migrate
+    /// run` and other instances of the app wait. Files that were applied before an error stay applied; the next call
+    /// continues from there, even if this process was killed.
     ///
     /// ```no_run
     /// # use tenant_runtime::{Migrations, Result};
@@ -130,8 +130,9 @@ impl Migrations {
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Changed`](crate::MigrationError::Changed),
     ///   [`Missing`](crate::MigrationError::Missing) or [`OutOfOrder`](crate::MigrationError::OutOfOrder) if the files do not match
     ///   the applied migrations.
-    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Failed`](crate::MigrationError::Failed) if a statement of a file fails, or
-    ///   [`Dirty`](crate::MigrationError::Dirty) if a file that runs outside a transaction was interrupted before.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Failed`](crate::MigrationError::Failed)
+    ///   if a statement of a file fails, or [`Dirty`](crate::MigrationError::Dirty) if an earlier run of a file outside
+    ///   a transaction was interrupted.
     /// - [`Error::Database`](crate::Error::Database), or the error of the violated constraint or missing privilege, if another statement fails, such as one on
     ///   sqlx's table.
     pub async fn apply(&self, admin_url: &str, progress: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Applied> {
@@ -159,7 +160,7 @@ impl Migrations {
     ) -> Result<Applied> {
         let mut connection = history::open(admin_url).await?;
         let applied = self.apply_on(&mut connection, to, progress).await;
-        // After an error the connection still holds the lock.
+        // After an error the connection still holds the lock, so it is always closed.
         let closed = connection.close().await;
         let applied = applied?;
         closed?;
@@ -196,7 +197,7 @@ impl Migrations {
         })
     }
 
-    /// Runs a file and records it, in one transaction unless the file says otherwise.
+    /// Runs a file and records it, in one transaction unless the file specifies otherwise.
     pub(super) async fn run(
         &self,
         connection: &mut PgConnection,
@@ -236,7 +237,7 @@ impl Migrations {
         Ok(transaction.commit().await?)
     }
 
-    /// Runs a file outside a transaction. The server gets the whole text at once, as from sqlx.
+    /// Runs a file outside a transaction. The server receives the whole text at once, as with sqlx.
     async fn run_without_transaction(
         &self,
         connection: &mut PgConnection,
@@ -255,7 +256,7 @@ impl Migrations {
                     false
                 }
             },
-            // An interrupted DROP leaves the index under its name; dropping it again completes that.
+            // An interrupted DROP leaves the index under its name; dropping it again completes the command.
             Some(drop) => direction != Direction::Up && index(connection, drop).await? == Index::Absent,
             None if direction == Direction::Resume => return Err(StatementFailure::Interrupted),
             None => false,
@@ -283,7 +284,7 @@ impl Migrations {
         error: &sqlx::Error,
         progress: OnProgress<'_, '_>,
     ) {
-        // An error that is not from the server leaves open whether the statement was completed.
+        // After an error that did not come from the server, it is unknown whether the statement was completed.
         if server_error(error).is_none() {
             return;
         }
@@ -305,7 +306,7 @@ impl Migrations {
     }
 }
 
-/// How a file is run.
+/// The way in which a file is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     /// Applies the migration.
@@ -321,7 +322,8 @@ pub(super) enum Direction {
 enum Index {
     Absent,
     Valid,
-    /// Its build was interrupted: writes maintain it and no query uses it. With its quoted name.
+    /// The index build was interrupted: writes maintain the index, but no query uses it. Contains the index's quoted
+    /// name.
     Invalid(String),
 }
 
@@ -360,7 +362,7 @@ async fn clear(connection: &mut PgConnection, index: &str, progress: OnProgress<
     execute(connection, &format!("DROP INDEX CONCURRENTLY {index}")).await
 }
 
-/// Runs text of a file, or the DROP INDEX of this module.
+/// Runs the text of a file, or this module's DROP INDEX.
 async fn execute(connection: &mut PgConnection, text: &str) -> sqlx::Result<()> {
     sqlx::raw_sql(assert_sql_safe(text.to_owned())).execute(connection).await?;
     Ok(())

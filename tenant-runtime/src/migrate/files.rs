@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-/// The files of one migration, by name.
+/// The names of one migration's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) version: i64,
@@ -46,18 +46,18 @@ pub enum FilesError {
         /// The file.
         name: String,
     },
-    /// Two files have one number.
+    /// Two files have the same number.
     #[error(
         "`{one}` and `{other}` have the same number\n  help: if two branches added one each, run `gen-migrations rebase`; \
          otherwise give one of them the next number"
     )]
     SameNumber {
-        /// A file.
+        /// One of the files.
         one: String,
-        /// The other.
+        /// The other file.
         other: String,
     },
-    /// A down file without an up file.
+    /// A down file has no up file.
     #[error(
         "`{name}` is a down file without its up file `{stem}.up.sql`\n  help: restore the up file from version control, or \
          delete the down file",
@@ -85,7 +85,7 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<Names>, FilesError> {
 pub(crate) fn list_all(folder: &Path) -> Result<Vec<Names>, FilesError> {
     let (mut ups, mut downs) = (BTreeMap::new(), BTreeMap::new());
     let mut names = file_names(folder)?;
-    // Sorted, so that the same one of several errors is reported each time.
+    // The names are sorted, so that of several errors, the same one is reported each time.
     names.sort();
     for name in names.into_iter().filter(|name| name.ends_with(".sql")) {
         let Some(number) = number(&name) else { return Err(FilesError::NoNumber { name }) };

@@ -1,4 +1,4 @@
-//! The migrations folder: reads it, compares it with its snapshot, and writes files so that none is left incomplete.
+//! The migrations folder: reads it, compares it with its snapshot, and writes files so that no file is left incomplete.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use crate::{
     sql::{self, Migration},
 };
 
-/// The file next to the migrations that holds the schema they lead to, and the hash of each file.
+/// The file next to the migrations that contains the resulting schema and the hash of each migration file.
 pub const SNAPSHOT: &str = "snapshot.json";
 
 /// A folder of migrations in sqlx's format, with their snapshot.
@@ -34,7 +34,7 @@ pub struct Folder {
 /// The files that were written.
 #[derive(Debug, Clone)]
 pub struct Written {
-    /// The paths with their number of lines, in the order in which they are read.
+    /// The paths, each with its number of lines, in reading order.
     pub files: Vec<(PathBuf, usize)>,
 }
 
@@ -47,13 +47,14 @@ pub(crate) struct Contents {
     pub(crate) migrations: Vec<Names>,
     /// Hand-written files that the snapshot does not list yet.
     pub(crate) by_hand: Vec<String>,
-    /// Generated files that the snapshot does not list: a run was killed after it wrote them, or a merge added them.
+    /// Generated files that the snapshot does not list, because a run was killed after it wrote them, or because a
+    /// merge added them.
     unknown: Vec<String>,
     pub(crate) problems: Vec<Problem>,
 }
 
 impl Folder {
-    /// A folder at a path, which need not exist yet.
+    /// Creates a handle for the folder at a path; the folder need not exist yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
@@ -65,7 +66,7 @@ impl Folder {
         &self.path
     }
 
-    /// Reads the schema that the migrations lead to; an empty one if there are no migrations.
+    /// Reads the schema that the migrations result in; an empty schema if there are no migrations.
     ///
     /// # Errors
     ///
@@ -116,8 +117,8 @@ impl Folder {
 
     /// Writes the next migrations and the snapshot, in which hand-written files are recorded as well.
     ///
-    /// Each file is written under a temporary name first, and the snapshot is renamed last: when a run is killed in between,
-    /// the next one finds the same migrations, byte for byte, and completes them.
+    /// Each file is first written under a temporary name, and the snapshot is renamed last: if a run is killed in
+    /// between, the next run generates the same migrations, byte for byte, and completes the set.
     ///
     /// # Errors
     ///
@@ -135,7 +136,7 @@ impl Folder {
         self.commit(&new, &[], &snapshot)
     }
 
-    /// Records the new hashes of edited files in the snapshot; returns the files.
+    /// Records the new hashes of edited files in the snapshot, and returns the file names.
     ///
     /// ```no_run
     /// # fn f(folder: &tenant_runtime::migrate::folder::Folder) -> Result<(), tenant_runtime::migrate::folder::FolderError> {
@@ -169,7 +170,7 @@ impl Folder {
         Ok(rehashed)
     }
 
-    /// Checks that each generated file that the snapshot does not list is one that is about to be written again.
+    /// Checks that each generated file that is missing in the snapshot is about to be written again.
     pub(crate) fn check_unknown(&self, contents: &Contents, new: &[(String, String)]) -> Result<(), FolderError> {
         let is_new = |name: &&String| !new.iter().any(|(new, text)| *name == new && *text == contents.texts[*name]);
         let snapshot = self.path.join(SNAPSHOT);
@@ -185,7 +186,8 @@ impl Folder {
         }
     }
 
-    /// Writes files and the snapshot, and removes others. All are written under temporary names first; the snapshot is last.
+    /// Writes files and the snapshot, and removes other files. All files are first written under temporary names; the
+    /// snapshot is renamed last.
     pub(crate) fn commit(
         &self,
         files: &[(String, String)],
@@ -226,7 +228,7 @@ impl Folder {
         Ok(written)
     }
 
-    /// Removes the temporary files of a run that was killed.
+    /// Removes the temporary files that a killed run has left.
     fn sweep(&self) -> Result<(), FolderError> {
         let names = files::file_names(&self.path).map_err(|source| self.unlisted(source.into()))?;
         for name in names {
@@ -282,7 +284,7 @@ pub(crate) fn named(version: i64, migration: &Migration) -> [(String, String); 2
     [(name("up"), migration.up.clone()), (name("down"), migration.down.clone())]
 }
 
-/// Removes the temporary files, unless they were renamed; and the folder, if this run created it and it is empty.
+/// On drop, removes the temporary files that were not renamed, and the folder if this run created it and it is empty.
 struct Staged {
     files: Vec<PathBuf>,
     folder: Option<PathBuf>,
@@ -291,7 +293,7 @@ struct Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         for file in &self.files {
-            // Fails where the file was renamed, as intended.
+            // If the file was renamed, this fails, as intended.
             let _ = fs::remove_file(file);
         }
         if let Some(folder) = &self.folder {
@@ -329,7 +331,7 @@ pub enum Problem {
         /// The file.
         name: String,
     },
-    /// A hand-written file has a lower number than a migration that databases may have applied already.
+    /// A hand-written file has a lower number than a migration that a database might already have applied.
     #[error(
         "`{name}` was added after migration {newest:04}, so databases that have applied {newest:04} would skip it\n  help: \
          give it the number {:04}", newest + 1
@@ -340,7 +342,7 @@ pub enum Problem {
         /// The newest migration of the snapshot.
         newest: i64,
     },
-    /// A generated file that the snapshot does not list.
+    /// A generated file is not listed in the snapshot.
     #[error(
         "`{name}` was generated, and the snapshot does not list it\n  help: if two branches added migrations, run \
          `gen-migrations rebase`, which generates it again; otherwise delete it"
@@ -356,7 +358,7 @@ pub enum Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Returns them one by one.
+    /// Returns the problems as a slice.
     #[must_use]
     pub fn as_slice(&self) -> &[Problem] {
         &self.0
@@ -417,7 +419,7 @@ pub enum FolderError {
         /// The cause.
         source: SnapshotError,
     },
-    /// A migration was generated, and its snapshot is missing.
+    /// A migration has been generated, but its snapshot is missing.
     #[error(
         "`{migration}` was generated, and its snapshot `{}` is missing\n  help: restore it from version control; or, if no \
          migration has been applied anywhere, delete the generated files and start over",

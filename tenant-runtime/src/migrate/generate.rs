@@ -32,7 +32,7 @@ pub struct Generated {
     pub plan: Plan,
     /// The next migrations in the order in which they run; none if the migrations match the models.
     pub migrations: Vec<Migration>,
-    /// The files of the next migrations with their texts, in the order in which they are written.
+    /// The names and contents of the next migrations' files, in the order in which they are written.
     pub files: Vec<(String, String)>,
     /// Hand-written files that the snapshot does not list yet.
     pub by_hand: Vec<String>,
@@ -88,7 +88,7 @@ impl Generated {
     ///
     /// # Errors
     ///
-    /// - [`GenerateError::UnconfirmedDataLoss`] if data would be lost that `drops` does not confirm.
+    /// - [`GenerateError::UnconfirmedDataLoss`] if a change would lose data and `drops` does not confirm it.
     /// - [`GenerateError::Folder`] if the folder cannot be written, or no longer matches its snapshot.
     pub fn write(&self, folder: &Folder, drops: &BTreeSet<String>) -> Result<Option<Written>, GenerateError> {
         self.plan.confirm(drops)?;
@@ -98,7 +98,7 @@ impl Generated {
         Ok(Some(folder.write(&self.migrations, &self.checked.schema)?))
     }
 
-    /// Returns the risks of the steps that are not safe.
+    /// Returns the risks of all steps that are not safe.
     #[must_use]
     pub fn notes(&self) -> Vec<Advisory> {
         self.plan.steps().iter().filter_map(|step| self.plan.note(&step.action)).collect()
@@ -127,7 +127,7 @@ pub enum GenerateError {
     /// A change is unsupported or ambiguous.
     #[error(transparent)]
     Refused(#[from] Refusals),
-    /// Data would be lost that was not confirmed.
+    /// A change would lose data, which was not confirmed.
     #[error(transparent)]
     UnconfirmedDataLoss(#[from] UnconfirmedDataLoss),
 }

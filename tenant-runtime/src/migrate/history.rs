@@ -21,15 +21,16 @@ pub(super) struct Row {
     pub(super) checksum: Vec<u8>,
     /// False while a migration runs outside a transaction, and after it was interrupted.
     pub(super) success: bool,
-    /// The time of its start, in UTC.
+    /// The time at which it started, in UTC.
     pub(super) applied_at: String,
-    /// In nanoseconds; negative if unknown.
+    /// Its duration in nanoseconds; negative if unknown.
     pub(super) execution_time: i64,
 }
 
 /// Opens a connection that the server closes soon after this process ends.
 ///
-/// An application login is refused: it cannot read the migrations table, so that no migration would seem to be applied.
+/// An application login is refused: it cannot read the migrations table, so it would seem that no migration has been
+/// applied.
 pub(super) async fn open(admin_url: &str) -> Result<PgConnection> {
     let options = connection_options(admin_url)?;
     let login = options.get_username();
@@ -37,15 +38,16 @@ pub(super) async fn open(admin_url: &str) -> Result<PgConnection> {
         return Err(MigrationError::AppLogin { login: login.to_owned() }.into());
     }
     let mut connection = open_connection(&options).await?;
-    // Without it the server would finish a long statement and keep the lock. Some operating systems do not support it.
+    // Without this setting, the server would finish a long statement and keep the lock. Some operating systems do not
+    // support the setting.
     let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
     Ok(connection)
 }
 
 /// Waits for sqlx's lock.
 ///
-/// It polls: a session that blocks on a lock holds a snapshot, and CREATE INDEX CONCURRENTLY waits for all snapshots, so that
-/// the two sessions would deadlock.
+/// This function polls: a session that blocks on a lock holds a snapshot, and CREATE INDEX CONCURRENTLY waits for all
+/// snapshots, so the two sessions would deadlock.
 pub(super) async fn lock(connection: &mut PgConnection) -> Result<()> {
     loop {
         connection.execute("SET lock_timeout = '200ms'").await?;
@@ -58,7 +60,7 @@ pub(super) async fn lock(connection: &mut PgConnection) -> Result<()> {
     }
 }
 
-/// Waits for a random time up to a number of seconds, so that conflicting sessions do not retry at the same time.
+/// Waits for a random time of at most `most` seconds, so that conflicting sessions do not retry at the same time.
 pub(super) async fn pause(connection: &mut PgConnection, most: f64) -> sqlx::Result<()> {
     sqlx::query("SELECT pg_sleep($1 * random())").bind(most).execute(connection).await?;
     Ok(())
@@ -98,7 +100,7 @@ pub(super) async fn record(
     Ok(())
 }
 
-/// Records that a migration succeeded, and its duration.
+/// Records that a migration has succeeded, and its duration.
 pub(super) async fn finish(
     connection: &mut PgConnection,
     table: &str,

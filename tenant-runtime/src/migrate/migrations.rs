@@ -19,7 +19,7 @@ use super::{
 };
 use crate::error::{MigrationError, Result};
 
-/// Migrations, read from a folder or embedded by `sqlx::migrate!`.
+/// Migrations that are read from a folder or embedded by `sqlx::migrate!`.
 ///
 /// ```no_run
 /// # async fn f() -> tenant_runtime::Result<()> {
@@ -61,11 +61,11 @@ pub(super) struct File {
 pub struct MigrationStatus {
     /// Its version.
     pub version: i64,
-    /// Its file; its description if there is no file.
+    /// Its file name, or its description if there is no file.
     pub name: String,
     /// Its state.
     pub state: State,
-    /// When it was applied, in UTC, as `2026-01-31 12:00:00`.
+    /// When it was applied, in UTC, such as `2026-01-31 12:00:00`.
     pub applied_at: Option<String>,
     /// Its duration, if known.
     pub took: Option<Duration>,
@@ -87,13 +87,13 @@ pub enum State {
     Applied,
     /// Not applied yet.
     Pending,
-    /// It runs outside a transaction, and was interrupted or is running.
+    /// Started outside a transaction, and still running or interrupted.
     Unfinished,
     /// Applied, and its file was edited afterwards.
     Changed,
     /// Applied, and its file is missing.
     Missing,
-    /// Not applied, although a later migration was.
+    /// Not applied, although a later migration has been.
     OutOfOrder,
 }
 
@@ -169,7 +169,8 @@ impl Migrations {
     ///
     /// # Errors
     ///
-    /// [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unreadable`] if two of them have the same number.
+    /// [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unreadable`] if two migrations have the
+    /// same number.
     pub fn embedded(migrator: &Migrator) -> Result<Self> {
         Self::new(migrator, name)
             .map_err(|reason| MigrationError::Unreadable { folder: "the program".to_owned(), reason }.into())
@@ -187,7 +188,7 @@ impl Migrations {
         Ok(Self { ups, downs, table: migrator.table_name.clone() })
     }
 
-    /// Returns the status of each migration of the files and of the database.
+    /// Returns the status of each migration that is in the files or in the database.
     ///
     /// ```no_run
     /// # use tenant_runtime::{Migrations, Result};
@@ -210,7 +211,7 @@ impl Migrations {
         Ok(self.statuses(&rows?))
     }
 
-    /// Lists the migrations that [`apply_to`](Self::apply_to) would apply, and changes nothing.
+    /// Lists the migrations that [`apply_to`](Self::apply_to) would apply, without applying them.
     ///
     /// ```no_run
     /// # use tenant_runtime::{Migrations, Result};
@@ -269,7 +270,7 @@ impl Migrations {
     pub(super) fn consistent_statuses(&self, rows: &[Row]) -> Result<Vec<MigrationStatus>, MigrationError> {
         let statuses = self.statuses(rows);
         let first = |is_it: fn(State) -> bool| statuses.iter().find(|status| is_it(status.state));
-        // Missing and edited files come first: they can be the cause of files that are out of order.
+        // Missing and edited files are reported first, because they can be the reason why other files are out of order.
         let mismatch = first(|state| matches!(state, State::Missing | State::Changed));
         if let Some(MigrationStatus { version, name, state, .. }) =
             mismatch.or_else(|| first(|state| state == State::OutOfOrder))
@@ -311,7 +312,7 @@ fn status(version: i64, file: Option<&File>, row: Option<&Row>, newest: Option<i
     }
 }
 
-/// Names a migration without its file.
+/// Returns the name of a migration whose file is missing.
 fn name(migration: &Migration) -> String {
     let end = if migration.migration_type.is_down_migration() { "down.sql" } else { "sql" };
     format!("{:04}_{}.{end}", migration.version, migration.description.replace(' ', "_"))

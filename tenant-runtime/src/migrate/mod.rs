@@ -1,4 +1,4 @@
-//! Migrations: the migrations folder, generating the next migration, applying and reverting.
+//! Migrations: the migrations folder, and generating, applying and reverting migrations.
 //!
 //! An app can embed its migrations and apply them at startup. This requires the URL of an administrator, which the rest of the
 //! app must not use:
@@ -25,7 +25,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! When several instances start at once, one of them migrates and the others wait for it.
+//! If several instances start at the same time, one of them migrates and the others wait for it.
 
 mod apply;
 mod failure;

@@ -1,8 +1,9 @@
-//! `rebase`: after two branches added migrations, renumbers this branch's migrations after the other branch's.
+//! `rebase`: when two branches have added migrations, renumbers this branch's migrations to follow the other branch's.
 //!
-//! The migrations to keep are those in the other branch's snapshot: the snapshot file is that one already, or contains both sides
-//! of a merge conflict, or git has both sides. Every migration that it does not list is from this branch. Generated ones are
-//! generated again from the models; hand-written ones get the next numbers.
+//! The migrations in the other branch's snapshot are kept. That snapshot is found in the snapshot file, which can be
+//! the other branch's or contain both sides of a merge conflict, or in git's index. Every migration that it does not
+//! list is from this branch: generated migrations are generated again from the models, and hand-written migrations get
+//! the next numbers.
 
 use std::{
     collections::BTreeSet,
@@ -24,7 +25,7 @@ use crate::{
     sql::{self, Migration},
 };
 
-/// The changes of a rebase, which [`write`](Self::write) makes.
+/// The planned changes of a rebase, which [`write`](Self::write) makes.
 ///
 /// ```no_run
 /// # use std::collections::BTreeSet;
@@ -43,7 +44,7 @@ use crate::{
 pub struct Rebase {
     /// The generated migrations that are deleted and generated again: names without `.up.sql`.
     pub replaced: Vec<String>,
-    /// The hand-written migrations that get another number: the old name and the new one.
+    /// The hand-written migrations that get a new number: the old name and the new name.
     pub renumbered: Vec<(String, String)>,
     /// The names of the newly generated migrations.
     pub generated: Vec<String>,
@@ -56,10 +57,10 @@ pub struct Rebase {
     snapshot: Snapshot,
 }
 
-/// Plans how this branch's migrations are renumbered after the other branch's.
+/// Plans a rebase, which renumbers this branch's migrations to follow the other branch's.
 ///
-/// `own` names this branch's migrations, which is required if the state of the merge does not show them; `drops` confirms data
-/// loss of the new ones.
+/// `own` names this branch's migrations, which is required if they cannot be determined from the merge; `drops`
+/// confirms data loss in the newly generated migrations.
 ///
 /// ```no_run
 /// # use std::collections::BTreeSet;
@@ -72,11 +73,11 @@ pub struct Rebase {
 ///
 /// # Errors
 ///
-/// - [`RebaseError::Generate`] if the models have errors, a change is unsupported or ambiguous, or data would be lost that `drops`
-///   does not confirm.
+/// - [`RebaseError::Generate`] if the models have errors, a change is unsupported or ambiguous, or a change would lose
+///   data and `drops` does not confirm it.
 /// - [`RebaseError::Folder`] if the folder or the snapshot cannot be read.
-/// - [`RebaseError::NoSides`] if the two sides of the merge are not found, or [`RebaseError::NotKept`] if a file of the other branch
-///   is missing or was edited.
+/// - [`RebaseError::NoSides`] if the two sides of the merge cannot be found, or [`RebaseError::NotKept`] if a file of
+///   the other branch is missing or was edited.
 /// - [`RebaseError::NotOfOneBranch`] if `own` does not name migrations of exactly one branch.
 pub fn rebase(
     models: &Models,
@@ -95,12 +96,13 @@ pub fn rebase(
     let onto = newest.map(|name| files::stem(name).to_owned());
 
     let own = branch_migrations(folder, &base)?;
-    // Hand-written migrations after a generated one can depend on it, and it can depend on those before it. So all newly
-    // generated migrations go where the first generated one was.
+    // A hand-written migration can depend on the generated migrations before it, and a generated one on the
+    // hand-written ones before it. So all newly generated migrations go where the first generated one was.
     let place = own.iter().position(|own| own.generated).unwrap_or(own.len());
     own[..place].iter().for_each(|own| numbered.push_by_hand(own));
     let plan = plan(&base.snapshot.schema, &checked.schema, &checked.transition).map_err(GenerateError::from)?;
-    // The other branch's models may not be merged yet: their tables and columns must not be dropped without confirmation.
+    // The other branch's models might not be merged yet, so their tables and columns must not be dropped without
+    // confirmation.
     plan.confirm(drops).map_err(GenerateError::from)?;
     let generated: Vec<String> = sql::migrations(&plan).iter().map(|migration| numbered.push(migration)).collect();
     own[place..].iter().filter(|own| !own.generated).for_each(|own| numbered.push_by_hand(own));
@@ -134,7 +136,7 @@ struct BranchMigration {
     generated: bool,
 }
 
-/// The migrations that follow the kept ones, with their numbers.
+/// The migrations that follow the kept migrations, with their numbers.
 struct Numbered {
     next: i64,
     files: Vec<(String, String)>,
@@ -164,7 +166,7 @@ impl Numbered {
     }
 }
 
-/// Returns the kept files that are missing here or differ from the kept snapshot, with their texts from git.
+/// Returns the kept files that are missing here or differ from the kept snapshot, with their contents from git.
 fn restored_files(folder: &Folder, base: &BaseSide) -> Result<Vec<(String, String)>, RebaseError> {
     let mut files = Vec::new();
     for (name, hash) in &base.snapshot.files {
@@ -182,7 +184,7 @@ fn restored_files(folder: &Folder, base: &BaseSide) -> Result<Vec<(String, Strin
 }
 
 impl Rebase {
-    /// Whether no migration changes. The snapshot may still have to be written.
+    /// Whether no migration changes. The snapshot might still have to be written.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.replaced.is_empty() && self.renumbered.is_empty() && self.generated.is_empty()
@@ -209,7 +211,7 @@ impl Rebase {
 #[derive(Debug)]
 struct BaseSide {
     snapshot: Snapshot,
-    /// The stage of the side in git's index, if the text is from git.
+    /// The side's stage in git's index, if the text is from git.
     stage: Option<u8>,
 }
 
@@ -223,7 +225,8 @@ fn base_side(folder: &Folder, own: &[String]) -> Result<BaseSide, RebaseError> {
         }
         Err(error) => error,
     };
-    // The sides in the text can be mixed: git resolves some lines by itself. So the sides in git's index come first.
+    // In the text the sides can be mixed, because git resolves some lines by itself. So the sides in git's index take
+    // precedence.
     let from_git =
         || [2, 3].map(|stage| Some((Some(stage), git(folder.path(), &["show", &format!(":{stage}:./{SNAPSHOT}")])?)));
     let mut sides: Vec<BaseSide> = Vec::new();
@@ -288,7 +291,7 @@ fn is_merging(folder: &Path) -> bool {
     folder.join(path.trim_end()).exists()
 }
 
-/// Runs git; none if git is not installed or the folder is not in a repository.
+/// Runs git and returns its output; `None` if git is not installed or the folder is not in a repository.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
@@ -321,10 +324,10 @@ pub enum RebaseError {
     NoSides {
         /// The snapshot.
         path: PathBuf,
-        /// The error of the file as it is.
+        /// The error from reading the snapshot file as it is.
         source: SnapshotError,
     },
-    /// The names are not those of one branch.
+    /// The given names are not the migrations of exactly one branch.
     #[error(
         "cannot rebase {names}: exactly one of the two branches must have all of these migrations\n  help: name the \
          migrations that this branch added"
@@ -333,7 +336,7 @@ pub enum RebaseError {
         /// The names.
         names: String,
     },
-    /// A file of the other branch is missing.
+    /// A file of the other branch is missing or was edited.
     #[error(
         "`{name}` of the other branch is missing or was edited\n  help: restore it from that branch \
          (`git checkout <branch> -- …`), then run this command again"

@@ -1,4 +1,4 @@
-//! Reverts migrations, the newest first, unless a down file says that it cannot be undone.
+//! Reverts migrations, the newest first, unless a down file states that the migration cannot be undone.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ const CANNOT: &str = "-- tenant: cannot be undone:";
 /// The mark at the beginning of a down file that loses data.
 const LOSES: &str = "-- tenant: loses data:";
 
-/// The migrations to revert, and whether data can be lost.
+/// Which migrations to revert, and whether losing data is allowed.
 ///
 /// ```
 /// use tenant_runtime::migrate::Revert;
@@ -26,13 +26,13 @@ const LOSES: &str = "-- tenant: loses data:";
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Revert {
-    /// The version to revert to, 0 to revert all. Default: revert the newest migration only.
+    /// The version to revert to, or 0 to revert all migrations. Default: revert only the newest migration.
     pub to: Option<i64>,
-    /// Whether migrations that lose data are reverted as well.
+    /// Whether migrations whose reversal loses data are reverted as well.
     pub allow_data_loss: bool,
 }
 
-/// A migration that is to be reverted.
+/// A migration to be reverted.
 ///
 /// ```no_run
 /// # use tenant_runtime::{Migrations, Result, migrate::Revert};
@@ -49,12 +49,12 @@ pub struct ToRevert<'m> {
     pub version: i64,
     /// Its down file.
     pub file: &'m str,
-    /// The data that is lost, as the file describes it.
+    /// The data that would be lost, as described in the file.
     pub loses: Option<&'m str>,
 }
 
 impl Migrations {
-    /// Lists the migrations that [`revert`](Self::revert) would revert, and changes nothing.
+    /// Lists the migrations that [`revert`](Self::revert) would revert, without reverting them.
     ///
     /// ```no_run
     /// # use tenant_runtime::{Migrations, Result, migrate::Revert};
@@ -67,8 +67,10 @@ impl Migrations {
     /// # Errors
     ///
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unknown`] if no file has the version.
-    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Irreversible`] if a migration has no down file, or one that says that it cannot be undone.
-    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::LosesData`] if a migration loses data and `allow_data_loss` is not set.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Irreversible`] if a migration has no down
+    ///   file, or its down file states that it cannot be undone.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::LosesData`] if reverting a migration
+    ///   loses data and `allow_data_loss` is not set.
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Changed`],
     ///   [`Missing`](MigrationError::Missing) or [`OutOfOrder`](MigrationError::OutOfOrder) if the files do not match
     ///   the applied migrations.
@@ -88,7 +90,7 @@ impl Migrations {
 
     /// Reverts migrations, the newest first, each in a separate transaction; returns their versions.
     ///
-    /// It uses a separate connection, under sqlx's lock. All files are checked before the first one runs.
+    /// Reverting uses a separate connection, which holds sqlx's lock. All files are checked before the first one runs.
     ///
     /// ```no_run
     /// # use tenant_runtime::{Migrations, Result, migrate::Revert};
@@ -100,8 +102,10 @@ impl Migrations {
     /// # Errors
     ///
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unknown`] if no file has the version.
-    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Irreversible`] if a migration has no down file, or one that says that it cannot be undone.
-    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::LosesData`] if a migration loses data and `allow_data_loss` is not set.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Irreversible`] if a migration has no down
+    ///   file, or its down file states that it cannot be undone.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::LosesData`] if reverting a migration
+    ///   loses data and `allow_data_loss` is not set.
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Failed`] if a statement of a file fails.
     /// - The other errors of [`apply`](Self::apply).
     pub async fn revert(
@@ -112,7 +116,7 @@ impl Migrations {
     ) -> Result<Vec<i64>> {
         let mut connection = history::open(admin_url).await?;
         let reverted = self.revert_on(&mut connection, revert, progress).await;
-        // After an error the connection still holds the lock.
+        // After an error the connection still holds the lock, so it is always closed.
         let closed = connection.close().await;
         let reverted = reverted?;
         closed?;
@@ -139,7 +143,7 @@ impl Migrations {
         Ok(files.iter().map(|file| file.migration.version).collect())
     }
 
-    /// Returns the down files of the migrations to revert, the newest first, unless one of them must not run.
+    /// Returns the down files of the migrations to revert, the newest first, or an error if one of them must not run.
     fn files_to_revert(&self, rows: &[Row], revert: Revert) -> Result<Vec<&File>, MigrationError> {
         if let Some(version) = revert.to.filter(|version| *version != 0 && !self.ups.contains_key(version)) {
             return Err(MigrationError::Unknown { version });

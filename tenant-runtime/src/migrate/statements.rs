@@ -1,4 +1,4 @@
-//! Splits the text of a file into its statements, by the rules of psql.
+//! Splits the text of a file into statements by the rules of psql.
 
 use crate::db::{Lexer, Token};
 
@@ -21,8 +21,8 @@ pub struct Statement<'t> {
     pub line: usize,
 }
 
-/// Splits SQL text at the semicolons that end a statement: not those in strings and comments, in parentheses, as in the actions of
-/// a rule, or in a function body written as `BEGIN ATOMIC … END`.
+/// Splits SQL text at the semicolons that end a statement, but not at those in strings, in comments, in parentheses
+/// (such as around a rule's actions), or in a function body written as `BEGIN ATOMIC … END`.
 pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
     let mut lexer = Lexer::new(text);
     let mut statements = Vec::new();
@@ -51,7 +51,7 @@ pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
     }
 }
 
-/// The open parentheses and blocks of a statement, in which a semicolon does not end it.
+/// The open parentheses and blocks of a statement, in which a semicolon does not end the statement.
 #[derive(Default)]
 struct Nesting {
     /// The first words, which show whether the statement creates a function.
@@ -103,7 +103,8 @@ pub(super) enum Concurrently {
 }
 
 impl Concurrently {
-    /// Parses a concurrent index command from the text of a single statement; returns `None` for anything else. Names are kept as written, so that the server resolves them.
+    /// Parses a concurrent index command from the text of a single statement; returns `None` for any other text. Names
+    /// are kept as written, so that the server resolves them.
     pub(super) fn of(text: &str) -> Option<Self> {
         let [statement] = split(text)[..] else { return None };
         let mut words = WordReader { lexer: Lexer::new(statement.text), text: statement.text };
@@ -141,7 +142,7 @@ impl WordReader<'_> {
         }
     }
 
-    /// Reads a name of one or two parts, after optional words.
+    /// Reads a name with one or two parts, after skipping optional words.
     fn name_after(&mut self, skipped: &[&str]) -> Option<String> {
         let mut skipped = skipped.iter();
         loop {

@@ -1,6 +1,7 @@
-//! The properties of a column as a list, for everything that compares, alters or describes columns.
+//! The properties of a column as a list, for all code that compares, alters or describes columns.
 //!
-//! A new column attribute is a field of [`Column`] and a variant here; the compiler then names the places that need it.
+//! A new column attribute becomes a field of [`Column`] and a variant here; the compiler then reports every place that
+//! must handle it.
 
 use super::schema::{Column, ColumnDefault, Expression};
 use crate::ident::Ident;
@@ -10,7 +11,7 @@ use crate::ident::Ident;
 pub enum ColumnProperty {
     /// The type.
     Type,
-    /// The default expression, or that the column is an identity column.
+    /// The default expression, or the fact that the column is an identity column.
     Default,
     /// The comment.
     Comment,
@@ -19,11 +20,11 @@ pub enum ColumnProperty {
 }
 
 impl ColumnProperty {
-    /// All properties, in the order in which a migration changes them. NOT NULL is last: it is set in a later file, after the
-    /// existing rows were checked.
+    /// All properties, in the order in which a migration changes them. NOT NULL is last, because it is set in a later
+    /// file, after the existing rows have been checked.
     pub const ALL: [Self; 4] = [Self::Type, Self::Default, Self::Comment, Self::Nullable];
 
-    /// Whether two versions of a column differ in this property.
+    /// Returns whether two versions of a column differ in this property.
     #[must_use]
     pub fn differs(self, before: &Column, after: &Column) -> bool {
         match self {
@@ -34,7 +35,7 @@ impl ColumnProperty {
         }
     }
 
-    /// Returns the property that the audit's catalog has under a name.
+    /// Returns the property with the given name in the audit's catalog.
     pub(crate) fn from_catalog(name: &str) -> Option<Self> {
         match name {
             "type" => Some(Self::Type),
@@ -76,12 +77,12 @@ fn default(column: &Column) -> String {
 }
 
 impl Column {
-    /// A NOT NULL column without a default and without a comment.
+    /// Creates a NOT NULL column without a default and without a comment.
     pub(crate) fn new(name: Ident, ty: Expression) -> Self {
         Self { name, comment: String::new(), ty, nullable: false, default: None }
     }
 
-    /// Whether the database generates the values as an identity column.
+    /// Returns whether the column is an identity column.
     pub(crate) fn is_identity(&self) -> bool {
         self.default == Some(ColumnDefault::Identity)
     }

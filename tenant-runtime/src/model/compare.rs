@@ -1,4 +1,4 @@
-//! Compares strings in const functions, where `==` on `str` is not available.
+//! Compares strings in const functions, in which `==` on `str` is not available.
 
 /// Reports whether two strings are equal.
 pub(crate) const fn same(one: &str, other: &str) -> bool {

@@ -6,7 +6,7 @@ use super::{
 };
 
 impl TableDef {
-    /// Returns the role that may run a command on any row.
+    /// Returns the minimum role for a command on any row.
     pub(crate) fn role(&self, command: Command) -> Option<&'static str> {
         match command {
             Command::Select => self.select,
@@ -16,7 +16,7 @@ impl TableDef {
         }
     }
 
-    /// Returns the role that may run a command on the user's own rows.
+    /// Returns the minimum role for a command on rows that the user owns.
     pub(crate) fn own_role(&self, command: Command) -> Option<&'static str> {
         match command {
             Command::Select | Command::Insert => None,
@@ -25,20 +25,20 @@ impl TableDef {
         }
     }
 
-    /// Returns whether the system role may run a command.
+    /// Returns whether the system role can run a command.
     pub(crate) fn allows_system(&self, command: Command) -> bool {
         self.system.contains(&command.attribute())
     }
 
-    /// Returns whether an INSERT may name a column. It may not name a key that the database generates: choosing one would
-    /// reveal whether another tenant has it.
+    /// Returns whether an INSERT can set a column. It cannot set a key that the database generates: a chosen key would
+    /// reveal whether another tenant has the same key.
     pub(crate) fn is_inserted(&self, column: &ColumnDef) -> bool {
         let is_tenant = self.scope == ScopeDef::Tenant { column: column.name };
         is_tenant || self.owner == Some(column.name) || column.app_assigned
     }
 
-    /// Returns whether an UPDATE may change a column. It may not change the key, nor the columns that assign a row to its
-    /// tenant and its owner.
+    /// Returns whether an UPDATE can change a column. It can change neither the key nor the columns that assign a row
+    /// to its tenant and its owner.
     pub(crate) fn is_changed(&self, column: &ColumnDef) -> bool {
         let of_tenant = match self.scope {
             ScopeDef::Tenant { column } | ScopeDef::Parent { column } => Some(column),
@@ -49,7 +49,7 @@ impl TableDef {
 }
 
 impl ColumnDef {
-    /// Returns whether an INSERT may omit the column.
+    /// Returns whether an INSERT can omit the column.
     pub(crate) fn may_be_left_out(&self) -> bool {
         self.nullable || self.default.is_some()
     }

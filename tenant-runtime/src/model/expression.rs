@@ -1,26 +1,27 @@
-//! SQL text of one expression or one type.
+//! The SQL text of one expression or one type.
 
 use crate::ident::{Ident, literal};
 
-/// SQL text of exactly one expression or one type: it cannot end the statement that contains it.
+/// The SQL text of exactly one expression or one type, which cannot end the enclosing statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expression(String);
 
 impl Expression {
-    /// Creates an expression from text that the generator wrote or has parsed.
+    /// Creates an expression from text that the generator has written or parsed.
     pub(crate) fn trusted(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Returns the condition that a column equals the tenant ID or the user ID in the context; true on no row without a context.
+    /// Returns the condition that a column equals the tenant ID or the user ID in the context. Without a context, it is
+    /// true for no row.
     ///
-    /// The scalar sub-select is evaluated once per statement, not per row. `NULLIF` is needed since a setting that was set
-    /// once in a session reads as `''` in later transactions, not as NULL.
+    /// The scalar sub-select is evaluated once per statement, not per row. `NULLIF` is needed because a setting that
+    /// was once set in a session reads as `''` in later transactions, not as NULL.
     pub(crate) fn is_in_context(column: &Ident, setting: &str, key_type: &Self) -> Self {
         Self(format!("{} = (SELECT {})", column.quoted(), Self::in_context(setting, key_type)))
     }
 
-    /// Returns the value of a setting of the context; NULL without a context.
+    /// Returns the value of a context setting; NULL without a context.
     pub(crate) fn in_context(setting: &str, ty: &Self) -> Self {
         let cast = if ty.0 == "text" { String::new() } else { format!("::{ty}") };
         Self(format!("NULLIF(current_setting({}, true), ''){cast}", literal(setting)))

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::schema::{Expression, QualifiedName};
 use crate::ident::Ident;
 
-/// Previous names and backfill expressions. Hints that no longer apply are ignored and can stay in the models.
+/// Previous names and backfill expressions. Hints that no longer apply are ignored, so they can stay in the models.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MigrationHints {
     /// The previous name of each renamed table.
     pub tables: BTreeMap<QualifiedName, QualifiedName>,
     /// The previous name of each renamed column.
     pub columns: BTreeMap<(QualifiedName, Ident), Ident>,
-    /// The expression that fills existing rows of a column that becomes NOT NULL.
+    /// The expression that fills existing rows, for each column that becomes NOT NULL.
     pub backfills: BTreeMap<(QualifiedName, Ident), Expression>,
 }

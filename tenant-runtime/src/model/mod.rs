@@ -1,4 +1,4 @@
-//! The model: declarations, and the validated schema that is derived from them.
+//! The model: declarations, and the validated schema derived from them.
 
 #[cfg(feature = "generate")]
 pub mod column_property;

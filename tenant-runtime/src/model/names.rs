@@ -1,24 +1,24 @@
 //! Names of the database objects that the generator creates in addition to the declared tables and roles.
 //!
-//! Code that creates, calls or recognizes such an object uses the constant, so that a renamed object fails to compile where it
-//! is used.
+//! Code that creates, calls or recognizes such an object uses its constant, so that an object's name is defined in one
+//! place.
 //!
-//! A policy is named after its command and its role: `select_viewer`, `update_own_member`, `insert_function_owner`. A name of
-//! more than 63 bytes is cut to 54 bytes and followed by `_` and eight hexadecimal digits, the FNV-1a hash of the whole name, as
-//! [`Ident::derived`] does for every derived name. So the shortened name is the same in every run, and two long names that
-//! differ only at the end stay different.
+//! A policy is named after its command and its role: `select_viewer`, `update_own_member`, `insert_function_owner`. A
+//! name of more than 63 bytes is cut to 54 bytes and followed by `_` and eight hexadecimal digits, the FNV-1a hash of
+//! the whole name, as [`Ident::derived`] does for every derived name. So the shortened name is the same in every run,
+//! and two long names that differ only at the end stay distinct.
 
 use super::command::Command;
 use crate::ident::Ident;
 
-/// Suffix of the schema that holds the functions: `app_auth` beside `app`.
+/// Suffix of the schema that contains the functions: `app_auth` for the tables in `app`.
 pub const AUTH_SCHEMA: &str = "auth";
 
 /// Function that accepts an invitation.
 pub const ACCEPT_INVITATION: &str = "accept_invitation";
 /// Function that adds a member to the tenant in the context.
 pub const ADD_MEMBER: &str = "add_member";
-/// Function that returns the tenant in the context to its members, and NULL to others.
+/// Function that returns the tenant ID in the context to the tenant's members, and NULL to other users.
 pub const AUTHORIZED_TENANT_ID: &str = "authorized_tenant_id";
 /// Function that records the reason for a cross-tenant job.
 pub const BEGIN_SYSTEM_ACCESS: &str = "begin_system_access";
@@ -51,38 +51,38 @@ pub const SYSTEM_ACCESS_LOG: &str = "system_access_log";
 /// Last part of the setting that names the record of a cross-tenant job: `app.system_access`.
 pub const SYSTEM_ACCESS_SETTING: &str = "system_access";
 
-/// Role that owns the schemas and tables, without the prefix, as all names of roles here.
+/// Role that owns the schemas and tables. As for all roles here, the name is without the prefix.
 pub const SCHEMA_OWNER: &str = "schema_owner";
 /// Role that owns the functions.
 pub const FUNCTION_OWNER: &str = "function_owner";
 /// Role of a signed-in user without a tenant.
 pub const NO_TENANT: &str = "no_tenant";
-/// The app's login role. `<role>_service` where each role has a login.
+/// The app's login role. If each role has a login, their names are `<role>_service`.
 pub const SERVICE: &str = "service";
 /// Role of cross-tenant jobs.
 pub const SYSTEM: &str = "system";
 /// Login role of cross-tenant jobs.
 pub const JOBS: &str = "jobs";
 
-/// The roles that the generator creates in every tenancy, or reserves for it: a declared role cannot have one of these names.
+/// The roles that the generator creates or reserves in every tenancy: a declared role cannot have one of these names.
 pub const RESERVED_ROLES: [&str; 6] = [SCHEMA_OWNER, SERVICE, FUNCTION_OWNER, NO_TENANT, SYSTEM, JOBS];
 
 /// The restrictive policy of each tenant table.
 pub const TENANT_ISOLATION: &str = "tenant_isolation";
 
-/// First part of a role's name that would give two policies of a table the same name: `update_own_admin` is the policy of
-/// `update_own = "admin"` and would be that of `update = "own_admin"`.
+/// First part of a role name that would give two policies of a table the same name: `update_own_admin` is the policy
+/// for `update_own = "admin"` and would also be the policy for `update = "own_admin"`.
 pub const OWN: &str = "own";
 
-/// Returns the schema that holds the functions of a tenancy, from the tenancy's schema.
+/// Returns the schema that contains a tenancy's functions, from the tenancy's schema.
 #[must_use]
 pub fn auth_schema(schema: &str) -> Ident {
     Ident::derived([schema, AUTH_SCHEMA])
 }
 
-/// Returns the name of the policy that allows a role a command: on any row, or on the user's own rows.
+/// Returns the name of the policy that allows a role to run a command on any row or on the user's own rows.
 ///
-/// `role` is the name as declared, or one of [`FUNCTION_OWNER`] and [`SYSTEM`].
+/// `role` is the declared name, [`FUNCTION_OWNER`] or [`SYSTEM`].
 #[must_use]
 pub fn command_policy(command: Command, own: bool, role: &str) -> Ident {
     match own {

@@ -6,11 +6,11 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogClasses(String);
 
-/// The classes of pgaudit. A `-` before a class excludes it from the preceding ones.
+/// The classes of pgaudit. A `-` before a class excludes it from the preceding classes.
 const CLASSES: [&str; 8] = ["all", "ddl", "function", "misc", "misc_set", "read", "role", "write"];
 
 impl LogClasses {
-    /// Parses classes separated by commas, or returns the unknown class.
+    /// Parses comma-separated classes; returns the first unknown class as an error.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let classes: Vec<_> = text.split(',').map(str::trim).collect();
         let unknown = classes.iter().find(|class| !CLASSES.contains(&class.strip_prefix('-').unwrap_or(class)));

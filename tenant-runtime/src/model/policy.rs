@@ -1,4 +1,4 @@
-//! Row-level security policies, with the kind of each policy and of each of its conditions.
+//! Row-level security policies, with the kind of each policy and of each condition.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,57 +10,60 @@ use crate::ident::Ident;
 pub struct Policy {
     /// The name; unique in its table.
     pub name: Ident,
-    /// The comment: which role may run which command on which rows.
+    /// The comment: which role can run which command on which rows.
     pub comment: String,
-    /// What the policy is for.
+    /// The purpose of the policy.
     pub kind: PolicyKind,
-    /// The role; none for `PUBLIC`.
+    /// The role; `None` for `PUBLIC`.
     pub role: Option<Ident>,
-    /// The conditions on existing rows (`USING`), all of which must hold; empty where the command has no such clause.
+    /// The conditions on existing rows (`USING`), all of which must hold; empty if the command has no such clause.
     pub using: Vec<Condition>,
-    /// The conditions on new rows (`WITH CHECK`), all of which must hold; empty where the command has no such clause.
+    /// The conditions on new rows (`WITH CHECK`), all of which must hold; empty if the command has no such clause.
     pub with_check: Vec<Condition>,
 }
 
-/// What a policy is for. A table has at most one policy of each kind, so the kind identifies it, whatever its name or role.
+/// The purpose of a policy. A table has at most one policy of each kind, so the kind identifies the policy, regardless
+/// of its name and role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum PolicyKind {
-    /// The restrictive policy that limits every role and every command to the tenant in the context.
+    /// The restrictive policy that limits rows to the tenant in the context; it applies to every role and every
+    /// command. The function owner and the system role have separate conditions in it.
     TenantIsolation,
-    /// Allows a declared role a command.
+    /// Allows a declared role to run a command.
     Command {
         /// The command.
         command: Command,
-        /// Whether on the user's own rows only.
+        /// Whether the policy applies only to the user's own rows.
         own: bool,
     },
-    /// Allows the role that owns the functions a command.
+    /// Allows the function owner to run a command.
     FunctionOwner(Command),
-    /// Allows the role of cross-tenant jobs a command.
+    /// Allows the role of cross-tenant jobs to run a command.
     System(Command),
 }
 
 /// A condition of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// What the condition requires.
+    /// The requirement of the condition.
     pub kind: ConditionKind,
     /// The SQL text.
     pub sql: Expression,
 }
 
-/// What a condition of a policy requires.
+/// The requirement of a policy's condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConditionKind {
-    /// The row's tenant is the one in the context.
+    /// The row's tenant is the tenant in the context.
     Tenant,
     /// The row's parent belongs to the tenant in the context.
     ParentTenant,
-    /// A member of the tenant in the context has the row.
+    /// The row belongs to a member of the tenant in the context.
     Shared,
-    /// The row's tenant is the one in the context, and the user is a member there whose role includes the transaction's.
+    /// The row's tenant is the tenant in the context, and the user is a member of it with a role that includes the
+    /// transaction's role.
     Membership,
     /// All members of the tenant see the row, or it is the user's own.
     Visibility,
@@ -68,16 +71,16 @@ pub enum ConditionKind {
     Owner,
     /// A condition that the declaration states.
     Custom,
-    /// A function selects the rows; its owner has access to all of them.
+    /// All rows: the function owner can access them, and its functions select the rows.
     FunctionOwner,
-    /// The job recorded a reason, and the row belongs to the tenant in the context where there is one.
+    /// The job has recorded a reason, and, if the context has a tenant, the row belongs to it.
     System,
-    /// None: all rows.
+    /// Nothing: all rows match.
     All,
 }
 
 impl PolicyKind {
-    /// Returns the command; none for all of them.
+    /// Returns the command; `None` if the policy applies to all commands.
     #[must_use]
     pub fn command(self) -> Option<Command> {
         match self {
@@ -86,13 +89,13 @@ impl PolicyKind {
         }
     }
 
-    /// Returns whether the policy limits what others allow (`RESTRICTIVE`).
+    /// Returns whether the policy limits what other policies allow (`RESTRICTIVE`).
     #[must_use]
     pub fn is_restrictive(self) -> bool {
         self == Self::TenantIsolation
     }
 
-    /// Returns the name of the policy of this kind: its command and its role, as the declaration names the role.
+    /// Returns the name of the policy of this kind, from its command and the declared name of its role.
     pub(crate) fn policy_name(self, declared: &str) -> Ident {
         match self {
             Self::TenantIsolation => Ident::derived([names::TENANT_ISOLATION]),
@@ -102,7 +105,7 @@ impl PolicyKind {
         }
     }
 
-    /// Returns whether a policy of the kind has a USING clause, and whether it has a WITH CHECK clause.
+    /// Returns whether a policy of this kind has a USING clause, and whether it has a WITH CHECK clause.
     pub(crate) fn clauses(self) -> (bool, bool) {
         self.command().map_or((true, true), Command::clauses)
     }
@@ -123,19 +126,19 @@ impl Policy {
         }
     }
 
-    /// Creates the policy that allows the role that owns the functions a command on all rows.
+    /// Creates the policy that allows the function owner to run a command on all rows.
     pub(crate) fn of_function_owner(command: Command, role: &Ident, comment: String) -> Self {
         let condition = Condition::new(ConditionKind::FunctionOwner, Expression::trusted("true"));
         Self::with_condition(PolicyKind::FunctionOwner(command), role, comment, &condition)
     }
 
-    /// Returns the command; none for all of them.
+    /// Returns the command; `None` if the policy applies to all commands.
     #[must_use]
     pub fn command(&self) -> Option<Command> {
         self.kind.command()
     }
 
-    /// Returns whether the policy limits what others allow (`RESTRICTIVE`).
+    /// Returns whether the policy limits what other policies allow (`RESTRICTIVE`).
     #[must_use]
     pub fn is_restrictive(&self) -> bool {
         self.kind.is_restrictive()
@@ -156,7 +159,7 @@ impl Policy {
         self.using.iter().chain(&self.with_check)
     }
 
-    /// Returns whether two policies allow the same: they differ in nothing but name and comment.
+    /// Returns whether two policies have the same effect: they differ at most in name and comment.
     pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
         (self.kind, &self.role) == (other.kind, &other.role)
             && (self.using_sql(), self.with_check_sql()) == (other.using_sql(), other.with_check_sql())
@@ -170,7 +173,7 @@ impl Condition {
     }
 }
 
-/// Joins conditions that must all hold: the only place where the text of a clause is made.
+/// Joins conditions that must all hold. This is the only place where the text of a clause is built.
 fn joined(conditions: &[Condition]) -> Option<Expression> {
     match conditions {
         [] => None,

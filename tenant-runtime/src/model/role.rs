@@ -1,4 +1,4 @@
-//! The database roles and their purpose.
+//! The database roles and their purposes.
 
 use crate::{ident::Ident, model::def::TimeoutsDef};
 
@@ -16,7 +16,8 @@ pub struct Role {
 pub enum RoleKind {
     /// Owns the schemas and tables. NOLOGIN.
     SchemaOwner,
-    /// Owns the SECURITY DEFINER functions, which are not limited by the policies of their callers. NOLOGIN, and a member of no role.
+    /// Owns the SECURITY DEFINER functions, to which the policies for their callers do not apply. NOLOGIN, and a member
+    /// of no role.
     FunctionOwner,
     /// The role of users without a tenant: has EXECUTE on some functions and no other privileges. NOLOGIN.
     NoTenant,
@@ -25,15 +26,15 @@ pub enum RoleKind {
         /// The application roles whose privileges it inherits.
         includes: Vec<Ident>,
     },
-    /// The app's login role: no privileges except CONNECT, but it can SET ROLE to the application roles and to the role of
-    /// users without a tenant. With a login per role, only to the latter.
+    /// The app's login role: no privileges except CONNECT, but it can assume the application roles and the role for
+    /// users without a tenant. With a login per role, it can assume only the latter.
     Login {
         /// The connection limit.
         connection_limit: u16,
         /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
-    /// The login role of one application role: no privileges except CONNECT, but it can SET ROLE to this application role.
+    /// The login role of one application role: no privileges except CONNECT, but it can assume this application role.
     RoleLogin {
         /// The application role.
         application_role: Ident,
@@ -42,9 +43,10 @@ pub enum RoleKind {
         /// The timeouts of its sessions.
         timeouts: TimeoutsDef,
     },
-    /// The role for cross-tenant access, on tables that declare it and after a reason has been recorded. NOLOGIN.
+    /// The role for cross-tenant access, to tables that declare this access and after a reason has been recorded.
+    /// NOLOGIN.
     System,
-    /// The login role of cross-tenant jobs: no privileges except CONNECT, but it can SET ROLE to the system role.
+    /// The login role of cross-tenant jobs: no privileges except CONNECT, but it can assume the system role.
     SystemLogin {
         /// The connection limit.
         connection_limit: u16,
@@ -64,7 +66,7 @@ impl RoleKind {
         }
     }
 
-    /// Returns the roles that a login role can SET ROLE to.
+    /// Returns the roles that a login role can assume.
     pub(crate) fn becomes<'r>(&self, roles: &'r [Role]) -> impl Iterator<Item = &'r Role> {
         let login_per_role = roles.iter().any(|role| matches!(role.kind, Self::RoleLogin { .. }));
         roles.iter().filter(move |role| match (self, &role.kind) {

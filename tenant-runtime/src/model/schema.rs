@@ -1,7 +1,7 @@
 //! The database schema as declared: validated and complete, with policies and grants.
 //!
-//! A [`Schema`] comes from [`analyze`](crate::analyze) or from a snapshot, and from nothing else. It contains no Rust types and
-//! no attributes; every name in it is an [`Ident`] and every expression an [`Expression`].
+//! A [`Schema`] comes only from [`analyze`](crate::analyze) or from a snapshot. It contains no Rust types and no
+//! attributes; every name in it is an [`Ident`] and every expression an [`Expression`].
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::ident::Ident;
 pub struct Schema {
     pub(crate) product: String,
     pub(crate) roles: Vec<Role>,
-    /// Whether the roles are created outside of the migrations.
+    /// Whether the roles are created outside the migrations.
     pub(crate) external_roles: bool,
     /// The classes of statements that pgaudit logs.
     pub(crate) pgaudit: Option<LogClasses>,
@@ -31,13 +31,14 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Returns the name of the product that the roles belong to.
+    /// Returns the name of the product to which the roles belong.
     #[must_use]
     pub fn product(&self) -> &str {
         &self.product
     }
 
-    /// Returns the roles: the owners, then each application role after those that it includes, then the login roles.
+    /// Returns the roles: the owners, then each application role after the roles that it includes, then the login
+    /// roles.
     #[must_use]
     pub fn roles(&self) -> &[Role] {
         &self.roles
@@ -66,27 +67,28 @@ impl Schema {
         self.roles.iter().find(|role| role.kind == RoleKind::SchemaOwner)
     }
 
-    /// Returns the function owner, where there are functions.
+    /// Returns the function owner, if there are functions.
     pub(crate) fn function_owner(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::FunctionOwner)
     }
 
-    /// Returns the role of signed-in users without a tenant, where there is one.
+    /// Returns the role for users without a tenant, if there is one.
     pub(crate) fn no_tenant(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::NoTenant)
     }
 
-    /// Returns the role of cross-tenant jobs, where there is one.
+    /// Returns the role of cross-tenant jobs, if there is one.
     pub(crate) fn system(&self) -> Option<&Role> {
         self.roles.iter().find(|role| role.kind == RoleKind::System)
     }
 
-    /// Returns the login roles: the app's, those of single application roles, and that of cross-tenant jobs.
+    /// Returns the login roles: the app's login role, the login roles of single application roles, and the login role
+    /// of cross-tenant jobs.
     pub(crate) fn logins(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter().filter(|role| role.kind.login().is_some())
     }
 
-    /// Returns the application roles, each after those that it includes.
+    /// Returns the application roles, each after the roles that it includes.
     pub(crate) fn application_roles(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter().filter(|role| matches!(role.kind, RoleKind::Application { .. }))
     }
@@ -118,7 +120,7 @@ impl std::fmt::Display for QualifiedName {
 /// A table with everything that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// The comment; empty for none.
+    /// The comment; empty if there is none.
     pub comment: String,
     /// Which tenants its rows belong to.
     pub scope: Scope,
@@ -132,7 +134,7 @@ pub struct Table {
     pub checks: Vec<Check>,
     /// The foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
-    /// The indexes, without those of the constraints.
+    /// The indexes, except those of constraints.
     pub indexes: Vec<Key>,
     /// The policies. Row-level security is enabled and forced on every table.
     pub policies: Vec<Policy>,
@@ -140,7 +142,7 @@ pub struct Table {
     pub grants: Vec<Grant>,
     /// The triggers.
     pub triggers: Vec<Trigger>,
-    /// The number of hash partitions by the tenant column; none for a table without partitions.
+    /// The number of hash partitions by the tenant column; `None` for a table without partitions.
     pub partitions: Option<u16>,
 }
 
@@ -153,18 +155,18 @@ pub struct Function {
     pub arguments: Vec<(Ident, Expression)>,
     /// The result.
     pub returns: Returns,
-    /// Whether it is `STABLE`: it only reads, so that a statement may call it once for all rows.
+    /// Whether it is `STABLE`: it only reads, so that a statement can call it once for all rows.
     pub stable: bool,
     /// Whether it writes all digits of floating-point numbers, even if its caller has set `extra_float_digits` lower.
     pub exact_floats: bool,
     /// The body, from `DECLARE` or `BEGIN` to `END`.
     pub body: String,
-    /// The roles with EXECUTE, without the function owner.
+    /// The roles with EXECUTE, except the function owner.
     pub execute: Vec<Ident>,
 }
 
 impl Function {
-    /// Returns the settings that are fixed for the function, independent of its caller's.
+    /// Returns the settings that are fixed for the function, regardless of its caller's settings.
     pub(crate) fn settings(&self) -> &'static [(&'static str, &'static str)] {
         const NAMES: (&str, &str) = ("search_path", "pg_catalog, pg_temp");
         const DIGITS: (&str, &str) = ("extra_float_digits", "1");
@@ -175,7 +177,7 @@ impl Function {
 /// The result of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Returns {
-    /// Nothing.
+    /// No result.
     Void,
     /// `trigger`.
     Trigger,
@@ -190,9 +192,9 @@ pub enum Returns {
 pub struct Trigger {
     /// The name.
     pub name: Ident,
-    /// The function that it calls.
+    /// The function that the trigger calls.
     pub function: QualifiedName,
-    /// When it calls it.
+    /// When the trigger calls the function.
     pub kind: TriggerKind,
 }
 
@@ -209,7 +211,7 @@ pub enum TriggerKind {
 }
 
 impl Table {
-    /// Returns the tenant column, where there is one.
+    /// Returns the tenant column, if there is one.
     #[must_use]
     pub fn tenant_column(&self) -> Option<&Ident> {
         match &self.scope {
@@ -224,9 +226,9 @@ impl Table {
 pub enum Scope {
     /// The tenant that this column names.
     Tenant(Ident),
-    /// The tenant of the row that this column refers to.
+    /// The tenant of the row that this column references.
     Parent(Ident),
-    /// No tenant; a tenant sees the rows that its membership table names.
+    /// No tenant; a tenant sees the rows that its memberships reference.
     Shared,
     /// No tenant.
     Global,
@@ -237,7 +239,7 @@ pub enum Scope {
 pub struct Column {
     /// The name.
     pub name: Ident,
-    /// The comment; empty for none.
+    /// The comment; empty if there is none.
     pub comment: String,
     /// The type.
     pub ty: Expression,
@@ -279,7 +281,7 @@ pub struct Check {
 pub struct ForeignKey {
     /// The name.
     pub name: Ident,
-    /// The referring columns; the tenant column first where both tables have one.
+    /// The referencing columns; the tenant column comes first if both tables have one.
     pub columns: Vec<Ident>,
     /// The referenced table.
     pub target: QualifiedName,
@@ -289,7 +291,7 @@ pub struct ForeignKey {
     pub on_delete: ForeignKeyAction,
 }
 
-/// The effect of deleting a row on the rows that refer to it.
+/// The effect of deleting a row on the rows that reference it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForeignKeyAction {
     /// The deletion fails (`NO ACTION`).
@@ -305,7 +307,7 @@ pub enum ForeignKeyAction {
 pub struct Grant {
     /// The command.
     pub command: Command,
-    /// The columns; none for DELETE, which has none.
+    /// The columns; empty for DELETE, which has no column privileges.
     pub columns: Vec<Ident>,
     /// The role.
     pub role: Ident,

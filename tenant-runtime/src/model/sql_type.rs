@@ -42,7 +42,7 @@ pub enum SqlType {
 }
 
 impl SqlType {
-    /// Returns the SQL name of the type; none for a type given by the attribute `sql_type`.
+    /// Returns the SQL name of the type; `None` for a type that the attribute `sql_type` sets.
     #[must_use]
     pub fn sql_name(self) -> Option<String> {
         let name = match self {

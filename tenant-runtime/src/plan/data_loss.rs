@@ -1,4 +1,4 @@
-//! Data-loss confirmation: data is dropped only if it is named, and a possible rename is asked about.
+//! Data-loss confirmation: an object with data is dropped only if it is named, and a possible rename is pointed out.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -8,23 +8,23 @@ use crate::{
     ident::Ident,
 };
 
-/// Data loss that was not confirmed, and names that confirm nothing.
+/// Data loss that has not been confirmed, and names that confirm nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnconfirmedDataLoss {
-    /// The data loss that was not confirmed.
+    /// The data loss that has not been confirmed.
     pub lost: Vec<DataLoss>,
-    /// The names that no data loss has.
+    /// The given names that match no data loss.
     pub unknown: Vec<String>,
 }
 
 /// A table or a column whose data would be lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataLoss {
-    /// The name that confirms it.
+    /// The name that confirms the loss.
     pub name: String,
     /// A description with its code.
     pub text: String,
-    /// Additions that may be the same object under a new name, each with the old name for `renamed_from`.
+    /// Additions that could be the same object under a new name, each with the old name for `renamed_from`.
     pub renames: Vec<(String, String)>,
 }
 
@@ -33,7 +33,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// With all data loss that is not confirmed, and every name that confirms nothing.
+    /// If data loss is not confirmed or a name confirms nothing; the error lists both.
     pub fn confirm(&self, names: &BTreeSet<String>) -> Result<(), UnconfirmedDataLoss> {
         let losses: Vec<_> = self.steps.iter().filter_map(|step| self.loss(&step.action)).collect();
         let unknown = names.iter().filter(|name| !losses.iter().any(|loss| loss.name == **name)).cloned().collect();
@@ -53,7 +53,8 @@ impl Plan {
         Some(DataLoss { name, text, renames: self.renames(action) })
     }
 
-    /// The additions that look like the dropped object: a column of the same type, or a table with the same columns.
+    /// Returns the additions that look like the dropped object: a column of the same type, or a table with the same
+    /// columns.
     fn renames(&self, action: &Action) -> Vec<(String, String)> {
         let new = self.changes.iter().filter_map(|change| match change {
             Change::Add(item) => Some(item),

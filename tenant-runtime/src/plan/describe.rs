@@ -1,4 +1,4 @@
-//! Describes a plan in a few words, for the name of its file.
+//! Describes a plan in a few words, for its file name.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::diff::{Change, SchemaObject};
 const LONGEST: usize = 80;
 
 impl Plan {
-    /// Returns a few words for the file name, such as `init`, `add_invoices` or `rename_title_to_name_in_projects`.
+    /// Returns a description for the file name, such as `init`, `add_invoices` or `rename_title_to_name_in_projects`.
     #[must_use]
     pub fn description(&self) -> String {
         if self.is_first {
@@ -43,7 +43,8 @@ impl Plan {
         file_name(&words)
     }
 
-    /// The changes of tables and columns, of which the others are consequences; all changes where there are none.
+    /// Returns the changes of tables and columns, which cause the other changes; if there are none, returns all
+    /// changes.
     fn main_changes(&self) -> Vec<&Change> {
         let is_shape =
             |change: &&Change| matches!(object(change), SchemaObject::Table { .. } | SchemaObject::Column { .. });
@@ -52,7 +53,8 @@ impl Plan {
     }
 }
 
-/// Describes several changes: that roles change, the one table that changes, or tables or functions in general.
+/// Describes several changes: names the table if only one changes, and otherwise mentions roles, tables or functions in
+/// general.
 fn summary(changes: &[&Change]) -> String {
     let tables: BTreeSet<_> = changes.iter().filter_map(|change| object(change).table()).collect();
     let only_new = changes.iter().all(|change| matches!(change, Change::Add(SchemaObject::Table { .. })));

@@ -1,4 +1,4 @@
-//! The plan: the changes as steps in an order in which they can run, each with its reverse and its risk.
+//! The plan: the changes as steps, in an order in which they can run, each with its reverse and its risk.
 
 mod data_loss;
 mod dependents;
@@ -30,39 +30,40 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) product: String,
-    /// The role that owns the tables; none in an empty schema.
+    /// The role that owns the tables; `None` for an empty schema.
     pub(crate) owner: Option<Ident>,
-    /// Whether the schema before is empty.
+    /// Whether the schema is empty before the plan.
     pub(crate) is_first: bool,
-    /// The tables that exist already, under their new names: running sessions may use them.
+    /// The tables that already exist, under their new names: running sessions might use them.
     pub(crate) existing: BTreeSet<QualifiedName>,
     pub(crate) changes: Vec<Change>,
     pub(crate) steps: Vec<Step>,
 }
 
-/// One step. It can be undone, and while it runs no row is readable by more roles than before or after it.
+/// One step. It can be undone, and while it runs, no row is readable by more roles than before or after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The file of the migration that contains it.
+    /// The file of the migration that contains the step.
     pub stage: Stage,
-    /// What it does.
+    /// The action.
     pub action: Action,
 }
 
-/// The files of a migration in their order. Most migrations have the first one only.
+/// The files of a migration, in order. Most migrations have only the first file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Short steps.
     Main,
     /// CREATE INDEX CONCURRENTLY, which does not block writes and runs outside a transaction. One file for each index.
     Index,
-    /// Steps that need those indexes.
+    /// Steps that require those indexes.
     Attach,
-    /// Checks existing rows against constraints that are `NOT VALID` so far and that new rows already satisfy.
+    /// Steps that check existing rows against constraints that are `NOT VALID` until then and already enforced for new
+    /// rows.
     Validate,
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Creates an object.
@@ -71,9 +72,9 @@ pub enum Action {
     Drop(SchemaObject),
     /// Alters an object.
     Alter {
-        /// The object before.
+        /// The object before the change.
         before: SchemaObject,
-        /// The object after.
+        /// The object after the change.
         after: SchemaObject,
     },
     /// Renames an object.
@@ -83,40 +84,43 @@ pub enum Action {
         /// The object under its new name.
         after: SchemaObject,
     },
-    /// Gives the application roles access to a new table: policies first, grants last.
+    /// Gives the application roles access to a new table; creates the policies first and the grants last.
     Open {
         /// The table.
         name: QualifiedName,
         /// Its definition, with policies, triggers and grants.
         table: Box<Table>,
     },
-    /// Drops the policies of a table that is dropped later: they may use tables and functions that are dropped before it.
+    /// Drops the policies of a table that is dropped later: they can depend on tables and functions that are dropped
+    /// before it.
     Close {
         /// The table.
         name: QualifiedName,
         /// Its definition, with policies.
         table: Box<Table>,
     },
-    /// Re-creates the expressions of a policy after a rename, whether up or down: PostgreSQL keeps the old column name in some.
+    /// Re-creates the expressions of a policy after a rename, up or down, because PostgreSQL keeps the old column name
+    /// in some of them.
     Restate {
         /// The policy, under the names at that moment.
         policy: SchemaObject,
-        /// Whether this step does it; otherwise the step that undoes it does.
+        /// Whether this step re-creates them; otherwise the step that undoes it does so.
         now: bool,
     },
-    /// Adds a check constraint or a foreign key as `NOT VALID`: it applies to new rows, and existing rows are not read.
+    /// Adds a check constraint or a foreign key as `NOT VALID`: the constraint applies to new rows, and existing rows
+    /// are not read.
     AddUnchecked(SchemaObject),
     /// Drops a constraint that [`AddUnchecked`](Self::AddUnchecked) added.
     DropUnchecked(SchemaObject),
-    /// Validates a constraint: reads the existing rows and fails if one violates it.
+    /// Validates a constraint: reads the existing rows and fails if one of them violates the constraint.
     Validate(SchemaObject),
     /// Builds an index concurrently, outside a transaction.
     Build(SchemaObject),
-    /// Drops an index that [`Build`](Self::Build) built, unless it was dropped with its constraint.
+    /// Drops an index that [`Build`](Self::Build) has built, unless it was dropped with its constraint.
     Unbuild(SchemaObject),
-    /// Makes a unique constraint from an index that was built.
+    /// Makes a unique constraint from an index that [`Build`](Self::Build) has built.
     Attach(SchemaObject),
-    /// Turns FORCE ROW LEVEL SECURITY on or off. PostgreSQL validates a foreign key as the owner of the tables, who has to see
+    /// Turns FORCE ROW LEVEL SECURITY on or off. PostgreSQL validates a foreign key as the table owner, which must see
     /// all rows for that. The policies apply to the application roles throughout.
     Force {
         /// The table.
@@ -124,32 +128,32 @@ pub enum Action {
         /// Whether FORCE is on afterwards.
         on: bool,
     },
-    /// Fills a column of the existing rows, and sets it NOT NULL.
+    /// Fills a column in the existing rows, and sets it NOT NULL.
     Backfill {
         /// The table.
         table: QualifiedName,
         /// The column after this step.
         column: Column,
-        /// The expression that fills it.
+        /// The expression that fills the column.
         with: Expression,
     },
-    /// Allows NULL again in a column that [`Backfill`](Self::Backfill) filled.
+    /// Allows NULL again in a column that [`Backfill`](Self::Backfill) has filled.
     Unfill {
         /// The table.
         table: QualifiedName,
         /// The column.
         column: Column,
-        /// The expression that filled it.
+        /// The expression that filled the column.
         with: Expression,
     },
 }
 
 impl Action {
-    /// Returns the action that undoes it, if there is something to undo.
+    /// Returns the action that undoes this action, if there is anything to undo.
     #[must_use]
     pub fn undone(&self) -> Option<Self> {
         Some(match self.clone() {
-            // The roles are managed externally: their earlier state cannot be checked.
+            // The roles are managed externally, so their earlier state cannot be checked.
             Self::Drop(SchemaObject::RequiredRoles { .. }) => return None,
             Self::Add(item) => Self::Drop(item),
             Self::Drop(item) => Self::Add(item),
@@ -170,7 +174,7 @@ impl Action {
         })
     }
 
-    /// Returns the object of the action; after the change, where it changes.
+    /// Returns the object of the action; for a change, the object after the change.
     #[must_use]
     pub fn item(&self) -> Option<&SchemaObject> {
         match self {
@@ -233,12 +237,13 @@ pub enum Actor<'a> {
     Administrator,
     /// The role that owns the tables.
     Owner,
-    /// A role that owns schemas or functions. It creates them itself, because changing the owner later can require a superuser.
+    /// A role that owns schemas or functions. It creates them itself, because changing their owner later can require a
+    /// superuser.
     Role(&'a Ident),
 }
 
 impl Plan {
-    /// Returns the steps in their order.
+    /// Returns the steps in order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
@@ -250,19 +255,19 @@ impl Plan {
         &self.changes
     }
 
-    /// Whether the schema before is empty.
+    /// Returns whether the schema is empty before the plan.
     #[must_use]
     pub fn is_first(&self) -> bool {
         self.is_first
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// Whether an object is dropped and re-created, so that an object that it depends on can change.
+    /// Whether an object is dropped and re-created so that an object on which it depends can change.
     pub(crate) fn makes_again(&self, item: &SchemaObject) -> bool {
         let identity = item.identity();
         let is_same = |other: &SchemaObject| other.identity() == identity;
@@ -290,7 +295,8 @@ impl Plan {
 ///
 /// # Errors
 ///
-/// If PostgreSQL cannot make a change without losing rows, or a change is ambiguous and the models do not resolve it.
+/// If PostgreSQL cannot make a change without losing rows, or a change is ambiguous and the models do not resolve the
+/// ambiguity.
 pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<Plan, Refusals> {
     let Diff { renamed, changes, restated, unclear } = diff(before, after, hints);
     // Only an empty schema has no owner.

@@ -1,4 +1,4 @@
-//! The order of steps within a file, and of tables that refer to each other.
+//! The order of steps within a file, and of tables that reference each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use crate::{
 
 /// The place of a step within its file.
 ///
-/// Revoking comes before granting, so that at no moment a role has more privileges than before or after. Dropping comes before
-/// creating, and each object is created after the objects that it depends on.
+/// Revoking comes before granting, so that at no time does a role have more privileges than before or after the
+/// migration. Dropping comes before creating, and each object is created after the objects that it depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     MakeRoles,
@@ -51,7 +51,8 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
     match &step.action {
         // SET NOT NULL, after a validated constraint has shown that no row contains NULL.
         Action::Alter { .. } if step.stage == Stage::Validate => Phase::Finish,
-        // In a first migration no rows exist that have to be protected meanwhile, and roles are easier to review in one place.
+        // In a first migration there are no rows to protect in the meantime, and roles are easier to review in one
+        // place.
         Action::Add(SchemaObject::Membership(_)) if is_first => Phase::MakeRoles,
         Action::Add(item) => phase_of_creating(item),
         Action::Drop(item) => phase_of_dropping(item),
@@ -102,7 +103,7 @@ fn phase_of_creating(item: &SchemaObject) -> Phase {
 fn phase_of_dropping(item: &SchemaObject) -> Phase {
     match item {
         SchemaObject::Grant { .. } | SchemaObject::Execute { .. } => Phase::Revoke,
-        // USAGE alone gives access to no row, and the down file needs it for policies that call a function.
+        // USAGE alone gives access to no rows, and the down file requires it for policies that call a function.
         SchemaObject::Usage { .. } => Phase::RevokeUsage,
         SchemaObject::Membership(_) => Phase::RevokeMemberships,
         SchemaObject::Policy { .. } | SchemaObject::Trigger { .. } => Phase::ClosePolicies,
@@ -122,8 +123,8 @@ fn phase_of_dropping(item: &SchemaObject) -> Phase {
     }
 }
 
-/// Orders new tables so that each comes after the tables that it references. Foreign keys of a cycle, and those that reference a
-/// key that is built later, are added last.
+/// Orders new tables so that each comes after the tables that it references. Foreign keys that form a cycle, and those
+/// that reference a key that is built later, are added last.
 pub(super) fn creating_tables(
     tables: &BTreeMap<QualifiedName, Table>,
     is_pending: &dyn Fn(&SchemaObject) -> bool,
@@ -131,7 +132,7 @@ pub(super) fn creating_tables(
     let mut actions = Vec::new();
     let mut late = Vec::new();
     let mut waiting: BTreeSet<_> = tables.keys().collect();
-    // Each pass takes one table whose references exist; in a cycle, the first one.
+    // Each pass picks a table whose referenced tables exist; in a cycle, it picks the first table.
     while let Some(first) = waiting.first().copied() {
         let is_ready = |name: &&QualifiedName| {
             tables[*name].foreign_keys.iter().all(|key| key.target == **name || !waiting.contains(&key.target))

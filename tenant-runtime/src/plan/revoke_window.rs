@@ -7,10 +7,11 @@ use crate::{
     model::schema::{QualifiedName, Schema},
 };
 
-/// Revokes the grants of a table first and restores them last, where a mixture of old and new definitions would control its
-/// rows in between: its policies, the functions and tables that those use, and role memberships.
+/// Revokes a table's grants first and restores them last if a mixture of old and new definitions would control its rows
+/// in between. These definitions are its policies, the functions and tables that the policies use, and role
+/// memberships.
 ///
-/// Where only one of them changes, there is no state in between.
+/// If only one of them changes, there is no intermediate state.
 pub(super) fn revoke_during_change(mut changes: Vec<Change>, before: &Schema, after: &Schema) -> Vec<Change> {
     let mut changed_policies: BTreeMap<QualifiedName, usize> = BTreeMap::new();
     let mut memberships = 0;
@@ -32,7 +33,7 @@ pub(super) fn revoke_during_change(mut changes: Vec<Change>, before: &Schema, af
         }
     }
     if memberships > 0 {
-        // A dropped table still exists when a role becomes a member of another.
+        // A table to be dropped still exists when a role becomes a member of another role.
         let dropped = before.tables.keys().filter(|name| !after.tables.contains_key(*name));
         changes.extend(dropped.flat_map(|name| grants(before, name)).map(Change::Drop));
     }
@@ -66,7 +67,8 @@ fn grants(schema: &Schema, name: &QualifiedName) -> Vec<SchemaObject> {
     schema.tables[name].grants.iter().map(object).collect()
 }
 
-/// Lists for each table and function the tables and functions that its policies or its body name, before or after.
+/// For each table and function, lists the tables and functions that its policies or its body mention before or after
+/// the change.
 fn uses<'s>(before: &'s Schema, after: &'s Schema) -> BTreeMap<&'s QualifiedName, BTreeSet<&'s QualifiedName>> {
     let schemas = [before, after];
     let tables = || schemas.into_iter().flat_map(|schema| &schema.tables);
@@ -87,7 +89,8 @@ fn uses<'s>(before: &'s Schema, after: &'s Schema) -> BTreeMap<&'s QualifiedName
     uses
 }
 
-/// Finds the names that SQL text contains. A quoted name can contain anything, so it is searched as a whole.
+/// Finds the names that SQL text contains. A quoted name can contain any characters, so the text is searched for the
+/// whole name.
 fn names_in<'s>(text: &str, names: &BTreeMap<String, &'s QualifiedName>) -> BTreeSet<&'s QualifiedName> {
     let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
     let plain = words.filter_map(|word| names.get(word)).copied();
@@ -96,7 +99,7 @@ fn names_in<'s>(text: &str, names: &BTreeMap<String, &'s QualifiedName>) -> BTre
     plain.chain(quoted).collect()
 }
 
-/// Lists the tables and functions that a table uses, directly or through others, and the table itself.
+/// Lists the table itself, and the tables and functions that it uses directly or indirectly.
 fn used_by<'s>(
     table: &'s QualifiedName,
     uses: &BTreeMap<&'s QualifiedName, BTreeSet<&'s QualifiedName>>,

@@ -20,9 +20,9 @@ use crate::{
 pub enum Risk {
     /// No data is lost, and no warning applies.
     Safe,
-    /// Other sessions are blocked, the step or a running app may fail, or access changes.
+    /// Other sessions are blocked, the step or a running app can fail, or access changes.
     Warning,
-    /// Data is lost that cannot be restored.
+    /// Data is lost and cannot be restored.
     Destructive,
 }
 
@@ -43,7 +43,7 @@ pub struct Advisory {
     pub risk: Risk,
     /// A stable code, such as `TM101`.
     pub code: &'static str,
-    /// One sentence.
+    /// The risk, as one sentence.
     pub text: String,
 }
 
@@ -89,7 +89,7 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
     Some(Advisory { risk, code, text })
 }
 
-/// Steps that block other sessions, or that fail on existing rows.
+/// Describes steps that block other sessions or that can fail on existing rows.
 fn lock_or_failure(plan: &Plan, action: &Action) -> Option<(&'static str, String)> {
     Some(match action {
         Action::Add(item @ SchemaObject::Column { column, .. }) if rewrites(column) => {
@@ -118,7 +118,7 @@ fn lock_or_failure(plan: &Plan, action: &Action) -> Option<(&'static str, String
     })
 }
 
-/// Steps that change the privileges of roles, or the rows that they can read or write.
+/// Describes steps that change the privileges of roles or the rows that roles can read or write.
 fn access_change(plan: &Plan, action: &Action) -> Option<(&'static str, String)> {
     use SchemaObject::{Execute, Grant, Membership, Policy, Role};
     let (code, change) = match action {
@@ -134,7 +134,7 @@ fn access_change(plan: &Plan, action: &Action) -> Option<(&'static str, String)>
             ("TM207", Change::Add(item.clone()))
         }
         Action::Add(item @ Policy { .. }) if plan.adds(item) => ("TM208", Change::Add(item.clone())),
-        // The policy is dropped and re-created.
+        // Here the policy is dropped and re-created.
         Action::Add(item @ Policy { .. }) if changes_to(plan, item) => {
             ("TM208", Change::Alter { before: item.clone(), after: item.clone() })
         }
@@ -153,7 +153,7 @@ fn access_change(plan: &Plan, action: &Action) -> Option<(&'static str, String)>
     Some((code, format!("{verb}s {rest}{effect}.")))
 }
 
-/// Whether two versions of a policy differ in more than the comment.
+/// Whether two versions of a policy differ in more than their comments.
 fn restricts_differently(before: &SchemaObject, after: &SchemaObject) -> bool {
     match (before, after) {
         (SchemaObject::Policy { policy: before, .. }, SchemaObject::Policy { policy: after, .. }) => {
@@ -175,12 +175,12 @@ impl Plan {
     }
 }
 
-/// Whether an object is altered to become this one.
+/// Whether one of the changes alters an object into this one.
 fn changes_to(plan: &Plan, item: &SchemaObject) -> bool {
     plan.changes.iter().any(|change| matches!(change, Change::Alter { after, .. } if after == item))
 }
 
-/// Whether a grant or a membership is added or dropped because its columns or its role are.
+/// Whether a grant or a membership is added or dropped because its columns or its role are added or dropped.
 fn is_consequence(plan: &Plan, item: &SchemaObject) -> bool {
     let is_added_or_dropped = |is: &dyn Fn(&SchemaObject) -> bool| {
         plan.changes.iter().any(|change| matches!(change, Change::Add(item) | Change::Drop(item) if is(item)))
@@ -201,8 +201,8 @@ fn is_consequence(plan: &Plan, item: &SchemaObject) -> bool {
     }
 }
 
-/// Whether adding a column rewrites the table. PostgreSQL stores a constant default, such as the time of the migration, once
-/// in the catalog instead.
+/// Whether adding a column rewrites the table. For a default that is constant during the migration, such as its time,
+/// PostgreSQL instead stores one value in the catalog.
 fn rewrites(column: &Column) -> bool {
     match &column.default {
         None => false,
@@ -214,7 +214,7 @@ fn rewrites(column: &Column) -> bool {
     }
 }
 
-/// The risk of changing the type of a column; the other properties are safe to change.
+/// Returns the risk of changing a column's type; other properties are safe to change.
 fn type_change_advisory(item: &SchemaObject, before: &Column, after: &Column) -> Option<Advisory> {
     if !ColumnProperty::Type.differs(before, after) {
         return None;

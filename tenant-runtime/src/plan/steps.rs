@@ -1,4 +1,4 @@
-//! Turns changes into steps: the actions that make a change, their files and their order.
+//! Turns changes into steps: the actions that make each change, with their files and their order.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ pub(super) fn steps(
     }
     let is_first = *before == Schema::default();
     let mut steps = builder.steps;
-    // Without indexes to build, the steps that need them go into the first file.
+    // If there are no indexes to build, the steps that would require them go into the first file.
     if !steps.iter().any(|step| step.stage == Stage::Index) {
         steps.iter_mut().filter(|step| step.stage == Stage::Attach).for_each(|step| step.stage = Stage::Main);
     }
@@ -61,7 +61,8 @@ struct StepBuilder<'a> {
     after: &'a Schema,
     hints: &'a MigrationHints,
     steps: Vec<Step>,
-    /// The tables without FORCE ROW LEVEL SECURITY, so that their owner sees all rows, with the file where that begins.
+    /// The tables on which FORCE ROW LEVEL SECURITY is lifted so that their owner sees all rows, each with the file in
+    /// which this begins.
     force_lifted: BTreeMap<QualifiedName, Stage>,
 }
 
@@ -70,7 +71,7 @@ impl StepBuilder<'_> {
         self.steps.push(Step { stage, action });
     }
 
-    /// Creates the new tables, and drops the removed ones by the reverse of creating them.
+    /// Creates the new tables, and drops the removed tables by the reverse steps.
     fn tables(&mut self) {
         let (mut new, mut dropped) = (BTreeMap::new(), BTreeMap::new());
         for change in self.changes {
@@ -94,7 +95,7 @@ impl StepBuilder<'_> {
         }
     }
 
-    /// Whether a foreign key refers to a unique constraint whose index is built in a separate file.
+    /// Whether a foreign key references a unique constraint whose index is built in a separate file.
     fn is_pending(&self, item: &SchemaObject) -> bool {
         let SchemaObject::ForeignKey { key, .. } = item else { return false };
         self.changes.iter().any(|change| match change {
@@ -146,7 +147,7 @@ impl StepBuilder<'_> {
         }
     }
 
-    /// An index is dropped after its replacement is built, unless it has to be dropped before.
+    /// Returns when to drop an index: after its replacement has been built, unless it has to be dropped earlier.
     fn dropping_index(&self, table: &QualifiedName, name: &Ident, columns: &[Ident]) -> Stage {
         let mut replaced = false;
         for change in self.changes {
@@ -193,7 +194,7 @@ impl StepBuilder<'_> {
         if column.nullable || column.default.is_some() {
             return self.push(Stage::Main, add(column.clone()));
         }
-        // It has a backfill: `validate` refused it otherwise.
+        // The column has a backfill; otherwise `validate` would have refused it.
         self.push(Stage::Main, add(Column { nullable: true, ..column.clone() }));
         self.forbid_null(table, column);
     }
@@ -221,7 +222,8 @@ impl StepBuilder<'_> {
         self.push(Stage::Validate, Action::DropUnchecked(helper));
     }
 
-    /// Changes one property of a column at a time. A default is dropped before the type changes, and set again after it.
+    /// Changes one property of a column at a time. A default is dropped before the type changes, and set again
+    /// afterwards.
     fn alter_column(&mut self, table: &QualifiedName, before: &Column, after: &Column) {
         let mut column = before.clone();
         let is_retyped = ColumnProperty::Type.differs(before, after) && before.default.is_some();
@@ -239,7 +241,7 @@ impl StepBuilder<'_> {
         }
     }
 
-    /// Gives a column a property of another version, if that differs.
+    /// Gives a column a property of another version, if the two versions differ in it.
     fn alter_property(&mut self, table: &QualifiedName, property: ColumnProperty, column: &mut Column, to: &Column) {
         if property.differs(column, to) {
             let object = |column: &Column| SchemaObject::Column { table: table.clone(), column: column.clone() };

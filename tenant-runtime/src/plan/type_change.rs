@@ -1,4 +1,4 @@
-//! The effect of changing the type of a column on its values.
+//! The effect of changing a column's type on its values.
 
 /// The effect of a type change on the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,13 +9,13 @@ pub(super) enum TypeChange {
     Rewrite,
     /// The table is rewritten, and a value that cannot be converted makes the migration fail.
     MayFail,
-    /// Values may change: they are rounded or truncated, or the conversion is not known here.
+    /// Values can change: they are rounded or truncated, or the conversion is not known here.
     Lossy,
     /// PostgreSQL has no conversion.
     Unsupported,
 }
 
-/// Returns the effect of changing one type to the other.
+/// Returns the effect of changing one type to another.
 pub(super) fn type_change(from: &str, to: &str) -> TypeChange {
     let ((from, from_size), (to, to_size)) = (parts(from), parts(to));
     if let (Some(from), Some(to)) = (from.strip_suffix("[]"), to.strip_suffix("[]")) {
@@ -53,7 +53,7 @@ pub(super) fn type_change(from: &str, to: &str) -> TypeChange {
     }
 }
 
-/// The same type with another length or precision.
+/// Returns the effect of changing the length or the precision of a type.
 fn resized(ty: &str, from: &[u32], to: &[u32]) -> TypeChange {
     match (ty, from, to) {
         _ if from == to => TypeChange::InPlace,
@@ -67,7 +67,7 @@ fn resized(ty: &str, from: &[u32], to: &[u32]) -> TypeChange {
     }
 }
 
-/// The name of a type as this file spells it, and the numbers in its parentheses.
+/// Returns the name of a type as spelled in this file, and the numbers in its parentheses.
 fn parts(ty: &str) -> (String, Vec<u32>) {
     let (name, size) = match (ty.find('('), ty.rfind(')')) {
         (Some(open), Some(close)) if open < close => {

@@ -34,7 +34,7 @@ impl fmt::Display for Refusals {
     }
 }
 
-/// Refuses unsupported changes, all of them at once.
+/// Returns an error with all unsupported changes, if there are any.
 pub(super) fn validate(
     before: &Schema,
     after: &Schema,
@@ -47,7 +47,7 @@ pub(super) fn validate(
     if let (Some(old), Some(new)) = (before.owner(), after.owner())
         && old.name != new.name
     {
-        // It owns all objects, and the role exists once for all databases of the cluster.
+        // This role owns all objects, and it is shared by all databases of the cluster.
         return Err(Refusals(vec![Refusal {
             what: format!("the role prefix changed: the schema owner is now `{}` instead of `{}`", new.name, old.name),
             help: "restore the old prefix; or rename the roles manually (`ALTER ROLE … RENAME TO …`, as the administrator, \
@@ -126,7 +126,7 @@ fn refuse(change: &Change, changes: &[Change], renamed: &Schema, hints: &Migrati
     }
 }
 
-/// Asks whether a new column is a dropped one under a new name: a default would replace the values of the old column.
+/// Suggests `renamed_from` if a new column could be a dropped column under a new name: its values would be lost.
 fn maybe_renamed(table: &QualifiedName, column: &Column, changes: &[Change]) -> String {
     let gone = changes.iter().filter_map(|change| match change {
         Change::Drop(SchemaObject::Column { table: of, column: gone }) if of == table && gone.ty == column.ty => {
@@ -138,7 +138,7 @@ fn maybe_renamed(table: &QualifiedName, column: &Column, changes: &[Change]) -> 
         .collect()
 }
 
-/// Whether existing rows get a value for a new column, or can have NULL in it.
+/// Whether existing rows get a value for a new column, or can contain NULL in it.
 fn can_add_to_rows(table: &QualifiedName, column: &Column, hints: &MigrationHints) -> bool {
     column.nullable || column.default.is_some() || hints.backfills.contains_key(&(table.clone(), column.name.clone()))
 }

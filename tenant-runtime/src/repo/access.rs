@@ -1,6 +1,6 @@
-//! Permission checks as trait bounds, with the compiler messages they produce.
+//! Permission checks as trait bounds, with the compiler messages that they produce.
 //!
-//! The traits are sealed: an app cannot implement them to give a role more than the declarations do.
+//! The traits are sealed: an app cannot implement them to give a role more permissions than the declarations do.
 
 use std::marker::PhantomData;
 
@@ -37,7 +37,7 @@ impl<R: Role<Kind: KindMay<R, Cmd, T, Needs>>, Cmd, T, Needs> May<Cmd, T, Needs>
     const SEAL: Seal = Seal;
 }
 
-/// [`May`] by the kind of the role: a member's role must include the declared role; the system role needs the command in `system(…)`.
+/// [`May`] by role kind: a member's role must include the declared role; `system(…)` must list the system role's command.
 #[doc(hidden)]
 pub trait KindMay<R, Cmd, T, Needs> {
     #[doc(hidden)]
@@ -78,7 +78,7 @@ impl<T: Declares<ByJobs<Cmd>>, Cmd> SystemMay<Cmd> for T {
     const SEAL: Seal = Seal;
 }
 
-/// Implemented for the table of tenants if the system role can read it.
+/// Implemented for the tenant table if the system role can read it.
 ///
 /// ```
 /// use tenant_runtime::{Outcomes, Result, SystemCtx, TenantTable, repo::access::Tenants, roles::Organizations};
@@ -114,13 +114,13 @@ pub enum NoRole {}
 #[derive(Debug)]
 pub struct OnlyRole<A>(PhantomData<A>);
 
-/// A list of required roles: those of `T`, and `H`, the role of a column.
+/// A list of required roles: the roles in the list `T`, and `H`, the role of a column.
 #[derive(Debug)]
 pub struct RoleCons<T, H>(PhantomData<(T, H)>);
 
-/// Implemented if a role includes every role of a list.
+/// Implemented if a role includes every role in a list.
 ///
-/// The list is nested to the left and each step removes one role, so that rustc terminates on a misspelt role too.
+/// The list is nested to the left and each step removes one role, so that rustc also terminates on a misspelled role.
 ///
 /// ```
 /// use tenant_runtime::{repo::access::{OnlyRole, RoleCons, SatisfiesAll}, roles::{Admin, Member, Viewer}};
@@ -143,7 +143,7 @@ impl<R: SatisfiesAll<T> + AtLeast<H>, T, H> SatisfiesAll<RoleCons<T, H>> for R {
     const SEAL: Seal = Seal;
 }
 
-/// Implemented if a context with this role can read every column of `T`: it includes the table's role and those of all columns.
+/// Implemented if a context with this role can read all of `T`: it includes the roles of the table and its columns.
 ///
 /// ```
 /// use tenant_runtime::{Result, Role, ViewRepository, prelude::*, repo::access::{MayRead, RoleOf}};
@@ -171,7 +171,7 @@ impl<R: Role<Kind: KindReads<R, T, Needs>>, T, Needs> MayRead<T, Needs> for R {
     const SEAL: Seal = Seal;
 }
 
-/// [`MayRead`] by the kind of the role.
+/// [`MayRead`] by role kind.
 #[doc(hidden)]
 pub trait KindReads<R, T, Needs> {
     #[doc(hidden)]
@@ -188,7 +188,7 @@ impl<N: Tenancy, T: SystemMay<cmd::Read>, Needs> KindReads<System<N>, T, Needs> 
     const SEAL: Seal = Seal;
 }
 
-/// Implemented if a context with this role can filter and sort by a column: one without a role, or with the role `Needs`.
+/// Implemented if a context with this role can filter and sort by a column without a role, or with the role `Needs`.
 ///
 /// ```
 /// use tenant_runtime::{Result, Role, prelude::*, repo::{access::{May, MayUse, RoleOf}, cmd, table::Select}};
@@ -219,7 +219,7 @@ impl<R: AtLeast<Needs>, T, Needs: Role> MayUse<T, Needs> for R {
     const SEAL: Seal = Seal;
 }
 
-/// Implemented if a context with this role can set a column: one without a role, or with the role `Needs`.
+/// Implemented if a context with this role can set a column without a role, or with the role `Needs`.
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
@@ -253,11 +253,11 @@ impl<R: AtLeast<Needs>, T, Needs: Role> MaySet<T, Needs> for R {
     const SEAL: Seal = Seal;
 }
 
-/// The access of a column that cannot be set explicitly: the context or the database sets it, or it never changes.
+/// The access of a column without explicit writes: the context or the database sets the column, or it never changes.
 #[derive(Debug)]
 pub enum NotSettable {}
 
-/// Implemented if a role in `update` or `delete` includes the one in `update_own` or `delete_own`.
+/// Implemented if the role in `update` or `delete` includes the role in `update_own` or `delete_own`.
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{TenantTable, roles::*};
@@ -281,7 +281,7 @@ impl<R: AtLeast<Own>, Own> WiderThan<Own> for R {
     const SEAL: Seal = Seal;
 }
 
-/// Implemented if a role that writes a table can read it: WHERE, RETURNING and ON CONFLICT require SELECT.
+/// Implemented if a role that writes to a table can also read it: WHERE, RETURNING and ON CONFLICT require SELECT.
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{TenantTable, roles::{Admin, Viewer}};
@@ -379,7 +379,7 @@ impl<T, Key> UserKeyOf<T, Key> for Key {
     const SEAL: Seal = Seal;
 }
 
-/// Implemented if a field's type can reference a row with a key of type `Id`: that type or an `Option` of it.
+/// Implemented if a field's type can reference a row with a key of type `Id`: the type is `Id` or an `Option` of it.
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{TenantTable, roles::*};

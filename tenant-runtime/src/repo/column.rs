@@ -15,9 +15,9 @@ use super::{
 };
 use crate::tenant::{KeyNewtype, Role, TextKey, lattice::Seal};
 
-/// A column of the table `T` with a field of type `V`. The derive writes one constant for each field.
+/// A column of the table `T` with a field of type `V`. The derive generates one constant for each field.
 ///
-/// `Access` contains the roles of the column if it has any, and `Parent` is the table that it references.
+/// `Access` contains the roles of the column, if it has any, and `Parent` is the table that the column references.
 #[doc = column_example!(
     r#"let name: Column<Project, String> = Project::NAME;
 let filter = name.starts_with("B") & !Project::LEAD.eq(user);
@@ -28,7 +28,7 @@ pub struct Column<T, V, Access = DefaultAccess, Parent = ()> {
     facts: Facts<(T, V, Access, Parent)>,
 }
 
-/// Types that a value refers to without containing them.
+/// Marks types that a value refers to without containing them.
 type Facts<T> = PhantomData<fn() -> T>;
 
 /// The roles required to read a column, to set it on INSERT, and to update it.
@@ -62,7 +62,7 @@ impl<R: Role> Settable for R {
 }
 
 impl<T, V, A, P> Column<T, V, A, P> {
-    /// Creates a column. Private to this crate: an app could leave out the roles that the column requires.
+    /// Creates a column. Private to this crate, because an app could omit the roles that the column requires.
     pub(super) const fn new(name: &'static str) -> Self {
         Self { name, facts: PhantomData }
     }
@@ -96,7 +96,7 @@ impl<T, V, A, P> fmt::Debug for Column<T, V, A, P> {
     }
 }
 
-/// A value that can be compared with a column of type `V` or written to it: a `V`, or the content of an `Option`.
+/// A value that can be compared with or written to a column of type `V`: a `V`, or the content if `V` is an `Option`.
 #[doc = column_example!("let mine = Project::LEAD.eq(user) | Project::LEAD.eq(Some(user));")]
 #[diagnostic::on_unimplemented(
     message = "expected a value of type `{V}` for this column, found `{Self}`",
@@ -104,7 +104,7 @@ impl<T, V, A, P> fmt::Debug for Column<T, V, A, P> {
     note = "values have the type of the struct's field"
 )]
 pub trait IntoColumnValue<V> {
-    /// Converts it to the column's type.
+    /// Converts the value to the column's type.
     #[doc(hidden)]
     fn operand(self) -> V;
 }
@@ -182,7 +182,7 @@ impl<V: TextColumn> TextColumn for Option<V> {}
 #[diagnostic::do_not_recommend]
 impl<K: KeyNewtype<Inner: TextColumn>> TextColumn for K {}
 
-/// A table, or a view of one, whose rows can be read together with rows that reference them.
+/// A table, or a view of a table, whose rows can be read together with rows that reference them.
 #[diagnostic::on_unimplemented(
     message = "this column references no readable table",
     label = "not a column that references another table",
@@ -215,7 +215,7 @@ impl<Q: Select> RefersTo<Q> for Q {
     const SEAL: Seal = Seal;
 }
 
-/// A value that a filter sends to the database.
+/// A type whose values a filter can send to the database.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` cannot be sent to the database in a filter",
     label = "this type does not implement sqlx's `Type` and `Encode`, `Send` and `Sync`"
@@ -235,7 +235,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         Filter::new(self.equals(value.operand()))
     }
 
-    /// Matches rows with another value or NULL.
+    /// Matches rows with a different value or NULL.
     #[doc = column_example!("let not_mine = Project::LEAD.ne(user); // also projects without a lead")]
     pub fn ne(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
@@ -260,7 +260,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         Filter::new(if nulls.is_empty() { has } else { has.or(Condition::Null { column: self.name }) })
     }
 
-    /// Matches rows with a smaller value.
+    /// Matches rows whose value is less than the given one.
     #[doc = column_example!("let small = Project::SIZE.lt(10);")]
     pub fn lt(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
@@ -269,7 +269,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::Lt, value.operand())
     }
 
-    /// Matches rows with a smaller or equal value.
+    /// Matches rows whose value is less than or equal to the given one.
     #[doc = column_example!("let small = Project::SIZE.le(9);")]
     pub fn le(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
@@ -278,7 +278,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::Le, value.operand())
     }
 
-    /// Matches rows with a greater value.
+    /// Matches rows whose value is greater than the given one.
     #[doc = column_example!("let large = Project::SIZE.gt(1_000);")]
     pub fn gt(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
@@ -287,7 +287,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::Gt, value.operand())
     }
 
-    /// Matches rows with a greater or equal value.
+    /// Matches rows whose value is greater than or equal to the given one.
     #[doc = column_example!("let medium = Project::SIZE.ge(10) & Project::SIZE.lt(1_000);")]
     pub fn ge(self, value: impl IntoColumnValue<V>) -> Filter<T, R>
     where
@@ -307,7 +307,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::Like, pattern.operand())
     }
 
-    /// Matches rows by a LIKE pattern without regard to case; otherwise like [`like`](Self::like).
+    /// Matches rows by a LIKE pattern, ignoring case; otherwise the same as [`like`](Self::like).
     #[doc = column_example!(r#"let bridges = Project::NAME.ilike("%bridge%"); // also `Footbridge` and `BRIDGE 2`"#)]
     pub fn ilike(self, pattern: impl IntoColumnValue<String>) -> Filter<T, R>
     where
@@ -316,7 +316,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         self.compare(Operator::ILike, pattern.operand())
     }
 
-    /// Matches rows whose text begins with a prefix; no character of it is special.
+    /// Matches rows whose text begins with a prefix; no character of the prefix is special.
     #[doc = column_example!(r#"let discounts = Project::NAME.starts_with("50% ");"#)]
     pub fn starts_with(self, text: impl IntoColumnValue<String>) -> Filter<T, R>
     where
@@ -334,7 +334,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         Filter::new(Condition::Null { column: self.name })
     }
 
-    /// Matches rows without NULL.
+    /// Matches rows with a value other than NULL.
     #[doc = column_example!("let with_lead = Project::LEAD.is_not_null();")]
     pub fn is_not_null(self) -> Filter<T, R>
     where
@@ -343,7 +343,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         !self.is_null()
     }
 
-    /// Matches rows that reference a row which matches a condition and is visible to the context.
+    /// Matches rows that reference a row that matches a condition and is visible to the context.
     #[doc = column_example!(
         r#"let of_bridges = Task::PROJECT_ID.where_parent(Project::NAME.starts_with("Bridge"));
 let open = of_bridges & Task::DONE.eq(false);"#
@@ -356,7 +356,7 @@ let open = of_bridges & Task::DONE.eq(false);"#
         Filter::new(Condition::Parent { column: self.name, parent: Q::TABLE, condition })
     }
 
-    /// Sorts rows by the column in ascending order, NULL last.
+    /// Sorts rows by the column in ascending order, with NULL last.
     #[doc = column_example!("let smallest_first = Project::SIZE.asc();")]
     pub fn asc(self) -> Order<T, R>
     where
@@ -365,7 +365,7 @@ let open = of_bridges & Task::DONE.eq(false);"#
         Order::new::<V>(self.name, false)
     }
 
-    /// Sorts rows by the column in descending order, NULL first.
+    /// Sorts rows by the column in descending order, with NULL first.
     #[doc = column_example!("let largest_first = Project::SIZE.desc();")]
     pub fn desc(self) -> Order<T, R>
     where
@@ -388,7 +388,7 @@ let open = of_bridges & Task::DONE.eq(false);"#
 
 /// A unique key of the table `T`, for upserts: `Employee::BY_EMAIL`.
 ///
-/// The derive writes one constant for each `unique` attribute of a table whose rows can be inserted and updated.
+/// The derive generates one constant for each `unique` attribute of a table whose rows can be inserted and updated.
 #[doc = column_example!(r#"assert_eq!(Project::BY_NAME.columns(), ["name"]);"#)]
 pub struct Key<T> {
     columns: &'static [&'static str],
@@ -401,7 +401,7 @@ impl<T> Key<T> {
         Self { columns, table: PhantomData }
     }
 
-    /// Returns the columns without the tenant column, which the upsert adds.
+    /// Returns the columns except the tenant column, which the upsert adds.
     #[must_use]
     pub const fn columns(self) -> &'static [&'static str] {
         self.columns
@@ -422,7 +422,7 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// Implemented for the unique keys of the table `T`, by which an upsert finds an existing row.
+/// Implemented for the unique keys of the table `T`, with which an upsert finds an existing row.
 #[diagnostic::on_unimplemented(
     message = "an upsert of `{T}` requires a unique key of `{T}`, found `{Self}`",
     label = "not a unique key of `{T}`",

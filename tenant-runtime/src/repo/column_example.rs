@@ -1,8 +1,8 @@
 //! The examples of columns, filters and orders, which share their tables.
 
-/// Writes an example for documentation: `$code` with the tables `Project` and `Task`, a view of `Project`, and a `user`.
+/// Expands to a documentation example: `$code` with the tables `Project` and `Task`, a view of `Project`, and a `user`.
 ///
-/// An attribute with it follows the other lines of a doc comment: `#[doc = column_example!("let mine = …;")]`.
+/// Use it in an attribute after the other lines of a doc comment: `#[doc = column_example!("let mine = …;")]`.
 macro_rules! column_example {
     ($code:literal) => {
         concat!(

@@ -1,4 +1,4 @@
-//! Rust types of columns, and reading of rows.
+//! Rust types of columns, and a reader of rows.
 
 use sqlx::{Decode, Encode, Postgres, Row as _, Type, postgres::PgRow};
 
@@ -9,7 +9,7 @@ use crate::{
 
 /// A Rust type that a column of a `#[derive(TenantTable)]` struct can have.
 ///
-/// Implement it for a newtype with the type of its content:
+/// Implement it for a newtype with the SQL type of its content:
 ///
 /// ```
 /// #[derive(Debug, Clone, sqlx::Type)]
@@ -44,7 +44,7 @@ where
     const NULLABLE: bool = true;
 }
 
-/// A column type with arrays: every type except `u8`, whose vector is `bytea`.
+/// A column type that has an array type: every type except `u8`, whose vector is `bytea`.
 #[diagnostic::on_unimplemented(
     message = "`Vec<{Self}>` has no PostgreSQL column type",
     label = "there is no array of this type",
@@ -136,7 +136,7 @@ impl<'r> RowReader<'r> {
         Self::from(row, 0)
     }
 
-    /// Starts at a later column.
+    /// Creates a reader that starts at a later column.
     pub(crate) fn from(row: &'r PgRow, next: usize) -> Self {
         Self { row, next }
     }

@@ -14,7 +14,7 @@ pub enum CreatesTenant {}
 #[derive(Debug)]
 pub enum SignsUp {}
 
-/// In the list of commands for jobs: the rows are the tenants, and jobs can read them.
+/// In the list of commands for jobs: the table's rows are the tenants, and jobs can read them.
 #[derive(Debug)]
 pub enum TenantRows {}
 
@@ -40,7 +40,7 @@ pub trait Declares<What> {}
 #[diagnostic::do_not_recommend]
 impl<T: TenantTable<Declared: Has<What>>, What> Declares<What> for T {}
 
-/// Implemented if a list contains an entry: `(select, insert, update, delete, commands of jobs)`, or the list of jobs.
+/// Implemented if a list contains an entry: `(select, insert, update, delete, commands of jobs)`, or the list for jobs.
 pub trait Has<What> {}
 
 macro_rules! has {

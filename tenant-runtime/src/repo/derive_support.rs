@@ -1,4 +1,4 @@
-//! Functions and traits that the derives use: declarations as data, and storage of field types. Not part of the public API.
+//! Functions and traits for the derives: declarations as data, and storage of field types. Not part of the public API.
 
 use sqlx::{
     Decode, Encode, Postgres, Type,
@@ -18,9 +18,9 @@ use crate::{
     tenant::{KeyNewtype, Role, Tenancy},
 };
 
-/// A field type that can be a column: how the derive reads and writes it.
+/// A field type that can be a column; the derive reads and writes values through this trait.
 ///
-/// One trait without supertraits, and no function with a bound: for another type, rustc then finds the same error at each
+/// It has no supertraits, and no function has a bound: for an unsupported type, rustc then finds the same error at each
 /// use and prints it once.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
@@ -39,7 +39,7 @@ pub trait Stored: Sized {
     ///
     /// # Errors
     ///
-    /// If the value does not have the type.
+    /// If the value does not have the expected type.
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
 
     /// Writes a value into a column.
@@ -66,7 +66,7 @@ impl<T: PgColumn> Stored for T {
     }
 }
 
-/// The same for a field with the attribute `sql_type`.
+/// Like [`Stored`], for a field with the attribute `sql_type`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not implement sqlx's `Type`, `Encode` and `Decode` for PostgreSQL",
@@ -78,7 +78,7 @@ pub trait ColumnCodecAs: Sized {
     ///
     /// # Errors
     ///
-    /// If the value does not have the type.
+    /// If the value does not have the expected type.
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
 
     /// Writes a value into a column.
@@ -106,7 +106,7 @@ where
     }
 }
 
-/// The same for the primary key, whose type the table's impl has already checked.
+/// Like [`Stored`], for the primary key, whose type the table's impl has already checked.
 #[doc(hidden)]
 pub trait StoredKey: TenantTable {
     /// The column's type.
@@ -116,7 +116,7 @@ pub trait StoredKey: TenantTable {
     ///
     /// # Errors
     ///
-    /// If the value does not have the type.
+    /// If the value does not have the expected type.
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self::Id> {
         Stored::read(row)
     }
@@ -151,8 +151,8 @@ pub const fn custom(sql: &'static str, nullable: bool) -> ColumnType {
 
 /// Whether a type is an `Option`, without requiring a column type.
 ///
-/// `<Nullability<T>>::NULLABLE` finds the inherent constant for an `Option`, through aliases as well, and that of
-/// [`NotNull`] for anything else.
+/// `<Nullability<T>>::NULLABLE` finds the inherent constant for an `Option`, even through an alias, and the constant of
+/// [`NotNull`] for any other type.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Nullability<T>(std::marker::PhantomData<T>);
@@ -187,11 +187,11 @@ pub trait Labelled: Sized {
     /// Returns the value's label.
     fn label(&self) -> &'static str;
 
-    /// Returns the value of a label.
+    /// Returns the value for a label.
     fn from_label(label: &str) -> Option<Self>;
 }
 
-/// Returns the type of a labelled column.
+/// Returns the type of a labeled column.
 #[doc(hidden)]
 #[must_use]
 pub fn label_type() -> PgTypeInfo {
@@ -209,7 +209,7 @@ pub fn holds_labels(ty: &PgTypeInfo) -> bool {
 ///
 /// # Errors
 ///
-/// If the text cannot be encoded.
+/// If the label cannot be encoded.
 #[doc(hidden)]
 pub fn encode_label<T: Labelled>(value: &T, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
     <&str as Encode<'_, Postgres>>::encode(value.label(), buffer)
@@ -226,7 +226,7 @@ pub fn decode_label<T: Labelled>(value: PgValueRef<'_>) -> Result<T, BoxDynError
     T::from_label(label).ok_or_else(|| format!("the enum `{}` has no label `{label}`", T::NAME).into())
 }
 
-/// A primary key type that the database can generate: random values of `Uuid`, a sequence of integers.
+/// A primary key type that the database can generate: random `Uuid` values, or integers from a sequence.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "the database cannot generate `{Self}` primary keys",

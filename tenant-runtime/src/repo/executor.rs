@@ -1,4 +1,4 @@
-//! The argument of repository methods: an open transaction, or a scope that begins one for the call.
+//! The handle of repository methods: an open transaction, or a scope that begins a transaction for the call.
 
 use crate::{
     db::{Savepoint, Scope, TenantTx},
@@ -99,7 +99,7 @@ impl<R: Role> Opened for TenantTx<R> {
         self
     }
 
-    /// A read has nothing to commit, and a dropped transaction is rolled back off the request path.
+    /// A read has nothing to commit, and dropping the transaction rolls it back off the request path.
     async fn finish(self, wrote: bool) -> Result<()> {
         if wrote { self.commit().await } else { Ok(()) }
     }

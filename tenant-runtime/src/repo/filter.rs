@@ -20,11 +20,11 @@ use crate::{
 
 /// A condition on the rows of `T`.
 ///
-/// It is created from a column, such as `Project::NAME.eq("x")`, and combined with others by `&`, `|` and `!`. `Needs` is the
-/// required role: `()` for the table's `select` role, the role of a column, or [`ParentReader`] for a parent.
+/// Filters are created from columns, such as `Project::NAME.eq("x")`, and combined with `&`, `|` and `!`. `Needs` is
+/// the required role: `()` for the table's `select` role, the role of a column, or [`ParentReader`] for a parent.
 ///
-/// A row either matches or does not match: NULL equals only NULL and is neither smaller nor greater than a value. `!` matches
-/// all other rows, and `ne("x")` also matches NULL.
+/// A row either matches or does not match: NULL equals only NULL and is neither less nor greater than any value. `!`
+/// matches all other rows, and `ne("x")` also matches NULL.
 ///
 /// ```
 /// # use tenant_runtime::{TenantTable, repo::filter::Filter, roles::{Member, Viewer}};
@@ -40,7 +40,7 @@ pub struct Filter<T, Needs = ()> {
 }
 
 impl<T> Filter<T> {
-    /// Creates a condition that matches all rows, for calls that should affect every row.
+    /// Creates a condition that matches all rows, for calls that are meant to affect every row.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
@@ -70,9 +70,9 @@ impl<T, N> Filter<T, N> {
         mem::replace(&mut self.condition, Condition::All(Vec::new()))
     }
 
-    /// Raises the required role, so that the condition can be combined with one that requires `R`.
+    /// Raises the required role, so that the condition can be combined with a condition that requires `R`.
     ///
-    /// Conditions that are combined at run time start with their role:
+    /// When conditions are combined at run time, start with the required role:
     ///
     /// ```
     /// # use tenant_runtime::{TenantTable, repo::filter::Filter, roles::{Admin, Viewer}};
@@ -132,7 +132,7 @@ impl<T, N: Covers<M>, M> BitOrAssign<Filter<T, M>> for Filter<T, N> {
     }
 }
 
-/// Computes the role that two conditions require together: one requires `Self` and the other `M`.
+/// Computes the role that two conditions require together: one requires `Self`, the other `M`.
 #[doc = column_example!("let rich: Filter<Project, Admin> = Project::BUDGET.gt(1_000) & Project::SIZE.gt(10);")]
 #[diagnostic::on_unimplemented(
     message = "these conditions require different roles (`{Self}` and `{M}`)",
@@ -167,7 +167,7 @@ impl<N: Role> CombineRoles<N> for N {
     const SEAL: Seal = Seal;
 }
 
-/// Implemented if a role that can use one condition can use the other.
+/// Implemented if a role that can use one condition can also use the other.
 #[doc = column_example!("let mut filter = Filter::all_rows().requires::<Admin>();
 filter &= Project::BUDGET.gt(1_000);
 filter &= Project::SIZE.gt(10);")]
@@ -241,7 +241,7 @@ impl<T, N> Not for Filter<T, N> {
     }
 }
 
-/// A condition in the form of the SQL statement.
+/// A condition as it is written in the SQL statement.
 #[derive(Clone)]
 pub(super) enum Condition {
     /// A column compared with a value that is not NULL.
@@ -250,15 +250,15 @@ pub(super) enum Condition {
     In { column: &'static str, values: Bound },
     /// A column that is NULL.
     Null { column: &'static str },
-    /// Columns that compare, as a row, after or before the values.
+    /// Columns that, compared as a row, come after or before the values.
     Row { columns: Vec<&'static str>, after: bool, values: Vec<Bound> },
-    /// A column that references a row of another table which matches a condition.
+    /// A column that references a row of another table that matches a condition.
     Parent { column: &'static str, parent: &'static TableDef, condition: Box<Self> },
     /// A negated condition.
     Not(Box<Self>),
-    /// All of these conditions; an empty list matches all rows.
+    /// A row that matches all of these conditions; an empty list matches all rows.
     All(Vec<Self>),
-    /// At least one of these conditions.
+    /// A row that matches at least one of these conditions.
     Any(Vec<Self>),
 }
 

@@ -1,4 +1,4 @@
-//! Invitations: a token for an e-mail address, of which the database stores a hash.
+//! Invitations: tokens for e-mail addresses, of which the database stores only hashes.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
     tenant::Role,
 };
 
-/// A table of invitations. Implemented by `#[derive(TenantTable)]`.
+/// An invitation table. Implemented by `#[derive(TenantTable)]`.
 ///
 /// ```
 /// # use tenant_runtime::{Role, prelude::*, roles::{Admin, Viewer}};
@@ -56,11 +56,11 @@ use crate::{
 pub trait Invitation: Select + Declares<cmd::Invite> {
     /// Minimum role required to invite: the role that manages members.
     type InviteRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
-    /// The enum of the role column; its labels are names of roles.
+    /// The enum of the role column; its labels are role names.
     type MemberRole: Labelled + Send + 'static;
 }
 
-/// Creating invitations; implemented for every struct with `invitation(…)`.
+/// Methods to create invitations; implemented for every struct with `invitation(…)`.
 ///
 /// The invited user accepts with [`UserScope::accept`](crate::UserScope::accept); to withdraw an invitation, delete its row.
 ///
@@ -92,9 +92,9 @@ pub trait Invitation: Select + Declares<cmd::Invite> {
 /// # Ok(()) }
 /// ```
 pub trait Invitations: TenantTable {
-    /// Invites an e-mail address to the context's tenant for a limited time and returns the token to send to it.
+    /// Invites an e-mail address to the context's tenant for a limited time, and returns the token to be sent there.
     ///
-    /// The database stores a hash of the token, so the token cannot be read again.
+    /// The database stores only a hash of the token, so the token cannot be read later.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -107,8 +107,8 @@ pub trait Invitations: TenantTable {
     ///
     /// # Errors
     ///
-    /// - [`Error::Forbidden`] if the user of the context is not, or no longer, a member with a role that manages members, or that
-    ///   role does not include the new one.
+    /// - [`Error::Forbidden`] if the user of the context is not, or no longer, a member with a role that manages
+    ///   members, or that role does not include the new member's role.
     /// - [`Error::UniqueViolation`], [`Error::ForeignKeyViolation`], [`Error::CheckViolation`] if the row violates a constraint of
     ///   the table.
     /// - [`Error::NotMigrated`], [`Error::Aborted`], [`Error::TimedOut`], [`Error::Retryable`] or [`Error::Database`] as for
@@ -152,9 +152,9 @@ async fn invite<T: Invitation, H: TenantExecutor>(
     Ok(token)
 }
 
-/// The secret of an invitation: 32 random bytes, displayed as 64 hexadecimal digits. Accepting also requires the e-mail address.
+/// An invitation's secret: 32 random bytes, shown as 64 hexadecimal digits. Accepting also requires the e-mail address.
 ///
-/// Send it by e-mail and do not log it; `Debug` does not show it.
+/// Send it by e-mail and do not log it; `Debug` does not show the secret.
 ///
 /// ```
 /// use tenant_runtime::{Error, InvitationToken};
@@ -197,7 +197,7 @@ impl FromStr for InvitationToken {
     ///
     /// # Errors
     ///
-    /// [`Error::NoInvitation`] if the text is not a token.
+    /// [`Error::NoInvitation`] if the string is not a token.
     fn from_str(text: &str) -> Result<Self> {
         let digits = text.trim().as_bytes();
         if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {

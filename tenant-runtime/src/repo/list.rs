@@ -30,10 +30,10 @@ use crate::{
 /// The default limit.
 const LIMIT: u32 = 100;
 
-/// A query for rows, which runs when it is awaited. Created by [`Repository::list`](super::methods::Repository::list) and
+/// A query for rows that runs when it is awaited. Created by [`Repository::list`](super::methods::Repository::list) and
 /// [`ViewRepository::list`](super::view::ViewRepository::list).
 ///
-/// It returns items: rows of `V`, or pairs of a row and its parent after [`with`](List::with).
+/// It returns items: rows of `V`, or, after [`with`](List::with), pairs of a row and its parent.
 ///
 /// ```
 /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
@@ -48,12 +48,12 @@ const LIMIT: u32 = 100;
 ///
 /// # Errors
 ///
-/// - [`Error::InvalidCursor`](crate::Error::InvalidCursor) if the cursor belongs to another list or was modified; the query does not run.
+/// - [`Error::InvalidCursor`](crate::Error::InvalidCursor) if the cursor is from another list or has been modified; the query does not run.
 /// - [`Error::Forbidden`](crate::Error::Forbidden) if the database does not grant the role SELECT on the columns.
 /// - [`Error::NotMigrated`](crate::Error::NotMigrated) if the database lacks the table or a column.
 /// - [`Error::Aborted`](crate::Error::Aborted) if an earlier statement of the transaction failed.
 /// - [`Error::TimedOut`](crate::Error::TimedOut) if the server cancelled the statement, [`Error::Retryable`](crate::Error::Retryable) if it rolled the transaction back.
-/// - [`Error::Database`](crate::Error::Database) for other errors of the server or the connection, and for a value that is not of its column's type.
+/// - [`Error::Database`](crate::Error::Database) for other server or connection errors, and for a value of the wrong type.
 /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
 #[must_use = "a list reads nothing until it is awaited"]
 pub struct List<'h, V: TenantView, H, Item = V> {
@@ -64,11 +64,11 @@ pub struct List<'h, V: TenantView, H, Item = V> {
     after: Option<After<V::Table>>,
     parent: Option<Parent>,
     read: fn(&PgRow) -> Result<Item>,
-    // Checked before it is awaited, so that rustc reports a handle without a context once.
+    // A function pointer, set before the list is awaited, so that rustc reports a handle without a context only once.
     run: fn(Self) -> BoxFuture<'h, Result<Vec<Item>>>,
 }
 
-/// The start of a list, and the order by primary key, which comes last in every order.
+/// The start of a list, and the order by primary key, which is last in every order.
 struct After<T> {
     cursor: Cursor<T>,
     by_key: fn(&'static str, bool) -> OrderBy,
@@ -140,7 +140,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         self
     }
 
-    /// Adds an order. Later calls sort rows that are equal so far; the primary key comes last.
+    /// Adds an order. Later calls sort rows that are equal in the earlier orders; the primary key comes last.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
@@ -201,7 +201,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         self
     }
 
-    /// Reads the first row, if there is one.
+    /// Reads the first row, if any.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
@@ -222,7 +222,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         Box::pin(async move { Ok(self.limit(1).await?.pop()) })
     }
 
-    /// Reads the rows as a page with the cursor of the next page.
+    /// Reads the rows as a page, with the cursor of the next page.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, repo::page::Page, roles::Viewer};
@@ -271,7 +271,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     ///
     /// # Errors
     ///
-    /// The stream yields the errors of awaiting the list and ends after the first.
+    /// The stream yields the errors of awaiting the list, and ends after the first error.
     pub fn stream(self) -> BoxStream<'h, Result<Item>> {
         Box::pin(try_stream! {
             let (limit, read) = (self.limit, self.read);
@@ -285,7 +285,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         })
     }
 
-    /// Opens the transaction and builds the statement; for a cursor it also selects the ordering columns.
+    /// Opens the transaction and builds the statement; for a cursor, the statement also selects the ordering columns.
     async fn start(self, limit: Option<u32>, cursor: &[OrderBy]) -> Result<(H::Opened, ReadQuery, Attempt)> {
         let rows = self.rows(limit)?;
         let mut opened = self.handle.open().await?;
@@ -301,12 +301,12 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         if let Some(After { cursor, by_key }) = &self.after {
             condition = condition.and(cursor.after(&self.whole_order(*by_key))?);
         }
-        // The function that reads the key for a cursor is not used here.
+        // The function that reads the key for a cursor is not needed here.
         let order = self.order.iter().map(|by| (by.column, by.descending)).chain(self.key_order());
         Ok(Rows { condition, order: order.collect(), limit: limit.map(i64::from) })
     }
 
-    /// The key has the direction of the column before it, so that one index serves both; no column follows it.
+    /// The key has the same direction as the column before it, so that one index serves both. The key is last.
     fn key_order(&self) -> Option<(&'static str, bool)> {
         let key = id_column(V::Table::TABLE);
         let ordered = self.order.iter().any(|by| by.column == key);
@@ -358,7 +358,7 @@ where
     })
 }
 
-/// Reads one row more than requested, to find out whether there is a next page.
+/// Reads one more row than requested, to find out whether there is a next page.
 async fn page<'h, V, H, Item>(list: List<'h, V, H, Item>) -> Result<Page<Item, V::Table>>
 where
     V: TenantView<Table: TenantTable<Id: OrderedColumn>>,
@@ -379,7 +379,7 @@ where
     Ok(Page { rows, next })
 }
 
-/// Reads a row and its parent, whose key precedes its columns: there is no parent if the key is NULL.
+/// Reads a row and its parent. The parent's key precedes its columns; if the key is NULL, there is no parent.
 fn pair<V: TenantView, P: TenantView>(row: &PgRow) -> Result<(V, Option<P>)> {
     let key = V::columns().len();
     let none = sqlx::ValueRef::is_null(&row.try_get_raw(key)?);

@@ -41,7 +41,7 @@ use crate::{
     note = "add `membership(user = \"…\", role = \"…\")` to `#[tenant(…)]` on `{Self}`, or use the struct that has it"
 )]
 pub trait Membership: Select {
-    /// The enum of the role column; its labels are names of roles.
+    /// The enum of the role column; its labels are role names.
     type MemberRole: Labelled + Send + 'static;
 }
 
@@ -69,7 +69,7 @@ pub trait ManagedMembership: Membership + Declares<cmd::Manage> {
     type ManageRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
 }
 
-/// The table of tenants, if users can create tenants. Implemented by `#[derive(TenantTable)]`.
+/// The tenant table, if users can create tenants. Implemented by `#[derive(TenantTable)]`.
 ///
 /// ```
 /// # use tenant_runtime::{Result, UserScope, prelude::*, repo::members::CreateTenant, roles::{Admin, Organizations, Viewer}};
@@ -95,7 +95,7 @@ pub trait CreateTenant: TenantTable + Declares<CreatesTenant> {
     fn create_tenant_values(new: Self::New, values: &mut Values);
 }
 
-/// The table of users, if users can sign up. Implemented by `#[derive(TenantTable)]`.
+/// The user table, if users can sign up. Implemented by `#[derive(TenantTable)]`.
 ///
 /// ```
 /// # use tenant_runtime::{Result, UserScope, prelude::*, repo::members::SignUp, roles::{Organizations, Viewer}};
@@ -124,12 +124,12 @@ pub trait SignUp: TenantTable + Declares<SignsUp> {
 /// The user ID type of a table's tenancy.
 type UserIn<T> = <<T as TenantTable>::Tenancy as Tenancy>::User;
 
-/// Management of members; implemented for every struct with `membership(…)`.
+/// Methods to manage members; implemented for every struct with `membership(…)`.
 ///
-/// The database checks the caller: the user in the context must be a member whose role includes the one that manages
-/// members, and cannot grant, change or remove a role that the caller's role does not include. A change takes effect
-/// immediately: the context of a removed member sees no rows of the tenant from the next statement on, or in a
-/// `REPEATABLE READ` or `SERIALIZABLE` transaction from its end on.
+/// The database checks the caller: the user in the context must be a member whose role includes the role that manages
+/// members, and cannot grant, change or remove a role that the caller's role does not include. Once committed, a change
+/// applies from the next statement on: the context of a removed member then sees no rows of the tenant. An open
+/// `REPEATABLE READ` or `SERIALIZABLE` transaction sees them until it ends.
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{Members, TenantTx, Result, repo::{access::RoleOf, members::ManagedMembership}, roles::*};
@@ -139,7 +139,7 @@ type UserIn<T> = <<T as TenantTable>::Tenancy as Tenancy>::User;
 /// # Ok(()) }
 /// ```
 pub trait Members: TenantTable {
-    /// Adds a user to the members of the context's tenant.
+    /// Adds a user as a member of the context's tenant.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
@@ -160,10 +160,10 @@ pub trait Members: TenantTable {
     ///
     /// # Errors
     ///
-    /// - [`Error::UniqueViolation`] if the user is a member already.
+    /// - [`Error::UniqueViolation`] if the user is already a member.
     /// - [`Error::ForeignKeyViolation`] if there is no such user.
-    /// - [`Error::Forbidden`] if the user of the context is not, or no longer, a member with a role that manages members, or that
-    ///   role does not include the new one.
+    /// - [`Error::Forbidden`] if the user of the context is not, or no longer, a member with a role that manages
+    ///   members, or that role does not include the new member's role.
     /// - [`Error::NotMigrated`], [`Error::Aborted`], [`Error::TimedOut`], [`Error::Retryable`] or [`Error::Database`] as for
     ///   [`Repository::find`](super::methods::Repository::find).
     /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin) and
@@ -199,9 +199,9 @@ pub trait Members: TenantTable {
     /// # Errors
     ///
     /// - [`Error::NotFound`] if the user is not a member.
-    /// - [`Error::LastManager`] if no member would remain who can manage members.
-    /// - [`Error::Forbidden`] if the user of the context is not, or no longer, a member with a role that manages members, or that
-    ///   role does not include the old and the new one.
+    /// - [`Error::LastManager`] if no member who can manage members would remain.
+    /// - [`Error::Forbidden`] if the user of the context is not, or no longer, a member with a role that manages
+    ///   members, or that role does not include the old and the new role.
     /// - [`Error::NotMigrated`], [`Error::Aborted`], [`Error::TimedOut`], [`Error::Retryable`] or [`Error::Database`] as for
     ///   [`Repository::find`](super::methods::Repository::find).
     /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin) and
@@ -245,7 +245,7 @@ pub trait Members: TenantTable {
         Box::pin(remove::<Self, H>(handle, user))
     }
 
-    /// Removes the user in the context from the members, which every member can do.
+    /// Removes the context's user from the members of the tenant; every member can do this.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
@@ -265,7 +265,7 @@ pub trait Members: TenantTable {
     ///
     /// - [`Error::NoUser`] if the context has no user.
     /// - [`Error::Forbidden`] if the user is not, or no longer, a member.
-    /// - [`Error::LastManager`] if no member would remain who can manage members.
+    /// - [`Error::LastManager`] if no member who can manage members would remain.
     /// - [`Error::ForeignKeyViolation`] if rows still reference the member.
     /// - The other errors of [`add_member`](Self::add_member).
     fn leave<'h, H>(handle: H) -> BoxFuture<'h, Result<()>>
@@ -341,7 +341,7 @@ async fn run<T: Membership, O: Opened>(
     Ok(row.ok_or(sqlx::Error::RowNotFound)?)
 }
 
-/// Reads the function's result: whether the member existed.
+/// Reads the function's result, which is whether the member existed.
 fn found<T: Membership>(row: &PgRow) -> Result<()> {
     if row.try_get(0)? { Ok(()) } else { Err(Error::NotFound { table: T::TABLE_NAME.to_string() }) }
 }

@@ -16,10 +16,10 @@ use super::{
 };
 use crate::error::Result;
 
-/// Queries and writes on a table; implemented for every struct that derives `TenantTable`.
+/// Methods that read and write a table; implemented for every struct that derives `TenantTable`.
 ///
-/// Each method has a handle as its first argument: `&mut tx` runs in an open transaction, `&db.scope(&ctx)` in a new one. The
-/// tenant comes from the context; no method has a parameter for it. A command that requires a higher role does not compile:
+/// Each method's first argument is a handle: `&mut tx` runs in an open transaction, `&db.scope(&ctx)` in a new one. The
+/// tenant comes from the context and is never a parameter. A command that requires a higher role does not compile:
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{repo::{access::RoleOf, methods::Repository, table::Delete}, roles::*, *};
@@ -43,7 +43,7 @@ use crate::error::Result;
 /// }
 /// ```
 pub trait Repository: TenantTable {
-    /// Reads the row with this key; `None` if no row with it is visible to the context.
+    /// Reads the row with this key; `None` if no such row is visible to the context.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
@@ -64,7 +64,7 @@ pub trait Repository: TenantTable {
     /// - [`Error::NotMigrated`](crate::Error::NotMigrated) if the database lacks the table or a column.
     /// - [`Error::Aborted`](crate::Error::Aborted) if an earlier statement of the transaction failed.
     /// - [`Error::TimedOut`](crate::Error::TimedOut) if the server cancelled the statement, [`Error::Retryable`](crate::Error::Retryable) if it rolled the transaction back.
-    /// - [`Error::Database`](crate::Error::Database) for other errors of the server or the connection, and for a value that is not of its column's type.
+    /// - [`Error::Database`](crate::Error::Database) for other server or connection errors, and for a value of the wrong type.
     /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin).
     fn find<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where
@@ -94,7 +94,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// - [`Error::NotFound`](crate::Error::NotFound) if no row with it is visible to the context.
+    /// - [`Error::NotFound`](crate::Error::NotFound) if no row with this key is visible to the context.
     /// - The errors of [`find`](Self::find).
     fn get<'h, H>(handle: H, id: Self::Id) -> BoxFuture<'h, Result<Self>>
     where
@@ -132,7 +132,7 @@ pub trait Repository: TenantTable {
         reads::find_many(handle, ids.into_iter().collect())
     }
 
-    /// Reads rows: set filter, order and limit, and await it.
+    /// Reads rows: set a filter, an order and a limit, and await the list.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
@@ -161,7 +161,7 @@ pub trait Repository: TenantTable {
         List::new(handle)
     }
 
-    /// Counts the rows that are visible to the context: set a filter, and await it.
+    /// Counts the rows that are visible to the context: set a filter, and await the count.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
@@ -225,7 +225,7 @@ pub trait Repository: TenantTable {
     /// # Ok(()) }
     /// ```
     ///
-    /// A column with an `insert` role is not part of the struct; [`set`](InsertBuilder::set) sets it.
+    /// A column with an `insert` role is not part of the struct; use [`set`](InsertBuilder::set) for it.
     ///
     /// # Errors
     ///
@@ -246,8 +246,8 @@ pub trait Repository: TenantTable {
 
     /// Inserts rows for the context's tenant and returns them in the given order: all of them or none.
     ///
-    /// Rows that omit the same columns are one statement, with an array for each column. A table with an array column
-    /// requires one statement per row.
+    /// Rows that omit the same columns are inserted by one statement, with an array for each column. A table with an
+    /// array column requires one statement per row.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
@@ -278,8 +278,8 @@ pub trait Repository: TenantTable {
     /// Inserts a row, or updates the existing row with the same unique key (`INSERT … ON CONFLICT DO UPDATE`). Returns the
     /// stored row.
     ///
-    /// The key is one of the constants `BY_…`. On an existing row, omitted columns, the owner, the parent and columns with an
-    /// `update` role stay unchanged.
+    /// The key is one of the `BY_…` constants. On an existing row, omitted columns, the owner, the parent and columns
+    /// with an `update` role stay unchanged.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
@@ -295,8 +295,8 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// - [`Error::UniqueViolation`](crate::Error::UniqueViolation) if the row conflicts with a row under another unique key; for a table without other columns to
-    ///   update, also if the row exists.
+    /// - [`Error::UniqueViolation`](crate::Error::UniqueViolation) if the row conflicts with a row under another unique
+    ///   key; if the table has no other columns to update, also if the row already exists.
     /// - [`Error::Forbidden`](crate::Error::Forbidden) if a policy hides the existing row or rejects the new one, or the database does not grant the role INSERT or
     ///   UPDATE.
     /// - The other errors of [`insert`](Self::insert).
@@ -311,7 +311,7 @@ pub trait Repository: TenantTable {
         Box::pin(writes::upsert(handle, new, key.columns()))
     }
 
-    /// Updates the row with this key and returns it. Without changes it is only read.
+    /// Updates the row with this key and returns it. Without changes, the row is only read.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
@@ -324,11 +324,11 @@ pub trait Repository: TenantTable {
     /// # Ok(()) }
     /// ```
     ///
-    /// A column with an `update` role is not part of the struct; [`set`](UpdateBuilder::set) sets it.
+    /// A column with an `update` role is not part of the struct; use [`set`](UpdateBuilder::set) for it.
     ///
     /// # Errors
     ///
-    /// - [`Error::NotFound`](crate::Error::NotFound) if the context can update no row with this key.
+    /// - [`Error::NotFound`](crate::Error::NotFound) if the context cannot update a row with this key.
     /// - [`Error::UniqueViolation`](crate::Error::UniqueViolation), [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation), [`Error::CheckViolation`](crate::Error::CheckViolation) if the changed row violates a constraint.
     /// - [`Error::Forbidden`](crate::Error::Forbidden) if a policy rejects the changed row, or the database does not grant the role UPDATE.
     /// - [`Error::NotMigrated`](crate::Error::NotMigrated), [`Error::Aborted`](crate::Error::Aborted), [`Error::TimedOut`](crate::Error::TimedOut), [`Error::Retryable`](crate::Error::Retryable) or [`Error::Database`](crate::Error::Database) as for [`find`](Self::find).
@@ -343,8 +343,8 @@ pub trait Repository: TenantTable {
         UpdateBuilder::one(handle, id, changes)
     }
 
-    /// Updates the rows that match a condition and that the context can update, and returns their number. Without changes no
-    /// statement runs, and the number is 0.
+    /// Updates the rows that match a condition and that the context can update, and returns their number. Without
+    /// changes, no statement runs and the number is 0.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
@@ -393,8 +393,8 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// - [`Error::NotFound`](crate::Error::NotFound) if the context can delete no row with this key.
-    /// - [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation) if other rows still reference it.
+    /// - [`Error::NotFound`](crate::Error::NotFound) if the context cannot delete a row with this key.
+    /// - [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation) if other rows still reference the row.
     /// - [`Error::Forbidden`](crate::Error::Forbidden) if the database does not grant the role DELETE.
     /// - [`Error::NotMigrated`](crate::Error::NotMigrated), [`Error::Aborted`](crate::Error::Aborted), [`Error::TimedOut`](crate::Error::TimedOut), [`Error::Retryable`](crate::Error::Retryable) or [`Error::Database`](crate::Error::Database) as for [`find`](Self::find).
     /// - On a scope, also the errors of [`TenantDb::begin`](crate::TenantDb::begin) and

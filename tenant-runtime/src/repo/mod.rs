@@ -3,7 +3,7 @@
 //! # Queries
 //!
 //! For a table `Project` the derive generates a constant for each column, `Project::NAME`, and implements
-//! [`Repository`](methods::Repository), whose methods have `&mut tx` or `&db.scope(&ctx)` as their first argument:
+//! [`Repository`](methods::Repository), whose methods accept `&mut tx` or `&db.scope(&ctx)` as their first argument:
 //!
 //! ```
 //! # use tenant_runtime::{Result, prelude::*, Page, roles::{Admin, Member, Viewer}};
@@ -28,11 +28,13 @@
 //! # }
 //! ```
 //!
-//! A column that references another table reads rows together with their parents, as a list, a page or a stream, and filters
-//! by them: `Task::list(&mut tx).with(Task::PROJECT_ID)`, `Task::PROJECT_ID.where_parent(Project::SIZE.lt(10))`.
+//! With a column that references another table, rows can be read together with their parents (as a list, a page or a
+//! stream) and filtered by them: `Task::list(&mut tx).with(Task::PROJECT_ID)`,
+//! `Task::PROJECT_ID.where_parent(Project::SIZE.lt(10))`.
 //!
-//! The compiler checks the role that each call requires. A column with a role has that role in its type: filters and orders by
-//! it require the role, and so does `.set(Employee::SALARY, …)`, which sets columns that the structs do not contain.
+//! The compiler checks the role that each call requires. A column's role is part of its type: filters and orders by the
+//! column require the role, and so does `.set(Employee::SALARY, …)`, which sets columns that the structs do not
+//! contain.
 //!
 //! # Custom SQL
 //!
@@ -47,19 +49,21 @@
 //! # Ok(()) }
 //! ```
 //!
-//! sqlx's macros are checked at compile time: the server at `DATABASE_URL`, with the migrations applied, plans each statement.
-//! Planning requires the privileges to run it, and the app's login role has none without SET ROLE. Set a role in the URL that
-//! can run all statements (with `login_per_role`, use that role's login), and the schema of unqualified names:
+//! sqlx's macros are checked at compile time: the server at `DATABASE_URL`, with the migrations applied, plans each
+//! statement. Planning a statement requires the privileges to run it, and the app's login role has none without SET
+//! ROLE. In the URL, set a role that can run all statements (with `login_per_role`, use that role's login) and the
+//! schema for unqualified names:
 //!
 //! ```sh
 //! export DATABASE_URL='postgres://app_service@localhost/dev?options=-crole%3Dapp_admin%20-csearch_path%3Dapp'
 //! cargo sqlx prepare      # writes `.sqlx`: commit it, and builds need no database
 //! ```
 //!
-//! Without sqlx's command line, `SQLX_OFFLINE_DIR=$PWD/.sqlx cargo check` writes the same into an existing folder.
+//! Without sqlx's command line, `SQLX_OFFLINE_DIR=$PWD/.sqlx cargo check` writes the same files into an existing
+//! folder.
 //!
-//! A statement that this role has no privileges for is then a build error. No row is read, so no tenant is set. Do not use the
-//! owner of the tables: the build would accept statements that the app cannot run.
+//! A statement for which this role has no privileges is then a build error. No rows are read, so no tenant needs to be
+//! set. Do not use the table owner: the build would accept statements that the app cannot run.
 
 #[macro_use]
 mod column_example;

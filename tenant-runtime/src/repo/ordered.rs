@@ -1,4 +1,4 @@
-//! Column types that can be sorted, and the text of their values in a cursor.
+//! Column types that can be sorted, and the text form of their values in a cursor.
 
 use sqlx::{Decode, Encode, Postgres, Type};
 
@@ -6,8 +6,8 @@ use crate::tenant::{KeyNewtype, TextKey};
 
 /// A column type that can be sorted and compared, in PostgreSQL's order.
 ///
-/// Labels of a `TenantEnum`, JSON and arrays have no meaningful order and do not implement it. A newtype delegates to its
-/// inner type:
+/// `TenantEnum` labels, JSON and arrays have no meaningful order and do not implement this trait. A newtype delegates
+/// to its inner type:
 ///
 /// ```
 /// use tenant_runtime::OrderedColumn;
@@ -41,7 +41,7 @@ pub trait OrderedColumn:
     /// Returns the text of a value for a cursor; `None` is NULL.
     fn to_cursor(&self) -> Option<String>;
 
-    /// Parses a value from a cursor, which a client may have modified; `None` if it is invalid.
+    /// Parses a value from a cursor, which a client could have modified; `None` if it is invalid.
     fn from_cursor(text: Option<&str>) -> Option<Self>
     where
         Self: Sized;
@@ -98,7 +98,7 @@ impl<K: KeyNewtype<Inner: OrderedColumn>> OrderedColumn for K {
     }
 }
 
-/// Types whose text is exact and can be parsed.
+/// Implements the trait for types whose text form is exact and can be parsed.
 macro_rules! by_text {
     ($($rust:ty),*) => {$(
         impl OrderedColumn for $rust {
@@ -117,7 +117,8 @@ by_text!(bool, i16, i32, i64, f32, f64, uuid::Uuid);
 #[cfg(feature = "rust_decimal")]
 by_text!(sqlx::types::Decimal);
 
-/// Types that are represented by a number: their text depends on features and loses fractions of a second.
+/// Implements the trait for types that are represented by a number, because their text form depends on features and
+/// loses fractions of a second.
 #[cfg(any(feature = "chrono", feature = "time"))]
 macro_rules! by_number {
     ($($rust:ty: $number:ty, $to:expr, $from:expr;)*) => {$(

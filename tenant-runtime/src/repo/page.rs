@@ -17,7 +17,7 @@ use crate::{
     tenant::Role,
 };
 
-/// A column and a direction to sort rows of `T` by: `Project::CREATED_AT.desc()`.
+/// A column and a direction by which to sort rows of `T`, such as `Project::CREATED_AT.desc()`.
 ///
 /// ```
 /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
@@ -70,7 +70,7 @@ impl<T, N> fmt::Debug for Order<T, N> {
     }
 }
 
-/// An order without types; conversions are stored as functions.
+/// An order with its types erased; conversions are stored as functions.
 #[derive(Clone, Copy)]
 pub(super) struct OrderBy {
     pub(super) column: &'static str,
@@ -117,15 +117,15 @@ impl fmt::Debug for OrderBy {
 pub struct Page<V, T = V> {
     /// The rows.
     pub rows: Vec<V>,
-    /// The position after which the next page begins; `None` after the last row.
+    /// The position after which the next page begins; `None` if there are no further rows.
     pub next: Option<Cursor<T>>,
 }
 
-/// The position of a row of `T` in an order, after which the next page begins.
+/// The position of a row of `T` in an order. The next page begins after this position.
 ///
-/// As text (`to_string`, `parse`) it can be given to clients. It contains the row's values of the ordering columns, encoded
-/// and not encrypted, and no tenant: a cursor of another tenant, or a modified one, returns rows of the current tenant or
-/// [`Error::InvalidCursor`].
+/// As text (`to_string`, `parse`), it can be given to clients. It contains the row's values in the ordering columns,
+/// encoded but not encrypted, and no tenant: a cursor from another tenant, or a modified cursor, leads to rows of the
+/// current tenant or to [`Error::InvalidCursor`].
 ///
 /// ```
 /// # use tenant_runtime::{Cursor, Result, prelude::*, roles::Viewer};
@@ -154,7 +154,7 @@ impl<T: TenantTable> Cursor<T> {
         Ok(Self { order: fingerprint::<T>(order), values: values.collect::<sqlx::Result<_>>()?, table: PhantomData })
     }
 
-    /// Returns the condition that matches rows after the cursor in this order.
+    /// Returns the condition that matches the rows after the cursor in this order.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl<T: TenantTable> Cursor<T> {
         let places = values.collect::<Result<Vec<Place>>>()?;
         let descending = order.first().is_some_and(|by| by.descending);
         if order.iter().all(|by| by.descending == descending && !by.nullable) {
-            // A row comparison, which PostgreSQL reads from an index in one scan.
+            // A row comparison, which PostgreSQL can evaluate with a single index scan.
             return Ok(Condition::Row {
                 columns: order.iter().map(|by| by.column).collect(),
                 after: !descending,
@@ -198,7 +198,8 @@ impl Place {
         Condition::Compare { column, operator: Operator::Eq, value: self.value.clone() }
     }
 
-    /// The condition that the column's value comes later. NULL is last in ascending and first in descending order, as in PostgreSQL.
+    /// The condition that the column's value comes later. As in PostgreSQL, NULL is last in ascending and first in
+    /// descending order.
     fn later(&self) -> Option<Condition> {
         let OrderBy { column, descending, nullable, .. } = self.by;
         let null = Condition::Null { column };
@@ -214,7 +215,7 @@ impl Place {
     }
 }
 
-/// A row comes later if a column comes later and all columns before it are equal.
+/// A row comes later if, in one column, its value comes later and all preceding columns are equal.
 fn after_one_by_one(places: &[Place]) -> Condition {
     let later = places.iter().enumerate().filter_map(|(i, place)| {
         let same = places[..i].iter().map(Place::same);
@@ -244,7 +245,7 @@ impl<T> fmt::Debug for Cursor<T> {
 }
 
 impl<T> fmt::Display for Cursor<T> {
-    /// Writes the order's hash and each value, prefixed with its length, or `-` for NULL.
+    /// Writes the order's hash, and each value prefixed with its length, or `-` for NULL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = format!("{:x}:", self.order);
         for value in &self.values {
@@ -264,7 +265,8 @@ impl<T: TenantTable> FromStr for Cursor<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCursor`] if the text was truncated or modified. Whether it belongs to the list is checked when the list runs.
+    /// [`Error::InvalidCursor`] if the text has been truncated or modified. Whether the cursor belongs to the list is
+    /// checked when the list runs.
     fn from_str(text: &str) -> Result<Self> {
         read(text).ok_or_else(|| invalid::<T>("it was truncated or modified"))
     }

@@ -1,4 +1,4 @@
-//! Reading by key, counting and existence checks, shared by tables and views.
+//! Reads by key, counts and existence checks, which tables and views share.
 
 use std::{fmt, marker::PhantomData};
 
@@ -21,7 +21,7 @@ use crate::error::{Attempt, Error, Result};
 
 type IdOf<V> = <<V as TenantView>::Table as TenantTable>::Id;
 
-/// Reads the row with a key.
+/// Reads the row with the given key.
 pub(super) fn find<'h, V: TenantView, H: TenantExecutor + 'h>(
     handle: H,
     id: IdOf<V>,
@@ -38,7 +38,7 @@ pub(super) fn find<'h, V: TenantView, H: TenantExecutor + 'h>(
     })
 }
 
-/// Reads the row with a key, which must exist.
+/// Reads the row with the given key; the row must exist.
 pub(super) fn get<'h, V: TenantView, H: TenantExecutor + 'h>(handle: H, id: IdOf<V>) -> BoxFuture<'h, Result<V>> {
     Box::pin(async move { find(handle, id).await?.ok_or_else(not_found::<V::Table>) })
 }
@@ -79,7 +79,7 @@ pub(super) fn exists<'h, T: Select, H: TenantExecutor + 'h>(
     })
 }
 
-/// A query for the number of rows, which runs when it is awaited. Created by [`Repository::count`](super::methods::Repository::count).
+/// A row count that runs when it is awaited. Created by [`Repository::count`](super::methods::Repository::count).
 ///
 /// ```
 /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};
@@ -95,7 +95,7 @@ pub(super) fn exists<'h, T: Select, H: TenantExecutor + 'h>(
 pub struct Count<'h, T, H> {
     handle: H,
     condition: Condition,
-    // Checked before it is awaited, so that rustc reports a handle without a context once.
+    // Set before the count is awaited, so that rustc reports a handle without a context only once.
     run: fn(H, Condition) -> BoxFuture<'h, Result<u64>>,
     table: PhantomData<fn() -> T>,
 }
@@ -152,7 +152,7 @@ fn count<'h, T: Select, H: TenantExecutor + 'h>(handle: H, condition: Condition)
     })
 }
 
-/// Builds the condition that a row has a key.
+/// Builds the condition that a row has the given key.
 pub(super) fn by_key<T: TenantTable>(id: T::Id) -> Condition {
     Condition::Compare { column: id_column(T::TABLE), operator: Operator::Eq, value: Bound::new(id) }
 }

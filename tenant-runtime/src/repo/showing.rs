@@ -2,7 +2,7 @@
 
 use super::table::Select;
 
-/// Implemented by the derive of a view only.
+/// Implemented only by the derive of a view.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not derive `TenantView`",
     label = "not a derived view",

@@ -5,7 +5,7 @@ use sqlx::{Arguments as _, Encode, Postgres, SqlStr, Type, error::BoxDynError, p
 use super::value::Bind;
 use crate::{db::assert_sql_safe, ident::quoted, model::def::SqlType};
 
-/// The SQL text so far and the values of its placeholders.
+/// The SQL text built so far, and the values of its placeholders.
 #[derive(Default)]
 pub(super) struct SqlBuilder {
     sql: String,
@@ -18,7 +18,7 @@ impl SqlBuilder {
         self.sql.push_str(sql);
     }
 
-    /// Writes columns by name. `*` fails for roles without SELECT on one of them.
+    /// Writes columns by name, because `*` fails for a role that lacks SELECT on any column.
     pub(super) fn names<'n>(&mut self, alias: &str, names: impl IntoIterator<Item = impl AsRef<str> + 'n>) {
         for (i, name) in names.into_iter().enumerate() {
             let separator = if i == 0 { "" } else { ", " };
@@ -33,13 +33,13 @@ impl SqlBuilder {
         self.placeholder();
     }
 
-    /// Binds a value of a column and writes its placeholder.
+    /// Binds a column's value and writes its placeholder.
     pub(super) fn bind(&mut self, value: &dyn Bind, column: SqlType) {
         self.add_bound(value, column);
         self.placeholder();
     }
 
-    /// Binds a value of a column and returns the number of its placeholder, which is written elsewhere.
+    /// Binds a column's value and returns the number of its placeholder, which the caller writes.
     pub(super) fn add_bound(&mut self, value: &dyn Bind, column: SqlType) -> usize {
         let added = value.bind(column, &mut self.arguments);
         self.note(added);
@@ -70,7 +70,7 @@ pub(crate) struct BoundStatement {
 }
 
 impl BoundStatement {
-    /// Converts it to an sqlx query.
+    /// Converts the statement to an sqlx query.
     ///
     /// # Errors
     ///

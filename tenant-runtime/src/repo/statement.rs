@@ -1,7 +1,7 @@
-//! The repository's statements: text from the declaration, and values in the order of its placeholders.
+//! The repository's statements: text built from the declaration, and values in the order of the placeholders.
 //!
-//! On a tenant table each statement contains the tenant predicate in addition to the policy: it gives the planner the tenant,
-//! and without the policy it would still exclude the rows of other tenants.
+//! On a tenant table, each statement contains the tenant predicate in addition to the policy: the predicate tells the
+//! planner the tenant, and even without the policy it would exclude the rows of other tenants.
 
 use super::{
     filter::Condition,
@@ -22,7 +22,7 @@ pub(super) struct Statement {
     def: &'static TableDef,
     text: SqlBuilder,
     tenant: Bound,
-    /// The placeholder of the tenant ID, once it is bound.
+    /// The placeholder of the tenant ID, once the ID has been bound.
     place: Option<usize>,
 }
 
@@ -43,13 +43,13 @@ pub(super) struct Parent {
     pub(super) reference: &'static str,
 }
 
-/// The table in a statement that also reads the parents of its rows.
+/// The alias of the table in a statement that also reads its rows' parents.
 const CHILD: &str = "c.";
-/// The parents in such a statement.
+/// The alias of the parent table in such a statement.
 const PARENT: &str = "p.";
-/// The table that an upsert writes, whose columns have the same names as those of the new row.
+/// The alias of the table that an upsert writes to: the new row has columns with the same names.
 const TARGET: &str = "t.";
-/// Columns of a single table, which need no alias.
+/// No alias, for statements on a single table.
 const ALONE: &str = "";
 
 impl Statement {
@@ -224,7 +224,7 @@ impl Statement {
         }
     }
 
-    /// Writes the WHERE clause: rows of the tenant that match the condition.
+    /// Writes the WHERE clause, which selects the tenant's rows that match the condition.
     fn filtered(&mut self, alias: &str, def: &TableDef, condition: &Condition) {
         let every = matches!(condition, Condition::All(all) if all.is_empty());
         if tenant_column(def).is_none() && every {
@@ -242,7 +242,7 @@ impl Statement {
         *self.place.get_or_insert_with(|| self.text.add_bound(self.tenant.as_bind(), SqlType::Text))
     }
 
-    /// Writes the tenant predicate if the table has a tenant column, and the text that joins it to the next condition.
+    /// If the table has a tenant column, writes the tenant predicate and the text that joins it to the next condition.
     fn of_tenant(&mut self, alias: &str, def: &TableDef, then: &str) {
         if let Some(column) = tenant_column(def) {
             let place = self.tenant_place();
@@ -273,7 +273,8 @@ impl Statement {
                 self.text.push(")");
             }
             Condition::Parent { column, parent, condition } => {
-                // An unqualified name that the other table lacks would refer to the outer table, so each name is qualified.
+                // Each name is qualified: an unqualified name that the inner table lacks would refer to the outer
+                // table.
                 let (key, table) = (quoted(id_column(parent)), table(parent));
                 self.text.push(&format!("{alias}{} IN (SELECT p.{key} FROM {table} AS p", quoted(column)));
                 self.filtered(PARENT, parent, condition);
@@ -324,14 +325,14 @@ fn tenant_column(def: &TableDef) -> Option<&'static str> {
     }
 }
 
-/// Returns the column that identifies a row within its tenant; on the table of tenants that is the tenant column.
+/// Returns the column that identifies a row within its tenant; on the tenant table, that is the tenant column.
 pub(super) fn id_column(def: &TableDef) -> &'static str {
     let ids = || def.columns.iter().filter(|column| column.id).map(|column| column.name);
     let own = ids().find(|name| Some(*name) != tenant_column(def));
     own.or_else(|| ids().next()).unwrap_or("id")
 }
 
-/// Returns the columns of a unique key: with the tenant column, except for a primary key without it.
+/// Returns the columns of a unique key, including the tenant column unless the key is a primary key that lacks it.
 fn conflict_target<'k>(def: &'static TableDef, key: &'k [&'k str]) -> Vec<&'k str> {
     if key == [id_column(def)] {
         return def.columns.iter().filter(|column| column.id).map(|column| column.name).collect();
@@ -363,7 +364,7 @@ pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> Boun
     text.built()
 }
 
-/// Reads the memberships of the context's user: all of them, or the one in a tenant.
+/// Reads the memberships of the context's user: all memberships, or the membership in one tenant.
 pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) -> BoundStatement {
     let mut text = SqlBuilder::default();
     let (tenant, role) = (names::MY_TENANTS_TENANT, names::MY_TENANTS_ROLE);
@@ -375,7 +376,7 @@ pub(crate) fn memberships(tenancy: &TenancyDef, of: Option<&impl ContextKey>) ->
     text.built()
 }
 
-/// Reads all tenant IDs in order from the table of tenants.
+/// Reads all tenant IDs from the tenant table, in order.
 pub(crate) fn keys(def: &TableDef) -> BoundStatement {
     let id = quoted(tenant_column(def).unwrap_or("id"));
     let mut text = SqlBuilder::default();

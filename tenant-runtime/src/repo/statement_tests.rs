@@ -1,4 +1,4 @@
-//! What each statement says, word for word.
+//! The exact SQL text of each statement.
 
 use uuid::Uuid;
 
@@ -71,7 +71,7 @@ fn text(built: BoundStatement) -> String {
     built.sql.as_str().to_owned()
 }
 
-/// What stands after WHERE for a condition on tasks, with its placeholders from `$2` on.
+/// Returns the text after WHERE for a condition on tasks, with placeholders from `$2` on.
 fn filtered(filter: Filter<()>) -> String {
     let text = text(on(&TASKS).count(&filter.into_condition()));
     text.split_once("WHERE organization_id = $1 AND ").expect("the tenant comes first").1.to_owned()

@@ -31,11 +31,11 @@ use crate::tenant::Role;
 pub trait Select: TenantTable + Declares<cmd::Read> {
     /// Minimum role required for SELECT.
     type SelectRole: Role + RoleOf<Self::Tenancy>;
-    /// The roles required to read whole rows: the `select` role and those of columns.
+    /// The roles required to read whole rows: the `select` role and the roles of columns.
     #[doc(hidden)]
     type RowNeeds;
 
-    /// Reads a struct from a row with the declared columns in their order.
+    /// Reads a struct from a row with the declared columns, in declaration order.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ pub trait Insert: Select + Declares<cmd::Insert> {
 pub trait Update: Select + Declares<cmd::Update> {
     /// Minimum role required for UPDATE.
     type UpdateRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
-    /// The changes: `None` leaves a column unchanged.
+    /// The changes; `None` leaves a column unchanged.
     type Changes: Send + 'static;
 
     /// Writes the columns to the values.

@@ -1,4 +1,4 @@
-//! Values of statements: of any column type, single or as an array.
+//! Values in statements: of any column type, as a single value or as an array.
 
 use std::{any::Any, sync::Arc};
 
@@ -13,17 +13,17 @@ use crate::model::def::SqlType;
 
 /// A value that can be bound to a placeholder.
 pub(super) trait Bind: Send {
-    /// Binds it to a column of the given type.
+    /// Binds the value to a column of the given type.
     ///
     /// # Errors
     ///
-    /// If it cannot be encoded.
+    /// If the value cannot be encoded.
     fn bind(&self, column: SqlType, arguments: &mut PgArguments) -> Result<(), BoxDynError>;
 }
 
-/// A value of a column that is written.
+/// A value that is written to a column.
 pub(super) trait Value: Bind + Any {
-    /// Creates an array of this value and others of its type.
+    /// Creates an array of this value and other values of its type.
     fn gather(self: Box<Self>, others: Vec<Box<dyn Value>>) -> Box<dyn Bind>;
 }
 
@@ -51,7 +51,8 @@ where
 
 /// Several values as one array.
 ///
-/// The elements only need to be column types: sqlx's arrays require another trait, which most enums and newtypes lack.
+/// The elements only need to be column types, whereas sqlx's arrays require another trait, which most enums and
+/// newtypes lack.
 pub(super) struct Array<T>(pub(super) Vec<T>);
 
 impl<T> Bind for Array<T>
@@ -63,7 +64,7 @@ where
     }
 }
 
-/// An array that knows its type at run time.
+/// An array whose type is known at run time.
 struct Typed<'a, T> {
     items: &'a [T],
     ty: PgTypeInfo,
@@ -128,7 +129,7 @@ fn array_of(element: &PgTypeInfo, column: SqlType) -> PgTypeInfo {
     }
 }
 
-/// A value that a condition compares with. It is cloned with the condition.
+/// A value that a condition compares a column with. It is cloned together with the condition.
 #[derive(Clone)]
 pub(super) struct Bound(Arc<dyn Bind + Sync>);
 
@@ -152,7 +153,8 @@ impl Bound {
     }
 }
 
-/// Whether a value is NULL in the database. A value that cannot be encoded is not NULL; binding it reports the error.
+/// Returns whether a value is NULL in the database. A value that cannot be encoded is not NULL; binding it reports the
+/// error.
 pub(super) fn is_null<T: for<'q> Encode<'q, Postgres>>(value: &T) -> bool {
     matches!(value.encode_by_ref(&mut PgArgumentBuffer::default()), Ok(IsNull::Yes))
 }
@@ -171,7 +173,7 @@ impl Values {
         Self { columns, values }
     }
 
-    /// Writes `value` into `column` and replaces an earlier value.
+    /// Sets `column` to `value` and replaces an earlier value.
     pub(crate) fn set<T>(&mut self, column: &'static str, value: T)
     where
         T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
@@ -186,7 +188,7 @@ impl Values {
         }
     }
 
-    /// Writes `value` into `column` if it is `Some`.
+    /// Sets `column` to `value` if the value is `Some`.
     pub(super) fn set_some<T>(&mut self, column: &'static str, value: Option<T>)
     where
         T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,

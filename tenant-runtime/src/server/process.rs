@@ -13,7 +13,8 @@ use super::watchdog::Watchdog;
 
 /// Runs `command` with its output in `log`, and waits until it succeeds.
 ///
-/// It runs in a separate process group, so that Ctrl-C does not end it; the watchdog then ends it with its children.
+/// The command runs in a separate process group, so that Ctrl-C does not end it directly; the watchdog then ends the
+/// command and its children.
 pub(super) fn run(
     command: &mut Command,
     limit: Duration,
@@ -36,7 +37,7 @@ pub(super) fn run(
             break status;
         }
         if Instant::now() > deadline {
-            // The watchdog still knows the process group and ends the rest of it.
+            // The watchdog still knows the process group and ends its remaining processes.
             let _ = child.kill();
             let _ = child.wait();
             return Err(ServerError::TimedOut { program: name(command), seconds: limit.as_secs(), log: tail(log) });
@@ -50,12 +51,12 @@ pub(super) fn run(
     Err(ServerError::Failed { program: name(command), status: status.to_string(), log: tail(log) })
 }
 
-/// Creates a log that only the current user can read and several programs can append to.
+/// Creates a log that only the current user can read and to which several programs can append.
 pub(super) fn create_log(path: &Path) -> io::Result<File> {
     File::options().read(true).append(true).create_new(true).mode(0o600).open(path)
 }
 
-/// The last non-empty lines of a log.
+/// Returns the last non-empty lines of a log.
 pub(super) fn tail(log: &File) -> String {
     const LINES: usize = 15;
     let text = text(log);
@@ -63,8 +64,8 @@ pub(super) fn tail(log: &File) -> String {
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
-/// A log, or the end of a long one. It is read through the open file: its directory can belong to another user by now, who
-/// could replace the file.
+/// Returns a log, or the end of a long log. The log is read through the open file, because its directory can by now
+/// belong to another user, who could replace the file.
 pub(super) fn text(log: &File) -> String {
     const BYTES: u64 = 8192;
     let length = log.metadata().map_or(0, |found| found.len());

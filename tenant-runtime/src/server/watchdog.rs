@@ -1,4 +1,4 @@
-//! A `sh` process that stops the server and removes its directory when the owner process ends, even by `kill -9`.
+//! A `sh` process that stops the server and removes its directory when the owner process exits, even by `kill -9`.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,11 +12,13 @@ use super::error::ServerError;
 
 /// The script. The directory is an argument, never part of the text.
 ///
-/// Its stdin is a pipe whose only writer is the owner: end of file means that the owner has ended or stops the server. Until then
-/// each line names the running process: `group <pid>` a helper with child processes, `postmaster <pid>` the server, `idle 0` none.
+/// The script's stdin is a pipe whose only writer is the owner: end of file means that the owner has exited or stops
+/// the server. Until then, each line names the running process: `group <pid>` for a helper with child processes,
+/// `postmaster <pid>` for the server, and `idle 0` for none.
 ///
-/// A PID can be reused, so the server is signalled only while `postmaster.pid` in the directory names it. Before that file is
-/// written, the script waits; once the file has existed and is removed, the server has ended, possibly as a zombie.
+/// A PID can be reused, so the script signals the server only while `postmaster.pid` in the directory names it. Before
+/// that file is written, the script waits; once the file has been written and removed again, the server has ended,
+/// possibly as a zombie.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 pause() { sleep 0.05 2>/dev/null || sleep 1; }
@@ -47,7 +49,7 @@ while rm -rf -- "$1"; [ -e "$1" ] && [ "$turn" -lt 60 ]; do
 done
 "#;
 
-/// Longer than the limits of the script (160 and 60 pauses), so that it is killed only when it hangs.
+/// Longer than the script's limits (160 and 60 pauses), so that the script is killed only if it hangs.
 const FINISH_LIMIT: Duration = Duration::from_secs(15);
 
 /// A directory with the process that removes it.
@@ -61,7 +63,7 @@ pub(super) struct Watchdog {
 impl Watchdog {
     /// Starts the process for `folder`; dropping the watchdog then removes the directory.
     ///
-    /// It runs as the server's user: a root shell must not act on the content of that user's files.
+    /// The process runs as the server's user: a root shell must not act on the content of that user's files.
     pub(super) fn start(folder: &Path, account: Option<Account>) -> Result<Self, ServerError> {
         let mut command = Command::new("/bin/sh");
         command
@@ -71,7 +73,7 @@ impl Watchdog {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C goes to the terminal's process group; this one must outlive it.
+            // Ctrl-C goes to the terminal's process group; this process must outlive it.
             .process_group(0);
         super::account::prepare(&mut command, account);
         let spawned = command.spawn();
@@ -122,7 +124,7 @@ impl Watchdog {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Runs the cleanup and checks that the directory is removed.
+    /// Runs the cleanup and checks that the directory has been removed.
     pub(super) fn finish(&mut self) -> Result<(), ServerError> {
         self.release();
         let deadline = Instant::now() + FINISH_LIMIT;

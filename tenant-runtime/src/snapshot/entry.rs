@@ -1,6 +1,7 @@
-//! The types of the file, separate from the model's, so that the model can change without changing committed files.
+//! The types of the snapshot file, separate from the model's types, so that the model can change without changing
+//! committed files.
 //!
-//! They are strict: an unknown key or kind is an error, and every name and expression is validated again.
+//! These types are strict: an unknown key or kind is an error, and every name and expression is validated again.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +74,7 @@ struct TriggerEntry {
     name: String,
     function_schema: String,
     function: String,
-    /// The arguments of the function, for a trigger that fires at each change; none for a constraint trigger.
+    /// The arguments of the function, for a trigger that fires on each change; `None` for a constraint trigger.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     each_change: Option<Vec<String>>,
 }
@@ -173,7 +174,7 @@ impl From<&Snapshot> for SnapshotFile {
     }
 }
 
-/// Writes the files in the order in which they run, so that the newest is last even if the numbers differ in length.
+/// Writes the files in execution order, so that the newest file is last even if the numbers differ in length.
 fn by_number<S: Serializer>(files: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
     let number = |name: &str| name.split('_').next().and_then(|number| number.parse::<i64>().ok());
     let mut files: Vec<_> = files.iter().collect();
@@ -373,7 +374,8 @@ impl From<&Condition> for ConditionEntry {
     }
 }
 
-/// A policy has the clauses and the role that its kind requires: without USING, for example, it would apply to all rows.
+/// Reads a policy, which must have the clauses and the role that its kind requires: without USING, for example, it
+/// would apply to all rows.
 fn policy(entry: PolicyEntry) -> Result<Policy, SnapshotError> {
     let policy = Policy {
         name: ident(entry.name)?,

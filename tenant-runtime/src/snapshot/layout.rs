@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-/// Indents the outer levels and keeps each column, key, policy and grant on a line of its own, so that two branches that
-/// add one each merge without a conflict and a review shows what changed.
+/// Indents the outer levels and writes each column, key, policy and grant on a separate line, so that reviews show each
+/// change and version control can merge different additions from two branches.
 #[derive(Default)]
 pub(super) struct OneItemPerLine {
     pretty: PrettyFormatter<'static>,
@@ -13,7 +13,7 @@ pub(super) struct OneItemPerLine {
 }
 
 impl OneItemPerLine {
-    /// File, tables, table, columns; deeper levels are on one line.
+    /// The indented levels: file, tables, table, columns. Deeper levels are on one line.
     const LEVELS: usize = 4;
 
     fn indents(&self) -> bool {

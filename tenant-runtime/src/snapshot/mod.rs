@@ -1,8 +1,10 @@
-//! The snapshot: the schema that all migrations together produce, and a list of those migrations, in a file beside them.
+//! The snapshot: the schema that all migrations together produce, and a list of those migrations, in a file next to
+//! them.
 //!
-//! The file is text for reviews and merges: one item per line, sorted, the same bytes for the same content. The last lines list
-//! the files of all migrations with their hashes. Two branches that each add a migration change the same lines, so that version
-//! control reports a conflict; a checksum detects a file that was merged or edited.
+//! The file is text, so that changes can be reviewed: it has one item per line, in sorted order, and the same content
+//! always gives the same bytes. The last lines list the files of all migrations with their hashes. Two branches that
+//! each add a migration change the same lines, so version control reports a conflict. A checksum detects a snapshot
+//! that was merged or edited.
 
 mod entry;
 mod function;
@@ -21,20 +23,20 @@ use crate::model::schema::Schema;
 /// The format version that this version of the crate writes and reads.
 const FORMAT: u32 = 3;
 
-/// The schema that the migrations produce, and their files.
+/// The schema that the migrations produce, and the migration files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The schema.
     pub schema: Schema,
-    /// The names of the files, each with the [hash] of its text.
+    /// The names of the files, each with the [hash] of its content.
     pub files: BTreeMap<String, String>,
 }
 
-/// Writes a snapshot: one item per line, sorted, the same bytes for the same content.
+/// Writes a snapshot with one item per line, in sorted order; the same content always gives the same bytes.
 ///
 /// # Errors
 ///
-/// The error of the JSON writer; none for a schema that [`analyze`](crate::analyze) returned.
+/// The error of the JSON writer, which does not occur for a schema that [`analyze`](crate::analyze) has returned.
 pub fn to_text(snapshot: &Snapshot) -> Result<String, SnapshotError> {
     let mut file = SnapshotFile::from(snapshot);
     file.checksum = hash(&layout(&file)?);
@@ -45,7 +47,7 @@ pub fn to_text(snapshot: &Snapshot) -> Result<String, SnapshotError> {
 ///
 /// # Errors
 ///
-/// When the text is not a snapshot of this format, was merged or edited, or contains an invalid name, expression or kind.
+/// If the text is not a snapshot in this format, was merged or edited, or contains an invalid name, expression or kind.
 pub fn from_text(text: &str) -> Result<Snapshot, SnapshotError> {
     #[derive(Deserialize)]
     struct Version {
@@ -59,7 +61,7 @@ pub fn from_text(text: &str) -> Result<Snapshot, SnapshotError> {
         return Err(SnapshotError::Format { format });
     }
     let mut file: SnapshotFile = serde_json::from_str(text)?;
-    // Of the content, not the bytes: other tools may change line ends and blanks.
+    // The checksum covers the content, not the bytes, because other tools can change line endings and whitespace.
     let written = std::mem::take(&mut file.checksum);
     if hash(&layout(&file)?) != written {
         return Err(SnapshotError::Edited);
@@ -81,31 +83,31 @@ fn layout(file: &SnapshotFile) -> Result<String, SnapshotError> {
     String::from_utf8(text).map_err(|error| SnapshotError::Content(error.to_string()))
 }
 
-/// Why a snapshot cannot be read.
+/// The reason why a snapshot cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// Another version of the crate wrote it, in another format.
+    /// A different version of the crate wrote the snapshot, in a different format.
     #[error(
         "it has format {format}, but this version reads format {FORMAT}\n  help: use the version of tenant-runtime that wrote it"
     )]
     Format {
-        /// Its format.
+        /// The format of the snapshot.
         format: u32,
     },
-    /// It is not JSON, or has an unknown or a missing field.
+    /// The snapshot is not JSON, or has an unknown or missing field.
     #[error("it is not a snapshot: {0}\n  help: restore the file from version control")]
     Json(#[from] serde_json::Error),
-    /// A name, an expression or a kind in it is invalid.
+    /// A name, an expression or a kind in the snapshot is invalid.
     #[error("it contains an invalid value: {0}\n  help: restore the file from version control")]
     Content(String),
-    /// It contains the conflict markers of a merge.
+    /// The snapshot contains the conflict markers of a merge.
     #[error(
         "it contains merge conflict markers: two branches added migrations\n  help: run `gen-migrations rebase`, which keeps \
          the other branch's migrations and generates this branch's again"
     )]
     Merging,
-    /// Its checksum does not match its content.
+    /// The snapshot's checksum does not match its content.
     #[error(
         "its checksum does not match: the file was edited, or merged from two branches\n  help: restore the file from version \
          control, after a merge from the branch to keep, and run `gen-migrations rebase`"

@@ -1,4 +1,4 @@
-//! Names, types and expressions in a snapshot, validated again when they are read.
+//! Names, types and expressions in a snapshot, which are validated again when they are read.
 
 use super::SnapshotError;
 use crate::{analyze::sql_expr, ident::Ident, model::schema::Expression};
@@ -19,7 +19,7 @@ pub(super) fn ident(name: String) -> Result<Ident, SnapshotError> {
     Ident::new(name).map_err(|error| SnapshotError::Content(error.to_string()))
 }
 
-/// Parses text that becomes SQL again: the file may have been edited by hand, or by a merge.
+/// Parses text that will become SQL again, because the file could have been edited by hand or by a merge.
 pub(super) fn expression(text: String) -> Result<Expression, SnapshotError> {
     sql_expr::expression(&text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
 }

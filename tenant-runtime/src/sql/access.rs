@@ -16,7 +16,7 @@ pub(super) fn create_policy(table: &str, policy: &Policy) -> String {
     create + &clauses(policy) + ";\n" + &comment(table, policy)
 }
 
-/// Changes a policy in place, with its name, so that it exists at every moment. Its kind does not change.
+/// Changes a policy and its name in place, so that the policy exists at all times. Its kind does not change.
 pub(super) fn alter_policy(table: &str, before: &Policy, after: &Policy) -> String {
     let mut out = String::new();
     if before.name != after.name {
@@ -32,7 +32,7 @@ pub(super) fn alter_policy(table: &str, before: &Policy, after: &Policy) -> Stri
     out
 }
 
-/// Writes the clauses of a policy again, since PostgreSQL keeps an old name in them.
+/// Writes the clauses of a policy again, because PostgreSQL keeps an old name in them.
 pub(super) fn restate_policy(table: &str, policy: &Policy) -> String {
     format!("-- The same conditions, without the old name.\n{}", alter(table, policy, false))
 }

@@ -30,7 +30,7 @@ pub(super) fn stand_together(a: &Action, b: &Action) -> bool {
     }
 }
 
-/// The part of a table that a step changes: grants (0), policies and triggers (1), or the definition (2).
+/// Returns the part of a table that a step changes: grants (0), policies and triggers (1), or the definition (2).
 fn side(action: &Action) -> u8 {
     match action.item() {
         Some(SchemaObject::Grant { .. }) => 0,
@@ -90,7 +90,7 @@ pub(super) fn text(plan: &Plan, actions: &[Action]) -> String {
     out
 }
 
-/// The comments above a step.
+/// Returns the comments above a step.
 fn notes(plan: &Plan, action: &Action) -> String {
     let mut out = String::new();
     if let Some(note) = plan.note(action) {
@@ -198,7 +198,7 @@ fn alter(before: &SchemaObject, after: &SchemaObject) -> String {
         (SchemaObject::Policy { policy: old, .. }, SchemaObject::Policy { table, policy }) => {
             access::alter_policy(&table.quoted(), old, policy)
         }
-        // The plan alters nothing else: other objects are dropped and created again.
+        // The plan alters no other objects: it drops them and creates them again.
         _ => String::new(),
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn alter(table: &QualifiedName, before: &Column, after: &Column) -> S
     out
 }
 
-/// The clause of ALTER COLUMN that sets a property; none for the comment, which COMMENT ON COLUMN sets.
+/// Returns the ALTER COLUMN clause that sets a property; `None` for the comment, which COMMENT ON COLUMN sets.
 pub(crate) fn clause(property: ColumnProperty, column: &Column) -> Option<String> {
     Some(match (property, &column.default) {
         (ColumnProperty::Type, _) => format!("TYPE {ty} USING {}::{ty}", column.name.quoted(), ty = column.ty),
@@ -63,7 +63,7 @@ pub(crate) fn clause(property: ColumnProperty, column: &Column) -> Option<String
     })
 }
 
-/// Makes a column an identity column that continues after its highest value. The owner must see all rows for that.
+/// Makes a column an identity column that continues after its highest value. For this, the owner must see all rows.
 fn count(table: &QualifiedName, column: &Column, head: &str) -> String {
     let (quoted, name) = (table.quoted(), column.name.quoted());
     format!(
@@ -82,7 +82,7 @@ pub(super) fn comment(table: &QualifiedName, column: &Column) -> String {
     format!("COMMENT ON COLUMN {}.{} IS {text};\n", table.quoted(), column.name.quoted())
 }
 
-/// Fills a column where it is NULL, and sets NOT NULL.
+/// Fills a column in the rows where it is NULL, and sets NOT NULL.
 pub(super) fn fill(table: &QualifiedName, column: &Column, with: &Expression) -> String {
     let (table, name) = (table.quoted(), column.name.quoted());
     format!(
@@ -99,7 +99,7 @@ pub(super) fn unfill(table: &QualifiedName, column: &Column) -> String {
     format!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL;\n", table.quoted(), column.name.quoted())
 }
 
-/// Writes what follows the type of a column: NOT NULL and its default.
+/// Writes the part after a column's type: NOT NULL and the default.
 pub(super) fn rest(column: &Column) -> String {
     let mut rest = Vec::new();
     if !column.nullable {
@@ -107,7 +107,7 @@ pub(super) fn rest(column: &Column) -> String {
     }
     match &column.default {
         Some(ColumnDefault::Identity) => rest.push("GENERATED ALWAYS AS IDENTITY".to_owned()),
-        // In parentheses: the grammar of DEFAULT does not allow bare operators.
+        // The expression is in parentheses, because the grammar of DEFAULT does not allow bare operators.
         Some(ColumnDefault::Expression(text)) if is_simple(text.as_str()) => rest.push(format!("DEFAULT {text}")),
         Some(ColumnDefault::Expression(text)) => rest.push(format!("DEFAULT ({text})")),
         None => {}
@@ -115,7 +115,8 @@ pub(super) fn rest(column: &Column) -> String {
     rest.join(" ")
 }
 
-/// Reports whether a default needs no parentheses: one word, number, string or call without arguments.
+/// Reports whether a default needs no parentheses: it is one word, one number, one string, or one call without
+/// arguments.
 fn is_simple(text: &str) -> bool {
     let inner = text.strip_suffix("()").unwrap_or(text);
     let word = inner.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));

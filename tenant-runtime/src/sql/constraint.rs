@@ -53,7 +53,8 @@ pub(super) fn create_index(item: &SchemaObject) -> String {
     index(table, key, "INDEX")
 }
 
-/// Builds an index without blocking reads and writes. The administrator may: it inherits the privileges of the owner role.
+/// Builds an index without blocking reads and writes. The administrator can build it, because it inherits the
+/// privileges of the owner role.
 pub(super) fn build(item: &SchemaObject) -> String {
     match item {
         SchemaObject::Key { table, key, kind: KeyKind::Index } => index(table, key, "INDEX CONCURRENTLY"),
@@ -77,11 +78,11 @@ pub(super) fn attach(item: &SchemaObject) -> String {
     format!("ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name};\n")
 }
 
-/// Adds a foreign key and validates it at once.
+/// Adds a foreign key and validates it immediately.
 ///
-/// PostgreSQL validates existing rows by a query with the privileges of the table owner. Under FORCE the owner does not see the
-/// rows, and dangling references would pass. So FORCE is lifted meanwhile, which exempts only the owner; policies still apply to
-/// the application roles.
+/// PostgreSQL validates existing rows by a query with the privileges of the table owner. Under FORCE, the owner does
+/// not see the rows, and dangling references would not be detected. So FORCE is lifted during validation, which exempts
+/// only the owner; the policies still apply to the application roles.
 pub(super) fn add_at_once(name: &QualifiedName, key: &ForeignKey, partitions: Option<u16>) -> String {
     let mut tables = vec![name.quoted()];
     tables.extend((0..partitions.unwrap_or(0)).map(|remainder| partition(name, remainder).quoted()));
@@ -102,7 +103,7 @@ pub(super) fn add_at_once(name: &QualifiedName, key: &ForeignKey, partitions: Op
     )
 }
 
-/// The qualified name of an index: it is in the schema of its table.
+/// Returns the qualified name of an index, which is in the schema of its table.
 fn index_name(table: &QualifiedName, name: &Ident) -> String {
     QualifiedName { schema: table.schema.clone(), table: name.clone() }.quoted()
 }

@@ -1,4 +1,4 @@
-//! The SQL that checks roles created outside the migrations, for example by Terraform.
+//! The SQL that checks roles that are created outside the migrations, for example by Terraform.
 
 use super::{
     heading,
@@ -10,7 +10,7 @@ use crate::{
     model::schema::{Role, RoleKind},
 };
 
-/// Compares the existing roles with the required ones, and reports every difference with the statement that fixes it.
+/// Compares the existing roles with the required roles, and reports every difference with the statement that fixes it.
 pub(super) fn require(roles: &[Role]) -> String {
     let expected = roles.iter().map(|role| {
         let (login, inherit, connections) = match role.kind.login() {

@@ -9,8 +9,8 @@ use crate::{
 
 /// Creates a function. Only the listed roles get EXECUTE.
 ///
-/// The function pins its search_path and qualifies every name: otherwise the caller could create a table of the same name in
-/// a schema that is searched first.
+/// The function pins its search_path and qualifies every name: otherwise the caller could create a table with the same
+/// name in a schema that is searched first.
 pub(super) fn create(name: &QualifiedName, function: &Function) -> String {
     define("CREATE", name, function)
 }
@@ -28,7 +28,8 @@ fn define(create: &str, name: &QualifiedName, function: &Function) -> String {
         Returns::Value(ty) => ty.to_string(),
         Returns::Rows(columns) => format!("TABLE ({})", named(columns)),
     };
-    // A function that only reads is evaluated once per statement and in parallel workers; one that writes is not.
+    // A function that only reads can be evaluated once per statement and in parallel workers; a function that writes
+    // cannot.
     let volatility = if function.stable { "STABLE PARALLEL SAFE" } else { "VOLATILE" };
     let types: Vec<_> = function.arguments.iter().map(|(_, ty)| ty.clone()).collect();
     let settings: String = function.settings().iter().map(|(name, value)| format!(" SET {name} = {value}")).collect();
@@ -76,7 +77,7 @@ fn named(columns: &[(Ident, Expression)]) -> String {
     columns.iter().map(|(name, ty)| format!("{} {ty}", name.quoted())).collect::<Vec<_>>().join(", ")
 }
 
-/// A dollar-quote tag that does not occur in the body.
+/// Returns a dollar-quote tag that does not occur in the body.
 fn dollar_tag(body: &str) -> String {
     let tags = (0..).map(|number| match number {
         0 => "$function$".to_owned(),

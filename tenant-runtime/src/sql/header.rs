@@ -8,10 +8,10 @@ use crate::{
     plan::{Action, Plan, Stage},
 };
 
-/// The maximum number of changes that a header lists.
+/// The maximum number of changes listed in a header.
 const LISTED: usize = 30;
 
-/// Returns the description in a file's name.
+/// Returns the description for a file's name.
 pub(super) fn description(plan: &Plan, stage: Stage) -> String {
     let words = plan.description();
     match stage {
@@ -112,12 +112,12 @@ fn subject(plan: &Plan, stage: Stage, direction: Direction, actions: &[Action]) 
     }
 }
 
-/// Replaces line breaks: a name can contain one, and the text after it would not be part of the comment.
+/// Replaces line breaks: a name can contain a line break, and the text after it would not be part of the comment.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The first line of a down file that cannot revert its migration, or that deletes data.
+/// Returns the first line of a down file that cannot revert its migration or that deletes data.
 fn marker(plan: &Plan, actions: &[Action]) -> String {
     let is_empty = |action: &&Action| match action {
         Action::Add(SchemaObject::Column { column, .. }) => !column.nullable && column.default.is_none(),
@@ -131,7 +131,7 @@ fn marker(plan: &Plan, actions: &[Action]) -> String {
     if lost.is_empty() { String::new() } else { format!("{LOSES_DATA}{}\n", one_line(&lost.join(", "))) }
 }
 
-/// Reports whether a step locks a table that other sessions may be using.
+/// Reports whether a step locks a table that other sessions might be using.
 fn locks(plan: &Plan, action: &Action) -> bool {
     let refers = match action {
         Action::Add(SchemaObject::Table { table, .. }) => {

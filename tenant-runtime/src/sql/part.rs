@@ -35,7 +35,8 @@ pub(crate) fn partition(table: &QualifiedName, count: u16, remainder: u16) -> St
     tables::create_partition(table, count, remainder)
 }
 
-/// Creates a schema with its contents: the migration from the declaration without the schema to the whole one.
+/// Creates a schema with its contents, as the migration from the declaration without this schema to the complete
+/// declaration.
 pub(crate) fn schema(whole: &Schema, name: &str) -> String {
     let mut without = whole.clone();
     without.schemas.retain(|schema| schema.as_str() != name);
@@ -44,7 +45,7 @@ pub(crate) fn schema(whole: &Schema, name: &str) -> String {
     // Nothing is renamed or dropped, so the plan cannot fail.
     let Ok(plan) = plan(&without, whole, &MigrationHints::default()) else { return String::new() };
     let files = migrations(&plan).into_iter().map(|file| {
-        // The header is about a file of the migrations folder.
+        // The header is omitted: it describes a file in the migrations folder.
         let lines = file.up.lines().skip_while(|line| line.is_empty() || line.starts_with("--"));
         let up = lines.collect::<Vec<_>>().join("\n");
         if file.transaction { format!("BEGIN;\n{up}\nCOMMIT;") } else { up }
@@ -59,7 +60,7 @@ pub(crate) fn column(table: &str, column: &Column) -> String {
     format!("ALTER TABLE {table} ADD COLUMN {} {}{space}{rest};", column.name.quoted(), column.ty)
 }
 
-/// Adds a constraint by its name.
+/// Adds the constraint with the given name.
 pub(crate) fn constraint(name: &QualifiedName, table: &Table, constraint: &str) -> Option<String> {
     if let Some(key) = table.foreign_keys.iter().find(|key| key.name.as_str() == constraint) {
         return Some(constraints::add_at_once(name, key, table.partitions));

@@ -6,7 +6,8 @@ use crate::{ident::literal, model::pgaudit::LogClasses};
 /// The setting with the statement classes that pgaudit logs.
 pub(crate) const SETTING: &str = "pgaudit.log";
 
-/// Sets the logged classes on the database: a setting of a role would not apply to other login roles, such as the one that migrates.
+/// Sets the logged classes on the database: a setting of a role would not apply to other login roles, such as the role
+/// that migrates.
 pub(super) fn set(classes: &LogClasses) -> String {
     format!(
         "{}-- Applies to all sessions in this database. Only superusers and roles with SET on the parameter can change it; the

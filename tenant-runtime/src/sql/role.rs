@@ -1,4 +1,4 @@
-//! The SQL of roles, memberships, schemas, and the privileges that are revoked from PUBLIC.
+//! The SQL of roles, memberships and schemas, and of the privileges that are revoked from PUBLIC.
 
 use std::fmt::Write as _;
 
@@ -12,10 +12,11 @@ use crate::{
     },
 };
 
-/// Creates roles, or uses existing ones that are marked as roles of the product. Safe against concurrent runs.
+/// Creates roles, or uses existing roles that are marked as the product's. Concurrent runs are safe.
 ///
-/// Roles belong to the cluster, not to the database: for a second database of the product they exist already, or are created
-/// at the same time, and the migrations of another product must not adopt them. The mark is the role's comment.
+/// Roles belong to the cluster, not to the database: for a second database of the product they already exist or are
+/// created at the same time, and the migrations of another product must not adopt them. The mark is the comment on the
+/// role.
 pub(super) fn create<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let mut out = heading("Roles");
     let roles: Vec<_> = items.filter_map(role).collect();
@@ -78,7 +79,7 @@ $roles$;
     out
 }
 
-/// The role and its product, if the object is a role.
+/// Returns the role and its product, if the object is a role.
 fn role(item: &SchemaObject) -> Option<(&Role, &str)> {
     match item {
         SchemaObject::Role { role, product } => Some((role, product)),
@@ -86,7 +87,7 @@ fn role(item: &SchemaObject) -> Option<(&Role, &str)> {
     }
 }
 
-/// The comment that marks a role as one of the product.
+/// Returns the comment that marks a role as the product's.
 pub(crate) fn mark(role: &Role, product: &str) -> String {
     let purpose = match &role.kind {
         RoleKind::SchemaOwner => "owner of the schemas and tables",
@@ -101,7 +102,8 @@ pub(crate) fn mark(role: &Role, product: &str) -> String {
     format!("{product}: {purpose}")
 }
 
-/// Grants the owner roles to the role that applies the migration; since PostgreSQL 16 with the options that SET ROLE requires.
+/// Grants the owner roles to the role that applies the migration; since PostgreSQL 16, with the options that SET ROLE
+/// requires.
 fn become_owners(owners: &[String]) -> String {
     format!(
         "
@@ -126,7 +128,7 @@ $owners$;
     )
 }
 
-/// Changes the connection limit of a login role, and the product in a role's comment.
+/// Changes a login role's connection limit and the product in a role's comment.
 pub(super) fn alter((before, was): (&Role, &str), (after, product): (&Role, &str)) -> String {
     let name = after.name.quoted();
     let mut out = String::new();
@@ -148,7 +150,7 @@ fn memberships<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> impl Iterat
     })
 }
 
-/// The options of a membership, since PostgreSQL 16.
+/// Returns the options of a membership, which exist since PostgreSQL 16.
 pub(super) fn options(inherits: bool) -> &'static str {
     if inherits { "INHERIT TRUE, SET FALSE" } else { "INHERIT FALSE, SET TRUE" }
 }
@@ -181,7 +183,7 @@ $members$;
     )
 }
 
-/// Revokes memberships from every grantor: since PostgreSQL 16, each grantor's grant is separate.
+/// Revokes memberships as granted by every grantor: since PostgreSQL 16, each grantor's grant is separate.
 pub(super) fn revoke_memberships<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let rows =
         memberships(items).map(|Membership { role, member, .. }| [literal(role.as_str()), literal(member.as_str())]);
@@ -209,7 +211,7 @@ $members$;
     )
 }
 
-/// Drops the roles, except those that objects still depend on, for example in another database of the cluster.
+/// Drops the roles, except those on which objects still depend, for example in another database of the cluster.
 pub(super) fn drop<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let roles = items.filter_map(role);
     let names = roles.map(|(role, _)| literal(role.name.as_str())).collect::<Vec<_>>().join(", ");
@@ -234,7 +236,8 @@ $roles$;
 
 /// Sets the timeouts of login roles, so that one session cannot block the others for long.
 ///
-/// In this database only: login roles belong to the cluster, and another database may be at another version of the product.
+/// The timeouts apply only in this database: login roles belong to the cluster, and another database might have another
+/// version of the product.
 pub(super) fn set_timeouts<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let line = |login: &Ident, name: &str, seconds: u32| {
         format!(
@@ -285,7 +288,7 @@ pub(crate) fn timeout_settings(timeouts: TimeoutsDef) -> [(&'static str, u32); 3
     ]
 }
 
-/// Revokes the default privileges of PUBLIC on the database, grants CONNECT to the login roles, and checks both.
+/// Revokes PUBLIC's default privileges on the database, grants CONNECT to the login roles, and checks both.
 pub(super) fn lock_database<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let (mut grants, mut checks) = (String::new(), String::new());
     for login in connecting(items) {
@@ -341,7 +344,7 @@ $lock$;
     )
 }
 
-/// The logins that connect to the database, as literals.
+/// Returns the logins that connect to the database, as literals.
 fn connecting<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> impl Iterator<Item = String> {
     items.filter_map(|item| match item {
         SchemaObject::Database { login } => Some(literal(login.as_str())),
@@ -370,14 +373,14 @@ pub(super) fn use_schema<'i>(items: impl Iterator<Item = &'i SchemaObject>, may:
     format!("{word} USAGE ON SCHEMA {schema} {to} {};\n", users.join(", "))
 }
 
-/// Drops a schema that is empty by then.
+/// Drops a schema, which must be empty by then.
 pub(super) fn drop_schema(schema: &Ident) -> String {
     format!("DROP SCHEMA {};\n", schema.quoted())
 }
 
-/// Revokes the default privileges of PUBLIC on functions and types that the owner creates later.
+/// Revokes PUBLIC's default privileges on functions and types that the owner creates later.
 ///
-/// Without `IN SCHEMA`: a per-schema REVOKE cannot remove a built-in default privilege.
+/// The statement has no `IN SCHEMA`, because a per-schema REVOKE cannot remove a built-in default privilege.
 pub(super) fn lock_defaults(types: bool) -> String {
     let about = match types {
         true => {
@@ -401,7 +404,7 @@ fn defaults(word: &str, to: &str, types: bool) -> String {
     out
 }
 
-/// Writes the rows of VALUES with aligned columns.
+/// Writes the rows of a VALUES list with aligned columns.
 pub(super) fn rows_aligned<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> String {
     let rows: Vec<_> = rows.collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count() + 1).max().unwrap_or(0);

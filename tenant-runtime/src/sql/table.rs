@@ -36,7 +36,8 @@ pub(super) fn create(name: &QualifiedName, table: &Table) -> String {
     out
 }
 
-/// Creates the policies, triggers and grants of a table. The grants come last: no role has access before the policies exist.
+/// Creates the policies, triggers and grants of a table. The grants come last, so that no role has access before the
+/// policies exist.
 pub(super) fn open(name: &QualifiedName, table: &Table) -> String {
     let quoted = name.quoted();
     let mut out = heading(&format!("Policies and grants of {name}"));
@@ -56,7 +57,8 @@ pub(super) fn open(name: &QualifiedName, table: &Table) -> String {
     out
 }
 
-/// Drops the policies, which may read tables that are dropped next: permissive policies first, the restrictive one last.
+/// Drops the policies, which can read tables that are dropped next: the permissive policies first, the restrictive
+/// policy last.
 pub(super) fn close(name: &QualifiedName, table: &Table) -> String {
     let (quoted, title) = (name.quoted(), heading(&format!("Policies and grants of {name}")));
     let mut out = String::new();
@@ -71,8 +73,8 @@ fn partitions(name: &QualifiedName, count: u16) -> String {
     (0..count).map(|remainder| create_partition(name, count, remainder)).collect()
 }
 
-/// Creates a partition. The policies of the parent do not apply to queries on the partition itself; with FORCE and without
-/// policies, such a query returns no rows.
+/// Creates a partition. The parent's policies do not apply to queries on the partition itself; because RLS is forced on
+/// it and it has no policies, such a query returns no rows.
 pub(super) fn create_partition(name: &QualifiedName, count: u16, remainder: u16) -> String {
     let (part, parent) = (partition(name, remainder).quoted(), name.quoted());
     format!(
@@ -109,7 +111,7 @@ pub(super) fn comment(table: &QualifiedName, comment: &str) -> String {
     format!("COMMENT ON TABLE {} IS {text};\n", table.quoted())
 }
 
-/// Applies the policies of a table to its owner, or exempts the owner for a while.
+/// Applies a table's policies to its owner, or temporarily exempts the owner.
 pub(super) fn force(table: &QualifiedName, on: bool) -> String {
     let (why, word) = match on {
         true => ("", "FORCE"),

@@ -1,4 +1,4 @@
-//! Tenant and user ID types, and their text form in the settings of a transaction.
+//! Tenant and user ID types, and their text form in a transaction's settings.
 
 use std::{fmt, str::FromStr};
 
@@ -12,7 +12,7 @@ use sqlx::{
 /// A tenant or user ID type. Its text form contains no quote and no backslash, so it can be written
 /// into a setting.
 ///
-/// Sealed: `SET LOCAL` accepts no bind parameters, so isolation depends on these texts. The
+/// Sealed: `SET LOCAL` accepts no bind parameters, so isolation depends on the text form. The
 /// implementing types are `Uuid`, `i64`, [`TextKey`], and the types that
 /// [`tenant_key!`](crate::tenant_key) declares.
 ///
@@ -82,10 +82,10 @@ impl ContextKey for TextKey {
     }
 }
 
-/// A newtype of a key. Implemented by [`tenant_key!`](crate::tenant_key).
+/// A newtype around a key. Implemented by [`tenant_key!`](crate::tenant_key).
 ///
-/// The text in the setting is always that of the inner key, so an implementation cannot write
-/// another one.
+/// The text in the setting is always the inner key's text, so an implementation cannot write any
+/// other text.
 #[doc(hidden)]
 pub trait KeyNewtype:
     Clone
@@ -121,8 +121,8 @@ impl<K: KeyNewtype> ContextKey for K {
 
 /// A textual tenant or user ID, such as a slug or the user ID of an identity provider.
 ///
-/// It is not empty, has at most 255 bytes, and contains only ASCII letters and digits, `_`, `.`,
-/// `:`, `@`, `+`, `|` and `-`, so that it cannot end the literal in which the value of a setting is
+/// It has 1 to 255 bytes and contains only ASCII letters and digits, `_`, `.`, `:`, `@`,
+/// `+`, `|` and `-`, so that it cannot end the literal in which the value of a setting is
 /// written.
 ///
 /// ```
@@ -143,16 +143,16 @@ pub struct TextKey(Box<str>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextKeyError {
-    /// The text is empty.
+    /// The string is empty.
     #[error("a key must not be empty")]
     Empty,
-    /// The text is too long.
+    /// The string is too long.
     #[error("a key has at most {} bytes; this text has {bytes}", TextKey::MAX_BYTES)]
     TooLong {
-        /// The length of the text in bytes.
+        /// The length of the string in bytes.
         bytes: usize,
     },
-    /// The text contains a character that is not allowed in a key.
+    /// The string contains a character that is not allowed in a key.
     #[error(
         "unexpected {character:?}: a key contains only ASCII letters and digits, `_`, `.`, `:`, `@`, `+`, `|` and `-`"
     )]
@@ -186,7 +186,7 @@ impl TextKey {
         }
     }
 
-    /// Returns the text.
+    /// Returns the key as a string.
     ///
     /// ```
     /// # use tenant_runtime::TextKey;
@@ -251,7 +251,7 @@ impl<'r> Decode<'r, Postgres> for TextKey {
     }
 }
 
-/// Declares a newtype of a key, so that tenant IDs and user IDs cannot be confused.
+/// Declares a newtype around a key, so that tenant IDs and user IDs cannot be confused.
 ///
 /// ```
 /// use uuid::Uuid;
@@ -266,9 +266,9 @@ impl<'r> Decode<'r, Postgres> for TextKey {
 /// assert_eq!(Uuid::from(key), Uuid::nil());
 /// ```
 ///
-/// The inner type is `Uuid`, `i64`, [`TextKey`] or another such newtype. The newtype is a column
-/// type and a key of a tenancy; it derives `Debug`, `Clone`, the comparison traits and `Hash`, and
-/// converts from and into the inner type.
+/// The inner type is `Uuid`, `i64`, [`TextKey`] or another such newtype. The newtype can be a
+/// column type and a tenancy's key type; it derives `Debug`, `Clone`, the comparison traits and
+/// `Hash`, and converts from and into the inner type.
 #[macro_export]
 macro_rules! tenant_key {
     ($(#[$meta:meta])* $visibility:vis struct $name:ident($inside:vis $inner:ty);) => {
@@ -365,7 +365,7 @@ mod tests {
     use super::*;
 
     crate::tenant_key! {
-        /// A key of this test.
+        /// The key type of this test.
         struct Slug(TextKey);
     }
 

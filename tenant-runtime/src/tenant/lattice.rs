@@ -1,9 +1,9 @@
-//! Tenancies, and their roles and inclusions as sealed types that code outside this crate cannot extend.
+//! Tenancies, with their roles and inclusions as sealed types that code outside this crate cannot extend.
 //!
-//! A trait that other code can implement guarantees nothing: an app could implement it for any type
-//! to claim that it is the role `admin`, or that a viewer includes it. Only the impl of [`Tenancy`]
-//! for a type cannot exist twice. So `Tenancy::Roles` is the only source, and the properties that a
-//! role type claims are looked up there.
+//! A trait that other code can implement guarantees nothing: an app could implement it to claim that any
+//! type is the role `admin`, or that a viewer includes it. But a type can have only one impl of
+//! [`Tenancy`]. So `Tenancy::Roles` is the only source, and the properties that a role type claims are
+//! looked up there.
 
 use std::{fmt, marker::PhantomData};
 
@@ -16,8 +16,8 @@ use crate::model::{
 
 /// The tenant and user key types and the roles of an app.
 ///
-/// The built-in one is [`roles::Organizations`](crate::roles::Organizations), with the roles
-/// `Viewer`, `Member` and `Admin`. [`tenancy!`](crate::tenancy) declares others.
+/// The built-in tenancy is [`roles::Organizations`](crate::roles::Organizations), with the roles `Viewer`, `Member` and
+/// `Admin`. [`tenancy!`](crate::tenancy) declares others.
 ///
 /// ```
 /// # use tenant_runtime::{Tenancy, tenancy};
@@ -33,8 +33,8 @@ pub trait Tenancy: Send + Sync + 'static {
     type Key: ContextKey;
     /// The type of a user ID.
     type User: ContextKey;
-    /// For each role, in the order of the declaration, the roles that it includes, each at its
-    /// place. This list is the only source of the roles and of their inclusions.
+    /// For each role, in declaration order, the roles that it includes, each at its position. This list is the only
+    /// source of the roles and of their inclusions.
     #[doc(hidden)]
     type Roles;
     /// The declaration as data, for the generator.
@@ -74,7 +74,7 @@ pub trait Role: Declared + Send + Sync + 'static {
     type Tenancy: Tenancy;
     /// [`MemberRole`] for a role of tenant members, [`JobRole`] for the system role.
     type Kind;
-    /// The place of the role among the roles of its tenancy.
+    /// The role's position among the roles of its tenancy.
     #[doc(hidden)]
     type Place;
     /// The name of the role in attributes, such as `viewer`.
@@ -151,13 +151,13 @@ impl RoleSuffix for NoTenantSuffix {
     const BYTES: &'static [u8] = names::NO_TENANT.as_bytes();
 }
 
-/// The part after the prefix in the name of a role that the generator creates.
+/// The part after the prefix in the name of a generated role.
 trait RoleSuffix {
     const BYTES: &'static [u8];
 }
 
-/// The name of a role that the generator creates, concatenated at compile time because pools and
-/// errors need a `&'static str`.
+/// The name of a generated role, concatenated at compile time because pools and errors require a `&'static
+/// str`.
 struct DerivedRoleName<T, S>(PhantomData<(T, S)>);
 
 impl<T: Tenancy, S: RoleSuffix> DerivedRoleName<T, S> {
@@ -181,7 +181,7 @@ const fn joined(first: &[u8], second: &[u8]) -> [u8; 256] {
     bytes
 }
 
-/// Implemented by `Lower` itself and by each role that includes it, and so has all of its
+/// Implemented by `Lower` itself and by each role that includes it and therefore has all of its
 /// privileges.
 ///
 /// Sealed: the inclusions come from the declaration of the tenancy. The bound is not transitive in
@@ -202,7 +202,7 @@ pub trait AtLeast<Lower>: Role {
     const SEAL: Seal;
 }
 
-/// The list of `R` must contain `L` itself at the place that `L` names, so a forged place matches
+/// The list of `R` must contain `L` itself at the position that `L` names, so a forged position matches
 /// nothing.
 #[diagnostic::do_not_recommend]
 impl<R, L> AtLeast<L> for R
@@ -229,11 +229,11 @@ pub type KeyOf<R> = <<R as Role>::Tenancy as Tenancy>::Key;
 /// ```
 pub type UserOf<R> = <<R as Role>::Tenancy as Tenancy>::User;
 
-/// The first place of a list of types.
+/// The first position in a list of types.
 #[derive(Debug)]
 pub enum First {}
 
-/// The place after another one.
+/// The position after another position.
 #[derive(Debug)]
 pub struct Next<P>(PhantomData<P>);
 
@@ -241,7 +241,7 @@ pub struct Next<P>(PhantomData<P>);
 #[derive(Debug)]
 pub struct Seal;
 
-/// The entry at a place of a type list `(A, (B, ()))`.
+/// The entry at a position of a type list `(A, (B, ()))`.
 pub trait At<Place> {
     type Entry;
 }
@@ -269,7 +269,7 @@ impl<T> Is<T> for T {}
     note = "`tenancy!` declares the roles of a tenancy; `Role` cannot be implemented manually"
 )]
 pub trait Declared {
-    /// Whether it is a role of tenant members.
+    /// Whether the role is for tenant members.
     const OF_MEMBERS: bool;
 }
 
@@ -278,7 +278,7 @@ impl<R: Role<Kind: DeclaredAs<R>>> Declared for R {
     const OF_MEMBERS: bool = <R::Kind as DeclaredAs<R>>::OF_MEMBERS;
 }
 
-/// Implements [`Declared`] by the kind that a role claims.
+/// Implements [`Declared`] for the kind that a role claims.
 pub trait DeclaredAs<R> {
     const OF_MEMBERS: bool;
 }
@@ -293,10 +293,10 @@ impl<T: Tenancy> DeclaredAs<System<T>> for JobRole {
     const OF_MEMBERS: bool = false;
 }
 
-/// Checks at compile time that the names of a role are those of the declaration.
+/// Checks at compile time that a role's names are those in the declaration.
 ///
-/// A tenancy that is implemented manually could give its roles any name, such as that of the schema
-/// owner.
+/// A manually implemented tenancy could give its roles any name, such as the schema
+/// owner's.
 pub(crate) const fn assert_names<R: Role>() {
     if !R::OF_MEMBERS {
         return;
@@ -315,8 +315,8 @@ pub(crate) const fn assert_names<R: Role>() {
     }
 }
 
-/// Checks at compile time what [`assert_names`] does, and that it is not the system role, whose
-/// contexts come from `SystemDb` only.
+/// Makes the check of [`assert_names`] at compile time, and checks that the role is not the system role, whose contexts
+/// come only from `SystemDb`.
 pub(super) const fn assert_of_members<R: Role>() {
     assert!(
         R::OF_MEMBERS,
@@ -325,7 +325,7 @@ pub(super) const fn assert_of_members<R: Role>() {
     assert_names::<R>();
 }
 
-/// Checks at compile time that the declaration includes the narrowed role in the other.
+/// Checks at compile time that, in the declaration, the role `R` includes the narrowed role `L`.
 pub(super) const fn assert_includes<R: Role, L: Role>() {
     let tenancy = <R::Tenancy as Tenancy>::DEF;
     assert!(tenancy.includes(R::NAME, L::NAME), "the tenancy does not declare that the first role includes the second");

@@ -1,4 +1,5 @@
-//! Probes as the system role of cross-tenant jobs: without a recorded reason, with one, and with one of another login.
+//! Probes as the system role of cross-tenant jobs: without a recorded reason, with a recorded reason, and with another
+//! login's.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,7 @@ use crate::{
     model::{names, schema::Command},
 };
 
-/// A key without a record.
+/// A record key for which no record exists.
 const MADE_UP: &str = "76657269-6679-4000-8000-ffffffffffff";
 
 impl Runner<'_> {
@@ -24,7 +25,7 @@ impl Runner<'_> {
     pub(super) async fn system_role(&mut self) -> Result<(), VerifyError> {
         let Some(system) = self.system(None) else { return Ok(()) };
         let Some(record) = self.begin_system_access(&system).await? else { return Ok(()) };
-        // A record of another login.
+        // A record that another login has created.
         self.session.run("RESET ROLE; RESET SESSION AUTHORIZATION").await?;
         let made = format!(
             "INSERT INTO {} (reason, db_user, at) VALUES ('verify', {}, 'epoch') RETURNING id::text",
@@ -39,7 +40,7 @@ impl Runner<'_> {
             record: Some(record.to_owned()),
             ..system.clone()
         };
-        // A record of the same transaction is not valid: it could be rolled back.
+        // A record from the same transaction is not valid, because it could be rolled back.
         self.rows_as(&principal("", &record, false)).await?;
         self.session.undo().await?;
         let committed_before = format!("UPDATE {} SET at = 'epoch' WHERE id = {}", self.access_log(), literal(&record));
@@ -60,7 +61,7 @@ impl Runner<'_> {
         self.session.forget().await
     }
 
-    /// Records a reason as every principal; only the system role can, and the reason must not be blank.
+    /// Records a reason as every principal; only the system role can record one, and the reason must not be blank.
     async fn begin_system_access(&mut self, system: &Principal) -> Result<Option<String>, VerifyError> {
         let technique = "recording a reason";
         let call = format!("SELECT {}", self.function(names::BEGIN_SYSTEM_ACCESS));
@@ -106,7 +107,7 @@ impl Runner<'_> {
         self.probe_all(probes).await
     }
 
-    /// Sets a valid record key as other principals: it gives them no access.
+    /// Sets a valid record key as other principals, to whom it must give no access.
     async fn members_name(&mut self, record: &str) -> Result<(), VerifyError> {
         let system = self.system(None).and_then(|system| system.role);
         let others = self.outsiders().into_iter().filter(|principal| principal.role != system);
@@ -118,7 +119,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Reads and changes the access log, on which no role has privileges; RLS hides its rows from the owner.
+    /// Reads and changes the access log, on which no tested role has privileges; RLS hides its rows from the owner.
     async fn records(&mut self, record: &str) -> Result<(), VerifyError> {
         let owner = self.schema.owner().map(|role| Principal::without_context(role.name.to_string(), None));
         let mut all: Vec<_> = self.members(0).into_iter().chain(self.outsiders()).collect();
@@ -148,7 +149,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The quoted name of the access log.
+    /// Returns the quoted name of the access log.
     fn access_log(&self) -> String {
         format!("{}.{}", quoted(self.tenancy.schema), names::SYSTEM_ACCESS_LOG)
     }

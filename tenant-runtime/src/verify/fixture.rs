@@ -8,13 +8,13 @@ use crate::{
     model::def::{ColumnDef, OnDelete, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
 };
 
-/// A row.
+/// A test row.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) table: TableName,
-    /// The values as text, `None` for NULL.
+    /// The values as text; `None` for NULL.
     pub(super) values: BTreeMap<&'static str, Option<String>>,
-    /// The declared conditions that the row satisfies: the index of the rule, and the user in the context.
+    /// The declared conditions that the row satisfies: the index of each rule, and the user in the context.
     pub(super) matching_conditions: BTreeSet<(usize, Option<String>)>,
     /// The columns with a value other than the default and NULL, which its INSERT lists.
     pub(super) listed: BTreeSet<&'static str>,
@@ -22,7 +22,7 @@ pub(super) struct Row {
 
 /// The declarations and the test rows of their tables.
 ///
-/// Every statement on each of many tables asks for them, so that nothing here searches all tables.
+/// Every probe on every table uses the fixture, so no lookup searches all tables.
 #[derive(Debug)]
 pub(super) struct Fixture {
     pub(super) tenancy: &'static TenancyDef,
@@ -84,7 +84,7 @@ impl Fixture {
         self.membership
     }
 
-    /// The columns that reference a table, each with its table.
+    /// Returns the columns that reference a table, each with its own table.
     pub(super) fn referenced_by(&self, name: TableName) -> &[(&'static TableDef, &'static ColumnDef)] {
         self.by_name.get(&name).map_or(&[], |entry| &entry.referenced_by)
     }
@@ -100,24 +100,25 @@ impl Row {
         self.values.get(column).and_then(Option::as_deref)
     }
 
-    /// The value of a column as an SQL literal.
+    /// Returns a column's value as an SQL literal.
     pub(super) fn literal(&self, column: &str) -> String {
         self.value(column).map_or_else(|| "NULL".to_owned(), literal)
     }
 
-    /// The key of the row as text.
+    /// Returns the key of the row as text.
     pub(super) fn key(&self, def: &TableDef) -> String {
         keys(def).map(|column| self.value(column.name).unwrap_or_default()).collect::<Vec<_>>().join("|")
     }
 }
 
-/// The columns of the primary key.
+/// Returns the columns of the primary key.
 pub(super) fn keys(def: &TableDef) -> impl Iterator<Item = &'static ColumnDef> + use<> {
     let columns: &'static [ColumnDef] = def.columns;
     columns.iter().filter(|column| column.id)
 }
 
-/// The column that identifies a row within its tenant: the key, or its part that is not the tenant column.
+/// Returns the column that identifies a row within its tenant: the key, or the part of the key that is not the tenant
+/// column.
 pub(crate) fn row_id(def: &TableDef) -> Option<&'static ColumnDef> {
     let is_tenant = |column: &ColumnDef| def.scope == ScopeDef::Tenant { column: column.name };
     keys(def).find(|column| !is_tenant(column)).or_else(|| keys(def).next())
@@ -125,7 +126,7 @@ pub(crate) fn row_id(def: &TableDef) -> Option<&'static ColumnDef> {
 
 // The effects of foreign keys, independent of the subject.
 impl Fixture {
-    /// The outcome of deleting a row that no policy hides, and the rows that are deleted with it.
+    /// Returns the outcome of deleting a row that no policy hides, and the rows that are deleted with it.
     pub(super) fn rows_after_delete(&self, def: &TableDef, row: &Row) -> (Expected, BTreeSet<(TableName, String)>) {
         let referring = |target: &Row, action: OnDelete| {
             let columns = self.referenced_by(target.table).iter();

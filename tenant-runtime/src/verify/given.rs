@@ -103,6 +103,27 @@ impl GivenValues {
     }
 }
 
+/// Returns how to give values for the columns of a table for which none can be generated.
+pub(super) fn help(table: &str, columns: &[String]) -> String {
+    let names = columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ");
+    match columns {
+        [column] => format!(
+            "give values for {names}, in a JSON file with `--data`: {{\"{table}\": {{\"{column}\": [\"…\", \"…\"]}}}}, or in Rust \
+             with `VerifyOptions::values`"
+        ),
+        [] => format!(
+            "give rows in a JSON file with `--data`: {{\"{table}\": [{{\"column\": \"…\"}}]}}, or in Rust with `VerifyOptions::rows`"
+        ),
+        columns => {
+            let values = columns.iter().map(|column| format!("\"{column}\": \"…\"")).collect::<Vec<_>>().join(", ");
+            format!(
+                "give rows with values for {names}, in a JSON file with `--data`: {{\"{table}\": [{{{values}}}]}}, or in Rust with \
+                 `VerifyOptions::rows`"
+            )
+        }
+    }
+}
+
 fn unknown(what: String, name: &str, names: &[String], list: &str) -> VerifyError {
     let nearest = names.iter().map(|known| (edit_distance(name, known), known)).min();
     let help = match nearest {

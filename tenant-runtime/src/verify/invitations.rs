@@ -1,4 +1,4 @@
-//! Probes of invitations: creating one with too high a role, and accepting one for another user.
+//! Probes of invitations, such as inviting to too high a role and accepting another user's invitation.
 
 use super::{
     VerifyError,
@@ -25,7 +25,7 @@ const TOKEN: &str = "verify-token";
 /// Reads the result of a call as the administrator.
 const AFTERWARDS: &str = "RESET ROLE; RESET SESSION AUTHORIZATION; SELECT";
 
-/// The table of invitations and the membership table.
+/// The invitation table and the membership table.
 #[derive(Debug, Clone, Copy)]
 struct Invites {
     def: &'static TableDef,
@@ -49,8 +49,8 @@ struct Made<'m> {
 }
 
 impl Runner<'_> {
-    /// Creates and accepts invitations as every principal; allowed up to the inviter's role, for the invited address, once, and
-    /// before the invitation expires.
+    /// Creates and accepts invitations as every principal. An invitation is allowed up to the inviter's role, and can
+    /// be accepted with the invited address, once, and before it expires.
     pub(super) async fn invitations(&mut self) -> Result<(), VerifyError> {
         let Some(invites) = self.invites() else { return Ok(()) };
         let principals = self.principals;
@@ -86,7 +86,7 @@ impl Runner<'_> {
             let wanted = RowSpec { tenant: 0, fixed: fixed.into() };
             match self.row_factory.insert(&mut self.session, &self.fixture, invites.def, &wanted).await {
                 Ok(_) => {}
-                // A check constraint of the table rejects such an invitation.
+                // The table's check constraint rejects such an invitation.
                 Err(VerifyError::Data { .. }) if !made.is_valid => {
                     self.session.undo().await?;
                     continue;
@@ -117,7 +117,7 @@ impl Runner<'_> {
         })
     }
 
-    /// The address of a user.
+    /// Returns the address of a user.
     fn address(&self, invites: &Invites, user: &str) -> Option<String> {
         let column = invites.members.columns.iter().find(|column| column.name == invites.member.user)?;
         let users = self.fixture.table(column.references?.table)?;

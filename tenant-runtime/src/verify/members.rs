@@ -14,7 +14,8 @@ use crate::{
 };
 
 impl Runner<'_> {
-    /// Adds, changes and removes members in every context; allowed in the caller's tenant and up to the caller's role.
+    /// Adds, changes and removes members in every context, which is allowed only in the caller's tenant and up to the
+    /// caller's role.
     pub(super) async fn members_by_function(&mut self) -> Result<(), VerifyError> {
         let Some(def) = self.fixture.membership() else { return Ok(()) };
         let Some(manager) = [def.insert, def.update, def.delete].into_iter().flatten().next() else { return Ok(()) };
@@ -39,7 +40,7 @@ impl Runner<'_> {
             let manages = caller.filter(|(_, role)| {
                 includes(role, manager) && principal.member_role().is_some_and(|role| includes(role, manager))
             });
-            // A member without the manager role, so that changing it never removes the last manager.
+            // A member without the manager role, so that a change never removes the last manager.
             let Some((target, old)) = self.principals.members(tenant).find(|(_, role)| !includes(role, manager)) else {
                 continue;
             };

@@ -1,8 +1,9 @@
 //! Verification: exhaustive tests of a live database against the declared permissions.
 //!
-//! It generates two tenants with members of each role, in a transaction that is rolled back. As each role it runs each command
-//! on each table in each context, and other techniques that could access rows. An oracle, which reads the declaration and no
-//! generated SQL, computes the expected outcome of each statement; a different outcome is a [`Violation`].
+//! A verification generates two tenants with members of each role, in a transaction that is rolled back. As each role,
+//! it runs each command on each table in each context, and also other kinds of statements that could access rows. An
+//! oracle, which reads the declaration but no generated SQL, computes the expected outcome of each statement; a
+//! different outcome is a [`Violation`].
 //!
 //! ```no_run
 //! # async fn f(superuser_url: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -68,7 +69,7 @@ pub struct VerifyOptions {
 }
 
 impl VerifyOptions {
-    /// Sets values for a column for which none can be generated, such as one with a complex check constraint.
+    /// Sets values for a column whose values cannot be generated, such as a column with a complex check constraint.
     ///
     /// `None` is NULL. A unique column requires about a dozen values. Values of several columns are combined freely; for values
     /// that belong together, use [`rows`](Self::rows).
@@ -116,9 +117,9 @@ impl VerifyOptions {
         self
     }
 
-    /// Runs SQL first, in the transaction that is rolled back, to verify the database as it would be afterwards.
+    /// Runs SQL first, in the transaction that is rolled back, to verify the database as it would be after that SQL.
     ///
-    /// The superuser of the URL runs it unchanged. Locks on changed tables are held until the verification ends.
+    /// The SQL runs unchanged as the URL's superuser. Locks on changed tables are held until the verification ends.
     ///
     /// ```
     /// use tenant_runtime::verify::VerifyOptions;
@@ -151,7 +152,7 @@ impl VerifyOptions {
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Values`]: the text has another form.
+    /// [`VerifyError::Values`]: the JSON does not have this form.
     pub fn values_from_json(mut self, text: &str) -> Result<Self, VerifyError> {
         self.given_values.extend(given::GivenValues::from_json(text)?);
         Ok(self)
@@ -164,7 +165,7 @@ impl VerifyOptions {
     }
 }
 
-/// The reason that a verification did not run.
+/// The reason why a verification did not run.
 ///
 /// ```no_run
 /// # async fn f(url: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -202,18 +203,12 @@ pub enum VerifyError {
         table: String,
     },
     /// No test row can be generated.
-    #[error(
-        "cannot generate a test row of `{table}`: {failure}\n  help: give values for {}, in a JSON file with `--data`: \
-         {{\"{table}\": {{\"{}\": [\"…\", \"…\"]}}}}, or in Rust with `VerifyOptions::values`; for columns whose values belong \
-         together, give whole rows: {{\"{table}\": [{{\"{1}\": \"…\", …}}]}}",
-        .column.as_deref().map_or_else(|| "the column".to_owned(), |column| format!("`{column}`")),
-        .column.as_deref().unwrap_or("column")
-    )]
+    #[error("cannot generate a test row of `{table}`: {failure}\n  help: {}", given::help(table, columns))]
     Data {
         /// The table.
         table: String,
-        /// The column, if it is known.
-        column: Option<String>,
+        /// The columns that the violated constraint reads, or the column without a value; empty if they are unknown.
+        columns: Vec<String>,
         /// The server's message.
         failure: String,
     },
@@ -230,7 +225,7 @@ pub enum VerifyError {
         /// The server's message.
         failure: String,
     },
-    /// Required references between tables form a cycle, so that no first row can be inserted.
+    /// Required references between tables form a cycle, so no first row can be inserted.
     #[error(
         "cannot generate a first row: {tables} reference each other in a cycle\n  help: make one of those fields an `Option`"
     )]
@@ -238,7 +233,7 @@ pub enum VerifyError {
         /// The tables.
         tables: String,
     },
-    /// The given values have another form.
+    /// The given values do not have the expected form.
     #[error(
         "the given values cannot be read: {reason}\n  help: give values by column, {{\"app.accounts\": {{\"iban\": [\"DE02…\", null]}}}}, \
          or rows, {{\"app.accounts\": [{{\"iban\": \"DE02…\", \"kind\": null}}]}}; the expected form is one of these for each table"
@@ -301,10 +296,10 @@ impl VerifyError {
     }
 }
 
-/// Tests the database of a URL as every role, and reports every violation of the declared permissions.
+/// Tests the database at a URL as every role, and reports the violations of the declared permissions.
 ///
-/// All statements run in one transaction that is rolled back, also when the process is killed. Only sequences advance. The URL
-/// must name a superuser.
+/// All statements run in one transaction that is rolled back, even if the process is killed. Only sequences advance.
+/// The URL must name a superuser.
 ///
 /// ```no_run
 /// # async fn f(superuser_url: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -317,7 +312,7 @@ impl VerifyError {
 ///
 /// # Errors
 ///
-/// Violations are no error; they are in the report.
+/// Violations are not errors; they are in the report.
 ///
 /// - [`VerifyError::Models`]: the models have errors.
 /// - [`VerifyError::NotSuperuser`]: the login is not a superuser.
@@ -359,7 +354,7 @@ pub async fn verify(admin_url: &str, models: &Models, options: &VerifyOptions) -
     })
 }
 
-/// The keys of two tenants, each with those of a user of each role.
+/// The keys of two tenants, each with the key of one user for each role.
 #[cfg(feature = "testing")]
 pub(crate) type Tenants = [(String, BTreeMap<&'static str, String>); 2];
 
@@ -400,7 +395,7 @@ impl Runner<'_> {
         self.read_catalog().await?;
         self.row_factory.fill(&mut self.session, &mut self.fixture).await?;
         self.make_templates().await?;
-        // First, since a setting that was set once in a session reads as an empty string afterwards.
+        // This group runs first, because a setting that was once set in a session reads as an empty string afterwards.
         self.without_settings().await?;
         let groups: [Group; 16] = [
             |runner| Box::pin(runner.columns()),
@@ -428,7 +423,7 @@ impl Runner<'_> {
         self.session.undo().await
     }
 
-    /// Returns whether to stop at the first violation.
+    /// Returns whether to stop because of a violation.
     fn is_done(&self) -> bool {
         self.first_only && !self.violations.is_empty()
     }

@@ -17,7 +17,7 @@ use crate::{
 /// The holder of privileges in a declaration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// A member, by the role's name in the declaration.
+    /// A member, identified by the role's declared name.
     Member(&'static str),
     /// A cross-tenant job.
     System {
@@ -84,8 +84,8 @@ impl Oracle<'_> {
         self.context.subject == Some(Subject::System { recorded: true }) && self.context.tenant.is_none()
     }
 
-    /// Returns whether a context gives access to a tenant: it names the tenant and, if there is a membership table, the user has
-    /// the role there; or the system role has a recorded reason.
+    /// Returns whether a context gives access to a tenant: it names the tenant and, if there is a membership table, the
+    /// user has the role in that tenant; or the system role has a recorded reason.
     fn is_authorized_in(&self, tenant: Option<&str>) -> bool {
         let subject = match self.context.subject {
             Some(Subject::Member(role)) => role,
@@ -110,7 +110,7 @@ impl Oracle<'_> {
             ScopeDef::Global => !self.is_system() || self.is_authorized(),
             ScopeDef::Tenant { column } => self.is_authorized_in(row.value(column)),
             _ if self.is_cross_tenant() => true,
-            // The visible memberships decide.
+            // The visible memberships determine which rows are visible.
             ScopeDef::Shared { through } => self.fixture.table(through).is_some_and(|members| {
                 let user = members.membership.map(|membership| membership.user);
                 let id = row_id(def).and_then(|id| row.value(id.name));
@@ -131,8 +131,8 @@ impl Oracle<'_> {
         Some((parent, self.fixture.rows_of(reference.table).find(|other| other.value(id) == row.value(column))?))
     }
 
-    /// Returns whether a row can be written in this context. A row of a global table belongs to no tenant, so the system role
-    /// cannot write it in the context of one tenant.
+    /// Returns whether a row can be written in this context. A row of a global table belongs to no tenant, so the
+    /// system role cannot write it in a single tenant's context.
     fn is_writable(&self, def: &TableDef, row: &Row) -> bool {
         self.is_of_tenant(def, row) && (def.scope != ScopeDef::Global || !self.is_system() || self.is_cross_tenant())
     }
@@ -150,7 +150,7 @@ impl Oracle<'_> {
     fn satisfies_rules(&self, def: &TableDef, row: &Row, command: Command, check: bool) -> bool {
         let mut rules =
             def.rules.iter().enumerate().filter(|(_, rule)| rule.command == command.attribute() && rule.check == check);
-        // A condition that reads other tables depends on their policies; it counts as satisfied here.
+        // A condition that reads other tables depends on their policies; here it counts as satisfied.
         self.is_system()
             || rules.all(|(at, rule)| {
                 reads_other_tables(rule) || row.matching_conditions.contains(&(at, self.context.user.clone()))
@@ -163,7 +163,8 @@ impl Oracle<'_> {
             && self.satisfies_rules(def, row, Command::Select, false)
     }
 
-    /// Returns whether an update or a delete applies to a row: by the role for all rows, or by the one for rows of the user.
+    /// Returns whether an update or a delete can apply to a row, through the role for all rows or the role for the
+    /// user's own rows.
     fn can_modify(&self, def: &TableDef, row: &Row, command: Command, check: bool) -> bool {
         let (any, own) = match command {
             Command::Update => (def.update, def.update_own),
@@ -176,14 +177,14 @@ impl Oracle<'_> {
             && self.satisfies_rules(def, row, command, check)
     }
 
-    /// Returns whether the outcome can be computed: conditions that read other tables depend on the policies of these, also where
-    /// a parent or the memberships have such conditions.
+    /// Returns whether the outcome can be computed exactly. Conditions that read other tables depend on the policies of
+    /// those tables, even if they are conditions of a parent or of the membership table.
     fn is_exact(&self, def: &TableDef) -> bool {
         let follows_others = matches!(def.scope, ScopeDef::Parent { .. });
         !(def.rules.iter().any(reads_other_tables) || follows_others && self.fixture.has_subqueries)
     }
 
-    /// Expects the outcome exactly, or as an upper bound if conditions read other tables.
+    /// Expects exactly this outcome, or at most this outcome if conditions read other tables.
     fn expected(&self, def: &TableDef, outcome: Outcome) -> Expected {
         match outcome {
             Outcome::Rows(rows) if !self.is_exact(def) => Expected::AtMost(rows),
@@ -262,7 +263,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// `UPDATE` of a column in some rows, to a value or to its present value, with `RETURNING` of the keys.
+    /// `UPDATE` of a column in some rows, to a given value or to its current value, with `RETURNING` of the keys.
     pub(super) fn update(
         &self,
         def: &TableDef,
@@ -282,7 +283,7 @@ impl Oracle<'_> {
         }
         let stays = |row: &Row| self.can_modify(def, row, Command::Update, true) && self.can_select(def, row);
         if !self.is_exact(def) {
-            // A condition may hide each of the rows, or refuse it before its references are checked.
+            // A condition can hide any of the rows, or reject it before its references are checked.
             let is_possible = |row: &&Row| stays(row) && self.has_targets(def, row);
             let most = changed.iter().filter(is_possible).map(|row| row.key(def)).collect();
             let has_targets = changed.iter().filter(|row| stays(row)).all(|row| self.has_targets(def, row));

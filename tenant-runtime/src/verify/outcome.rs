@@ -11,9 +11,9 @@ pub(super) enum Outcome {
     Refused,
     /// A unique or foreign key constraint rejects the statement.
     Broken,
-    /// It returns or changes rows, named by their keys.
+    /// The statement returns or changes rows, identified by their keys.
     Rows(BTreeSet<String>),
-    /// It fails with another error.
+    /// The statement fails with another error.
     Failed(String),
 }
 
@@ -24,11 +24,11 @@ pub(super) enum Expected {
     Is(Outcome),
     /// One of these outcomes, depending on the order of constraint checks.
     OneOf(Vec<Outcome>),
-    /// A subset of these rows: a condition reads other tables, to which policies apply as well.
+    /// A subset of these rows, because a condition reads other tables, to which policies apply as well.
     AtMost(BTreeSet<String>),
-    /// The same, for an UPDATE after which a reference has no target.
+    /// A subset of these rows, or a violated constraint, because an UPDATE leaves a reference without a target.
     AtMostOrBroken(BTreeSet<String>),
-    /// No row and no change, with or without an error.
+    /// No rows and no change, with or without an error.
     Nothing,
 }
 

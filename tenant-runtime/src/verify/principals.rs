@@ -1,4 +1,4 @@
-//! The principals: two tenants, a member of each role in each, a member of both, and a user without a tenant.
+//! The principals: two tenants, a member with each role in each tenant, a member of both, and a user without a tenant.
 
 use super::oracle::{Context, Subject};
 use crate::{
@@ -14,11 +14,11 @@ pub(super) struct Principals {
     pub(super) users: Vec<TestUser>,
 }
 
-/// A user.
+/// A test user.
 #[derive(Debug, Clone)]
 pub(super) struct TestUser {
     pub(super) key: String,
-    /// The tenants of the user, each with the role.
+    /// The indexes of the user's tenants, each with the user's role.
     pub(super) roles: Vec<(usize, &'static str)>,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct TestUser {
 pub(super) const NAMES: [&str; 2] = ["A", "B"];
 
 impl Principals {
-    /// Generates keys, counting from a number.
+    /// Generates keys, counting up from a number.
     pub(super) fn new(tenancy: &TenancyDef, from: u32) -> Option<Self> {
         let roles = tenancy.roles.iter().map(|role| role.name);
         let mut numbers = from + 10..;
@@ -44,7 +44,7 @@ impl Principals {
         Some(Self { tenants: [key(tenancy.key, from + 1)?, key(tenancy.key, from + 2)?], users: people })
     }
 
-    /// The members of a tenant, with their roles.
+    /// Returns the members of a tenant, with their roles.
     pub(super) fn members(&self, tenant: usize) -> impl Iterator<Item = (&TestUser, &'static str)> {
         self.users.iter().flat_map(move |person| {
             person.roles.iter().filter(move |(of, _)| *of == tenant).map(move |(_, role)| (person, *role))
@@ -78,7 +78,8 @@ impl Principals {
     }
 }
 
-/// Generates an unused key, always the same for a number; `None` for types that are not supported as keys.
+/// Generates an unused key, which is always the same for a given number; `None` for types that are not supported as
+/// keys.
 pub(super) fn key(ty: SqlType, number: u32) -> Option<String> {
     Some(match ty {
         SqlType::Uuid => format!("76657269-6679-4000-8000-{number:012}"),
@@ -95,24 +96,25 @@ pub(super) fn key(ty: SqlType, number: u32) -> Option<String> {
 pub(super) struct Principal {
     /// The login role.
     pub(super) session: String,
-    /// The role of SET ROLE.
+    /// The role for SET ROLE.
     pub(super) role: Option<String>,
     /// The values of the context settings; `None` if they are not set.
     pub(super) tenant: Option<String>,
     pub(super) user: Option<String>,
-    /// The subject in the declaration; `None` without privileges there.
+    /// The subject in the declaration; `None` if the declaration gives it no privileges.
     pub(super) subject: Option<Subject>,
     /// The value of the setting that names the recorded reason; `None` if it is not set.
     pub(super) record: Option<String>,
 }
 
 impl Principal {
-    /// A login, with or without SET ROLE, that is no subject of the declaration and sets no context.
+    /// Creates a principal from a login, with or without SET ROLE, that is not a subject of the declaration and sets no
+    /// context.
     pub(super) fn without_context(session: String, role: Option<String>) -> Self {
         Self { session, role, tenant: None, user: None, subject: None, record: None }
     }
 
-    /// The application role in the declaration.
+    /// Returns the application role in the declaration.
     pub(super) fn member_role(&self) -> Option<&'static str> {
         match self.subject? {
             Subject::Member(role) => Some(role),
@@ -120,7 +122,7 @@ impl Principal {
         }
     }
 
-    /// The statements that set the login, the role and the context.
+    /// Returns the statements that set the login, the role and the context.
     pub(super) fn sql(&self, tenancy: &TenancyDef) -> String {
         let mut sql = format!("SET LOCAL SESSION AUTHORIZATION {}; ", quoted(&self.session));
         if let Some(role) = &self.role {
@@ -140,7 +142,7 @@ impl Principal {
         sql
     }
 
-    /// The context for the oracle.
+    /// Returns the context for the oracle.
     pub(super) fn context(&self) -> Context {
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
         Context { subject: self.subject, tenant: given(&self.tenant), user: given(&self.user) }

@@ -10,17 +10,17 @@ use crate::model::{def::TableName, schema::Command};
 pub(super) struct Probe<'p> {
     /// The technique, in a few words.
     pub(super) technique: &'static str,
-    /// The table, and the command whose privileges and policies decide.
+    /// The table, and the command whose privileges and policies determine the outcome.
     pub(super) about: Option<(TableName, Command)>,
     pub(super) principal: &'p Principal,
     pub(super) statement: String,
     pub(super) expected: Expected,
-    /// The rows that a successful DELETE removes, its own and those of its cascades, by table and key.
+    /// The rows that a successful DELETE removes, directly and through cascades, by table and key.
     pub(super) removes: Option<BTreeSet<(TableName, String)>>,
 }
 
 impl<'p> Probe<'p> {
-    /// A probe of a command on a table.
+    /// Creates a probe of a command on a table.
     pub(super) fn new(
         technique: &'static str,
         about: (TableName, Command),
@@ -31,7 +31,7 @@ impl<'p> Probe<'p> {
         Self { technique, about: Some(about), principal, statement, expected, removes: None }
     }
 
-    /// A probe of something else than a table.
+    /// Creates a probe that is not about a table.
     pub(super) fn of_database(
         technique: &'static str,
         principal: &'p Principal,
@@ -41,7 +41,8 @@ impl<'p> Probe<'p> {
         Self { technique, about: None, principal, statement, expected, removes: None }
     }
 
-    /// Returns whether PL/pgSQL can execute the statement: one that changes settings first consists of several.
+    /// Returns whether PL/pgSQL can execute the probe: it cannot if the probe consists of several statements, such as
+    /// one that changes settings first.
     pub(super) fn is_single(&self) -> bool {
         !self.statement.contains(';')
     }

@@ -30,17 +30,17 @@ pub struct Report {
     pub matrix: Matrix,
     /// The prefix of database roles.
     pub(super) role_prefix: &'static str,
-    /// The version text of the server.
+    /// The server's version text.
     pub server: String,
     /// The number of generated test rows.
     pub rows: usize,
-    /// The number of statements.
+    /// The number of statements that were run.
     pub probes: usize,
     /// The duration.
     pub elapsed: Duration,
-    /// The violations, one of each kind.
+    /// The violations, one for each kind.
     pub violations: Vec<Violation>,
-    /// Statements without an outcome because of a timeout, so that the verification is incomplete.
+    /// The statements without an outcome, because of a timeout. With any of these, the verification is incomplete.
     pub given_up: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The test rows of the two tenants: their number, their order of insertion, and the references between them.
+//! The test rows of the two tenants: their number, their insertion order, and the references between them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,7 @@ use crate::{
 /// The tenant of a row, if its table has a tenant column, and its ID.
 pub(super) type MadeRow = (Option<usize>, Option<String>);
 
-/// Generates rows.
+/// Generates test rows.
 #[derive(Debug)]
 pub(super) struct RowFactory<'a> {
     pub(super) tables: BTreeMap<(&'a str, &'a str), &'a Table>,
@@ -160,7 +160,7 @@ impl<'a> RowFactory<'a> {
         });
         let labels = labels.map_or_else(|| vec![None], |labels| labels.into_iter().map(Some).collect());
         let owners: Vec<_> = match def.owner {
-            // The member of both tenants owns no rows, so that no foreign key keeps that membership from deletion.
+            // The member of both tenants owns no rows, so that no foreign key prevents the deletion of a membership.
             Some(owner) => {
                 let members = self.principals.members(tenant).filter(|(person, _)| person.roles.len() == 1);
                 members.map(|(person, _)| Some((owner, person.key.clone()))).collect()
@@ -178,7 +178,7 @@ impl<'a> RowFactory<'a> {
         if def.owner.is_none() && def.visibility.is_none() { [rows.clone(), rows].concat() } else { rows }
     }
 
-    /// The declared conditions that a row satisfies, by user.
+    /// Returns the declared conditions that a row satisfies, by user.
     pub(super) async fn matching_conditions(
         &self,
         session: &mut Session,
@@ -245,7 +245,7 @@ impl<'a> RowFactory<'a> {
                     literal(&target),
                     is_row(def, row)
                 );
-                // A check can require NULL.
+                // A check constraint can require NULL.
                 match session.try_rows(&sql).await? {
                     Ok(_) => drop(fixture.rows[at].values.insert(column.name, Some(target))),
                     Err(_) => session.run("ROLLBACK TO new_row").await?,
@@ -311,17 +311,17 @@ fn user_tables(tables: &[&'static TableDef]) -> BTreeSet<TableName> {
         .collect()
 }
 
-/// The quoted name of a table.
+/// Returns the quoted name of a table.
 pub(super) fn name(table: TableName) -> String {
     format!("{}.{}", quoted(table.schema), quoted(table.table))
 }
 
-/// The condition that identifies a row by its key.
+/// Returns the condition that identifies a row by its key.
 pub(super) fn is_row(def: &TableDef, row: &Row) -> String {
     is_row_of(def, row, "")
 }
 
-/// The same with a prefix before each column, such as `t.`.
+/// Like [`is_row`], with a prefix before each column, such as `t.`.
 pub(super) fn is_row_of(def: &TableDef, row: &Row, alias: &str) -> String {
     let same = keys(def).map(|column| format!("{alias}{} = {}", quoted(column.name), row.literal(column.name)));
     same.collect::<Vec<_>>().join(" AND ")

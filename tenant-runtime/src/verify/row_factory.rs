@@ -1,4 +1,4 @@
-//! Generates one row: tries values until the table accepts them.
+//! Generates one row by trying values until the table accepts them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +36,7 @@ pub(super) struct Target<'l> {
 }
 
 impl<'a> RowFactory<'a> {
-    /// Inserts a row as the administrator, and returns it as stored.
+    /// Inserts a row as the administrator, and returns the stored row.
     pub(super) async fn insert(
         &mut self,
         session: &mut Session,
@@ -74,7 +74,7 @@ impl<'a> RowFactory<'a> {
         let returned =
             def.columns.iter().map(|column| format!("{}::text", quoted(column.name))).collect::<Vec<_>>().join(", ");
         let turn = (!is_minimal).then(|| self.rows_of(def.name).len());
-        let (mut failure, mut column) = (String::new(), None);
+        let (mut failure, mut columns) = (String::new(), Vec::new());
         search.is_new();
         for _ in 0..TRIES {
             let (names, values): (Vec<_>, Vec<_>) =
@@ -103,6 +103,10 @@ impl<'a> RowFactory<'a> {
             if server.code() == "42P01" || server.code() == "3F000" {
                 return Err(VerifyError::not_migrated(def));
             }
+            // A timeout, also of a lock that another session holds: no other value would help.
+            if ["55P03", "57014"].contains(&server.code()) {
+                return Err(VerifyError::database(error));
+            }
             failure = server.message().to_owned();
             // The columns that the error names; all columns if it names none.
             let constraint = server.constraint().and_then(|name| live.constraints.get(name));
@@ -111,8 +115,11 @@ impl<'a> RowFactory<'a> {
                 (_, Some(column)) => own_names(def, &[column.to_owned()].into()),
                 _ => def.columns.iter().map(|column| column.name).collect(),
             };
-            let made_up = blamed.iter().find(|name| search.is_free(name)).or(blamed.first());
-            column = made_up.map(|name| (*name).to_owned());
+            columns = if constraint.is_some() || server.column().is_some() {
+                blamed.iter().filter(|name| !spec.fixed.contains_key(*name)).map(|name| (*name).to_owned()).collect()
+            } else {
+                Vec::new()
+            };
             // A missing column, or another error that no value changes.
             if server.code().starts_with("42") {
                 break;
@@ -142,10 +149,10 @@ impl<'a> RowFactory<'a> {
                 break;
             }
         }
-        Err(VerifyError::Data { table: def.name.to_string(), column, failure })
+        Err(VerifyError::Data { table: def.name.to_string(), columns, failure })
     }
 
-    /// The table of a declaration in the schema.
+    /// Returns the schema's table for a declaration.
     pub(super) fn table(&self, def: &TableDef) -> Option<&'a Table> {
         self.tables.get(&(def.name.schema, def.name.table)).copied()
     }
@@ -224,11 +231,14 @@ impl<'a> RowFactory<'a> {
     fn is_left_out(&self, target: Target<'_>, column: &ColumnDef, is_minimal: bool) -> bool {
         let is_given = self.given(target.def).is_some_and(|given| given.columns.contains_key(column.name));
         let is_plain = !column.id && !is_given && column.references.is_none();
-        let is_unique = || {
-            let uniques = self.table(target.def).map(|table| table.uniques.as_slice()).unwrap_or_default();
-            uniques.iter().any(|key| key.columns.iter().any(|name| name.as_str() == column.name))
-        };
-        is_plain && (column.default.is_some() && !is_unique() || column.nullable && is_minimal)
+        is_plain
+            && (column.default.is_some() && !self.is_unique(target.def, column.name) || column.nullable && is_minimal)
+    }
+
+    /// Returns whether a unique constraint contains a column.
+    fn is_unique(&self, def: &TableDef, column: &str) -> bool {
+        let uniques = self.table(def).map(|table| table.uniques.as_slice()).unwrap_or_default();
+        uniques.iter().any(|key| key.columns.iter().any(|name| name.as_str() == column))
     }
 
     /// The candidates of a column, in the order of attempts.
@@ -263,12 +273,17 @@ impl<'a> RowFactory<'a> {
             (true, true) => Some(Value::Default),
             (true, false) => Some(Value::Null),
         };
-        let texts = self.generated_values(session, catalog, target, column).await?;
+        let (mut texts, is_same) = self.generated_values(session, catalog, target, column).await?;
+        // Each row starts with another one of the values that are the same for all rows.
+        if is_same && !texts.is_empty() && self.is_unique(def, name) {
+            let turn = self.rows_of(def.name).len() % texts.len();
+            texts.rotate_left(turn);
+        }
         if texts.is_empty() && !column.nullable && first.is_none() {
             let ty = target.live.columns.get(name).map_or("of the declaration", |live| live.sql.as_str());
             return Err(VerifyError::Data {
                 table: def.name.to_string(),
-                column: Some(name.to_owned()),
+                columns: vec![name.to_owned()],
                 failure: format!("no value can be generated for its type `{ty}`"),
             });
         }
@@ -276,7 +291,7 @@ impl<'a> RowFactory<'a> {
         Ok(first.into_iter().chain(texts.into_iter().map(Value::Text)).chain(last).collect())
     }
 
-    /// The rows that a column can reference, starting with another one for each row.
+    /// Returns the rows that a column can reference, starting with a different row each time.
     pub(super) fn targets(
         &self,
         def: &TableDef,
@@ -287,7 +302,7 @@ impl<'a> RowFactory<'a> {
         let is_of_tenant = |(of, _): &&MadeRow| of.is_none_or(|of| of == tenant);
         let mut found: Vec<_> = self.rows_of(target).iter().filter(is_of_tenant).map(|(_, id)| id.clone()).collect();
         if found.is_empty() {
-            // The first row of a table that references itself references itself, if NULL is not allowed.
+            // In a table that references itself, the first row references itself if NULL is not allowed.
             return match (column.nullable, target == def.name) {
                 (true, _) => vec![None],
                 (false, true) => vec![key(column.ty, self.number)],
@@ -296,7 +311,8 @@ impl<'a> RowFactory<'a> {
         }
         let turn = self.rows_of(def.name).len() % found.len();
         found.rotate_left(turn);
-        // Starting with the last one, so that a nullable unique reference gets another value as well.
+        // A nullable column starts with the last row, so that a nullable unique reference gets a different value as
+        // well.
         if column.nullable {
             let last = (turn + 1) % found.len();
             found.rotate_right(last);

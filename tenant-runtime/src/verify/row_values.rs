@@ -18,27 +18,29 @@ use crate::{
 };
 
 impl RowFactory<'_> {
+    /// The values of a column, and whether they can be the same for several rows.
     pub(super) async fn generated_values(
         &mut self,
         session: &mut Session,
         catalog: &Catalog,
         target: Target<'_>,
         column: &ColumnDef,
-    ) -> Result<Vec<String>, VerifyError> {
+    ) -> Result<(Vec<String>, bool), VerifyError> {
         if column.id
             && let Some(key) = key(column.ty, self.number)
         {
-            return Ok(vec![key]);
+            return Ok((vec![key], false));
         }
         if let SqlType::Labels(labels) = column.ty {
-            return Ok(labels.iter().map(|label| (*label).to_owned()).collect());
+            return Ok((labels.iter().map(|label| (*label).to_owned()).collect(), true));
         }
-        let Some(live) = target.live.columns.get(column.name) else { return Ok(Vec::new()) };
+        let Some(live) = target.live.columns.get(column.name) else { return Ok((Vec::new(), false)) };
         let mark = format!("verify-{}-{}", NAMES[target.tenant].to_lowercase(), self.number);
         let seed = Seed::new(mark, self.number, &target.live.conditions_of(column.name));
         let found = candidates(&catalog.types, live.ty, live.modifier, &seed);
         let valid = self.castable(session, live, found.unsure).await?;
-        Ok([found.texts, valid].concat())
+        let kind = catalog.types.get(&live.ty).map(|ty| ty.kind);
+        Ok(([found.texts, valid].concat(), matches!(kind, Some('d' | 'e'))))
     }
 
     /// The texts that can be cast to the type of a column.

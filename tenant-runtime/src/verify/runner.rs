@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// A verification of one database.
+/// The verification of one database.
 #[derive(Debug)]
 pub(super) struct Runner<'a> {
     pub(super) session: Session,
@@ -32,14 +32,14 @@ pub(super) struct Runner<'a> {
     pub(super) principals: &'a Principals,
     pub(super) fixture: Fixture,
     pub(super) row_factory: RowFactory<'a>,
-    /// Rows that can be inserted, with their tenant: one per owner.
+    /// Rows that can be inserted, each with its tenant: one row per owner.
     pub(super) templates: BTreeMap<TableName, Vec<(usize, Row)>>,
     /// Whether to stop after the first group of probes with a violation.
     pub(super) first_only: bool,
     pub(super) violations: Vec<Violation>,
-    /// Statements without an outcome, because of a timeout or a lock of another session.
+    /// Statements without an outcome, because of a timeout or another session's lock.
     pub(super) given_up: Vec<String>,
-    /// The foreign keys between declared tables in the database: from, to.
+    /// The foreign keys between declared tables in the database, as pairs of referencing and referenced table.
     foreign_keys: BTreeSet<(TableName, TableName)>,
     /// The partitions and other children of each table in the database, by quoted names.
     pub(super) children: BTreeMap<String, Vec<String>>,
@@ -74,7 +74,7 @@ impl<'a> Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Runs a statement, and records a violation if its outcome is not the expected one.
+    /// Runs a statement, and records a violation if the outcome differs from the expected outcome.
     pub(super) async fn probe(&mut self, probe: Probe<'_>) -> Result<(), VerifyError> {
         let found = self.session.attempt(&probe.principal.sql(self.tenancy), &probe.statement).await?;
         self.compare(&probe, &found);
@@ -84,7 +84,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Runs statements, those of one principal in as few round trips as possible. Each runs as if it were the only one.
+    /// Runs statements, with as few round trips as possible for each principal. Each statement runs as if it were the
+    /// only one.
     pub(super) async fn probe_all(&mut self, probes: Vec<Probe<'_>>) -> Result<(), VerifyError> {
         let (single, several): (Vec<_>, Vec<_>) = probes.into_iter().partition(Probe::is_single);
         let mut rest = single.as_slice();
@@ -132,7 +133,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Compares the rows that are left after a DELETE with those that it removes by the declaration.
+    /// Compares the rows that remain after a DELETE with the rows that should remain according to the declaration.
     async fn compare_remaining_rows(&mut self, probe: &Probe<'_>) -> Result<(), VerifyError> {
         let (Some(gone), Some((table, _))) = (&probe.removes, probe.about) else { return Ok(()) };
         let tables = self.tables_reached_by_delete(table);
@@ -157,7 +158,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// A table and the tables whose rows a DELETE on it can remove, by the foreign keys of the database.
+    /// Returns a table and the tables whose rows a DELETE on it can remove through the database's foreign keys.
     fn tables_reached_by_delete(&self, table: TableName) -> Vec<&'static TableDef> {
         let mut reached = vec![table];
         let mut next = 0;
@@ -203,7 +204,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Records a violation: the first of its kind in full, the others as a number.
+    /// Records a violation: the first of its kind in full, further ones only as a count.
     pub(super) fn record_violation(&mut self, probe: &Probe<'_>, found: &Outcome) {
         let violation = self.violation(probe, found);
         match self.violations.iter_mut().find(|other| other.is_like(&violation)) {
@@ -212,7 +213,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Who a member of the declaration's role is in the database.
+    /// Returns the principal that has a declared role, in a context with this tenant and user.
     pub(super) fn as_role(&self, role: &'static str, tenant: Option<&str>, user: Option<&str>) -> Principal {
         Principal {
             session: self.tenancy.login(Some(role)),
@@ -224,13 +225,13 @@ impl Runner<'_> {
         }
     }
 
-    /// The login of cross-tenant jobs, if the system role has access to a table.
+    /// Returns the login of cross-tenant jobs, if the system role has access to a table.
     pub(super) fn jobs(&self) -> Option<String> {
         let is_there = self.fixture.tables.iter().any(|def| !def.system.is_empty());
         is_there.then(|| self.tenancy.database_role(names::JOBS))
     }
 
-    /// The system role of that login, with or without a tenant, without a recorded reason.
+    /// Returns the jobs login with the system role, with or without a tenant, and without a recorded reason.
     pub(super) fn system(&self, tenant: Option<&str>) -> Option<Principal> {
         Some(Principal {
             tenant: tenant.map(str::to_owned),
@@ -239,13 +240,13 @@ impl Runner<'_> {
         })
     }
 
-    /// The quoted name of a generated function.
+    /// Returns the quoted name of a generated function.
     pub(super) fn function(&self, name: &str) -> String {
         format!("{}.{}", names::auth_schema(self.tenancy.schema).quoted(), quoted(name))
     }
 
-    /// Principals without a membership: each login before SET ROLE, the no-tenant role, and the system role without a recorded
-    /// reason. The context of each names the first tenant and its member of the highest role.
+    /// Returns the principals without a membership: each login before SET ROLE, the no-tenant role, and the system role
+    /// without a recorded reason. The context of each names the first tenant and its member with the highest role.
     pub(super) fn outsiders(&self) -> Vec<Principal> {
         let tenant = Some(self.principals.tenants[0].clone());
         let user = self.principals.members(0).last().map(|(person, _)| person.key.clone());
@@ -258,12 +259,12 @@ impl Runner<'_> {
         outsiders.into_iter().map(|who| Principal { tenant: tenant.clone(), user: user.clone(), ..who }).collect()
     }
 
-    /// Returns whether a principal is the administrator, to whom only foreign keys apply.
+    /// Returns whether a principal is the administrator, for whom only foreign keys apply.
     pub(super) fn is_administrator(&self, principal: &Principal) -> bool {
         principal.session == self.session.user
     }
 
-    /// Each role, with the user who has it in a tenant.
+    /// Returns each role, with the user who has it in a tenant.
     pub(super) fn members(&self, tenant: usize) -> Vec<Principal> {
         let roles = self.tenancy.roles.iter().map(|role| role.name);
         let member = |role| {
@@ -274,7 +275,7 @@ impl Runner<'_> {
         roles.map(member).collect()
     }
 
-    /// All contexts of application roles: each role, with each tenant or none, with each user or none.
+    /// Returns all contexts of application roles: each role, with each tenant or none, and with each user or none.
     pub(super) fn contexts(&self) -> Vec<Principal> {
         let mut contexts = Vec::new();
         for role in self.tenancy.roles.iter().map(|role| role.name) {
@@ -283,7 +284,7 @@ impl Runner<'_> {
                 contexts.extend(users.map(|user| self.as_role(role, Some(tenant), Some(user))));
             }
         }
-        // Contexts with access come first: they reveal most violations.
+        // Contexts with access come first, because they reveal most violations.
         contexts.sort_by_key(|principal| {
             let context = principal.context();
             !self.oracle(&context).is_authorized()
@@ -291,19 +292,19 @@ impl Runner<'_> {
         contexts
     }
 
-    /// The expression for the key of a row.
+    /// Returns the expression for the key of a row.
     pub(super) fn key(def: &TableDef, alias: &str) -> String {
         let keys = keys(def).map(|column| format!("{alias}{}::text", quoted(column.name)));
         format!("concat_ws('|', {})", keys.collect::<Vec<_>>().join(", "))
     }
 
-    /// The condition that a row is a test row.
+    /// Returns the condition that a row is a test row.
     pub(super) fn is_test_row(&self, def: &TableDef) -> String {
         let rows = self.fixture.rows_of(def.name).map(|row| format!("({})", row_data::is_row(def, row)));
         rows.collect::<Vec<_>>().join(" OR ")
     }
 
-    /// The index of the tenant that a row belongs to.
+    /// Returns the index of the tenant to which a row belongs.
     pub(super) fn tenant_of(&self, def: &TableDef, row: &Row) -> Option<usize> {
         match def.scope {
             ScopeDef::Tenant { column } => {
@@ -320,7 +321,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Inserts one row per tenant and owner and rolls back, so that the rows can serve as templates.
+    /// Inserts one row per tenant and owner, keeps the rows as templates, and rolls back.
     pub(super) async fn make_templates(&mut self) -> Result<(), VerifyError> {
         for def in self.fixture.tables.clone() {
             // A table without INSERT requires no template.
@@ -345,12 +346,12 @@ impl Runner<'_> {
                     if def.scope == (ScopeDef::Tenant { column: keys(def).last().map_or("", |key| key.name) })
                         && keys(def).count() == 1
                     {
-                        // A row of the table of tenants is a tenant.
+                        // A row of the tenant table is itself a tenant.
                         wanted.fixed.clear();
                     }
                     match self.row_factory.insert_minimal(&mut self.session, &self.fixture, def, &wanted).await {
                         Ok(row) => made.push((tenant, row)),
-                        // A unique constraint allows no further row, as in a table with one row per user.
+                        // A unique constraint allows no further rows, such as in a table with one row per user.
                         Err(VerifyError::Data { .. }) => {}
                         Err(error) => return Err(error),
                     }
@@ -362,7 +363,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The test rows of some tables that are left, by table and key.
+    /// Returns the remaining test rows of some tables, by table and key.
     async fn remaining_rows(
         &mut self,
         tables: &[&'static TableDef],

@@ -1,4 +1,4 @@
-//! The transaction in which all probes run, and which is rolled back.
+//! The transaction in which all probes run and which is then rolled back.
 
 use std::collections::BTreeSet;
 
@@ -13,25 +13,25 @@ use crate::{
 
 /// A superuser's connection in a transaction that is rolled back.
 ///
-/// If the connection breaks or the process is killed, the server rolls it back.
+/// If the connection breaks or the process is killed, the server rolls back the transaction.
 #[derive(Debug)]
 pub(crate) struct Session {
     connection: PgConnection,
     /// The administrator.
     pub(super) user: String,
-    /// The version text of the server.
+    /// The server's version text.
     pub(super) server: String,
     /// The number of probes.
     pub(super) probes: usize,
 }
 
 impl Session {
-    /// Connects as a superuser, begins the transaction and runs the first statements.
+    /// Connects as a superuser, begins the transaction and runs the statements in `first`.
     pub(crate) async fn begin(url: &str, first: &str) -> Result<Self, VerifyError> {
         let options = connection_options(url)?;
         let connection = open_connection(&options).await?;
         let mut session = Self { connection, user: String::new(), server: String::new(), probes: 0 };
-        // Neither this transaction nor other sessions wait long for locks.
+        // Ensures that neither this transaction nor other sessions wait long for locks.
         session
             .run(
                 "BEGIN; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; \
@@ -48,7 +48,7 @@ impl Session {
             session.end().await?;
             return Err(VerifyError::NotSuperuser { user });
         }
-        // Types and operators of extensions are resolved through the search_path, but pg_catalog comes first.
+        // Types and operators of extensions are resolved through the search_path, in which pg_catalog comes first.
         session
             .run("SELECT pg_catalog.set_config('search_path', 'pg_catalog, ' || current_setting('search_path'), true)")
             .await?;
@@ -89,17 +89,17 @@ impl Session {
         ran.map(drop).map_err(|error| VerifyError::statement(sql, error))
     }
 
-    /// Reads one row of texts as the administrator; empty if there is no row.
+    /// Reads one row of text values as the administrator; empty if there is no row.
     pub(crate) async fn row(&mut self, sql: &str) -> Result<Vec<Option<String>>, VerifyError> {
         Ok(self.rows(sql).await?.into_iter().next().unwrap_or_default())
     }
 
-    /// Reads rows of texts as the administrator.
+    /// Reads rows of text values as the administrator.
     pub(crate) async fn rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, VerifyError> {
         self.try_rows(sql).await?.map_err(|error| VerifyError::statement(sql, error))
     }
 
-    /// Reads rows of texts; the inner error is an error from the server.
+    /// Reads rows of text values; the inner error comes from the server.
     pub(crate) async fn try_rows(
         &mut self,
         sql: &str,
@@ -113,7 +113,8 @@ impl Session {
         Ok(texts.collect())
     }
 
-    /// Rolls back to the savepoint, runs a statement after those that set its context, and returns the outcome.
+    /// Rolls back to the savepoint, runs the statements that set the context and then a statement, and returns its
+    /// outcome.
     pub(super) async fn attempt(&mut self, context: &str, statement: &str) -> Result<Outcome, VerifyError> {
         self.probes += 1;
         let sql = format!("ROLLBACK TO probe; {context}{statement}");
@@ -133,13 +134,13 @@ impl Session {
         Ok(outcome)
     }
 
-    /// Creates the function that runs many probes in one round trip. It lasts until the transaction ends.
+    /// Creates the function that runs many probes in one round trip. The function lasts until the transaction ends.
     pub(super) async fn create_batch_function(&mut self) -> Result<(), VerifyError> {
         self.run(BATCH_FUNCTION).await
     }
 
-    /// The same as [`attempt`](Self::attempt) for several single statements in one context, in one round trip; `None` if one of
-    /// them exceeds the time limit, which ends the batch without an outcome.
+    /// Does the same as [`attempt`](Self::attempt) for several single statements in one context, in one round trip;
+    /// returns `None` if one of them exceeds the time limit, which ends the batch without an outcome.
     pub(super) async fn attempt_all(
         &mut self,
         context: &str,
@@ -174,7 +175,8 @@ impl Session {
     }
 }
 
-/// Runs each statement in a subtransaction that it rolls back, as the caller, and returns the keys or the error of each.
+/// Runs each statement as the caller, in a subtransaction that is rolled back, and returns each statement's keys or
+/// error.
 const BATCH_FUNCTION: &str = "
 CREATE FUNCTION pg_temp.verify_batch(statements text[], counted boolean[])
     RETURNS TABLE (at integer, code text, message text, keys text[]) LANGUAGE plpgsql AS $batch$
@@ -214,7 +216,7 @@ END
 $batch$;
 GRANT EXECUTE ON FUNCTION pg_temp.verify_batch(text[], boolean[]) TO PUBLIC";
 
-/// Returns whether a statement returns no rows but the number of changed ones.
+/// Returns whether a statement returns only the number of changed rows.
 fn returns_only_a_count(statement: &str) -> bool {
     ["MERGE", "INSERT", "UPDATE", "DELETE"].iter().any(|word| statement.starts_with(word))
         && !statement.contains(" RETURNING ")

@@ -1,4 +1,4 @@
-//! Candidate values for columns of any type, in the order of attempts.
+//! Candidate values for columns of any type, in the order in which they are tried.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Violations: statements whose outcome differs from the declaration, and what the difference means.
+//! Violations: statements whose outcome differs from the declaration, with the meaning of the difference.
 
 use std::fmt;
 
@@ -21,9 +21,9 @@ use crate::model::schema::Command;
 pub struct Violation {
     /// The technique of the statement, in a few words.
     pub technique: String,
-    /// The table, if the statement is about one.
+    /// The table, if the statement is about a table.
     pub table: Option<String>,
-    /// The command whose privileges and policies decide, if the statement is about a table.
+    /// The command whose privileges and policies determine the outcome, if the statement is about a table.
     pub command: Option<Command>,
     /// The database role that ran the statement.
     pub role: String,
@@ -101,7 +101,7 @@ pub(super) fn plain(outcome: &Outcome) -> String {
     }
 }
 
-/// The meaning of an outcome that is not the expected one.
+/// Returns the meaning of an outcome that differs from the expected outcome.
 pub(super) fn meaning(expected: &Expected, found: &Outcome, other_tenant: bool) -> &'static str {
     let denied = Expected::Is(Outcome::Denied);
     match found {

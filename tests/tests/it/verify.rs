@@ -173,7 +173,7 @@ async fn verify_fails_on_a_held_lock_instead_of_waiting() {
     let mut holder = other.begin().await.expect("begun");
     run(&mut holder, "LOCK TABLE app.events IN ACCESS EXCLUSIVE MODE").await.expect("locked");
     let error = verify(&database.admin_url(), &example(), &VerifyOptions::default()).await.expect_err("it is locked");
-    assert!(error.to_string().contains("lock timeout"), "{error}");
+    assert!(error.to_string().contains("`lock_timeout`"), "{error}");
 }
 
 #[test]

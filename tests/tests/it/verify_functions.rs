@@ -137,7 +137,7 @@ async fn default_that_violates_a_check_is_reported_as_a_function_that_cannot_suc
         let with_state = |def: &'static TableDef| {
             let columns: Vec<_> = def.columns.iter().map(|column| ColumnDef { ..*column }).collect();
             let columns =
-                columns.into_iter().chain((def.name == changed.name).then(|| ColumnDef { ..state })).collect();
+                columns.into_iter().chain((def.name == changed.name).then_some(ColumnDef { ..state })).collect();
             &*Box::leak(Box::new(TableDef { columns: leak::<ColumnDef>(columns), ..*def }))
         };
         let report = report(&server, &TABLES.map(with_state), "", VerifyOptions::default()).await;

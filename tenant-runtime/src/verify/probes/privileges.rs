@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Runner<'_> {
-    /// Uses each column in each command as each role, without rows, so that only the privilege decides.
+    /// Uses each column in each command as each role, without rows, so that the outcome depends only on the privilege.
     pub(in crate::verify) async fn columns(&mut self) -> Result<(), VerifyError> {
         let denied = Expected::Is(Outcome::Denied);
         let nothing = Expected::Is(Outcome::Rows(BTreeSet::new()));
@@ -66,19 +66,19 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The SQL types of a table's columns.
+    /// Returns the SQL types of a table's columns.
     fn types(&self, def: &TableDef) -> BTreeMap<&str, String> {
         let columns = self.row_factory.table(def).into_iter().flat_map(|table| &table.columns);
         columns.map(|column| (column.name.as_str(), column.ty.to_string())).collect()
     }
 
-    /// The app's logins, each with its role if each role has a login.
+    /// Returns the app's logins, each with its role if roles have separate logins.
     pub(in crate::verify) fn logins(&self) -> Vec<(String, Option<&'static str>)> {
         let roles = self.tenancy.roles.iter().filter(|_| self.tenancy.login_per_role).map(|role| Some(role.name));
         [None].into_iter().chain(roles).map(|role| (self.tenancy.login(role), role)).collect()
     }
 
-    /// Reads and deletes as the owner of the tables, to whom RLS applies because it is forced.
+    /// Reads and deletes as the table owner, to which RLS applies because it is forced.
     pub(in crate::verify) async fn owner(&mut self) -> Result<(), VerifyError> {
         let Some(owner) = self.schema.owner().map(|role| role.name.to_string()) else { return Ok(()) };
         let highest = self.principals.members(0).last().map(|(person, _)| person.key.clone());
@@ -104,7 +104,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Reads and writes partitions directly, where the policies of the partitioned table do not apply.
+    /// Reads and writes partitions directly, to which the partitioned table's policies do not apply.
     pub(in crate::verify) async fn partitions(&mut self) -> Result<(), VerifyError> {
         for principal in self.members(0).into_iter().chain(self.outsiders()) {
             let mut probes = Vec::new();
@@ -127,7 +127,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Queries privileges that no role has. They are not used, since TRUNCATE would lock the table.
+    /// Queries privileges that no role must have. The probes do not use them, because TRUNCATE would lock the table.
     pub(in crate::verify) async fn privileges(&mut self) -> Result<(), VerifyError> {
         let none = || Expected::Is(Outcome::Rows(BTreeSet::new()));
         let mut named = vec!["TRUNCATE", "REFERENCES", "TRIGGER"];
@@ -168,14 +168,15 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Runs SET ROLE to each role of the server as each login. The app's login can assume the no-tenant role and the application
-    /// roles, or the no-tenant role alone if each role has a login; the jobs login can assume the system role.
+    /// Runs SET ROLE to each role of the server as each login. The app's login can assume the no-tenant role and the
+    /// application roles, or only the no-tenant role if each role has a login; the jobs login can assume the system
+    /// role.
     pub(in crate::verify) async fn roles(&mut self) -> Result<(), VerifyError> {
         self.session.undo().await?;
         let asked = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname LIMIT 500";
         let all: Vec<String> =
             self.session.rows(asked).await?.into_iter().filter_map(|row| row.into_iter().next()?).collect();
-        // Since PostgreSQL 16 SET ROLE is not inherited through an included role.
+        // Since PostgreSQL 16, the ability to SET ROLE is not inherited through an included role.
         let exactly = self.version().await?.as_str() >= "160000";
         let tenancy = self.tenancy;
         let system = self.system(None);
@@ -210,7 +211,7 @@ impl Runner<'_> {
         Ok(version.into_iter().flatten().next().unwrap_or_default())
     }
 
-    /// Queries which functions of the product each role can execute.
+    /// Queries which of the product's functions each role can execute.
     pub(in crate::verify) async fn functions(&mut self) -> Result<(), VerifyError> {
         let functions = self.schema.functions();
         let Some(schema) = functions.keys().next().map(|name| name.schema.clone()) else { return Ok(()) };
@@ -251,7 +252,7 @@ impl Runner<'_> {
         let all = self.session.rows(asked).await?;
         let names: Vec<String> = all.into_iter().filter_map(|row| row.into_iter().next()?).collect();
         let others: Vec<String> = names.into_iter().filter(|name| !declared.contains(name)).collect();
-        // The mark of text columns, or the tenant's key.
+        // The mark in text columns, or the tenant's key.
         let mark = format!("(verify-{}-[0-9]|{})", NAMES[1].to_lowercase(), self.principals.tenants[1]);
         for principal in self.members(0).into_iter().chain(self.outsiders()) {
             for name in &others {
@@ -277,7 +278,7 @@ impl Runner<'_> {
                 let tenant = Principal { tenant: Some(text.to_owned()), ..principal.clone() };
                 let user = Principal { user: Some(text.to_owned()), ..principal.clone() };
                 for principal in [Some(tenant), self.fixture.membership().map(|_| user)].into_iter().flatten() {
-                    // The context does not decide on global rows.
+                    // Access to global rows does not depend on the context.
                     let tables = self.fixture.tables.iter().filter(|def| def.scope != ScopeDef::Global);
                     let probes = tables.map(|def| {
                         let statement =
@@ -293,7 +294,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Runs a statement that was prepared in one context in the others, with a cached generic plan.
+    /// Prepares a statement in one context and runs it in the others, with a cached generic plan.
     pub(in crate::verify) async fn prepared(&mut self) -> Result<(), VerifyError> {
         let mut contexts = self.members(0);
         contexts.extend(self.members(1));
@@ -323,7 +324,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Changes the context in a savepoint and rolls back: the earlier context applies again.
+    /// Changes the context in a savepoint and rolls back, after which the earlier context must apply again.
     pub(in crate::verify) async fn savepoints(&mut self) -> Result<(), VerifyError> {
         for principal in self.members(0) {
             // The highest role that the login can assume.

@@ -22,7 +22,8 @@ use crate::{
 const LOCKS: [&str; 4] = ["FOR UPDATE", "FOR NO KEY UPDATE", "FOR SHARE", "FOR KEY SHARE"];
 
 impl Runner<'_> {
-    /// Reads every table in a session without settings: `current_setting` returns NULL for them, not an empty string.
+    /// Reads every table in a session without settings, in which `current_setting` returns NULL rather than an empty
+    /// string.
     pub(in crate::verify) async fn without_settings(&mut self) -> Result<(), VerifyError> {
         let members = self.tenancy.roles.iter().map(|role| self.as_role(role.name, None, None));
         for principal in members.chain(self.system(None)).collect::<Vec<_>>() {
@@ -32,7 +33,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Runs all probes of rows in all contexts.
+    /// Runs all row probes in all contexts.
     pub(in crate::verify) async fn rows(&mut self) -> Result<(), VerifyError> {
         for principal in self.contexts() {
             if self.is_done() {
@@ -43,7 +44,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Runs all probes of rows as one principal.
+    /// Runs all row probes as one principal.
     pub(in crate::verify) async fn rows_as(&mut self, principal: &Principal) -> Result<(), VerifyError> {
         let context = principal.context();
         let is_authorized = self.oracle(&context).is_authorized();
@@ -62,7 +63,7 @@ impl Runner<'_> {
                 probes.extend(self.delete_all(principal, &context, def));
             }
             waiting.append(&mut probes);
-            // Few tables at a time, so that the statements of many tables do not fill the memory.
+            // Runs the probes of a few tables at a time, so that the statements for many tables do not fill the memory.
             if waiting.len() > 1000 {
                 self.probe_all(std::mem::take(&mut waiting)).await?;
             }
@@ -70,7 +71,7 @@ impl Runner<'_> {
         self.probe_all(waiting).await
     }
 
-    /// Reads a table without WHERE; where rows of other tenants are readable, restricted to the test rows.
+    /// Reads a table without WHERE, or restricted to the test rows if rows of other tenants are readable.
     pub(in crate::verify) fn read<'p>(&self, principal: &'p Principal, def: &'static TableDef) -> Probe<'p> {
         let context = principal.context();
         let expected = self.oracle(&context).select(def);
@@ -95,7 +96,7 @@ impl Runner<'_> {
         }));
     }
 
-    /// Reads with other techniques than a plain SELECT.
+    /// Reads with techniques other than a plain SELECT.
     fn other_reads<'p>(
         &self,
         principal: &'p Principal,
@@ -106,7 +107,7 @@ impl Runner<'_> {
         let about = (def.name, Command::Select);
         let (key, table, ours) = (Self::key(def, ""), row_data::name(def.name), self.is_test_row(def));
         let expected = self.oracle(context).select(def);
-        // An error would reveal a hidden row, so the division must not be evaluated on one.
+        // An error would reveal a hidden row, so the division must not be evaluated on a hidden row.
         let hidden = self.fixture.rows_of(def.name).filter(|row| !self.oracle(context).can_select(def, row));
         let hidden = hidden.map(|row| format!("({})", row_data::is_row(def, row))).collect::<Vec<_>>().join(" OR ");
         if !hidden.is_empty() {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Runner<'_> {
-    /// Updates all test rows to their present values.
+    /// Updates all test rows to their current values.
     pub(in crate::verify) fn update<'p>(
         &self,
         principal: &'p Principal,
@@ -40,7 +40,7 @@ impl Runner<'_> {
         Some(Probe::new("UPDATE", (def.name, Command::Update), principal, statement, expected))
     }
 
-    /// The column to update: preferably one that the role can read and update.
+    /// Returns the column to update, preferably a column that the role can read and update.
     fn updated_column(&self, context: &Context, def: &'static TableDef) -> Option<&'static ColumnDef> {
         let oracle = self.oracle(context);
         let may = |column: &&ColumnDef, command| oracle.has_column_privilege(def, command, column);
@@ -48,7 +48,7 @@ impl Runner<'_> {
         both.or_else(|| def.columns.iter().find(|column| !column.id)).or_else(|| def.columns.first())
     }
 
-    /// Inserts rows of both tenants, owned by the user and by others.
+    /// Inserts rows of both tenants, owned by the user and by other users.
     pub(in crate::verify) fn insert<'p>(
         &self,
         principal: &'p Principal,
@@ -115,7 +115,7 @@ impl Runner<'_> {
                 .filter(|row| self.tenant_of(target, row) == Some(own))
                 .filter_map(|row| row.value(id.name))
                 .collect();
-            // The member of both tenants is no foreign row.
+            // A row of both tenants, such as the user who is a member of both, is not a foreign row.
             let foreign_key = foreign_rows.filter_map(|row| row.value(id.name)).find(|key| !known.contains(key));
             let Some(foreign_key) = foreign_key.map(str::to_owned) else { continue };
             if def.owner != Some(column.name)
@@ -151,7 +151,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Inserts a row with the unique values of a row of the other tenant: a conflict would reveal that row.
+    /// Inserts a row with the same unique values as a row of the other tenant: a conflict would reveal that row.
     fn same_values<'p>(
         &self,
         principal: &'p Principal,
@@ -176,13 +176,18 @@ impl Runner<'_> {
             for column in def.columns.iter().filter(|column| plain.contains(&column.name)) {
                 row.values.insert(column.name, theirs.values.get(column.name).cloned().flatten());
             }
-            if !plain.is_empty() {
+            // Types with few values have the same ones in both tenants.
+            let is_taken = self.fixture.rows_of(def.name).any(|own| {
+                self.tenant_of(def, own) == Some(1 - other)
+                    && plain.iter().all(|name| own.value(name) == row.value(name))
+            });
+            if !plain.is_empty() && !is_taken {
                 self.insert_row(principal, context, def, &row, "unique value of the other tenant", probes);
             }
         }
     }
 
-    /// Inserts a row with the key of a row of the other tenant, with ON CONFLICT DO UPDATE.
+    /// Inserts a row with the same key as a row of the other tenant, with ON CONFLICT DO UPDATE.
     fn upsert<'p>(
         &self,
         principal: &'p Principal,
@@ -192,7 +197,7 @@ impl Runner<'_> {
         other: usize,
     ) -> Option<Probe<'p>> {
         let theirs = self.fixture.rows_of(def.name).find(|row| self.tenant_of(def, row) == Some(other))?;
-        // A composite key with the tenant column conflicts with no row of another tenant.
+        // A composite key with the tenant column cannot conflict with a row of another tenant.
         if keys(def).count() > 1 {
             return None;
         }
@@ -229,7 +234,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Deletes all test rows at once, in a context without access.
+    /// Deletes all test rows in one statement, in a context without access.
     pub(in crate::verify) fn delete_all<'p>(
         &self,
         principal: &'p Principal,
@@ -293,7 +298,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Deletes each row as the administrator, to whom only foreign keys apply.
+    /// Deletes each row as the administrator, for whom only foreign keys apply.
     pub(in crate::verify) async fn cascades(&mut self) -> Result<(), VerifyError> {
         let administrator = Principal::without_context(self.session.user.clone(), None);
         let mut probes = Vec::new();
@@ -307,7 +312,7 @@ impl Runner<'_> {
     }
 }
 
-/// The columns that an INSERT lists: the required ones, and the key if the app assigns it.
+/// Returns the columns that an INSERT lists: the required columns, and the key if the app assigns it.
 fn inserted_columns(def: &'static TableDef, row: &Row) -> Vec<&'static ColumnDef> {
     let is_needed = |column: &&ColumnDef| {
         let from_context = def.scope == ScopeDef::Tenant { column: column.name } || def.owner == Some(column.name);
@@ -328,7 +333,8 @@ fn insert_into(def: &TableDef, row: &Row, listed: &[&ColumnDef]) -> String {
     format!("INSERT INTO {} ({names}) VALUES ({values})", row_data::name(def.name))
 }
 
-/// The RETURNING expression of an INSERT: it reads the key, which the database may have generated.
+/// Returns the RETURNING expression of an INSERT. The expression reads the key, which the database could have
+/// generated.
 fn returning_key(def: &TableDef) -> String {
     let keys = keys(def).map(|column| format!("{} IS NOT NULL", quoted(column.name))).collect::<Vec<_>>().join(" AND ");
     format!("CASE WHEN {keys} THEN 'changed 0' END")
