@@ -24,6 +24,8 @@ mod tx;
 mod tx_options;
 mod tx_state;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::connect::target as connection_target;
 #[cfg(feature = "generate")]
 pub(crate) use self::{
     begin_sql::setting,
@@ -32,7 +34,7 @@ pub(crate) use self::{
 };
 pub(crate) use self::{
     begin_sql::trusted,
-    connect::{open_administration as open_connection, options as connection_options, target as connection_target},
+    connect::{open_administration as open_connection, options as connection_options},
     lexer::{Lexer, Token},
 };
 pub use self::{
