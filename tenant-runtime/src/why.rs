@@ -219,8 +219,7 @@ fn privilege(
     if is_by_function(def, command) {
         let functions =
             schema.functions().iter().filter(|(name, _)| functions_for(def, command).contains(&name.table.as_str()));
-        let (own, others): (Vec<_>, Vec<_>) =
-            functions.partition(|(_, function)| function.execute.iter().any(|role| acts_as(role)));
+        let (own, others): (Vec<_>, Vec<_>) = functions.partition(|(_, function)| function.execute.iter().any(acts_as));
         let names = |functions: Vec<(&QualifiedName, _)>| functions.iter().map(|(name, _)| name.to_string()).collect();
         return Privilege::ByFunction { own: names(own), others: names(others) };
     }

@@ -4,7 +4,7 @@ use std::{io, str::FromStr as _};
 
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 
-use super::login_check::tenancies;
+use super::login_check::{app_logins, tenancies};
 use crate::error::{Error, Result, server_error};
 
 /// The form of a connection URL, for messages.
@@ -152,15 +152,13 @@ fn login_help(login: &str, purpose: Purpose) -> String {
             "correct the login and the password of the administrator in the URL: `{login}` has to exist on the server"
         );
     }
-    let apps: Vec<_> = tenancies().into_iter().map(|tenancy| format!("`{}`", tenancy.login(None))).collect();
     let own = tenancies().into_iter().any(|tenancy| tenancy.has_login(login));
-    match apps.as_slice() {
-        [_, ..] if !own => format!(
-            "connect the app with its login role {}: apply the migrations, which create it, set its password with \
-             `gen-migrations set-password`, and use it in the URL",
-            apps.join(" or ")
+    match app_logins().filter(|_| !own) {
+        Some(logins) => format!(
+            "connect the app with its login role {logins}: apply the migrations, which create it, set its password with \
+             `gen-migrations set-password`, and use it in the URL"
         ),
-        _ => {
+        None => {
             "apply the migrations, set a password with `gen-migrations set-password`, and use it in the URL".to_owned()
         }
     }

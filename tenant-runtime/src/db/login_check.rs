@@ -47,10 +47,9 @@ fn evaluate(rows: Vec<Row>, version: u32) -> Result<(String, Vec<String>)> {
 
 /// The finding on the login of an administrator.
 fn administrator() -> String {
-    let apps: Vec<_> = tenancies().into_iter().map(|tenancy| format!("`{}`", tenancy.login(None))).collect();
-    let app = match apps.as_slice() {
-        [] => "the login role that the migrations create".to_owned(),
-        apps => format!("its login role {}, which the migrations create", apps.join(" or ")),
+    let app = match app_logins() {
+        Some(logins) => format!("its login role {logins}, which the migrations create"),
+        None => "the login role that the migrations create".to_owned(),
     };
     format!("it is an administrator's login: connect the app with {app}")
 }
@@ -82,7 +81,14 @@ pub(super) fn system_roles() -> Vec<String> {
     roles.into_iter().collect()
 }
 
-/// Returns the linked tenancies, each once.
+/// The app's login roles of the linked tenancies, for messages: `` `app_service` `` where there is one tenancy.
+pub(super) fn app_logins() -> Option<String> {
+    let logins: BTreeSet<_> = tenancies().into_iter().map(|tenancy| format!("`{}`", tenancy.login(None))).collect();
+    let logins: Vec<_> = logins.into_iter().collect();
+    (!logins.is_empty()).then(|| logins.join(" or "))
+}
+
+/// The linked tenancies, each once.
 pub(super) fn tenancies() -> Vec<&'static TenancyDef> {
     let mut tenancies: Vec<&TenancyDef> = Vec::new();
     for registered in inventory::iter::<Registered>() {
