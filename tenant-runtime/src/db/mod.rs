@@ -33,7 +33,7 @@ pub(crate) use self::{
     login_check::known_vulnerabilities,
 };
 pub(crate) use self::{
-    begin_sql::trusted,
+    begin_sql::assert_sql_safe,
     connect::{open_administration as open_connection, options as connection_options},
     lexer::{Lexer, Token},
 };
