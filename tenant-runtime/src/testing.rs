@@ -9,6 +9,8 @@
 //! }
 //! ```
 
+mod template;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -16,18 +18,15 @@ use std::{
 
 use sqlx::Connection as _;
 
+use self::template::{copy, migrate, run};
 use crate::{
     analyze::check,
     audit::{AuditError, Severity, audit},
-    db::{TenantDb, assert_sql_safe, connection_options, open_connection},
+    db::{TenantDb, connection_options, open_connection},
     error::Error,
-    ident::{literal, quoted},
-    migrate::{
-        Migrations,
-        folder::Folder,
-        generate::{GenerateError, generate},
-    },
-    model::{migration_hints::MigrationHints, names, schema::Schema},
+    ident::quoted,
+    migrate::generate::GenerateError,
+    model::names,
     registry::Models,
     repo::tenant_table::TenantTable,
     server::{Server, ServerError, ServerOptions},
@@ -391,62 +390,4 @@ fn fingerprint(models: &Models, options: &VerifyOptions) -> String {
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
-}
-
-async fn migrate(models: &Models, schema: &Schema, url: &str) -> Result<(), TestingError> {
-    let path = models.package_folder().join("migrations");
-    if !path.is_dir() {
-        let nothing = Schema::default();
-        let plan = crate::plan::plan(&nothing, schema, &MigrationHints::default()).map_err(GenerateError::from)?;
-        for migration in crate::sql::migrations(&plan) {
-            run(url, &format!("BEGIN; {}; COMMIT", migration.up)).await?;
-        }
-        return Ok(());
-    }
-    let folder = Folder::new(&path);
-    if !generate(models, &folder)?.migrations.is_empty() {
-        return Err(TestingError::Behind { folder: path.display().to_string() });
-    }
-    Migrations::from_dir(&path).await?.apply(url, &mut |_| {}).await?;
-    Ok(())
-}
-
-/// Copies a database, with the privileges and settings that CREATE DATABASE does not copy.
-async fn copy(server: &Server, template: &str, name: &str) -> Result<(), TestingError> {
-    let url = server.admin_url();
-    run(&url, &format!("CREATE DATABASE {name} TEMPLATE {} STRATEGY file_copy", quoted(template))).await?;
-    run(
-        &url,
-        &format!(
-            "DO $copy$
-             DECLARE statement text;
-             BEGIN
-                 EXECUTE 'REVOKE ALL ON DATABASE {name} FROM PUBLIC';
-                 FOR statement IN
-                     SELECT format('GRANT %s ON DATABASE {name} TO %s', acl.privilege_type,
-                             CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END)
-                         FROM pg_database AS d, aclexplode(d.datacl) AS acl WHERE d.datname = {template}
-                     UNION ALL
-                     SELECT format('ALTER %s SET %I = %L', CASE s.setrole WHEN 0 THEN 'DATABASE {name}'
-                             ELSE format('ROLE %s IN DATABASE {name}', s.setrole::regrole) END,
-                             split_part(c, '=', 1), substr(c, strpos(c, '=') + 1))
-                         FROM pg_database AS d JOIN pg_db_role_setting AS s ON s.setdatabase = d.oid, unnest(s.setconfig) AS c
-                         WHERE d.datname = {template}
-                 LOOP
-                     EXECUTE statement;
-                 END LOOP;
-             END
-             $copy$",
-            template = literal(template)
-        ),
-    )
-    .await
-}
-
-/// Runs statements as the superuser.
-async fn run(url: &str, sql: &str) -> Result<(), TestingError> {
-    let mut connection = open_connection(&connection_options(url)?).await?;
-    sqlx::raw_sql(assert_sql_safe(sql.to_owned())).execute(&mut connection).await.map_err(Error::from)?;
-    connection.close().await.map_err(Error::from)?;
-    Ok(())
 }

@@ -26,16 +26,16 @@ mod tx_state;
 
 #[cfg(feature = "cli")]
 pub(crate) use self::connect::target as connection_target;
+pub(crate) use self::{
+    begin_sql::assert_sql_safe,
+    connect::{open_administration as open_connection, options as connection_options},
+    lexer::{Lexer, Token},
+};
 #[cfg(feature = "generate")]
 pub(crate) use self::{
     begin_sql::setting,
     fingerprint::{CANONICAL_OUTPUT, fingerprint},
     login_check::known_vulnerabilities,
-};
-pub(crate) use self::{
-    begin_sql::assert_sql_safe,
-    connect::{open_administration as open_connection, options as connection_options},
-    lexer::{Lexer, Token},
 };
 pub use self::{
     cross_tenant::{SystemCtx, SystemDb, SystemTx},
