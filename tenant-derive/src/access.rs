@@ -335,7 +335,7 @@ fn declares(table: &Table<'_>, command: &str) -> bool {
     table.attrs.mentions(command) || table.attrs.mentions(&format!("{command}_own"))
 }
 
-/// The tenant column determines the partition of a row.
+/// Checks `partition_by_hash`: rows are partitioned by the tenant column, so the table must have one.
 fn partitions(diag: &Diag, table: &Table<'_>) {
     let Some(partitions) = &table.attrs.partitions else { return };
     if !partitions.base10_parse::<u16>().is_ok_and(|count| (2..=1024).contains(&count)) {

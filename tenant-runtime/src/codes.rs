@@ -32,7 +32,7 @@ codes! {
 }
 
 impl Code {
-    /// Finds a code in any letter case.
+    /// Finds a code, ignoring case.
     ///
     /// # Errors
     ///

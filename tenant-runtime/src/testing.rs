@@ -339,7 +339,7 @@ pub async fn assert_all_isolated_with(models: Models, options: &VerifyOptions) {
     match examine(&models, options).await {
         Ok(found) if found.is_empty() => {}
         Ok(found) => panic!("{found}"),
-        Err(error) => panic!("the verification did not run: {error}"),
+        Err(error) => panic!("the verification did not complete: {error}"),
     }
 }
 
@@ -369,11 +369,11 @@ async fn examine(models: &Models, options: &VerifyOptions) -> Result<String, Tes
 ///
 /// # Panics
 ///
-/// If a role's access to the table differs from the declaration, or if the verification cannot run.
+/// If a role's access to the table differs from the declaration, or if the verification cannot complete.
 pub async fn assert_isolated<T: TenantTable>(database: &TestDatabase) {
     let report = match verify(&database.admin_url(), &database.models, &database.options).await {
         Ok(report) => report,
-        Err(error) => panic!("the verification did not run: {error}"),
+        Err(error) => panic!("the verification did not complete: {error}"),
     };
     let table = T::TABLE.name.to_string();
     let about = report.violations.iter().filter(|violation| violation.table.as_ref().is_none_or(|of| *of == table));

@@ -1,8 +1,8 @@
 //! Rules about the change log: a tenant table to which a trigger writes row changes.
 //!
 //! The trigger's function is SECURITY DEFINER, and only its owner has INSERT: no role of a tenant, not even the
-//! highest, can write to the log or delete from it. The log's reader sees only those columns of a row that it can read
-//! in the row's table.
+//! highest, can write to the log or delete from it. The trigger leaves out of `before` and `after` every column of the
+//! changed row that the log's reader role cannot read in the tracked table.
 
 use super::{
     Known,

@@ -163,10 +163,7 @@ pub(super) fn check_references(known: &Known, membership: Option<&Membership>, f
             findings.error(
                 place(def),
                 format!("`{}` has `{attribute}`, but the membership table does not reference it", def.rust_name),
-                format!(
-                    "add `references = {}` to the field of the {key} in the struct with `membership(…)`",
-                    def.rust_name
-                ),
+                format!("add `references = {}` to the {key} field of the struct with `membership(…)`", def.rust_name),
             );
         }
     }

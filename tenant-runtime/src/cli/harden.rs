@@ -1,5 +1,5 @@
-//! `harden`: revokes EXECUTE on `set_config` from PUBLIC, so that injected SQL cannot change the tenant with it; or
-//! grants it again.
+//! `harden`: revokes EXECUTE on `set_config` from PUBLIC, so that injected SQL cannot use that function to change the
+//! tenant. With `--undo`, it grants EXECUTE again.
 
 use std::io::Write;
 

@@ -150,7 +150,7 @@ enum Command {
     Why(why::Arguments),
     /// Explain a code of a finding, a migration note or an SQL error, such as TA105; without one, list all codes
     Explain {
-        /// The code, in any letter case
+        /// The code (case-insensitive)
         #[arg(value_parser = explain::code)]
         code: Option<&'static Code>,
     },

@@ -107,7 +107,7 @@ impl<'c> ChangedObjects<'c> {
 }
 
 /// Whether SQL text contains a name as a word. A chance match re-creates more than necessary, which is harmless.
-fn mentions(text: &str, name: &str) -> bool {
+pub(super) fn mentions(text: &str, name: &str) -> bool {
     let (text, name) = (text.to_lowercase(), name.to_lowercase());
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(&name)

@@ -51,6 +51,8 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
     match &step.action {
         // SET NOT NULL, after a validated constraint has shown that no row contains NULL.
         Action::Alter { .. } if step.stage == Stage::Validate => Phase::Finish,
+        // A column that a backfill reads.
+        Action::Drop(SchemaObject::Column { .. }) if step.stage == Stage::Validate => Phase::Finish,
         // In a first migration there are no rows to protect in the meantime, and roles are easier to review in one
         // place.
         Action::Add(SchemaObject::Membership(_)) if is_first => Phase::MakeRoles,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Action, Stage, Step,
+    dependents::mentions,
     order::{Phase, creating_tables, is_built, phase},
 };
 use crate::{
@@ -130,6 +131,11 @@ impl StepBuilder<'_> {
             Change::Drop(item @ SchemaObject::Key { table, key, kind: KeyKind::Index }) => {
                 self.push(self.dropping_index(table, &key.name, &key.columns), Action::Drop(item.clone()));
             }
+            Change::Drop(item @ SchemaObject::Column { table, column })
+                if self.is_read_by_backfill(table, &column.name) =>
+            {
+                self.push(Stage::Validate, Action::Drop(item.clone()));
+            }
             Change::Add(item) => self.push(Stage::Main, Action::Add(item.clone())),
             Change::Drop(item) => self.push(Stage::Main, Action::Drop(item.clone())),
             Change::Alter {
@@ -145,6 +151,20 @@ impl StepBuilder<'_> {
                 self.push(Stage::Main, Action::Rename { before: before.clone(), after: after.clone() });
             }
         }
+    }
+
+    /// Whether the backfill of another column of the table reads a column, which must then be dropped after it.
+    fn is_read_by_backfill(&self, table: &QualifiedName, dropped: &Ident) -> bool {
+        self.changes.iter().any(|change| match change {
+            Change::Add(SchemaObject::Column { table: of, column })
+            | Change::Alter { after: SchemaObject::Column { table: of, column }, .. }
+                if of == table && !column.nullable =>
+            {
+                let with = self.hints.backfills.get(&(of.clone(), column.name.clone()));
+                with.is_some_and(|with| mentions(with.as_str(), &dropped.quoted().to_string()))
+            }
+            _ => false,
+        })
     }
 
     /// Returns when to drop an index: after its replacement has been built, unless it has to be dropped earlier.

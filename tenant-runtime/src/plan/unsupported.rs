@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use super::type_change::{TypeChange, type_change};
+use super::{
+    dependents::mentions,
+    type_change::{TypeChange, type_change},
+};
 use crate::{
     diff::{Change, SchemaObject},
     model::{
         migration_hints::MigrationHints,
-        schema::{Column, QualifiedName, RoleKind, Schema},
+        schema::{Column, QualifiedName, RoleKind, Schema, Table},
     },
 };
 
@@ -71,6 +74,7 @@ pub(super) fn validate(
     for change in changes {
         refusals.extend(refuse(change, changes, renamed, hints));
     }
+    refusals.extend(stale_backfills(after, changes, hints));
     if refusals.is_empty() { Ok(()) } else { Err(Refusals(refusals)) }
 }
 
@@ -124,6 +128,37 @@ fn refuse(change: &Change, changes: &[Change], renamed: &Schema, hints: &Migrati
         }
         _ => None,
     }
+}
+
+/// Returns the backfills that name a column by the name that it had before this migration: the UPDATE would fail after the
+/// rename has been committed.
+fn stale_backfills(after: &Schema, changes: &[Change], hints: &MigrationHints) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    for change in changes {
+        let Change::Rename {
+            before: SchemaObject::Column { column: old, .. },
+            after: SchemaObject::Column { table, column: new },
+        } = change
+        else {
+            continue;
+        };
+        let is_taken = |table: &Table| table.columns.iter().any(|column| column.name == old.name);
+        if after.tables.get(table).is_some_and(is_taken) {
+            continue;
+        }
+        for ((of, filled), with) in &hints.backfills {
+            if of == table && mentions(with.as_str(), &old.name.quoted().to_string()) {
+                refusals.push(Refusal {
+                    what: format!(
+                        "the backfill of column `{of}.{filled}` reads `{}`, which this migration renames to `{}`",
+                        old.name, new.name
+                    ),
+                    help: format!("write `{}` in `backfill = …`: it runs after the rename", new.name),
+                });
+            }
+        }
+    }
+    refusals
 }
 
 /// Suggests `renamed_from` if a new column could be a dropped column under a new name: its values would be lost.

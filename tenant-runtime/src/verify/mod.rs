@@ -165,7 +165,7 @@ impl VerifyOptions {
     }
 }
 
-/// The reason why a verification did not run.
+/// The reason why a verification did not complete.
 ///
 /// ```no_run
 /// # async fn f(url: &str) -> Result<(), Box<dyn std::error::Error>> {

@@ -48,6 +48,8 @@ cases! {
     add_not_null_column: Note => Note;
     add_table: Project => Project Task;
     backfill: Note => Note;
+    split_column: Person => Person;
+    renamed_in_backfill: Person => Person;
     global_to_tenant: Rate => Rate;
     change_key_type: Work => Work;
     change_column_types: Note => Note;
@@ -298,6 +300,20 @@ async fn backfill_updates_rows_of_every_tenant() {
     assert_eq!(begun.migrate(0).await, None);
     let filled = "SELECT string_agg(slug || ' ' || topic, ', ' ORDER BY slug) FROM app.notes";
     assert_eq!(ask(&mut begun.superuser, filled).await, "one none, two none");
+}
+
+#[tokio::test]
+async fn split_column_keeps_its_values_and_force_rls() {
+    let mut begun = start_case("split_column").await;
+    let rows =
+        format!("INSERT INTO app.persons (org, name) VALUES ({ORG}, 'Ada Lovelace'), (gen_random_uuid(), 'Bo Li')");
+    run(&mut begun.superuser, &rows).await.expect("rows of two tenants");
+    assert_eq!(begun.migrate(0).await, None);
+    let split = "SELECT string_agg(first || '|' || last, ', ' ORDER BY first) FROM app.persons";
+    assert_eq!(ask(&mut begun.superuser, split).await, "Ada|Lovelace, Bo|Li");
+    let left = "SELECT concat(relforcerowsecurity, EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'name'))
+                FROM pg_class AS c WHERE oid = 'app.persons'::regclass";
+    assert_eq!(ask(&mut begun.superuser, left).await, "tf");
 }
 
 #[tokio::test]
