@@ -29,8 +29,8 @@ pub(crate) fn role(name: &LitStr) -> Option<Ident> {
 pub(crate) fn problem(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("is empty".to_owned())
-    } else if name.contains('\0') {
-        Some("contains a NUL character".to_owned())
+    } else if let Some(control) = name.chars().find(|c| c.is_control()) {
+        Some(format!("contains the control character {control:?}"))
     } else if name.len() > MAX_BYTES {
         Some(format!("has {} bytes, and PostgreSQL allows {MAX_BYTES}", name.len()))
     } else {

@@ -5,7 +5,7 @@ use std::fmt;
 /// The maximum length of an identifier in bytes; PostgreSQL truncates longer ones without an error.
 pub const MAX_BYTES: usize = 63;
 
-/// A PostgreSQL identifier: 1 to 63 bytes without NUL.
+/// A PostgreSQL identifier: 1 to 63 bytes without control characters.
 ///
 /// `Display` writes the bare name; [`quoted`](Self::quoted) writes it for use in SQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,15 +17,15 @@ impl Ident {
     ///
     /// # Errors
     ///
-    /// If the name is empty, longer than 63 bytes, or contains NUL.
+    /// If the name is empty, longer than 63 bytes, or contains a control character.
     pub fn new(name: impl Into<String>) -> Result<Self, IdentError> {
         let name = name.into();
         if name.is_empty() {
             Err(IdentError::Empty)
         } else if name.len() > MAX_BYTES {
             Err(IdentError::TooLong { bytes: name.len(), name })
-        } else if name.contains('\0') {
-            Err(IdentError::Nul)
+        } else if let Some(control) = name.chars().find(|c| c.is_control()) {
+            Err(IdentError::Control { control })
         } else {
             Ok(Self(name))
         }
@@ -80,9 +80,13 @@ pub enum IdentError {
         /// The name's length in bytes.
         bytes: usize,
     },
-    /// The name contains a NUL character.
-    #[error("the name contains a NUL character")]
-    Nul,
+    /// The name contains a control character, such as a line break, which would end an SQL comment that contains the
+    /// name.
+    #[error("the name contains the control character {control:?}")]
+    Control {
+        /// The first control character.
+        control: char,
+    },
 }
 
 /// A name quoted for SQL: in double quotes unless they are redundant.
@@ -341,6 +345,13 @@ mod tests {
         let (a, b) = (Ident::derived([a.as_str(), "key"]), Ident::derived([b.as_str(), "key"]));
         assert!(a.as_str().len() <= MAX_BYTES && b.as_str().len() <= MAX_BYTES);
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn identifier_with_a_control_character_is_rejected() {
+        for name in ["a\nb", "a\rb", "a\0b", "a\u{85}b"] {
+            assert!(matches!(Ident::new(name), Err(IdentError::Control { .. })), "{name:?}");
+        }
     }
 
     #[test]
