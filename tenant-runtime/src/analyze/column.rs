@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    column_ident,
+    column_ident, expression_columns,
     finding::{Findings, field_place, place},
     id_columns, ident, list, row_id, sql_expr,
     tenancy::Tenancy,
@@ -59,16 +59,16 @@ pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Col
 
 fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findings) -> Option<ColumnDefault> {
     match (column.default, column.ty) {
-        (Some(text), _) => sql_expr::expression(text)
-            .map(ColumnDefault::Expression)
-            .map_err(|error| {
-                findings.error(
-                    place,
-                    format!("`default = {text:?}` {error}"),
-                    "write a single SQL expression, such as `now()`; put text in single quotes: `default = \"'todo'\"`",
-                );
-            })
-            .ok(),
+        (Some(text), ty) => match sql_expr::expression(text) {
+            Ok(expression) => {
+                check_default(text, &expression, ty, place, findings);
+                Some(ColumnDefault::Expression(expression))
+            }
+            Err(error) => {
+                findings.error(place, format!("`default = {text:?}` {error}"), DEFAULT_HELP);
+                None
+            }
+        },
         (None, SqlType::Uuid) if is_generated(def, column) => {
             Some(ColumnDefault::Expression(Expression::trusted("gen_random_uuid()")))
         }
@@ -76,6 +76,43 @@ fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findi
             Some(ColumnDefault::Identity)
         }
         _ => None,
+    }
+}
+
+const DEFAULT_HELP: &str =
+    "write a single SQL expression, such as `now()`; put text in single quotes: `default = \"'todo'\"`";
+
+/// Reports a default that PostgreSQL would reject, when the column is created or at the first INSERT.
+fn check_default(text: &str, default: &Expression, ty: SqlType, place: &str, findings: &mut Findings) {
+    if let Some((_, column)) = expression_columns::columns(default).first() {
+        let message = format!("`default = {text:?}` reads `{column}`, and a default cannot read columns");
+        findings.error(place, message, DEFAULT_HELP);
+    }
+    if let (SqlType::Labels(labels), Some(label)) = (ty, expression_columns::string_constant(default))
+        && !labels.contains(&label.as_str())
+    {
+        let message = format!("`default = {text:?}` is not a label of the enum");
+        findings.error(place, message, format!("its labels are {}", list(labels.iter().copied())));
+    }
+}
+
+/// Reports a column in a check constraint that the table does not have.
+fn check_columns(def: &TableDef, place: String, text: &str, condition: &Expression, findings: &mut Findings) {
+    let is_known = |(qualifier, name): &(Option<String>, String)| {
+        qualifier.as_deref().is_none_or(|qualifier| qualifier == def.name.table)
+            && def.columns.iter().any(|column| column.name == name)
+    };
+    let unknown = expression_columns::columns(condition).into_iter().find(|column| !is_known(column));
+    if let Some((qualifier, name)) = unknown {
+        let name = qualifier.map_or_else(|| name.clone(), |qualifier| format!("{qualifier}.{name}"));
+        findings.error(
+            place,
+            format!("`check = {text:?}` reads `{name}`, which is not a column of `{}`", def.name),
+            format!(
+                "its columns are {}; put text in single quotes",
+                list(def.columns.iter().map(|column| column.name))
+            ),
+        );
     }
 }
 
@@ -106,6 +143,7 @@ pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
         if let Some(text) = column.check {
             match sql_expr::expression(text) {
                 Ok(condition) => {
+                    check_columns(def, field_place(def, column), text, &condition, findings);
                     checks.push(Check { name: Ident::derived([def.name.table, column.name, "check"]), condition });
                 }
                 Err(error) => findings.error(

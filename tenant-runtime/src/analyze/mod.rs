@@ -6,6 +6,7 @@ mod auth_functions;
 mod change_log;
 mod column;
 mod cross_tenant;
+mod expression_columns;
 mod finding;
 mod functions;
 mod grants;

@@ -218,7 +218,7 @@ fn inverts(expr: &Expr) -> bool {
 }
 
 /// Reports whether an expression or one of its subexpressions matches.
-fn contains(expr: &Expr, matches: fn(&Expr) -> bool) -> bool {
+pub(super) fn contains(expr: &Expr, matches: fn(&Expr) -> bool) -> bool {
     let found = visit_expressions(expr, |inner| match matches(inner) {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),

@@ -6,12 +6,25 @@ use tenant_runtime::{
 };
 
 use super::sample_declarations::{
-    AUTHOR, ID, MEMBERS, NAME, ORG, ROLE, SHIPPED, USER, column, invitation_columns, invitations, leak, members,
+    AUTHOR, ID, MEMBERS, NAME, ORG, ROLE, SHIPPED, TITLE, USER, column, invitation_columns, invitations, leak, members,
     organizations, projects, refers, remarks, tasks, users, with_select_condition,
 };
 
 /// A title and invalid declarations.
 pub(super) type Case = (&'static str, Vec<TableDef>);
+
+/// Expressions that PostgreSQL would reject when the migration runs, or at the first INSERT.
+pub(super) fn expression_cases() -> Vec<Case> {
+    let with = |column: ColumnDef| vec![projects(), tasks([column])];
+    let state = ColumnDef { default: Some("'opne'"), ..column("state", SqlType::Labels(&["open", "closed"])) };
+    vec![
+        ("check reads an unknown column", with(ColumnDef { check: Some("length(titel) > 0"), ..TITLE })),
+        ("check reads a column of another table", with(ColumnDef { check: Some("projects.title <> ''"), ..TITLE })),
+        ("default reads a column", with(ColumnDef { default: Some("organization_id::text"), ..TITLE })),
+        ("default without quotes", with(ColumnDef { default: Some("todo"), ..TITLE })),
+        ("default is no label", with(state)),
+    ]
+}
 
 /// Functions that could never succeed.
 pub(super) fn function_cases() -> Vec<Case> {

@@ -1,0 +1,101 @@
+//! Reads what a valid expression contains: the columns that it names, or its text if it is a constant.
+
+use std::ops::ControlFlow;
+
+use sqlparser::{
+    ast::{Expr, Function, FunctionArg, FunctionArguments, visit_expressions},
+    dialect::PostgreSqlDialect,
+    parser::Parser,
+};
+
+use super::sql_expr::contains;
+use crate::model::schema::Expression;
+
+/// Functions that SQL writes without parentheses and the parser returns as a name.
+const NAMES_WITHOUT_PARENTHESES: [&str; 4] = ["current_role", "current_schema", "system_user", "value"];
+
+/// Returns the columns that a valid expression names, as PostgreSQL reads them, each with the qualifier before the dot.
+/// Returns none if the expression contains a subquery.
+pub(super) fn columns(expression: &Expression) -> Vec<(Option<String>, String)> {
+    let mut columns = Vec::new();
+    let Some(parsed) = parsed(expression) else { return columns };
+    if contains(&parsed, |inner| matches!(inner, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })) {
+        return columns;
+    }
+    let folded = |name: &sqlparser::ast::Ident| match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_lowercase(),
+    };
+    let mut names_of_arguments = Vec::new();
+    let _ = visit_expressions(&parsed, |inner| {
+        match inner {
+            // The parser returns the name in `f(name => 1)` as an expression as well.
+            Expr::Function(Function { args: FunctionArguments::List(list), .. }) => {
+                names_of_arguments.extend(list.args.iter().filter_map(|argument| match argument {
+                    FunctionArg::ExprNamed { name: Expr::Identifier(name), .. } => Some(folded(name)),
+                    _ => None,
+                }));
+            }
+            Expr::Identifier(name) => columns.push((None, folded(name))),
+            Expr::CompoundIdentifier(names) => {
+                let mut names = names.iter().rev().map(folded);
+                let column = names.next();
+                columns.extend(column.map(|column| (names.next(), column)));
+            }
+            _ => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    for argument in names_of_arguments {
+        if let Some(at) = columns.iter().position(|(qualifier, name)| qualifier.is_none() && *name == argument) {
+            columns.remove(at);
+        }
+    }
+    columns.retain(|(qualifier, name)| qualifier.is_some() || !NAMES_WITHOUT_PARENTHESES.contains(&name.as_str()));
+    columns
+}
+
+/// Returns the text of a valid expression that is a string constant.
+pub(super) fn string_constant(expression: &Expression) -> Option<String> {
+    match parsed(expression)? {
+        Expr::Value(value) => value.value.into_string(),
+        _ => None,
+    }
+}
+
+fn parsed(expression: &Expression) -> Option<Expr> {
+    let dialect = PostgreSqlDialect {};
+    let parser = Parser::new(&dialect).try_with_sql(expression.as_str());
+    parser.and_then(|mut parser| parser.parse_expr()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sql_expr::expression, *};
+
+    #[test]
+    fn columns_of_an_expression_are_only_names_that_postgresql_reads_as_columns() {
+        let none = [
+            "now()",
+            "current_date - interval '1 day'",
+            "CURRENT_USER",
+            "current_setting('app.x')::uuid",
+            "'a'::text || E'b'",
+            "ARRAY[1, 2]::int[]",
+            "true AND NULL",
+            "localtimestamp",
+            "make_interval(days => 3)",
+            "nextval('app.numbers'::regclass)",
+        ];
+        for text in none {
+            assert_eq!(columns(&expression(text).expect("valid")), [], "{text}");
+        }
+        let read =
+            |text| columns(&expression(text).expect("valid")).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+        assert_eq!(read("extract(year FROM Made) > 1 AND \"Odd\" @> '{}'"), ["made", "Odd"]);
+        assert_eq!(
+            read("CASE WHEN kind = 'a' THEN notes.cents IS NOT NULL ELSE tags[1] <> '' END"),
+            ["kind", "cents", "tags"]
+        );
+    }
+}
