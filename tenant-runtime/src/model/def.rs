@@ -60,7 +60,7 @@ impl TenancyDef {
         format!("{first}.{}", names::SYSTEM_ACCESS_SETTING)
     }
 
-    /// Reports whether a role includes another role or is the same role. A role includes only earlier roles, so the
+    /// Returns whether a role includes another role or is the same role. A role includes only earlier roles, so the
     /// recursion ends.
     pub(crate) const fn includes(&self, role: &str, other: &str) -> bool {
         let Some(at) = self.place(role) else { return false };
@@ -102,7 +102,7 @@ impl TenancyDef {
         }
     }
 
-    /// Reports whether a login role belongs to the app or to its jobs.
+    /// Returns whether a login role belongs to the app or to its jobs.
     pub(crate) fn has_login(&self, login: &str) -> bool {
         let roles = self.roles.iter().map(|role| self.login(Some(role.name)));
         roles.chain([self.login(None), self.database_role(names::JOBS)]).any(|name| name == login)

@@ -115,7 +115,7 @@ pub(super) fn rest(column: &Column) -> String {
     rest.join(" ")
 }
 
-/// Reports whether a default needs no parentheses: it is one word, one number, one string, or one call without
+/// Returns whether a default needs no parentheses: it is one word, one number, one string, or one call without
 /// arguments.
 fn is_simple(text: &str) -> bool {
     let inner = text.strip_suffix("()").unwrap_or(text);

@@ -138,7 +138,7 @@ fn marker(plan: &Plan, actions: &[Action]) -> String {
     )
 }
 
-/// Reports whether a step locks a table that other sessions might be using.
+/// Returns whether a step locks a table that other sessions might be using.
 fn locks(plan: &Plan, action: &Action) -> bool {
     let refers = match action {
         Action::Add(SchemaObject::Table { table, .. }) => {

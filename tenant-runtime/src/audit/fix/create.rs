@@ -8,7 +8,7 @@ use crate::{
     sql::part,
 };
 
-/// Precedes statements that re-create a table.
+/// The comment above statements that re-create a table.
 const EMPTY: &str = "-- The table is created empty; restore its rows from a backup.\n";
 
 impl FixWriter<'_> {
@@ -80,7 +80,7 @@ impl FixWriter<'_> {
             Object::Setting { role: Some(role), name, .. } => self.set_timeout(role, name),
             // If a schema is missing, its tables are missing too.
             Object::Schema(name) => format!("{EMPTY}{}", part::schema(schema, name)),
-            // The declaration never contains these.
+            // A declaration never contains these objects.
             Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => String::new(),
         }
     }
