@@ -47,7 +47,8 @@ fn skip(diag: &Diag, field: &Field<'_>) {
     }
 }
 
-/// Checks `app_assigned`, which is allowed only on the primary key, because the database generates no other value.
+/// Checks `app_assigned`, which is allowed only on the primary key, because the application sets
+/// every other column anyway.
 fn app_assigned(diag: &Diag, field: &Field<'_>) {
     if let (Some(app_assigned), ValueSource::Plain) = (&field.attrs.app_assigned, field.part) {
         diag.error(

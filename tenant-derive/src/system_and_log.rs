@@ -34,7 +34,7 @@ fn change_log(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// Checks `system(…)`: each other command of the system role also requires SELECT.
+/// Checks `system(…)`, in which every other command also requires `select`.
 fn system(diag: &Diag, table: &Table<'_>) {
     const COMMANDS: [&str; 4] = ["select", "insert", "update", "delete"];
     let Some(list) = &table.attrs.system else { return };

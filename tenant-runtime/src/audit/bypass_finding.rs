@@ -247,7 +247,7 @@ fn not_of_administrators(condition: &str) -> String {
     format!("if {condition}, keep it and accept this finding in the baseline")
 }
 
-/// Describes the access that one of the product's roles gives.
+/// Describes what one of the product's roles can access, as a relative clause.
 fn power(schema: &Schema, role: &str) -> &'static str {
     match schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind) {
         Some(RoleKind::SchemaOwner) => "which owns the tables",

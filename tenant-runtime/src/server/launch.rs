@@ -71,7 +71,8 @@ impl Running {
         &self.origin
     }
 
-    /// Stops the server and removes its directory. The watchdog does both, so that every ordinary stop tests the cleanup.
+    /// Stops the server and removes its directory. The watchdog does both, so that every ordinary
+    /// stop also tests the cleanup after a crash.
     pub(super) fn stop(&mut self) -> Result<(), ServerError> {
         self.watchdog.release();
         let deadline = Instant::now() + STOP_LIMIT;
