@@ -105,7 +105,7 @@ impl<'a> Table<'a> {
         self.columns().find(|field| field.name() == name)
     }
 
-    /// Whether this is the table of tenants: the tenant column is the primary key.
+    /// Returns whether this is the table of tenants: the tenant column is the primary key.
     pub(crate) fn is_root(&self) -> bool {
         self.tenant().is_some_and(|field| field.key)
     }
@@ -133,7 +133,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Whether the application updates rows with UPDATE and not through a function.
+    /// Returns whether the application updates rows with UPDATE and not through a function.
     pub(crate) fn is_changed(&self) -> bool {
         self.updater().is_some() && !self.attrs.mentions("membership")
     }
@@ -174,7 +174,7 @@ impl Field<'_> {
 }
 
 impl ValueSource {
-    /// Whether the application sets the value on INSERT.
+    /// Returns whether the application sets the value on INSERT.
     pub(crate) fn is_app_assigned(self) -> bool {
         matches!(self, Self::AppAssignedId | Self::Plain | Self::Parent)
     }

@@ -201,7 +201,7 @@ fn alter(before: &SchemaObject, after: &SchemaObject) -> String {
         (SchemaObject::Policy { policy: old, .. }, SchemaObject::Policy { table, policy }) => {
             access::alter_policy(&table.quoted(), old, policy)
         }
-        // The plan alters no other objects: it drops them and creates them again.
+        // The plan alters no other objects: it drops and re-creates them.
         _ => String::new(),
     }
 }

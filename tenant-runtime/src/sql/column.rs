@@ -63,7 +63,8 @@ pub(crate) fn clause(property: ColumnProperty, column: &Column) -> Option<String
     })
 }
 
-/// Makes a column an identity column that continues after its highest value. For this, the owner must see all rows.
+/// Makes a column an identity column that continues after the highest existing value. To find this
+/// value, the owner must see all rows.
 fn count(table: &QualifiedName, column: &Column, head: &str) -> String {
     let (quoted, name) = (table.quoted(), column.name.quoted());
     format!(
