@@ -218,7 +218,7 @@ impl Values {
 }
 
 impl std::fmt::Debug for Values {
-    /// Values can be confidential, so only the columns are shown.
+    /// Shows only the columns, because values can be confidential.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Values").field("columns", &self.columns).finish_non_exhaustive()
     }

@@ -69,7 +69,7 @@ impl Runner<'_> {
         self.schema.functions().iter().find(|(function, _)| function.table.as_str() == name).map(|(_, found)| found)
     }
 
-    /// Returns the principal of a signed-in user without a tenant.
+    /// Returns the principal of a user without a tenant; an empty `user` stands for an anonymous user.
     fn without_tenant(&self, user: &str) -> Principal {
         let no_tenant = self.schema.no_tenant().map(|role| role.name.to_string());
         Principal {

@@ -27,7 +27,7 @@ use crate::{
 /// The maximum number of attempts per row.
 const TRIES: usize = 400;
 
-/// The table and the specification for which a row is generated.
+/// The table and the tenant for which a row is generated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'l> {
     pub(super) def: &'static TableDef,
@@ -176,8 +176,8 @@ impl<'a> RowFactory<'a> {
         target.def.columns.iter().map(|column| column.name).filter(|name| found.contains(name)).collect()
     }
 
-    /// Returns the start of the search: the candidates of each column, and the columns that are
-    /// omitted until a constraint names them.
+    /// Creates the search: the candidates of each column, and the columns that are omitted until a
+    /// constraint names them.
     async fn start(
         &mut self,
         session: &mut Session,

@@ -107,7 +107,7 @@ impl Candidates {
 fn of_base_type(ty: &PgType, modifier: i32, seed: &Seed) -> Candidates {
     let (n, mark) = (seed.number, seed.mark.as_str());
     let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
-    // Adds the constants, which are not all valid texts of the type.
+    // Adds the constants as texts that a cast has to check, because not every text is valid for the type.
     let and_constants = |texts: Vec<String>| Candidates { texts, unsure: seed.constants.clone() };
     let sure = |texts| Candidates { texts, unsure: Vec::new() };
     let days = |year: u32| format!("{year}-{:02}-{:02}", n / 28 % 12 + 1, n % 28 + 1);

@@ -96,7 +96,8 @@ impl FixWriter<'_> {
             .unwrap_or_default()
     }
 
-    /// Grants a membership: an application role inherits from the roles that it includes; a login role can SET ROLE.
+    /// Grants a membership: an application role inherits from the roles that it includes; a login
+    /// role can run SET ROLE.
     pub(super) fn grant_membership(&self, role: &str, member: &str) -> String {
         let is_login = self.schema.logins().any(|login| login.name.as_str() == member);
         let options = match (self.has_options(), is_login) {
