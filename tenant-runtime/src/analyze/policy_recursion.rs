@@ -6,10 +6,10 @@
 //! time would end the recursion: a condition of `insert` that reads its own table fails, although the SELECT policies
 //! of that table read no table. The order of the conditions, and whether they are true, do not matter.
 //!
-//! Every tenant table gets onto that list, because its tenant condition is a scalar sub-select. A global
-//! table is not on that list, and a condition cannot read a global table. Functions are not expanded: they
-//! run as another role, whose policies contain no condition of an attribute. Roles do not matter either: a
-//! role with a command has SELECT on the tables that the conditions read, which other findings require.
+//! Every tenant table is on that list while its policies are expanded, because its tenant condition is a scalar
+//! sub-select. A global table is not on that list, and a condition cannot read a global table. Functions are not
+//! expanded: they run as another role, whose policies contain no condition of an attribute. Roles do not matter either:
+//! a role with a command has SELECT on the tables that the conditions read, which other findings require.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -20,8 +20,8 @@ use crate::{
 
 /// A field type that can be a column; the derive reads and writes values through this trait.
 ///
-/// The trait has no supertraits, and no function here has a bound on it: for an unsupported type,
-/// rustc then finds the same error at each use and prints it once.
+/// The trait has no supertraits, and its functions have no bounds: for an unsupported type, rustc
+/// then finds the same error at each use and prints it once.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no PostgreSQL column type",
