@@ -28,7 +28,7 @@ pub(crate) fn check(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// The scope must be declared: a forgotten attribute must not make a table readable by every tenant.
+/// Requires a declared scope: a forgotten attribute must not make a table readable by every tenant.
 fn scope(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     match (&attrs.org, &attrs.parent, &attrs.global) {
@@ -108,8 +108,8 @@ fn existing<'t, 'a>(
     None
 }
 
-/// A tenant table requires a `select` role. Roles that write require SELECT too: PostgreSQL checks it for WHERE and
-/// RETURNING.
+/// Checks the roles of the commands. A tenant table requires a `select` role, and roles that write
+/// require SELECT too, because PostgreSQL checks that privilege for WHERE and RETURNING.
 fn commands(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     if attrs.mentions("select") {
@@ -140,7 +140,7 @@ fn commands(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// Attributes for rows that the user owns require an `owner` field.
+/// Checks that attributes for rows that the user owns occur only with an `owner` field.
 fn owner(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     let purpose = "`owner` names the field that holds the ID of the user who created the row";
@@ -178,7 +178,7 @@ fn owner(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// Members belong to a tenant, and one role manages them through functions.
+/// Checks a membership table: members belong to a tenant, and one role manages them through functions.
 fn membership(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     let Some(key) = attrs.written("membership") else { return };
@@ -220,7 +220,8 @@ fn membership(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// Functions create and accept invitations; the role that manages members can delete them, and no role updates them.
+/// Checks an invitation table: functions create and accept invitations, the role that manages
+/// members can delete them, and no role updates them.
 fn invitation(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     let Some(key) = attrs.written("invitation") else { return };
@@ -267,7 +268,7 @@ fn text(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }
 
-/// Functions create tenants and sign up users, so these tables have no `insert` role.
+/// Checks `creator_role` and `sign_up`: functions insert the rows of these tables, so the tables have no `insert` role.
 fn insert_functions(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     if let Some(creator_role) = &attrs.creator_role {
@@ -330,7 +331,7 @@ fn condition(diag: &Diag, table: &Table<'_>, rule: &Rule) {
     }
 }
 
-/// Whether a role is declared for a command.
+/// Returns whether the table declares a role for a command.
 fn declares(table: &Table<'_>, command: &str) -> bool {
     table.attrs.mentions(command) || table.attrs.mentions(&format!("{command}_own"))
 }
@@ -354,7 +355,8 @@ fn partitions(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// The context sets the tenant column and the owner column, and the tenancy determines their types.
+/// Checks the tenant column and the owner column: the context sets their values, and the tenancy
+/// determines their types.
 fn from_context(diag: &Diag, field: &Field<'_>) {
     let what = match field.part {
         ValueSource::Tenant => "tenant",
@@ -373,7 +375,7 @@ fn from_context(diag: &Diag, field: &Field<'_>) {
     }
 }
 
-/// A column can have a role only for a command that the application can run on that column.
+/// Checks the roles of a column: it can have a role only for a command that the application can run on it.
 fn column_roles(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
     let attrs = &field.attrs;
     for (command, role) in [("select", &attrs.select), ("insert", &attrs.insert), ("update", &attrs.update)] {
@@ -414,7 +416,7 @@ fn column_roles(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
     }
 }
 
-/// Suggests a field with a similar name.
+/// Suggests the field with the most similar name for a help message.
 pub(crate) fn field_suggestion(table: &Table<'_>, written: &str, otherwise: &str) -> String {
     let fields: Vec<String> = table.columns().map(Field::name).collect();
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();

@@ -48,7 +48,7 @@ pub(crate) enum ValueSource {
     Parent,
     /// A primary key that the database generates.
     GeneratedId,
-    /// A primary key that the application supplies.
+    /// A primary key that the application sets.
     AppAssignedId,
     /// A column that the application sets and updates.
     Plain,
@@ -105,12 +105,13 @@ impl<'a> Table<'a> {
         self.columns().find(|field| field.name() == name)
     }
 
-    /// Whether this is the table of tenants: the tenant column is the primary key.
+    /// Returns whether this is the table of tenants: the tenant column is the primary key.
     pub(crate) fn is_root(&self) -> bool {
         self.tenant().is_some_and(|field| field.key)
     }
 
-    /// Returns the minimum role for UPDATE: `update_own` if declared, because the role in `update` includes it.
+    /// Returns the minimum role for UPDATE: the role in `update_own` if declared, because the role
+    /// in `update` includes it.
     pub(crate) fn updater(&self) -> Option<&Path> {
         self.attrs.update_own.as_ref().or(self.attrs.update.as_ref())
     }
@@ -132,7 +133,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Whether the application updates rows with UPDATE and not through a function.
+    /// Returns whether the application updates rows with UPDATE and not through a function.
     pub(crate) fn is_changed(&self) -> bool {
         self.updater().is_some() && !self.attrs.mentions("membership")
     }
@@ -173,14 +174,14 @@ impl Field<'_> {
 }
 
 impl ValueSource {
-    /// Whether the application sets the value on INSERT.
+    /// Returns whether the application sets the value on INSERT.
     pub(crate) fn is_app_assigned(self) -> bool {
         matches!(self, Self::AppAssignedId | Self::Plain | Self::Parent)
     }
 }
 
-/// Finds the field that an attribute names, or the field with the most similar name: the wrong name is reported
-/// elsewhere and should not cause further errors.
+/// Finds the field that an attribute names, or the field with the most similar name: a wrong name
+/// is reported elsewhere and should not cause further errors.
 fn meant(fields: &[Field<'_>], name: Option<&LitStr>) -> Option<usize> {
     let name = name?.value();
     let names: Vec<String> = fields.iter().map(Field::name).collect();
@@ -188,7 +189,7 @@ fn meant(fields: &[Field<'_>], name: Option<&LitStr>) -> Option<usize> {
     find(&name).or_else(|| name::nearest(&name, names.iter().map(String::as_str)).and_then(find))
 }
 
-/// Assigns the source of each field's value. If no field is marked `id`, the field with that name is the primary key.
+/// Assigns the source of each field's value. If no field is marked `id`, a field named `id` is the primary key.
 fn assign_parts(fields: &mut [Field<'_>], attrs: &TableAttrs) {
     let org = meant(fields, attrs.org.as_ref());
     let owner = meant(fields, attrs.owner.as_ref());

@@ -39,7 +39,8 @@ pub(crate) struct TableAttrs {
     pub(crate) partitions: Option<LitInt>,
     pub(crate) uniques: Vec<FieldList>,
     pub(crate) indexes: Vec<FieldList>,
-    /// Every key that occurs, even with an invalid value; the rules for missing keys read this list.
+    /// Every key that occurs, even with an invalid value, so that a missing key can be
+    /// distinguished from an invalid value.
     pub(crate) keys: Vec<Ident>,
 }
 
@@ -91,17 +92,18 @@ pub(crate) struct Rule {
     pub(crate) condition: LitStr,
 }
 
-/// The commands that accept a condition on existing rows; the constant below lists those that accept one on new rows.
+/// The commands that accept a condition on existing rows. The next constant lists the commands that
+/// accept a condition on new rows.
 pub(crate) const USING: &[&str] = &["select", "update", "delete"];
 pub(crate) const CHECK: &[&str] = &["insert", "update"];
 
 impl TableAttrs {
-    /// Returns the key, even if its value is invalid.
+    /// Returns the key as it occurs in the source, even if its value is invalid.
     pub(crate) fn written(&self, key: &str) -> Option<&Ident> {
         self.keys.iter().find(|written| *written == key)
     }
 
-    /// Whether the key occurs, even if its value is invalid.
+    /// Returns whether the key occurs, even if its value is invalid.
     pub(crate) fn mentions(&self, key: &str) -> bool {
         self.written(key).is_some()
     }
@@ -167,7 +169,7 @@ pub(crate) struct FieldAttrs {
     pub(crate) keys: Vec<Ident>,
 }
 
-/// Whether the role of a column is `none`, which denies the command to every role.
+/// Returns whether the role of a column is `none`, which denies the command to every role.
 pub(crate) fn is_no_role(role: &Path) -> bool {
     role.is_ident("None")
 }

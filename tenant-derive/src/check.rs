@@ -1,4 +1,4 @@
-//! Rules for tables, one function each: they read the attributes and report errors.
+//! Rules for tables, one function for each rule: the functions read the attributes and report errors.
 //!
 //! Rules about tenants and roles are in [`access`].
 
@@ -33,7 +33,7 @@ pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Fie
     key(diag, table)
 }
 
-/// A skipped field has no column, so it accepts no other attribute.
+/// Checks that a skipped field has no other attribute, because it has no column.
 fn skip(diag: &Diag, field: &Field<'_>) {
     if field.attrs.skip.is_none() {
         return;
@@ -47,7 +47,8 @@ fn skip(diag: &Diag, field: &Field<'_>) {
     }
 }
 
-/// Checks `app_assigned`, which is allowed only on the primary key: only a primary key could be generated instead.
+/// Checks `app_assigned`, which is allowed only on the primary key, because the application sets
+/// every other column anyway.
 fn app_assigned(diag: &Diag, field: &Field<'_>) {
     if let (Some(app_assigned), ValueSource::Plain) = (&field.attrs.app_assigned, field.part) {
         diag.error(
@@ -58,7 +59,7 @@ fn app_assigned(diag: &Diag, field: &Field<'_>) {
     }
 }
 
-/// `on_delete` applies to the referenced row.
+/// Checks that `on_delete` occurs only with a reference: it is the action when the referenced row is deleted.
 fn reference(diag: &Diag, field: &Field<'_>) {
     if let (Some((key, _)), None) = (&field.attrs.on_delete, &field.attrs.references) {
         diag.error(
@@ -69,7 +70,7 @@ fn reference(diag: &Diag, field: &Field<'_>) {
     }
 }
 
-/// SQL strings and names must not be empty.
+/// Checks that no SQL string and no name is empty.
 fn texts(diag: &Diag, field: &Field<'_>) {
     let attrs = &field.attrs;
     for (key, text) in [
@@ -85,7 +86,7 @@ fn texts(diag: &Diag, field: &Field<'_>) {
     }
 }
 
-/// PostgreSQL identifiers can have at most 63 bytes.
+/// Checks that names are valid PostgreSQL identifiers, which can have at most 63 bytes.
 fn names(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     let default = LitStr::new(&name::table(table.ident), table.ident.span());
@@ -111,7 +112,7 @@ fn one_name(diag: &Diag, key: &str, name: &LitStr) {
     }
 }
 
-/// Column names must be unique.
+/// Checks that column names are unique.
 fn columns(diag: &Diag, table: &Table<'_>) {
     let mut seen = BTreeSet::new();
     for field in table.columns() {
@@ -127,7 +128,7 @@ fn columns(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// Constants must be unique; each is the field's name in capitals.
+/// Checks that the names of the constants are unique; each is the name of its field in capitals.
 fn constants(diag: &Diag, table: &Table<'_>) {
     let mut seen = BTreeSet::new();
     for field in table.columns() {
@@ -142,7 +143,7 @@ fn constants(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// `unique(…)` and `index(…)` must name at least two fields.
+/// Checks that `unique(…)` and `index(…)` name at least two fields.
 fn lists(diag: &Diag, table: &Table<'_>) {
     for list in table.attrs.uniques.iter().chain(&table.attrs.indexes) {
         if list.fields.len() < 2 {
@@ -171,7 +172,7 @@ fn listed(diag: &Diag, table: &Table<'_>, ident: &Ident, again: bool) {
     }
 }
 
-/// A table must have one key field; the tenant column can also be part of the primary key.
+/// Requires exactly one key field and returns it; the tenant column can also be part of the primary key.
 fn key<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Field<'a>> {
     let key = table.key();
     if key.is_none() && !table.fields.iter().any(|field| field.attrs.id.is_some()) {

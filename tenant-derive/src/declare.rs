@@ -62,7 +62,8 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
     }
 }
 
-/// Writes the declared commands, `(select, insert, update, delete, commands of jobs)`, with `()` for an undeclared one.
+/// Writes the declared commands, `(select, insert, update, delete, commands of jobs)`, with `()`
+/// for an undeclared command.
 fn declared(table: &Table<'_>) -> TokenStream {
     let attrs = &table.attrs;
     let yes = |is: bool| if is { quote!(__rt::Yes) } else { quote!(()) };
@@ -156,8 +157,8 @@ fn access(table: &Table<'_>, tenancy: &TokenStream, at: Span) -> Vec<TokenStream
     set
 }
 
-/// Refers to each command's role through its associated type, so that the string is turned into a type in one place
-/// only.
+/// Writes the role of each command as a reference to its associated type, so that only one place
+/// turns the string into a type.
 fn commands(table: &Table<'_>, tenancy: &TokenStream) -> Vec<TokenStream> {
     let attrs = &table.attrs;
     let managed = attrs.membership.is_some();

@@ -5,9 +5,9 @@ use std::{cell::RefCell, fmt::Display, thread};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-/// The errors found so far. Panics if it is dropped without a call of [`finish`](Self::finish).
+/// The errors found so far. Panics if it is dropped without a call to [`finish`](Self::finish).
 pub(crate) struct Diag {
-    /// `None` once the errors have been read.
+    /// `None` once [`finish`](Self::finish) has taken the errors.
     errors: RefCell<Option<Vec<syn::Error>>>,
 }
 

@@ -122,7 +122,7 @@ fn case(diag: &Diag, given: &LitStr) -> Case {
     CASES[0].1
 }
 
-/// Labels must be valid identifiers and unique.
+/// Checks that the labels are valid and unique.
 fn check(diag: &Diag, labels: &[Label<'_>]) {
     let mut seen = BTreeSet::new();
     for label in labels {

@@ -58,7 +58,7 @@ pub(crate) fn runtime(given: Option<&Path>) -> TokenStream {
     given.map_or_else(|| quote!(::tenant_runtime), ToTokens::to_token_stream)
 }
 
-/// Writes the structs `New…` and `…Changes`, if the application inserts and updates rows.
+/// Writes the struct `New…` if the application inserts rows, and `…Changes` if it updates rows.
 pub(crate) fn rows(table: &Table<'_>) -> TokenStream {
     let vis = table.vis;
     let allow =
@@ -192,7 +192,7 @@ fn delete_impl(table: &Table<'_>, role: &Path) -> TokenStream {
     }
 }
 
-/// Writes the role that can invite and the enum of roles.
+/// Writes the impl of an invitation table, which names the role that can invite and the enum of roles.
 fn invitation_impl(table: &Table<'_>) -> Option<TokenStream> {
     let (ident, attrs) = (table.ident, &table.attrs);
     let role = table.named(attrs.invitation.as_ref()?.field("role")?)?.ty;
@@ -206,7 +206,7 @@ fn invitation_impl(table: &Table<'_>) -> Option<TokenStream> {
     })
 }
 
-/// Writes the enum of member roles and the role that manages members.
+/// Writes the impls of a membership table, which name the enum of member roles and the role that manages members.
 fn membership_impls(table: &Table<'_>) -> Option<TokenStream> {
     let (ident, attrs) = (table.ident, &table.attrs);
     let role = table.named(&attrs.membership.as_ref()?.role)?.ty;

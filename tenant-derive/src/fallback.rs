@@ -46,7 +46,7 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
     }
 }
 
-/// The impls of the traits of all commands.
+/// Writes inert impls of the traits of all commands.
 fn commands(table: &Table<'_>) -> TokenStream {
     let (ident, attrs) = (table.ident, &table.attrs);
     let unit = quote!(());
@@ -104,7 +104,7 @@ fn commands(table: &Table<'_>) -> TokenStream {
     }
 }
 
-/// The impls of a membership table.
+/// Writes the inert impls of a membership table.
 fn membership(table: &Table<'_>) -> Option<TokenStream> {
     let (ident, attrs) = (table.ident, &table.attrs);
     let member_role = attrs.membership.as_ref().and_then(|membership| table.named(&membership.role));

@@ -36,7 +36,7 @@ pub(crate) fn set<T>(diag: &Diag, slot: &mut Option<T>, item: &Item, read: impl 
     }
 }
 
-/// Reads the items of all `#[tenant(…)]` attributes and continues after an error.
+/// Reads the items of all `#[tenant(…)]` attributes; after an error it continues with the next item.
 pub(crate) fn items(diag: &Diag, attrs: &[Attribute]) -> Vec<Item> {
     let mut items = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("tenant")) {
@@ -130,7 +130,7 @@ impl Item {
             Value::Given(value) => self.wrong(diag, value, "has no value", &self.name()),
             Value::List(list) => self.wrong(diag, list, "has no list", &self.name()),
         }
-        // The intention is clear, and accepting the key avoids errors that would only follow from this one.
+        // The intention is clear, and accepting the key avoids errors that would only follow from the reported error.
         Some(self.key.clone())
     }
 
@@ -275,7 +275,7 @@ impl Item {
         }
     }
 
-    /// The tokens that an error points at: the value, or the key without a value.
+    /// Returns the tokens that an error points at: the value, or the key if it has no value.
     fn tokens(&self) -> TokenStream {
         match &self.value {
             Value::Given(value) => value.to_token_stream(),
@@ -294,7 +294,7 @@ pub(crate) fn suggestion(written: &str, known: &[&str]) -> String {
     }
 }
 
-/// Returns the next token, at which an error can point.
+/// Returns the next token, so that an error can point at it.
 fn next_token(input: ParseStream<'_>) -> Option<TokenTree> {
     input.cursor().token_tree().map(|(token, _)| token)
 }

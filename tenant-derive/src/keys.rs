@@ -8,13 +8,13 @@ use crate::{
     item::{Item, items, set},
 };
 
-/// A key of `#[tenant(…)]` that sets something in `A`.
+/// A key of `#[tenant(…)]` that sets a field of the attributes `A`.
 pub(crate) struct Key<A: 'static> {
     /// The name.
     pub(crate) name: &'static str,
     /// The syntax, with an example value.
     pub(crate) form: &'static str,
-    /// The line in the documentation.
+    /// The description in the documentation.
     #[cfg_attr(not(test), expect(dead_code, reason = "the documentation is written from it by a test"))]
     pub(crate) doc: &'static str,
     /// Reads the value.

@@ -60,8 +60,8 @@ mod view;
 ///
 /// The struct requires named fields and no generics. The derive generates:
 ///
-/// - `NewProject`, the columns of a new row, if `insert` is declared. With `creator_role` or `sign_up` it contains only
-///   the columns without a default.
+/// - `NewProject`, the columns of a new row, if `insert` is declared. With `creator_role` or
+///   `sign_up`, it contains only the columns without a default.
 /// - `ProjectChanges`, the columns to update, if `update` or `update_own` is declared.
 /// - a constant for each column, such as `Project::NAME`, for filters, orders and single values;
 /// - a constant for each unique key, such as `Project::BY_NAME`, for upserts, if rows can be inserted and updated.
@@ -87,8 +87,8 @@ pub fn derive_table(input: TokenStream) -> TokenStream {
 
 /// Declares a view of a table: a struct with some of its columns, `#[derive(TenantView)]`.
 ///
-/// A view requires the roles of its columns only: a context whose role cannot read a column of the table reads the
-/// other columns through a view.
+/// A view requires the roles of its columns only: a context whose role cannot read some column of
+/// the table can read the other columns through a view.
 ///
 /// ```
 /// use tenant_runtime::{TenantTable, TenantView, roles::{Admin, Viewer}};

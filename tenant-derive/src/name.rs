@@ -25,7 +25,7 @@ pub(crate) fn role(name: &LitStr) -> Option<Ident> {
     Some(ident)
 }
 
-/// Returns the reason why a name is not a valid PostgreSQL identifier.
+/// Returns the reason why a name is not a valid PostgreSQL identifier; `None` if it is valid.
 pub(crate) fn problem(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("is empty".to_owned())
@@ -47,7 +47,7 @@ pub(crate) fn shown(name: &str) -> String {
     shown
 }
 
-/// Forms the English plural by three rules; `table = "…"` overrides it.
+/// Forms the English plural by three rules; `table = "…"` overrides the result.
 fn plural(word: &str) -> String {
     let ends = |endings: &[&str]| endings.iter().any(|ending| word.ends_with(ending));
     match word.strip_suffix('y') {
@@ -67,7 +67,8 @@ pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'
         .map(|(_, candidate)| candidate)
 }
 
-/// Counts insertions, deletions, substitutions and transpositions of adjacent letters between two words.
+/// Returns the edit distance between two words: insertions, deletions, substitutions and
+/// transpositions of adjacent letters.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut before: Vec<usize> = Vec::new();

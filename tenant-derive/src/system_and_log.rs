@@ -8,7 +8,7 @@ pub(crate) fn check(diag: &Diag, table: &Table<'_>) {
     change_log(diag, table);
 }
 
-/// The change log belongs to a tenant, and only its trigger writes it.
+/// Checks the table of the change log: its rows belong to a tenant, and only the trigger writes them.
 fn change_log(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     for key in ["change_log", "track_changes"] {
@@ -34,7 +34,7 @@ fn change_log(diag: &Diag, table: &Table<'_>) {
     }
 }
 
-/// The system role requires SELECT for every command that it runs.
+/// Checks `system(…)`, in which every other command also requires `select`.
 fn system(diag: &Diag, table: &Table<'_>) {
     const COMMANDS: [&str; 4] = ["select", "insert", "update", "delete"];
     let Some(list) = &table.attrs.system else { return };

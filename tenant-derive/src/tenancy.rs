@@ -104,7 +104,7 @@ impl Parse for Declared {
                     Value::Roles(Punctuated::<RoleDecl, Token![,]>::parse_terminated(&roles)?.into_iter().collect())
                 }
                 _ => {
-                    // Skip the value up to the comma: the error is about the key.
+                    // Skips the value up to the comma: the error is about the key.
                     while !body.is_empty() && !body.peek(Token![,]) {
                         body.parse::<proc_macro2::TokenTree>()?;
                     }
@@ -276,7 +276,8 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
     }
 }
 
-/// With `login_per_role`, the name of each login role must be free and at most 63 bytes long.
+/// Checks that, with `login_per_role`, the name of each login role is at most 63 bytes long and not
+/// the name of another role.
 fn check_logins(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
     for role in roles {
         let label = label(&role.ident);
@@ -332,7 +333,7 @@ fn setting(diag: &Diag, text: &LitStr, example: &str) -> String {
     value
 }
 
-/// A list of types: `(A, (B, ()))`.
+/// Writes a list of types as nested pairs: `(A, (B, ()))`.
 fn list(types: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
     types.rfold(quote!(()), |rest, ty| quote!((#ty, #rest)))
 }
@@ -405,7 +406,7 @@ impl Tenancy<'_> {
         let database = format!("{prefix}{name}");
         let first = quote!(#runtime::__private::First);
         let place = (0..place).fold(first, |place, _| quote!(#runtime::__private::Next<#place>));
-        // With the span of the role's name, so that messages about the role point at it.
+        // Uses the span of the role's name, so that messages about the role point at the name.
         quote_spanned! {ident.span()=>
             #(#attrs)*
             #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
@@ -431,8 +432,8 @@ impl Tenancy<'_> {
         }))
     }
 
-    /// Returns the roles that a role includes, and the role itself; each once, even if it is included along several
-    /// paths.
+    /// Returns the role itself and the roles that it includes, each once, even if a role is
+    /// included along several paths.
     fn below(&self, role: &Ident) -> Vec<Ident> {
         let mut below: Vec<Ident> = Vec::new();
         let mut open = vec![role.clone()];

@@ -39,7 +39,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
 struct ViewAttrs {
     krate: Option<Path>,
     of: Option<Path>,
-    /// Whether the key occurs, even if its value is invalid.
+    /// Whether the key `of` occurs, even if its value is invalid.
     mentions_of: bool,
 }
 
@@ -84,7 +84,7 @@ fn fields<'a>(diag: &Diag, input: &'a DeriveInput) -> Option<Vec<ViewField<'a>>>
     Some(fields)
 }
 
-/// Writes inert impls for a view with errors, so that code that uses it causes no further errors.
+/// Writes inert impls for a view with errors, so that code that uses the view causes no further errors.
 fn inert(input: &DeriveInput, attrs: &ViewAttrs, of: &Path) -> TokenStream {
     let (ident, runtime) = (&input.ident, runtime(attrs.krate.as_ref()));
     let role = quote_spanned!(of.span()=> <Self::Table as __rt::Select>::SelectRole);

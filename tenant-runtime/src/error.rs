@@ -124,7 +124,7 @@ pub enum Error {
     /// distinguished.
     #[error("the user is not a member of this tenant, or the tenant does not exist")]
     NotAMember,
-    /// The member's role does not include the required one.
+    /// The member's role does not include the required role.
     #[error("requires role `{required}` or a role that includes it; this member has role `{role}`")]
     InsufficientRole {
         /// The role of the member.
@@ -196,7 +196,7 @@ pub enum Error {
         /// The roles, each with its fix.
         findings: Vec<String>,
     },
-    /// The fingerprint of the database differs from the expected one.
+    /// The fingerprint of the database differs from the expected fingerprint.
     #[error(
         "the schema of the database has changed: its fingerprint is `{found}`, and the app expects `{expected}`; run \
          `gen-migrations audit`, and use the new fingerprint if there are no findings"
@@ -222,7 +222,7 @@ pub enum Error {
     /// No connection could be opened.
     #[error("cannot connect to {target}: {hint}")]
     Connect {
-        /// Database, address and login; never the password.
+        /// The database, the address and the login, but never the password.
         target: String,
         /// The cause and the next step.
         hint: String,
@@ -248,7 +248,7 @@ pub enum Error {
     Database(sqlx::Error),
 }
 
-/// The operation of a repository statement, for its errors.
+/// The operation of a repository statement, which its errors name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attempt {
     pub(crate) table: TableName,
@@ -275,16 +275,18 @@ const UNDEFINED_COLUMN: &str = "42703";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_SCHEMA: &str = "3F000";
 
-/// Raised by the membership functions if the tenant would be left without a member who can manage members.
+/// The SQLSTATE that the membership functions raise if the tenant would be left without a member
+/// who can manage members.
 const LAST_MANAGER: &str = "TT001";
-/// Raised by the function that accepts an invitation if the user cannot accept an invitation with this token.
+/// The SQLSTATE that the function for accepting invitations raises if the user cannot accept an
+/// invitation with this token.
 const NO_INVITATION: &str = "TT002";
 
 /// The beginning of the constraint name in a NOT NULL violation, for which the server reports no name.
 const NOT_NULL: &str = "not null";
 
 impl Error {
-    /// Returns whether the error means that the caller lacks a permission, as HTTP status 403 does.
+    /// Returns whether the error means that the caller lacks a permission, like HTTP status 403.
     ///
     /// A row that is not visible in the context is [`NotFound`](Self::NotFound) instead.
     ///
@@ -374,7 +376,7 @@ impl fmt::Display for RoleName {
     }
 }
 
-/// Why the statement filter refuses a statement, and what to do instead.
+/// Displays why the statement filter refuses a statement, and what to do instead.
 struct RefusedBecause<'a>(&'a str);
 
 impl fmt::Display for RefusedBecause<'_> {

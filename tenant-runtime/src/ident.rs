@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// The maximum length of an identifier in bytes; PostgreSQL truncates longer ones without an error.
+/// The maximum length of an identifier in bytes; PostgreSQL truncates longer identifiers without an error.
 pub const MAX_BYTES: usize = 63;
 
 /// A PostgreSQL identifier: 1 to 63 bytes without control characters.
 ///
-/// `Display` writes the bare name; [`quoted`](Self::quoted) writes it for use in SQL.
+/// `Display` writes the bare name; [`quoted`](Self::quoted) quotes the name for use in SQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "generate", derive(serde::Serialize))]
 pub struct Ident(String);
@@ -121,7 +121,8 @@ fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// The keywords of PostgreSQL 15 to 18 that need quotes as a name, sorted. A test compares them with a live server.
+/// The keywords of PostgreSQL 15 to 18 that must be quoted when used as a name, sorted. A test
+/// compares the list with a live server.
 pub(crate) const KEYWORDS: &[&str] = &[
     "all",
     "analyse",
@@ -289,7 +290,8 @@ pub(crate) const KEYWORDS: &[&str] = &[
     "xmltable",
 ];
 
-/// Counts inserted, missing and wrong characters; two neighbours that are swapped count once.
+/// Returns the edit distance between two words: the number of inserted, missing and wrong
+/// characters; two adjacent characters that are swapped count once.
 #[cfg(feature = "generate")]
 pub(crate) fn edit_distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<_>, Vec<_>) = (from.chars().collect(), to.chars().collect());

@@ -58,7 +58,7 @@
 //!
 //! # Required roles by method
 //!
-//! Every operation runs with one of three contexts; the compiler checks what each one allows:
+//! Every operation runs with one of three contexts; the compiler checks what each context allows:
 //!
 //! | context | created by | allows |
 //! |---|---|---|

@@ -48,7 +48,7 @@ pub struct TableAccess {
     pub commands: [Vec<Cell>; 4],
 }
 
-/// A role's access with one command.
+/// A role's access to a table with one command.
 ///
 /// ```
 /// use tenant_runtime::matrix::Matrix;
@@ -89,7 +89,7 @@ pub enum Reach {
     Tenant,
     /// Rows of the tenant's members.
     Members,
-    /// Rows of the tenant, through functions.
+    /// Rows of the tenant, but only through functions.
     ByFunction,
     /// Rows of all tenants.
     EveryTenant,
@@ -133,7 +133,7 @@ impl Reach {
 }
 
 impl Matrix {
-    /// Computes the matrix from declarations, which [`check`](crate::analyze::check) must accept.
+    /// Computes the matrix from declarations that [`check`](crate::analyze::check) accepts.
     #[must_use]
     pub fn declared(models: &Models) -> Self {
         let roles = models.tables().first().map(|def| def.tenancy.roles).unwrap_or_default();

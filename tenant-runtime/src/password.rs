@@ -35,8 +35,8 @@ pub(crate) enum PasswordError {
     Connect(#[from] Error),
 }
 
-/// The SCRAM-SHA-256 verifier of a password, as a server stores it: it serves to check a password, but cannot itself be
-/// used to log in.
+/// The SCRAM-SHA-256 verifier of a password, as a server stores it: the server checks passwords
+/// with it, but it cannot itself be used to log in.
 pub(crate) struct Verifier(String);
 
 impl Verifier {

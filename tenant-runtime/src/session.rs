@@ -22,8 +22,8 @@ use crate::{
 
 /// A signed-in user without a tenant, or an anonymous user.
 ///
-/// It has no privilege on any table; see [`TenantDb::user_scope`]. Like a [`TenantCtx`], it has no public fields, no
-/// `Default` and no `Deserialize`.
+/// Such a user has no privilege on any table; see [`TenantDb::user_scope`]. Like a [`TenantCtx`],
+/// it has no public fields, no `Default` and no `Deserialize`.
 ///
 /// ```
 /// # use tenant_runtime::{UserCtx, roles::Organizations};
@@ -114,9 +114,9 @@ pub type Memberships<M> = Vec<(<<M as TenantTable>::Tenancy as Tenancy>::Key, <M
 
 /// A user context together with its database. Returned by [`TenantDb::user_scope`].
 ///
-/// Each call runs as the database role for users without a tenant, such as `app_no_tenant`. That role has no privilege
-/// on any table; it can only execute the functions that the declarations grant to it. These act for the user ID in the
-/// settings, except for signing up.
+/// Each call runs as the database role for users without a tenant, such as `app_no_tenant`. That role has no
+/// privilege on any table; it can only execute the functions that the declarations grant to it. Except for
+/// the function that signs up users, these functions act for the user whose ID is in the settings.
 ///
 /// ```no_run
 /// # use tenant_runtime::{*, repo::members::Membership, roles::*};
@@ -392,7 +392,7 @@ impl<T: Tenancy> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::InsufficientRole`] if the member's role does not include the required one.
+    /// [`Error::InsufficientRole`] if the member's role does not include the required role.
     pub fn require<R: Role<Tenancy = T>>(&self) -> Result<TenantCtx<R>> {
         if T::DEF.includes(self.role, R::NAME) {
             Ok(TenantCtx::assume_authorized(self.tenant_id.clone(), self.user_id.clone()))

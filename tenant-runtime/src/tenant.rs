@@ -15,9 +15,9 @@ pub use self::{
 
 /// The tenant and the role that a query runs with. Every repository method requires a context.
 ///
-/// It comes from [`Session::require`](crate::Session::require) after a lookup of the membership
-/// (axum's `Tenant` does this for a request), or from a constructor with which the caller asserts
-/// it. It has no public fields, no `Default` and no `Deserialize`.
+/// A context comes from [`Session::require`](crate::Session::require) after a lookup of the
+/// membership (axum's `Tenant` does this for a request), or from a constructor with which the
+/// caller asserts the permission. The type has no public fields, no `Default` and no `Deserialize`.
 ///
 /// ```
 /// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};

@@ -36,9 +36,9 @@ use crate::{
 
 /// A database for one test, with the tables of the models and two tenants.
 ///
-/// It is on a temporary PostgreSQL server that all tests of the process share and that stops with the process. The
-/// first test migrates a template database and generates rows; each test's database is a copy of the template, created
-/// in milliseconds.
+/// The database is on a temporary PostgreSQL server that all tests of the process share and that
+/// stops with the process. The first test migrates a template database and generates rows; each
+/// test's database is a copy of the template, created in milliseconds.
 ///
 /// ```no_run
 /// # use tenant_runtime::{models, testing::TestDatabase};
@@ -178,7 +178,7 @@ impl TestDatabase {
     /// The variants of [`create`](Self::create).
     pub async fn create_with(models: &Models, options: &VerifyOptions) -> Result<Self, TestingError> {
         let (models, options) = (models.clone(), options.clone());
-        // Starting a server blocks, and one test starts it for all.
+        // Starting a server blocks the thread; one test starts the server for all tests.
         let prepared = tokio::task::spawn_blocking(move || {
             let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -213,7 +213,7 @@ impl TestDatabase {
                 };
                 let filled: Result<_, TestingError> = filled.await;
                 if filled.is_err() {
-                    // Otherwise the next test would report that the database exists, and not the cause.
+                    // Otherwise the next test would report that the database exists, instead of the cause.
                     let dropped = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&template));
                     let _ = run(&shared.server.admin_url(), &dropped).await;
                 }
@@ -321,8 +321,8 @@ pub async fn assert_all_isolated(models: Models) {
     assert_all_isolated_with(models, &VerifyOptions::default()).await;
 }
 
-/// Creates a database for the models, audits it and verifies it as every role, with values for columns for which none can be
-/// generated.
+/// Creates a database for the models, audits it and verifies it as every role, with given values
+/// for columns whose values cannot be generated.
 ///
 /// ```no_run
 /// # use tenant_runtime::{models, verify::VerifyOptions};
@@ -334,7 +334,7 @@ pub async fn assert_all_isolated(models: Models) {
 ///
 /// # Panics
 ///
-/// As [`assert_all_isolated`] does.
+/// In the same cases as [`assert_all_isolated`].
 pub async fn assert_all_isolated_with(models: Models, options: &VerifyOptions) {
     match examine(&models, options).await {
         Ok(found) if found.is_empty() => {}

@@ -71,7 +71,7 @@ impl Row {
     }
 }
 
-/// The answer: whether a role has access to a table or row, with the grants and policies that decide.
+/// The answer: whether a role has access to a table or row, with the grants and policies that determine the access.
 ///
 /// ```no_run
 /// # fn f() -> Result<(), tenant_runtime::why::WhyError> {
@@ -101,7 +101,7 @@ enum Privilege {
     Held(Vec<String>),
     /// Not granted; these roles have the privilege.
     Missing(Vec<String>),
-    /// Replaced by functions: those that the role can execute, and those that other roles can.
+    /// Replaced by functions: the functions that the role can execute, and the functions that other roles can execute.
     ByFunction { own: Vec<String>, others: Vec<String> },
 }
 
@@ -230,7 +230,7 @@ fn privilege(
     Privilege::Missing(holders)
 }
 
-/// The functions that replace a command on a membership table or a table of invitations.
+/// Returns the functions that replace a command on a membership table or an invitation table.
 fn functions_for(def: &TableDef, command: Command) -> &'static [&'static str] {
     match (def.invitation.is_some(), command) {
         (true, Command::Insert) => &[names::INVITE],
@@ -249,8 +249,8 @@ fn parts(policy: &Policy, command: Command) -> Vec<Part> {
 
 /// Evaluates the policies on a row as the role, in the context.
 ///
-/// The role might be unable to read the row, so the superuser copies the row into a temporary table, which is rolled
-/// back.
+/// The role might be unable to read the row, so the superuser copies the row into a temporary table
+/// in a transaction that is rolled back.
 async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
     let id = row_id(def).map_or("", |id| id.name);
     check_keys(session, def, row).await?;

@@ -63,7 +63,7 @@ impl<'a> FunctionTemplates<'a> {
         }
     }
 
-    /// The roles that include `role`, as labels.
+    /// Returns the labels of the roles that include `role`.
     pub(super) fn up_set(&self, role: &str) -> String {
         let includes = |(_, below): &(&&str, &Vec<&str>)| below.contains(&role);
         let names = self.tenancy.def.roles.iter().filter_map(|def| self.tenancy.below.get_key_value(def.name));
@@ -74,7 +74,8 @@ impl<'a> FunctionTemplates<'a> {
             .join(", ")
     }
 
-    /// The database roles that can manage members. A context that was narrowed to a lower role cannot manage them.
+    /// Returns the database roles that can manage members. A context that was narrowed to a lower
+    /// role cannot manage members.
     pub(super) fn manager_roles(&self) -> String {
         let manager = self.membership.manager.unwrap_or_default();
         let application_roles = self.tenancy.def.roles.iter().filter(|role| self.tenancy.includes(role.name, manager));
@@ -144,7 +145,8 @@ END"
         }
     }
 
-    /// Locks the memberships that a change depends on, always in the same order, and then checks the caller's role.
+    /// Returns the start of a function body: it locks the memberships that a change depends on,
+    /// always in the same order, and then checks the caller's role.
     fn prologue(&self, managers: &str, declare: &str, allow_self: bool) -> String {
         let Self { table, tenant, user, role, org_in_context, user_in_context, .. } = self;
         let others = if allow_self { "caller IS DISTINCT FROM p_user AND " } else { "" };
@@ -171,7 +173,8 @@ DECLARE
         )
     }
 
-    /// Looks up the role of the member to change; the function returns false if there is no such member.
+    /// Returns the statements that look up the role of the member to change, and return false if
+    /// there is no such member.
     fn old_role(&self) -> String {
         let Self { table, tenant, user, role, .. } = self;
         format!(
@@ -183,7 +186,8 @@ DECLARE
         )
     }
 
-    /// Raises `message` unless the role in the expression `holder` includes the role in the expression `role`.
+    /// Returns the statement that raises `message` unless the role in the expression `holder`
+    /// includes the role in the expression `role`.
     pub(super) fn require_included(&self, holder: &str, role: &str, message: &str) -> String {
         let pairs = self.tenancy.def.roles.iter().flat_map(|def| {
             let below = self.tenancy.below.get(def.name).map(Vec::as_slice).unwrap_or_default();

@@ -28,14 +28,14 @@ pub(super) struct ChangeLog {
     def: &'static TableDef,
     table: QualifiedName,
     tenant: Ident,
-    /// The role that reads it.
+    /// The role that reads the log.
     reader: &'static str,
 }
 
 /// The columns that the trigger fills, without the tenant column.
 const FILLED: [&str; 7] = ["user_id", "role", "table_name", "row_key", "command", "before", "after"];
 
-/// Finds the change log's table; `None` if there is none or if it is invalid.
+/// Finds the table of the change log; `None` if no table is one, or if the table is invalid.
 pub(super) fn change_log(known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<ChangeLog> {
     let mut declared = known.by_qualified_name.iter().filter(|(_, def)| def.change_log);
     let Some((table, def)) = declared.next() else {
@@ -88,7 +88,7 @@ fn check_access(def: &TableDef, tenant: &str, findings: &mut Findings) {
     }
 }
 
-/// Requires the columns that the trigger fills, and no other column without a default.
+/// Requires the columns that the trigger fills, and a default for every other column.
 fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut Findings) {
     for name in FILLED {
         let (ty, nullable, form) = match name {

@@ -19,7 +19,7 @@ use crate::{
 /// The system columns of every table.
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
-/// Lowers the columns; `None` if one of them has no valid name or type.
+/// Lowers the columns; `None` if the name or the type of a column is invalid.
 pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Column>> {
     let mut names = BTreeSet::new();
     let columns: Vec<_> = def
@@ -82,7 +82,7 @@ fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findi
 const DEFAULT_HELP: &str =
     "write a single SQL expression, such as `now()`; put text in single quotes: `default = \"'todo'\"`";
 
-/// Reports a default that PostgreSQL would reject, when the column is created or at the first INSERT.
+/// Reports a default that PostgreSQL would reject, either when the column is created or at the first INSERT.
 fn check_default(text: &str, default: &Expression, ty: SqlType, place: &str, findings: &mut Findings) {
     if let Some((_, column)) = expression_columns::columns(default).first() {
         let message = format!("`default = {text:?}` reads `{column}`, and a default cannot read columns");
@@ -116,8 +116,8 @@ fn check_columns(def: &TableDef, place: String, text: &str, condition: &Expressi
     }
 }
 
-/// Reports whether the database generates the column's values: if the column is the whole primary key and has no other
-/// source.
+/// Returns whether the database generates the column's values: the column is the whole primary key,
+/// and its values have no other source.
 fn is_generated(def: &TableDef, column: &ColumnDef) -> bool {
     // A primary key that is the tenant column gets its value from the context, or from the referenced tenant table.
     let from_context = def.scope == (ScopeDef::Tenant { column: column.name })
@@ -125,7 +125,7 @@ fn is_generated(def: &TableDef, column: &ColumnDef) -> bool {
     column.id && !column.app_assigned && id_columns(def).len() == 1 && !from_context
 }
 
-/// Reports whether the database fills a column that an INSERT omits.
+/// Returns whether the database fills a column that an INSERT omits.
 pub(super) fn is_filled_by_database(def: &TableDef, column: &ColumnDef) -> bool {
     let has_generator = matches!(column.ty, SqlType::Uuid | SqlType::Int2 | SqlType::Int4 | SqlType::Int8);
     column.may_be_left_out() || has_generator && is_generated(def, column)
@@ -157,7 +157,7 @@ pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
     checks
 }
 
-/// Finds the tenant column: `Some(None)` on a table without one, `None` after an error.
+/// Finds the tenant column: `Some(None)` if the table has none, `None` after an error.
 #[expect(clippy::option_option, reason = "the outer `None` is an error, the inner one a table without a tenant column")]
 pub(super) fn tenant<'d>(
     def: &'d TableDef,
@@ -190,7 +190,7 @@ pub(super) fn tenant<'d>(
     Some(Some(column))
 }
 
-/// Finds the primary key column; of two columns, the one that is not the tenant column.
+/// Finds the primary key column; if the key has two columns, the column other than the tenant column.
 pub(super) fn id<'d>(def: &'d TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Option<&'d ColumnDef> {
     let ids = id_columns(def);
     let others = ids.iter().filter(|id| Some(id.name) != tenant.map(|tenant| tenant.name)).count();

@@ -1,8 +1,9 @@
 //! Rules about cross-tenant jobs: the system role, its policies and functions, and the table of reasons.
 //!
-//! The role exists if a table names a command in `system(…)`. It has a separate login role, so that no statement on the
-//! app's connections can assume it. Its policies allow rows only in a transaction that names a record with a reason,
-//! written by `begin_system_access`; if the transaction also names a tenant, they allow only that tenant's rows.
+//! The system role exists if a table names a command in `system(…)`. It has a separate login role, so that no
+//! statement on the app's connections can assume the system role. Its policies allow access to rows only in a
+//! transaction that names a record with a reason, written by `begin_system_access`; if the transaction also
+//! names a tenant, they allow access to that tenant's rows only.
 
 use super::{
     auth_functions::Roles,
@@ -53,7 +54,7 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     }
 }
 
-/// Requires that the system role has SELECT on the table in which the tenant of a row is looked up.
+/// Requires that the system role has SELECT on `other`, the table in which the tenant of a row of `def` is looked up.
 pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Findings) {
     if !def.system.is_empty() && !other.allows_system(Command::Select) {
         findings.error(
@@ -107,8 +108,8 @@ fn policy(def: &TableDef, command: Command, of_tenant: &Expression, tenancy: &Te
     Policy::with_condition(PolicyKind::System(command), &tenancy.system, comment, &condition)
 }
 
-/// Returns whether the system role's grant of a command includes a column. A column with the role `none` is denied to
-/// it too.
+/// Returns whether the system role's grant of a command includes a column. A column with the role
+/// `none` is denied to the system role too.
 fn is_granted(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     match command {
         Command::Select => column.select != Some(NO_ROLE),

@@ -1,4 +1,4 @@
-//! Reads what a valid expression contains: the columns that it names, or its text if it is a constant.
+//! Reads the columns that a valid expression names, and the text of an expression that is a string constant.
 
 use std::ops::ControlFlow;
 
@@ -11,11 +11,11 @@ use sqlparser::{
 use super::sql_expr::contains;
 use crate::model::schema::Expression;
 
-/// Functions that SQL writes without parentheses and the parser returns as a name.
+/// Functions that are called without parentheses in SQL, so that the parser returns each as a name.
 const NAMES_WITHOUT_PARENTHESES: [&str; 4] = ["current_role", "current_schema", "system_user", "value"];
 
-/// Returns the columns that a valid expression names, as PostgreSQL reads them, each with the qualifier before the dot.
-/// Returns none if the expression contains a subquery.
+/// Returns the columns that a valid expression names, as PostgreSQL reads them, each with the
+/// qualifier before the dot, if any. Returns no columns if the expression contains a subquery.
 pub(super) fn columns(expression: &Expression) -> Vec<(Option<String>, String)> {
     let mut columns = Vec::new();
     let Some(parsed) = parsed(expression) else { return columns };

@@ -13,7 +13,7 @@ pub struct Finding {
     pub message: String,
     /// The file, line and struct; empty if the finding is about all structs.
     pub place: String,
-    /// How to fix it.
+    /// How to fix the problem.
     pub help: String,
 }
 
@@ -51,7 +51,7 @@ impl Findings {
         &self.0
     }
 
-    /// Reports whether any finding is an error.
+    /// Returns whether any finding is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|finding| finding.severity == Severity::Error)

@@ -16,7 +16,8 @@ use crate::model::{
     schema::{Function, QualifiedName, Table},
 };
 
-/// Creates the functions, and adds the roles that they require and the table of reasons.
+/// Creates the functions, and adds the roles that the functions require and the table of reasons
+/// for cross-tenant access.
 pub(super) fn functions(
     membership: Option<&Membership>,
     log: Option<&ChangeLog>,

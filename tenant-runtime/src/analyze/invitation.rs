@@ -24,7 +24,7 @@ const NO_INVITATION: &str = "TT002";
 
 const INVITED_TOO_HIGH: &str = "the invited role is not included in the role of the inviting member";
 
-/// Finds the invitation table; `None` if there is none or if it is invalid.
+/// Finds the invitation table; `None` if no table is one, or if the table is invalid.
 pub(super) fn invitations(
     known: &Known,
     manager: Option<&str>,
@@ -88,7 +88,8 @@ pub(super) fn invitations(
     })
 }
 
-/// Checks the column types, that no role can read the token, and that the user table has an e-mail address.
+/// Checks the column types, that no role can read the token, and that the user table has a column
+/// for the e-mail address.
 fn check_columns(
     def: &TableDef,
     [email, token, expires, by]: [&ColumnDef; 4],
@@ -156,7 +157,8 @@ pub(super) fn without_members(known: &Known, findings: &mut Findings) {
 }
 
 impl FunctionTemplates<'_> {
-    /// Returns the function that creates an invitation. The inviting member must be able to grant the role.
+    /// Returns the function that creates an invitation. The function requires that the inviting
+    /// member can grant the role.
     pub(super) fn invite(&self, invitations: &Invitations, manager: &str, managers: &str) -> Function {
         let Self { table, tenant, user, role, org_in_context, user_in_context, user_type, .. } = self;
         let Invitations { tenant: of, email, role: wanted, token, expires, by, .. } = invitations;
@@ -204,8 +206,9 @@ END",
         }
     }
 
-    /// Returns the function that accepts an invitation if the inviting member can still manage members. It locks the
-    /// inviter's membership before the invitation, in the same order as the functions that remove members.
+    /// Returns the function that accepts an invitation if the inviting member can still manage
+    /// members. The function locks the inviting member's membership before the invitation, in the
+    /// same order as the functions that remove members.
     pub(super) fn accept_invitation(
         &self,
         invitations: &Invitations,

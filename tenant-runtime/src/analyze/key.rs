@@ -44,8 +44,8 @@ pub(super) fn partitions(def: &TableDef, tenant: Option<&ColumnDef>, findings: &
     Some(count)
 }
 
-/// Lowers the unique constraints. On tenant tables each starts with the tenant column; otherwise an error would reveal
-/// values of other tenants.
+/// Lowers the unique constraints. On tenant tables each starts with the tenant column; otherwise a
+/// duplicate error would reveal values of other tenants.
 pub(super) fn uniques(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut Findings) -> Vec<Key> {
     let single = def.columns.iter().filter(|column| column.unique).map(|column| vec![column.name]);
     let sets = def.uniques.iter().filter_map(|set| known_columns(def, set, findings));
@@ -98,9 +98,9 @@ fn idents<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Ident> {
     names.into_iter().map(column_ident).collect()
 }
 
-/// Adds `UNIQUE (tenant, id)` to each tenant table: it is the target of foreign keys that include the tenant column,
-/// and its index serves pagination by ID. Unreferenced tables get it too, so that adding a reference later does not
-/// require building an index.
+/// Adds `UNIQUE (tenant, id)` to each tenant table: this constraint is the target of foreign keys
+/// that include the tenant column, and its index serves pagination by ID. Unreferenced tables get
+/// the constraint too, so that adding a reference later does not require building an index.
 pub(super) fn add_tenant_keys(tables: &mut BTreeMap<QualifiedName, Table>) {
     for (name, table) in tables {
         let Some(tenant) = table.tenant_column() else { continue };
@@ -123,7 +123,7 @@ pub(super) fn add_indexes(tables: &mut BTreeMap<QualifiedName, Table>) {
             let id = table.primary_key.columns.iter().filter(|column| *column != tenant);
             needed.push([tenant].into_iter().chain(id).cloned().collect());
         }
-        // An index also serves each prefix of its columns, so the longest indexes come first.
+        // An index also serves each prefix of its columns, so the indexes with the most columns come first.
         needed.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         for columns in needed {
             let keys = [&table.primary_key].into_iter().chain(&table.uniques).chain(&table.indexes);
@@ -174,7 +174,7 @@ pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mu
     }
 }
 
-/// Reports whether a type's `=` operator is LEAKPROOF, so that PostgreSQL can use an index on the column before it
+/// Returns whether a type's `=` operator is LEAKPROOF, so that PostgreSQL can use an index on the column before it
 /// checks the policies.
 fn is_leakproof(ty: SqlType) -> bool {
     !matches!(ty, SqlType::Numeric | SqlType::Jsonb | SqlType::Array(_) | SqlType::Custom(_))

@@ -1,10 +1,10 @@
 //! Rules about the membership table, and the requirements of its functions on other tables.
 //!
-//! The functions are SECURITY DEFINER, because row-level security applies to the membership table too: its own policies
-//! cannot read it. The policies call `authorized_tenant_id()`, which runs once per statement: it returns the tenant in
-//! the context if the user in the context is a member of it with a role that includes the database role of the
-//! transaction. So a context with a tenant or role that the table does not give the user sees no rows, and a removed
-//! member sees no rows from the next statement on.
+//! The functions are SECURITY DEFINER, because row-level security applies to the membership table too, and the policies
+//! of a table cannot read that table. The policies call `authorized_tenant_id()`, which runs once per statement: it
+//! returns the tenant in the context if the user in the context is a member of that tenant with a role that includes
+//! the database role of the transaction. So a context sees no rows if the membership table does not give its user that
+//! tenant and role, and a removed member sees no rows from the next statement on.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub(super) struct Membership {
     pub(super) tenants: Option<(&'static TableDef, QualifiedName, Ident)>,
     /// The user table, if the user column references it.
     pub(super) users: Option<(&'static TableDef, QualifiedName)>,
-    /// The invitation table, if there is one.
+    /// The invitation table, if one is declared.
     pub(super) invitations: Option<Invitations>,
     /// The role that manages members, if the table names one.
     pub(super) manager: Option<&'static str>,
@@ -48,7 +48,7 @@ pub(super) struct Invitations {
     pub(super) table: QualifiedName,
     pub(super) id: Ident,
     pub(super) tenant: Ident,
-    /// The column with the address, in this table and in the user table.
+    /// The name of the column with the e-mail address, in the invitation table and in the user table.
     pub(super) email: Ident,
     pub(super) role: Ident,
     pub(super) token: Ident,
@@ -66,7 +66,7 @@ impl Invitations {
     }
 }
 
-/// Finds the membership table; `None` if there is none or if it is invalid.
+/// Finds the membership table; `None` if no table is one, or if the table is invalid.
 pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findings) -> Option<Membership> {
     let mut declared = known.by_qualified_name.iter().filter(|(_, def)| def.membership.is_some());
     let (table, def) = declared.next()?;
@@ -169,7 +169,7 @@ pub(super) fn check_references(known: &Known, membership: Option<&Membership>, f
     }
 }
 
-/// Rejects tables of which `create_tenant` and `sign_up` could never insert a row.
+/// Rejects tables into which `create_tenant` or `sign_up` could never insert a row.
 pub(super) fn check_insertable(membership: &Membership, findings: &mut Findings) {
     let tenants = membership.tenants.iter().map(|(def, ..)| *def).filter(|def| def.creator_role.is_some());
     let users = membership.users.iter().map(|(def, _)| *def).filter(|def| def.sign_up);
@@ -281,7 +281,7 @@ impl Membership {
         Condition::new(ConditionKind::Membership, sql)
     }
 
-    /// Returns whether the functions read or write this table.
+    /// Returns whether the functions read or write a table.
     pub(super) fn is_used_by_functions(&self, def: &TableDef) -> bool {
         self.is_table(def)
             || self.tenants.as_ref().is_some_and(|(tenants, ..)| tenants.name == def.name)
@@ -349,8 +349,8 @@ impl Membership {
     }
 }
 
-/// Returns the columns for the INSERT grant. If a function leaves all of them to their defaults, the grant still needs
-/// one.
+/// Returns the columns for the INSERT grant. If a function sets no column and all get their
+/// defaults, the grant still has to name a column.
 fn inserted_idents(def: &TableDef) -> Vec<Ident> {
     let columns: Vec<_> = inserted(def).map(|column| column_ident(column.name)).collect();
     if columns.is_empty() { row_id(def).map(|id| column_ident(id.name)).into_iter().collect() } else { columns }

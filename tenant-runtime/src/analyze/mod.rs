@@ -118,7 +118,8 @@ fn context_settings(tenancy: &TenancyDef, has_functions: bool) -> Vec<String> {
     settings
 }
 
-/// Returns an attribute's condition with the ID of a given user in place of `caller()`, or NULL for no user.
+/// Returns an attribute's condition with the ID of the given user in place of `caller()`, or with
+/// NULL if no user is given.
 pub(crate) fn rule_for(rule: &RuleDef, user: Option<&str>, tenancy: &TenancyDef) -> Option<Expression> {
     let ty = tenancy.user.sql_name()?;
     let user = Expression::trusted(format!("{}::{ty}", user.map_or_else(|| "NULL".to_owned(), literal)));
@@ -189,7 +190,7 @@ fn qualified_name(def: &TableDef, findings: &mut Findings) -> Option<QualifiedNa
         if def.name.schema != def.tenancy.schema {
             findings.error(place(def), what, format!("remove `schema = \"…\"`, or use {own}"));
         } else if !findings.as_slice().iter().any(|finding| finding.message == what) {
-            // Once, and not for each of its tables.
+            // Reported once for the schema, and not for each of its tables.
             findings.error(place(def), what, format!("set another `schema` in `tenancy!`: {own}"));
         }
     }

@@ -64,8 +64,8 @@ pub(super) fn access(
     access
 }
 
-/// Returns whether functions run a command in place of a role: functions change members and create invitations, and a
-/// grant would bypass their checks.
+/// Returns whether a command is run by functions and granted to no role: functions change members
+/// and create invitations, and a grant would bypass their checks.
 pub(super) fn is_by_function(def: &TableDef, is_membership_table: bool, command: Command) -> bool {
     match command {
         Command::Select => false,

@@ -1,15 +1,15 @@
 //! Finds policies that PostgreSQL rejects at every statement with "infinite recursion detected in policy for relation" (42P17).
 //!
-//! PostgreSQL expands the policies of a command on a table into the statement, then the SELECT policies of the tables that their
-//! sub-queries read, and so on. A table is on the list of active tables while its policies are expanded if they contain a
-//! sub-query, and it is an error to meet it again, even if the policies that apply the second time would end the recursion: a
-//! condition of `insert` that reads its own table fails, although the SELECT policies of that table read no table. The order of
-//! the conditions, and whether they are true, do not matter.
+//! PostgreSQL expands the policies of a command on a table into the statement, then the SELECT policies of the tables
+//! that their sub-queries read, and so on. While a table's policies that contain a sub-query are expanded, the table is
+//! on the list of active tables. Reading an active table again is an error, even if the policies that apply the second
+//! time would end the recursion: a condition of `insert` that reads its own table fails, although the SELECT policies
+//! of that table read no table. The order of the conditions, and whether they are true, do not matter.
 //!
-//! Every tenant table is on that list, since its tenant condition is a scalar sub-select. A global table is not, and a condition
-//! cannot read one. Functions are not expanded: they run as another role, whose policies contain no condition of an attribute.
-//! Roles do not matter either: a role with a command has SELECT on the tables that the conditions read, which other findings
-//! require.
+//! Every tenant table is on that list while its policies are expanded, because its tenant condition is a scalar
+//! sub-select. A global table is not on that list, and a condition cannot read a global table. Functions are not
+//! expanded: they run as another role, whose policies contain no condition of an attribute. Roles do not matter either:
+//! a role with a command has SELECT on the tables that the conditions read, which other findings require.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -30,9 +30,9 @@ use crate::model::{
 #[derive(Clone)]
 struct Read {
     target: TableName,
-    /// The attribute that causes it, as written.
+    /// The attribute that causes the read, as written in the source.
     attribute: String,
-    /// Whether it is a condition, and not how rows belong to tenants.
+    /// Whether the attribute is a condition; otherwise it declares how rows belong to tenants.
     is_condition: bool,
 }
 
@@ -47,12 +47,13 @@ pub(super) fn check(known: &Known, membership: Option<&Membership>, findings: &m
     for def in known.by_qualified_name.values() {
         for command in Command::ALL {
             for read in reads(def, command, known, membership) {
-                // The policies of each command read the table that the tenant is looked up in, as those of SELECT do.
+                // The policies of every command read the table in which the tenant is looked up, as
+                // the policies of SELECT do.
                 if command != Command::Select && !read.is_condition {
                     continue;
                 }
                 let Some(path) = path_back(def.name, read, &select) else { continue };
-                // The same cycle begins at each of its tables.
+                // The same cycle is found from each of its tables, but is reported once.
                 let mut edges: Vec<_> = path.iter().map(|(from, read)| (*from, read.target)).collect();
                 edges.sort();
                 if command != Command::Select || reported.insert(edges) {
@@ -63,7 +64,7 @@ pub(super) fn check(known: &Known, membership: Option<&Membership>, findings: &m
     }
 }
 
-/// Returns the tables that the policies of a command read; none if there is no such policy.
+/// Returns the tables that the policies of a command read; empty if the command has no policy.
 fn reads(def: &TableDef, command: Command, known: &Known, membership: Option<&Membership>) -> Vec<Read> {
     let is_membership_table = membership.is_some_and(|membership| membership.is_table(def));
     let has_role = def.role(command).is_some() || def.own_role(command).is_some();
@@ -86,7 +87,7 @@ fn reads(def: &TableDef, command: Command, known: &Known, membership: Option<&Me
     let scope = scope.map(|(target, attribute)| Read { target, attribute, is_condition: false });
     let rules = def.rules.iter().filter(|rule| rule.command == command.attribute());
     let conditions = rules.flat_map(|rule| {
-        // An invalid condition is another finding.
+        // An invalid condition is reported as a separate finding.
         let relations = sql_expr::rule(rule.condition, &Expression::trusted("NULL"), &|_| true).map(|it| it.relations);
         let targets = relations.unwrap_or_default().into_iter().filter_map(|name| Some(known_as(known, &name)?.name));
         let targets: BTreeSet<_> = targets.collect();
@@ -95,7 +96,8 @@ fn reads(def: &TableDef, command: Command, known: &Known, membership: Option<&Me
     scope.into_iter().chain(conditions).collect()
 }
 
-/// Returns the shortest path from a table over one of its reads and the SELECT policies of the tables read, back to the table.
+/// Returns the shortest path from a table through one of its reads, and the SELECT policies of the
+/// tables read, back to that table.
 fn path_back(start: TableName, first: Read, select: &BTreeMap<TableName, Vec<Read>>) -> Option<Vec<Step>> {
     let mut seen = BTreeSet::from([first.target]);
     let mut paths = VecDeque::from([vec![(start, first)]]);

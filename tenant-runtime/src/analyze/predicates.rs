@@ -25,16 +25,16 @@ const TEAM: &str = "team";
 pub(super) struct RowPredicates {
     /// The condition for the rows of the tenant in the context; for a global table, for all rows.
     pub(super) tenant: Condition,
-    /// The condition of the restrictive policy; none for a global table.
+    /// The condition of the restrictive policy; `None` for a global table.
     pub(super) restrictive: Option<Condition>,
     /// The roles for which the restrictive policy has another condition.
     pub(super) exceptions: Vec<String>,
-    /// The rows that the user in the context sees.
+    /// The condition for the rows that the user in the context sees.
     visibility: Option<Condition>,
     /// The condition for the rows that the user in the context owns.
     owner: Option<Condition>,
-    /// The conditions in attributes: the command, and whether the condition applies to new rows rather than existing
-    /// ones.
+    /// The conditions in attributes, each with its command and with whether it applies to new rows
+    /// rather than to existing rows.
     custom: Vec<(Command, bool, Condition)>,
 }
 
@@ -60,12 +60,12 @@ impl RowPredicates {
         self.visibility.is_some()
     }
 
-    /// Returns whether the table has an owner column, which a new row has to name the user in.
+    /// Returns whether the table has an owner column, in which a new row has to name the user.
     pub(super) fn have_owner(&self) -> bool {
         self.owner.is_some()
     }
 
-    /// Returns whether a role with SELECT may see some rows of the tenant and not others.
+    /// Returns whether a role with SELECT might see only some of the tenant's rows.
     pub(super) fn are_filtered(&self) -> bool {
         self.have_visibility() || self.custom(Command::Select, false).next().is_some()
     }
@@ -190,7 +190,7 @@ fn shared(
     reads_through(def, member.def(), "looks up its rows", tenancy, findings);
     cross_tenant::reads_through(def, member.def(), findings);
     let (tenant, user) = member.keys();
-    // ARRAY: the members are read once per statement, not once per row.
+    // With ARRAY, the members are read once per statement, not once per row.
     Some(Expression::trusted(format!(
         "{} = ANY (ARRAY(SELECT m.{} FROM {} AS m WHERE m.{}))",
         column_ident(id.name).quoted(),
@@ -200,8 +200,8 @@ fn shared(
     )))
 }
 
-/// Derives the condition that the row's parent belongs to the tenant. The parent table's policies apply to the subquery
-/// as well.
+/// Derives the condition that the parent of a row belongs to the tenant. The parent table's
+/// policies apply to the subquery as well.
 fn parent(
     def: &TableDef,
     column: &str,
@@ -247,8 +247,8 @@ fn parent(
     )))
 }
 
-/// Requires that a role with SELECT on a table also has SELECT on the table in which the tenant is looked up: the
-/// policy reads the key and the tenant there with the privileges of the current role.
+/// Requires that a role with SELECT on a table also has SELECT on `other`, in which the tenant is looked up:
+/// the policy reads the key and the tenant in `other` with the privileges of the current role.
 fn reads_through(def: &TableDef, other: &TableDef, relation: &str, tenancy: &Tenancy, findings: &mut Findings) {
     let read =
         other.columns.iter().filter(|column| column.id || other.scope == ScopeDef::Tenant { column: column.name });
@@ -351,8 +351,8 @@ pub(super) fn known_as<'k>(known: &'k Known, name: &str) -> Option<&'k TableDef>
     tables.find(|(known, _)| known.to_string() == name || known.quoted() == name).map(|(_, def)| *def)
 }
 
-/// Requires that a role with a command can read the columns that the condition reads: the condition runs with the
-/// privileges of that role, and without them the command would always fail.
+/// Requires that a role with a command can read the columns that the condition reads: the condition runs with
+/// the privileges of that role, so without SELECT on these columns the command would always fail.
 fn readable(
     def: &TableDef,
     rule: &RuleDef,
@@ -396,9 +396,9 @@ fn readable(
 /// Finds updates that would hide the updated row: PostgreSQL rejects them, because the SELECT policies apply to the new
 /// row as well.
 ///
-/// If the condition depends on the user, other users still see the row and the rejection can be intended, so the
-/// finding is a warning. Otherwise no user would see the row, so the finding is an error. `with_check(update = …)`
-/// declares that no update may hide a row.
+/// If the condition depends on the user, other users still see the row and the rejection can be
+/// intended, so the finding is a warning. Otherwise no user would see the row, so the finding is an
+/// error. `with_check(update = …)` declares that no update can hide a row.
 fn stays_visible(def: &TableDef, conditions: &[(&RuleDef, Rule)], findings: &mut Findings) {
     let find =
         |command: &str, check| conditions.iter().find(|(rule, _)| rule.command == command && rule.check == check);

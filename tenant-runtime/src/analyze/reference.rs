@@ -1,5 +1,5 @@
-//! Checks and lowers foreign keys: none can reference another tenant's rows, and no cascade exceeds the privileges of a
-//! role.
+//! Checks and lowers foreign keys: no foreign key can reference another tenant's rows, and no
+//! cascade exceeds the privileges of a role.
 
 use super::{
     Known, column_ident,
@@ -85,8 +85,8 @@ fn foreign_key(
     })
 }
 
-/// The columns of a foreign key and the columns that they reference, with the tenant column on both sides if both
-/// tables have one.
+/// Returns the columns of a foreign key and the columns that they reference, with the tenant column
+/// on both sides if both tables have one.
 fn key_columns(
     def: &TableDef,
     tenant: Option<&ColumnDef>,
@@ -96,7 +96,7 @@ fn key_columns(
 ) -> Result<(Vec<&'static str>, Vec<&'static str>), Invalid> {
     let is_tenant_column = tenant.is_some_and(|tenant| tenant.name == column.name);
     Ok(match (tenant, target.scope) {
-        // Only the tenant column can reference the tenant table, and it can reference nothing else.
+        // Only the tenant column can reference the tenant table, and it can reference no other table.
         (Some(_), ScopeDef::Tenant { column: root }) if root == target_id.name => {
             if !is_tenant_column {
                 return Err((
@@ -156,14 +156,14 @@ fn key_columns(
     })
 }
 
-/// PostgreSQL runs a cascade as the table owner, without checking the privileges on the child table. So each role that
-/// can delete from the parent table must be allowed to delete from the child table.
+/// Requires that each role that can delete from the parent table can also delete from the child table:
+/// PostgreSQL runs a cascade as the table owner, without checking the role's privileges on the child table.
 ///
 /// The child's conditions (`using(delete)`, `visibility`, `owner`) do not restrict the cascade: a child row is part of
 /// its parent row.
 fn cascade_within_rights(def: &TableDef, target: &TableDef, tenancy: &Tenancy) -> Result<(), Invalid> {
     let is_system = |def: &TableDef| def.system.contains(&"delete");
-    // The system role cannot have `delete` on the membership table, whose rows end with the tenant.
+    // The system role cannot have `delete` on the membership table, whose rows are deleted with the tenant.
     if is_system(target) && !is_system(def) && def.membership.is_none() {
         return Err((
             format!(

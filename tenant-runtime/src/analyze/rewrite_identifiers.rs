@@ -29,7 +29,7 @@ pub(crate) enum NewName<'a> {
     },
 }
 
-/// Rewrites an expression on the rows of a table after a rename.
+/// Rewrites an expression on the rows of a table for a rename.
 ///
 /// `None` if an unqualified name in a subquery can be a column of either the inner or the outer table.
 pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Option<Expression> {
@@ -77,7 +77,7 @@ struct Words<'t> {
 }
 
 impl Words<'_> {
-    /// The identifier at a position, lower-cased unless quoted.
+    /// Returns the identifier at a position, in lower case unless it is quoted.
     fn name(&self, at: usize) -> Option<String> {
         match self.tokens.get(at) {
             Some(Token::Word(word)) if word.quote_style.is_some() => Some(word.value.clone()),
@@ -96,13 +96,14 @@ impl Words<'_> {
             && self.is(at + 2, name.table.as_str())
     }
 
-    /// The qualifier of an identifier: the name before the dot.
+    /// Returns the qualifier of an identifier: the name before the dot.
     fn qualifier(&self, at: usize) -> Option<String> {
         let dot = at.checked_sub(1).filter(|dot| self.tokens[*dot] == &Token::Period)?;
         dot.checked_sub(1).and_then(|before| self.name(before))
     }
 
-    /// Reports whether an identifier can be a column: not a type after `::` or AS, not a function name, not a qualifier.
+    /// Returns whether an identifier can be a column: it is not a type after `::` or AS, not a
+    /// function name, and not a qualifier.
     fn is_column(&self, at: usize) -> bool {
         let before = at.checked_sub(1);
         !before.is_some_and(|before| self.tokens[before] == &Token::DoubleColon || self.is(before, "as"))
@@ -113,7 +114,7 @@ impl Words<'_> {
         (0..self.tokens.len()).any(|at| self.is_name(at, table))
     }
 
-    /// The aliases of a table in the expression's subqueries, or its name.
+    /// Returns the names by which the expression's subqueries refer to a table: its aliases, or its name.
     fn names_of(&self, table: &QualifiedName) -> Vec<String> {
         let read = (0..self.tokens.len()).filter(|at| self.is_name(*at, table));
         let known = read.map(|at| {
@@ -125,7 +126,7 @@ impl Words<'_> {
         known.collect()
     }
 
-    /// Reports whether a position is inside parentheses that contain FROM.
+    /// Returns whether a position is inside parentheses that contain FROM.
     fn is_in_query(&self, at: usize) -> bool {
         let mut open = Vec::new();
         for (place, token) in self.tokens.iter().enumerate() {

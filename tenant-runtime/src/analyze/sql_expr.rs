@@ -178,7 +178,7 @@ impl Visitor for ExprValidator<'_> {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let plain = match &*query.body {
             SetExpr::Select(select) => select.from.iter().all(|from| {
-                // A table function has no policies, and its effect is unknown.
+                // A table function has no policies, and its effects are unknown.
                 let plain = |table: &TableFactor| {
                     matches!(table, TableFactor::Table { args: None, .. } | TableFactor::Derived { .. })
                 };
@@ -191,7 +191,7 @@ impl Visitor for ExprValidator<'_> {
     }
 }
 
-/// Reports whether an expression contains a subquery whose empty result could make the condition true.
+/// Returns whether an expression contains a subquery whose empty result could make the condition true.
 ///
 /// A subquery without rows is NULL, or false for EXISTS and IN. AND and OR cannot turn either into true, and a
 /// comparison cannot turn NULL into true; other expressions can.
@@ -217,7 +217,7 @@ fn inverts(expr: &Expr) -> bool {
     }
 }
 
-/// Reports whether an expression or one of its subexpressions matches.
+/// Returns whether an expression or one of its subexpressions matches.
 pub(super) fn contains(expr: &Expr, matches: fn(&Expr) -> bool) -> bool {
     let found = visit_expressions(expr, |inner| match matches(inner) {
         true => ControlFlow::Break(()),
@@ -238,8 +238,8 @@ impl ExprValidator<'_> {
     }
 }
 
-/// Replaces `caller()` by the user ID in the context and keeps all other text, so that the validated text is the text
-/// that runs.
+/// Replaces `caller()` with the user ID in the context and keeps all other text, so that the
+/// validated text is the text that runs.
 fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
     let tokens = tokens(text).map_err(|error| error.to_string())?;
     let mut out = String::new();
@@ -260,7 +260,8 @@ fn with_caller(text: &str, caller: &Expression) -> Result<String, String> {
     Ok(out)
 }
 
-/// Reports whether PostgreSQL reads a token as the start of a comment, which would include the SQL that follows the text.
+/// Returns whether PostgreSQL reads a token as the start of a comment, which would extend to the
+/// SQL that follows the text.
 ///
 /// In PostgreSQL an operator ends where a comment begins; this tokenizer reads `@--` as one operator.
 fn starts_comment(token: &Token, written: &str) -> bool {
@@ -286,7 +287,7 @@ fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserErr
                 return Err("contains a comment".into());
             }
             token if starts_comment(token, written) => return Err("contains a comment".into()),
-            // PostgreSQL reads the start as a parameter and does not read the rest as a string.
+            // PostgreSQL reads `$` and the digits as a parameter, and does not read the rest as a string.
             Token::DollarQuotedString(string) if starts_with_digit(string.tag.as_deref()) => {
                 return Err("is not valid SQL: the tag of a dollar-quoted string begins with a digit".into());
             }

@@ -21,7 +21,7 @@ pub(super) struct Tenancy {
     pub(super) roles: Vec<Role>,
     /// The database role for each role name in attributes.
     pub(super) application_roles: BTreeMap<&'static str, Ident>,
-    /// The roles that each role includes, and the role itself, by their names in attributes.
+    /// Each role with the roles that it includes and itself, by their names in attributes.
     pub(super) below: BTreeMap<&'static str, Vec<&'static str>>,
     /// The setting that holds the tenant ID.
     pub(super) tenant_setting: &'static str,
@@ -29,7 +29,7 @@ pub(super) struct Tenancy {
     pub(super) key_type: Expression,
     /// The type of a user ID.
     pub(super) user_type: Expression,
-    /// The role that owns the functions, if there are any.
+    /// The role that owns the functions, which exists only if there are functions.
     pub(super) function_owner: Ident,
     /// The role of users without a tenant.
     pub(super) no_tenant: Ident,
@@ -201,7 +201,7 @@ impl Tenancy {
         QualifiedName { schema: names::auth_schema(self.def.schema), table: Ident::derived([name]) }
     }
 
-    /// Reports whether a role includes another role or is the same role, by their names in attributes.
+    /// Returns whether a role includes another role or is the same role, by their names in attributes.
     pub(super) fn includes(&self, role: &str, other: &str) -> bool {
         self.below.get(role).is_some_and(|below| below.contains(&other))
     }
@@ -211,7 +211,7 @@ fn is_setting_name(name: &str) -> bool {
     name.split('.').count() == 2 && name.split('.').all(is_word) && name.len() <= crate::ident::MAX_BYTES
 }
 
-/// Reports whether a name needs no quotes anywhere, not even in the body of a DO block.
+/// Returns whether a name needs no quotes anywhere, not even in the body of a DO block.
 fn is_word(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')

@@ -110,8 +110,8 @@ impl Baseline {
 impl Report {
     /// Moves accepted findings from [`findings`](Self::findings) to [`accepted`](Self::accepted).
     ///
-    /// An entry that matches no finding becomes a finding (TA124): if it stayed, the accepted finding could return
-    /// unreported.
+    /// An entry that matches no finding becomes a finding (TA124): if the entry stayed, the
+    /// accepted finding could return unreported.
     ///
     /// ```no_run
     /// # fn f(report: tenant_runtime::audit::Report) -> Result<(), Box<dyn std::error::Error>> {

@@ -39,7 +39,7 @@ pub(super) async fn find(
     Ok(findings)
 }
 
-/// One row of `bypass.sql`. A grantee or caller of `None` stands for PUBLIC.
+/// A bypass: one row of `bypass.sql`. A grantee or caller of `None` stands for PUBLIC.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Bypass {
@@ -111,7 +111,7 @@ mod tests {
         kinds
     }
 
-    /// Returns the variants of [`Bypass`], as listed in the error about an unknown variant.
+    /// Returns the variants of [`Bypass`], which serde lists in the error about an unknown variant.
     fn variants() -> BTreeSet<String> {
         let error = serde_json::from_str::<Bypass>(r#"{"kind": "vieuw"}"#).expect_err("no such kind").to_string();
         let (_, list) = error.split_once("expected one of ").expect("the error lists the kinds");

@@ -233,7 +233,8 @@ fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &st
         format!("{member} is a member of {role}, {power}{logins}"),
         format!("REVOKE {role} FROM {member}{by};"),
     );
-    // Who creates a role becomes a member of it since PostgreSQL 16; before, the migrations grant the owner roles only.
+    // Since PostgreSQL 16, the creator of a role becomes a member of that role; before, the
+    // migrations grant only the owner roles.
     match of_administrators {
         true => finding
             .with_caution(not_of_administrators(&format!("{member} is an administrator who applies the migrations"))),
@@ -241,12 +242,12 @@ fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &st
     }
 }
 
-/// The caution about a fix that would break an administrator.
+/// Returns the caution about a fix that would take privileges from an administrator.
 fn not_of_administrators(condition: &str) -> String {
     format!("if {condition}, keep it and accept this finding in the baseline")
 }
 
-/// Describes the access of one of the product's roles.
+/// Describes what one of the product's roles can access, as a relative clause.
 fn power(schema: &Schema, role: &str) -> &'static str {
     match schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind) {
         Some(RoleKind::SchemaOwner) => "which owns the tables",

@@ -1,8 +1,8 @@
-//! The declared types and expressions as the server writes them.
+//! Reads the declared types and expressions in the form in which the server writes them.
 //!
 //! The catalog returns expressions in a different form: `x IN ('a')` is read back as `(x = ANY (ARRAY['a'::text]))`,
 //! and the form differs between major releases. So the declared columns, defaults, checks and policies are created on a
-//! temporary table with the same name, read back from the catalog, and rolled back.
+//! temporary table with the same name and read back from the catalog, and then the transaction is rolled back.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::{
 /// The declared types and expressions in the server's form.
 #[derive(Debug, Default)]
 pub(super) struct Canonical {
-    /// The SQL text of each property, by object.
+    /// The SQL text of each property, by object and property name.
     texts: BTreeMap<(Object, String), String>,
     /// The types of function arguments and results, by their declared names.
     types: BTreeMap<String, Option<String>>,
@@ -59,7 +59,7 @@ impl Canonical {
         let scratch = format!("pg_temp.{}", name.table.quoted());
         let pieces = pieces(name, table, &scratch);
         let whole = pieces.iter().map(|(_, sql)| sql.as_str()).collect::<Vec<_>>().join(";\n");
-        // If the statements fail as a whole, each is tried separately to find those that fail.
+        // If the statements fail as a whole, each statement is tried separately to find the statements that fail.
         if attempt(&mut *transaction, whole).await?.is_err() {
             for (object, sql) in pieces {
                 if let Err(reason) = attempt(&mut *transaction, sql).await? {
@@ -89,7 +89,7 @@ struct Text {
     text: String,
 }
 
-/// The statements that create a table's types and expressions on a temporary table, each with its object.
+/// Returns the statements that create a table's types and expressions on a temporary table, each with its object.
 fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, String)> {
     let own = Name::from(name);
     let relation = Object::Relation(own.clone());
@@ -133,7 +133,7 @@ async fn attempt(transaction: &mut PgConnection, sql: String) -> Result<Result<(
     Ok(Ok(()))
 }
 
-/// The types of a function's arguments and results.
+/// Returns the types of a function's arguments and results.
 fn types_of(function: &Function) -> Vec<&Expression> {
     let returns = match &function.returns {
         Returns::Void | Returns::Trigger => Vec::new(),

@@ -11,7 +11,7 @@ use crate::{
     model::schema::QualifiedName,
 };
 
-/// The live or the declared catalog of one product's schemas and roles.
+/// The catalog of one product's schemas and roles, either live or as declared.
 ///
 /// Two databases with the same objects have equal catalogs, however each database was created.
 ///
@@ -197,7 +197,8 @@ impl From<&QualifiedName> for Name {
 }
 
 impl Object {
-    /// Returns the objects that this one depends on, such as the table of a column, or the object and grantee of a privilege.
+    /// Returns the objects on which this object depends, such as the table of a column, or the
+    /// object and grantee of a privilege.
     pub(super) fn dependencies(&self) -> Vec<Object> {
         let schema = |name: &Name| vec![Self::Schema(name.schema.clone())];
         let role = |name: &String| Self::Role(name.clone());
@@ -301,7 +302,7 @@ mod tests {
         include_str!("sql/routines.sql"),
     ];
 
-    /// Returns the variants of an enum, as listed in the error about an unknown variant.
+    /// Returns the variants of an enum, which serde lists in the error about an unknown variant.
     fn variants<T: DeserializeOwned>(unknown: Value) -> BTreeSet<String> {
         let Err(error) = serde_json::from_value::<T>(unknown) else { panic!("an unknown kind was read") };
         let error = error.to_string();
@@ -309,7 +310,7 @@ mod tests {
         list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     }
 
-    /// Returns the literals that a CASE can result in.
+    /// Returns the literals that a CASE expression can return.
     fn results(case: &str) -> BTreeSet<String> {
         let parts: Vec<&str> = case.split('\'').collect();
         let before = parts.iter().step_by(2).map(|text| text.trim().rsplit(' ').next().unwrap_or_default());

@@ -22,7 +22,8 @@ pub(super) fn drift(expected: &Catalog, live: &Catalog, fix_writer: &FixWriter<'
     let mut findings = Vec::new();
     for (object, wanted) in &expected.facts {
         match live.facts.get(object) {
-            // Objects that depend on a missing object are missing as well, so only the latter is reported.
+            // Objects that depend on a missing object are missing as well, so only the object on
+            // which they depend is reported.
             None if depends_on_difference(object, expected, live) => {}
             None => findings.push(missing(object, fix_writer)),
             Some(state) => findings.extend(differing(object, wanted, state, fix_writer)?),
@@ -61,7 +62,7 @@ fn depends_on_difference(object: &Object, first: &Catalog, second: &Catalog) -> 
     })
 }
 
-/// Returns whether an undeclared object is to be reported.
+/// Returns whether an undeclared object has to be reported.
 fn is_relevant(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Result<bool> {
     Ok(match object {
         // Members outside the product are reported as bypasses.
@@ -130,7 +131,7 @@ fn unexpected(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Res
     })
 }
 
-/// The data that is lost with an undeclared object.
+/// Returns the data that is lost if an undeclared object is dropped, if any.
 fn lost_with(object: &Object, state: &State) -> Result<Option<&'static str>> {
     Ok(match object {
         Object::Relation(_) => match RelationKind::of(state)? {
@@ -171,7 +172,7 @@ fn difference(name: &str, wanted: &State, live: &State) -> String {
     format!("{property} is {}, but is declared {}", shown(live.get(name)), shown(wanted.get(name)))
 }
 
-/// Describes a property that is on or off, and is declared to be the other.
+/// Describes a property that is on but declared off, or off but declared on.
 fn switched(name: &str, live: bool) -> String {
     let text = match (name, live) {
         ("row_security", false) => "RLS is disabled, but the declaration requires it",

@@ -124,7 +124,8 @@ impl Facts<'_> {
         let object = Object::Membership { role: role.to_string(), member: member.to_string() };
         let properties = match self.version {
             HAS_OPTIONS.. => json!({ "admin": false, "inherit": inherits, "set": !inherits }),
-            // In earlier versions a member could always SET ROLE, and inherited if it had the attribute INHERIT.
+            // In earlier versions, a member could always run SET ROLE, and inherited privileges if
+            // it had the attribute INHERIT.
             _ => json!({ "admin": false }),
         };
         self.add(object, properties);
@@ -339,7 +340,7 @@ fn constraint(kind: &str, own: Value) -> Value {
     with(all, own)
 }
 
-/// Overrides properties with others.
+/// Returns the properties `all`, overridden by the properties `own`.
 fn with(mut all: Value, own: Value) -> Value {
     if let (Value::Object(all), Value::Object(own)) = (&mut all, own) {
         all.extend(own);
@@ -356,7 +357,7 @@ fn index_shape(key: &Key, unique: bool) -> Value {
     })
 }
 
-/// Writes a trigger argument in the server's escape format, with the NUL that ends it.
+/// Writes a trigger argument in the server's escape format, with the NUL that terminates the argument.
 fn escaped(argument: &str) -> String {
     let bytes = argument.bytes().map(|byte| match byte {
         b'\\' => "\\\\".to_owned(),

@@ -26,10 +26,11 @@ pub struct Finding {
     pub what: String,
     /// The risk, as a sentence.
     pub why: &'static str,
-    /// The SQL that fixes it, for an administrator to review and run; or, if no SQL can fix it, the manual steps as SQL
-    /// comments.
+    /// The SQL that fixes the finding, for an administrator to review and run; or, if no SQL can
+    /// fix it, the manual steps as SQL comments.
     pub fix: String,
-    /// The reason to consider the fix before running it, such as that it deletes data; `--format sql` comments such a fix out.
+    /// The reason to consider the fix before running it, for example because the fix deletes data;
+    /// `--format sql` comments such a fix out.
     pub caution: Option<String>,
 }
 
@@ -45,7 +46,7 @@ impl Finding {
         Self { caution: Some(caution.into()), ..self }
     }
 
-    /// Returns whether the [`fix`](Self::fix) contains only comments, which describe steps for an administrator.
+    /// Returns whether the [`fix`](Self::fix) contains only comments that describe steps for an administrator.
     ///
     /// ```no_run
     /// # fn f(report: &tenant_runtime::audit::Report) {

@@ -12,9 +12,9 @@ pub(super) const PARTS: &str = "parts";
 
 /// Prepares both catalogs for the comparison.
 ///
-/// If the partitions differ from the declared ones, they become a property of the table, because its rows have to be
-/// moved. A partition under another name gets a different `name`. A detached partition is not reported as a separate
-/// table with undeclared columns.
+/// If the partitions differ from the declared ones, they become a property of the table, because
+/// its rows have to be moved. A partition with an undeclared name gets a different `name` property.
+/// A detached partition is not reported as a separate table with undeclared columns.
 pub(super) fn prepare(expected: &mut Catalog, live: &mut Catalog) {
     let declared: Vec<(Name, Name)> =
         expected.facts.iter().filter_map(|(object, state)| Some((relation(object)?.clone(), parent(state)?))).collect();
@@ -72,7 +72,8 @@ fn partitions(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&
     }
 }
 
-/// Reports the partitions with their table: its rows have to be moved before a partition can be created or dropped.
+/// Removes the partitions from both catalogs and reports them with their table, because the table's
+/// rows have to be moved before a partition can be created or dropped.
 fn forget(expected: &mut Catalog, live: &mut Catalog, table: &Name, own: &[&Name]) {
     own.iter().for_each(|part| {
         expected.facts.remove(&Object::Relation((*part).clone()));

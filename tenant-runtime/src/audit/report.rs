@@ -91,8 +91,8 @@ impl Report {
         self.findings.iter().filter(|finding| finding.severity != Severity::Note)
     }
 
-    /// Returns whether the only findings except notes are entries of the baseline that match none: then the database matches
-    /// the declaration.
+    /// Returns whether all findings other than notes are about entries of the baseline that match
+    /// no finding. The database then matches the declaration.
     ///
     /// ```no_run
     /// # fn f(report: &tenant_runtime::audit::Report) {

@@ -46,7 +46,7 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// Returns the fixes as SQL, each below a comment with its finding. Read them before running them.
+    /// Returns the fixes as SQL, each below a comment with its finding. Review the fixes before running them.
     ///
     /// A fix that deletes data or takes privileges from an administrator, and the fix of a note, are commented out.
     ///
@@ -93,7 +93,8 @@ impl Report {
     }
 }
 
-/// Writes SQL as comments. A line break of a name gets the marker too, so that nothing of it runs.
+/// Writes SQL as comments. The text after a line break in a name gets the comment marker too, so
+/// that no part of the name runs.
 fn commented_out(sql: &str) -> String {
     sql.split(['\n', '\r']).map(|line| format!("-- {line}")).collect::<Vec<_>>().join("\n")
 }
@@ -102,7 +103,8 @@ fn properties(count: usize) -> String {
     if count == 1 { "1 property".to_owned() } else { format!("{count} properties") }
 }
 
-/// Replaces line breaks in names: text after one would leave the SQL comment, or look like a line of the report.
+/// Replaces line breaks in names: the text after a line break would be outside the SQL comment, or
+/// look like a line of the report.
 fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }

@@ -270,7 +270,8 @@ fn without_passwords(text: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (before, url) = rest.split_at(at + 3);
         out.push_str(before);
-        // A password can contain any character except whitespace and quotes, so the last `@` of the word ends it.
+        // A password can contain any character except whitespace and quotes, so the password ends
+        // at the last `@` of the word.
         let word = url.find(|c: char| c.is_whitespace() || c == '\'').unwrap_or(url.len());
         rest = match url[..word].rfind('@').and_then(|end| Some((url[..end].find(':')?, end))) {
             Some((colon, end)) => {

@@ -47,14 +47,15 @@ fn failed(error: &PasswordError, logins: &[String]) -> Failure {
     }
 }
 
-/// Refuses any other role: the password of an administrator, or of a role of another product, must not be changed by mistake.
+/// Returns the message that refuses any other role: the password of an administrator, or of a role
+/// of another product, must not be changed by mistake.
 fn not_a_login(models: &Models, role: &str, logins: &[String]) -> String {
     let is_jobs = models.tables().iter().any(|def| def.tenancy.database_role(names::JOBS) == role);
     let reason = if is_jobs { ": no table declares `system(…)`" } else { "" };
     format!("`{role}` is not a login role of this product{reason}; no password was changed\n  help: {}", list(logins))
 }
 
-/// The login roles that the models declare, the app's login first.
+/// Returns the login roles that the models declare, the app's login first.
 fn logins(models: &Models) -> Vec<String> {
     let schema = check(models).map(|checked| checked.schema).unwrap_or_default();
     let own = models.tables().first().map_or_else(|| "app_service".to_owned(), |table| table.tenancy.login(None));

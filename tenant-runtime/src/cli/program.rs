@@ -23,7 +23,7 @@ fn alias(folder: &Path) -> Option<String> {
     aliases.iter().find(|(_, item)| runs_it(item)).map(|(name, _)| name.to_owned())
 }
 
-/// Whether the program requires the feature that `init` adds, which is not a default one.
+/// Returns whether the program requires the feature that `init` adds, which is not a default feature.
 fn requires_a_feature(package: &Path) -> bool {
     let manifest = fs::read_to_string(package.join("Cargo.toml")).ok();
     let manifest: Option<toml_edit::DocumentMut> = manifest.and_then(|text| text.parse().ok());

@@ -190,7 +190,7 @@ fn matrix(schema: &Schema, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A number with its noun, such as `1 table` or `2 tables`.
+/// Returns a number with its noun, such as `1 table` or `2 tables`.
 fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
@@ -253,7 +253,7 @@ fn role(table: &Table, command: Command) -> String {
     }
 }
 
-/// A path relative to the current folder.
+/// Returns a path relative to the current folder.
 pub(super) fn short(path: &Path) -> String {
     let here = env::current_dir().ok();
     let short = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);

@@ -19,7 +19,7 @@ pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     Ok(runtime.block_on(future))
 }
 
-/// An error with its causes, one on each line. Some errors of sqlx end with their cause already.
+/// Returns an error with its causes, one on each line. Some sqlx errors already end with their cause.
 ///
 /// sqlx shows an error of the server with a line number, which is a line of the server's C source. It is replaced by the
 /// server's message, followed by its detail and hint.

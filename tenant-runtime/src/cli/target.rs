@@ -49,7 +49,7 @@ impl Target {
     }
 }
 
-/// Reads a major release that is supported.
+/// Parses a major release and checks that it is supported.
 fn major(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(major @ 15..) => Ok(major),
@@ -58,8 +58,8 @@ fn major(text: &str) -> Result<u32, String> {
     }
 }
 
-/// Says on standard error which database a command acts on, and where its URL is from: `DATABASE_URL` is often set for the app
-/// or for sqlx's macros.
+/// Says on standard error which database a command acts on, and where its URL comes from, because
+/// `DATABASE_URL` is often set for the app or for sqlx's macros.
 pub(super) fn announce(verb: &str, url: &str) -> Result<(), Failure> {
     let options = connection_options(url).map_err(|error| Failure::Message(with_causes(&error)))?;
     let source = if is_from_environment(url) { "DATABASE_URL" } else { "--database-url" };

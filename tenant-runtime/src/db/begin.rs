@@ -12,7 +12,7 @@ use super::{
 };
 use crate::error::{Error, Result, server_error};
 
-/// Begins a transaction. If the server has closed the pooled connection, tries another one.
+/// Begins a transaction. If the server has closed the pooled connection, tries another connection.
 pub(super) async fn begin(
     pools: &Pools,
     context: &SessionContext,

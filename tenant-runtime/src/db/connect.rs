@@ -45,7 +45,7 @@ fn other_scheme(url: &str) -> Option<String> {
         return Some("jdbc:".to_owned());
     }
     let (scheme, _) = url.split_once("://")?;
-    // Other characters are no scheme, and can be part of a password.
+    // Text with other characters is not a scheme, and can be part of a password.
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
     (is_scheme && !["postgres", "postgresql"].contains(&scheme)).then(|| format!("{scheme}://"))
@@ -145,7 +145,7 @@ fn server_hint(code: &str, options: &PgConnectOptions, purpose: Purpose) -> Stri
     }
 }
 
-/// Returns the next step after a login was refused. An administrator cannot set the own password with `set-password`.
+/// Returns the next step after a login was refused. Administrators cannot set their own passwords with `set-password`.
 fn login_help(login: &str, purpose: Purpose) -> String {
     if purpose == Purpose::Administration {
         return format!(

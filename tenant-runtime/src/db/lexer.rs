@@ -85,7 +85,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Block comments nest.
+    /// Skips a block comment, which can contain other block comments.
     fn skip_block(&mut self) {
         let mut depth = 0;
         while self.at < self.text.len() {

@@ -45,7 +45,7 @@ fn evaluate(rows: Vec<Row>, version: u32) -> Result<(String, Vec<String>)> {
     }
 }
 
-/// The finding on the login of an administrator.
+/// Returns the finding about the login of an administrator.
 fn administrator() -> String {
     let app = match app_logins() {
         Some(logins) => format!("its login role {logins}, which the migrations create"),
@@ -58,7 +58,7 @@ fn unreadable(reason: &str) -> Error {
     Error::Database(sqlx::Error::Decode(format!("the login check cannot be read: {reason}").into()))
 }
 
-/// The role that owns the tables of the tenancy with the login; of the first tenancy if none has it.
+/// Returns the role that owns the tables of the tenancy with this login, or of the first tenancy if no tenancy has it.
 fn schema_owner(login: &str) -> String {
     let tenancies = tenancies();
     let own = tenancies.iter().find(|tenancy| tenancy.has_login(login)).or(tenancies.first());
@@ -68,7 +68,7 @@ fn schema_owner(login: &str) -> String {
     )
 }
 
-/// The prefixes of the context settings of the linked tenancies, such as `app`.
+/// Returns the prefixes of the context settings of the linked tenancies, such as `app`.
 fn setting_prefixes() -> Vec<String> {
     let settings = tenancies().into_iter().flat_map(|tenancy| [tenancy.tenant_setting, tenancy.user_setting]);
     let prefixes: BTreeSet<&str> = settings.filter_map(|name| name.split('.').next()).chain(["app"]).collect();
@@ -200,8 +200,9 @@ impl TryFrom<Row> for Fact {
 }
 
 impl Fact {
-    /// Returns whether the fact shows the login of an administrator: a superuser, a login with CREATEROLE, or a member of a
-    /// product's owner roles. A login of the product is none, whatever it was given.
+    /// Returns whether the fact shows the login of an administrator: a superuser, a login with
+    /// CREATEROLE, or a member of a product's owner roles. A login role of the product never counts
+    /// as an administrator, whatever it was granted.
     fn is_of_administrator(&self, login: &str) -> bool {
         let tenancies = tenancies();
         if tenancies.iter().any(|tenancy| tenancy.has_login(login)) {

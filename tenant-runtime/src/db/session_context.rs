@@ -19,7 +19,7 @@ pub(super) struct SessionContext {
 }
 
 impl SessionContext {
-    /// The tenant, the user and the role of a context.
+    /// Creates the session context for the tenant, the user and the role of a tenant context.
     pub(super) fn of<R: Role>(ctx: &TenantCtx<R>) -> Self {
         Self {
             role: R::DB_ROLE,
@@ -30,7 +30,7 @@ impl SessionContext {
         }
     }
 
-    /// A user without a tenant, or an anonymous user.
+    /// Creates the session context of a user without a tenant, or of an anonymous user.
     pub(super) fn user<T: Tenancy>(user_id: Option<&T::User>) -> Self {
         Self {
             role: no_tenant_role::<T>(),
@@ -41,7 +41,8 @@ impl SessionContext {
         }
     }
 
-    /// The system role, for one tenant or for all tenants. Without a recorded reason, it cannot read any row.
+    /// Creates the session context of the system role, for one tenant or for all tenants. Without a
+    /// recorded reason, it cannot read any row.
     pub(super) fn system<T: Tenancy>(tenant_id: Option<&T::Key>, system_access: Option<Uuid>) -> Self {
         Self {
             role: System::<T>::DB_ROLE,

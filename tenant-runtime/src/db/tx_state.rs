@@ -61,8 +61,8 @@ impl TxState {
 pub(super) struct SavepointStack {
     /// The number of open savepoints, each inside the previous one.
     open: u32,
-    /// The number of savepoints that the server certainly has. It exceeds the open ones after a savepoint was released
-    /// or rolled back.
+    /// The number of savepoints that the server is certain to have. It exceeds the number of open
+    /// savepoints after a savepoint was released or rolled back.
     on_server: u32,
     /// The savepoint to which the server still has to roll back.
     pending: Option<u32>,

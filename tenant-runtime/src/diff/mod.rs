@@ -113,7 +113,8 @@ fn function_changes(name: &QualifiedName, owner: &Ident, mut before: Function, m
     changes
 }
 
-/// Compares two lists of objects: first the added and changed ones in the order of the second list, then the dropped ones.
+/// Compares two lists of objects: first the added and changed objects in the order of the second
+/// list, then the dropped objects.
 fn compare(before: Vec<SchemaObject>, after: Vec<SchemaObject>) -> Vec<Change> {
     let mut old: BTreeMap<_, _> = before.iter().map(|item| (item.identity(), item)).collect();
     let mut changes = Vec::new();
@@ -133,7 +134,7 @@ fn compare(before: Vec<SchemaObject>, after: Vec<SchemaObject>) -> Vec<Change> {
     changes
 }
 
-/// Whether PostgreSQL can alter the object in place. Otherwise the object has to be dropped and re-created.
+/// Returns whether PostgreSQL can alter the object in place. Otherwise the object has to be dropped and re-created.
 fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
     match (before, after) {
         (SchemaObject::Role { role: before, .. }, SchemaObject::Role { role: after, .. }) => {
@@ -155,8 +156,8 @@ fn can_alter(before: &SchemaObject, after: &SchemaObject) -> bool {
     }
 }
 
-/// Replaces the rename of a policy by a drop and a creation if another policy of the table had the new name: otherwise
-/// the order of the renames could matter.
+/// Replaces the rename of a policy with a drop and a creation if another policy of the table had
+/// the new name: otherwise the order of the renames could matter.
 fn with_free_policy_names(changes: Vec<Change>, before: &Table) -> Vec<Change> {
     let is_taken = |change: &Change| {
         policy_names(change).is_some_and(|(_, new)| before.policies.iter().any(|other| other.name == *new))
@@ -175,7 +176,7 @@ fn with_free_policy_names(changes: Vec<Change>, before: &Table) -> Vec<Change> {
     all
 }
 
-/// The old and the new name of a policy that a change renames.
+/// Returns the old and the new name of a policy that a change renames.
 fn policy_names(change: &Change) -> Option<(&Ident, &Ident)> {
     match change {
         Change::Alter {
@@ -221,7 +222,7 @@ fn grants(name: &QualifiedName, before: &Table, after: &Table) -> Vec<Change> {
     revoked.map(object).map(Change::Drop).chain(granted.map(object).map(Change::Add)).collect()
 }
 
-/// The part of a grant that other grants lack: the whole grant, or some of its columns.
+/// Returns the part of a grant that other grants lack: the whole grant, or some of its columns.
 fn missing_part(grant: &Grant, others: &[Grant]) -> Option<Grant> {
     let same = |other: &&Grant| (other.command, &other.role) == (grant.command, &grant.role);
     let has: Vec<_> = others.iter().filter(same).collect();

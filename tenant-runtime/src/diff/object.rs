@@ -273,7 +273,7 @@ impl SchemaObject {
         }
     }
 
-    /// Whether two constraints or indexes differ only in their names.
+    /// Returns whether two constraints or indexes differ only in their names.
     pub(super) fn is_but_renamed(&self, other: &Self) -> bool {
         let mut renamed = self.clone();
         match (&mut renamed, other) {

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// The earlier schema after the renames.
+/// The earlier schema after the renames, and what the renames changed.
 pub(super) struct Renamed {
     /// The schema.
     pub(super) schema: Schema,
@@ -24,8 +24,8 @@ pub(super) struct Renamed {
 
 /// Applies the renames to a schema.
 ///
-/// A rename applies only if the old name exists and is no longer declared, and the new name does not exist yet. So once
-/// a `renamed_from` has been applied, it has no further effect, however long it is kept.
+/// A rename is applied only if the old name exists and is no longer declared, and the new name does not exist yet. So a
+/// `renamed_from` whose rename has been applied has no further effect, however long the attribute is kept.
 pub(super) fn rename(before: &Schema, after: &Schema, hints: &MigrationHints) -> Renamed {
     let (changes, restated, unclear) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Renamed { schema: before.clone(), changes, restated, unclear };
@@ -99,8 +99,8 @@ impl Renamed {
         self.restated = restated;
     }
 
-    /// Renames in the expressions of policies and check constraints. PostgreSQL stores these as parse trees, which
-    /// follow a rename. It stores function bodies as text, which does not.
+    /// Applies a rename to the expressions of policies and check constraints. PostgreSQL stores these
+    /// expressions as parse trees, which follow a rename, but function bodies as text, which does not.
     fn rename_in_text(&mut self, to: NewName<'_>) {
         for (name, table) in &mut self.schema.tables {
             for check in &mut table.checks {

@@ -8,7 +8,7 @@ use crate::{
     registry::Registered,
 };
 
-/// The part of the message after "role … cannot … the table".
+/// Displays the part of the message after "role … cannot … the table".
 pub(super) struct ForbiddenReason<'e> {
     pub(super) table: &'e str,
     pub(super) command: &'e str,
@@ -64,7 +64,7 @@ impl ForbiddenReason<'_> {
         self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix)) == Some(names::SYSTEM)
     }
 
-    /// Returns whether the role includes the required one.
+    /// Returns whether the role includes the required role.
     fn includes(&self, def: &TableDef, required: &str) -> bool {
         let role = self.role.and_then(|role| role.strip_prefix(def.tenancy.role_prefix));
         role.is_some_and(|role| def.tenancy.includes(role, required))

@@ -16,7 +16,7 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrationError {
-    /// The login role of the URL is one of the app, which cannot change tables.
+    /// The URL names a login role of the app, which cannot change tables.
     #[error(
         "migrations require an administrator; `{login}` is a login role of the app\n  help: use the URL of an administrator, such \
          as the owner of the database"
@@ -34,7 +34,7 @@ pub enum MigrationError {
         database: String,
         /// The server's message.
         reason: String,
-        /// The statement that gives the privilege, or the login to use.
+        /// The statement that grants the privilege, or the login to use instead.
         help: String,
     },
     /// The folder cannot be read, or a file in it cannot be a migration.
@@ -45,7 +45,7 @@ pub enum MigrationError {
         /// The cause.
         reason: String,
     },
-    /// A file was edited after it was applied.
+    /// A file was edited after its migration was applied.
     #[error(
         "`{file}` was edited after it was applied to this database\n  help: restore the file from version control, and put the \
          edit into a new migration"
@@ -63,7 +63,7 @@ pub enum MigrationError {
         /// The version.
         version: i64,
     },
-    /// A pending file has a lower number than an applied one.
+    /// A pending file has a lower number than an applied file.
     #[error(
         "`{file}` was not applied, although the later migration {newest} was\n  help: give it a number above {newest} and \
          generate again, or see `gen-migrations rebase`"

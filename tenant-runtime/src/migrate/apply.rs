@@ -1,4 +1,4 @@
-//! Applies and reverts migrations one by one, in sqlx's format and with its table and lock.
+//! Applies and reverts migrations one by one, in sqlx's format and with sqlx's table and lock.
 //!
 //! As with sqlx, a file runs in one transaction, but statement by statement, so that progress can be shown and an error
 //! can name its line. A file with `-- no-transaction` is recorded as started before it runs, so that after a crash the
@@ -38,9 +38,9 @@ const ATTEMPTS: u32 = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
-    /// Waits for the lock, which another migrating session might hold.
+    /// The run waits for the lock, which another migrating session might hold.
     Locking,
-    /// Starts a file.
+    /// A file starts.
     File {
         /// The file.
         file: &'a str,
@@ -51,16 +51,16 @@ pub enum Progress<'a> {
         /// The number of files to run.
         of: usize,
     },
-    /// Starts a statement of the file.
+    /// A statement of the file starts.
     Statement {
-        /// Its text.
+        /// The text of the statement.
         text: &'a str,
         /// Its position in the file, from 1.
         index: usize,
         /// The number of statements in the file.
         of: usize,
     },
-    /// Retries a file that was rolled back because of a conflict with another session.
+    /// A file that was rolled back because of a conflict with another session is retried.
     Retrying {
         /// The file.
         file: &'a str,
@@ -69,12 +69,12 @@ pub enum Progress<'a> {
         /// The number of the attempt that starts, from 2.
         attempt: u32,
     },
-    /// Drops an invalid index that an interrupted run has left, before building it again.
+    /// Drops an invalid index that an interrupted run has left, before building the index again.
     Clearing {
         /// The index.
         index: &'a str,
     },
-    /// Finished a file.
+    /// A file is finished.
     Done {
         /// The file.
         file: &'a str,
@@ -111,9 +111,9 @@ pub struct Applied {
 impl Migrations {
     /// Applies the pending migrations, each file in a separate transaction.
     ///
-    /// Applying uses a separate connection, which holds sqlx's lock and is closed at the end, so that `sqlx migrate
-    /// run` and other instances of the app wait. Files that were applied before an error stay applied; the next call
-    /// continues from there, even if this process was killed.
+    /// Applying uses a separate connection, which holds sqlx's lock and is closed at the end, so
+    /// that `sqlx migrate run` and other instances of the app wait. Files that were applied before
+    /// an error stay applied; the next call continues after them, even if this process was killed.
     ///
     /// ```no_run
     /// # use tenant_runtime::{Migrations, Result};
@@ -260,7 +260,7 @@ impl Migrations {
                     false
                 }
             },
-            // An interrupted DROP leaves the index under its name; dropping it again completes the command.
+            // An interrupted DROP leaves an index with this name; dropping the index again completes the command.
             Some(drop) => direction != Direction::Up && index(connection, drop).await? == Index::Absent,
             None if direction == Direction::Resume => return Err(StatementFailure::Interrupted),
             None => false,

@@ -14,7 +14,7 @@ use crate::error::{Error, MigrationError, server_error};
 pub(super) enum StatementFailure {
     /// A statement failed, with its text and the line of the file on which it begins.
     Statement { error: sqlx::Error, text: String, line: usize },
-    /// Something other than a statement of the file failed.
+    /// A step other than a statement of the file failed.
     Around(sqlx::Error),
     /// An earlier run was interrupted, and it is unknown which statements it completed.
     Interrupted,
@@ -53,8 +53,8 @@ impl StatementFailure {
     }
 }
 
-/// Whether a migration conflicts with a migration of another database on the same server: all databases share roles and
-/// their memberships, but sqlx's lock covers only one database.
+/// Returns whether a migration conflicts with a migration of another database on the same server:
+/// all databases share roles and their memberships, but sqlx's lock covers only one database.
 fn is_role_conflict(error: &sqlx::Error) -> bool {
     server_error(error).is_some_and(|server| match server.code() {
         "XX000" => server.message().starts_with("tuple concurrently"),
@@ -89,7 +89,8 @@ fn failed(file: &File, error: sqlx::Error, text: &str, first_line: usize) -> Err
     MigrationError::Failed { file: file.name.clone(), line, code: server.code().to_owned(), message }.into()
 }
 
-/// Returns the line that the server reports, or the statement's first line if it reports none, and an excerpt to print.
+/// Returns the line that the server reports, or the statement's first line if the server reports no
+/// line, and an excerpt to print.
 fn excerpt(text: &str, first_line: usize, position: Option<usize>) -> (usize, String) {
     let (line, column) = match position {
         Some(position) => {

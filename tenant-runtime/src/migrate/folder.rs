@@ -55,7 +55,7 @@ pub(crate) struct Contents {
 }
 
 impl Folder {
-    /// Creates a handle for the folder at a path; the folder need not exist yet.
+    /// Creates a handle for the folder at a path. The folder does not have to exist yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
@@ -67,7 +67,7 @@ impl Folder {
         &self.path
     }
 
-    /// Reads the schema that the migrations result in; an empty schema if there are no migrations.
+    /// Reads the schema that results from the migrations; it is empty if there are no migrations.
     ///
     /// # Errors
     ///
@@ -118,8 +118,8 @@ impl Folder {
 
     /// Writes the next migrations and the snapshot, in which hand-written files are recorded as well.
     ///
-    /// Each file is first written under a temporary name, and the snapshot is renamed last: if a run is killed in
-    /// between, the next run generates the same migrations, byte for byte, and completes the set.
+    /// Each file is first written under a temporary name, and the snapshot is renamed last: if a run is killed before
+    /// that rename, the next run generates the same migrations, byte for byte, and writes the missing files.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl Folder {
     ///
     /// - [`FolderError::NotEdited`] if a name is not the name of an edited file.
     /// - [`FolderError::Write`] if the snapshot cannot be written.
-    /// - [`FolderError::NoSuchFile`] if a name is not that of a file.
+    /// - [`FolderError::NoSuchFile`] if a name is not the name of a file.
     /// - [`FolderError::Read`], [`FolderError::Files`] and [`FolderError::Snapshot`] as for [`schema`](Self::schema).
     pub fn rehash(&self, names: &[String]) -> Result<Vec<String>, FolderError> {
         let mut contents = self.read()?;
@@ -175,7 +175,7 @@ impl Folder {
         Ok(rehashed)
     }
 
-    /// Checks that each generated file that is missing in the snapshot is about to be written again.
+    /// Checks that each generated file that the snapshot does not list is about to be written again.
     pub(crate) fn check_unknown(&self, contents: &Contents, new: &[(String, String)]) -> Result<(), FolderError> {
         let is_new = |name: &&String| !new.iter().any(|(new, text)| *name == new && *text == contents.texts[*name]);
         let snapshot = self.path.join(SNAPSHOT);
@@ -298,7 +298,7 @@ struct Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         for file in &self.files {
-            // If the file was renamed, this fails, as intended.
+            // If the file has been renamed, this removal fails, as intended.
             let _ = fs::remove_file(file);
         }
         if let Some(folder) = &self.folder {

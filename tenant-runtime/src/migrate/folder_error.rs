@@ -1,4 +1,4 @@
-//! Errors of a migrations folder, and its files that do not match the snapshot.
+//! Errors of a migrations folder, and the files in it that do not match the snapshot.
 
 use std::{io, path::PathBuf};
 
@@ -28,7 +28,7 @@ pub enum Problem {
         /// The file.
         name: String,
     },
-    /// A hand-written file has a lower number than a migration that databases may have applied already.
+    /// A hand-written file has a lower number than a migration that some databases might already have applied.
     #[error(
         "`{name}` was added after migration {newest:04}, so databases that have applied {newest:04} would skip it\n  help: \
          give it the number {:04}", newest + 1
@@ -55,7 +55,7 @@ pub enum Problem {
 pub struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
-    /// Returns them one by one.
+    /// Returns the files that do not match.
     #[must_use]
     pub fn as_slice(&self) -> &[Problem] {
         &self.0

@@ -66,7 +66,7 @@ pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateE
 }
 
 impl Generated {
-    /// Whether there is nothing to write.
+    /// Returns whether there is nothing to write.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.migrations.is_empty() && self.by_hand.is_empty()
@@ -127,7 +127,7 @@ pub enum GenerateError {
     /// A change is unsupported or ambiguous.
     #[error(transparent)]
     Refused(#[from] Refusals),
-    /// A change would lose data, which was not confirmed.
+    /// A change would lose data, and the loss was not confirmed.
     #[error(transparent)]
     UnconfirmedDataLoss(#[from] UnconfirmedDataLoss),
 }

@@ -20,11 +20,11 @@ pub(super) struct Row {
     pub(super) version: i64,
     pub(super) description: String,
     pub(super) checksum: Vec<u8>,
-    /// False while a migration runs outside a transaction, and after it was interrupted.
+    /// False while a migration runs outside a transaction, and after such a migration was interrupted.
     pub(super) success: bool,
-    /// The time at which it started, in UTC.
+    /// The time at which the migration started, in UTC.
     pub(super) applied_at: String,
-    /// Its duration in nanoseconds; negative if unknown.
+    /// The duration of the migration in nanoseconds; negative if unknown.
     pub(super) execution_time: i64,
 }
 
@@ -64,7 +64,7 @@ impl Needs {
         sqlx::query_as(sql).persistent(false).fetch_one(connection).await
     }
 
-    /// Names everything that is missing at once, each with the statement that gives it.
+    /// Names all missing privileges at once, each with the statement that grants it.
     fn help(&self, is_table: bool, table: &str) -> String {
         let (login, database) = (quoted(&self.login), quoted(&self.database));
         let missing = [
@@ -131,7 +131,8 @@ pub(super) async fn pause(connection: &mut PgConnection, most: f64) -> sqlx::Res
     Ok(())
 }
 
-/// Reads the applied migrations by version on a connection that is then closed; none if the table does not exist.
+/// Reads the applied migrations by version on a connection that is then closed. The result is empty
+/// if the table does not exist.
 pub(super) async fn read(admin_url: &str, table: &str) -> Result<Vec<Row>> {
     let mut connection = open(admin_url).await?;
     let read = match rows(&mut connection, table).await {
@@ -142,7 +143,7 @@ pub(super) async fn read(admin_url: &str, table: &str) -> Result<Vec<Row>> {
     read
 }
 
-/// Reads the applied migrations by version; none if the table does not exist.
+/// Reads the applied migrations by version. The result is empty if the table does not exist.
 pub(super) async fn rows(connection: &mut PgConnection, table: &str) -> Result<Vec<Row>> {
     let exists = sqlx::query_scalar::<_, bool>("SELECT to_regclass($1) IS NOT NULL");
     if !exists.bind(table).fetch_one(&mut *connection).await? {

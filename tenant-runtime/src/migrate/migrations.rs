@@ -259,7 +259,7 @@ impl Migrations {
         Ok(files.filter(|file| to.is_none_or(|to| file.migration.version <= to)).collect())
     }
 
-    /// Returns the status of all migrations, unless the files do not match the applied migrations.
+    /// Returns the status of all migrations, or an error if the files do not match the applied migrations.
     pub(super) fn consistent_statuses(&self, rows: &[Row]) -> Result<Vec<MigrationStatus>, MigrationError> {
         let statuses = self.statuses(rows);
         let first = |is_it: fn(State) -> bool| statuses.iter().find(|status| is_it(status.state));
@@ -282,7 +282,7 @@ impl Migrations {
     }
 }
 
-/// The status of a version, from its file and its row in the migrations table.
+/// Returns the status of a version, from its file and its row in the migrations table.
 fn status(version: i64, file: Option<&File>, row: Option<&Row>, newest: Option<i64>) -> MigrationStatus {
     let state = match (file, row) {
         (None, _) => State::Missing,

@@ -25,7 +25,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! If several instances start at the same time, one of them migrates and the others wait for it.
+//! If several instances start at the same time, one instance applies the migrations and the others wait for it.
 
 mod apply;
 mod failure;

@@ -1,9 +1,9 @@
 //! `rebase`: when two branches have added migrations, renumbers this branch's migrations to follow the other branch's.
 //!
-//! The migrations in the other branch's snapshot are kept. That snapshot is found in the snapshot file, which can be
-//! the other branch's or contain both sides of a merge conflict, or in git's index. Every migration that it does not
-//! list is from this branch: generated migrations are generated again from the models, and hand-written migrations get
-//! the next numbers.
+//! The migrations in the other branch's snapshot are kept. That snapshot is read from git's index, or from
+//! the snapshot file, which can be the other branch's or contain both sides of a merge conflict. Every
+//! migration that the other branch's snapshot does not list is from this branch: generated migrations are
+//! generated again from the models, and hand-written migrations get the next numbers.
 
 use std::{
     collections::BTreeSet,
@@ -96,8 +96,8 @@ pub fn rebase(
     let onto = newest.map(|name| files::stem(name).to_owned());
 
     let own = branch_migrations(folder, &base)?;
-    // A hand-written migration can depend on the generated migrations before it, and a generated one on the
-    // hand-written ones before it. So all newly generated migrations go where the first generated one was.
+    // A hand-written migration can depend on the generated migrations before it, and a generated migration on the
+    // hand-written migrations before it. So all newly generated migrations go where the first generated migration was.
     let place = own.iter().position(|own| own.generated).unwrap_or(own.len());
     own[..place].iter().for_each(|own| numbered.push_by_hand(own));
     let plan = plan(&base.snapshot.schema, &checked.schema, &checked.transition).map_err(GenerateError::from)?;
@@ -116,7 +116,7 @@ pub fn rebase(
     Ok(Rebase { replaced, renumbered, generated, onto, checked, files, removed, snapshot })
 }
 
-/// Reads this branch's migrations: those that the other branch's snapshot does not list.
+/// Reads this branch's migrations, which are the migrations that the other branch's snapshot does not list.
 fn branch_migrations(folder: &Folder, base: &BaseSide) -> Result<Vec<BranchMigration>, RebaseError> {
     let listed = files::list_all(folder.path()).map_err(|source| folder.unlisted(source))?;
     let mut own = Vec::new();
@@ -166,7 +166,8 @@ impl Numbered {
     }
 }
 
-/// Returns the kept files that are missing here or differ from the kept snapshot, with their contents from git.
+/// Returns the kept files that are missing in the folder or differ from the kept snapshot, with
+/// their contents from git.
 fn restored_files(folder: &Folder, base: &BaseSide) -> Result<Vec<(String, String)>, RebaseError> {
     let mut files = Vec::new();
     for (name, hash) in &base.snapshot.files {
@@ -184,13 +185,13 @@ fn restored_files(folder: &Folder, base: &BaseSide) -> Result<Vec<(String, Strin
 }
 
 impl Rebase {
-    /// Whether no migration changes. The snapshot might still have to be written.
+    /// Returns whether no migration changes. The snapshot might still have to be written.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.replaced.is_empty() && self.renumbered.is_empty() && self.generated.is_empty()
     }
 
-    /// Writes the new files, removes the replaced ones, and writes the snapshot last.
+    /// Writes the new files, removes the replaced files, and writes the snapshot last.
     ///
     /// ```no_run
     /// # use tenant_runtime::migrate::{folder::{Folder, FolderError}, rebase::Rebase};
@@ -225,8 +226,8 @@ fn base_side(folder: &Folder, own: &[String]) -> Result<BaseSide, RebaseError> {
         }
         Err(error) => error,
     };
-    // In the text the sides can be mixed, because git resolves some lines by itself. So the sides in git's index take
-    // precedence.
+    // In the text of the snapshot file, the two sides can be mixed, because git resolves some lines
+    // by itself. So the sides in git's index take precedence.
     let from_git =
         || [2, 3].map(|stage| Some((Some(stage), git(folder.path(), &["show", &format!(":{stage}:./{SNAPSHOT}")])?)));
     let mut sides: Vec<BaseSide> = Vec::new();
@@ -285,7 +286,7 @@ fn conflict_sides(text: &str) -> [Option<String>; 2] {
     [Some(ours), Some(theirs)]
 }
 
-/// Whether git merges another branch into this one, rather than rebasing this one onto another.
+/// Returns whether git is merging another branch into this branch, rather than rebasing this branch onto another.
 fn is_merging(folder: &Path) -> bool {
     let Some(path) = git(folder, &["rev-parse", "--git-path", "MERGE_HEAD"]) else { return true };
     folder.join(path.trim_end()).exists()

@@ -16,7 +16,7 @@ const CANNOT: &str = "-- tenant: cannot be undone:";
 /// The mark at the beginning of a down file that loses data.
 const LOSES: &str = "-- tenant: loses data:";
 
-/// Which migrations to revert, and whether losing data is allowed.
+/// Options of a revert: which migrations to revert, and whether data loss is allowed.
 ///
 /// ```
 /// use tenant_runtime::migrate::Revert;
@@ -145,7 +145,8 @@ impl Migrations {
         Ok(files.iter().map(|file| file.migration.version).collect())
     }
 
-    /// Returns the down files of the migrations to revert, the newest first, or an error if one of them must not run.
+    /// Returns the down files of the migrations to revert, the newest first, or an error if one of
+    /// these files must not run.
     fn files_to_revert(&self, rows: &[Row], revert: Revert) -> Result<Vec<&File>, MigrationError> {
         if let Some(version) = revert.to.filter(|version| *version != 0 && !self.ups.contains_key(version)) {
             return Err(MigrationError::Unknown { version });

@@ -15,14 +15,14 @@ use crate::db::{Lexer, Token};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statement<'t> {
-    /// Its text, without surrounding whitespace, comments and the semicolon.
+    /// The text of the statement, without surrounding whitespace and comments and without the semicolon.
     pub text: &'t str,
     /// The line of the file on which it begins, from 1.
     pub line: usize,
 }
 
-/// Splits SQL text at the semicolons that end a statement, but not at those in strings, in comments, in parentheses
-/// (such as around a rule's actions), or in a function body written as `BEGIN ATOMIC … END`.
+/// Splits SQL text at the semicolons that end a statement, but not at semicolons in strings, in comments, in
+/// parentheses (such as around a rule's actions), or in a function body written as `BEGIN ATOMIC … END`.
 pub(super) fn split(text: &str) -> Vec<Statement<'_>> {
     let mut lexer = Lexer::new(text);
     let mut statements = Vec::new();

@@ -11,7 +11,7 @@ use crate::ident::Ident;
 pub enum ColumnProperty {
     /// The type.
     Type,
-    /// The default expression, or the fact that the column is an identity column.
+    /// The default expression, or `GENERATED ALWAYS AS IDENTITY`.
     Default,
     /// The comment.
     Comment,

@@ -1,11 +1,11 @@
 //! Compares strings in const functions, in which `==` on `str` is not available.
 
-/// Reports whether two strings are equal.
+/// Returns whether two strings are equal.
 pub(crate) const fn same(one: &str, other: &str) -> bool {
     same_bytes(one.as_bytes(), other.as_bytes())
 }
 
-/// Reports whether a string is the concatenation of two others.
+/// Returns whether a string is the concatenation of two other strings.
 pub(crate) const fn is_joined(text: &str, first: &str, second: &str) -> bool {
     match text.as_bytes().split_at_checked(first.len()) {
         Some((start, rest)) => same_bytes(start, first.as_bytes()) && same_bytes(rest, second.as_bytes()),

@@ -24,7 +24,7 @@ pub struct TenancyDef {
     pub connection_limit: u16,
     /// The timeouts of the app's sessions.
     pub timeouts: TimeoutsDef,
-    /// Whether the database roles are created outside the migrations, which then only check them.
+    /// Whether the database roles are created outside the migrations, which then only check the roles.
     pub external_roles: bool,
     /// Whether each application role has a separate login role.
     pub login_per_role: bool,
@@ -60,7 +60,7 @@ impl TenancyDef {
         format!("{first}.{}", names::SYSTEM_ACCESS_SETTING)
     }
 
-    /// Reports whether a role includes another role or is the same role. A role includes only earlier roles, so the
+    /// Returns whether a role includes another role or is the same role. A role includes only earlier roles, so the
     /// recursion ends.
     pub(crate) const fn includes(&self, role: &str, other: &str) -> bool {
         let Some(at) = self.place(role) else { return false };
@@ -102,7 +102,7 @@ impl TenancyDef {
         }
     }
 
-    /// Reports whether a login role belongs to the app or to its jobs.
+    /// Returns whether a login role belongs to the app or to its jobs.
     pub(crate) fn has_login(&self, login: &str) -> bool {
         let roles = self.roles.iter().map(|role| self.login(Some(role.name)));
         roles.chain([self.login(None), self.database_role(names::JOBS)]).any(|name| name == login)
@@ -171,17 +171,18 @@ pub struct TableDef {
     pub scope: ScopeDef,
     /// The column with the ID of the user who owns the row; filled from the context.
     pub owner: Option<&'static str>,
-    /// The visibility column: rows with the label `team` are visible to all members of the tenant, others only to their owner.
+    /// The visibility column: rows with the label `team` are visible to all members of the tenant,
+    /// all other rows only to their owner.
     pub visibility: Option<&'static str>,
-    /// The columns of the membership table, if the table is one.
+    /// The columns of a membership table; `None` for any other table.
     pub membership: Option<MembershipDef>,
-    /// The columns of the invitation table, if the table is one.
+    /// The columns of an invitation table; `None` for any other table.
     pub invitation: Option<InvitationDef>,
     /// On the tenant table: the role of a user in a tenant that the user creates.
     pub creator_role: Option<&'static str>,
     /// On the user table: whether a new user can register, without a tenant.
     pub sign_up: bool,
-    /// Whether the table is the change log, which triggers write to.
+    /// Whether the table is the change log, to which triggers write.
     pub change_log: bool,
     /// Whether a trigger writes the changes of rows to the change log.
     pub track_changes: bool,

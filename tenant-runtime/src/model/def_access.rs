@@ -30,15 +30,15 @@ impl TableDef {
         self.system.contains(&command.attribute())
     }
 
-    /// Returns whether an INSERT can set a column. It cannot set a key that the database generates: a chosen key would
-    /// reveal whether another tenant has the same key.
+    /// Returns whether an INSERT can set a column. An INSERT cannot set a key that the database
+    /// generates: a chosen key would reveal whether another tenant has the same key.
     pub(crate) fn is_inserted(&self, column: &ColumnDef) -> bool {
         let is_tenant = self.scope == ScopeDef::Tenant { column: column.name };
         is_tenant || self.owner == Some(column.name) || column.app_assigned
     }
 
-    /// Returns whether an UPDATE can change a column. It can change neither the key nor the columns that assign a row
-    /// to its tenant and its owner.
+    /// Returns whether an UPDATE can change a column. An UPDATE can change neither the key nor the
+    /// columns that assign a row to its tenant and its owner.
     pub(crate) fn is_changed(&self, column: &ColumnDef) -> bool {
         let of_tenant = match self.scope {
             ScopeDef::Tenant { column } | ScopeDef::Parent { column } => Some(column),

@@ -12,8 +12,8 @@ impl Expression {
         Self(text.into())
     }
 
-    /// Returns the condition that a column equals the tenant ID or the user ID in the context. Without a context, it is
-    /// true for no row.
+    /// Returns the condition that a column equals the tenant ID or the user ID in the context.
+    /// Without a context, the condition is true for no row.
     ///
     /// The scalar sub-select is evaluated once per statement, not per row. `NULLIF` is needed because a setting that
     /// was once set in a session reads as `''` in later transactions, not as NULL.

@@ -1,4 +1,4 @@
-//! Migration hints from attributes: facts about a change that a comparison of two schemas cannot determine.
+//! Migration hints from attributes: information about a change that a comparison of two schemas cannot determine.
 
 use std::collections::BTreeMap;
 

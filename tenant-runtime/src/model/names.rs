@@ -57,7 +57,7 @@ pub const SCHEMA_OWNER: &str = "schema_owner";
 pub const FUNCTION_OWNER: &str = "function_owner";
 /// Role of a signed-in user without a tenant.
 pub const NO_TENANT: &str = "no_tenant";
-/// The app's login role. If each role has a login, their names are `<role>_service`.
+/// The app's login role. With a login role for each role, the login roles are also named `<role>_service`.
 pub const SERVICE: &str = "service";
 /// Role of cross-tenant jobs.
 pub const SYSTEM: &str = "system";

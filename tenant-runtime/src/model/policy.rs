@@ -62,18 +62,18 @@ pub enum ConditionKind {
     ParentTenant,
     /// The row belongs to a member of the tenant in the context.
     Shared,
-    /// The row's tenant is the tenant in the context, and the user is a member of it with a role that includes the
-    /// transaction's role.
+    /// The row's tenant is the tenant in the context, and the user is a member of that tenant with
+    /// a role that includes the transaction's role.
     Membership,
-    /// All members of the tenant see the row, or it is the user's own.
+    /// All members of the tenant see the row, or the user owns the row.
     Visibility,
-    /// The row is the user's own.
+    /// The user owns the row.
     Owner,
     /// A condition that the declaration states.
     Custom,
     /// All rows: the function owner can access them, and its functions select the rows.
     FunctionOwner,
-    /// The job has recorded a reason, and, if the context has a tenant, the row belongs to it.
+    /// The job has recorded a reason, and, if the context has a tenant, the row belongs to that tenant.
     System,
     /// Nothing: all rows match.
     All,

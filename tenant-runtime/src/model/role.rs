@@ -16,8 +16,8 @@ pub struct Role {
 pub enum RoleKind {
     /// Owns the schemas and tables. NOLOGIN.
     SchemaOwner,
-    /// Owns the SECURITY DEFINER functions, to which the policies for their callers do not apply. NOLOGIN, and a member
-    /// of no role.
+    /// Owns the SECURITY DEFINER functions, whose statements are not subject to the policies for
+    /// their callers. NOLOGIN, and a member of no role.
     FunctionOwner,
     /// The role of users without a tenant: has EXECUTE on some functions and no other privileges. NOLOGIN.
     NoTenant,
@@ -27,7 +27,7 @@ pub enum RoleKind {
         includes: Vec<Ident>,
     },
     /// The app's login role: no privileges except CONNECT, but it can assume the application roles and the role for
-    /// users without a tenant. With a login per role, it can assume only the latter.
+    /// users without a tenant. With a login role for each role, it can assume only the role for users without a tenant.
     Login {
         /// The connection limit.
         connection_limit: u16,

@@ -50,7 +50,8 @@ impl Schema {
         &self.schemas
     }
 
-    /// Returns the functions by name. Their schema is not in [`schemas`](Self::schemas): the function owner owns it.
+    /// Returns the functions by name. The schema of the functions is not in
+    /// [`schemas`](Self::schemas), because the function owner owns it.
     #[must_use]
     pub fn functions(&self) -> &BTreeMap<QualifiedName, Function> {
         &self.functions
@@ -122,7 +123,7 @@ impl std::fmt::Display for QualifiedName {
 pub struct Table {
     /// The comment; empty if there is none.
     pub comment: String,
-    /// Which tenants its rows belong to.
+    /// How the rows of the table belong to tenants.
     pub scope: Scope,
     /// The columns in their order.
     pub columns: Vec<Column>,
@@ -155,9 +156,10 @@ pub struct Function {
     pub arguments: Vec<(Ident, Expression)>,
     /// The result.
     pub returns: Returns,
-    /// Whether it is `STABLE`: it only reads, so that a statement can call it once for all rows.
+    /// Whether the function is `STABLE`: it only reads, so a statement can call it once for all rows.
     pub stable: bool,
-    /// Whether it writes all digits of floating-point numbers, even if its caller has set `extra_float_digits` lower.
+    /// Whether the function writes all digits of floating-point numbers, even if its caller has set
+    /// `extra_float_digits` to a lower value.
     pub exact_floats: bool,
     /// The body, from `DECLARE` or `BEGIN` to `END`.
     pub body: String,
@@ -221,7 +223,7 @@ impl Table {
     }
 }
 
-/// Which tenants the rows of a table belong to.
+/// How the rows of a table belong to tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// The tenant that this column names.
@@ -296,7 +298,7 @@ pub struct ForeignKey {
 pub enum ForeignKeyAction {
     /// The deletion fails (`NO ACTION`).
     NoAction,
-    /// They are deleted as well (`CASCADE`).
+    /// The referencing rows are deleted as well (`CASCADE`).
     Cascade,
     /// This column becomes NULL; the tenant column keeps its value (`SET NULL (column)`).
     SetNull(Ident),

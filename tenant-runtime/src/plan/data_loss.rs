@@ -1,4 +1,5 @@
-//! Data-loss confirmation: an object with data is dropped only if it is named, and a possible rename is pointed out.
+//! Data-loss confirmation: an object with data is dropped only if its name is given, and the error
+//! suggests possible renames.
 
 use std::{collections::BTreeSet, fmt};
 

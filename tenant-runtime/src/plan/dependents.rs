@@ -24,7 +24,7 @@ pub(super) fn recreate_dependents(mut changes: Vec<Change>, before: &Schema, aft
             if is_dropped {
                 continue;
             }
-            // The new definition, under the same name or under the name that a rename would give it.
+            // The new definition has the same name, or the name that a rename gives the object.
             let renamed = changes.iter().find_map(|change| match change {
                 Change::Rename { before, after } if *before == item => Some(after.clone()),
                 _ => None,
@@ -76,7 +76,7 @@ impl<'c> ChangedObjects<'c> {
         self.columns.is_empty() && self.tables.is_empty() && self.functions.is_empty() && self.keys.is_empty()
     }
 
-    /// Whether an object depends on a changed object and has to be dropped first.
+    /// Returns whether an object depends on a changed object and so has to be dropped first.
     fn has_dependent(&self, item: &SchemaObject) -> bool {
         let has = |of: &QualifiedName, columns: &[Ident]| {
             self.columns.iter().any(|(table, column)| *table == of && columns.contains(column))
@@ -106,7 +106,8 @@ impl<'c> ChangedObjects<'c> {
     }
 }
 
-/// Whether SQL text contains a name as a word. A chance match re-creates more than necessary, which is harmless.
+/// Returns whether SQL text contains a name as a word. An accidental match re-creates more objects
+/// than necessary, which is harmless.
 pub(super) fn mentions(text: &str, name: &str) -> bool {
     let (text, name) = (text.to_lowercase(), name.to_lowercase());
     let is_part = |c: char| c.is_alphanumeric() || c == '_';

@@ -40,7 +40,8 @@ pub struct Plan {
     pub(crate) steps: Vec<Step>,
 }
 
-/// One step. It can be undone, and while it runs, no row is readable by more roles than before or after it.
+/// One step of a plan. A step can be undone, and while it runs, no row is readable by more roles
+/// than before or after the step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The file of the migration that contains the step.
@@ -56,7 +57,7 @@ pub enum Stage {
     Main,
     /// CREATE INDEX CONCURRENTLY, which does not block writes and runs outside a transaction. One file for each index.
     Index,
-    /// Steps that require those indexes.
+    /// Steps that require the indexes of [`Index`](Self::Index).
     Attach,
     /// Steps that check existing rows against constraints that are `NOT VALID` until then and already enforced for new
     /// rows.
@@ -91,20 +92,20 @@ pub enum Action {
         /// Its definition, with policies, triggers and grants.
         table: Box<Table>,
     },
-    /// Drops the policies of a table that is dropped later: they can depend on tables and functions that are dropped
-    /// before it.
+    /// Drops the policies of a table that is dropped later: the policies can depend on tables and
+    /// functions that are dropped before that table.
     Close {
         /// The table.
         name: QualifiedName,
         /// Its definition, with policies.
         table: Box<Table>,
     },
-    /// Re-creates the expressions of a policy after a rename, up or down, because PostgreSQL keeps the old column name
-    /// in some of them.
+    /// Re-creates the expressions of a policy after a rename, up or down, because PostgreSQL keeps
+    /// the old column name in some expressions.
     Restate {
-        /// The policy, under the names at that moment.
+        /// The policy, with the table and column names at that moment.
         policy: SchemaObject,
-        /// Whether this step re-creates them; otherwise the step that undoes it does so.
+        /// Whether this step re-creates the expressions; otherwise the step that undoes this step does.
         now: bool,
     },
     /// Adds a check constraint or a foreign key as `NOT VALID`: the constraint applies to new rows, and existing rows
@@ -112,7 +113,7 @@ pub enum Action {
     AddUnchecked(SchemaObject),
     /// Drops a constraint that [`AddUnchecked`](Self::AddUnchecked) added.
     DropUnchecked(SchemaObject),
-    /// Validates a constraint: reads the existing rows and fails if one of them violates the constraint.
+    /// Validates a constraint: reads the existing rows and fails if a row violates the constraint.
     Validate(SchemaObject),
     /// Builds an index concurrently, outside a transaction.
     Build(SchemaObject),
@@ -120,8 +121,8 @@ pub enum Action {
     Unbuild(SchemaObject),
     /// Makes a unique constraint from an index that [`Build`](Self::Build) has built.
     Attach(SchemaObject),
-    /// Turns FORCE ROW LEVEL SECURITY on or off. PostgreSQL validates a foreign key as the table owner, which must see
-    /// all rows for that. The policies apply to the application roles throughout.
+    /// Turns FORCE ROW LEVEL SECURITY on or off. PostgreSQL validates a foreign key as the table owner, which
+    /// must be able to see all rows. The policies apply to the application roles throughout.
     Force {
         /// The table.
         table: QualifiedName,
@@ -237,8 +238,8 @@ pub enum Actor<'a> {
     Administrator,
     /// The role that owns the tables.
     Owner,
-    /// A role that owns schemas or functions. It creates them itself, because changing their owner later can require a
-    /// superuser.
+    /// A role that owns schemas or functions. The role creates these objects itself, because
+    /// changing their owner later can require a superuser.
     Role(&'a Ident),
 }
 
@@ -267,7 +268,7 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Whether an object is dropped and re-created so that an object on which it depends can change.
+    /// Returns whether an object is dropped and re-created so that an object on which it depends can change.
     pub(crate) fn makes_again(&self, item: &SchemaObject) -> bool {
         let identity = item.identity();
         let is_same = |other: &SchemaObject| other.identity() == identity;
@@ -277,8 +278,8 @@ impl Plan {
                 .any(|action| matches!(action, Action::Add(other) | Action::AddUnchecked(other) if is_same(other)))
     }
 
-    /// Returns whether the definition of an object changes that PostgreSQL cannot alter: a constraint or a trigger, which is
-    /// dropped and added again.
+    /// Returns whether the definition changes of an object that PostgreSQL cannot alter: a
+    /// constraint or a trigger, which is dropped and added again.
     pub(crate) fn redefines(&self, item: &SchemaObject) -> bool {
         let is_it = |other: &SchemaObject| other.identity() == item.identity();
         let kind = matches!(

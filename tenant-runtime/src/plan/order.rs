@@ -49,9 +49,9 @@ pub(super) enum Phase {
 /// Returns the place of a step within its file.
 pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
     match &step.action {
-        // SET NOT NULL, after a validated constraint has shown that no row contains NULL.
+        // Runs SET NOT NULL after a validated constraint has shown that no row contains NULL.
         Action::Alter { .. } if step.stage == Stage::Validate => Phase::Finish,
-        // A column that a backfill reads.
+        // The dropped column is read by a backfill.
         Action::Drop(SchemaObject::Column { .. }) if step.stage == Stage::Validate => Phase::Finish,
         // In a first migration there are no rows to protect in the meantime, and roles are easier to review in one
         // place.
@@ -125,8 +125,8 @@ fn phase_of_dropping(item: &SchemaObject) -> Phase {
     }
 }
 
-/// Orders new tables so that each comes after the tables that it references. Foreign keys that form a cycle, and those
-/// that reference a key that is built later, are added last.
+/// Orders new tables so that each comes after the tables that it references. Foreign keys that form
+/// a cycle, and foreign keys that reference a key that is built later, are added last.
 pub(super) fn creating_tables(
     tables: &BTreeMap<QualifiedName, Table>,
     is_pending: &dyn Fn(&SchemaObject) -> bool,
@@ -160,7 +160,7 @@ pub(super) fn creating_tables(
     actions
 }
 
-/// Whether a constraint or an index is built concurrently.
+/// Returns whether a constraint or an index is built concurrently.
 pub(super) fn is_built(item: &SchemaObject, partitions: Option<u16>) -> bool {
     matches!(item, SchemaObject::Key { kind: KeyKind::Unique | KeyKind::Index, .. }) && partitions.is_none()
 }

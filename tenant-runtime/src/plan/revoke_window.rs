@@ -7,11 +7,11 @@ use crate::{
     model::schema::{QualifiedName, Schema},
 };
 
-/// Revokes a table's grants first and restores them last if a mixture of old and new definitions would control its rows
-/// in between. These definitions are its policies, the functions and tables that the policies use, and role
-/// memberships.
+/// Revokes a table's grants first and restores them last if, in between, a mixture of old and new
+/// definitions would control access to its rows. These definitions are its policies, the functions
+/// and tables that the policies use, and role memberships.
 ///
-/// If only one of them changes, there is no intermediate state.
+/// If only one definition changes, there is no intermediate state.
 pub(super) fn revoke_during_change(mut changes: Vec<Change>, before: &Schema, after: &Schema) -> Vec<Change> {
     let mut changed_policies: BTreeMap<QualifiedName, usize> = BTreeMap::new();
     let mut memberships = 0;
@@ -99,7 +99,7 @@ fn names_in<'s>(text: &str, names: &BTreeMap<String, &'s QualifiedName>) -> BTre
     plain.chain(quoted).collect()
 }
 
-/// Lists the table itself, and the tables and functions that it uses directly or indirectly.
+/// Lists a table itself, and the tables and functions that it uses directly or indirectly.
 fn used_by<'s>(
     table: &'s QualifiedName,
     uses: &BTreeMap<&'s QualifiedName, BTreeSet<&'s QualifiedName>>,

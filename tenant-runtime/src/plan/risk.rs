@@ -1,4 +1,4 @@
-//! The risk of each step: for existing rows, for running app versions, and for access.
+//! The risk of each step for existing rows, for running versions of the app, and for access to rows.
 
 use std::fmt;
 
@@ -153,7 +153,7 @@ fn access_change(plan: &Plan, action: &Action) -> Option<(&'static str, String)>
     Some((code, format!("{verb}s {rest}{effect}.")))
 }
 
-/// Whether two versions of a policy differ in more than their comments.
+/// Returns whether two versions of a policy differ in more than their comments.
 fn restricts_differently(before: &SchemaObject, after: &SchemaObject) -> bool {
     match (before, after) {
         (SchemaObject::Policy { policy: before, .. }, SchemaObject::Policy { policy: after, .. }) => {
@@ -164,23 +164,23 @@ fn restricts_differently(before: &SchemaObject, after: &SchemaObject) -> bool {
 }
 
 impl Plan {
-    /// Whether adding an object is one of the changes. A step can also re-create an object for another change.
+    /// Returns whether adding an object is one of the changes. A step can also re-create an object for another change.
     fn adds(&self, item: &SchemaObject) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::Add(other) if other == item))
     }
 
-    /// Whether dropping an object is one of the changes.
+    /// Returns whether dropping an object is one of the changes.
     fn drops(&self, item: &SchemaObject) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::Drop(other) if other == item))
     }
 }
 
-/// Whether one of the changes alters an object into this one.
+/// Returns whether one of the changes alters an object so that the result is this object.
 fn changes_to(plan: &Plan, item: &SchemaObject) -> bool {
     plan.changes.iter().any(|change| matches!(change, Change::Alter { after, .. } if after == item))
 }
 
-/// Whether a grant or a membership is added or dropped because its columns or its role are added or dropped.
+/// Returns whether a grant or a membership is added or dropped because its columns or its role are added or dropped.
 fn is_consequence(plan: &Plan, item: &SchemaObject) -> bool {
     let is_added_or_dropped = |is: &dyn Fn(&SchemaObject) -> bool| {
         plan.changes.iter().any(|change| matches!(change, Change::Add(item) | Change::Drop(item) if is(item)))
@@ -201,8 +201,8 @@ fn is_consequence(plan: &Plan, item: &SchemaObject) -> bool {
     }
 }
 
-/// Whether adding a column rewrites the table. For a default that is constant during the migration, such as its time,
-/// PostgreSQL instead stores one value in the catalog.
+/// Returns whether adding a column rewrites the table. For a default that is constant during the
+/// migration, such as the current time, PostgreSQL instead stores one value in the catalog.
 fn rewrites(column: &Column) -> bool {
     match &column.default {
         None => false,

@@ -48,7 +48,7 @@ pub(super) fn steps(
     }
     let is_first = *before == Schema::default();
     let mut steps = builder.steps;
-    // If there are no indexes to build, the steps that would require them go into the first file.
+    // If there are no indexes to build, the steps that would run after the index builds go into the first file.
     if !steps.iter().any(|step| step.stage == Stage::Index) {
         steps.iter_mut().filter(|step| step.stage == Stage::Attach).for_each(|step| step.stage = Stage::Main);
     }
@@ -62,8 +62,8 @@ struct StepBuilder<'a> {
     after: &'a Schema,
     hints: &'a MigrationHints,
     steps: Vec<Step>,
-    /// The tables on which FORCE ROW LEVEL SECURITY is lifted so that their owner sees all rows, each with the file in
-    /// which this begins.
+    /// The tables on which FORCE ROW LEVEL SECURITY is turned off so that their owner sees all
+    /// rows, each with the file that turns it off.
     force_lifted: BTreeMap<QualifiedName, Stage>,
 }
 
@@ -96,7 +96,7 @@ impl StepBuilder<'_> {
         }
     }
 
-    /// Whether a foreign key references a unique constraint whose index is built in a separate file.
+    /// Returns whether a foreign key references a unique constraint whose index is built in a separate file.
     fn is_pending(&self, item: &SchemaObject) -> bool {
         let SchemaObject::ForeignKey { key, .. } = item else { return false };
         self.changes.iter().any(|change| match change {
@@ -153,7 +153,8 @@ impl StepBuilder<'_> {
         }
     }
 
-    /// Whether the backfill of another column of the table reads a column, which must then be dropped after it.
+    /// Returns whether the backfill of another column of the table reads a column, which must then
+    /// be dropped after the backfill.
     fn is_read_by_backfill(&self, table: &QualifiedName, dropped: &Ident) -> bool {
         self.changes.iter().any(|change| match change {
             Change::Add(SchemaObject::Column { table: of, column })
@@ -261,7 +262,7 @@ impl StepBuilder<'_> {
         }
     }
 
-    /// Gives a column a property of another version, if the two versions differ in it.
+    /// Gives a column a property of its other version, if the two versions differ in that property.
     fn alter_property(&mut self, table: &QualifiedName, property: ColumnProperty, column: &mut Column, to: &Column) {
         if property.differs(column, to) {
             let object = |column: &Column| SchemaObject::Column { table: table.clone(), column: column.clone() };

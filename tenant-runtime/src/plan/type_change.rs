@@ -9,9 +9,9 @@ pub(super) enum TypeChange {
     Rewrite,
     /// The table is rewritten, and a value that cannot be converted makes the migration fail.
     MayFail,
-    /// Values can change: they are rounded or truncated, or the conversion is not known here.
+    /// Values can change: the conversion rounds or truncates them, or this module does not know the conversion.
     Lossy,
-    /// PostgreSQL has no conversion.
+    /// PostgreSQL cannot convert the values.
     Unsupported,
 }
 

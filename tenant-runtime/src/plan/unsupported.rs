@@ -50,7 +50,7 @@ pub(super) fn validate(
     if let (Some(old), Some(new)) = (before.owner(), after.owner())
         && old.name != new.name
     {
-        // This role owns all objects, and it is shared by all databases of the cluster.
+        // The schema owner owns all objects, and all databases of the cluster share this role.
         return Err(Refusals(vec![Refusal {
             what: format!("the role prefix changed: the schema owner is now `{}` instead of `{}`", new.name, old.name),
             help: "restore the old prefix; or rename the roles manually (`ALTER ROLE … RENAME TO …`, as the administrator, \
@@ -173,7 +173,8 @@ fn maybe_renamed(table: &QualifiedName, column: &Column, changes: &[Change]) -> 
         .collect()
 }
 
-/// Whether existing rows get a value for a new column, or can contain NULL in it.
+/// Returns whether a column can be added to a table with rows: existing rows get a value for the
+/// column, or the column is nullable.
 fn can_add_to_rows(table: &QualifiedName, column: &Column, hints: &MigrationHints) -> bool {
     column.nullable || column.default.is_some() || hints.backfills.contains_key(&(table.clone(), column.name.clone()))
 }

@@ -44,7 +44,7 @@ where
     const NULLABLE: bool = true;
 }
 
-/// A column type that has an array type: every type except `u8`, whose vector is `bytea`.
+/// A type whose `Vec` is an array column: every column type except `u8`, because `Vec<u8>` is `bytea`.
 #[diagnostic::on_unimplemented(
     message = "`Vec<{Self}>` has no PostgreSQL column type",
     label = "there is no array of this type",

@@ -20,8 +20,8 @@ use crate::{
 
 /// A field type that can be a column; the derive reads and writes values through this trait.
 ///
-/// It has no supertraits, and no function has a bound: for an unsupported type, rustc then finds the same error at each
-/// use and prints it once.
+/// The trait has no supertraits, and its functions have no bounds: for an unsupported type, rustc
+/// then finds the same error at each use and prints it once.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no PostgreSQL column type",
@@ -149,7 +149,7 @@ pub const fn custom(sql: &'static str, nullable: bool) -> ColumnType {
     ColumnType { ty: SqlType::Custom(sql), nullable }
 }
 
-/// Whether a type is an `Option`, without requiring a column type.
+/// Determines whether a type is an `Option`, without requiring that it is a column type.
 ///
 /// `<Nullability<T>>::NULLABLE` finds the inherent constant for an `Option`, even through an alias, and the constant of
 /// [`NotNull`] for any other type.
@@ -162,7 +162,7 @@ impl<T> Nullability<Option<T>> {
     pub const NULLABLE: bool = true;
 }
 
-/// The other half of [`Nullability`].
+/// The fallback of [`Nullability`] for types other than `Option`.
 #[doc(hidden)]
 pub trait NotNull {
     /// Other types are not nullable.
@@ -198,7 +198,7 @@ pub fn label_type() -> PgTypeInfo {
     <str as Type<Postgres>>::type_info()
 }
 
-/// Whether a column of this type can contain labels: `text`, `varchar` and similar types.
+/// Returns whether a column of this type can contain labels: `text`, `varchar` and similar types.
 #[doc(hidden)]
 #[must_use]
 pub fn holds_labels(ty: &PgTypeInfo) -> bool {
@@ -301,14 +301,14 @@ pub const fn role<R: Role + RoleOf<T>, T: Tenancy>() -> Option<&'static str> {
     Some(R::NAME)
 }
 
-/// Declares a role for any row that includes the role `Own` for the user's rows.
+/// Declares a role for any row; it must include `Own`, the role for rows that the user owns.
 #[doc(hidden)]
 #[must_use]
 pub const fn wider_role<R: Role + RoleOf<T> + WiderThan<Own>, Own, T: Tenancy>() -> Option<&'static str> {
     Some(R::NAME)
 }
 
-/// The declaration of a struct with errors.
+/// Returns the declaration of a struct with errors.
 #[doc(hidden)]
 #[must_use]
 pub const fn inert(tenancy: &'static TenancyDef) -> TableDef {

@@ -98,7 +98,7 @@ impl<T, N> Clone for Filter<T, N> {
 }
 
 impl<T, N> fmt::Debug for Filter<T, N> {
-    /// Values can be confidential, so they are omitted.
+    /// Omits the values, because they can be confidential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Filter").field(&self.condition).finish()
     }

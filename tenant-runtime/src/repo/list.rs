@@ -295,7 +295,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         Ok((opened, query, attempt::<V::Table, H::Role>("read")))
     }
 
-    /// Builds the condition. An invalid cursor is detected before the query runs.
+    /// Builds the filter, the order and the limit. An invalid cursor is detected before the query runs.
     fn rows(&self, limit: Option<u32>) -> Result<Rows> {
         let mut condition = self.condition.clone();
         if let Some(After { cursor, by_key }) = &self.after {
@@ -306,7 +306,8 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         Ok(Rows { condition, order: order.collect(), limit: limit.map(i64::from) })
     }
 
-    /// The key has the same direction as the column before it, so that one index serves both. The key is last.
+    /// Returns the order by primary key, which comes last. The key has the same direction as the
+    /// column before it, so that one index serves both.
     fn key_order(&self) -> Option<(&'static str, bool)> {
         let key = id_column(V::Table::TABLE);
         let ordered = self.order.iter().any(|by| by.column == key);

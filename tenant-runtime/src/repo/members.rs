@@ -341,7 +341,7 @@ async fn run<T: Membership, O: Opened>(
     Ok(row.ok_or(sqlx::Error::RowNotFound)?)
 }
 
-/// Reads the function's result, which is whether the member existed.
+/// Reads the function's result, which states whether the member existed; if not, returns an error.
 fn found<T: Membership>(row: &PgRow) -> Result<()> {
     if row.try_get(0)? { Ok(()) } else { Err(Error::NotFound { table: T::TABLE_NAME.to_string() }) }
 }

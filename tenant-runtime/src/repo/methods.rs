@@ -185,7 +185,7 @@ pub trait Repository: TenantTable {
         Count::new(handle)
     }
 
-    /// Checks whether a visible row matches a condition.
+    /// Returns whether a visible row matches a condition.
     ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::Viewer};

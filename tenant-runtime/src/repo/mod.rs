@@ -32,9 +32,9 @@
 //! stream) and filtered by them: `Task::list(&mut tx).with(Task::PROJECT_ID)`,
 //! `Task::PROJECT_ID.where_parent(Project::SIZE.lt(10))`.
 //!
-//! The compiler checks the role that each call requires. A column's role is part of its type: filters and orders by the
-//! column require the role, and so does `.set(Employee::SALARY, …)`, which sets columns that the structs do not
-//! contain.
+//! The compiler checks the role that each call requires. A column's role is part of its type:
+//! filters and orders by the column require that role, and so does a call such as
+//! `.set(Employee::SALARY, …)`, which sets a column that the structs do not contain.
 //!
 //! # Custom SQL
 //!

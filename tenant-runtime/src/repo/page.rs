@@ -123,9 +123,9 @@ pub struct Page<V, T = V> {
 
 /// The position of a row of `T` in an order. The next page begins after this position.
 ///
-/// As text (`to_string`, `parse`), it can be given to clients. It contains the row's values in the ordering columns,
-/// encoded but not encrypted, and no tenant: a cursor from another tenant, or a modified cursor, leads to rows of the
-/// current tenant or to [`Error::InvalidCursor`].
+/// As text (`to_string`, `parse`), it can be given to clients. The text contains the row's values
+/// in the ordering columns, encoded but not encrypted, and no tenant: a cursor from another tenant,
+/// or a modified cursor, leads to rows of the current tenant or to [`Error::InvalidCursor`].
 ///
 /// ```
 /// # use tenant_runtime::{Cursor, Result, prelude::*, roles::Viewer};
@@ -170,7 +170,7 @@ impl<T: TenantTable> Cursor<T> {
         let places = values.collect::<Result<Vec<Place>>>()?;
         let descending = order.first().is_some_and(|by| by.descending);
         if order.iter().all(|by| by.descending == descending && !by.nullable) {
-            // A row comparison, which PostgreSQL can evaluate with a single index scan.
+            // PostgreSQL can evaluate a row comparison with a single index scan.
             return Ok(Condition::Row {
                 columns: order.iter().map(|by| by.column).collect(),
                 after: !descending,
@@ -189,7 +189,7 @@ struct Place {
 }
 
 impl Place {
-    /// The condition that the column has the same value.
+    /// Returns the condition that the column has the same value.
     fn same(&self) -> Condition {
         let column = self.by.column;
         if self.null {
@@ -198,8 +198,8 @@ impl Place {
         Condition::Compare { column, operator: Operator::Eq, value: self.value.clone() }
     }
 
-    /// The condition that the column's value comes later. As in PostgreSQL, NULL is last in ascending and first in
-    /// descending order.
+    /// Returns the condition that the column's value comes later. As in PostgreSQL, NULL is last in
+    /// ascending and first in descending order.
     fn later(&self) -> Option<Condition> {
         let OrderBy { column, descending, nullable, .. } = self.by;
         let null = Condition::Null { column };
@@ -215,7 +215,8 @@ impl Place {
     }
 }
 
-/// A row comes later if, in one column, its value comes later and all preceding columns are equal.
+/// Returns the condition that a row comes later: in one column its value comes later, and all
+/// preceding columns are equal.
 fn after_one_by_one(places: &[Place]) -> Condition {
     let later = places.iter().enumerate().filter_map(|(i, place)| {
         let same = places[..i].iter().map(Place::same);

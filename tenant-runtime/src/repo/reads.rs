@@ -64,7 +64,7 @@ where
     })
 }
 
-/// Checks whether a row matches a condition.
+/// Returns whether a row matches a condition.
 pub(super) fn exists<'h, T: Select, H: TenantExecutor + 'h>(
     handle: H,
     condition: Condition,

@@ -96,7 +96,7 @@ pub trait Insert: Select + Declares<cmd::Insert> {
 pub trait Update: Select + Declares<cmd::Update> {
     /// Minimum role required for UPDATE.
     type UpdateRole: Role + RoleOf<Self::Tenancy> + CanRead<Self::SelectRole>;
-    /// The changes; `None` leaves a column unchanged.
+    /// The changes of a row; `None` leaves a column unchanged.
     type Changes: Send + 'static;
 
     /// Writes the columns to the values.

@@ -24,7 +24,7 @@ use crate::{
 pub trait TenantTable: Sized + Send + 'static {
     /// The tenancy to which the table belongs.
     type Tenancy: Tenancy;
-    /// The list of declared commands, in which the command traits look them up.
+    /// The list of declared commands, in which the command traits look up commands.
     #[doc(hidden)]
     type Declared;
     /// The primary key of a row within its tenant.

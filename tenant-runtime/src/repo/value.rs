@@ -129,7 +129,7 @@ fn array_of(element: &PgTypeInfo, column: SqlType) -> PgTypeInfo {
     }
 }
 
-/// A value that a condition compares a column with. It is cloned together with the condition.
+/// A value with which a condition compares a column. Cloning the condition also clones the value.
 #[derive(Clone)]
 pub(super) struct Bound(Arc<dyn Bind + Sync>);
 
@@ -173,7 +173,7 @@ impl Values {
         Self { columns, values }
     }
 
-    /// Sets `column` to `value` and replaces an earlier value.
+    /// Sets `column` to `value`, replacing an earlier value.
     pub(crate) fn set<T>(&mut self, column: &'static str, value: T)
     where
         T: Type<Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
@@ -218,7 +218,7 @@ impl Values {
 }
 
 impl std::fmt::Debug for Values {
-    /// Values can be confidential, so only the columns are shown.
+    /// Shows only the columns, because values can be confidential.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Values").field("columns", &self.columns).finish_non_exhaustive()
     }

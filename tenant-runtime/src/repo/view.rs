@@ -108,7 +108,8 @@ impl<T> Shows<AnyColumn> for T {
 ///
 /// # Panics
 ///
-/// With the message `missing` if there is no such column; at compile time, because the derive uses a `const`.
+/// Panics with the message `missing` if there is no such column; this happens at compile time,
+/// because the derive calls the function in a `const`.
 #[doc(hidden)]
 #[must_use]
 #[track_caller]
@@ -142,14 +143,15 @@ pub const fn column_index(table: &TableDef, column: &str, missing: &str) -> usiz
     none(table, missing)
 }
 
-/// Panics with `missing`, except for a struct with errors: it declares no columns, so every name is accepted.
+/// Panics with `missing`, except for a struct with errors: such a struct declares no columns, so
+/// every name is accepted.
 #[track_caller]
 const fn none(table: &TableDef, missing: &str) -> usize {
     assert!(table.columns.is_empty(), "{}", missing);
     0
 }
 
-/// Returns the name of the column with an index.
+/// Returns the name of the column at an index.
 #[doc(hidden)]
 #[must_use]
 pub const fn column_name(table: &TableDef, index: usize) -> &'static str {

@@ -159,7 +159,8 @@ impl Group {
         groups
     }
 
-    /// Whether the columns can be sent as arrays: there are no arrays of arrays, and at least one column is required.
+    /// Returns whether the columns can be sent as arrays: there must be at least one column, and no
+    /// column can be an array, because PostgreSQL has no arrays of arrays.
     fn fits_arrays(&self, def: &TableDef) -> bool {
         let is_array = |name: &&str| matches!(named(def, name), Some(ColumnDef { ty: SqlType::Array(_), .. }));
         !self.columns.is_empty() && !self.columns.iter().any(is_array)
@@ -201,7 +202,8 @@ where
     let mut values = Values::default();
     T::new_values(new, &mut values);
     let set: Vec<&str> = values.columns().iter().copied().filter(|name| is_changed(T::TABLE, name, key)).collect();
-    // Without other columns the row stays unchanged; setting a column to itself makes the statement return the row.
+    // If there are no other columns, the row stays unchanged; setting a column to itself makes the
+    // statement return the row.
     let set =
         if set.is_empty() { key.iter().copied().filter(|name| is_changed(T::TABLE, name, &[])).collect() } else { set };
     let values = with_owner::<T, _>(opened.tx(), values)?;
@@ -213,7 +215,7 @@ where
     Ok(row)
 }
 
-/// Whether an upsert updates a column of the existing row: neither keys nor columns with a role are updated.
+/// Returns whether an upsert updates a column of the existing row: it updates neither keys nor columns with a role.
 fn is_changed(def: &TableDef, name: &str, key: &[&str]) -> bool {
     let is_parent = matches!(def.scope, ScopeDef::Parent { column } if column == name);
     let plain = |column: &ColumnDef| column.app_assigned && !column.id && column.update.is_none();

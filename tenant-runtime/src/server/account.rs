@@ -19,8 +19,8 @@ pub(super) struct Account {
 impl Account {
     /// Returns the account for the server; `None` if the current user is not root.
     ///
-    /// `ours` is the metadata of a file that this process has just created, so its owner is the effective user, which
-    /// std offers no other safe way to read.
+    /// `ours` is the metadata of a file that this process has just created, so the file's owner is
+    /// the effective user; the standard library offers no other safe way to determine that user.
     pub(super) fn for_owner_of(ours: &fs::Metadata) -> Result<Option<Self>, ServerError> {
         if ours.uid() != 0 {
             return Ok(None);

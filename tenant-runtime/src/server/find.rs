@@ -58,7 +58,7 @@ impl Installation {
         self.version
     }
 
-    /// Runs the programs in `bin` to get their version; `None` if they are missing or do not run.
+    /// Runs the programs in `bin` to determine their version; `None` if they are missing or do not run.
     pub(super) fn probe(bin: &Path) -> Option<Self> {
         let bin = server_dir(bin)?;
         let output = Command::new(bin.join("postgres"))

@@ -71,7 +71,8 @@ impl Running {
         &self.origin
     }
 
-    /// Stops the server and removes its directory. The watchdog does both, so that every ordinary stop tests the cleanup.
+    /// Stops the server and removes its directory. The watchdog does both, so that every ordinary
+    /// stop also tests the cleanup after a crash.
     pub(super) fn stop(&mut self) -> Result<(), ServerError> {
         self.watchdog.release();
         let deadline = Instant::now() + STOP_LIMIT;
@@ -169,7 +170,7 @@ fn choose(
     Err(ServerError::NotFound { wanted, tried })
 }
 
-/// The folder of one server, with its data, its socket and its log.
+/// The directory of one server, with its data, its socket and its log.
 #[derive(Debug)]
 struct Place {
     folder: PathBuf,
@@ -181,8 +182,8 @@ struct Place {
 }
 
 impl Place {
-    /// Creates the folder in the temporary directory, or in `/tmp` if the path of the former is too long for a socket
-    /// or the server's user cannot enter it.
+    /// Creates the directory in the temporary directory, or in `/tmp` if the temporary directory's
+    /// path is too long for a socket or the server's user cannot enter that directory.
     fn make() -> Result<Self, ServerError> {
         let temporary = std::path::absolute(env::temp_dir()).unwrap_or_else(|_| "/tmp".into());
         match Self::make_in(&temporary)? {
@@ -194,7 +195,7 @@ impl Place {
         }
     }
 
-    /// Returns `None` if `base` is not usable.
+    /// Creates the directory in `base`; returns `None` if `base` is not usable.
     fn make_in(base: &Path) -> Result<Option<Self>, ServerError> {
         let folder = base.join(unique_name("tenant-pg"));
         let socket = folder.join(format!(".s.PGSQL.{PORT}"));

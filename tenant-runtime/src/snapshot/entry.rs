@@ -374,8 +374,8 @@ impl From<&Condition> for ConditionEntry {
     }
 }
 
-/// Reads a policy, which must have the clauses and the role that its kind requires: without USING, for example, it
-/// would apply to all rows.
+/// Reads a policy, which must have the clauses and the role that its kind requires: without USING,
+/// for example, the policy would apply to all rows.
 fn policy(entry: PolicyEntry) -> Result<Policy, SnapshotError> {
     let policy = Policy {
         name: ident(entry.name)?,

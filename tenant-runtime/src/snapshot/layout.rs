@@ -1,4 +1,4 @@
-//! The layout of a snapshot: which levels are indented, and which are on one line.
+//! The layout of a snapshot: which levels are indented, and which are written on one line.
 
 use std::io::{self, Write};
 

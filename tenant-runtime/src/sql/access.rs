@@ -32,7 +32,7 @@ pub(super) fn alter_policy(table: &str, before: &Policy, after: &Policy) -> Stri
     out
 }
 
-/// Writes the clauses of a policy again, because PostgreSQL keeps an old name in them.
+/// Writes the clauses of a policy again, because PostgreSQL keeps an old name in their expressions.
 pub(super) fn restate_policy(table: &str, policy: &Policy) -> String {
     format!("-- The same conditions, without the old name.\n{}", alter(table, policy, false))
 }

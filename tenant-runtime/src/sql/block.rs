@@ -8,12 +8,12 @@ use crate::{
     plan::{Action, Plan},
 };
 
-/// Reports whether a step grants or revokes a membership.
+/// Returns whether a step grants or revokes a membership.
 pub(super) fn is_membership(action: &Action) -> bool {
     matches!(action, Action::Add(SchemaObject::Membership(_)) | Action::Drop(SchemaObject::Membership(_)))
 }
 
-/// Reports whether two consecutive steps belong to one block.
+/// Returns whether two consecutive steps belong to one block.
 pub(super) fn stand_together(a: &Action, b: &Action) -> bool {
     match (a, b) {
         (Action::Add(a), Action::Add(b)) | (Action::Drop(a), Action::Drop(b)) if a.table().is_none() => match (a, b) {
@@ -39,7 +39,7 @@ fn side(action: &Action) -> u8 {
     }
 }
 
-/// Reports whether a step creates or drops a whole table.
+/// Returns whether a step creates or drops a whole table.
 fn is_whole(action: &Action) -> bool {
     matches!(action, Action::Open { .. } | Action::Close { .. })
         || matches!(action, Action::Add(SchemaObject::Table { .. }) | Action::Drop(SchemaObject::Table { .. }))
@@ -201,7 +201,7 @@ fn alter(before: &SchemaObject, after: &SchemaObject) -> String {
         (SchemaObject::Policy { policy: old, .. }, SchemaObject::Policy { table, policy }) => {
             access::alter_policy(&table.quoted(), old, policy)
         }
-        // The plan alters no other objects: it drops them and creates them again.
+        // The plan alters no other objects: it drops and re-creates them.
         _ => String::new(),
     }
 }

@@ -63,7 +63,8 @@ pub(crate) fn clause(property: ColumnProperty, column: &Column) -> Option<String
     })
 }
 
-/// Makes a column an identity column that continues after its highest value. For this, the owner must see all rows.
+/// Makes a column an identity column that continues after the highest existing value. To find this
+/// value, the owner must see all rows.
 fn count(table: &QualifiedName, column: &Column, head: &str) -> String {
     let (quoted, name) = (table.quoted(), column.name.quoted());
     format!(
@@ -115,7 +116,7 @@ pub(super) fn rest(column: &Column) -> String {
     rest.join(" ")
 }
 
-/// Reports whether a default needs no parentheses: it is one word, one number, one string, or one call without
+/// Returns whether a default needs no parentheses: it is one word, one number, one string, or one call without
 /// arguments.
 fn is_simple(text: &str) -> bool {
     let inner = text.strip_suffix("()").unwrap_or(text);

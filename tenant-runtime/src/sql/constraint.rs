@@ -53,8 +53,8 @@ pub(super) fn create_index(item: &SchemaObject) -> String {
     index(table, key, "INDEX")
 }
 
-/// Builds an index without blocking reads and writes. The administrator can build it, because it inherits the
-/// privileges of the owner role.
+/// Builds an index without blocking reads and writes. The administrator can build the index,
+/// because an administrator inherits the privileges of the owner role.
 pub(super) fn build(item: &SchemaObject) -> String {
     match item {
         SchemaObject::Key { table, key, kind: KeyKind::Index } => index(table, key, "INDEX CONCURRENTLY"),
@@ -80,9 +80,9 @@ pub(super) fn attach(item: &SchemaObject) -> String {
 
 /// Adds a foreign key and validates it immediately.
 ///
-/// PostgreSQL validates existing rows by a query with the privileges of the table owner. Under FORCE, the owner does
-/// not see the rows, and dangling references would not be detected. So FORCE is lifted during validation, which exempts
-/// only the owner; the policies still apply to the application roles.
+/// PostgreSQL validates existing rows by a query with the privileges of the table owner. Under FORCE, the
+/// owner does not see the rows, and dangling references would not be detected. So FORCE is turned off during
+/// validation, which exempts only the owner; the policies still apply to the application roles.
 pub(super) fn add_at_once(name: &QualifiedName, key: &ForeignKey, partitions: Option<u16>) -> String {
     let mut tables = vec![name.quoted()];
     tables.extend((0..partitions.unwrap_or(0)).map(|remainder| partition(name, remainder).quoted()));

@@ -113,7 +113,8 @@ fn subject(plan: &Plan, stage: Stage, direction: Direction, actions: &[Action]) 
     }
 }
 
-/// Replaces line breaks: a name can contain a line break, and the text after it would not be part of the comment.
+/// Replaces line breaks: a name can contain a line break, and the text after the line break would
+/// not be part of the comment.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -138,7 +139,7 @@ fn marker(plan: &Plan, actions: &[Action]) -> String {
     )
 }
 
-/// Reports whether a step locks a table that other sessions might be using.
+/// Returns whether a step locks a table that other sessions might be using.
 fn locks(plan: &Plan, action: &Action) -> bool {
     let refers = match action {
         Action::Add(SchemaObject::Table { table, .. }) => {

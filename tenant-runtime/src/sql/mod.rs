@@ -39,11 +39,11 @@ pub const NO_TRANSACTION: &str = "-- no-transaction\n";
 /// Begins the first line of a down file that cannot revert its migration; the reason follows.
 pub const CANNOT_BE_UNDONE: &str = "-- tenant: cannot be undone: ";
 
-/// Begins the first line of a down file that deletes rows or values; a list of them follows.
+/// Begins the first line of a down file that deletes rows or values; a list of the lost data follows.
 pub const LOSES_DATA: &str = "-- tenant: loses data: ";
 
-/// Revokes EXECUTE on `set_config` from PUBLIC in one database, so that a single SELECT cannot change the context with
-/// it. Requires a superuser.
+/// Revokes EXECUTE on `set_config` from PUBLIC in one database, so that a single SELECT cannot
+/// change the context with that function. Requires a superuser.
 pub const HARDEN: &str = include_str!("harden.sql");
 /// Reverts [`HARDEN`].
 pub const UNHARDEN: &str = include_str!("unharden.sql");

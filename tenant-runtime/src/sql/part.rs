@@ -35,8 +35,8 @@ pub(crate) fn partition(table: &QualifiedName, count: u16, remainder: u16) -> St
     tables::create_partition(table, count, remainder)
 }
 
-/// Creates a schema with its contents, as the migration from the declaration without this schema to the complete
-/// declaration.
+/// Creates a schema with its contents: the SQL is that of the migration from the declaration
+/// without this schema to the complete declaration.
 pub(crate) fn schema(whole: &Schema, name: &str) -> String {
     let mut without = whole.clone();
     without.schemas.retain(|schema| schema.as_str() != name);

@@ -1,4 +1,4 @@
-//! The SQL of pgaudit: the statement classes that it logs in this database.
+//! The SQL of pgaudit: the statement classes that pgaudit logs in this database.
 
 use super::heading;
 use crate::{ident::literal, model::pgaudit::LogClasses};

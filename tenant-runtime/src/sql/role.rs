@@ -128,7 +128,7 @@ $owners$;
     )
 }
 
-/// Changes a login role's connection limit and the product in a role's comment.
+/// Changes the connection limit of a login role, and the product in the comment of a role.
 pub(super) fn alter((before, was): (&Role, &str), (after, product): (&Role, &str)) -> String {
     let name = after.name.quoted();
     let mut out = String::new();
@@ -183,7 +183,7 @@ $members$;
     )
 }
 
-/// Revokes memberships as granted by every grantor: since PostgreSQL 16, each grantor's grant is separate.
+/// Revokes the grants of memberships by all grantors: since PostgreSQL 16, the grant of each grantor is separate.
 pub(super) fn revoke_memberships<'i>(items: impl Iterator<Item = &'i SchemaObject>) -> String {
     let rows =
         memberships(items).map(|Membership { role, member, .. }| [literal(role.as_str()), literal(member.as_str())]);
@@ -358,7 +358,7 @@ pub(super) fn create_schema(owner: &Ident, schema: &Ident) -> String {
     format!("{title}CREATE SCHEMA {} AUTHORIZATION {};\n", schema.quoted(), owner.quoted())
 }
 
-/// Grants or revokes USAGE on a schema. CREATE is never granted: only the owner can create objects in it.
+/// Grants or revokes USAGE on a schema. CREATE is never granted: only the owner can create objects in the schema.
 pub(super) fn use_schema<'i>(items: impl Iterator<Item = &'i SchemaObject>, may: bool) -> String {
     let mut schemas = Vec::new();
     let mut users = Vec::new();

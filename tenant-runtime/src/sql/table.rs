@@ -73,8 +73,8 @@ fn partitions(name: &QualifiedName, count: u16) -> String {
     (0..count).map(|remainder| create_partition(name, count, remainder)).collect()
 }
 
-/// Creates a partition. The parent's policies do not apply to queries on the partition itself; because RLS is forced on
-/// it and it has no policies, such a query returns no rows.
+/// Creates a partition. The parent's policies do not apply to queries on the partition itself;
+/// because RLS is forced on the partition and it has no policies, such a query returns no rows.
 pub(super) fn create_partition(name: &QualifiedName, count: u16, remainder: u16) -> String {
     let (part, parent) = (partition(name, remainder).quoted(), name.quoted());
     format!(

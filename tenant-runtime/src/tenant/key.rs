@@ -121,9 +121,8 @@ impl<K: KeyNewtype> ContextKey for K {
 
 /// A textual tenant or user ID, such as a slug or the user ID of an identity provider.
 ///
-/// It has 1 to 255 bytes and contains only ASCII letters and digits, `_`, `.`, `:`, `@`,
-/// `+`, `|` and `-`, so that it cannot end the literal in which the value of a setting is
-/// written.
+/// The ID has 1 to 255 bytes and contains only ASCII letters and digits, `_`, `.`, `:`, `@`, `+`,
+/// `|` and `-`, so that it cannot end the literal in which the value of a setting is written.
 ///
 /// ```
 /// # use tenant_runtime::TextKey;

@@ -16,8 +16,8 @@ use crate::model::{
 
 /// The tenant and user key types and the roles of an app.
 ///
-/// The built-in tenancy is [`roles::Organizations`](crate::roles::Organizations), with the roles `Viewer`, `Member` and
-/// `Admin`. [`tenancy!`](crate::tenancy) declares others.
+/// The built-in tenancy is [`roles::Organizations`](crate::roles::Organizations), with the
+/// roles `Viewer`, `Member` and `Admin`. [`tenancy!`](crate::tenancy) declares other tenancies.
 ///
 /// ```
 /// # use tenant_runtime::{Tenancy, tenancy};
@@ -105,11 +105,11 @@ pub enum MemberRole {}
 #[derive(Debug)]
 pub enum JobRole {}
 
-/// The role of cross-tenant jobs: on each table it can run the commands that `system(…)` names, and
-/// no others.
+/// The role of cross-tenant jobs: on each table it can run the
+/// commands that `system(…)` names, and no other commands.
 ///
-/// Its transactions come from a [`SystemCtx`](crate::SystemCtx), after a reason has been recorded. The
-/// app's login role cannot assume it.
+/// Its transactions come from a [`SystemCtx`](crate::SystemCtx), after a
+/// reason has been recorded. The app's login role cannot assume this role.
 ///
 /// ```
 /// # use tenant_runtime::{System, TenantTx, roles::Organizations};
@@ -315,8 +315,8 @@ pub(crate) const fn assert_names<R: Role>() {
     }
 }
 
-/// Makes the check of [`assert_names`] at compile time, and checks that the role is not the system role, whose contexts
-/// come only from `SystemDb`.
+/// Runs the check of [`assert_names`] at compile time, and checks that the
+/// role is not the system role, whose contexts come only from `SystemDb`.
 pub(super) const fn assert_of_members<R: Role>() {
     assert!(
         R::OF_MEMBERS,

@@ -17,7 +17,7 @@ use crate::{
     server::Server,
 };
 
-/// Applies the package's migrations, or those that would be generated if it has none.
+/// Applies the package's migrations, or, if the package has none, the migrations that would be generated.
 pub(super) async fn migrate(models: &Models, schema: &Schema, url: &str) -> Result<(), TestingError> {
     let path = models.package_folder().join("migrations");
     if !path.is_dir() {

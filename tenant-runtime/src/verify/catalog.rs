@@ -1,4 +1,4 @@
-//! What the catalog says about the tables to fill: the types of their columns, their defaults and their constraints.
+//! Reads the tables to fill from the catalog: the types of their columns, their defaults and their constraints.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,7 @@ pub(super) struct LiveColumn {
     pub(super) sql: String,
     pub(super) ty: u32,
     pub(super) modifier: i32,
-    /// The default, as SQL; none for an identity column.
+    /// The default, as SQL; `None` for an identity column.
     pub(super) default: Option<String>,
 }
 
@@ -49,7 +49,8 @@ pub(super) struct Constraint {
 #[derive(Debug, Clone, Default)]
 pub(super) struct PgType {
     pub(super) name: String,
-    /// `b` for a base type, `d` domain, `e` enum, `r` range, `m` multirange, `c` composite.
+    /// The kind: `b` for a base type, `d` for a domain, `e` for an enum, `r` for a range, `m` for a
+    /// multirange, `c` for a composite type.
     pub(super) kind: char,
     pub(super) category: char,
     /// The base type of a domain, with its modifier.
@@ -65,7 +66,7 @@ pub(super) struct PgType {
 }
 
 impl Catalog {
-    /// Reads the tables of some declarations.
+    /// Reads the tables of the given declarations.
     pub(super) async fn read(session: &mut Session, defs: &[&'static TableDef]) -> Result<Self, VerifyError> {
         let list = |texts: BTreeSet<&str>| texts.into_iter().map(literal).collect::<Vec<_>>().join(", ");
         let tables = format!(
@@ -121,17 +122,18 @@ impl Catalog {
 }
 
 impl LiveTable {
-    /// The check constraints.
+    /// Returns the check constraints, each with the columns that it reads.
     pub(super) fn checks(&self) -> impl Iterator<Item = (&BTreeSet<String>, &str)> {
         self.constraints.values().filter_map(|constraint| Some((&constraint.columns, constraint.condition.as_deref()?)))
     }
 
-    /// The conditions that read a column.
+    /// Returns the conditions that read a column.
     pub(super) fn conditions_of(&self, column: &str) -> Vec<&str> {
         self.checks().filter(|(columns, _)| columns.contains(column)).map(|(_, condition)| condition).collect()
     }
 
-    /// The columns that the check constraints connect with some columns, directly or through others.
+    /// Returns the columns that the check constraints connect with the given columns, directly or
+    /// through other columns.
     pub(super) fn connected<'c>(&'c self, columns: impl IntoIterator<Item = &'c str>) -> BTreeSet<&'c str> {
         let mut found: BTreeSet<&str> = columns.into_iter().collect();
         loop {
@@ -152,7 +154,7 @@ fn number<N: std::str::FromStr>(text: Option<String>) -> Option<N> {
     text?.parse().ok()
 }
 
-/// The texts of a JSON array.
+/// Returns the texts in a JSON array.
 fn texts(json: Option<String>) -> Vec<String> {
     json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
 }
@@ -168,7 +170,7 @@ fn columns_sql(tables: &str) -> String {
     )
 }
 
-/// The constraints, also those of partitions, which errors name.
+/// Returns the query for the constraints, including the constraints of partitions, because errors can name them.
 fn constraints_sql(tables: &str) -> String {
     format!(
         "WITH found AS (

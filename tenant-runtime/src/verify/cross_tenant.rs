@@ -1,5 +1,5 @@
-//! Probes as the system role of cross-tenant jobs: without a recorded reason, with a recorded reason, and with another
-//! login's.
+//! Probes as the system role of cross-tenant jobs: without a recorded reason, with a recorded
+//! reason, and with a reason that another login recorded.
 
 use std::collections::BTreeSet;
 
@@ -107,7 +107,7 @@ impl Runner<'_> {
         self.probe_all(probes).await
     }
 
-    /// Sets a valid record key as other principals, to whom it must give no access.
+    /// Sets a valid record key as other principals, to whom the key must give no access.
     async fn members_name(&mut self, record: &str) -> Result<(), VerifyError> {
         let system = self.system(None).and_then(|system| system.role);
         let others = self.outsiders().into_iter().filter(|principal| principal.role != system);

@@ -1,7 +1,7 @@
 //! Calls of each function by a principal who is entitled to it, with generated arguments: they must succeed.
 //!
-//! The other probes test that the functions reject the calls that they must reject. A function that rejects all calls, since it
-//! leaves out a required column or raises an error, would pass them.
+//! The other probes test that the functions reject the calls that they must reject. A function that rejects
+//! all calls, because it omits a required column or raises an error, would pass those probes.
 
 use super::{
     VerifyError,
@@ -25,10 +25,11 @@ use crate::{
 /// The token of an invitation.
 const TOKEN: &str = "verify-token-of-a-call";
 
-/// What ends each call: the deferred constraint triggers run as the caller, as at a commit, and then the administrator looks.
+/// The statements after each call: the deferred constraint triggers run as the caller, as at a
+/// commit, and then the administrator runs the query.
 const AFTERWARDS: &str = "SET CONSTRAINTS ALL IMMEDIATE; RESET ROLE; RESET SESSION AUTHORIZATION; ";
 
-/// Stands for the key that a call returns.
+/// The placeholder for the key that a call returns.
 const KEY: &str = "$KEY";
 
 /// A call that must succeed.
@@ -36,7 +37,7 @@ struct Call {
     function: &'static str,
     about: (TableName, Command),
     principal: Principal,
-    /// Statements that run before it, as another principal.
+    /// Statements that run before the call, as another principal.
     before: String,
     statement: String,
     /// A query that the administrator runs afterwards, and its result if the call had its effect. [`KEY`] is the returned key.
@@ -50,7 +51,7 @@ struct Members {
     tenant: &'static str,
     manager: Principal,
     outsider: TestUser,
-    /// The lowest role that the manager can grant, and another one if there is one.
+    /// The lowest role that the manager can grant, and another such role if there is one.
     granted: [&'static str; 2],
 }
 
@@ -68,7 +69,7 @@ impl Runner<'_> {
         self.schema.functions().iter().find(|(function, _)| function.table.as_str() == name).map(|(_, found)| found)
     }
 
-    /// A signed-in user without a tenant; without a user if there is none.
+    /// Returns the principal of a user without a tenant; an empty `user` stands for an anonymous user.
     fn without_tenant(&self, user: &str) -> Principal {
         let no_tenant = self.schema.no_tenant().map(|role| role.name.to_string());
         Principal {
@@ -192,7 +193,8 @@ impl Runner<'_> {
         }
     }
 
-    /// The query for the membership of the outsider in the first tenant: with a role, or none.
+    /// Returns the query for the outsider's membership in the first tenant, with the result that is
+    /// expected for a role or for no membership.
     fn membership_effect(&self, members: &Members, role: Option<&str>) -> (String, &'static str) {
         let role_is = role.map(|role| format!(" AND {} = {}", quoted(members.columns.role), literal(role)));
         let query = format!(
@@ -222,7 +224,7 @@ impl Runner<'_> {
             rows.find(|row| row.value(id.name) == Some(&members.outsider.key))?.value(columns.email)
         });
         let other = self.fixture.rows_of(def.name).find_map(|row| row.value(columns.email));
-        // The address of the user; and one that the invitation table accepts, which the user then gets.
+        // The user's own address, and an address that the invitation table accepts, which the user then gets.
         let addresses: Vec<_> = own.into_iter().chain(other).map(str::to_owned).collect();
         let role = members.granted[0];
         let mut first = None;

@@ -74,7 +74,8 @@ impl GivenValues {
         Ok(given)
     }
 
-    /// Adds other values, which replace those of the same columns and follow the same rows.
+    /// Adds other values: they replace the values of the same columns, and other rows follow the
+    /// rows of the same tables.
     pub(super) fn extend(&mut self, other: Self) {
         for (name, table) in other.tables {
             let own = self.tables.entry(name).or_default();

@@ -40,7 +40,7 @@ impl Runner<'_> {
             let manages = caller.filter(|(_, role)| {
                 includes(role, manager) && principal.member_role().is_some_and(|role| includes(role, manager))
             });
-            // A member without the manager role, so that a change never removes the last manager.
+            // The target is a member without the manager role, so that a change never removes the last manager.
             let Some((target, old)) = self.principals.members(tenant).find(|(_, role)| !includes(role, manager)) else {
                 continue;
             };

@@ -85,10 +85,10 @@ impl VerifyOptions {
         self
     }
 
-    /// Adds rows of a table, of which each generated row takes the values of the next one.
+    /// Adds rows of a table; each generated row takes the values of the next given row.
     ///
-    /// The values of a row stay together. Columns that a row does not contain are generated. If a constraint rejects a row, such
-    /// as a unique constraint, the next one is tried; after the last one, the first one is used again.
+    /// The values of a row stay together. Columns that a row does not contain are generated. If a constraint rejects a
+    /// row, such as a unique constraint, the next row is tried; after the last row, the first row is used again.
     ///
     /// ```
     /// use tenant_runtime::verify::VerifyOptions;
@@ -158,7 +158,7 @@ impl VerifyOptions {
         Ok(self)
     }
 
-    /// Returns the text of everything that changes the generated rows.
+    /// Returns a text that contains all options that affect the generated rows.
     #[cfg(feature = "testing")]
     pub(crate) fn identity(&self) -> String {
         format!("{:?} {}", self.given_values, self.after)
@@ -239,7 +239,7 @@ pub enum VerifyError {
          or rows, {{\"app.accounts\": [{{\"iban\": \"DE02…\", \"kind\": null}}]}}; the expected form is one of these for each table"
     )]
     Values {
-        /// The place and what is there, or the parse error.
+        /// The place in the JSON and its content, or the parse error.
         reason: String,
     },
     /// The given values name a table or a column that is not declared.
@@ -247,7 +247,7 @@ pub enum VerifyError {
     UnknownName {
         /// The unknown name.
         what: String,
-        /// The nearest name, or the known ones.
+        /// The most similar name, or the known names.
         help: String,
     },
     /// Keys of the tenancy's types cannot be generated.
@@ -256,7 +256,8 @@ pub enum VerifyError {
         /// The types.
         types: String,
     },
-    /// The server rejected a statement that is no attack, such as one that reads the catalog or prepares the test rows.
+    /// The server rejected a statement that is not a probe, such as a statement that reads the
+    /// catalog or prepares the test rows.
     #[error(
         "the server rejected a statement of the verification: {failure}\n  statement: {statement}\n  help: if it is a lock or \
          statement timeout, run `verify` again when no migration runs; otherwise run `audit`, which compares the catalog with the \
@@ -278,7 +279,7 @@ impl VerifyError {
         Self::Database(error.into())
     }
 
-    /// The error of a statement that is no probe.
+    /// Creates the error for a statement that is not a probe.
     fn statement(statement: &str, error: sqlx::Error) -> Self {
         const SHOWN: usize = 400;
         let Some(server) = server_error(&error) else { return Self::database(error) };

@@ -150,7 +150,7 @@ impl Oracle<'_> {
     fn satisfies_rules(&self, def: &TableDef, row: &Row, command: Command, check: bool) -> bool {
         let mut rules =
             def.rules.iter().enumerate().filter(|(_, rule)| rule.command == command.attribute() && rule.check == check);
-        // A condition that reads other tables depends on their policies; here it counts as satisfied.
+        // A condition that reads other tables depends on their policies; here such a condition counts as satisfied.
         self.is_system()
             || rules.all(|(at, rule)| {
                 reads_other_tables(rule) || row.matching_conditions.contains(&(at, self.context.user.clone()))
@@ -184,7 +184,7 @@ impl Oracle<'_> {
         !(def.rules.iter().any(reads_other_tables) || follows_others && self.fixture.has_subqueries)
     }
 
-    /// Expects exactly this outcome, or at most this outcome if conditions read other tables.
+    /// Returns the expectation of exactly this outcome, or of at most this outcome if conditions read other tables.
     fn expected(&self, def: &TableDef, outcome: Outcome) -> Expected {
         match outcome {
             Outcome::Rows(rows) if !self.is_exact(def) => Expected::AtMost(rows),
@@ -195,7 +195,7 @@ impl Oracle<'_> {
 
 // The outcomes of statements.
 impl Oracle<'_> {
-    /// `SELECT` of rows by their keys.
+    /// Returns the expected outcome of a `SELECT` of rows by their keys.
     pub(super) fn select(&self, def: &TableDef) -> Expected {
         if !self.can_read_key(def) {
             return Expected::Is(Outcome::Denied);
@@ -204,7 +204,8 @@ impl Oracle<'_> {
         self.expected(def, Outcome::Rows(rows.map(|row| row.key(def)).collect()))
     }
 
-    /// `SELECT … FOR UPDATE` and the other row locks, which require the UPDATE privilege and apply its policies.
+    /// Returns the expected outcome of `SELECT … FOR UPDATE` and the other row locks, which require
+    /// the UPDATE privilege and apply its policies.
     pub(super) fn lock(&self, def: &TableDef) -> Expected {
         let may_update = def.columns.iter().any(|column| self.has_column_privilege(def, Command::Update, column));
         if !self.can_read_key(def) || !may_update {
@@ -215,7 +216,7 @@ impl Oracle<'_> {
         self.expected(def, Outcome::Rows(rows.map(|row| row.key(def)).collect()))
     }
 
-    /// `SELECT` of a row's key in a join with the row that a column references.
+    /// Returns the expected outcome of a `SELECT` of a row's key in a join with the row that a column references.
     pub(super) fn join(&self, def: &TableDef, column: &ColumnDef, target: &TableDef) -> Expected {
         if !self.can_read_key(def)
             || !self.has_column_privilege(def, Command::Select, column)
@@ -234,7 +235,8 @@ impl Oracle<'_> {
         }
     }
 
-    /// `INSERT` of a row with the listed columns, with or without `RETURNING` of its key.
+    /// Returns the expected outcome of an `INSERT` of a row with the listed columns, with or
+    /// without `RETURNING` of its key.
     pub(super) fn insert(&self, def: &TableDef, row: &Row, listed: &[&ColumnDef], returning: bool) -> Expected {
         let may = listed.iter().all(|column| self.has_column_privilege(def, Command::Insert, column));
         if !may || returning && !self.can_read_key(def) {
@@ -263,7 +265,8 @@ impl Oracle<'_> {
         }
     }
 
-    /// `UPDATE` of a column in some rows, to a given value or to its current value, with `RETURNING` of the keys.
+    /// Returns the expected outcome of an `UPDATE` of a column in some rows, to a given value or to
+    /// its current value, with `RETURNING` of the keys.
     pub(super) fn update(
         &self,
         def: &TableDef,
@@ -283,7 +286,7 @@ impl Oracle<'_> {
         }
         let stays = |row: &Row| self.can_modify(def, row, Command::Update, true) && self.can_select(def, row);
         if !self.is_exact(def) {
-            // A condition can hide any of the rows, or reject it before its references are checked.
+            // A condition can hide any of the rows, or reject a row before its references are checked.
             let is_possible = |row: &&Row| stays(row) && self.has_targets(def, row);
             let most = changed.iter().filter(is_possible).map(|row| row.key(def)).collect();
             let has_targets = changed.iter().filter(|row| stays(row)).all(|row| self.has_targets(def, row));
@@ -297,7 +300,8 @@ impl Oracle<'_> {
         self.expected(def, outcome)
     }
 
-    /// `DELETE` of one row with `RETURNING` of its key, and the rows that are deleted with it, by table and key.
+    /// Returns the expected outcome of a `DELETE` of one row with `RETURNING` of its key, and the
+    /// rows that are deleted with that row, by table and key.
     pub(super) fn delete(&self, def: &TableDef, row: &Row) -> (Expected, BTreeSet<(TableName, String)>) {
         if !self.has_delete_privilege(def) || !self.can_read_key(def) {
             return (Expected::Is(Outcome::Denied), BTreeSet::new());

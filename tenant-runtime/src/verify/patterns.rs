@@ -24,7 +24,7 @@ enum Atom {
 const LONGEST: usize = 400;
 const MORE: usize = 6;
 
-/// Returns texts that match a constant, if it is a pattern; different ones for each number.
+/// Returns texts that match a constant, if the constant is a pattern; the texts differ for each number.
 pub(super) fn samples(pattern: &str, number: u32, mark: &str) -> Vec<String> {
     let mut found = Vec::new();
     if pattern.contains(['[', '\\', '^', '$', '(', '{', '*', '+', '|'])
@@ -164,7 +164,7 @@ fn shorthand(c: char) -> Vec<char> {
     }
 }
 
-/// The characters of `[…]`, after the bracket.
+/// Reads the characters of `[…]`, after the opening bracket.
 fn bracket(chars: &mut Peekable<Chars<'_>>) -> Option<Vec<char>> {
     let is_negated = chars.next_if_eq(&'^').is_some();
     let mut found: Vec<char> = Vec::new();

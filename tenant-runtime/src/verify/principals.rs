@@ -1,4 +1,5 @@
-//! The principals: two tenants, a member with each role in each tenant, a member of both, and a user without a tenant.
+//! The principals: two tenants, a member with each role in each tenant, a member of both tenants,
+//! and a user without a tenant.
 
 use super::oracle::{Context, Subject};
 use crate::{

@@ -37,11 +37,11 @@ pub(super) struct RowFactory<'a> {
     pub(super) number: u32,
     /// The tables in the database; read before the first row.
     pub(super) catalog: Option<Arc<Catalog>>,
-    /// The rows of the fixture, which others can reference.
+    /// The rows of the fixture, which other rows can reference.
     pub(super) made: BTreeMap<TableName, Vec<MadeRow>>,
     /// The number of rows that were made from whole given rows.
     pub(super) given_rows: BTreeMap<TableName, usize>,
-    /// Whether a text can be cast to a type.
+    /// Whether a text can be cast to a type, by type and text.
     pub(super) casts: BTreeMap<String, BTreeMap<String, bool>>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> RowFactory<'a> {
         Ok(())
     }
 
-    /// The rows of a table: of each tenant, with several owners and visibilities.
+    /// Returns the rows to generate for a table: rows of each tenant, with several owners and visibilities.
     fn specs(&self, def: &'static TableDef, is_referenced_as_user: bool) -> Vec<RowSpec> {
         let id = row_id(def).map_or("", |id| id.name);
         if let (Some(membership), ScopeDef::Tenant { column }) = (def.membership, def.scope) {
@@ -264,7 +264,7 @@ fn order(tables: &[&'static TableDef]) -> Result<Vec<&'static TableDef>, VerifyE
         let found = columns.filter_map(|column| places.get(&column.references?.table).copied());
         found.filter(|target| *target != at).collect::<BTreeSet<usize>>()
     };
-    // The tables that each table still waits for: all, and those of required references.
+    // The tables for which each table still waits: through all references, and through required references only.
     let mut all: Vec<_> = (0..tables.len()).map(|at| targets(at, false)).collect();
     let mut required: Vec<_> = (0..tables.len()).map(|at| targets(at, true)).collect();
     let mut referrers = vec![Vec::new(); tables.len()];
@@ -299,7 +299,7 @@ fn order(tables: &[&'static TableDef]) -> Result<Vec<&'static TableDef>, VerifyE
     Ok(ordered.into_iter().map(|at| tables[at]).collect())
 }
 
-/// The tables that hold users: memberships or owner columns reference them.
+/// Returns the tables that hold users: memberships or owner columns reference these tables.
 fn user_tables(tables: &[&'static TableDef]) -> BTreeSet<TableName> {
     let names_user = |def: &TableDef, name: &str| {
         def.owner == Some(name) || def.membership.is_some_and(|membership| membership.user == name)

@@ -27,7 +27,7 @@ use crate::{
 /// The maximum number of attempts per row.
 const TRIES: usize = 400;
 
-/// What a row is generated for.
+/// The table and the tenant for which a row is generated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'l> {
     pub(super) def: &'static TableDef,
@@ -47,7 +47,7 @@ impl<'a> RowFactory<'a> {
         self.generate(session, fixture, def, spec, false).await
     }
 
-    /// The same with NULL and defaults where the constraints allow them, so that few columns have to be inserted.
+    /// Inserts a row with NULL and defaults where the constraints allow them, so that the INSERT lists few columns.
     pub(super) async fn insert_minimal(
         &mut self,
         session: &mut Session,
@@ -103,12 +103,12 @@ impl<'a> RowFactory<'a> {
             if server.code() == "42P01" || server.code() == "3F000" {
                 return Err(VerifyError::not_migrated(def));
             }
-            // A timeout, also of a lock that another session holds: no other value would help.
+            // After a timeout, including a timeout for a lock that another session holds, no other value would help.
             if ["55P03", "57014"].contains(&server.code()) {
                 return Err(VerifyError::database(error));
             }
             failure = server.message().to_owned();
-            // The columns that the error names; all columns if it names none.
+            // Selects the columns that the error names, or all columns if the error names none.
             let constraint = server.constraint().and_then(|name| live.constraints.get(name));
             let blamed: BTreeSet<&'static str> = match (constraint, server.column()) {
                 (Some(constraint), _) if !constraint.columns.is_empty() => own_names(def, &constraint.columns),
@@ -120,7 +120,7 @@ impl<'a> RowFactory<'a> {
             } else {
                 Vec::new()
             };
-            // A missing column, or another error that no value changes.
+            // Class 42 is a missing column, or another error that no value can prevent.
             if server.code().starts_with("42") {
                 break;
             }
@@ -161,7 +161,7 @@ impl<'a> RowFactory<'a> {
         self.given_values.tables.get(&def.name.to_string())
     }
 
-    /// The tables of the fixture in the database.
+    /// Returns the tables of the fixture as they are in the database.
     async fn catalog(&mut self, session: &mut Session, fixture: &Fixture) -> Result<Arc<Catalog>, VerifyError> {
         if let Some(catalog) = &self.catalog {
             return Ok(Arc::clone(catalog));
@@ -170,13 +170,14 @@ impl<'a> RowFactory<'a> {
         Ok(Arc::clone(self.catalog.insert(read)))
     }
 
-    /// The declared columns that checks connect with some columns.
+    /// Returns the declared columns that checks connect with the given columns.
     fn connected(&self, target: Target<'_>, columns: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
         let found = target.live.connected(columns.iter().copied());
         target.def.columns.iter().map(|column| column.name).filter(|name| found.contains(name)).collect()
     }
 
-    /// The first values of each column, and the columns that are left out until a constraint names them.
+    /// Creates the search: the candidates of each column, and the columns that are omitted until a
+    /// constraint names them.
     async fn start(
         &mut self,
         session: &mut Session,
@@ -194,7 +195,7 @@ impl<'a> RowFactory<'a> {
             .filter(|name| !spec.fixed.contains_key(name) && rows.iter().any(|row| row.contains_key(*name)))
             .collect();
         if !in_rows.is_empty() {
-            // Each generated row takes the next given one.
+            // Each generated row takes the next given row.
             let turn = self.given_rows.entry(def.name).or_default();
             let first = *turn % rows.len();
             *turn += 1;
@@ -241,7 +242,7 @@ impl<'a> RowFactory<'a> {
         uniques.iter().any(|key| key.columns.iter().any(|name| name.as_str() == column))
     }
 
-    /// The candidates of a column, in the order of attempts.
+    /// Returns the candidates of a column, in the order of attempts.
     async fn candidates_of(
         &mut self,
         session: &mut Session,
@@ -253,7 +254,7 @@ impl<'a> RowFactory<'a> {
         let def = target.def;
         let Some(column) = def.columns.iter().find(|column| column.name == name) else { return Ok(Vec::new()) };
         if let Some(values) = self.given(def).and_then(|given| given.columns.get(name)) {
-            // Each row starts with another value, for unique columns.
+            // Each row starts with a different value, for unique columns.
             let mut values: Vec<Value> = values.iter().map(|value| value.0.clone().into()).collect();
             let turn = usize::try_from(self.number).unwrap_or_default() % values.len().max(1);
             values.rotate_left(turn);
@@ -274,7 +275,7 @@ impl<'a> RowFactory<'a> {
             (true, false) => Some(Value::Null),
         };
         let (mut texts, is_same) = self.generated_values(session, catalog, target, column).await?;
-        // Each row starts with another one of the values that are the same for all rows.
+        // All rows have the same candidates, so each row starts with a different candidate.
         if is_same && !texts.is_empty() && self.is_unique(def, name) {
             let turn = self.rows_of(def.name).len() % texts.len();
             texts.rotate_left(turn);
@@ -320,12 +321,12 @@ impl<'a> RowFactory<'a> {
         found
     }
 
-    /// The tenant and the ID of each row of the fixture in a table.
+    /// Returns the tenant and the ID of each row of the fixture in a table.
     fn rows_of(&self, table: TableName) -> &[MadeRow] {
         self.made.get(&table).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Remembers a row of the fixture, which others can reference.
+    /// Remembers a row of the fixture, so that other rows can reference it.
     pub(super) fn remember(&mut self, def: &TableDef, row: &Row) {
         let tenant = match def.scope {
             ScopeDef::Tenant { column } => {
@@ -344,7 +345,7 @@ fn search_rows(given: Option<&GivenTable>, column: &str) -> bool {
     given.is_some_and(|given| given.rows.iter().any(|row| row.contains_key(column)))
 }
 
-/// The declared columns among some names.
+/// Returns the declared columns among the given names.
 fn own_names(def: &'static TableDef, names: &BTreeSet<String>) -> BTreeSet<&'static str> {
     def.columns.iter().map(|column| column.name).filter(|name| names.contains(*name)).collect()
 }

@@ -1,4 +1,4 @@
-//! The generated values of a column, and those of a row that exclude each other.
+//! The generated values of a column, and the values of a row that exclude each other.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl RowFactory<'_> {
-    /// The values of a column, and whether they can be the same for several rows.
+    /// Returns the values of a column, and whether they can be the same for several rows.
     pub(super) async fn generated_values(
         &mut self,
         session: &mut Session,
@@ -43,7 +43,7 @@ impl RowFactory<'_> {
         Ok(([found.texts, valid].concat(), matches!(kind, Some('d' | 'e'))))
     }
 
-    /// The texts that can be cast to the type of a column.
+    /// Returns the texts that can be cast to the type of a column.
     async fn castable(
         &mut self,
         session: &mut Session,

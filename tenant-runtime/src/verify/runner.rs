@@ -204,7 +204,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Records a violation: the first of its kind in full, further ones only as a count.
+    /// Records a violation: the first violation of its kind in full, further violations only as a count.
     pub(super) fn record_violation(&mut self, probe: &Probe<'_>, found: &Outcome) {
         let violation = self.violation(probe, found);
         match self.violations.iter_mut().find(|other| other.is_like(&violation)) {
@@ -363,7 +363,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Returns the remaining test rows of some tables, by table and key.
+    /// Returns the remaining test rows of the given tables, by table and key.
     async fn remaining_rows(
         &mut self,
         tables: &[&'static TableDef],

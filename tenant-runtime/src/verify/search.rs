@@ -54,9 +54,9 @@ pub(super) struct Search {
 /// The result of asking the database for combinations that satisfy the check constraints.
 #[derive(Debug)]
 pub(super) enum Solutions {
-    /// The first one is in use.
+    /// Combinations were found; the first one is in use.
     Found,
-    /// No combination of the candidates satisfies them.
+    /// No combination of the candidates satisfies the check constraints.
     Missing,
     /// A condition fails for some values, or there are too many combinations.
     Unknown,
@@ -85,13 +85,13 @@ impl Search {
         self.variables.push(Variable { columns, options: rows, at: 0 });
     }
 
-    /// The columns with their present values.
+    /// Returns the columns with their current values.
     pub(super) fn values(&self) -> Vec<(&'static str, &Value)> {
         let variables = self.variables.iter().filter(|variable| !variable.options.is_empty());
         variables.flat_map(|variable| variable.columns.iter().copied().zip(&variable.options[variable.at])).collect()
     }
 
-    /// Returns whether the present values were not tried before, and remembers them.
+    /// Returns whether the current values were not tried before, and remembers these values.
     pub(super) fn is_new(&mut self) -> bool {
         let key = format!("{:?}", self.values());
         self.tried.insert(key)
@@ -126,8 +126,8 @@ impl Search {
         false
     }
 
-    /// Asks the database for combinations of the candidates that satisfy all checks on some columns. `turn` chooses among the
-    /// combinations of columns that are NULL.
+    /// Asks the database for combinations of the candidates that satisfy all checks on the given
+    /// columns. `turn` chooses among the combinations of columns that are NULL.
     pub(super) async fn solve(
         &mut self,
         session: &mut Session,
@@ -151,7 +151,7 @@ impl Search {
         let product = |lists: &[(&str, Vec<Value>)]| {
             lists.iter().fold(1_usize, |product, (_, list)| product.saturating_mul(list.len()))
         };
-        // Each column by itself first, so that fewer combinations remain.
+        // Checks each column by itself first, so that fewer combinations remain.
         for (column, list) in &mut lists {
             if list.len() > 1
                 && let Some(found) = rows(session, live, &[(*column, list.clone())], false).await?
@@ -183,7 +183,7 @@ impl Search {
         Ok(Solutions::Found)
     }
 
-    /// Replaces the variables of some columns by one.
+    /// Replaces the variables of the given columns with one variable.
     fn merge(&mut self, columns: Vec<&'static str>, options: Vec<Vec<Value>>) {
         let (replaced, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.variables)
             .into_iter()
@@ -207,8 +207,8 @@ fn shorten(list: &mut Vec<Value>) {
     });
 }
 
-/// The places of the candidates in each combination that satisfies the checks, with its rank among those with the same columns
-/// NULL; none if a condition fails.
+/// Returns the places of the candidates in each combination that satisfies the checks, with its
+/// rank among the combinations with the same columns NULL; `None` if a condition fails.
 async fn rows(
     session: &mut Session,
     live: &LiveTable,

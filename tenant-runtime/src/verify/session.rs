@@ -139,8 +139,8 @@ impl Session {
         self.run(BATCH_FUNCTION).await
     }
 
-    /// Does the same as [`attempt`](Self::attempt) for several single statements in one context, in one round trip;
-    /// returns `None` if one of them exceeds the time limit, which ends the batch without an outcome.
+    /// Does the same as [`attempt`](Self::attempt) for several single statements in one context, in one round
+    /// trip; returns `None` if a statement exceeds the time limit, which ends the batch without an outcome.
     pub(super) async fn attempt_all(
         &mut self,
         context: &str,

@@ -7,7 +7,7 @@ use super::{
     patterns,
 };
 
-/// What the values of a column are generated from.
+/// The input from which the values of a column are generated.
 #[derive(Debug, Clone)]
 pub(super) struct Seed {
     /// Identifies the tenant and the row.
@@ -21,9 +21,9 @@ pub(super) struct Seed {
 /// Candidate texts of a type.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
-    /// The likeliest first.
+    /// The texts that are expected to be valid, in the order in which they are tried.
     pub(super) texts: Vec<String>,
-    /// Texts that may be invalid: a cast in the database decides. They follow the others, if there are any.
+    /// Texts that might be invalid: a cast in the database decides. They are tried after the other texts.
     pub(super) unsure: Vec<String>,
 }
 
@@ -107,7 +107,7 @@ impl Candidates {
 fn of_base_type(ty: &PgType, modifier: i32, seed: &Seed) -> Candidates {
     let (n, mark) = (seed.number, seed.mark.as_str());
     let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
-    // Constants of a type whose texts are not all valid.
+    // Adds the constants as texts that a cast has to check, because not every text is valid for the type.
     let and_constants = |texts: Vec<String>| Candidates { texts, unsure: seed.constants.clone() };
     let sure = |texts| Candidates { texts, unsure: Vec::new() };
     let days = |year: u32| format!("{year}-{:02}-{:02}", n / 28 % 12 + 1, n % 28 + 1);
@@ -198,7 +198,7 @@ fn of_base_type(ty: &PgType, modifier: i32, seed: &Seed) -> Candidates {
     }
 }
 
-/// Candidates for a type that is not known by its name, such as one of an extension.
+/// Returns candidates for a type that is not known by its name, such as a type of an extension.
 fn by_category(category: char, seed: &Seed) -> Vec<String> {
     let n = seed.number;
     let numbers = || integers(seed, i64::from(n), i64::MIN..=i64::MAX);
@@ -214,7 +214,7 @@ fn by_category(category: char, seed: &Seed) -> Vec<String> {
         format!("LINESTRING(0 0,{longitude} {latitude})"),
         format!("POLYGON((0 0,{longitude} 0,{longitude} 1,0 0))"),
         format!("MULTIPOLYGON(((0 0,{longitude} 0,{longitude} 1,0 0)))"),
-        // Numbers of books with their check digits.
+        // Book numbers with their check digits.
         "978-0-306-40615-7".to_owned(),
         "0-306-40615-2".to_owned(),
         format!("[{n},1,1]"),
@@ -243,7 +243,7 @@ fn integers(seed: &Seed, first: i64, range: std::ops::RangeInclusive<i64>) -> Ve
     all.filter(|n| range.contains(n)).map(|n| n.to_string()).collect()
 }
 
-/// The constants that are no integers.
+/// Returns the constants that are not integers.
 fn decimals(seed: &Seed) -> Vec<String> {
     seed.constants.iter().filter(|text| text.parse::<f64>().is_ok_and(f64::is_finite)).cloned().collect()
 }
@@ -301,7 +301,7 @@ fn strings(seed: &Seed, limit: Option<usize>) -> Vec<String> {
     all.filter(|text| limit.is_none_or(|limit| text.chars().count() <= limit)).collect()
 }
 
-/// The constants that can be a length, with the next ones, as in `length(code) > 8`.
+/// Returns the constants that can be a length, and the adjacent numbers, as for `length(code) > 8`.
 fn lengths(seed: &Seed) -> impl Iterator<Item = usize> + use<'_> {
     let numbers = seed.constants.iter().filter_map(|text| text.parse::<usize>().ok());
     numbers.filter(|n| (1..=300).contains(n)).flat_map(|n| [n, n + 1, n - 1]).filter(|n| *n > 0)
@@ -313,7 +313,7 @@ fn bits(number: u32, length: usize, is_fixed: bool) -> Vec<String> {
     if is_fixed { vec![last, "0".repeat(length), "1".repeat(length)] } else { vec![last, "1".into(), String::new()] }
 }
 
-/// An element of an array, a bound of a range or an attribute of a composite value, in double quotes.
+/// Writes an element of an array, a bound of a range or an attribute of a composite value in double quotes.
 fn in_quotes(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
@@ -326,7 +326,7 @@ fn constants(text: &str) -> Vec<String> {
         let before = rest[..at].chars().next_back();
         let inner = &rest[at..];
         if let Some(quote @ ('\'' | '"')) = inner.chars().next() {
-            // `E'…'` also has backslashes that escape.
+            // In `E'…'`, a backslash also escapes a character.
             let (value, end) = quoted_text(inner, quote, before.is_some_and(|c| c.eq_ignore_ascii_case(&'e')));
             if quote == '\'' {
                 found.push(value);
@@ -344,7 +344,7 @@ fn constants(text: &str) -> Vec<String> {
     found
 }
 
-/// The content of a quoted text, and the place after it.
+/// Returns the content of a quoted text, and the position after the text.
 fn quoted_text(text: &str, quote: char, escapes: bool) -> (String, usize) {
     let mut value = String::new();
     let mut chars = text.char_indices().skip(1).peekable();

@@ -1,8 +1,8 @@
-//! The reason that a question has no answer.
+//! The reason why a question has no answer.
 
 use crate::{analyze::Findings, verify::VerifyError};
 
-/// The reason that a question has no answer.
+/// The reason why a question has no answer.
 ///
 /// ```
 /// use tenant_runtime::{model::schema::Command, models, why::{Question, WhyError, why}};

@@ -6,7 +6,7 @@ use super::{Decision, Privilege, Why};
 use crate::model::schema::{Command, ConditionKind, Policy};
 
 impl Why {
-    /// The command with its preposition and the table, as in `insert into app.projects`.
+    /// Returns the command with its preposition and the table, as in `insert into app.projects`.
     fn on_table(&self) -> String {
         let command = match self.command {
             Command::Select => "select from",
@@ -99,7 +99,7 @@ impl fmt::Display for Decision {
     }
 }
 
-/// Describes what a condition requires.
+/// Describes the requirement of a condition.
 fn meaning(kind: ConditionKind) -> &'static str {
     match kind {
         ConditionKind::Tenant => "the row's tenant is the one in the context",

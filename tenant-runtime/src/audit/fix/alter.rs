@@ -14,7 +14,7 @@ use crate::{
 /// The table properties that ALTER TABLE cannot change.
 const LAYOUT: [&str; 3] = ["kind", "partitioned_by", "partitions"];
 
-/// Returns the error for a property that no fix handles: with an empty fix, the finding would seem to need none.
+/// Returns the error for a property that no fix handles: if the fix were empty, the finding would seem to need no fix.
 fn unknown_property(kind: &str, property: &str) -> Error {
     Error::Database(sqlx::Error::Decode(format!("no fix is known for the property `{property}` of a {kind}").into()))
 }
@@ -60,7 +60,7 @@ impl FixWriter<'_> {
             Object::Index(table, name) if properties == ["usable"] => {
                 format!("REINDEX INDEX {}.{};", quoted(&table.schema), quoted(name))
             }
-            // Drops and creates the object in one transaction, so that the table is never without it.
+            // Drops and creates the object in one transaction, so that the table is never without the object.
             Object::Constraint(..) | Object::Index(..) | Object::Policy(..) | Object::Trigger(..) => {
                 format!("BEGIN;\n{}\n{}\nCOMMIT;", self.remove(object, live)?, self.create(object))
             }
@@ -155,7 +155,7 @@ impl FixWriter<'_> {
                 let other = live.get("name").and_then(Value::as_str).unwrap_or_default();
                 format!("ALTER TABLE {}.{} RENAME TO {};", quoted(&name.schema), quoted(other), quoted(&name.name))
             }
-            // Attaching a partition sets its bound; security_invoker differs only if the kind differs too.
+            // Attaching a partition sets its bound, and `security_invoker` differs only if the kind differs too.
             "partition" | "security_invoker" | "comment" => String::new(),
             other => return Err(unknown_property("table", other)),
         })

@@ -8,7 +8,7 @@ use crate::{
     sql::part,
 };
 
-/// Precedes statements that re-create a table.
+/// The comment above statements that re-create a table.
 const EMPTY: &str = "-- The table is created empty; restore its rows from a backup.\n";
 
 impl FixWriter<'_> {
@@ -80,7 +80,7 @@ impl FixWriter<'_> {
             Object::Setting { role: Some(role), name, .. } => self.set_timeout(role, name),
             // If a schema is missing, its tables are missing too.
             Object::Schema(name) => format!("{EMPTY}{}", part::schema(schema, name)),
-            // The declaration never contains these.
+            // A declaration never contains these objects.
             Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => String::new(),
         }
     }
@@ -96,7 +96,8 @@ impl FixWriter<'_> {
             .unwrap_or_default()
     }
 
-    /// Grants a membership: an application role inherits from the roles that it includes; a login role can SET ROLE.
+    /// Grants a membership: an application role inherits from the roles that it includes; a login
+    /// role can run SET ROLE.
     pub(super) fn grant_membership(&self, role: &str, member: &str) -> String {
         let is_login = self.schema.logins().any(|login| login.name.as_str() == member);
         let options = match (self.has_options(), is_login) {

@@ -48,7 +48,7 @@ impl FixWriter<'_> {
         })
     }
 
-    /// Revokes a membership as granted by every grantor: since PostgreSQL 16 each grantor's grant is separate.
+    /// Revokes the grants of a membership by all grantors: since PostgreSQL 16, the grant of each grantor is separate.
     pub(in crate::audit) fn revoke_membership(&self, role: &str, member: &str, state: &State) -> String {
         let revoke = format!("REVOKE {} FROM {}", quoted(role), quoted(member));
         if !self.has_options() {

@@ -10,7 +10,7 @@ use crate::{
     model::schema::ColumnDefault,
 };
 
-/// Writes lines as SQL comments. Line breaks in names are replaced, because a comment would end there.
+/// Writes lines as SQL comments. Line breaks in names are replaced, because a line break would end the comment.
 pub(in crate::audit) fn comment_lines<'l>(lines: impl IntoIterator<Item = &'l str>) -> String {
     let lines = lines.into_iter().map(|line| format!("-- {}", line.replace(char::is_control, " ")));
     lines.collect::<Vec<_>>().join("\n")

@@ -43,7 +43,8 @@ impl FixWriter<'_> {
         self.schema.tables().iter().find(|(own, _)| Name::from(*own) == *name)
     }
 
-    /// Finds the table of a declared partition, with its number of partitions and this partition's remainder.
+    /// Finds the table of a declared partition, with the table's number of partitions and the
+    /// remainder of this partition.
     fn partition(&self, name: &Name) -> Option<(&QualifiedName, u16, u16)> {
         self.schema.tables().iter().find_map(|(own, table)| {
             let count = table.partitions?;

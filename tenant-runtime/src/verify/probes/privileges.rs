@@ -127,7 +127,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Queries privileges that no role must have. The probes do not use them, because TRUNCATE would lock the table.
+    /// Queries the privileges that no role is allowed to have. The probes do not use these
+    /// privileges, because TRUNCATE would lock the table.
     pub(in crate::verify) async fn privileges(&mut self) -> Result<(), VerifyError> {
         let none = || Expected::Is(Outcome::Rows(BTreeSet::new()));
         let mut named = vec!["TRUNCATE", "REFERENCES", "TRIGGER"];
@@ -252,7 +253,7 @@ impl Runner<'_> {
         let all = self.session.rows(asked).await?;
         let names: Vec<String> = all.into_iter().filter_map(|row| row.into_iter().next()?).collect();
         let others: Vec<String> = names.into_iter().filter(|name| !declared.contains(name)).collect();
-        // The mark in text columns, or the tenant's key.
+        // Matches the mark in text columns, or the tenant's key.
         let mark = format!("(verify-{}-[0-9]|{})", NAMES[1].to_lowercase(), self.principals.tenants[1]);
         for principal in self.members(0).into_iter().chain(self.outsiders()) {
             for name in &others {
@@ -294,7 +295,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Prepares a statement in one context and runs it in the others, with a cached generic plan.
+    /// Prepares a statement in one context and runs it in the other contexts, with a cached generic plan.
     pub(in crate::verify) async fn prepared(&mut self) -> Result<(), VerifyError> {
         let mut contexts = self.members(0);
         contexts.extend(self.members(1));
@@ -317,7 +318,7 @@ impl Runner<'_> {
                 self.probe(Probe::new("prepared statement", about, principal, statement, expected)).await?;
             }
             self.session.undo().await?;
-            // It does not exist if PREPARE failed, which is a violation.
+            // The prepared statement does not exist if PREPARE failed, which is a violation.
             let _ = self.session.try_rows(&format!("DEALLOCATE verify_{at}")).await?;
             self.session.undo().await?;
         }

@@ -127,7 +127,7 @@ impl Runner<'_> {
             }
             let mut rows: Vec<&Row> =
                 self.fixture.rows_of(def.name).filter(|row| self.tenant_of(def, row) == Some(own)).collect();
-            // Another column can exclude this reference.
+            // The value of another column can exclude this reference.
             rows.sort_by_key(|row| row.value(column.name).is_none());
             rows.truncate(1);
             let Some(ours) = rows.first().map(|row| row_data::is_row(def, row)) else { continue };
@@ -176,7 +176,7 @@ impl Runner<'_> {
             for column in def.columns.iter().filter(|column| plain.contains(&column.name)) {
                 row.values.insert(column.name, theirs.values.get(column.name).cloned().flatten());
             }
-            // Types with few values have the same ones in both tenants.
+            // Columns whose types have few values have the same values in both tenants.
             let is_taken = self.fixture.rows_of(def.name).any(|own| {
                 self.tenant_of(def, own) == Some(1 - other)
                     && plain.iter().all(|name| own.value(name) == row.value(name))
@@ -220,7 +220,7 @@ impl Runner<'_> {
         Some(Probe::new(technique, (def.name, Command::Insert), principal, statement, Expected::Nothing))
     }
 
-    /// Deletes each test row by its key, and compares the rows that are deleted with it.
+    /// Deletes each test row by its key, and compares the rows that are deleted with that row.
     pub(in crate::verify) fn delete_each<'p>(
         &self,
         principal: &'p Principal,
