@@ -4,7 +4,7 @@
 --
 -- Access model: login roles have no privileges on these schemas and tables. Each transaction runs SET LOCAL ROLE to
 -- an application role and sets the IDs of the current tenant and the signed-in user in settings (SET LOCAL).
--- Grants control commands and columns, row-level security policies control rows: without SET ROLE there is no
+-- Grants control commands and columns; row-level security policies control rows. Without SET ROLE there is no
 -- access, and without a tenant ID an application role sees no rows of any tenant.
 
 -- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that

@@ -311,7 +311,7 @@ impl Session {
         .await?;
         match closed.as_slice() {
             [] => Ok(session),
-            names => Err(session.not_allowed(&format!("it lacks USAGE on the schema {}", names.join(" and ")))),
+            names => Err(session.not_allowed(&format!("it lacks USAGE on these schemas: {}", names.join(", ")))),
         }
     }
 

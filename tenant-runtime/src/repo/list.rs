@@ -31,7 +31,7 @@ use crate::{
 const LIMIT: u32 = 100;
 
 /// A query for rows that runs when it is awaited. Created by [`Repository::list`](super::methods::Repository::list) and
-/// [`ViewRepository::list`](super::view::ViewRepository::list).
+/// [`ViewRepository::list`](super::view_methods::ViewRepository::list).
 ///
 /// It returns items: rows of `V`, or, after [`with`](List::with), pairs of a row and its parent.
 ///

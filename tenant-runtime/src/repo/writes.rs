@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// An insert that runs when it is awaited, and returns the stored row or its view. Created by
-/// [`Repository::insert`](super::methods::Repository::insert) and [`ViewRepository::insert`](super::view::ViewRepository::insert).
+/// [`Repository::insert`](super::methods::Repository::insert) and [`ViewRepository::insert`](super::view_methods::ViewRepository::insert).
 ///
 /// ```
 /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};
@@ -224,7 +224,7 @@ fn is_changed(def: &TableDef, name: &str, key: &[&str]) -> bool {
 
 /// An update that runs when it is awaited. Created by [`Repository::update`](super::methods::Repository::update),
 /// [`Repository::update_where`](super::methods::Repository::update_where) and
-/// [`ViewRepository::update`](super::view::ViewRepository::update).
+/// [`ViewRepository::update`](super::view_methods::ViewRepository::update).
 ///
 /// ```
 /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Member, Viewer}};

@@ -45,7 +45,7 @@ pub(super) fn header(plan: &Plan, stage: Stage, direction: Direction, actions: &
             "--\n\
              -- Access model: login roles have no privileges on these schemas and tables. Each transaction runs SET LOCAL ROLE to\n\
              -- an application role and sets the IDs of the current tenant and the signed-in user in settings (SET LOCAL).\n\
-             -- Grants control commands and columns, row-level security policies control rows: without SET ROLE there is no\n\
+             -- Grants control commands and columns; row-level security policies control rows. Without SET ROLE there is no\n\
              -- access, and without a tenant ID an application role sees no rows of any tenant.\n",
         );
     }

@@ -109,8 +109,8 @@ pub(super) struct Principal {
 }
 
 impl Principal {
-    /// Creates a principal from a login, with or without SET ROLE, that is not a subject of the declaration and sets no
-    /// context.
+    /// Creates a principal that sets no context and to which the declaration gives no privileges: a login, with or without
+    /// SET ROLE.
     pub(super) fn without_context(session: String, role: Option<String>) -> Self {
         Self { session, role, tenant: None, user: None, subject: None, record: None }
     }

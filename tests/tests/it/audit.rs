@@ -161,7 +161,7 @@ async fn audit_without_required_privileges_is_an_error() {
         [
             "app_service: it lacks the TEMPORARY privilege on the database, which comparing expressions requires",
             "guest: it lacks the TEMPORARY privilege on the database, which comparing expressions requires",
-            "guest: it lacks USAGE on the schema app and app_auth",
+            "guest: it lacks USAGE on these schemas: app, app_auth",
             "guest: permission denied for table pg_policy",
             // The owner of the tables can audit.
             "guest: clean",
