@@ -92,7 +92,7 @@ pub enum Error {
     #[error("cannot remove the last member who can manage members; give that role to another member first")]
     LastManager,
     /// The cursor does not belong to the list, or has been modified.
-    #[error("invalid cursor for `{table}`: {reason}; start with the first page again")]
+    #[error("invalid cursor for `{table}`: {reason}; start again from the first page")]
     InvalidCursor {
         /// The table of the list.
         table: String,

@@ -168,7 +168,7 @@ pub(super) fn tenant<'d>(
     let Some(column) = def.columns.iter().find(|column| column.name == name) else {
         findings.error(
             place(def),
-            format!("`{}` has no column `{name}`, its tenant column", def.rust_name),
+            format!("the tenant column of `{}` is declared as `{name}`, but there is no such column", def.rust_name),
             format!("its columns are {}", list(def.columns.iter().map(|column| column.name))),
         );
         return None;

@@ -102,7 +102,7 @@ impl From<Error> for Problem {
                 Self::new(StatusCode::FORBIDDEN, "your role does not allow this")
             }
             Error::InvalidCursor { .. } => {
-                Self::new(StatusCode::BAD_REQUEST, "invalid cursor; start with the first page again")
+                Self::new(StatusCode::BAD_REQUEST, "invalid cursor; start again from the first page")
             }
             Error::Unauthenticated { .. } => Self::unauthorized("Bearer"),
             Error::UniqueViolation { .. } => {

@@ -65,8 +65,10 @@ fn logins(models: &Models) -> Vec<String> {
 
 fn list(logins: &[String]) -> String {
     let names = logins.iter().map(|login| format!("`{login}`")).collect::<Vec<_>>().join(", ");
-    let one = if logins.len() == 1 { "login role" } else { "login roles" };
-    format!("{one} of this product: {names}; select one with `--role`, each has a separate password")
+    match logins {
+        [_] => format!("the only login role of this product is {names}"),
+        _ => format!("login roles of this product: {names}. Each has its own password; select one with `--role`"),
+    }
 }
 
 /// Prompts for the password twice, without echo.

@@ -184,8 +184,8 @@ const fn joined(first: &[u8], second: &[u8]) -> [u8; 256] {
 /// Implemented by `Lower` itself and by each role that includes it and therefore has all of its
 /// privileges.
 ///
-/// Sealed: the inclusions come from the declaration of the tenancy. The bound is not transitive in
-/// generic code: prefer concrete roles, or bound the role by the commands that the code runs.
+/// Sealed: the tenancy declares the inclusions. In generic code, `R: AtLeast<Admin>` does not imply
+/// `R: AtLeast<Viewer>`: add a [`May`](crate::repo::access::May) bound for each command that it runs.
 ///
 /// ```
 /// # use tenant_runtime::{TenantCtx, roles::{Admin, Viewer}};

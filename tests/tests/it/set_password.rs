@@ -54,7 +54,7 @@ async fn set_password_sends_only_the_scram_verifier() {
     let log = fs::read_to_string(server.socket_dir().join("log")).expect("the log is a text");
     assert!(err.starts_with("setting the password of `app_service` in database `postgres` at "), "{err}");
     assert!(said.status.success() && out.contains("set the password of `app_service`"), "{out}{err}");
-    assert!(out.contains("login roles of this product: `app_service`, `app_jobs`;"), "{out}");
+    assert!(out.contains("login roles of this product: `app_service`, `app_jobs`. Each"), "{out}");
     assert!(jobs.status.success(), "{jobs:?}");
     assert!(matches!(before, Err(Error::Connect { .. })) && matches!(other, Err(Error::Connect { .. })));
     assert!(after.is_ok(), "{after:?}");
@@ -83,7 +83,7 @@ async fn set_password_rejects_unsafe_input_and_roles() {
             "`app_member` is not a login role of this product; no password was changed",
         ),
         (&["--role", "postgres"], PASSWORD, "`postgres` is not a login role of this product"),
-        (&["--role", "boss"], PASSWORD, "help: login roles of this product: `app_service`, `app_jobs`; select one"),
+        (&["--role", "boss"], PASSWORD, "help: login roles of this product: `app_service`, `app_jobs`. Each"),
         (&["--role", "x\"; DROP ROLE app_admin"], PASSWORD, "DROP ROLE app_admin` is not a login role"),
     ];
     for (arguments, input, reason) in cases {
