@@ -2,13 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::{
-    ast::{Expr, Function, FunctionArg, FunctionArguments, visit_expressions},
-    dialect::PostgreSqlDialect,
-    parser::Parser,
-};
+use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArguments, visit_expressions};
 
-use super::sql_expr::contains;
+use super::sql_expr::{contains, parse};
 use crate::model::schema::Expression;
 
 /// Functions that are called without parentheses in SQL, so that the parser returns each as a name.
@@ -18,7 +14,7 @@ const NAMES_WITHOUT_PARENTHESES: [&str; 4] = ["current_role", "current_schema", 
 /// qualifier before the dot, if any. Returns no columns if the expression contains a subquery.
 pub(super) fn columns(expression: &Expression) -> Vec<(Option<String>, String)> {
     let mut columns = Vec::new();
-    let Some(parsed) = parsed(expression) else { return columns };
+    let Ok(parsed) = parse(expression.as_str()) else { return columns };
     if contains(&parsed, |inner| matches!(inner, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })) {
         return columns;
     }
@@ -57,16 +53,10 @@ pub(super) fn columns(expression: &Expression) -> Vec<(Option<String>, String)> 
 
 /// Returns the text of a valid expression that is a string constant.
 pub(super) fn string_constant(expression: &Expression) -> Option<String> {
-    match parsed(expression)? {
+    match parse(expression.as_str()).ok()? {
         Expr::Value(value) => value.value.into_string(),
         _ => None,
     }
-}
-
-fn parsed(expression: &Expression) -> Option<Expr> {
-    let dialect = PostgreSqlDialect {};
-    let parser = Parser::new(&dialect).try_with_sql(expression.as_str());
-    parser.and_then(|mut parser| parser.parse_expr()).ok()
 }
 
 #[cfg(test)]

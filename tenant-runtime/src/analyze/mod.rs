@@ -271,6 +271,6 @@ fn row_id(def: &TableDef) -> Option<&ColumnDef> {
 }
 
 /// Lists names for a message.
-fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -60,11 +60,7 @@ pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> 
     let with_help = |error| (error, HELP.to_owned());
     let text = text.trim();
     expression(text).map_err(with_help)?;
-    let dialect = PostgreSqlDialect {};
-    let parsed = Parser::new(&dialect)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_expr())
-        .map_err(|error| with_help(format!("is not valid SQL: {error}")))?;
+    let parsed = parse(text).map_err(|error| with_help(format!("is not valid SQL: {error}")))?;
     let mut validator = ExprValidator { protected, invalid: None, relations: Vec::new(), columns: Vec::new() };
     let _ = parsed.visit(&mut validator);
     if let Some(invalid) = validator.invalid {
@@ -78,6 +74,11 @@ pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> 
         _ => false,
     });
     Ok(Condition { expression, relations: validator.relations, columns: validator.columns, parts, asks_caller })
+}
+
+/// Parses the text of an expression that [`expression`] has accepted.
+pub(super) fn parse(text: &str) -> Result<Expr, ParserError> {
+    Parser::new(&PostgreSqlDialect {}).try_with_sql(text)?.parse_expr()
 }
 
 fn conjuncts(expr: &Expr, out: &mut Vec<String>) {

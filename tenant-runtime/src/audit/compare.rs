@@ -143,7 +143,20 @@ fn lost_with(object: &Object, state: &State) -> Result<Option<&'static str>> {
         },
         Object::Column(..) => Some("it deletes the data of the column; if it is needed, declare the column"),
         Object::Sequence(_) => Some("it deletes the state of the sequence, which another program may use"),
-        _ => None,
+        Object::Role(_)
+        | Object::Membership { .. }
+        | Object::Setting { .. }
+        | Object::Database
+        | Object::Schema(_)
+        | Object::Constraint(..)
+        | Object::Index(..)
+        | Object::Policy(..)
+        | Object::Trigger(..)
+        | Object::Rule(..)
+        | Object::Type(_)
+        | Object::Function(..)
+        | Object::Privilege { .. }
+        | Object::DefaultPrivilege { .. } => None,
     })
 }
 

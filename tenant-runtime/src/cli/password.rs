@@ -8,7 +8,7 @@ use super::{
     target::announce,
 };
 use crate::{
-    analyze::check,
+    analyze::{check, list as backticked},
     model::names,
     password::{PasswordError, Verifier, set},
     registry::Models,
@@ -64,7 +64,7 @@ fn logins(models: &Models) -> Vec<String> {
 }
 
 fn list(logins: &[String]) -> String {
-    let names = logins.iter().map(|login| format!("`{login}`")).collect::<Vec<_>>().join(", ");
+    let names = backticked(logins.iter().map(String::as_str));
     match logins {
         [_] => format!("the only login role of this product is {names}"),
         _ => format!("login roles of this product: {names}. Each has its own password; select one with `--role`"),

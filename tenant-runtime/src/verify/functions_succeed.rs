@@ -1,4 +1,4 @@
-//! Calls of each function by a principal who is entitled to it, with generated arguments: they must succeed.
+//! Calls of each function by a principal with the required role, with generated arguments: they must succeed.
 //!
 //! The other probes test that the functions reject the calls that they must reject. A function that rejects
 //! all calls, because it omits a required column or raises an error, would pass those probes.
@@ -9,6 +9,7 @@ use super::{
     principals::{Principal, TestUser},
     row_data::{self, RowSpec},
     runner::Runner,
+    session::TIMEOUTS,
     violation::Violation,
 };
 use crate::{
@@ -332,13 +333,6 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn add_violation(&mut self, violation: Violation) {
-        match self.violations.iter_mut().find(|other| other.is_like(&violation)) {
-            Some(other) => other.more += 1,
-            None => self.violations.push(violation),
-        }
-    }
-
     /// Runs a call and rolls back; returns the violation if it fails or has no effect.
     async fn call(&mut self, call: &Call) -> Result<Option<Violation>, VerifyError> {
         self.session.undo().await?;
@@ -364,7 +358,7 @@ impl Runner<'_> {
             }
             Err(error) => {
                 let Some(server) = server_error(&error) else { return Err(VerifyError::database(error)) };
-                if ["57014", "55P03"].contains(&server.code()) {
+                if TIMEOUTS.contains(&server.code()) {
                     self.given_up.push(format!("{statement}: {}", server.message()));
                     return Ok(None);
                 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::Value as Json;
 
 use super::VerifyError;
-use crate::{ident::edit_distance, model::def::TableDef};
+use crate::{analyze::list as backticked, ident::edit_distance, model::def::TableDef};
 
 /// The given values, by table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl GivenValues {
 
 /// Returns how to give values for the columns of a table for which none can be generated.
 pub(super) fn help(table: &str, columns: &[String]) -> String {
-    let names = columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ");
+    let names = backticked(columns.iter().map(String::as_str));
     match columns {
         [column] => format!(
             "give values for {names}, in a JSON file with `--data`: {{\"{table}\": {{\"{column}\": [\"…\", \"…\"]}}}}, or in Rust \
@@ -126,18 +126,12 @@ pub(super) fn help(table: &str, columns: &[String]) -> String {
 }
 
 fn unknown(what: String, name: &str, names: &[String], list: &str) -> VerifyError {
-    let nearest = names.iter().map(|known| (edit_distance(name, known), known)).min();
+    // A table can be named without its schema.
+    let is_near = |known: &&String| edit_distance(name, known) <= 2 || known.ends_with(&format!(".{name}"));
+    let nearest = names.iter().filter(is_near).min_by_key(|known| edit_distance(name, known));
     let help = match nearest {
-        Some((distance, nearest)) if distance <= 2 || nearest.ends_with(&format!(".{name}")) => {
-            format!("did you mean `{nearest}`?")
-        }
-        _ => match names.iter().find(|known| known.ends_with(&format!(".{name}"))) {
-            Some(known) => format!("did you mean `{known}`?"),
-            None => {
-                let names = names.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>();
-                format!("{list} {}", names.join(", "))
-            }
-        },
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("{list} {}", backticked(names.iter().map(String::as_str))),
     };
     VerifyError::UnknownName { what, help }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{outcome::Expected, principals::Principal};
+use super::{
+    outcome::{Expected, Outcome},
+    principals::Principal,
+};
 use crate::model::{def::TableName, schema::Command};
 
 /// One statement to run.
@@ -39,6 +42,11 @@ impl<'p> Probe<'p> {
         expected: Expected,
     ) -> Self {
         Self { technique, about: None, principal, statement, expected, removes: None }
+    }
+
+    /// Returns whether the outcome is that of a DELETE that removed rows, so that the remaining rows are compared.
+    pub(super) fn has_removed_rows(&self, found: &Outcome) -> bool {
+        self.removes.is_some() && matches!(found, Outcome::Rows(rows) if !rows.is_empty())
     }
 
     /// Returns whether PL/pgSQL can execute the probe: it cannot if the probe consists of several statements, such as

@@ -13,7 +13,7 @@ use super::{
     principals::key,
     row_data::{MadeRow, RowFactory, RowSpec, name},
     search::{Search, Solutions, Value},
-    session::Session,
+    session::{Session, TIMEOUTS},
 };
 use crate::{
     error::server_error,
@@ -104,7 +104,7 @@ impl<'a> RowFactory<'a> {
                 return Err(VerifyError::not_migrated(def));
             }
             // After a timeout, including a timeout for a lock that another session holds, no other value would help.
-            if ["55P03", "57014"].contains(&server.code()) {
+            if TIMEOUTS.contains(&server.code()) {
                 return Err(VerifyError::database(error));
             }
             failure = server.message().to_owned();

@@ -10,7 +10,7 @@ use super::{
     principals::{NAMES, Principal, Principals},
     probe::Probe,
     row_data::{self, RowFactory, RowSpec},
-    session::Session,
+    session::{Session, TIMEOUTS},
     violation::{Violation, meaning, plain},
 };
 use crate::{
@@ -76,18 +76,13 @@ impl<'a> Runner<'a> {
 impl Runner<'_> {
     /// Runs a statement, and records a violation if the outcome differs from the expected outcome.
     pub(super) async fn probe(&mut self, probe: Probe<'_>) -> Result<(), VerifyError> {
-        let found = self.session.attempt(&probe.principal.sql(self.tenancy), &probe.statement).await?;
-        self.compare(&probe, &found);
-        if probe.removes.is_some() && matches!(&found, Outcome::Rows(rows) if !rows.is_empty()) {
-            self.compare_remaining_rows(&probe).await?;
-        }
-        Ok(())
+        self.probe_alone(&probe).await
     }
 
     /// Runs statements, with as few round trips as possible for each principal. Each statement runs as if it were the
     /// only one.
     pub(super) async fn probe_all(&mut self, probes: Vec<Probe<'_>>) -> Result<(), VerifyError> {
-        let (single, several): (Vec<_>, Vec<_>) = probes.into_iter().partition(Probe::is_single);
+        let (single, mut alone): (Vec<_>, Vec<_>) = probes.iter().partition(|probe| probe.is_single());
         let mut rest = single.as_slice();
         while let Some(first) = rest.first() {
             let same = rest.iter().take(BATCH).take_while(|probe| probe.principal == first.principal).count();
@@ -96,34 +91,37 @@ impl Runner<'_> {
             let statements: Vec<_> = batch.iter().map(|probe| probe.statement.as_str()).collect();
             let Some(outcomes) = self.session.attempt_all(&first.principal.sql(self.tenancy), &statements).await?
             else {
-                for probe in batch {
-                    let found = self.session.attempt(&first.principal.sql(self.tenancy), &probe.statement).await?;
-                    self.compare(probe, &found);
-                }
+                alone.extend(batch);
                 continue;
             };
             for (probe, found) in batch.iter().zip(&outcomes) {
-                self.compare(probe, found);
-            }
-            for (probe, found) in batch.iter().zip(&outcomes) {
-                let is_done = matches!(found, Outcome::Rows(rows) if !rows.is_empty());
-                if is_done && probe.removes.is_some() {
-                    self.session.attempt(&first.principal.sql(self.tenancy), &probe.statement).await?;
-                    self.compare_remaining_rows(probe).await?;
+                // The batch is rolled back, so a DELETE runs again before the remaining rows are read.
+                if probe.has_removed_rows(found) {
+                    alone.push(probe);
+                } else {
+                    self.compare(probe, found);
                 }
             }
         }
-        for probe in several {
-            self.probe(probe).await?;
+        for probe in alone {
+            self.probe_alone(probe).await?;
+        }
+        Ok(())
+    }
+
+    async fn probe_alone(&mut self, probe: &Probe<'_>) -> Result<(), VerifyError> {
+        let found = self.session.attempt(&probe.principal.sql(self.tenancy), &probe.statement).await?;
+        self.compare(probe, &found);
+        if probe.has_removed_rows(&found) {
+            self.compare_remaining_rows(probe).await?;
         }
         Ok(())
     }
 
     fn compare(&mut self, probe: &Probe<'_>, found: &Outcome) {
         match found {
-            // A statement timeout, or a lock timeout.
             Outcome::Failed(message)
-                if ["(SQLSTATE 57014)", "(SQLSTATE 55P03)"].iter().any(|code| message.ends_with(code)) =>
+                if TIMEOUTS.iter().any(|code| message.ends_with(&format!("(SQLSTATE {code})"))) =>
             {
                 let principal = probe.principal.sql(self.tenancy);
                 self.given_up.push(format!("{principal}{}: {message}", probe.statement));
@@ -207,6 +205,11 @@ impl Runner<'_> {
     /// Records a violation: the first violation of its kind in full, further violations only as a count.
     pub(super) fn record_violation(&mut self, probe: &Probe<'_>, found: &Outcome) {
         let violation = self.violation(probe, found);
+        self.add_violation(violation);
+    }
+
+    /// Adds a violation: the first of its kind in full, the others as a number.
+    pub(super) fn add_violation(&mut self, violation: Violation) {
         match self.violations.iter_mut().find(|other| other.is_like(&violation)) {
             Some(other) => other.more += 1,
             None => self.violations.push(violation),

@@ -175,6 +175,9 @@ impl Session {
     }
 }
 
+/// The errors of a statement timeout and of a lock timeout.
+pub(super) const TIMEOUTS: [&str; 2] = ["57014", "55P03"];
+
 /// Runs each statement as the caller, in a subtransaction that is rolled back, and returns each statement's keys or
 /// error.
 const BATCH_FUNCTION: &str = "
