@@ -22,7 +22,7 @@ pub(super) fn expression_cases() -> Vec<Case> {
         ("check reads a column of another table", with(ColumnDef { check: Some("projects.title <> ''"), ..TITLE })),
         ("default reads a column", with(ColumnDef { default: Some("organization_id::text"), ..TITLE })),
         ("default without quotes", with(ColumnDef { default: Some("todo"), ..TITLE })),
-        ("default is no label", with(state)),
+        ("default is not a label", with(state)),
     ]
 }
 
@@ -54,7 +54,7 @@ pub(super) fn function_cases() -> Vec<Case> {
             let columns = leak(vec![ID, NAME, ColumnDef { app_assigned: false, ..AUTHOR }]);
             of_tenants(TableDef { owner: Some("author_id"), columns, ..organizations() })
         }),
-        ("creator_role is no label of the membership role", {
+        ("creator_role is not a label of the membership role", {
             let mut tables = of_tenants(organizations());
             let role = column("role", SqlType::Labels(&["viewer", "member"]));
             tables[1].columns = leak(vec![
