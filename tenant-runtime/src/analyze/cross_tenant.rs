@@ -202,6 +202,7 @@ pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
         checks: vec![Check {
             name: Ident::derived([names::SYSTEM_ACCESS_LOG, "reason", "check"]),
             condition: Expression::trusted("length(btrim(reason)) > 0"),
+            labels: None,
         }],
         foreign_keys: Vec::new(),
         indexes: Vec::new(),

@@ -287,7 +287,7 @@ fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<C
 fn visibility(def: &TableDef, owner: Option<&Condition>, findings: &mut Findings) -> Option<Condition> {
     let name = def.visibility?;
     let column = def.columns.iter().find(|column| column.name == name)?;
-    let labels = if let SqlType::Labels(labels) = column.ty { labels } else { &[] };
+    let labels = if let SqlType::Labels(labels) = column.ty { labels.labels } else { &[] };
     if !labels.contains(&TEAM) {
         findings.error(
             field_place(def, column),

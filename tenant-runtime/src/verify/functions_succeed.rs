@@ -313,7 +313,7 @@ impl Runner<'_> {
         let includes = |role: &str, needed: &str| may(self.tenancy, role, Some(needed));
         let (person, own) = self.principals.members(0).filter(|(_, role)| includes(role, manager)).last()?;
         let role_type = def.columns.iter().find(|column| column.name == columns.role)?.ty;
-        let is_label = |role: &str| !matches!(role_type, SqlType::Labels(labels) if !labels.contains(&role));
+        let is_label = |role: &str| !matches!(role_type, SqlType::Labels(labels) if !labels.labels.contains(&role));
         let mut roles = self.tenancy.roles.iter().map(|role| role.name);
         let mut roles = roles.by_ref().filter(|role| includes(own, role) && is_label(role));
         let first = roles.next()?;
