@@ -15,8 +15,8 @@ use super::{
     value::{data_type, each, expression, ident, idents, texts},
 };
 use crate::model::schema::{
-    Check, Column, ColumnDefault, Command, Condition, ConditionKind, ForeignKey, ForeignKeyAction, Grant, Key,
-    LabelCheck, LogClasses, Policy, PolicyKind, QualifiedName, Renames, Schema, Scope, Table, Trigger, TriggerKind,
+    Check, Column, ColumnDefault, Command, ForeignKey, ForeignKeyAction, Grant, Key, LabelCheck, LogClasses,
+    QualifiedName, Renames, Schema, Scope, Table, Trigger, TriggerKind,
 };
 
 #[derive(Serialize, Deserialize)]
