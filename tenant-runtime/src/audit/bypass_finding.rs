@@ -112,7 +112,7 @@ fn materialized_view(view: &Name) -> Finding {
         "it is a copy of rows of the product's tables",
         format!("DROP MATERIALIZED VIEW {view};"),
     )
-    .with_caution("it deletes the rows of the view")
+    .with_caution("the fix deletes the rows of the view")
 }
 
 fn rewrite_rule(table: &Name, rule: &str, target: &str) -> Finding {
@@ -150,7 +150,7 @@ fn foreign_access(kind: &str, name: &str, grantee: &Option<String>) -> Finding {
     found(
         &finding::FOREIGN,
         format!("{kind} {name}"),
-        format!("{grantee} has USAGE on it"),
+        format!("{grantee} has USAGE on the {kind}"),
         format!("REVOKE USAGE ON {} {name} FROM {grantee};", kind.to_uppercase()),
     )
 }
@@ -221,7 +221,9 @@ fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &st
     let own_role = fix_writer.schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind);
     let of_administrators =
         fix_writer.version >= 160_000 || matches!(own_role, Some(RoleKind::SchemaOwner | RoleKind::FunctionOwner));
-    let logins = logins.map(|logins| format!("; through it so are {logins}")).unwrap_or_default();
+    let logins = logins
+        .map(|logins| format!("; these login roles are members of it through {member}: {logins}"))
+        .unwrap_or_default();
     let (role, member) = (quoted(role), quoted(member));
     let by = match fix_writer.version {
         160_000.. => format!(" GRANTED BY {} CASCADE", quoted(grantor)),
@@ -244,7 +246,7 @@ fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &st
 
 /// Returns the caution about a fix that would take privileges from an administrator.
 fn not_of_administrators(condition: &str) -> String {
-    format!("if {condition}, keep it and accept this finding in the baseline")
+    format!("if {condition}, do not run the fix; accept this finding in the baseline instead")
 }
 
 /// Describes what one of the product's roles can access, as a relative clause.
@@ -252,7 +254,9 @@ fn power(schema: &Schema, role: &str) -> &'static str {
     match schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind) {
         Some(RoleKind::SchemaOwner) => "which owns the tables",
         Some(RoleKind::FunctionOwner) => "which reads the rows of all tenants",
-        Some(RoleKind::Application { .. }) => "which can select any tenant unless membership is checked",
+        Some(RoleKind::Application { .. }) => {
+            "whose members can set any tenant ID (with a membership table, only together with a member's user ID)"
+        }
         Some(RoleKind::Login { .. } | RoleKind::RoleLogin { .. }) => "which can assume application roles",
         Some(RoleKind::System | RoleKind::SystemLogin { .. }) => "which runs cross-tenant jobs",
         Some(RoleKind::NoTenant) | None => "a role of the product",
