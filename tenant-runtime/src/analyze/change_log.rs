@@ -116,7 +116,7 @@ fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut
     for column in def.columns.iter().filter(|column| !is_filled(column)) {
         findings.error(
             field_place(def, column),
-            format!("`{}` has no default, and the trigger of the change log does not fill it", column.name),
+            format!("the trigger of the change log does not set `{}`, which has no default", column.name),
             "add `default = \"…\"`, such as `now()`, or make the field an `Option`",
         );
     }

@@ -60,7 +60,7 @@ pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Fin
         findings.error(
             place(def),
             format!(
-                "the system role has privileges on `{}` but not SELECT on `{}`, in which the policy looks up the tenant",
+                "the system role has privileges on `{}` but not SELECT on `{}`, in which the policy looks up the tenant of a row",
                 def.rust_name, other.rust_name
             ),
             format!("add `system(select)` to `#[tenant(…)]` on `{}`", other.rust_name),
@@ -179,11 +179,11 @@ pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
             "id",
             "uuid",
             Some("gen_random_uuid()"),
-            "Access ID. A transaction of the system role passes it in a setting.",
+            "Access ID, which each transaction of the system role sets in its context.",
         ),
         column("reason", "text", None, "Reason for the access, as free text."),
         column("db_user", "text", Some("session_user"), "Login role that recorded the reason (session_user)."),
-        column("at", "timestamptz", Some("now()"), "Time of the record."),
+        column("at", "timestamptz", Some("now()"), "Time at which the reason was recorded."),
     ];
     let grant = |command, columns: &[&str]| Grant {
         command,

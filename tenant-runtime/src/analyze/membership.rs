@@ -123,7 +123,7 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     for column in def.columns.iter().filter(|column| !by_function.contains(&column.name) && !column.may_be_left_out()) {
         findings.error(
             field_place(def, column),
-            format!("the functions that add members do not fill `{}`", column.name),
+            format!("the functions that add members do not set `{}`, which has no default", column.name),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
@@ -194,7 +194,7 @@ pub(super) fn check_insertable(membership: &Membership, findings: &mut Findings)
                     "add `default = \"…\"`, make the field an `Option`, or remove `owner = …`".to_owned(),
                 )
             } else {
-                ("it has no default", "add `default = \"…\"`, or make the field an `Option`".to_owned())
+                ("the column has no default", "add `default = \"…\"`, or make the field an `Option`".to_owned())
             };
             findings.error(
                 field_place(def, column),
