@@ -38,7 +38,7 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     if let Some(command) = writes.filter(|_| !def.allows_system(Command::Select)) {
         findings.error(
             place(def),
-            format!("the system role can {} rows of `{}` but cannot read them", command.keyword(), def.rust_name),
+            format!("the system role can {} rows of `{}` but cannot SELECT them", command.keyword(), def.rust_name),
             "add `select` to `system(…)`: WHERE and RETURNING require SELECT",
         );
     }

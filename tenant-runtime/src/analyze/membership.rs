@@ -116,7 +116,7 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
                 def.rust_name,
                 list(managers.into_iter().collect::<BTreeSet<_>>())
             ),
-            "use one role in `insert`, `update` and `delete`: it adds, changes and removes members",
+            "use the same role in `insert`, `update` and `delete`: one role adds, changes and removes members",
         );
     }
     let by_function = [tenant, user.name, role.name];

@@ -169,7 +169,8 @@ impl Visitor for ExprValidator<'_> {
         let name = relation.to_string();
         self.relations.push(name.clone());
         let unprotected = !(self.protected)(&name);
-        let help = "name a tenant table with its schema, such as `app.projects`: a condition can read only tables whose policies limit the rows to one tenant";
+        let help = "name a tenant table with its schema, such as `app.projects`: a condition can read only tables \
+            whose policies limit the rows to one tenant";
         self.stop(
             unprotected
                 .then(|| (format!("reads `{name}`, which is not the qualified name of a tenant table"), help.into())),

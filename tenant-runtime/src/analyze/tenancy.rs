@@ -158,7 +158,7 @@ fn check_role_names(def: &TenancyDef, findings: &mut Findings) {
         if declared.name == NO_ROLE {
             findings.error(
                 "",
-                format!("`{NO_ROLE}` cannot be a role name: on columns it denies a command to every role"),
+                format!("`{NO_ROLE}` cannot be a role name: on a column, `{NO_ROLE}` denies a command to every role"),
                 "rename the role",
             );
         }

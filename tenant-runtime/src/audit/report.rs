@@ -149,7 +149,8 @@ pub enum AuditError {
     },
     /// The server is a standby, where temporary tables cannot be created.
     #[error(
-        "the server is a standby, which cannot create the temporary tables that an audit requires\n  help: audit the primary"
+        "the server is a standby, which cannot create the temporary tables that an audit requires\n  help: audit the \
+         primary"
     )]
     Standby,
     /// None of the product's schemas exist.
@@ -213,7 +214,8 @@ pub async fn audit(connection: &mut PgConnection, schema: &Schema) -> Result<Rep
 /// The manual steps for a declared expression that the server rejects.
 const REFUSED: [&str; 2] = [
     "First fix the findings on the tables that the message names, such as a column with another name.",
-    "If there are no such findings, the server lacks the type or function that the message names: install it, or change the declaration and generate a migration.",
+    "If there are no such findings, the server lacks the type or function that the message names: install it, or \
+     change the declaration and generate a migration.",
 ];
 
 /// The manual steps to load pgaudit.
