@@ -204,7 +204,8 @@ BEGIN
 END"
         );
         let function = Function {
-            comment: "Trigger function of tables with change tracking: writes user, role, old row and new row of each change to the change log.".into(),
+            comment: "Trigger function: records each row change in the change log, with the user, the role, and the row before and after the \
+                      change.".into(),
             arguments: Vec::new(),
             returns: Returns::Trigger,
             stable: false,

@@ -102,7 +102,7 @@ fn policy(def: &TableDef, command: Command, of_tenant: &Expression, tenancy: &Te
     let rows = match (is_global, command) {
         (true, Command::Select) => "all rows (they belong to no tenant)",
         (true, _) => "all rows if no tenant is set",
-        (false, _) => "rows of the current tenant, or of all tenants if none is set",
+        (false, _) => "rows of the current tenant, or of all tenants if no tenant is set",
     };
     let comment = format!("Allows {} to {} {rows}. Requires a recorded reason.", tenancy.system, command.keyword());
     Policy::with_condition(PolicyKind::System(command), &tenancy.system, comment, &condition)
@@ -125,7 +125,8 @@ pub(super) fn functions(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_
     let uuid = Expression::trusted("uuid");
     let in_context = Expression::in_context(&tenancy.def.access_setting(), &uuid);
     let is_system_context = Function {
-        comment: "True if the access ID in the settings is that of a system_access_log row that this login role inserted in an earlier transaction.".into(),
+        comment: "Returns true if the access ID in the context belongs to a row of system_access_log that the current login role inserted in \
+                  an earlier transaction.".into(),
         arguments: Vec::new(),
         returns: Returns::Value(Expression::trusted("boolean")),
         stable: true,
