@@ -129,7 +129,7 @@ type UserIn<T> = <<T as TenantTable>::Tenancy as Tenancy>::User;
 /// The database checks the caller: the user in the context must be a member whose role includes the role that manages
 /// members, and cannot grant, change or remove a role that the caller's role does not include. Once committed, a change
 /// applies from the next statement on: the context of a removed member then sees no rows of the tenant. An open
-/// `REPEATABLE READ` or `SERIALIZABLE` transaction sees them until it ends.
+/// `REPEATABLE READ` or `SERIALIZABLE` transaction still sees these rows until the transaction ends.
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{Members, TenantTx, Result, repo::{access::RoleOf, members::ManagedMembership}, roles::*};
