@@ -31,12 +31,16 @@ impl Bypass {
             Self::ForeignDataWrapper { wrapper, grantee } => foreign_access("foreign data wrapper", wrapper, grantee),
             Self::ForeignServer { server, grantee } => foreign_access("foreign server", server, grantee),
             Self::DefinerFunction { function, callers, owner } => {
-                let what = format!("{} can call it, and it runs as its owner `{owner}`", list(callers, " and "));
+                let what =
+                    format!("{} can call the function, which runs as its owner `{owner}`", list(callers, " and "));
                 callable(&finding::DEFINER_FUNCTION, function, callers, what)
             }
-            Self::UntrustedFunction { function, callers } => {
-                callable(&finding::UNTRUSTED, function, callers, format!("{} can call it", list(callers, " and ")))
-            }
+            Self::UntrustedFunction { function, callers } => callable(
+                &finding::UNTRUSTED,
+                function,
+                callers,
+                format!("{} can call the function", list(callers, " and ")),
+            ),
             Self::DefinerTrigger { table, trigger, owner } => definer_trigger(table, trigger, owner),
             Self::EventTrigger { trigger, event } => event_trigger(trigger, event),
             Self::Partition { parent, table } => partition(parent, table),
@@ -328,7 +332,7 @@ fn connecting(function: &Routine, extension: &str) -> Finding {
     found(
         &finding::CONNECTING,
         format!("function {function}"),
-        format!("an application role can call it; it belongs to the extension `{extension}`"),
+        format!("an application role can call the function, which belongs to the extension `{extension}`"),
         format!("REVOKE EXECUTE ON ROUTINE {function} FROM PUBLIC;"),
     )
 }
@@ -348,7 +352,7 @@ fn parameter_privilege(parameter: &str, privilege: &str, grantee: &Option<String
     found(
         &finding::PARAMETER,
         format!("parameter {parameter}"),
-        format!("{grantee} has the privilege {privilege} on it"),
+        format!("{grantee} has the privilege {privilege} on the parameter"),
         format!("REVOKE {privilege} ON PARAMETER {} FROM {grantee};", setting(parameter)),
     )
 }
@@ -358,7 +362,7 @@ fn system_privilege(privilege: &str, keyword: &str, object: &str, grantee: &Opti
     found(
         &finding::SHIPPED,
         format!("{} {object}", keyword.to_lowercase()),
-        format!("{grantee} has the privilege {privilege} on it"),
+        format!("{grantee} has the privilege {privilege} on the {}", keyword.to_lowercase()),
         format!("REVOKE {privilege} ON {keyword} {object} FROM {grantee};"),
     )
 }
@@ -386,7 +390,7 @@ fn set_config() -> Finding {
     found(
         &finding::SET_CONFIG,
         "function set_config".to_owned(),
-        "PUBLIC has EXECUTE on it; `gen-migrations harden` revokes it",
+        "PUBLIC has EXECUTE on the function; `gen-migrations harden` revokes the privilege",
         "-- pg_dump calls set_config, and needs this grant unless its login is a superuser; `gen-migrations harden --undo` grants \
          it again.\n\
          REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;"

@@ -62,7 +62,7 @@ pub trait Membership: Select {
     message = "no role manages the members in `{Self}`",
     label = "no role can add, change or remove members",
     note = "add `membership(user = \"…\", role = \"…\")` to `#[tenant(…)]` on the membership table, and \
-            name there one role in `insert`, `update` and `delete`"
+            set `insert`, `update` and `delete` on that table to one role"
 )]
 pub trait ManagedMembership: Membership + Declares<cmd::Manage> {
     /// Minimum role required to manage members.

@@ -267,7 +267,7 @@ async fn fixes_that_delete_data_or_demote_an_administrator_are_commented_out() {
     for parts in [
         "-- Commented out: the fix deletes the rows of the table; if the rows are needed, declare the table instead.\n\
          -- DROP TABLE app.extra;\n",
-        "-- Commented out: it deletes the data of the column; if it is needed, declare the column.\n\
+        "-- Commented out: the fix deletes the values of the column; if the values are needed, declare the column instead.\n\
          -- ALTER TABLE app.tasks DROP COLUMN zip;\n",
         "-- Commented out: if boss is an administrator who applies the migrations, do not run the fix; accept this finding in the baseline instead.\n\
          -- REVOKE app_schema_owner FROM boss",
