@@ -174,7 +174,7 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
         if label == NO_ROLE {
             diag.error(
                 &role.ident,
-                "`none` cannot be a role name: on columns it denies a command to every role",
+                "`none` cannot be a role name: on a column, `none` denies a command to every role",
                 "rename the role",
             );
         }
@@ -200,8 +200,8 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
                 let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
                 diag.error(
                     included,
-                    format!("`{included}` is not a role that is declared before `{}`", role.ident),
-                    format!("{near}a role can include roles that are declared above it"),
+                    format!("`{}` includes `{included}`, which is not declared above it", role.ident),
+                    format!("{near}declare the included role first: a role can include only roles that are declared above it"),
                 );
             }
         }
@@ -217,7 +217,7 @@ fn check_logins(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
         if let Some(other) = roles.iter().find(|other| self::label(&other.ident) == login) {
             diag.error(
                 &other.ident,
-                format!("the role conflicts with `{prefix}{login}`, the login role of `{}`", role.ident),
+                format!("the name of this role conflicts with `{prefix}{login}`, the login role of `{}`", role.ident),
                 "rename the role",
             );
         }

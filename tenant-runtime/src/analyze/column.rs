@@ -85,7 +85,7 @@ const DEFAULT_HELP: &str =
 /// Reports a default that PostgreSQL would reject, either when the column is created or at the first INSERT.
 fn check_default(text: &str, default: &Expression, ty: SqlType, place: &str, findings: &mut Findings) {
     if let Some((_, column)) = expression_columns::columns(default).first() {
-        let message = format!("`default = {text:?}` reads `{column}`, and a default cannot read columns");
+        let message = format!("`default = {text:?}` reads `{column}`, but a default cannot read columns");
         findings.error(place, message, DEFAULT_HELP);
     }
     if let (SqlType::Labels(labels), Some(label)) = (ty, expression_columns::string_constant(default))

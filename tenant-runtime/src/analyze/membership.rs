@@ -117,14 +117,14 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
                 def.rust_name,
                 list(managers.into_iter().collect::<BTreeSet<_>>())
             ),
-            "use one role in `insert`, `update` and `delete`: it adds, changes and removes members",
+            "use the same role in `insert`, `update` and `delete`: one role adds, changes and removes members",
         );
     }
     let by_function = [tenant, user.name, role.name];
     for column in def.columns.iter().filter(|column| !by_function.contains(&column.name) && !column.may_be_left_out()) {
         findings.error(
             field_place(def, column),
-            format!("the functions that add members do not fill `{}`", column.name),
+            format!("the functions that add members do not set `{}`, which has no default", column.name),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
@@ -195,7 +195,7 @@ pub(super) fn check_insertable(membership: &Membership, findings: &mut Findings)
                     "add `default = \"…\"`, make the field an `Option`, or remove `owner = …`".to_owned(),
                 )
             } else {
-                ("it has no default", "add `default = \"…\"`, or make the field an `Option`".to_owned())
+                ("the column has no default", "add `default = \"…\"`, or make the field an `Option`".to_owned())
             };
             findings.error(
                 field_place(def, column),

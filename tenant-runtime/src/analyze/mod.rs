@@ -158,7 +158,7 @@ fn same_tenancy(models: &Models, findings: &mut Findings) -> bool {
             findings.error(
                 place(pair[1]),
                 format!("`{}` and `{}` belong to different tenancies", pair[1].rust_name, pair[0].rust_name),
-                "use roles of one tenancy in all structs of a migrations directory",
+                "use roles of the same tenancy in all structs: a migrations directory is generated for one tenancy",
             );
         }
     }

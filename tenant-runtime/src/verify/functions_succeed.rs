@@ -354,7 +354,7 @@ impl Runner<'_> {
                     return Ok(None);
                 }
                 statement += &effect;
-                "no error, but also no effect: the rows are not as declared afterwards".to_owned()
+                "the call raises no error, but does not have the declared effect on the rows".to_owned()
             }
             Err(error) => {
                 let Some(server) = server_error(&error) else { return Err(VerifyError::database(error)) };
@@ -378,7 +378,7 @@ impl Runner<'_> {
             statement: format!("BEGIN; {}; ROLLBACK;", statement.trim_end().trim_end_matches(';')),
             expected: format!("{}({arguments}) succeeds", self.function(call.function)),
             found,
-            meaning: "the function cannot succeed",
+            meaning: "an allowed function call fails",
             more: 0,
         }))
     }

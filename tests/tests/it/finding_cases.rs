@@ -1,4 +1,4 @@
-//! Declarations whose functions could never succeed, and whose policies lead back to their table.
+//! Declarations whose functions could never succeed, and whose policies read their own table again.
 
 use tenant_runtime::{
     analyze::check,
@@ -105,7 +105,7 @@ fn related() -> Vec<TableDef> {
 const PROJECT_HAS_TASK: &str = "EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id)";
 const TASK_HAS_PROJECT: &str = "project_id IN (SELECT p.id FROM app.projects AS p)";
 
-/// Policies that lead back to their table.
+/// Policies that read their own table again.
 pub(super) fn recursion_cases() -> Vec<Case> {
     let read_only =
         |tables: Vec<TableDef>| tables.into_iter().map(|table| TableDef { update: None, ..table }).collect();
