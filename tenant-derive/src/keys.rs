@@ -209,7 +209,7 @@ pub(crate) const TABLE: &[Key<TableAttrs>] = &[
         "renamed_from",
         "renamed_from = \"works\"",
         renamed_from: Item::text,
-        "The previous table name, with its schema if that was different: the next migration renames the table. Can be left in place after the migration."
+        "The previous table name, with its schema if that was different: the next migration renames the table. Can be left in place after the migration; `gen-migrations` lists those that can be removed."
     ),
     Key {
         name: "unique",
@@ -267,7 +267,7 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
         "renamed_from",
         "renamed_from = \"title\"",
         renamed_from: Item::text,
-        "The previous column name: the next migration renames the column. Can be left in place after the migration."
+        "The previous column name: the next migration renames the column. Can be left in place after the migration; `gen-migrations` lists those that can be removed."
     ),
     key!(
         "default",
@@ -279,7 +279,7 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
         "backfill",
         "backfill = \"lower(name)\"",
         backfill: Item::text,
-        "SQL expression that fills existing rows when the column is added or becomes NOT NULL. Can be left in place after the migration."
+        "SQL expression that fills existing rows when the column is added or becomes NOT NULL. Can be left in place after the migration; `gen-migrations` lists those that can be removed."
     ),
     key!(
         "references",
@@ -307,7 +307,7 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
     ),
     key!(
         "sql_type",
-        "sql_type = \"citext\"",
+        "sql_type = \"public.citext\"",
         sql_type: Item::text,
         "The column type. Default: the type that the field's type maps to."
     ),

@@ -7,6 +7,7 @@ use super::{
     finding::{Findings, field_place, place},
     id_columns, ident, list, row_id, sql_expr,
     tenancy::Tenancy,
+    unqualified_names,
 };
 use crate::{
     ident::Ident,
@@ -40,6 +41,9 @@ pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Col
             }
             let ty = match column.ty {
                 SqlType::Custom(text) => sql_expr::data_type(text)
+                    .inspect(|ty| {
+                        unqualified_names::check("sql_type", text, unqualified_names::in_type(ty), &place, findings);
+                    })
                     .map_err(|error| {
                         findings.error(
                             &place,
@@ -62,6 +66,8 @@ fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findi
         (Some(text), ty) => match sql_expr::expression(text) {
             Ok(expression) => {
                 check_default(text, &expression, ty, place, findings);
+                let unqualified = unqualified_names::in_expression(&expression);
+                unqualified_names::check("default", text, unqualified, place, findings);
                 Some(ColumnDefault::Expression(expression))
             }
             Err(error) => {
@@ -151,6 +157,8 @@ pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
             match sql_expr::expression(text) {
                 Ok(condition) => {
                     check_columns(def, field_place(def, column), text, &condition, findings);
+                    let unqualified = unqualified_names::in_expression(&condition);
+                    unqualified_names::check("check", text, unqualified, &field_place(def, column), findings);
                     checks.push(Check {
                         name: Ident::derived([def.name.table, column.name, "check"]),
                         condition,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Known, column_ident,
     finding::{Findings, field_place, place},
-    ident, sql_expr,
+    ident, sql_expr, unqualified_names,
 };
 use crate::{
     ident::Ident,
@@ -82,7 +82,11 @@ fn backfill(def: &TableDef, column: &ColumnDef, findings: &mut Findings) -> Opti
         );
         return None;
     }
+    let place = field_place(def, column);
     sql_expr::expression(text)
+        .inspect(|with| {
+            unqualified_names::check("backfill", text, unqualified_names::in_expression(with), &place, findings);
+        })
         .map_err(|error| {
             findings.error(
                 field_place(def, column),

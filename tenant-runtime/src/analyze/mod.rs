@@ -22,6 +22,7 @@ pub(crate) mod rewrite_identifiers;
 pub(crate) mod sql_expr;
 mod sql_tokens;
 mod tenancy;
+mod unqualified_names;
 
 use std::collections::BTreeMap;
 
