@@ -1,0 +1,234 @@
+//! Versions of a product and their rows: the reference for every value after a migration.
+//!
+//! Tables and columns have an identity that no rename changes. The reference follows it; the planner knows only names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::expressions::{Backfill, Condition};
+
+/// A value as PostgreSQL casts it to text.
+pub(super) type Value = Option<String>;
+/// The values of a row, by the identity of the column.
+pub(super) type Row = BTreeMap<usize, Value>;
+/// The rows of all tables, by the identity of the table.
+pub(super) type Rows = BTreeMap<usize, Vec<Row>>;
+
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Integer,
+    Bigint,
+    Text,
+    Varchar,
+    Date,
+    Boolean,
+    Uuid,
+}
+
+impl Kind {
+    /// Returns the name of the type in the catalog.
+    pub(super) fn sql_name(self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Bigint => "bigint",
+            Self::Text => "text",
+            Self::Varchar => "character varying(60)",
+            Self::Date => "date",
+            Self::Boolean => "boolean",
+            Self::Uuid => "uuid",
+        }
+    }
+
+    pub(super) fn is_number(self) -> bool {
+        matches!(self, Self::Integer | Self::Bigint)
+    }
+
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Varchar)
+    }
+}
+
+/// What a column is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Key,
+    Tenant,
+    /// References the key of another table, by the identity of that table.
+    Link(usize),
+    /// References the row whose tenant the row belongs to.
+    Parent(usize),
+    User,
+    Role,
+    Plain,
+}
+
+/// How the rows of a table belong to tenants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    Tenant,
+    Parent,
+    Global,
+    Members,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Column {
+    pub(super) id: usize,
+    pub(super) name: &'static str,
+    pub(super) renamed_from: Option<&'static str>,
+    pub(super) part: Part,
+    pub(super) kind: Kind,
+    /// The first type of the column. Its values stay convertible to it, so that a migration can be reverted.
+    pub(super) first_kind: Kind,
+    pub(super) nullable: bool,
+    pub(super) default: Option<&'static str>,
+    pub(super) backfill: Option<Backfill>,
+    pub(super) check: Option<&'static str>,
+    pub(super) unique: bool,
+    pub(super) index: bool,
+}
+
+impl Column {
+    pub(super) fn plain(id: usize, name: &'static str, kind: Kind) -> Self {
+        Self {
+            id,
+            name,
+            renamed_from: None,
+            part: Part::Plain,
+            kind,
+            first_kind: kind,
+            nullable: false,
+            default: None,
+            backfill: None,
+            check: None,
+            unique: false,
+            index: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    pub(super) id: usize,
+    pub(super) name: &'static str,
+    pub(super) renamed_from: Option<&'static str>,
+    pub(super) scope: Scope,
+    pub(super) rule: Option<Condition>,
+    pub(super) columns: Vec<Column>,
+}
+
+impl Table {
+    pub(super) fn column(&self, id: usize) -> Option<&Column> {
+        self.columns.iter().find(|column| column.id == id)
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    pub(super) fn part(&self, part: Part) -> Option<&Column> {
+        self.columns.iter().find(|column| column.part == part)
+    }
+
+    /// Returns the table whose rows decide the tenant of this table's rows.
+    pub(super) fn parent(&self) -> Option<usize> {
+        self.columns.iter().find_map(|column| match column.part {
+            Part::Parent(of) => Some(of),
+            _ => None,
+        })
+    }
+}
+
+/// A version of the product.
+#[derive(Debug, Clone)]
+pub(super) struct Version {
+    pub(super) tables: Vec<Table>,
+    /// The next identity.
+    pub(super) next: usize,
+}
+
+impl Version {
+    pub(super) fn table(&self, id: usize) -> Option<&Table> {
+        self.tables.iter().find(|table| table.id == id)
+    }
+
+    pub(super) fn fresh(&mut self) -> usize {
+        self.next += 1;
+        self.next
+    }
+
+    pub(super) fn is_referenced(&self, id: usize) -> bool {
+        let refers = |column: &Column| column.part == Part::Link(id) || column.part == Part::Parent(id);
+        self.tables.iter().any(|table| table.columns.iter().any(refers))
+    }
+}
+
+/// Returns the rows after the migration from one version to the next.
+pub(super) fn migrated(rows: &Rows, before: &Version, after: &Version) -> Rows {
+    let table = |table: &Table| {
+        let rows = match before.table(table.id) {
+            Some(old) => rows[&table.id].iter().map(|row| migrated_row(row, old, table)).collect(),
+            None => Vec::new(),
+        };
+        (table.id, rows)
+    };
+    after.tables.iter().map(table).collect()
+}
+
+fn migrated_row(row: &Row, old: &Table, new: &Table) -> Row {
+    let kept = |column: &Column| match old.column(column.id) {
+        Some(_) => row[&column.id].clone(),
+        None => column.default.map(str::to_owned),
+    };
+    let mut values: Row = new.columns.iter().map(|column| (column.id, kept(column))).collect();
+    // A backfill reads the new values, and the old ones of the columns that are dropped.
+    let mut readable = row.clone();
+    readable.extend(values.clone());
+    for column in new.columns.iter().filter(|column| !column.nullable) {
+        let value = values.get_mut(&column.id).expect("each column has a value");
+        if value.is_none() {
+            let filled = column.backfill.as_ref().map(|backfill| backfill.value(&readable));
+            *value = filled.or(column.default.map(str::to_owned));
+        }
+    }
+    values
+}
+
+/// Returns the rows after the migration from `before` to `after` has been reverted.
+pub(super) fn reverted(rows: &Rows, before: &Version, after: &Version) -> Rows {
+    let table = |old: &Table| {
+        let Some(new) = after.table(old.id) else { return (old.id, Vec::new()) };
+        let value = |row: &Row, column: &Column| match new.column(column.id) {
+            Some(_) => row[&column.id].clone(),
+            None => column.default.map(str::to_owned),
+        };
+        let row = |row: &Row| old.columns.iter().map(|column| (column.id, value(row, column))).collect();
+        (old.id, rows[&old.id].iter().map(row).collect())
+    };
+    before.tables.iter().map(table).collect()
+}
+
+/// Returns whether a migration drops a column that its down file cannot add to rows again.
+pub(super) fn is_irreversible(before: &Version, after: &Version) -> bool {
+    before.tables.iter().any(|old| {
+        let Some(new) = after.table(old.id) else { return false };
+        let is_lost =
+            |column: &&Column| new.column(column.id).is_none() && !column.nullable && column.default.is_none();
+        old.columns.iter().any(|column| is_lost(&column))
+    })
+}
+
+/// Returns the names by which `--drop` confirms what a migration drops.
+pub(super) fn dropped(before: &Version, after: &Version) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for old in &before.tables {
+        match after.table(old.id) {
+            None => drop(names.insert(format!("app.{}", old.name))),
+            Some(new) => {
+                let gone = old.columns.iter().filter(|column| new.column(column.id).is_none());
+                names.extend(gone.map(|column| format!("app.{}.{}", new.name, column.name)));
+            }
+        }
+    }
+    names
+}
