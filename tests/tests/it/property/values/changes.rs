@@ -128,10 +128,15 @@ fn remove(table: &mut Table, id: usize) {
     table.rule = table.rule.filter(|rule| rule.column != id);
 }
 
+/// Returns whether a down file can add the column to rows again, also down to the first version.
+fn is_restorable(column: &Column) -> bool {
+    column.default.is_some() || column.nullable && !column.was_required
+}
+
 /// Picks a column that can be dropped, usually one that a down file can add again.
 fn pick_droppable(table: &Table, random: &mut Random) -> Option<Column> {
     let all: Vec<_> = table.columns.iter().filter(|column| is_droppable(table, column)).collect();
-    let mild: Vec<_> = all.iter().copied().filter(|column| column.nullable || column.default.is_some()).collect();
+    let mild: Vec<_> = all.iter().copied().filter(|column| is_restorable(column)).collect();
     let from = if random.chance(92) { mild } else { all };
     (!from.is_empty()).then(|| random.pick(&from).clone())
 }
@@ -251,6 +256,7 @@ fn allow_null(version: &mut Version, random: &mut Random) -> Option<String> {
     let (at, place) = pick_plain(version, |column| !column.nullable, random)?;
     let table = &mut version.tables[at];
     table.columns[place].nullable = true;
+    table.columns[place].was_required = true;
     Some(format!("{}: allow NULL in {}", table.name, table.columns[place].name))
 }
 
@@ -263,7 +269,7 @@ fn split(version: &mut Version, random: &mut Random) -> Option<String> {
         let name = free_name(table, random);
         table.columns.push(Column { backfill: Some(backfill), ..Column::plain(id, name, Kind::Text) });
     }
-    let is_dropped = random.chance(75);
+    let is_dropped = random.chance(if is_restorable(&whole) { 80 } else { 15 });
     if is_dropped {
         remove(table, whole.id);
     }
@@ -284,7 +290,7 @@ fn merge(version: &mut Version, random: &mut Random) -> Option<String> {
     let other = random.pick(&others).clone();
     let backfill = Some(Backfill::Joined(one.id, other.id));
     table.columns.push(Column { backfill, ..Column::plain(id, free_name(table, random), Kind::Text) });
-    let is_dropped = random.chance(75);
+    let is_dropped = random.chance(if is_restorable(&one) && is_restorable(&other) { 80 } else { 15 });
     if is_dropped {
         remove(table, one.id);
         remove(table, other.id);

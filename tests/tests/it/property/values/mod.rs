@@ -10,6 +10,8 @@ mod declare;
 mod expressions;
 mod first;
 mod model;
+mod mutants;
+mod mutation_check;
 mod observed;
 mod sequence;
 
@@ -28,6 +30,8 @@ use tenant_runtime::server::Server;
 use tenant_tests::{connect, dedicated_server, run};
 
 use super::number;
+use mutants::FAULTS;
+use mutation_check::{Count, Counts};
 use sequence::Outcome;
 
 /// The default of `TENANT_PROPERTY_SEQUENCES`.
@@ -111,6 +115,46 @@ fn no_migration_loses_or_crosses_a_value() {
     let unmade: Vec<_> = changes::names().filter(|name| !tally.changes.contains_key(name)).collect();
     assert!(only.is_some() || unmade.is_empty(), "no sequence makes the changes {unmade:?}");
     assert!(only.is_some() || tally.reverted * 2 >= tally.sequences, "too few sequences are reverted: {tally:#?}");
+}
+
+/// The most seeds whose migrations get faults.
+const FAULTY_SEEDS: u64 = 200;
+
+#[test]
+fn every_kind_of_faulty_migration_is_noticed() {
+    let server = server();
+    let (next, counts) = (AtomicU64::new(1), Mutex::new(Counts::default()));
+    let is_noticed = |count: &Count| count.compared + count.failed > 0;
+    let work = || {
+        run_alone(async {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                let noticed = counts.lock().expect("counts").values().filter(|count| is_noticed(count)).count();
+                if seed > FAULTY_SEEDS || noticed == FAULTS.len() {
+                    break;
+                }
+                let mut of_seed = Counts::default();
+                mutation_check::try_faults(&server, seed, &mut of_seed).await;
+                let mut counts = counts.lock().expect("counts");
+                for (kind, Count { tried, compared, failed }) in of_seed {
+                    let count = counts.entry(kind).or_default();
+                    count.tried += tried;
+                    count.compared += compared;
+                    count.failed += failed;
+                }
+            }
+        });
+    };
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(work);
+        }
+    });
+    let counts = counts.into_inner().expect("counts");
+    println!("{counts:#?} in {} seeds", next.into_inner());
+    let missed: Vec<_> =
+        FAULTS.iter().map(|(kind, _)| kind).filter(|kind| !counts.get(*kind).is_some_and(is_noticed)).collect();
+    assert!(missed.is_empty(), "no comparison notices that {missed:#?}");
 }
 
 impl Tally {

@@ -81,6 +81,8 @@ pub(super) struct Column {
     /// The first type of the column. Its values stay convertible to it, so that a migration can be reverted.
     pub(super) first_kind: Kind,
     pub(super) nullable: bool,
+    /// Whether an earlier version had the column as NOT NULL.
+    pub(super) was_required: bool,
     pub(super) default: Option<&'static str>,
     pub(super) backfill: Option<Backfill>,
     pub(super) check: Option<&'static str>,
@@ -98,6 +100,7 @@ impl Column {
             kind,
             first_kind: kind,
             nullable: false,
+            was_required: false,
             default: None,
             backfill: None,
             check: None,
@@ -213,8 +216,16 @@ pub(super) fn is_irreversible(before: &Version, after: &Version) -> bool {
     before.tables.iter().any(|old| {
         let Some(new) = after.table(old.id) else { return false };
         let is_lost =
-            |column: &&Column| new.column(column.id).is_none() && !column.nullable && column.default.is_none();
-        old.columns.iter().any(|column| is_lost(&column))
+            |column: &Column| new.column(column.id).is_none() && !column.nullable && column.default.is_none();
+        old.columns.iter().any(is_lost)
+    })
+}
+
+/// Returns whether rows hold NULL in a column that is NOT NULL: the column was dropped and came back empty.
+pub(super) fn holds_forbidden_null(rows: &Rows, version: &Version) -> bool {
+    version.tables.iter().any(|table| {
+        let required: Vec<_> = table.columns.iter().filter(|column| !column.nullable).collect();
+        rows[&table.id].iter().any(|row| required.iter().any(|column| row[&column.id].is_none()))
     })
 }
 

@@ -22,7 +22,7 @@ use super::{
     changes,
     declare::declaration,
     first,
-    model::{Rows, Version, dropped, is_irreversible, migrated, reverted},
+    model::{Rows, Version, dropped, holds_forbidden_null, is_irreversible, migrated, reverted},
     observed::{compare, observe, predicted},
 };
 
@@ -199,13 +199,17 @@ impl Product {
         for (at, pair) in past.windows(2).enumerate().rev() {
             let [before, after] = pair else { continue };
             let revert = Revert { to: Some(before.migration), allow_data_loss: true };
-            let reverted_files = migrations.revert(&self.admin_url, revert, &mut |_| {}).await;
-            match (reverted_files, is_irreversible(&before.version, &after.version)) {
-                (Err(Error::Migration(MigrationError::Irreversible { .. })), true) => return Ok(false),
-                (Err(error), _) => return Err(format!("not reverted to version {}: {}", at + 1, full(&error))),
-                (Ok(_), _) => {}
-            }
+            let done = migrations.revert(&self.admin_url, revert, &mut |_| {}).await;
             rows = reverted(&rows, &before.version, &after.version);
+            let (lost, empty) =
+                (is_irreversible(&before.version, &after.version), holds_forbidden_null(&rows, &before.version));
+            match done {
+                Err(Error::Migration(MigrationError::Irreversible { .. })) if lost => return Ok(false),
+                Err(Error::Migration(MigrationError::Failed { code, .. })) if empty && code == "23502" => return Ok(false),
+                Err(error) => return Err(format!("not reverted to version {}: {}", at + 1, full(&error))),
+                Ok(_) if lost || empty => return Err(format!("reverted to version {}, which lacks values", at + 1)),
+                Ok(_) => {}
+            }
             let compare = self.check(&before.version, &rows, &before.tables).await;
             *compared += compare.map_err(|why| format!("reverted to version {}: {why}", at + 1))?;
         }
