@@ -44,7 +44,11 @@ pub(super) fn next(before: &Version, most: usize, random: &mut Random) -> (Versi
         let mut after = before.clone();
         let wanted = 1 + random.below(most);
         let mut made = Vec::new();
-        while made.len() < wanted {
+        // A version can be without a place for the changes that are left.
+        for _ in 0..100 * wanted {
+            if made.len() == wanted {
+                break;
+            }
             let (name, _, mutation) = random.pick(&weighted);
             made.extend(mutation(&mut after, random).map(|text| (*name, text)));
         }
