@@ -6,7 +6,8 @@ use super::{
     super::random_declarations::Random,
     expressions::{Backfill, constant, template},
     first::{column, free_name, free_table_name, rule, table},
-    model::{Column, Kind, Part, Table, Version},
+    labels,
+    model::{Column, Kind, Part, Scope, Table, Version},
 };
 
 /// A change to a version; returns a description, or `None` if the version offers no place for it.
@@ -27,6 +28,15 @@ const MUTATIONS: &[(&str, usize, Mutation)] = &[
     ("add_table", 1, add_table),
     ("drop_table", 1, drop_table),
     ("change_condition", 1, change_condition),
+    ("swap_again", 1, swap_again),
+    ("hints_only", 1, hints_only),
+    ("rename_labels", 3, labels::rename_labels),
+    ("add_label", 1, labels::add_label),
+    ("remove_label", 2, labels::remove_label),
+    ("text_to_enum", 1, labels::text_to_enum),
+    ("rename_roles", 2, labels::rename_roles),
+    ("add_role", 1, labels::add_role),
+    ("remove_role", 1, labels::remove_role),
 ];
 
 /// Returns the names of all changes.
@@ -65,14 +75,14 @@ fn pick_table<'v>(version: &'v mut Version, random: &mut Random) -> &'v mut Tabl
 }
 
 /// Picks several different positions below `end`.
-fn several(end: usize, most: usize, random: &mut Random) -> Vec<usize> {
+pub(super) fn several(end: usize, most: usize, random: &mut Random) -> Vec<usize> {
     let mut left: Vec<_> = (0..end).collect();
     (0..most.min(end)).map(|_| left.remove(random.below(left.len()))).collect()
 }
 
 /// Gives things each other's names in a cycle, or in a chain that ends in a new name. Returns the names and the one that
 /// becomes free.
-fn moved(names: &[&'static str], fresh: &'static str, random: &mut Random) -> (Vec<&'static str>, Option<&'static str>) {
+pub(super) fn moved(names: &[&'static str], fresh: &'static str, random: &mut Random) -> (Vec<&'static str>, Option<&'static str>) {
     let mut new = names[1..].to_vec();
     if names.len() > 1 && random.chance(60) {
         new.push(names[0]);
@@ -94,13 +104,32 @@ fn rename_columns(version: &mut Version, random: &mut Random) -> Option<String> 
     for (at, name) in chosen.iter().zip(&new) {
         table.columns[*at].name = name;
     }
+    if let ([a, b], None) = (&chosen[..], free) {
+        table.swapped = Some((table.columns[*a].id, table.columns[*b].id));
+    }
     let mut text = format!("{}: columns {names:?} become {new:?}", table.name);
-    if let Some(name) = free.filter(|_| random.chance(35) && table.scope != super::model::Scope::Members) {
+    if let Some(name) = free.filter(|_| random.chance(35) && table.scope != Scope::Members) {
         let added = new_column(id, name, random);
         text += &format!(", new {:?} {name}", added.kind);
         table.columns.push(added);
     }
     Some(text)
+}
+
+/// Swaps two columns that an earlier version has swapped.
+fn swap_again(version: &mut Version, _: &mut Random) -> Option<String> {
+    let table = version.tables.iter_mut().find(|table| table.swapped.is_some())?;
+    let (a, b) = table.swapped.take()?;
+    let place = |table: &Table, id: usize| table.columns.iter().position(|column| column.id == id);
+    let (a, b) = (place(table, a)?, place(table, b)?);
+    let (one, other) = (table.columns[a].name, table.columns[b].name);
+    (table.columns[a].name, table.columns[b].name) = (other, one);
+    Some(format!("{}: swap {one} and {other} again", table.name))
+}
+
+/// Changes nothing but the attributes that earlier versions needed.
+fn hints_only(_: &mut Version, _: &mut Random) -> Option<String> {
+    Some("only attributes".to_owned())
 }
 
 fn rename_tables(version: &mut Version, random: &mut Random) -> Option<String> {
@@ -164,7 +193,7 @@ fn take_dropped_name(version: &mut Version, random: &mut Random) -> Option<Strin
 /// Returns a column for rows that exist.
 fn new_column(id: usize, name: &'static str, random: &mut Random) -> Column {
     let column = Column { unique: false, ..column(id, name, random) };
-    let constant = Backfill::Constant(column.kind, constant(column.kind, random));
+    let constant = Backfill::Constant(column.kind, constant(&column, random));
     let backfill = (!column.nullable && column.default.is_none()).then_some(constant);
     Column { backfill, ..column }
 }
@@ -172,7 +201,7 @@ fn new_column(id: usize, name: &'static str, random: &mut Random) -> Column {
 fn add_column(version: &mut Version, random: &mut Random) -> Option<String> {
     let id = version.fresh();
     let table = pick_table(version, random);
-    if table.scope == super::model::Scope::Members {
+    if table.scope == Scope::Members {
         return None;
     }
     let mut added = new_column(id, free_name(table, random), random);
@@ -203,11 +232,11 @@ fn a_backfill(table: &Table, column: &Column, random: &mut Random) -> Option<Bac
         Kind::Integer if column.kind.is_number() && !numbers.is_empty() && random.chance(60) => {
             Backfill::Next(random.pick(&numbers))
         }
-        first => Backfill::Constant(if first == column.kind { first } else { column.kind }, constant(first, random)),
+        _ => Backfill::Constant(column.kind, constant(column, random)),
     })
 }
 
-fn pick_plain<'v>(version: &'v mut Version, fits: fn(&Column) -> bool, random: &mut Random) -> Option<(usize, usize)> {
+pub(super) fn pick_plain<'v>(version: &'v mut Version, fits: fn(&Column) -> bool, random: &mut Random) -> Option<(usize, usize)> {
     let place = |(at, table): (usize, &'v Table)| {
         let plain = table.columns.iter().enumerate().filter(|(_, column)| column.part == Part::Plain && fits(column));
         plain.map(move |(column, _)| (at, column)).collect::<Vec<_>>()
@@ -217,7 +246,7 @@ fn pick_plain<'v>(version: &'v mut Version, fits: fn(&Column) -> bool, random: &
 }
 
 fn retype(version: &mut Version, random: &mut Random) -> Option<String> {
-    let widens = |column: &Column| matches!(column.kind, Kind::Integer | Kind::Bigint | Kind::Varchar);
+    let widens = |column: &Column| matches!(column.kind, Kind::Integer | Kind::Bigint | Kind::Varchar | Kind::Labels);
     let (at, place) = pick_plain(version, widens, random)?;
     let table = &mut version.tables[at];
     let column = &mut table.columns[place];
@@ -246,7 +275,7 @@ fn require(version: &mut Version, random: &mut Random) -> Option<String> {
     let mut column = table.columns[place].clone();
     column.nullable = false;
     if column.default.is_none() && random.chance(40) {
-        column.default = Some(constant(column.first_kind, random));
+        column.default = Some(constant(&column, random));
     }
     if column.default.is_none() {
         column.backfill = Some(a_backfill(table, &column, random)?);
@@ -315,7 +344,7 @@ fn add_table(version: &mut Version, random: &mut Random) -> Option<String> {
 fn drop_table(version: &mut Version, random: &mut Random) -> Option<String> {
     let at = random.below(version.tables.len());
     let gone = &version.tables[at];
-    let is_needed = version.is_referenced(gone.id) || gone.scope == super::model::Scope::Members;
+    let is_needed = version.is_referenced(gone.id) || gone.scope == Scope::Members;
     if is_needed || version.tables.len() < 3 || random.chance(50) {
         return None;
     }
@@ -325,7 +354,7 @@ fn drop_table(version: &mut Version, random: &mut Random) -> Option<String> {
 fn change_condition(version: &mut Version, random: &mut Random) -> Option<String> {
     let (at, place) = pick_plain(version, |_| true, random)?;
     let table = &mut version.tables[at];
-    if table.scope == super::model::Scope::Tenant && random.chance(40) {
+    if table.scope == Scope::Tenant && random.chance(40) {
         table.rule = if table.rule.is_some() { None } else { Some(rule(table, random)) };
         return Some(format!("{}: rule {:?}", table.name, table.rule));
     }
@@ -334,7 +363,7 @@ fn change_condition(version: &mut Version, random: &mut Random) -> Option<String
         0 => column.index = !column.index,
         1 => column.unique = false,
         2 if !column.unique => {
-            column.default = column.default.xor(Some(constant(column.first_kind, random)));
+            column.default = column.default.xor(Some(constant(column, random)));
         }
         _ => column.check = column.check.xor(Some(template(column.kind, random))),
     }
@@ -344,6 +373,8 @@ fn change_condition(version: &mut Version, random: &mut Random) -> Option<String
 
 /// Writes `renamed_from` for what has another name now, and keeps or removes the attributes of earlier versions.
 fn write_hints(before: &Version, after: &mut Version, random: &mut Random) {
+    labels::write_label_hints(&before.roles, &mut after.roles, random);
+    after.share_roles();
     for table in &mut after.tables {
         let old = before.table(table.id);
         table.renamed_from = hint(old.map(|old| old.name), table.name, table.renamed_from, random);
@@ -351,12 +382,13 @@ fn write_hints(before: &Version, after: &mut Version, random: &mut Random) {
         for column in &mut table.columns {
             let was = old.and_then(|old| old.column(column.id));
             column.renamed_from = hint(was.map(|was| was.name), column.name, column.renamed_from, random);
+            labels::write_column_hints(was.filter(|_| column.part != Part::Role), column, random);
             let is_filled = old.is_some() && !column.nullable && was.is_none_or(|was| was.nullable);
             let reads_exist = |backfill: &Backfill| backfill.reads().iter().all(|id| ids.contains(id));
             column.backfill = match column.backfill.take() {
                 _ if column.nullable || column.default.is_some() || old.is_none() => None,
                 None if is_filled => {
-                    Some(Backfill::Constant(column.kind, constant(column.first_kind, random)))
+                    Some(Backfill::Constant(column.kind, constant(column, random)))
                 }
                 backfill if is_filled => backfill,
                 backfill => backfill.filter(|backfill| reads_exist(backfill) && random.chance(40)),
@@ -365,7 +397,7 @@ fn write_hints(before: &Version, after: &mut Version, random: &mut Random) {
     }
 }
 
-fn hint(
+pub(super) fn hint(
     old: Option<&'static str>,
     new: &'static str,
     earlier: Option<&'static str>,
@@ -380,7 +412,7 @@ fn hint(
 
 /// Returns whether attributes can express the difference between two versions.
 fn is_declarable(before: &Version, after: &Version) -> bool {
-    after.tables.iter().all(|table| {
+    labels::are_declarable(&before.roles, &after.roles) && after.tables.iter().all(|table| {
         let Some(old) = before.table(table.id) else {
             // A new table under the name of a dropped one would be the same table.
             return before.tables.iter().all(|old| old.name != table.name || after.table(old.id).is_some());
@@ -397,6 +429,10 @@ fn is_declarable(before: &Version, after: &Version) -> bool {
 
 fn is_column_declarable(old: &Table, table: &Table, column: &Column) -> bool {
     let was = old.column(column.id);
+    let labels = was.map_or(&[][..], |was| &was.labels);
+    if !labels::are_declarable(labels, &column.labels) || !labels::are_replaced_once(column) {
+        return false;
+    }
     if was.is_none() && old.named(column.name).is_some_and(|gone| table.column(gone.id).is_none()) {
         return false;
     }

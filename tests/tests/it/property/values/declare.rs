@@ -1,26 +1,26 @@
 //! The declarations of a version, as the derive would write them.
 
 use tenant_runtime::model::def::{
-    ColumnDef, MembershipDef, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName,
+    ColumnDef, LabelsDef, MembershipDef, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName,
     TenancyDef,
 };
 
 use super::{
     super::random_declarations::leak,
     expressions::{condition, default_sql},
-    model::{Column, Kind, Part, Scope, Table, Version},
+    model::{Column, Kind, Label, Part, Scope, Table, Version},
 };
-
-const ROLES: &[RoleDef] = &[
-    RoleDef { name: "viewer", includes: &[] },
-    RoleDef { name: "member", includes: &["viewer"] },
-    RoleDef { name: "admin", includes: &["member"] },
-];
-pub(super) const ROLE_NAMES: &[&str] = &["viewer", "member", "admin"];
 
 /// Returns the tables of a version; `before` is the version that its backfills read.
 pub(super) fn declaration(prefix: &'static str, before: Option<&Version>, version: &Version) -> Vec<&'static TableDef> {
-    let tenancy = leak(TenancyDef { role_prefix: prefix, roles: ROLES, connection_limit: 5, ..TenancyDef::blank() });
+    let role = |(at, role): (usize, &Label)| RoleDef {
+        name: role.text,
+        includes: at.checked_sub(1).map_or(&[][..], |below| leak([version.roles[below].text])),
+        renamed_from: role.renamed_from,
+    };
+    let roles: Vec<_> = version.roles.iter().enumerate().map(role).collect();
+    let roles = roles.leak();
+    let tenancy = leak(TenancyDef { role_prefix: prefix, roles, connection_limit: 5, ..TenancyDef::blank() });
     let tables = version.tables.iter();
     tables.map(|table| declared(tenancy, before.and_then(|old| old.table(table.id)), table, version)).collect()
 }
@@ -44,6 +44,7 @@ fn declared(
         Scope::Global => ScopeDef::Global,
     };
     let is_members = table.scope == Scope::Members;
+    let [lowest, middle, highest] = [0, 1, version.roles.len() - 1].map(|at| version.roles[at].text);
     let writes = |role: &'static str| if table.scope == Scope::Global { None } else { Some(role) };
     let rules = table.rule.iter().flat_map(|rule| {
         let condition = condition(rule.template, table.column(rule.column).expect("the rule's column").name);
@@ -59,10 +60,10 @@ fn declared(
         membership: is_members.then(|| MembershipDef { user: name(Part::User), role: name(Part::Role) }),
         rules: rules.flatten().collect::<Vec<_>>().leak(),
         renamed_from: table.renamed_from,
-        select: Some("viewer"),
-        insert: writes(if is_members { "admin" } else { "member" }),
-        update: writes(if is_members { "admin" } else { "member" }),
-        delete: writes("admin"),
+        select: Some(lowest),
+        insert: writes(if is_members { highest } else { middle }),
+        update: writes(if is_members { highest } else { middle }),
+        delete: writes(highest),
         columns: table.columns.iter().map(|column| column_def(column, old, table, version)).collect::<Vec<_>>().leak(),
         ..TableDef::blank(tenancy)
     })
@@ -70,7 +71,6 @@ fn declared(
 
 fn column_def(column: &Column, old: Option<&Table>, table: &Table, version: &Version) -> ColumnDef {
     let ty = match (column.part, column.kind) {
-        (Part::Role, _) => SqlType::Labels(ROLE_NAMES),
         (_, Kind::Integer) => SqlType::Int4,
         (_, Kind::Bigint) => SqlType::Int8,
         (_, Kind::Text) => SqlType::Text,
@@ -78,6 +78,7 @@ fn column_def(column: &Column, old: Option<&Table>, table: &Table, version: &Ver
         (_, Kind::Date) => SqlType::Date,
         (_, Kind::Boolean) => SqlType::Bool,
         (_, Kind::Uuid) => SqlType::Uuid,
+        (part, Kind::Labels) => SqlType::Labels(labels_def(column, part == Part::Role)),
     };
     let target = |id: usize| {
         let table = named(version.table(id).expect("the referenced table").name);
@@ -97,5 +98,17 @@ fn column_def(column: &Column, old: Option<&Table>, table: &Table, version: &Ver
         index: column.index,
         check: column.check.map(|template| condition(template, column.name)),
         ..ColumnDef::blank(column.name, ty, column.nullable)
+    }
+}
+
+/// The labels of a column; a role is renamed in the tenancy.
+fn labels_def(column: &Column, is_role: bool) -> LabelsDef {
+    let renamed = column.labels.iter().filter(|_| !is_role);
+    let renamed: Vec<_> = renamed.filter_map(|label| Some((label.text, label.renamed_from?))).collect();
+    let replaced = column.replaced.iter().filter_map(|(old, into)| Some((*old, column.text_of(*into)?)));
+    LabelsDef {
+        labels: column.labels.iter().map(|label| label.text).collect::<Vec<_>>().leak(),
+        renamed: renamed.leak(),
+        replaced: replaced.collect::<Vec<_>>().leak(),
     }
 }

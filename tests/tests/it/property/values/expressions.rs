@@ -2,7 +2,7 @@
 
 use super::{
     super::random_declarations::{Random, leak},
-    model::{Kind, Row, Table, Value},
+    model::{Column, Kind, Label, Row, Table, Value},
 };
 
 /// The names that must be quoted where an expression uses them.
@@ -23,13 +23,14 @@ pub(super) fn default_sql(kind: Kind, value: &str) -> &'static str {
     leak(match kind {
         Kind::Integer | Kind::Bigint | Kind::Boolean => value.to_owned(),
         Kind::Date => format!("DATE '{value}'"),
-        Kind::Text | Kind::Varchar | Kind::Uuid => literal(&Some(value.to_owned())),
+        Kind::Text | Kind::Varchar | Kind::Uuid | Kind::Labels => literal(&Some(value.to_owned())),
     })
 }
 
-/// Returns a constant for a column whose first type is `kind`.
-pub(super) fn constant(kind: Kind, random: &mut Random) -> &'static str {
-    match kind {
+/// Returns a constant that a column can contain, also before its type was changed.
+pub(super) fn constant(column: &Column, random: &mut Random) -> &'static str {
+    match column.first_kind {
+        Kind::Labels => random.pick(&column.labels.iter().map(|label| label.text).collect::<Vec<_>>()),
         Kind::Integer | Kind::Bigint => random.pick(&["7", "0", "41"]),
         Kind::Text | Kind::Varchar => random.pick(&["none", "it's", "a\\b", "CASE end", "two\nlines", "", "NULL"]),
         Kind::Date => random.pick(&["2020-02-29", "1999-12-31"]),
@@ -59,8 +60,9 @@ const TEXTS: [&str; 16] = [
 ];
 
 /// Returns a value for a column whose first type is `kind`, other than NULL.
-pub(super) fn value(kind: Kind, random: &mut Random) -> String {
+pub(super) fn value(kind: Kind, labels: &[Label], random: &mut Random) -> String {
     match kind {
+        Kind::Labels => labels[random.below(labels.len())].text.to_owned(),
         Kind::Integer | Kind::Bigint => random.below(1_000_000_000).to_string(),
         Kind::Text => {
             let words: Vec<_> = (0..=random.below(3)).map(|_| random.pick(&TEXTS)).collect();
@@ -82,7 +84,7 @@ pub(super) fn template(kind: Kind, random: &mut Random) -> &'static str {
             "NOT ({c} = -9999)",
             "CASE {c} WHEN -1 THEN false ELSE true END",
         ]),
-        Kind::Text | Kind::Varchar => random.pick(&[
+        Kind::Text | Kind::Varchar | Kind::Labels => random.pick(&[
             "substring({c} from 1 for 3) <> 'zzz'",
             "{c} <> 'zzz {c} end'",
             "NOT {c} LIKE 'zzz%'",

@@ -2,9 +2,8 @@
 
 use super::{
     super::random_declarations::Random,
-    declare::ROLE_NAMES,
     expressions::{Condition, constant, literal, template, value},
-    model::{Column, Kind, Part, Row, Rows, Scope, Table, Version},
+    model::{Column, Kind, Label, Part, Row, Rows, Scope, Table, Version},
 };
 
 /// The names of columns: words of SQL among them.
@@ -15,6 +14,12 @@ pub(super) const COLUMN_NAMES: [&str; 22] = [
 /// The names of tables.
 pub(super) const TABLE_NAMES: [&str; 9] =
     ["notes", "tasks", "cards", "logs", "order", "user", "boxes", "persons", "values"];
+
+/// The texts of labels.
+pub(super) const LABEL_TEXTS: [&str; 10] =
+    ["open", "done", "end", "it's", "in progress", "back\\slash", "NULL", "select", "Open", "CASE x END"];
+/// The names of roles.
+pub(super) const ROLE_NAMES: [&str; 7] = ["viewer", "member", "admin", "editor", "guest", "manager", "lead"];
 
 const TENANTS: usize = 3;
 const USERS: usize = 4;
@@ -32,18 +37,20 @@ pub(super) fn free_table_name(version: &Version, random: &mut Random) -> &'stati
 }
 
 pub(super) fn version(random: &mut Random) -> Version {
-    let mut version = Version { tables: Vec::new(), next: 0 };
+    let mut version = Version { tables: Vec::new(), roles: Vec::new(), next: 0 };
+    version.roles = ROLE_NAMES[..3].iter().map(|name| label(version.fresh(), name)).collect();
     if random.chance(40) {
         let id = version.fresh();
         let mut table = Table { scope: Scope::Members, ..blank(id, "members", Scope::Members) };
         for (part, name, kind) in [
             (Part::Tenant, "org", Kind::Uuid),
             (Part::User, "user_id", Kind::Uuid),
-            (Part::Role, "role", Kind::Text),
+            (Part::Role, "role", Kind::Labels),
         ] {
             table.columns.push(Column { part, ..Column::plain(version.fresh(), name, kind) });
         }
         version.tables.push(table);
+        version.share_roles();
     }
     for _ in 0..2 + random.below(3) {
         let table = table(&mut version, random);
@@ -52,8 +59,12 @@ pub(super) fn version(random: &mut Random) -> Version {
     version
 }
 
+pub(super) fn label(id: usize, text: &'static str) -> Label {
+    Label { id, text, renamed_from: None }
+}
+
 fn blank(id: usize, name: &'static str, scope: Scope) -> Table {
-    Table { id, name, renamed_from: None, scope, rule: None, columns: Vec::new() }
+    Table { id, name, renamed_from: None, scope, rule: None, columns: Vec::new(), swapped: None }
 }
 
 /// Returns a new table, which can reference the existing ones.
@@ -108,14 +119,25 @@ pub(super) fn column(id: usize, name: &'static str, random: &mut Random) -> Colu
         Kind::Date,
         Kind::Boolean,
         Kind::Bigint,
+        Kind::Labels,
+        Kind::Labels,
     ]);
+    let mut blank = Column::plain(id, name, kind);
+    if kind == Kind::Labels {
+        // The identities of labels are unique within their column.
+        blank.labels = (0..2 + random.below(3)).map(|at| label(at, LABEL_TEXTS[(id + at) % LABEL_TEXTS.len()])).collect();
+        if random.chance(30) {
+            // A text that can become an enum.
+            (blank.kind, blank.was_enum) = (Kind::Text, false);
+        }
+    }
     Column {
         nullable: random.chance(50),
-        default: random.chance(35).then(|| constant(kind, random)),
+        default: random.chance(35).then(|| constant(&blank, random)),
         check: random.chance(35).then(|| template(kind, random)),
         unique: kind.is_number() && random.chance(7),
         index: random.chance(7),
-        ..Column::plain(id, name, kind)
+        ..blank
     }
 }
 
@@ -132,7 +154,7 @@ pub(super) fn rows(version: &Version, random: &mut Random) -> Rows {
         let mut of_table = Vec::new();
         for tenant in 0..if table.scope == Scope::Global { 1 } else { TENANTS } {
             for number in 0..if table.scope == Scope::Members { USERS } else { 1 + random.below(3) } {
-                let id = value(Kind::Uuid, random);
+                let id = value(Kind::Uuid, &[], random);
                 let referenced = |id: usize, random: &mut Random| {
                     let keys: Vec<_> = tenants.iter().filter(|(table, _, of)| *table == id && *of == tenant).collect();
                     random.pick(&keys).1.clone()
@@ -144,9 +166,8 @@ pub(super) fn rows(version: &Version, random: &mut Random) -> Rows {
                         Part::Key => Some(id.clone()),
                         Part::Tenant => Some(key(tenant + 1)),
                         Part::User => Some(key(10 + number)),
-                        Part::Role => Some(random.pick(ROLE_NAMES).to_owned()),
                         Part::Link(of) | Part::Parent(of) => Some(referenced(of, random)),
-                        Part::Plain => Some(value(column.first_kind, random)),
+                        Part::Plain | Part::Role => Some(value(column.first_kind, &column.labels, random)),
                     };
                     row.insert(column.id, value);
                 }

@@ -9,6 +9,7 @@ mod changes;
 mod declare;
 mod expressions;
 mod first;
+mod labels;
 mod model;
 mod mutants;
 mod mutation_check;

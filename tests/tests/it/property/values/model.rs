@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Date,
     Boolean,
     Uuid,
+    /// An enum: text with a list of labels.
+    Labels,
 }
 
 impl Kind {
@@ -31,7 +33,7 @@ impl Kind {
         match self {
             Self::Integer => "integer",
             Self::Bigint => "bigint",
-            Self::Text => "text",
+            Self::Text | Self::Labels => "text",
             Self::Varchar => "character varying(60)",
             Self::Date => "date",
             Self::Boolean => "boolean",
@@ -71,6 +73,14 @@ pub(super) enum Scope {
     Members,
 }
 
+/// A label of an enum, or a role of the tenancy.
+#[derive(Debug, Clone)]
+pub(super) struct Label {
+    pub(super) id: usize,
+    pub(super) text: &'static str,
+    pub(super) renamed_from: Option<&'static str>,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) id: usize,
@@ -83,6 +93,12 @@ pub(super) struct Column {
     pub(super) nullable: bool,
     /// Whether an earlier version had the column as NOT NULL.
     pub(super) was_required: bool,
+    /// The labels, which a text that was an enum keeps as its only values.
+    pub(super) labels: Vec<Label>,
+    /// The removed labels, each with the label that replaces it.
+    pub(super) replaced: Vec<(&'static str, usize)>,
+    /// Whether an earlier version declared the labels.
+    pub(super) was_enum: bool,
     pub(super) default: Option<&'static str>,
     pub(super) backfill: Option<Backfill>,
     pub(super) check: Option<&'static str>,
@@ -101,12 +117,45 @@ impl Column {
             first_kind: kind,
             nullable: false,
             was_required: false,
+            labels: Vec::new(),
+            replaced: Vec::new(),
+            was_enum: kind == Kind::Labels,
             default: None,
             backfill: None,
             check: None,
             unique: false,
             index: false,
         }
+    }
+
+    pub(super) fn text_of(&self, label: usize) -> Option<&'static str> {
+        self.labels.iter().find(|other| other.id == label).map(|label| label.text)
+    }
+
+    /// Returns what a value of the column becomes in its next version.
+    fn migrated(&self, value: &str, next: &Self) -> String {
+        let Some(label) = self.labels.iter().find(|label| label.text == value) else { return value.to_owned() };
+        let replacement = || {
+            let found = next.replaced.iter().find(|(old, _)| *old == value);
+            found.and_then(|(_, label)| next.text_of(*label))
+        };
+        next.text_of(label.id).or_else(replacement).unwrap_or(value).to_owned()
+    }
+
+    /// Returns what a value becomes when the migration to `next` is reverted. A label that replaced others and is new itself
+    /// becomes the first of them; a label that existed before stays, since its rows cannot be told apart.
+    fn reverted(&self, value: &str, next: &Self) -> String {
+        let label = next.labels.iter().find(|label| label.text == value);
+        let Some(label) = label.filter(|_| self.kind == Kind::Labels) else { return value.to_owned() };
+        let replaced = || {
+            let old = next.replaced.iter().filter(|(old, into)| *into == label.id && self.has_text(old));
+            old.map(|(old, _)| *old).min()
+        };
+        self.text_of(label.id).or_else(replaced).unwrap_or(value).to_owned()
+    }
+
+    fn has_text(&self, text: &str) -> bool {
+        self.labels.iter().any(|label| label.text == text)
     }
 }
 
@@ -118,6 +167,8 @@ pub(super) struct Table {
     pub(super) scope: Scope,
     pub(super) rule: Option<Condition>,
     pub(super) columns: Vec<Column>,
+    /// Two columns that an earlier version has swapped.
+    pub(super) swapped: Option<(usize, usize)>,
 }
 
 impl Table {
@@ -146,6 +197,8 @@ impl Table {
 #[derive(Debug, Clone)]
 pub(super) struct Version {
     pub(super) tables: Vec<Table>,
+    /// The roles, each of which includes the one before it.
+    pub(super) roles: Vec<Label>,
     /// The next identity.
     pub(super) next: usize,
 }
@@ -153,6 +206,12 @@ pub(super) struct Version {
 impl Version {
     pub(super) fn table(&self, id: usize) -> Option<&Table> {
         self.tables.iter().find(|table| table.id == id)
+    }
+
+    /// Gives the column with the members' roles the roles of the tenancy as its labels.
+    pub(super) fn share_roles(&mut self) {
+        let columns = self.tables.iter_mut().flat_map(|table| &mut table.columns);
+        columns.filter(|column| column.part == Part::Role).for_each(|column| column.labels = self.roles.clone());
     }
 
     pub(super) fn fresh(&mut self) -> usize {
@@ -180,7 +239,7 @@ pub(super) fn migrated(rows: &Rows, before: &Version, after: &Version) -> Rows {
 
 fn migrated_row(row: &Row, old: &Table, new: &Table) -> Row {
     let kept = |column: &Column| match old.column(column.id) {
-        Some(_) => row[&column.id].clone(),
+        Some(was) => row[&column.id].as_ref().map(|value| was.migrated(value, column)),
         None => column.default.map(str::to_owned),
     };
     let mut values: Row = new.columns.iter().map(|column| (column.id, kept(column))).collect();
@@ -202,7 +261,7 @@ pub(super) fn reverted(rows: &Rows, before: &Version, after: &Version) -> Rows {
     let table = |old: &Table| {
         let Some(new) = after.table(old.id) else { return (old.id, Vec::new()) };
         let value = |row: &Row, column: &Column| match new.column(column.id) {
-            Some(_) => row[&column.id].clone(),
+            Some(now) => row[&column.id].as_ref().map(|value| column.reverted(value, now)),
             None => column.default.map(str::to_owned),
         };
         let row = |row: &Row| old.columns.iter().map(|column| (column.id, value(row, column))).collect();
