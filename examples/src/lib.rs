@@ -9,13 +9,14 @@ use tenant_runtime::{
 };
 use uuid::Uuid;
 
-/// A customer: the tenant itself.
+/// A customer organization, which is a tenant.
 ///
-/// A signed-in user can create one and becomes its first admin; application roles cannot delete it.
+/// A signed-in user can create an organization and becomes its first admin.
+/// No application role can delete organizations.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "id", select = "viewer", update = "admin", creator_role = "admin", system(select))]
 pub struct Organization {
-    /// The tenant ID, which every tenant table contains.
+    /// The tenant ID, which the column `organization_id` of other tables holds.
     pub id: Uuid,
     /// The name of the organization.
     #[tenant(check = "length(name) BETWEEN 1 AND 200")]
@@ -27,7 +28,7 @@ pub struct Organization {
 
 /// A person with an account, who can be a member of several organizations.
 ///
-/// The table is global: an organization sees the users who are its members.
+/// The table is global: the members of an organization see only the users who are members of that organization.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(global, visible_through = OrgMember, select = "viewer", sign_up)]
 pub struct User {
@@ -57,7 +58,7 @@ pub enum MemberRole {
     Viewer,
 }
 
-/// The members of organizations and their roles.
+/// The members of the organizations, with their roles.
 ///
 /// The restrictive policies check this table: users who are not, or no longer, members see no rows of the tenant.
 #[derive(Debug, Clone, TenantTable)]
@@ -67,10 +68,10 @@ pub struct OrgMember {
     /// The organization.
     #[tenant(id, references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
-    /// The user.
+    /// The user who is a member.
     #[tenant(id, references = User)]
     pub user_id: Uuid,
-    /// The role.
+    /// The role of the member.
     pub role: MemberRole,
     /// When the user became a member.
     #[tenant(default = "now()")]
@@ -103,26 +104,26 @@ pub struct Invitation {
 
 /// The change log: who changed which row of the tables with `track_changes`.
 ///
-/// Only a trigger writes it; admins can read it.
+/// Only a trigger writes the change log; admins can read it.
 #[derive(Debug, Clone, TenantTable)]
 #[tenant(org = "organization_id", select = "admin", change_log)]
 pub struct Change {
     /// The change ID, an identity column.
     pub id: i64,
-    /// The organization. It is not a foreign key: entries outlive the rows that they describe.
+    /// The organization. The column is not a foreign key, so entries remain after the organization is deleted.
     pub organization_id: Uuid,
-    /// The time.
+    /// The time of the change.
     #[tenant(default = "now()")]
     pub at: DateTime<Utc>,
-    /// The user ID of the context, if there is one.
+    /// The ID of the user who made the change; NULL if the context had no user.
     pub user_id: Option<Uuid>,
-    /// The database role.
+    /// The database role that made the change.
     pub role: String,
-    /// The table with its schema.
+    /// The name of the changed table, with its schema.
     pub table_name: String,
-    /// The row's primary key.
+    /// The primary key of the changed row.
     pub row_key: String,
-    /// `insert`, `update` or `delete`.
+    /// The command: `insert`, `update` or `delete`.
     pub command: String,
     /// The row before the change, without columns that admins cannot read.
     pub before: Option<serde_json::Value>,
@@ -146,9 +147,9 @@ pub struct Project {
     /// The organization.
     #[tenant(references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
-    /// The name.
+    /// The name of the project.
     pub name: String,
-    /// A description.
+    /// The description of the project.
     pub description: Option<String>,
     /// When the project was created.
     #[tenant(default = "now()", index)]
@@ -173,17 +174,17 @@ pub enum TaskStatus {
 pub struct Task {
     /// The task ID.
     pub id: Uuid,
-    /// The organization; the composite foreign key ensures that it is the project's.
+    /// The organization. The composite foreign key ensures that the project belongs to the same organization.
     #[tenant(references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
     /// The project.
     #[tenant(references = Project, on_delete = "cascade")]
     pub project_id: Uuid,
-    /// The title.
+    /// The title of the task.
     pub title: String,
-    /// A description.
+    /// The description of the task.
     pub description: Option<String>,
-    /// The status.
+    /// The status of the task.
     #[tenant(default = "'todo'", index)]
     pub status: TaskStatus,
     /// The assignee: a member of the same organization.
@@ -213,14 +214,14 @@ pub struct Document {
     /// The organization.
     #[tenant(references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
-    /// The name.
+    /// The title of the document.
     pub title: String,
-    /// The text.
+    /// The text of the document.
     pub content: Option<String>,
     /// The author: a member of the same organization.
     #[tenant(references = OrgMember)]
     pub created_by: Uuid,
-    /// The visibility.
+    /// The visibility: all members or only the author.
     #[tenant(default = "'team'")]
     pub visibility: Visibility,
 }
@@ -241,7 +242,7 @@ pub struct Employee {
     /// The organization.
     #[tenant(references = Organization, on_delete = "cascade")]
     pub organization_id: Uuid,
-    /// The name.
+    /// The name of the employee.
     pub name: String,
     /// The e-mail address, unique within the organization.
     #[tenant(unique)]
@@ -257,7 +258,7 @@ pub struct Employee {
 pub struct EmployeeCard {
     /// The employee ID.
     pub id: i64,
-    /// The name.
+    /// The name of the employee.
     pub name: String,
     /// The e-mail address.
     pub email: String,
@@ -273,9 +274,9 @@ pub struct Comment {
     /// The task.
     #[tenant(references = Task, on_delete = "cascade")]
     pub task_id: Uuid,
-    /// The author.
+    /// The author of the comment.
     pub written_by: Uuid,
-    /// The text.
+    /// The text of the comment.
     pub body: String,
 }
 
@@ -294,7 +295,7 @@ pub struct Event {
     pub id: Uuid,
     /// The kind of event.
     pub what: String,
-    /// The time.
+    /// The time of the event.
     #[tenant(default = "now()")]
     pub at: DateTime<Utc>,
 }

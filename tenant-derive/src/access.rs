@@ -40,8 +40,8 @@ fn scope(diag: &Diag, table: &Table<'_>) {
         (None, None, None) => diag.error(
             table.ident,
             format_args!("`{}` has no `org`, `parent` or `global` attribute", table.ident),
-            "name the field that holds the tenant ID: `#[tenant(org = \"organization_id\", select = \"viewer\")]`; \
-             or the field that references a row with a tenant: `#[tenant(parent = \"project_id\", select = \"viewer\")]`; \
+            "add `org` with the field that holds the tenant ID: `#[tenant(org = \"organization_id\", select = \"viewer\")]`; \
+             or add `parent` with the field that references the row's parent: `#[tenant(parent = \"project_id\", select = \"viewer\")]`; \
              or add `#[tenant(global)]` if the rows belong to no tenant",
         ),
         (Some(_), _, Some(global)) => diag.error(
@@ -72,8 +72,8 @@ fn scope(diag: &Diag, table: &Table<'_>) {
 
 /// Checks `parent`: the parent row must be in another table.
 fn parent_field(diag: &Diag, table: &Table<'_>, parent: &LitStr) {
-    let purpose = "`parent` names the field that references the row with the tenant";
-    let Some(field) = existing(diag, table, parent, "name a parent", purpose) else { return };
+    let purpose = "`parent` names the field that references the parent row, whose tenant the row belongs to";
+    let Some(field) = existing(diag, table, parent, "be the parent field", purpose) else { return };
     if !field.attrs.keys.iter().any(|key| key == "references") {
         diag.error(
             parent,
@@ -145,19 +145,19 @@ fn owner(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     let purpose = "`owner` names the field that holds the ID of the user who created the row";
     if let Some(owner) = &attrs.owner
-        && let Some(field) = existing(diag, table, owner, "be the owner", purpose)
+        && let Some(field) = existing(diag, table, owner, "be the owner column", purpose)
         && field.part != ValueSource::Owner
     {
         let what = if field.part == ValueSource::Tenant { "the tenant column" } else { "the primary key" };
         diag.error(
             owner,
-            format_args!("the field `{}` is {what} and cannot be the owner", field.name()),
+            format_args!("the field `{}` is {what} and cannot be the owner column", field.name()),
             "name the field that holds the ID of the user who created the row",
         );
     }
     if let Some(visibility) = &attrs.visibility {
         let purpose = "`visibility` names the field that decides whether the tenant's other members see the row";
-        existing(diag, table, visibility, "be the visibility", purpose);
+        existing(diag, table, visibility, "be the visibility column", purpose);
     }
     // On a membership table both attributes are errors, with or without an owner.
     if attrs.mentions("owner") || attrs.mentions("membership") {
@@ -190,12 +190,12 @@ fn membership(diag: &Diag, table: &Table<'_>) {
         );
     }
     if let Some(membership) = &attrs.membership {
-        existing(diag, table, &membership.user, "identify a member", "`user` names the field that holds the user ID");
+        existing(diag, table, &membership.user, "be the user column", "`user` names the field that holds the user ID");
         existing(
             diag,
             table,
             &membership.role,
-            "contain a role",
+            "be the role column",
             "`role` names the field that holds the member's role",
         );
     }
@@ -215,7 +215,7 @@ fn membership(diag: &Diag, table: &Table<'_>) {
         diag.error(
             odd,
             "`insert`, `update` and `delete` of a membership table must name one role",
-            format_args!("use `{}` in all three: it adds, changes and removes members", text(manager)),
+            format_args!("use `{}` in all three: one role adds, changes and removes members", text(manager)),
         );
     }
 }
@@ -226,8 +226,8 @@ fn invitation(diag: &Diag, table: &Table<'_>) {
     let attrs = &table.attrs;
     let Some(key) = attrs.written("invitation") else { return };
     for (name, field) in attrs.invitation.iter().flat_map(|invitation| &invitation.fields) {
-        let purpose = format!("`{name}` names a field of the invitation");
-        let field_of_token = existing(diag, table, field, "be part of an invitation", &purpose);
+        let purpose = format!("`{name}` in `invitation(…)` names a field of this struct");
+        let field_of_token = existing(diag, table, field, "be a column of the invitation table", &purpose);
         if let Some(found) = field_of_token.filter(|_| *name == "token")
             && !found.attrs.select.as_ref().is_some_and(is_no_role)
         {
@@ -282,7 +282,7 @@ fn insert_functions(diag: &Diag, table: &Table<'_>) {
             diag.error(
                 insert,
                 "`insert` cannot be combined with `creator_role`",
-                "remove `insert`: users create tenants through `create_tenant`, and no role of a tenant creates another",
+                "remove `insert`: users create tenants through `create_tenant`, and no role of one tenant can create another tenant",
             );
         }
     }
@@ -297,7 +297,7 @@ fn insert_functions(diag: &Diag, table: &Table<'_>) {
             diag.error(
                 insert,
                 "`insert` cannot be combined with `sign_up`",
-                "remove `insert`: users register through `sign_up`, and no role of a tenant creates users",
+                "remove `insert`: users register through `sign_up`, and no role of a tenant can create users",
             );
         }
     }
@@ -319,13 +319,18 @@ fn condition(diag: &Diag, table: &Table<'_>, rule: &Rule) {
     } else if attrs.mentions("membership") && command != "select" {
         diag.error(
             command,
-            format_args!("a condition on `{command}` has no effect on a membership table, whose rows functions write"),
-            "remove it; `using(select = \"…\")` can restrict which members are visible",
+            format_args!(
+                "a condition on `{command}` has no effect on a membership table, because functions write its rows"
+            ),
+            "remove the condition; `using(select = \"…\")` can restrict which members are visible",
         );
     } else if !declares(table, &command.to_string()) {
         diag.error(
             command,
-            format_args!("a condition on `{command}` requires a `{command}` role, and `{}` has none", table.ident),
+            format_args!(
+                "a condition on `{command}` requires a role for `{command}`, and `{}` declares none",
+                table.ident
+            ),
             format_args!("add `{command} = \"…\"` with a role, or remove the condition"),
         );
     }
@@ -386,9 +391,11 @@ fn column_roles(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
             ("select", ValueSource::Tenant) => Some("every statement names the tenant column"),
             ("select", _) if field.id => Some("every reader selects the primary key"),
             ("insert", ValueSource::GeneratedId) => Some("the database generates the primary key"),
-            ("insert", ValueSource::AppAssignedId | ValueSource::Parent) => Some("every inserted row contains it"),
+            ("insert", ValueSource::AppAssignedId | ValueSource::Parent) => {
+                Some("every inserted row contains this column")
+            }
             ("update", ValueSource::AppAssignedId | ValueSource::GeneratedId | ValueSource::Parent) => {
-                Some("it cannot be updated")
+                Some("this column cannot be updated")
             }
             _ => None,
         };
@@ -402,14 +409,17 @@ fn column_roles(diag: &Diag, table: &Table<'_>, field: &Field<'_>) {
             diag.error(
                 key,
                 format_args!(
-                    "`{command}` is not allowed on a column of a membership table, whose rows functions write"
+                    "`{command}` is not allowed on a column of a membership table, because functions write its rows"
                 ),
-                "remove it",
+                format_args!("remove `{command}` from the field"),
             );
         } else if !declares(table, command) {
             diag.error(
                 role,
-                format_args!("a `{command}` role for a column requires a `{command}` role on `{}`", table.ident),
+                format_args!(
+                    "`{command}` on a field requires `{command}` on the struct, and `{}` has none",
+                    table.ident
+                ),
                 format_args!("add `{command} = \"…\"` to `#[tenant(…)]` on the struct"),
             );
         }

@@ -54,7 +54,7 @@ fn app_assigned(diag: &Diag, field: &Field<'_>) {
         diag.error(
             app_assigned,
             "`app_assigned` is allowed only on the primary key",
-            "remove it: the application sets every other column anyway",
+            "remove `app_assigned`: the application sets every other column anyway",
         );
     }
 }
@@ -136,7 +136,7 @@ fn constants(diag: &Diag, table: &Table<'_>) {
         if !seen.insert(constant.clone()) {
             diag.error(
                 field.ident,
-                format_args!("two fields have the constant `{}::{constant}`", table.ident),
+                format_args!("two fields would have the same constant `{}::{constant}`", table.ident),
                 "rename one of the fields; `column = \"…\"` keeps the column name",
             );
         }

@@ -44,7 +44,11 @@ impl EnumAttrs {
             match item.name().as_str() {
                 "crate" => item::set(diag, &mut this.krate, &item, Item::path),
                 "rename_all" => item::set(diag, &mut this.rename_all, &item, Item::text),
-                _ => item.unknown(diag, &["rename_all", "crate"], (&["rename"], "on a variant")),
+                _ => item.unknown(
+                    diag,
+                    &["rename_all", "crate"],
+                    (&["rename", "renamed_from", "replaces"], "on a variant"),
+                ),
             }
         }
         this
@@ -57,6 +61,10 @@ struct Label<'a> {
     text: String,
     /// The tokens that an error about the label points at.
     at: TokenStream,
+    /// The label's previous text.
+    renamed_from: Option<LitStr>,
+    /// The removed labels that this label replaces.
+    replaces: Vec<LitStr>,
 }
 
 fn labels<'a>(diag: &Diag, input: &'a DeriveInput, attrs: &EnumAttrs) -> Vec<Label<'a>> {
@@ -87,16 +95,21 @@ fn label<'a>(diag: &Diag, variant: &'a Variant, case: Case) -> Label<'a> {
             "store the data in separate columns, or as JSON with `sqlx::types::Json`",
         );
     }
-    let mut rename = None;
+    let (mut rename, mut renamed_from, mut replaces) = (None, None, Vec::new());
     for item in item::items(diag, &variant.attrs) {
         match item.name().as_str() {
             "rename" => item::set(diag, &mut rename, &item, Item::text),
-            _ => item.unknown(diag, &["rename"], (&["rename_all", "crate"], "on the enum")),
+            "renamed_from" => item::set(diag, &mut renamed_from, &item, Item::text),
+            "replaces" => replaces.extend(item.text(diag)),
+            _ => {
+                let keys = ["rename", "renamed_from", "replaces"];
+                item.unknown(diag, &keys, (&["rename_all", "crate"], "on the enum"));
+            }
         }
     }
     let text = rename.as_ref().map_or_else(|| case(&variant.ident.unraw().to_string()), LitStr::value);
     let at = rename.map_or_else(|| variant.ident.to_token_stream(), |rename| rename.to_token_stream());
-    Label { variant: &variant.ident, text, at }
+    Label { variant: &variant.ident, text, at, renamed_from, replaces }
 }
 
 type Case = fn(&str) -> String;
@@ -140,13 +153,55 @@ fn check(diag: &Diag, labels: &[Label<'_>]) {
             diag.error(&label.at, format_args!("duplicate label `{shown}`"), "set another label: `rename = \"…\"`");
         }
     }
+    check_history(diag, labels);
+}
+
+/// Checks that the previous texts of labels can be written in a migration, and that each replaced label was removed.
+fn check_history(diag: &Diag, labels: &[Label<'_>]) {
+    let mut replaced = BTreeSet::new();
+    for label in labels {
+        if let Some(old) = label.renamed_from.iter().find(|old| old.value() == label.text) {
+            let help = "write the label's previous text, or remove `renamed_from`";
+            diag.error(old, format_args!("`{}` already has this label", label.variant), help);
+        }
+        for old in label.renamed_from.iter().chain(&label.replaces) {
+            if let Some(odd) = old.value().chars().find(|c| matches!(c, '\'' | '"' | '\\') || c.is_control()) {
+                diag.error(
+                    old,
+                    format_args!("the label contains `{}`", name::shown(&odd.to_string())),
+                    "labels must not contain quotes, backslashes or control characters; change such values in a hand-written \
+                     migration (`gen-migrations new`)",
+                );
+            }
+        }
+        for old in &label.replaces {
+            let shown = name::shown(&old.value());
+            if labels.iter().any(|label| label.text == old.value()) {
+                let help = "`replaces` names a label that was removed; remove its variant, or remove `replaces`";
+                diag.error(old, format_args!("the enum still has the label `{shown}`"), help);
+            } else if !replaced.insert(old.value()) {
+                let help = "keep one `replaces` for each removed label";
+                diag.error(old, format_args!("two labels replace `{shown}`"), help);
+            }
+        }
+    }
 }
 
 fn expand(input: &DeriveInput, attrs: &EnumAttrs, labels: &[Label<'_>]) -> TokenStream {
     let texts = labels.iter().map(|label| &label.text);
     let (variants, names): (Vec<_>, Vec<_>) = labels.iter().map(|label| (label.variant, &label.text)).unzip();
+    let renamed = labels.iter().filter_map(|label| {
+        let (text, old) = (&label.text, label.renamed_from.as_ref()?);
+        Some(quote!((#text, #old)))
+    });
+    let replaced = labels.iter().flat_map(|label| {
+        let text = &label.text;
+        label.replaces.iter().map(move |old| quote!((#old, #text)))
+    });
     let body = quote! {
         const LABELS: &'static [&'static ::core::primitive::str] = &[#(#texts),*];
+        const RENAMED: &'static [(&'static ::core::primitive::str, &'static ::core::primitive::str)] = &[#(#renamed),*];
+        const REPLACED: &'static [(&'static ::core::primitive::str, &'static ::core::primitive::str)] = &[#(#replaced),*];
         fn label(&self) -> &'static ::core::primitive::str {
             match self { #(Self::#variants => #names,)* }
         }
@@ -164,6 +219,8 @@ fn expand(input: &DeriveInput, attrs: &EnumAttrs, labels: &[Label<'_>]) -> Token
 fn inert(input: &DeriveInput, attrs: &EnumAttrs) -> TokenStream {
     let body = quote! {
         const LABELS: &'static [&'static ::core::primitive::str] = &[];
+        const RENAMED: &'static [(&'static ::core::primitive::str, &'static ::core::primitive::str)] = &[];
+        const REPLACED: &'static [(&'static ::core::primitive::str, &'static ::core::primitive::str)] = &[];
         fn label(&self) -> &'static ::core::primitive::str {
             ::core::unreachable!()
         }
@@ -191,7 +248,11 @@ fn impls(input: &DeriveInput, attrs: &EnumAttrs, body: &TokenStream) -> TokenStr
 
             #[automatically_derived]
             impl __rt::PgColumn for #ident {
-                const SQL: __rt::SqlType = __rt::SqlType::Labels(<Self as __rt::Labelled>::LABELS);
+                const SQL: __rt::SqlType = __rt::SqlType::Labels(__rt::LabelsDef {
+                    labels: <Self as __rt::Labelled>::LABELS,
+                    renamed: <Self as __rt::Labelled>::RENAMED,
+                    replaced: <Self as __rt::Labelled>::REPLACED,
+                });
             }
 
             #[automatically_derived]

@@ -41,7 +41,7 @@ pub(crate) fn items(diag: &Diag, attrs: &[Attribute]) -> Vec<Item> {
     let mut items = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("tenant")) {
         if !matches!(attr.meta, Meta::List(_)) {
-            diag.error(&attr.meta, "`tenant` requires a list", "write `#[tenant(…)]`");
+            diag.error(&attr.meta, "`#[tenant]` requires a list of attributes", "write `#[tenant(…)]`");
             continue;
         }
         if let Err(error) = attr.parse_args_with(|input: ParseStream<'_>| parse_items(diag, input, &mut items)) {
@@ -127,8 +127,8 @@ impl Item {
     pub(crate) fn flag(&self, diag: &Diag) -> Option<Ident> {
         match &self.value {
             Value::None | Value::Broken => {}
-            Value::Given(value) => self.wrong(diag, value, "has no value", &self.name()),
-            Value::List(list) => self.wrong(diag, list, "has no list", &self.name()),
+            Value::Given(value) => self.wrong(diag, value, "does not accept a value", &self.name()),
+            Value::List(list) => self.wrong(diag, list, "does not accept a list", &self.name()),
         }
         // The intention is clear, and accepting the key avoids errors that would only follow from the reported error.
         Some(self.key.clone())
@@ -205,7 +205,7 @@ impl Item {
                 return None;
             }
             let what =
-                if self.name() == "system" { "requires a list of commands" } else { "requires a list of fields here" };
+                if self.name() == "system" { "requires a list of commands" } else { "requires a list of fields" };
             self.wrong(diag, self.tokens(), what, self.form.unwrap_or("(…)"));
             return None;
         };
@@ -230,7 +230,7 @@ impl Item {
                     diag.syntax(error);
                 }
             }
-            _ => self.wrong(diag, self.tokens(), "requires a list here", form),
+            _ => self.wrong(diag, self.tokens(), "requires a list", form),
         }
         items
     }

@@ -27,6 +27,7 @@ mod name;
 mod pgaudit;
 mod system_and_log;
 mod tenancy;
+mod tenancy_syntax;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -143,7 +144,8 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 ///     Done,
 /// }
 ///
-/// assert_eq!(Status::SQL, SqlType::Labels(&["open", "in-progress", "finished"]));
+/// let SqlType::Labels(status) = Status::SQL else { panic!("an enum has labels") };
+/// assert_eq!(status.labels, ["open", "in-progress", "finished"]);
 /// ```
 ///
 /// | key | description |
@@ -151,6 +153,8 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// | `rename_all = "…"` on the enum | The case of the labels. Default: `snake_case`. Others: `kebab-case`, `lowercase`, `UPPERCASE`, `SCREAMING_SNAKE_CASE`, `PascalCase` or `camelCase`. |
 /// | `crate = path` on the enum | The path of `tenant_runtime`. Default: `::tenant_runtime`. |
 /// | `rename = "…"` on a variant | The label. |
+/// | `renamed_from = "…"` on a variant | The label's previous text: the next migration changes it in existing rows. |
+/// | `replaces = "…"` on a variant | A label that was removed: existing rows that have it get this variant's label. Can be given several times. |
 ///
 /// Labels must be unique, have 1 to 63 bytes, and contain no quotes, backslashes or control characters. Reading an unknown
 /// label from the database is a decode error that names the label and the enum.

@@ -99,7 +99,7 @@ pub(crate) fn check_own(diag: &Diag, role: &Ident, label: &str, mut roles: impl 
     diag.error(
         role,
         format!(
-            "the roles `{label}` and `{other}` would give two policies of a table one name, such as `update_{label}`"
+            "the roles `{label}` and `{other}` would give two policies of a table the same name, such as `update_{label}`"
         ),
         "rename one of the roles",
     );

@@ -48,13 +48,15 @@ fn system(diag: &Diag, table: &Table<'_>) {
         } else if !reads {
             diag.error(
                 command,
-                format_args!("the system role can {command} rows of `{}` but cannot read them", table.ident),
+                format_args!("the system role can {command} rows of `{}` but cannot select them", table.ident),
                 "add `select` to `system(…)`: WHERE and RETURNING require SELECT",
             );
         } else if table.attrs.mentions("membership") && command != "select" {
             diag.error(
                 command,
-                format_args!("`system({command})` is not allowed on a membership table, whose rows functions write"),
+                format_args!(
+                    "`system({command})` is not allowed on a membership table, because functions write its rows"
+                ),
                 "keep only `select` in `system(…)`",
             );
         }

@@ -3,14 +3,13 @@
 use heck::ToSnakeCase as _;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{
-    Attribute, LitBool, LitInt, LitStr, Path, Token, Type, Visibility, braced,
-    ext::IdentExt as _,
-    parse::{Parse, ParseStream},
-    punctuated::Punctuated,
-};
+use syn::{LitStr, Type, Visibility, ext::IdentExt as _};
 
-use crate::{diag::Diag, name, pgaudit};
+use crate::{
+    diag::Diag,
+    name, pgaudit,
+    tenancy_syntax::{Declared, RoleDecl, Value},
+};
 
 /// The keys of a declaration.
 const KEYS: [&str; 15] = [
@@ -53,82 +52,6 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         (Ok(()), Some(tenancy)) => tenancy.tokens(),
         (Err(errors), _) => errors,
         (Ok(()), None) => unreachable!("missing keys were reported"),
-    }
-}
-
-/// The parsed declaration, unchecked.
-struct Declared {
-    attrs: Vec<Attribute>,
-    vis: Visibility,
-    ident: Ident,
-    entries: Vec<(Ident, Value)>,
-}
-
-enum Value {
-    Type(Type),
-    Text(LitStr),
-    Number(LitInt),
-    Bool(LitBool),
-    Crate(Path),
-    Roles(Vec<RoleDecl>),
-    /// The value of an unknown key.
-    Unknown,
-}
-
-struct RoleDecl {
-    attrs: Vec<Attribute>,
-    ident: Ident,
-    includes: Vec<Ident>,
-}
-
-impl Parse for Declared {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let (attrs, vis, ident) = (input.call(Attribute::parse_outer)?, input.parse()?, input.parse()?);
-        let body;
-        braced!(body in input);
-        let mut entries = Vec::new();
-        while !body.is_empty() {
-            let key = body.call(Ident::parse_any)?;
-            body.parse::<Token![:]>()?;
-            let value = match key.to_string().as_str() {
-                "key" | "user" => Value::Type(body.parse()?),
-                "schema" | "role_prefix" | "tenant_setting" | "user_setting" | "pgaudit" => Value::Text(body.parse()?),
-                "connection_limit" | "statement_timeout" | "lock_timeout" | "idle_in_transaction_timeout" => {
-                    Value::Number(body.parse()?)
-                }
-                "external_roles" | "login_per_role" => Value::Bool(body.parse()?),
-                "crate" => Value::Crate(body.parse()?),
-                "roles" => {
-                    let roles;
-                    braced!(roles in body);
-                    Value::Roles(Punctuated::<RoleDecl, Token![,]>::parse_terminated(&roles)?.into_iter().collect())
-                }
-                _ => {
-                    // Skips the value up to the comma: the error is about the key.
-                    while !body.is_empty() && !body.peek(Token![,]) {
-                        body.parse::<proc_macro2::TokenTree>()?;
-                    }
-                    Value::Unknown
-                }
-            };
-            entries.push((key, value));
-            if !body.is_empty() {
-                body.parse::<Token![,]>()?;
-            }
-        }
-        Ok(Self { attrs, vis, ident, entries })
-    }
-}
-
-impl Parse for RoleDecl {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let (attrs, ident) = (input.call(Attribute::parse_outer)?, input.parse()?);
-        let mut includes = Vec::new();
-        if input.peek(Token![:]) {
-            input.parse::<Token![:]>()?;
-            includes = Punctuated::<Ident, Token![+]>::parse_separated_nonempty(input)?.into_iter().collect();
-        }
-        Ok(Self { attrs, ident, includes })
     }
 }
 
@@ -251,7 +174,7 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
         if label == NO_ROLE {
             diag.error(
                 &role.ident,
-                "`none` cannot be a role name: on columns it denies a command to every role",
+                "`none` cannot be a role name: on a column, `none` denies a command to every role",
                 "rename the role",
             );
         }
@@ -262,14 +185,23 @@ fn check_roles(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
                 "shorten the prefix or the role name",
             );
         }
+        if let Some(old) = &role.renamed_from
+            && (!is_word(&old.value()) || old.value() == label)
+        {
+            diag.error(
+                old,
+                "invalid previous role name",
+                "write the role's previous name in snake case, such as `editor`",
+            );
+        }
         for included in &role.includes {
             if !earlier.contains(&included.to_string()) {
                 let near = name::nearest(&included.to_string(), earlier.iter().map(String::as_str));
                 let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
                 diag.error(
                     included,
-                    format!("`{included}` is not a role that is declared before `{}`", role.ident),
-                    format!("{near}a role can include roles that are declared above it"),
+                    format!("`{}` includes `{included}`, which is not declared above it", role.ident),
+                    format!("{near}declare the included role first: a role can include only roles that are declared above it"),
                 );
             }
         }
@@ -285,7 +217,7 @@ fn check_logins(diag: &Diag, prefix: &str, roles: &[RoleDecl]) {
         if let Some(other) = roles.iter().find(|other| self::label(&other.ident) == login) {
             diag.error(
                 &other.ident,
-                format!("the role conflicts with `{prefix}{login}`, the login role of `{}`", role.ident),
+                format!("the name of this role conflicts with `{prefix}{login}`, the login role of `{}`", role.ident),
                 "rename the role",
             );
         }
@@ -349,7 +281,15 @@ impl Tenancy<'_> {
         };
         let defs = roles.iter().map(|role| {
             let (name, includes) = (label(&role.ident), role.includes.iter().map(label));
-            quote!(#runtime::__private::RoleDef { name: #name, includes: &[#(#includes),*] })
+            let renamed_from = match &role.renamed_from {
+                Some(text) => quote!(::core::option::Option::Some(#text)),
+                None => quote!(::core::option::Option::None),
+            };
+            quote!(#runtime::__private::RoleDef {
+                name: #name,
+                includes: &[#(#includes),*],
+                renamed_from: #renamed_from,
+            })
         });
         let types = roles.iter().enumerate().map(|(place, role)| self.role(role, place));
         let lists = list(roles.iter().map(|role| self.includes(role)));

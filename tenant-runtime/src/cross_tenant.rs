@@ -67,7 +67,7 @@ impl<T: Tenancy> SystemCtx<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`tenants`](Self::tenants), if the tenant IDs cannot be read.
+    /// The errors of [`tenants`](Self::tenants), if the tenant IDs cannot be read.
     pub async fn for_each_tenant<O, A, F>(
         &self,
         mut work: impl FnMut(TenantTx<System<T>>) -> F,

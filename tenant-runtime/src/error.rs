@@ -106,7 +106,7 @@ pub enum Error {
     )]
     NoInvitation,
     /// The operation requires a user, but the context was created without one.
-    #[error("this operation on `{table}` requires a user, and the context was made without one")]
+    #[error("this operation on `{table}` requires a user, but the context was created without a user")]
     NoUser {
         /// The table.
         table: String,
@@ -118,7 +118,9 @@ pub enum Error {
         operation: &'static str,
     },
     /// The reason for cross-tenant access is blank.
-    #[error("cross-tenant access requires a reason, which is recorded; describe its purpose")]
+    #[error(
+        "cross-tenant access requires a reason, and the given text is blank; describe the purpose of the access, which is recorded"
+    )]
     NoReason,
     /// The user is not a member of the tenant, or the tenant does not exist; the two cases are not
     /// distinguished.
@@ -134,7 +136,8 @@ pub enum Error {
     },
     /// A statement of the transaction failed, so the server keeps none of its changes.
     #[error(
-        "a statement of this transaction failed, so none of its changes were kept; handle the first error and begin a new transaction"
+        "an earlier statement of this transaction failed, so the server discards all changes of the transaction; \
+         handle the first error and begin a new transaction"
     )]
     Aborted,
     /// The server rolled the transaction back because of a concurrent transaction.
@@ -148,7 +151,7 @@ pub enum Error {
     /// The server cancelled a statement, usually because of a timeout.
     #[error(
         "statement cancelled by the server: `statement_timeout` or `lock_timeout` expired, or an administrator cancelled it; check \
-         what it waited for, or increase the timeout of its role"
+         whether the statement waited for a lock, or increase the timeout of the login role"
     )]
     TimedOut {
         /// The error of the server.
@@ -173,8 +176,8 @@ pub enum Error {
     /// The login cannot assume the role, usually because the migrations have not been applied to
     /// this database.
     #[error(
-        "the login cannot assume role `{role}`; apply the migrations to this database, and check that the URL names the login that \
-         they create"
+        "the login cannot assume role `{role}`; apply the migrations to this database, and check that the URL names \
+         the login role that the migrations create"
     )]
     RoleUnavailable {
         /// The database role.
@@ -210,8 +213,8 @@ pub enum Error {
     /// A table, a column or a function is missing, usually because the migrations have not been
     /// applied to this database.
     #[error(
-        "this database does not have `{table}` as the models declare it; apply the migrations to it, deploy the app version that \
-         matches it, or correct the database in the URL"
+        "in this database, `{table}` or one of its declared columns or functions is missing; apply the migrations, deploy \
+         the app version that matches the database, or correct the database name in the URL"
     )]
     NotMigrated {
         /// The table.

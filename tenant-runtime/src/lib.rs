@@ -168,7 +168,7 @@ pub use error::{Error, MigrationError, Result};
 #[doc(inline)]
 pub use migrate::Migrations;
 #[doc(inline)]
-pub use model::def::SqlType;
+pub use model::def::{LabelsDef, SqlType};
 #[doc(inline)]
 pub use registry::Models;
 #[doc(inline)]

@@ -17,8 +17,8 @@ pub(crate) enum PasswordError {
     #[error("the password is empty")]
     Empty,
     #[error(
-        "the password has {characters} characters, and the minimum is {SHORTEST}: from a verifier in a backup or a log, a short \
-         password can be found by brute force\n  help: generate one, such as with `openssl rand -base64 24`"
+        "the password has {characters} characters, and the minimum is {SHORTEST}: brute force can find a short password from \
+         the SCRAM verifier in a backup or a log\n  help: generate one, such as with `openssl rand -base64 24`"
     )]
     Short { characters: usize },
     #[error("the password contains a NUL character, which PostgreSQL does not accept")]

@@ -271,7 +271,7 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
     session.run(&copy).await?;
     let count = session.row("SELECT count(*)::text FROM pg_temp.why_this_row").await?;
     if count.first().and_then(Option::as_deref) != Some("1") {
-        let help = format!("`--row` is a value of the column `{id}`");
+        let help = format!("`--row` requires a value of the column `{id}`");
         return Err(unknown("row", &row.key, help));
     }
     session.keep().await?;

@@ -8,8 +8,11 @@
 -- access, and without a tenant ID an application role sees no rows of any tenant.
 
 -- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that
--- policies would filter raises an error instead of silently skipping rows.
+-- policies would filter raises an error instead of silently skipping rows. The other two settings decide how
+-- strings and unqualified names are read; the database or the administrator can have different defaults.
 SET LOCAL row_security = off;
+SET LOCAL standard_conforming_strings = on;
+SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Roles -------------------------------------------------------------------------------------------
 -- Roles belong to the whole cluster: another database of tenant-tests may have created them already. An existing role is
@@ -224,3 +227,5 @@ GRANT SELECT (id, organization_id, article_id) ON app.comments TO app_viewer;
 GRANT INSERT (organization_id, article_id) ON app.comments TO app_member;
 
 RESET ROLE;
+
+SET LOCAL search_path = DEFAULT;

@@ -5,8 +5,11 @@
 -- WARNING: this migration drops the tables AND ALL THEIR ROWS.
 
 -- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that
--- policies would filter raises an error instead of silently skipping rows.
+-- policies would filter raises an error instead of silently skipping rows. The other two settings decide how
+-- strings and unqualified names are read; the database or the administrator can have different defaults.
 SET LOCAL row_security = off;
+SET LOCAL standard_conforming_strings = on;
+SET LOCAL search_path = pg_catalog, pg_temp;
 
 SET LOCAL ROLE app_schema_owner;
 
@@ -69,3 +72,5 @@ BEGIN
     END LOOP;
 END
 $roles$;
+
+SET LOCAL search_path = DEFAULT;

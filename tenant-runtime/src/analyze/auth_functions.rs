@@ -275,8 +275,8 @@ END",
         let Self { table, tenant, user, .. } = self;
         Function {
             comment: format!(
-                "Removes a member from the current tenant. Requires role {} or a role that includes it, except to remove \
-                 oneself. Returns false if the user is not a member.",
+                "Removes a member from the current tenant. Requires role {} or a role that includes it, unless the \
+                 caller leaves the tenant. Returns false if the user is not a member.",
                 self.membership.manager.unwrap_or_default()
             ),
             arguments: self.arguments(false),
@@ -306,7 +306,7 @@ END",
             None => (table.clone(), tenant.clone()),
         };
         Function {
-            comment: "Trigger function: raises an error if an existing tenant would have no member left who can manage members.".into(),
+            comment: "Trigger function: raises an error if a change leaves an existing tenant without a member who can manage members.".into(),
             arguments: Vec::new(),
             returns: Returns::Trigger,
             stable: false,
@@ -314,7 +314,7 @@ END",
             body: format!(
                 "BEGIN
     IF EXISTS (SELECT FROM {exists} AS t WHERE t.{id} = OLD.{tenant}) THEN
-        -- The lock makes a transaction that removes another one of the last managers wait.
+        -- Lock the remaining managers: a concurrent transaction that removes one of them waits.
         PERFORM FROM {table} AS m
             WHERE m.{tenant} = OLD.{tenant} AND m.{role} IN ({managers})
             ORDER BY m.{user}

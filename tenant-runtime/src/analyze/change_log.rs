@@ -116,7 +116,7 @@ fn check_columns(def: &TableDef, tenant: &str, tenancy: &Tenancy, findings: &mut
     for column in def.columns.iter().filter(|column| !is_filled(column)) {
         findings.error(
             field_place(def, column),
-            format!("`{}` has no default, and the trigger of the change log does not fill it", column.name),
+            format!("the trigger of the change log does not set `{}`, which has no default", column.name),
             "add `default = \"…\"`, such as `now()`, or make the field an `Option`",
         );
     }
@@ -204,7 +204,8 @@ BEGIN
 END"
         );
         let function = Function {
-            comment: "Trigger function of tables with change tracking: writes user, role, old row and new row of each change to the change log.".into(),
+            comment: "Trigger function: records each row change in the change log, with the user, the role, and the row before and after the \
+                      change.".into(),
             arguments: Vec::new(),
             returns: Returns::Trigger,
             stable: false,

@@ -12,7 +12,7 @@ use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, ScopeDef, SqlType, TableDef},
-        schema::{Check, Column, ColumnDefault, Expression},
+        schema::{Check, Column, ColumnDefault, Expression, LabelCheck},
     },
 };
 
@@ -85,14 +85,14 @@ const DEFAULT_HELP: &str =
 /// Reports a default that PostgreSQL would reject, either when the column is created or at the first INSERT.
 fn check_default(text: &str, default: &Expression, ty: SqlType, place: &str, findings: &mut Findings) {
     if let Some((_, column)) = expression_columns::columns(default).first() {
-        let message = format!("`default = {text:?}` reads `{column}`, and a default cannot read columns");
+        let message = format!("`default = {text:?}` reads `{column}`, but a default cannot read columns");
         findings.error(place, message, DEFAULT_HELP);
     }
     if let (SqlType::Labels(labels), Some(label)) = (ty, expression_columns::string_constant(default))
-        && !labels.contains(&label.as_str())
+        && !labels.labels.contains(&label.as_str())
     {
         let message = format!("`default = {text:?}` is not a label of the enum");
-        findings.error(place, message, format!("its labels are {}", list(labels.iter().copied())));
+        findings.error(place, message, format!("its labels are {}", list(labels.labels.iter().copied())));
     }
 }
 
@@ -138,13 +138,24 @@ pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
         let column_name = column_ident(column.name);
         if let SqlType::Labels(labels) = column.ty {
             let name = Ident::derived([def.name.table, column.name, "label"]);
-            checks.push(Check { name, condition: Expression::one_of(&column_name, labels) });
+            checks.push(Check {
+                name,
+                condition: Expression::one_of(&column_name, labels.labels),
+                labels: Some(LabelCheck {
+                    column: column_name.clone(),
+                    labels: labels.labels.iter().map(ToString::to_string).collect(),
+                }),
+            });
         }
         if let Some(text) = column.check {
             match sql_expr::expression(text) {
                 Ok(condition) => {
                     check_columns(def, field_place(def, column), text, &condition, findings);
-                    checks.push(Check { name: Ident::derived([def.name.table, column.name, "check"]), condition });
+                    checks.push(Check {
+                        name: Ident::derived([def.name.table, column.name, "check"]),
+                        condition,
+                        labels: None,
+                    });
                 }
                 Err(error) => findings.error(
                     field_place(def, column),

@@ -38,7 +38,7 @@ pub(super) fn check(def: &TableDef, findings: &mut Findings) {
     if let Some(command) = writes.filter(|_| !def.allows_system(Command::Select)) {
         findings.error(
             place(def),
-            format!("the system role can {} rows of `{}` but cannot read them", command.keyword(), def.rust_name),
+            format!("the system role can {} rows of `{}` but cannot SELECT them", command.keyword(), def.rust_name),
             "add `select` to `system(…)`: WHERE and RETURNING require SELECT",
         );
     }
@@ -60,7 +60,7 @@ pub(super) fn reads_through(def: &TableDef, other: &TableDef, findings: &mut Fin
         findings.error(
             place(def),
             format!(
-                "the system role has privileges on `{}` but not SELECT on `{}`, in which the policy looks up the tenant",
+                "the system role has privileges on `{}` but not SELECT on `{}`, in which the policy looks up the tenant of a row",
                 def.rust_name, other.rust_name
             ),
             format!("add `system(select)` to `#[tenant(…)]` on `{}`", other.rust_name),
@@ -102,7 +102,7 @@ fn policy(def: &TableDef, command: Command, of_tenant: &Expression, tenancy: &Te
     let rows = match (is_global, command) {
         (true, Command::Select) => "all rows (they belong to no tenant)",
         (true, _) => "all rows if no tenant is set",
-        (false, _) => "rows of the current tenant, or of all tenants if none is set",
+        (false, _) => "rows of the current tenant, or of all tenants if no tenant is set",
     };
     let comment = format!("Allows {} to {} {rows}. Requires a recorded reason.", tenancy.system, command.keyword());
     Policy::with_condition(PolicyKind::System(command), &tenancy.system, comment, &condition)
@@ -125,7 +125,8 @@ pub(super) fn functions(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_
     let uuid = Expression::trusted("uuid");
     let in_context = Expression::in_context(&tenancy.def.access_setting(), &uuid);
     let is_system_context = Function {
-        comment: "True if the access ID in the settings is that of a system_access_log row that this login role inserted in an earlier transaction.".into(),
+        comment: "Returns true if the access ID in the context belongs to a row of system_access_log that the current login role inserted in \
+                  an earlier transaction.".into(),
         arguments: Vec::new(),
         returns: Returns::Value(Expression::trusted("boolean")),
         stable: true,
@@ -179,11 +180,11 @@ pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
             "id",
             "uuid",
             Some("gen_random_uuid()"),
-            "Access ID. A transaction of the system role passes it in a setting.",
+            "Access ID, which each transaction of the system role sets in its context.",
         ),
         column("reason", "text", None, "Reason for the access, as free text."),
         column("db_user", "text", Some("session_user"), "Login role that recorded the reason (session_user)."),
-        column("at", "timestamptz", Some("now()"), "Time of the record."),
+        column("at", "timestamptz", Some("now()"), "Time at which the reason was recorded."),
     ];
     let grant = |command, columns: &[&str]| Grant {
         command,
@@ -202,6 +203,7 @@ pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
         checks: vec![Check {
             name: Ident::derived([names::SYSTEM_ACCESS_LOG, "reason", "check"]),
             condition: Expression::trusted("length(btrim(reason)) > 0"),
+            labels: None,
         }],
         foreign_keys: Vec::new(),
         indexes: Vec::new(),

@@ -5,17 +5,32 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArguments, visit_expressions};
 
 use super::sql_expr::{contains, parse};
-use crate::model::schema::Expression;
+use crate::{ident::Ident, model::schema::Expression};
 
-/// Functions that are called without parentheses in SQL, so that the parser returns each as a name.
-const NAMES_WITHOUT_PARENTHESES: [&str; 4] = ["current_role", "current_schema", "system_user", "value"];
+/// Functions that are called without parentheses in SQL, so that the parser returns each as a name. PostgreSQL reserves these words,
+/// so a column of such a name must be quoted.
+const NAMES_WITHOUT_PARENTHESES: [&str; 8] = [
+    "current_catalog",
+    "current_role",
+    "current_schema",
+    "current_user",
+    "localtimestamp",
+    "session_user",
+    "system_user",
+    "user",
+];
+
+/// Returns whether the parser's name is a call of a function without parentheses.
+pub(super) fn is_name_without_parentheses(name: &sqlparser::ast::Ident) -> bool {
+    name.quote_style.is_none() && NAMES_WITHOUT_PARENTHESES.contains(&name.value.to_lowercase().as_str())
+}
 
 /// Returns the columns that a valid expression names, as PostgreSQL reads them, each with the
 /// qualifier before the dot, if any. Returns no columns if the expression contains a subquery.
 pub(super) fn columns(expression: &Expression) -> Vec<(Option<String>, String)> {
     let mut columns = Vec::new();
     let Ok(parsed) = parse(expression.as_str()) else { return columns };
-    if contains(&parsed, |inner| matches!(inner, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })) {
+    if has_subquery(&parsed) {
         return columns;
     }
     let folded = |name: &sqlparser::ast::Ident| match name.quote_style {
@@ -32,7 +47,7 @@ pub(super) fn columns(expression: &Expression) -> Vec<(Option<String>, String)> 
                     _ => None,
                 }));
             }
-            Expr::Identifier(name) => columns.push((None, folded(name))),
+            Expr::Identifier(name) if !is_name_without_parentheses(name) => columns.push((None, folded(name))),
             Expr::CompoundIdentifier(names) => {
                 let mut names = names.iter().rev().map(folded);
                 let column = names.next();
@@ -47,8 +62,34 @@ pub(super) fn columns(expression: &Expression) -> Vec<(Option<String>, String)> 
             columns.remove(at);
         }
     }
-    columns.retain(|(qualifier, name)| qualifier.is_some() || !NAMES_WITHOUT_PARENTHESES.contains(&name.as_str()));
     columns
+}
+
+/// Returns whether a valid expression can read a column. In an expression with a subquery, every word counts.
+pub(crate) fn may_read(expression: &Expression, column: &Ident) -> bool {
+    let Ok(parsed) = parse(expression.as_str()) else { return true };
+    if has_subquery(&parsed) {
+        return mentions_column(expression, column);
+    }
+    columns(expression).iter().any(|(_, name)| name == column.as_str())
+}
+
+/// Returns whether an expression contains the name of a column as a word, quoted or not.
+pub(crate) fn mentions_column(expression: &Expression, column: &Ident) -> bool {
+    let text = expression.as_str();
+    mentions(text, column.as_str()) || mentions(text, &column.quoted().to_string())
+}
+
+/// Returns whether SQL text contains a name as a word.
+pub(crate) fn mentions(text: &str, name: &str) -> bool {
+    let (text, name) = (text.to_lowercase(), name.to_lowercase());
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(&name)
+        .any(|(at, _)| !text[..at].ends_with(is_part) && !text[at + name.len()..].starts_with(is_part))
+}
+
+fn has_subquery(parsed: &Expr) -> bool {
+    contains(parsed, |inner| matches!(inner, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. }))
 }
 
 /// Returns the text of a valid expression that is a string constant.

@@ -45,8 +45,10 @@ pub(super) fn functions(
         if let Some(def) = known.by_qualified_name.get(&name) {
             findings.error(
                 place(def),
-                format!("the generator creates a table `{name}` for the reasons of cross-tenant jobs"),
-                "give this table another name: `#[tenant(table = \"…\")]`",
+                format!(
+                    "the table name `{name}` is reserved: the generator creates this table to log cross-tenant access"
+                ),
+                "set another table name: `#[tenant(table = \"…\")]`",
             );
         }
         tables.insert(name, log);

@@ -41,8 +41,8 @@ pub(super) fn grants(
     if !by_role.contains_key(declared) {
         findings.error(
             place(def),
-            format!("`{declared}` has {} on `{}`, which has no column for it", command.keyword(), def.rust_name),
-            format!("remove `{} = \"{declared}\"`, or add a field", command.attribute()),
+            format!("`{declared}` has {} on `{}` but on none of its columns", command.keyword(), def.rust_name),
+            format!("remove `{0} = \"{declared}\"`, or add a field without `{0} = …`", command.attribute()),
         );
     }
     let order = tenancy

@@ -49,7 +49,11 @@ pub(super) fn invitations(
     if !missing.is_empty() {
         findings.error(
             place(def),
-            format!("`{}` has no column {}", def.rust_name, list(missing.into_iter().map(|(name, _)| name))),
+            format!(
+                "the invitation table `{}` lacks {}",
+                def.rust_name,
+                list(missing.into_iter().map(|(name, _)| name))
+            ),
             format!("its columns are {}", list(def.columns.iter().map(|column| column.name))),
         );
         return None;
@@ -71,7 +75,7 @@ pub(super) fn invitations(
     for column in def.columns.iter().filter(is_unset) {
         findings.error(
             field_place(def, column),
-            format!("the function that creates invitations does not set `{}`, and it has no default", column.name),
+            format!("the function that creates invitations does not set `{}`, which has no default", column.name),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
@@ -137,7 +141,8 @@ fn check_manager(def: &TableDef, manager: Option<&str>, findings: &mut Findings)
             format!("`insert` on the invitation table `{}` must name the role that manages members", def.rust_name),
             match manager {
                 Some(manager) => format!("write `insert = \"{manager}\"`, as on the membership table"),
-                None => "name a role in `insert`, `update` and `delete` on the membership table, and the same role in `insert` here".to_owned(),
+                None => "name one role in `insert`, `update` and `delete` on the membership table, and the same role in `insert` on the \
+                         invitation table".to_owned(),
             },
         );
     }

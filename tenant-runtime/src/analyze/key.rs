@@ -59,8 +59,8 @@ pub(super) fn indexes(def: &TableDef, tenant: Option<&ColumnDef>, findings: &mut
         findings.warning(
             field_place(def, column),
             format!("row-level security prevents the use of the index on `{}`", column.name),
-            "the `=` of this type is not marked LEAKPROOF, so PostgreSQL checks the policy on every row first; index a \
-             column of a plain type (text, numbers, uuid, dates) that is computed from it",
+            "the `=` operator of this type is not marked LEAKPROOF, so PostgreSQL checks the policy on every row first; add a column of \
+             a plain type (text, numbers, uuid, dates) that is computed from this one, and index that column",
         );
     }
     let single = def.columns.iter().filter(|column| column.index).map(|column| vec![column.name]);

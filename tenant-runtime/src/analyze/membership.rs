@@ -19,7 +19,8 @@ use super::{
 use crate::{
     ident::Ident,
     model::{
-        def::{ColumnDef, ScopeDef, SqlType, TableDef},
+        def::{ColumnDef, ScopeDef, SqlType, TableDef, TenancyDef},
+        migration_hints::MembershipColumns,
         names,
         schema::{Command, Condition, ConditionKind, Expression, Grant, Policy, QualifiedName, Trigger, TriggerKind},
     },
@@ -116,14 +117,14 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
                 def.rust_name,
                 list(managers.into_iter().collect::<BTreeSet<_>>())
             ),
-            "use one role in `insert`, `update` and `delete`: it adds, changes and removes members",
+            "use the same role in `insert`, `update` and `delete`: one role adds, changes and removes members",
         );
     }
     let by_function = [tenant, user.name, role.name];
     for column in def.columns.iter().filter(|column| !by_function.contains(&column.name) && !column.may_be_left_out()) {
         findings.error(
             field_place(def, column),
-            format!("the functions that add members do not fill `{}`", column.name),
+            format!("the functions that add members do not set `{}`, which has no default", column.name),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
@@ -194,7 +195,7 @@ pub(super) fn check_insertable(membership: &Membership, findings: &mut Findings)
                     "add `default = \"…\"`, make the field an `Option`, or remove `owner = …`".to_owned(),
                 )
             } else {
-                ("it has no default", "add `default = \"…\"`, or make the field an `Option`".to_owned())
+                ("the column has no default", "add `default = \"…\"`, or make the field an `Option`".to_owned())
             };
             findings.error(
                 field_place(def, column),
@@ -204,7 +205,7 @@ pub(super) fn check_insertable(membership: &Membership, findings: &mut Findings)
         }
     }
     if let (Some((def, ..)), SqlType::Labels(labels)) = (&membership.tenants, membership.role_type())
-        && let Some(role) = def.creator_role.filter(|role| !labels.contains(role))
+        && let Some(role) = def.creator_role.filter(|role| !labels.labels.contains(role))
     {
         findings.error(
             place(def),
@@ -213,7 +214,7 @@ pub(super) fn check_insertable(membership: &Membership, findings: &mut Findings)
                 names::CREATE_TENANT,
                 membership.role
             ),
-            format!("use one of its labels in `creator_role`: {}", list(labels.iter().copied())),
+            format!("use one of its labels in `creator_role`: {}", list(labels.labels.iter().copied())),
         );
     }
 }
@@ -241,7 +242,7 @@ pub(super) fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Te
         return;
     };
     let unknown: Vec<_> =
-        labels.iter().copied().filter(|label| !tenancy.application_roles.contains_key(label)).collect();
+        labels.labels.iter().copied().filter(|label| !tenancy.application_roles.contains_key(label)).collect();
     if !unknown.is_empty() {
         findings.error(
             field_place(def, column),
@@ -254,6 +255,17 @@ pub(super) fn check_role_column(def: &TableDef, column: &ColumnDef, tenancy: &Te
 impl Membership {
     pub(super) fn is_table(&self, def: &TableDef) -> bool {
         self.def.name == def.name
+    }
+
+    /// Returns the columns, for statements about members.
+    pub(super) fn columns(&self, tenancy: &TenancyDef) -> MembershipColumns {
+        MembershipColumns {
+            table: self.table.clone(),
+            tenant: self.tenant.clone(),
+            user: self.user.clone(),
+            role: self.role.clone(),
+            role_prefix: tenancy.role_prefix.to_owned(),
+        }
     }
 
     fn role_type(&self) -> SqlType {

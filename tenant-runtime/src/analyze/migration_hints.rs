@@ -1,4 +1,6 @@
-//! Collects migration hints from attributes: previous names, and backfill expressions for columns that become NOT NULL.
+//! Collects from attributes what existing rows need: previous names, and expressions and labels for values.
+
+use std::collections::BTreeMap;
 
 use super::{
     Known, column_ident,
@@ -8,32 +10,53 @@ use super::{
 use crate::{
     ident::Ident,
     model::{
-        def::{ColumnDef, TableDef},
-        migration_hints::MigrationHints,
+        def::{ColumnDef, LabelsDef, SqlType, TableDef, TenancyDef},
+        migration_hints::{MigrationHints, Renames},
         schema::{Expression, QualifiedName},
     },
 };
 
-/// Collects the migration hints.
-pub(super) fn transition(known: &Known, findings: &mut Findings) -> MigrationHints {
-    let mut transition = MigrationHints::default();
+/// Collects the previous names, and the expressions and labels for existing rows.
+pub(super) fn migration_hints(known: &Known, findings: &mut Findings) -> (Renames, MigrationHints) {
+    let (mut renames, mut hints) = (Renames::default(), MigrationHints::default());
     for (name, def) in &known.by_qualified_name {
         if let Some(old) = old_name(name, def, findings) {
-            transition.tables.insert(name.clone(), old);
+            renames.tables.insert(name.clone(), old);
         }
         for column in def.columns {
             let place = || (name.clone(), column_ident(column.name));
             let old =
                 column.renamed_from.and_then(|old| ident(old, "renamed_from", &field_place(def, column), findings));
             if let Some(old) = old {
-                transition.columns.insert(place(), old);
+                renames.columns.insert(place(), old);
             }
             if let Some(with) = backfill(def, column, findings) {
-                transition.backfills.insert(place(), with);
+                hints.backfills.insert(place(), with);
+            }
+            if let SqlType::Labels(labels) = column.ty {
+                let is_role = def.membership.is_some_and(|columns| columns.role == column.name)
+                    || def.invitation.is_some_and(|columns| columns.role == column.name);
+                let renamed = renamed_labels(&labels, def.tenancy, is_role);
+                if !renamed.is_empty() {
+                    renames.labels.insert(place(), renamed);
+                }
+                let replaced = labels.replaced.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned()));
+                if !labels.replaced.is_empty() {
+                    hints.replaced_labels.insert(place(), replaced.collect());
+                }
             }
         }
     }
-    transition
+    (renames, hints)
+}
+
+/// Returns each renamed label with its previous text. In a column that contains roles, a role renamed in the tenancy is a renamed
+/// label.
+fn renamed_labels(labels: &LabelsDef, tenancy: &TenancyDef, is_role: bool) -> BTreeMap<String, String> {
+    let roles = tenancy.roles.iter().filter(|role| is_role && labels.labels.contains(&role.name));
+    let roles = roles.filter_map(|role| Some((role.name, role.renamed_from?)));
+    let all = roles.chain(labels.renamed.iter().copied());
+    all.map(|(new, old)| (new.to_owned(), old.to_owned())).collect()
 }
 
 /// Returns the previous name of a table, in its current schema if the attribute names no schema.
@@ -51,18 +74,11 @@ fn old_name(name: &QualifiedName, def: &TableDef, findings: &mut Findings) -> Op
 
 fn backfill(def: &TableDef, column: &ColumnDef, findings: &mut Findings) -> Option<Expression> {
     let text = column.backfill?;
-    if column.nullable || column.default.is_some() {
+    if column.nullable {
         findings.error(
             field_place(def, column),
-            format!(
-                "`backfill` requires a NOT NULL column without a default, and `{}` {}",
-                column.name,
-                match column.nullable {
-                    true => "is nullable",
-                    false => "has a default, which fills all existing rows",
-                }
-            ),
-            "remove `backfill = …`",
+            format!("`backfill` requires a NOT NULL column, and `{}` is nullable", column.name),
+            "remove `backfill = …`, or make the field required (not an `Option`)",
         );
         return None;
     }

@@ -6,7 +6,7 @@ mod auth_functions;
 mod change_log;
 mod column;
 mod cross_tenant;
-mod expression_columns;
+pub(crate) mod expression_columns;
 mod finding;
 mod functions;
 mod grants;
@@ -44,7 +44,7 @@ pub struct Checked {
     /// The schema.
     pub schema: Schema,
     /// How to migrate from an earlier schema: renames and backfills.
-    pub transition: MigrationHints,
+    pub hints: MigrationHints,
     /// Findings that do not prevent generation.
     pub warnings: Findings,
 }
@@ -86,7 +86,8 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     key::add_tenant_keys(&mut tables);
     key::add_indexes(&mut tables);
     key::check_names(&tables, &mut findings);
-    let transition = migration_hints::transition(&known, &mut findings);
+    let (renames, mut hints) = migration_hints::migration_hints(&known, &mut findings);
+    hints.membership = membership.as_ref().map(|membership| membership.columns(tenancy.def));
     if findings.has_errors() {
         return Err(findings);
     }
@@ -101,8 +102,9 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         context_settings: context_settings(tenancy.def, !functions.is_empty()),
         functions,
         tables,
+        renames,
     };
-    Ok(Checked { schema, transition, warnings: findings })
+    Ok(Checked { schema, hints, warnings: findings })
 }
 
 /// The settings that policies and functions read.
@@ -156,7 +158,7 @@ fn same_tenancy(models: &Models, findings: &mut Findings) -> bool {
             findings.error(
                 place(pair[1]),
                 format!("`{}` and `{}` belong to different tenancies", pair[1].rust_name, pair[0].rust_name),
-                "use roles of one tenancy in all structs of a migrations directory",
+                "use roles of the same tenancy in all structs: a migrations directory is generated for one tenancy",
             );
         }
     }

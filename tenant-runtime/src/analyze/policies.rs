@@ -145,8 +145,9 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
                 place(def),
                 format!("`{writer}` has {} on `{}` but not SELECT", command.keyword(), def.rust_name),
                 format!(
-                    "WHERE, RETURNING and ON CONFLICT require SELECT: use a role in `select` that `{writer}` includes, or a role \
-                     here that includes the one in `select`"
+                    "WHERE, RETURNING and ON CONFLICT require SELECT: set `select` to a role that `{writer}` includes, or set `{}` \
+                     to a role that includes the `select` role",
+                    command.attribute()
                 ),
             );
         }
@@ -170,35 +171,52 @@ fn check_commands(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
             );
         }
     }
+    check_column_roles(def, tenancy, findings);
+    if def.scope != ScopeDef::Global && def.select.is_none() {
+        findings.error(place(def), format!("`{}` has no `select` role", def.rust_name), "add `select = \"…\"`");
+    }
+    debug_assert!(!id_columns(def).is_empty(), "the id was checked before");
+}
+
+/// Checks the roles of columns: each must include the role of the table for the same command.
+fn check_column_roles(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) {
     for column in def.columns.iter().filter(|column| column.insert.is_some() && !column.may_be_left_out()) {
         findings.error(
             field_place(def, column),
-            format!("roles without INSERT on `{}` could not insert a row: the column is required", column.name),
+            format!(
+                "roles without INSERT on `{0}` could not insert a row: `{0}` is NOT NULL and has no default",
+                column.name
+            ),
             "add `default = \"…\"`, or make the field an `Option`",
         );
     }
     for column in def.columns {
-        let wider = [(column.select, def.select), (column.insert, def.insert), (column.update, def.update)];
-        let named = wider.into_iter().filter_map(|(own, table)| Some((own.filter(|own| *own != NO_ROLE)?, table)));
-        for (own, table) in named {
+        let wider = [
+            (Command::Select, column.select, def.select),
+            (Command::Insert, column.insert, def.insert),
+            (Command::Update, column.update, def.update),
+        ];
+        let named = wider
+            .into_iter()
+            .filter_map(|(command, own, table)| Some((command, own.filter(|own| *own != NO_ROLE)?, table)));
+        for (command, own, table) in named {
             // A role with a privilege on the column but not on the table could not access any row.
             if !table.is_some_and(|table| tenancy.includes(own, table)) {
                 findings.error(
                     field_place(def, column),
-                    format!(
-                        "`{own}` has a privilege on the column `{}` that it does not have on the table",
-                        column.name
-                    ),
+                    format!("`{own}` has {} on the column `{}` but not on the table", command.keyword(), column.name),
                     match table {
-                        Some(table) => format!("use `{table}`, the role of the table, or a role that includes it"),
-                        None => "remove it: no role has this privilege on the table".to_owned(),
+                        Some(table) => format!(
+                            "use `{table}`, the table's `{}` role, or a role that includes it",
+                            command.attribute()
+                        ),
+                        None => format!(
+                            "remove `{} = …` from the field: no role has this privilege on the table",
+                            command.attribute()
+                        ),
                     },
                 );
             }
         }
     }
-    if def.scope != ScopeDef::Global && def.select.is_none() {
-        findings.error(place(def), format!("`{}` has no `select` role", def.rust_name), "add `select = \"…\"`");
-    }
-    debug_assert!(!id_columns(def).is_empty(), "the id was checked before");
 }

@@ -39,7 +39,7 @@ struct Read {
 /// A step of a path: a table, and what its policies read.
 type Step = (TableName, Read);
 
-/// Reports commands whose policies lead back to their table.
+/// Reports commands whose policies read their own table again, directly or through other tables.
 pub(super) fn check(known: &Known, membership: Option<&Membership>, findings: &mut Findings) {
     let select: BTreeMap<TableName, Vec<Read>> =
         known.by_name.iter().map(|(name, def)| (*name, reads(def, Command::Select, known, membership))).collect();
@@ -123,20 +123,21 @@ fn report(def: &TableDef, command: Command, path: &[Step], known: &Known, findin
     });
     let causes = causes.collect::<Vec<_>>().join(", ");
     let message = format!(
-        "PostgreSQL would reject every {} on `{}` (infinite recursion detected in policy): its policies lead back to it, \
-         {tables}`{}`: {causes}",
+        "PostgreSQL would reject every {} on `{}` (infinite recursion detected in policy): evaluating the policies reads the table \
+         again, {tables}`{}`: {causes}",
         command.keyword(),
         def.name,
         def.name,
     );
     let help = match path {
         [_] => {
-            "a condition cannot read its own table: decide by columns of the row itself, such as `owner = …`, `visibility = …` \
-             or `caller()`, or by a role"
+            "a condition cannot read its own table: use only columns of the row itself, such as with `owner = …`, \
+             `visibility = …` or `caller()`, or restrict the command to a role"
         }
         _ => {
-            "remove one of these conditions: on one of the tables, decide by columns of the row itself, such as `owner = …`, \
-             `visibility = …` or `caller()`, or by a role; if it has `parent` and a condition, give it a tenant column (`org = …`)"
+            "rewrite or remove one of these conditions: use only columns of the row itself, such as with `owner = …`, `visibility = …` \
+             or `caller()`, or restrict the command to a role; or replace a `parent` in the cycle by a tenant column \
+             (`org = …`)"
         }
     };
     findings.error(place(def), message, help);

@@ -182,12 +182,12 @@ fn shared(
     let (Some(member), Some(id)) = (member, row_id(def)) else {
         findings.error(
             place(def),
-            format!("`{}` is visible through `{through}`, which is not the membership table", def.rust_name),
-            "use the struct with `membership(…)` in `visible_through`",
+            format!("`visible_through` on `{}` names `{through}`, which is not the membership table", def.rust_name),
+            "name the struct with `membership(…)` in `visible_through`",
         );
         return None;
     };
-    reads_through(def, member.def(), "looks up its rows", tenancy, findings);
+    reads_through(def, member.def(), "looks up which rows are visible", tenancy, findings);
     cross_tenant::reads_through(def, member.def(), findings);
     let (tenant, user) = member.keys();
     // With ARRAY, the members are read once per statement, not once per row.
@@ -232,10 +232,10 @@ fn parent(
         findings.error(
             place(def),
             format!("a row of `{}` whose `{column}` is NULL would belong to no tenant", def.rust_name),
-            "use the key itself as the field's type, not an `Option` of it",
+            "use the key type itself instead of an `Option`",
         );
     }
-    reads_through(def, target, "looks up its tenant", tenancy, findings);
+    reads_through(def, target, "looks up the tenant of a row", tenancy, findings);
     cross_tenant::reads_through(def, target, findings);
     let id = column_ident(row_id(target)?.name);
     Some(Expression::trusted(format!(
@@ -262,7 +262,7 @@ fn reads_through(def: &TableDef, other: &TableDef, relation: &str, tenancy: &Ten
                 "`{reader}` has SELECT on `{}` but not on `{}`, in which the policy {relation}",
                 def.rust_name, other.rust_name
             ),
-            format!("set `select` to `{needed}` or a role that includes it"),
+            format!("set `select` on `{}` to `{needed}` or a role that includes it", def.rust_name),
         );
     }
 }
@@ -287,7 +287,7 @@ fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<C
 fn visibility(def: &TableDef, owner: Option<&Condition>, findings: &mut Findings) -> Option<Condition> {
     let name = def.visibility?;
     let column = def.columns.iter().find(|column| column.name == name)?;
-    let labels = if let SqlType::Labels(labels) = column.ty { labels } else { &[] };
+    let labels = if let SqlType::Labels(labels) = column.ty { labels.labels } else { &[] };
     if !labels.contains(&TEAM) {
         findings.error(
             field_place(def, column),

@@ -1,8 +1,13 @@
 //! Rewrites identifiers in SQL text as PostgreSQL does in policies and check constraints when a table or column is renamed.
 
-use sqlparser::tokenizer::Token;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
-use super::sql_tokens;
+use sqlparser::{
+    ast::{Expr, visit_expressions},
+    tokenizer::{Location, Token},
+};
+
+use super::{expression_columns::is_name_without_parentheses, sql_expr::parse, sql_tokens::located_tokens};
 use crate::{
     ident::Ident,
     model::schema::{Expression, QualifiedName},
@@ -33,12 +38,16 @@ pub(crate) enum NewName<'a> {
 ///
 /// `None` if an unqualified name in a subquery can be a column of either the inner or the outer table.
 pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Option<Expression> {
-    let (tokens, mut out): (Vec<_>, Vec<_>) =
-        sql_tokens::tokens(text).ok()?.into_iter().map(|(token, text)| (token, text.to_owned())).unzip();
+    let located = located_tokens(text).ok()?;
+    let mut out: Vec<_> = located.iter().map(|(_, text, _)| (*text).to_owned()).collect();
     // Whitespace is kept in the output and skipped in the analysis.
-    let significant: Vec<usize> = (0..tokens.len()).filter(|at| !matches!(tokens[*at], Token::Whitespace(_))).collect();
-    let token = |at: usize| significant.get(at).map(|at| &tokens[*at]);
-    let words = Words { tokens: (0..significant.len()).filter_map(token).collect() };
+    let significant: Vec<usize> =
+        (0..located.len()).filter(|at| !matches!(located[*at].0, Token::Whitespace(_))).collect();
+    let names = names(&parse(text).ok()?);
+    let words = Words {
+        tokens: significant.iter().map(|at| &located[*at].0).collect(),
+        are_names: significant.iter().map(|at| names.contains(&located[*at].2)).collect(),
+    };
     for at in 0..significant.len() {
         match name {
             NewName::Table { from, to } if words.is_name(at, from) => {
@@ -48,10 +57,10 @@ pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Opti
             NewName::Column { of, from, to } if words.is(at, from.as_str()) => {
                 let is_outer_row = || of == on && !words.is_in_query(at);
                 let is_it = match words.qualifier(at) {
+                    _ if !words.is_column(at) => false,
                     Some(qualifier) => {
                         words.names_of(of).contains(&qualifier) || qualifier == on.table.as_str() && is_outer_row()
                     }
-                    None if !words.is_column(at) => false,
                     // The name can be a column of the subquery's tables or of the outer row.
                     None if words.is_in_query(at) => {
                         if of == on || words.reads(of) {
@@ -71,9 +80,28 @@ pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Opti
     Some(Expression::trusted(out.concat()))
 }
 
+/// Returns the locations of the words that are names of columns or their qualifiers, and not keywords, types or functions. Only the
+/// parser can tell: a column can have the name `end`, `year` or `zone`.
+fn names(expression: &Expr) -> BTreeSet<Location> {
+    let mut names = BTreeSet::new();
+    let _ = visit_expressions(expression, |inner| {
+        match inner {
+            Expr::Identifier(name) if !is_name_without_parentheses(name) => {
+                names.insert(name.span.start);
+            }
+            Expr::CompoundIdentifier(parts) => names.extend(parts.iter().map(|part| part.span.start)),
+            _ => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    names
+}
+
 /// The tokens of an expression, without whitespace tokens.
 struct Words<'t> {
     tokens: Vec<&'t Token>,
+    /// For each token, whether it is a name of a column or a qualifier.
+    are_names: Vec<bool>,
 }
 
 impl Words<'_> {
@@ -102,12 +130,14 @@ impl Words<'_> {
         dot.checked_sub(1).and_then(|before| self.name(before))
     }
 
-    /// Returns whether an identifier can be a column: it is not a type after `::` or AS, not a
-    /// function name, and not a qualifier.
+    /// Returns whether a word is the name of a column: not a qualifier, not the field of a composite value, and not the name of
+    /// an argument (`f(days => 1)`).
     fn is_column(&self, at: usize) -> bool {
-        let before = at.checked_sub(1);
-        !before.is_some_and(|before| self.tokens[before] == &Token::DoubleColon || self.is(before, "as"))
-            && !matches!(self.tokens.get(at + 1), Some(Token::LParen | Token::Period))
+        let is_after_dot = at.checked_sub(1).is_some_and(|before| self.tokens[before] == &Token::Period);
+        let next = self.tokens.get(at + 1);
+        self.are_names[at]
+            && !(is_after_dot && self.qualifier(at).is_none())
+            && !matches!(next, Some(Token::Period | Token::RArrow | Token::Assignment))
     }
 
     fn reads(&self, table: &QualifiedName) -> bool {
@@ -179,12 +209,64 @@ mod tests {
                 "name = (SELECT NULLIF(current_setting('a.b', true), ''))",
             ),
             (
+                "CASE WHEN title = 'a' THEN title ELSE x END = title::title",
+                "CASE WHEN name = 'a' THEN name ELSE x END = name::title",
+            ),
+            (
+                "f(title => title) AND (x).title = 1 AND title[1] = (title).x",
+                "f(title => name) AND (x).title = 1 AND name[1] = (name).x",
+            ),
+            (
                 r"title <> 'it''s'  OR E'a\'b' = title OR tItLe = $a$'$a$",
                 r"name <> 'it''s'  OR E'a\'b' = name OR name = $a$'$a$",
             ),
             ("title IN (SELECT p.title FROM app.other AS p)", "name IN (SELECT p.title FROM app.other AS p)"),
         ] {
             assert_eq!(column(text, "notes").as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn column_whose_name_is_a_word_of_sql_is_renamed_where_it_is_a_column() {
+        for (column, text, expected) in [
+            (
+                "end",
+                r#"CASE WHEN "end" > now() THEN true ELSE false END"#,
+                "CASE WHEN new > now() THEN true ELSE false END",
+            ),
+            ("not", r#"NOT "not" AND "not" IS NOT NULL"#, "NOT new AND new IS NOT NULL"),
+            ("true", r#""true" = true"#, "new = true"),
+            ("select", r#""select" IN (SELECT 1)"#, "new IN (SELECT 1)"),
+            (
+                "year",
+                "extract(year FROM year) > 2000 AND x > interval '1' year",
+                "extract(year FROM new) > 2000 AND x > interval '1' year",
+            ),
+            (
+                "from",
+                r#"substring("from" from 1 for 2) = '' AND "from" IS DISTINCT FROM 'from'"#,
+                "substring(new from 1 for 2) = '' AND new IS DISTINCT FROM 'from'",
+            ),
+            (
+                "zone",
+                "x AT TIME ZONE zone > now() AND x AT TIME ZONE 'zone' > now()",
+                "x AT TIME ZONE new > now() AND x AT TIME ZONE 'zone' > now()",
+            ),
+            ("position", "position('a' in position) > 0", "position('a' in new) > 0"),
+            (
+                "date",
+                "date = date '2020-01-01' AND date::date = cast(date AS date)",
+                "new = date '2020-01-01' AND new::date = cast(new AS date)",
+            ),
+            ("lower", "lower(lower) = lower", "lower(new) = new"),
+            ("escape", "a LIKE escape ESCAPE '!'", "a LIKE new ESCAPE '!'"),
+            ("both", r#"trim(both 'x' from "both") = ''"#, "trim(both 'x' from new) = ''"),
+            ("value", "value > 0 AND current_user <> value", "new > 0 AND current_user <> new"),
+            ("user", r#""user" = current_user AND user = 'x'"#, "new = current_user AND user = 'x'"),
+        ] {
+            let (of, from, to) = (table("notes"), ident(column), ident("new"));
+            let text = renamed(text, &of, NewName::Column { of: &of, from: &from, to: &to });
+            assert_eq!(text.as_ref().map(Expression::as_str), Some(expected), "{column}");
         }
     }
 

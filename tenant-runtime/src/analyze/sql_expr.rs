@@ -132,7 +132,7 @@ struct ExprValidator<'a> {
 /// Rejects a test for absent rows: a row that is hidden by the policies of the other table would count as absent.
 fn absence() -> Invalid {
     (
-        "could be true if its subquery finds no rows, and rows that are hidden by policies are not found".into(),
+        "could be true if its subquery finds no rows, but the subquery never finds rows that policies hide".into(),
         "test for existing rows with `IN (SELECT …)` or `EXISTS (SELECT …)`, combined only by AND and OR; join tables in the \
          subquery only by inner joins"
             .into(),
@@ -169,7 +169,8 @@ impl Visitor for ExprValidator<'_> {
         let name = relation.to_string();
         self.relations.push(name.clone());
         let unprotected = !(self.protected)(&name);
-        let help = "name a tenant table with its schema, such as `app.projects`; other tables are not protected by policies per tenant";
+        let help = "name a tenant table with its schema, such as `app.projects`: a condition can read only tables \
+            whose policies limit the rows to one tenant";
         self.stop(
             unprotected
                 .then(|| (format!("reads `{name}`, which is not the qualified name of a tenant table"), help.into())),

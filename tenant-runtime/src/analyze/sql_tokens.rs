@@ -2,7 +2,7 @@
 
 use sqlparser::{
     dialect::PostgreSqlDialect,
-    tokenizer::{Token, Tokenizer, TokenizerError},
+    tokenizer::{Location, Token, Tokenizer, TokenizerError},
 };
 
 /// Splits SQL text into tokens, each with its source text; the source texts concatenate to the input.
@@ -10,6 +10,11 @@ use sqlparser::{
 /// sqlparser's `Display` of a token cannot replace the source text: it writes the string `'it''s'` without the doubled
 /// quote, so the string would end too early.
 pub(super) fn tokens(text: &str) -> Result<Vec<(Token, &str)>, TokenizerError> {
+    Ok(located_tokens(text)?.into_iter().map(|(token, text, _)| (token, text)).collect())
+}
+
+/// Splits SQL text into tokens, each with its source text and the location of its first character.
+pub(super) fn located_tokens(text: &str) -> Result<Vec<(Token, &str, Location)>, TokenizerError> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location()?;
     let (mut line, mut column, mut at) = (1, 1, 0);
     let mut starts = Vec::with_capacity(tokens.len());
@@ -26,7 +31,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, &str)>, TokenizerError> {
     }
     let ends = starts.iter().skip(1).copied().chain([text.len()]);
     let parts: Vec<&str> = starts.iter().zip(ends).map(|(start, end)| &text[*start..end]).collect();
-    Ok(tokens.into_iter().map(|token| token.token).zip(parts).collect())
+    Ok(tokens.into_iter().zip(parts).map(|(token, part)| (token.token, part, token.span.start)).collect())
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ fn check_role_names(def: &TenancyDef, findings: &mut Findings) {
                     "the role `{0}` conflicts with `{1}{0}`, the login role of `{of}`",
                     declared.name, def.role_prefix
                 ),
-                "give it another name",
+                "rename the role",
             );
         }
         let of_own_rows = declared.name.strip_prefix(names::OWN).and_then(|name| name.strip_prefix('_'));
@@ -139,7 +139,7 @@ fn check_role_names(def: &TenancyDef, findings: &mut Findings) {
             findings.error(
                 "",
                 format!(
-                    "the roles `{}` and `{of}` would give two policies of a table one name, such as `update_{}`",
+                    "the roles `{}` and `{of}` would give two policies of a table the same name, such as `update_{}`",
                     declared.name, declared.name
                 ),
                 "rename one of the roles",
@@ -152,14 +152,14 @@ fn check_role_names(def: &TenancyDef, findings: &mut Findings) {
                     "the role `{0}` conflicts with the database role `{1}{0}`, which the generator creates",
                     declared.name, def.role_prefix
                 ),
-                "give it another name",
+                "rename the role",
             );
         }
         if declared.name == NO_ROLE {
             findings.error(
                 "",
-                format!("`{NO_ROLE}` cannot be a role name: on columns it denies a command to every role"),
-                "give it another name",
+                format!("`{NO_ROLE}` cannot be a role name: on a column, `{NO_ROLE}` denies a command to every role"),
+                "rename the role",
             );
         }
     }

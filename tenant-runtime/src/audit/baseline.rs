@@ -137,7 +137,8 @@ impl Report {
         }
         let unused = baseline.entries.iter().enumerate().filter(|(at, _)| !used.contains(at));
         self.findings.extend(unused.map(|(_, entry)| {
-            let what = format!("the baseline accepts {} here, but there is no such finding", entry.code);
+            let what =
+                format!("the baseline accepts {} for this object, but the audit reported no such finding", entry.code);
             Finding::new(&finding::STALE, &entry.object, what, "-- Remove the entry from the baseline.".to_owned())
         }));
         self.findings.sort();

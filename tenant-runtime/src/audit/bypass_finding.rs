@@ -31,12 +31,16 @@ impl Bypass {
             Self::ForeignDataWrapper { wrapper, grantee } => foreign_access("foreign data wrapper", wrapper, grantee),
             Self::ForeignServer { server, grantee } => foreign_access("foreign server", server, grantee),
             Self::DefinerFunction { function, callers, owner } => {
-                let what = format!("{} can call it, and it runs as its owner `{owner}`", list(callers, " and "));
+                let what =
+                    format!("{} can call the function, which runs as its owner `{owner}`", list(callers, " and "));
                 callable(&finding::DEFINER_FUNCTION, function, callers, what)
             }
-            Self::UntrustedFunction { function, callers } => {
-                callable(&finding::UNTRUSTED, function, callers, format!("{} can call it", list(callers, " and ")))
-            }
+            Self::UntrustedFunction { function, callers } => callable(
+                &finding::UNTRUSTED,
+                function,
+                callers,
+                format!("{} can call the function", list(callers, " and ")),
+            ),
             Self::DefinerTrigger { table, trigger, owner } => definer_trigger(table, trigger, owner),
             Self::EventTrigger { trigger, event } => event_trigger(trigger, event),
             Self::Partition { parent, table } => partition(parent, table),
@@ -112,7 +116,7 @@ fn materialized_view(view: &Name) -> Finding {
         "it is a copy of rows of the product's tables",
         format!("DROP MATERIALIZED VIEW {view};"),
     )
-    .with_caution("it deletes the rows of the view")
+    .with_caution("the fix deletes the rows of the view")
 }
 
 fn rewrite_rule(table: &Name, rule: &str, target: &str) -> Finding {
@@ -150,7 +154,7 @@ fn foreign_access(kind: &str, name: &str, grantee: &Option<String>) -> Finding {
     found(
         &finding::FOREIGN,
         format!("{kind} {name}"),
-        format!("{grantee} has USAGE on it"),
+        format!("{grantee} has USAGE on the {kind}"),
         format!("REVOKE USAGE ON {} {name} FROM {grantee};", kind.to_uppercase()),
     )
 }
@@ -221,7 +225,9 @@ fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &st
     let own_role = fix_writer.schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind);
     let of_administrators =
         fix_writer.version >= 160_000 || matches!(own_role, Some(RoleKind::SchemaOwner | RoleKind::FunctionOwner));
-    let logins = logins.map(|logins| format!("; through it so are {logins}")).unwrap_or_default();
+    let logins = logins
+        .map(|logins| format!("; these login roles are members of it through {member}: {logins}"))
+        .unwrap_or_default();
     let (role, member) = (quoted(role), quoted(member));
     let by = match fix_writer.version {
         160_000.. => format!(" GRANTED BY {} CASCADE", quoted(grantor)),
@@ -244,7 +250,7 @@ fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &st
 
 /// Returns the caution about a fix that would take privileges from an administrator.
 fn not_of_administrators(condition: &str) -> String {
-    format!("if {condition}, keep it and accept this finding in the baseline")
+    format!("if {condition}, do not run the fix; accept this finding in the baseline instead")
 }
 
 /// Describes what one of the product's roles can access, as a relative clause.
@@ -252,7 +258,9 @@ fn power(schema: &Schema, role: &str) -> &'static str {
     match schema.roles().iter().find(|own| own.name.as_str() == role).map(|own| &own.kind) {
         Some(RoleKind::SchemaOwner) => "which owns the tables",
         Some(RoleKind::FunctionOwner) => "which reads the rows of all tenants",
-        Some(RoleKind::Application { .. }) => "which can select any tenant unless membership is checked",
+        Some(RoleKind::Application { .. }) => {
+            "whose members can set any tenant ID (with a membership table, only together with a member's user ID)"
+        }
         Some(RoleKind::Login { .. } | RoleKind::RoleLogin { .. }) => "which can assume application roles",
         Some(RoleKind::System | RoleKind::SystemLogin { .. }) => "which runs cross-tenant jobs",
         Some(RoleKind::NoTenant) | None => "a role of the product",
@@ -324,7 +332,7 @@ fn connecting(function: &Routine, extension: &str) -> Finding {
     found(
         &finding::CONNECTING,
         format!("function {function}"),
-        format!("an application role can call it; it belongs to the extension `{extension}`"),
+        format!("an application role can call the function, which belongs to the extension `{extension}`"),
         format!("REVOKE EXECUTE ON ROUTINE {function} FROM PUBLIC;"),
     )
 }
@@ -344,7 +352,7 @@ fn parameter_privilege(parameter: &str, privilege: &str, grantee: &Option<String
     found(
         &finding::PARAMETER,
         format!("parameter {parameter}"),
-        format!("{grantee} has the privilege {privilege} on it"),
+        format!("{grantee} has the privilege {privilege} on the parameter"),
         format!("REVOKE {privilege} ON PARAMETER {} FROM {grantee};", setting(parameter)),
     )
 }
@@ -354,7 +362,7 @@ fn system_privilege(privilege: &str, keyword: &str, object: &str, grantee: &Opti
     found(
         &finding::SHIPPED,
         format!("{} {object}", keyword.to_lowercase()),
-        format!("{grantee} has the privilege {privilege} on it"),
+        format!("{grantee} has the privilege {privilege} on the {}", keyword.to_lowercase()),
         format!("REVOKE {privilege} ON {keyword} {object} FROM {grantee};"),
     )
 }
@@ -382,7 +390,7 @@ fn set_config() -> Finding {
     found(
         &finding::SET_CONFIG,
         "function set_config".to_owned(),
-        "PUBLIC has EXECUTE on it; `gen-migrations harden` revokes it",
+        "PUBLIC has EXECUTE on the function; `gen-migrations harden` revokes the privilege",
         "-- pg_dump calls set_config, and needs this grant unless its login is a superuser; `gen-migrations harden --undo` grants \
          it again.\n\
          REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;"

@@ -121,7 +121,10 @@ fn unexpected(object: &Object, state: &State, fix_writer: &FixWriter<'_>) -> Res
         _ => rule(object),
     };
     let what = match object {
-        Object::Setting { .. } => format!("it is preset to {}, which is not declared", shown(state.get("value"))),
+        Object::Setting { .. } => {
+            let value = state.get("value").and_then(|value| shown("value", value)).unwrap_or_default();
+            format!("it is preset to {value}, which is not declared")
+        }
         _ => "it is in the database but not declared".to_owned(),
     };
     let finding = Finding::new(rule, object, what, fix_writer.remove(object, state)?);
@@ -136,13 +139,17 @@ fn lost_with(object: &Object, state: &State) -> Result<Option<&'static str>> {
     Ok(match object {
         Object::Relation(_) => match RelationKind::of(state)? {
             RelationKind::Table | RelationKind::PartitionedTable => {
-                Some("it deletes the rows of the table; if they are needed, declare it")
+                Some("the fix deletes the rows of the table; if the rows are needed, declare the table instead")
             }
-            RelationKind::MaterializedView => Some("it deletes the rows of the view"),
+            RelationKind::MaterializedView => Some("the fix deletes the rows of the view"),
             RelationKind::View | RelationKind::ForeignTable => None,
         },
-        Object::Column(..) => Some("it deletes the data of the column; if it is needed, declare the column"),
-        Object::Sequence(_) => Some("it deletes the state of the sequence, which another program may use"),
+        Object::Column(..) => {
+            Some("the fix deletes the values of the column; if the values are needed, declare the column instead")
+        }
+        Object::Sequence(_) => {
+            Some("the fix deletes the sequence and its current value, which another program may use")
+        }
         Object::Role(_)
         | Object::Membership { .. }
         | Object::Setting { .. }
@@ -181,8 +188,81 @@ fn difference(name: &str, wanted: &State, live: &State) -> String {
     if let (Some(Value::Bool(live)), Some(Value::Bool(_))) = (live.get(name), wanted.get(name)) {
         return switched(name, *live);
     }
-    let property = name.replace('_', " ");
-    format!("{property} is {}, but is declared {}", shown(live.get(name)), shown(wanted.get(name)))
+    let shown = |state: &State| state.get(name).and_then(|value| shown(name, value));
+    let (property, is) = (property(name), if is_plural(name) { "are" } else { "is" });
+    match (shown(live), shown(wanted)) {
+        (Some(live), Some(wanted)) => format!("{property} {is} {live}, but {is} declared {wanted}"),
+        (Some(live), None) => format!("{property} {is} {live}, but {is} not declared"),
+        (None, Some(wanted)) => format!("{property} {is} missing, but {is} declared {wanted}"),
+        (None, None) => format!("{property} differs from the declaration"),
+    }
+}
+
+/// Returns the term for a property.
+fn property(name: &str) -> String {
+    let term = match name {
+        "admin" | "constraint" | "deferrable" | "inherit" | "leakproof" | "login" | "replication" | "set"
+        | "strict" | "superuser" | "unique" | "using" => return name.to_uppercase(),
+        "bypass_rls" => "BYPASSRLS",
+        "create_role" => "CREATEROLE",
+        "create_db" => "CREATEDB",
+        "security_definer" => "SECURITY DEFINER",
+        "check" => "WITH CHECK",
+        "deferred" => "INITIALLY DEFERRED",
+        "nulls_distinct" => "NULLS DISTINCT",
+        "on_delete" => "ON DELETE",
+        "on_update" => "ON UPDATE",
+        "on_delete_set" => "columns of ON DELETE SET NULL",
+        "target" => "referenced table",
+        "target_columns" => "referenced columns",
+        "included" => "number of included columns",
+        "defaults" => "number of argument defaults",
+        "support" => "support function",
+        "returns" => "result type",
+        "enabled" => "trigger state",
+        "product" => "product in the comment",
+        "granted_by_others" => "other grantors",
+        "grantable" => "grant option",
+        _ => return name.replace('_', " "),
+    };
+    term.to_owned()
+}
+
+/// Returns whether the term for a property is a plural.
+fn is_plural(name: &str) -> bool {
+    matches!(
+        name,
+        "arguments"
+            | "columns"
+            | "events"
+            | "granted_by_others"
+            | "on_delete_set"
+            | "parents"
+            | "partitions"
+            | "roles"
+            | "settings"
+            | "target_columns"
+    )
+}
+
+/// Returns the SQL for a letter in the catalog, such as `CASCADE` for the `c` of a foreign key.
+fn letter(name: &str, value: &str) -> Option<&'static str> {
+    Some(match (name, value) {
+        ("on_delete" | "on_update", "a") => "NO ACTION",
+        ("on_delete" | "on_update", "c") => "CASCADE",
+        ("on_delete" | "on_update", "d") => "SET DEFAULT",
+        ("on_delete" | "on_update", "n") => "SET NULL",
+        ("on_delete" | "on_update", "r") => "RESTRICT",
+        ("match", "f") => "FULL",
+        ("match", "s") => "SIMPLE",
+        ("identity", "a") => "ALWAYS",
+        ("identity", "d") => "BY DEFAULT",
+        ("enabled", "A") => "ENABLE ALWAYS",
+        ("enabled", "D") => "DISABLE",
+        ("enabled", "O") => "ENABLE",
+        ("enabled", "R") => "ENABLE REPLICA",
+        _ => return None,
+    })
 }
 
 /// Describes a property that is on but declared off, or off but declared on.
@@ -194,31 +274,51 @@ fn switched(name: &str, live: bool) -> String {
         ("forced", true) => "FORCE ROW LEVEL SECURITY is set, but not declared",
         ("not_null", false) => "the column allows NULL, but is declared NOT NULL",
         ("not_null", true) => "the column is NOT NULL, but is declared to allow NULL",
+        ("owner_has_all", false) => "the owner lacks privileges on the table, which foreign key checks can require",
+        ("logged", false) => "the table is UNLOGGED or temporary, but is declared permanent",
+        ("triggers_enabled", false) => {
+            "internal triggers do not have their default state, so foreign keys may not be checked"
+        }
+        ("usable", false) => "the index is invalid, so queries do not use it",
+        ("plain", false) => {
+            "the index has an expression, a sort order, a collation or an operator class that is not declared"
+        }
+        ("valid", false) => "the constraint is NOT VALID: existing rows may violate it",
+        ("inherited", false) => "the constraint is NO INHERIT, so partitions do not check it",
+        ("enforced", false) => "the constraint is NOT ENFORCED",
+        ("permissive", false) => "the policy is restrictive, but is declared permissive",
+        ("permissive", true) => "the policy is permissive, but is declared restrictive",
+        ("conditional", true) => {
+            "the trigger has a WHEN condition or a list of columns (UPDATE OF), which is not declared"
+        }
         (_, live) => {
             let (is, declared) = if live { ("on", "off") } else { ("off", "on") };
-            return format!("{} is {is}, but is declared {declared}", name.replace('_', " "));
+            return format!("{} is {is}, but is declared {declared}", property(name));
         }
     };
     text.to_owned()
 }
 
-/// Writes a value for a report, on one line.
-fn shown(value: Option<&Value>) -> String {
-    let named = value.and_then(|value| serde_json::from_value::<Vec<Name>>(value.clone()).ok());
+/// Writes the value of a property for a report, on one line; `None` if there is no value.
+fn shown(name: &str, value: &Value) -> Option<String> {
+    let named = serde_json::from_value::<Vec<Name>>(value.clone()).ok();
     if let Some(names) = named.filter(|names| !names.is_empty()) {
-        return names.iter().map(|name| format!("`{}`", name.quoted())).collect::<Vec<_>>().join(" and ");
+        return Some(names.iter().map(|name| format!("`{}`", name.quoted())).collect::<Vec<_>>().join(" and "));
     }
-    let texts = value.and_then(|value| serde_json::from_value::<Vec<String>>(value.clone()).ok());
+    let texts = serde_json::from_value::<Vec<String>>(value.clone()).ok();
     if let Some(texts) = texts.filter(|texts| !texts.is_empty()) {
-        return texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
+        return Some(texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", "));
     }
     match value {
-        None | Some(Value::Null) => "nothing".to_owned(),
-        Some(Value::Bool(true)) => "on".to_owned(),
-        Some(Value::Bool(false)) => "off".to_owned(),
-        Some(Value::String(text)) => format!("`{}`", text.split_whitespace().collect::<Vec<_>>().join(" ")),
-        Some(Value::Array(values)) if values.is_empty() => "nothing".to_owned(),
-        Some(other) => format!("`{other}`"),
+        Value::Null => None,
+        Value::Bool(true) => Some("on".to_owned()),
+        Value::Bool(false) => Some("off".to_owned()),
+        Value::String(text) => {
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            Some(format!("`{}`", letter(name, &text).unwrap_or(&text)))
+        }
+        Value::Array(values) if values.is_empty() => None,
+        other => Some(format!("`{other}`")),
     }
 }
 

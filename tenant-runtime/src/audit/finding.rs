@@ -136,18 +136,19 @@ rules! {
     SCHEMA = "TA103" Error "Schema is missing or has a different owner":
         "The owner of a schema can drop the objects in it and create others in their place.";
     TABLE = "TA104" Error "Table is missing or has different properties":
-        "Policies and privileges apply to the table as declared, and the owner of a table can disable RLS.";
+        "The declared policies and privileges protect only a table with the declared properties; the owner of a table can disable RLS.";
     ROW_SECURITY = "TA105" Error "RLS is disabled or not forced":
-        "While RLS is disabled, each role with privileges on the table reaches all rows; while it is not forced, the owner does.";
+        "While RLS is disabled, no policy applies to the table; while RLS is not forced, no policy applies to the table's owner.";
     UNTRACKED_RELATION = "TA106" Error "Undeclared table or view in a schema of the product":
-        "No declared policy isolates the tenants in it.";
+        "No declared policy protects the rows of this table or view.";
     COLUMN = "TA107" Error "Column is missing, undeclared or different":
-        "The app and the policies use the columns as declared.";
+        "The policies and the app's statements depend on the column as declared.";
     CONSTRAINT = "TA108" Error "Constraint is missing, undeclared or different":
-        "Keys and checks keep a row of one tenant from referencing a row of another, or from moving there.";
+        "Without a declared foreign key, a row can reference another tenant's row; an undeclared unique constraint can reveal another \
+         tenant's values.";
     INDEX = "TA109" Warning "Index is missing, undeclared or different":
-        "Without a declared index a policy scans the rows of all tenants; an undeclared unique index reveals to one tenant \
-         which values another has.";
+        "Without a declared index, a statement may scan the rows of all tenants; an undeclared unique index can reveal to one tenant \
+         which values another tenant has.";
     POLICY = "TA110" Error "Policy is missing, undeclared or different":
         "Policies decide which rows a role reads and writes, and permissive policies are combined with OR.";
     PRIVILEGE = "TA111" Error "Undeclared privilege or grant option":
@@ -159,29 +160,29 @@ rules! {
     UNTRACKED_FUNCTION = "TA114" Warning "Undeclared function in a schema of the product":
         "An undeclared function can be called in place of a declared one.";
     TRIGGER = "TA115" Error "Trigger is missing, undeclared or different":
-        "A trigger reads and changes each written row, with the privileges of the writing role or of its function's owner.";
+        "A trigger can read and change each row that is written, with the privileges of the writing role or of its function's owner.";
     DEFAULT_PRIVILEGE = "TA116" Error "Default privilege is undeclared, missing or different":
-        "Objects that are created later are accessible from the moment of their creation.";
+        "Default privileges apply to every object that a later migration creates.";
     SETTING = "TA117" Error "Setting presets role, context or search_path of sessions":
-        "A session that starts with a preset role, context or search_path does not act as the app intends.";
+        "A session with a preset role, context or search_path can run as a role or for a tenant that the app did not choose.";
     RULE = "TA118" Error "Undeclared rewrite rule":
         "A rule rewrites a statement, and the new statement runs with the privileges of the table's owner.";
     UNTRACKED_SEQUENCE = "TA119" Warning "Undeclared sequence in a schema of the product":
         "A sequence has no policies: its values reveal the activity of other tenants.";
     UNTRACKED_TYPE = "TA120" Note "Undeclared type in a schema of the product":
-        "The schema is the product's, and the type is not in the declaration.";
+        "Generated migrations do not manage undeclared types in the product's schemas.";
     COMMENT = "TA121" Note "Comment differs from the declaration":
         "The comments describe the access rules and should match them.";
     INCOMPARABLE = "TA122" Error "Server rejects a declared type or expression":
-        "The declared object cannot exist on this server, so the live one cannot be compared with it.";
+        "The server cannot create the declared object, so the audit cannot compare it with the one in the database.";
     OTHER_SETTING = "TA123" Warning "Timeout or other setting of a role differs":
-        "Sessions of the app run with other settings than declared.";
+        "Sessions of the role run with settings that differ from the declaration.";
     STALE = "TA124" Warning "Baseline entry matches no finding":
         "The accepted finding can return without being reported; remove the entry.";
     LOG = "TA125" Warning "pgaudit setting is missing, undeclared or different":
         "Statements that pgaudit does not log cannot be traced later; additional classes can log data that should not be logged.";
     NO_LOG = "TA126" Note "pgaudit is declared but not loaded":
-        "The declaration requires a log by pgaudit, and the server writes none.";
+        "The declaration requires pgaudit, which logs nothing until the server loads its library.";
     VIEW = "TA201" Error "View without security_invoker":
         "Without security_invoker, a view runs with its owner's permissions and bypasses the policies of the calling role.";
     COPY = "TA202" Error "Materialized view of rows that RLS protects":
@@ -191,39 +192,41 @@ rules! {
     DEFINER_FUNCTION = "TA204" Error "SECURITY DEFINER function reachable by application roles":
         "A SECURITY DEFINER function runs as its owner and bypasses the policies of the calling role.";
     EVENT_TRIGGER = "TA205" Warning "Event trigger is enabled":
-        "It runs with the privileges of the role that changes the schema, usually an administrator.";
+        "The trigger's function runs with the privileges of the role that changes the schema, usually an administrator.";
     RELATIVE = "TA206" Error "Undeclared child or partition of a declared table":
         "The policies of the declared table do not apply when its child or its undeclared parent is accessed directly.";
     PUBLICATION = "TA207" Warning "Publication of declared tables":
         "Logical replication sends the rows of all tenants: it ignores policies.";
     MEMBER = "TA208" Error "Unexpected membership in a role of the product":
-        "Members of the owner role can disable RLS; members of an application role can select any tenant with SET.";
+        "Members of the schema owner can disable RLS; members of an application role can set any tenant ID in the context.";
     UNBOUND = "TA209" Warning "Login role bypasses RLS":
-        "It can read or write the rows of all tenants.";
+        "A login role that bypasses RLS can read or write the rows of all tenants.";
     CREATE_ROLE = "TA210" Warning "Login role with CREATEROLE before PostgreSQL 16":
-        "Before PostgreSQL 16 such a login can make itself a member of any role that is not a superuser.";
+        "Before PostgreSQL 16, a login role with CREATEROLE can make itself a member of any role that is not a superuser.";
     FOREIGN_KEY = "TA211" Warning "Foreign key from outside the product's schemas":
-        "Roles that can write to the referencing table learn which keys exist, of any tenant.";
+        "Roles that can write to the referencing table can find out which keys exist in any tenant.";
     LEAKPROOF = "TA212" Warning "LEAKPROOF function":
-        "The planner may call it on rows before the policies filter them, so it can reveal hidden rows.";
+        "PostgreSQL may call a LEAKPROOF function on rows before the policies filter them, so the function can reveal hidden rows.";
     CONNECTING = "TA213" Warning "Extension with network or file access callable by the app":
-        "Its functions access other databases, files or programs from within a query, with other permissions than the caller's.";
+        "The extension's functions access other databases, files or programs from within a query, with permissions that the caller \
+         does not have.";
     UNTRUSTED = "TA214" Error "Function in an untrusted language callable by the app":
-        "It can do whatever the server's operating system account can, and an application role can call it.";
+        "A function in an untrusted language can do whatever the server's operating system account can do.";
     OWNED = "TA215" Error "Application role owns a database object":
         "The owner of an object can change it and grant privileges on it.";
     PARAMETER = "TA216" Error "Privilege on a configuration parameter":
         "Some parameters, such as session_replication_role, disable foreign keys and triggers.";
     SERVER = "TA217" Note "Server version has known RLS vulnerabilities":
-        "Fixes for RLS are released in minor versions.";
+        "PostgreSQL releases fixes for RLS vulnerabilities in minor versions.";
     SHIPPED = "TA218" Error "Privilege on a system catalog or built-in function":
-        "Some of them read rows, files or passwords without any policy.";
+        "Some system catalogs and built-in functions give access to rows, files or password hashes, and no policy limits this access.";
     SET_CONFIG = "TA219" Note "set_config is executable by PUBLIC":
-        "SQL injected into a single SELECT can call it to change to another tenant.";
+        "SQL injected into a single SELECT can call set_config to change the tenant ID in the context.";
     SUBSCRIPTION = "TA220" Warning "Subscription writes declared tables":
         "Replication writes rows of all tenants without policies, and ordinary triggers, such as that of the change log, do not fire.";
     SHADOW = "TA221" Error "User-defined object in pg_catalog shadows built-ins":
-        "SECURITY DEFINER functions can resolve to it in place of a built-in, whatever their search_path, and run it as their owner.";
+        "A SECURITY DEFINER function can call such an object in place of a built-in one, whatever its search_path, with the privileges \
+         of the function's owner.";
     HISTORY = "TA222" Error "Migrations table is writable by application roles":
-        "A role that writes to it can make the next deployment skip a migration or run one again.";
+        "A role that writes to the migrations table can make the next deployment skip a migration or run one again.";
 }

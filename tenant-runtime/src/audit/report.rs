@@ -148,11 +148,14 @@ pub enum AuditError {
         help: String,
     },
     /// The server is a standby, where temporary tables cannot be created.
-    #[error("the server is a standby: an audit requires temporary tables\n  help: audit the primary")]
+    #[error(
+        "the server is a standby, which cannot create the temporary tables that an audit requires\n  help: audit the \
+         primary"
+    )]
     Standby,
     /// None of the product's schemas exist.
     #[error(
-        "database `{database}` has none of the product's schemas\n  help: apply the migrations, or name the database that has them"
+        "database `{database}` has none of the product's schemas\n  help: apply the migrations, or correct the database name in the URL"
     )]
     NotMigrated {
         /// The database.
@@ -211,14 +214,15 @@ pub async fn audit(connection: &mut PgConnection, schema: &Schema) -> Result<Rep
 /// The manual steps for a declared expression that the server rejects.
 const REFUSED: [&str; 2] = [
     "First fix the findings on the tables that the message names, such as a column with another name.",
-    "If there are none, the server lacks the named type or function: change the declaration and generate a migration.",
+    "If there are no such findings, the server lacks the type or function that the message names: install it, or \
+     change the declaration and generate a migration.",
 ];
 
 /// The manual steps to load pgaudit.
 const LOADING: [&str; 3] = [
     "Install pgaudit on the server, such as Debian's package `postgresql-15-pgaudit`, or enable it at your provider.",
-    "Add it to `shared_preload_libraries` in postgresql.conf, and restart the server.",
-    "Audit again, which then checks whether the database sets the declared classes.",
+    "Add `pgaudit` to `shared_preload_libraries` in postgresql.conf, and restart the server.",
+    "Run the audit again: it then checks whether the database sets `pgaudit.log` to the declared classes.",
 ];
 
 async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Result<Report, AuditError> {

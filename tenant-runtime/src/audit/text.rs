@@ -63,7 +63,7 @@ impl Report {
             let head = one_line(&format!("{code} {object}: {what}"));
             let reason = match (caution, severity) {
                 (Some(caution), _) => Some(one_line(caution)),
-                (None, Severity::Note) => Some("a note is optional".to_owned()),
+                (None, Severity::Note) => Some("fixing a note is optional".to_owned()),
                 (None, Severity::Error | Severity::Warning) => None,
             };
             let _ = match reason.filter(|_| !finding.is_manual()) {

@@ -126,7 +126,8 @@ fn server_hint(code: &str, options: &PgConnectOptions, purpose: Purpose) -> Stri
             login_help(login, purpose)
         ),
         "3D000" if options.get_database().is_none() => format!(
-            "the URL names no database, and none has the name of the login, `{login}`; add its name to the URL, as in {FORM}"
+            "the URL names no database, and none has the name of the login, `{login}`; add the name of the database \
+             to the URL, as in {FORM}"
         ),
         "3D000" => format!(
             "database `{database}` does not exist; create it as the administrator who applies the migrations (`createdb \

@@ -86,7 +86,7 @@ impl<T: Tenancy> SystemDb<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`connect`](Self::connect); [`Error::FingerprintMismatch`] if the options contain a
+    /// The errors of [`connect`](Self::connect); [`Error::FingerprintMismatch`] if the options contain a
     /// fingerprint and the database has a different one.
     pub async fn connect_with(url: &str, options: TenantDbOptions) -> Result<Self> {
         let connect = connect::options(url)?;
@@ -211,7 +211,7 @@ pub struct SystemCtx<T> {
 }
 
 impl<T: Tenancy> SystemCtx<T> {
-    /// Returns the key of the record in the table `system_access_log`.
+    /// Returns the access ID: the key of the row in the table `system_access_log` that contains the reason.
     ///
     /// ```no_run
     /// # fn f(system: tenant_runtime::SystemCtx<tenant_runtime::roles::Organizations>) {

@@ -29,7 +29,7 @@ fn evaluate(rows: Vec<Row>, version: u32) -> Result<(String, Vec<String>)> {
     let facts = rows.into_iter().map(Fact::try_from).collect::<Result<Vec<_>>>()?;
     let login = facts.iter().find(|fact| fact.kind == Kind::Login).map(|fact| fact.name.clone());
     let Some(login) = login.filter(|login| !login.is_empty()) else {
-        return Err(unreadable("it names no login"));
+        return Err(unreadable("the result names no login"));
     };
     let found = facts.iter().filter_map(|fact| fact.finding(&login, version));
     let findings: Vec<String> = if facts.iter().any(|fact| fact.is_of_administrator(&login)) {
@@ -238,8 +238,9 @@ impl Fact {
             }
             Kind::SystemRole => (
                 format!(
-                    "it can assume the role `{name}`, but the app and the cross-tenant jobs use separate logins without a common \
-                     role"
+                    "it can assume the role `{name}`, but the login role of the app and the login role of \
+                     cross-tenant jobs must not \
+                     share a role"
                 ),
                 self.revoke(login),
             ),
@@ -275,11 +276,12 @@ impl Fact {
             }
             Kind::StringSyntax => (
                 format!(
-                    "its sessions start with `{name}` off, set by the {}, but the statement filter reads statements as the server \
-                     does with it on",
+                    "its sessions start with `{name} = off`, set by the {}, but the statement filter parses \
+                     statements as the server does with \
+                     `{name} = on`",
                     if detail == "client" { "URL" } else { detail }
                 ),
-                "remove that setting".to_owned(),
+                format!("remove the setting `{name}`"),
             ),
         })
     }

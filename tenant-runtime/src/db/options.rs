@@ -125,7 +125,7 @@ impl TenantDbOptions {
     ///
     /// The spans are named `tenant_tx`, have the level `INFO`, and always record the `role`. sqlx's
     /// statement logs appear inside them. The spans of jobs over all tenants are named `system_tx`
-    /// and record the key of the reason's record as `record`.
+    /// and record the access ID of the job as `record`.
     ///
     /// ```
     /// let options = tenant_runtime::TenantDb::options().trace_tenants(true);
@@ -193,8 +193,8 @@ impl TenantDbOptions {
     /// Sets the URLs of the login roles for a tenancy with `login_per_role: true`; the closure
     /// returns the URL for a role such as `viewer`.
     ///
-    /// Injected SQL can assume every role that its login can assume. With a separate login for each
-    /// role, it can assume no role higher than the one that the statement runs as. The URL passed
+    /// Injected SQL can assume every role that the login can assume. With a separate login for each
+    /// role, injected SQL cannot assume a role higher than that of the transaction. The URL passed
     /// to [`connect`](Self::connect) then serves only users without a tenant.
     ///
     /// ```no_run

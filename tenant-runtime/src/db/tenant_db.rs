@@ -117,7 +117,7 @@ impl TenantDb {
     ///
     /// # Errors
     ///
-    /// Those of [`begin`](Self::begin).
+    /// The errors of [`begin`](Self::begin).
     pub fn begin_with<R: Role>(
         &self,
         ctx: &TenantCtx<R>,

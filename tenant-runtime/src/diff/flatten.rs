@@ -12,7 +12,17 @@ use crate::{
 /// Lists the objects of a schema in the order in which they can be created. A table is one object.
 pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
     // Destructures by name, so that adding a field to the model is a compile error here.
-    let Schema { product: _, roles, external_roles, pgaudit, schemas, context_settings: _, functions, tables } = schema;
+    let Schema {
+        product: _,
+        roles,
+        external_roles,
+        pgaudit,
+        schemas,
+        context_settings: _,
+        functions,
+        tables,
+        renames: _,
+    } = schema;
     let mut items =
         if *external_roles { vec![SchemaObject::RequiredRoles { roles: roles.clone() }] } else { Vec::new() };
     if !external_roles {

@@ -2,21 +2,22 @@
 
 mod flatten;
 mod object;
+mod permutation;
 mod rename;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeMap, fmt};
 
-pub(crate) use self::flatten::{memberships, of_roles, parts};
 pub use self::object::{KeyKind, Membership, SchemaObject};
 use self::rename::Renamed;
+pub(crate) use self::{
+    flatten::{memberships, of_roles, parts},
+    permutation::{in_order, resolve},
+    rename::temporary_names,
+};
 use crate::{
     ident::Ident,
     model::{
         column_property::ColumnProperty,
-        migration_hints::MigrationHints,
         schema::{Function, Grant, QualifiedName, Schema, Table},
     },
 };
@@ -49,6 +50,12 @@ pub enum Change {
 pub struct Diff {
     /// The earlier schema after the renames.
     pub renamed: Schema,
+    /// The renames of tables and columns one by one, in an order in which they can run; some use temporary names.
+    pub renames: Vec<Change>,
+    /// The objects to be dropped that make room for a renamed object: each under its temporary name and under its own name.
+    pub displaced: Vec<(SchemaObject, SchemaObject)>,
+    /// Pairs of new objects with the same `renamed_from`, each as text.
+    pub conflicts: Vec<(String, String, String)>,
     /// The changes. Adding or dropping a table, with everything that belongs to it, is one change.
     pub changes: Vec<Change>,
     /// The policies whose subqueries use a renamed table or column, before and after the rename. PostgreSQL keeps the old name
@@ -60,8 +67,9 @@ pub struct Diff {
 
 /// Compares two schemas. The order of columns is ignored, because PostgreSQL cannot change it.
 #[must_use]
-pub fn diff(before: &Schema, after: &Schema, hints: &MigrationHints) -> Diff {
-    let Renamed { schema: renamed, mut changes, restated, unclear } = rename::rename(before, after, hints);
+pub fn diff(before: &Schema, after: &Schema) -> Diff {
+    let Renamed { schema: renamed, mut changes, steps, displaced, restated, unclear, conflicts, .. } =
+        rename::rename(before, after);
     // When the roles become externally managed, the roles that earlier migrations created are kept.
     let skips_roles = renamed.external_roles != after.external_roles && !renamed.roles.is_empty();
     changes.extend(compare(objects(&renamed, skips_roles), objects(after, skips_roles)));
@@ -85,7 +93,7 @@ pub fn diff(before: &Schema, after: &Schema, hints: &MigrationHints) -> Diff {
             other => all.push(other),
         }
     }
-    Diff { renamed, changes: all, restated, unclear }
+    Diff { renamed, renames: steps, displaced, conflicts, changes: all, restated, unclear }
 }
 
 /// Lists the objects of a schema; without its roles if `skips_roles` is set.
@@ -196,12 +204,9 @@ fn with_renamed_constraints(mut changes: Vec<Change>) -> Vec<Change> {
             _ => None,
         })
         .collect();
-    let old_names: BTreeSet<Ident> = gone.iter().filter_map(SchemaObject::constraint).cloned().collect();
     for before in gone {
         let new = changes.iter().position(|change| match change {
-            Change::Add(after) => {
-                before.is_but_renamed(after) && after.constraint().is_some_and(|name| !old_names.contains(name))
-            }
+            Change::Add(after) => before.is_but_renamed(after),
             _ => false,
         });
         if let Some(at) = new

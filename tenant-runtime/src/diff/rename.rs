@@ -1,11 +1,16 @@
 //! Applies renames to the earlier schema, so that an object that is only renamed compares as equal.
 
-use super::{Change, SchemaObject};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Change, SchemaObject,
+    permutation::{Ordered, in_order, resolve},
+};
 use crate::{
     analyze::rewrite_identifiers::{NewName, renamed},
     ident::Ident,
     model::{
-        migration_hints::MigrationHints,
+        migration_hints::ColumnName,
         schema::{ForeignKeyAction, Key, Policy, QualifiedName, Schema, Scope, Table},
     },
 };
@@ -14,48 +19,129 @@ use crate::{
 pub(super) struct Renamed {
     /// The schema.
     pub(super) schema: Schema,
-    /// The renames.
+    /// The renames, each from the old name to the new name.
     pub(super) changes: Vec<Change>,
+    /// The same renames one by one, in an order in which they can run; some use temporary names.
+    pub(super) steps: Vec<Change>,
+    /// The objects to be dropped that make room for a renamed object: each under its temporary name and under its own name.
+    pub(super) displaced: Vec<(SchemaObject, SchemaObject)>,
     /// The policies whose subqueries use a renamed table or column, before and after the rename.
     pub(super) restated: Vec<(SchemaObject, SchemaObject)>,
     /// The policies in which a name is ambiguous: it can refer to the renamed object or to another object.
     pub(super) unclear: Vec<SchemaObject>,
+    /// Pairs of new objects with the same `renamed_from`, each as text.
+    pub(super) conflicts: Vec<(String, String, String)>,
+    /// The old name of each table that has a new name.
+    old_names: BTreeMap<QualifiedName, QualifiedName>,
 }
 
-/// Applies the renames to a schema.
-///
-/// A rename is applied only if the old name exists and is no longer declared, and the new name does not exist yet. So a
-/// `renamed_from` whose rename has been applied has no further effect, however long the attribute is kept.
-pub(super) fn rename(before: &Schema, after: &Schema, hints: &MigrationHints) -> Renamed {
-    let (changes, restated, unclear) = (Vec::new(), Vec::new(), Vec::new());
-    let mut all = Renamed { schema: before.clone(), changes, restated, unclear };
-    for (to, from) in &hints.tables {
-        let declared = after.tables.contains_key(to) && !after.tables.contains_key(from);
-        if declared
-            && !all.schema.tables.contains_key(to)
-            && let Some(table) = all.schema.tables.remove(from)
-        {
-            let item = |name: &QualifiedName| SchemaObject::Table { name: name.clone(), table: table.clone().into() };
-            all.changes.push(Change::Rename { before: item(from), after: item(to) });
-            all.schema.tables.insert(to.clone(), table);
-            let keys = all.schema.tables.values_mut().flat_map(|table| &mut table.foreign_keys);
-            keys.filter(|key| key.target == *from).for_each(|key| key.target = to.clone());
-            all.rename_in_text(NewName::Table { from, to });
-        }
-    }
-    for ((name, to), from) in &hints.columns {
-        let has = |schema: &Schema, column: &Ident| {
-            schema.tables.get(name).is_some_and(|table| table.columns.iter().any(|other| other.name == *column))
-        };
-        if has(&all.schema, from) && !has(&all.schema, to) && has(after, to) && !has(after, from) {
-            all.rename_column(name, from, to);
-        }
+/// Applies the renames that the later schema declares to the earlier schema.
+pub(super) fn rename(before: &Schema, after: &Schema) -> Renamed {
+    let mut all = Renamed {
+        schema: before.clone(),
+        changes: Vec::new(),
+        steps: Vec::new(),
+        displaced: Vec::new(),
+        restated: Vec::new(),
+        unclear: Vec::new(),
+        conflicts: Vec::new(),
+        old_names: BTreeMap::new(),
+    };
+    all.rename_tables(before, after);
+    for (name, table) in &after.tables {
+        all.rename_columns(name, table, after);
     }
     all.restate(before);
     all
 }
 
 impl Renamed {
+    fn rename_tables(&mut self, before: &Schema, after: &Schema) {
+        let taken: BTreeSet<_> = before.tables.keys().cloned().collect();
+        let resolved = resolve(&taken, &after.renames.tables, &before.renames.tables);
+        let conflicts = resolved.conflicts.iter();
+        let text = |name: &QualifiedName| format!("table `{name}`");
+        self.conflicts.extend(conflicts.map(|(a, b, from)| (text(a), text(b), from.to_string())));
+        let mut used: BTreeSet<_> = before.tables.keys().chain(after.tables.keys()).cloned().collect();
+        let mut temporary = |name: &QualifiedName| {
+            let free = |table: Ident| QualifiedName { schema: name.schema.clone(), table };
+            let new = temporary_names(&name.table).map(free).find(|name| !used.contains(name));
+            let new = new.unwrap_or_else(|| name.clone());
+            used.insert(new.clone());
+            new
+        };
+        let Ordered { steps, displaced } = in_order(&resolved.moves, &taken, &mut temporary);
+        let item = |name: &QualifiedName, of: &QualifiedName| SchemaObject::Table {
+            name: name.clone(),
+            table: before.tables[of].clone().into(),
+        };
+        for (from, to) in &resolved.moves {
+            self.changes.push(Change::Rename { before: item(from, from), after: item(to, from) });
+            self.old_names.insert(to.clone(), from.clone());
+        }
+        for (to, from) in &displaced {
+            self.displaced.push((item(to, from), item(from, from)));
+            self.old_names.insert(to.clone(), from.clone());
+        }
+        for (from, to) in steps {
+            self.rename_table(&from, &to);
+        }
+    }
+
+    fn rename_table(&mut self, from: &QualifiedName, to: &QualifiedName) {
+        let Some(table) = self.schema.tables.remove(from) else { return };
+        let item = |name: &QualifiedName| SchemaObject::Table { name: name.clone(), table: table.clone().into() };
+        self.steps.push(Change::Rename { before: item(from), after: item(to) });
+        self.schema.tables.insert(to.clone(), table);
+        let keys = self.schema.tables.values_mut().flat_map(|table| &mut table.foreign_keys);
+        keys.filter(|key| key.target == *from).for_each(|key| key.target = to.clone());
+        let renames = &mut self.schema.renames;
+        rekey(&mut renames.columns, from, to);
+        rekey(&mut renames.labels, from, to);
+        self.rename_in_text(NewName::Table { from, to });
+    }
+
+    fn rename_columns(&mut self, name: &QualifiedName, after: &Table, schema: &Schema) {
+        let Some(table) = self.schema.tables.get(name) else { return };
+        let of_table = |renames: &BTreeMap<ColumnName, Ident>| -> BTreeMap<Ident, Ident> {
+            let own = renames.iter().filter(|((of, _), _)| of == name);
+            own.map(|((_, to), from)| (to.clone(), from.clone())).collect()
+        };
+        let names =
+            |table: &Table| -> BTreeSet<Ident> { table.columns.iter().map(|column| column.name.clone()).collect() };
+        let taken = names(table);
+        let resolved = resolve(&taken, &of_table(&schema.renames.columns), &of_table(&self.schema.renames.columns));
+        let text = |column: &Ident| format!("column `{name}.{column}`");
+        self.conflicts.extend(resolved.conflicts.iter().map(|(a, b, from)| (text(a), text(b), from.to_string())));
+        let mut used: BTreeSet<_> = taken.union(&names(after)).cloned().collect();
+        let mut temporary = |column: &Ident| {
+            let new = temporary_names(column).find(|name| !used.contains(name)).unwrap_or_else(|| column.clone());
+            used.insert(new.clone());
+            new
+        };
+        let Ordered { steps, displaced } = in_order(&resolved.moves, &taken, &mut temporary);
+        let columns = table.columns.clone();
+        let item = |column: &Ident, of: &Ident| {
+            let column = columns.iter().find(|other| other.name == *of).map(|found| {
+                let mut renamed = found.clone();
+                renamed.name = column.clone();
+                renamed
+            });
+            column.map(|column| SchemaObject::Column { table: name.clone(), column })
+        };
+        for (from, to) in &resolved.moves {
+            if let (Some(before), Some(after)) = (item(from, from), item(to, from)) {
+                self.changes.push(Change::Rename { before, after });
+            }
+        }
+        for (to, from) in &displaced {
+            self.displaced.extend(item(to, from).zip(item(from, from)));
+        }
+        for (from, to) in steps {
+            self.rename_column(name, &from, &to);
+        }
+    }
+
     fn rename_column(&mut self, name: &QualifiedName, from: &Ident, to: &Ident) {
         let keys = self.schema.tables.values_mut().flat_map(|table| &mut table.foreign_keys);
         keys.filter(|key| key.target == *name).for_each(|key| replace(&mut key.target_columns, from, to));
@@ -64,35 +150,28 @@ impl Renamed {
         let before = SchemaObject::Column { table: name.clone(), column: column.clone() };
         column.name = to.clone();
         let after = SchemaObject::Column { table: name.clone(), column: column.clone() };
-        self.changes.push(Change::Rename { before, after });
+        self.steps.push(Change::Rename { before, after });
         within(table, from, to);
+        let renames = &mut self.schema.renames;
+        if let Some(labels) = renames.labels.remove(&(name.clone(), from.clone())) {
+            renames.labels.insert((name.clone(), to.clone()), labels);
+        }
         self.rename_in_text(NewName::Column { of: name, from, to });
-    }
-
-    /// Returns the previous name of a table, if the table is renamed.
-    fn old_name(&self, name: &QualifiedName) -> Option<QualifiedName> {
-        self.changes.iter().find_map(|change| match change {
-            Change::Rename {
-                before: SchemaObject::Table { name: old, .. },
-                after: SchemaObject::Table { name: new, .. },
-            } if new == name => Some(old.clone()),
-            _ => None,
-        })
     }
 
     /// Finds the policies whose subqueries PostgreSQL stores with an alias after a column is renamed: `SELECT m.new AS old`.
     fn restate(&mut self, before: &Schema) {
         let mut restated = Vec::new();
         for (name, table) in &self.schema.tables {
-            let old_name = self.old_name(name).unwrap_or_else(|| name.clone());
-            for (old, policy) in before.tables[&old_name].policies.iter().zip(&table.policies) {
+            let old_name = self.old_names.get(name).unwrap_or(name);
+            for (old, policy) in before.tables[old_name].policies.iter().zip(&table.policies) {
                 let reads = policy.conditions().any(|condition| condition.sql.as_str().to_lowercase().contains("from"));
                 if reads && !old.is_equivalent(policy) {
                     let item = |table: &QualifiedName, policy: &Policy| SchemaObject::Policy {
                         table: table.clone(),
                         policy: policy.clone(),
                     };
-                    restated.push((item(&old_name, old), item(name, policy)));
+                    restated.push((item(old_name, old), item(name, policy)));
                 }
             }
         }
@@ -124,7 +203,20 @@ impl Renamed {
     }
 }
 
-/// Renames a column in the keys, foreign keys and grants of its table.
+/// Returns names for an object whose own name is given to another object: `title_old`, `title_old2`, ….
+pub(crate) fn temporary_names(name: &Ident) -> impl Iterator<Item = Ident> {
+    let suffix = |number: u32| if number == 1 { "old".to_owned() } else { format!("old{number}") };
+    (1_u32..).map(move |number| Ident::derived([name.as_str(), &suffix(number)]))
+}
+
+/// Replaces a table in the keys of a map.
+fn rekey<V>(map: &mut BTreeMap<ColumnName, V>, from: &QualifiedName, to: &QualifiedName) {
+    let entries = std::mem::take(map).into_iter();
+    let rename = |((table, column), value)| ((if table == *from { to.clone() } else { table }, column), value);
+    map.extend(entries.map(rename));
+}
+
+/// Renames a column in the keys, foreign keys, label checks and grants of its table.
 fn within(table: &mut Table, from: &Ident, to: &Ident) {
     if let Scope::Tenant(column) | Scope::Parent(column) = &mut table.scope
         && column == from
@@ -141,6 +233,8 @@ fn within(table: &mut Table, from: &Ident, to: &Ident) {
             *column = to.clone();
         }
     }
+    let labels = table.checks.iter_mut().filter_map(|check| check.labels.as_mut());
+    labels.filter(|labels| labels.column == *from).for_each(|labels| labels.column = to.clone());
     table.grants.iter_mut().for_each(|grant| replace(&mut grant.columns, from, to));
 }
 

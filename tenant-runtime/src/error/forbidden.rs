@@ -27,14 +27,18 @@ impl fmt::Display for ForbiddenReason<'_> {
         let mut tables = inventory::iter::<Registered>().map(|registered| registered.0);
         let def = tables.find(|def| def.name.to_string() == self.table);
         let (Some(def), Some((attribute, any, own))) = (def, def.and_then(|def| required(def, self.command))) else {
-            return f.write_str(": missing privilege, or a policy rejects the row; see `#[tenant(…)]` on its struct");
+            return f.write_str(": the privilege is missing, or a policy rejects the row; see `#[tenant(…)]` on the struct of the table");
         };
         if self.is_system(def) && !def.system.contains(&attribute) {
             return write!(f, ": `system(…)` on `{}` does not include `{attribute}`", def.rust_name);
         }
         match (any, own) {
             _ if self.is_system(def) => Self::missing_column_privilege(f, attribute),
-            (None, None) => write!(f, ": `{}` declares no role for `{attribute}`, so no role can", def.rust_name),
+            (None, None) => write!(
+                f,
+                ": `{}` declares no role for `{attribute}`, so the command is denied to every role",
+                def.rust_name
+            ),
             (Some(role), _) | (None, Some(role)) if self.includes(def, role) => {
                 Self::missing_column_privilege(f, attribute)
             }
@@ -54,8 +58,8 @@ impl ForbiddenReason<'_> {
     fn missing_column_privilege(f: &mut fmt::Formatter<'_>, attribute: &str) -> fmt::Result {
         write!(
             f,
-            ": `{attribute}` allows this; the role lacks the privilege on a column that the statement uses, or the database differs \
-             from the declaration"
+            ": `{attribute}` in `#[tenant(…)]` allows the command, but the role lacks the privilege on a column that \
+             the statement uses, or the database differs from the declaration"
         )
     }
 

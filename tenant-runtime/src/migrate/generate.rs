@@ -58,7 +58,7 @@ pub struct Generated {
 pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateError> {
     let checked = check(models)?;
     let contents = folder.contents()?;
-    let plan = plan(&contents.snapshot.schema, &checked.schema, &checked.transition)?;
+    let plan = plan(&contents.snapshot.schema, &checked.schema, &checked.hints)?;
     let migrations = sql::migrations(&plan);
     let files = contents.named(&migrations);
     folder.check_unknown(&contents, &files)?;

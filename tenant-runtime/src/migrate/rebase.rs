@@ -100,7 +100,7 @@ pub fn rebase(
     // hand-written migrations before it. So all newly generated migrations go where the first generated migration was.
     let place = own.iter().position(|own| own.generated).unwrap_or(own.len());
     own[..place].iter().for_each(|own| numbered.push_by_hand(own));
-    let plan = plan(&base.snapshot.schema, &checked.schema, &checked.transition).map_err(GenerateError::from)?;
+    let plan = plan(&base.snapshot.schema, &checked.schema, &checked.hints).map_err(GenerateError::from)?;
     // The other branch's models might not be merged yet, so their tables and columns must not be dropped without
     // confirmation.
     plan.confirm(drops).map_err(GenerateError::from)?;

@@ -2,7 +2,7 @@
 //!
 //! The derive generates these values, rustc type-checks them, and `analyze` turns them into a schema or into findings.
 
-pub use super::sql_type::SqlType;
+pub use super::sql_type::{LabelsDef, SqlType};
 use super::{compare::same, names};
 
 /// The declaration of a tenancy: key types, settings and roles.
@@ -135,6 +135,8 @@ pub struct RoleDef {
     pub name: &'static str,
     /// The roles whose privileges this role inherits; each is declared earlier in the list.
     pub includes: &'static [&'static str],
+    /// The previous name of the role. Members who have that role keep it under its new name.
+    pub renamed_from: Option<&'static str>,
 }
 
 /// The qualified name of a table.

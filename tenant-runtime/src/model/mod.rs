@@ -17,6 +17,8 @@ pub mod pgaudit;
 #[cfg(feature = "generate")]
 pub mod policy;
 #[cfg(feature = "generate")]
+pub mod qualified_name;
+#[cfg(feature = "generate")]
 pub mod role;
 #[cfg(feature = "generate")]
 pub mod schema;

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 pub use super::{
     command::Command,
     expression::Expression,
+    migration_hints::Renames,
     pgaudit::LogClasses,
     policy::{Condition, ConditionKind, Policy, PolicyKind},
+    qualified_name::QualifiedName,
     role::{Role, RoleKind},
 };
 use crate::ident::Ident;
@@ -28,6 +30,8 @@ pub struct Schema {
     pub(crate) context_settings: Vec<String>,
     pub(crate) functions: BTreeMap<QualifiedName, Function>,
     pub(crate) tables: BTreeMap<QualifiedName, Table>,
+    /// The previous names that the models declare.
+    pub(crate) renames: Renames,
 }
 
 impl Schema {
@@ -92,29 +96,6 @@ impl Schema {
     /// Returns the application roles, each after the roles that it includes.
     pub(crate) fn application_roles(&self) -> impl Iterator<Item = &Role> {
         self.roles.iter().filter(|role| matches!(role.kind, RoleKind::Application { .. }))
-    }
-}
-
-/// The name of a table or a function, with its schema.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QualifiedName {
-    /// The schema.
-    pub schema: Ident,
-    /// The table or the function.
-    pub table: Ident,
-}
-
-impl QualifiedName {
-    /// Returns the name quoted for SQL.
-    #[must_use]
-    pub fn quoted(&self) -> String {
-        format!("{}.{}", self.schema.quoted(), self.table.quoted())
-    }
-}
-
-impl std::fmt::Display for QualifiedName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.schema, self.table)
     }
 }
 
@@ -276,6 +257,17 @@ pub struct Check {
     pub name: Ident,
     /// The condition.
     pub condition: Expression,
+    /// The labels, if this is the check of an enum column.
+    pub labels: Option<LabelCheck>,
+}
+
+/// The labels that an enum column can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelCheck {
+    /// The column.
+    pub column: Ident,
+    /// The labels.
+    pub labels: Vec<String>,
 }
 
 /// A foreign key.

@@ -34,11 +34,37 @@ pub enum SqlType {
     /// `jsonb`
     Jsonb,
     /// `text` with a check constraint on these labels.
-    Labels(&'static [&'static str]),
+    Labels(LabelsDef),
     /// An array of another type.
     Array(&'static SqlType),
     /// The type in the attribute `sql_type`.
     Custom(&'static str),
+}
+
+/// The labels of an enum, and what happened to earlier labels.
+///
+/// ```
+/// use tenant_runtime::{LabelsDef, SqlType};
+///
+/// let labels = LabelsDef::of(&["open", "done"]);
+/// assert_eq!(SqlType::Labels(labels).sql_name().as_deref(), Some("text"));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelsDef {
+    /// The labels.
+    pub labels: &'static [&'static str],
+    /// The renamed labels: each label with its previous text.
+    pub renamed: &'static [(&'static str, &'static str)],
+    /// The removed labels: each with the label that replaces it in existing rows.
+    pub replaced: &'static [(&'static str, &'static str)],
+}
+
+impl LabelsDef {
+    /// Returns labels without a history.
+    #[must_use]
+    pub const fn of(labels: &'static [&'static str]) -> Self {
+        Self { labels, renamed: &[], replaced: &[] }
+    }
 }
 
 impl SqlType {

@@ -46,7 +46,7 @@ impl Plan {
     /// Returns the data loss of a step.
     pub(crate) fn loss(&self, action: &Action) -> Option<DataLoss> {
         let note = self.note(action).filter(|note| note.risk == Risk::Destructive)?;
-        let name = match action.item()? {
+        let name = match self.under_own_name(action.item()?) {
             SchemaObject::Column { table, column } => format!("{table}.{}", column.name),
             other => other.table()?.to_string(),
         };

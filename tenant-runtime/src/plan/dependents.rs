@@ -1,6 +1,7 @@
 //! Dependents: PostgreSQL refuses to alter or drop an object on which a policy, a constraint or a trigger depends.
 
 use crate::{
+    analyze::expression_columns::{mentions, mentions_column},
     diff::{Change, KeyKind, SchemaObject, parts},
     ident::Ident,
     model::{
@@ -83,18 +84,17 @@ impl<'c> ChangedObjects<'c> {
         };
         match item {
             SchemaObject::Policy { table, policy } => policy.conditions().any(|condition| {
-                let text = condition.sql.as_str();
-                let names = |name: &QualifiedName| mentions(text, &name.quoted());
+                // An accidental match re-creates more objects than necessary, which is harmless.
+                let names = |name: &QualifiedName| mentions(condition.sql.as_str(), &name.quoted());
                 self.functions.iter().chain(&self.tables).any(|name| names(name))
                     || self
                         .columns
                         .iter()
-                        .any(|(of, column)| (*of == table || names(of)) && mentions(text, &column.quoted().to_string()))
+                        .any(|(of, column)| (*of == table || names(of)) && mentions_column(&condition.sql, column))
             }),
-            SchemaObject::Check { table, check } => self
-                .columns
-                .iter()
-                .any(|(of, column)| *of == table && mentions(check.condition.as_str(), &column.quoted().to_string())),
+            SchemaObject::Check { table, check } => {
+                self.columns.iter().any(|(of, column)| *of == table && mentions_column(&check.condition, column))
+            }
             SchemaObject::ForeignKey { table, key, .. } => {
                 has(table, &key.columns)
                     || has(&key.target, &key.target_columns)
@@ -104,13 +104,4 @@ impl<'c> ChangedObjects<'c> {
             _ => false,
         }
     }
-}
-
-/// Returns whether SQL text contains a name as a word. An accidental match re-creates more objects
-/// than necessary, which is harmless.
-pub(super) fn mentions(text: &str, name: &str) -> bool {
-    let (text, name) = (text.to_lowercase(), name.to_lowercase());
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(&name)
-        .any(|(at, _)| !text[..at].ends_with(is_part) && !text[at + name.len()..].starts_with(is_part))
 }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Plan;
-use crate::diff::{Change, SchemaObject};
+use super::{Action, Plan};
+use crate::{
+    diff::{Change, SchemaObject},
+    model::schema::QualifiedName,
+};
 
 /// The maximum length of a description in a file name.
 const LONGEST: usize = 80;
@@ -38,9 +41,18 @@ impl Plan {
             ] => {
                 format!("rename {} to {} in {}", before.name, column.name, table.table)
             }
+            [] => self.relabelled().map_or_else(String::new, |table| format!("change labels in {}", table.table)),
             changes => summary(changes),
         };
         file_name(&words)
+    }
+
+    /// Returns the table in which labels change.
+    fn relabelled(&self) -> Option<&QualifiedName> {
+        self.steps.iter().find_map(|step| match &step.action {
+            Action::Relabel { table, .. } => Some(table),
+            _ => None,
+        })
     }
 
     /// Returns the changes of tables and columns, which cause the other changes; if there are none, returns all

@@ -3,6 +3,7 @@
 mod data_loss;
 mod dependents;
 mod describe;
+mod labels;
 mod order;
 mod revoke_window;
 mod risk;
@@ -10,7 +11,7 @@ mod steps;
 mod type_change;
 mod unsupported;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::{
     data_loss::UnconfirmedDataLoss,
@@ -21,7 +22,7 @@ use crate::{
     diff::{Change, Diff, SchemaObject, diff},
     ident::Ident,
     model::{
-        migration_hints::MigrationHints,
+        migration_hints::{MembershipColumns, MigrationHints},
         schema::{Column, Expression, QualifiedName, Schema, Table},
     },
 };
@@ -37,6 +38,10 @@ pub struct Plan {
     /// The tables that already exist, under their new names: running sessions might use them.
     pub(crate) existing: BTreeSet<QualifiedName>,
     pub(crate) changes: Vec<Change>,
+    /// The objects to be dropped that make room for a renamed object: each under its temporary name and under its own name.
+    pub(crate) displaced: Vec<(SchemaObject, SchemaObject)>,
+    /// The membership table of the later schema.
+    pub(crate) membership: Option<MembershipColumns>,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -121,14 +126,6 @@ pub enum Action {
     Unbuild(SchemaObject),
     /// Makes a unique constraint from an index that [`Build`](Self::Build) has built.
     Attach(SchemaObject),
-    /// Turns FORCE ROW LEVEL SECURITY on or off. PostgreSQL validates a foreign key as the table owner, which
-    /// must be able to see all rows. The policies apply to the application roles throughout.
-    Force {
-        /// The table.
-        table: QualifiedName,
-        /// Whether FORCE is on afterwards.
-        on: bool,
-    },
     /// Fills a column in the existing rows, and sets it NOT NULL.
     Backfill {
         /// The table.
@@ -137,6 +134,21 @@ pub enum Action {
         column: Column,
         /// The expression that fills the column.
         with: Expression,
+        /// Whether the table has triggers, which must not run for this step.
+        has_triggers: bool,
+    },
+    /// Changes the labels of existing rows.
+    Relabel {
+        /// The table.
+        table: QualifiedName,
+        /// The enum column.
+        column: Ident,
+        /// The labels that change, each with its new text.
+        labels: BTreeMap<String, String>,
+        /// The labels that change when this step is undone.
+        undo: BTreeMap<String, String>,
+        /// Whether the table has triggers, which must not run for this step.
+        has_triggers: bool,
     },
     /// Allows NULL again in a column that [`Backfill`](Self::Backfill) has filled.
     Unfill {
@@ -146,6 +158,8 @@ pub enum Action {
         column: Column,
         /// The expression that filled the column.
         with: Expression,
+        /// Whether the table has triggers.
+        has_triggers: bool,
     },
 }
 
@@ -169,9 +183,11 @@ impl Action {
             Self::Build(item) => Self::Unbuild(item),
             Self::Unbuild(item) => Self::Build(item),
             Self::Attach(item) => Self::Drop(item),
-            Self::Force { table, on } => Self::Force { table, on: !on },
-            Self::Backfill { table, column, with } => Self::Unfill { table, column, with },
-            Self::Unfill { table, column, with } => Self::Backfill { table, column, with },
+            Self::Backfill { table, column, with, has_triggers } => Self::Unfill { table, column, with, has_triggers },
+            Self::Unfill { table, column, with, has_triggers } => Self::Backfill { table, column, with, has_triggers },
+            Self::Relabel { table, column, labels, undo, has_triggers } => {
+                Self::Relabel { table, column, labels: undo, undo: labels, has_triggers }
+            }
         })
     }
 
@@ -199,7 +215,7 @@ impl Action {
     pub fn table(&self) -> Option<&QualifiedName> {
         match self {
             Self::Open { name, .. } | Self::Close { name, .. } => Some(name),
-            Self::Force { table, .. } | Self::Backfill { table, .. } | Self::Unfill { table, .. } => Some(table),
+            Self::Backfill { table, .. } | Self::Unfill { table, .. } | Self::Relabel { table, .. } => Some(table),
             other => other.item().and_then(SchemaObject::table),
         }
     }
@@ -293,15 +309,44 @@ impl Plan {
             && self.changes.iter().any(|change| matches!(change, Change::Add(other) if is_it(other)))
     }
 
+    /// Returns an object under its own name, if a migration drops it under a temporary name.
+    pub(crate) fn under_own_name<'p>(&'p self, item: &'p SchemaObject) -> &'p SchemaObject {
+        let identity = item.identity();
+        let found = self.displaced.iter().find(|(temporary, _)| temporary.identity() == identity);
+        found.map_or(item, |(_, own)| own)
+    }
+
     /// Describes the changes, one line each; dropping and adding a constraint with another definition is one change.
     #[must_use]
     pub fn describe_changes(&self) -> Vec<String> {
         let texts = self.changes.iter().filter_map(|change| match change {
             Change::Drop(item) if self.redefines(item) => None,
             Change::Add(item) if self.redefines(item) => Some(format!("change {item}")),
+            // The grants on a column end with the column.
+            Change::Drop(item @ SchemaObject::Grant { .. }) if self.is_of_displaced(item) => None,
+            Change::Drop(item) => Some(Change::Drop(self.under_own_name(item).clone()).to_string()),
             change => Some(change.to_string()),
         });
-        texts.collect()
+        let relabel = |step: &Step| match &step.action {
+            Action::Relabel { table, column, labels, .. } => {
+                let labels: Vec<_> = labels.iter().map(|(old, new)| format!("`{old}` to `{new}`")).collect();
+                Some(format!("change labels in `{table}.{column}`: {}", labels.join(", ")))
+            }
+            _ => None,
+        };
+        texts.chain(self.steps.iter().filter_map(relabel)).collect()
+    }
+
+    /// Returns whether a grant is on columns that the migration drops under temporary names.
+    fn is_of_displaced(&self, item: &SchemaObject) -> bool {
+        let SchemaObject::Grant { table, grant } = item else { return false };
+        let is_displaced = |name: &Ident| {
+            self.displaced.iter().any(|(temporary, _)| match temporary {
+                SchemaObject::Column { table: of, column } => of == table && column.name == *name,
+                _ => false,
+            })
+        };
+        !grant.columns.is_empty() && grant.columns.iter().all(is_displaced)
     }
 
     /// Returns the risk of a step, if it is not safe.
@@ -325,14 +370,17 @@ impl Plan {
 /// If PostgreSQL cannot make a change without losing rows, or a change is ambiguous and the models do not resolve the
 /// ambiguity.
 pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<Plan, Refusals> {
-    let Diff { renamed, changes, restated, unclear } = diff(before, after, hints);
+    let diff = diff(before, after);
+    let labels = labels::label_changes(&diff.renamed, after, hints);
     // Only an empty schema has no owner.
     let owner = after.owner().or(before.owner()).map(|owner| owner.name.clone());
-    unsupported::validate(before, after, &renamed, &changes, &unclear, hints)?;
+    unsupported::validate(before, after, &diff, &labels, hints)?;
+    let Diff { renamed, renames, displaced, changes, restated, .. } = diff;
     let all = dependents::recreate_dependents(changes.clone(), &renamed, after);
     let all = revoke_window::revoke_during_change(all, &renamed, after);
-    let steps = steps::steps(&all, restated, &renamed, after, hints);
+    let steps = steps::steps(&all, &renames, restated, &labels, &renamed, after, hints);
     let existing = renamed.tables.keys().filter(|name| after.tables.contains_key(*name)).cloned().collect();
+    let membership = hints.membership.clone();
     let (product, is_first) = (after.product.clone(), *before == Schema::default());
-    Ok(Plan { product, owner, is_first, existing, changes, steps })
+    Ok(Plan { product, owner, is_first, existing, changes, displaced, membership, steps })
 }

@@ -32,12 +32,11 @@ pub(super) enum Phase {
     MakeFunctions,
     MakeTables,
     MakeColumns,
+    Relabel,
     MakeKeys,
     MakeForeignKeys,
-    LiftForce,
     CheckRows,
     Finish,
-    RestoreForce,
     MakePolicies,
     OpenTables,
     Grant,
@@ -49,8 +48,6 @@ pub(super) enum Phase {
 /// Returns the place of a step within its file.
 pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
     match &step.action {
-        // Runs SET NOT NULL after a validated constraint has shown that no row contains NULL.
-        Action::Alter { .. } if step.stage == Stage::Validate => Phase::Finish,
         // The dropped column is read by a backfill.
         Action::Drop(SchemaObject::Column { .. }) if step.stage == Stage::Validate => Phase::Finish,
         // In a first migration there are no rows to protect in the meantime, and roles are easier to review in one
@@ -72,12 +69,11 @@ pub(super) fn phase(step: &Step, is_first: bool) -> Phase {
         Action::Restate { now: true, .. } => Phase::MakePolicies,
         Action::Open { .. } => Phase::OpenTables,
         Action::Close { .. } => Phase::ClosePolicies,
+        Action::Relabel { .. } => Phase::Relabel,
         Action::AddUnchecked(SchemaObject::ForeignKey { .. }) => Phase::MakeForeignKeys,
         Action::AddUnchecked(_) | Action::Build(_) | Action::Unbuild(_) | Action::Attach(_) => Phase::MakeKeys,
-        Action::Force { on: false, .. } => Phase::LiftForce,
         Action::Validate(_) | Action::Backfill { .. } | Action::Unfill { .. } => Phase::CheckRows,
         Action::DropUnchecked(_) => Phase::Finish,
-        Action::Force { on: true, .. } => Phase::RestoreForce,
     }
 }
 

@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{
     diff::{Change, KeyKind, Membership, SchemaObject},
-    ident::Ident,
+    ident::{Ident, literal},
     model::{
         column_property::ColumnProperty,
-        schema::{Column, ColumnDefault},
+        migration_hints::MembershipColumns,
+        schema::{Column, ColumnDefault, QualifiedName},
     },
 };
 
@@ -57,25 +58,54 @@ impl fmt::Display for Advisory {
 pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
     let (risk, code, text) = match action {
         Action::Drop(item @ SchemaObject::Table { .. }) => {
+            let item = plan.under_own_name(item);
             (Risk::Destructive, "TM101", format!("drops {item} and all its rows."))
         }
         Action::Drop(item @ SchemaObject::Column { .. }) => {
+            let item = plan.under_own_name(item);
             (Risk::Destructive, "TM102", format!("drops {item} and its values."))
         }
         Action::Alter {
             before: SchemaObject::Column { column: before, .. },
             after: item @ SchemaObject::Column { column, .. },
         } => {
-            return type_change_advisory(item, before, column);
+            return column_advisory(item, before, column);
         }
+        // A rename can take several steps, some of them from temporary names.
+        Action::Add(SchemaObject::Table { name, .. }) => (Risk::Warning, "TM210", plan.no_members(name)?),
         Action::Rename { before: before @ (SchemaObject::Table { .. } | SchemaObject::Column { .. }), .. } => {
+            let identity = before.identity();
+            let is_old = |change: &Change| match change {
+                Change::Rename { before, after } => [before, after].iter().any(|item| item.identity() == identity),
+                _ => false,
+            };
+            if !plan.changes.iter().any(is_old) {
+                return None;
+            }
             (Risk::Warning, "TM205", format!("running app versions that still use {before} will fail."))
         }
         Action::Backfill { table, column, .. } => {
-            let text = format!("writes `{}` in every row of `{table}` where it is NULL.", column.name);
+            let text = format!(
+                "writes `{}` in every row of `{table}` where it is NULL; blocks reads and writes of the table meanwhile.",
+                column.name
+            );
             (Risk::Warning, "TM204", text)
         }
-        Action::Add(SchemaObject::Column { .. } | SchemaObject::Key { .. } | SchemaObject::ForeignKey { .. })
+        Action::Relabel { table, column, labels, .. } if !labels.is_empty() => {
+            let labels: Vec<_> = labels.iter().map(|(old, new)| format!("`{old}` to `{new}`")).collect();
+            let text = format!(
+                "changes `{column}` in existing rows of `{table}` from {}; blocks reads and writes of the table meanwhile, \
+                 and running app versions do not know the new text.",
+                labels.join(", ")
+            );
+            (Risk::Warning, "TM209", text)
+        }
+        Action::Add(
+            SchemaObject::Column { .. }
+            | SchemaObject::Key { .. }
+            | SchemaObject::ForeignKey { .. }
+            | SchemaObject::Check { .. },
+        )
         | Action::Build(_)
         | Action::Validate(_) => {
             let (code, text) = lock_or_failure(plan, action)?;
@@ -104,12 +134,25 @@ fn lock_or_failure(plan: &Plan, action: &Action) -> Option<(&'static str, String
         Action::Build(item @ SchemaObject::Key { kind: KeyKind::Unique, .. }) => {
             ("TM203", format!("building the {item} fails if duplicate values exist."))
         }
+        // The list of labels only grew, so no row can violate the check; otherwise it is validated when it is added.
+        Action::Validate(SchemaObject::Check { check, .. }) if check.labels.is_some() => return None,
+        Action::Add(item @ SchemaObject::Check { table, check }) if plan.adds(item) && !plan.redefines(item) => {
+            let values = check.labels.as_ref().map(|labels| {
+                let (column, table) = (labels.column.quoted(), table.quoted());
+                let list = labels.labels.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");
+                format!(
+                    "; to list other values, run SELECT {column}, count(*) FROM {table} WHERE {column} NOT IN ({list}) GROUP BY 1 as \
+                     a role that bypasses RLS"
+                )
+            });
+            let values = values.unwrap_or_default();
+            (
+                "TM203",
+                format!("fails if a row violates the {item}{values}. Blocks reads and writes of the table meanwhile."),
+            )
+        }
         Action::Validate(item @ SchemaObject::Check { .. }) if plan.adds(item) => {
             ("TM203", format!("fails if a row violates the {item}."))
-        }
-        Action::Validate(SchemaObject::Check { table, check }) if check.condition.as_str().ends_with("IS NOT NULL") => {
-            let condition = check.condition.as_str().replace("IS NOT NULL", "is NULL");
-            ("TM203", format!("fails if {condition} in a row of `{table}`."))
         }
         Action::Validate(item @ SchemaObject::ForeignKey { .. }) if plan.adds(item) => {
             ("TM203", format!("fails if a row violates the {item}."))
@@ -149,7 +192,12 @@ fn access_change(plan: &Plan, action: &Action) -> Option<(&'static str, String)>
     let text = change.to_string();
     // A change is described verb first, in the imperative.
     let (verb, rest) = text.split_once(' ').unwrap_or((&text, ""));
-    let effect = if code == "TM208" { ", which controls the rows that roles can read or write" } else { "" };
+    let effect = match (code, action) {
+        ("TM208", _) => ", which controls the rows that roles can read or write".to_owned(),
+        (_, Action::Drop(Role { role, .. })) => plan.who_has(&role.name),
+        (_, Action::Drop(Membership(membership))) => plan.who_has(&membership.member),
+        _ => String::new(),
+    };
     Some((code, format!("{verb}s {rest}{effect}.")))
 }
 
@@ -167,6 +215,39 @@ impl Plan {
     /// Returns whether adding an object is one of the changes. A step can also re-create an object for another change.
     fn adds(&self, item: &SchemaObject) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::Add(other) if other == item))
+    }
+
+    /// Describes the effect of a new membership table in a database with tenants: no user is a member yet.
+    fn no_members(&self, name: &QualifiedName) -> Option<String> {
+        let MembershipColumns { table, tenant, user, role, .. } =
+            self.membership.as_ref().filter(|_| !self.is_first)?;
+        (table == name).then(|| {
+            format!(
+                "no user is a member until `{table}` has rows, so no role sees any row of a tenant; before the app uses this \
+                 version, insert the members as a role that bypasses RLS or in a hand-written migration: INSERT INTO {} ({}, {}, \
+                 {}) SELECT …;",
+                table.quoted(),
+                tenant.quoted(),
+                user.quoted(),
+                role.quoted()
+            )
+        })
+    }
+
+    /// Returns the statement that lists the members who have a role, as the end of a sentence.
+    fn who_has(&self, role: &Ident) -> String {
+        let of = |membership: &MembershipColumns| {
+            let label = role.as_str().strip_prefix(&membership.role_prefix)?;
+            let table = self.existing.contains(&membership.table).then(|| membership.table.quoted())?;
+            let MembershipColumns { tenant, user, role, .. } = membership;
+            let (tenant, user, role) = (tenant.quoted(), user.quoted(), role.quoted());
+            Some(format!(
+                "; to list the members with this role, run SELECT {tenant}, {user} FROM {table} WHERE {role} = {} as a role that \
+                 bypasses RLS",
+                literal(label)
+            ))
+        };
+        self.membership.as_ref().and_then(of).unwrap_or_default()
     }
 
     /// Returns whether dropping an object is one of the changes.
@@ -214,8 +295,14 @@ fn rewrites(column: &Column) -> bool {
     }
 }
 
-/// Returns the risk of changing a column's type; other properties are safe to change.
-fn type_change_advisory(item: &SchemaObject, before: &Column, after: &Column) -> Option<Advisory> {
+/// Returns the risk of changing a column's type or setting NOT NULL; other properties are safe to change.
+fn column_advisory(item: &SchemaObject, before: &Column, after: &Column) -> Option<Advisory> {
+    if before.nullable && !after.nullable {
+        let text = format!(
+            "fails if the {item} is NULL in a row; blocks reads and writes of the table while the rows are read."
+        );
+        return Some(Advisory { risk: Risk::Warning, code: "TM203", text });
+    }
     if !ColumnProperty::Type.differs(before, after) {
         return None;
     }

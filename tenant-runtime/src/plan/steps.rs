@@ -1,34 +1,48 @@
 //! Turns changes into steps: the actions that make each change, with their files and their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Action, Stage, Step,
-    dependents::mentions,
+    labels::LabelChange,
     order::{Phase, creating_tables, is_built, phase},
 };
 use crate::{
-    diff::{Change, KeyKind, SchemaObject},
+    analyze::expression_columns::may_read,
+    diff::{Change, KeyKind, SchemaObject, in_order, temporary_names},
     ident::Ident,
     model::{
         column_property::ColumnProperty,
         migration_hints::MigrationHints,
-        schema::{Check, Column, Expression, ForeignKey, QualifiedName, Schema, Table},
+        schema::{Column, ColumnDefault, Expression, QualifiedName, Schema, Table},
     },
 };
 
 /// Turns changes into steps.
 pub(super) fn steps(
     changes: &[Change],
+    renames: &[Change],
     restated: Vec<(SchemaObject, SchemaObject)>,
+    labels: &[LabelChange],
     before: &Schema,
     after: &Schema,
     hints: &MigrationHints,
 ) -> Vec<Step> {
-    let mut builder = StepBuilder { changes, after, hints, steps: Vec::new(), force_lifted: BTreeMap::new() };
+    let mut builder = StepBuilder { changes, labels, before, after, hints, steps: Vec::new() };
     builder.tables();
+    for change in renames {
+        builder.rename(change);
+    }
+    for change in ordered_constraint_renames(changes) {
+        builder.rename(&change);
+    }
     for change in changes {
         builder.change(change);
+    }
+    for LabelChange { table, column, up, down, .. } in labels.iter().filter(|labels| !labels.up.is_empty()) {
+        let has_triggers = builder.has_triggers(table);
+        let (table, column, labels, undo) = (table.clone(), column.clone(), up.clone(), down.clone());
+        builder.push(Stage::Main, Action::Relabel { table, column, labels, undo, has_triggers });
     }
     for (before, now) in restated {
         let stays = now.table().is_some_and(|table| after.tables.contains_key(table));
@@ -41,10 +55,6 @@ pub(super) fn steps(
         if is_kept {
             builder.push(Stage::Main, Action::Restate { policy: now, now: true });
         }
-    }
-    for (table, stage) in std::mem::take(&mut builder.force_lifted) {
-        builder.push(stage, Action::Force { table: table.clone(), on: false });
-        builder.push(Stage::Validate, Action::Force { table, on: true });
     }
     let is_first = *before == Schema::default();
     let mut steps = builder.steps;
@@ -59,12 +69,11 @@ pub(super) fn steps(
 
 struct StepBuilder<'a> {
     changes: &'a [Change],
+    labels: &'a [LabelChange],
+    before: &'a Schema,
     after: &'a Schema,
     hints: &'a MigrationHints,
     steps: Vec<Step>,
-    /// The tables on which FORCE ROW LEVEL SECURITY is turned off so that their owner sees all
-    /// rows, each with the file that turns it off.
-    force_lifted: BTreeMap<QualifiedName, Stage>,
 }
 
 impl StepBuilder<'_> {
@@ -121,13 +130,18 @@ impl StepBuilder<'_> {
                     self.push(Stage::Attach, Action::Attach(item.clone()));
                 }
             }
+            Change::Add(item @ SchemaObject::Check { table, check })
+                if check.labels.as_ref().is_some_and(|labels| !self.only_adds_labels(table, &labels.column)) =>
+            {
+                // In the same file as the new labels: otherwise every UPDATE of a row with an earlier label would fail until the
+                // last file.
+                self.push(Stage::Main, Action::Add(item.clone()));
+            }
             Change::Add(item @ SchemaObject::Check { .. }) => {
                 self.push(Stage::Main, Action::AddUnchecked(item.clone()));
                 self.push(Stage::Validate, Action::Validate(item.clone()));
             }
-            Change::Add(item @ SchemaObject::ForeignKey { table, key, partitions }) => {
-                self.add_foreign_key(item, table, key, *partitions);
-            }
+            Change::Add(item @ SchemaObject::ForeignKey { partitions, .. }) => self.add_foreign_key(item, *partitions),
             Change::Drop(item @ SchemaObject::Key { table, key, kind: KeyKind::Index }) => {
                 self.push(self.dropping_index(table, &key.name, &key.columns), Action::Drop(item.clone()));
             }
@@ -147,10 +161,24 @@ impl StepBuilder<'_> {
             Change::Alter { before, after } => {
                 self.push(Stage::Main, Action::Alter { before: before.clone(), after: after.clone() });
             }
-            Change::Rename { before, after } => {
-                self.push(Stage::Main, Action::Rename { before: before.clone(), after: after.clone() });
-            }
+            Change::Rename { .. } => {}
         }
+    }
+
+    fn rename(&mut self, change: &Change) {
+        if let Change::Rename { before, after } = change {
+            self.push(Stage::Main, Action::Rename { before: before.clone(), after: after.clone() });
+        }
+    }
+
+    fn only_adds_labels(&self, table: &QualifiedName, column: &Ident) -> bool {
+        self.labels.iter().any(|labels| labels.table == *table && labels.column == *column && labels.only_adds)
+    }
+
+    /// Returns whether a table has triggers before or after the change.
+    fn has_triggers(&self, table: &QualifiedName) -> bool {
+        let schemas = [self.before, self.after].into_iter();
+        schemas.filter_map(|schema| schema.tables.get(table)).any(|table| !table.triggers.is_empty())
     }
 
     /// Returns whether the backfill of another column of the table reads a column, which must then
@@ -162,7 +190,7 @@ impl StepBuilder<'_> {
                 if of == table && !column.nullable =>
             {
                 let with = self.hints.backfills.get(&(of.clone(), column.name.clone()));
-                with.is_some_and(|with| mentions(with.as_str(), &dropped.quoted().to_string()))
+                with.is_some_and(|with| may_read(with, dropped))
             }
             _ => false,
         })
@@ -179,6 +207,7 @@ impl StepBuilder<'_> {
                     }
                     replaced |= is_built(item, self.partitions(of));
                 }
+                Change::Rename { after, .. } if after.constraint() == Some(name) => return Stage::Main,
                 Change::Drop(SchemaObject::Column { table: of, column })
                     if of == table && columns.contains(&column.name) =>
                 {
@@ -190,13 +219,7 @@ impl StepBuilder<'_> {
         if replaced { Stage::Attach } else { Stage::Main }
     }
 
-    fn add_foreign_key(
-        &mut self,
-        item: &SchemaObject,
-        table: &QualifiedName,
-        key: &ForeignKey,
-        partitions: Option<u16>,
-    ) {
+    fn add_foreign_key(&mut self, item: &SchemaObject, partitions: Option<u16>) {
         let stage = if self.is_pending(item) { Stage::Attach } else { Stage::Main };
         // Before PostgreSQL 18 a partitioned table cannot have a foreign key that is NOT VALID.
         if partitions.is_some() {
@@ -204,43 +227,31 @@ impl StepBuilder<'_> {
         }
         self.push(stage, Action::AddUnchecked(item.clone()));
         self.push(Stage::Validate, Action::Validate(item.clone()));
-        for table in [table, &key.target] {
-            let from = self.force_lifted.entry(table.clone()).or_insert(stage);
-            *from = stage.min(*from);
-        }
     }
 
     fn add_column(&mut self, table: &QualifiedName, column: &Column) {
-        let add = |column: Column| Action::Add(SchemaObject::Column { table: table.clone(), column });
-        if column.nullable || column.default.is_some() {
-            return self.push(Stage::Main, add(column.clone()));
+        let object = |column: Column| SchemaObject::Column { table: table.clone(), column };
+        let with = self.hints.backfills.get(&(table.clone(), column.name.clone()));
+        match with.filter(|_| !column.nullable && !column.is_identity()) {
+            Some(with) => {
+                // Without its default: the default would fill the existing rows.
+                let empty = Column { nullable: true, default: None, ..column.clone() };
+                self.push(Stage::Main, Action::Add(object(empty.clone())));
+                if column.default.is_some() {
+                    let after = object(Column { default: column.default.clone(), ..empty.clone() });
+                    self.push(Stage::Main, Action::Alter { before: object(empty), after });
+                }
+                self.fill(table, column, with.clone());
+            }
+            // `validate` has refused a NOT NULL column without a value for existing rows.
+            None => self.push(Stage::Main, Action::Add(object(column.clone()))),
         }
-        // The column has a backfill; otherwise `validate` would have refused it.
-        self.push(Stage::Main, add(Column { nullable: true, ..column.clone() }));
-        self.forbid_null(table, column);
     }
 
-    /// Sets NOT NULL, without a lock that blocks other sessions while the existing rows are read.
-    fn forbid_null(&mut self, table: &QualifiedName, column: &Column) {
-        let place = (table.clone(), column.name.clone());
-        if let Some(with) = self.hints.backfills.get(&place) {
-            self.force_lifted.insert(table.clone(), Stage::Main);
-            let action = Action::Backfill { table: table.clone(), column: column.clone(), with: with.clone() };
-            return self.push(Stage::Validate, action);
-        }
-        let helper = SchemaObject::Check {
-            table: table.clone(),
-            check: Check {
-                name: Ident::derived([table.table.as_str(), column.name.as_str(), "is_there"]),
-                condition: Expression::trusted(format!("{} IS NOT NULL", column.name.quoted())),
-            },
-        };
-        let item = |column: Column| SchemaObject::Column { table: table.clone(), column };
-        let before = item(Column { nullable: true, ..column.clone() });
-        self.push(Stage::Main, Action::AddUnchecked(helper.clone()));
-        self.push(Stage::Validate, Action::Validate(helper.clone()));
-        self.push(Stage::Validate, Action::Alter { before, after: item(column.clone()) });
-        self.push(Stage::Validate, Action::DropUnchecked(helper));
+    /// Fills a column where it is NULL, and sets NOT NULL.
+    fn fill(&mut self, table: &QualifiedName, column: &Column, with: Expression) {
+        let (table, column, has_triggers) = (table.clone(), column.clone(), self.has_triggers(table));
+        self.push(Stage::Validate, Action::Backfill { table, column, with, has_triggers });
     }
 
     /// Changes one property of a column at a time. A default is dropped before the type changes, and set again
@@ -254,10 +265,10 @@ impl StepBuilder<'_> {
             self.alter_property(table, ColumnProperty::Default, &mut column, &without);
         }
         for property in ColumnProperty::ALL {
-            if property == ColumnProperty::Nullable && before.nullable && !after.nullable {
-                self.forbid_null(table, after);
-            } else {
-                self.alter_property(table, property, &mut column, after);
+            let with = value_for_nulls(self.hints, table, after);
+            match with.filter(|_| property == ColumnProperty::Nullable && before.nullable && !after.nullable) {
+                Some(with) => self.fill(table, after, with),
+                None => self.alter_property(table, property, &mut column, after),
             }
         }
     }
@@ -271,4 +282,61 @@ impl StepBuilder<'_> {
             self.push(Stage::Main, Action::Alter { before, after: object(column) });
         }
     }
+}
+
+/// Returns the expression that replaces NULL when a column becomes NOT NULL: its backfill, or its default.
+fn value_for_nulls(hints: &MigrationHints, table: &QualifiedName, column: &Column) -> Option<Expression> {
+    let default = match &column.default {
+        Some(ColumnDefault::Expression(default)) => Some(default),
+        _ => None,
+    };
+    hints.backfills.get(&(table.clone(), column.name.clone())).or(default).cloned()
+}
+
+/// Returns the renames of constraints and indexes one by one, in an order in which they can run.
+fn ordered_constraint_renames(changes: &[Change]) -> Vec<Change> {
+    // Keys and indexes share the names of a schema, other constraints those of a table.
+    let space = |item: &SchemaObject| -> Option<(Ident, Option<Ident>, Ident)> {
+        let (table, name) = (item.table()?, item.constraint()?.clone());
+        let own = (!matches!(item, SchemaObject::Key { .. })).then(|| table.table.clone());
+        Some((table.schema.clone(), own, name))
+    };
+    let mut moves = BTreeMap::new();
+    let mut items = BTreeMap::new();
+    for change in changes {
+        if let Change::Rename { before, after } = change
+            && let (Some(from), Some(to)) = (space(before), space(after))
+        {
+            items.insert(from.clone(), before);
+            moves.insert(from, to);
+        }
+    }
+    let taken: BTreeSet<_> = moves.keys().cloned().collect();
+    let mut used: BTreeSet<_> = moves.iter().flat_map(|(from, to)| [from.clone(), to.clone()]).collect();
+    let mut temporary = |name: &(Ident, Option<Ident>, Ident)| {
+        let all = temporary_names(&name.2).map(|new| (name.0.clone(), name.1.clone(), new));
+        let new = all.into_iter().find(|name| !used.contains(name)).unwrap_or_else(|| name.clone());
+        used.insert(new.clone());
+        new
+    };
+    let mut renames = Vec::new();
+    for (from, to) in in_order(&moves, &taken, &mut temporary).steps {
+        let Some(item) = items.remove(&from) else { continue };
+        let (before, after) = (with_name(item, &from.2), with_name(item, &to.2));
+        renames.push(Change::Rename { before, after });
+        items.insert(to, item);
+    }
+    renames
+}
+
+/// Returns a constraint or an index under another name.
+fn with_name(item: &SchemaObject, name: &Ident) -> SchemaObject {
+    let mut item = item.clone();
+    match &mut item {
+        SchemaObject::Key { key, .. } => key.name = name.clone(),
+        SchemaObject::Check { check, .. } => check.name = name.clone(),
+        SchemaObject::ForeignKey { key, .. } => key.name = name.clone(),
+        _ => {}
+    }
+    item
 }

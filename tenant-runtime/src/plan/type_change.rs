@@ -28,7 +28,7 @@ pub(super) fn type_change(from: &str, to: &str) -> TypeChange {
         return resized(&from, &from_size, &to_size);
     }
     match (from.as_str(), to.as_str()) {
-        ("varchar" | "citext", "text") | ("text", "citext") => TypeChange::InPlace,
+        ("varchar" | "public.citext", "text") | ("text", "public.citext") => TypeChange::InPlace,
         ("text", "varchar") if to_size.is_empty() => TypeChange::InPlace,
         ("text", "varchar") => TypeChange::Lossy,
         ("smallint", "integer" | "bigint" | "real" | "double precision")

@@ -3,11 +3,13 @@
 use std::fmt;
 
 use super::{
-    dependents::mentions,
+    labels::LabelChange,
     type_change::{TypeChange, type_change},
 };
 use crate::{
-    diff::{Change, SchemaObject},
+    analyze::expression_columns::may_read,
+    diff::{Change, Diff, SchemaObject},
+    ident::literal,
     model::{
         migration_hints::MigrationHints,
         schema::{Column, QualifiedName, RoleKind, Schema, Table},
@@ -41,12 +43,12 @@ impl fmt::Display for Refusals {
 pub(super) fn validate(
     before: &Schema,
     after: &Schema,
-    renamed: &Schema,
-    changes: &[Change],
-    unclear: &[SchemaObject],
+    diff: &Diff,
+    labels: &[LabelChange],
     hints: &MigrationHints,
 ) -> Result<(), Refusals> {
     let mut refusals = Vec::new();
+    let Diff { renamed, changes, unclear, .. } = diff;
     if let (Some(old), Some(new)) = (before.owner(), after.owner())
         && old.name != new.name
     {
@@ -75,6 +77,11 @@ pub(super) fn validate(
         refusals.extend(refuse(change, changes, renamed, hints));
     }
     refusals.extend(stale_backfills(after, changes, hints));
+    refusals.extend(diff.conflicts.iter().map(|(a, b, from)| Refusal {
+        what: format!("both {a} and {b} have `renamed_from = \"{from}\"`, but one name can be renamed only once"),
+        help: "keep `renamed_from` on the one that has the existing values".to_owned(),
+    }));
+    labels.iter().for_each(|labels| refuse_labels(labels, &mut refusals));
     if refusals.is_empty() { Ok(()) } else { Err(Refusals(refusals)) }
 }
 
@@ -147,7 +154,7 @@ fn stale_backfills(after: &Schema, changes: &[Change], hints: &MigrationHints) -
             continue;
         }
         for ((of, filled), with) in &hints.backfills {
-            if of == table && mentions(with.as_str(), &old.name.quoted().to_string()) {
+            if of == table && may_read(with, &old.name) {
                 refusals.push(Refusal {
                     what: format!(
                         "the backfill of column `{of}.{filled}` reads `{}`, which this migration renames to `{}`",
@@ -159,6 +166,41 @@ fn stale_backfills(after: &Schema, changes: &[Change], hints: &MigrationHints) -
         }
     }
     refusals
+}
+
+/// Refuses a change of labels after which existing rows would have no label, or labels of different rows would be the same.
+fn refuse_labels(change: &LabelChange, refusals: &mut Vec<Refusal>) {
+    let LabelChange { table, column, lost, merged, conflicts, .. } = change;
+    let place = format!("`{table}.{column}`");
+    if !lost.is_empty() {
+        let shown = lost.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        let (labels, have, them) = if lost.len() == 1 { ("label", "is", "it") } else { ("labels", "are", "them") };
+        let values = lost.iter().map(|label| literal(label)).collect::<Vec<_>>().join(", ");
+        refusals.push(Refusal {
+            what: format!("the {labels} {shown} of {place} {have} no longer declared, but existing rows can have {them}"),
+            help: format!(
+                "if a label was renamed, add `#[tenant(renamed_from = \"{first}\")]` to its variant; if it was removed, add \
+                 `#[tenant(replaces = \"{first}\")]` to the variant that existing rows shall have instead\n  \
+                 to count the rows, run SELECT count(*) FROM {} WHERE {} IN ({values}) as a role that bypasses RLS",
+                table.quoted(),
+                column.quoted(),
+                first = lost[0],
+            ),
+        });
+    }
+    refusals.extend(merged.iter().map(|(from, to)| Refusal {
+        what: format!("{place}: the label `{from}` is renamed to `{to}`, but existing rows can have the label `{to}` already"),
+        help: format!(
+            "to give both the label `{to}`, write `#[tenant(replaces = \"{from}\")]` instead of `renamed_from`; otherwise rename \
+             `{to}` as well: add `renamed_from = \"{to}\"` to the variant that it became"
+        ),
+    }));
+    refusals.extend(conflicts.iter().map(|(a, b, from)| Refusal {
+        what: format!(
+            "{place}: both `{a}` and `{b}` have `renamed_from = \"{from}\"`, but a label can be renamed only once"
+        ),
+        help: "keep `renamed_from` on one of the two variants".to_owned(),
+    }));
 }
 
 /// Suggests `renamed_from` if a new column could be a dropped column under a new name: its values would be lost.

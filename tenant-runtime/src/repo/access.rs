@@ -297,7 +297,7 @@ impl<R: AtLeast<Own>, Own> WiderThan<Own> for R {
 #[diagnostic::on_unimplemented(
     message = "the role `{Self}` can write this table but cannot read it",
     label = "`{Self}` does not include the `select` role `{S}`",
-    note = "use `{S}` or a role that includes it here, or a role that this one includes in `select`"
+    note = "replace `{Self}` by `{S}` or a role that includes `{S}`, or set `select` to a role that `{Self}` includes"
 )]
 pub trait CanRead<S> {
     #[doc(hidden)]

@@ -343,7 +343,7 @@ impl<T, V, R, I, U, P> Column<T, V, Access<R, I, U>, P> {
         !self.is_null()
     }
 
-    /// Matches rows that reference a row that matches a condition and is visible to the context.
+    /// Matches rows whose referenced row is visible to the context and matches a condition.
     #[doc = column_example!(
         r#"let of_bridges = Task::PROJECT_ID.where_parent(Project::NAME.starts_with("Bridge"));
 let open = of_bridges & Task::DONE.eq(false);"#

@@ -31,9 +31,9 @@ pub struct ByJobs<What>(std::marker::PhantomData<What>);
 /// The only impl is the blanket impl below, which reads the table's [`TenantTable::Declared`]: a second impl would conflict with
 /// it, so code outside this crate cannot add an undeclared command.
 #[diagnostic::on_unimplemented(
-    message = "`#[tenant(…)]` on `{Self}` does not declare this",
+    message = "`#[tenant(…)]` on `{Self}` does not declare `{What}`",
     label = "not declared",
-    note = "the derive implements this trait for what `#[tenant(…)]` declares; it cannot be implemented by hand"
+    note = "the derive implements the trait for each command that `#[tenant(…)]` declares; the trait cannot be implemented by hand"
 )]
 pub trait Declares<What> {}
 

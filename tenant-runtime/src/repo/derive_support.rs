@@ -183,6 +183,10 @@ pub trait Labelled: Sized {
     const NAME: &'static str;
     /// The labels in the order of the variants.
     const LABELS: &'static [&'static str];
+    /// The renamed labels: each label with its previous text.
+    const RENAMED: &'static [(&'static str, &'static str)];
+    /// The removed labels: each with the label that replaces it.
+    const REPLACED: &'static [(&'static str, &'static str)];
 
     /// Returns the value's label.
     fn label(&self) -> &'static str;

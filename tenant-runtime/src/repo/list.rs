@@ -217,7 +217,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     ///
     /// # Errors
     ///
-    /// Those of awaiting the [`List`].
+    /// The errors of awaiting the [`List`].
     pub fn first(self) -> BoxFuture<'h, Result<Option<Item>>> {
         Box::pin(async move { Ok(self.limit(1).await?.pop()) })
     }
@@ -241,7 +241,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     ///
     /// # Errors
     ///
-    /// Those of awaiting the [`List`].
+    /// The errors of awaiting the [`List`].
     pub fn page(self) -> BoxFuture<'h, Result<Page<Item, V::Table>>>
     where
         <V::Table as TenantTable>::Id: OrderedColumn,

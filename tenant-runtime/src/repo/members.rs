@@ -62,7 +62,7 @@ pub trait Membership: Select {
     message = "no role manages the members in `{Self}`",
     label = "no role can add, change or remove members",
     note = "add `membership(user = \"…\", role = \"…\")` to `#[tenant(…)]` on the membership table, and \
-            name there one role in `insert`, `update` and `delete`"
+            set `insert`, `update` and `delete` on that table to one role"
 )]
 pub trait ManagedMembership: Membership + Declares<cmd::Manage> {
     /// Minimum role required to manage members.
@@ -129,7 +129,7 @@ type UserIn<T> = <<T as TenantTable>::Tenancy as Tenancy>::User;
 /// The database checks the caller: the user in the context must be a member whose role includes the role that manages
 /// members, and cannot grant, change or remove a role that the caller's role does not include. Once committed, a change
 /// applies from the next statement on: the context of a removed member then sees no rows of the tenant. An open
-/// `REPEATABLE READ` or `SERIALIZABLE` transaction sees them until it ends.
+/// `REPEATABLE READ` or `SERIALIZABLE` transaction still sees these rows until the transaction ends.
 ///
 /// ```compile_fail
 /// # use tenant_runtime::{Members, TenantTx, Result, repo::{access::RoleOf, members::ManagedMembership}, roles::*};

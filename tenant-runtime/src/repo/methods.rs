@@ -121,7 +121,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// Those of [`find`](Self::find).
+    /// The errors of [`find`](Self::find).
     fn find_many<'h, H, I>(handle: H, ids: I) -> BoxFuture<'h, Result<Vec<Self>>>
     where
         Self: Select,
@@ -175,7 +175,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// Those of [`find`](Self::find).
+    /// The errors of [`find`](Self::find).
     fn count<'h, H>(handle: H) -> Count<'h, Self, H>
     where
         Self: Select,
@@ -202,7 +202,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// Those of [`find`](Self::find).
+    /// The errors of [`find`](Self::find).
     fn exists<'h, H, N>(handle: H, filter: Filter<Self, N>) -> BoxFuture<'h, Result<bool>>
     where
         Self: Select,
@@ -264,7 +264,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// Those of [`insert`](Self::insert).
+    /// The errors of [`insert`](Self::insert).
     fn insert_many<'h, H, I>(handle: H, rows: I) -> BoxFuture<'h, Result<Vec<Self>>>
     where
         Self: Insert,
@@ -361,7 +361,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// Those of [`update`](Self::update), except `NotFound`.
+    /// The errors of [`update`](Self::update), except `NotFound`.
     fn update_where<'h, H, N>(
         handle: H,
         filter: Filter<Self, N>,
@@ -428,7 +428,7 @@ pub trait Repository: TenantTable {
     ///
     /// # Errors
     ///
-    /// Those of [`delete`](Self::delete), except `NotFound`.
+    /// The errors of [`delete`](Self::delete), except `NotFound`.
     fn delete_where<'h, H, N>(handle: H, filter: Filter<Self, N>) -> BoxFuture<'h, Result<u64>>
     where
         Self: Delete,

@@ -27,9 +27,9 @@ use crate::tenant::{KeyNewtype, TextKey};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` columns cannot be sorted",
-    label = "cannot be sorted or compared with less and greater",
+    label = "cannot be sorted, or compared with `lt`, `le`, `gt` and `ge`",
     note = "numbers, text, dates, times, UUIDs and booleans can be sorted; for a newtype, implement `tenant_runtime::OrderedColumn`",
-    note = "labels, JSON and arrays cannot: sort the rows in Rust, or with custom SQL on `&mut tx`"
+    note = "`TenantEnum` labels, JSON and arrays cannot be sorted: sort the rows in Rust, or with custom SQL on `&mut tx`"
 )]
 pub trait OrderedColumn:
     Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres> + Send + Sync + 'static

@@ -161,10 +161,10 @@ impl<T: TenantTable> Cursor<T> {
     /// [`Error::InvalidCursor`] if the cursor belongs to another order or its values do not fit the columns.
     pub(super) fn after(&self, order: &[OrderBy]) -> Result<Condition> {
         if self.order != fingerprint::<T>(order) || self.values.len() != order.len() {
-            return Err(invalid::<T>("it belongs to a list with another order"));
+            return Err(invalid::<T>("the cursor belongs to a list with another order"));
         }
         let values = order.iter().zip(&self.values).map(|(by, text)| {
-            let value = (by.bound)(text.as_deref()).ok_or_else(|| invalid::<T>("it was modified"))?;
+            let value = (by.bound)(text.as_deref()).ok_or_else(|| invalid::<T>("the cursor was modified"))?;
             Ok(Place { by: *by, value, null: text.is_none() })
         });
         let places = values.collect::<Result<Vec<Place>>>()?;
@@ -269,7 +269,7 @@ impl<T: TenantTable> FromStr for Cursor<T> {
     /// [`Error::InvalidCursor`] if the text has been truncated or modified. Whether the cursor belongs to the list is
     /// checked when the list runs.
     fn from_str(text: &str) -> Result<Self> {
-        read(text).ok_or_else(|| invalid::<T>("it was truncated or modified"))
+        read(text).ok_or_else(|| invalid::<T>("the cursor was truncated or modified"))
     }
 }
 

@@ -55,7 +55,7 @@ pub trait ViewRepository: TenantView {
     ///
     /// # Errors
     ///
-    /// Those of [`Repository::find`](super::methods::Repository::find).
+    /// The errors of [`Repository::find`](super::methods::Repository::find).
     fn find<'h, H>(handle: H, id: <Self::Table as TenantTable>::Id) -> BoxFuture<'h, Result<Option<Self>>>
     where
         H: TenantExecutor + 'h,
@@ -110,7 +110,7 @@ pub trait ViewRepository: TenantView {
     ///
     /// # Errors
     ///
-    /// Those of [`Repository::find`](super::methods::Repository::find).
+    /// The errors of [`Repository::find`](super::methods::Repository::find).
     fn find_many<'h, H, I>(handle: H, ids: I) -> BoxFuture<'h, Result<Vec<Self>>>
     where
         I: IntoIterator<Item = <Self::Table as TenantTable>::Id>,
@@ -138,7 +138,7 @@ pub trait ViewRepository: TenantView {
     ///
     /// # Errors
     ///
-    /// Those of [`Repository::list`](super::methods::Repository::list).
+    /// The errors of [`Repository::list`](super::methods::Repository::list).
     fn list<'h, H>(handle: H) -> List<'h, Self, H>
     where
         H: TenantExecutor + 'h,
@@ -177,7 +177,7 @@ pub trait ViewRepository: TenantView {
     ///
     /// # Errors
     ///
-    /// Those of [`Repository::insert`](super::methods::Repository::insert).
+    /// The errors of [`Repository::insert`](super::methods::Repository::insert).
     fn insert<'h, H>(handle: H, new: <Self::Table as Insert>::New) -> InsertBuilder<'h, Self, H>
     where
         Self::Table: Insert,
@@ -207,7 +207,7 @@ pub trait ViewRepository: TenantView {
     ///
     /// # Errors
     ///
-    /// Those of [`Repository::update`](super::methods::Repository::update).
+    /// The errors of [`Repository::update`](super::methods::Repository::update).
     fn update<'h, H>(
         handle: H,
         id: <Self::Table as TenantTable>::Id,

@@ -39,7 +39,7 @@ fn candidates(uid: u32, account: Option<Account>) -> Vec<PathBuf> {
 fn vet(root: &Path, uid: u32, account: Option<Account>) -> Result<(), String> {
     let existing = root.ancestors().find(|dir| dir.exists()).unwrap_or(root);
     if account.is_some() && !others_may_enter(existing) {
-        return Err("the server's user cannot enter it".into());
+        return Err("the server's user cannot enter this directory".into());
     }
     DirBuilder::new().recursive(true).mode(0o755).create(root).map_err(plain)?;
     // Programs from these directories are executed, so another user must neither have created the directories nor be
@@ -47,10 +47,10 @@ fn vet(root: &Path, uid: u32, account: Option<Account>) -> Result<(), String> {
     for dir in root.ancestors().take(2) {
         let found = fs::symlink_metadata(dir).map_err(plain)?;
         if !found.is_dir() || found.uid() != uid {
-            return Err("it is not a directory of the current user".into());
+            return Err("not a directory that the current user owns".into());
         }
         if found.mode() & 0o022 != 0 {
-            return Err("other users can write to it".into());
+            return Err("other users can write to this directory".into());
         }
     }
     Ok(())

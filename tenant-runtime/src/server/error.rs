@@ -87,7 +87,7 @@ pub enum ServerError {
 
     /// The current user is root, and there is no unprivileged account to run the server.
     #[error(
-        "PostgreSQL does not run as root, and /etc/passwd has neither `postgres` nor `nobody`: add one of them, or run this as another user"
+        "PostgreSQL does not run as root, and /etc/passwd has neither `postgres` nor `nobody`: add one of these users, or run the command as a user other than root"
     )]
     NoAccount,
 
@@ -113,7 +113,7 @@ pub enum ServerError {
 
     /// A program failed.
     #[error(
-        "{program} failed to start ({status}): fix the problem reported at the end of its log, often a setting:\n{log}"
+        "{program} failed to start ({status}): fix the problem, often a setting, that the end of its log reports:\n{log}"
     )]
     Failed {
         /// The program's name.
@@ -125,7 +125,7 @@ pub enum ServerError {
     },
 
     /// A program timed out.
-    #[error("{program} timed out after {seconds} s: retry when the machine is less busy; the end of its log:\n{log}")]
+    #[error("{program} timed out after {seconds} s: retry when the machine is less busy. The log ends with:\n{log}")]
     TimedOut {
         /// The program's name.
         program: String,

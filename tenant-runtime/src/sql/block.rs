@@ -83,7 +83,7 @@ pub(super) fn text(plan: &Plan, actions: &[Action]) -> String {
             }
             for action in actions {
                 out.push_str(&notes(plan, action));
-                out.push_str(&statement(action));
+                out.push_str(&statement(plan, action));
             }
         }
     }
@@ -113,7 +113,7 @@ fn notes(plan: &Plan, action: &Action) -> String {
     out
 }
 
-fn statement(action: &Action) -> String {
+fn statement(plan: &Plan, action: &Action) -> String {
     match action {
         Action::Add(item) => add(item),
         Action::Drop(item) => drop(item),
@@ -127,12 +127,14 @@ fn statement(action: &Action) -> String {
         Action::Restate { .. } => String::new(),
         Action::AddUnchecked(item) => constraint::add(item, " NOT VALID"),
         Action::DropUnchecked(item) => constraint::drop(item),
-        Action::Validate(item) => constraint::validate(item),
+        Action::Validate(item) => constraint::validate(item, plan.owner.as_ref()),
         Action::Build(item) => constraint::build(item),
         Action::Unbuild(item) => constraint::unbuild(item),
         Action::Attach(item) => constraint::attach(item),
-        Action::Force { table, on } => table::force(table, *on),
-        Action::Backfill { table, column, with } => column::fill(table, column, with),
+        Action::Backfill { table, column, with, has_triggers } => column::fill(table, column, with, *has_triggers),
+        Action::Relabel { table, column, labels, has_triggers, .. } => {
+            column::relabel(table, column, labels, *has_triggers)
+        }
         Action::Unfill { table, column, .. } => column::unfill(table, column),
     }
 }

@@ -1,6 +1,6 @@
 //! The SQL of columns in existing tables.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{
     ident::{Ident, literal},
@@ -84,15 +84,51 @@ pub(super) fn comment(table: &QualifiedName, column: &Column) -> String {
 }
 
 /// Fills a column in the rows where it is NULL, and sets NOT NULL.
-pub(super) fn fill(table: &QualifiedName, column: &Column, with: &Expression) -> String {
-    let (table, name) = (table.quoted(), column.name.quoted());
+pub(super) fn fill(table: &QualifiedName, column: &Column, with: &Expression, has_triggers: bool) -> String {
+    let (quoted, name) = (table.quoted(), column.name.quoted());
+    let update = format!("UPDATE {quoted} SET {name} = {with} WHERE {name} IS NULL;\n");
     format!(
-        "UPDATE {table} SET {name} = {with} WHERE {name} IS NULL;\n\
-         -- Fire the deferred triggers of the UPDATE now: ALTER TABLE fails while a table has pending trigger events.\n\
-         SET LOCAL row_security = on;\n\
+        "{}-- Check deferred constraints now: ALTER TABLE fails while checks are pending.\n\
          SET CONSTRAINTS ALL IMMEDIATE;\n\
-         SET LOCAL row_security = off;\n\
-         ALTER TABLE {table} ALTER COLUMN {name} SET NOT NULL;\n"
+         ALTER TABLE {quoted} ALTER COLUMN {name} SET NOT NULL;\n",
+        update_all_rows(&quoted, &update, has_triggers)
+    )
+}
+
+/// Changes labels in existing rows, all in one statement, so that labels can be exchanged.
+pub(super) fn relabel(
+    table: &QualifiedName,
+    column: &Ident,
+    labels: &BTreeMap<String, String>,
+    has_triggers: bool,
+) -> String {
+    if labels.is_empty() {
+        return String::new();
+    }
+    let (quoted, name) = (table.quoted(), column.quoted());
+    let when = |(old, new): (&String, &String)| format!("\n        WHEN {} THEN {}", literal(old), literal(new));
+    let whens: String = labels.iter().map(when).collect();
+    let old = labels.keys().map(|old| literal(old)).collect::<Vec<_>>().join(", ");
+    let update = format!("UPDATE {quoted} SET {name} = CASE {name}{whens} END\n    WHERE {name} IN ({old});\n");
+    update_all_rows(&quoted, &update, has_triggers)
+}
+
+/// Updates rows of all tenants as the owner of the table, without running its triggers: the update is not a change that a user makes.
+fn update_all_rows(quoted: &str, update: &str, has_triggers: bool) -> String {
+    let (off, on) = match has_triggers {
+        true => (
+            format!(
+                "-- The triggers do not run: the change log records changes that users make, and members do not change.\n\
+                 ALTER TABLE {quoted} DISABLE TRIGGER USER;\n"
+            ),
+            format!("ALTER TABLE {quoted} ENABLE TRIGGER USER;\n"),
+        ),
+        false => (String::new(), String::new()),
+    };
+    format!(
+        "-- NO FORCE exempts only the table owner from the policies, so that it sees all rows.\n\
+         ALTER TABLE {quoted} NO FORCE ROW LEVEL SECURITY;\n\
+         {off}{update}{on}ALTER TABLE {quoted} FORCE ROW LEVEL SECURITY;\n"
     )
 }
 

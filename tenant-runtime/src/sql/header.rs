@@ -53,8 +53,11 @@ pub(super) fn header(plan: &Plan, stage: Stage, direction: Direction, actions: &
         out.push_str(
             "\n\
              -- FORCE ROW LEVEL SECURITY also applies policies to the table owner. With row_security = off, a query that\n\
-             -- policies would filter raises an error instead of silently skipping rows.\n\
-             SET LOCAL row_security = off;\n",
+             -- policies would filter raises an error instead of silently skipping rows. The other two settings decide how\n\
+             -- strings and unqualified names are read; the database or the administrator can have different defaults.\n\
+             SET LOCAL row_security = off;\n\
+             SET LOCAL standard_conforming_strings = on;\n\
+             SET LOCAL search_path = pg_catalog, pg_temp;\n",
         );
         if actions.iter().any(|action| locks(plan, action)) {
             out.push_str(

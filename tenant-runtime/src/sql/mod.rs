@@ -101,6 +101,10 @@ fn file(plan: &Plan, stage: Stage, direction: Direction, actions: &[Action]) -> 
     if actor != Actor::Administrator {
         act_as(&mut out, plan, Actor::Administrator);
     }
+    if stage != Stage::Index {
+        // `sqlx migrate run` writes to its table in the same transaction, and finds the table by the search path.
+        out.push_str("\nSET LOCAL search_path = DEFAULT;\n");
+    }
     out
 }
 

@@ -111,19 +111,6 @@ pub(super) fn comment(table: &QualifiedName, comment: &str) -> String {
     format!("COMMENT ON TABLE {} IS {text};\n", table.quoted())
 }
 
-/// Applies a table's policies to its owner, or temporarily exempts the owner.
-pub(super) fn force(table: &QualifiedName, on: bool) -> String {
-    let (why, word) = match on {
-        true => ("", "FORCE"),
-        false => (
-            "-- Exempts only the table owner from the policies, so that it can read existing rows. A following\n\
-             -- migration sets FORCE again.\n",
-            "NO FORCE",
-        ),
-    };
-    format!("{why}ALTER TABLE {} {word} ROW LEVEL SECURITY;\n", table.quoted())
-}
-
 /// Drops a table.
 pub(super) fn drop(name: &QualifiedName) -> String {
     format!("DROP TABLE {};\n", name.quoted())

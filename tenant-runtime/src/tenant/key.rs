@@ -210,7 +210,7 @@ impl FromStr for TextKey {
     ///
     /// # Errors
     ///
-    /// Those of [`TextKey::new`].
+    /// The errors of [`TextKey::new`].
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::new(text)
     }

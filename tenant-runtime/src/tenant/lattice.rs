@@ -302,9 +302,9 @@ pub(crate) const fn assert_names<R: Role>() {
         return;
     }
     let tenancy = <R::Tenancy as Tenancy>::DEF;
-    assert!(tenancy.includes(R::NAME, R::NAME), "the tenancy declares no role with the NAME of this type");
+    assert!(tenancy.includes(R::NAME, R::NAME), "`NAME` must be the name of a role that the tenancy declares");
     let is_named = is_joined(R::DB_ROLE, tenancy.role_prefix, R::NAME);
-    assert!(is_named, "DB_ROLE must be the role prefix of the tenancy followed by NAME");
+    assert!(is_named, "`DB_ROLE` must be the role prefix of the tenancy, followed by `NAME`");
     let mut index = 0;
     while index < RESERVED_ROLES.len() {
         assert!(

@@ -17,7 +17,7 @@ use crate::{
     model::{names, schema::Command},
 };
 
-/// A record key for which no record exists.
+/// An access ID for which no record exists.
 const MADE_UP: &str = "76657269-6679-4000-8000-ffffffffffff";
 
 impl Runner<'_> {
@@ -84,13 +84,13 @@ impl Runner<'_> {
             _ => None,
         };
         if record.is_none() {
-            let expected = Expected::Is(Outcome::Rows(["the key of a record".to_owned()].into()));
+            let expected = Expected::Is(Outcome::Rows(["an access ID".to_owned()].into()));
             self.record_violation(&Probe::of_database(technique, system, statement, expected), &found);
         }
         Ok(record)
     }
 
-    /// Sets malformed record keys.
+    /// Sets malformed access IDs.
     async fn malformed_record(&mut self, principal: &Principal) -> Result<(), VerifyError> {
         let mut probes = Vec::new();
         for def in &self.fixture.tables {
@@ -100,14 +100,14 @@ impl Runner<'_> {
                 (Command::Delete, format!("DELETE FROM {table} WHERE {ours} RETURNING {key}")),
             ];
             probes.extend(commands.map(|(command, statement)| {
-                let technique = "malformed record key";
+                let technique = "malformed access ID";
                 Probe::new(technique, (def.name, command), principal, statement, Expected::Nothing)
             }));
         }
         self.probe_all(probes).await
     }
 
-    /// Sets a valid record key as other principals, to whom the key must give no access.
+    /// Sets a valid access ID as other principals, to whom the ID must give no access.
     async fn members_name(&mut self, record: &str) -> Result<(), VerifyError> {
         let system = self.system(None).and_then(|system| system.role);
         let others = self.outsiders().into_iter().filter(|principal| principal.role != system);

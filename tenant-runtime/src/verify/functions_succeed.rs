@@ -313,7 +313,7 @@ impl Runner<'_> {
         let includes = |role: &str, needed: &str| may(self.tenancy, role, Some(needed));
         let (person, own) = self.principals.members(0).filter(|(_, role)| includes(role, manager)).last()?;
         let role_type = def.columns.iter().find(|column| column.name == columns.role)?.ty;
-        let is_label = |role: &str| !matches!(role_type, SqlType::Labels(labels) if !labels.contains(&role));
+        let is_label = |role: &str| !matches!(role_type, SqlType::Labels(labels) if !labels.labels.contains(&role));
         let mut roles = self.tenancy.roles.iter().map(|role| role.name);
         let mut roles = roles.by_ref().filter(|role| includes(own, role) && is_label(role));
         let first = roles.next()?;
@@ -354,7 +354,7 @@ impl Runner<'_> {
                     return Ok(None);
                 }
                 statement += &effect;
-                "no error, but also no effect: the rows are not as declared afterwards".to_owned()
+                "the call raises no error, but does not have the declared effect on the rows".to_owned()
             }
             Err(error) => {
                 let Some(server) = server_error(&error) else { return Err(VerifyError::database(error)) };
@@ -378,7 +378,7 @@ impl Runner<'_> {
             statement: format!("BEGIN; {}; ROLLBACK;", statement.trim_end().trim_end_matches(';')),
             expected: format!("{}({arguments}) succeeds", self.function(call.function)),
             found,
-            meaning: "the function cannot succeed",
+            meaning: "an allowed function call fails",
             more: 0,
         }))
     }

@@ -185,8 +185,9 @@ pub enum VerifyError {
     Models(#[from] Findings),
     /// The login is not a superuser.
     #[error(
-        "verify requires a superuser, and `{user}` is not one: it cannot run statements as each login (SET SESSION AUTHORIZATION), \
-         insert test rows without RLS, or read the rows of both tenants to check the outcome\n  help: run `gen-migrations verify` without \
+        "verify requires a superuser, and `{user}` is not one: only a superuser can run statements as each login \
+         role (SET SESSION AUTHORIZATION), \
+         insert test rows without RLS, and read the rows of both tenants to check the outcome\n  help: run `gen-migrations verify` without \
          `--database-url` and `DATABASE_URL`, which tests the migrations on a temporary PostgreSQL server, and run `gen-migrations audit` on this database; a hosted server \
          without superuser access supports `audit` but not `verify`"
     )]
@@ -196,7 +197,7 @@ pub enum VerifyError {
     },
     /// A declared table does not exist.
     #[error(
-        "the database has no table `{table}` as declared\n  help: apply the migrations, and check that the URL names the right database"
+        "the database lacks the declared table `{table}`\n  help: apply the migrations, and check that the URL names the right database"
     )]
     NotMigrated {
         /// The table.
@@ -214,8 +215,10 @@ pub enum VerifyError {
     },
     /// A condition of a policy fails for a generated row.
     #[error(
-        "the condition `{condition}` of `{table}` fails for a test row: {failure}\n  help: statements of the app fail in the same way; \
-         write a condition that no value makes fail, or give rows for which it does not fail with `--data` or `VerifyOptions::rows`"
+        "the condition `{condition}` of `{table}` raises an error for a test row: {failure}\n  help: statements of \
+         the app fail in the same way; \
+         write a condition that raises no error for any value, or give rows for which the condition raises no error, \
+         with `--data` or `VerifyOptions::rows`"
     )]
     Condition {
         /// The table.
@@ -227,7 +230,7 @@ pub enum VerifyError {
     },
     /// Required references between tables form a cycle, so no first row can be inserted.
     #[error(
-        "cannot generate a first row: {tables} reference each other in a cycle\n  help: make one of those fields an `Option`"
+        "cannot generate a first row: {tables} reference each other in a cycle\n  help: make one of the referencing fields an `Option`"
     )]
     Circle {
         /// The tables.
@@ -259,7 +262,8 @@ pub enum VerifyError {
     /// The server rejected a statement that is not a probe, such as a statement that reads the
     /// catalog or prepares the test rows.
     #[error(
-        "the server rejected a statement of the verification: {failure}\n  statement: {statement}\n  help: if it is a lock or \
+        "the server rejected a statement of the verification: {failure}\n  statement: {statement}\n  help: if the \
+         error is a lock or \
          statement timeout, run `verify` again when no migration runs; otherwise run `audit`, which compares the catalog with the \
          declaration"
     )]

@@ -155,7 +155,7 @@ impl Principal {
         let tenant = principals.tenant_name(self.tenant.as_deref());
         let record = match (self.subject, &self.record) {
             (Some(Subject::System { recorded: true }), _) => "with a recorded reason".to_owned(),
-            (_, Some(record)) if !record.is_empty() => format!("with the record key `{record}`"),
+            (_, Some(record)) if !record.is_empty() => format!("with the access ID `{record}`"),
             (Some(Subject::System { .. }), _) => "without a recorded reason".to_owned(),
             _ => format!("for {}", principals.user_name(self.user.as_deref())),
         };

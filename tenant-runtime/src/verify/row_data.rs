@@ -155,7 +155,7 @@ impl<'a> RowFactory<'a> {
         let labels = def.visibility.and_then(|name| {
             let column = def.columns.iter().find(|column| column.name == name)?;
             let SqlType::Labels(labels) = column.ty else { return None };
-            let other = labels.iter().copied().find(|label| *label != "team");
+            let other = labels.labels.iter().copied().find(|label| *label != "team");
             Some(["team"].into_iter().chain(other).map(|label| (name, label)).collect::<Vec<_>>())
         });
         let labels = labels.map_or_else(|| vec![None], |labels| labels.into_iter().map(Some).collect());

@@ -285,7 +285,7 @@ impl<'a> RowFactory<'a> {
             return Err(VerifyError::Data {
                 table: def.name.to_string(),
                 columns: vec![name.to_owned()],
-                failure: format!("no value can be generated for its type `{ty}`"),
+                failure: format!("no value can be generated for the column `{name}` of type `{ty}`"),
             });
         }
         let last = (column.nullable && first != Some(Value::Null)).then_some(Value::Null);

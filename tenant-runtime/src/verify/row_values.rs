@@ -32,7 +32,7 @@ impl RowFactory<'_> {
             return Ok((vec![key], false));
         }
         if let SqlType::Labels(labels) = column.ty {
-            return Ok((labels.iter().map(|label| (*label).to_owned()).collect(), true));
+            return Ok((labels.labels.iter().map(|label| (*label).to_owned()).collect(), true));
         }
         let Some(live) = target.live.columns.get(column.name) else { return Ok((Vec::new(), false)) };
         let mark = format!("verify-{}-{}", NAMES[target.tenant].to_lowercase(), self.number);

@@ -40,14 +40,14 @@ impl fmt::Display for Why {
             Privilege::Missing(holders) => {
                 writeln!(f, "privilege: missing; PostgreSQL reports `permission denied for table {}`", table.table)?;
                 match holders.as_slice() {
-                    [] => writeln!(f, "    no role has it: {place} declares no role for `{command}`")?,
+                    [] => writeln!(f, "    no role has this privilege: {place} declares no role for `{command}`")?,
                     holders => writeln!(f, "    granted to {} by `{command} = …` on {place}", holders.join(" and "))?,
                 }
             }
             Privilege::ByFunction { own, others } => {
-                writeln!(f, "privilege: granted to no role, since only functions do this, which check the caller")?;
+                writeln!(f, "privilege: granted to no role; only functions that check the caller run this command")?;
                 own.iter().try_for_each(|function| writeln!(f, "    {function}: this role has EXECUTE"))?;
-                others.iter().try_for_each(|function| writeln!(f, "    {function}: this role has no EXECUTE"))?;
+                others.iter().try_for_each(|function| writeln!(f, "    {function}: this role lacks EXECUTE"))?;
             }
         }
         if !matches!(self.privilege, Privilege::Held(_)) {
@@ -66,7 +66,7 @@ impl fmt::Display for Why {
                 )?,
                 false => writeln!(
                     f,
-                    "\npolicies for {}: they apply too, since WHERE and RETURNING read rows",
+                    "\npolicies for {}: they apply as well, because WHERE and RETURNING read rows",
                     command.keyword()
                 )?,
             }
@@ -102,18 +102,19 @@ impl fmt::Display for Decision {
 /// Describes the requirement of a condition.
 fn meaning(kind: ConditionKind) -> &'static str {
     match kind {
-        ConditionKind::Tenant => "the row's tenant is the one in the context",
+        ConditionKind::Tenant => "the row belongs to the tenant in the context",
         ConditionKind::ParentTenant => "the row's parent belongs to the tenant in the context",
-        ConditionKind::Shared => "a member of the tenant in the context has the row",
+        ConditionKind::Shared => "the row belongs to a user who is a member of the tenant in the context",
         ConditionKind::Membership => {
-            "the row's tenant is the one in the context, and the user is a member there whose role includes this one"
+            "the row belongs to the tenant in the context, and the user is a member of that tenant with a role that \
+             includes the current role"
         }
         ConditionKind::Visibility => "all members of the tenant see the row, or the user owns it",
         ConditionKind::Owner => "the user owns the row",
-        ConditionKind::Custom => "a condition of the declaration",
-        ConditionKind::FunctionOwner => "all rows: the functions check which",
+        ConditionKind::Custom => "the condition in `using(…)` or `with_check(…)` is true",
+        ConditionKind::FunctionOwner => "all rows: each SECURITY DEFINER function limits the rows itself",
         ConditionKind::System => {
-            "the job recorded a reason, and the row belongs to the tenant in the context where there is one"
+            "the job recorded a reason, and the row belongs to the tenant in the context if a tenant is set"
         }
         ConditionKind::All => "all rows",
     }

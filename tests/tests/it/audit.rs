@@ -265,13 +265,13 @@ async fn fixes_that_delete_data_or_demote_an_administrator_are_commented_out() {
         ["TA106", "TA107", "TA208"]
     );
     for parts in [
-        "-- Commented out: it deletes the rows of the table; if they are needed, declare it.\n\
+        "-- Commented out: the fix deletes the rows of the table; if the rows are needed, declare the table instead.\n\
          -- DROP TABLE app.extra;\n",
-        "-- Commented out: it deletes the data of the column; if it is needed, declare the column.\n\
+        "-- Commented out: the fix deletes the values of the column; if the values are needed, declare the column instead.\n\
          -- ALTER TABLE app.tasks DROP COLUMN zip;\n",
-        "-- Commented out: if boss is an administrator who applies the migrations, keep it and accept this finding in the baseline.\n\
+        "-- Commented out: if boss is an administrator who applies the migrations, do not run the fix; accept this finding in the baseline instead.\n\
          -- REVOKE app_schema_owner FROM boss",
-        "-- Commented out: a note is optional.\n-- -- pg_dump calls set_config",
+        "-- Commented out: fixing a note is optional.\n-- -- pg_dump calls set_config",
         "\nALTER TABLE app.tasks FORCE ROW LEVEL SECURITY;\n",
     ] {
         assert!(fixes.contains(parts), "{parts}: {fixes}");

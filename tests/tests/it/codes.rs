@@ -46,18 +46,20 @@ const KINDS: [(&str, &str); 5] = [
 ];
 
 /// The golden case of `golden/evolve` from which the example of a migration note comes.
-const CASES: [(&str, &str); 11] = [
+const CASES: [(&str, &str); 13] = [
     ("TM101", "drop_table"),
     ("TM102", "drop_column"),
     ("TM103", "change_column_types"),
     ("TM201", "change_column_types"),
     ("TM202", "partitioned_table"),
-    ("TM203", "enum_labels"),
+    ("TM203", "foreign_keys"),
     ("TM204", "backfill"),
     ("TM205", "rename_column"),
     ("TM206", "column_privileges"),
     ("TM207", "column_privileges"),
     ("TM208", "change_one_policy"),
+    ("TM209", "rename_labels"),
+    ("TM210", "add_membership_table"),
 ];
 
 /// A subscription as in the example of TA220, without a publishing server.

@@ -338,7 +338,7 @@ async fn numbering_continues_after_handwritten_migrations() {
 fn broken_newer_or_missing_snapshot_is_an_error() {
     let folder = generated();
     let snapshot = fs::read_to_string(folder.join("snapshot.json")).expect("the snapshot");
-    let newer = snapshot.replacen("\"format\": 3", "\"format\": 4", 1);
+    let newer = snapshot.replacen("\"format\": 4", "\"format\": 5", 1);
     let unknown = snapshot.replacen("\"product\"", "\"colour\": 1, \"product\"", 1);
     let unknown_kind = snapshot.replacen("\"kind\":\"membership\"", "\"kind\":\"everybody\"", 1);
     let forged = snapshot.replacen("now()", "now(); DROP TABLE x", 1);
@@ -347,7 +347,7 @@ fn broken_newer_or_missing_snapshot_is_an_error() {
     let cases = [
         (Some(&snapshot[..100]), restore),
         (Some(""), restore),
-        (Some(&newer), "it has format 4, but this version reads format 3"),
+        (Some(&newer), "it has format 5, but this version reads format 4"),
         (Some(&unknown), restore),
         (Some(&unknown_kind), "unknown variant `everybody`"),
         (Some(&forged), restore),

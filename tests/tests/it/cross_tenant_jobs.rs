@@ -351,7 +351,7 @@ fn forbidden_job_error_names_the_missing_system_command() {
     let unnamed = told("app.tasks", "delete");
     assert!(unnamed.ends_with(": `system(…)` on `Task` does not include `delete`"), "{unnamed}");
     let columns = told("app.tasks", "update");
-    let missing = ": `update` allows this; the role lacks the privilege on a column that the statement uses, or the database differs \
-                   from the declaration";
+    let missing = ": `update` in `#[tenant(…)]` allows the command, but the role lacks the privilege on a column that the statement \
+                   uses, or the database differs from the declaration";
     assert!(columns.ends_with(missing), "{columns}");
 }

@@ -1,8 +1,8 @@
-//! Declarations whose functions could never succeed, and whose policies lead back to their table.
+//! Declarations whose functions could never succeed, and whose policies read their own table again.
 
 use tenant_runtime::{
     analyze::check,
-    model::def::{ColumnDef, OnDelete, RuleDef, SqlType, TableDef, TenancyDef},
+    model::def::{ColumnDef, LabelsDef, OnDelete, RuleDef, SqlType, TableDef, TenancyDef},
 };
 
 use super::sample_declarations::{
@@ -16,7 +16,8 @@ pub(super) type Case = (&'static str, Vec<TableDef>);
 /// Expressions that PostgreSQL would reject when the migration runs, or at the first INSERT.
 pub(super) fn expression_cases() -> Vec<Case> {
     let with = |column: ColumnDef| vec![projects(), tasks([column])];
-    let state = ColumnDef { default: Some("'opne'"), ..column("state", SqlType::Labels(&["open", "closed"])) };
+    let state =
+        ColumnDef { default: Some("'opne'"), ..column("state", SqlType::Labels(LabelsDef::of(&["open", "closed"]))) };
     vec![
         ("check reads an unknown column", with(ColumnDef { check: Some("length(titel) > 0"), ..TITLE })),
         ("check reads a column of another table", with(ColumnDef { check: Some("projects.title <> ''"), ..TITLE })),
@@ -56,7 +57,7 @@ pub(super) fn function_cases() -> Vec<Case> {
         }),
         ("creator_role is not a label of the membership role", {
             let mut tables = of_tenants(organizations());
-            let role = column("role", SqlType::Labels(&["viewer", "member"]));
+            let role = column("role", SqlType::Labels(LabelsDef::of(&["viewer", "member"])));
             tables[1].columns = leak(vec![
                 ColumnDef {
                     id: true,
@@ -104,7 +105,7 @@ fn related() -> Vec<TableDef> {
 const PROJECT_HAS_TASK: &str = "EXISTS (SELECT FROM app.tasks AS t WHERE t.project_id = projects.id)";
 const TASK_HAS_PROJECT: &str = "project_id IN (SELECT p.id FROM app.projects AS p)";
 
-/// Policies that lead back to their table.
+/// Policies that read their own table again.
 pub(super) fn recursion_cases() -> Vec<Case> {
     let read_only =
         |tables: Vec<TableDef>| tables.into_iter().map(|table| TableDef { update: None, ..table }).collect();

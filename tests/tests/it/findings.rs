@@ -7,7 +7,9 @@ use std::{fmt::Write as _, fs};
 use tenant_runtime::{
     Models,
     analyze::check,
-    model::def::{ColumnDef, NO_ROLE, OnDelete, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef},
+    model::def::{
+        ColumnDef, LabelsDef, NO_ROLE, OnDelete, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef,
+    },
 };
 
 use super::{
@@ -20,11 +22,15 @@ use super::{
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/findings.txt");
 
-const ROLES_WITH_SERVICE: &[RoleDef] =
-    &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "service", includes: &["viewer"] }];
+const ROLES_WITH_SERVICE: &[RoleDef] = &[
+    RoleDef { name: "viewer", includes: &[], renamed_from: None },
+    RoleDef { name: "service", includes: &["viewer"], renamed_from: None },
+];
 
-const ROLES_WITH_OWN: &[RoleDef] =
-    &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "own_viewer", includes: &["viewer"] }];
+const ROLES_WITH_OWN: &[RoleDef] = &[
+    RoleDef { name: "viewer", includes: &[], renamed_from: None },
+    RoleDef { name: "own_viewer", includes: &["viewer"], renamed_from: None },
+];
 
 /// All cases.
 fn cases() -> Vec<Case> {
@@ -176,11 +182,11 @@ fn row_cases() -> Vec<Case> {
         ("delete_own without an owner column", vec![TableDef { delete_own: Some("member"), ..projects() }]),
         ("owner column with the wrong type", vec![owned(ColumnDef { ty: SqlType::Int8, ..AUTHOR })]),
         ("visibility without an owner column", {
-            let seen = column("seen", SqlType::Labels(&["team", "private"]));
+            let seen = column("seen", SqlType::Labels(LabelsDef::of(&["team", "private"])));
             vec![TableDef { visibility: Some("seen"), ..tasks([seen]) }]
         }),
         ("visibility without the label team", {
-            let seen = column("seen", SqlType::Labels(&["all", "private"]));
+            let seen = column("seen", SqlType::Labels(LabelsDef::of(&["all", "private"])));
             vec![TableDef { visibility: Some("seen"), owner: Some("author_id"), ..tasks([AUTHOR, seen]) }]
         }),
         (
@@ -220,10 +226,14 @@ fn row_cases() -> Vec<Case> {
 /// Membership and invitation tables, shared tables, and system access.
 fn member_cases() -> Vec<Case> {
     let other = TableName { schema: "app", table: "other_members" };
-    const WITH_RESERVED: &[RoleDef] =
-        &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "function_owner", includes: &["viewer"] }];
-    const WITH_LOGIN: &[RoleDef] =
-        &[RoleDef { name: "viewer", includes: &[] }, RoleDef { name: "viewer_service", includes: &["viewer"] }];
+    const WITH_RESERVED: &[RoleDef] = &[
+        RoleDef { name: "viewer", includes: &[], renamed_from: None },
+        RoleDef { name: "function_owner", includes: &["viewer"], renamed_from: None },
+    ];
+    const WITH_LOGIN: &[RoleDef] = &[
+        RoleDef { name: "viewer", includes: &[], renamed_from: None },
+        RoleDef { name: "viewer_service", includes: &["viewer"], renamed_from: None },
+    ];
     vec![
         (
             "two membership tables",
@@ -242,7 +252,7 @@ fn member_cases() -> Vec<Case> {
         ("membership role column of type text", vec![members([USER, column("role", SqlType::Text)])]),
         (
             "membership role label that is not a role",
-            vec![members([USER, column("role", SqlType::Labels(&["viewer", "boss"]))])],
+            vec![members([USER, column("role", SqlType::Labels(LabelsDef::of(&["viewer", "boss"])))])],
         ),
         ("several roles manage members", vec![TableDef { insert: Some("member"), ..members([USER, ROLE]) }]),
         (

@@ -159,7 +159,7 @@ async fn login_check_rejects_standard_conforming_strings_off_in_the_url() {
     let connected = TenantDb::connect(&url).await.map(drop);
     let Err(Error::UnsafeLogin { findings, .. }) = &connected else { panic!("{connected:?}") };
     assert!(
-        findings.len() == 1 && findings[0].contains("`standard_conforming_strings` off, set by the URL"),
+        findings.len() == 1 && findings[0].contains("`standard_conforming_strings = off`, set by the URL"),
         "{findings:?}"
     );
 }

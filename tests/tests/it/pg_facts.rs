@@ -5,7 +5,7 @@ use tenant_runtime::{
     Tenancy as _,
     analyze::{Severity, check},
     ident::quoted,
-    model::def::{ColumnDef, ScopeDef, SqlType, TableDef, TableName},
+    model::def::{ColumnDef, LabelsDef, ScopeDef, SqlType, TableDef, TableName},
     roles::Organizations,
 };
 use tenant_tests::{Database, ask};
@@ -115,7 +115,7 @@ async fn index_warning_covers_types_without_leakproof_equality() {
         (SqlType::Float8, "double precision"),
         (SqlType::Numeric, "numeric"),
         (SqlType::Text, "text"),
-        (SqlType::Labels(&["a"]), "text"),
+        (SqlType::Labels(LabelsDef::of(&["a"])), "text"),
         (SqlType::Bytea, "bytea"),
         (SqlType::Uuid, "uuid"),
         (SqlType::Date, "date"),

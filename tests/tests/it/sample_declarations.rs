@@ -3,8 +3,8 @@
 use tenant_runtime::{
     Tenancy as _,
     model::def::{
-        ColumnDef, InvitationDef, MembershipDef, NO_ROLE, OnDelete, ReferenceDef, RuleDef, ScopeDef, SqlType, TableDef,
-        TableName, TenancyDef,
+        ColumnDef, InvitationDef, LabelsDef, MembershipDef, NO_ROLE, OnDelete, ReferenceDef, RuleDef, ScopeDef,
+        SqlType, TableDef, TableName, TenancyDef,
     },
     roles::Organizations,
 };
@@ -68,7 +68,7 @@ pub(super) fn refers(name: &'static str, table: &'static str, on_delete: OnDelet
     ColumnDef { references: Some(ReferenceDef { table, on_delete }), ..column(name, SqlType::Uuid) }
 }
 
-pub(super) const ROLES: SqlType = SqlType::Labels(&["viewer", "member", "admin"]);
+pub(super) const ROLES: SqlType = SqlType::Labels(LabelsDef::of(&["viewer", "member", "admin"]));
 pub(super) const MEMBERS: TableName = TableName { schema: "app", table: "members" };
 pub(super) const USER: ColumnDef = ColumnDef { id: true, ..column("user_id", SqlType::Uuid) };
 pub(super) const ORG_IN_KEY: ColumnDef = ColumnDef { id: true, ..ORG };

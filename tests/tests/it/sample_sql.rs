@@ -52,7 +52,7 @@ pub(super) fn insert(def: &TableDef, tenant: &Tenant, user: Uuid) -> String {
         (Some("users" | "org_members"), _) => format!("'{}'", tenant.member),
         (Some("projects"), _) => format!("'{}'", tenant.project),
         (Some("tasks"), _) => format!("'{}'", tenant.task),
-        (None, SqlType::Labels(labels)) => format!("'{}'", labels[0]),
+        (None, SqlType::Labels(labels)) => format!("'{}'", labels.labels[0]),
         (None, SqlType::Text | SqlType::Uuid) => format!("'{}'", Uuid::new_v4()),
         (None, SqlType::Jsonb) => "'{}'".to_owned(),
         (None, SqlType::Bytea) => "'x'".to_owned(),

@@ -103,7 +103,7 @@ async fn report(server: &Server, tables: &[&'static TableDef], more: &str, optio
 
 /// The functions that are reported as unable to succeed.
 fn unable(report: &Report) -> BTreeSet<String> {
-    let violations = report.violations.iter().filter(|violation| violation.meaning == "the function cannot succeed");
+    let violations = report.violations.iter().filter(|violation| violation.meaning == "an allowed function call fails");
     let name = |text: &str| text.split_once('(').map(|(name, _)| name.replace('"', "").replace("app_auth.", ""));
     violations.filter_map(|violation| name(&violation.expected)).collect()
 }

@@ -29,7 +29,7 @@ fn why_names_a_missing_privilege_and_the_roles_that_have_it() {
         assert!(told.contains(words), "{words}: {told}");
     }
     let told = explained("admin", "app.users", Command::Delete);
-    assert!(told.contains("no role has it: `User`"), "{told}");
+    assert!(told.contains("no role has this privilege: `User`"), "{told}");
     let told = explained("admin", "org_members", Command::Insert);
     assert!(
         told.starts_with("role `app_admin` can insert into app.org_members only through app_auth.add_member\n")
@@ -39,7 +39,7 @@ fn why_names_a_missing_privilege_and_the_roles_that_have_it() {
     let told = explained("viewer", "org_members", Command::Insert);
     assert!(
         told.starts_with("role `app_viewer` cannot insert into app.org_members\n")
-            && told.contains("app_auth.add_member: this role has no EXECUTE"),
+            && told.contains("app_auth.add_member: this role lacks EXECUTE"),
         "{told}"
     );
 }
@@ -118,7 +118,7 @@ async fn forbidden_error_explains_the_grant_or_policy() {
     let context = database.acme.as_viewer();
     let mut tx = db.begin(&context).await.expect("begun");
     let refused = sqlx::query("DELETE FROM app.projects").execute(&mut tx).await.map_err(tenant_runtime::Error::from);
-    assert!(refused.expect_err("a viewer").to_string().contains("see `#[tenant(…)]` on its struct"));
+    assert!(refused.expect_err("a viewer").to_string().contains("see `#[tenant(…)]` on the struct of the table"));
     tx.rollback().await.expect("rolled back");
     // The context claims a higher role than the membership, so the policies reject the row.
     let forged = tenant_runtime::TenantCtx::<tenant_runtime::roles::Member>::assume_authorized(

@@ -14,7 +14,7 @@ impl Tenancy for Forged {
     type User = Uuid;
     type Roles = ((Reader, ()), ((Reader, (SchemaOwner, ())), ((Reader, (SchemaOwner, (Other, ()))), ())));
     const DEF: &'static TenancyDef = &TenancyDef {
-        roles: &[RoleDef { name: "reader", includes: &[] }, RoleDef { name: "schema_owner", includes: &[] }],
+        roles: &[RoleDef { name: "reader", includes: &[], renamed_from: None }, RoleDef { name: "schema_owner", includes: &[], renamed_from: None }],
         ..TenancyDef::blank()
     };
 }

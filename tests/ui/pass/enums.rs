@@ -2,7 +2,7 @@
 #![deny(warnings)]
 
 use tenant_runtime::{
-    PgColumn, SqlType, TenantEnum, TenantTable,
+    LabelsDef, PgColumn, SqlType, TenantEnum, TenantTable,
     roles::{Member, Viewer},
 };
 use uuid::Uuid;
@@ -14,7 +14,7 @@ macro_rules! forms {
         enum $name {
             InProgress,
         }
-        assert_eq!(<$name as PgColumn>::SQL, SqlType::Labels(&[$label]));
+        assert_eq!(<$name as PgColumn>::SQL, SqlType::Labels(LabelsDef::of(&[$label])));
         let _ = $name::InProgress;
     )*};
 }
@@ -49,7 +49,7 @@ fn main() {
         Camel "camelCase" "inProgress";
     }
     let column = &Task::TABLE.columns[3];
-    assert_eq!((column.ty, column.nullable), (SqlType::Labels(&["open", "in_progress", "over & done"]), true));
+    assert_eq!((column.ty, column.nullable), (SqlType::Labels(LabelsDef::of(&["open", "in_progress", "over & done"])), true));
     let _ = NewTask { status: Some(Status::Done), before: Some(Status::Open) };
     let _ = TaskChanges { before: Some(None), ..TaskChanges::default() };
 }

@@ -39,7 +39,7 @@ labels!(State { On = "an", Off = "aus" });
 
 fn main() {
     assert_eq!((One::TABLE.doc, One::TABLE.columns.len()), ("One.", 5));
-    assert_eq!(<State as tenant_runtime::PgColumn>::SQL, tenant_runtime::SqlType::Labels(&["an", "aus"]));
+    assert_eq!(<State as tenant_runtime::PgColumn>::SQL, tenant_runtime::SqlType::Labels(tenant_runtime::LabelsDef::of(&["an", "aus"])));
     let _ = NewOne { a: None, b: Some(None), fixed: String::new() };
     let _ = (NewTwo { fixed: String::new() }, TwoChanges::default(), OneChanges::default(), State::On, State::Off);
 }

@@ -116,7 +116,7 @@ impl FixWriter<'_> {
         if let Some(role) = role.filter(|_| properties.contains(&"product")) {
             let mark = literal(&role_mark(role, self.schema.product()));
             lines.push(format!(
-                "-- Run it only if the role belongs to this product and to no other.\nCOMMENT ON ROLE {} IS {mark};",
+                "-- Run this statement only if the role belongs to this product and to no other product.\nCOMMENT ON ROLE {} IS {mark};",
                 quoted(name)
             ));
         }

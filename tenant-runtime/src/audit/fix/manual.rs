@@ -36,7 +36,7 @@ impl FixWriter<'_> {
             format!("   SELECT setval(pg_get_serial_sequence({table}, {name}), (SELECT max({column}) FROM {here}));")
         });
         let mut steps = vec![
-            "The rows have to be moved, so this requires manual steps. Stop the app and run them as a superuser:"
+            "The rows have to be moved, which requires manual steps. Stop the app, and run these steps as a superuser:"
                 .to_owned(),
             "1. Move the table to a schema that application roles cannot access.".to_owned(),
             format!("   CREATE SCHEMA {aside};"),

@@ -113,7 +113,7 @@ impl Runner<'_> {
         if !hidden.is_empty() {
             let statement =
                 format!("SELECT {key} FROM {table} WHERE 1 / CASE WHEN {hidden} THEN 0 ELSE 1 END = 1 AND ({ours})");
-            let technique = "condition that fails on hidden rows";
+            let technique = "condition that raises an error on hidden rows";
             probes.push(Probe::new(technique, about, principal, statement, expected.clone()));
         }
         let statement = format!("WITH t AS MATERIALIZED (SELECT {key} AS k FROM {table} WHERE {ours}) SELECT k FROM t");

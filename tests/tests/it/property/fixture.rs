@@ -149,7 +149,7 @@ impl Fixture {
             return found.get(random.below(found.len().max(1)))?.values[row_id(target)].clone();
         }
         match column.ty {
-            SqlType::Labels(labels) => Some(random.pick(labels).to_owned()),
+            SqlType::Labels(labels) => Some(random.pick(labels.labels).to_owned()),
             SqlType::Int4 => Some(random.pick(&["1", "2", "3", "9"]).to_owned()),
             SqlType::Text => Some(random.pick(&["x", "y", "it's"]).to_owned()),
             other => Some(key(other, 99)),

@@ -79,8 +79,8 @@ async fn pair(databases: &mut Databases, world: &Fixture, random: &mut Random) -
     let Some(before) = checked(&world.tables) else { return Ok(None) };
     let next = random_changes::next(world.tenancy, &world.tables, random);
     let Some(after) = checked(&next) else { return Ok(None) };
-    let Ok(plan) = plan(&before.schema, &after.schema, &after.transition) else { return Ok(None) };
-    let again = tenant_runtime::plan::plan(&after.schema, &after.schema, &after.transition);
+    let Ok(plan) = plan(&before.schema, &after.schema, &after.hints) else { return Ok(None) };
+    let again = tenant_runtime::plan::plan(&after.schema, &after.schema, &after.hints);
     if !again.is_ok_and(|plan| plan.is_empty()) {
         return Err("the same schema twice leaves something to do".to_owned());
     }

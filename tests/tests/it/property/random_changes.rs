@@ -93,11 +93,11 @@ fn with_one_more(mut tables: Tables, random: &mut Random) -> Tables {
 
 fn with_other_roles(tenancy: &'static TenancyDef, mut tables: Tables, random: &mut Random) -> Tables {
     if random.chance(30) {
-        let role = |role: &RoleDef| RoleDef { name: role.name, includes: role.includes };
+        let role = |role: &RoleDef| RoleDef { name: role.name, includes: role.includes, renamed_from: None };
         let mut roles: Vec<_> = tables[0].tenancy.roles.iter().map(role).collect();
         let lowest = leak([roles[0].name]);
         if roles.iter().all(|role| role.name != "extra") && random.chance(50) {
-            roles.push(RoleDef { name: "extra", includes: lowest });
+            roles.push(RoleDef { name: "extra", includes: lowest, renamed_from: None });
         } else if let Some(last) = roles.last_mut() {
             last.includes = lowest;
         }

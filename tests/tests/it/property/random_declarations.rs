@@ -2,8 +2,8 @@
 
 use tenant_runtime::{
     model::def::{
-        ColumnDef, MembershipDef, NO_ROLE, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef,
-        TableName, TenancyDef,
+        ColumnDef, LabelsDef, MembershipDef, NO_ROLE, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType,
+        TableDef, TableName, TenancyDef,
     },
     roles::Organizations,
     tenant::Tenancy as _,
@@ -73,7 +73,7 @@ pub(super) fn uniquely_named_declaration(
 }
 
 fn random_tenancy(seed: u64, random: &mut Random) -> &'static TenancyDef {
-    let role = |name, includes| RoleDef { name, includes };
+    let role = |name, includes| RoleDef { name, includes, renamed_from: None };
     let roles = match random.below(4) {
         0 => vec![role("low", &[][..]), role("top", &["low"])],
         1 => vec![role("low", &[]), role("mid", &["low"]), role("top", &["mid"])],
@@ -166,7 +166,7 @@ fn membership(
     };
     let role = ColumnDef {
         select: random.maybe_role(20, tenancy, None),
-        ..ColumnDef::blank("role", SqlType::Labels(labels), false)
+        ..ColumnDef::blank("role", SqlType::Labels(LabelsDef::of(labels)), false)
     };
     let select = if random.chance(70) { tenancy.roles[0].name } else { random.role(tenancy, None) };
     let manager = random.maybe_role(70, tenancy, Some(select));
@@ -251,7 +251,7 @@ fn plain(
         }
     };
     if let Some(name) = visibility {
-        let ty = SqlType::Labels(&["team", "private"]);
+        let ty = SqlType::Labels(LabelsDef::of(&["team", "private"]));
         let column = ColumnDef { default: Some("'team'"), ..ColumnDef::blank(name, ty, random.chance(10)) };
         columns.push(own_roles(column, random));
     }

@@ -1,0 +1,26 @@
+//! The name of a table or a function, with its schema.
+
+use crate::ident::Ident;
+
+/// The name of a table or a function, with its schema.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QualifiedName {
+    /// The schema.
+    pub schema: Ident,
+    /// The table or the function.
+    pub table: Ident,
+}
+
+impl QualifiedName {
+    /// Returns the name quoted for SQL.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", self.schema.quoted(), self.table.quoted())
+    }
+}
+
+impl std::fmt::Display for QualifiedName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
