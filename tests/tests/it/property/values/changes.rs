@@ -382,7 +382,7 @@ fn write_hints(before: &Version, after: &mut Version, random: &mut Random) {
         for column in &mut table.columns {
             let was = old.and_then(|old| old.column(column.id));
             column.renamed_from = hint(was.map(|was| was.name), column.name, column.renamed_from, random);
-            labels::write_column_hints(was.filter(|_| column.part != Part::Role), column, random);
+            labels::write_column_hints(was, column, random);
             let is_filled = old.is_some() && !column.nullable && was.is_none_or(|was| was.nullable);
             let reads_exist = |backfill: &Backfill| backfill.reads().iter().all(|id| ids.contains(id));
             column.backfill = match column.backfill.take() {
@@ -430,7 +430,7 @@ fn is_declarable(before: &Version, after: &Version) -> bool {
 fn is_column_declarable(old: &Table, table: &Table, column: &Column) -> bool {
     let was = old.column(column.id);
     let labels = was.map_or(&[][..], |was| &was.labels);
-    if !labels::are_declarable(labels, &column.labels) || !labels::are_replaced_once(column) {
+    if !labels::are_declarable(labels, &column.labels) || !labels::are_replaced_once(was, column) {
         return false;
     }
     if was.is_none() && old.named(column.name).is_some_and(|gone| table.column(gone.id).is_none()) {

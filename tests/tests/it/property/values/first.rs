@@ -131,11 +131,13 @@ pub(super) fn column(id: usize, name: &'static str, random: &mut Random) -> Colu
             (blank.kind, blank.was_enum) = (Kind::Text, false);
         }
     }
+    let unique = kind.is_number() && random.chance(7);
     Column {
         nullable: random.chance(50),
-        default: random.chance(35).then(|| constant(&blank, random)),
+        // A default that fills several rows would not be unique.
+        default: (!unique && random.chance(35)).then(|| constant(&blank, random)),
         check: random.chance(35).then(|| template(kind, random)),
-        unique: kind.is_number() && random.chance(7),
+        unique,
         index: random.chance(7),
         ..blank
     }

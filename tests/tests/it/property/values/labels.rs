@@ -153,15 +153,14 @@ pub(super) fn write_label_hints(before: &[Label], after: &mut [Label], random: &
 
 /// Writes the hints of a column. A label that an earlier version removed may stay in `replaces`.
 pub(super) fn write_column_hints(was: Option<&Column>, column: &mut Column, random: &mut Random) {
-    if column.kind != Kind::Labels {
+    let Some(was) = was.filter(|_| column.kind == Kind::Labels) else {
         column.replaced.clear();
-        return;
-    }
-    let Some(was) = was else {
-        column.replaced.clear();
+        column.labels.iter_mut().for_each(|label| label.renamed_from = None);
         return;
     };
-    write_label_hints(&was.labels, &mut column.labels, random);
+    if column.part != Part::Role {
+        write_label_hints(&was.labels, &mut column.labels, random);
+    }
     let ids: Vec<_> = column.labels.iter().map(|label| label.id).collect();
     let has = |labels: &[Label], text: &str| labels.iter().any(|label| label.text == text);
     let labels = column.labels.clone();
@@ -173,19 +172,22 @@ pub(super) fn write_column_hints(was: Option<&Column>, column: &mut Column, rand
 
 /// Returns whether attributes can express the change of the labels.
 pub(super) fn are_declarable(before: &[Label], after: &[Label]) -> bool {
-    let is_new = |label: &Label| before.iter().all(|old| old.id != label.id);
     let gone = |text: &str| before.iter().any(|old| old.text == text && after.iter().all(|label| label.id != old.id));
     after.iter().all(|label| {
         let was = before.iter().find(|old| old.id == label.id);
         let is_renamed = was.is_some_and(|was| was.text != label.text);
         let is_repeated = |old: &Label| old.text == label.text && old.renamed_from == label.renamed_from;
         // The text of a removed label stays the label of its rows.
-        (was.is_some() || is_new(label)) && !gone(label.text) && !(is_renamed && before.iter().any(is_repeated))
+        !gone(label.text) && !(is_renamed && before.iter().any(is_repeated))
     })
 }
 
-/// Returns whether each removed label of a column is replaced once.
-pub(super) fn are_replaced_once(column: &Column) -> bool {
+/// Returns whether each removed label of a column is replaced once, and no label of a text changes.
+pub(super) fn are_replaced_once(was: Option<&Column>, column: &Column) -> bool {
+    let texts = |column: &Column| column.labels.iter().map(|label| label.text).collect::<Vec<_>>();
+    if column.kind == Kind::Text && was.is_some_and(|was| texts(was) != texts(column)) {
+        return false;
+    }
     column.replaced.iter().enumerate().all(|(at, (old, _))| {
         column.replaced[..at].iter().all(|(other, _)| other != old) && column.labels.iter().all(|label| label.text != *old)
     })

@@ -90,11 +90,11 @@ fn no_migration_loses_or_crosses_a_value() {
                     break;
                 }
                 let mut outcome = sequence::run(&server, seed, MOST_CHANGES).await;
-                if outcome.is_err() {
+                if let Err(why) = &mut outcome {
                     // The same seed with fewer changes may fail in a way that is easier to read.
                     for most in 1..MOST_CHANGES {
-                        if let Err(why) = sequence::run(&server, seed, most).await {
-                            outcome = Err(format!("(with at most {most} changes) {why}"));
+                        if let Err(shorter) = sequence::run(&server, seed, most).await {
+                            *why += &format!("\nand with at most {most} changes: {shorter}");
                             break;
                         }
                     }

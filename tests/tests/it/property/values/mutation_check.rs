@@ -58,7 +58,7 @@ pub(super) async fn try_faults(server: &Server, seed: u64, counts: &mut Counts) 
     };
     let (Some(one), Some(two)) = (checked(None, &before), checked(Some(&before), &after)) else { return };
     let first_plan = plan(&Default::default(), &one.schema, &Default::default()).expect("a plan from nothing");
-    let Ok(plan) = plan(&one.schema, &two.schema, &two.transition) else { return };
+    let Ok(plan) = plan(&one.schema, &two.schema, &two.hints) else { return };
     let migrations = sql::migrations(&plan);
     let database = format!("mutants_{seed}");
     let mut admin = connect(&server.admin_url()).await;

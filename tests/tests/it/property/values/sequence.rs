@@ -143,7 +143,7 @@ impl Product {
             return Err(format!("the same models again leave something to do: {:?}", again.files));
         }
         let names = self.folder.names();
-        let last = names.iter().filter_map(|name| name.split_once('_')?.0.parse().ok()).max();
+        let last = names.iter().filter_map(|name| number_of(name)).max();
         Ok(Ok(last.expect("a migration")))
     }
 
@@ -178,7 +178,7 @@ impl Product {
             story.add(&format!("  version {number}: {}", texts.join("; ")));
             let tables = declaration(self.prefix, Some(&version), &after);
             let known = self.folder.names();
-            let told = |story: &Story, product: &Self, why: String| story.of(format!("{why}\n{}", product.shown(&known)));
+            let told = |story: &Story, product: &Self, why: String| story.of(format!("{why}\n{}", product.shown(|name, _| name.ends_with(".up.sql") && !known.iter().any(|old| old == name))));
             let migration = match self.migrate(&tables, &dropped(&version, &after)).await {
                 Ok(Ok(migration)) => migration,
                 Ok(Err(refused)) => return Ok(Outcome { refused: Some(refused), ..outcome }),
@@ -206,7 +206,11 @@ impl Product {
             match done {
                 Err(Error::Migration(MigrationError::Irreversible { .. })) if lost => return Ok(false),
                 Err(Error::Migration(MigrationError::Failed { code, .. })) if empty && code == "23502" => return Ok(false),
-                Err(error) => return Err(format!("not reverted to version {}: {}", at + 1, full(&error))),
+                Err(error) => {
+                    let range = before.migration + 1..=after.migration;
+                    let files = self.shown(|name, number| name.ends_with(".down.sql") && range.contains(&number));
+                    return Err(format!("not reverted to version {}: {}\n{files}", at + 1, full(&error)));
+                }
                 Ok(_) if lost || empty => return Err(format!("reverted to version {}, which lacks values", at + 1)),
                 Ok(_) => {}
             }
@@ -216,16 +220,21 @@ impl Product {
         Ok(true)
     }
 
-    /// Returns the migrations that the last version added.
-    fn shown(&self, known: &[String]) -> String {
+    /// Returns the statements of some files, chosen by their names and numbers.
+    fn shown(&self, is_chosen: impl Fn(&str, i64) -> bool) -> String {
         let files = self.folder.files().into_iter();
-        let new = files.filter(|(name, _)| !known.contains(name) && name.ends_with(".up.sql"));
+        let new = files.filter(|(name, _)| number_of(name).is_some_and(|number| is_chosen(name, number)));
         let lines = |text: &str| {
             let is_shown = |line: &&str| !line.starts_with("--") && !line.is_empty() && !line.starts_with("SET LOCAL");
             text.lines().filter(is_shown).collect::<Vec<_>>().join("\n  ")
         };
         new.map(|(name, text)| format!("  == {name}\n  {}\n", lines(&text))).collect()
     }
+}
+
+/// Returns the number at the beginning of a migration's file name.
+fn number_of(name: &str) -> Option<i64> {
+    name.split_once('_')?.0.parse().ok()
 }
 
 fn full(error: &dyn std::error::Error) -> String {
