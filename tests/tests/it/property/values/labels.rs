@@ -79,13 +79,14 @@ fn remove(column: &mut Column, texts: &[&'static str], random: &mut Random) -> O
     if column.labels.len() < 3 {
         return None;
     }
-    let gone = column.labels.remove(random.below(column.labels.len()));
-    let mut into = column.labels[random.below(column.labels.len())].clone();
-    if random.chance(30) {
-        let free = free_text(&column.labels, texts, random).filter(|text| *text != gone.text)?;
-        into = label(fresh_id(&column.labels) + gone.id, free);
+    let gone = column.labels[random.below(column.labels.len())].clone();
+    let others: Vec<_> = column.labels.iter().filter(|label| label.id != gone.id).cloned().collect();
+    let mut into = others[random.below(others.len())].clone();
+    if let Some(text) = free_text(&column.labels, texts, random).filter(|_| random.chance(30)) {
+        into = label(fresh_id(&column.labels), text);
         column.labels.push(into.clone());
     }
+    column.labels.retain(|label| label.id != gone.id);
     // What the removed label replaced before is replaced by the same label.
     column.replaced.iter_mut().filter(|(_, label)| *label == gone.id).for_each(|(_, label)| *label = into.id);
     column.replaced.push((gone.text, into.id));

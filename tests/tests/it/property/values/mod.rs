@@ -68,6 +68,16 @@ fn server() -> Server {
     server
 }
 
+/// Creates a database of the administrator, in which a worker runs one sequence after another.
+fn database(server: &Server, worker: usize) -> String {
+    let name = format!("values_{worker}");
+    run_alone(async {
+        let mut operator = connect(&server.url("operator", "postgres")).await;
+        run(&mut operator, &format!("CREATE DATABASE {name}")).await.expect("a database");
+    });
+    name
+}
+
 fn run_alone<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
@@ -81,7 +91,7 @@ fn no_migration_loses_or_crosses_a_value() {
     let reported = number("TENANT_PROPERTY_REPORTED").map_or(MAX_REPORTED, |most| usize::try_from(most).expect("a size"));
     let seeds = only.map_or(1..=wanted, |seed| seed..=seed);
     let (next, tally, started) = (AtomicU64::new(*seeds.start()), Mutex::new(Tally::default()), Instant::now());
-    let work = || {
+    let work = |database: &str| {
         run_alone(async {
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -89,11 +99,11 @@ fn no_migration_loses_or_crosses_a_value() {
                 if seed > *seeds.end() || is_late || tally.lock().expect("a tally").wrong.len() >= reported {
                     break;
                 }
-                let mut outcome = sequence::run(&server, seed, MOST_CHANGES).await;
+                let mut outcome = sequence::run(&server, database, seed, MOST_CHANGES).await;
                 if let Err(why) = &mut outcome {
                     // The same seed with fewer changes may fail in a way that is easier to read.
                     for most in 1..MOST_CHANGES {
-                        if let Err(shorter) = sequence::run(&server, seed, most).await {
+                        if let Err(shorter) = sequence::run(&server, database, seed, most).await {
                             *why += &format!("\nand with at most {most} changes: {shorter}");
                             break;
                         }
@@ -103,9 +113,10 @@ fn no_migration_loses_or_crosses_a_value() {
             }
         });
     };
+    let databases: Vec<_> = (0..WORKERS).map(|worker| database(&server, worker)).collect();
     thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(work);
+        for database in &databases {
+            scope.spawn(|| work(database));
         }
     });
     let tally = tally.into_inner().expect("a tally");

@@ -288,6 +288,15 @@ pub(super) fn holds_forbidden_null(rows: &Rows, version: &Version) -> bool {
     })
 }
 
+/// Returns whether rows hold a label that a version does not know: it replaced another one, and was added later than the version.
+pub(super) fn holds_unknown_label(rows: &Rows, version: &Version) -> bool {
+    version.tables.iter().any(|table| {
+        let mut enums = table.columns.iter().filter(|column| column.kind == Kind::Labels);
+        let is_unknown = |column: &Column, row: &Row| row[&column.id].as_ref().is_some_and(|value| !column.has_text(value));
+        enums.any(|column| rows[&table.id].iter().any(|row| is_unknown(column, row)))
+    })
+}
+
 /// Returns the names by which `--drop` confirms what a migration drops.
 pub(super) fn dropped(before: &Version, after: &Version) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
