@@ -112,6 +112,14 @@ const _: () = {
     impl __rt::Labelled for Status {
         const NAME: &'static ::core::primitive::str = "Status";
         const LABELS: &'static [&'static ::core::primitive::str] = &[];
+        const RENAMED: &'static [(
+            &'static ::core::primitive::str,
+            &'static ::core::primitive::str,
+        )] = &[];
+        const REPLACED: &'static [(
+            &'static ::core::primitive::str,
+            &'static ::core::primitive::str,
+        )] = &[];
         fn label(&self) -> &'static ::core::primitive::str {
             ::core::unreachable!()
         }
@@ -121,9 +129,11 @@ const _: () = {
     }
     #[automatically_derived]
     impl __rt::PgColumn for Status {
-        const SQL: __rt::SqlType = __rt::SqlType::Labels(
-            <Self as __rt::Labelled>::LABELS,
-        );
+        const SQL: __rt::SqlType = __rt::SqlType::Labels(__rt::LabelsDef {
+            labels: <Self as __rt::Labelled>::LABELS,
+            renamed: <Self as __rt::Labelled>::RENAMED,
+            replaced: <Self as __rt::Labelled>::REPLACED,
+        });
     }
     #[automatically_derived]
     impl __sqlx::Type<__sqlx::Postgres> for Status {

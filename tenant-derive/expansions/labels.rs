@@ -23,6 +23,14 @@ const _: () = {
             "in-progress",
             "over",
         ];
+        const RENAMED: &'static [(
+            &'static ::core::primitive::str,
+            &'static ::core::primitive::str,
+        )] = &[];
+        const REPLACED: &'static [(
+            &'static ::core::primitive::str,
+            &'static ::core::primitive::str,
+        )] = &[];
         fn label(&self) -> &'static ::core::primitive::str {
             match self {
                 Self::Open => "open",
@@ -41,9 +49,11 @@ const _: () = {
     }
     #[automatically_derived]
     impl __rt::PgColumn for Status {
-        const SQL: __rt::SqlType = __rt::SqlType::Labels(
-            <Self as __rt::Labelled>::LABELS,
-        );
+        const SQL: __rt::SqlType = __rt::SqlType::Labels(__rt::LabelsDef {
+            labels: <Self as __rt::Labelled>::LABELS,
+            renamed: <Self as __rt::Labelled>::RENAMED,
+            replaced: <Self as __rt::Labelled>::REPLACED,
+        });
     }
     #[automatically_derived]
     impl __sqlx::Type<__sqlx::Postgres> for Status {

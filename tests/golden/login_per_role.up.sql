@@ -348,7 +348,7 @@ BEGIN
     RETURN EXISTS (SELECT FROM guild.system_access_log AS u WHERE u.id = NULLIF(current_setting('guild.system_access', true), '')::uuid AND u.db_user = session_user AND u.at <> now());
 END
 $function$;
-COMMENT ON FUNCTION guild_auth.is_system_context() IS 'True if the access ID in the settings is that of a system_access_log row that this login role inserted in an earlier transaction.';
+COMMENT ON FUNCTION guild_auth.is_system_context() IS 'Returns true if the access ID in the context belongs to a row of system_access_log that the current login role inserted in an earlier transaction.';
 GRANT EXECUTE ON FUNCTION guild_auth.is_system_context() TO guild_system, guild_apprentice, guild_schema_owner;
 
 CREATE FUNCTION guild_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
@@ -370,7 +370,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM guild.guilds AS t WHERE t.id = OLD.guild_id) THEN
-        -- The lock makes a transaction that removes another one of the last managers wait.
+        -- Lock the remaining managers: a concurrent transaction that removes one of them waits.
         PERFORM FROM guild.guild_members AS m
             WHERE m.guild_id = OLD.guild_id AND m.role IN ('head')
             ORDER BY m.craftsman_id
@@ -382,7 +382,7 @@ BEGIN
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION guild_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if an existing tenant would have no member left who can manage members.';
+COMMENT ON FUNCTION guild_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if a change leaves an existing tenant without a member who can manage members.';
 GRANT EXECUTE ON FUNCTION guild_auth.prevent_last_manager_removal() TO guild_schema_owner;
 
 CREATE FUNCTION guild_auth.remove_member(p_user uuid) RETURNS boolean
@@ -422,7 +422,7 @@ BEGIN
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION guild_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role head or a role that includes it, except to remove oneself. Returns false if the user is not a member.';
+COMMENT ON FUNCTION guild_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role head or a role that includes it, unless the caller leaves the tenant. Returns false if the user is not a member.';
 GRANT EXECUTE ON FUNCTION guild_auth.remove_member(uuid) TO guild_apprentice;
 
 CREATE FUNCTION guild_auth.sign_up(p_name text) RETURNS uuid
@@ -500,10 +500,10 @@ CREATE TABLE guild.system_access_log (
     CONSTRAINT system_access_log_reason_check CHECK (length(btrim(reason)) > 0)
 );
 COMMENT ON TABLE guild.system_access_log IS 'Log of cross-tenant access by background jobs. Only the function begin_system_access inserts rows; application roles have no privileges on it.';
-COMMENT ON COLUMN guild.system_access_log.id IS 'Access ID. A transaction of the system role passes it in a setting.';
+COMMENT ON COLUMN guild.system_access_log.id IS 'Access ID, which each transaction of the system role sets in its context.';
 COMMENT ON COLUMN guild.system_access_log.reason IS 'Reason for the access, as free text.';
 COMMENT ON COLUMN guild.system_access_log.db_user IS 'Login role that recorded the reason (session_user).';
-COMMENT ON COLUMN guild.system_access_log.at IS 'Time of the record.';
+COMMENT ON COLUMN guild.system_access_log.at IS 'Time at which the reason was recorded.';
 
 ALTER TABLE guild.system_access_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE guild.system_access_log FORCE ROW LEVEL SECURITY;
@@ -613,7 +613,7 @@ COMMENT ON POLICY delete_head ON guild.pieces IS 'Allows head and the roles that
 
 CREATE POLICY select_system ON guild.pieces AS PERMISSIVE FOR SELECT TO guild_system
     USING ((SELECT guild_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('guild.id', true), '')::uuid) IS NULL OR guild_id = (SELECT NULLIF(current_setting('guild.id', true), '')::uuid)));
-COMMENT ON POLICY select_system ON guild.pieces IS 'Allows guild_system to SELECT rows of the current tenant, or of all tenants if none is set. Requires a recorded reason.';
+COMMENT ON POLICY select_system ON guild.pieces IS 'Allows guild_system to SELECT rows of the current tenant, or of all tenants if no tenant is set. Requires a recorded reason.';
 
 GRANT SELECT (id, guild_id, name) ON guild.pieces TO guild_apprentice;
 GRANT INSERT (guild_id, name) ON guild.pieces TO guild_smith;

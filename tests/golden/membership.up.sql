@@ -294,7 +294,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id) THEN
-        -- The lock makes a transaction that removes another one of the last managers wait.
+        -- Lock the remaining managers: a concurrent transaction that removes one of them waits.
         PERFORM FROM app.club_members AS m
             WHERE m.club_id = OLD.club_id AND m.role IN ('admin')
             ORDER BY m.person_id
@@ -306,7 +306,7 @@ BEGIN
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if an existing tenant would have no member left who can manage members.';
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if a change leaves an existing tenant without a member who can manage members.';
 GRANT EXECUTE ON FUNCTION app_auth.prevent_last_manager_removal() TO app_schema_owner;
 
 CREATE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
@@ -346,7 +346,7 @@ BEGIN
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role admin or a role that includes it, except to remove oneself. Returns false if the user is not a member.';
+COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role admin or a role that includes it, unless the caller leaves the tenant. Returns false if the user is not a member.';
 GRANT EXECUTE ON FUNCTION app_auth.remove_member(uuid) TO app_viewer;
 
 CREATE FUNCTION app_auth.sign_up(p_name text) RETURNS uuid

@@ -1,9 +1,9 @@
 //! Rewrites identifiers in SQL text as PostgreSQL does in policies and check constraints when a table or column is renamed.
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use sqlparser::{
-    ast::{Expr, visit_expressions},
+    ast::{Expr, Query, Visit as _, Visitor},
     tokenizer::{Location, Token},
 };
 
@@ -43,10 +43,11 @@ pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Opti
     // Whitespace is kept in the output and skipped in the analysis.
     let significant: Vec<usize> =
         (0..located.len()).filter(|at| !matches!(located[*at].0, Token::Whitespace(_))).collect();
-    let names = names(&parse(text).ok()?);
+    let mut names = Names::default();
+    let _ = parse(text).ok()?.visit(&mut names);
     let words = Words {
         tokens: significant.iter().map(|at| &located[*at].0).collect(),
-        are_names: significant.iter().map(|at| names.contains(&located[*at].2)).collect(),
+        names: significant.iter().map(|at| names.found.get(&located[*at].2).copied()).collect(),
     };
     for at in 0..significant.len() {
         match name {
@@ -80,28 +81,49 @@ pub(crate) fn renamed(text: &str, on: &QualifiedName, name: NewName<'_>) -> Opti
     Some(Expression::trusted(out.concat()))
 }
 
-/// Returns the locations of the words that are names of columns or their qualifiers, and not keywords, types or functions. Only the
-/// parser can tell: a column can have the name `end`, `year` or `zone`.
-fn names(expression: &Expr) -> BTreeSet<Location> {
-    let mut names = BTreeSet::new();
-    let _ = visit_expressions(expression, |inner| {
-        match inner {
+/// Finds the words that are names of columns or their qualifiers, and not keywords, types or functions. Only the parser can tell: a
+/// column can have the name `end`, `year` or `zone`, and the FROM in `substring(x from 1)` is not a subquery.
+#[derive(Default)]
+struct Names {
+    /// The depth of subqueries at the current position.
+    depth: usize,
+    /// The location of each name, and whether it is in a subquery.
+    found: BTreeMap<Location, bool>,
+}
+
+impl Visitor for Names {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        let is_in_query = self.depth > 0;
+        match expression {
             Expr::Identifier(name) if !is_name_without_parentheses(name) => {
-                names.insert(name.span.start);
+                self.found.insert(name.span.start, is_in_query);
             }
-            Expr::CompoundIdentifier(parts) => names.extend(parts.iter().map(|part| part.span.start)),
+            Expr::CompoundIdentifier(parts) => {
+                self.found.extend(parts.iter().map(|part| (part.span.start, is_in_query)));
+            }
             _ => {}
         }
-        ControlFlow::<()>::Continue(())
-    });
-    names
+        ControlFlow::Continue(())
+    }
 }
 
 /// The tokens of an expression, without whitespace tokens.
 struct Words<'t> {
     tokens: Vec<&'t Token>,
-    /// For each token, whether it is a name of a column or a qualifier.
-    are_names: Vec<bool>,
+    /// For each token that is a name of a column or a qualifier, whether it is in a subquery.
+    names: Vec<Option<bool>>,
 }
 
 impl Words<'_> {
@@ -135,7 +157,7 @@ impl Words<'_> {
     fn is_column(&self, at: usize) -> bool {
         let is_after_dot = at.checked_sub(1).is_some_and(|before| self.tokens[before] == &Token::Period);
         let next = self.tokens.get(at + 1);
-        self.are_names[at]
+        self.names[at].is_some()
             && !(is_after_dot && self.qualifier(at).is_none())
             && !matches!(next, Some(Token::Period | Token::RArrow | Token::Assignment))
     }
@@ -156,28 +178,9 @@ impl Words<'_> {
         known.collect()
     }
 
-    /// Returns whether a position is inside parentheses that contain FROM.
+    /// Returns whether a name is in a subquery.
     fn is_in_query(&self, at: usize) -> bool {
-        let mut open = Vec::new();
-        for (place, token) in self.tokens.iter().enumerate() {
-            match token {
-                Token::LParen => open.push((place, false)),
-                Token::RParen => {
-                    if let Some((start, true)) = open.pop()
-                        && (start..place).contains(&at)
-                    {
-                        return true;
-                    }
-                }
-                _ if self.is(place, "from") => {
-                    if let Some((_, reads)) = open.last_mut() {
-                        *reads = true;
-                    }
-                }
-                _ => {}
-            }
-        }
-        false
+        self.names[at] == Some(true)
     }
 }
 

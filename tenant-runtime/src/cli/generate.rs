@@ -22,12 +22,13 @@ pub(super) fn write(
     let generated = generate(models, folder)?;
     report::warnings(&generated.checked.warnings);
     match generated.write(folder, drops)? {
-        None => report::overview(folder, &generated.checked.schema, &program(models), out)?,
-        Some(written) => {
+        Some(written) if !generated.is_nothing() => {
             report::changes(&generated, out)?;
             report::written(&written, &generated, &program(models), out)?;
         }
+        _ => report::overview(folder, &generated.checked.schema, &program(models), out)?,
     }
+    report::applied_renames(&generated, out)?;
     Ok(())
 }
 

@@ -22,11 +22,12 @@ use crate::{
 
 /// Prints the changes and their risks, except for a first migration, in which everything is new.
 pub(super) fn changes(generated: &Generated, out: &mut impl Write) -> io::Result<()> {
-    if generated.plan.is_first() || generated.plan.changes().is_empty() {
+    let changes = generated.plan.describe_changes();
+    if generated.plan.is_first() || changes.is_empty() {
         return Ok(());
     }
     writeln!(out, "changes (highest risk: {}):", generated.plan.risk())?;
-    for change in generated.plan.describe_changes() {
+    for change in changes {
         writeln!(out, "  {change}")?;
     }
     let notes = generated.notes();
@@ -40,6 +41,19 @@ pub(super) fn changes(generated: &Generated, out: &mut impl Write) -> io::Result
         writeln!(out, "\nexplain a code: `gen-migrations explain {}`", first.code)?;
     }
     writeln!(out)
+}
+
+/// Lists attributes of earlier renames.
+pub(super) fn applied_renames(generated: &Generated, out: &mut impl Write) -> io::Result<()> {
+    let applied = generated.applied_renames();
+    if applied.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nalready applied, and can be removed from the models:")?;
+    for attribute in applied {
+        writeln!(out, "  {attribute}")?;
+    }
+    Ok(())
 }
 
 /// Prints the role matrix, the written files and the next step.

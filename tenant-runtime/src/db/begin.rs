@@ -2,7 +2,7 @@
 
 use std::panic::resume_unwind;
 
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, SqlStr, Transaction};
 
 use super::{
     begin_sql,
@@ -12,12 +12,13 @@ use super::{
 };
 use crate::error::{Error, Result, server_error};
 
-/// Begins a transaction. If the server has closed the pooled connection, tries another connection.
+/// Begins a transaction; also returns the batch that began it. If the server has closed the pooled connection, tries another
+/// connection.
 pub(super) async fn begin(
     pools: &Pools,
     context: &SessionContext,
     options: TxOptions,
-) -> Result<Transaction<'static, Postgres>> {
+) -> Result<(Transaction<'static, Postgres>, SqlStr)> {
     let batch = begin_sql::begin(context, options, pools.options().statement_timeout_of(context.role), pools.pooled());
     let mut attempts = pools.attempts(context.role);
     loop {
@@ -33,7 +34,7 @@ pub(super) async fn begin(
                 if cfg!(debug_assertions) {
                     check_context(&mut tx, context).await?;
                 }
-                return Ok(tx);
+                return Ok((tx, batch));
             }
             Ok(Err(error)) => error,
             Err(join) if join.is_panic() => resume_unwind(join.into_panic()),

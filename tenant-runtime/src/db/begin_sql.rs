@@ -119,6 +119,11 @@ pub(super) fn begin_system_access(def: &TenancyDef) -> SqlStr {
     assert_sql_safe(format!("SELECT {}.{}($1)", names::auth_schema(def.schema).quoted(), names::BEGIN_SYSTEM_ACCESS))
 }
 
+/// Returns the batch that rolls back a transaction and begins it again.
+pub(super) fn begin_again(batch: &SqlStr) -> SqlStr {
+    assert_sql_safe(format!("ROLLBACK; {}", batch.as_str()))
+}
+
 /// Returns the search path. The schema of temporary tables is last: if it were not listed, it would be searched first,
 /// and a temporary table could shadow a table of the app.
 pub(super) fn search_path(def: &TenancyDef) -> String {

@@ -129,7 +129,7 @@ impl<T: Tenancy> SystemDb<T> {
             return Err(Error::NoReason);
         }
         let context = SessionContext::system::<T>(None, None);
-        let mut tx = begin::begin(&self.pools, &context, TxOptions::default()).await?;
+        let (mut tx, _) = begin::begin(&self.pools, &context, TxOptions::default()).await?;
         let sql = begin_sql::begin_system_access(T::DEF);
         let query = sqlx::query_scalar(sql).bind(reason.to_owned()).persistent(self.pools.options().prepared);
         let system_access: Uuid = query.fetch_one(&mut *tx).await?;
@@ -243,8 +243,8 @@ impl<T: Tenancy> SystemCtx<T> {
         let context = SessionContext::system::<T>(None, Some(self.system_access));
         let (role, record) = (context.role, self.system_access);
         let span = tracing::info_span!("system_tx", role, %record, outcome = field::Empty);
-        let tx = begin::begin(&self.pools, &context, TxOptions::default()).instrument(span.clone()).await?;
-        let state = TxState::begin(self.pools.denials(role));
+        let (tx, batch) = begin::begin(&self.pools, &context, TxOptions::default()).instrument(span.clone()).await?;
+        let state = TxState::begin(batch, self.pools.denials(role), self.pools.stale_plans(role));
         Ok(SystemTx { tx, context, state, span, prepared: self.pools.options().prepared, tenancy: PhantomData })
     }
 

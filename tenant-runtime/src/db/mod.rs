@@ -17,6 +17,7 @@ mod pool;
 mod retry;
 mod savepoint;
 mod session_context;
+mod stale_plans;
 mod statement;
 mod statement_filter;
 mod tenant_db;

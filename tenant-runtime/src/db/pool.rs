@@ -12,7 +12,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{begin_sql, connect, denial_counter::DenialCounter, options::TenantDbOptions};
+use super::{begin_sql, connect, denial_counter::DenialCounter, options::TenantDbOptions, stale_plans::StalePlans};
 use crate::error::{Error, Result, server_error};
 
 /// The pools by database role. The map's lock is never held across an await.
@@ -25,7 +25,15 @@ pub(super) struct Pools {
     /// Whether a connection pooler might run the next transaction on a server connection that this crate has not
     /// reset.
     pooled: bool,
-    by_role: Mutex<BTreeMap<&'static str, (PgPool, DenialCounter)>>,
+    by_role: Mutex<BTreeMap<&'static str, RolePool>>,
+}
+
+/// The pool of a role.
+#[derive(Clone)]
+struct RolePool {
+    pool: PgPool,
+    denials: DenialCounter,
+    stale_plans: StalePlans,
 }
 
 /// Status of a role's connection pool. Returned by
@@ -88,8 +96,7 @@ impl Pools {
 
     /// Acquires a connection from the pool of the role.
     pub(super) async fn acquire(&self, role: &'static str) -> Result<PoolConnection<Postgres>> {
-        let (pool, _) = self.of_role(role);
-        pool.acquire().await.map_err(|error| match error {
+        self.of_role(role).pool.acquire().await.map_err(|error| match error {
             sqlx::Error::PoolTimedOut => Error::PoolTimeout { role, waited: self.options.acquire_timeout },
             sqlx::Error::PoolClosed => Error::Database(error),
             error => connect::failure(self.login(role), connect::Purpose::App, error),
@@ -98,34 +105,51 @@ impl Pools {
 
     /// Returns a role's counter of denied attempts.
     pub(super) fn denials(&self, role: &'static str) -> DenialCounter {
-        self.of_role(role).1
+        self.of_role(role).denials
     }
 
-    fn of_role(&self, role: &'static str) -> (PgPool, DenialCounter) {
+    /// Returns the mark of a role's stale prepared statements.
+    pub(super) fn stale_plans(&self, role: &'static str) -> StalePlans {
+        self.of_role(role).stale_plans
+    }
+
+    fn of_role(&self, role: &'static str) -> RolePool {
         let mut pools = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.entry(role).or_insert_with(|| (self.open(role), DenialCounter::of(role))).clone()
+        let open = || {
+            let stale_plans = StalePlans::none();
+            RolePool { pool: self.open(role, stale_plans.clone()), denials: DenialCounter::of(role), stale_plans }
+        };
+        pools.entry(role).or_insert_with(open).clone()
     }
 
     fn login(&self, role: &str) -> &PgConnectOptions {
         self.logins.get(role).unwrap_or(&self.connect)
     }
 
-    fn open(&self, role: &str) -> PgPool {
+    fn open(&self, role: &str, stale_plans: StalePlans) -> PgPool {
         let pooled = self.pooled;
+        let also = stale_plans.clone();
         PgPoolOptions::new()
             .max_connections(self.options.max_connections_of(role))
             .acquire_timeout(self.options.acquire_timeout)
             // A ping would add a round trip to each transaction. Beginning a transaction detects a dead connection
             // anyway, and is then repeated on another one.
             .test_before_acquire(false)
-            .after_release(move |connection, _| Box::pin(is_clean(connection, pooled)))
+            .before_acquire(move |_, meta| {
+                let keep = !stale_plans.includes(meta.age);
+                Box::pin(async move { Ok(keep) })
+            })
+            .after_release(move |connection, meta| {
+                let keep = !also.includes(meta.age);
+                Box::pin(async move { Ok(keep && is_clean(connection, pooled).await?) })
+            })
             .connect_lazy_with(self.login(role).clone())
     }
 
     pub(super) fn status(&self) -> Vec<PoolStatus> {
         let pools = self.opened().into_iter();
         pools
-            .map(|(role, (pool, denials))| PoolStatus {
+            .map(|(role, RolePool { pool, denials, .. })| PoolStatus {
                 role,
                 open: pool.size(),
                 idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
@@ -135,12 +159,12 @@ impl Pools {
             .collect()
     }
 
-    fn opened(&self) -> BTreeMap<&'static str, (PgPool, DenialCounter)> {
+    fn opened(&self) -> BTreeMap<&'static str, RolePool> {
         self.by_role.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) async fn close(&self) {
-        for (pool, _) in self.opened().into_values() {
+        for RolePool { pool, .. } in self.opened().into_values() {
             pool.close().await;
         }
     }

@@ -4,6 +4,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::atomic::Ordering,
     task::{Context, Poll},
 };
 
@@ -15,7 +16,7 @@ use sqlx::{
 };
 use tracing::{Instrument as _, Span};
 
-use super::tx_state::TxState;
+use super::{stale_plans::is_stale, tx_state::TxState};
 use crate::error::Result;
 
 /// The connection, for statements that have passed the filter or that the repository generated.
@@ -52,21 +53,44 @@ impl<'a> VettedExecutor<'a> {
         query: impl Execute<'q, Postgres> + 'q,
     ) -> sqlx::Result<Option<PgRow>> {
         let query = self.owned(query);
-        self.run(async |connection| connection.fetch_optional(query).await).await
+        self.run_query(query, async |connection, query| connection.fetch_optional(query).await).await
     }
 
     pub(crate) async fn fetch_all<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<Vec<PgRow>> {
         let query = self.owned(query);
-        self.run(async |connection| connection.fetch_all(query).await).await
+        self.run_query(query, async |connection, query| connection.fetch_all(query).await).await
     }
 
     pub(crate) async fn execute<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<u64> {
         let query = self.owned(query);
-        self.run(async |connection| connection.execute(query).await).await.map(|result| result.rows_affected())
+        let result = self.run_query(query, async |connection, query| connection.execute(query).await).await?;
+        Ok(result.rows_affected())
     }
 
     fn owned<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> OwnedQuery {
         OwnedQuery::new(query).prepared(self.prepared)
+    }
+
+    /// Runs a query. If the query is the first of the transaction, and a migration has changed the type of its result since the
+    /// connection prepared it, the transaction begins again and the query runs once more.
+    async fn run_query<T>(
+        self,
+        query: OwnedQuery,
+        work: impl AsyncFn(&mut PgConnection, OwnedQuery) -> sqlx::Result<T>,
+    ) -> sqlx::Result<T> {
+        let again = self.state.is_unused().then(|| query.again()).flatten();
+        let Self { connection, state, span, prepared } = self;
+        let first = VettedExecutor { connection: &mut *connection, state: &mut *state, span, prepared };
+        match (first.run(async |connection| work(connection, query).await).await, again) {
+            (Err(error), Some(again)) if is_stale(&error) => {
+                state.begin_again(connection).await?;
+                state.suspect = false;
+                state.retryable.store(false, Ordering::Relaxed);
+                let second = VettedExecutor { connection, state, span, prepared };
+                second.run(async |connection| work(connection, again).await).await
+            }
+            (result, _) => result,
+        }
     }
 
     /// Runs an operation on the connection under a failure guard.
@@ -98,6 +122,7 @@ impl<'a> FailureGuard<'a> {
     fn ended<T>(self, result: sqlx::Result<T>) -> sqlx::Result<T> {
         if result.is_ok() {
             self.state.suspect = self.before;
+            self.state.used();
         }
         self.state.note(result)
     }
@@ -187,6 +212,16 @@ impl OwnedQuery {
         let statement = query.statement().cloned();
         let persistent = query.persistent();
         Self { sql: query.sql(), statement, arguments, persistent }
+    }
+
+    /// Returns the query for a second run; `None` if its arguments could not be encoded.
+    fn again(&self) -> Option<Self> {
+        let arguments = match &self.arguments {
+            Some(Ok(arguments)) => Some(Ok(arguments.clone())),
+            None => None,
+            Some(Err(_)) => return None,
+        };
+        Some(Self { sql: self.sql.clone(), statement: None, arguments, persistent: self.persistent })
     }
 
     /// Switches the statement cache off for this query unless `enabled`.

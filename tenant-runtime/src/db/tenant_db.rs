@@ -8,6 +8,7 @@ use sqlx::{
     postgres::{PgArguments, PgConnectOptions, PgRow},
     query::Query,
 };
+use tracing::Span;
 
 use super::{
     begin, connect, fingerprint, login_check,
@@ -15,8 +16,10 @@ use super::{
     options::TenantDbOptions,
     pool::{PoolStatus, Pools},
     session_context::SessionContext,
+    statement::VettedExecutor,
     tx::{self, TenantTx},
     tx_options::TxOptions,
+    tx_state::TxState,
 };
 use crate::{
     error::{Error, Result},
@@ -140,9 +143,12 @@ impl TenantDb {
     ) -> sqlx::Result<Vec<PgRow>> {
         let context = SessionContext::user::<T>(user_id);
         let begun = begin::begin(&self.inner, &context, TxOptions::default()).await;
-        let mut tx = begun.map_err(Error::into_sqlx)?;
-        let rows = statement.persistent(self.inner.options().prepared).fetch_all(&mut *tx).await;
-        let rows = rows.inspect_err(|error| self.inner.denials(context.role).note(error))?;
+        let (mut tx, batch) = begun.map_err(Error::into_sqlx)?;
+        let (denials, stale_plans) = (self.inner.denials(context.role), self.inner.stale_plans(context.role));
+        let mut state = TxState::begin(batch, denials, stale_plans);
+        let prepared = self.inner.options().prepared;
+        let vetted = VettedExecutor { connection: &mut tx, state: &mut state, span: &Span::none(), prepared };
+        let rows = vetted.fetch_all(statement).await?;
         // A read has nothing to commit; the transaction ends when the connection is returned to the
         // pool, off the request path.
         if writes {

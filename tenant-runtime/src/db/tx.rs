@@ -87,8 +87,8 @@ pub(super) async fn begin_as<R: Role>(
     if pools.options().trace_tenants {
         span.record("tenant", &context.tenant_id);
     }
-    let tx = begin::begin(pools, context, options).instrument(span.clone()).await?;
-    let state = TxState::begin(pools.denials(context.role));
+    let (tx, batch) = begin::begin(pools, context, options).instrument(span.clone()).await?;
+    let state = TxState::begin(batch, pools.denials(context.role), pools.stale_plans(context.role));
     Ok(TenantTx { tx, ctx, state, raw: false, read_only: options.read_only, span, prepared: pools.options().prepared })
 }
 

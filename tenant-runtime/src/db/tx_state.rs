@@ -5,9 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use sqlx::{Executor as _, PgConnection, SqlStr};
+use sqlx::{Connection as _, Executor as _, PgConnection, SqlStr};
 
-use super::{begin_sql, denial_counter::DenialCounter};
+use super::{
+    begin_sql,
+    denial_counter::DenialCounter,
+    stale_plans::{StalePlans, is_stale},
+};
 use crate::error::is_retryable;
 
 /// The state of a transaction on the server.
@@ -19,11 +23,34 @@ pub(super) struct TxState {
     pub(super) retryable: Arc<AtomicBool>,
     pub(super) savepoints: SavepointStack,
     pub(super) denials: DenialCounter,
+    pub(super) stale_plans: StalePlans,
+    /// The batch that began the transaction, until its first statement has succeeded.
+    unused_since: Option<SqlStr>,
 }
 
 impl TxState {
-    pub(super) fn begin(denials: DenialCounter) -> Self {
-        Self { suspect: false, retryable: Arc::default(), savepoints: SavepointStack::default(), denials }
+    pub(super) fn begin(begun: SqlStr, denials: DenialCounter, stale_plans: StalePlans) -> Self {
+        let (retryable, savepoints) = (Arc::default(), SavepointStack::default());
+        Self { suspect: false, retryable, savepoints, denials, stale_plans, unused_since: Some(begun) }
+    }
+
+    /// Returns whether no statement has succeeded in the transaction.
+    pub(super) fn is_unused(&self) -> bool {
+        self.unused_since.is_some()
+    }
+
+    /// Records that a statement has succeeded.
+    pub(super) fn used(&mut self) {
+        self.unused_since = None;
+    }
+
+    /// Begins the transaction again if no statement has succeeded in it, and discards the connection's prepared statements.
+    pub(super) async fn begin_again(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        connection.clear_cached_statements().await?;
+        if let Some(batch) = &self.unused_since {
+            connection.execute(sqlx::raw_sql(begin_sql::begin_again(batch))).await?;
+        }
+        Ok(())
     }
 
     /// Runs the pending `ROLLBACK TO SAVEPOINT` of a dropped savepoint, if any, before another statement runs.
@@ -45,7 +72,10 @@ impl TxState {
     pub(super) fn note<T>(&self, result: sqlx::Result<T>) -> sqlx::Result<T> {
         result.inspect_err(|error| {
             self.denials.note(error);
-            if is_retryable(error) {
+            if is_stale(error) {
+                self.stale_plans.note();
+            }
+            if is_retryable(error) || is_stale(error) {
                 self.retryable.store(true, Ordering::Relaxed);
             }
         })

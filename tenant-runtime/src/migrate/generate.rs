@@ -5,6 +5,11 @@ use std::collections::BTreeSet;
 use super::folder::{Folder, FolderError, Written};
 use crate::{
     analyze::{Checked, Findings, check},
+    ident::Ident,
+    model::{
+        migration_hints::{ColumnName, Renames},
+        schema::QualifiedName,
+    },
     plan::{Advisory, Plan, Refusals, UnconfirmedDataLoss, plan},
     registry::Models,
     sql::{self, Migration},
@@ -36,6 +41,8 @@ pub struct Generated {
     pub files: Vec<(String, String)>,
     /// Hand-written files that the snapshot does not list yet.
     pub by_hand: Vec<String>,
+    /// The previous names that earlier migrations have applied.
+    applied: Renames,
 }
 
 /// Generates the next migrations without writing anything.
@@ -62,7 +69,8 @@ pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateE
     let migrations = sql::migrations(&plan);
     let files = contents.named(&migrations);
     folder.check_unknown(&contents, &files)?;
-    Ok(Generated { checked, plan, migrations, files, by_hand: contents.by_hand })
+    let (by_hand, applied) = (contents.by_hand, contents.snapshot.schema.renames);
+    Ok(Generated { checked, plan, migrations, files, by_hand, applied })
 }
 
 impl Generated {
@@ -70,6 +78,44 @@ impl Generated {
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.migrations.is_empty() && self.by_hand.is_empty()
+    }
+
+    /// Returns the attributes that earlier migrations have applied and that can be removed from the models, each with its place.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::migrate::generate::Generated;
+    /// # fn f(generated: Generated) {
+    /// for attribute in generated.applied_renames() {
+    ///     println!("can be removed: {attribute}");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn applied_renames(&self) -> Vec<String> {
+        let declared = &self.checked.schema.renames;
+        let is_applied = |(to, from): &(&QualifiedName, &QualifiedName)| self.applied.tables.get(to) == Some(from);
+        let tables = declared.tables.iter().filter(is_applied);
+        let tables = tables.map(|(to, from)| format!("`renamed_from = \"{}\"` of table `{to}`", from.table));
+        let is_applied = |(to, from): &(&ColumnName, &Ident)| self.applied.columns.get(to) == Some(from);
+        let columns = declared.columns.iter().filter(is_applied);
+        let columns =
+            columns.map(|((table, column), from)| format!("`renamed_from = \"{from}\"` of column `{table}.{column}`"));
+        let labels = declared.labels.iter().flat_map(|(place, labels)| {
+            let applied = self.applied.labels.get(place);
+            let labels = labels.iter().filter(move |(to, from)| applied.is_some_and(|old| old.get(*to) == Some(from)));
+            let (table, column) = place;
+            labels.map(move |(to, from)| format!("`renamed_from = \"{from}\"` of label `{to}` in `{table}.{column}`"))
+        });
+        tables.chain(columns).chain(labels).collect()
+    }
+
+    /// Returns whether the models no longer declare a previous name that the snapshot lists. The snapshot then has to forget it:
+    /// declared again later, it is a new rename.
+    fn forgets_renames(&self) -> bool {
+        let declared = &self.checked.schema.renames;
+        self.applied.tables.iter().any(|(to, from)| declared.tables.get(to) != Some(from))
+            || self.applied.columns.iter().any(|(to, from)| declared.columns.get(to) != Some(from))
+            || self.applied.labels.iter().any(|(place, labels)| declared.labels.get(place) != Some(labels))
     }
 
     /// Writes the migrations and the snapshot, if there is anything to write. `drops` confirms data loss by the name of the
@@ -92,7 +138,7 @@ impl Generated {
     /// - [`GenerateError::Folder`] if the folder cannot be written, or no longer matches its snapshot.
     pub fn write(&self, folder: &Folder, drops: &BTreeSet<String>) -> Result<Option<Written>, GenerateError> {
         self.plan.confirm(drops)?;
-        if self.is_nothing() {
+        if self.is_nothing() && !self.forgets_renames() {
             return Ok(None);
         }
         Ok(Some(folder.write(&self.migrations, &self.checked.schema)?))

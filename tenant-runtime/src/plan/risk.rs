@@ -309,7 +309,10 @@ fn column_advisory(item: &SchemaObject, before: &Column, after: &Column) -> Opti
     let change = format!("changes {item} from `{}` to `{}`", before.ty, after.ty);
     let blocks = "blocks reads and writes while the table is rewritten";
     let (risk, code, text) = match type_change(before.ty.as_str(), after.ty.as_str()) {
-        TypeChange::InPlace => return None,
+        TypeChange::InPlace => {
+            let text = format!("{change}; statements that a running app has prepared on the column can fail once.");
+            (Risk::Warning, "TM211", text)
+        }
         TypeChange::Rewrite => (Risk::Warning, "TM201", format!("{change}; {blocks}.")),
         TypeChange::MayFail => {
             (Risk::Warning, "TM201", format!("{change}; {blocks}, and fails if a value cannot be converted."))

@@ -295,7 +295,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id) THEN
-        -- The lock makes a transaction that removes another one of the last managers wait.
+        -- Lock the remaining managers: a concurrent transaction that removes one of them waits.
         PERFORM FROM app.club_members AS m
             WHERE m.club_id = OLD.club_id AND m.role IN ('member', 'admin')
             ORDER BY m.member_id
@@ -307,7 +307,7 @@ BEGIN
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if an existing tenant would have no member left who can manage members.';
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if a change leaves an existing tenant without a member who can manage members.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
@@ -348,17 +348,17 @@ BEGIN
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role member or a role that includes it, except to remove oneself. Returns false if the user is not a member.';
+COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role member or a role that includes it, unless the caller leaves the tenant. Returns false if the user is not a member.';
 
 SET LOCAL ROLE app_schema_owner;
 
 ALTER TABLE app.clubs ALTER COLUMN motto DROP DEFAULT;
 
--- The same conditions, without the old name.
+-- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.
 ALTER POLICY tenant_isolation ON app.persons
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);
--- The same conditions, without the old name.
+-- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.
 ALTER POLICY select_viewer ON app.persons
     USING (id = ANY (ARRAY(SELECT m.member_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
 
@@ -446,7 +446,7 @@ BEGIN
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role admin or a role that includes it, except to remove oneself. Returns false if the user is not a member.';
+COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role admin or a role that includes it, unless the caller leaves the tenant. Returns false if the user is not a member.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
@@ -455,7 +455,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id) THEN
-        -- The lock makes a transaction that removes another one of the last managers wait.
+        -- Lock the remaining managers: a concurrent transaction that removes one of them waits.
         PERFORM FROM app.club_members AS m
             WHERE m.club_id = OLD.club_id AND m.role IN ('admin')
             ORDER BY m.person_id
@@ -467,7 +467,7 @@ BEGIN
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if an existing tenant would have no member left who can manage members.';
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if a change leaves an existing tenant without a member who can manage members.';
 
 -- Functions in app_auth ---------------------------------------------------------------------------
 
@@ -618,10 +618,10 @@ SET LOCAL ROLE app_schema_owner;
 -- warning TM205: running app versions that still use column `app.club_members.member_id` will fail.
 ALTER TABLE app.club_members RENAME COLUMN member_id TO person_id;
 
--- The same conditions, without the old name.
+-- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.
 ALTER POLICY select_viewer ON app.persons
     USING (id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
--- The same conditions, without the old name.
+-- Sets the same conditions again: after a rename, PostgreSQL keeps the old name in them.
 ALTER POLICY tenant_isolation ON app.persons
     USING (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END)
     WITH CHECK (CASE WHEN (SELECT current_user = 'app_function_owner') THEN true ELSE id = ANY (ARRAY(SELECT m.person_id FROM app.club_members AS m WHERE m.club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))) END);

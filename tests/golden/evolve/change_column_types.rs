@@ -49,6 +49,7 @@ change column `app.notes.title`: type from `varchar(20)` to `text`
 change column `app.notes.weight`: type from `integer` to `bigint`
 change column `app.notes.price`: type from `numeric(10, 2)` to `numeric(6, 1)`
 change column `app.notes.code`: type from `text` to `uuid`
+warning TM211: changes column `app.notes.title` from `varchar(20)` to `text`; statements that a running app has prepared on the column can fail once.
 warning TM201: changes column `app.notes.weight` from `integer` to `bigint`; blocks reads and writes while the table is rewritten.
 destructive TM103: changes column `app.notes.price` from `numeric(10, 2)` to `numeric(6, 1)`; values may be rounded, truncated or changed.
 warning TM201: changes column `app.notes.code` from `text` to `uuid`; blocks reads and writes while the table is rewritten, and fails if a value cannot be converted.
@@ -84,6 +85,7 @@ DROP POLICY update_member ON app.notes;
 
 -- Dropped because the following changes require it; re-created below.
 ALTER TABLE app.notes DROP CONSTRAINT notes_weight_check;
+-- warning TM211: changes column `app.notes.title` from `varchar(20)` to `text`; statements that a running app has prepared on the column can fail once.
 ALTER TABLE app.notes ALTER COLUMN title TYPE text USING title::text;
 ALTER TABLE app.notes ALTER COLUMN weight DROP DEFAULT;
 -- warning TM201: changes column `app.notes.weight` from `integer` to `bigint`; blocks reads and writes while the table is rewritten.

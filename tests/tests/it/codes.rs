@@ -46,7 +46,7 @@ const KINDS: [(&str, &str); 5] = [
 ];
 
 /// The golden case of `golden/evolve` from which the example of a migration note comes.
-const CASES: [(&str, &str); 13] = [
+const CASES: [(&str, &str); 14] = [
     ("TM101", "drop_table"),
     ("TM102", "drop_column"),
     ("TM103", "change_column_types"),
@@ -60,6 +60,7 @@ const CASES: [(&str, &str); 13] = [
     ("TM208", "change_one_policy"),
     ("TM209", "rename_labels"),
     ("TM210", "add_membership_table"),
+    ("TM211", "change_column_types"),
 ];
 
 /// A subscription as in the example of TA220, without a publishing server.

@@ -42,6 +42,7 @@ mod rebase;
 mod repository;
 mod requirements;
 mod requirements_coverage;
+mod running_app;
 mod sample_declarations;
 mod sample_sql;
 mod session;
