@@ -1,8 +1,8 @@
 //! The declarations of a version, as the derive would write them.
 
 use tenant_runtime::model::def::{
-    ColumnDef, LabelsDef, MembershipDef, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName,
-    TenancyDef,
+    ColumnDef, LabelsDef, MembershipDef, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef,
+    TableName, TenancyDef,
 };
 
 use super::{
@@ -29,12 +29,7 @@ fn named(table: &'static str) -> TableName {
     TableName { schema: "app", table }
 }
 
-fn declared(
-    tenancy: &'static TenancyDef,
-    old: Option<&Table>,
-    table: &Table,
-    version: &Version,
-) -> &'static TableDef {
+fn declared(tenancy: &'static TenancyDef, old: Option<&Table>, table: &Table, version: &Version) -> &'static TableDef {
     let name = |part: Part| table.part(part).expect("the scope has its column").name;
     let scope = match table.scope {
         Scope::Tenant | Scope::Members => ScopeDef::Tenant { column: name(Part::Tenant) },
@@ -85,7 +80,8 @@ fn column_def(column: &Column, old: Option<&Table>, table: &Table, version: &Ver
         ReferenceDef { table, on_delete: OnDelete::NoAction }
     };
     ColumnDef {
-        id: column.part == Part::Key || table.scope == Scope::Members && matches!(column.part, Part::Tenant | Part::User),
+        id: column.part == Part::Key
+            || table.scope == Scope::Members && matches!(column.part, Part::Tenant | Part::User),
         app_assigned: column.part != Part::Key && column.part != Part::Tenant,
         renamed_from: column.renamed_from,
         backfill: column.backfill.as_ref().map(|backfill| backfill.sql(old, table)),

@@ -8,8 +8,28 @@ use super::{
 
 /// The names of columns: words of SQL among them.
 pub(super) const COLUMN_NAMES: [&str; 22] = [
-    "end", "not", "true", "select", "year", "from", "order", "user", "case", "when", "name", "title", "note", "amount",
-    "first_name", "last_name", "a", "b", "c", "position", "value", "substring",
+    "end",
+    "not",
+    "true",
+    "select",
+    "year",
+    "from",
+    "order",
+    "user",
+    "case",
+    "when",
+    "name",
+    "title",
+    "note",
+    "amount",
+    "first_name",
+    "last_name",
+    "a",
+    "b",
+    "c",
+    "position",
+    "value",
+    "substring",
 ];
 /// The names of tables.
 pub(super) const TABLE_NAMES: [&str; 9] =
@@ -42,11 +62,9 @@ pub(super) fn version(random: &mut Random) -> Version {
     if random.chance(40) {
         let id = version.fresh();
         let mut table = Table { scope: Scope::Members, ..blank(id, "members", Scope::Members) };
-        for (part, name, kind) in [
-            (Part::Tenant, "org", Kind::Uuid),
-            (Part::User, "user_id", Kind::Uuid),
-            (Part::Role, "role", Kind::Labels),
-        ] {
+        for (part, name, kind) in
+            [(Part::Tenant, "org", Kind::Uuid), (Part::User, "user_id", Kind::Uuid), (Part::Role, "role", Kind::Labels)]
+        {
             table.columns.push(Column { part, ..Column::plain(version.fresh(), name, kind) });
         }
         version.tables.push(table);
@@ -69,7 +87,8 @@ fn blank(id: usize, name: &'static str, scope: Scope) -> Table {
 
 /// Returns a new table, which can reference the existing ones.
 pub(super) fn table(version: &mut Version, random: &mut Random) -> Table {
-    let parents: Vec<_> = version.tables.iter().filter(|table| table.scope == Scope::Tenant).map(|one| one.id).collect();
+    let parents: Vec<_> =
+        version.tables.iter().filter(|table| table.scope == Scope::Tenant).map(|one| one.id).collect();
     let scope = match random.below(100) {
         0..10 => Scope::Global,
         10..25 if !parents.is_empty() => Scope::Parent,
@@ -125,7 +144,8 @@ pub(super) fn column(id: usize, name: &'static str, random: &mut Random) -> Colu
     let mut blank = Column::plain(id, name, kind);
     if kind == Kind::Labels {
         // The identities of labels are unique within their column.
-        blank.labels = (0..2 + random.below(3)).map(|at| label(at, LABEL_TEXTS[(id + at) % LABEL_TEXTS.len()])).collect();
+        blank.labels =
+            (0..2 + random.below(3)).map(|at| label(at, LABEL_TEXTS[(id + at) % LABEL_TEXTS.len()])).collect();
         if random.chance(30) {
             // A text that can become an enum.
             (blank.kind, blank.was_enum) = (Kind::Text, false);

@@ -2,9 +2,10 @@
 
 use super::{
     super::random_declarations::Random,
-    changes::{hint, moved, pick_plain, several},
+    changes::{moved, pick_plain, several},
     expressions::Backfill,
     first::{LABEL_TEXTS, ROLE_NAMES, label},
+    hints::hint,
     model::{Column, Kind, Label, Part, Version},
 };
 
@@ -190,6 +191,7 @@ pub(super) fn are_replaced_once(was: Option<&Column>, column: &Column) -> bool {
         return false;
     }
     column.replaced.iter().enumerate().all(|(at, (old, _))| {
-        column.replaced[..at].iter().all(|(other, _)| other != old) && column.labels.iter().all(|label| label.text != *old)
+        column.replaced[..at].iter().all(|(other, _)| other != old)
+            && column.labels.iter().all(|label| label.text != *old)
     })
 }

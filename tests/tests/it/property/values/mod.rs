@@ -1,14 +1,17 @@
 //! Property test of values: over five versions, up and down, no migration loses or crosses a value.
 //!
-//! Each random sequence of versions is generated, applied and reverted as `gen-migrations` does, as an administrator who
-//! is no superuser, and every value of every row is compared with [`model`].
-//! `TENANT_PROPERTY_SEED=7` repeats one sequence, `TENANT_PROPERTY_SEQUENCES=1000` runs more, `TENANT_TEST_LONG=1` 20,000;
-//! `TENANT_PROPERTY_WITHOUT=split,merge` leaves out kinds of changes.
+//! Each random sequence of versions is generated, applied and reverted as `gen-migrations` does, as an administrator
+//! without superuser privileges, and every value of every row is compared with [`model`]. No refusal is accepted.
+//!
+//! `TENANT_PROPERTY_SEED=7` repeats one sequence, `TENANT_PROPERTY_SEQUENCES=1000` runs more, and `TENANT_TEST_LONG=1`
+//! runs 20,000. `TENANT_PROPERTY_REPORTED=100` reports more failures; `TENANT_PROPERTY_WITHOUT=split,merge` leaves out
+//! kinds of changes.
 
 mod changes;
 mod declare;
 mod expressions;
 mod first;
+mod hints;
 mod labels;
 mod model;
 mod mutants;
@@ -41,7 +44,7 @@ const SEQUENCES: u64 = 300;
 const LONG: (u64, Duration) = (20_000, Duration::from_secs(3_600));
 const WORKERS: usize = 3;
 /// The number of failures after which a run ends.
-const MAX_REPORTED: usize = 5;
+const MAX_REPORTED: u64 = 5;
 /// The most changes between two versions.
 const MOST_CHANGES: usize = 4;
 
@@ -54,7 +57,6 @@ struct Tally {
     rows: usize,
     /// How often each kind of change was made.
     changes: BTreeMap<&'static str, u64>,
-    refused: BTreeMap<String, u64>,
     wrong: Vec<String>,
 }
 
@@ -88,7 +90,7 @@ fn no_migration_loses_or_crosses_a_value() {
     let only = number("TENANT_PROPERTY_SEED");
     let long = env::var_os("TENANT_TEST_LONG").is_some();
     let wanted = number("TENANT_PROPERTY_SEQUENCES").unwrap_or(if long { LONG.0 } else { SEQUENCES });
-    let reported = number("TENANT_PROPERTY_REPORTED").map_or(MAX_REPORTED, |most| usize::try_from(most).expect("a size"));
+    let reported = number("TENANT_PROPERTY_REPORTED").unwrap_or(MAX_REPORTED);
     let seeds = only.map_or(1..=wanted, |seed| seed..=seed);
     let (next, tally, started) = (AtomicU64::new(*seeds.start()), Mutex::new(Tally::default()), Instant::now());
     let work = |database: &str| {
@@ -96,7 +98,7 @@ fn no_migration_loses_or_crosses_a_value() {
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 let is_late = long && started.elapsed() > LONG.1;
-                if seed > *seeds.end() || is_late || tally.lock().expect("a tally").wrong.len() >= reported {
+                if seed > *seeds.end() || is_late || tally.lock().expect("a tally").wrong.len() as u64 >= reported {
                     break;
                 }
                 let mut outcome = sequence::run(&server, database, seed, MOST_CHANGES).await;
@@ -122,8 +124,6 @@ fn no_migration_loses_or_crosses_a_value() {
     let tally = tally.into_inner().expect("a tally");
     println!("{tally:#?} in {:?}", started.elapsed());
     assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n\n"));
-    let refused: u64 = tally.refused.values().sum();
-    assert!(only.is_some() || refused * 100 <= tally.sequences * 15, "too few sequences run through: {tally:#?}");
     let unmade: Vec<_> = changes::names().filter(|name| !tally.changes.contains_key(name)).collect();
     assert!(only.is_some() || unmade.is_empty(), "no sequence makes the changes {unmade:?}");
     assert!(only.is_some() || tally.reverted * 2 >= tally.sequences, "too few sequences are reverted: {tally:#?}");
@@ -173,8 +173,7 @@ impl Tally {
     fn add(&mut self, seed: u64, outcome: Result<Outcome, String>) {
         self.sequences += 1;
         match outcome {
-            Ok(Outcome { refused: Some(why), .. }) => *self.refused.entry(why).or_default() += 1,
-            Ok(Outcome { reverted, rows, changes, .. }) => {
+            Ok(Outcome { reverted, rows, changes }) => {
                 for change in changes {
                     *self.changes.entry(change).or_default() += 1;
                 }

@@ -142,8 +142,10 @@ impl Column {
         next.text_of(label.id).or_else(replacement).unwrap_or(value).to_owned()
     }
 
-    /// Returns what a value becomes when the migration to `next` is reverted. A label that replaced others and is new itself
-    /// becomes the first of them; a label that existed before stays, since its rows cannot be told apart.
+    /// Returns what a value becomes when the migration to `next` is reverted.
+    ///
+    /// A label that replaced others and is new itself becomes the first of them. A label that existed before stays,
+    /// since its rows cannot be told apart.
     fn reverted(&self, value: &str, next: &Self) -> String {
         let label = next.labels.iter().find(|label| label.text == value);
         let Some(label) = label.filter(|_| self.kind == Kind::Labels) else { return value.to_owned() };
@@ -274,8 +276,7 @@ pub(super) fn reverted(rows: &Rows, before: &Version, after: &Version) -> Rows {
 pub(super) fn is_irreversible(before: &Version, after: &Version) -> bool {
     before.tables.iter().any(|old| {
         let Some(new) = after.table(old.id) else { return false };
-        let is_lost =
-            |column: &Column| new.column(column.id).is_none() && !column.nullable && column.default.is_none();
+        let is_lost = |column: &Column| new.column(column.id).is_none() && !column.nullable && column.default.is_none();
         old.columns.iter().any(is_lost)
     })
 }
@@ -288,11 +289,12 @@ pub(super) fn holds_forbidden_null(rows: &Rows, version: &Version) -> bool {
     })
 }
 
-/// Returns whether rows hold a label that a version does not know: it replaced another one, and was added later than the version.
+/// Returns whether rows hold a label that a version does not have yet: it has replaced another one since.
 pub(super) fn holds_unknown_label(rows: &Rows, version: &Version) -> bool {
     version.tables.iter().any(|table| {
         let mut enums = table.columns.iter().filter(|column| column.kind == Kind::Labels);
-        let is_unknown = |column: &Column, row: &Row| row[&column.id].as_ref().is_some_and(|value| !column.has_text(value));
+        let is_unknown =
+            |column: &Column, row: &Row| row[&column.id].as_ref().is_some_and(|value| !column.has_text(value));
         enums.any(|column| rows[&table.id].iter().any(|row| is_unknown(column, row)))
     })
 }

@@ -1,4 +1,4 @@
-//! Faults in generated migrations: one statement is left out, moved or changed. The comparison of values must notice each kind.
+//! Faults in generated migrations: one statement is left out, moved or changed.
 
 use super::super::random_declarations::Random;
 

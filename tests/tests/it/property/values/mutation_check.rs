@@ -113,7 +113,8 @@ impl Trial<'_> {
         let up = statements_of(migrations.iter().map(|one| &one.up));
         let down = statements_of(migrations.iter().rev().map(|one| &one.down));
         let rows = migrated(&self.rows, &self.before, &self.after);
-        let (back, after, before) = (reverted(&rows, &self.before, &self.after), self.after.clone(), self.before.clone());
+        let (back, after, before) =
+            (reverted(&rows, &self.before, &self.after), self.after.clone(), self.before.clone());
         if self.direction(&up, &after, &rows, random).await {
             self.set("SAVEPOINT down").await;
             self.apply(&up).await.expect("the migration ran before");

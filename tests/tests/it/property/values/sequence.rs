@@ -7,11 +7,7 @@ use tenant_runtime::{
     Error, MigrationError, Migrations,
     analyze::check,
     audit::audit,
-    migrate::{
-        Revert,
-        folder::Folder,
-        generate::{GenerateError, generate},
-    },
+    migrate::{Revert, folder::Folder, generate::generate},
     model::{def::TableDef, schema::Schema},
     server::Server,
 };
@@ -34,8 +30,6 @@ const AUDITED: usize = 15;
 /// The result of a sequence that found no difference.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// The documented reason for which a version was refused; the sequence ends there.
-    pub(super) refused: Option<String>,
     /// Whether the sequence was reverted to its first version.
     pub(super) reverted: bool,
     /// The kinds of the changes between its versions.
@@ -87,11 +81,6 @@ fn schema(tables: &[&'static TableDef]) -> Result<Schema, String> {
     Ok(check(&models).map_err(|findings| findings.to_string())?.schema)
 }
 
-/// Returns the kind of a documented refusal; `None` if it is none of them.
-fn documented(_refusal: &str) -> Option<String> {
-    None
-}
-
 impl Product {
     /// Drops everything that the migrations have created.
     async fn clear(mut self) {
@@ -109,12 +98,8 @@ impl Product {
         self.superuser.close().await.expect("closed");
     }
 
-    /// Generates and applies a migration to a version; returns the number of its last file, or a documented refusal.
-    async fn migrate(
-        &mut self,
-        tables: &[&'static TableDef],
-        drops: &BTreeSet<String>,
-    ) -> Result<Result<i64, String>, String> {
+    /// Generates and applies a migration to a version; returns the number of its last file.
+    async fn migrate(&mut self, tables: &[&'static TableDef], drops: &BTreeSet<String>) -> Result<i64, String> {
         let folder = Folder::new(self.folder.path());
         let files = self.folder.files();
         let models = tenant_runtime::models![].only(tables.iter().copied());
@@ -123,21 +108,20 @@ impl Product {
             if self.folder.files() != files {
                 return Err(format!("refused, but files were written: {error}"));
             }
-            let is_refusal = matches!(error, GenerateError::Refused(_));
-            return match documented(&error.to_string()).filter(|_| is_refusal) {
-                Some(kind) => Ok(Err(kind)),
-                None => Err(format!("not generated: {error}")),
-            };
+            return Err(format!("not generated: {error}"));
         }
         let migrations = Migrations::from_dir(self.folder.path()).await.map_err(|error| error.to_string())?;
-        migrations.apply(&self.admin_url, &mut |_| {}).await.map_err(|error| format!("not applied: {}", full(&error)))?;
+        migrations
+            .apply(&self.admin_url, &mut |_| {})
+            .await
+            .map_err(|error| format!("not applied: {}", full(&error)))?;
         let again = generate(&models, &folder).map_err(|error| format!("not generated again: {error}"))?;
         if !again.is_nothing() {
             return Err(format!("the same models again leave something to do: {:?}", again.files));
         }
         let names = self.folder.names();
         let last = names.iter().filter_map(|name| number_of(name)).max();
-        Ok(Ok(last.expect("a migration")))
+        Ok(last.expect("a migration"))
     }
 
     /// Compares the values, and sometimes the schema; returns the number of rows.
@@ -170,7 +154,6 @@ impl Product {
         let mut past = Vec::new();
         let tables = declaration(self.prefix, None, &version);
         let migration = self.migrate(&tables, &BTreeSet::new()).await.map_err(|why| format!("version 1: {why}"))?;
-        let migration = migration.map_err(|why| format!("version 1 is refused: {why}"))?;
         run_sql(&mut self.superuser, &first::inserts(&version, &rows)).await.map_err(|error| error.to_string())?;
         outcome.rows += self.check(&version, &rows, &tables, false).await.map_err(|why| format!("version 1: {why}"))?;
         past.push(Past { version: version.clone(), tables, migration });
@@ -181,10 +164,14 @@ impl Product {
             story.add(&format!("  version {number}: {}", texts.join("; ")));
             let tables = declaration(self.prefix, Some(&version), &after);
             let known = self.folder.names();
-            let told = |story: &Story, product: &Self, why: String| story.of(format!("{why}\n{}", product.shown(|name, _| name.ends_with(".up.sql") && !known.iter().any(|old| old == name))));
+            let told = |story: &Story, product: &Self, why: String| {
+                story.of(format!(
+                    "{why}\n{}",
+                    product.shown(|name, _| name.ends_with(".up.sql") && !known.iter().any(|old| old == name))
+                ))
+            };
             let migration = match self.migrate(&tables, &dropped(&version, &after)).await {
-                Ok(Ok(migration)) => migration,
-                Ok(Err(refused)) => return Ok(Outcome { refused: Some(refused), ..outcome }),
+                Ok(migration) => migration,
                 Err(why) => return Err(told(&story, self, why)),
             };
             rows = migrated(&rows, &version, &after);
@@ -228,7 +215,9 @@ impl Product {
                     let files = self.shown(|name, number| name.ends_with(".down.sql") && range.contains(&number));
                     return Err(format!("not reverted to version {}: {}\n{files}", at + 1, full(&error)));
                 }
-                Ok(_) if lost || empty || unknown => return Err(format!("reverted to version {}, which lacks values", at + 1)),
+                Ok(_) if lost || empty || unknown => {
+                    return Err(format!("reverted to version {}, which lacks values", at + 1));
+                }
                 Ok(_) => {}
             }
             let compare = self.check(&before.version, &rows, &before.tables, at == 0 || random.chance(AUDITED)).await;
