@@ -197,7 +197,7 @@ async fn migrate_with_checks(
 }
 
 /// Splits a generated file: a statement ends at a line end outside a function body.
-fn statements(text: &str) -> Vec<String> {
+pub(super) fn statements(text: &str) -> Vec<String> {
     let (mut statements, mut statement, mut body) = (Vec::new(), String::new(), None::<String>);
     for line in text.lines().filter(|line| !line.starts_with("--")) {
         statement += line;

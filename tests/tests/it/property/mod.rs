@@ -12,6 +12,7 @@ mod policy_recursion;
 mod random_changes;
 mod random_declarations;
 mod runner;
+mod values;
 
 use std::{collections::BTreeMap, env, fmt::Write as _};
 
