@@ -229,6 +229,24 @@ pub enum Error {
         /// The error of the server or the operating system.
         source: sqlx::Error,
     },
+    /// A pooler in transaction mode is between this program and the server.
+    #[error(
+        "{target} is behind a pooler in transaction mode, which can run each transaction on another connection of the server; this \
+         operation requires one session\n  help: use the host and the port of PostgreSQL itself, often 5432, or of a pool in \
+         session mode"
+    )]
+    Pooled {
+        /// The database, the address and the login, but never the password.
+        target: String,
+    },
+    /// The server or the database accepts no changes.
+    #[error("{target} cannot be changed: {}", ReadOnly(*.is_standby))]
+    ReadOnlyServer {
+        /// The database, the address and the login, but never the password.
+        target: String,
+        /// Whether the server is a standby; otherwise, `default_transaction_read_only` is on.
+        is_standby: bool,
+    },
     /// All connections of a role remained in use, or the server is no longer reachable.
     #[error(
         "timed out after {waited:?} waiting for a connection for role `{role}`; check for long-running transactions, increase \
@@ -373,6 +391,21 @@ impl fmt::Display for RoleName {
             Some(role) => write!(f, "role `{role}`"),
             None => f.write_str("the role of this context"),
         }
+    }
+}
+
+/// Displays why a server cannot be written, and what to do.
+struct ReadOnly(bool);
+
+impl fmt::Display for ReadOnly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 {
+            "the server is a standby, which is read-only\n  help: use the URL of the primary"
+        } else {
+            "`default_transaction_read_only` is on for the server, the database, the login or the URL, and an administrator may \
+             have set it on purpose\n  help: find out why; then `ALTER DATABASE … RESET default_transaction_read_only` (or \
+             `ALTER ROLE …`, or `ALTER SYSTEM …`)"
+        })
     }
 }
 

@@ -98,12 +98,18 @@ enum Command {
         /// Print the statements without running them
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        history: runtime::History,
+        #[command(flatten)]
+        wait: runtime::Wait,
     },
     /// Show applied and pending migrations (exit code 1 if any are pending)
     Status {
         /// Administrator URL: postgres://user:password@host/database
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
+        #[command(flatten)]
+        history: runtime::History,
     },
     /// Revert the newest migration, or all after a version
     Revert {
@@ -119,6 +125,10 @@ enum Command {
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        history: runtime::History,
+        #[command(flatten)]
+        wait: runtime::Wait,
     },
     /// Compare a database with the models and report drift and policy bypasses (exit code 1 if any)
     Audit(audit::Arguments),
@@ -175,7 +185,7 @@ impl Command {
             Self::Apply { target, .. } => target.database_url.as_deref(),
             Self::Audit(arguments) => arguments.target.database_url.as_deref(),
             Self::Verify(arguments) => arguments.target.database_url.as_deref(),
-            Self::Status { database_url }
+            Self::Status { database_url, .. }
             | Self::Revert { database_url, .. }
             | Self::Harden { database_url, .. }
             | Self::SetPassword { database_url, .. } => Some(database_url),
@@ -233,13 +243,18 @@ pub fn main(models: Models) -> ExitCode {
             generate::rebase(&models, &folder, (&migrations, yes), &drops, &mut out)
         }
         Some(Command::Rehash { files }) => generate::rehash(&folder, &files, &mut out),
-        Some(Command::Apply { target, to, dry_run }) => match dry_run {
-            true => apply::dry_run(&models, &folder, &target, to, &mut out),
-            false => apply::apply(&models, &folder, &target, to, &mut out),
+        Some(Command::Apply { target, to, dry_run, history, wait }) => match dry_run {
+            true => apply::dry_run(&models, &folder, (&target, &history), to, &mut out),
+            false => apply::apply(&models, &folder, &target, (&history, &wait), to, &mut out),
         },
-        Some(Command::Status { database_url }) => apply::status(&folder, &database_url, &mut out),
-        Some(Command::Revert { database_url, to, allow_data_loss, yes }) => {
-            apply::revert(&folder, &database_url, Revert { to, allow_data_loss }, yes, &mut out)
+        Some(Command::Status { database_url, history }) => {
+            apply::status(&folder, &database_url, &history, &mut out)
+        }
+        Some(Command::Revert { database_url, to, allow_data_loss, yes, history, wait }) => {
+            let migrations = runtime::read_migrations(&folder, &history).map(|migrations| wait.on(migrations));
+            migrations.and_then(|migrations| {
+                apply::revert(&migrations, &database_url, Revert { to, allow_data_loss }, yes, &mut out)
+            })
         }
         Some(Command::Audit(arguments)) => audit::run(&models, &folder, &arguments, &mut out),
         Some(Command::Harden { undo, database_url }) => harden::harden(&database_url, undo, &mut out),

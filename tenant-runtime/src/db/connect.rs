@@ -69,11 +69,6 @@ pub(super) async fn open(options: &PgConnectOptions) -> Result<PgConnection> {
     options.connect().await.map_err(|source| failure(options, Purpose::App, source))
 }
 
-/// Opens a connection of an administrator.
-pub(crate) async fn open_administration(options: &PgConnectOptions) -> Result<PgConnection> {
-    options.connect().await.map_err(|source| failure(options, Purpose::Administration, source))
-}
-
 /// Names the database, the address and the login of a connection: `` `acme` at localhost:5432 as `boss` ``.
 pub(crate) fn target(options: &PgConnectOptions) -> String {
     let login = options.get_username();

@@ -1,7 +1,6 @@
 //! The migrations of a folder or a program, and their status in a database.
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
@@ -11,7 +10,8 @@ use sqlx::migrate::{MigrateError, Migration, Migrator};
 
 use super::{
     files,
-    history::{self, Row},
+    history::{Row, TableName},
+    session, statement_check,
     statements::{Statement, split},
 };
 use crate::error::{MigrationError, Result};
@@ -33,8 +33,13 @@ pub struct Migrations {
     /// The down files by version.
     pub(super) downs: BTreeMap<i64, File>,
     /// The table in which sqlx records applied migrations.
-    pub(super) table: Cow<'static, str>,
+    pub(super) table: TableName,
+    /// How long to wait for another session that migrates.
+    pub(super) lock_timeout: Duration,
 }
+
+/// The default of [`Migrations::lock_timeout`].
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A file with its name.
 #[derive(Debug, Clone)]
@@ -182,7 +187,43 @@ impl Migrations {
                 return Err(format!("another file has the same number as `{}`", twin.name));
             }
         }
-        Ok(Self { ups, downs, table: migrator.table_name.clone() })
+        Ok(Self { ups, downs, table: TableName::parse(&migrator.table_name)?, lock_timeout: LOCK_TIMEOUT })
+    }
+
+    /// Sets the table in which applied migrations are recorded, with its schema. Default: the table of the embedded migrator
+    /// or `_sqlx_migrations`, in the schema `public` unless the name contains a schema.
+    ///
+    /// The table is not looked up through `search_path`. Unless the name contains a schema, a table of the same name in
+    /// another schema is an error, because it might list the applied migrations.
+    ///
+    /// ```no_run
+    /// # async fn f() -> tenant_runtime::Result<()> {
+    /// let migrations = tenant_runtime::Migrations::from_dir("migrations").await?;
+    /// let migrations = migrations.history_table("public._sqlx_migrations")?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unreadable`] if this is not the name of a table.
+    pub fn history_table(self, name: &str) -> Result<Self> {
+        let unreadable = |reason| MigrationError::Unreadable { folder: "the table of applied migrations".into(), reason };
+        Ok(Self { table: TableName::parse(name).map_err(unreadable)?, ..self })
+    }
+
+    /// Sets how long [`apply`](Self::apply) and [`revert`](Self::revert) wait for another session that migrates this
+    /// database. Default: 5 minutes.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn f() -> tenant_runtime::Result<()> {
+    /// let migrations = tenant_runtime::Migrations::from_dir("migrations").await?;
+    /// let migrations = migrations.lock_timeout(Duration::from_secs(30));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn lock_timeout(self, limit: Duration) -> Self {
+        Self { lock_timeout: limit, ..self }
     }
 
     /// Returns the status of each migration that is in the files or in the database.
@@ -202,7 +243,7 @@ impl Migrations {
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::NotAllowed`](crate::MigrationError::NotAllowed) if the login cannot read sqlx's table.
     /// - [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn status(&self, admin_url: &str) -> Result<Vec<MigrationStatus>> {
-        let rows = history::read(admin_url, &self.table).await?;
+        let rows = session::read(admin_url, &self.table).await?;
         Ok(self.statuses(&rows))
     }
 
@@ -225,7 +266,7 @@ impl Migrations {
     ///   the applied migrations.
     /// - The errors of [`status`](Self::status).
     pub async fn pending(&self, admin_url: &str, to: Option<i64>) -> Result<Vec<Pending<'_>>> {
-        let rows = history::read(admin_url, &self.table).await?;
+        let rows = session::read(admin_url, &self.table).await?;
         let files = self.to_apply(&rows, to)?;
         Ok(files
             .into_iter()
@@ -256,7 +297,9 @@ impl Migrations {
         let statuses = self.consistent_statuses(rows)?;
         let pending = statuses.iter().filter(|status| matches!(status.state, State::Pending | State::Unfinished));
         let files = pending.filter_map(|status| self.ups.get(&status.version));
-        Ok(files.filter(|file| to.is_none_or(|to| file.migration.version <= to)).collect())
+        let files: Vec<_> = files.filter(|file| to.is_none_or(|to| file.migration.version <= to)).collect();
+        files.iter().try_for_each(|file| statement_check::file(file))?;
+        Ok(files)
     }
 
     /// Returns the status of all migrations, or an error if the files do not match the applied migrations.

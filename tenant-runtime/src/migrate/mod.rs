@@ -38,9 +38,13 @@ mod folder_error;
 pub mod generate;
 mod history;
 mod migrations;
+mod privileges;
 #[cfg(feature = "generate")]
 pub mod rebase;
 mod revert;
+mod run;
+mod session;
+mod statement_check;
 mod statements;
 
 pub use self::{
