@@ -4,6 +4,7 @@
 
 mod apply;
 mod audit;
+mod development;
 mod explain;
 mod generate;
 mod harden;
@@ -67,6 +68,24 @@ enum Command {
     },
     /// Print the next migrations without writing them
     Show,
+    /// Write the files of a hand-written migration as templates
+    ///
+    /// The next run without a command checks the files and records them in the snapshot.
+    New {
+        /// Name, such as fill_regions
+        name: String,
+        /// Table whose rows the migration changes, such as app.projects: FORCE ROW LEVEL SECURITY is lifted for its owner
+        #[arg(long, value_name = "TABLE")]
+        data: Option<String>,
+    },
+    /// Remove the newest generated migrations that were applied to no other database
+    ///
+    /// Reverts them in the development database, deletes their files, and restores the snapshot from git.
+    Undo(development::UndoArguments),
+    /// Drop, create and migrate a development database on this machine
+    ///
+    /// Roles are kept: other databases can use them.
+    Reset(development::ResetArguments),
     /// Renumber this branch's migrations after another branch's
     ///
     /// Generated migrations are generated again, and hand-written migrations get the next numbers. Works with a snapshot that
@@ -183,6 +202,8 @@ impl Command {
     fn database_url(&self) -> Option<&str> {
         match self {
             Self::Apply { target, .. } => target.database_url.as_deref(),
+            Self::Undo(arguments) => arguments.database_url.as_deref(),
+            Self::Reset(arguments) => Some(&arguments.database_url),
             Self::Audit(arguments) => arguments.target.database_url.as_deref(),
             Self::Verify(arguments) => arguments.target.database_url.as_deref(),
             Self::Status { database_url, .. }
@@ -239,6 +260,9 @@ pub fn main(models: Models) -> ExitCode {
         None => generate::write(&models, &folder, &drops, &mut out),
         Some(Command::Init { package }) => init::init(&package, &mut out),
         Some(Command::Show) => generate::show(&models, &folder, &mut out),
+        Some(Command::New { name, data }) => development::new(&folder, &name, data.as_deref(), &mut out),
+        Some(Command::Undo(arguments)) => development::undo(&folder, &arguments, &mut out),
+        Some(Command::Reset(arguments)) => development::reset(&models, &folder, &arguments, &mut out),
         Some(Command::Rebase { migrations, yes }) => {
             generate::rebase(&models, &folder, (&migrations, yes), &drops, &mut out)
         }
@@ -247,9 +271,7 @@ pub fn main(models: Models) -> ExitCode {
             true => apply::dry_run(&models, &folder, (&target, &history), to, &mut out),
             false => apply::apply(&models, &folder, &target, (&history, &wait), to, &mut out),
         },
-        Some(Command::Status { database_url, history }) => {
-            apply::status(&folder, &database_url, &history, &mut out)
-        }
+        Some(Command::Status { database_url, history }) => apply::status(&folder, &database_url, &history, &mut out),
         Some(Command::Revert { database_url, to, allow_data_loss, yes, history, wait }) => {
             let migrations = runtime::read_migrations(&folder, &history).map(|migrations| wait.on(migrations));
             migrations.and_then(|migrations| {

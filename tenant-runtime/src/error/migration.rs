@@ -105,6 +105,19 @@ pub enum MigrationError {
         /// The file.
         file: String,
     },
+    /// A file has other line endings than when its migration was applied; its text is the same.
+    #[error(
+        "`{file}` has {now}, but it was applied to this database {applied}, so its checksum differs\n  help: write `*.sql text eol=lf` \
+         to the file `.gitattributes` in the folder, and restore the file from version control (delete it, then `git checkout`)"
+    )]
+    LineEndings {
+        /// The file.
+        file: String,
+        /// What the file has now.
+        now: &'static str,
+        /// How it was applied.
+        applied: &'static str,
+    },
     /// The database has applied a migration whose file is missing.
     #[error(
         "migration {version} was applied to the database, and its file is missing\n  help: restore the file from version control, \

@@ -3,8 +3,8 @@
 use sqlx::postgres::PgErrorPosition;
 
 use super::{
+    files::File,
     history::code,
-    migrations::File,
     privileges::FILTERED,
     statements::{Statement, split},
 };
@@ -91,17 +91,18 @@ fn help(code: &str, message: &str) -> Option<String> {
     let filtered = message.strip_prefix(FILTERED).map(|name| name.trim_end_matches('"'));
     match (code, filtered) {
         ("55P03", _) => Some(
-            "another transaction holds a lock on an object that this statement changes; retry when it has ended".to_owned(),
+            "another transaction holds a lock on an object that this statement changes; retry when it has ended"
+                .to_owned(),
         ),
         ("42501", Some(table)) => Some(format!(
             "policies of `{table}` would have hidden rows from this statement, which runs with `row_security = off`; as the role \
              that owns the table (`SET LOCAL ROLE …`), run `ALTER TABLE … NO FORCE ROW LEVEL SECURITY` before it and `ALTER TABLE \
              … FORCE ROW LEVEL SECURITY` after it, as `gen-migrations new NAME --data TABLE` writes it"
         )),
-        ("25001", _) => Some(
-            "put this statement alone into a file whose first line is `-- no-transaction`".to_owned(),
-        ),
-        ("55P04", _) => Some("put this statement into the next migration, after the one that adds the value".to_owned()),
+        ("25001", _) => Some("put this statement alone into a file whose first line is `-- no-transaction`".to_owned()),
+        ("55P04", _) => {
+            Some("put this statement into the next migration, after the one that adds the value".to_owned())
+        }
         _ => None,
     }
 }

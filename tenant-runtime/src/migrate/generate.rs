@@ -36,6 +36,8 @@ pub struct Generated {
     pub files: Vec<(String, String)>,
     /// Hand-written files that the snapshot does not list yet.
     pub by_hand: Vec<String>,
+    /// The gaps that those files leave in the numbers, described in a sentence each.
+    pub gaps: Vec<String>,
 }
 
 /// Generates the next migrations without writing anything.
@@ -62,7 +64,8 @@ pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateE
     let migrations = sql::migrations(&plan);
     let files = contents.named(&migrations);
     folder.check_unknown(&contents, &files)?;
-    Ok(Generated { checked, plan, migrations, files, by_hand: contents.by_hand })
+    let gaps = contents.gaps();
+    Ok(Generated { checked, plan, migrations, files, by_hand: contents.by_hand, gaps })
 }
 
 impl Generated {

@@ -109,9 +109,7 @@ impl Table {
             (true, Some(0), _) => {
                 format!("if it lists this product's migrations, replace the empty table: `DROP TABLE {table}; {moved}`")
             }
-            (true, ..) => {
-                "compare the two, and keep the one that lists this product's migrations".to_owned()
-            }
+            (true, ..) => "compare the two, and keep the one that lists this product's migrations".to_owned(),
         };
         let shown = |rows: Option<i64>| match rows {
             Some(1) => " (1 migration)".to_owned(),

@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
+use sha2::{Digest as _, Sha384};
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 
 use super::{
-    files,
+    files::{self, File},
     history::{Row, TableName},
     session, statement_check,
     statements::{Statement, split},
@@ -40,13 +41,6 @@ pub struct Migrations {
 
 /// The default of [`Migrations::lock_timeout`].
 const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// A file with its name.
-#[derive(Debug, Clone)]
-pub(super) struct File {
-    pub(super) name: String,
-    pub(super) migration: Migration,
-}
 
 /// The status of a migration in a database.
 ///
@@ -143,6 +137,9 @@ impl Migrations {
             return Err(unreadable("the folder does not exist".to_owned()).into());
         }
         let listed = files::list(&folder).map_err(|error| unreadable(error.to_string()))?;
+        for name in listed.iter().flat_map(files::Names::all) {
+            files::read(&folder, name).map_err(|error| unreadable(error.to_string()))?;
+        }
         let migrator = Migrator::new(PathBuf::as_path(&folder)).await.map_err(|error| match error {
             MigrateError::Source(source) => unreadable(source.to_string()),
             error => unreadable(error.to_string()),
@@ -207,7 +204,8 @@ impl Migrations {
     ///
     /// [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unreadable`] if this is not the name of a table.
     pub fn history_table(self, name: &str) -> Result<Self> {
-        let unreadable = |reason| MigrationError::Unreadable { folder: "the table of applied migrations".into(), reason };
+        let unreadable =
+            |reason| MigrationError::Unreadable { folder: "the table of applied migrations".into(), reason };
         Ok(Self { table: TableName::parse(name).map_err(unreadable)?, ..self })
     }
 
@@ -314,7 +312,7 @@ impl Migrations {
             let (version, file) = (*version, name.clone());
             return Err(match state {
                 State::Missing => MigrationError::Missing { version },
-                State::Changed => MigrationError::Changed { file },
+                State::Changed => self.changed(file, version, rows),
                 _ => {
                     let newest = rows.iter().map(|row| row.version).max().unwrap_or(version);
                     MigrationError::OutOfOrder { file, newest }
@@ -322,6 +320,31 @@ impl Migrations {
             });
         }
         Ok(statuses)
+    }
+}
+
+impl Migrations {
+    /// Returns the error about a file that differs from the applied one: its line endings alone, or its text.
+    fn changed(&self, file: String, version: i64, rows: &[Row]) -> MigrationError {
+        let text = self.ups.get(&version).map(|file| file.migration.sql.as_str()).unwrap_or_default();
+        let applied = rows.iter().find(|row| row.version == version).map(|row| row.checksum.as_slice());
+        let is_applied = |text: &str| applied.is_some_and(|applied| *applied == *Sha384::digest(text));
+        let unix = files::with_unix_lines(text);
+        if is_applied(&unix) {
+            MigrationError::LineEndings {
+                file,
+                now: "Windows line endings (CRLF) or a byte order mark",
+                applied: "without",
+            }
+        } else if is_applied(&unix.replace('\n', "\r\n")) {
+            MigrationError::LineEndings {
+                file,
+                now: "Unix line endings (LF)",
+                applied: "with Windows line endings (CRLF)",
+            }
+        } else {
+            MigrationError::Changed { file }
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use sqlx::PgConnection;
 
 use super::{
+    files::File,
     history::{Table, TableName},
-    migrations::File,
 };
 use crate::{
     db::assert_sql_safe,

@@ -9,13 +9,13 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use super::{
     files::{self, Names},
     folder::{Folder, FolderError, SNAPSHOT, Written, named},
     generate::GenerateError,
+    git::git,
 };
 use crate::{
     analyze::{Checked, check},
@@ -290,12 +290,6 @@ fn conflict_sides(text: &str) -> [Option<String>; 2] {
 fn is_merging(folder: &Path) -> bool {
     let Some(path) = git(folder, &["rev-parse", "--git-path", "MERGE_HEAD"]) else { return true };
     folder.join(path.trim_end()).exists()
-}
-
-/// Runs git and returns its output; `None` if git is not installed or the folder is not in a repository.
-fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
 }
 
 /// The reason why nothing was rebased.

@@ -5,10 +5,11 @@ use std::time::Instant;
 use sqlx::{Connection as _, PgConnection, migrate::Migrate as _};
 
 use super::{
-    apply::{OnProgress, Progress},
+    files::File,
     history::{self, Row},
-    migrations::{File, MigrationStatus, Migrations, State},
+    migrations::{MigrationStatus, Migrations, State},
     privileges,
+    progress::{OnProgress, Progress},
     run::{Direction, Runner},
     session::{self, Purpose},
     statement_check,

@@ -7,10 +7,10 @@
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::{
-    apply::{OnProgress, Progress},
     failure::StatementFailure,
+    files::File,
     history::Table,
-    migrations::File,
+    progress::{OnProgress, Progress},
     session,
     statements::{Concurrently, Statement, split},
 };

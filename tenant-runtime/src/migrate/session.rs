@@ -8,9 +8,9 @@ use sqlx::{
 };
 
 use super::{
-    apply::{OnProgress, Progress},
     history::{Row, TableName, code, driver},
     privileges,
+    progress::{OnProgress, Progress},
 };
 use crate::{
     db::{connection_options, open_connection, open_for_writing},
@@ -83,11 +83,7 @@ pub(super) async fn read(admin_url: &str, name: &TableName) -> Result<Vec<Row>> 
 ///
 /// This function polls: a session that blocks on a lock holds a snapshot, and CREATE INDEX CONCURRENTLY waits for all
 /// snapshots, so the two sessions would deadlock.
-pub(super) async fn lock(
-    connection: &mut PgConnection,
-    limit: Duration,
-    progress: OnProgress<'_, '_>,
-) -> Result<()> {
+pub(super) async fn lock(connection: &mut PgConnection, limit: Duration, progress: OnProgress<'_, '_>) -> Result<()> {
     progress(Progress::Locking);
     let start = Instant::now();
     let mut told: Option<Holder> = None;
@@ -137,7 +133,8 @@ impl Holder {
         let database: String =
             sqlx::query_scalar("SELECT pg_catalog.current_database()::text").fetch_one(&mut *connection).await?;
         let key = lock_key(&database).cast_unsigned();
-        let [class, object] = [key >> 32, key & 0xffff_ffff].map(|half| i64::from(u32::try_from(half).unwrap_or_default()));
+        let [class, object] =
+            [key >> 32, key & 0xffff_ffff].map(|half| i64::from(u32::try_from(half).unwrap_or_default()));
         let sql = "SELECT activity.pid, coalesce(activity.application_name, '') AS application,
                        coalesce(activity.usename::text, '') AS login,
                        pg_catalog.to_char(activity.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS since

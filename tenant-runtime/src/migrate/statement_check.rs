@@ -2,7 +2,7 @@
 //! COPY, and commands of psql.
 
 use super::{
-    migrations::File,
+    files::File,
     statements::{Statement, creates_function, split},
 };
 use crate::{
@@ -15,13 +15,13 @@ const NO_TRANSACTION: &str = "-- no-transaction";
 
 /// A refused statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub struct Refused {
     /// The line of the file.
-    pub(crate) line: usize,
+    pub line: usize,
     /// The beginning of the statement.
-    pub(crate) statement: String,
+    pub statement: String,
     /// Why it is refused, and what to write instead.
-    pub(crate) reason: String,
+    pub reason: String,
 }
 
 /// Checks the statements of a file before it is run.
@@ -79,7 +79,9 @@ fn reason(statement: Statement<'_>, tokens: &[TokenAt<'_>], outside: bool) -> Op
         true => format!(
             "{what} would remain for the next files\n  help: set it for the session in the URL: `?options=-c%20name%3Dvalue`"
         ),
-        false => format!("{what} would remain for the next files\n  help: write `SET LOCAL`, which ends with the transaction"),
+        false => format!(
+            "{what} would remain for the next files\n  help: write `SET LOCAL`, which ends with the transaction"
+        ),
     };
     Some(match *words.as_slice() {
         ["begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release", ..]
@@ -176,7 +178,10 @@ fn arguments(tokens: &[TokenAt<'_>]) -> Vec<String> {
 /// Returns whether the third argument of `set_config` is the constant true.
 fn is_local(arguments: &[String]) -> bool {
     let last = arguments.get(2).map(String::as_str).unwrap_or_default();
-    matches!(last.strip_prefix("is_local=>").unwrap_or(last), "true" | "'true'" | "'t'" | "true::boolean" | "true::bool")
+    matches!(
+        last.strip_prefix("is_local=>").unwrap_or(last),
+        "true" | "'true'" | "'t'" | "true::boolean" | "true::bool"
+    )
 }
 
 #[cfg(test)]

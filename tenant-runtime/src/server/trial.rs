@@ -39,7 +39,8 @@ impl Trial {
     /// [`Error::Connect`](crate::Error::Connect) or [`Error::Database`](crate::Error::Database) if the server has ended.
     pub async fn new(server: Server) -> Result<Self> {
         let mut postgres = open_connection(&connection_options(&server.admin_url())?).await?;
-        for sql in ["CREATE ROLE administrator LOGIN CREATEROLE CREATEDB", "CREATE DATABASE trial OWNER administrator"] {
+        for sql in ["CREATE ROLE administrator LOGIN CREATEROLE CREATEDB", "CREATE DATABASE trial OWNER administrator"]
+        {
             sqlx::raw_sql(sql).execute(&mut postgres).await?;
         }
         postgres.close().await?;
