@@ -15,6 +15,7 @@ mod login_check;
 mod logins;
 mod options;
 mod pool;
+mod pooler;
 mod retry;
 mod savepoint;
 mod session_context;

@@ -109,7 +109,10 @@ async fn embedded_migrator_can_name_the_schema_of_the_history() {
 #[tokio::test]
 async fn files_run_with_pinned_settings() {
     let (trial, folder) = (start().await, TempDir::new());
-    folder.write("0001_settings.up.sql", "CREATE TABLE notes AS SELECT 'a\\b' AS text, current_setting('row_security') AS rls;");
+    folder.write(
+        "0001_settings.up.sql",
+        "CREATE TABLE notes AS SELECT 'a\\b' AS text, current_setting('row_security') AS rls;",
+    );
     folder.write("0002_reset.up.sql", "RESET search_path;\nRESET row_security;");
     folder.write("0003_again.up.sql", "INSERT INTO notes SELECT current_schema(), current_setting('row_security');");
     let url = trial.administrator_url();

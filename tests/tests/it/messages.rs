@@ -75,13 +75,18 @@ pub(super) fn assert_message(situation: &str, message: &str) {
         fs::write(GOLDEN, text).expect("written");
         return;
     }
-    assert_eq!(Some(&message), sections.get(situation), "{situation}: `BLESS=1` writes the file, then look at `git diff`");
+    assert_eq!(
+        Some(&message),
+        sections.get(situation),
+        "{situation}: `BLESS=1` writes the file, then look at `git diff`"
+    );
 }
 
 fn sections() -> BTreeMap<String, String> {
     let text = fs::read_to_string(GOLDEN).unwrap_or_default();
     let sections = text.split("\n## ").skip(1).filter_map(|section| section.split_once("\n\n```text\n"));
-    let end = |message: &str| message.strip_suffix("\n```\n").or(message.strip_suffix("\n```")).unwrap_or(message).to_owned();
+    let end =
+        |message: &str| message.strip_suffix("\n```\n").or(message.strip_suffix("\n```")).unwrap_or(message).to_owned();
     sections.map(|(situation, message)| (situation.to_owned(), end(message))).collect()
 }
 
