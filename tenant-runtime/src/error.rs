@@ -1,16 +1,18 @@
 //! Error types of the runtime.
 
+mod display;
 mod forbidden;
 mod migration;
 mod server;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
 pub use self::migration::MigrationError;
 pub(crate) use self::server::{is_retryable, server_error};
 use self::{
+    display::{CheckName, List, NOT_NULL, ReadOnly, RefusedBecause, RoleName},
     forbidden::ForbiddenReason,
     server::{DEADLOCK, SERIALIZATION_FAILURE},
 };
@@ -300,9 +302,6 @@ const LAST_MANAGER: &str = "TT001";
 /// invitation with this token.
 const NO_INVITATION: &str = "TT002";
 
-/// The beginning of the constraint name in a NOT NULL violation, for which the server reports no name.
-const NOT_NULL: &str = "not null";
-
 impl Error {
     /// Returns whether the error means that the caller lacks a permission, like HTTP status 403.
     ///
@@ -382,70 +381,6 @@ fn constraint_of(server: &PgDatabaseError) -> String {
 /// # assert_eq!(filter, "tenant_runtime::denied=warn");
 /// ```
 pub const DENIED: &str = "tenant_runtime::denied";
-
-struct RoleName(Option<&'static str>);
-
-impl fmt::Display for RoleName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(role) => write!(f, "role `{role}`"),
-            None => f.write_str("the role of this context"),
-        }
-    }
-}
-
-/// Displays why a server cannot be written, and what to do.
-struct ReadOnly(bool);
-
-impl fmt::Display for ReadOnly {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0 {
-            "the server is a standby, which is read-only\n  help: use the URL of the primary"
-        } else {
-            "`default_transaction_read_only` is on for the server, the database, the login or the URL, and an administrator may \
-             have set it on purpose\n  help: find out why; then `ALTER DATABASE … RESET default_transaction_read_only` (or \
-             `ALTER ROLE …`, or `ALTER SYSTEM …`)"
-        })
-    }
-}
-
-/// Displays why the statement filter refuses a statement, and what to do instead.
-struct RefusedBecause<'a>(&'a str);
-
-impl fmt::Display for RefusedBecause<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0.split(' ').next().unwrap_or_default() {
-            "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" => {
-                "it would control the transaction; call `commit`, `rollback` or `savepoint` instead"
-            }
-            "PREPARE" | "DEALLOCATE" | "LISTEN" | "DECLARE" => {
-                "its effect would outlive the transaction and reach the next user of the connection"
-            }
-            "SET" | "RESET" | "DISCARD" | "ALTER" | "UPDATE" | "set_config" => {
-                "it could change the role, the tenant or another setting; begin a transaction with another context, or use \
-                 `SET LOCAL` for a setting that is not protected"
-            }
-            _ => "it could run SQL that the statement filter cannot see",
-        })
-    }
-}
-
-struct CheckName<'a>(&'a str);
-
-impl fmt::Display for CheckName<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.0.starts_with(NOT_NULL) { "constraint" } else { "check constraint" };
-        write!(f, "{kind} `{}`", self.0)
-    }
-}
-
-struct List<'a>(&'a [String]);
-
-impl fmt::Display for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|line| write!(f, "\n- {line}"))
-    }
-}
 
 #[cfg(test)]
 mod tests {

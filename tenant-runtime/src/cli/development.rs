@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
-use sqlx::{Executor as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions};
 
 use super::{
     Failure, confirm,
@@ -115,7 +115,7 @@ pub(super) fn reset(
         )));
     }
     let target = connection_target(&options);
-    let (mut connection, before) = block_on(connect(&options, &name))?.map_err(|error| failed(&error))?;
+    let before = block_on(read_before(&options, &name))?.map_err(|error| failed(&error))?;
     if !before.is_owner || !before.creates {
         let login = quoted(options.get_username()).to_string();
         let database = quoted(&name).to_string();
@@ -143,21 +143,14 @@ pub(super) fn reset(
             "nothing was dropped\n  help: to confirm, type the name of the database, or re-run with `--yes`".into(),
         ));
     }
-    block_on(recreate(&mut connection, &name))?.map_err(|error| failed(&error))?;
+    block_on(recreate(&options, &name))?.map_err(|error| failed(&error))?;
     let applied = apply_migrations(&migrations, url, None)?;
     writeln!(out, "created `{name}`, and applied {} migrations; roles were kept", applied.versions.len())?;
     Ok(())
 }
 
-/// Connects to another database of the server, and reads facts about the database.
-async fn connect(options: &PgConnectOptions, name: &str) -> Result<(PgConnection, Before), Error> {
-    let maintenance = options.clone().database("postgres");
-    let mut connection = match open_for_writing(&maintenance).await {
-        Err(Error::Connect { source, .. }) if server_error(&source).is_some_and(|server| server.code() == "3D000") => {
-            open_for_writing(&options.clone().database("template1")).await?
-        }
-        opened => opened?,
-    };
+/// Reads facts about the database in another database of the server.
+async fn read_before(options: &PgConnectOptions, name: &str) -> Result<Before, Error> {
     let sql = "SELECT (SELECT pg_catalog.pg_size_pretty(pg_catalog.pg_database_size(oid))
                    FROM pg_catalog.pg_database WHERE datname = $1) AS size,
                (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = $1) AS sessions,
@@ -165,16 +158,29 @@ async fn connect(options: &PgConnectOptions, name: &str) -> Result<(PgConnection
                    FROM pg_catalog.pg_database WHERE datname = $1), true) AS is_owner,
                rolsuper OR rolcreatedb AS creates
                FROM pg_catalog.pg_roles WHERE rolname = current_user";
+    let mut connection = connect(options).await?;
     let before = sqlx::query_as(sql).persistent(false).bind(name).fetch_one(&mut connection).await?;
-    Ok((connection, before))
+    connection.close().await?;
+    Ok(before)
 }
 
-async fn recreate(connection: &mut PgConnection, name: &str) -> Result<(), Error> {
-    let name = quoted(name);
+async fn recreate(options: &PgConnectOptions, name: &str) -> Result<(), Error> {
+    let (mut connection, name) = (connect(options).await?, quoted(name));
     for sql in [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")] {
         connection.execute(assert_sql_safe(sql)).await?;
     }
+    connection.close().await?;
     Ok(())
+}
+
+/// Connects to another database of the server.
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
+    match open_for_writing(&options.clone().database("postgres")).await {
+        Err(Error::Connect { source, .. }) if server_error(&source).is_some_and(|server| server.code() == "3D000") => {
+            open_for_writing(&options.clone().database("template1")).await
+        }
+        opened => opened,
+    }
 }
 
 /// Refuses a database that is not on this machine.

@@ -5,7 +5,7 @@ use super::{
     folder::{Folder, FolderError, Written},
 };
 use crate::{
-    model::schema::{QualifiedName, Schema, Scope, Table},
+    model::schema::{ColumnDefault, QualifiedName, Schema, Scope, Table},
     sql::CANNOT_BE_UNDONE,
 };
 
@@ -109,7 +109,9 @@ fn frame(name: &str, direction: Direction, owner: &str, table: Option<(&Qualifie
 
 /// Writes the frame of statements that change the rows of a table.
 fn data(quoted: &str, table: &Table, direction: Direction) -> String {
-    let columns: Vec<_> = table.columns.iter().map(|column| column.name.quoted().to_string()).collect();
+    // The server assigns the values of identity columns.
+    let written = table.columns.iter().filter(|column| column.default != Some(ColumnDefault::Identity));
+    let columns: Vec<_> = written.map(|column| column.name.quoted().to_string()).collect();
     let first = columns.first().map(String::as_str).unwrap_or_default();
     let example = match (&table.scope, direction) {
         (Scope::Global, Direction::Up) => {
@@ -118,12 +120,21 @@ fn data(quoted: &str, table: &Table, direction: Direction) -> String {
         (Scope::Global, Direction::Down) => format!("-- DELETE FROM {quoted} WHERE {first} IN (…);\n"),
         _ => format!("-- UPDATE {quoted} SET … WHERE …;\n"),
     };
+    let (on, off) = match table.triggers.is_empty() {
+        true => ("", ""),
+        false => (
+            "-- The functions of this table's triggers work under policies. Meanwhile, policies hide rows without an error: lift\n\
+             -- FORCE on each other table that the statement reads, too.\n\
+             SET LOCAL row_security = on;\n",
+            "SET LOCAL row_security = off;\n",
+        ),
+    };
     format!(
         "\n\
          -- Policies of a table with FORCE ROW LEVEL SECURITY also apply to its owner. NO FORCE exempts only the owner.\n\
          ALTER TABLE {quoted} NO FORCE ROW LEVEL SECURITY;\n\
          \n\
-         {example}\
+         {on}{example}{off}\
          \n\
          -- Fire the deferred triggers now: ALTER TABLE fails while a table has pending trigger events.\n\
          SET LOCAL row_security = on;\n\

@@ -1,6 +1,6 @@
 //! `undo`: removes the newest generated migrations, with the snapshot before them from git.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     files,
@@ -86,11 +86,15 @@ fn preceding(folder: &Folder, current: &Snapshot) -> Result<Option<Snapshot>, Un
             is_first = false;
             continue;
         };
-        let is_part = snapshot.files.iter().all(|(name, hash)| current.files.get(name) == Some(hash));
-        if is_part && snapshot.files.len() < current.files.len() {
+        let (before, now) = (&snapshot.files, &current.files);
+        let contains = |all: &BTreeMap<String, String>, part: &BTreeMap<String, String>| {
+            part.iter().all(|(name, hash)| all.get(name) == Some(hash))
+        };
+        if contains(now, before) && before.len() < now.len() {
             return Ok(Some(snapshot));
         }
-        is_first &= snapshot.files == current.files;
+        // The same migrations, or more of them, are not a step back.
+        is_first &= contains(before, now);
     }
     if is_first { Ok(None) } else { Err(UndoError::NoSnapshot { path: folder.path().join(SNAPSHOT) }) }
 }

@@ -84,6 +84,7 @@ fn new_refuses_names_and_tables_that_do_not_exist() {
 #[tenant(global, select = "viewer")]
 #[expect(dead_code, reason = "the struct exists only for the SQL generated from it")]
 struct SeededPlan {
+    #[tenant(app_assigned)]
     id: i32,
     name: String,
 }
@@ -110,7 +111,6 @@ async fn seed_file_fills_a_global_table_and_can_run_twice() {
     assert_eq!(apply(&dir, &trial).await.expect("it applies"), [1, 2, 3]);
     let rows = "SELECT string_agg(id || ' ' || name, ', ' ORDER BY id) FROM app.seeded_plans";
     assert_eq!(ask(&mut connect(&trial.superuser_url()).await, rows).await, "1 free, 2 paid");
-    let _: Option<Viewer> = None;
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn search_path_does_not_choose_the_history_and_sqlx_adds_a_second_one() {
     // sqlx looks the table up through search_path: it creates an empty one, and fails on the first statement that it repeats.
     let sqlxs_own = Migrator::new(example_migrations_dir().as_path()).await.expect("sqlx accepts the folder");
     let repeated = sqlxs_own.run(&mut app).await.expect_err("the schemas exist").to_string();
-    assert!(repeated.contains("schema \"app\" already exists"), "{repeated}");
+    assert!(repeated.contains("schema \"app_auth\" already exists"), "{repeated}");
     assert_eq!(ask(&mut connect(&url).await, TABLES).await, "app 0, public 1");
     let said = migrations.apply(&url, &mut |_| {}).await.expect_err("there are two tables").to_string();
     assert_message("A table of applied migrations is in two schemas", &said);

@@ -205,6 +205,8 @@ impl Standby {
         assert!(shared.success());
         let mut command = Command::new(binary);
         command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder.path()).args(["-c", "listen_addresses="]);
+        // A standby needs at least the primary's number of connections.
+        command.args(["-c", "max_connections=300"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if fs::metadata("/proc/self").expect("Linux").uid() == 0 {
             command.uid(owner.uid()).gid(owner.gid());
