@@ -114,6 +114,11 @@ impl Folder {
         FolderError::Snapshot { path: self.path.join(SNAPSHOT), source }
     }
 
+    /// Returns the error about one file.
+    pub(crate) fn problem(&self, problem: Problem) -> FolderError {
+        FolderError::Problems { path: self.path.clone(), problems: Problems(vec![problem]) }
+    }
+
     pub(crate) fn unlisted(&self, source: FilesError) -> FolderError {
         match source {
             FilesError::Read(source) => FolderError::Read { path: self.path.clone(), source },
@@ -170,7 +175,7 @@ impl Folder {
             let before = rehashed.len();
             for edited in edited {
                 if let Some(problem) = Contents::problem(edited, &contents.texts[edited]) {
-                    return Err(FolderError::Problems { path: self.path.clone(), problems: Problems(vec![problem]) });
+                    return Err(self.problem(problem));
                 }
                 rehashed.push(edited.clone());
             }
@@ -194,10 +199,7 @@ impl Folder {
             Some(name) if !snapshot.exists() => {
                 Err(FolderError::NoSnapshot { path: snapshot, migration: name.clone() })
             }
-            Some(name) => {
-                let problems = Problems(vec![Problem::Unknown { name: name.clone() }]);
-                Err(FolderError::Problems { path: self.path.clone(), problems })
-            }
+            Some(name) => Err(self.problem(Problem::Unknown { name: name.clone() })),
         }
     }
 
@@ -302,7 +304,7 @@ impl Contents {
     }
 
     /// Returns why a hand-written file cannot be recorded in the snapshot.
-    fn problem(name: &str, text: &str) -> Option<Problem> {
+    pub(crate) fn problem(name: &str, text: &str) -> Option<Problem> {
         let name = name.to_owned();
         if let Some(refused) = statement_check::refused(text) {
             return Some(Problem::Statement { name, refused });

@@ -239,6 +239,9 @@ impl Migrations {
     /// - [`Error::Connect`](crate::Error::Connect) if the server is not reachable or refuses the login.
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::AppLogin`](crate::MigrationError::AppLogin) if the URL names a login of the app.
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::NotAllowed`](crate::MigrationError::NotAllowed) if the login cannot read sqlx's table.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::HistoryElsewhere`] if another schema has a
+    ///   table of applied migrations too.
+    /// - [`Error::Pooled`](crate::Error::Pooled) if the URL names a pooler in transaction mode.
     /// - [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn status(&self, admin_url: &str) -> Result<Vec<MigrationStatus>> {
         let rows = session::read(admin_url, &self.table).await?;

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     files::{self, Names},
-    folder::{Folder, FolderError, SNAPSHOT, Written, named},
+    folder::{Contents, Folder, FolderError, SNAPSHOT, Written, named},
     generate::GenerateError,
     git::git,
 };
@@ -122,7 +122,14 @@ fn branch_migrations(folder: &Folder, base: &BaseSide) -> Result<Vec<BranchMigra
     let mut own = Vec::new();
     for names in listed.into_iter().filter(|names| !base.snapshot.files.contains_key(&names.up)) {
         let (up, down) = (folder.text(&names.up)?, names.down.as_ref().map(|name| folder.text(name)).transpose()?);
-        own.push(BranchMigration { generated: up.contains(sql::SIGNATURE), names, up, down });
+        let generated = up.contains(sql::SIGNATURE);
+        let texts = [Some((&names.up, &up)), names.down.as_ref().zip(down.as_ref())];
+        // The rebase records hand-written files in the snapshot.
+        let problem = texts.into_iter().flatten().find_map(|(name, text)| Contents::problem(name, text));
+        if let Some(problem) = problem.filter(|_| !generated) {
+            return Err(folder.problem(problem).into());
+        }
+        own.push(BranchMigration { generated, names, up, down });
     }
     Ok(own)
 }

@@ -13,8 +13,21 @@ use crate::{
 /// The mark that begins a file that runs outside a transaction.
 const NO_TRANSACTION: &str = "-- no-transaction";
 
-/// A refused statement.
+/// A statement that a migration file must not contain.
+///
+/// ```no_run
+/// use tenant_runtime::migrate::folder::{Folder, FolderError, Problem};
+///
+/// if let Err(FolderError::Problems { problems, .. }) = Folder::new("migrations").schema() {
+///     for problem in problems.as_slice() {
+///         if let Problem::Statement { name, refused, .. } = problem {
+///             eprintln!("{name}:{}: {}", refused.line, refused.statement);
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refused {
     /// The line of the file.
     pub line: usize,

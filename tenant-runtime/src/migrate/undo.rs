@@ -36,6 +36,14 @@ pub struct Undo {
 
 /// Finds the newest migrations: those that the preceding version of the snapshot in git does not list.
 ///
+/// ```no_run
+/// use tenant_runtime::migrate::{folder::Folder, undo::undo};
+///
+/// let undone = undo(&Folder::new("migrations"))?;
+/// println!("revert to {} before the files are removed", undone.to);
+/// # Ok::<(), tenant_runtime::migrate::undo::UndoError>(())
+/// ```
+///
 /// # Errors
 ///
 /// - [`UndoError::Folder`] if the folder cannot be read or does not match its snapshot.

@@ -136,7 +136,7 @@ async fn reset_drops_creates_and_migrates_a_database_on_this_machine() {
     assert!(refused.code == Some(1) && refused.err.contains("type the name of the database"), "{refused:?}");
     assert!(refused.out.starts_with("will drop database `dev` at ") && refused.out.contains("with all its data ("));
     let extra = "SELECT coalesce(to_regclass('public.extra')::text, 'none')";
-    assert_eq!(ask(&mut connect(&url).await, extra).await, "public.extra");
+    assert_eq!(ask(&mut connect(&url).await, extra).await, "extra");
     let open = connect(&url).await;
     let done = reset(&["--yes"]);
     drop(open);

@@ -1,6 +1,6 @@
 //! The table of applied migrations: its schema never depends on `search_path`, and a second table is reported.
 
-use sqlx::{PgConnection, migrate::Migrator};
+use sqlx::{Connection as _, PgConnection, migrate::Migrator};
 use tenant_runtime::{Error, MigrationError, Migrations, server::Trial};
 use tenant_tests::{TempDir, ask, connect, dedicated_server, example_migrations_dir, run};
 
@@ -8,7 +8,7 @@ use super::messages::assert_message;
 
 /// The tables of applied migrations with their number of rows.
 const TABLES: &str = "SELECT coalesce(string_agg(relnamespace::regnamespace || ' ' || (xpath('/row/n/text()',
-        query_to_xml(format('SELECT count(*) AS n FROM %s', oid::regclass), false, true, '')))[1]::text, ', '), 'none')
+        query_to_xml(format('SELECT count(*) AS n FROM %s', oid::regclass), false, true, '')))[1]::text, ', ' ORDER BY relnamespace::regnamespace::text), 'none')
     FROM pg_class WHERE relname = '_sqlx_migrations' AND relkind = 'r'";
 
 pub(super) async fn start() -> Trial {
@@ -53,6 +53,8 @@ async fn search_path_does_not_choose_the_history_and_sqlx_adds_a_second_one() {
     let sqlxs_own = Migrator::new(example_migrations_dir().as_path()).await.expect("sqlx accepts the folder");
     let repeated = sqlxs_own.run(&mut app).await.expect_err("the schemas exist").to_string();
     assert!(repeated.contains("schema \"app_auth\" already exists"), "{repeated}");
+    // After an error, sqlx's connection still holds the lock.
+    app.close().await.expect("it closes");
     assert_eq!(ask(&mut connect(&url).await, TABLES).await, "app 0, public 1");
     let said = migrations.apply(&url, &mut |_| {}).await.expect_err("there are two tables").to_string();
     assert_message("A table of applied migrations is in two schemas", &said);
