@@ -152,6 +152,8 @@ async fn pooler_without_prepared_statements_is_named() {
         gen_migrations(&["status", "--database-url", &bouncer.url_of("postgres", &database)]).expect_failure();
     let refused = refused.split_once("error: ").expect("an error").1;
     assert_message("The pooler refuses a startup parameter", &refused.replace(&database.name(), "acme"));
+    let app = TenantDb::connect(&bouncer.url(&database)).await.map(drop).expect_err("the same").to_string();
+    assert!(app.contains("add it to `ignore_startup_parameters` in the configuration of PgBouncer"), "{app}");
 }
 
 #[tokio::test]
