@@ -1,16 +1,18 @@
 //! Error types of the runtime.
 
+mod display;
 mod forbidden;
 mod migration;
 mod server;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
 pub use self::migration::MigrationError;
 pub(crate) use self::server::{is_retryable, server_error};
 use self::{
+    display::{CheckName, List, NOT_NULL, ReadOnly, RefusedBecause, RoleName},
     forbidden::ForbiddenReason,
     server::{DEADLOCK, SERIALIZATION_FAILURE},
 };
@@ -232,6 +234,24 @@ pub enum Error {
         /// The error of the server or the operating system.
         source: sqlx::Error,
     },
+    /// A pooler in transaction mode is between this program and the server.
+    #[error(
+        "{target} is behind a pooler in transaction mode, which can run each transaction on another connection of the server; this \
+         operation requires one session\n  help: use the host and the port of PostgreSQL itself, often 5432, or of a pool in \
+         session mode"
+    )]
+    Pooled {
+        /// The database, the address and the login, but never the password.
+        target: String,
+    },
+    /// The server or the database accepts no changes.
+    #[error("{target} cannot be changed: {}", ReadOnly(*.is_standby))]
+    ReadOnlyServer {
+        /// The database, the address and the login, but never the password.
+        target: String,
+        /// Whether the server is a standby; otherwise, `default_transaction_read_only` is on.
+        is_standby: bool,
+    },
     /// All connections of a role remained in use, or the server is no longer reachable.
     #[error(
         "timed out after {waited:?} waiting for a connection for role `{role}`; check for long-running transactions, increase \
@@ -284,9 +304,6 @@ const LAST_MANAGER: &str = "TT001";
 /// The SQLSTATE that the function for accepting invitations raises if the user cannot accept an
 /// invitation with this token.
 const NO_INVITATION: &str = "TT002";
-
-/// The beginning of the constraint name in a NOT NULL violation, for which the server reports no name.
-const NOT_NULL: &str = "not null";
 
 impl Error {
     /// Returns whether the error means that the caller lacks a permission, like HTTP status 403.
@@ -367,55 +384,6 @@ fn constraint_of(server: &PgDatabaseError) -> String {
 /// # assert_eq!(filter, "tenant_runtime::denied=warn");
 /// ```
 pub const DENIED: &str = "tenant_runtime::denied";
-
-struct RoleName(Option<&'static str>);
-
-impl fmt::Display for RoleName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(role) => write!(f, "role `{role}`"),
-            None => f.write_str("the role of this context"),
-        }
-    }
-}
-
-/// Displays why the statement filter refuses a statement, and what to do instead.
-struct RefusedBecause<'a>(&'a str);
-
-impl fmt::Display for RefusedBecause<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0.split(' ').next().unwrap_or_default() {
-            "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" => {
-                "it would control the transaction; call `commit`, `rollback` or `savepoint` instead"
-            }
-            "PREPARE" | "DEALLOCATE" | "LISTEN" | "DECLARE" => {
-                "its effect would outlive the transaction and reach the next user of the connection"
-            }
-            "SET" | "RESET" | "DISCARD" | "ALTER" | "UPDATE" | "set_config" => {
-                "it could change the role, the tenant or another setting; begin a transaction with another context, or use \
-                 `SET LOCAL` for a setting that is not protected"
-            }
-            _ => "it could run SQL that the statement filter cannot see",
-        })
-    }
-}
-
-struct CheckName<'a>(&'a str);
-
-impl fmt::Display for CheckName<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.0.starts_with(NOT_NULL) { "constraint" } else { "check constraint" };
-        write!(f, "{kind} `{}`", self.0)
-    }
-}
-
-struct List<'a>(&'a [String]);
-
-impl fmt::Display for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|line| write!(f, "\n- {line}"))
-    }
-}
 
 #[cfg(test)]
 mod tests {

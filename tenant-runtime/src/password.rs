@@ -3,7 +3,7 @@
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use crate::{
-    db::{assert_sql_safe, connection_options, open_connection},
+    db::{assert_sql_safe, connection_options, open_for_writing},
     error::Error,
     ident::{literal, quoted},
 };
@@ -56,7 +56,7 @@ impl Verifier {
 pub(crate) async fn set(url: &str, role: &str, verifier: &Verifier) -> Result<(), PasswordError> {
     // The statement contains the verifier, which must not be logged.
     let options = connection_options(url)?.disable_statement_logging();
-    let mut connection = open_connection(&options).await?;
+    let mut connection = open_for_writing(&options).await?;
     let done = alter(&mut connection, role, verifier).await;
     let _ = connection.close().await;
     done

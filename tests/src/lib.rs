@@ -293,6 +293,12 @@ impl Database {
         Self { name, server, pooler: None, acme: Tenant::new(), globex: Tenant::new() }
     }
 
+    /// Returns the name of the database.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.name.clone()
+    }
+
     /// Returns the URL for a role.
     #[must_use]
     pub fn url_of(&self, role: &str) -> String {

@@ -46,23 +46,33 @@ impl PgBouncer {
     /// Starts a PgBouncer with two connections for each login and database, which are fewer than the app's pools have,
     /// so that the transactions of all roles share them. Returns `None` if PgBouncer is not installed.
     pub async fn start(database: &Database) -> Option<Self> {
+        Self::start_with(database, "extra_float_digits", true).await
+    }
+
+    /// Starts a PgBouncer with the startup parameters that it ignores, and with prepared statements if it supports them.
+    pub async fn start_with(database: &Database, ignored: &str, prepared: bool) -> Option<Self> {
         let program = program()?;
+        let version = if prepared { version(&program) } else { (1, 0) };
         let folder = TempDir::new();
         let server = database.server.socket_dir();
         let path = folder.path().display();
-        folder.write("users", "\"app_service\" \"\"\n");
+        folder.write("users", "\"app_service\" \"\"\n\"postgres\" \"\"\n");
         folder.write(
             "config",
             &format!(
                 "[databases]\n* = host={server}\n[pgbouncer]\nlisten_port = 6432\nunix_socket_dir = {path}\n\
                  auth_type = trust\nauth_file = {path}/users\npool_mode = transaction\ndefault_pool_size = 2\n\
-                 max_client_conn = 200\nignore_startup_parameters = extra_float_digits\n{prepared}",
+                 max_client_conn = 200\nignore_startup_parameters = {ignored}\n{prepared}",
                 server = server.display(),
-                prepared = if version(&program) >= (1, 21) { "max_prepared_statements = 100\n" } else { "" },
+                prepared = match (version >= (1, 21), prepared) {
+                    (true, _) => "max_prepared_statements = 100\n",
+                    // The default since version 1.24 is 200.
+                    (false, false) if self::version(&program) >= (1, 21) => "max_prepared_statements = 0\n",
+                    _ => "",
+                },
             ),
         );
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("a folder for any user");
-        let version = version(&program);
         let mut command = Command::new(program);
         command.arg("-q").arg(folder.join("config")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // Like PostgreSQL, PgBouncer refuses to run as root, so it runs as the server's user.
@@ -74,7 +84,8 @@ impl PgBouncer {
         let bouncer = Self { child, folder, version };
         for _ in 0..500 {
             // The socket exists shortly before PgBouncer listens on it.
-            if PgConnection::connect(&bouncer.url(database)).await.is_ok() {
+            let connected = PgConnection::connect(&bouncer.url(database)).await;
+            if connected.is_ok() || connected.is_err_and(|error| error.as_database_error().is_some()) {
                 return Some(bouncer);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -90,8 +101,14 @@ impl PgBouncer {
     /// Returns the URL with which the app's login connects to a database through this PgBouncer.
     #[must_use]
     pub fn url(&self, database: &Database) -> String {
+        self.url_of("app_service", database)
+    }
+
+    /// Returns the URL with which a login connects to a database through this PgBouncer.
+    #[must_use]
+    pub fn url_of(&self, login: &str, database: &Database) -> String {
         let host = self.folder.path().to_string_lossy().replace('/', "%2F");
-        format!("postgres://app_service@localhost/{}?host={host}&port=6432&sslmode=disable", database.name)
+        format!("postgres://{login}@localhost/{}?host={host}&port=6432&sslmode=disable", database.name)
     }
 }
 

@@ -5,12 +5,12 @@ use std::io::Write;
 use super::{
     Failure, confirm,
     progress::{ProgressDisplay, seconds},
-    runtime::{apply_folder, block_on, read_migrations, require_up_to_date, with_causes},
-    target::{Target, announce, announce_temporary},
+    runtime::{History, Wait, apply_migrations, block_on, read_migrations, require_up_to_date, with_causes},
+    target::{Target, announce},
 };
 use crate::{
     error::Error,
-    migrate::{Applied, MigrationStatus, Pending, Revert, State, folder::Folder},
+    migrate::{Applied, MigrationStatus, Migrations, Pending, Revert, State, folder::Folder},
     registry::Models,
 };
 
@@ -19,22 +19,23 @@ pub(super) fn apply(
     models: &Models,
     folder: &Folder,
     target: &Target,
+    (history, wait): (&History, &Wait),
     to: Option<i64>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     require_up_to_date(models, folder)?;
+    let migrations = wait.on(read_migrations(folder, history)?);
     match &target.database_url {
         Some(url) => {
             announce("applying to", url)?;
-            let applied = apply_folder(folder, url, to)?;
+            let applied = apply_migrations(&migrations, url, to)?;
             writeln!(out, "{}", summary(&applied))?;
         }
         None => {
-            let server = target.temporary_server()?;
-            announce_temporary("applying to", &server)?;
-            let applied = apply_folder(folder, &server.admin_url(), to)?;
+            let trial = target.trial("applying to")?;
+            let applied = apply_migrations(&migrations, trial.administrator_url(), to)?;
             writeln!(out, "{}", summary(&applied))?;
-            writeln!(out, "tried on a temporary {}; its data was deleted", server.origin())?;
+            writeln!(out, "tried on a temporary {}; its data was deleted", trial.server().origin())?;
             writeln!(
                 out,
                 "\nnext: to apply them to your database, add\n  --database-url postgres://administrator@host/database"
@@ -48,7 +49,7 @@ pub(super) fn apply(
 pub(super) fn dry_run(
     models: &Models,
     folder: &Folder,
-    target: &Target,
+    (target, history): (&Target, &History),
     to: Option<i64>,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
@@ -61,7 +62,7 @@ pub(super) fn dry_run(
         ));
     };
     announce("reading from", url)?;
-    let migrations = read_migrations(folder)?;
+    let migrations = read_migrations(folder, history)?;
     let pending = block_on(migrations.pending(url, to))?.map_err(failed)?;
     for Pending { file, transaction, statements, .. } in &pending {
         let how = if *transaction { "in one transaction" } else { "outside a transaction" };
@@ -83,9 +84,14 @@ pub(super) fn dry_run(
 }
 
 /// Prints the status of each migration.
-pub(super) fn status(folder: &Folder, database_url: &str, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn status(
+    folder: &Folder,
+    database_url: &str,
+    history: &History,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     announce("status of", database_url)?;
-    let migrations = read_migrations(folder)?;
+    let migrations = read_migrations(folder, history)?;
     let statuses = block_on(migrations.status(database_url))?.map_err(failed)?;
     let names: Vec<_> = statuses.iter().map(shown_name).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("migration".len());
@@ -133,14 +139,13 @@ fn problems(statuses: &[MigrationStatus]) -> Vec<String> {
 
 /// Reverts the newest migration, or all migrations after a version.
 pub(super) fn revert(
-    folder: &Folder,
+    migrations: &Migrations,
     database_url: &str,
     revert: Revert,
     yes: bool,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     announce("reverting in", database_url)?;
-    let migrations = read_migrations(folder)?;
     let files = block_on(migrations.to_revert(database_url, revert))?.map_err(failed)?;
     if files.is_empty() {
         writeln!(out, "nothing to do: no applied migration to revert")?;

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     analyze::check,
     audit::{AuditError, Baseline, Report, audit},
-    db::{connection_options, open_connection},
+    db::{connection_options, open_for_writing},
     migrate::{
         folder::Folder,
         generate::{GenerateError, generate},
@@ -76,8 +76,8 @@ pub(super) fn run(
             audit_url(url, &schema)?
         }
         None => {
-            let server = arguments.target.migrated_server("auditing the migrations on", models, folder)?;
-            audit_url(&server.admin_url(), &schema)?
+            let trial = arguments.target.migrated_trial("auditing the migrations on", models, folder)?;
+            audit_url(trial.administrator_url(), &schema)?
         }
     };
     let report = report.accepting(&baseline);
@@ -100,7 +100,7 @@ pub(super) fn run(
 
 fn audit_url(url: &str, schema: &Schema) -> Result<Report, Failure> {
     let report = block_on(async {
-        let mut connection = open_connection(&connection_options(url)?).await?;
+        let mut connection = open_for_writing(&connection_options(url)?).await?;
         let report = audit(&mut connection, schema).await;
         connection.close().await?;
         report

@@ -11,7 +11,7 @@ use super::{
     target::announce,
 };
 use crate::{
-    db::{connection_options, open_connection},
+    db::{connection_options, open_for_writing},
     error::{Error, server_error},
     sql::{HARDEN, UNHARDEN},
 };
@@ -38,7 +38,7 @@ pub(super) fn harden(url: &str, undo: bool, out: &mut impl Write) -> Result<(), 
 }
 
 async fn run(url: &str, undo: bool) -> Result<(), Error> {
-    let mut connection = open_connection(&connection_options(url)?).await?;
+    let mut connection = open_for_writing(&connection_options(url)?).await?;
     let done = sqlx::raw_sql(if undo { UNHARDEN } else { HARDEN }).execute(&mut connection).await;
     let _ = connection.close().await;
     done.map(drop).map_err(Error::Database)

@@ -4,6 +4,7 @@
 
 mod apply;
 mod audit;
+mod development;
 mod explain;
 mod generate;
 mod harden;
@@ -67,6 +68,24 @@ enum Command {
     },
     /// Print the next migrations without writing them
     Show,
+    /// Write the files of a hand-written migration as templates
+    ///
+    /// The next run without a command checks the files and records them in the snapshot.
+    New {
+        /// Name, such as fill_regions
+        name: String,
+        /// Table whose rows the migration changes, such as app.projects: FORCE ROW LEVEL SECURITY is lifted for its owner
+        #[arg(long, value_name = "TABLE")]
+        data: Option<String>,
+    },
+    /// Remove the newest generated migrations that were applied to no other database
+    ///
+    /// Reverts them in the development database, deletes their files, and restores the snapshot from git.
+    Undo(development::UndoArguments),
+    /// Drop, create and migrate a development database on this machine
+    ///
+    /// Roles are kept: other databases can use them.
+    Reset(development::ResetArguments),
     /// Renumber this branch's migrations after another branch's
     ///
     /// Generated migrations are generated again, and hand-written migrations get the next numbers. Works with a snapshot that
@@ -98,12 +117,18 @@ enum Command {
         /// Print the statements without running them
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        history: runtime::History,
+        #[command(flatten)]
+        wait: runtime::Wait,
     },
     /// Show applied and pending migrations (exit code 1 if any are pending)
     Status {
         /// Administrator URL: postgres://user:password@host/database
         #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
         database_url: String,
+        #[command(flatten)]
+        history: runtime::History,
     },
     /// Revert the newest migration, or all after a version
     Revert {
@@ -119,6 +144,10 @@ enum Command {
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        history: runtime::History,
+        #[command(flatten)]
+        wait: runtime::Wait,
     },
     /// Compare a database with the models and report drift and policy bypasses (exit code 1 if any)
     Audit(audit::Arguments),
@@ -173,9 +202,11 @@ impl Command {
     fn database_url(&self) -> Option<&str> {
         match self {
             Self::Apply { target, .. } => target.database_url.as_deref(),
+            Self::Undo(arguments) => arguments.database_url.as_deref(),
+            Self::Reset(arguments) => Some(&arguments.database_url),
             Self::Audit(arguments) => arguments.target.database_url.as_deref(),
             Self::Verify(arguments) => arguments.target.database_url.as_deref(),
-            Self::Status { database_url }
+            Self::Status { database_url, .. }
             | Self::Revert { database_url, .. }
             | Self::Harden { database_url, .. }
             | Self::SetPassword { database_url, .. } => Some(database_url),
@@ -229,17 +260,23 @@ pub fn main(models: Models) -> ExitCode {
         None => generate::write(&models, &folder, &drops, &mut out),
         Some(Command::Init { package }) => init::init(&package, &mut out),
         Some(Command::Show) => generate::show(&models, &folder, &mut out),
+        Some(Command::New { name, data }) => development::new(&folder, &name, data.as_deref(), &mut out),
+        Some(Command::Undo(arguments)) => development::undo(&folder, &arguments, &mut out),
+        Some(Command::Reset(arguments)) => development::reset(&models, &folder, &arguments, &mut out),
         Some(Command::Rebase { migrations, yes }) => {
             generate::rebase(&models, &folder, (&migrations, yes), &drops, &mut out)
         }
         Some(Command::Rehash { files }) => generate::rehash(&folder, &files, &mut out),
-        Some(Command::Apply { target, to, dry_run }) => match dry_run {
-            true => apply::dry_run(&models, &folder, &target, to, &mut out),
-            false => apply::apply(&models, &folder, &target, to, &mut out),
+        Some(Command::Apply { target, to, dry_run, history, wait }) => match dry_run {
+            true => apply::dry_run(&models, &folder, (&target, &history), to, &mut out),
+            false => apply::apply(&models, &folder, &target, (&history, &wait), to, &mut out),
         },
-        Some(Command::Status { database_url }) => apply::status(&folder, &database_url, &mut out),
-        Some(Command::Revert { database_url, to, allow_data_loss, yes }) => {
-            apply::revert(&folder, &database_url, Revert { to, allow_data_loss }, yes, &mut out)
+        Some(Command::Status { database_url, history }) => apply::status(&folder, &database_url, &history, &mut out),
+        Some(Command::Revert { database_url, to, allow_data_loss, yes, history, wait }) => {
+            let migrations = runtime::read_migrations(&folder, &history).map(|migrations| wait.on(migrations));
+            migrations.and_then(|migrations| {
+                apply::revert(&migrations, &database_url, Revert { to, allow_data_loss }, yes, &mut out)
+            })
         }
         Some(Command::Audit(arguments)) => audit::run(&models, &folder, &arguments, &mut out),
         Some(Command::Harden { undo, database_url }) => harden::harden(&database_url, undo, &mut out),

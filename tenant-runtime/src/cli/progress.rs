@@ -30,7 +30,10 @@ impl ProgressDisplay {
 
     pub(super) fn show(&mut self, progress: Progress<'_>) {
         match progress {
-            Progress::Locking => self.bar.set_message("waiting for the migration lock of this database"),
+            Progress::Locking => self.bar.set_message("taking the migration lock of this database"),
+            Progress::Waiting { holder } => {
+                self.line(&format!("  waiting for the migration lock of this database, which {holder} holds"));
+            }
             Progress::File { file, index, of, .. } => {
                 file.clone_into(&mut self.file);
                 self.bar.set_length(of as u64);

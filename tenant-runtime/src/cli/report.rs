@@ -64,6 +64,9 @@ pub(super) fn written(written: &Written, generated: &Generated, program: &str, o
     }
     if !generated.by_hand.is_empty() {
         writeln!(out, "recorded hand-written migrations in the snapshot: {}\n", generated.by_hand.join(", "))?;
+        for gap in &generated.gaps {
+            writeln!(out, "note: {gap}\n")?;
+        }
     }
     files(written, out)?;
     let target = match env::var_os("DATABASE_URL") {

@@ -1,11 +1,13 @@
 //! Helpers that several commands share: running futures, applying the folder's migrations, and printing errors with
 //! their causes.
 
+use std::time::Duration;
+
 use sqlx::error::DatabaseError;
 
 use super::{Failure, progress::ProgressDisplay};
 use crate::{
-    error::server_error,
+    error::{Error, server_error},
     migrate::{Applied, Migrations, folder::Folder, generate::generate},
     registry::Models,
 };
@@ -55,14 +57,42 @@ pub(super) fn require_up_to_date(models: &Models, folder: &Folder) -> Result<(),
     }
 }
 
-/// Reads the migrations of the folder.
-pub(super) fn read_migrations(folder: &Folder) -> Result<Migrations, Failure> {
-    block_on(Migrations::from_dir(folder.path()))?.map_err(|error| Failure::Message(with_causes(&error)))
+/// The table of applied migrations.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct History {
+    /// Table of applied migrations, with its schema, if another app has a table of that name in the same database
+    /// [default: public._sqlx_migrations]
+    #[arg(long, value_name = "TABLE")]
+    history: Option<String>,
 }
 
-/// Applies the migrations of the folder, and shows progress.
-pub(super) fn apply_folder(folder: &Folder, url: &str, to: Option<i64>) -> Result<Applied, Failure> {
-    let migrations = read_migrations(folder)?;
+/// How long to wait for another session that migrates.
+#[derive(Debug, clap::Args)]
+pub(super) struct Wait {
+    /// Seconds to wait for another process that migrates this database
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    lock_timeout: u64,
+}
+
+impl Wait {
+    /// Sets the time to wait.
+    pub(super) fn on(&self, migrations: Migrations) -> Migrations {
+        migrations.lock_timeout(Duration::from_secs(self.lock_timeout))
+    }
+}
+
+/// Reads the migrations of the folder.
+pub(super) fn read_migrations(folder: &Folder, history: &History) -> Result<Migrations, Failure> {
+    let failed = |error: Error| Failure::Message(with_causes(&error));
+    let migrations = block_on(Migrations::from_dir(folder.path()))?.map_err(failed)?;
+    match &history.history {
+        Some(name) => migrations.history_table(name).map_err(failed),
+        None => Ok(migrations),
+    }
+}
+
+/// Applies migrations, and shows progress.
+pub(super) fn apply_migrations(migrations: &Migrations, url: &str, to: Option<i64>) -> Result<Applied, Failure> {
     let mut display = ProgressDisplay::new("applied");
     block_on(migrations.apply_to(url, to, &mut |progress| display.show(progress)))?
         .map_err(|error| Failure::Message(with_causes(&error)))

@@ -7,13 +7,13 @@ use std::{
 
 use super::{
     Failure,
-    runtime::{apply_folder, require_up_to_date, with_causes},
+    runtime::{History, apply_migrations, block_on, read_migrations, require_up_to_date, with_causes},
 };
 use crate::{
     db::{connection_options, connection_target},
     migrate::folder::Folder,
     registry::Models,
-    server::{Server, ServerOptions},
+    server::{Server, ServerOptions, Trial},
 };
 
 /// The database, or the release of the temporary PostgreSQL.
@@ -30,22 +30,25 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Starts the temporary PostgreSQL.
-    pub(super) fn temporary_server(&self) -> Result<Server, Failure> {
+    /// Starts a temporary PostgreSQL with a database for an administrator, and says what the command does on it.
+    pub(super) fn trial(&self, verb: &str) -> Result<Trial, Failure> {
         let options = ServerOptions { major: self.postgres, fetch: true, ..ServerOptions::default() };
         let mut print = |text: &str| {
             let _ = writeln!(io::stderr(), "{text}");
         };
-        Server::start_with(&options, &mut print).map_err(|error| Failure::Message(with_causes(&error)))
+        let failed = |error: &(dyn std::error::Error + 'static)| Failure::Message(with_causes(error));
+        let server = Server::start_with(&options, &mut print).map_err(|error| failed(&error))?;
+        writeln!(io::stderr(), "{verb} a temporary {}", server.origin())?;
+        block_on(Trial::new(server))?.map_err(|error| failed(&error))
     }
 
-    /// Starts the temporary PostgreSQL, says what the command does on it, and applies the migrations to it.
-    pub(super) fn migrated_server(&self, verb: &str, models: &Models, folder: &Folder) -> Result<Server, Failure> {
+    /// Starts a temporary PostgreSQL, and applies the migrations to it.
+    pub(super) fn migrated_trial(&self, verb: &str, models: &Models, folder: &Folder) -> Result<Trial, Failure> {
         require_up_to_date(models, folder)?;
-        let server = self.temporary_server()?;
-        announce_temporary(verb, &server)?;
-        apply_folder(folder, &server.admin_url(), None)?;
-        Ok(server)
+        let migrations = read_migrations(folder, &History::default())?;
+        let trial = self.trial(verb)?;
+        apply_migrations(&migrations, trial.administrator_url(), None)?;
+        Ok(trial)
     }
 }
 
@@ -64,12 +67,6 @@ pub(super) fn announce(verb: &str, url: &str) -> Result<(), Failure> {
     let options = connection_options(url).map_err(|error| Failure::Message(with_causes(&error)))?;
     let source = if is_from_environment(url) { "DATABASE_URL" } else { "--database-url" };
     writeln!(io::stderr(), "{verb} database {} ({source})", connection_target(&options))?;
-    Ok(())
-}
-
-/// Says on standard error that a command acts on a temporary PostgreSQL.
-pub(super) fn announce_temporary(verb: &str, server: &Server) -> Result<(), Failure> {
-    writeln!(io::stderr(), "{verb} a temporary {}", server.origin())?;
     Ok(())
 }
 

@@ -52,8 +52,8 @@ pub(super) fn verify(
         }
         None => {
             let verb = format!("verifying the migrations in {} on", report::short(folder.path()));
-            let server = arguments.target.migrated_server(&verb, models, folder)?;
-            verify_url(&server.admin_url(), models, &options)?
+            let trial = arguments.target.migrated_trial(&verb, models, folder)?;
+            verify_url(&trial.superuser_url(), models, &options)?
         }
     };
     match arguments.format {

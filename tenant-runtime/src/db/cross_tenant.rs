@@ -98,8 +98,8 @@ impl<T: Tenancy> SystemDb<T> {
         if let Some(expected) = &options.fingerprint {
             fingerprint::check(&mut tx, expected).await?;
         }
-        let pooled = !options.prepared || connect::renames_statements(&mut tx).await?;
         tx.rollback().await?;
+        let pooled = !options.prepared || connect::is_pooled(&mut connection, &connect).await?;
         let _ = connection.close().await;
         let pools = Pools::new(options, connect, BTreeMap::new(), warnings, pooled);
         Ok(Self { pools: Arc::new(pools), tenancy: PhantomData })

@@ -3,6 +3,7 @@
 //! No query runs without a context: neither [`TenantDb`] nor the types that it returns give access
 //! to a connection.
 
+mod administration;
 mod begin;
 mod begin_sql;
 mod connect;
@@ -14,6 +15,7 @@ mod login_check;
 mod logins;
 mod options;
 mod pool;
+mod pooler;
 mod retry;
 mod savepoint;
 mod session_context;
@@ -28,8 +30,9 @@ mod tx_state;
 #[cfg(feature = "cli")]
 pub(crate) use self::connect::target as connection_target;
 pub(crate) use self::{
+    administration::{open as open_connection, open_for_writing},
     begin_sql::assert_sql_safe,
-    connect::{open_administration as open_connection, options as connection_options},
+    connect::options as connection_options,
     lexer::{Lexer, Token},
 };
 #[cfg(feature = "generate")]

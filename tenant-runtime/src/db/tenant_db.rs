@@ -269,10 +269,10 @@ async fn checked(
     if let Some(expected) = expected {
         fingerprint::check(&mut tx, expected).await?;
     }
+    tx.rollback().await?;
     // If prepared statements are switched off for a pooler that does not support them, the query
     // that detects a pooler is skipped, because it would use one.
-    let pooled = !prepared || connect::renames_statements(&mut tx).await?;
-    tx.rollback().await?;
+    let pooled = !prepared || connect::is_pooled(&mut connection, &options).await?;
     // The pools open separate connections.
     let _ = connection.close().await;
     Ok((options, warnings, pooled))

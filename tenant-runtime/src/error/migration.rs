@@ -37,6 +37,57 @@ pub enum MigrationError {
         /// The statement that grants the privilege, or the login to use instead.
         help: String,
     },
+    /// The login lacks privileges that the pending files require. Nothing was applied.
+    #[error(
+        "`{login}` lacks privileges in database `{database}` that the pending migrations require; nothing was applied\n  help: run \
+         as a superuser, or apply as an administrator that has these privileges:{}", Statements(.statements)
+    )]
+    MissingPrivileges {
+        /// The login.
+        login: String,
+        /// The database.
+        database: String,
+        /// The statements that grant the privileges, each with its purpose.
+        statements: Vec<(String, String)>,
+    },
+    /// Another schema has a table of applied migrations too, so it is unknown which migrations are applied.
+    #[error(
+        "applied migrations are recorded in {table}, but the database has a table of that name in another schema: {found}\n  help: \
+         {help}"
+    )]
+    HistoryElsewhere {
+        /// The table in which this run would record migrations.
+        table: String,
+        /// The other table.
+        found: String,
+        /// The statement that leaves one table.
+        help: String,
+    },
+    /// Another session held the lock for too long.
+    #[error(
+        "waited {seconds} s for the migration lock of this database, which {holder} holds; nothing was changed\n  help: wait until \
+         that session has ended, or end it: `SELECT pg_terminate_backend({pid})`; `--lock-timeout` sets the time to wait"
+    )]
+    Locked {
+        /// The time to wait in seconds.
+        seconds: u64,
+        /// The session that holds the lock.
+        holder: String,
+        /// The process ID of that session; 0 if unknown.
+        pid: i32,
+    },
+    /// A file contains a statement that a migration must not contain.
+    #[error("`{file}`, line {line}: `{statement}` is not allowed in a migration: {reason}")]
+    RefusedStatement {
+        /// The file.
+        file: String,
+        /// The line.
+        line: usize,
+        /// The beginning of the statement.
+        statement: String,
+        /// Why it is refused, and what to write instead.
+        reason: String,
+    },
     /// The folder cannot be read, or a file in it cannot be a migration.
     #[error("cannot read the migrations in {folder}: {reason}")]
     Unreadable {
@@ -53,6 +104,19 @@ pub enum MigrationError {
     Changed {
         /// The file.
         file: String,
+    },
+    /// A file has other line endings than when its migration was applied; its text is the same.
+    #[error(
+        "`{file}` has {now}, but it was applied to this database {applied}, so its checksum differs\n  help: write `*.sql text eol=lf` \
+         to the file `.gitattributes` in the folder, and restore the file from version control (delete it, then `git checkout`)"
+    )]
+    LineEndings {
+        /// The file.
+        file: String,
+        /// What the file has now.
+        now: &'static str,
+        /// How it was applied.
+        applied: &'static str,
     },
     /// The database has applied a migration whose file is missing.
     #[error(
@@ -120,4 +184,13 @@ pub enum MigrationError {
         /// The server's message with its code, the failing line, the detail and the hint.
         message: String,
     },
+}
+
+/// Displays statements, each on a line with its purpose.
+struct Statements<'a>(&'a [(String, String)]);
+
+impl std::fmt::Display for Statements<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|(statement, purpose)| write!(f, "\n    {statement};  -- {purpose}"))
+    }
 }

@@ -3,8 +3,9 @@
 use sqlx::postgres::PgErrorPosition;
 
 use super::{
+    files::File,
     history::code,
-    migrations::File,
+    privileges::FILTERED,
     statements::{Statement, split},
 };
 use crate::error::{Error, MigrationError, server_error};
@@ -74,12 +75,8 @@ fn failed(file: &File, error: sqlx::Error, text: &str, first_line: usize) -> Err
     };
     let (line, excerpt) = excerpt(text, first_line, position);
     message.push_str(&excerpt);
-    let help = match server.code() {
-        "55P03" => {
-            Some("another transaction holds a lock on an object that this statement changes; retry when it has ended")
-        }
-        _ => None,
-    };
+    let help = help(server.code(), server.message(), server.r#where().is_some());
+    let help = help.as_deref();
     let more = [("detail", server.detail()), ("hint", server.hint()), ("where", server.r#where()), ("help", help)];
     for (what, text) in more {
         if let Some(text) = text {
@@ -87,6 +84,32 @@ fn failed(file: &File, error: sqlx::Error, text: &str, first_line: usize) -> Err
         }
     }
     MigrationError::Failed { file: file.name.clone(), line, code: server.code().to_owned(), message }.into()
+}
+
+/// Returns what to do about an error of the server, which can be in a function that the statement calls.
+fn help(code: &str, message: &str, in_function: bool) -> Option<String> {
+    let filtered = message.strip_prefix(FILTERED).map(|name| name.trim_end_matches('"'));
+    match (code, filtered) {
+        ("55P03", _) => Some(
+            "another transaction holds a lock on an object that this statement changes; retry when it has ended"
+                .to_owned(),
+        ),
+        ("42501", Some(table)) if in_function => Some(format!(
+            "the function, such as that of a trigger, uses `{table}` under policies, but the file runs with `row_security = off`; put \
+             `SET LOCAL row_security = on` before the statement and `SET LOCAL row_security = off` after it, and lift FORCE on each \
+             table that the statement itself reads: meanwhile, policies hide rows without an error"
+        )),
+        ("42501", Some(table)) => Some(format!(
+            "policies of `{table}` would have hidden rows from this statement, which runs with `row_security = off`; as the role \
+             that owns the table (`SET LOCAL ROLE …`), run `ALTER TABLE … NO FORCE ROW LEVEL SECURITY` before it and `ALTER TABLE \
+             … FORCE ROW LEVEL SECURITY` after it, as `gen-migrations new NAME --data TABLE` writes it"
+        )),
+        ("25001", _) => Some("put this statement alone into a file whose first line is `-- no-transaction`".to_owned()),
+        ("55P04", _) => {
+            Some("put this statement into the next migration, after the one that adds the value".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Returns the line that the server reports, or the statement's first line if the server reports no

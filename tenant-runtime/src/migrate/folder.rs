@@ -6,8 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::files::{self, FilesError, Names};
 pub use super::folder_error::{FolderError, Problem, Problems};
+use super::{
+    files::{self, FilesError, Names},
+    statement_check,
+};
 use crate::{
     model::schema::Schema,
     snapshot::{self, Snapshot, SnapshotError},
@@ -90,7 +93,7 @@ impl Folder {
     /// Reads the folder, with the files that do not match the snapshot.
     fn read(&self) -> Result<Contents, FolderError> {
         let migrations = files::list(&self.path).map_err(|source| self.unlisted(source))?;
-        let names = migrations.iter().flat_map(|names| [Some(&names.up), names.down.as_ref()]).flatten();
+        let names = migrations.iter().flat_map(Names::all);
         let texts = names.map(|name| Ok((name.clone(), self.text(name)?))).collect::<Result<_, FolderError>>()?;
         let snapshot = match fs::read_to_string(self.path.join(SNAPSHOT)) {
             Ok(text) => snapshot::from_text(&text).map_err(|source| self.snapshot_error(source))?,
@@ -101,12 +104,19 @@ impl Folder {
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<String, FolderError> {
-        let path = self.path.join(name);
-        fs::read_to_string(&path).map_err(|source| FolderError::Read { path, source })
+        files::read(&self.path, name).map_err(|source| match source {
+            FilesError::Read(source) => FolderError::Read { path: self.path.join(name), source },
+            source => self.unlisted(source),
+        })
     }
 
     pub(crate) fn snapshot_error(&self, source: SnapshotError) -> FolderError {
         FolderError::Snapshot { path: self.path.join(SNAPSHOT), source }
+    }
+
+    /// Returns the error about one file.
+    pub(crate) fn problem(&self, problem: Problem) -> FolderError {
+        FolderError::Problems { path: self.path.clone(), problems: Problems(vec![problem]) }
     }
 
     pub(crate) fn unlisted(&self, source: FilesError) -> FolderError {
@@ -163,7 +173,12 @@ impl Folder {
                 _ => None,
             });
             let before = rehashed.len();
-            rehashed.extend(edited.cloned());
+            for edited in edited {
+                if let Some(problem) = Contents::problem(edited, &contents.texts[edited]) {
+                    return Err(self.problem(problem));
+                }
+                rehashed.push(edited.clone());
+            }
             if rehashed.len() == before {
                 return Err(FolderError::NotEdited { name: name.clone() });
             }
@@ -184,10 +199,7 @@ impl Folder {
             Some(name) if !snapshot.exists() => {
                 Err(FolderError::NoSnapshot { path: snapshot, migration: name.clone() })
             }
-            Some(name) => {
-                let problems = Problems(vec![Problem::Unknown { name: name.clone() }]);
-                Err(FolderError::Problems { path: self.path.clone(), problems })
-            }
+            Some(name) => Err(self.problem(Problem::Unknown { name: name.clone() })),
         }
     }
 
@@ -233,6 +245,18 @@ impl Folder {
         Ok(written)
     }
 
+    /// Removes migration files. The snapshot becomes the given one; without one, it is removed too.
+    pub(crate) fn remove(&self, removed: &[String], snapshot: Option<&Snapshot>) -> Result<(), FolderError> {
+        if let Some(snapshot) = snapshot {
+            return self.commit(&[], removed, snapshot).map(drop);
+        }
+        for name in removed.iter().map(String::as_str).chain([SNAPSHOT]) {
+            let path = self.path.join(name);
+            fs::remove_file(&path).map_err(|source| FolderError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
     /// Removes the temporary files that a killed run has left.
     fn sweep(&self) -> Result<(), FolderError> {
         let names = files::file_names(&self.path).map_err(|source| self.unlisted(source.into()))?;
@@ -256,8 +280,11 @@ impl Contents {
         for (name, hash) in &snapshot.files {
             match texts.get(name) {
                 None => problems.push(Problem::Missing { name: name.clone() }),
-                Some(text) if snapshot::hash(text) != *hash => problems.push(Problem::Edited { name: name.clone() }),
-                Some(_) => {}
+                Some(text) if snapshot::hash(text) == *hash => {}
+                Some(text) if snapshot::hash(&files::with_unix_lines(text)) == *hash => {
+                    problems.push(Problem::LineEndings { name: name.clone() });
+                }
+                Some(_) => problems.push(Problem::Edited { name: name.clone() }),
             }
         }
         for names in &migrations {
@@ -272,7 +299,31 @@ impl Contents {
                 by_hand.extend(new);
             }
         }
+        problems.extend(by_hand.iter().filter_map(|name| Self::problem(name, &texts[name])));
         Self { snapshot, texts, migrations, by_hand, unknown, problems }
+    }
+
+    /// Returns why a hand-written file cannot be recorded in the snapshot.
+    pub(crate) fn problem(name: &str, text: &str) -> Option<Problem> {
+        let name = name.to_owned();
+        if let Some(refused) = statement_check::refused(text) {
+            return Some(Problem::Statement { name, refused });
+        }
+        text.contains("\r\n").then_some(Problem::LineEndings { name })
+    }
+
+    /// Describes the gaps that hand-written files leave in the numbers. Timestamps, as sqlx writes them, have gaps by nature.
+    pub(crate) fn gaps(&self) -> Vec<String> {
+        let pairs = self.migrations.windows(2).filter(|pair| {
+            self.by_hand.contains(&pair[1].up) && (pair[0].version + 2..1_000_000).contains(&pair[1].version)
+        });
+        let gap = |pair: &[Names]| {
+            let (after, name) = (pair[0].version, &pair[1].up);
+            format!(
+                "`{name}` leaves a gap after number {after:04}: a file that is added later with a number in it is refused"
+            )
+        };
+        pairs.map(gap).collect()
     }
 
     /// Names the files of the next migrations, in the order in which they are written.

@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use super::files::{self, FilesError};
+use super::{
+    files::{self, FilesError},
+    statement_check::Refused,
+};
 use crate::snapshot::SnapshotError;
 
 /// A file that does not match the snapshot.
@@ -17,6 +20,24 @@ pub enum Problem {
     Edited {
         /// The file.
         name: String,
+    },
+    /// A file has other line endings than when it was recorded, or line endings that other checkouts do not have.
+    #[error(
+        "`{name}` has Windows line endings (CRLF) or a byte order mark, so its checksum differs from that of other checkouts\n  help: write \
+         `*.sql text eol=lf` to the file `.gitattributes` in the folder, and convert the file: `sed -i 's/\\r$//' {name}`"
+    )]
+    LineEndings {
+        /// The file.
+        name: String,
+    },
+    /// A hand-written file contains a statement that a migration must not contain.
+    #[error("`{name}`, line {}: `{}` is not allowed in a migration: {}", refused.line, refused.statement, refused.reason)]
+    #[non_exhaustive]
+    Statement {
+        /// The file.
+        name: String,
+        /// The statement.
+        refused: Refused,
     },
     /// A file is missing.
     #[error(

@@ -41,6 +41,8 @@ pub struct Generated {
     pub files: Vec<(String, String)>,
     /// Hand-written files that the snapshot does not list yet.
     pub by_hand: Vec<String>,
+    /// The gaps that those files leave in the numbers, described in a sentence each.
+    pub gaps: Vec<String>,
     /// The previous names that earlier migrations have applied.
     applied: Renames,
 }
@@ -69,8 +71,9 @@ pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateE
     let migrations = sql::migrations(&plan);
     let files = contents.named(&migrations);
     folder.check_unknown(&contents, &files)?;
+    let gaps = contents.gaps();
     let (by_hand, applied) = (contents.by_hand, contents.snapshot.schema.renames);
-    Ok(Generated { checked, plan, migrations, files, by_hand, applied })
+    Ok(Generated { checked, plan, migrations, files, by_hand, gaps, applied })
 }
 
 impl Generated {

@@ -1,18 +1,20 @@
-//! The migrations that a database has applied: sqlx's table and lock, so that sqlx and this crate can be used together.
+//! The migrations that a database has applied: sqlx's table, so that sqlx and this crate can be used together.
 
 use std::time::Duration;
 
 use sqlx::{
-    Connection as _, Executor as _, PgConnection,
-    migrate::{Migrate as _, MigrateError, Migration},
+    PgConnection,
+    migrate::{MigrateError, Migration},
 };
 
 use crate::{
-    db::{assert_sql_safe, connection_options, open_connection},
+    db::{Lexer, Token, assert_sql_safe},
     error::{Error, MigrationError, Result, server_error},
-    ident::quoted,
-    registry::Registered,
+    ident::{literal, quoted},
 };
+
+/// The schema of the table, unless its name contains a schema.
+const SCHEMA: &str = "public";
 
 /// A row of sqlx's table.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -28,177 +30,169 @@ pub(super) struct Row {
     pub(super) execution_time: i64,
 }
 
-/// Opens a connection that the server closes soon after this process ends.
-///
-/// An application login is refused: it cannot read the migrations table, so it would seem that no migration has been
-/// applied.
-pub(super) async fn open(admin_url: &str) -> Result<PgConnection> {
-    let options = connection_options(admin_url)?;
-    let login = options.get_username();
-    if inventory::iter::<Registered>().any(|registered| registered.0.tenancy.has_login(login)) {
-        return Err(MigrationError::AppLogin { login: login.to_owned() }.into());
-    }
-    let mut connection = open_connection(&options).await?;
-    // Without this setting, the server would finish a long statement and keep the lock. Some operating systems do not
-    // support the setting.
-    let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
-    Ok(connection)
+/// The name of sqlx's table. It is never looked up through `search_path`, which can name another table than before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TableName {
+    /// The schema, if the name contains it.
+    schema: Option<String>,
+    table: String,
 }
 
-/// What an administrator needs to apply a generated migration, read after a statement was denied.
-#[derive(Debug, sqlx::FromRow)]
-struct Needs {
-    login: String,
-    database: String,
-    creates_roles: bool,
-    owns_database: bool,
+/// sqlx's table in a database.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    /// The quoted name with its schema.
+    pub(super) sql: String,
+    pub(super) exists: bool,
 }
 
-impl Needs {
-    async fn read(connection: &mut PgConnection) -> sqlx::Result<Self> {
-        let sql = "SELECT role.rolname::text AS login, database.datname::text AS database,
-                       role.rolsuper OR role.rolcreaterole AS creates_roles,
-                       pg_catalog.pg_has_role(role.oid, database.datdba, 'USAGE') AS owns_database
-                   FROM pg_catalog.pg_roles AS role, pg_catalog.pg_database AS database
-                   WHERE role.rolname = current_user AND database.datname = current_database()";
-        sqlx::query_as(sql).persistent(false).fetch_one(connection).await
-    }
-
-    /// Names all missing privileges at once, each with the statement that grants it.
-    fn help(&self, is_table: bool, table: &str) -> String {
-        let (login, database) = (quoted(&self.login), quoted(&self.database));
-        let missing = [
-            (!self.owns_database)
-                .then(|| format!("must own the database (`ALTER DATABASE {database} OWNER TO {login}`)")),
-            (!self.creates_roles).then(|| format!("needs CREATEROLE (`ALTER ROLE {login} CREATEROLE`)")),
-        ];
-        let missing: Vec<_> = missing.into_iter().flatten().collect();
-        let name = &self.login;
-        match (missing.as_slice(), is_table) {
-            (_, true) => format!(
-                "use the login that applied the migrations; to read their status only, run \
-                 `GRANT SELECT ON {table} TO {login}`"
-            ),
-            ([], false) => "use the login that applied the earlier migrations, or a superuser".to_owned(),
-            (missing, false) => format!(
-                "`{name}` {}; a superuser can run that, or use an administrator that has it",
-                missing.join(" and ")
-            ),
+impl TableName {
+    /// Parses a name as written in SQL, with or without a schema.
+    pub(super) fn parse(name: &str) -> Result<Self, String> {
+        let mut lexer = Lexer::new(name);
+        match [lexer.next(), lexer.next(), lexer.next(), lexer.next()] {
+            [Some(Token::Word { text: table, .. }), None, None, None] => Ok(Self { schema: None, table }),
+            [Some(Token::Word { text, .. }), Some(Token::Dot), Some(Token::Word { text: table, .. }), None] => {
+                Ok(Self { schema: Some(text), table })
+            }
+            _ => Err(format!("`{name}` is not the name of a table, such as `{SCHEMA}._sqlx_migrations`")),
         }
     }
-}
 
-/// Adds the missing privileges of the login to an error that the server reports as "permission denied".
-pub(super) async fn with_missing_privileges(connection: &mut PgConnection, table: &str, error: Error) -> Error {
-    let denied = match &error {
-        Error::Forbidden { source, .. } => server_error(source).map(|server| server.message().to_owned()),
-        Error::Migration(MigrationError::Failed { code, .. }) if code == "42501" => Some(String::new()),
-        _ => None,
-    };
-    let Some(reason) = denied else { return error };
-    let Ok(needs) = Needs::read(connection).await else { return error };
-    match error {
-        Error::Migration(MigrationError::Failed { file, line, code, message }) => {
-            let message = format!("{message}\nhelp: {}", needs.help(false, table));
-            MigrationError::Failed { file, line, code, message }.into()
+    /// Returns the quoted name with its schema.
+    pub(super) fn sql(&self) -> String {
+        format!("{}.{}", quoted(self.schema.as_deref().unwrap_or(SCHEMA)), quoted(&self.table))
+    }
+
+    /// Looks the table up in its schema. A table of the same name in another schema is an error, unless this name contains
+    /// the schema: it can list the migrations that are applied, and they would be applied again.
+    pub(super) async fn find(&self, connection: &mut PgConnection) -> Result<Table> {
+        let sql = self.sql();
+        let exists = sqlx::query_scalar("SELECT pg_catalog.to_regclass($1) IS NOT NULL").persistent(false).bind(&sql);
+        let exists: bool = exists.fetch_one(&mut *connection).await?;
+        let table = Table { sql, exists };
+        if self.schema.is_none()
+            && let Some(other) = self.elsewhere(connection).await?
+        {
+            return Err(table.conflict(connection, other).await.into());
         }
-        _ => {
-            let help = needs.help(reason.contains(table), table);
-            MigrationError::NotAllowed { login: needs.login, database: needs.database, reason, help }.into()
-        }
+        Ok(table)
+    }
+
+    /// Returns a table with this name and sqlx's columns in another schema.
+    async fn elsewhere(&self, connection: &mut PgConnection) -> sqlx::Result<Option<Table>> {
+        let sql = "SELECT namespace.nspname::text
+             FROM pg_catalog.pg_class AS relation
+             JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+             WHERE relation.relname = $1 AND namespace.nspname <> $2 AND relation.relkind IN ('r', 'p')
+                 AND (SELECT count(*) FROM pg_catalog.pg_attribute AS attribute
+                      WHERE attribute.attrelid = relation.oid AND NOT attribute.attisdropped
+                          AND attribute.attname IN ('version', 'description', 'installed_on', 'success', 'checksum')) = 5
+             ORDER BY namespace.nspname LIMIT 1";
+        let schema: Option<String> =
+            sqlx::query_scalar(sql).persistent(false).bind(&self.table).bind(SCHEMA).fetch_optional(connection).await?;
+        Ok(schema.map(|schema| Table { sql: format!("{}.{}", quoted(&schema), quoted(&self.table)), exists: true }))
     }
 }
 
-/// Waits for sqlx's lock.
-///
-/// This function polls: a session that blocks on a lock holds a snapshot, and CREATE INDEX CONCURRENTLY waits for all
-/// snapshots, so the two sessions would deadlock.
-pub(super) async fn lock(connection: &mut PgConnection) -> Result<()> {
-    loop {
-        connection.execute("SET lock_timeout = '200ms'").await?;
-        let locked = connection.lock().await;
-        connection.execute("RESET lock_timeout").await?;
-        match locked {
-            Err(MigrateError::Execute(error)) if code(&error) == Some("55P03") => pause(connection, 0.2).await?,
-            locked => return locked.map_err(driver),
+impl Table {
+    /// Returns the error about a second table, with the statements that leave one of them.
+    async fn conflict(&self, connection: &mut PgConnection, other: Self) -> MigrationError {
+        let (table, found) = (&self.sql, &other.sql);
+        let here = if self.exists { self.count(connection).await } else { None };
+        let there = other.count(connection).await;
+        let schema = table.split('.').next().unwrap_or_default();
+        let moved = format!("ALTER TABLE {found} SET SCHEMA {schema}");
+        let own = match (self.exists, here, there) {
+            (false, ..) => format!("move it, if it lists this product's migrations: `{moved}`"),
+            (true, _, Some(0)) => format!("drop it, since it lists no migration: `DROP TABLE {found}`"),
+            (true, Some(0), _) => {
+                format!("if it lists this product's migrations, replace the empty table: `DROP TABLE {table}; {moved}`")
+            }
+            (true, ..) => "compare the two, and keep the one that lists this product's migrations".to_owned(),
+        };
+        let shown = |rows: Option<i64>| match rows {
+            Some(1) => " (1 migration)".to_owned(),
+            Some(rows) => format!(" ({rows} migrations)"),
+            None => String::new(),
+        };
+        MigrationError::HistoryElsewhere {
+            table: format!("`{table}`{}", if self.exists { shown(here) } else { " (which does not exist)".to_owned() }),
+            found: format!("`{found}`{}", shown(there)),
+            help: format!("{own}; if it belongs to another app, name this product's table: `--history {table}`"),
         }
     }
-}
 
-/// Waits for a random time of at most `most` seconds, so that conflicting sessions do not retry at the same time.
-pub(super) async fn pause(connection: &mut PgConnection, most: f64) -> sqlx::Result<()> {
-    sqlx::query("SELECT pg_sleep($1 * random())").bind(most).execute(connection).await?;
-    Ok(())
-}
-
-/// Reads the applied migrations by version on a connection that is then closed. The result is empty
-/// if the table does not exist.
-pub(super) async fn read(admin_url: &str, table: &str) -> Result<Vec<Row>> {
-    let mut connection = open(admin_url).await?;
-    let read = match rows(&mut connection, table).await {
-        Ok(rows) => Ok(rows),
-        Err(error) => Err(with_missing_privileges(&mut connection, table, error).await),
-    };
-    let _ = connection.close().await;
-    read
-}
-
-/// Reads the applied migrations by version. The result is empty if the table does not exist.
-pub(super) async fn rows(connection: &mut PgConnection, table: &str) -> Result<Vec<Row>> {
-    let exists = sqlx::query_scalar::<_, bool>("SELECT to_regclass($1) IS NOT NULL");
-    if !exists.bind(table).fetch_one(&mut *connection).await? {
-        return Ok(Vec::new());
+    /// Returns the number of migrations in the table; `None` if the login cannot read it.
+    async fn count(&self, connection: &mut PgConnection) -> Option<i64> {
+        let sql = assert_sql_safe(format!("SELECT count(*) FROM {}", self.sql));
+        sqlx::query_scalar(sql).persistent(false).fetch_one(connection).await.ok()
     }
-    let rows = sqlx::query_as(assert_sql_safe(format!(
-        "SELECT version, description, checksum, success, execution_time,
-                to_char(installed_on AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS applied_at
-         FROM {table} ORDER BY version"
-    )));
-    Ok(rows.fetch_all(connection).await?)
-}
 
-/// Records a migration as applied, or as started.
-pub(super) async fn record(
-    connection: &mut PgConnection,
-    table: &str,
-    migration: &Migration,
-    success: bool,
-) -> sqlx::Result<()> {
-    sqlx::query(assert_sql_safe(format!(
-        "INSERT INTO {table} (version, description, success, checksum, execution_time) VALUES ($1, $2, $3, $4, -1)
-         ON CONFLICT (version) DO UPDATE SET success = excluded.success"
-    )))
-    .bind(migration.version)
-    .bind(&*migration.description)
-    .bind(success)
-    .bind(&*migration.checksum)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
+    /// Reads the applied migrations by version. The result is empty if the table does not exist.
+    pub(super) async fn rows(&self, connection: &mut PgConnection) -> Result<Vec<Row>> {
+        if !self.exists {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query_as(assert_sql_safe(format!(
+            "SELECT version, description, checksum, success, execution_time,
+                    to_char(installed_on AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS applied_at
+             FROM {} ORDER BY version",
+            self.sql
+        )));
+        Ok(rows.fetch_all(connection).await?)
+    }
 
-/// Records that a migration has succeeded, and its duration.
-pub(super) async fn finish(
-    connection: &mut PgConnection,
-    table: &str,
-    version: i64,
-    elapsed: Duration,
-) -> sqlx::Result<()> {
-    sqlx::query(assert_sql_safe(format!("UPDATE {table} SET success = true, execution_time = $1 WHERE version = $2")))
-        .bind(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX))
-        .bind(version)
+    /// Records a migration as applied, or as started.
+    pub(super) async fn record(
+        &self,
+        connection: &mut PgConnection,
+        migration: &Migration,
+        success: bool,
+    ) -> sqlx::Result<()> {
+        sqlx::query(assert_sql_safe(format!(
+            "INSERT INTO {} (version, description, success, checksum, execution_time) VALUES ($1, $2, $3, $4, -1)
+             ON CONFLICT (version) DO UPDATE SET success = excluded.success",
+            self.sql
+        )))
+        .bind(migration.version)
+        .bind(&*migration.description)
+        .bind(success)
+        .bind(&*migration.checksum)
         .execute(connection)
         .await?;
-    Ok(())
-}
+        Ok(())
+    }
 
-/// Deletes the record of a migration.
-pub(super) async fn remove(connection: &mut PgConnection, table: &str, version: i64) -> sqlx::Result<()> {
-    sqlx::query(assert_sql_safe(format!("DELETE FROM {table} WHERE version = $1")))
-        .bind(version)
-        .execute(connection)
-        .await?;
-    Ok(())
+    /// Records that a migration has succeeded, and its duration.
+    pub(super) async fn finish(
+        &self,
+        connection: &mut PgConnection,
+        version: i64,
+        elapsed: Duration,
+    ) -> sqlx::Result<()> {
+        let sql = format!("UPDATE {} SET success = true, execution_time = $1 WHERE version = $2", self.sql);
+        sqlx::query(assert_sql_safe(sql))
+            .bind(i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX))
+            .bind(version)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes the record of a migration.
+    pub(super) async fn remove(&self, connection: &mut PgConnection, version: i64) -> sqlx::Result<()> {
+        sqlx::query(assert_sql_safe(format!("DELETE FROM {} WHERE version = $1", self.sql)))
+            .bind(version)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Returns a condition that is true if the login has a privilege on the table.
+    pub(super) fn privilege(&self, privilege: &str) -> String {
+        format!("pg_catalog.has_table_privilege({}, {})", literal(&self.sql), literal(privilege))
+    }
 }
 
 pub(super) fn code(error: &sqlx::Error) -> Option<&str> {
@@ -209,5 +203,22 @@ pub(super) fn driver(error: MigrateError) -> Error {
     match error {
         MigrateError::Execute(error) => error.into(),
         error => Error::Database(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_names_are_parsed_as_in_sql() {
+        let name = |schema: Option<&str>, table: &str| {
+            Ok(TableName { schema: schema.map(str::to_owned), table: table.to_owned() })
+        };
+        assert_eq!(TableName::parse("_sqlx_migrations"), name(None, "_sqlx_migrations"));
+        assert_eq!(TableName::parse("App.\"My table\""), name(Some("app"), "My table"));
+        for wrong in ["", "a.b.c", "a b", "a;", "a.", "'a'"] {
+            assert!(TableName::parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

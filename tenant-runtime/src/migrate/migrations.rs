@@ -1,17 +1,18 @@
 //! The migrations of a folder or a program, and their status in a database.
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use sha2::{Digest as _, Sha384};
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 
 use super::{
-    files,
-    history::{self, Row},
+    files::{self, File},
+    history::{Row, TableName},
+    session, statement_check,
     statements::{Statement, split},
 };
 use crate::error::{MigrationError, Result};
@@ -33,15 +34,13 @@ pub struct Migrations {
     /// The down files by version.
     pub(super) downs: BTreeMap<i64, File>,
     /// The table in which sqlx records applied migrations.
-    pub(super) table: Cow<'static, str>,
+    pub(super) table: TableName,
+    /// How long to wait for another session that migrates.
+    pub(super) lock_timeout: Duration,
 }
 
-/// A file with its name.
-#[derive(Debug, Clone)]
-pub(super) struct File {
-    pub(super) name: String,
-    pub(super) migration: Migration,
-}
+/// The default of [`Migrations::lock_timeout`].
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The status of a migration in a database.
 ///
@@ -138,6 +137,9 @@ impl Migrations {
             return Err(unreadable("the folder does not exist".to_owned()).into());
         }
         let listed = files::list(&folder).map_err(|error| unreadable(error.to_string()))?;
+        for name in listed.iter().flat_map(files::Names::all) {
+            files::read(&folder, name).map_err(|error| unreadable(error.to_string()))?;
+        }
         let migrator = Migrator::new(PathBuf::as_path(&folder)).await.map_err(|error| match error {
             MigrateError::Source(source) => unreadable(source.to_string()),
             error => unreadable(error.to_string()),
@@ -182,7 +184,44 @@ impl Migrations {
                 return Err(format!("another file has the same number as `{}`", twin.name));
             }
         }
-        Ok(Self { ups, downs, table: migrator.table_name.clone() })
+        Ok(Self { ups, downs, table: TableName::parse(&migrator.table_name)?, lock_timeout: LOCK_TIMEOUT })
+    }
+
+    /// Sets the table in which applied migrations are recorded, with its schema. Default: the table of the embedded migrator
+    /// or `_sqlx_migrations`, in the schema `public` unless the name contains a schema.
+    ///
+    /// The table is not looked up through `search_path`. Unless the name contains a schema, a table of the same name in
+    /// another schema is an error, because it might list the applied migrations.
+    ///
+    /// ```no_run
+    /// # async fn f() -> tenant_runtime::Result<()> {
+    /// let migrations = tenant_runtime::Migrations::from_dir("migrations").await?;
+    /// let migrations = migrations.history_table("public._sqlx_migrations")?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Migration`](crate::Error::Migration) with [`MigrationError::Unreadable`] if this is not the name of a table.
+    pub fn history_table(self, name: &str) -> Result<Self> {
+        let unreadable =
+            |reason| MigrationError::Unreadable { folder: "the table of applied migrations".into(), reason };
+        Ok(Self { table: TableName::parse(name).map_err(unreadable)?, ..self })
+    }
+
+    /// Sets how long [`apply`](Self::apply) and [`revert`](Self::revert) wait for another session that migrates this
+    /// database. Default: 5 minutes.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn f() -> tenant_runtime::Result<()> {
+    /// let migrations = tenant_runtime::Migrations::from_dir("migrations").await?;
+    /// let migrations = migrations.lock_timeout(Duration::from_secs(30));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn lock_timeout(self, limit: Duration) -> Self {
+        Self { lock_timeout: limit, ..self }
     }
 
     /// Returns the status of each migration that is in the files or in the database.
@@ -200,9 +239,12 @@ impl Migrations {
     /// - [`Error::Connect`](crate::Error::Connect) if the server is not reachable or refuses the login.
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::AppLogin`](crate::MigrationError::AppLogin) if the URL names a login of the app.
     /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::NotAllowed`](crate::MigrationError::NotAllowed) if the login cannot read sqlx's table.
+    /// - [`Error::Migration`](crate::Error::Migration) with [`MigrationError::HistoryElsewhere`] if another schema has a
+    ///   table of applied migrations too.
+    /// - [`Error::Pooled`](crate::Error::Pooled) if the URL names a pooler in transaction mode.
     /// - [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn status(&self, admin_url: &str) -> Result<Vec<MigrationStatus>> {
-        let rows = history::read(admin_url, &self.table).await?;
+        let rows = session::read(admin_url, &self.table).await?;
         Ok(self.statuses(&rows))
     }
 
@@ -225,7 +267,7 @@ impl Migrations {
     ///   the applied migrations.
     /// - The errors of [`status`](Self::status).
     pub async fn pending(&self, admin_url: &str, to: Option<i64>) -> Result<Vec<Pending<'_>>> {
-        let rows = history::read(admin_url, &self.table).await?;
+        let rows = session::read(admin_url, &self.table).await?;
         let files = self.to_apply(&rows, to)?;
         Ok(files
             .into_iter()
@@ -256,7 +298,9 @@ impl Migrations {
         let statuses = self.consistent_statuses(rows)?;
         let pending = statuses.iter().filter(|status| matches!(status.state, State::Pending | State::Unfinished));
         let files = pending.filter_map(|status| self.ups.get(&status.version));
-        Ok(files.filter(|file| to.is_none_or(|to| file.migration.version <= to)).collect())
+        let files: Vec<_> = files.filter(|file| to.is_none_or(|to| file.migration.version <= to)).collect();
+        files.iter().try_for_each(|file| statement_check::file(file))?;
+        Ok(files)
     }
 
     /// Returns the status of all migrations, or an error if the files do not match the applied migrations.
@@ -271,7 +315,7 @@ impl Migrations {
             let (version, file) = (*version, name.clone());
             return Err(match state {
                 State::Missing => MigrationError::Missing { version },
-                State::Changed => MigrationError::Changed { file },
+                State::Changed => self.changed(file, version, rows),
                 _ => {
                     let newest = rows.iter().map(|row| row.version).max().unwrap_or(version);
                     MigrationError::OutOfOrder { file, newest }
@@ -279,6 +323,31 @@ impl Migrations {
             });
         }
         Ok(statuses)
+    }
+}
+
+impl Migrations {
+    /// Returns the error about a file that differs from the applied one: its line endings alone, or its text.
+    fn changed(&self, file: String, version: i64, rows: &[Row]) -> MigrationError {
+        let text = self.ups.get(&version).map(|file| file.migration.sql.as_str()).unwrap_or_default();
+        let applied = rows.iter().find(|row| row.version == version).map(|row| row.checksum.as_slice());
+        let is_applied = |text: &str| applied.is_some_and(|applied| *applied == *Sha384::digest(text));
+        let unix = files::with_unix_lines(text);
+        if is_applied(&unix) {
+            MigrationError::LineEndings {
+                file,
+                now: "Windows line endings (CRLF) or a byte order mark",
+                applied: "without",
+            }
+        } else if is_applied(&unix.replace('\n', "\r\n")) {
+            MigrationError::LineEndings {
+                file,
+                now: "Unix line endings (LF)",
+                applied: "with Windows line endings (CRLF)",
+            }
+        } else {
+            MigrationError::Changed { file }
+        }
     }
 }
 

@@ -36,17 +36,30 @@ pub mod folder;
 mod folder_error;
 #[cfg(feature = "generate")]
 pub mod generate;
+#[cfg(feature = "generate")]
+mod git;
 mod history;
 mod migrations;
 #[cfg(feature = "generate")]
+pub mod new;
+mod privileges;
+mod progress;
+#[cfg(feature = "generate")]
 pub mod rebase;
 mod revert;
+mod run;
+mod session;
+mod statement_check;
 mod statements;
+#[cfg(feature = "generate")]
+pub mod undo;
 
 pub use self::{
-    apply::{Applied, Progress},
+    apply::Applied,
     files::FilesError,
     migrations::{MigrationStatus, Migrations, Pending, State},
+    progress::Progress,
     revert::{Revert, ToRevert},
+    statement_check::Refused,
     statements::Statement,
 };

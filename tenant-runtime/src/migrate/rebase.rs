@@ -9,13 +9,13 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use super::{
     files::{self, Names},
-    folder::{Folder, FolderError, SNAPSHOT, Written, named},
+    folder::{Contents, Folder, FolderError, SNAPSHOT, Written, named},
     generate::GenerateError,
+    git::git,
 };
 use crate::{
     analyze::{Checked, check},
@@ -122,7 +122,14 @@ fn branch_migrations(folder: &Folder, base: &BaseSide) -> Result<Vec<BranchMigra
     let mut own = Vec::new();
     for names in listed.into_iter().filter(|names| !base.snapshot.files.contains_key(&names.up)) {
         let (up, down) = (folder.text(&names.up)?, names.down.as_ref().map(|name| folder.text(name)).transpose()?);
-        own.push(BranchMigration { generated: up.contains(sql::SIGNATURE), names, up, down });
+        let generated = up.contains(sql::SIGNATURE);
+        let texts = [Some((&names.up, &up)), names.down.as_ref().zip(down.as_ref())];
+        // The rebase records hand-written files in the snapshot.
+        let problem = texts.into_iter().flatten().find_map(|(name, text)| Contents::problem(name, text));
+        if let Some(problem) = problem.filter(|_| !generated) {
+            return Err(folder.problem(problem).into());
+        }
+        own.push(BranchMigration { generated, names, up, down });
     }
     Ok(own)
 }
@@ -290,12 +297,6 @@ fn conflict_sides(text: &str) -> [Option<String>; 2] {
 fn is_merging(folder: &Path) -> bool {
     let Some(path) = git(folder, &["rev-parse", "--git-path", "MERGE_HEAD"]) else { return true };
     folder.join(path.trim_end()).exists()
-}
-
-/// Runs git and returns its output; `None` if git is not installed or the folder is not in a repository.
-fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
 }
 
 /// The reason why nothing was rebased.

@@ -5,9 +5,14 @@ use std::time::Instant;
 use sqlx::{Connection as _, PgConnection, migrate::Migrate as _};
 
 use super::{
-    apply::{Direction, OnProgress, Progress},
+    files::File,
     history::{self, Row},
-    migrations::{File, MigrationStatus, Migrations, State},
+    migrations::{MigrationStatus, Migrations, State},
+    privileges,
+    progress::{OnProgress, Progress},
+    run::{Direction, Runner},
+    session::{self, Purpose},
+    statement_check,
 };
 use crate::error::{MigrationError, Result};
 
@@ -76,7 +81,7 @@ impl Migrations {
     ///   the applied migrations.
     /// - The errors of [`status`](Self::status).
     pub async fn to_revert(&self, admin_url: &str, revert: Revert) -> Result<Vec<ToRevert<'_>>> {
-        let rows = history::read(admin_url, &self.table).await?;
+        let rows = session::read(admin_url, &self.table).await?;
         let files = self.files_to_revert(&rows, revert)?.into_iter();
         let shown = files.map(|File { name, migration }| ToRevert {
             version: migration.version,
@@ -112,11 +117,11 @@ impl Migrations {
         revert: Revert,
         progress: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Vec<i64>> {
-        let mut connection = history::open(admin_url).await?;
+        let mut connection = session::open(admin_url, Purpose::Write).await?;
         let reverted = self.revert_on(&mut connection, revert, progress).await;
         let reverted = match reverted {
             Ok(versions) => Ok(versions),
-            Err(error) => Err(history::with_missing_privileges(&mut connection, &self.table, error).await),
+            Err(error) => Err(privileges::explained(&mut connection, &self.table, error).await),
         };
         // After an error the connection still holds the lock.
         let closed = connection.close().await;
@@ -131,14 +136,15 @@ impl Migrations {
         revert: Revert,
         progress: OnProgress<'_, '_>,
     ) -> Result<Vec<i64>> {
-        progress(Progress::Locking);
-        history::lock(connection).await?;
-        let rows = history::rows(connection, &self.table).await?;
+        session::lock(connection, self.lock_timeout, progress).await?;
+        let table = self.table.find(connection).await?;
+        let rows = table.rows(connection).await?;
         let files = self.files_to_revert(&rows, revert)?;
+        let runner = Runner { table };
         for (index, file) in files.iter().enumerate() {
             let (name, version, started) = (file.name.as_str(), file.migration.version, Instant::now());
             progress(Progress::File { file: name, version, index: index + 1, of: files.len() });
-            self.run(connection, file, Direction::Down, progress).await?;
+            runner.run(connection, file, Direction::Down, progress).await?;
             progress(Progress::Done { file: name, version, elapsed: started.elapsed() });
         }
         connection.unlock().await.map_err(history::driver)?;
@@ -172,7 +178,7 @@ impl Migrations {
             (None, Some(what)) if !revert.allow_data_loss => {
                 Err(MigrationError::LosesData { file, what: what.to_owned() })
             }
-            _ => Ok(down),
+            _ => statement_check::file(down).map(|()| down),
         }
     }
 }

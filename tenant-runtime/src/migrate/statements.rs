@@ -93,6 +93,16 @@ impl Nesting {
     }
 }
 
+/// Returns whether a statement creates a function or a procedure, whose body is not executed.
+pub(super) fn creates_function(statement: &str) -> bool {
+    let mut lexer = Lexer::new(statement);
+    let mut nesting = Nesting::default();
+    while let Some(Token::Word { text, quoted: false }) = lexer.next().filter(|_| nesting.head.len() < 4) {
+        nesting.head.push(text);
+    }
+    nesting.creates_a_function()
+}
+
 /// A concurrent CREATE INDEX or DROP INDEX, which an interruption can leave incomplete.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Concurrently {

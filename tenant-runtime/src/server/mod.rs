@@ -14,6 +14,7 @@
 
 mod error;
 mod find;
+mod trial;
 
 #[cfg(unix)]
 mod account;
@@ -37,6 +38,7 @@ use self::launch::Running;
 
 pub use self::error::ServerError;
 pub use self::find::{Installation, Version, find_installations};
+pub use self::trial::Trial;
 
 /// The number in the socket's name. All servers use the same number, because each has a separate directory.
 const PORT: u16 = 5432;

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 use super::{VerifyError, outcome::Outcome};
 use crate::{
-    db::{assert_sql_safe, connection_options, open_connection},
+    db::{assert_sql_safe, connection_options, open_for_writing},
     error::server_error,
     ident::literal,
 };
@@ -29,7 +29,7 @@ impl Session {
     /// Connects as a superuser, begins the transaction and runs the statements in `first`.
     pub(crate) async fn begin(url: &str, first: &str) -> Result<Self, VerifyError> {
         let options = connection_options(url)?;
-        let connection = open_connection(&options).await?;
+        let connection = open_for_writing(&options).await?;
         let mut session = Self { connection, user: String::new(), server: String::new(), probes: 0 };
         // Ensures that neither this transaction nor other sessions wait long for locks.
         session

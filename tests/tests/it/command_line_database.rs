@@ -5,7 +5,10 @@ use std::{fs, process::Stdio, time::Duration};
 use sqlx::Connection as _;
 use tenant_tests::{Database, TempDir, connect, dedicated_server, run, server};
 
-use super::command_line::{CommandOutput, command, gen_migrations, on};
+use super::{
+    command_line::{CommandOutput, command, gen_migrations, on},
+    messages::assert_message,
+};
 
 #[test]
 fn connection_refused_error_hides_the_password() {
@@ -22,6 +25,38 @@ fn connection_refused_error_hides_the_password() {
 fn malformed_database_url_error_shows_the_expected_form_only() {
     let said = gen_migrations(&["apply", "--database-url", "postgres//boss:s3cret-word@host"]).expect_failure();
     assert!(said.contains("postgres://login:password@host:5432/database") && !said.contains("s3cret"), "{said}");
+}
+
+/// The error in the output of a command, without the database that it announces first.
+fn error_of(said: &str) -> &str {
+    said.find("error: ").map_or(said, |at| &said[at..])
+}
+
+#[test]
+fn urls_of_other_systems_are_answered_with_the_form_of_a_url() {
+    for (situation, url) in [
+        ("The URL is of MySQL", "mysql://boss:s3cret@db/acme"),
+        ("The URL is of JDBC", "jdbc:postgresql://db/acme?user=boss&password=s3cret"),
+        ("The URL is written as keywords", "host=/var/run/postgresql dbname=acme user=boss password=s3cret"),
+        ("The URL has an IPv6 address without brackets", "postgres://boss:s3cret@::1/acme"),
+    ] {
+        let said = gen_migrations(&["apply", "--database-url", url]).expect_failure();
+        assert!(!said.contains("s3cret"), "{said}");
+        assert_message(situation, &said);
+    }
+    let service = command(&["status", "--database-url", "postgres://app_service:s3cret@db/acme"]);
+    assert_message("The app's login is used to migrate", &CommandOutput::of(service).expect_failure());
+}
+
+#[tokio::test]
+async fn unix_socket_is_named_in_the_form_of_libpq_and_a_missing_database_is_named() {
+    let trial = super::history_table::start().await;
+    let folder = trial.server().socket_dir().display();
+    let url = |database: &str| format!("postgres:///{database}?host={folder}&user=administrator");
+    let applied = gen_migrations(&["apply", "--database-url", &url("trial")]);
+    assert!(applied.code == Some(0) && applied.out.starts_with("applied 1 migration in "), "{applied:?}");
+    let said = gen_migrations(&["apply", "--database-url", &url("nothing")]).expect_failure();
+    assert_message("The database does not exist", error_of(&said));
 }
 
 #[tokio::test]
@@ -42,6 +77,7 @@ async fn wrong_password_error_hides_the_password() {
     let url = trusted.replacen("boss@", "boss:s3cret-word@", 1);
     let said = gen_migrations(&["apply", "--database-url", &url]).expect_failure();
     assert!(said.contains("wrong password for `boss`") && !said.contains("s3cret"), "{said}");
+    assert_message("The administrator's password is wrong", error_of(&said));
     // The administrator cannot use `set-password` without a password, and the server's C source is not the user's.
     assert!(
         said.contains("correct the login and the password of the administrator") && !said.contains("set-password"),
@@ -50,9 +86,11 @@ async fn wrong_password_error_hides_the_password() {
     assert!(said.contains("\n  caused by: password authentication failed for user \"boss\"\n"), "{said}");
     let without = gen_migrations(&["apply", "--database-url", &trusted]).expect_failure();
     assert!(without.contains("requires a password for `boss`, and the URL has none"), "{without}");
+    assert_message("The URL contains no password", error_of(&without));
     let app = url.replacen("boss:", "app_service:", 1);
     let app = tenant_runtime::TenantDb::connect(&app).await.map(drop).expect_err("a wrong password").to_string();
     assert!(app.contains("set a password with `gen-migrations set-password`"), "{app}");
+    assert_message("The app's password is wrong", &app);
     let unnamed = server.admin_url().replacen("/postgres?", "?", 1).replacen("postgres@", "unnamed@", 1);
     run(&mut postgres, "CREATE ROLE unnamed LOGIN").await.expect("a superuser can");
     fs::write(server.data_dir().join("pg_hba.conf"), "local all all trust\n").expect("the server's file is ours");

@@ -102,10 +102,13 @@ fn snapshot_round_trips_the_schema() {
 #[tokio::test]
 async fn golden_migrations_apply_and_revert_without_leftovers() {
     let server = tokio::task::spawn_blocking(tenant_tests::dedicated_server).await.expect("a server");
+    // An administrator as on a hosted server: not a superuser.
+    let role = "CREATE ROLE operator LOGIN CREATEROLE CREATEDB";
+    tenant_tests::run(&mut tenant_tests::connect(&server.admin_url()).await, role).await.expect("a superuser can");
     for (case, tables) in cases() {
-        let mut admin = tenant_tests::connect(&server.admin_url()).await;
+        let mut admin = tenant_tests::connect(&server.url("operator", "postgres")).await;
         admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE golden_{case}"))).await.expect("a database");
-        let mut connection = tenant_tests::connect(&server.url("postgres", &format!("golden_{case}"))).await;
+        let mut connection = tenant_tests::connect(&server.url("operator", &format!("golden_{case}"))).await;
         let migration = migration(&schema(&tables));
         for (direction, text) in [("up", migration.up), ("down", migration.down)] {
             let mut transaction = connection.begin().await.expect("begun");
@@ -115,7 +118,7 @@ async fn golden_migrations_apply_and_revert_without_leftovers() {
             transaction.commit().await.expect("committed");
         }
         let left: i64 = sqlx::query_scalar(
-            "SELECT (SELECT count(*) FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres')
+            "SELECT (SELECT count(*) FROM pg_roles WHERE rolname !~ '^pg_' AND rolname NOT IN ('postgres', 'operator'))
                   + (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema'))
                   + (SELECT count(*) FROM pg_default_acl)",
         )

@@ -1,0 +1,73 @@
+//! Parts of error messages: roles, constraints, lists, and what to do.
+
+use std::fmt;
+
+/// The beginning of the constraint name in a NOT NULL violation, for which the server reports no name.
+pub(super) const NOT_NULL: &str = "not null";
+
+/// Displays the role of a context.
+pub(super) struct RoleName(pub(super) Option<&'static str>);
+
+impl fmt::Display for RoleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(role) => write!(f, "role `{role}`"),
+            None => f.write_str("the role of this context"),
+        }
+    }
+}
+
+/// Displays why a server cannot be written, and what to do.
+pub(super) struct ReadOnly(pub(super) bool);
+
+impl fmt::Display for ReadOnly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 {
+            "the server is a standby, which is read-only\n  help: use the URL of the primary"
+        } else {
+            "`default_transaction_read_only` is on for the server, the database, the login or the URL, and an administrator may \
+             have set it on purpose\n  help: find out why; then `ALTER DATABASE … RESET default_transaction_read_only` (or \
+             `ALTER ROLE …`, or `ALTER SYSTEM …`)"
+        })
+    }
+}
+
+/// Displays why the statement filter refuses a statement, and what to do instead.
+pub(super) struct RefusedBecause<'a>(pub(super) &'a str);
+
+impl fmt::Display for RefusedBecause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0.split(' ').next().unwrap_or_default() {
+            "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" => {
+                "it would control the transaction; call `commit`, `rollback` or `savepoint` instead"
+            }
+            "PREPARE" | "DEALLOCATE" | "LISTEN" | "DECLARE" => {
+                "its effect would outlive the transaction and reach the next user of the connection"
+            }
+            "SET" | "RESET" | "DISCARD" | "ALTER" | "UPDATE" | "set_config" => {
+                "it could change the role, the tenant or another setting; begin a transaction with another context, or use \
+                 `SET LOCAL` for a setting that is not protected"
+            }
+            _ => "it could run SQL that the statement filter cannot see",
+        })
+    }
+}
+
+/// Displays a violated constraint.
+pub(super) struct CheckName<'a>(pub(super) &'a str);
+
+impl fmt::Display for CheckName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.0.starts_with(NOT_NULL) { "constraint" } else { "check constraint" };
+        write!(f, "{kind} `{}`", self.0)
+    }
+}
+
+/// Displays findings, each on a line.
+pub(super) struct List<'a>(pub(super) &'a [String]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|line| write!(f, "\n- {line}"))
+    }
+}
