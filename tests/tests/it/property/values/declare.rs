@@ -101,7 +101,7 @@ fn column_def(column: &Column, old: Option<&Table>, table: &Table, version: &Ver
 fn labels_def(column: &Column, is_role: bool) -> LabelsDef {
     let renamed = column.labels.iter().filter(|_| !is_role);
     let renamed: Vec<_> = renamed.filter_map(|label| Some((label.text, label.renamed_from?))).collect();
-    let replaced = column.replaced.iter().filter_map(|(old, into)| Some((*old, column.text_of(*into)?)));
+    let replaced = column.replaced.iter().filter_map(|gone| Some((gone.text, column.text_of(gone.into)?)));
     LabelsDef {
         labels: column.labels.iter().map(|label| label.text).collect::<Vec<_>>().leak(),
         renamed: renamed.leak(),

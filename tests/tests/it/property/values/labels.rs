@@ -6,7 +6,7 @@ use super::{
     expressions::Backfill,
     first::{LABEL_TEXTS, ROLE_NAMES, label},
     hints::hint,
-    model::{Column, Kind, Label, Part, Version},
+    model::{Column, Kind, Label, Part, Replaced, Version},
 };
 
 fn free_text(labels: &[Label], texts: &[&'static str], random: &mut Random) -> Option<&'static str> {
@@ -50,7 +50,7 @@ fn change(
     let told = with(column, random)?;
     let text = |value: &'static str, column: &Column| {
         let label = old.labels.iter().find(|label| label.text == value)?;
-        let into = column.replaced.iter().find(|(old, _)| *old == value).map(|(_, into)| *into);
+        let into = column.replaced.iter().find(|gone| gone.text == value).map(|gone| gone.into);
         column.text_of(label.id).or_else(|| column.text_of(into?))
     };
     column.default = column.default.and_then(|value| text(value, column));
@@ -75,6 +75,12 @@ pub(super) fn add_label(version: &mut Version, random: &mut Random) -> Option<St
     Some(format!("{name}.{}: add label {text}", column.name))
 }
 
+/// Replaces a removed label, and what it has replaced itself.
+fn replace(column: &mut Column, gone: &Label, into: usize) {
+    column.replaced.iter_mut().filter(|other| other.into == gone.id).for_each(|other| other.into = into);
+    column.replaced.push(Replaced { id: gone.id, text: gone.text, into });
+}
+
 /// Removes a label; rows that have it get another one, which is sometimes new.
 fn remove(column: &mut Column, texts: &[&'static str], random: &mut Random) -> Option<String> {
     if column.labels.len() < 3 {
@@ -88,9 +94,7 @@ fn remove(column: &mut Column, texts: &[&'static str], random: &mut Random) -> O
         column.labels.push(into.clone());
     }
     column.labels.retain(|label| label.id != gone.id);
-    // What the removed label replaced before is replaced by the same label.
-    column.replaced.iter_mut().filter(|(_, label)| *label == gone.id).for_each(|(_, label)| *label = into.id);
-    column.replaced.push((gone.text, into.id));
+    replace(column, &gone, into.id);
     Some(format!("remove {}, replaced by {}", gone.text, into.text))
 }
 
@@ -138,8 +142,7 @@ pub(super) fn remove_role(version: &mut Version, random: &mut Random) -> Option<
     version.share_roles();
     for column in version.tables.iter_mut().flat_map(|table| &mut table.columns) {
         if column.part == Part::Role {
-            column.replaced.iter_mut().filter(|(_, label)| *label == gone.id).for_each(|(_, label)| *label = into.id);
-            column.replaced.push((gone.text, into.id));
+            replace(column, &gone, into.id);
         }
     }
     Some(format!("remove role {}, replaced by {}", gone.text, into.text))
@@ -166,9 +169,14 @@ pub(super) fn write_column_hints(was: Option<&Column>, column: &mut Column, rand
     let ids: Vec<_> = column.labels.iter().map(|label| label.id).collect();
     let has = |labels: &[Label], text: &str| labels.iter().any(|label| label.text == text);
     let labels = column.labels.clone();
-    column.replaced.retain(|(old, into)| {
-        let is_new = has(&was.labels, old);
-        ids.contains(into) && (is_new || !has(&labels, old) && random.chance(50))
+    // A label that is renamed and removed at once has its old text in the rows.
+    for gone in &mut column.replaced {
+        gone.text = was.text_of(gone.id).unwrap_or(gone.text);
+    }
+    column.replaced.retain(|gone| {
+        let is_new = was.text_of(gone.id).is_some();
+        let is_stale = was.replaced.iter().any(|other| other.id == gone.id);
+        ids.contains(&gone.into) && (is_new || is_stale && !has(&labels, gone.text) && random.chance(50))
     });
 }
 
@@ -180,7 +188,7 @@ pub(super) fn are_declarable(before: &[Label], after: &[Label]) -> bool {
         let is_renamed = was.is_some_and(|was| was.text != label.text);
         let is_repeated = |old: &Label| old.text == label.text && old.renamed_from == label.renamed_from;
         // The text of a removed label stays the label of its rows.
-        !gone(label.text) && !(is_renamed && before.iter().any(is_repeated))
+        !(gone(label.text) || is_renamed && before.iter().any(is_repeated))
     })
 }
 
@@ -190,8 +198,9 @@ pub(super) fn are_replaced_once(was: Option<&Column>, column: &Column) -> bool {
     if column.kind == Kind::Text && was.is_some_and(|was| texts(was) != texts(column)) {
         return false;
     }
-    column.replaced.iter().enumerate().all(|(at, (old, _))| {
-        column.replaced[..at].iter().all(|(other, _)| other != old)
-            && column.labels.iter().all(|label| label.text != *old)
+    column.replaced.iter().enumerate().all(|(at, gone)| {
+        let is_other = |text: &str| text != gone.text;
+        column.replaced[..at].iter().all(|other| is_other(other.text))
+            && column.labels.iter().all(|label| is_other(label.text))
     })
 }

@@ -81,6 +81,16 @@ pub(super) struct Label {
     pub(super) renamed_from: Option<&'static str>,
 }
 
+/// A removed label.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Replaced {
+    pub(super) id: usize,
+    /// The text that it had in the version before.
+    pub(super) text: &'static str,
+    /// The label that replaces it.
+    pub(super) into: usize,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) id: usize,
@@ -96,7 +106,7 @@ pub(super) struct Column {
     /// The labels, which a text that was an enum keeps as its only values.
     pub(super) labels: Vec<Label>,
     /// The removed labels, each with the label that replaces it.
-    pub(super) replaced: Vec<(&'static str, usize)>,
+    pub(super) replaced: Vec<Replaced>,
     /// Whether an earlier version declared the labels.
     pub(super) was_enum: bool,
     pub(super) default: Option<&'static str>,
@@ -136,8 +146,8 @@ impl Column {
     fn migrated(&self, value: &str, next: &Self) -> String {
         let Some(label) = self.labels.iter().find(|label| label.text == value) else { return value.to_owned() };
         let replacement = || {
-            let found = next.replaced.iter().find(|(old, _)| *old == value);
-            found.and_then(|(_, label)| next.text_of(*label))
+            let found = next.replaced.iter().find(|gone| gone.text == value);
+            found.and_then(|gone| next.text_of(gone.into))
         };
         next.text_of(label.id).or_else(replacement).unwrap_or(value).to_owned()
     }
@@ -150,8 +160,8 @@ impl Column {
         let label = next.labels.iter().find(|label| label.text == value);
         let Some(label) = label.filter(|_| self.kind == Kind::Labels) else { return value.to_owned() };
         let replaced = || {
-            let old = next.replaced.iter().filter(|(old, into)| *into == label.id && self.has_text(old));
-            old.map(|(old, _)| *old).min()
+            let old = next.replaced.iter().filter(|gone| gone.into == label.id && self.has_text(gone.text));
+            old.map(|gone| gone.text).min()
         };
         self.text_of(label.id).or_else(replaced).unwrap_or(value).to_owned()
     }

@@ -88,9 +88,9 @@ async fn begin(connection: &mut PgConnection) {
 
 /// The statements of files as they run in one transaction.
 fn statements_of<'m>(texts: impl Iterator<Item = &'m String>) -> Vec<Statement> {
-    let numbered = texts.enumerate().flat_map(|(file, text)| {
-        statements(text).into_iter().map(move |text| Statement { file, text: text.replace(" CONCURRENTLY", "") })
-    });
+    let one = |file, text: String| Statement { file, text: text.trim_start().replace(" CONCURRENTLY", "") };
+    let numbered =
+        texts.enumerate().flat_map(|(file, text)| statements(text).into_iter().map(move |text| one(file, text)));
     numbered.collect()
 }
 

@@ -25,7 +25,7 @@ use super::{
 /// The number of versions in a sequence.
 const VERSIONS: usize = 5;
 /// The percentage of the versions between the first and the last whose schema is audited.
-const AUDITED: usize = 15;
+const AUDITED: usize = 10;
 
 /// The result of a sequence that found no difference.
 #[derive(Debug, Default)]
