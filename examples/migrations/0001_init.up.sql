@@ -360,7 +360,7 @@ BEGIN
     RETURN EXISTS (SELECT FROM app.system_access_log AS u WHERE u.id = NULLIF(current_setting('app.system_access', true), '')::uuid AND u.db_user = session_user AND u.at <> now());
 END
 $function$;
-COMMENT ON FUNCTION app_auth.is_system_context() IS 'True if the access ID in the settings is that of a system_access_log row that this login role inserted in an earlier transaction.';
+COMMENT ON FUNCTION app_auth.is_system_context() IS 'Returns true if the access ID in the context belongs to a row of system_access_log that the current login role inserted in an earlier transaction.';
 GRANT EXECUTE ON FUNCTION app_auth.is_system_context() TO app_system, app_viewer, app_schema_owner;
 
 CREATE FUNCTION app_auth.log_change() RETURNS trigger
@@ -390,7 +390,7 @@ BEGIN
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.log_change() IS 'Trigger function of tables with change tracking: writes user, role, old row and new row of each change to the change log.';
+COMMENT ON FUNCTION app_auth.log_change() IS 'Trigger function: records each row change in the change log, with the user, the role, and the row before and after the change.';
 GRANT EXECUTE ON FUNCTION app_auth.log_change() TO app_schema_owner;
 
 CREATE FUNCTION app_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
@@ -412,7 +412,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.organizations AS t WHERE t.id = OLD.organization_id) THEN
-        -- The lock makes a transaction that removes another one of the last managers wait.
+        -- Lock the remaining managers: a concurrent transaction that removes one of them waits.
         PERFORM FROM app.org_members AS m
             WHERE m.organization_id = OLD.organization_id AND m.role IN ('admin')
             ORDER BY m.user_id
@@ -424,7 +424,7 @@ BEGIN
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if an existing tenant would have no member left who can manage members.';
+COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function: raises an error if a change leaves an existing tenant without a member who can manage members.';
 GRANT EXECUTE ON FUNCTION app_auth.prevent_last_manager_removal() TO app_schema_owner;
 
 CREATE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
@@ -464,7 +464,7 @@ BEGIN
     RETURN true;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role admin or a role that includes it, except to remove oneself. Returns false if the user is not a member.';
+COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the current tenant. Requires role admin or a role that includes it, unless the caller leaves the tenant. Returns false if the user is not a member.';
 GRANT EXECUTE ON FUNCTION app_auth.remove_member(uuid) TO app_viewer;
 
 CREATE FUNCTION app_auth.sign_up(p_email text, p_full_name text, p_password_hash text) RETURNS uuid
@@ -500,15 +500,15 @@ CREATE TABLE app.changes (
 );
 COMMENT ON TABLE app.changes IS 'The change log: who changed which row of the tables with `track_changes`.
 
-Only a trigger writes it; admins can read it.';
+Only a trigger writes the change log; admins can read it.';
 COMMENT ON COLUMN app.changes.id IS 'The change ID, an identity column.';
-COMMENT ON COLUMN app.changes.organization_id IS 'The organization. It is not a foreign key: entries outlive the rows that they describe.';
-COMMENT ON COLUMN app.changes.at IS 'The time.';
-COMMENT ON COLUMN app.changes.user_id IS 'The user ID of the context, if there is one.';
-COMMENT ON COLUMN app.changes.role IS 'The database role.';
-COMMENT ON COLUMN app.changes.table_name IS 'The table with its schema.';
-COMMENT ON COLUMN app.changes.row_key IS 'The row''s primary key.';
-COMMENT ON COLUMN app.changes.command IS '`insert`, `update` or `delete`.';
+COMMENT ON COLUMN app.changes.organization_id IS 'The organization. The column is not a foreign key, so entries remain after the organization is deleted.';
+COMMENT ON COLUMN app.changes.at IS 'The time of the change.';
+COMMENT ON COLUMN app.changes.user_id IS 'The ID of the user who made the change; NULL if the context had no user.';
+COMMENT ON COLUMN app.changes.role IS 'The database role that made the change.';
+COMMENT ON COLUMN app.changes.table_name IS 'The name of the changed table, with its schema.';
+COMMENT ON COLUMN app.changes.row_key IS 'The primary key of the changed row.';
+COMMENT ON COLUMN app.changes.command IS 'The command: `insert`, `update` or `delete`.';
 COMMENT ON COLUMN app.changes.before IS 'The row before the change, without columns that admins cannot read.';
 COMMENT ON COLUMN app.changes.after IS 'The row after the change, without columns that admins cannot read.';
 
@@ -523,10 +523,11 @@ CREATE TABLE app.organizations (
     CONSTRAINT organizations_pkey PRIMARY KEY (id),
     CONSTRAINT organizations_name_check CHECK (length(name) BETWEEN 1 AND 200)
 );
-COMMENT ON TABLE app.organizations IS 'A customer: the tenant itself.
+COMMENT ON TABLE app.organizations IS 'A customer organization, which is a tenant.
 
-A signed-in user can create one and becomes its first admin; application roles cannot delete it.';
-COMMENT ON COLUMN app.organizations.id IS 'The tenant ID, which every tenant table contains.';
+A signed-in user can create an organization and becomes its first admin.
+No application role can delete organizations.';
+COMMENT ON COLUMN app.organizations.id IS 'The tenant ID, which the column `organization_id` of other tables holds.';
 COMMENT ON COLUMN app.organizations.name IS 'The name of the organization.';
 COMMENT ON COLUMN app.organizations.created_at IS 'When the organization was created.';
 
@@ -550,7 +551,7 @@ CREATE TABLE app.employees (
 COMMENT ON TABLE app.employees IS 'An employee of an organization. Only admins can read the salary.';
 COMMENT ON COLUMN app.employees.id IS 'The employee ID, an identity column.';
 COMMENT ON COLUMN app.employees.organization_id IS 'The organization.';
-COMMENT ON COLUMN app.employees.name IS 'The name.';
+COMMENT ON COLUMN app.employees.name IS 'The name of the employee.';
 COMMENT ON COLUMN app.employees.email IS 'The e-mail address, unique within the organization.';
 COMMENT ON COLUMN app.employees.salary IS 'The salary in cents per year.';
 
@@ -585,7 +586,7 @@ A cross-tenant job deletes old events, one organization after the other.';
 COMMENT ON COLUMN app.events.organization_id IS 'The organization.';
 COMMENT ON COLUMN app.events.id IS 'The event ID.';
 COMMENT ON COLUMN app.events.what IS 'The kind of event.';
-COMMENT ON COLUMN app.events.at IS 'The time.';
+COMMENT ON COLUMN app.events.at IS 'The time of the event.';
 
 ALTER TABLE app.events ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.events FORCE ROW LEVEL SECURITY;
@@ -605,8 +606,8 @@ CREATE TABLE app.projects (
 COMMENT ON TABLE app.projects IS 'A project of an organization.';
 COMMENT ON COLUMN app.projects.id IS 'The project ID.';
 COMMENT ON COLUMN app.projects.organization_id IS 'The organization.';
-COMMENT ON COLUMN app.projects.name IS 'The name.';
-COMMENT ON COLUMN app.projects.description IS 'A description.';
+COMMENT ON COLUMN app.projects.name IS 'The name of the project.';
+COMMENT ON COLUMN app.projects.description IS 'The description of the project.';
 COMMENT ON COLUMN app.projects.created_at IS 'When the project was created.';
 CREATE INDEX projects_organization_id_created_at_idx ON app.projects (organization_id, created_at);
 
@@ -623,10 +624,10 @@ CREATE TABLE app.system_access_log (
     CONSTRAINT system_access_log_reason_check CHECK (length(btrim(reason)) > 0)
 );
 COMMENT ON TABLE app.system_access_log IS 'Log of cross-tenant access by background jobs. Only the function begin_system_access inserts rows; application roles have no privileges on it.';
-COMMENT ON COLUMN app.system_access_log.id IS 'Access ID. A transaction of the system role passes it in a setting.';
+COMMENT ON COLUMN app.system_access_log.id IS 'Access ID, which each transaction of the system role sets in its context.';
 COMMENT ON COLUMN app.system_access_log.reason IS 'Reason for the access, as free text.';
 COMMENT ON COLUMN app.system_access_log.db_user IS 'Login role that recorded the reason (session_user).';
-COMMENT ON COLUMN app.system_access_log.at IS 'Time of the record.';
+COMMENT ON COLUMN app.system_access_log.at IS 'Time at which the reason was recorded.';
 
 ALTER TABLE app.system_access_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.system_access_log FORCE ROW LEVEL SECURITY;
@@ -643,7 +644,7 @@ CREATE TABLE app.users (
 );
 COMMENT ON TABLE app.users IS 'A person with an account, who can be a member of several organizations.
 
-The table is global: an organization sees the users who are its members.';
+The table is global: the members of an organization see only the users who are members of that organization.';
 COMMENT ON COLUMN app.users.id IS 'The user ID.';
 COMMENT ON COLUMN app.users.email IS 'The e-mail address.';
 COMMENT ON COLUMN app.users.full_name IS 'The full name.';
@@ -666,12 +667,12 @@ CREATE TABLE app.org_members (
     CONSTRAINT org_members_user_id_fkey FOREIGN KEY (user_id)
         REFERENCES app.users (id)
 );
-COMMENT ON TABLE app.org_members IS 'The members of organizations and their roles.
+COMMENT ON TABLE app.org_members IS 'The members of the organizations, with their roles.
 
 The restrictive policies check this table: users who are not, or no longer, members see no rows of the tenant.';
 COMMENT ON COLUMN app.org_members.organization_id IS 'The organization.';
-COMMENT ON COLUMN app.org_members.user_id IS 'The user.';
-COMMENT ON COLUMN app.org_members.role IS 'The role.';
+COMMENT ON COLUMN app.org_members.user_id IS 'The user who is a member.';
+COMMENT ON COLUMN app.org_members.role IS 'The role of the member.';
 COMMENT ON COLUMN app.org_members.created_at IS 'When the user became a member.';
 CREATE INDEX org_members_user_id_idx ON app.org_members (user_id);
 
@@ -697,10 +698,10 @@ CREATE TABLE app.documents (
 COMMENT ON TABLE app.documents IS 'A document of an organization, visible to all members or to its author only.';
 COMMENT ON COLUMN app.documents.id IS 'The document ID, an identity column.';
 COMMENT ON COLUMN app.documents.organization_id IS 'The organization.';
-COMMENT ON COLUMN app.documents.title IS 'The name.';
-COMMENT ON COLUMN app.documents.content IS 'The text.';
+COMMENT ON COLUMN app.documents.title IS 'The title of the document.';
+COMMENT ON COLUMN app.documents.content IS 'The text of the document.';
 COMMENT ON COLUMN app.documents.created_by IS 'The author: a member of the same organization.';
-COMMENT ON COLUMN app.documents.visibility IS 'The visibility.';
+COMMENT ON COLUMN app.documents.visibility IS 'The visibility: all members or only the author.';
 CREATE INDEX documents_organization_id_created_by_idx ON app.documents (organization_id, created_by);
 
 ALTER TABLE app.documents ENABLE ROW LEVEL SECURITY;
@@ -759,11 +760,11 @@ CREATE TABLE app.tasks (
 );
 COMMENT ON TABLE app.tasks IS 'A task in a project.';
 COMMENT ON COLUMN app.tasks.id IS 'The task ID.';
-COMMENT ON COLUMN app.tasks.organization_id IS 'The organization; the composite foreign key ensures that it is the project''s.';
+COMMENT ON COLUMN app.tasks.organization_id IS 'The organization. The composite foreign key ensures that the project belongs to the same organization.';
 COMMENT ON COLUMN app.tasks.project_id IS 'The project.';
-COMMENT ON COLUMN app.tasks.title IS 'The title.';
-COMMENT ON COLUMN app.tasks.description IS 'A description.';
-COMMENT ON COLUMN app.tasks.status IS 'The status.';
+COMMENT ON COLUMN app.tasks.title IS 'The title of the task.';
+COMMENT ON COLUMN app.tasks.description IS 'The description of the task.';
+COMMENT ON COLUMN app.tasks.status IS 'The status of the task.';
 COMMENT ON COLUMN app.tasks.assigned_to IS 'The assignee: a member of the same organization.';
 COMMENT ON COLUMN app.tasks.created_at IS 'When the task was created.';
 CREATE INDEX tasks_organization_id_assigned_to_idx ON app.tasks (organization_id, assigned_to);
@@ -786,8 +787,8 @@ CREATE TABLE app.comments (
 COMMENT ON TABLE app.comments IS 'A comment on a task, which belongs to the task''s organization.';
 COMMENT ON COLUMN app.comments.id IS 'The comment ID.';
 COMMENT ON COLUMN app.comments.task_id IS 'The task.';
-COMMENT ON COLUMN app.comments.written_by IS 'The author.';
-COMMENT ON COLUMN app.comments.body IS 'The text.';
+COMMENT ON COLUMN app.comments.written_by IS 'The author of the comment.';
+COMMENT ON COLUMN app.comments.body IS 'The text of the comment.';
 CREATE INDEX comments_task_id_idx ON app.comments (task_id);
 
 ALTER TABLE app.comments ENABLE ROW LEVEL SECURITY;
@@ -838,7 +839,7 @@ COMMENT ON POLICY delete_member ON app.comments IS 'Allows member and the roles 
 
 CREATE POLICY select_system ON app.comments AS PERMISSIVE FOR SELECT TO app_system
     USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))));
-COMMENT ON POLICY select_system ON app.comments IS 'Allows app_system to SELECT rows of the current tenant, or of all tenants if none is set. Requires a recorded reason.';
+COMMENT ON POLICY select_system ON app.comments IS 'Allows app_system to SELECT rows of the current tenant, or of all tenants if no tenant is set. Requires a recorded reason.';
 
 GRANT SELECT (id, task_id, written_by, body) ON app.comments TO app_viewer;
 GRANT INSERT (task_id, written_by, body) ON app.comments TO app_member;
@@ -937,15 +938,15 @@ COMMENT ON POLICY insert_member ON app.events IS 'Allows member and the roles th
 
 CREATE POLICY select_system ON app.events AS PERMISSIVE FOR SELECT TO app_system
     USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
-COMMENT ON POLICY select_system ON app.events IS 'Allows app_system to SELECT rows of the current tenant, or of all tenants if none is set. Requires a recorded reason.';
+COMMENT ON POLICY select_system ON app.events IS 'Allows app_system to SELECT rows of the current tenant, or of all tenants if no tenant is set. Requires a recorded reason.';
 
 CREATE POLICY insert_system ON app.events AS PERMISSIVE FOR INSERT TO app_system
     WITH CHECK ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
-COMMENT ON POLICY insert_system ON app.events IS 'Allows app_system to INSERT rows of the current tenant, or of all tenants if none is set. Requires a recorded reason.';
+COMMENT ON POLICY insert_system ON app.events IS 'Allows app_system to INSERT rows of the current tenant, or of all tenants if no tenant is set. Requires a recorded reason.';
 
 CREATE POLICY delete_system ON app.events AS PERMISSIVE FOR DELETE TO app_system
     USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
-COMMENT ON POLICY delete_system ON app.events IS 'Allows app_system to DELETE rows of the current tenant, or of all tenants if none is set. Requires a recorded reason.';
+COMMENT ON POLICY delete_system ON app.events IS 'Allows app_system to DELETE rows of the current tenant, or of all tenants if no tenant is set. Requires a recorded reason.';
 
 GRANT SELECT (organization_id, id, what, at) ON app.events TO app_member;
 GRANT INSERT (organization_id, id, what, at) ON app.events TO app_member;
@@ -1049,7 +1050,7 @@ COMMENT ON POLICY insert_function_owner ON app.organizations IS 'Lets the SECURI
 
 CREATE POLICY select_system ON app.organizations AS PERMISSIVE FOR SELECT TO app_system
     USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
-COMMENT ON POLICY select_system ON app.organizations IS 'Allows app_system to SELECT rows of the current tenant, or of all tenants if none is set. Requires a recorded reason.';
+COMMENT ON POLICY select_system ON app.organizations IS 'Allows app_system to SELECT rows of the current tenant, or of all tenants if no tenant is set. Requires a recorded reason.';
 
 GRANT SELECT (id, name, created_at) ON app.organizations TO app_viewer;
 GRANT UPDATE (name, created_at) ON app.organizations TO app_admin;
@@ -1125,12 +1126,12 @@ COMMENT ON POLICY delete_member ON app.tasks IS 'Allows member and the roles tha
 
 CREATE POLICY select_system ON app.tasks AS PERMISSIVE FOR SELECT TO app_system
     USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
-COMMENT ON POLICY select_system ON app.tasks IS 'Allows app_system to SELECT rows of the current tenant, or of all tenants if none is set. Requires a recorded reason.';
+COMMENT ON POLICY select_system ON app.tasks IS 'Allows app_system to SELECT rows of the current tenant, or of all tenants if no tenant is set. Requires a recorded reason.';
 
 CREATE POLICY update_system ON app.tasks AS PERMISSIVE FOR UPDATE TO app_system
     USING ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
     WITH CHECK ((SELECT app_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid) IS NULL OR organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
-COMMENT ON POLICY update_system ON app.tasks IS 'Allows app_system to UPDATE rows of the current tenant, or of all tenants if none is set. Requires a recorded reason.';
+COMMENT ON POLICY update_system ON app.tasks IS 'Allows app_system to UPDATE rows of the current tenant, or of all tenants if no tenant is set. Requires a recorded reason.';
 
 GRANT SELECT (id, organization_id, project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_viewer;
 GRANT INSERT (organization_id, project_id, title, description, status, assigned_to, created_at) ON app.tasks TO app_member;

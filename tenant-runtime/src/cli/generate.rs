@@ -1,12 +1,21 @@
 //! The commands that compare the models with the migrations folder: generate, `--check`, `show`, `rebase` and `rehash`.
 
-use std::{collections::BTreeSet, io::Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+};
 
-use super::{Failure, confirm, program::program, report, runtime::with_causes};
+use super::{
+    Failure, confirm,
+    program::program,
+    report,
+    runtime::with_causes,
+    trial::{TrialResult, try_migrations},
+};
 use crate::{
     migrate::{
         folder::Folder,
-        generate::{GenerateError, generate},
+        generate::{GenerateError, Generated, generate},
         rebase::{RebaseError, rebase as plan_rebase},
     },
     registry::Models,
@@ -17,10 +26,15 @@ pub(super) fn write(
     models: &Models,
     folder: &Folder,
     drops: &BTreeSet<String>,
+    trial: bool,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let generated = generate(models, folder)?;
     report::warnings(&generated.checked.warnings);
+    generated.plan.confirm(drops).map_err(GenerateError::from)?;
+    if trial {
+        try_next(&generated, folder)?;
+    }
     match generated.write(folder, drops)? {
         Some(written) if !generated.is_nothing() => {
             report::changes(&generated, out)?;
@@ -30,6 +44,29 @@ pub(super) fn write(
     }
     report::applied_renames(&generated, out)?;
     Ok(())
+}
+
+/// Tries the next migrations on a temporary PostgreSQL, and says on standard error what came of it.
+fn try_next(generated: &Generated, folder: &Folder) -> Result<(), Failure> {
+    if generated.migrations.is_empty() {
+        return Ok(());
+    }
+    writeln!(io::stderr(), "{}\n", trial(generated, folder)?)?;
+    Ok(())
+}
+
+/// Tries the next migrations on a temporary PostgreSQL, and describes the result.
+pub(super) fn trial(generated: &Generated, folder: &Folder) -> Result<String, Failure> {
+    Ok(match try_migrations(generated, folder)? {
+        TrialResult::Passed { server, rows } => {
+            format!("tried on a temporary {server}: the next migrations were applied over {rows} generated rows")
+        }
+        TrialResult::DependsOnRows { server, error } => format!(
+            "tried on a temporary {server}: with generated rows, a migration fails, as it does if your rows have such values\n  {}",
+            error.replace('\n', "\n  ")
+        ),
+        TrialResult::Skipped(why) => format!("the next migrations were not tried: {why}"),
+    })
 }
 
 /// Prints the next migrations.
@@ -49,12 +86,15 @@ pub(super) fn show(models: &Models, folder: &Folder, out: &mut impl Write) -> Re
 }
 
 /// Checks that the migrations match the models, and prints what is missing.
-pub(super) fn check(models: &Models, folder: &Folder, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn check(models: &Models, folder: &Folder, trial: bool, out: &mut impl Write) -> Result<(), Failure> {
     let generated = generate(models, folder)?;
     report::warnings(&generated.checked.warnings);
     if generated.is_nothing() {
         report::up_to_date(&generated.checked.schema, out)?;
         return Ok(());
+    }
+    if trial {
+        try_next(&generated, folder)?;
     }
     report::missing(&generated, out)?;
     Err(Failure::Message(format!(

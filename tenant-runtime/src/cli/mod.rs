@@ -16,6 +16,7 @@ mod progress;
 mod report;
 mod runtime;
 mod target;
+mod trial;
 mod verify;
 mod why;
 
@@ -32,7 +33,7 @@ use crate::{
     migrate::{
         Revert,
         folder::{Folder, FolderError},
-        generate::GenerateError,
+        generate::{GenerateError, Generated},
     },
     registry::Models,
 };
@@ -52,6 +53,9 @@ struct Arguments {
     /// Confirm data loss in the next migration: a table (app.projects) or a column (app.projects.title); repeatable
     #[arg(long, value_name = "NAME", global = true)]
     drop: Vec<String>,
+    /// Do not first apply the next migrations to a temporary PostgreSQL, if one is installed
+    #[arg(long)]
+    no_trial: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -215,6 +219,15 @@ impl Command {
     }
 }
 
+/// Tries the next migrations on a temporary PostgreSQL, for tests; returns what the command prints.
+#[doc(hidden)]
+pub fn trial(generated: &Generated, folder: &Folder) -> Result<String, String> {
+    generate::trial(generated, folder).map_err(|failure| match failure {
+        Failure::Message(text) => text,
+        other => format!("{other:?}"),
+    })
+}
+
 /// Runs the command line; the `main` of a program that holds models.
 ///
 /// ```no_run
@@ -256,8 +269,8 @@ pub fn main(models: Models) -> ExitCode {
     let mut out = io::stdout().lock();
     let drops = arguments.drop.into_iter().collect();
     let result = match arguments.command {
-        None if arguments.check => generate::check(&models, &folder, &mut out),
-        None => generate::write(&models, &folder, &drops, &mut out),
+        None if arguments.check => generate::check(&models, &folder, !arguments.no_trial, &mut out),
+        None => generate::write(&models, &folder, &drops, !arguments.no_trial, &mut out),
         Some(Command::Init { package }) => init::init(&package, &mut out),
         Some(Command::Show) => generate::show(&models, &folder, &mut out),
         Some(Command::New { name, data }) => development::new(&folder, &name, data.as_deref(), &mut out),

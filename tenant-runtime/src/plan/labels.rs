@@ -79,7 +79,7 @@ fn change(
     }
     for (from, to) in &up {
         // Rows that had a label before cannot be told from rows whose label it replaced; they keep it.
-        if !labels.contains(to) {
+        if !labels.contains(to) || up.contains_key(to) {
             down.entry(to.clone()).or_insert_with(|| from.clone());
         }
     }

@@ -60,6 +60,7 @@ mod temporary_server;
 mod testing;
 mod tidy;
 mod transactions;
+mod trial;
 mod ui;
 mod verify;
 mod verify_functions;
