@@ -122,7 +122,10 @@ impl Migrations {
         let rows = table.rows(connection).await?;
         let pending = self.to_apply(&rows, to)?;
         privileges::check(connection, &table, &pending).await?;
-        connection.ensure_migrations_table(&table.sql).await.map_err(history::driver)?;
+        // Even with IF NOT EXISTS, CREATE TABLE requires CREATE on the schema.
+        if !table.exists {
+            connection.ensure_migrations_table(&table.sql).await.map_err(history::driver)?;
+        }
         let runner = Runner { table };
         for (index, file) in pending.iter().enumerate() {
             let (name, version) = (file.name.as_str(), file.migration.version);

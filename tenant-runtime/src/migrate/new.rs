@@ -37,8 +37,8 @@ pub fn new(folder: &Folder, name: &str, data: Option<&str>) -> Result<Written, N
         return Err(NewError::Name { name: name.to_owned() });
     }
     let contents = folder.contents()?;
-    let taken = contents.migrations.iter().map(|names| files::stem(&names.up));
-    if let Some(taken) = taken.filter(|stem| stem.split_once('_').is_some_and(|(_, words)| words == name)).next_back() {
+    let mut stems = contents.migrations.iter().map(|names| files::stem(&names.up));
+    if let Some(taken) = stems.find(|stem| stem.split_once('_').is_some_and(|(_, words)| words == name)) {
         return Err(NewError::Taken { name: name.to_owned(), taken: taken.to_owned() });
     }
     let schema = &contents.snapshot.schema;
