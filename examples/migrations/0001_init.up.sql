@@ -178,7 +178,7 @@ SET LOCAL ROLE app_function_owner;
 -- EXECUTE is granted only to the roles listed.
 
 CREATE FUNCTION app_auth.accept_invitation(p_token bytea) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 DECLARE
     caller constant uuid := NULLIF(current_setting('app.user_id', true), '')::uuid;
@@ -208,7 +208,7 @@ COMMENT ON FUNCTION app_auth.accept_invitation(bytea) IS 'Accepts the invitation
 GRANT EXECUTE ON FUNCTION app_auth.accept_invitation(bytea) TO app_no_tenant;
 
 CREATE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -234,7 +234,7 @@ COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the cur
 GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
 
 CREATE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN (
@@ -255,7 +255,7 @@ COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'Returns the ID of the cu
 GRANT EXECUTE ON FUNCTION app_auth.authorized_tenant_id() TO app_viewer, app_system, app_schema_owner;
 
 CREATE FUNCTION app_auth.begin_system_access(p_reason text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 DECLARE
     access_id uuid;
@@ -268,7 +268,7 @@ COMMENT ON FUNCTION app_auth.begin_system_access(text) IS 'Records the reason fo
 GRANT EXECUTE ON FUNCTION app_auth.begin_system_access(text) TO app_system;
 
 CREATE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -311,7 +311,7 @@ COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes the role of a
 GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_admin;
 
 CREATE FUNCTION app_auth.create_tenant(p_name text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -330,7 +330,7 @@ COMMENT ON FUNCTION app_auth.create_tenant(text) IS 'Creates a tenant and makes 
 GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text) TO app_no_tenant;
 
 CREATE FUNCTION app_auth.invite(p_email text, p_role text, p_token_hash bytea, p_seconds double precision) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -353,7 +353,7 @@ COMMENT ON FUNCTION app_auth.invite(text, text, bytea, double precision) IS 'Cre
 GRANT EXECUTE ON FUNCTION app_auth.invite(text, text, bytea, double precision) TO app_admin;
 
 CREATE FUNCTION app_auth.is_system_context() RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     -- A row of the current transaction does not count: it could be rolled back together with the access that it records.
@@ -364,7 +364,7 @@ COMMENT ON FUNCTION app_auth.is_system_context() IS 'Returns true if the access 
 GRANT EXECUTE ON FUNCTION app_auth.is_system_context() TO app_system, app_viewer, app_schema_owner;
 
 CREATE FUNCTION app_auth.log_change() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on SET extra_float_digits = 1
 AS $function$
 DECLARE
     -- Trigger arguments: table, tenant column, key column, and the columns to leave out of before and after.
@@ -394,7 +394,7 @@ COMMENT ON FUNCTION app_auth.log_change() IS 'Trigger function: records each row
 GRANT EXECUTE ON FUNCTION app_auth.log_change() TO app_schema_owner;
 
 CREATE FUNCTION app_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN QUERY
@@ -408,7 +408,7 @@ COMMENT ON FUNCTION app_auth.my_tenants() IS 'Returns the tenants of the signed-
 GRANT EXECUTE ON FUNCTION app_auth.my_tenants() TO app_no_tenant;
 
 CREATE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.organizations AS t WHERE t.id = OLD.organization_id) THEN
@@ -428,7 +428,7 @@ COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function
 GRANT EXECUTE ON FUNCTION app_auth.prevent_last_manager_removal() TO app_schema_owner;
 
 CREATE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -468,7 +468,7 @@ COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the c
 GRANT EXECUTE ON FUNCTION app_auth.remove_member(uuid) TO app_viewer;
 
 CREATE FUNCTION app_auth.sign_up(p_email text, p_full_name text, p_password_hash text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE

@@ -218,7 +218,7 @@ SET LOCAL ROLE guild_function_owner;
 -- EXECUTE is granted only to the roles listed.
 
 CREATE FUNCTION guild_auth.add_member(p_user uuid, p_role text) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -244,7 +244,7 @@ COMMENT ON FUNCTION guild_auth.add_member(uuid, text) IS 'Adds a member to the c
 GRANT EXECUTE ON FUNCTION guild_auth.add_member(uuid, text) TO guild_head;
 
 CREATE FUNCTION guild_auth.authorized_tenant_id() RETURNS uuid
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN (
@@ -266,7 +266,7 @@ COMMENT ON FUNCTION guild_auth.authorized_tenant_id() IS 'Returns the ID of the 
 GRANT EXECUTE ON FUNCTION guild_auth.authorized_tenant_id() TO guild_apprentice, guild_system, guild_schema_owner;
 
 CREATE FUNCTION guild_auth.begin_system_access(p_reason text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 DECLARE
     access_id uuid;
@@ -279,7 +279,7 @@ COMMENT ON FUNCTION guild_auth.begin_system_access(text) IS 'Records the reason 
 GRANT EXECUTE ON FUNCTION guild_auth.begin_system_access(text) TO guild_system;
 
 CREATE FUNCTION guild_auth.change_member(p_user uuid, p_role text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -322,7 +322,7 @@ COMMENT ON FUNCTION guild_auth.change_member(uuid, text) IS 'Changes the role of
 GRANT EXECUTE ON FUNCTION guild_auth.change_member(uuid, text) TO guild_head;
 
 CREATE FUNCTION guild_auth.create_tenant(p_name text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -341,7 +341,7 @@ COMMENT ON FUNCTION guild_auth.create_tenant(text) IS 'Creates a tenant and make
 GRANT EXECUTE ON FUNCTION guild_auth.create_tenant(text) TO guild_no_tenant;
 
 CREATE FUNCTION guild_auth.is_system_context() RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     -- A row of the current transaction does not count: it could be rolled back together with the access that it records.
@@ -352,7 +352,7 @@ COMMENT ON FUNCTION guild_auth.is_system_context() IS 'Returns true if the acces
 GRANT EXECUTE ON FUNCTION guild_auth.is_system_context() TO guild_system, guild_apprentice, guild_schema_owner;
 
 CREATE FUNCTION guild_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN QUERY
@@ -366,7 +366,7 @@ COMMENT ON FUNCTION guild_auth.my_tenants() IS 'Returns the tenants of the signe
 GRANT EXECUTE ON FUNCTION guild_auth.my_tenants() TO guild_no_tenant;
 
 CREATE FUNCTION guild_auth.prevent_last_manager_removal() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM guild.guilds AS t WHERE t.id = OLD.guild_id) THEN
@@ -386,7 +386,7 @@ COMMENT ON FUNCTION guild_auth.prevent_last_manager_removal() IS 'Trigger functi
 GRANT EXECUTE ON FUNCTION guild_auth.prevent_last_manager_removal() TO guild_schema_owner;
 
 CREATE FUNCTION guild_auth.remove_member(p_user uuid) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -426,7 +426,7 @@ COMMENT ON FUNCTION guild_auth.remove_member(uuid) IS 'Removes a member from the
 GRANT EXECUTE ON FUNCTION guild_auth.remove_member(uuid) TO guild_apprentice;
 
 CREATE FUNCTION guild_auth.sign_up(p_name text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE

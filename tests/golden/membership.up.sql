@@ -167,7 +167,7 @@ SET LOCAL ROLE app_function_owner;
 -- EXECUTE is granted only to the roles listed.
 
 CREATE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -193,7 +193,7 @@ COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the cur
 GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
 
 CREATE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN (
@@ -214,7 +214,7 @@ COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'Returns the ID of the cu
 GRANT EXECUTE ON FUNCTION app_auth.authorized_tenant_id() TO app_viewer, app_schema_owner;
 
 CREATE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -257,7 +257,7 @@ COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes the role of a
 GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_admin;
 
 CREATE FUNCTION app_auth.create_tenant(p_name text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -276,7 +276,7 @@ COMMENT ON FUNCTION app_auth.create_tenant(text) IS 'Creates a tenant and makes 
 GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text) TO app_no_tenant;
 
 CREATE FUNCTION app_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN QUERY
@@ -290,7 +290,7 @@ COMMENT ON FUNCTION app_auth.my_tenants() IS 'Returns the tenants of the signed-
 GRANT EXECUTE ON FUNCTION app_auth.my_tenants() TO app_no_tenant;
 
 CREATE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id) THEN
@@ -310,7 +310,7 @@ COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function
 GRANT EXECUTE ON FUNCTION app_auth.prevent_last_manager_removal() TO app_schema_owner;
 
 CREATE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -350,7 +350,7 @@ COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the c
 GRANT EXECUTE ON FUNCTION app_auth.remove_member(uuid) TO app_viewer;
 
 CREATE FUNCTION app_auth.sign_up(p_name text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE

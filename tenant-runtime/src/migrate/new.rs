@@ -120,26 +120,15 @@ fn data(quoted: &str, table: &Table, direction: Direction) -> String {
         (Scope::Global, Direction::Down) => format!("-- DELETE FROM {quoted} WHERE {first} IN (…);\n"),
         _ => format!("-- UPDATE {quoted} SET … WHERE …;\n"),
     };
-    let (on, off) = match table.triggers.is_empty() {
-        true => ("", ""),
-        false => (
-            "-- The functions of this table's triggers work under policies. Meanwhile, policies hide rows without an error: lift\n\
-             -- FORCE on each other table that the statement reads, too.\n\
-             SET LOCAL row_security = on;\n",
-            "SET LOCAL row_security = off;\n",
-        ),
-    };
     format!(
         "\n\
          -- Policies of a table with FORCE ROW LEVEL SECURITY also apply to its owner. NO FORCE exempts only the owner.\n\
          ALTER TABLE {quoted} NO FORCE ROW LEVEL SECURITY;\n\
          \n\
-         {on}{example}{off}\
+         {example}\
          \n\
          -- Fire the deferred triggers now: ALTER TABLE fails while a table has pending trigger events.\n\
-         SET LOCAL row_security = on;\n\
          SET CONSTRAINTS ALL IMMEDIATE;\n\
-         SET LOCAL row_security = off;\n\
          ALTER TABLE {quoted} FORCE ROW LEVEL SECURITY;\n"
     )
 }

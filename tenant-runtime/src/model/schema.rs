@@ -153,7 +153,9 @@ impl Function {
     pub(crate) fn settings(&self) -> &'static [(&'static str, &'static str)] {
         const NAMES: (&str, &str) = ("search_path", "pg_catalog, pg_temp");
         const DIGITS: (&str, &str) = ("extra_float_digits", "1");
-        if self.exact_floats { &[NAMES, DIGITS] } else { &[NAMES] }
+        // Migrations run with `row_security = off`, and the function's tables have policies for its owner.
+        const POLICIES: (&str, &str) = ("row_security", "on");
+        if self.exact_floats { &[NAMES, POLICIES, DIGITS] } else { &[NAMES, POLICIES] }
     }
 }
 

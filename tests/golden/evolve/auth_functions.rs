@@ -160,7 +160,7 @@ SET LOCAL ROLE app_function_owner;
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -187,7 +187,7 @@ COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the cur
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN (
@@ -209,7 +209,7 @@ COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'Returns the ID of the cu
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -255,7 +255,7 @@ COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes the role of a
 -- EXECUTE is granted only to the roles listed.
 
 CREATE FUNCTION app_auth.create_tenant(p_name text, p_motto text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -276,7 +276,7 @@ GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text, text) TO app_no_tenant;
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN QUERY
@@ -291,7 +291,7 @@ COMMENT ON FUNCTION app_auth.my_tenants() IS 'Returns the tenants of the signed-
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id) THEN
@@ -312,7 +312,7 @@ COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -410,7 +410,7 @@ SET LOCAL ROLE app_function_owner;
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -451,7 +451,7 @@ COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the c
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.clubs AS t WHERE t.id = OLD.club_id) THEN
@@ -472,7 +472,7 @@ COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN QUERY
@@ -490,7 +490,7 @@ DROP FUNCTION app_auth.create_tenant(text, text);
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -534,7 +534,7 @@ COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes the role of a
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN (
@@ -556,7 +556,7 @@ COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'Returns the ID of the cu
 -- Functions in app_auth ---------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -592,7 +592,7 @@ SET LOCAL ROLE app_function_owner;
 -- EXECUTE is granted only to the roles listed.
 
 CREATE FUNCTION app_auth.create_tenant(p_name text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE

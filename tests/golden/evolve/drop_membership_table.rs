@@ -310,7 +310,7 @@ SET LOCAL ROLE app_function_owner;
 -- EXECUTE is granted only to the roles listed.
 
 CREATE FUNCTION app_auth.add_member(p_user uuid, p_role text) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -336,7 +336,7 @@ COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the cur
 GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
 
 CREATE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN (
@@ -357,7 +357,7 @@ COMMENT ON FUNCTION app_auth.authorized_tenant_id() IS 'Returns the ID of the cu
 GRANT EXECUTE ON FUNCTION app_auth.authorized_tenant_id() TO app_viewer, app_schema_owner;
 
 CREATE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
@@ -400,7 +400,7 @@ COMMENT ON FUNCTION app_auth.change_member(uuid, text) IS 'Changes the role of a
 GRANT EXECUTE ON FUNCTION app_auth.change_member(uuid, text) TO app_admin;
 
 CREATE FUNCTION app_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     RETURN QUERY
@@ -414,7 +414,7 @@ COMMENT ON FUNCTION app_auth.my_tenants() IS 'Returns the tenants of the signed-
 GRANT EXECUTE ON FUNCTION app_auth.my_tenants() TO app_no_tenant;
 
 CREATE FUNCTION app_auth.prevent_last_manager_removal() RETURNS trigger
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM app.team_members AS t WHERE t.team = OLD.team) THEN
@@ -434,7 +434,7 @@ COMMENT ON FUNCTION app_auth.prevent_last_manager_removal() IS 'Trigger function
 GRANT EXECUTE ON FUNCTION app_auth.prevent_last_manager_removal() TO app_schema_owner;
 
 CREATE FUNCTION app_auth.remove_member(p_user uuid) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 #variable_conflict use_variable
 DECLARE
