@@ -111,7 +111,7 @@ enum Command {
     },
     /// Apply the migrations to a database, or try them on a temporary PostgreSQL
     ///
-    /// After a failure or a crash, run it again to continue.
+    /// After a failure or a crash, run `apply` again to continue.
     Apply {
         #[command(flatten)]
         target: target::Target,
@@ -159,7 +159,7 @@ enum Command {
     ///
     /// Requires a superuser and applies to one database. The app sets its context with SET LOCAL and does not use set_config.
     Harden {
-        /// Grant it to PUBLIC again, as by default
+        /// Grant EXECUTE on set_config to PUBLIC again, as by default
         #[arg(long)]
         undo: bool,
         /// Superuser URL: postgres://postgres:password@host/database
@@ -181,7 +181,7 @@ enum Command {
     ///
     /// With a database, a row and a context, each condition is evaluated on the row.
     Why(why::Arguments),
-    /// Explain a code of a finding, a migration note or an SQL error, such as TA105; without one, list all codes
+    /// Explain a code of a finding, a migration note or an SQL error, such as TA105; without a code, list all codes
     Explain {
         /// The code (case-insensitive)
         #[arg(value_parser = explain::code)]

@@ -101,7 +101,10 @@ impl Migrations {
         let applied = self.apply_on(&mut connection, to, progress).await;
         let applied = match applied {
             Ok(applied) => Ok(applied),
-            Err(error) => Err(privileges::explained(&mut connection, &self.table, error).await),
+            Err(error) => {
+                let error = privileges::explained(&mut connection, &self.table, error).await;
+                Err(self.with_leftovers(&mut connection, error).await)
+            }
         };
         // After an error the connection still holds the lock.
         let closed = connection.close().await;

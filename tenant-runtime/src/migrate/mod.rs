@@ -39,6 +39,7 @@ pub mod generate;
 #[cfg(feature = "generate")]
 mod git;
 mod history;
+mod leftovers;
 mod migrations;
 #[cfg(feature = "generate")]
 pub mod new;

@@ -84,12 +84,15 @@ impl std::error::Error for UnconfirmedDataLoss {}
 impl fmt::Display for UnconfirmedDataLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.lost.is_empty() {
-            write!(f, "the next migration would lose data; nothing was written:")?;
+            write!(f, "the next migration would delete data, so no migration was written:")?;
         }
         for DataLoss { name, text, renames } in &self.lost {
             write!(f, "\n  - {text}")?;
             for (new, old) in renames {
-                write!(f, "\n    if it was renamed to `{new}`, add `#[tenant(renamed_from = \"{old}\")]` to `{new}`")?;
+                write!(
+                    f,
+                    "\n    if `{old}` was renamed to `{new}`, add `#[tenant(renamed_from = \"{old}\")]` to `{new}`"
+                )?;
             }
             write!(f, "\n    to confirm, re-run with `--drop {name}`")?;
         }

@@ -86,7 +86,7 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
         }
         Action::Backfill { table, column, .. } => {
             let text = format!(
-                "writes `{}` in every row of `{table}` where it is NULL; blocks reads and writes of the table meanwhile.",
+                "writes `{0}` in every row of `{table}` where `{0}` is NULL; blocks reads and writes of the table meanwhile.",
                 column.name
             );
             (Risk::Warning, "TM204", text)
@@ -122,9 +122,12 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
 /// Describes steps that block other sessions or that can fail on existing rows.
 fn lock_or_failure(plan: &Plan, action: &Action) -> Option<(&'static str, String)> {
     Some(match action {
-        Action::Add(item @ SchemaObject::Column { column, .. }) if rewrites(column) => {
-            ("TM201", format!("adds {item} to every row; blocks reads and writes of the table meanwhile."))
-        }
+        Action::Add(item @ SchemaObject::Column { column, .. }) if rewrites(column) => (
+            "TM201",
+            format!(
+                "adds {item} and writes it in every row; blocks reads and writes of the table while the rows are rewritten."
+            ),
+        ),
         Action::Add(item @ SchemaObject::Key { kind: KeyKind::Primary | KeyKind::Unique, .. }) => {
             ("TM202", format!("blocks writes while the {item} is built; fails if duplicate values exist."))
         }
@@ -240,6 +243,15 @@ impl Plan {
             let label = role.as_str().strip_prefix(&membership.role_prefix)?;
             let table = self.existing.contains(&membership.table).then(|| membership.table.quoted())?;
             let MembershipColumns { tenant, user, role, .. } = membership;
+            let new_label = self.steps.iter().find_map(|step| match &step.action {
+                Action::Relabel { table, column, labels, .. } if *table == membership.table && column == role => {
+                    labels.get(label)
+                }
+                _ => None,
+            });
+            if let Some(new) = new_label {
+                return Some(format!("; its members get the role `{new}`"));
+            }
             let (tenant, user, role) = (tenant.quoted(), user.quoted(), role.quoted());
             Some(format!(
                 "; to list the members with this role, run SELECT {tenant}, {user} FROM {table} WHERE {role} = {} as a role that \

@@ -68,7 +68,7 @@ pub(super) fn validate(
         }]));
     }
     refusals.extend(unclear.iter().map(|item| Refusal {
-        what: format!("cannot rename: the subquery of {item} uses the old name without its table, which is ambiguous"),
+        what: format!("cannot rename: the subquery of {item} uses the old name without a table name before it, so it can mean a column of either table"),
         help: "first qualify each column in the subquery with its table (`projects.title`) and generate that migration; then \
                rename"
             .to_owned(),

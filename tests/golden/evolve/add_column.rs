@@ -39,7 +39,7 @@ add column `app.notes.token`
 grant SELECT (topic, weight, token) on `app.notes` to `app_viewer`
 grant INSERT (topic, weight, token) on `app.notes` to `app_member`
 grant UPDATE (topic, weight, token) on `app.notes` to `app_member`
-warning TM201: adds column `app.notes.token` to every row; blocks reads and writes of the table meanwhile.
+warning TM201: adds column `app.notes.token` and writes it in every row; blocks reads and writes of the table while the rows are rewritten.
 
 == 0002_change_notes.up.sql ===========================================================================
 -- Changes the database of tenant-tests:
@@ -68,7 +68,7 @@ SET LOCAL ROLE app_schema_owner;
 ALTER TABLE app.notes ADD COLUMN topic text;
 COMMENT ON COLUMN app.notes.topic IS 'What it is about.';
 ALTER TABLE app.notes ADD COLUMN weight integer NOT NULL DEFAULT 0;
--- warning TM201: adds column `app.notes.token` to every row; blocks reads and writes of the table meanwhile.
+-- warning TM201: adds column `app.notes.token` and writes it in every row; blocks reads and writes of the table while the rows are rewritten.
 ALTER TABLE app.notes ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid();
 
 GRANT SELECT (topic, weight, token) ON app.notes TO app_viewer;

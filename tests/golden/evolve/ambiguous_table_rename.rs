@@ -27,9 +27,9 @@ pub mod v2 {
 }
 
 /*
-error: the next migration would lose data; nothing was written:
+error: the next migration would delete data, so no migration was written:
   - drops table `app.memos` and all its rows (TM101)
-    if it was renamed to `app.letters`, add `#[tenant(renamed_from = "memos")]` to `app.letters`
+    if `memos` was renamed to `app.letters`, add `#[tenant(renamed_from = "memos")]` to `app.letters`
     to confirm, re-run with `--drop app.memos`
 
 add table `app.letters`

@@ -37,8 +37,8 @@ change column `app.notes.topic`: set NOT NULL
 grant SELECT (slug) on `app.notes` to `app_viewer`
 grant INSERT (slug) on `app.notes` to `app_member`
 grant UPDATE (slug) on `app.notes` to `app_member`
-warning TM204: writes `slug` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
-warning TM204: writes `topic` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
+warning TM204: writes `slug` in every row of `app.notes` where `slug` is NULL; blocks reads and writes of the table meanwhile.
+warning TM204: writes `topic` in every row of `app.notes` where `topic` is NULL; blocks reads and writes of the table meanwhile.
 
 == 0002_change_notes.up.sql ===========================================================================
 -- Changes the database of tenant-tests:
@@ -119,7 +119,7 @@ SET LOCAL lock_timeout = '5s';
 
 SET LOCAL ROLE app_schema_owner;
 
--- warning TM204: writes `slug` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
+-- warning TM204: writes `slug` in every row of `app.notes` where `slug` is NULL; blocks reads and writes of the table meanwhile.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.notes NO FORCE ROW LEVEL SECURITY;
 UPDATE app.notes SET slug = lower(title) WHERE slug IS NULL;
@@ -127,7 +127,7 @@ ALTER TABLE app.notes FORCE ROW LEVEL SECURITY;
 -- Check deferred constraints now: ALTER TABLE fails while checks are pending.
 SET CONSTRAINTS ALL IMMEDIATE;
 ALTER TABLE app.notes ALTER COLUMN slug SET NOT NULL;
--- warning TM204: writes `topic` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
+-- warning TM204: writes `topic` in every row of `app.notes` where `topic` is NULL; blocks reads and writes of the table meanwhile.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.notes NO FORCE ROW LEVEL SECURITY;
 UPDATE app.notes SET topic = 'none' WHERE topic IS NULL;

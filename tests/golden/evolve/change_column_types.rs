@@ -41,7 +41,7 @@ pub mod v2 {
 }
 
 /*
-error: the next migration would lose data; nothing was written:
+error: the next migration would delete data, so no migration was written:
   - changes column `app.notes.price` from `numeric(10, 2)` to `numeric(6, 1)`; values may be rounded, truncated or changed (TM103)
     to confirm, re-run with `--drop app.notes.price`
 

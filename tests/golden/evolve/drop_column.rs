@@ -31,14 +31,14 @@ pub mod v2 {
 }
 
 /*
-error: the next migration would lose data; nothing was written:
+error: the next migration would delete data, so no migration was written:
   - drops column `app.notes.state` and its values (TM102)
-    if it was renamed to `name`, add `#[tenant(renamed_from = "state")]` to `name`
-    if it was renamed to `made`, add `#[tenant(renamed_from = "state")]` to `made`
+    if `state` was renamed to `name`, add `#[tenant(renamed_from = "state")]` to `name`
+    if `state` was renamed to `made`, add `#[tenant(renamed_from = "state")]` to `made`
     to confirm, re-run with `--drop app.notes.state`
   - drops column `app.notes.title` and its values (TM102)
-    if it was renamed to `name`, add `#[tenant(renamed_from = "title")]` to `name`
-    if it was renamed to `made`, add `#[tenant(renamed_from = "title")]` to `made`
+    if `title` was renamed to `name`, add `#[tenant(renamed_from = "title")]` to `name`
+    if `title` was renamed to `made`, add `#[tenant(renamed_from = "title")]` to `made`
     to confirm, re-run with `--drop app.notes.title`
 
 add column `app.notes.name`
@@ -54,7 +54,7 @@ grant INSERT (name, made) on `app.notes` to `app_member`
 grant UPDATE (name, made) on `app.notes` to `app_member`
 destructive TM102: drops column `app.notes.state` and its values.
 destructive TM102: drops column `app.notes.title` and its values.
-warning TM201: adds column `app.notes.made` to every row; blocks reads and writes of the table meanwhile.
+warning TM201: adds column `app.notes.made` and writes it in every row; blocks reads and writes of the table while the rows are rewritten.
 warning TM208: changes policy `update_member` on `app.notes`, which controls the rows that roles can read or write.
 
 == 0002_change_notes.up.sql ===========================================================================
@@ -98,7 +98,7 @@ ALTER TABLE app.notes DROP COLUMN state;
 -- destructive TM102: drops column `app.notes.title` and its values.
 ALTER TABLE app.notes DROP COLUMN title;
 ALTER TABLE app.notes ADD COLUMN name text;
--- warning TM201: adds column `app.notes.made` to every row; blocks reads and writes of the table meanwhile.
+-- warning TM201: adds column `app.notes.made` and writes it in every row; blocks reads and writes of the table while the rows are rewritten.
 ALTER TABLE app.notes ADD COLUMN made text NOT NULL DEFAULT (now()::text);
 
 -- warning TM208: changes policy `update_member` on `app.notes`, which controls the rows that roles can read or write.

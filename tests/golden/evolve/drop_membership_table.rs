@@ -46,7 +46,7 @@ pub mod v2 {
 }
 
 /*
-error: the next migration would lose data; nothing was written:
+error: the next migration would delete data, so no migration was written:
   - drops table `app.team_members` and all its rows (TM101)
     to confirm, re-run with `--drop app.team_members`
 

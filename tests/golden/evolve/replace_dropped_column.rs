@@ -29,7 +29,7 @@ pub mod v2 {
 }
 
 /*
-error: the next migration would lose data; nothing was written:
+error: the next migration would delete data, so no migration was written:
   - drops column `app.notes.state` and its values (TM102)
     to confirm, re-run with `--drop app.notes.state`
 

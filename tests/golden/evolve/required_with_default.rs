@@ -43,10 +43,10 @@ add column `app.notes.size`
 grant SELECT (size) on `app.notes` to `app_viewer`
 grant INSERT (size) on `app.notes` to `app_member`
 grant UPDATE (size) on `app.notes` to `app_member`
-warning TM204: writes `title` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
-warning TM204: writes `topic` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
-warning TM204: writes `amount` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
-warning TM204: writes `size` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
+warning TM204: writes `title` in every row of `app.notes` where `title` is NULL; blocks reads and writes of the table meanwhile.
+warning TM204: writes `topic` in every row of `app.notes` where `topic` is NULL; blocks reads and writes of the table meanwhile.
+warning TM204: writes `amount` in every row of `app.notes` where `amount` is NULL; blocks reads and writes of the table meanwhile.
+warning TM204: writes `size` in every row of `app.notes` where `size` is NULL; blocks reads and writes of the table meanwhile.
 
 == 0002_change_notes.up.sql ===========================================================================
 -- Changes the database of tenant-tests:
@@ -135,7 +135,7 @@ SET LOCAL lock_timeout = '5s';
 
 SET LOCAL ROLE app_schema_owner;
 
--- warning TM204: writes `title` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
+-- warning TM204: writes `title` in every row of `app.notes` where `title` is NULL; blocks reads and writes of the table meanwhile.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.notes NO FORCE ROW LEVEL SECURITY;
 UPDATE app.notes SET title = 'untitled' WHERE title IS NULL;
@@ -143,7 +143,7 @@ ALTER TABLE app.notes FORCE ROW LEVEL SECURITY;
 -- Check deferred constraints now: ALTER TABLE fails while checks are pending.
 SET CONSTRAINTS ALL IMMEDIATE;
 ALTER TABLE app.notes ALTER COLUMN title SET NOT NULL;
--- warning TM204: writes `topic` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
+-- warning TM204: writes `topic` in every row of `app.notes` where `topic` is NULL; blocks reads and writes of the table meanwhile.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.notes NO FORCE ROW LEVEL SECURITY;
 UPDATE app.notes SET topic = lower(title) WHERE topic IS NULL;
@@ -151,7 +151,7 @@ ALTER TABLE app.notes FORCE ROW LEVEL SECURITY;
 -- Check deferred constraints now: ALTER TABLE fails while checks are pending.
 SET CONSTRAINTS ALL IMMEDIATE;
 ALTER TABLE app.notes ALTER COLUMN topic SET NOT NULL;
--- warning TM204: writes `amount` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
+-- warning TM204: writes `amount` in every row of `app.notes` where `amount` is NULL; blocks reads and writes of the table meanwhile.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.notes NO FORCE ROW LEVEL SECURITY;
 UPDATE app.notes SET amount = length(title) WHERE amount IS NULL;
@@ -159,7 +159,7 @@ ALTER TABLE app.notes FORCE ROW LEVEL SECURITY;
 -- Check deferred constraints now: ALTER TABLE fails while checks are pending.
 SET CONSTRAINTS ALL IMMEDIATE;
 ALTER TABLE app.notes ALTER COLUMN amount SET NOT NULL;
--- warning TM204: writes `size` in every row of `app.notes` where it is NULL; blocks reads and writes of the table meanwhile.
+-- warning TM204: writes `size` in every row of `app.notes` where `size` is NULL; blocks reads and writes of the table meanwhile.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.notes NO FORCE ROW LEVEL SECURITY;
 UPDATE app.notes SET size = length(title) WHERE size IS NULL;

@@ -30,10 +30,10 @@ pub mod v2 {
 }
 
 /*
-error: the next migration would lose data; nothing was written:
+error: the next migration would delete data, so no migration was written:
   - drops column `app.persons.name` and its values (TM102)
-    if it was renamed to `first`, add `#[tenant(renamed_from = "name")]` to `first`
-    if it was renamed to `last`, add `#[tenant(renamed_from = "name")]` to `last`
+    if `name` was renamed to `first`, add `#[tenant(renamed_from = "name")]` to `first`
+    if `name` was renamed to `last`, add `#[tenant(renamed_from = "name")]` to `last`
     to confirm, re-run with `--drop app.persons.name`
 
 add column `app.persons.first`
@@ -45,8 +45,8 @@ revoke UPDATE (name) on `app.persons` from `app_member`
 grant SELECT (first, last) on `app.persons` to `app_viewer`
 grant INSERT (first, last) on `app.persons` to `app_member`
 grant UPDATE (first, last) on `app.persons` to `app_member`
-warning TM204: writes `first` in every row of `app.persons` where it is NULL; blocks reads and writes of the table meanwhile.
-warning TM204: writes `last` in every row of `app.persons` where it is NULL; blocks reads and writes of the table meanwhile.
+warning TM204: writes `first` in every row of `app.persons` where `first` is NULL; blocks reads and writes of the table meanwhile.
+warning TM204: writes `last` in every row of `app.persons` where `last` is NULL; blocks reads and writes of the table meanwhile.
 destructive TM102: drops column `app.persons.name` and its values.
 
 == 0002_change_persons.up.sql =========================================================================
@@ -143,7 +143,7 @@ SET LOCAL lock_timeout = '5s';
 
 SET LOCAL ROLE app_schema_owner;
 
--- warning TM204: writes `first` in every row of `app.persons` where it is NULL; blocks reads and writes of the table meanwhile.
+-- warning TM204: writes `first` in every row of `app.persons` where `first` is NULL; blocks reads and writes of the table meanwhile.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.persons NO FORCE ROW LEVEL SECURITY;
 UPDATE app.persons SET first = split_part(name, ' ', 1) WHERE first IS NULL;
@@ -151,7 +151,7 @@ ALTER TABLE app.persons FORCE ROW LEVEL SECURITY;
 -- Check deferred constraints now: ALTER TABLE fails while checks are pending.
 SET CONSTRAINTS ALL IMMEDIATE;
 ALTER TABLE app.persons ALTER COLUMN first SET NOT NULL;
--- warning TM204: writes `last` in every row of `app.persons` where it is NULL; blocks reads and writes of the table meanwhile.
+-- warning TM204: writes `last` in every row of `app.persons` where `last` is NULL; blocks reads and writes of the table meanwhile.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.persons NO FORCE ROW LEVEL SECURITY;
 UPDATE app.persons SET last = substr(name, length(split_part(name, ' ', 1)) + 2) WHERE last IS NULL;

@@ -415,3 +415,16 @@ async fn revert_requires_confirmation_and_allow_data_loss() {
     );
     assert_eq!(ask(&mut database.admin().await, tables).await, "none");
 }
+
+#[tokio::test]
+async fn failed_validation_names_the_constraint_and_the_file_that_left_it() {
+    let (folder, database) = (notes(), Database::empty().await);
+    folder.write("0004_limit.sql", "ALTER TABLE public.notes ADD CONSTRAINT small CHECK (a < 0) NOT VALID;");
+    folder.write("0005_validate.sql", "ALTER TABLE public.notes VALIDATE CONSTRAINT small;");
+    let refused = apply_error(&folder, &database).await;
+    let left = "\n  left by `0004_limit.sql`: constraint small on public.notes; it applies to new and changed rows, and existing rows \
+                have not been checked";
+    assert!(refused.starts_with("`0005_validate.sql`, line 1, failed: ") && refused.ends_with(left), "{refused}");
+    run(&mut database.admin().await, "UPDATE public.notes SET a = -1").await.expect("a superuser can");
+    assert_eq!(apply(&folder, &database).await.expect("it goes on"), [5]);
+}

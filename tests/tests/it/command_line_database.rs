@@ -197,7 +197,8 @@ fn closed_stdout_pipe_is_not_an_error() {
     let folder = TempDir::new();
     let dir = folder.path().to_str().expect("a path of ASCII").to_owned();
     let mut ends = Vec::new();
-    for arguments in [&["--dir", &dir, "show"][..], &["--help"], &["--dir", &dir], &["--dir", &dir]] {
+    let generate = ["--no-trial", "--dir", &dir];
+    for arguments in [&["--dir", &dir, "show"][..], &["--help"], &generate, &generate] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let mut command = command(arguments);

@@ -86,6 +86,7 @@ cases! {
     rename_labels: Note => Note;
     remove_label: Note => Note;
     text_to_enum: Note => Note;
+    rename_role: Staff Page => Staff Page;
     required_with_default: Note => Note;
     uniques_and_indexes: Note => Note;
 }

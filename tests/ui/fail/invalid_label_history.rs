@@ -1,7 +1,6 @@
 //! A previous or replaced label must be another label that the enum no longer has.
 
 use tenant_runtime::{TenantEnum, tenancy};
-use uuid::Uuid;
 
 #[derive(TenantEnum)]
 enum Status {
@@ -19,7 +18,7 @@ enum Status {
 
 tenancy! {
     pub Clinics {
-        key: Uuid,
+        key: i64,
         roles: {
             #[tenant(renamed_from = "Staff Member")]
             Staff,
