@@ -824,14 +824,14 @@ COMMENT ON POLICY select_viewer ON app.comments IS 'Allows viewer and the roles 
 CREATE POLICY insert_member ON app.comments AS PERMISSIVE FOR INSERT TO app_member
     WITH CHECK ((task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
         AND (written_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
-COMMENT ON POLICY insert_member ON app.comments IS 'Allows member and the roles that include it to INSERT rows of the current tenant that the user owns.';
+COMMENT ON POLICY insert_member ON app.comments IS 'Allows member and the roles that include it to INSERT rows that the user owns, in the current tenant.';
 
 CREATE POLICY update_own_member ON app.comments AS PERMISSIVE FOR UPDATE TO app_member
     USING ((task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
         AND (written_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)))
     WITH CHECK ((task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)))
         AND (written_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
-COMMENT ON POLICY update_own_member ON app.comments IS 'Allows member and the roles that include it to UPDATE rows of the current tenant that the user owns.';
+COMMENT ON POLICY update_own_member ON app.comments IS 'Allows member and the roles that include it to UPDATE rows that the user owns, in the current tenant.';
 
 CREATE POLICY delete_member ON app.comments AS PERMISSIVE FOR DELETE TO app_member
     USING (task_id IN (SELECT parent.id FROM app.tasks AS parent WHERE parent.organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid)));
@@ -861,7 +861,7 @@ COMMENT ON POLICY select_viewer ON app.documents IS 'Allows viewer and the roles
 CREATE POLICY insert_member ON app.documents AS PERMISSIVE FOR INSERT TO app_member
     WITH CHECK ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
-COMMENT ON POLICY insert_member ON app.documents IS 'Allows member and the roles that include it to INSERT rows of the current tenant that the user owns.';
+COMMENT ON POLICY insert_member ON app.documents IS 'Allows member and the roles that include it to INSERT rows that the user owns, in the current tenant.';
 
 CREATE POLICY update_member ON app.documents AS PERMISSIVE FOR UPDATE TO app_member
     USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
@@ -879,7 +879,7 @@ CREATE POLICY delete_own_member ON app.documents AS PERMISSIVE FOR DELETE TO app
     USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (visibility = 'team' OR created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid))
         AND (created_by = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
-COMMENT ON POLICY delete_own_member ON app.documents IS 'Allows member and the roles that include it to DELETE rows of the current tenant that the user owns. Limited to rows that are visible to the user.';
+COMMENT ON POLICY delete_own_member ON app.documents IS 'Allows member and the roles that include it to DELETE rows that the user owns, in the current tenant. Limited to rows that are visible to the user.';
 
 CREATE TRIGGER log_change AFTER INSERT OR UPDATE OR DELETE ON app.documents
     FOR EACH ROW EXECUTE FUNCTION app_auth.log_change('app.documents', 'organization_id', 'id', 'title', 'content', 'created_by', 'visibility');

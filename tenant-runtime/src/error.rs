@@ -198,7 +198,7 @@ pub enum Error {
     /// A role of a tenancy with `login_per_role: true` has no usable login.
     #[error("missing or wrong login URLs for `login_per_role`:{}", List(.findings))]
     RoleWithoutLogin {
-        /// The roles, each with its fix.
+        /// The problem with each role's login, and how to fix it.
         findings: Vec<String>,
     },
     /// The fingerprint of the database differs from the expected fingerprint.

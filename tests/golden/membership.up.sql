@@ -492,7 +492,7 @@ COMMENT ON POLICY select_viewer ON app.letters IS 'Allows viewer and the roles t
 CREATE POLICY insert_member ON app.letters AS PERMISSIVE FOR INSERT TO app_member
     WITH CHECK ((club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
-COMMENT ON POLICY insert_member ON app.letters IS 'Allows member and the roles that include it to INSERT rows of the current tenant that the user owns.';
+COMMENT ON POLICY insert_member ON app.letters IS 'Allows member and the roles that include it to INSERT rows that the user owns, in the current tenant.';
 
 CREATE POLICY update_own_member ON app.letters AS PERMISSIVE FOR UPDATE TO app_member
     USING ((club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
@@ -501,7 +501,7 @@ CREATE POLICY update_own_member ON app.letters AS PERMISSIVE FOR UPDATE TO app_m
     WITH CHECK ((club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (seen = 'team' OR author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid))
         AND (author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
-COMMENT ON POLICY update_own_member ON app.letters IS 'Allows member and the roles that include it to UPDATE rows of the current tenant that the user owns. Limited to rows that are visible to the user.';
+COMMENT ON POLICY update_own_member ON app.letters IS 'Allows member and the roles that include it to UPDATE rows that the user owns, in the current tenant. Limited to rows that are visible to the user.';
 
 CREATE POLICY delete_admin ON app.letters AS PERMISSIVE FOR DELETE TO app_admin
     USING ((club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
@@ -512,7 +512,7 @@ CREATE POLICY delete_own_member ON app.letters AS PERMISSIVE FOR DELETE TO app_m
     USING ((club_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (seen = 'team' OR author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid))
         AND (author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
-COMMENT ON POLICY delete_own_member ON app.letters IS 'Allows member and the roles that include it to DELETE rows of the current tenant that the user owns. Limited to rows that are visible to the user.';
+COMMENT ON POLICY delete_own_member ON app.letters IS 'Allows member and the roles that include it to DELETE rows that the user owns, in the current tenant. Limited to rows that are visible to the user.';
 
 GRANT SELECT (id, club_id, author, seen, text) ON app.letters TO app_viewer;
 GRANT INSERT (club_id, author, seen, text) ON app.letters TO app_member;

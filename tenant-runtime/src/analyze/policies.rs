@@ -96,8 +96,8 @@ fn policy(command: Command, own: bool, role: &Ident, declared: &str, rows: &RowP
     let which = match (scope, own, command) {
         (ScopeDef::Global, ..) => "all rows (they belong to no tenant)",
         (ScopeDef::Shared { .. }, ..) => "the rows of the current tenant's members",
-        (_, true, _) => "rows of the current tenant that the user owns",
-        (_, false, Command::Insert) if rows.have_owner() => "rows of the current tenant that the user owns",
+        (_, true, _) => "rows that the user owns, in the current tenant",
+        (_, false, Command::Insert) if rows.have_owner() => "rows that the user owns, in the current tenant",
         (_, false, Command::Update) => "rows of the current tenant, but not to move them to another tenant",
         (_, false, _) => "rows of the current tenant",
     };

@@ -9,6 +9,7 @@ use super::{
     row_id,
     sql_expr::{self, Condition as Rule},
     tenancy::Tenancy,
+    unqualified_names,
 };
 use crate::{
     ident::{Ident, literal},
@@ -326,6 +327,9 @@ fn custom(
         match sql_expr::rule(rule.condition, &user, &protected) {
             Ok(condition) => {
                 readable(def, rule, command, &condition, known, tenancy, findings);
+                let unqualified = unqualified_names::in_expression(&condition.expression);
+                let attribute = if rule.check { "with_check" } else { "using" };
+                unqualified_names::check(attribute, rule.condition, unqualified, &place(def), findings);
                 custom.push((command, rule.check, Condition::new(ConditionKind::Custom, condition.expression.clone())));
                 conditions.push((rule, condition));
             }

@@ -295,7 +295,7 @@ impl Session {
         let session = Self { login, database, server, has_pgaudit };
         if !temporary {
             return Err(session.not_allowed(
-                "it lacks the TEMPORARY privilege on the database, which comparing expressions requires",
+                "it lacks the TEMPORARY privilege on the database; the audit needs it to compare expressions in temporary tables",
             ));
         }
         let schemas = inspect::schemas(schema);

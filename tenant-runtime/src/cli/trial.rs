@@ -36,7 +36,7 @@ pub(super) fn try_migrations(generated: &Generated, folder: &Folder) -> Result<T
     }
     match Server::start(&ServerOptions::default()) {
         Ok(server) => block_on(run(server, generated, folder))?,
-        Err(_) => Ok(TrialResult::Skipped("no PostgreSQL server is installed on this machine".to_owned())),
+        Err(error) => Ok(TrialResult::Skipped(error.to_string())),
     }
 }
 

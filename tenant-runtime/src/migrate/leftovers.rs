@@ -29,7 +29,7 @@ impl Migrations {
         let rows = sqlx::query(SQL).persistent(false).fetch_all(&mut *connection).await.unwrap_or_default();
         for row in rows {
             let [kind, shown, name] = [0, 1, 2].map(|at| row.try_get::<String, _>(at).unwrap_or_default());
-            let Some(by) = self.file_naming(&name) else { continue };
+            let Some(by) = self.file_naming(&name, &file) else { continue };
             let effect = match kind.as_str() {
                 "index" => "it is not valid, so no query uses it; the next run builds it again",
                 _ => "it applies to new and changed rows, and existing rows have not been checked",
@@ -39,9 +39,10 @@ impl Migrations {
         MigrationError::Failed { file, line, code, message }.into()
     }
 
-    /// Returns the newest file that contains a name.
-    fn file_naming(&self, name: &str) -> Option<&str> {
-        let mut files = self.ups.values().rev();
-        files.find(|file| file.migration.sql.as_str().contains(name)).map(|file| file.name.as_str())
+    /// Returns the newest file that contains a name; the failed file only if no other one does.
+    fn file_naming(&self, name: &str, failed: &str) -> Option<&str> {
+        let named = || self.ups.values().rev().filter(|file| file.migration.sql.as_str().contains(name));
+        let file = named().find(|file| file.name != failed).or_else(|| named().next());
+        file.map(|file| file.name.as_str())
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 pub struct UnconfirmedDataLoss {
     /// The data loss that has not been confirmed.
     pub lost: Vec<DataLoss>,
-    /// The given names that match no data loss.
+    /// The names passed to [`Plan::confirm`] that name no table or column whose data would be lost.
     pub unknown: Vec<String>,
 }
 

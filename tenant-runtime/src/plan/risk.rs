@@ -94,8 +94,8 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
         Action::Relabel { table, column, labels, .. } if !labels.is_empty() => {
             let labels: Vec<_> = labels.iter().map(|(old, new)| format!("`{old}` to `{new}`")).collect();
             let text = format!(
-                "changes `{column}` in existing rows of `{table}` from {}; blocks reads and writes of the table meanwhile, \
-                 and running app versions do not know the new text.",
+                "changes `{column}` in existing rows of `{table}` from {}; blocks reads and writes of the table until the \
+                 migration commits, and running app versions do not know the new labels.",
                 labels.join(", ")
             );
             (Risk::Warning, "TM209", text)

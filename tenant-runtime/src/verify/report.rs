@@ -30,7 +30,7 @@ pub struct Report {
     pub matrix: Matrix,
     /// The prefix of database roles.
     pub(super) role_prefix: &'static str,
-    /// The server's version text.
+    /// The server's version string, as returned by `version()`.
     pub server: String,
     /// The number of generated test rows.
     pub rows: usize,

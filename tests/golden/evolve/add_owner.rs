@@ -79,7 +79,7 @@ DROP POLICY delete_member ON app.notes;
 ALTER POLICY insert_member ON app.notes
     WITH CHECK ((org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
-COMMENT ON POLICY insert_member ON app.notes IS 'Allows member and the roles that include it to INSERT rows of the current tenant that the user owns.';
+COMMENT ON POLICY insert_member ON app.notes IS 'Allows member and the roles that include it to INSERT rows that the user owns, in the current tenant.';
 -- warning TM208: changes policy `update_member` on `app.notes` and rename it to `update_admin`, which controls the rows that roles can read or write.
 ALTER POLICY update_member ON app.notes RENAME TO update_admin;
 ALTER POLICY update_admin ON app.notes
@@ -93,12 +93,12 @@ CREATE POLICY update_own_member ON app.notes AS PERMISSIVE FOR UPDATE TO app_mem
         AND (author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)))
     WITH CHECK ((org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
-COMMENT ON POLICY update_own_member ON app.notes IS 'Allows member and the roles that include it to UPDATE rows of the current tenant that the user owns.';
+COMMENT ON POLICY update_own_member ON app.notes IS 'Allows member and the roles that include it to UPDATE rows that the user owns, in the current tenant.';
 -- warning TM208: adds policy `delete_own_member` on `app.notes`, which controls the rows that roles can read or write.
 CREATE POLICY delete_own_member ON app.notes AS PERMISSIVE FOR DELETE TO app_member
     USING ((org = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
         AND (author = (SELECT NULLIF(current_setting('app.user_id', true), '')::uuid)));
-COMMENT ON POLICY delete_own_member ON app.notes IS 'Allows member and the roles that include it to DELETE rows of the current tenant that the user owns.';
+COMMENT ON POLICY delete_own_member ON app.notes IS 'Allows member and the roles that include it to DELETE rows that the user owns, in the current tenant.';
 
 GRANT SELECT (id, org, author, text) ON app.notes TO app_viewer;
 GRANT INSERT (org, author, text) ON app.notes TO app_member;

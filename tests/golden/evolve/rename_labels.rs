@@ -50,7 +50,7 @@ pub mod v2 {
 change column `app.notes.state`: default from `'waiting'` to `'blocked'`
 drop check constraint `notes_state_label` on `app.notes`
 add check constraint `notes_state_label` on `app.notes`
-warning TM209: changes `state` in existing rows of `app.notes` from `archived` to `done`, `done` to `open`, `open` to `done`, `waiting` to `blocked`; blocks reads and writes of the table meanwhile, and running app versions do not know the new text.
+warning TM209: changes `state` in existing rows of `app.notes` from `archived` to `done`, `done` to `open`, `open` to `done`, `waiting` to `blocked`; blocks reads and writes of the table until the migration commits, and running app versions do not know the new labels.
 
 == 0002_change_notes.up.sql ===========================================================================
 -- Changes the database of tenant-tests:
@@ -76,7 +76,7 @@ SET LOCAL ROLE app_schema_owner;
 -- The definition changes: dropped, and added again below.
 ALTER TABLE app.notes DROP CONSTRAINT notes_state_label;
 ALTER TABLE app.notes ALTER COLUMN state SET DEFAULT 'blocked';
--- warning TM209: changes `state` in existing rows of `app.notes` from `archived` to `done`, `done` to `open`, `open` to `done`, `waiting` to `blocked`; blocks reads and writes of the table meanwhile, and running app versions do not know the new text.
+-- warning TM209: changes `state` in existing rows of `app.notes` from `archived` to `done`, `done` to `open`, `open` to `done`, `waiting` to `blocked`; blocks reads and writes of the table until the migration commits, and running app versions do not know the new labels.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.notes NO FORCE ROW LEVEL SECURITY;
 UPDATE app.notes SET state = CASE state
@@ -110,7 +110,7 @@ SET LOCAL ROLE app_schema_owner;
 
 -- The definition changes: dropped, and added again below.
 ALTER TABLE app.notes DROP CONSTRAINT notes_state_label;
--- warning TM209: changes `state` in existing rows of `app.notes` from `blocked` to `waiting`, `done` to `open`, `open` to `done`; blocks reads and writes of the table meanwhile, and running app versions do not know the new text.
+-- warning TM209: changes `state` in existing rows of `app.notes` from `blocked` to `waiting`, `done` to `open`, `open` to `done`; blocks reads and writes of the table until the migration commits, and running app versions do not know the new labels.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.notes NO FORCE ROW LEVEL SECURITY;
 UPDATE app.notes SET state = CASE state

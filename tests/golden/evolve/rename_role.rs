@@ -111,7 +111,7 @@ drop role `app_reviewer`
 drop role `app_editor`
 warning TM206: revokes INSERT (studio_id, text) on `app.pages` from `app_editor`.
 warning TM206: revokes DELETE on `app.pages` from `app_reviewer`.
-warning TM209: changes `role` in existing rows of `app.staffs` from `editor` to `writer`, `reviewer` to `boss`; blocks reads and writes of the table meanwhile, and running app versions do not know the new text.
+warning TM209: changes `role` in existing rows of `app.staffs` from `editor` to `writer`, `reviewer` to `boss`; blocks reads and writes of the table until the migration commits, and running app versions do not know the new labels.
 warning TM208: changes policy `insert_editor` on `app.pages` and rename it to `insert_writer`, which controls the rows that roles can read or write.
 warning TM208: changes policy `delete_reviewer` on `app.pages` and rename it to `delete_boss`, which controls the rows that roles can read or write.
 warning TM207: grants INSERT (studio_id, text) on `app.pages` to `app_writer`.
@@ -400,7 +400,7 @@ COMMENT ON FUNCTION app_auth.remove_member(uuid) IS 'Removes a member from the c
 
 SET LOCAL ROLE app_schema_owner;
 
--- warning TM209: changes `role` in existing rows of `app.staffs` from `editor` to `writer`, `reviewer` to `boss`; blocks reads and writes of the table meanwhile, and running app versions do not know the new text.
+-- warning TM209: changes `role` in existing rows of `app.staffs` from `editor` to `writer`, `reviewer` to `boss`; blocks reads and writes of the table until the migration commits, and running app versions do not know the new labels.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.staffs NO FORCE ROW LEVEL SECURITY;
 -- The triggers do not run: the change log records changes that users make, and members do not change.
@@ -541,7 +541,7 @@ COMMENT ON POLICY insert_editor ON app.pages IS 'Allows editor and the roles tha
 
 -- The definition changes: dropped, and added again below.
 ALTER TABLE app.staffs DROP CONSTRAINT staffs_role_label;
--- warning TM209: changes `role` in existing rows of `app.staffs` from `writer` to `editor`; blocks reads and writes of the table meanwhile, and running app versions do not know the new text.
+-- warning TM209: changes `role` in existing rows of `app.staffs` from `writer` to `editor`; blocks reads and writes of the table until the migration commits, and running app versions do not know the new labels.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.staffs NO FORCE ROW LEVEL SECURITY;
 -- The triggers do not run: the change log records changes that users make, and members do not change.

@@ -219,7 +219,7 @@ CREATE POLICY update_own_reader ON press.stories AS PERMISSIVE FOR UPDATE TO pre
         AND (author = (SELECT NULLIF(current_setting('press.person', true), '')::bigint)))
     WITH CHECK ((press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint))
         AND (author = (SELECT NULLIF(current_setting('press.person', true), '')::bigint)));
-COMMENT ON POLICY update_own_reader ON press.stories IS 'Allows reader and the roles that include it to UPDATE rows of the current tenant that the user owns.';
+COMMENT ON POLICY update_own_reader ON press.stories IS 'Allows reader and the roles that include it to UPDATE rows that the user owns, in the current tenant.';
 
 GRANT SELECT (id, press_id, author, text) ON press.stories TO press_reader;
 GRANT INSERT (press_id, author, text) ON press.stories TO press_reader;
@@ -318,7 +318,7 @@ CREATE POLICY update_own_editor ON press.stories AS PERMISSIVE FOR UPDATE TO pre
         AND (author = (SELECT NULLIF(current_setting('press.person', true), '')::bigint)))
     WITH CHECK ((press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint))
         AND (author = (SELECT NULLIF(current_setting('press.person', true), '')::bigint)));
-COMMENT ON POLICY update_own_editor ON press.stories IS 'Allows editor and the roles that include it to UPDATE rows of the current tenant that the user owns.';
+COMMENT ON POLICY update_own_editor ON press.stories IS 'Allows editor and the roles that include it to UPDATE rows that the user owns, in the current tenant.';
 CREATE POLICY update_head ON press.stories AS PERMISSIVE FOR UPDATE TO press_head
     USING (press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint))
     WITH CHECK (press_id = (SELECT NULLIF(current_setting('press.id', true), '')::bigint));

@@ -35,7 +35,7 @@ pub mod v2 {
 
 /*
 add check constraint `notes_state_label` on `app.notes`
-warning TM209: changes `state` in existing rows of `app.notes` from `new` to `open`; blocks reads and writes of the table meanwhile, and running app versions do not know the new text.
+warning TM209: changes `state` in existing rows of `app.notes` from `new` to `open`; blocks reads and writes of the table until the migration commits, and running app versions do not know the new labels.
 warning TM203: fails if a row violates the check constraint `notes_state_label` on `app.notes`; to list other values, run SELECT state, count(*) FROM app.notes WHERE state NOT IN ('open', 'done') GROUP BY 1 as a role that bypasses RLS. Blocks reads and writes of the table meanwhile.
 
 == 0002_change_notes.up.sql ===========================================================================
@@ -58,7 +58,7 @@ SET LOCAL lock_timeout = '5s';
 
 SET LOCAL ROLE app_schema_owner;
 
--- warning TM209: changes `state` in existing rows of `app.notes` from `new` to `open`; blocks reads and writes of the table meanwhile, and running app versions do not know the new text.
+-- warning TM209: changes `state` in existing rows of `app.notes` from `new` to `open`; blocks reads and writes of the table until the migration commits, and running app versions do not know the new labels.
 -- NO FORCE exempts only the table owner from the policies, so that it sees all rows.
 ALTER TABLE app.notes NO FORCE ROW LEVEL SECURITY;
 UPDATE app.notes SET state = CASE state

@@ -291,7 +291,8 @@ async fn auth_functions_are_security_definer_with_fixed_search_path() {
     ];
     let declared = declared.map(|(function, kind)| {
         let digits = if function == "log_change()" { ",extra_float_digits=1" } else { "" };
-        format!("{function} {FUNCTION_OWNER} definer {kind} {{\"search_path=pg_catalog, pg_temp\"{digits}}}")
+        let settings = format!("{{\"search_path=pg_catalog, pg_temp\",row_security=on{digits}}}");
+        format!("{function} {FUNCTION_OWNER} definer {kind} {settings}")
     });
     assert_eq!(seen, wanted(declared));
 }

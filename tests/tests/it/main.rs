@@ -45,6 +45,7 @@ mod pools;
 mod property;
 mod public_api;
 mod rebase;
+mod renames;
 mod repository;
 mod requirements;
 mod requirements_coverage;

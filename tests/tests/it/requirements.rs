@@ -319,7 +319,7 @@ async fn b03_tenant_function_is_stable_with_fixed_search_path() {
     let kind = "SELECT concat_ws(' ', provolatile, proparallel, proconfig) FROM pg_proc WHERE proname = 'authorized_tenant_id'";
     let kind = ask(&mut database.admin().await, kind).await;
     assert_eq!(seen, [acme.id.to_string(), "none".into(), "none".into(), "none".into()]);
-    assert_eq!(kind, "s s {\"search_path=pg_catalog, pg_temp\"}");
+    assert_eq!(kind, "s s {\"search_path=pg_catalog, pg_temp\",row_security=on}");
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ fn missing_major_version_error_lists_installed_ones() {
     let Some(found) = find_installations().into_iter().next() else { return skip("no server is installed") };
     let error = Server::start(&ServerOptions { major: Some(1), ..ServerOptions::default() });
     let text = error.expect_err("there is no PostgreSQL 1").to_string();
-    assert!(text.starts_with(&format!("no PostgreSQL 1 server found (there is {found}")), "{text}");
+    assert!(text.starts_with(&format!("no PostgreSQL 1 server found (found {found}")), "{text}");
 }
 
 #[test]

@@ -17,13 +17,13 @@ use super::{
     sample_declarations::{NAME, leak, projects},
 };
 
-fn generated(columns: Vec<ColumnDef>, folder: &Path) -> Generated {
+pub(super) fn generated(columns: Vec<ColumnDef>, folder: &Path) -> Generated {
     let table = leak(vec![TableDef { columns: leak(columns), ..projects() }]);
     let models = Models::linked("tenant-tests", env!("CARGO_MANIFEST_DIR"), &["tenant_tests"]).only(table);
     generate(&models, &Folder::new(folder)).expect("planned")
 }
 
-fn columns(more: impl IntoIterator<Item = ColumnDef>) -> Vec<ColumnDef> {
+pub(super) fn columns(more: impl IntoIterator<Item = ColumnDef>) -> Vec<ColumnDef> {
     use super::sample_declarations::{ID, ORG};
     [ID, ORG, NAME].into_iter().chain(more).collect()
 }

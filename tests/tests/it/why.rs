@@ -52,7 +52,7 @@ fn why_explains_each_part_of_the_policies() {
         "delete_own_member (permissive)",
         "tenant_isolation (restrictive)",
         "select_viewer",
-        "since WHERE",
+        "because WHERE",
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
