@@ -1,6 +1,10 @@
 //! Tries the next migrations on a temporary PostgreSQL before they are written: an error of an expression or a name shows at once.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use serde_json::{Map, Value};
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -114,7 +118,9 @@ struct CopiedFolder(PathBuf);
 
 impl CopiedFolder {
     fn of(folder: &Folder, generated: &Generated) -> std::io::Result<Self> {
-        let copy = Self(env::temp_dir().join(format!("tenant-trial-{}", std::process::id())));
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let copy = Self(env::temp_dir().join(format!("tenant-trial-{}-{number}", std::process::id())));
         if copy.0.exists() {
             fs::remove_dir_all(&copy.0)?;
         }
