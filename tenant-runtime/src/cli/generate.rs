@@ -58,6 +58,9 @@ fn try_next(generated: &Generated, folder: &Folder) -> Result<(), Failure> {
 /// Tries the next migrations on a temporary PostgreSQL, and describes the result.
 pub(super) fn trial(generated: &Generated, folder: &Folder) -> Result<String, Failure> {
     Ok(match try_migrations(generated, folder)? {
+        TrialResult::Passed { server, rows: 0 } => {
+            format!("tried on a temporary {server}: the next migrations can be applied")
+        }
         TrialResult::Passed { server, rows } => {
             format!("tried on a temporary {server}: the next migrations were applied over {rows} generated rows")
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{access, column, constraint, external, function, heading, pgaudit, role, table};
+use super::{access, column, comment_text, constraint, external, function, heading, pgaudit, role, table};
 use crate::{
     diff::{KeyKind, SchemaObject},
     plan::{Action, Plan},
@@ -94,7 +94,7 @@ pub(super) fn text(plan: &Plan, actions: &[Action]) -> String {
 fn notes(plan: &Plan, action: &Action) -> String {
     let mut out = String::new();
     if let Some(note) = plan.note(action) {
-        let _ = writeln!(out, "-- {}", note.to_string().replace(char::is_control, " "));
+        let _ = writeln!(out, "-- {}", comment_text(&note.to_string()));
     }
     let Action::Drop(item) = action else { return out };
     let is_recreated = matches!(

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{CANNOT_BE_UNDONE, Direction, LOSES_DATA, NO_TRANSACTION, SIGNATURE};
+use super::{CANNOT_BE_UNDONE, Direction, LOSES_DATA, NO_TRANSACTION, SIGNATURE, comment_text};
 use crate::{
     diff::SchemaObject,
     plan::{Action, Plan, Stage},
@@ -71,7 +71,7 @@ pub(super) fn header(plan: &Plan, stage: Stage, direction: Direction, actions: &
 }
 
 fn subject(plan: &Plan, stage: Stage, direction: Direction, actions: &[Action]) -> String {
-    let product = &plan.product;
+    let product = comment_text(&plan.product);
     match (stage, direction) {
         (Stage::Main, Direction::Up) if plan.is_first => {
             format!("-- Creates the roles, schemas and tables of {product}.\n")
@@ -83,7 +83,7 @@ fn subject(plan: &Plan, stage: Stage, direction: Direction, actions: &[Action]) 
             let mut out = format!("-- Changes the database of {product}:\n");
             let changes = plan.describe_changes();
             for change in changes.iter().take(LISTED) {
-                let _ = writeln!(out, "--   {}", one_line(change));
+                let _ = writeln!(out, "--   {}", comment_text(change));
             }
             if changes.len() > LISTED {
                 let _ = writeln!(out, "--   and {} more", changes.len() - LISTED);
@@ -116,12 +116,6 @@ fn subject(plan: &Plan, stage: Stage, direction: Direction, actions: &[Action]) 
     }
 }
 
-/// Replaces line breaks: a name can contain a line break, and the text after the line break would
-/// not be part of the comment.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 /// Returns the first line of a down file that cannot revert its migration or that deletes data.
 fn marker(plan: &Plan, actions: &[Action]) -> String {
     let is_empty = |action: &&Action| match action {
@@ -130,7 +124,7 @@ fn marker(plan: &Plan, actions: &[Action]) -> String {
     };
     if let Some(Action::Add(item)) = actions.iter().find(is_empty) {
         let why = format!("{item} is NOT NULL, and its values cannot be restored.");
-        return format!("{CANNOT_BE_UNDONE}{}\n", one_line(&why));
+        return format!("{CANNOT_BE_UNDONE}{}\n", comment_text(&why));
     }
     let lost: Vec<_> = actions.iter().filter_map(|action| plan.loss(action)).map(|loss| loss.name).collect();
     if lost.is_empty() {
@@ -138,7 +132,7 @@ fn marker(plan: &Plan, actions: &[Action]) -> String {
     }
     format!(
         "{LOSES_DATA}{}\n-- `gen-migrations revert` reads the line above, and runs this file only with --allow-data-loss.\n",
-        one_line(&lost.join(", "))
+        comment_text(&lost.join(", "))
     )
 }
 

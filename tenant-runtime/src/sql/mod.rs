@@ -121,8 +121,15 @@ fn act_as(out: &mut String, plan: &Plan, actor: Actor<'_>) {
     }
 }
 
+/// Returns text for an SQL comment, on one line: after a line break, the rest would be read as SQL. Every comment with a name in it
+/// is written through this function.
+fn comment_text(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
 /// Returns a heading line that separates the sections of a file.
 fn heading(text: &str) -> String {
+    let text = comment_text(text);
     let line = "-".repeat(100_usize.saturating_sub(text.chars().count() + 4));
     format!("-- {text} {line}\n")
 }

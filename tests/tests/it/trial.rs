@@ -47,7 +47,7 @@ fn generated_migrations_are_tried_before_they_are_written() {
     let said = gen_migrations(&["--dir", path]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.err.contains("tried on a temporary PostgreSQL "), "{said:?}");
-    assert!(said.err.contains(": the next migrations were applied over 0 generated rows"), "{said:?}");
+    assert!(said.err.contains(": the next migrations can be applied"), "{said:?}");
     assert!(folder.names().contains(&"0001_init.up.sql".to_owned()));
 }
 
