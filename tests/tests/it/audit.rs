@@ -159,8 +159,8 @@ async fn audit_without_required_privileges_is_an_error() {
     assert_eq!(
         said,
         [
-            "app_service: it lacks the TEMPORARY privilege on the database, which comparing expressions requires",
-            "guest: it lacks the TEMPORARY privilege on the database, which comparing expressions requires",
+            "app_service: it lacks the TEMPORARY privilege on the database; the audit needs it to compare expressions in temporary tables",
+            "guest: it lacks the TEMPORARY privilege on the database; the audit needs it to compare expressions in temporary tables",
             "guest: it lacks USAGE on these schemas: app, app_auth",
             "guest: permission denied for table pg_policy",
             // The owner of the tables can audit.
