@@ -50,6 +50,7 @@ mod repository;
 mod requirements;
 mod requirements_coverage;
 mod running_app;
+mod running_app_sequences;
 mod sample_declarations;
 mod sample_sql;
 mod session;

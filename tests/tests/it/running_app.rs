@@ -122,7 +122,7 @@ async fn retried_call_has_the_same_context() {
     assert_eq!(names(&acme).await, [database.acme.id]);
 }
 
-mod v1 {
+pub(super) mod v1 {
     use tenant_runtime::{
         TenantEnum, TenantTable,
         roles::{Member, Viewer},
@@ -220,18 +220,18 @@ mod v3 {
     }
 }
 
-fn models(tables: Vec<&'static TableDef>) -> Models {
+pub(super) fn models(tables: Vec<&'static TableDef>) -> Models {
     Models::linked("tenant-tests", env!("CARGO_MANIFEST_DIR"), &["tenant_tests"]).only(tables)
 }
 
 /// A server of its own with an administrator that is not a superuser, since the models have their own roles.
-struct RunningApp {
-    server: Server,
-    folder: TempDir,
+pub(super) struct RunningApp {
+    pub(super) server: Server,
+    pub(super) folder: TempDir,
 }
 
 impl RunningApp {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let server = tokio::task::spawn_blocking(tenant_tests::dedicated_server).await.expect("a server");
         let mut admin = connect(&server.admin_url()).await;
         run(&mut admin, "CREATE ROLE operator LOGIN CREATEROLE CREATEDB").await.expect("an administrator");
@@ -240,7 +240,7 @@ impl RunningApp {
         Self { server, folder: TempDir::new() }
     }
 
-    async fn migrate(&self, tables: Vec<&'static TableDef>) -> Vec<String> {
+    pub(super) async fn migrate(&self, tables: Vec<&'static TableDef>) -> Vec<String> {
         let folder = Folder::new(self.folder.path());
         let generated = generate(&models(tables), &folder).expect("planned");
         // The type of a column changes to a shorter one.
@@ -261,7 +261,7 @@ impl RunningApp {
 }
 
 /// Reads, inserts, updates and deletes until `stop` is set; returns the failures.
-async fn use_notes(db: TenantDb, org: Uuid, stop: Arc<AtomicBool>, runs: Arc<AtomicU32>) -> Vec<String> {
+pub(super) async fn use_notes(db: TenantDb, org: Uuid, stop: Arc<AtomicBool>, runs: Arc<AtomicU32>) -> Vec<String> {
     use v1::{NewNote, Note, NoteChanges, State};
     let ctx = TenantCtx::<Member>::assume_authorized(org, Uuid::new_v4());
     let mut failures = Vec::new();

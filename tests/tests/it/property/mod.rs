@@ -10,7 +10,7 @@ mod migrations;
 mod oracle;
 mod policy_recursion;
 mod random_changes;
-mod random_declarations;
+pub(crate) mod random_declarations;
 mod runner;
 mod values;
 

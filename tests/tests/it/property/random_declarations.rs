@@ -53,7 +53,7 @@ impl Random {
     }
 }
 
-pub(super) fn leak<T>(value: T) -> &'static T {
+pub(crate) fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
