@@ -311,6 +311,19 @@ async fn backfill_updates_rows_of_every_tenant() {
 }
 
 #[tokio::test]
+async fn nulls_are_replaced_by_the_backfill_or_else_the_default() {
+    let mut begun = start_case("required_with_default").await;
+    let rows = format!(
+        "INSERT INTO app.notes (org, title, topic, amount) VALUES ({ORG}, 'Abc', 'x', 5), (gen_random_uuid(), NULL, NULL, NULL)"
+    );
+    run(&mut begun.superuser, &rows).await.expect("rows of two tenants");
+    assert_eq!(begun.migrate(0).await, None);
+    // The new column `size` has a default too, but existing rows get its backfill.
+    let filled = "SELECT string_agg(concat_ws('|', title, topic, amount, size), ', ' ORDER BY title) FROM app.notes";
+    assert_eq!(ask(&mut begun.superuser, filled).await, "Abc|x|5|3, untitled|untitled|8|8");
+}
+
+#[tokio::test]
 async fn split_column_keeps_its_values_and_force_rls() {
     let mut begun = start_case("split_column").await;
     let rows =
