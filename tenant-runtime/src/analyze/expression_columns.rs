@@ -28,17 +28,21 @@ pub(super) fn is_name_without_parentheses(name: &sqlparser::ast::Ident) -> bool 
 /// Returns the columns that a valid expression names, as PostgreSQL reads them, each with the
 /// qualifier before the dot, if any. Returns no columns if the expression contains a subquery.
 pub(super) fn columns(expression: &Expression) -> Vec<(Option<String>, String)> {
-    let mut columns = Vec::new();
-    let Ok(parsed) = parse(expression.as_str()) else { return columns };
-    if has_subquery(&parsed) {
-        return columns;
+    match parse(expression.as_str()) {
+        Ok(parsed) if !has_subquery(&parsed) => columns_of(&parsed),
+        _ => Vec::new(),
     }
+}
+
+/// Returns the columns that a parsed expression without a subquery names.
+fn columns_of(parsed: &Expr) -> Vec<(Option<String>, String)> {
+    let mut columns = Vec::new();
     let folded = |name: &sqlparser::ast::Ident| match name.quote_style {
         Some(_) => name.value.clone(),
         None => name.value.to_lowercase(),
     };
     let mut names_of_arguments = Vec::new();
-    let _ = visit_expressions(&parsed, |inner| {
+    let _ = visit_expressions(parsed, |inner| {
         match inner {
             // The parser returns the name in `f(name => 1)` as an expression as well.
             Expr::Function(Function { args: FunctionArguments::List(list), .. }) => {
@@ -71,7 +75,7 @@ pub(crate) fn may_read(expression: &Expression, column: &Ident) -> bool {
     if has_subquery(&parsed) {
         return mentions_column(expression, column);
     }
-    columns(expression).iter().any(|(_, name)| name == column.as_str())
+    columns_of(&parsed).iter().any(|(_, name)| name == column.as_str())
 }
 
 /// Returns whether an expression contains the name of a column as a word, quoted or not.

@@ -5,11 +5,11 @@ use std::io::Write;
 use super::{
     Failure, confirm,
     progress::{ProgressDisplay, seconds},
-    runtime::{History, Wait, apply_migrations, block_on, read_migrations, require_up_to_date, with_causes},
+    report,
+    runtime::{History, Wait, apply_migrations, block_on, failed, read_migrations, require_up_to_date},
     target::{Target, announce},
 };
 use crate::{
-    error::Error,
     migrate::{Applied, MigrationStatus, Migrations, Pending, Revert, State, folder::Folder},
     registry::Models,
 };
@@ -151,10 +151,7 @@ pub(super) fn revert(
         writeln!(out, "nothing to do: no applied migration to revert")?;
         return Ok(());
     }
-    for file in &files {
-        let loses = file.loses.map_or_else(String::new, |what| format!(", which loses data: {what}"));
-        writeln!(out, "will run {}{loses}", file.file)?;
-    }
+    report::will_run(&files, out)?;
     out.flush()?;
     if !yes && !confirm(&format!("revert {}?", counted(files.len())))? {
         return Err(Failure::Message("nothing was reverted\n  help: to confirm, re-run with `--yes`".into()));
@@ -164,10 +161,6 @@ pub(super) fn revert(
     drop(display);
     writeln!(out, "reverted {}", counted(reverted.map_err(failed)?.len()))?;
     Ok(())
-}
-
-fn failed(error: Error) -> Failure {
-    Failure::Message(with_causes(&error))
 }
 
 fn summary(applied: &Applied) -> String {

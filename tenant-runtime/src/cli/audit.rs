@@ -11,7 +11,7 @@ use sqlx::Connection as _;
 
 use super::{
     Failure,
-    runtime::{block_on, with_causes},
+    runtime::{block_on, failed},
     target::{Target, announce},
 };
 use crate::{
@@ -99,13 +99,13 @@ pub(super) fn run(
 }
 
 fn audit_url(url: &str, schema: &Schema) -> Result<Report, Failure> {
-    let report = block_on(async {
+    block_on(async {
         let mut connection = open_for_writing(&connection_options(url)?).await?;
         let report = audit(&mut connection, schema).await;
         connection.close().await?;
         report
-    })?;
-    report.map_err(|error: AuditError| Failure::Message(with_causes(&error)))
+    })?
+    .map_err(|error: AuditError| failed(error))
 }
 
 fn baseline(folder: &Folder, named: Option<&Path>) -> Result<Baseline, Failure> {

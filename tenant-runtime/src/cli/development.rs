@@ -1,14 +1,14 @@
 //! The commands for development: `new`, `undo` and `reset`.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::Write;
 
 use sqlx::{Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions};
 
 use super::{
-    Failure, confirm,
+    Failure, ask, confirm,
     progress::ProgressDisplay,
     report,
-    runtime::{History, apply_migrations, block_on, read_migrations, require_up_to_date, with_causes},
+    runtime::{History, apply_migrations, block_on, failed, read_migrations, require_up_to_date},
     target::announce,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 
 /// Writes the files of a hand-written migration.
 pub(super) fn new(folder: &Folder, name: &str, data: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
-    let written = new::new(folder, name, data).map_err(|error| failed(&error))?;
+    let written = new::new(folder, name, data).map_err(failed)?;
     report::files(&written, out)?;
     writeln!(out, "\nnext: write the SQL, and run `gen-migrations`, which checks the files and records them")?;
     Ok(())
@@ -43,7 +43,7 @@ pub(super) struct UndoArguments {
 
 /// Reverts the newest generated migrations in the development database, and removes their files.
 pub(super) fn undo(folder: &Folder, arguments: &UndoArguments, out: &mut impl Write) -> Result<(), Failure> {
-    let undone = undo::undo(folder).map_err(|error| failed(&error))?;
+    let undone = undo::undo(folder).map_err(failed)?;
     let migrations = read_migrations(folder, &History::default())?;
     let revert = Revert { to: Some(undone.to), allow_data_loss: arguments.allow_data_loss };
     let url = arguments.database_url.as_deref();
@@ -51,12 +51,9 @@ pub(super) fn undo(folder: &Folder, arguments: &UndoArguments, out: &mut impl Wr
     if let Some(url) = url {
         require_development("undo", url)?;
         announce("undoing in", url)?;
-        reverts = block_on(migrations.to_revert(url, revert))?.map_err(|error| failed(&error))?;
+        reverts = block_on(migrations.to_revert(url, revert))?.map_err(failed)?;
     }
-    for file in &reverts {
-        let loses = file.loses.map_or_else(String::new, |what| format!(", which loses data: {what}"));
-        writeln!(out, "will run {}{loses}", file.file)?;
-    }
+    report::will_run(&reverts, out)?;
     for name in &undone.migrations {
         writeln!(out, "will delete {name}.up.sql and {name}.down.sql")?;
     }
@@ -69,10 +66,9 @@ pub(super) fn undo(folder: &Folder, arguments: &UndoArguments, out: &mut impl Wr
     }
     if let Some(url) = url.filter(|_| !reverts.is_empty()) {
         let mut display = ProgressDisplay::new("reverted by");
-        block_on(migrations.revert(url, revert, &mut |progress| display.show(progress)))?
-            .map_err(|error| failed(&error))?;
+        block_on(migrations.revert(url, revert, &mut |progress| display.show(progress)))?.map_err(failed)?;
     }
-    undone.write(folder).map_err(|error| failed(&error))?;
+    undone.write(folder).map_err(failed)?;
     writeln!(out, "removed {}; change the models, and run `gen-migrations` again", undone.migrations.join(", "))?;
     Ok(())
 }
@@ -115,7 +111,7 @@ pub(super) fn reset(
         )));
     }
     let target = connection_target(&options);
-    let before = block_on(read_before(&options, &name))?.map_err(|error| failed(&error))?;
+    let before = block_on(read_before(&options, &name))?.map_err(failed)?;
     if !before.is_owner || !before.creates {
         let login = quoted(options.get_username()).to_string();
         let database = quoted(&name).to_string();
@@ -138,12 +134,15 @@ pub(super) fn reset(
     }
     writeln!(out, "will create it and apply the migrations in {}", report::short(folder.path()))?;
     out.flush()?;
-    if before.size.is_some() && !arguments.yes && !confirm_name(&name)? {
+    if before.size.is_some()
+        && !arguments.yes
+        && ask("type the name of the database to drop it: ")?.as_deref() != Some(&*name)
+    {
         return Err(Failure::Message(
             "nothing was dropped\n  help: to confirm, type the name of the database, or re-run with `--yes`".into(),
         ));
     }
-    block_on(recreate(&options, &name))?.map_err(|error| failed(&error))?;
+    block_on(recreate(&options, &name))?.map_err(failed)?;
     let applied = apply_migrations(&migrations, url, None)?;
     writeln!(out, "created `{name}`, and applied {} migrations; roles were kept", applied.versions.len())?;
     Ok(())
@@ -185,7 +184,7 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
 
 /// Refuses a database that is not on this machine.
 fn require_development(command: &str, url: &str) -> Result<PgConnectOptions, Failure> {
-    let options = connection_options(url).map_err(|error| failed(&error))?;
+    let options = connection_options(url).map_err(failed)?;
     let host = options.get_host();
     let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     if options.get_socket().is_some() || host == "localhost" || is_loopback {
@@ -195,19 +194,4 @@ fn require_development(command: &str, url: &str) -> Result<PgConnectOptions, Fai
         "`{command}` is for development databases on this machine, and the URL names the host `{host}`; nothing was changed\n  help: \
          use a database at localhost or a unix socket; for other databases, see `gen-migrations revert`"
     )))
-}
-
-/// Asks for the name of the database on a terminal; without one, the answer is no.
-fn confirm_name(name: &str) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    let mut answer = String::new();
-    write!(io::stderr(), "type the name of the database to drop it: ")?;
-    io::stdin().read_line(&mut answer)?;
-    Ok(answer.trim() == name)
-}
-
-fn failed(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::Message(with_causes(error))
 }

@@ -9,7 +9,7 @@ use super::{
     Failure, confirm,
     program::program,
     report,
-    runtime::with_causes,
+    runtime::failed,
     trial::{TrialResult, try_migrations},
 };
 use crate::{
@@ -141,7 +141,7 @@ fn rebase_failure(error: RebaseError) -> Failure {
         RebaseError::Generate(error @ (GenerateError::Models(_) | GenerateError::Refused(_))) => {
             Failure::Generate(error)
         }
-        error => Failure::Message(with_causes(&error)),
+        error => failed(error),
     }
 }
 

@@ -373,13 +373,19 @@ fn default_folder(models: &Models) -> PathBuf {
 
 /// Asks for confirmation on a terminal; without one, the answer is no.
 fn confirm(question: &str) -> Result<bool, Failure> {
+    let answer = ask(&format!("{question} [y/N] "))?;
+    Ok(answer.is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")))
+}
+
+/// Reads a line from a terminal; `None` if standard input is not a terminal.
+fn ask(prompt: &str) -> Result<Option<String>, Failure> {
     if !io::stdin().is_terminal() {
-        return Ok(false);
+        return Ok(None);
     }
     let mut answer = String::new();
-    write!(io::stderr(), "{question} [y/N] ")?;
+    write!(io::stderr(), "{prompt}")?;
     io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(Some(answer.trim().to_owned()))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::{
     analyze::Findings,
     ident::Ident,
     migrate::{
+        ToRevert,
         folder::{Folder, Written},
         generate::Generated,
         rebase::Rebase,
@@ -41,6 +42,15 @@ pub(super) fn changes(generated: &Generated, out: &mut impl Write) -> io::Result
         writeln!(out, "\nexplain a code: `gen-migrations explain {}`", first.code)?;
     }
     writeln!(out)
+}
+
+/// Lists the down files that will be run, with the data that each one loses.
+pub(super) fn will_run(files: &[ToRevert<'_>], out: &mut impl Write) -> io::Result<()> {
+    for file in files {
+        let loses = file.loses.map_or_else(String::new, |what| format!(", which loses data: {what}"));
+        writeln!(out, "will run {}{loses}", file.file)?;
+    }
+    Ok(())
 }
 
 /// Lists attributes of earlier renames.

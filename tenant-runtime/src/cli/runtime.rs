@@ -7,7 +7,7 @@ use sqlx::error::DatabaseError;
 
 use super::{Failure, progress::ProgressDisplay};
 use crate::{
-    error::{Error, server_error},
+    error::server_error,
     migrate::{Applied, Migrations, folder::Folder, generate::generate},
     registry::Models,
 };
@@ -19,6 +19,11 @@ pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
         .build()
         .map_err(|error| Failure::Message(format!("cannot start the async runtime: {error}")))?;
     Ok(runtime.block_on(future))
+}
+
+/// Turns an error with its causes into the failure of a command.
+pub(super) fn failed(error: impl std::error::Error + 'static) -> Failure {
+    Failure::Message(with_causes(&error))
 }
 
 /// Returns an error with its causes, one on each line. Some sqlx errors already end with their cause.
@@ -83,7 +88,6 @@ impl Wait {
 
 /// Reads the migrations of the folder.
 pub(super) fn read_migrations(folder: &Folder, history: &History) -> Result<Migrations, Failure> {
-    let failed = |error: Error| Failure::Message(with_causes(&error));
     let migrations = block_on(Migrations::from_dir(folder.path()))?.map_err(failed)?;
     match &history.history {
         Some(name) => migrations.history_table(name).map_err(failed),
@@ -94,6 +98,5 @@ pub(super) fn read_migrations(folder: &Folder, history: &History) -> Result<Migr
 /// Applies migrations, and shows progress.
 pub(super) fn apply_migrations(migrations: &Migrations, url: &str, to: Option<i64>) -> Result<Applied, Failure> {
     let mut display = ProgressDisplay::new("applied");
-    block_on(migrations.apply_to(url, to, &mut |progress| display.show(progress)))?
-        .map_err(|error| Failure::Message(with_causes(&error)))
+    block_on(migrations.apply_to(url, to, &mut |progress| display.show(progress)))?.map_err(failed)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Failure,
-    runtime::{History, apply_migrations, block_on, read_migrations, require_up_to_date, with_causes},
+    runtime::{History, apply_migrations, block_on, failed, read_migrations, require_up_to_date},
 };
 use crate::{
     db::{connection_options, connection_target},
@@ -36,10 +36,9 @@ impl Target {
         let mut print = |text: &str| {
             let _ = writeln!(io::stderr(), "{text}");
         };
-        let failed = |error: &(dyn std::error::Error + 'static)| Failure::Message(with_causes(error));
-        let server = Server::start_with(&options, &mut print).map_err(|error| failed(&error))?;
+        let server = Server::start_with(&options, &mut print).map_err(failed)?;
         writeln!(io::stderr(), "{verb} a temporary {}", server.origin())?;
-        block_on(Trial::new(server))?.map_err(|error| failed(&error))
+        block_on(Trial::new(server))?.map_err(failed)
     }
 
     /// Starts a temporary PostgreSQL, and applies the migrations to it.
@@ -64,7 +63,7 @@ fn major(text: &str) -> Result<u32, String> {
 /// Says on standard error which database a command acts on, and where its URL comes from, because
 /// `DATABASE_URL` is often set for the app or for sqlx's macros.
 pub(super) fn announce(verb: &str, url: &str) -> Result<(), Failure> {
-    let options = connection_options(url).map_err(|error| Failure::Message(with_causes(&error)))?;
+    let options = connection_options(url).map_err(failed)?;
     let source = if is_from_environment(url) { "DATABASE_URL" } else { "--database-url" };
     writeln!(io::stderr(), "{verb} database {} ({source})", connection_target(&options))?;
     Ok(())

@@ -4,7 +4,7 @@ use std::{fs, io::Write, path::PathBuf};
 
 use super::{
     Failure, report,
-    runtime::{block_on, with_causes},
+    runtime::{block_on, failed},
     target::{Target, announce},
 };
 use crate::{
@@ -81,6 +81,6 @@ fn verify_url(url: &str, models: &Models, options: &VerifyOptions) -> Result<Rep
 fn failure(error: VerifyError) -> Failure {
     match error {
         VerifyError::Models(findings) => GenerateError::from(findings).into(),
-        error => Failure::Message(with_causes(&error)),
+        error => failed(error),
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{
     Failure,
-    runtime::{block_on, with_causes},
+    runtime::{block_on, failed},
 };
 use crate::{
     migrate::generate::GenerateError,
@@ -75,6 +75,6 @@ pub(super) fn why(models: &Models, arguments: Arguments, out: &mut impl Write) -
 fn failure(error: WhyError) -> Failure {
     match error {
         WhyError::Models(findings) => GenerateError::from(findings).into(),
-        error => Failure::Message(with_causes(&error)),
+        error => failed(error),
     }
 }

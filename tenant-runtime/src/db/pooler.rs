@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Ro
 
 use crate::error::Result;
 
-/// The time after which a second connection, or an answer on the first one, is no longer waited for.
+/// The maximum wait for a second connection, and for an answer on the first one.
 const PROBE: Duration = Duration::from_secs(2);
 
 /// Returns whether a pooler gives the server connection of an idle session to another session, as PgBouncer does in

@@ -1,4 +1,4 @@
-//! Retries transactions after serialization failures and deadlocks.
+//! Retries transactions after serialization failures, deadlocks and stale prepared statements.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -17,7 +17,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl TenantDb {
-    /// Runs a transaction, and retries it after a serialization failure or a deadlock.
+    /// Runs a transaction, and retries it after a serialization failure, a deadlock, or a prepared statement whose result type a
+    /// migration has changed.
     ///
     /// For each attempt, the closure receives a new transaction in the same context and must commit
     /// it. After [`TenantDbOptions::attempts`] attempts, the error is returned. Any other error is

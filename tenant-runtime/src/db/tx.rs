@@ -182,7 +182,7 @@ impl<R: Role> TenantTx<R> {
         Ok(self.state.flush_pending_rollback(&mut self.tx).await?)
     }
 
-    /// Returns the flag that is set after a serialization failure or a deadlock. The flag can still be read after the
+    /// Returns the flag that is set after a failure that a retry can avoid. The flag can still be read after the
     /// transaction has ended.
     pub(super) fn retryable(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.state.retryable)

@@ -19,7 +19,7 @@ use crate::error::is_retryable;
 pub(super) struct TxState {
     /// Whether a statement started and did not end cleanly, so that the server might have aborted the transaction.
     pub(super) suspect: bool,
-    /// Whether a statement failed with a serialization failure or a deadlock, so that a retry can succeed.
+    /// Whether a statement failed with a serialization failure, a deadlock or a stale plan, so that a retry can succeed.
     pub(super) retryable: Arc<AtomicBool>,
     pub(super) savepoints: SavepointStack,
     pub(super) denials: DenialCounter,
@@ -72,10 +72,11 @@ impl TxState {
     pub(super) fn note<T>(&self, result: sqlx::Result<T>) -> sqlx::Result<T> {
         result.inspect_err(|error| {
             self.denials.note(error);
-            if is_stale(error) {
+            let is_stale = is_stale(error);
+            if is_stale {
                 self.stale_plans.note();
             }
-            if is_retryable(error) || is_stale(error) {
+            if is_stale || is_retryable(error) {
                 self.retryable.store(true, Ordering::Relaxed);
             }
         })

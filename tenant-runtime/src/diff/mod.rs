@@ -12,7 +12,7 @@ use self::rename::Renamed;
 pub(crate) use self::{
     flatten::{memberships, of_roles, parts},
     permutation::{in_order, resolve},
-    rename::temporary_names,
+    rename::temporary_name,
 };
 use crate::{
     ident::Ident,

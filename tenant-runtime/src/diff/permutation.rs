@@ -55,18 +55,28 @@ pub(crate) struct Ordered<N> {
     pub(crate) displaced: BTreeMap<N, N>,
 }
 
-/// Orders renames. `taken` contains every name that exists before the renames, and `temporary` returns an unused name.
+/// Orders renames. `taken` contains every name that exists before the renames, `reserved` every name that exists after them.
+/// `temporary` returns a candidate for a temporary name, from an object's own name and a number from 1 on.
 pub(crate) fn in_order<N: Ord + Clone>(
     moves: &BTreeMap<N, N>,
     taken: &BTreeSet<N>,
-    temporary: &mut dyn FnMut(&N) -> N,
+    reserved: &BTreeSet<N>,
+    temporary: impl Fn(&N, u32) -> N,
 ) -> Ordered<N> {
     let mut ordered = Ordered { steps: Vec::new(), displaced: BTreeMap::new() };
+    let mut used: BTreeSet<N> = taken.union(reserved).cloned().collect();
+    let mut unused = |name: &N| {
+        let mut number = 1;
+        while !used.insert(temporary(name, number)) {
+            number += 1;
+        }
+        temporary(name, number)
+    };
     let mut taken = taken.clone();
     let mut pending = moves.clone();
     for to in moves.values() {
         if taken.contains(to) && !moves.contains_key(to) {
-            let name = temporary(to);
+            let name = unused(to);
             taken.remove(to);
             ordered.steps.push((to.clone(), name.clone()));
             ordered.displaced.insert(name, to.clone());
@@ -78,7 +88,7 @@ pub(crate) fn in_order<N: Ord + Clone>(
         taken.remove(&from);
         if taken.contains(&to) {
             // Every new name is taken by an object that is renamed itself.
-            let name = temporary(&from);
+            let name = unused(&from);
             ordered.steps.push((from, name.clone()));
             pending.insert(name, to);
         } else {
@@ -108,7 +118,8 @@ mod tests {
         let before = names(before);
         let Resolved { moves, conflicts } = resolve(&before, &pairs(declared), &pairs(applied));
         assert!(conflicts.is_empty(), "{conflicts:?}");
-        let ordered = in_order(&moves, &before, &mut |name| format!("{name}*"));
+        let ordered =
+            in_order(&moves, &before, &BTreeSet::new(), |name, number| name.to_owned() + &"*".repeat(number as usize));
         ordered.steps.iter().map(|(from, to)| format!("{from}>{to}")).collect::<Vec<_>>().join(" ")
     }
 
@@ -122,6 +133,8 @@ mod tests {
             // `b` is dropped: it makes room under a temporary name.
             ("a b", "b<-a", "b>b* a>b"),
             ("a", "b<-x", ""),
+            // The first temporary name is taken.
+            ("a b a*", "a<-b b<-a", "a>a** b>a a**>b"),
         ] {
             assert_eq!(steps(before, declared, ""), expected, "{before}: {declared}");
         }

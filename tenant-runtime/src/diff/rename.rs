@@ -62,15 +62,12 @@ impl Renamed {
         let conflicts = resolved.conflicts.iter();
         let text = |name: &QualifiedName| format!("table `{name}`");
         self.conflicts.extend(conflicts.map(|(a, b, from)| (text(a), text(b), from.to_string())));
-        let mut used: BTreeSet<_> = before.tables.keys().chain(after.tables.keys()).cloned().collect();
-        let mut temporary = |name: &QualifiedName| {
-            let free = |table: Ident| QualifiedName { schema: name.schema.clone(), table };
-            let new = temporary_names(&name.table).map(free).find(|name| !used.contains(name));
-            let new = new.unwrap_or_else(|| name.clone());
-            used.insert(new.clone());
-            new
+        let reserved = after.tables.keys().cloned().collect();
+        let temporary = |name: &QualifiedName, number| QualifiedName {
+            schema: name.schema.clone(),
+            table: temporary_name(&name.table, number),
         };
-        let Ordered { steps, displaced } = in_order(&resolved.moves, &taken, &mut temporary);
+        let Ordered { steps, displaced } = in_order(&resolved.moves, &taken, &reserved, temporary);
         let item = |name: &QualifiedName, of: &QualifiedName| SchemaObject::Table {
             name: name.clone(),
             table: before.tables[of].clone().into(),
@@ -113,13 +110,7 @@ impl Renamed {
         let resolved = resolve(&taken, &of_table(&schema.renames.columns), &of_table(&self.schema.renames.columns));
         let text = |column: &Ident| format!("column `{name}.{column}`");
         self.conflicts.extend(resolved.conflicts.iter().map(|(a, b, from)| (text(a), text(b), from.to_string())));
-        let mut used: BTreeSet<_> = taken.union(&names(after)).cloned().collect();
-        let mut temporary = |column: &Ident| {
-            let new = temporary_names(column).find(|name| !used.contains(name)).unwrap_or_else(|| column.clone());
-            used.insert(new.clone());
-            new
-        };
-        let Ordered { steps, displaced } = in_order(&resolved.moves, &taken, &mut temporary);
+        let Ordered { steps, displaced } = in_order(&resolved.moves, &taken, &names(after), temporary_name);
         let columns = table.columns.clone();
         let item = |column: &Ident, of: &Ident| {
             let column = columns.iter().find(|other| other.name == *of).map(|found| {
@@ -203,10 +194,10 @@ impl Renamed {
     }
 }
 
-/// Returns names for an object whose own name is given to another object: `title_old`, `title_old2`, ….
-pub(crate) fn temporary_names(name: &Ident) -> impl Iterator<Item = Ident> {
-    let suffix = |number: u32| if number == 1 { "old".to_owned() } else { format!("old{number}") };
-    (1_u32..).map(move |number| Ident::derived([name.as_str(), &suffix(number)]))
+/// Returns a name for an object whose own name is given to another object: `title_old`, `title_old2`, ….
+pub(crate) fn temporary_name(name: &Ident, number: u32) -> Ident {
+    let suffix = if number == 1 { "old".to_owned() } else { format!("old{number}") };
+    Ident::derived([name.as_str(), &suffix])
 }
 
 /// Replaces a table in the keys of a map.

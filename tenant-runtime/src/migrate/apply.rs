@@ -99,13 +99,8 @@ impl Migrations {
     ) -> Result<Applied> {
         let mut connection = session::open(admin_url, Purpose::Write).await?;
         let applied = self.apply_on(&mut connection, to, progress).await;
-        let applied = match applied {
-            Ok(applied) => Ok(applied),
-            Err(error) => {
-                let error = privileges::explained(&mut connection, &self.table, error).await;
-                Err(self.with_leftovers(&mut connection, error).await)
-            }
-        };
+        let applied = privileges::explained(&mut connection, &self.table, applied).await;
+        let applied = self.with_leftovers(&mut connection, applied).await;
         // After an error the connection still holds the lock.
         let closed = connection.close().await;
         let applied = applied?;

@@ -1,15 +1,11 @@
 //! Generates the next migrations from the models and the migrations folder.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::folder::{Folder, FolderError, Written};
 use crate::{
     analyze::{Checked, Findings, check},
-    ident::Ident,
-    model::{
-        migration_hints::{ColumnName, Renames},
-        schema::QualifiedName,
-    },
+    model::migration_hints::Renames,
     plan::{Advisory, Plan, Refusals, UnconfirmedDataLoss, plan},
     registry::Models,
     sql::{self, Migration},
@@ -95,19 +91,17 @@ impl Generated {
     /// ```
     #[must_use]
     pub fn applied_renames(&self) -> Vec<String> {
-        let declared = &self.checked.schema.renames;
-        let is_applied = |(to, from): &(&QualifiedName, &QualifiedName)| self.applied.tables.get(to) == Some(from);
-        let tables = declared.tables.iter().filter(is_applied);
+        let (declared, applied) = (&self.checked.schema.renames, &self.applied);
+        let none = BTreeMap::new();
+        let tables = in_both(&declared.tables, &applied.tables);
         let tables = tables.map(|(to, from)| format!("`renamed_from = \"{}\"` of table `{to}`", from.table));
-        let is_applied = |(to, from): &(&ColumnName, &Ident)| self.applied.columns.get(to) == Some(from);
-        let columns = declared.columns.iter().filter(is_applied);
+        let columns = in_both(&declared.columns, &applied.columns);
         let columns =
             columns.map(|((table, column), from)| format!("`renamed_from = \"{from}\"` of column `{table}.{column}`"));
         let labels = declared.labels.iter().flat_map(|(place, labels)| {
-            let applied = self.applied.labels.get(place);
-            let labels = labels.iter().filter(move |(to, from)| applied.is_some_and(|old| old.get(*to) == Some(from)));
             let (table, column) = place;
-            labels.map(move |(to, from)| format!("`renamed_from = \"{from}\"` of label `{to}` in `{table}.{column}`"))
+            in_both(labels, applied.labels.get(place).unwrap_or(&none))
+                .map(move |(to, from)| format!("`renamed_from = \"{from}\"` of label `{to}` in `{table}.{column}`"))
         });
         tables.chain(columns).chain(labels).collect()
     }
@@ -115,10 +109,10 @@ impl Generated {
     /// Returns whether the models no longer declare a previous name that the snapshot lists. The snapshot then has to forget it:
     /// declared again later, it is a new rename.
     fn forgets_renames(&self) -> bool {
-        let declared = &self.checked.schema.renames;
-        self.applied.tables.iter().any(|(to, from)| declared.tables.get(to) != Some(from))
-            || self.applied.columns.iter().any(|(to, from)| declared.columns.get(to) != Some(from))
-            || self.applied.labels.iter().any(|(place, labels)| declared.labels.get(place) != Some(labels))
+        let (declared, applied) = (&self.checked.schema.renames, &self.applied);
+        in_both(&applied.tables, &declared.tables).count() < applied.tables.len()
+            || in_both(&applied.columns, &declared.columns).count() < applied.columns.len()
+            || in_both(&applied.labels, &declared.labels).count() < applied.labels.len()
     }
 
     /// Writes the migrations and the snapshot, if there is anything to write. `drops` confirms data loss by the name of the
@@ -152,6 +146,14 @@ impl Generated {
     pub fn notes(&self) -> Vec<Advisory> {
         self.plan.steps().iter().filter_map(|step| self.plan.note(&step.action)).collect()
     }
+}
+
+/// Returns the entries of a map that another map has too.
+fn in_both<'m, K: Ord, V: PartialEq>(
+    map: &'m BTreeMap<K, V>,
+    other: &BTreeMap<K, V>,
+) -> impl Iterator<Item = (&'m K, &'m V)> {
+    map.iter().filter(|(key, value)| other.get(*key) == Some(*value))
 }
 
 /// The reason why nothing was generated.

@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, Row as _};
 
 use super::migrations::Migrations;
-use crate::error::{Error, MigrationError};
+use crate::error::{Error, MigrationError, Result};
 
 /// The invalid indexes and the unvalidated constraints outside the server's own schemas. An index is named by its schema.
 const SQL: &str = "
@@ -22,8 +22,10 @@ const SQL: &str = "
 
 impl Migrations {
     /// Adds to the error of a failed file what earlier files have left unfinished, each with its file and its effect.
-    pub(super) async fn with_leftovers(&self, connection: &mut PgConnection, error: Error) -> Error {
-        let Error::Migration(MigrationError::Failed { file, line, code, mut message }) = error else { return error };
+    pub(super) async fn with_leftovers<T>(&self, connection: &mut PgConnection, result: Result<T>) -> Result<T> {
+        let Err(Error::Migration(MigrationError::Failed { file, line, code, mut message })) = result else {
+            return result;
+        };
         // The failed transaction is over; without a connection, the message stays as it is.
         let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
         let rows = sqlx::query(SQL).persistent(false).fetch_all(&mut *connection).await.unwrap_or_default();
@@ -36,7 +38,7 @@ impl Migrations {
             };
             message.push_str(&format!("\n  left by `{by}`: {kind} {shown}; {effect}"));
         }
-        MigrationError::Failed { file, line, code, message }.into()
+        Err(MigrationError::Failed { file, line, code, message }.into())
     }
 
     /// Returns the newest file that contains a name; the failed file only if no other one does.

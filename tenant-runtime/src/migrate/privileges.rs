@@ -140,7 +140,14 @@ async fn membership(
 }
 
 /// Explains an error that the server reports as "permission denied": which login to use, or what to grant.
-pub(super) async fn explained(connection: &mut PgConnection, table: &TableName, error: Error) -> Error {
+pub(super) async fn explained<T>(connection: &mut PgConnection, table: &TableName, result: Result<T>) -> Result<T> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(error) => Err(explanation(connection, table, error).await),
+    }
+}
+
+async fn explanation(connection: &mut PgConnection, table: &TableName, error: Error) -> Error {
     match error {
         Error::Migration(MigrationError::Failed { file, line, code, message })
             if code == "42501" && !message.starts_with(FILTERED) =>

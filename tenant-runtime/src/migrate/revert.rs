@@ -119,10 +119,7 @@ impl Migrations {
     ) -> Result<Vec<i64>> {
         let mut connection = session::open(admin_url, Purpose::Write).await?;
         let reverted = self.revert_on(&mut connection, revert, progress).await;
-        let reverted = match reverted {
-            Ok(versions) => Ok(versions),
-            Err(error) => Err(privileges::explained(&mut connection, &self.table, error).await),
-        };
+        let reverted = privileges::explained(&mut connection, &self.table, reverted).await;
         // After an error the connection still holds the lock.
         let closed = connection.close().await;
         let reverted = reverted?;

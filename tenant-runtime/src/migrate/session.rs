@@ -71,10 +71,8 @@ pub(super) async fn read(admin_url: &str, name: &TableName) -> Result<Vec<Row>> 
         let table = name.find(&mut connection).await?;
         table.rows(&mut connection).await
     };
-    let read = match read.await {
-        Ok(rows) => Ok(rows),
-        Err(error) => Err(privileges::explained(&mut connection, name, error).await),
-    };
+    let read = read.await;
+    let read = privileges::explained(&mut connection, name, read).await;
     let _ = connection.close().await;
     read
 }

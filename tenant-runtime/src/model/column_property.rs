@@ -20,8 +20,8 @@ pub enum ColumnProperty {
 }
 
 impl ColumnProperty {
-    /// All properties, in the order in which a migration changes them. NOT NULL is last, because it is set in a later
-    /// file, after the existing rows have been checked.
+    /// All properties, in the order in which a migration changes them. NOT NULL is last, because it can be set in a
+    /// later file, after NULL has been replaced in the existing rows.
     pub const ALL: [Self; 4] = [Self::Type, Self::Default, Self::Comment, Self::Nullable];
 
     /// Returns whether two versions of a column differ in this property.

@@ -11,6 +11,11 @@ use crate::{
     },
 };
 
+/// Writes labels with their new texts for a message.
+pub(super) fn shown(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(old, new)| format!("`{old}` to `{new}`")).collect::<Vec<_>>().join(", ")
+}
+
 /// The change of an enum column's labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LabelChange {

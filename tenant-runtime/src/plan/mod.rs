@@ -329,8 +329,7 @@ impl Plan {
         });
         let relabel = |step: &Step| match &step.action {
             Action::Relabel { table, column, labels, .. } => {
-                let labels: Vec<_> = labels.iter().map(|(old, new)| format!("`{old}` to `{new}`")).collect();
-                Some(format!("change labels in `{table}.{column}`: {}", labels.join(", ")))
+                Some(format!("change labels in `{table}.{column}`: {}", labels::shown(labels)))
             }
             _ => None,
         };

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{
     Action, Plan,
+    labels::shown,
     type_change::{TypeChange, type_change},
 };
 use crate::{
@@ -92,11 +93,10 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
             (Risk::Warning, "TM204", text)
         }
         Action::Relabel { table, column, labels, .. } if !labels.is_empty() => {
-            let labels: Vec<_> = labels.iter().map(|(old, new)| format!("`{old}` to `{new}`")).collect();
             let text = format!(
                 "changes `{column}` in existing rows of `{table}` from {}; blocks reads and writes of the table until the \
                  migration commits, and running app versions do not know the new labels.",
-                labels.join(", ")
+                shown(labels)
             );
             (Risk::Warning, "TM209", text)
         }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     analyze::expression_columns::may_read,
-    diff::{Change, KeyKind, SchemaObject, in_order, temporary_names},
+    diff::{Change, KeyKind, SchemaObject, in_order, temporary_name},
     ident::Ident,
     model::{
         column_property::ColumnProperty,
@@ -312,15 +312,12 @@ fn ordered_constraint_renames(changes: &[Change]) -> Vec<Change> {
         }
     }
     let taken: BTreeSet<_> = moves.keys().cloned().collect();
-    let mut used: BTreeSet<_> = moves.iter().flat_map(|(from, to)| [from.clone(), to.clone()]).collect();
-    let mut temporary = |name: &(Ident, Option<Ident>, Ident)| {
-        let all = temporary_names(&name.2).map(|new| (name.0.clone(), name.1.clone(), new));
-        let new = all.into_iter().find(|name| !used.contains(name)).unwrap_or_else(|| name.clone());
-        used.insert(new.clone());
-        new
+    let reserved = moves.values().cloned().collect();
+    let temporary = |(schema, own, name): &(Ident, Option<Ident>, Ident), number| {
+        (schema.clone(), own.clone(), temporary_name(name, number))
     };
     let mut renames = Vec::new();
-    for (from, to) in in_order(&moves, &taken, &mut temporary).steps {
+    for (from, to) in in_order(&moves, &taken, &reserved, temporary).steps {
         let Some(item) = items.remove(&from) else { continue };
         let (before, after) = (with_name(item, &from.2), with_name(item, &to.2));
         renames.push(Change::Rename { before, after });

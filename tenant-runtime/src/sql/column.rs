@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use super::without_force;
 use crate::{
     ident::{Ident, literal},
     model::{
@@ -67,15 +68,13 @@ pub(crate) fn clause(property: ColumnProperty, column: &Column) -> Option<String
 /// value, the owner must see all rows.
 fn count(table: &QualifiedName, column: &Column, head: &str) -> String {
     let (quoted, name) = (table.quoted(), column.name.quoted());
-    format!(
-        "{head} ADD GENERATED ALWAYS AS IDENTITY;\n\
-         -- NO FORCE exempts only the table owner, which must see all rows to find the highest value.\n\
-         ALTER TABLE {quoted} NO FORCE ROW LEVEL SECURITY;\n\
-         SELECT setval(pg_get_serial_sequence({}, {}), COALESCE(max({name}), 0) + 1, false) FROM {quoted};\n\
-         ALTER TABLE {quoted} FORCE ROW LEVEL SECURITY;\n",
+    let next = format!(
+        "SELECT setval(pg_get_serial_sequence({}, {}), COALESCE(max({name}), 0) + 1, false) FROM {quoted};\n",
         literal(&quoted),
         literal(column.name.as_str()),
-    )
+    );
+    let why = "NO FORCE exempts only the table owner, which must see all rows to find the highest value.";
+    format!("{head} ADD GENERATED ALWAYS AS IDENTITY;\n{}", without_force(&[quoted], why, &next))
 }
 
 pub(super) fn comment(table: &QualifiedName, column: &Column) -> String {
@@ -91,7 +90,7 @@ pub(super) fn fill(table: &QualifiedName, column: &Column, with: &Expression, ha
         "{}-- Check deferred constraints now: ALTER TABLE fails while checks are pending.\n\
          SET CONSTRAINTS ALL IMMEDIATE;\n\
          ALTER TABLE {quoted} ALTER COLUMN {name} SET NOT NULL;\n",
-        update_all_rows(&quoted, &update, has_triggers)
+        update_all_rows(&quoted, update, has_triggers)
     )
 }
 
@@ -110,26 +109,20 @@ pub(super) fn relabel(
     let whens: String = labels.iter().map(when).collect();
     let old = labels.keys().map(|old| literal(old)).collect::<Vec<_>>().join(", ");
     let update = format!("UPDATE {quoted} SET {name} = CASE {name}{whens} END\n    WHERE {name} IN ({old});\n");
-    update_all_rows(&quoted, &update, has_triggers)
+    update_all_rows(&quoted, update, has_triggers)
 }
 
 /// Updates rows of all tenants as the owner of the table, without running its triggers: the update is not a change that a user makes.
-fn update_all_rows(quoted: &str, update: &str, has_triggers: bool) -> String {
-    let (off, on) = match has_triggers {
-        true => (
-            format!(
-                "-- The triggers do not run: the change log records changes that users make, and members do not change.\n\
-                 ALTER TABLE {quoted} DISABLE TRIGGER USER;\n"
-            ),
-            format!("ALTER TABLE {quoted} ENABLE TRIGGER USER;\n"),
+fn update_all_rows(quoted: &str, update: String, has_triggers: bool) -> String {
+    let statements = match has_triggers {
+        true => format!(
+            "-- The triggers do not run: the change log records changes that users make, and members do not change.\n\
+             ALTER TABLE {quoted} DISABLE TRIGGER USER;\n{update}ALTER TABLE {quoted} ENABLE TRIGGER USER;\n"
         ),
-        false => (String::new(), String::new()),
+        false => update,
     };
-    format!(
-        "-- NO FORCE exempts only the table owner from the policies, so that it sees all rows.\n\
-         ALTER TABLE {quoted} NO FORCE ROW LEVEL SECURITY;\n\
-         {off}{update}{on}ALTER TABLE {quoted} FORCE ROW LEVEL SECURITY;\n"
-    )
+    let why = "NO FORCE exempts only the table owner from the policies, so that it sees all rows.";
+    without_force(&[quoted.to_owned()], why, &statements)
 }
 
 pub(super) fn unfill(table: &QualifiedName, column: &Column) -> String {

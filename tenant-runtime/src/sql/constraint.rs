@@ -3,6 +3,7 @@
 use super::{
     columns,
     table::{partition, references},
+    without_force,
 };
 use crate::{
     diff::{KeyKind, SchemaObject},
@@ -55,18 +56,18 @@ pub(super) fn validate(item: &SchemaObject, owner: Option<&Ident>) -> String {
     let (SchemaObject::ForeignKey { key, .. }, Some(owner)) = (item, owner) else { return validate };
     let owner = owner.quoted();
     // The lookups read the referenced columns.
-    let referenced = match key.target == *table {
-        true => format!("GRANT SELECT {} ON {quoted} TO {owner};\n", columns(&key.target_columns)),
-        false => String::new(),
-    };
-    let column_grants = match key.target == *table {
-        true => format!("REVOKE SELECT {} ON {quoted} FROM {owner};\n", columns(&key.target_columns)),
-        false => String::new(),
+    let referenced = columns(&key.target_columns);
+    let (grant, revoke) = match key.target == *table {
+        true => (
+            format!("GRANT SELECT {referenced} ON {quoted} TO {owner};\n"),
+            format!("REVOKE SELECT {referenced} ON {quoted} FROM {owner};\n"),
+        ),
+        false => (String::new(), String::new()),
     };
     format!(
         "-- Without SELECT on the referencing columns, PostgreSQL checks each row by a lookup that no policy filters. Otherwise\n\
          -- it runs one query, and FORCE ROW LEVEL SECURITY would hide rows from it.\n\
-         REVOKE SELECT ON {quoted} FROM {owner};\n{referenced}{validate}{column_grants}GRANT SELECT ON {quoted} TO {owner};\n"
+         REVOKE SELECT ON {quoted} FROM {owner};\n{grant}{validate}{revoke}GRANT SELECT ON {quoted} TO {owner};\n"
     )
 }
 
@@ -111,18 +112,9 @@ pub(super) fn add_at_once(name: &QualifiedName, key: &ForeignKey, partitions: Op
     if key.target != *name {
         tables.push(key.target.quoted());
     }
-    let force = |word: &str| {
-        tables.iter().map(|table| format!("ALTER TABLE {table} {word} ROW LEVEL SECURITY;\n")).collect::<String>()
-    };
-    format!(
-        "-- NO FORCE exempts only the table owner, which must see all rows to validate the foreign key.\n\
-         {}ALTER TABLE {} ADD CONSTRAINT {} {};\n{}",
-        force("NO FORCE"),
-        name.quoted(),
-        key.name.quoted(),
-        references(key),
-        force("FORCE")
-    )
+    let add = format!("ALTER TABLE {} ADD CONSTRAINT {} {};\n", name.quoted(), key.name.quoted(), references(key));
+    let why = "NO FORCE exempts only the table owner, which must see all rows to validate the foreign key.";
+    without_force(&tables, why, &add)
 }
 
 /// Returns the qualified name of an index, which is in the schema of its table.

@@ -134,6 +134,15 @@ fn heading(text: &str) -> String {
     format!("-- {text} {line}\n")
 }
 
+/// Writes statements that the owner of tables runs on the rows of all tenants. FORCE is off meanwhile, in the same transaction; `why`
+/// is a comment.
+fn without_force(tables: &[String], why: &str, statements: &str) -> String {
+    let force = |word: &str| {
+        tables.iter().map(|table| format!("ALTER TABLE {table} {word} ROW LEVEL SECURITY;\n")).collect::<String>()
+    };
+    format!("-- {why}\n{}{statements}{}", force("NO FORCE"), force("FORCE"))
+}
+
 /// Writes a list of columns.
 fn columns(names: &[Ident]) -> String {
     format!("({})", names.iter().map(|name| name.quoted().to_string()).collect::<Vec<_>>().join(", "))

@@ -1,6 +1,6 @@
 //! The commands for development: `undo` removes the newest migrations, and `reset` recreates a database on this machine.
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{collections::BTreeSet, path::Path};
 
 use tenant_examples::{Change, OrgMember, Organization, Project, User};
 use tenant_runtime::{
@@ -14,6 +14,7 @@ use super::{
     command_line::{CommandOutput, command, gen_migrations, on},
     history_table::start,
     messages::assert_message,
+    rebase::{commit, git},
 };
 
 fn write(folder: &Path, with_projects: bool) {
@@ -24,23 +25,12 @@ fn write(folder: &Path, with_projects: bool) {
     generate(&models, &folder).expect("a migration").write(&folder, &BTreeSet::new()).expect("it can be written");
 }
 
-fn git(folder: &Path, arguments: &[&str]) {
-    let mut git = Command::new("git");
-    git.arg("-C").arg(folder).args(["-c", "user.name=x", "-c", "user.email=x@example"]).args(arguments);
-    assert!(git.env_remove("GIT_DIR").output().expect("git is there").status.success(), "{arguments:?}");
-}
-
-fn commit(folder: &TempDir) {
-    git(folder.path(), &["add", "-A"]);
-    git(folder.path(), &["commit", "-qm", "more"]);
-}
-
 /// A repository with a committed migration and a second one that is not committed, both applied.
 async fn two_migrations() -> (TempDir, Trial) {
     let (folder, trial) = (TempDir::new(), start().await);
-    git(folder.path(), &["init", "-q"]);
+    assert!(git(folder.path(), &["init", "-q"]));
     write(folder.path(), false);
-    commit(&folder);
+    commit(folder.path(), "more");
     write(folder.path(), true);
     let migrations = Migrations::from_dir(folder.path()).await.expect("two migrations");
     migrations.apply(trial.administrator_url(), &mut |_| {}).await.expect("they apply");
@@ -90,12 +80,12 @@ async fn undo_reverts_and_removes_the_newest_migrations_and_nothing_before_it_is
 async fn undo_of_a_committed_migration_needs_no_database_and_stops_at_a_published_one() {
     let (folder, _trial) = two_migrations().await;
     let unpublished = files(&folder);
-    commit(&folder);
-    git(folder.path(), &["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    commit(folder.path(), "more");
+    assert!(git(folder.path(), &["update-ref", "refs/remotes/origin/main", "HEAD"]));
     let published = undo(&folder, None, &["--yes"]).expect_failure();
     assert_message("Undo of a published migration", &published);
     assert_eq!(files(&folder), unpublished);
-    git(folder.path(), &["update-ref", "-d", "refs/remotes/origin/main"]);
+    assert!(git(folder.path(), &["update-ref", "-d", "refs/remotes/origin/main"]));
     let undone = undo(&folder, None, &["--yes"]);
     assert!(
         undone.out.contains("no database is given") && undone.out.contains("removed 0002_add_projects"),
@@ -112,8 +102,8 @@ fn undo_keeps_hand_written_migrations_and_needs_git() {
     write(folder.path(), false);
     let without = undo(&folder, None, &["--yes"]).expect_failure();
     assert_message("Undo without git", &without.replace(&folder.path().display().to_string(), "migrations"));
-    git(folder.path(), &["init", "-q"]);
-    commit(&folder);
+    assert!(git(folder.path(), &["init", "-q"]));
+    commit(folder.path(), "more");
     folder.write("0002_fill.up.sql", "SELECT 1;");
     let unrecorded = undo(&folder, None, &["--yes"]).expect_failure();
     write(folder.path(), false);
@@ -162,7 +152,7 @@ fn reset_and_undo_refuse_databases_that_are_not_for_development() {
     assert!(own.contains("`postgres` is a database of the server itself"), "{own}");
     let folder = TempDir::new();
     write(folder.path(), false);
-    git(folder.path(), &["init", "-q"]);
+    assert!(git(folder.path(), &["init", "-q"]));
     let undone = on(folder.path(), &["undo", "--yes", "--database-url", url]).expect_failure();
     assert!(undone.contains("`undo` is for development databases on this machine"), "{undone}");
     assert_eq!(files(&folder).len(), 3);

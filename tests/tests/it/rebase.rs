@@ -30,13 +30,13 @@ fn write(folder: &Path, models: &Models) {
     generate(models, &folder).expect("a migration").write(&folder, &BTreeSet::new()).expect("it can be written");
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> bool {
+pub(super) fn git(folder: &Path, arguments: &[&str]) -> bool {
     let mut git = Command::new("git");
     git.arg("-C").arg(folder).args(["-c", "user.name=x", "-c", "user.email=x@example", "-c", "core.editor=true"]);
     git.args(arguments).env_remove("GIT_DIR").output().expect("git is there").status.success()
 }
 
-fn commit(folder: &Path, message: &str) {
+pub(super) fn commit(folder: &Path, message: &str) {
     assert!(git(folder, &["add", "-A"]) && git(folder, &["commit", "-qm", message]), "{message}");
 }
 

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use tenant_runtime::{
     SqlType,
-    migrate::{folder::Folder, generate::Generated},
+    migrate::{
+        folder::Folder,
+        generate::{Generated, generate},
+    },
     model::def::ColumnDef,
 };
 use tenant_tests::TempDir;
 
-use super::trial::{columns, generated};
+use super::trial::{columns, generated, projects_with};
 
 fn text(name: &'static str, renamed_from: Option<&'static str>) -> ColumnDef {
     ColumnDef { renamed_from, ..ColumnDef::blank(name, SqlType::Text, true) }
@@ -59,14 +62,8 @@ fn attribute_that_stays_does_not_hide_a_later_rename() {
 fn two_columns_with_one_previous_name_are_refused() {
     let folder = TempDir::new();
     write(&folder, vec![text("a", None)]);
-    let both = || columns(vec![text("b", Some("a")), text("c", Some("a"))]);
-    let table = super::sample_declarations::leak(vec![tenant_runtime::model::def::TableDef {
-        columns: super::sample_declarations::leak(both()),
-        ..super::sample_declarations::projects()
-    }]);
-    let models =
-        tenant_runtime::Models::linked("tenant-tests", env!("CARGO_MANIFEST_DIR"), &["tenant_tests"]).only(table);
-    let refused = tenant_runtime::migrate::generate::generate(&models, &Folder::new(folder.path()));
+    let both = projects_with(columns(vec![text("b", Some("a")), text("c", Some("a"))]));
+    let refused = generate(&both, &Folder::new(folder.path()));
     let text = refused.expect_err("refused").to_string();
     let expected = "both column `app.projects.b` and column `app.projects.c` have `renamed_from = \"a\"`, but one name can be \
                     renamed only once";

@@ -7,7 +7,7 @@ use std::sync::{
 
 use tenant_examples::{NewProject, Project, ProjectChanges};
 use tenant_runtime::{
-    Error, Migrations, Models, Repository as _, TenantCtx, TenantDb, TenantTable as _,
+    Error, Migrations, Models, Repository as _, TenantCtx, TenantDb, TenantTable as _, TxOptions,
     migrate::{Revert, folder::Folder, generate::generate},
     model::def::TableDef,
     roles::Member,
@@ -65,13 +65,35 @@ async fn later_statement_of_a_transaction_fails_once_after_a_type_change() {
     read().await.expect("reads");
     run(&mut database.admin().await, RETYPE).await.expect("altered");
     let failed = read().await;
-    assert!(matches!(&failed, Err(Error::Database(error)) if tenant_runtime_code(error) == "0A000"), "{failed:?}");
+    assert!(matches!(&failed, Err(Error::Database(error)) if code(error) == "0A000"), "{failed:?}");
     for _ in 0..3 {
         read().await.expect("the connection was replaced");
     }
 }
 
-fn tenant_runtime_code(error: &sqlx::Error) -> String {
+#[tokio::test]
+async fn retry_repeats_a_transaction_with_a_stale_statement() {
+    let database = Database::create().await;
+    let (db, ctx) = (one_connection(&database).await, database.acme.as_member());
+    let id = database.acme.project;
+    let attempts = AtomicU32::new(0);
+    let read = || {
+        db.retry(&ctx, TxOptions::default(), |mut tx| {
+            attempts.fetch_add(1, Ordering::Relaxed);
+            async move {
+                Project::count(&mut tx).await?;
+                Project::get(&mut tx, id).await?;
+                tx.commit().await
+            }
+        })
+    };
+    read().await.expect("reads");
+    run(&mut database.admin().await, RETYPE).await.expect("altered");
+    read().await.expect("the second attempt reads");
+    assert_eq!(attempts.load(Ordering::Relaxed), 3);
+}
+
+fn code(error: &sqlx::Error) -> String {
     error.as_database_error().and_then(|server| server.code()).unwrap_or_default().into_owned()
 }
 

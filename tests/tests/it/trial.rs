@@ -14,13 +14,17 @@ use tenant_tests::TempDir;
 
 use super::{
     command_line::gen_migrations,
+    running_app::models,
     sample_declarations::{NAME, leak, projects},
 };
 
+/// Models with one table, which has these columns.
+pub(super) fn projects_with(columns: Vec<ColumnDef>) -> Models {
+    models(leak(vec![TableDef { columns: leak(columns), ..projects() }]).iter().collect())
+}
+
 pub(super) fn generated(columns: Vec<ColumnDef>, folder: &Path) -> Generated {
-    let table = leak(vec![TableDef { columns: leak(columns), ..projects() }]);
-    let models = Models::linked("tenant-tests", env!("CARGO_MANIFEST_DIR"), &["tenant_tests"]).only(table);
-    generate(&models, &Folder::new(folder)).expect("planned")
+    generate(&projects_with(columns), &Folder::new(folder)).expect("planned")
 }
 
 pub(super) fn columns(more: impl IntoIterator<Item = ColumnDef>) -> Vec<ColumnDef> {
