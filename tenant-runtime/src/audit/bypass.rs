@@ -7,31 +7,38 @@ use super::{
     catalog::Name,
     finding::{self, Finding},
     fix::FixWriter,
-    inspect,
+    inspect, inventory,
 };
 use crate::{
-    db::known_vulnerabilities,
+    db::{REACHABLE, Shipped, known_vulnerabilities},
     error::{Error, Result},
+    ident::quoted,
     model::schema::Schema,
 };
 
-/// The query; a test compares its kinds with the variants of [`Bypass`].
-const QUERY: &str = include_str!("sql/bypass.sql");
+/// The queries; a test compares their kinds with the variants of [`Bypass`].
+const QUERIES: [&str; 2] = [include_str!("sql/bypass.sql"), REACHABLE];
 
 /// Finds all bypasses.
 pub(super) async fn find(
     connection: &mut PgConnection,
     schema: &Schema,
     fix_writer: &FixWriter<'_>,
+    shipped: &[Shipped],
 ) -> Result<Vec<Finding>> {
-    let rows: Vec<String> = sqlx::query_scalar(QUERY)
-        .bind(inspect::schemas(schema))
-        .bind(inspect::roles(schema))
-        .bind(inspect::owners(schema))
-        .fetch_all(&mut *connection)
-        .await?;
+    let mut rows: Vec<String> = Vec::new();
+    for query in QUERIES {
+        let query = sqlx::query_scalar(query)
+            .bind(inspect::schemas(schema))
+            .bind(inspect::roles(schema))
+            .bind(inspect::owners(schema));
+        rows.extend(query.fetch_all(&mut *connection).await?);
+    }
     let bypasses = rows.iter().map(|row| Bypass::parse(row)).collect::<Result<Vec<_>>>()?;
-    let mut findings: Vec<_> = bypasses.iter().map(|bypass| bypass.finding(fix_writer)).collect();
+    // What a known version of an extension ships is compared with the inventory.
+    let reported = bypasses.iter().filter(|bypass| !bypass.extension().is_some_and(inventory::contains));
+    let mut findings: Vec<_> = reported.map(|bypass| bypass.finding(fix_writer)).collect();
+    findings.extend(inventory::find(shipped, fix_writer.version / 10_000));
     if let Some(vulnerable) = known_vulnerabilities(fix_writer.version) {
         let fix = "-- Install the newest minor release of PostgreSQL, and restart the server.".to_owned();
         findings.push(Finding::new(&finding::SERVER, "server", vulnerable, fix));
@@ -39,44 +46,194 @@ pub(super) async fn find(
     Ok(findings)
 }
 
-/// A bypass: one row of `bypass.sql`. A grantee or caller of `None` stands for PUBLIC.
+/// A bypass: one row of `bypass.sql` or of `reachable.sql`. A grantee or caller of `None` stands for PUBLIC.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Bypass {
-    View { view: Name, owner: String },
-    MaterializedView { view: Name },
-    Rule { table: Name, rule: String, target: String },
-    ForeignTable { table: Name },
-    ExtensionTable { table: Name, grantees: Vec<Option<String>>, extension: String },
-    OutsideForeignTable { table: Name, grantees: Vec<Option<String>>, server: String },
-    ForeignDataWrapper { wrapper: String, grantee: Option<String> },
-    ForeignServer { server: String, grantee: Option<String> },
-    DefinerFunction { function: Routine, callers: Vec<Option<String>>, owner: String },
-    UntrustedFunction { function: Routine, callers: Vec<Option<String>> },
-    DefinerTrigger { table: Name, trigger: String, owner: String },
-    EventTrigger { trigger: String, event: String },
-    Partition { parent: Name, table: Name },
-    Child { parent: Name, table: Name },
-    PublicationOfAllTables { publication: String },
-    PublicationOfTable { publication: String, table: Name },
-    PublicationOfSchema { publication: String, schema: String },
-    Subscription { subscription: String },
-    Member { role: String, member: String, grantor: String, logins: Option<String> },
-    BypassingLogin { login: String, role: String, through: Option<String>, attribute: Option<String> },
-    CreateRole { login: String },
-    ForeignKey { table: Name, constraint: String, target: String },
-    LeakproofFunction { function: Routine },
-    ShadowingObject { keyword: String, object: String },
-    ConnectingFunction { function: Routine, extension: String },
-    OwnedObject { role: String, object: String },
-    ParameterPrivilege { parameter: String, privilege: String, grantee: Option<String> },
-    SystemPrivilege { privilege: String, keyword: String, object: String, grantee: Option<String> },
-    MigrationsTable { table: Name, grantee: Option<String> },
-    ServerSetting { setting: String, value: String },
+    View {
+        view: Name,
+        owner: String,
+    },
+    MaterializedView {
+        view: Name,
+    },
+    Rule {
+        table: Name,
+        rule: String,
+        target: String,
+    },
+    ForeignTable {
+        table: Name,
+    },
+    OutsideRelations {
+        schema: String,
+        what: String,
+        owner: String,
+        relations: Vec<String>,
+        grantees: Vec<Option<String>>,
+        privileges: String,
+        definition: Option<String>,
+    },
+    OutsideForeignTable {
+        table: Name,
+        grantees: Vec<Option<String>>,
+        server: String,
+    },
+    ForeignDataWrapper {
+        wrapper: String,
+        grantee: Option<String>,
+    },
+    ForeignServer {
+        server: String,
+        grantee: Option<String>,
+    },
+    DefinerFunction {
+        function: Routine,
+        callers: Vec<Option<String>>,
+        owner: String,
+        extension: Option<String>,
+    },
+    UntrustedFunction {
+        function: Routine,
+        callers: Vec<Option<String>>,
+    },
+    OutsideFunctions {
+        schema: String,
+        owner: String,
+        functions: Vec<Routine>,
+        callers: Vec<Option<String>>,
+        definition: String,
+    },
+    OutsideTrigger {
+        table: Name,
+        trigger: String,
+        function: String,
+    },
+    OutsideRule {
+        table: Name,
+        rule: String,
+    },
+    Language {
+        language: String,
+    },
+    LargeObjects {
+        objects: Vec<u32>,
+        grantees: Vec<Option<String>>,
+    },
+    UntrackedObject {
+        what: String,
+        object: String,
+    },
+    DefinerTrigger {
+        table: Name,
+        trigger: String,
+        owner: String,
+    },
+    EventTrigger {
+        trigger: String,
+        event: String,
+    },
+    Partition {
+        parent: Name,
+        table: Name,
+    },
+    Child {
+        parent: Name,
+        table: Name,
+    },
+    PublicationOfAllTables {
+        publication: String,
+    },
+    PublicationOfTable {
+        publication: String,
+        table: Name,
+    },
+    PublicationOfSchema {
+        publication: String,
+        schema: String,
+    },
+    Subscription {
+        subscription: String,
+    },
+    Member {
+        role: String,
+        member: String,
+        grantor: String,
+        logins: Option<String>,
+    },
+    BypassingLogin {
+        login: String,
+        role: String,
+        through: Option<String>,
+        attribute: Option<String>,
+    },
+    PredefinedRole {
+        login: String,
+        role: String,
+        through: String,
+    },
+    DatabaseOwner {
+        database: String,
+        owner: String,
+    },
+    CreateRole {
+        login: String,
+    },
+    ForeignKey {
+        table: Name,
+        constraint: String,
+        target: String,
+    },
+    LeakproofFunction {
+        function: Routine,
+    },
+    ShadowingObject {
+        what: String,
+        object: String,
+        fix: String,
+    },
+    ConnectingFunction {
+        function: Routine,
+        extension: String,
+    },
+    OwnedObject {
+        role: String,
+        object: String,
+    },
+    ParameterPrivilege {
+        parameter: String,
+        privilege: String,
+        grantee: Option<String>,
+    },
+    SystemPrivilege {
+        privilege: String,
+        keyword: String,
+        object: String,
+        grantee: Option<String>,
+    },
+    MigrationsTable {
+        table: Name,
+        grantee: Option<String>,
+    },
+    ServerSetting {
+        setting: String,
+        value: String,
+    },
+    UnreadableSetting {
+        setting: String,
+    },
     SetConfig {},
 }
 
 impl Bypass {
+    /// Returns the extension and its version, if the object belongs to one.
+    fn extension(&self) -> Option<&str> {
+        match self {
+            Self::DefinerFunction { extension, .. } => extension.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Reads a row. A row of an unknown kind is an error, because skipping it would hide a bypass.
     fn parse(row: &str) -> Result<Self> {
         serde_json::from_str(row).map_err(|error| Error::Database(sqlx::Error::Decode(error.into())))
@@ -87,17 +244,28 @@ impl Bypass {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Routine(pub(super) String, pub(super) String, pub(super) String);
 
+impl Routine {
+    /// Writes the function with its schema and arguments.
+    pub(super) fn sql(&self) -> String {
+        let Self(schema, name, arguments) = self;
+        format!("{}.{}({arguments})", quoted(schema), quoted(name))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
 
-    /// Returns the kinds that the query can return: the literals in the first column of each branch.
-    fn kinds_in_query() -> BTreeSet<String> {
-        let (_, branches) = QUERY.split_once("found AS (").expect("the branches");
+    /// Returns the kinds that the queries can return: the literals in the first column of each branch.
+    fn kinds_in_queries() -> BTreeSet<String> {
+        let branches = QUERIES.into_iter().flat_map(|query| {
+            let (_, branches) = query.split_once("\nfound AS (").expect("the branches");
+            branches.split("\n    UNION ALL\n")
+        });
         let mut kinds = BTreeSet::new();
-        for branch in branches.split("\n    UNION ALL\n") {
+        for branch in branches {
             let (_, branch) = branch.split_once("SELECT ").expect("a branch begins with SELECT");
             let (column, _) = branch.split_once(", jsonb_build_object(").or(branch.split_once(", '{}'")).expect(branch);
             let parts: Vec<&str> = column.split('\'').collect();
@@ -119,8 +287,8 @@ mod tests {
     }
 
     #[test]
-    fn kinds_in_bypass_sql_are_the_variants_of_the_enum() {
-        assert_eq!(kinds_in_query(), variants());
+    fn kinds_in_the_queries_are_the_variants_of_the_enum() {
+        assert_eq!(kinds_in_queries(), variants());
         assert!(variants().len() > 30);
     }
 

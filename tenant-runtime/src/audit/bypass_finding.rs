@@ -2,9 +2,13 @@
 
 use super::{
     bypass::{Bypass, Routine},
-    catalog::{Name, grantee as grantee_sql},
-    finding::{self, Finding, Rule},
+    catalog::{Name, grantee as grantee_sql, grantees as list},
+    finding::{self, Finding, Rule, not_of_administrators},
     fix::FixWriter,
+    reachable_finding::{
+        database_owner, language_of_caller, large_objects, outside_functions, outside_relations, outside_rule,
+        outside_trigger, predefined_role, unreadable, untracked,
+    },
 };
 use crate::{
     db::setting,
@@ -20,17 +24,24 @@ impl Bypass {
             Self::MaterializedView { view } => materialized_view(view),
             Self::Rule { table, rule, target } => rewrite_rule(table, rule, target),
             Self::ForeignTable { table } => foreign_table(table),
-            Self::ExtensionTable { table, grantees, extension } => {
-                let what = format!("it belongs to the extension `{extension}`");
-                granted_table(&finding::UNTRACKED_RELATION, "table", table, &what, grantees)
+            Self::OutsideRelations { schema, what, relations, grantees, privileges, definition, owner } => {
+                outside_relations(schema, what, relations, grantees, privileges, definition.as_deref(), owner)
             }
+            Self::OutsideFunctions { schema, functions, callers, definition, owner } => {
+                outside_functions(schema, functions, callers, definition, owner)
+            }
+            Self::OutsideTrigger { table, trigger, function } => outside_trigger(table, trigger, function),
+            Self::OutsideRule { table, rule } => outside_rule(table, rule),
+            Self::Language { language } => language_of_caller(language),
+            Self::LargeObjects { objects, grantees } => large_objects(objects, grantees),
+            Self::UntrackedObject { what, object } => untracked(what, object),
             Self::OutsideForeignTable { table, grantees, server } => {
                 let what = format!("its rows are on the server `{server}`");
                 granted_table(&finding::FOREIGN, "foreign table", table, &what, grantees)
             }
             Self::ForeignDataWrapper { wrapper, grantee } => foreign_access("foreign data wrapper", wrapper, grantee),
             Self::ForeignServer { server, grantee } => foreign_access("foreign server", server, grantee),
-            Self::DefinerFunction { function, callers, owner } => {
+            Self::DefinerFunction { function, callers, owner, .. } => {
                 let what =
                     format!("{} can call the function, which runs as its owner `{owner}`", list(callers, " and "));
                 callable(&finding::DEFINER_FUNCTION, function, callers, what)
@@ -64,10 +75,12 @@ impl Bypass {
             Self::BypassingLogin { login, role, through, attribute } => {
                 bypassing_login(login, role, through.as_deref(), attribute.as_deref())
             }
+            Self::PredefinedRole { login, role, through } => predefined_role(login, role, through),
+            Self::DatabaseOwner { database, owner } => database_owner(database, owner),
             Self::CreateRole { login } => create_role(login),
             Self::ForeignKey { table, constraint, target } => foreign_key(table, constraint, target),
             Self::LeakproofFunction { function } => leakproof(function),
-            Self::ShadowingObject { keyword, object } => shadowing(keyword, object),
+            Self::ShadowingObject { what, object, fix } => shadowing(what, object, fix),
             Self::ConnectingFunction { function, extension } => connecting(function, extension),
             Self::OwnedObject { role, object } => owned(role, object),
             Self::ParameterPrivilege { parameter, privilege, grantee } => {
@@ -78,29 +91,15 @@ impl Bypass {
             }
             Self::MigrationsTable { table, grantee } => migrations_table(table, grantee),
             Self::ServerSetting { setting, value } => server_setting(setting, value),
+            Self::UnreadableSetting { setting } => unreadable(setting),
             Self::SetConfig {} => set_config(),
         }
     }
 }
 
-fn list(grantees: &[Option<String>], separator: &str) -> String {
-    grantees.iter().map(|grantee| grantee_sql(grantee.as_ref())).collect::<Vec<_>>().join(separator)
-}
-
-impl Routine {
-    fn sql(&self) -> String {
-        let Self(schema, name, arguments) = self;
-        format!("{}.{}({arguments})", quoted(schema), quoted(name))
-    }
-}
-
-fn found(rule: &Rule, object: String, what: impl Into<String>, fix: String) -> Finding {
-    Finding::new(rule, object, what, fix)
-}
-
 fn view_of_owner(view: &Name, owner: &str) -> Finding {
     let view = view.quoted();
-    found(
+    Finding::new(
         &finding::VIEW,
         format!("view {view}"),
         format!("it reads tables of the product with the permissions of its owner `{owner}`"),
@@ -110,7 +109,7 @@ fn view_of_owner(view: &Name, owner: &str) -> Finding {
 
 fn materialized_view(view: &Name) -> Finding {
     let view = view.quoted();
-    found(
+    Finding::new(
         &finding::COPY,
         format!("materialized view {view}"),
         "it is a copy of rows of the product's tables",
@@ -121,7 +120,7 @@ fn materialized_view(view: &Name) -> Finding {
 
 fn rewrite_rule(table: &Name, rule: &str, target: &str) -> Finding {
     let (table, rule) = (table.quoted(), quoted(rule));
-    found(
+    Finding::new(
         &finding::RULE,
         format!("rule {rule} of {table}"),
         format!("it reads or writes `{target}` with the privileges of the owner of its table"),
@@ -131,7 +130,7 @@ fn rewrite_rule(table: &Name, rule: &str, target: &str) -> Finding {
 
 fn foreign_table(table: &Name) -> Finding {
     let table = table.quoted();
-    found(
+    Finding::new(
         &finding::FOREIGN,
         format!("foreign table {table}"),
         "it is in a schema of the product",
@@ -141,7 +140,7 @@ fn foreign_table(table: &Name) -> Finding {
 
 fn granted_table(rule: &Rule, kind: &str, table: &Name, what: &str, grantees: &[Option<String>]) -> Finding {
     let (table, grantees) = (table.quoted(), list(grantees, ", "));
-    found(
+    Finding::new(
         rule,
         format!("{kind} {table}"),
         format!("{what}, and {grantees} can access it"),
@@ -151,7 +150,7 @@ fn granted_table(rule: &Rule, kind: &str, table: &Name, what: &str, grantees: &[
 
 fn foreign_access(kind: &str, name: &str, grantee: &Option<String>) -> Finding {
     let (name, grantee) = (quoted(name), grantee_sql(grantee.as_ref()));
-    found(
+    Finding::new(
         &finding::FOREIGN,
         format!("{kind} {name}"),
         format!("{grantee} has USAGE on the {kind}"),
@@ -162,12 +161,12 @@ fn foreign_access(kind: &str, name: &str, grantee: &Option<String>) -> Finding {
 fn callable(rule: &Rule, function: &Routine, callers: &[Option<String>], what: String) -> Finding {
     let function = function.sql();
     let fix = format!("REVOKE EXECUTE ON ROUTINE {function} FROM {};", list(callers, ", "));
-    found(rule, format!("function {function}"), what, fix)
+    Finding::new(rule, format!("function {function}"), what, fix)
 }
 
 fn definer_trigger(table: &Name, trigger: &str, owner: &str) -> Finding {
     let (table, trigger) = (table.quoted(), quoted(trigger));
-    found(
+    Finding::new(
         &finding::DEFINER_FUNCTION,
         format!("trigger {trigger} of {table}"),
         format!("an application role can write to the table, and the trigger's function runs as its owner `{owner}`"),
@@ -177,7 +176,7 @@ fn definer_trigger(table: &Name, trigger: &str, owner: &str) -> Finding {
 
 fn event_trigger(trigger: &str, event: &str) -> Finding {
     let trigger = quoted(trigger);
-    found(
+    Finding::new(
         &finding::EVENT_TRIGGER,
         format!("event trigger {trigger}"),
         format!("it runs on {event}"),
@@ -187,7 +186,7 @@ fn event_trigger(trigger: &str, event: &str) -> Finding {
 
 fn partition(parent: &Name, table: &Name) -> Finding {
     let (parent, table) = (parent.quoted(), table.quoted());
-    found(
+    Finding::new(
         &finding::RELATIVE,
         format!("table {table}"),
         format!("it is a partition of {parent}"),
@@ -197,7 +196,7 @@ fn partition(parent: &Name, table: &Name) -> Finding {
 
 fn child(parent: &Name, table: &Name) -> Finding {
     let (parent, table) = (parent.quoted(), table.quoted());
-    found(
+    Finding::new(
         &finding::RELATIVE,
         format!("table {table}"),
         format!("it is a child of {parent}"),
@@ -207,12 +206,12 @@ fn child(parent: &Name, table: &Name) -> Finding {
 
 fn published(publication: &str, what: &str, fix: String) -> Finding {
     let object = format!("publication {}", quoted(publication));
-    found(&finding::PUBLICATION, object, format!("it publishes {what}"), fix)
+    Finding::new(&finding::PUBLICATION, object, format!("it publishes {what}"), fix)
 }
 
 fn subscribed(subscription: &str) -> Finding {
     let subscription = quoted(subscription);
-    found(
+    Finding::new(
         &finding::SUBSCRIPTION,
         format!("subscription {subscription}"),
         "it writes to tables of the product",
@@ -233,7 +232,7 @@ fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &st
         160_000.. => format!(" GRANTED BY {} CASCADE", quoted(grantor)),
         _ => String::new(),
     };
-    let finding = found(
+    let finding = Finding::new(
         &finding::MEMBER,
         format!("membership of {member} in {role}"),
         format!("{member} is a member of {role}, {power}{logins}"),
@@ -246,11 +245,6 @@ fn membership(fix_writer: &FixWriter<'_>, role: &str, member: &str, grantor: &st
             .with_caution(not_of_administrators(&format!("{member} is an administrator who applies the migrations"))),
         false => finding,
     }
-}
-
-/// Returns the caution about a fix that would take privileges from an administrator.
-fn not_of_administrators(condition: &str) -> String {
-    format!("if {condition}, do not run the fix; accept this finding in the baseline instead")
 }
 
 /// Describes what one of the product's roles can access, as a relative clause.
@@ -278,7 +272,7 @@ fn bypassing_login(login: &str, role: &str, through: Option<&str>, attribute: Op
         (None, attribute) => format!("ALTER ROLE {login_sql} NO{};", attribute.unwrap_or_default()),
         (Some(through), _) => format!("REVOKE {} FROM {login_sql};", quoted(through)),
     };
-    let finding = found(&finding::UNBOUND, format!("login {login_sql}"), what, fix);
+    let finding = Finding::new(&finding::UNBOUND, format!("login {login_sql}"), what, fix);
     match attribute {
         Some("SUPERUSER") => {
             finding.with_caution(not_of_administrators(&format!("{login_sql} is an administrator of the server")))
@@ -289,7 +283,7 @@ fn bypassing_login(login: &str, role: &str, through: Option<&str>, attribute: Op
 
 fn create_role(login: &str) -> Finding {
     let login = quoted(login);
-    found(
+    Finding::new(
         &finding::CREATE_ROLE,
         format!("login {login}"),
         "it has the attribute CREATEROLE",
@@ -300,7 +294,7 @@ fn create_role(login: &str) -> Finding {
 
 fn foreign_key(table: &Name, constraint: &str, target: &str) -> Finding {
     let (table, constraint) = (table.quoted(), quoted(constraint));
-    found(
+    Finding::new(
         &finding::FOREIGN_KEY,
         format!("constraint {constraint} of {table}"),
         format!("it references `{target}`"),
@@ -310,7 +304,7 @@ fn foreign_key(table: &Name, constraint: &str, target: &str) -> Finding {
 
 fn leakproof(function: &Routine) -> Finding {
     let function = function.sql();
-    found(
+    Finding::new(
         &finding::LEAKPROOF,
         format!("function {function}"),
         "it is marked LEAKPROOF",
@@ -318,18 +312,18 @@ fn leakproof(function: &Routine) -> Finding {
     )
 }
 
-fn shadowing(keyword: &str, object: &str) -> Finding {
-    found(
+fn shadowing(what: &str, object: &str, fix: &str) -> Finding {
+    Finding::new(
         &finding::SHADOW,
-        format!("{} {object}", keyword.to_lowercase()),
+        format!("{what} {object}"),
         "it is neither a built-in nor part of an extension",
-        format!("DROP {keyword} {object};"),
+        format!("{fix};"),
     )
 }
 
 fn connecting(function: &Routine, extension: &str) -> Finding {
     let function = function.sql();
-    found(
+    Finding::new(
         &finding::CONNECTING,
         format!("function {function}"),
         format!("an application role can call the function, which belongs to the extension `{extension}`"),
@@ -339,7 +333,7 @@ fn connecting(function: &Routine, extension: &str) -> Finding {
 
 fn owned(role: &str, object: &str) -> Finding {
     let role = quoted(role);
-    found(
+    Finding::new(
         &finding::OWNED,
         format!("role {role}"),
         format!("it owns {object}"),
@@ -349,7 +343,7 @@ fn owned(role: &str, object: &str) -> Finding {
 
 fn parameter_privilege(parameter: &str, privilege: &str, grantee: &Option<String>) -> Finding {
     let grantee = grantee_sql(grantee.as_ref());
-    found(
+    Finding::new(
         &finding::PARAMETER,
         format!("parameter {parameter}"),
         format!("{grantee} has the privilege {privilege} on the parameter"),
@@ -359,7 +353,7 @@ fn parameter_privilege(parameter: &str, privilege: &str, grantee: &Option<String
 
 fn system_privilege(privilege: &str, keyword: &str, object: &str, grantee: &Option<String>) -> Finding {
     let grantee = grantee_sql(grantee.as_ref());
-    found(
+    Finding::new(
         &finding::SHIPPED,
         format!("{} {object}", keyword.to_lowercase()),
         format!("{grantee} has the privilege {privilege} on the {}", keyword.to_lowercase()),
@@ -369,7 +363,7 @@ fn system_privilege(privilege: &str, keyword: &str, object: &str, grantee: &Opti
 
 fn migrations_table(table: &Name, grantee: &Option<String>) -> Finding {
     let (table, grantee) = (table.quoted(), grantee_sql(grantee.as_ref()));
-    found(
+    Finding::new(
         &finding::HISTORY,
         format!("table {table}"),
         format!("{grantee} can change which migrations are recorded as applied"),
@@ -378,7 +372,7 @@ fn migrations_table(table: &Name, grantee: &Option<String>) -> Finding {
 }
 
 fn server_setting(setting: &str, value: &str) -> Finding {
-    found(
+    Finding::new(
         &finding::SETTING,
         format!("setting {setting} of the server"),
         format!("it is `{value}` for every session"),
@@ -387,7 +381,7 @@ fn server_setting(setting: &str, value: &str) -> Finding {
 }
 
 fn set_config() -> Finding {
-    found(
+    Finding::new(
         &finding::SET_CONFIG,
         "function set_config".to_owned(),
         "PUBLIC has EXECUTE on the function; `gen-migrations harden` revokes the privilege",

@@ -224,6 +224,11 @@ pub(super) fn grantee(role: Option<&String>) -> String {
     role.map_or_else(|| "PUBLIC".to_owned(), |role| quoted(role).to_string())
 }
 
+/// Writes several roles; `None` stands for PUBLIC.
+pub(super) fn grantees(roles: &[Option<String>], separator: &str) -> String {
+    roles.iter().map(|role| grantee(role.as_ref())).collect::<Vec<_>>().join(separator)
+}
+
 /// Writes a function's name with the types of its arguments, as the server reports them.
 pub(super) fn signature(name: &Name, arguments: &[String]) -> String {
     format!("{}({})", name.quoted(), arguments.join(", "))

@@ -11,8 +11,16 @@ use super::{
 use crate::error::Result;
 
 /// Settings that change the role of a session, whether policies and triggers apply, or how statements are parsed.
-const SESSION_SETTINGS: [&str; 5] =
-    ["role", "row_security", "session_authorization", "session_replication_role", "standard_conforming_strings"];
+const SESSION_SETTINGS: [&str; 8] = [
+    "lo_compat_privileges",
+    "local_preload_libraries",
+    "role",
+    "row_security",
+    "session_authorization",
+    "session_preload_libraries",
+    "session_replication_role",
+    "standard_conforming_strings",
+];
 
 /// Compares the live catalog with the declared one.
 pub(super) fn drift(expected: &Catalog, live: &Catalog, fix_writer: &FixWriter<'_>) -> Result<Vec<Finding>> {

@@ -59,6 +59,11 @@ impl Finding {
     }
 }
 
+/// Returns the caution about a fix that would take privileges from an administrator.
+pub(super) fn not_of_administrators(condition: &str) -> String {
+    format!("if {condition}, do not run the fix; accept this finding in the baseline instead")
+}
+
 /// The severity of a finding.
 ///
 /// ```no_run
@@ -163,8 +168,8 @@ rules! {
         "A trigger can read and change each row that is written, with the privileges of the writing role or of its function's owner.";
     DEFAULT_PRIVILEGE = "TA116" Error "Default privilege is undeclared, missing or different":
         "Default privileges apply to every object that a later migration creates.";
-    SETTING = "TA117" Error "Setting presets role, context or search_path of sessions":
-        "A session with a preset role, context or search_path can run as a role or for a tenant that the app did not choose.";
+    SETTING = "TA117" Error "Setting presets role, context, search_path or libraries":
+        "A session with such a preset can run as a role, for a tenant or with code that the app did not choose.";
     RULE = "TA118" Error "Undeclared rewrite rule":
         "A rule rewrites a statement, and the new statement runs with the privileges of the table's owner.";
     UNTRACKED_SEQUENCE = "TA119" Warning "Undeclared sequence in a schema of the product":
@@ -218,8 +223,8 @@ rules! {
         "Some parameters, such as session_replication_role, disable foreign keys and triggers.";
     SERVER = "TA217" Note "Server version has known RLS vulnerabilities":
         "PostgreSQL releases fixes for RLS vulnerabilities in minor versions.";
-    SHIPPED = "TA218" Error "Privilege on a system catalog or built-in function":
-        "Some system catalogs and built-in functions give access to rows, files or password hashes, and no policy limits this access.";
+    SHIPPED = "TA218" Error "Privilege on a system catalog, built-in or extension object":
+        "Some of these objects give access to rows, files, logs or password hashes, and no policy limits this access.";
     SET_CONFIG = "TA219" Note "set_config is executable by PUBLIC":
         "SQL injected into a single SELECT can call set_config to change the tenant ID in the context.";
     SUBSCRIPTION = "TA220" Warning "Subscription writes declared tables":
@@ -229,4 +234,24 @@ rules! {
          of the function's owner.";
     HISTORY = "TA222" Error "Migrations table is writable by application roles":
         "A role that writes to the migrations table can make the next deployment skip a migration or run one again.";
+    ALTERED = "TA223" Error "Built-in object differs from the server's release":
+        "Policies and SECURITY DEFINER functions call built-in functions, with the privileges of the owner of the function.";
+    FOREIGN_MEMBER = "TA224" Error "Object does not belong to its extension, or was changed":
+        "The objects of an extension are not compared with the declaration, so an extension can hide an undeclared object.";
+    OUTSIDE_RELATION = "TA225" Error "Undeclared table or view accessible to application roles":
+        "No declared policy protects the rows, which may be copies of tenants' rows; a view reads with the permissions of its owner.";
+    OUTSIDE_FUNCTION = "TA226" Warning "Undeclared function available to application roles":
+        "Injected SQL can call the function, which may do what the declaration and `harden` deny, such as setting the context.";
+    UNTRACKED_OBJECT = "TA227" Warning "Undeclared operator or other object in a product's schema":
+        "Statements resolve names and operators in the product's schemas, and statistics contain values of all tenants.";
+    VENDOR = "TA228" Warning "Built-in objects unknown to the inventory":
+        "The inventory contains what PostgreSQL ships; other built-in objects come from a hosting provider, or were added by a superuser.";
+    UNCHECKED = "TA229" Note "Objects that the inventory cannot compare":
+        "The audit cannot tell whether these objects are as they were shipped.";
+    PREDEFINED = "TA230" Warning "Login role with a predefined role that covers all tenants":
+        "Such a role reads system catalogs with values of all tenants or other sessions' statements, or changes or locks all tables.";
+    DATABASE_OWNER = "TA231" Warning "Database is owned by another login role":
+        "The owner of a database can preset settings of its sessions, create schemas and allow other logins to connect.";
+    UNREADABLE = "TA232" Note "Setting is not visible to the audit":
+        "Some settings load libraries into each session, and only some logins can see them.";
 }

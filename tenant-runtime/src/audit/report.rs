@@ -13,7 +13,7 @@ use super::{
     inspect,
 };
 use crate::{
-    db::fingerprint,
+    db::{fingerprint, shipped},
     error::{Error, server_error},
     model::schema::Schema,
     sql::part::PGAUDIT,
@@ -254,10 +254,11 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
         let what = format!("pgaudit is declared to log `{classes}`, but the server does not load it");
         findings.push(Finding::new(&finding::NO_LOG, "server", what, comment_lines(LOADING)));
     }
-    findings.extend(bypass::find(&mut *connection, schema, &fix_writer).await.map_err(refused)?);
+    let shipped = shipped(&mut *connection).await.map_err(refused)?;
+    findings.extend(bypass::find(&mut *connection, schema, &fix_writer, &shipped).await.map_err(refused)?);
     findings.sort();
     findings.dedup();
-    let fingerprint = fingerprint(connection, &inspect::owners(schema)).await?;
+    let fingerprint = fingerprint(connection, &inspect::owners(schema), &shipped).await?;
     Ok(Report {
         findings,
         accepted: Vec::new(),

@@ -1,7 +1,8 @@
-//! The fingerprint of a schema: a hash with which an app rejects a database that differs from the one that was checked.
+//! The fingerprint: a hash with which an app rejects a database that differs from the one that was checked.
 
 use std::collections::BTreeSet;
 
+use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::{
@@ -17,25 +18,70 @@ pub(crate) const CANONICAL_OUTPUT: &str = "SET LOCAL search_path = pg_catalog, p
      SET LOCAL intervalstyle = 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; \
      SET LOCAL jit = off";
 
-/// Computes the fingerprint of the schemas that these roles own, in a transaction that starts with [`CANONICAL_OUTPUT`].
+/// What application roles can reach outside the declaration, as JSON rows; see the file.
+pub(crate) const REACHABLE: &str = include_str!("reachable.sql");
+
+/// An object that the server or one of its extensions ships: a row of `inventory.sql`.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Shipped {
+    /// The extension and its version; `None` for an object of the server.
+    pub(crate) origin: Option<String>,
+    pub(crate) class: String,
+    pub(crate) name: String,
+    /// A hash of the definition.
+    pub(crate) hash: String,
+    /// The object's kind and name in SQL, for an extension's object.
+    #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only the audit writes it"))]
+    pub(crate) address: Option<String>,
+    /// Whether the object was added to the extension later; `None` if that is unknown.
+    #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only the audit reads it"))]
+    pub(crate) added: Option<bool>,
+}
+
+/// Reads the objects that the server and its extensions ship, in a transaction that starts with [`CANONICAL_OUTPUT`].
+pub(crate) async fn shipped(transaction: &mut PgConnection) -> Result<Vec<Shipped>> {
+    Ok(sqlx::query_as(include_str!("inventory.sql")).persistent(false).fetch_all(transaction).await?)
+}
+
+/// Computes the fingerprint of the schemas that these roles own, and of what the application roles can reach outside
+/// them, in a transaction that starts with [`CANONICAL_OUTPUT`].
 ///
 /// The fingerprint starts with the server's major version, because the form of expressions differs between major
 /// versions.
-pub(crate) async fn fingerprint(transaction: &mut PgConnection, owners: &[String]) -> Result<String> {
+pub(crate) async fn fingerprint(
+    transaction: &mut PgConnection,
+    owners: &[String],
+    shipped: &[Shipped],
+) -> Result<String> {
     let major = transaction.server_version_num().unwrap_or_default() / 10_000;
-    let hash: Option<String> = sqlx::query_scalar(include_str!("fingerprint.sql"))
+    let product: Option<String> = sqlx::query_scalar(include_str!("fingerprint.sql"))
         .bind(owners)
         .persistent(false)
-        .fetch_one(transaction)
+        .fetch_one(&mut *transaction)
         .await?;
-    Ok(format!("{major}-{}", hash.as_deref().unwrap_or("nothing")))
+    let scope = sqlx::query_as(include_str!("fingerprint_scope.sql")).bind(owners).persistent(false);
+    let (schemas, roles): (Vec<String>, Vec<String>) = scope.fetch_one(&mut *transaction).await?;
+    let reachable = sqlx::query_scalar(REACHABLE).bind(schemas).bind(roles).bind(owners).persistent(false);
+    let mut lines: Vec<String> = reachable.fetch_all(&mut *transaction).await?;
+    lines.extend(
+        shipped.iter().map(|Shipped { origin, class, name, hash, .. }| format!("{origin:?} {class} {name} {hash}")),
+    );
+    lines.sort_unstable();
+    let mut hash = Sha256::new();
+    for line in product.iter().chain(&lines) {
+        hash.update(line);
+        hash.update("\n");
+    }
+    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{major}-{hash}"))
 }
 
 /// Rejects a database with a different fingerprint.
 pub(super) async fn check(connection: &mut PgConnection, expected: &str) -> Result<()> {
     let mut transaction = connection.begin().await?;
     transaction.execute(CANONICAL_OUTPUT).await?;
-    let found = fingerprint(&mut transaction, &owners()).await?;
+    let shipped = shipped(&mut transaction).await?;
+    let found = fingerprint(&mut transaction, &owners(), &shipped).await?;
     transaction.rollback().await?;
     if found == expected { Ok(()) } else { Err(Error::FingerprintMismatch { expected: expected.to_owned(), found }) }
 }

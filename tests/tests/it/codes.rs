@@ -69,6 +69,11 @@ const SUBSCRIPTION: &str = "CREATE SUBSCRIPTION copy CONNECTION 'host=127.0.0.1 
     INSERT INTO pg_subscription_rel SELECT oid, 'app.projects'::regclass, 'r', NULL FROM pg_subscription;
     ALTER SUBSCRIPTION copy ENABLE";
 
+/// A function as a provider's build could contain it.
+const VENDOR: &str = "SET LOCAL allow_system_table_mods = on;
+    INSERT INTO pg_proc SELECT (jsonb_populate_record(routine, '{\"oid\": 9876, \"proname\": \"vendor_version\"}')).*
+        FROM pg_proc AS routine WHERE proname = 'version'";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_owned()
 }
@@ -352,6 +357,7 @@ async fn impossible(code: &str, major: u32, admin: &mut PgConnection) -> Option<
     let dblink = "SELECT count(*)::text FROM pg_available_extensions WHERE name = 'dblink'";
     match code {
         "TA210" if major >= 16 => Some("since PostgreSQL 16 CREATEROLE gives no access to other roles"),
+        "TA232" => Some("the test's administrator is a superuser and sees every setting"),
         "TA213" if ask(admin, dblink).await == "0" => Some("the server has no dblink to install"),
         _ => None,
     }
@@ -395,7 +401,11 @@ async fn examples_of_audit_codes_are_reported_accepted_and_resolved_as_their_pag
             continue;
         }
         let example = section(page, "Example");
-        let sql = if code == "TA220" { SUBSCRIPTION } else { block(example, "sql").unwrap_or_default() };
+        let sql = match code.as_str() {
+            "TA220" => SUBSCRIPTION,
+            "TA228" => VENDOR,
+            _ => block(example, "sql").unwrap_or_default(),
+        };
         let schema = schema(code);
         // The audit runs in a savepoint of this transaction, so that an example leaves nothing behind.
         let mut transaction = admin.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.expect("begun");

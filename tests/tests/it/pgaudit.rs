@@ -107,7 +107,7 @@ async fn pgaudit_logs_declared_classes_and_the_app_cannot_disable_it() {
 async fn pgaudit_setting_drift_is_reported_with_a_fix() {
     let Some(server) = server_with_pgaudit().await else { return };
     let (_boss, mut postgres) = database(&server).await;
-    run(&mut postgres, "ALTER ROLE boss NOCREATEROLE").await.expect("done");
+    run(&mut postgres, "ALTER ROLE boss NOCREATEROLE; ALTER DATABASE acme OWNER TO postgres").await.expect("done");
     let [nothing, all, less] = [schema(None), schema(Some("all, -read")), schema(Some("ddl"))];
     migrate(&mut postgres, &Schema::default(), &all).await.expect("applied");
     let drifts = [

@@ -56,7 +56,8 @@ WHERE (ours.oid IS NOT NULL OR fixed.setrole = 0)
   AND (
       ours.oid IS NOT NULL
       OR lower(split_part(item, '=', 1)) IN (
-          'role', 'session_authorization', 'row_security', 'session_replication_role', 'standard_conforming_strings'
+          'lo_compat_privileges', 'local_preload_libraries', 'role', 'row_security', 'session_authorization', 'session_preload_libraries',
+          'session_replication_role', 'standard_conforming_strings'
       )
       OR strpos(split_part(item, '=', 1), '.') > 0
   )

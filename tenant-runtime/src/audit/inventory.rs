@@ -1,0 +1,227 @@
+//! The inventory: the definitions of the objects that PostgreSQL and its extensions ship, and the comparison of a
+//! database with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use sha2::{Digest as _, Sha256};
+
+use super::finding::{self, Finding};
+use crate::{db::Shipped, ident::quoted};
+
+/// The pinned inventory, one section for each set of major versions and for each version of an extension.
+///
+/// `cargo test … inventory` compares it with a server; with `TENANT_UPDATE_INVENTORY=1` the test writes it.
+const PINNED: &str = include_str!("inventory.txt");
+
+/// The number of names that a finding about many objects shows.
+const SHOWN: usize = 5;
+
+/// The hashes that an object can have, by its class and name.
+type Section<'a> = BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>>;
+
+/// Compares what the server and its extensions ship with the inventory.
+pub(super) fn find(rows: &[Shipped], major: u32) -> Vec<Finding> {
+    let sections = &*SECTIONS;
+    let (members, shipped): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.origin.is_some());
+    let mut found = match sections.get(format!("PostgreSQL {major}").as_str()) {
+        Some(section) => of_server(&shipped, section, major),
+        None => vec![unknown_release(major)],
+    };
+    let mut by_extension: BTreeMap<&str, Vec<&Shipped>> = BTreeMap::new();
+    for member in members {
+        by_extension.entry(member.origin.as_deref().unwrap_or_default()).or_default().push(member);
+    }
+    for (extension, members) in by_extension {
+        found.extend(match sections.get(extension) {
+            Some(section) => of_known_extension(extension, &members, section),
+            None => of_unknown_extension(extension, &members),
+        });
+    }
+    found
+}
+
+/// Returns whether the inventory contains a version of an extension, such as `citext 1.6`.
+pub(super) fn contains(extension: &str) -> bool {
+    SECTIONS.contains_key(extension)
+}
+
+/// The inventory by the titles of its sections.
+static SECTIONS: LazyLock<BTreeMap<String, Section<'static>>> = LazyLock::new(|| sections(PINNED));
+
+/// Parses the inventory. A section for several major versions is added to each of them.
+fn sections(text: &str) -> BTreeMap<String, Section<'_>> {
+    let mut sections: BTreeMap<String, Section<'_>> = BTreeMap::new();
+    let mut current: Vec<String> = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        if let Some(title) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            current = match title.strip_prefix("PostgreSQL ") {
+                Some(majors) => majors.split(' ').map(|major| format!("PostgreSQL {major}")).collect(),
+                None => vec![title.to_owned()],
+            };
+        } else if let Some(((class, rest), hash)) =
+            line.rsplit_once(' ').and_then(|(object, hash)| Some((object.split_once(' ')?, hash)))
+        {
+            for title in &current {
+                sections.entry(title.clone()).or_default().entry((class, rest)).or_default().insert(hash);
+            }
+        }
+    }
+    sections
+}
+
+fn of_server(rows: &[&Shipped], section: &Section<'_>, major: u32) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut unknown = Vec::new();
+    for row in rows {
+        match section.get(&(row.class.as_str(), row.name.as_str())) {
+            None => unknown.push(*row),
+            Some(hashes) if hashes.contains(row.hash.as_str()) => {}
+            Some(_) => found.push(altered(row, major)),
+        }
+    }
+    if !unknown.is_empty() {
+        found.push(unknown_builtins(&unknown));
+    }
+    found
+}
+
+fn of_known_extension(extension: &str, members: &[&Shipped], section: &Section<'_>) -> Vec<Finding> {
+    let judged = members.iter().map(|member| match section.get(&(member.class.as_str(), member.name.as_str())) {
+        None => Some(foreign_member(extension, member, "this version of the extension does not contain it")),
+        Some(hashes) if hashes.contains(member.hash.as_str()) => None,
+        Some(_) => Some(altered_member(extension, member)),
+    });
+    judged.flatten().collect()
+}
+
+/// Judges the objects of an extension that the inventory does not know: what was added later is a finding, and a note
+/// names the rest.
+fn of_unknown_extension(extension: &str, members: &[&Shipped]) -> Vec<Finding> {
+    let added = members.iter().filter(|member| member.added == Some(true));
+    let mut found: Vec<_> = added
+        .map(|member| foreign_member(extension, member, "it was added after the extension was installed or updated"))
+        .collect();
+    let rest = members.len() - found.len();
+    found.push(Finding::new(
+        &finding::UNCHECKED,
+        format!("extension {}", name_of(extension)),
+        format!(
+            "the inventory does not contain version {}, so {rest} objects were not compared",
+            version_of(extension)
+        ),
+        String::new(),
+    ));
+    found
+}
+
+/// Returns the quoted name of an extension.
+fn name_of(extension: &str) -> String {
+    quoted(extension.rsplit_once(' ').map_or(extension, |(name, _)| name)).to_string()
+}
+
+fn version_of(extension: &str) -> &str {
+    extension.rsplit_once(' ').map_or("", |(_, version)| version)
+}
+
+/// Returns an object's class and name, in words.
+fn described(row: &Shipped) -> String {
+    format!("{} {}", row.class.replace('-', " "), row.name)
+}
+
+fn altered(row: &Shipped, major: u32) -> Finding {
+    Finding::new(
+        &finding::ALTERED,
+        format!("built-in {}", described(row)),
+        format!("its definition, properties or owner differ from those in the server's release (hash {})", row.hash),
+        format!(
+            "-- Restore the definition as a superuser: compare the object with the same object in a new cluster of\n\
+             -- PostgreSQL {major}, for a function by `SELECT pg_get_functiondef(…)`."
+        ),
+    )
+}
+
+fn unknown_builtins(rows: &[&Shipped]) -> Finding {
+    let names: Vec<_> = rows.iter().map(|row| format!("{} {}", described(row), row.hash)).collect();
+    let shown = rows.iter().take(SHOWN).map(|row| described(row)).collect::<Vec<_>>().join(", ");
+    let more = match rows.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Finding::new(
+        &finding::VENDOR,
+        "server",
+        format!("it has built-in objects that PostgreSQL does not ship: {shown}{more} (hash {})", digest(&names)),
+        "-- If they come with your provider's build of the server, accept this finding in the baseline.\n\
+         -- Otherwise find out who added them."
+            .to_owned(),
+    )
+}
+
+fn unknown_release(major: u32) -> Finding {
+    Finding::new(
+        &finding::UNCHECKED,
+        "server",
+        format!("the inventory does not contain PostgreSQL {major}, so the built-in objects were not compared"),
+        String::new(),
+    )
+}
+
+fn foreign_member(extension: &str, member: &Shipped, what: &str) -> Finding {
+    let address = member.address.as_deref().unwrap_or_default();
+    Finding::new(
+        &finding::FOREIGN_MEMBER,
+        format!("{} of the extension {}", described(member), name_of(extension)),
+        format!("{what} (hash {})", member.hash),
+        format!("ALTER EXTENSION {} DROP {address};", name_of(extension)),
+    )
+    .with_caution("audit again after the fix: the object is then checked like one that belongs to no extension")
+}
+
+fn altered_member(extension: &str, member: &Shipped) -> Finding {
+    Finding::new(
+        &finding::FOREIGN_MEMBER,
+        format!("{} of the extension {}", described(member), name_of(extension)),
+        format!(
+            "its definition, properties or owner differ from those in version {} (hash {})",
+            version_of(extension),
+            member.hash
+        ),
+        format!(
+            "-- Restore the definition as a superuser: compare the object with the same object in a database in which you\n\
+             -- have run `CREATE EXTENSION {} VERSION '{}'`.",
+            name_of(extension),
+            version_of(extension).replace('\'', "''")
+        ),
+    )
+}
+
+/// Returns a short hash of names, so that an accepted finding does not accept other objects.
+fn digest(names: &[String]) -> String {
+    Sha256::digest(names.join("\n")).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_inventory_is_in_a_section() {
+        let sections = &*SECTIONS;
+        for major in 15..=18 {
+            let section = &sections[&format!("PostgreSQL {major}")];
+            assert!(section.len() > 4_500, "{major}: {}", section.len());
+            assert!(section.values().all(|hashes| hashes.len() == 1), "{major}");
+        }
+        assert!(sections.contains_key("plpgsql 1.0") && sections.contains_key("pg_trgm 1.6"));
+        let lines = PINNED.lines().filter(|line| !line.starts_with(['#', '[']) && !line.is_empty());
+        assert!(lines.into_iter().all(|line| line.rsplit(' ').next().is_some_and(|hash| hash.len() == 16)));
+    }
+
+    #[test]
+    fn digest_depends_on_every_name() {
+        let names = |names: &[&str]| digest(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_ne!(names(&["a", "b"]), names(&["a", "c"]));
+        assert_ne!(names(&["ab"]), names(&["a", "b"]));
+    }
+}

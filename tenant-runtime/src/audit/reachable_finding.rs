@@ -1,0 +1,169 @@
+//! The findings about what application roles can reach outside the declaration.
+
+use super::{
+    bypass::Routine,
+    catalog::{Name, grantees as list},
+    finding::{self, Finding, not_of_administrators},
+};
+use crate::ident::quoted;
+
+/// The number of names that a finding about many objects shows.
+const SHOWN: usize = 5;
+
+/// Writes the first names of a list, and the number of the others.
+fn shown(names: &[String]) -> String {
+    let first = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+pub(super) fn outside_relations(
+    schema: &str,
+    what: &str,
+    relations: &[String],
+    grantees: &[Option<String>],
+    privileges: &str,
+    definition: Option<&str>,
+    owner: &str,
+) -> Finding {
+    let names: Vec<_> = relations.iter().map(|name| format!("{}.{}", quoted(schema), quoted(name))).collect();
+    let (to, revoked) = (list(grantees, " and "), list(grantees, ", "));
+    let hash = definition.map(|hash| format!(" (hash of the definition: {hash})")).unwrap_or_default();
+    let keyword = if what == "sequence" { "SEQUENCE" } else { "TABLE" };
+    let fix: Vec<_> = names.iter().map(|name| format!("REVOKE ALL ON {keyword} {name} FROM {revoked};")).collect();
+    let (object, text) = match names.as_slice() {
+        [name] => (format!("{what} {name}"), format!("it is not declared, and {to} has {privileges} on it{hash}")),
+        many => (
+            format!("{what}s in schema {} owned by {}", quoted(schema), quoted(owner)),
+            format!(
+                "{} {what}s are not declared, and {to} has {privileges} on them: {}{hash}",
+                many.len(),
+                shown(many)
+            ),
+        ),
+    };
+    Finding::new(&finding::OUTSIDE_RELATION, object, text, fix.join("\n"))
+}
+
+pub(super) fn outside_functions(
+    schema: &str,
+    functions: &[Routine],
+    callers: &[Option<String>],
+    definition: &str,
+    owner: &str,
+) -> Finding {
+    let names: Vec<_> = functions.iter().map(Routine::sql).collect();
+    let (by, revoked) = (list(callers, " and "), list(callers, ", "));
+    let fix: Vec<_> = names.iter().map(|name| format!("REVOKE EXECUTE ON ROUTINE {name} FROM {revoked};")).collect();
+    let (object, text) = match names.as_slice() {
+        [name] => (
+            format!("function {name}"),
+            format!("it is not declared, and {by} can call it (hash of the definition: {definition})"),
+        ),
+        many => (
+            format!("functions in schema {} owned by {}", quoted(schema), quoted(owner)),
+            format!(
+                "{} functions are not declared, and {by} can call them: {} (hash of the definitions: {definition})",
+                many.len(),
+                shown(many)
+            ),
+        ),
+    };
+    Finding::new(&finding::OUTSIDE_FUNCTION, object, text, fix.join("\n"))
+}
+
+pub(super) fn outside_trigger(table: &Name, trigger: &str, function: &str) -> Finding {
+    let (table, trigger) = (table.quoted(), quoted(trigger));
+    Finding::new(
+        &finding::OUTSIDE_FUNCTION,
+        format!("trigger {trigger} of {table}"),
+        format!("a write by an application role fires it, and its function {function} is not declared"),
+        format!("ALTER TABLE {table} DISABLE TRIGGER {trigger};"),
+    )
+}
+
+pub(super) fn outside_rule(table: &Name, rule: &str) -> Finding {
+    let (table, rule) = (table.quoted(), quoted(rule));
+    Finding::new(
+        &finding::RULE,
+        format!("rule {rule} of {table}"),
+        "it rewrites statements of application roles, and the result runs with the privileges of the owner of its table",
+        format!("DROP RULE {rule} ON {table};"),
+    )
+}
+
+pub(super) fn language_of_caller(language: &str) -> Finding {
+    let language = quoted(language);
+    Finding::new(
+        &finding::OUTSIDE_FUNCTION,
+        format!("language {language}"),
+        "it belongs to no extension, and an application role can run code in it",
+        format!("REVOKE USAGE ON LANGUAGE {language} FROM PUBLIC;"),
+    )
+}
+
+pub(super) fn large_objects(objects: &[u32], grantees: &[Option<String>]) -> Finding {
+    let (to, revoked) = (list(grantees, " and "), list(grantees, ", "));
+    let numbers: Vec<_> = objects.iter().map(ToString::to_string).collect();
+    Finding::new(
+        &finding::OUTSIDE_RELATION,
+        "large objects",
+        format!("{to} can access {} of them: {}", objects.len(), shown(&numbers)),
+        format!("REVOKE ALL ON LARGE OBJECT {} FROM {revoked};", numbers.join(", ")),
+    )
+}
+
+pub(super) fn untracked(what: &str, object: &str) -> Finding {
+    let keyword = match what {
+        "statistics object" => "STATISTICS".to_owned(),
+        other => other.to_uppercase(),
+    };
+    Finding::new(
+        &finding::UNTRACKED_OBJECT,
+        format!("{what} {object}"),
+        "it is in the database but not declared",
+        format!("DROP {keyword} {object};"),
+    )
+}
+
+pub(super) fn predefined_role(login: &str, role: &str, through: &str) -> Finding {
+    let (login, through_sql) = (quoted(login), quoted(through));
+    let power = match role {
+        "pg_read_all_data" => "reads every table without policies that deny it, and the system catalogs",
+        "pg_write_all_data" => "writes every table without policies that deny it",
+        "pg_read_all_stats" => "reads the statements of other sessions, with the values in them",
+        "pg_maintain" => "locks and rebuilds every table",
+        "pg_create_subscription" => "writes rows of all tenants by replication",
+        _ => "covers all tenants",
+    };
+    let way = if role == through { String::new() } else { format!(" through {through_sql}") };
+    Finding::new(
+        &finding::PREDEFINED,
+        format!("login {login}"),
+        format!("it can assume {role}{way}, which {power}"),
+        format!("REVOKE {through_sql} FROM {login};"),
+    )
+    .with_caution(not_of_administrators(&format!("{login} monitors or administers the server")))
+}
+
+pub(super) fn database_owner(database: &str, owner: &str) -> Finding {
+    let (database, owner) = (quoted(database), quoted(owner));
+    Finding::new(
+        &finding::DATABASE_OWNER,
+        format!("database {database}"),
+        format!("its owner is {owner}"),
+        format!("ALTER DATABASE {database} OWNER TO CURRENT_USER;"),
+    )
+    .with_caution(not_of_administrators(&format!("{owner} is an administrator who applies the migrations")))
+}
+
+pub(super) fn unreadable(setting: &str) -> Finding {
+    Finding::new(
+        &finding::UNREADABLE,
+        format!("setting {setting} of the server"),
+        "the login that runs the audit cannot read it",
+        "-- Grant pg_read_all_settings to the login, or read the setting as a superuser: `SHOW …`.".to_owned(),
+    )
+}
