@@ -159,8 +159,8 @@ pub enum Error {
         /// The error of the server.
         source: sqlx::Error,
     },
-    /// The statement would control the transaction, the role or the settings, or its effects would
-    /// outlive the transaction.
+    /// The statement would control the transaction, the role or the settings, lock a table, or print a
+    /// plan, or its effects would outlive the transaction.
     #[error(
         "`{keyword}` is not allowed inside a tenant transaction: {}", RefusedBecause(.keyword)
     )]

@@ -245,7 +245,8 @@ impl<T: Tenancy> SystemCtx<T> {
         let span = tracing::info_span!("system_tx", role, %record, outcome = field::Empty);
         let (tx, batch) = begin::begin(&self.pools, &context, TxOptions::default()).instrument(span.clone()).await?;
         let state = TxState::begin(batch, self.pools.denials(role), self.pools.stale_plans(role));
-        Ok(SystemTx { tx, context, state, span, prepared: self.pools.options().prepared, tenancy: PhantomData })
+        let (prepared, allowed) = (self.pools.options().prepared, self.pools.options().allowed);
+        Ok(SystemTx { tx, context, state, span, prepared, allowed, tenancy: PhantomData })
     }
 
     /// Begins a transaction as the system role for one tenant: the policies limit it to that tenant's rows. Repository
@@ -307,6 +308,7 @@ pub struct SystemTx<T> {
     span: Span,
     /// Whether statements stay prepared on the connection.
     prepared: bool,
+    allowed: statement_filter::Allowed,
     tenancy: PhantomData<fn() -> T>,
 }
 
@@ -370,7 +372,7 @@ impl<T: Tenancy> SystemTx<T> {
     }
 
     fn admit(&mut self, sql: &str) -> sqlx::Result<VettedExecutor<'_>> {
-        if let Some(keyword) = statement_filter::refused(sql, T::DEF) {
+        if let Some(keyword) = statement_filter::refused(sql, T::DEF, self.allowed) {
             self.span.in_scope(|| self.state.denials.note_statement(&keyword));
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }

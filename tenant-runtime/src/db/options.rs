@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::logins::{MeantFor, RoleLogin};
+use super::{
+    logins::{MeantFor, RoleLogin},
+    statement_filter::Allowed,
+};
 use crate::{
     model::def::TenancyDef,
     tenant::{LoginPerRole, Role, Tenancy, lattice::assert_names, no_tenant_role},
@@ -32,6 +35,7 @@ pub struct TenantDbOptions {
     pub(super) trace_tenants: bool,
     pub(super) fingerprint: Option<String>,
     pub(super) prepared: bool,
+    pub(super) allowed: Allowed,
     /// The options for single database roles.
     by_role: BTreeMap<&'static str, RoleOptions>,
     /// The login roles of single application roles.
@@ -64,6 +68,7 @@ impl Default for TenantDbOptions {
             trace_tenants: false,
             fingerprint: None,
             prepared: true,
+            allowed: Allowed::default(),
             by_role: BTreeMap::new(),
             logins: Vec::new(),
         }
@@ -163,6 +168,23 @@ impl TenantDbOptions {
     /// ```
     pub fn prepared_statements(mut self, prepared: bool) -> Self {
         self.prepared = prepared;
+        self
+    }
+
+    /// Sets whether custom SQL can run `EXPLAIN`. Default: `false`. Set it to `true` only during development, on a
+    /// database whose rows every developer can read.
+    ///
+    /// The planner's estimates come from statistics of all tenants' rows: with `EXPLAIN SELECT … WHERE email LIKE 'a%'`
+    /// a role learns, letter by letter, values of any column that it can select, in rows that the policies hide from it.
+    /// Without this option, `EXPLAIN` and the settings that print plans (`debug_print_plan`, `client_min_messages`) fail
+    /// with [`Error::ForbiddenStatement`](crate::Error::ForbiddenStatement). The check reads the text of statements;
+    /// the attribute `sensitive` prevents statistics of a column's values.
+    ///
+    /// ```
+    /// let options = tenant_runtime::TenantDb::options().allow_explain(cfg!(debug_assertions));
+    /// ```
+    pub fn allow_explain(mut self, allow: bool) -> Self {
+        self.allowed.explain = allow;
         self
     }
 

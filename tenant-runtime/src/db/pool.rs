@@ -58,8 +58,7 @@ pub struct PoolStatus {
     /// The maximum number of connections.
     pub max: u32,
     /// The number of denied attempts since the app connected: permission errors of the database, and
-    /// statements that were refused because they would change the transaction, the role or the
-    /// settings.
+    /// statements that the statement filter refused.
     pub denied: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Statement filter: refuses statements whose text shows that they control the transaction, the role or the context, or
-//! that their effects outlive the transaction.
+//! Statement filter: refuses statements whose text shows that they control the transaction, the role or the context, that
+//! their effects outlive the transaction, or that they reveal other tenants' rows or block other tenants.
 
 use super::lexer::{Lexer, Token};
 use crate::model::def::TenancyDef;
@@ -20,19 +20,30 @@ const GUARDED: &[&str] = &[
     "names",
 ];
 
+/// Settings with which the server sends plans to the client: `debug_print_plan` prints plans, and `auto_explain` can be
+/// loaded on the server. `client_min_messages` decides whether the client receives them.
+const PRINTS_PLANS: &[&str] = &["debug_print_plan", "client_min_messages"];
+
+/// What the options of the connection allow.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Allowed {
+    /// EXPLAIN, and the settings that print plans.
+    pub(super) explain: bool,
+}
+
 /// Returns the keyword that causes a statement to be refused, or `None` if the statement can run.
 ///
 /// The text is split into tokens as by PostgreSQL's lexer. The effects of a function, or of a string that is
 /// executed as SQL, are not visible here; against those, the database's policies and grants are the remaining
 /// protection.
-pub(super) fn refused(sql: &str, tenancy: &TenancyDef) -> Option<String> {
+pub(super) fn refused(sql: &str, tenancy: &TenancyDef, allowed: Allowed) -> Option<String> {
     let mut lexer = Lexer::new(sql);
     let mut statement = Statement::default();
     loop {
         let token = lexer.next();
         match token {
             Some(Token::Semicolon) | None => {
-                if let Some(word) = statement.refused(tenancy) {
+                if let Some(word) = statement.refused(tenancy, allowed) {
                     return Some(word);
                 }
                 statement = Statement::default();
@@ -91,7 +102,7 @@ impl Statement {
         self.head.get(index).and_then(Option::as_deref).unwrap_or_default()
     }
 
-    fn refused(&self, tenancy: &TenancyDef) -> Option<String> {
+    fn refused(&self, tenancy: &TenancyDef, allowed: Allowed) -> Option<String> {
         let first = self.word(0);
         match first {
             "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" | "discard"
@@ -103,7 +114,11 @@ impl Statement {
             "alter" if matches!(self.word(1), "role" | "user" | "group" | "database" | "system") => {
                 Some(format!("ALTER {}", self.word(1).to_uppercase()))
             }
-            "set" => self.refused_setting(tenancy),
+            "set" => self.refused_setting(tenancy, allowed),
+            // The estimates come from statistics of all tenants' rows.
+            "explain" if !allowed.explain => Some("EXPLAIN".to_owned()),
+            // A table lock blocks all tenants.
+            "lock" => Some("LOCK".to_owned()),
             _ if self.updates && self.settings => Some("UPDATE pg_settings".to_owned()),
             _ => None,
         }
@@ -111,7 +126,7 @@ impl Statement {
 
     /// Refuses a change of a setting: a session setting would outlive the transaction, so only `SET LOCAL` is allowed,
     /// and only for unguarded settings.
-    fn refused_setting(&self, tenancy: &TenancyDef) -> Option<String> {
+    fn refused_setting(&self, tenancy: &TenancyDef, allowed: Allowed) -> Option<String> {
         match (self.word(1), self.word(2)) {
             // After the first snapshot PostgreSQL refuses this too, but the filter's error is
             // clearer.
@@ -124,7 +139,8 @@ impl Statement {
             ("local", "session") => Some("SET LOCAL SESSION".to_owned()),
             ("local", _) => {
                 let name = self.setting_name(2);
-                is_guarded_setting(&name, tenancy).then(|| format!("SET LOCAL {name}"))
+                let prints_plans = PRINTS_PLANS.contains(&name.as_str()) && !allowed.explain;
+                (prints_plans || is_guarded_setting(&name, tenancy)).then(|| format!("SET LOCAL {name}"))
             }
             (name, _) => Some(format!("SET {}", name.to_uppercase())),
         }

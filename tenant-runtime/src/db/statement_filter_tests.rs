@@ -4,7 +4,7 @@ use super::*;
 use crate::{roles::Organizations, tenant::Tenancy};
 
 fn refused_word(sql: &str) -> Option<String> {
-    refused(sql, Organizations::DEF)
+    refused(sql, Organizations::DEF, Allowed::default())
 }
 
 #[test]
@@ -101,6 +101,51 @@ fn set_config_and_functions_that_run_sql_text_are_rejected() {
     }
 }
 
+const EXPLAINS: &[&str] = &[
+    "EXPLAIN SELECT 1",
+    "explain (ANALYZE, FORMAT JSON) UPDATE projects SET name = 'x'",
+    "  -- a plan\n/* of */ EXPLAIN/**/ANALYZE VERBOSE DELETE FROM projects",
+    "SELECT 1; EXPLAIN SELECT 1",
+    "SELECT E'\\';'; EXPLAIN SELECT 1",
+    "SET CONSTRAINTS ALL DEFERRED;;\tEXPLAIN DECLARE c CURSOR FOR SELECT 1",
+    "(EXPLAIN SELECT 1)",
+    // The server sends the plan, with its estimates, as a message.
+    "SET LOCAL debug_print_plan = on",
+    "SET LOCAL \"Debug_Print_Plan\" TO true",
+    "SET LOCAL client_min_messages = 'log'",
+    "SELECT 1; SET LOCAL client_min_messages TO log",
+];
+
+#[test]
+fn explain_and_settings_that_print_plans_are_rejected_unless_allowed() {
+    for sql in EXPLAINS {
+        assert!(refused_word(sql).is_some(), "should be refused: {sql}");
+        assert_eq!(refused(sql, Organizations::DEF, Allowed { explain: true }), None, "should run: {sql}");
+    }
+    for sql in [
+        "SELECT query_to_xml('EXPLAIN SELECT 1', true, true, '')",
+        "EXPLAIN SELECT set_config('app.organization_id', $1, true)",
+        "EXPLAIN SELECT 1; COMMIT",
+        "SET LOCAL app.organization_id = 'x'",
+        "SET debug_print_plan = on",
+    ] {
+        assert!(refused(sql, Organizations::DEF, Allowed { explain: true }).is_some(), "should be refused: {sql}");
+    }
+}
+
+#[test]
+fn table_locks_are_rejected() {
+    for sql in [
+        "LOCK TABLE projects IN ACCESS EXCLUSIVE MODE",
+        "lock projects",
+        "/* */LOCK ONLY projects NOWAIT",
+        "SELECT 1;LOCK TABLE projects IN ACCESS SHARE MODE",
+    ] {
+        assert_eq!(refused_word(sql).as_deref(), Some("LOCK"), "{sql}");
+        assert!(refused(sql, Organizations::DEF, Allowed { explain: true }).is_some(), "should be refused: {sql}");
+    }
+}
+
 #[test]
 fn keywords_after_strings_and_comments_are_detected() {
     for sql in [
@@ -166,7 +211,10 @@ fn ordinary_statements_are_accepted() {
         "DECLARE c SCROLL CURSOR WITHOUT HOLD FOR SELECT 1",
         "NOTIFY a",
         "SELECT set_configuration FROM settings",
-        "LOCK TABLE projects IN SHARE MODE",
+        "SELECT id FROM projects FOR UPDATE",
+        "SELECT explain, lock FROM statements AS explain",
+        "UPDATE projects SET lock = true, explain = 'x'",
+        "SELECT 'EXPLAIN SELECT 1; LOCK projects'",
         "SELECT 'unterminated",
         "SELECT E'unterminated\\",
         "SELECT $a$unterminated",

@@ -43,7 +43,8 @@ use crate::{
 /// ```
 ///
 /// A statement whose text shows that it would end the transaction or change the role or the
-/// settings is refused with [`Error::ForbiddenStatement`]. A function that a statement calls can
+/// settings is refused with [`Error::ForbiddenStatement`]; so are `LOCK`, and `EXPLAIN` without
+/// [`allow_explain`](crate::TenantDbOptions::allow_explain). A function that a statement calls can
 /// still change the settings. Therefore, on tables with a tenant column, the SQL of repository
 /// methods also names the tenant of the context, and returns no rows instead of another tenant's
 /// rows. In builds with debug assertions, a commit after custom SQL compares the context on the
@@ -67,6 +68,7 @@ pub struct TenantTx<R: Role> {
     read_only: bool,
     span: Span,
     prepared: bool,
+    allowed: statement_filter::Allowed,
 }
 
 /// Begins a transaction in a context.
@@ -89,7 +91,8 @@ pub(super) async fn begin_as<R: Role>(
     }
     let (tx, batch) = begin::begin(pools, context, options).instrument(span.clone()).await?;
     let state = TxState::begin(batch, pools.denials(context.role), pools.stale_plans(context.role));
-    Ok(TenantTx { tx, ctx, state, raw: false, read_only: options.read_only, span, prepared: pools.options().prepared })
+    let (read_only, prepared, allowed) = (options.read_only, pools.options().prepared, pools.options().allowed);
+    Ok(TenantTx { tx, ctx, state, raw: false, read_only, span, prepared, allowed })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -196,7 +199,7 @@ impl<R: Role> TenantTx<R> {
 
     /// Passes a statement from the app through the filter.
     fn admit(&mut self, sql: &str) -> sqlx::Result<VettedExecutor<'_>> {
-        if let Some(keyword) = statement_filter::refused(sql, <R::Tenancy as Tenancy>::DEF) {
+        if let Some(keyword) = statement_filter::refused(sql, <R::Tenancy as Tenancy>::DEF, self.allowed) {
             self.span.in_scope(|| self.state.denials.note_statement(&keyword));
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }

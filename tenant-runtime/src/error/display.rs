@@ -37,7 +37,15 @@ pub(super) struct RefusedBecause<'a>(pub(super) &'a str);
 
 impl fmt::Display for RefusedBecause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0.split(' ').next().unwrap_or_default() {
+        let keyword = self.0.split(' ').next().unwrap_or_default();
+        f.write_str(match keyword {
+            _ if ["EXPLAIN", "SET LOCAL debug_print_plan", "SET LOCAL client_min_messages"].contains(&self.0) => {
+                "its output can contain the planner's estimates, which come from the rows of all tenants; run it as an \
+                 administrator, or set `TenantDbOptions::allow_explain(true)` during development"
+            }
+            "LOCK" => {
+                "a table lock blocks all tenants; lock the tenant's rows with `SELECT … FOR UPDATE` instead"
+            }
             "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" => {
                 "it would control the transaction; call `commit`, `rollback` or `savepoint` instead"
             }

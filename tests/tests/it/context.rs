@@ -7,7 +7,7 @@ use tenant_runtime::{
     Error, Result, Role, TenantCtx, TenantDb, TenantTx,
     roles::{Admin, Member, Organizations, Viewer},
 };
-use tenant_tests::{Database, Tenant};
+use tenant_tests::{Database, Tenant, run};
 use tokio::time::{sleep, timeout};
 
 /// Connects with one connection per role, so that the next transaction runs on the connection of the last one.
@@ -197,9 +197,17 @@ async fn forbidden_statements_are_rejected_before_execution() {
     let db = single_connection(&database).await;
     let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
     let steal = format!("SELECT set_config('app.organization_id', '{}', true)", database.globex.id);
-    for sql in
-        ["COMMIT", "SELECT 1; ROLLBACK", "SET LOCAL ROLE app_admin", "RESET ROLE", "DISCARD ALL", "LISTEN a", &steal]
-    {
+    for sql in [
+        "COMMIT",
+        "SELECT 1; ROLLBACK",
+        "SET LOCAL ROLE app_admin",
+        "RESET ROLE",
+        "DISCARD ALL",
+        "LISTEN a",
+        "LOCK TABLE app.projects IN ACCESS EXCLUSIVE MODE",
+        "EXPLAIN SELECT FROM app.projects",
+        &steal,
+    ] {
         let refused = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut tx).await.map_err(Error::from);
         assert!(matches!(refused, Err(Error::ForbiddenStatement { .. })), "{sql}: {refused:?}");
         let prepared = (&mut tx).prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql))).await.map_err(Error::from);
@@ -207,6 +215,43 @@ async fn forbidden_statements_are_rejected_before_execution() {
     }
     insert(&mut tx, "still in order").await.expect("inserts");
     tx.commit().await.expect("commits");
+}
+
+#[tokio::test]
+async fn refused_explain_names_the_option_that_allows_it() {
+    let database = Database::create().await;
+    let mut tx = single_connection(&database).await.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
+    let explain = "/* a plan */ EXPLAIN SELECT FROM app.projects";
+    let refused = sqlx::query(explain).execute(&mut tx).await.map_err(Error::from).expect_err("refused");
+    assert_eq!(
+        refused.to_string(),
+        "`EXPLAIN` is not allowed inside a tenant transaction: its output can contain the planner's estimates, which come from \
+         the rows of all tenants; run it as an administrator, or set `TenantDbOptions::allow_explain(true)` during development"
+    );
+    let options = TenantDb::options().allow_explain(true);
+    let db = options.connect(&database.app_url()).await.expect("the app's login is safe");
+    let mut tx = db.begin(&ctx::<Member>(&database.acme)).await.expect("begins");
+    let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut tx).await.expect("the option allows it");
+    assert!(plan.iter().any(|line| line.contains("rows=")), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn refused_lock_names_the_row_lock() {
+    let database = Database::create().await;
+    let mut tx = single_connection(&database).await.begin(&ctx::<Admin>(&database.acme)).await.expect("begins");
+    let lock = "LOCK TABLE app.projects IN ACCESS EXCLUSIVE MODE";
+    let refused = sqlx::query(lock).execute(&mut tx).await.map_err(Error::from).expect_err("refused");
+    assert_eq!(
+        refused.to_string(),
+        "`LOCK` is not allowed inside a tenant transaction: a table lock blocks all tenants; lock the tenant's rows with \
+         `SELECT … FOR UPDATE` instead"
+    );
+    sqlx::query("SELECT FROM app.projects FOR UPDATE").execute(&mut tx).await.expect("an admin can update the rows");
+    // The filter stands before a privilege that the role has: DELETE allows the lock.
+    let mut raw = database.raw("app_admin", database.acme.id, database.acme.admin).await;
+    run(&mut raw, &format!("BEGIN; {lock} NOWAIT")).await.expect_err("the rows are locked");
+    tx.rollback().await.expect("rolled back");
+    run(&mut raw, &format!("ROLLBACK; BEGIN; {lock} NOWAIT")).await.expect("DELETE allows it");
 }
 
 #[tokio::test]

@@ -220,9 +220,14 @@ async fn system_transaction_is_limited_to_declared_tables_and_commands() {
 async fn system_transaction_rejects_forbidden_statements() {
     let database = Database::create().await;
     let mut tx = because(&database).await.begin().await.expect("begins");
-    for sql in
-        ["RESET ROLE", "COMMIT", "SELECT set_config('app.organization_id', '', true)", "SET app.system_access = ''"]
-    {
+    for sql in [
+        "RESET ROLE",
+        "COMMIT",
+        "SELECT set_config('app.organization_id', '', true)",
+        "SET app.system_access = ''",
+        "EXPLAIN SELECT FROM app.projects",
+        "LOCK app.projects",
+    ] {
         let refused = sqlx::query(AssertSqlSafe(sql)).execute(&mut tx).await.map_err(Error::from);
         assert!(matches!(refused, Err(Error::ForbiddenStatement { .. })), "{sql}: {refused:?}");
     }
