@@ -19,6 +19,7 @@ mod policy_recursion;
 mod predicates;
 mod reference;
 pub(crate) mod rewrite_identifiers;
+pub(crate) mod row_reference;
 pub(crate) mod sql_expr;
 mod sql_tokens;
 mod tenancy;

@@ -11,6 +11,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 use super::catalog::{Name, Object};
 use crate::{
+    analyze::row_reference,
     db::assert_sql_safe,
     error::{Result, server_error},
     ident::quoted,
@@ -95,6 +96,8 @@ fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, St
     let relation = Object::Relation(own.clone());
     let mut pieces = vec![(relation, format!("CREATE TEMPORARY TABLE {} ()", name.table.quoted()))];
     let alter = |what: String| format!("ALTER TABLE {scratch} {what}");
+    // `app.notes.title` is the row of the table in `app`, and not of the temporary table.
+    let of_scratch = |sql: &Expression| row_reference::in_schema(sql, name, "pg_temp");
     for column in &table.columns {
         let object = Object::Column(own.clone(), column.name.to_string());
         let quoted = column.name.quoted();
@@ -105,13 +108,17 @@ fn pieces(name: &QualifiedName, table: &Table, scratch: &str) -> Vec<(Object, St
     }
     for check in &table.checks {
         let object = Object::Constraint(own.clone(), check.name.to_string());
-        pieces.push((object, alter(format!("ADD CONSTRAINT {} CHECK ({})", check.name.quoted(), check.condition))));
+        pieces.push((
+            object,
+            alter(format!("ADD CONSTRAINT {} CHECK ({})", check.name.quoted(), of_scratch(&check.condition))),
+        ));
     }
     for policy in &table.policies {
         let object = Object::Policy(own.clone(), policy.name.to_string());
         let command = policy.command().map_or("ALL", Command::keyword);
-        let using = policy.using_sql().map(|sql| format!(" USING ({sql})")).unwrap_or_default();
-        let check = policy.with_check_sql().map(|sql| format!(" WITH CHECK ({sql})")).unwrap_or_default();
+        let using = policy.using_sql().map(|sql| format!(" USING ({})", of_scratch(&sql))).unwrap_or_default();
+        let check =
+            policy.with_check_sql().map(|sql| format!(" WITH CHECK ({})", of_scratch(&sql))).unwrap_or_default();
         let policy = quoted(policy.name.as_str());
         pieces.push((object, format!("CREATE POLICY {policy} ON {scratch} FOR {command}{using}{check}")));
     }

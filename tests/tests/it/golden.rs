@@ -39,7 +39,7 @@ cases! {
     column_privileges: Employee;
     parent_scope: Order Item;
     hash_partitions: Measurement Remark;
-    custom_policies: Article Comment;
+    custom_policies: Article Comment Review;
     login_per_role: Guild Craftsman GuildMember Piece;
 }
 
