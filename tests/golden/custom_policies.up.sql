@@ -175,6 +175,23 @@ CREATE INDEX comments_organization_id_article_id_idx ON app.comments (organizati
 ALTER TABLE app.comments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE app.comments FORCE ROW LEVEL SECURITY;
 
+-- Table app.reviews -------------------------------------------------------------------------------
+CREATE TABLE app.reviews (
+    id              uuid NOT NULL DEFAULT gen_random_uuid(),
+    organization_id uuid NOT NULL,
+    article_id      uuid NOT NULL,
+    title           text NOT NULL,
+    CONSTRAINT reviews_pkey PRIMARY KEY (id),
+    CONSTRAINT reviews_organization_id_id_key UNIQUE (organization_id, id),
+    CONSTRAINT reviews_title_check CHECK (length(app.reviews.title) > 0),
+    CONSTRAINT reviews_organization_id_article_id_fkey FOREIGN KEY (organization_id, article_id)
+        REFERENCES app.articles (organization_id, id)
+);
+CREATE INDEX reviews_organization_id_article_id_idx ON app.reviews (organization_id, article_id);
+
+ALTER TABLE app.reviews ENABLE ROW LEVEL SECURITY;
+ALTER TABLE app.reviews FORCE ROW LEVEL SECURITY;
+
 -- Policies and grants of app.articles -------------------------------------------------------------
 CREATE POLICY tenant_isolation ON app.articles AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
@@ -200,7 +217,7 @@ COMMENT ON POLICY update_member ON app.articles IS 'Allows member and the roles 
 
 CREATE POLICY delete_admin ON app.articles AS PERMISSIVE FOR DELETE TO app_admin
     USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
-        AND (NOT published));
+        AND (NOT app.articles.published));
 COMMENT ON POLICY delete_admin ON app.articles IS 'Allows admin and the roles that include it to DELETE rows of the current tenant.';
 
 GRANT SELECT (id, organization_id, author, title, published) ON app.articles TO app_viewer;
@@ -225,6 +242,30 @@ COMMENT ON POLICY insert_member ON app.comments IS 'Allows member and the roles 
 
 GRANT SELECT (id, organization_id, article_id) ON app.comments TO app_viewer;
 GRANT INSERT (organization_id, article_id) ON app.comments TO app_member;
+
+-- Policies and grants of app.reviews --------------------------------------------------------------
+CREATE POLICY tenant_isolation ON app.reviews AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY tenant_isolation ON app.reviews IS 'Limits every role to rows of the current tenant, whatever other policies allow.';
+
+CREATE POLICY select_viewer ON app.reviews AS PERMISSIVE FOR SELECT TO app_viewer
+    USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+        AND (EXISTS (SELECT FROM app.articles AS a WHERE a.id = app.reviews.article_id AND a.published)));
+COMMENT ON POLICY select_viewer ON app.reviews IS 'Allows viewer and the roles that include it to SELECT rows of the current tenant.';
+
+CREATE POLICY insert_member ON app.reviews AS PERMISSIVE FOR INSERT TO app_member
+    WITH CHECK (organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid));
+COMMENT ON POLICY insert_member ON app.reviews IS 'Allows member and the roles that include it to INSERT rows of the current tenant.';
+
+CREATE POLICY delete_member ON app.reviews AS PERMISSIVE FOR DELETE TO app_member
+    USING ((organization_id = (SELECT NULLIF(current_setting('app.organization_id', true), '')::uuid))
+        AND (app.reviews.article_id IN (SELECT app.articles.id FROM app.articles WHERE app.articles.title <> app.reviews.title)));
+COMMENT ON POLICY delete_member ON app.reviews IS 'Allows member and the roles that include it to DELETE rows of the current tenant.';
+
+GRANT SELECT (id, organization_id, article_id, title) ON app.reviews TO app_viewer;
+GRANT INSERT (organization_id, article_id, title) ON app.reviews TO app_member;
+GRANT DELETE ON app.reviews TO app_member;
 
 RESET ROLE;
 
