@@ -25,7 +25,9 @@ pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Fie
         app_assigned(diag, field);
         reference(diag, field);
         texts(diag, field);
+        serial(diag, field);
     }
+    docs(diag, table);
     names(diag, table);
     columns(diag, table);
     constants(diag, table);
@@ -82,6 +84,48 @@ fn texts(diag: &Diag, field: &Field<'_>) {
     ] {
         if let Some(text) = text.as_ref().filter(|text| text.value().trim().is_empty()) {
             diag.error(text, format_args!("`{key}` is empty"), format_args!("write a value, or remove `{key}`"));
+        }
+    }
+}
+
+/// Checks that the type is not one of PostgreSQL's abbreviations for an integer with a sequence: the sequence would not be
+/// declared, and the migrating role would own it.
+fn serial(diag: &Diag, field: &Field<'_>) {
+    let Some(text) = &field.attrs.sql_type else { return };
+    let written = text.value().trim().trim_matches('"').to_ascii_lowercase();
+    if let Some((_, ty)) = SERIALS.iter().find(|(name, _)| *name == written) {
+        diag.error(
+            text,
+            format_args!("`{written}` is not a type: it stands for `{ty}` with a sequence that is not declared"),
+            format_args!(
+                "write `{ty}`; an integer key (`#[tenant(id)]`, without `sql_type`) is generated as an identity column"
+            ),
+        );
+    }
+}
+
+/// The abbreviations for an integer with a sequence, each with the integer type.
+const SERIALS: [(&str, &str); 6] = [
+    ("smallserial", "smallint"),
+    ("serial2", "smallint"),
+    ("serial", "integer"),
+    ("serial4", "integer"),
+    ("bigserial", "bigint"),
+    ("serial8", "bigint"),
+];
+
+/// Checks that doc comments, which become comments in the database, contain no NUL character.
+fn docs(diag: &Diag, table: &Table<'_>) {
+    let fields = table.fields.iter().map(|field| (field.ident, &field.doc));
+    for (ident, doc) in [(table.ident, &table.doc)].into_iter().chain(fields) {
+        if doc.contains('\0') {
+            diag.error(
+                ident,
+                format_args!(
+                    "the doc comment of `{ident}` contains a NUL character, which PostgreSQL cannot store in text"
+                ),
+                "remove the `\\0`",
+            );
         }
     }
 }

@@ -137,6 +137,14 @@ impl Item {
     /// Reads `key = "text"`.
     pub(crate) fn text(&self, diag: &Diag) -> Option<LitStr> {
         if let Some(text) = self.literal() {
+            if text.value().contains('\0') {
+                diag.error(
+                    text,
+                    format_args!("`{}` contains a NUL character, which PostgreSQL cannot store in text", self.name()),
+                    "remove the `\\0`",
+                );
+                return None;
+            }
             return Some(text.clone());
         }
         let given = match (self.given(), self.name().as_str()) {

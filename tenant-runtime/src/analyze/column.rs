@@ -43,6 +43,7 @@ pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Col
                 SqlType::Custom(text) => sql_expr::data_type(text)
                     .inspect(|ty| {
                         unqualified_names::check("sql_type", text, unqualified_names::in_type(ty), &place, findings);
+                        check_serial(text, &place, findings);
                     })
                     .map_err(|error| {
                         findings.error(
@@ -59,6 +60,22 @@ pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Col
         })
         .collect();
     (columns.len() == def.columns.len()).then_some(columns)
+}
+
+/// Reports an abbreviation for an integer with a sequence: the sequence would not be declared.
+fn check_serial(text: &str, place: &str, findings: &mut Findings) {
+    let written = text.trim().trim_matches('"').to_ascii_lowercase();
+    let ty = match written.as_str() {
+        "smallserial" | "serial2" => "smallint",
+        "serial" | "serial4" => "integer",
+        "bigserial" | "serial8" => "bigint",
+        _ => return,
+    };
+    findings.error(
+        place,
+        format!("`{written}` is not a type: it stands for `{ty}` with a sequence that is not declared"),
+        format!("use `{ty}`; an integer key (`#[tenant(id)]`, without `sql_type`) is generated as an identity column"),
+    );
 }
 
 fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findings) -> Option<ColumnDefault> {

@@ -279,6 +279,9 @@ fn starts_with_digit(tag: Option<&str>) -> bool {
 }
 
 fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserError>) -> Result<Expression, String> {
+    if text.contains('\0') {
+        return Err("contains a NUL character, which PostgreSQL cannot store in text".into());
+    }
     let dialect = PostgreSqlDialect {};
     let tokens = tokens(text).map_err(|error| format!("is not valid SQL: {error}"))?;
     for (token, written) in &tokens {

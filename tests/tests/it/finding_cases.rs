@@ -24,6 +24,8 @@ pub(super) fn expression_cases() -> Vec<Case> {
         ("default reads a column", with(ColumnDef { default: Some("organization_id::text"), ..TITLE })),
         ("default without quotes", with(ColumnDef { default: Some("todo"), ..TITLE })),
         ("default is not a label", with(state)),
+        ("check with a NUL character", with(ColumnDef { check: Some("title <> '\0'"), ..TITLE })),
+        ("serial as a type", with(column("number", SqlType::Custom(" BIGSERIAL ")))),
     ]
 }
 
