@@ -248,7 +248,7 @@ pub struct Employee {
     #[tenant(unique)]
     pub email: String,
     /// The salary in cents per year.
-    #[tenant(select = "admin", check = "salary >= 0")]
+    #[tenant(select = "admin", check = "salary >= 0", sensitive)]
     pub salary: i64,
 }
 

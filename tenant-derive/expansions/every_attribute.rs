@@ -10,7 +10,7 @@ pub(crate) struct Place {
     pub(crate) key: Uuid,
     #[tenant(unique, sql_type = "citext", check = "length(name) > 0")]
     pub(crate) name: Option<String>,
-    #[tenant(column = "kind")]
+    #[tenant(column = "kind", sensitive)]
     r#type: Kind,
     #[tenant(references = "Place", on_delete = "set_null", index)]
     parent_id: Option<Uuid>,
@@ -78,6 +78,7 @@ const _: () = {
                 },
                 __rt::ColumnDef {
                     name: "kind",
+                    sensitive: true,
                     ..__rt::column("type", <Kind as __rt::Stored>::TYPE)
                 },
                 __rt::ColumnDef {

@@ -370,6 +370,13 @@ fn from_context(diag: &Diag, field: &Field<'_>) {
     };
     for key in &field.attrs.keys {
         let name = key.to_string();
+        if name == "sensitive" && field.part == ValueSource::Tenant {
+            diag.error(
+                key,
+                "`sensitive` is not allowed on the tenant column",
+                "remove it: the policies compare the column in every statement, so each plan depends on its statistics",
+            );
+        }
         if ["default", "app_assigned", "sql_type", "insert", "update"].contains(&name.as_str()) {
             diag.error(
                 key,

@@ -161,6 +161,7 @@ pub(crate) struct FieldAttrs {
     pub(crate) index: Option<Ident>,
     pub(crate) sql_type: Option<LitStr>,
     pub(crate) check: Option<LitStr>,
+    pub(crate) sensitive: Option<Ident>,
     pub(crate) select: Option<Path>,
     pub(crate) insert: Option<Path>,
     pub(crate) update: Option<Path>,

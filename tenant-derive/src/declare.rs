@@ -246,7 +246,7 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
             set.push(quote!(#key: ::core::option::Option::Some(#text)));
         }
     }
-    for (key, flag) in [("unique", &attrs.unique), ("index", &attrs.index)] {
+    for (key, flag) in [("unique", &attrs.unique), ("index", &attrs.index), ("sensitive", &attrs.sensitive)] {
         if flag.is_some() {
             let key = format_ident!("{key}");
             set.push(quote!(#key: true));

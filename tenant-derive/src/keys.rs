@@ -318,6 +318,12 @@ pub(crate) const FIELD: &[Key<FieldAttrs>] = &[
         "A check constraint as an SQL expression."
     ),
     key!(
+        "sensitive",
+        "sensitive",
+        sensitive: Item::flag,
+        "PostgreSQL collects no statistics of the values, so the estimates of `EXPLAIN` do not reveal other tenants' values. Cannot be combined with `org`."
+    ),
+    key!(
         "select",
         "select = \"admin\"",
         select: Item::role,

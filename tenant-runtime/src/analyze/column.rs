@@ -56,7 +56,9 @@ pub(super) fn columns(def: &TableDef, findings: &mut Findings) -> Option<Vec<Col
                 ty => Expression::trusted(ty.sql_name()?),
             };
             let default = default(def, column, &place, findings);
-            Some(Column { name, comment: column.doc.trim().to_owned(), ty, nullable: column.nullable, default })
+            check_sensitive(def, column, &place, findings);
+            let (comment, nullable, sensitive) = (column.doc.trim().to_owned(), column.nullable, column.sensitive);
+            Some(Column { name, comment, ty, nullable, default, sensitive })
         })
         .collect();
     (columns.len() == def.columns.len()).then_some(columns)
@@ -76,6 +78,17 @@ fn check_serial(text: &str, place: &str, findings: &mut Findings) {
         format!("`{written}` is not a type: it stands for `{ty}` with a sequence that is not declared"),
         format!("use `{ty}`; an integer key (`#[tenant(id)]`, without `sql_type`) is generated as an identity column"),
     );
+}
+
+/// Reports a tenant column without statistics: the policies compare it in every statement.
+fn check_sensitive(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findings) {
+    if column.sensitive && def.scope == (ScopeDef::Tenant { column: column.name }) {
+        findings.error(
+            place,
+            format!("the tenant column `{}` cannot be `sensitive`: every plan depends on its statistics", column.name),
+            "remove `sensitive`; set it on the columns whose values other tenants must not learn",
+        );
+    }
 }
 
 fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findings) -> Option<ColumnDefault> {

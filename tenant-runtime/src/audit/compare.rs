@@ -243,6 +243,7 @@ fn is_plural(name: &str) -> bool {
         "arguments"
             | "columns"
             | "events"
+            | "expression_statistics"
             | "granted_by_others"
             | "on_delete_set"
             | "parents"
@@ -280,6 +281,12 @@ fn switched(name: &str, live: bool) -> String {
         ("row_security", true) => "RLS is enabled, but not declared",
         ("forced", false) => "FORCE ROW LEVEL SECURITY is missing, but the declaration requires it",
         ("forced", true) => "FORCE ROW LEVEL SECURITY is set, but not declared",
+        ("sensitive", false) => {
+            "PostgreSQL collects statistics of the values, which plans reveal, but the column is declared sensitive"
+        }
+        ("sensitive", true) => {
+            "PostgreSQL collects no statistics of the values, but the column is not declared sensitive"
+        }
         ("not_null", false) => "the column allows NULL, but is declared NOT NULL",
         ("not_null", true) => "the column is NOT NULL, but is declared to allow NULL",
         ("owner_has_all", false) => "the owner lacks privileges on the table, which foreign key checks can require",

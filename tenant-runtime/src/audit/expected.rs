@@ -275,6 +275,12 @@ impl Facts<'_> {
         for property in ColumnProperty::ALL {
             match property {
                 ColumnProperty::Type => properties["type"] = json!(self.canonical.text(&object, "type")),
+                ColumnProperty::Sensitive => {
+                    properties["sensitive"] = json!(column.sensitive);
+                    if column.sensitive {
+                        properties["expression_statistics"] = json!([]);
+                    }
+                }
                 ColumnProperty::Default => {
                     properties["default"] = json!(self.canonical.text(&object, "default"));
                     properties["identity"] = json!(column.is_identity().then_some("a"));

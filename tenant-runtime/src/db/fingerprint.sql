@@ -20,8 +20,9 @@ fact (text, acl) AS (
         (SELECT array_agg(inhparent::regclass::text ORDER BY 1) FROM pg_inherits WHERE inhrelid = relation.oid)), relacl
     FROM relation
     UNION ALL
-    SELECT format('column %s.%I %s %s %s %s %s', name, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
-        attgenerated, pg_get_expr(adbin, adrelid)), attacl
+    -- A statistics target of 0 marks a sensitive column.
+    SELECT format('column %s.%I %s %s %s %s %s %s', name, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
+        attgenerated, pg_get_expr(adbin, adrelid), COALESCE(attstattarget, -1) = 0), attacl
     FROM relation
     JOIN pg_attribute ON attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
     LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum

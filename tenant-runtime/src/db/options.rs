@@ -174,8 +174,9 @@ impl TenantDbOptions {
     /// Sets whether custom SQL can run `EXPLAIN`. Default: `false`. Set it to `true` only during development, on a
     /// database whose rows every developer can read.
     ///
-    /// The planner's estimates come from statistics of all tenants' rows: with `EXPLAIN SELECT … WHERE email LIKE 'a%'`
-    /// a role learns, letter by letter, values of any column that it can select, in rows that the policies hide from it.
+    /// The planner's estimates come from statistics of all tenants' rows. From the row counts of plans with conditions such
+    /// as `email >= 'a' AND email < 'b'`, a role learns, letter by letter, frequent values of any column that it can select,
+    /// in rows that the policies hide from it.
     /// Without this option, `EXPLAIN` and the settings that print plans (`debug_print_plan`, `client_min_messages`) fail
     /// with [`Error::ForbiddenStatement`](crate::Error::ForbiddenStatement). The check reads the text of statements;
     /// the attribute `sensitive` prevents statistics of a column's values.

@@ -11,6 +11,8 @@ use crate::ident::Ident;
 pub enum ColumnProperty {
     /// The type.
     Type,
+    /// Whether PostgreSQL collects no planner statistics of the values.
+    Sensitive,
     /// The default expression, or `GENERATED ALWAYS AS IDENTITY`.
     Default,
     /// The comment.
@@ -22,13 +24,14 @@ pub enum ColumnProperty {
 impl ColumnProperty {
     /// All properties, in the order in which a migration changes them. NOT NULL is last, because it can be set in a
     /// later file, after NULL has been replaced in the existing rows.
-    pub const ALL: [Self; 4] = [Self::Type, Self::Default, Self::Comment, Self::Nullable];
+    pub const ALL: [Self; 5] = [Self::Type, Self::Sensitive, Self::Default, Self::Comment, Self::Nullable];
 
     /// Returns whether two versions of a column differ in this property.
     #[must_use]
     pub fn differs(self, before: &Column, after: &Column) -> bool {
         match self {
             Self::Type => before.ty != after.ty,
+            Self::Sensitive => before.sensitive != after.sensitive,
             Self::Default => before.default != after.default,
             Self::Comment => before.comment != after.comment,
             Self::Nullable => before.nullable != after.nullable,
@@ -39,6 +42,7 @@ impl ColumnProperty {
     pub(crate) fn from_catalog(name: &str) -> Option<Self> {
         match name {
             "type" => Some(Self::Type),
+            "sensitive" => Some(Self::Sensitive),
             "default" | "identity" => Some(Self::Default),
             "comment" => Some(Self::Comment),
             "not_null" => Some(Self::Nullable),
@@ -50,6 +54,7 @@ impl ColumnProperty {
     pub(crate) fn copy(self, from: &Column, to: &mut Column) {
         match self {
             Self::Type => to.ty = from.ty.clone(),
+            Self::Sensitive => to.sensitive = from.sensitive,
             Self::Default => to.default = from.default.clone(),
             Self::Comment => to.comment.clone_from(&from.comment),
             Self::Nullable => to.nullable = from.nullable,
@@ -60,6 +65,8 @@ impl ColumnProperty {
     pub(crate) fn describe(self, before: &Column, after: &Column) -> String {
         match self {
             Self::Type => format!("type from `{}` to `{}`", before.ty, after.ty),
+            Self::Sensitive if after.sensitive => "collect no statistics of its values".to_owned(),
+            Self::Sensitive => "collect statistics of its values".to_owned(),
             Self::Default => format!("default from {} to {}", default(before), default(after)),
             Self::Comment => "comment".to_owned(),
             Self::Nullable if after.nullable => "drop NOT NULL".to_owned(),
@@ -79,7 +86,7 @@ fn default(column: &Column) -> String {
 impl Column {
     /// Creates a NOT NULL column without a default and without a comment.
     pub(crate) fn new(name: Ident, ty: Expression) -> Self {
-        Self { name, comment: String::new(), ty, nullable: false, default: None }
+        Self { name, comment: String::new(), ty, nullable: false, default: None, sensitive: false }
     }
 
     /// Returns whether the column is an identity column.

@@ -343,6 +343,8 @@ pub struct ColumnDef {
     pub index: bool,
     /// A check constraint, an SQL expression.
     pub check: Option<&'static str>,
+    /// Whether PostgreSQL collects no planner statistics of the values, which would reveal them in query plans.
+    pub sensitive: bool,
     /// The minimum role for SELECT of the column, if it differs from the table's role; or [`NO_ROLE`].
     pub select: Option<&'static str>,
     /// The minimum role for INSERT of the column, if it differs from the table's role; or [`NO_ROLE`].
@@ -370,6 +372,7 @@ impl ColumnDef {
             unique: false,
             index: false,
             check: None,
+            sensitive: false,
             select: None,
             insert: None,
             update: None,

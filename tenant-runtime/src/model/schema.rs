@@ -232,6 +232,8 @@ pub struct Column {
     pub nullable: bool,
     /// The default.
     pub default: Option<ColumnDefault>,
+    /// Whether PostgreSQL collects no planner statistics of the values.
+    pub sensitive: bool,
 }
 
 /// The default of a column.

@@ -42,9 +42,12 @@ pub(super) fn recreate_dependents(mut changes: Vec<Change>, before: &Schema, aft
     changes
 }
 
-/// The objects that are dropped, and the columns whose type changes.
+/// The objects that are dropped, the columns whose type changes, and the columns that become sensitive or cease to be.
 struct ChangedObjects<'c> {
     columns: Vec<(&'c QualifiedName, &'c Ident)>,
+    /// Their statistics are removed, up or down, by a change to the same type, for which PostgreSQL itself re-creates checks
+    /// and foreign keys, but not policies.
+    restated: Vec<(&'c QualifiedName, &'c Ident)>,
     tables: Vec<&'c QualifiedName>,
     functions: Vec<&'c QualifiedName>,
     keys: Vec<(&'c QualifiedName, &'c [Ident])>,
@@ -52,7 +55,8 @@ struct ChangedObjects<'c> {
 
 impl<'c> ChangedObjects<'c> {
     fn by(changes: &'c [Change]) -> Self {
-        let mut changed = Self { columns: Vec::new(), tables: Vec::new(), functions: Vec::new(), keys: Vec::new() };
+        let (columns, restated, tables) = (Vec::new(), Vec::new(), Vec::new());
+        let mut changed = Self { columns, restated, tables, functions: Vec::new(), keys: Vec::new() };
         for change in changes {
             match change {
                 Change::Drop(SchemaObject::Table { name, .. }) => changed.tables.push(name),
@@ -64,6 +68,12 @@ impl<'c> ChangedObjects<'c> {
                 } if ColumnProperty::Type.differs(before, column) => {
                     changed.columns.push((table, &column.name));
                 }
+                Change::Alter {
+                    before: SchemaObject::Column { column: before, .. },
+                    after: SchemaObject::Column { table, column },
+                } if ColumnProperty::Sensitive.differs(before, column) => {
+                    changed.restated.push((table, &column.name));
+                }
                 Change::Drop(SchemaObject::Key { table, kind: KeyKind::Primary | KeyKind::Unique, key }) => {
                     changed.keys.push((table, &key.columns));
                 }
@@ -74,7 +84,8 @@ impl<'c> ChangedObjects<'c> {
     }
 
     fn is_empty(&self) -> bool {
-        self.columns.is_empty() && self.tables.is_empty() && self.functions.is_empty() && self.keys.is_empty()
+        let columns_are_empty = self.columns.is_empty() && self.restated.is_empty();
+        columns_are_empty && self.tables.is_empty() && self.functions.is_empty() && self.keys.is_empty()
     }
 
     /// Returns whether an object depends on a changed object and so has to be dropped first.
@@ -90,6 +101,7 @@ impl<'c> ChangedObjects<'c> {
                     || self
                         .columns
                         .iter()
+                        .chain(&self.restated)
                         .any(|(of, column)| (*of == table || names(of)) && mentions_column(&condition.sql, column))
             }),
             SchemaObject::Check { table, check } => {

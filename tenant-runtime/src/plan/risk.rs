@@ -307,6 +307,25 @@ fn rewrites(column: &Column) -> bool {
     }
 }
 
+/// Describes the effect of switching statistics of a column on or off.
+fn statistics_advisory(item: &SchemaObject, column: &Column) -> String {
+    match (column.sensitive, item) {
+        (true, SchemaObject::Column { table, .. }) => format!(
+            "removes the statistics of {item}, so plans no longer depend on its values; blocks reads and writes of the table while \
+             rows are read for its check constraints. Fails if a hand-written view, rule or trigger uses the column: drop it before \
+             and re-create it afterwards, or remove the statement with TYPE and run this one as a superuser: DELETE FROM pg_statistic \
+             USING pg_attribute WHERE attrelid = starelid AND attnum = staattnum AND attname = {} AND {}::regclass IN (attrelid, \
+             (SELECT inhparent FROM pg_inherits WHERE inhrelid = attrelid));",
+            literal(column.name.as_str()),
+            literal(&table.quoted())
+        ),
+        _ => format!(
+            "lets ANALYZE collect statistics of {item}: from then on, every role that can select the column can learn values of \
+             other tenants from the estimates in query plans."
+        ),
+    }
+}
+
 /// Returns the risk of changing a column's type or setting NOT NULL; other properties are safe to change.
 fn column_advisory(item: &SchemaObject, before: &Column, after: &Column) -> Option<Advisory> {
     if before.nullable && !after.nullable {
@@ -314,6 +333,9 @@ fn column_advisory(item: &SchemaObject, before: &Column, after: &Column) -> Opti
             "fails if the {item} is NULL in a row; blocks reads and writes of the table while the rows are read."
         );
         return Some(Advisory { risk: Risk::Warning, code: "TM203", text });
+    }
+    if ColumnProperty::Sensitive.differs(before, after) {
+        return Some(Advisory { risk: Risk::Warning, code: "TM212", text: statistics_advisory(item, after) });
     }
     if !ColumnProperty::Type.differs(before, after) {
         return None;

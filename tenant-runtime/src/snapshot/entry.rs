@@ -107,6 +107,8 @@ struct ColumnEntry {
     default: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     identity: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    sensitive: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -321,7 +323,8 @@ impl From<(&QualifiedName, &Column, &Renames)> for ColumnEntry {
         };
         let (name, ty) = (column.name.to_string(), column.ty.to_string());
         let (comment, nullable) = (column.comment.clone(), column.nullable);
-        Self { name, renamed_from, renamed_labels, comment, ty, nullable, default, identity }
+        let sensitive = column.sensitive;
+        Self { name, renamed_from, renamed_labels, comment, ty, nullable, default, identity, sensitive }
     }
 }
 
@@ -346,7 +349,8 @@ fn column(entry: ColumnEntry, table: &QualifiedName, renames: &mut Renames) -> R
     if !entry.renamed_labels.is_empty() {
         renames.labels.insert(place(), entry.renamed_labels);
     }
-    Ok(Column { name, comment: entry.comment, ty, nullable: entry.nullable, default })
+    let (comment, nullable, sensitive) = (entry.comment, entry.nullable, entry.sensitive);
+    Ok(Column { name, comment, ty, nullable, default, sensitive })
 }
 
 impl From<&Key> for KeyEntry {

@@ -15,10 +15,19 @@ pub(super) fn add(table: &QualifiedName, column: &Column) -> String {
     let rest = rest(column);
     let rest = if rest.is_empty() { rest } else { format!(" {rest}") };
     let mut out = format!("ALTER TABLE {} ADD COLUMN {} {}{rest};\n", table.quoted(), column.name.quoted(), column.ty);
+    if column.sensitive {
+        out.push_str(&collect_no_statistics(table, column));
+    }
     if !column.comment.is_empty() {
         out.push_str(&comment(table, column));
     }
     out
+}
+
+/// Switches statistics of a new column off. On a partitioned table this also applies to the existing partitions; a partition
+/// that is created later does not inherit it.
+pub(super) fn collect_no_statistics(table: &QualifiedName, column: &Column) -> String {
+    format!("ALTER TABLE {} ALTER COLUMN {} SET STATISTICS 0;\n", table.quoted(), column.name.quoted())
 }
 
 pub(super) fn drop(table: &QualifiedName, column: &Column) -> String {
@@ -48,14 +57,33 @@ pub(super) fn alter(table: &QualifiedName, before: &Column, after: &Column) -> S
             }
             None => out.push_str(&comment(table, after)),
         }
+        if property == ColumnProperty::Sensitive && after.sensitive {
+            out.push_str(&remove_statistics(&head, after));
+        }
     }
     out
+}
+
+/// Removes the statistics that ANALYZE collected before the column became sensitive.
+///
+/// ANALYZE keeps the row of a column whose target is 0, and before PostgreSQL 18 only a superuser can delete it. A change of
+/// the type removes it, and with it the statistics of partitions, of extended statistics, and of indexes on expressions;
+/// to the same type, it does not rewrite the table.
+fn remove_statistics(head: &str, column: &Column) -> String {
+    let clause = clause(ColumnProperty::Type, column).unwrap_or_default();
+    format!(
+        "-- The type stays: the statement removes the statistics that ANALYZE has collected, without rewriting the rows.\n\
+         {head} {clause};\n"
+    )
 }
 
 /// Returns the ALTER COLUMN clause that sets a property; `None` for the comment, which COMMENT ON COLUMN sets.
 pub(crate) fn clause(property: ColumnProperty, column: &Column) -> Option<String> {
     Some(match (property, &column.default) {
         (ColumnProperty::Type, _) => format!("TYPE {ty} USING {}::{ty}", column.name.quoted(), ty = column.ty),
+        (ColumnProperty::Sensitive, _) if column.sensitive => "SET STATISTICS 0".to_owned(),
+        // Since PostgreSQL 17 also written as DEFAULT.
+        (ColumnProperty::Sensitive, _) => "SET STATISTICS -1".to_owned(),
         (ColumnProperty::Default, Some(ColumnDefault::Expression(text))) => format!("SET DEFAULT {text}"),
         (ColumnProperty::Default, _) => "DROP DEFAULT".to_owned(),
         (ColumnProperty::Nullable, _) if column.nullable => "DROP NOT NULL".to_owned(),

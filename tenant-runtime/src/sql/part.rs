@@ -31,8 +31,8 @@ pub(crate) fn table(name: &QualifiedName, table: &Table) -> String {
 }
 
 /// Creates one of `count` partitions of a table.
-pub(crate) fn partition(table: &QualifiedName, count: u16, remainder: u16) -> String {
-    tables::create_partition(table, count, remainder)
+pub(crate) fn partition(name: &QualifiedName, table: &Table, count: u16, remainder: u16) -> String {
+    tables::create_partition(name, count, remainder) + &tables::collect_no_statistics(name, table)
 }
 
 /// Creates a schema with its contents: the SQL is that of the migration from the declaration
@@ -42,8 +42,21 @@ pub(crate) fn schema(whole: &Schema, name: &str) -> String {
     without.schemas.retain(|schema| schema.as_str() != name);
     without.tables.retain(|table, _| table.schema.as_str() != name);
     without.functions.retain(|function, _| function.schema.as_str() != name);
-    // Nothing is renamed or dropped, so the plan cannot fail.
-    let Ok(plan) = plan(&without, whole, &MigrationHints::default()) else { return String::new() };
+    migration(&without, whole)
+}
+
+/// Changes a column whose statistics are collected, although the declaration says that it is sensitive: the SQL is that of
+/// the migration in which the column becomes sensitive, which removes its statistics.
+pub(crate) fn sensitive_column(whole: &Schema, table: &QualifiedName, column: &Column) -> String {
+    let mut before = whole.clone();
+    let columns = before.tables.get_mut(table).into_iter().flat_map(|table| &mut table.columns);
+    columns.filter(|other| other.name == column.name).for_each(|column| column.sensitive = false);
+    migration(&before, whole)
+}
+
+/// Returns the migration between two schemas, if nothing is renamed or dropped: then the plan cannot fail.
+fn migration(before: &Schema, after: &Schema) -> String {
+    let Ok(plan) = plan(before, after, &MigrationHints::default()) else { return String::new() };
     let files = migrations(&plan).into_iter().map(|file| {
         // The header is omitted: it describes a file in the migrations folder.
         let lines = file.up.lines().skip_while(|line| line.is_empty() || line.starts_with("--"));
@@ -53,11 +66,9 @@ pub(crate) fn schema(whole: &Schema, name: &str) -> String {
     files.collect::<Vec<_>>().join("\n")
 }
 
-/// Adds a column.
-pub(crate) fn column(table: &str, column: &Column) -> String {
-    let rest = column_sql::rest(column);
-    let space = if rest.is_empty() { "" } else { " " };
-    format!("ALTER TABLE {table} ADD COLUMN {} {}{space}{rest};", column.name.quoted(), column.ty)
+/// Adds a column, without its comment.
+pub(crate) fn column(table: &QualifiedName, column: &Column) -> String {
+    column_sql::add(table, &Column { comment: String::new(), ..column.clone() }).trim_end().to_owned()
 }
 
 /// Adds the constraint with the given name.

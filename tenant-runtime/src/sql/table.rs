@@ -20,6 +20,7 @@ pub(super) fn create(name: &QualifiedName, table: &Table) -> String {
         }
         _ => out.push_str(";\n"),
     }
+    out.push_str(&collect_no_statistics(name, table));
     if !table.comment.is_empty() {
         out.push_str(&comment(name, &table.comment));
     }
@@ -66,6 +67,12 @@ pub(super) fn close(name: &QualifiedName, table: &Table) -> String {
         out.push_str(&access::drop_policy(&quoted, policy));
     }
     if out.is_empty() { out } else { title + &out }
+}
+
+/// Switches statistics of the sensitive columns off, also for the existing partitions.
+pub(super) fn collect_no_statistics(name: &QualifiedName, table: &Table) -> String {
+    let sensitive = table.columns.iter().filter(|column| column.sensitive);
+    sensitive.map(|column| column::collect_no_statistics(name, column)).collect()
 }
 
 /// Creates the partitions.

@@ -46,7 +46,7 @@ const KINDS: [(&str, &str); 5] = [
 ];
 
 /// The golden case of `golden/evolve` from which the example of a migration note comes.
-const CASES: [(&str, &str); 14] = [
+const CASES: [(&str, &str); 15] = [
     ("TM101", "drop_table"),
     ("TM102", "drop_column"),
     ("TM103", "change_column_types"),
@@ -61,6 +61,7 @@ const CASES: [(&str, &str); 14] = [
     ("TM209", "rename_labels"),
     ("TM210", "add_membership_table"),
     ("TM211", "change_column_types"),
+    ("TM212", "sensitive_columns"),
 ];
 
 /// A subscription as in the example of TA220, without a publishing server.

@@ -26,6 +26,10 @@ pub(super) fn expression_cases() -> Vec<Case> {
         ("default is not a label", with(state)),
         ("check with a NUL character", with(ColumnDef { check: Some("title <> '\0'"), ..TITLE })),
         ("serial as a type", with(column("number", SqlType::Custom(" BIGSERIAL ")))),
+        (
+            "sensitive tenant column",
+            vec![TableDef { columns: &[ID, ColumnDef { sensitive: true, ..ORG }, NAME], ..projects() }],
+        ),
     ]
 }
 

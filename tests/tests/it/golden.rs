@@ -41,6 +41,7 @@ cases! {
     hash_partitions: Measurement Remark;
     custom_policies: Article Comment Review;
     login_per_role: Guild Craftsman GuildMember Piece;
+    sensitive_columns: Patient Reading;
 }
 
 pub(super) fn models(tables: &[&'static TableDef]) -> Models {

@@ -42,6 +42,7 @@ mod migrations_dir;
 mod openings;
 mod pg_facts;
 mod pgaudit;
+mod planner_statistics;
 mod poisoned_statements;
 mod pooler;
 mod pools;

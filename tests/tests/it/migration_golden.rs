@@ -89,6 +89,7 @@ cases! {
     rename_role: Staff Page => Staff Page;
     required_with_default: Note => Note;
     uniques_and_indexes: Note => Note;
+    sensitive_columns: Patient Reading => Patient Reading;
 }
 
 impl Case {
@@ -248,15 +249,15 @@ fn assert_same_facts(case: &str, what: &str, found: &str, wanted: &str) {
 }
 
 /// A case with its first version applied to a server, where the superuser can insert rows.
-struct StartedCase {
-    /// Keeps the server running.
-    _server: Server,
+pub(super) struct StartedCase {
+    pub(super) server: Server,
     operator: PgConnection,
-    superuser: PgConnection,
-    migrations: Vec<Migration>,
+    pub(super) superuser: PgConnection,
+    pub(super) migrations: Vec<Migration>,
+    pub(super) after: Schema,
 }
 
-async fn start_case(name: &str) -> StartedCase {
+pub(super) async fn start_case(name: &str) -> StartedCase {
     let server = tokio::task::spawn_blocking(tenant_tests::dedicated_server).await.expect("a server");
     let mut admin = connect(&server.admin_url()).await;
     run(&mut admin, "CREATE ROLE operator LOGIN CREATEROLE CREATEDB").await.expect("an administrator");
@@ -264,12 +265,13 @@ async fn start_case(name: &str) -> StartedCase {
     let mut operator = database(&server, name).await;
     apply(&mut operator, first(&case.schemas().0)).await;
     let superuser = connect(&server.url("postgres", &format!("evolve_{name}"))).await;
-    StartedCase { _server: server, operator, superuser, migrations: sql::migrations(&case.plan().expect("a plan")) }
+    let migrations = sql::migrations(&case.plan().expect("a plan"));
+    StartedCase { server, operator, superuser, migrations, after: case.schemas().1.schema }
 }
 
 impl StartedCase {
     /// Runs the migrations as the administrator; returns the code and the place of the error that stopped them.
-    async fn migrate(&mut self, from: usize) -> Option<(usize, String)> {
+    pub(super) async fn migrate(&mut self, from: usize) -> Option<(usize, String)> {
         for (at, one) in self.migrations.iter().enumerate().skip(from) {
             let whole = if one.transaction { format!("BEGIN;\n{}\nCOMMIT;", one.up) } else { one.up.clone() };
             if let Err(error) = run(&mut self.operator, &whole).await {
@@ -279,6 +281,11 @@ impl StartedCase {
             }
         }
         None
+    }
+
+    /// Runs the down files as the administrator.
+    pub(super) async fn revert(&mut self) {
+        apply(&mut self.operator, self.migrations.iter().rev().map(|one| (one.down.clone(), one.transaction))).await;
     }
 }
 

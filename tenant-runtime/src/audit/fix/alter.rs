@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     ident::{literal, quoted},
     model::{column_property::ColumnProperty, schema::ColumnDefault},
-    sql::part::{column_clause, role_mark},
+    sql::part::{self, column_clause, role_mark},
 };
 
 /// The table properties that ALTER TABLE cannot change.
@@ -174,6 +174,17 @@ impl FixWriter<'_> {
             ("identity", _) => alter("DROP IDENTITY".to_owned()),
             ("generated", _) => alter("DROP EXPRESSION".to_owned()),
             ("collation", _) => alter(format!("TYPE {}", column.ty)),
+            ("sensitive", _) if column.sensitive => {
+                found.map(|(own, _)| part::sensitive_column(self.schema, own, column)).unwrap_or_default()
+            }
+            ("expression_statistics", _) => {
+                let names: Vec<Name> = live
+                    .get(property)
+                    .cloned()
+                    .and_then(|names| serde_json::from_value(names).ok())
+                    .unwrap_or_default();
+                names.iter().map(|name| format!("DROP STATISTICS {};", name.quoted())).collect::<Vec<_>>().join("\n")
+            }
             _ => {
                 let known =
                     ColumnProperty::from_catalog(property).ok_or_else(|| unknown_property("column", property))?;

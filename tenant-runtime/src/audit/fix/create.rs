@@ -22,15 +22,16 @@ impl FixWriter<'_> {
             Object::Membership { role, member } => self.grant_membership(role, member),
             Object::Relation(name) => match self.table(name) {
                 Some((name, table)) => format!("{EMPTY}{}", Self::run_as(owner, &part::table(name, table))),
-                None => self.partition(name).map_or_else(String::new, |(table, count, remainder)| {
-                    format!("{EMPTY}{}", Self::run_as(owner, part::partition(table, count, remainder).trim_end()))
+                None => self.partition(name).map_or_else(String::new, |(of, count, remainder)| {
+                    let created = part::partition(of, &schema.tables()[of], count, remainder);
+                    format!("{EMPTY}{}", Self::run_as(owner, created.trim_end()))
                 }),
             },
             Object::Column(table, name) => {
                 let found = self.table(table);
                 let column = found.and_then(|(_, table)| table.columns.iter().find(|own| own.name.as_str() == name));
-                let (Some((_, whole)), Some(column)) = (found, column) else { return String::new() };
-                let mut lines = vec![part::column(&table.quoted(), column)];
+                let (Some((own, whole)), Some(column)) = (found, column) else { return String::new() };
+                let mut lines = vec![part::column(own, column)];
                 lines.push(self.comment(object));
                 lines.extend(whole.grants.iter().filter(|grant| grant.columns.contains(&column.name)).map(|grant| {
                     let (command, role) = (grant.command.keyword(), grant.role.quoted());

@@ -155,6 +155,26 @@ SELECT jsonb_build_object(
             JOIN pg_namespace AS namespace ON namespace.oid = rules.collnamespace
             WHERE type.oid = attribute.atttypid AND type.typcollation <> attribute.attcollation
         ),
+        -- Whether ANALYZE skips the column, in the table and in each partition.
+        'sensitive', NOT EXISTS (
+            SELECT FROM pg_attribute AS own
+            WHERE (own.attrelid = relation.oid OR own.attrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = relation.oid))
+              AND own.attname = attribute.attname AND COALESCE(own.attstattarget, -1) <> 0
+        ),
+        -- The statistics objects with an expression of the column, which ANALYZE computes all the same.
+        'expression_statistics', (
+            SELECT COALESCE(jsonb_agg(jsonb_build_array(own.stxnamespace::regnamespace::name, own.stxname) ORDER BY own.stxname), '[]')
+            FROM pg_statistic_ext AS own
+            JOIN pg_attribute AS part ON part.attrelid = own.stxrelid AND part.attname = attribute.attname
+            WHERE own.stxexprs IS NOT NULL AND COALESCE(own.stxstattarget, -1) <> 0
+              AND (own.stxrelid = relation.oid OR own.stxrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = relation.oid))
+              AND EXISTS (
+                  SELECT FROM pg_depend AS depend
+                  WHERE depend.classid = 'pg_statistic_ext'::regclass AND depend.objid = own.oid
+                    AND depend.refclassid = 'pg_class'::regclass AND depend.refobjid = part.attrelid
+                    AND depend.refobjsubid = part.attnum
+              )
+        ),
         'comment', col_description(relation.oid, attribute.attnum)
     )
 )::text

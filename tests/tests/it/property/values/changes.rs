@@ -29,6 +29,7 @@ const MUTATIONS: &[(&str, usize, Mutation)] = &[
     ("add_table", 1, add_table),
     ("drop_table", 1, drop_table),
     ("change_condition", 1, change_condition),
+    ("change_statistics", 1, change_statistics),
     ("swap_again", 4, swap_again),
     ("hints_only", 1, hints_only),
     ("rename_labels", 3, labels::rename_labels),
@@ -362,6 +363,18 @@ fn drop_table(version: &mut Version, random: &mut Random) -> Option<String> {
         return None;
     }
     Some(format!("drop table {}", version.tables.remove(at).name))
+}
+
+/// Makes a column sensitive, which may have a policy, a foreign key or another change, or lets it have statistics again.
+fn change_statistics(version: &mut Version, random: &mut Random) -> Option<String> {
+    let table = pick_table(version, random);
+    let at = random.below(table.columns.len());
+    let column = &mut table.columns[at];
+    if column.part == Part::Tenant {
+        return None;
+    }
+    column.sensitive = !column.sensitive;
+    Some(format!("{}: {} is sensitive: {}", table.name, column.name, column.sensitive))
 }
 
 fn change_condition(version: &mut Version, random: &mut Random) -> Option<String> {

@@ -92,6 +92,7 @@ fn column_def(column: &Column, old: Option<&Table>, table: &Table, version: &Ver
         },
         unique: column.unique,
         index: column.index,
+        sensitive: column.sensitive,
         check: column.check.map(|template| condition(template, column.name)),
         ..ColumnDef::blank(column.name, ty, column.nullable)
     }

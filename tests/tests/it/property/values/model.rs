@@ -114,6 +114,7 @@ pub(super) struct Column {
     pub(super) check: Option<&'static str>,
     pub(super) unique: bool,
     pub(super) index: bool,
+    pub(super) sensitive: bool,
 }
 
 impl Column {
@@ -135,6 +136,7 @@ impl Column {
             check: None,
             unique: false,
             index: false,
+            sensitive: false,
         }
     }
 
