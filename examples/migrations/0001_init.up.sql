@@ -548,6 +548,7 @@ CREATE TABLE app.employees (
     CONSTRAINT employees_organization_id_fkey FOREIGN KEY (organization_id)
         REFERENCES app.organizations (id) ON DELETE CASCADE
 );
+ALTER TABLE app.employees ALTER COLUMN salary SET STATISTICS 0;
 COMMENT ON TABLE app.employees IS 'An employee of an organization. Only admins can read the salary.';
 COMMENT ON COLUMN app.employees.id IS 'The employee ID, an identity column.';
 COMMENT ON COLUMN app.employees.organization_id IS 'The organization.';
