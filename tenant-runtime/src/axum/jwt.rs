@@ -14,8 +14,14 @@ use crate::tenant::{ContextKey, Tenancy};
 /// An HMAC secret must be at least as long as the hash (RFC 7518, 3.2).
 const MIN_SECRET_BYTES: usize = 32;
 
-/// Verifies JSON Web Tokens: the signature, `iss`, `aud`, `exp` and `nbf`. All of these except
-/// `nbf` are required.
+/// The type that a token can have if no other type is required (RFC 7519, 5.1).
+const DEFAULT_TYPE: &str = "JWT";
+
+/// Verifies JSON Web Tokens: the type, the signature, `iss`, `aud`, `exp` and `nbf`. All of these except
+/// the type and `nbf` are required.
+///
+/// A token whose header names a type (`typ`) must have the type `JWT`, or the type set with
+/// [`token_type`](Self::token_type), which is then required.
 ///
 /// Each key is bound to one algorithm, so a token cannot choose how it is verified: neither with
 /// `none`, nor with a public key as an HMAC secret. Dates have a tolerance of one minute for clock
@@ -34,6 +40,8 @@ pub struct Jwt {
     issuer: String,
     audience: String,
     user_claim: String,
+    /// The required type, without `application/`.
+    token_type: Option<String>,
     keys: Vec<Key>,
 }
 
@@ -110,7 +118,8 @@ impl Jwt {
     /// # Ok(()) }
     /// ```
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
-        Self { issuer: issuer.into(), audience: audience.into(), user_claim: "sub".to_owned(), keys: Vec::new() }
+        let user_claim = "sub".to_owned();
+        Self { issuer: issuer.into(), audience: audience.into(), user_claim, token_type: None, keys: Vec::new() }
     }
 
     /// Sets the claim that holds the user ID. Default: `sub`.
@@ -121,6 +130,24 @@ impl Jwt {
     /// ```
     pub fn user_claim(mut self, claim: impl Into<String>) -> Self {
         self.user_claim = claim.into();
+        self
+    }
+
+    /// Requires that the header of a token names this type in `typ`, such as `at+jwt` for OAuth 2.0 access tokens (RFC 9068).
+    ///
+    /// Set it if the provider names the type of its access tokens: a token of another kind with the same issuer and
+    /// audience, such as an ID token or a logout token, is then rejected (RFC 8725, 3.11). A token without `typ` or with `JWT`
+    /// is rejected as well. Upper and lower case are equal, and the prefix `application/` can be omitted.
+    ///
+    /// Default: tokens with the type `JWT` and tokens without `typ` are accepted, and tokens with another type are
+    /// rejected.
+    ///
+    /// ```
+    /// # use tenant_runtime::axum::Jwt;
+    /// let tokens = Jwt::new("https://id.acme.example", "tracker").token_type("at+jwt");
+    /// ```
+    pub fn token_type(mut self, name: impl Into<String>) -> Self {
+        self.token_type = Some(name.into());
         self
     }
 
@@ -234,6 +261,13 @@ impl Jwt {
         if header.crit.is_some() {
             return Err(TokenError::invalid("the token requires extensions (`crit`), and none is supported"));
         }
+        if !self.is_accepted_type(header.typ.as_deref()) {
+            let expected = self.token_type.as_deref().unwrap_or(DEFAULT_TYPE);
+            let found = header.typ.unwrap_or_default();
+            return Err(TokenError::invalid(format!(
+                "the token has the type {found:?} (`typ`), and {expected:?} is expected"
+            )));
+        }
         let keys = self.keys.iter().filter(|key| key.matches(header.kid.as_deref()) && key.algorithm == header.alg);
         let mut reason = TokenError::invalid("no key matches this token");
         for key in keys {
@@ -245,6 +279,19 @@ impl Jwt {
         Err(reason)
     }
 
+    /// Returns whether a token can have this `typ`. A media type is compared without regard to case, and an omitted
+    /// `application/` is implied (RFC 7515, 4.1.9).
+    fn is_accepted_type(&self, found: Option<&str>) -> bool {
+        match (&self.token_type, found) {
+            (None, None) => true,
+            (Some(_), None) => false,
+            (expected, Some(found)) => {
+                let expected = expected.as_deref().unwrap_or(DEFAULT_TYPE);
+                subtype(found).eq_ignore_ascii_case(subtype(expected))
+            }
+        }
+    }
+
     fn validation(&self, algorithm: Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[&self.issuer]);
@@ -253,6 +300,15 @@ impl Jwt {
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         validation.validate_nbf = true;
         validation
+    }
+}
+
+/// Removes `application/` from a media type.
+fn subtype(media_type: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match media_type.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+        _ => media_type,
     }
 }
 

@@ -31,6 +31,7 @@ mod init;
 mod inventory;
 mod invitations;
 mod isolation;
+mod jwt;
 mod login_check;
 mod login_per_role;
 mod members;
