@@ -196,7 +196,7 @@ BEGIN
         CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END,
         TG_ARGV[0],
         COALESCE(new_row, old_row) ->> TG_ARGV[2],
-        lower(TG_OP),
+        lower(TG_OP COLLATE \"C\"),
         old_row - hidden,
         new_row - hidden
     );

@@ -161,6 +161,15 @@ pub(super) fn without_members(known: &Known, findings: &mut Findings) {
     }
 }
 
+/// Returns the condition that a user's address (`u`) is that of an invitation (`i`), ignoring the case of ASCII letters.
+///
+/// Under the database's collation, `lower` can depend on the language: in Turkish, `lower('INFO')` is not `info`. The
+/// collation C changes only the letters from A to Z, so other letters must match exactly.
+fn same_address(email: &Ident) -> String {
+    let folded = |table: &str| format!("lower({table}.{}::text COLLATE \"C\")", email.quoted());
+    format!("{} = {}", folded("u"), folded("i"))
+}
+
 impl FunctionTemplates<'_> {
     /// Returns the function that creates an invitation. The function requires that the inviting
     /// member can grant the role.
@@ -242,7 +251,7 @@ END",
 BEGIN
     SELECT i.{id} AS id, i.{of} AS tenant, i.{wanted} AS member_role, i.{by} AS inviter INTO invited
         FROM {from} AS i
-        JOIN {users} AS u ON u.{user_id} = caller AND lower(u.{email}::text) = lower(i.{email}::text)
+        JOIN {users} AS u ON u.{user_id} = caller AND {same_address}
         WHERE i.{token} = sha256(p_token) AND i.{expires} > now();
     SELECT m.{role} INTO inviter_role FROM {table} AS m
         WHERE m.{tenant} = invited.tenant AND m.{user} = invited.inviter AND m.{role} IN ({managers})
@@ -256,11 +265,11 @@ BEGIN
     RETURN invited.tenant;
 END",
                 from = invitations.table.quoted(),
+                same_address = same_address(email),
                 users = users.quoted(),
                 user_id = user_id.quoted(),
                 id = id.quoted(),
                 of = of.quoted(),
-                email = email.quoted(),
                 wanted = wanted.quoted(),
                 token = token.quoted(),
                 expires = expires.quoted(),

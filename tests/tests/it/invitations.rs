@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
-use tenant_examples::{Invitation, MemberRole, OrgMember};
+use tenant_examples::{Change, Invitation, MemberRole, NewProject, OrgMember, Project};
 use tenant_runtime::{
     Error, InvitationToken, Invitations as _, Members as _, Repository as _, Result, TenantCtx, TenantDb, UserCtx,
     roles::{Admin, Member},
 };
-use tenant_tests::{Database, ask, refusal, run};
+use tenant_tests::{Database, Tenant, ask, connect, dedicated_server, migrate, refusal, run};
 use uuid::Uuid;
 
 use super::session::{role, sign_up};
@@ -58,6 +58,47 @@ async fn invitation_is_bound_to_an_email_address_and_expires() {
     assert_eq!(told, [true, true, true, false], "{refused:?}");
     assert!(matches!(refused[3], Err(Error::Unauthenticated { .. })));
     accept(&db, user, &token).await.expect("it is still there");
+}
+
+#[tokio::test]
+async fn addresses_and_the_change_log_do_not_depend_on_the_locale() {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
+    let create = "CREATE DATABASE turkish TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'tr'";
+    match run(&mut connect(&server.admin_url()).await, create).await.map_err(refusal) {
+        Err((_, message)) if message.contains("ICU is not supported") => return eprintln!("SKIPPED: {message}"),
+        created => drop(created.expect("a database")),
+    }
+    let url = server.url("postgres", "turkish");
+    migrate(&url).await;
+    let mut admin = connect(&url).await;
+    assert_eq!(ask(&mut admin, "SELECT lower('INFO')").await, "ınfo");
+    let acme = Tenant::new();
+    acme.seed(&mut admin, "acme").await;
+    let db = TenantDb::connect(&server.url("app_service", "turkish")).await.expect("connects");
+    let mut seen = Vec::new();
+    for (invited, own) in [
+        ("INFO@ACME.EXAMPLE", "info@acme.example"),
+        ("idil@acme.example", "IDIL@acme.example"),
+        // Letters outside ASCII must match exactly, as must the Turkish letters that resemble an ASCII letter.
+        ("ÖMER@acme.example", "ÖMER@ACME.example"),
+        ("ömer@acme.example", "Ömer@acme.example"),
+        ("İpek@acme.example", "ipek@acme.example"),
+        ("ılgaz@acme.example", "ILGAZ@acme.example"),
+    ] {
+        let user = sign_up(&db, own).await.expect("sign-up succeeds");
+        let token = invite(&db, &acme.as_admin(), invited, MemberRole::Viewer).await.expect("an admin invites");
+        seen.push(match accept(&db, user, &token).await {
+            Ok(_) => true,
+            Err(Error::NoInvitation) => false,
+            Err(error) => panic!("{error}"),
+        });
+    }
+    assert_eq!(seen, [true, true, true, false, false, false]);
+    let project = NewProject { name: "a".into(), description: None, created_at: None };
+    Project::insert(&db.scope(&acme.as_member()), project).await.expect("a member inserts");
+    let logged = Change::list(&db.scope(&acme.as_admin())).await;
+    let logged = logged.expect("an admin reads");
+    assert!(logged.len() >= 5 && logged.iter().all(|change| change.command == "insert"), "{logged:?}");
 }
 
 #[tokio::test]

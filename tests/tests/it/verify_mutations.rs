@@ -208,7 +208,12 @@ const MUTATIONS: &[Mutation] = &[
 type FunctionMutation = (&'static str, &'static str, &'static str, &'static str);
 
 const FUNCTION_MUTATIONS: &[FunctionMutation] = &[
-    ("the email address is not checked", "accept_invitation", " AND lower(u.email::text) = lower(i.email::text)", ""),
+    (
+        "the email address is not checked",
+        "accept_invitation",
+        " AND lower(u.email::text COLLATE \"C\") = lower(i.email::text COLLATE \"C\")",
+        "",
+    ),
     ("an expired invitation is accepted", "accept_invitation", " AND i.expires_at > now()", ""),
     ("any token is accepted", "accept_invitation", "i.token_hash = sha256(p_token)", "p_token IS NOT NULL"),
     ("the token is compared without hashing", "accept_invitation", "sha256(p_token)", "p_token"),
