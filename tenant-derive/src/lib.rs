@@ -25,6 +25,7 @@ mod item;
 mod keys;
 mod name;
 mod pgaudit;
+mod system_access;
 mod system_and_log;
 mod tenancy;
 mod tenancy_syntax;
@@ -211,6 +212,9 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 /// | `statement_timeout: 30` | `statement_timeout` of the app's login roles in seconds. Default: 30; 0 disables the timeout. |
 /// | `lock_timeout: 5` | `lock_timeout` in seconds. Default: 5; 0 disables the timeout. |
 /// | `idle_in_transaction_timeout: 60` | `idle_in_transaction_session_timeout` in seconds. Default: 60; 0 disables the timeout. |
+/// | `system_access_timeout: 28800` | The number of seconds for which the recorded reason of a cross-tenant job gives access. Default: 8 hours. |
+/// | `system_reason_length: 10` | The minimum number of characters of such a reason. Default: 10. |
+/// | `system_log_retention: 90` | The number of days for which a recorded reason cannot be deleted. Default: 90. |
 /// | `crate: path` | The path of `tenant_runtime`. Default: `::tenant_runtime`. |
 #[proc_macro]
 pub fn tenancy(input: TokenStream) -> TokenStream {

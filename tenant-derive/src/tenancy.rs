@@ -8,11 +8,12 @@ use syn::{LitStr, Type, Visibility, ext::IdentExt as _};
 use crate::{
     diag::Diag,
     name, pgaudit,
+    system_access::SystemAccess,
     tenancy_syntax::{Declared, RoleDecl, Value},
 };
 
 /// The keys of a declaration.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 18] = [
     "key",
     "user",
     "schema",
@@ -23,6 +24,9 @@ const KEYS: [&str; 15] = [
     "statement_timeout",
     "lock_timeout",
     "idle_in_transaction_timeout",
+    "system_access_timeout",
+    "system_reason_length",
+    "system_log_retention",
     "external_roles",
     "login_per_role",
     "pgaudit",
@@ -66,6 +70,7 @@ struct Tenancy<'a> {
     user_setting: String,
     connection_limit: u16,
     timeouts: [u32; 3],
+    system_access: SystemAccess,
     external_roles: bool,
     login_per_role: bool,
     pgaudit: Option<String>,
@@ -80,6 +85,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
     let (mut external_roles, mut login_per_role) = (false, false);
     let mut pgaudit = None;
     let mut timeouts = TIMEOUTS.map(|(_, seconds)| seconds);
+    let mut system_access = SystemAccess::default();
     for (index, (name, value)) in declared.entries.iter().enumerate() {
         if declared.entries[..index].iter().any(|(earlier, _)| earlier == name) {
             diag.error(name, format!("duplicate key `{name}`"), "remove one of the two");
@@ -95,6 +101,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
                 Ok(parsed) if parsed > 0 => limit = parsed,
                 _ => diag.error(number, "invalid number of connections", "write a number from 1 to 65535"),
             },
+            (key, Value::Number(number)) if system_access.set(diag, key, number) => {}
             (key, Value::Number(number)) => {
                 let at = TIMEOUTS.iter().position(|(name, _)| *name == key);
                 // PostgreSQL stores a timeout as milliseconds in 31 bits.
@@ -117,6 +124,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             }
         }
     }
+    system_access.check(diag);
     if key.is_none() {
         diag.error(&declared.ident, "`tenancy!` requires `key`, the type of tenant IDs", "add `key: Uuid`");
     }
@@ -146,6 +154,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
         user_setting,
         connection_limit: limit,
         timeouts,
+        system_access,
         external_roles,
         login_per_role,
         pgaudit,
@@ -274,6 +283,7 @@ impl Tenancy<'_> {
     fn tokens(&self) -> TokenStream {
         let Self { declared, key, user, schema, prefix, tenant_setting, user_setting, connection_limit, .. } = self;
         let Self { timeouts: [statement, lock, idle], external_roles, login_per_role, roles, runtime, .. } = self;
+        let system_access = self.system_access.tokens(runtime);
         let Declared { attrs, vis, ident, .. } = declared;
         let pgaudit = match &self.pgaudit {
             Some(classes) => quote!(::core::option::Option::Some(#classes)),
@@ -322,6 +332,7 @@ impl Tenancy<'_> {
                         lock: #lock,
                         idle_in_transaction: #idle,
                     },
+                    system_access: #system_access,
                     external_roles: #external_roles,
                     login_per_role: #login_per_role,
                     pgaudit: #pgaudit,

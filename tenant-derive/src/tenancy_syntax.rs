@@ -66,9 +66,13 @@ impl Parse for Declared {
             let value = match key.to_string().as_str() {
                 "key" | "user" => Value::Type(body.parse()?),
                 "schema" | "role_prefix" | "tenant_setting" | "user_setting" | "pgaudit" => Value::Text(body.parse()?),
-                "connection_limit" | "statement_timeout" | "lock_timeout" | "idle_in_transaction_timeout" => {
-                    Value::Number(body.parse()?)
-                }
+                "connection_limit"
+                | "statement_timeout"
+                | "lock_timeout"
+                | "idle_in_transaction_timeout"
+                | "system_access_timeout"
+                | "system_reason_length"
+                | "system_log_retention" => Value::Number(body.parse()?),
                 "external_roles" | "login_per_role" => Value::Bool(body.parse()?),
                 "crate" => Value::Crate(body.parse()?),
                 "roles" => {

@@ -67,7 +67,8 @@ impl<T: Tenancy> SystemCtx<T> {
     ///
     /// # Errors
     ///
-    /// The errors of [`tenants`](Self::tenants), if the tenant IDs cannot be read.
+    /// The errors of [`tenants`](Self::tenants), if the tenant IDs cannot be read. If the record of this context expires
+    /// midway, the outcomes of the remaining tenants are [`Error::AccessExpired`](crate::Error::AccessExpired).
     pub async fn for_each_tenant<O, A, F>(
         &self,
         mut work: impl FnMut(TenantTx<System<T>>) -> F,

@@ -119,11 +119,21 @@ pub enum Error {
         /// The operation.
         operation: &'static str,
     },
-    /// The reason for cross-tenant access is blank.
+    /// The reason for cross-tenant access is too short.
     #[error(
-        "cross-tenant access requires a reason, and the given text is blank; describe the purpose of the access, which is recorded"
+        "a reason for cross-tenant access requires at least {min_length} characters, not counting white space around it; describe \
+         the purpose of the access, which is recorded"
     )]
-    NoReason,
+    ReasonTooShort {
+        /// The minimum number of characters, which `tenancy!` declares.
+        min_length: u16,
+    },
+    /// The reason for cross-tenant access was recorded too long ago.
+    #[error(
+        "the reason for cross-tenant access was recorded too long ago, so the database gives access to no row; record a new one with \
+         `SystemDb::begin_access`"
+    )]
+    AccessExpired,
     /// The user is not a member of the tenant, or the tenant does not exist; the two cases are not
     /// distinguished.
     #[error("the user is not a member of this tenant, or the tenant does not exist")]
@@ -304,6 +314,10 @@ const LAST_MANAGER: &str = "TT001";
 /// The SQLSTATE that the function for accepting invitations raises if the user cannot accept an
 /// invitation with this token.
 const NO_INVITATION: &str = "TT002";
+/// The SQLSTATE of an access by a job whose reason was recorded too long ago.
+const ACCESS_EXPIRED: &str = "TT004";
+/// The SQLSTATE of a reason that is too short; the detail is the minimum length.
+const REASON_TOO_SHORT: &str = "TT005";
 
 impl Error {
     /// Returns whether the error means that the caller lacks a permission, like HTTP status 403.
@@ -352,6 +366,11 @@ impl Error {
             SERIALIZATION_FAILURE | DEADLOCK => Self::Retryable { source: error },
             LAST_MANAGER => Self::LastManager,
             NO_INVITATION => Self::NoInvitation,
+            ACCESS_EXPIRED => Self::AccessExpired,
+            REASON_TOO_SHORT => {
+                let min_length = server.detail().and_then(|detail| detail.parse().ok());
+                Self::ReasonTooShort { min_length: min_length.unwrap_or(1) }
+            }
             _ => Self::Database(error),
         }
     }

@@ -119,52 +119,114 @@ fn is_granted(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
     }
 }
 
-/// Creates the functions: one records a reason, and one checks that the transaction names such a record.
-pub(super) fn functions(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) -> [(QualifiedName, Function); 2] {
-    let log = log.quoted();
-    let uuid = Expression::trusted("uuid");
-    let in_context = Expression::in_context(&tenancy.def.access_setting(), &uuid);
-    let is_system_context = Function {
-        comment: "Returns true if the access ID in the context belongs to a row of system_access_log that the current login role inserted in \
-                  an earlier transaction.".into(),
+/// The SQLSTATE of an access with an expired record.
+const ACCESS_EXPIRED: &str = "TT004";
+/// The SQLSTATE of a reason that is too short.
+const REASON_TOO_SHORT: &str = "TT005";
+
+/// Creates the functions: one records a reason, one checks that the transaction names such a record, and one deletes old
+/// records.
+pub(super) fn functions(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) -> [(QualifiedName, Function); 3] {
+    [
+        (tenancy.function(names::IS_SYSTEM_CONTEXT), is_system_context(log, tenancy, roles)),
+        (tenancy.function(names::BEGIN_SYSTEM_ACCESS), begin_system_access(log, tenancy)),
+        (tenancy.function(names::DELETE_SYSTEM_ACCESS), delete_system_access(log, tenancy, roles)),
+    ]
+}
+
+fn is_system_context(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) -> Function {
+    let in_context = Expression::in_context(&tenancy.def.access_setting(), &Expression::trusted("uuid"));
+    let timeout = tenancy.def.system_access.timeout;
+    Function {
+        comment: format!(
+            "Returns true if the access ID in the context belongs to a row of system_access_log that the current login role inserted in \
+             an earlier transaction. Raises an error if the row is older than {timeout} seconds."
+        ),
         arguments: Vec::new(),
         returns: Returns::Value(Expression::trusted("boolean")),
         stable: true,
         exact_floats: false,
         body: format!(
-            "BEGIN
+            "DECLARE
+    recorded timestamptz;
+BEGIN
     -- A row of the current transaction does not count: it could be rolled back together with the access that it records.
-    RETURN EXISTS (SELECT FROM {log} AS u WHERE u.id = {in_context} AND u.db_user = session_user AND u.at <> now());
-END"
+    SELECT u.at INTO recorded FROM {log} AS u WHERE u.id = {in_context} AND u.db_user = session_user AND u.at <> now();
+    -- An error, because a job that silently saw no rows from now on would seem to have processed all of them.
+    IF recorded <= statement_timestamp() - interval '{timeout} seconds' THEN
+        RAISE EXCEPTION 'the reason for cross-tenant access was recorded more than {timeout} seconds ago: record a new one' USING ERRCODE = '{ACCESS_EXPIRED}';
+    END IF;
+    RETURN recorded IS NOT NULL;
+END",
+            log = log.quoted()
         ),
         // The application roles need EXECUTE as well, because their restrictive policies name the function: PostgreSQL
         // checks EXECUTE even for a CASE branch that is not evaluated.
         execute: [vec![tenancy.system.clone()], roles.lowest.clone(), vec![roles.owner.clone()]].concat(),
-    };
-    let begin_system_access = Function {
-        comment: "Records the reason for cross-tenant access and returns the ID of the new system_access_log row."
-            .into(),
+    }
+}
+
+fn begin_system_access(log: &QualifiedName, tenancy: &Tenancy) -> Function {
+    let length = tenancy.def.system_access.reason_length;
+    Function {
+        comment: format!(
+            "Records the reason for cross-tenant access and returns the ID of the new system_access_log row. The reason must have at \
+             least {length} characters."
+        ),
         arguments: vec![(Ident::derived(["p_reason"]), Expression::trusted("text"))],
-        returns: Returns::Value(uuid),
+        returns: Returns::Value(Expression::trusted("uuid")),
         stable: false,
         exact_floats: false,
         body: format!(
             "DECLARE
     access_id uuid;
 BEGIN
+    IF (char_length(btrim(p_reason, E' \\t\\n\\x0B\\f\\r')) >= {length}) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a reason for cross-tenant access must have at least {length} characters' USING ERRCODE = '{REASON_TOO_SHORT}', DETAIL = '{length}';
+    END IF;
     INSERT INTO {log} (reason) VALUES (p_reason) RETURNING id INTO access_id;
     RETURN access_id;
-END"
+END",
+            log = log.quoted()
         ),
         execute: vec![tenancy.system.clone()],
-    };
-    [
-        (tenancy.function(names::IS_SYSTEM_CONTEXT), is_system_context),
-        (tenancy.function(names::BEGIN_SYSTEM_ACCESS), begin_system_access),
-    ]
+    }
 }
 
-/// Creates the table of reasons. A function inserts its rows, and no role of the app can update or delete them.
+/// Returns the function with which an administrator, as the schema owner, deletes old records. No login of the app or of
+/// the jobs can assume that role.
+fn delete_system_access(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) -> Function {
+    let days = tenancy.def.system_access.retention_days;
+    Function {
+        comment: format!(
+            "Deletes the rows of system_access_log that are older than an interval of at least {days} days, and returns their number. For \
+             administrators, as {}.",
+            roles.owner
+        ),
+        arguments: vec![(Ident::derived(["p_older_than"]), Expression::trusted("interval"))],
+        returns: Returns::Value(Expression::trusted("bigint")),
+        stable: false,
+        exact_floats: false,
+        body: format!(
+            "DECLARE
+    before constant timestamptz := now() - p_older_than;
+    deleted bigint;
+BEGIN
+    IF (before <= now() - interval '{days} days') IS NOT TRUE THEN
+        RAISE EXCEPTION 'records of cross-tenant access are kept for at least {days} days' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    DELETE FROM {log} AS u WHERE u.at < before;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END",
+            log = log.quoted()
+        ),
+        execute: vec![roles.owner.clone()],
+    }
+}
+
+/// Creates the table of reasons. A function inserts its rows, and no role of the app can update or delete them; an
+/// administrator can delete old rows with another function.
 pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
     let name = QualifiedName {
         schema: Ident::derived([tenancy.def.schema]),
@@ -192,7 +254,12 @@ pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
         role: tenancy.function_owner.clone(),
     };
     let table = Table {
-        comment: "Log of cross-tenant access by background jobs. Only the function begin_system_access inserts rows; application roles have no privileges on it.".into(),
+        comment: format!(
+            "Log of cross-tenant access by background jobs. Only the function {} inserts rows, and only the function {}, for \
+             administrators, deletes them; application roles have no privileges on it.",
+            names::BEGIN_SYSTEM_ACCESS,
+            names::DELETE_SYSTEM_ACCESS
+        ),
         scope: Scope::Global,
         columns,
         primary_key: Key {
@@ -211,15 +278,28 @@ pub(super) fn access_log(tenancy: &Tenancy) -> (QualifiedName, Table) {
             Policy::of_function_owner(
                 Command::Select,
                 &tenancy.function_owner,
-                format!("Lets the function {} look up an access ID.", names::IS_SYSTEM_CONTEXT),
+                format!(
+                    "Lets the functions {} and {} look up rows.",
+                    names::IS_SYSTEM_CONTEXT,
+                    names::DELETE_SYSTEM_ACCESS
+                ),
             ),
             Policy::of_function_owner(
                 Command::Insert,
                 &tenancy.function_owner,
                 format!("Lets the function {} insert a row.", names::BEGIN_SYSTEM_ACCESS),
             ),
+            Policy::of_function_owner(
+                Command::Delete,
+                &tenancy.function_owner,
+                format!("Lets the function {} delete old rows.", names::DELETE_SYSTEM_ACCESS),
+            ),
         ],
-        grants: vec![grant(Command::Select, &["id", "db_user", "at"]), grant(Command::Insert, &["reason"])],
+        grants: vec![
+            grant(Command::Select, &["id", "db_user", "at"]),
+            grant(Command::Insert, &["reason"]),
+            grant(Command::Delete, &[]),
+        ],
         triggers: Vec::new(),
         partitions: None,
     };

@@ -6,7 +6,7 @@ use super::finding::Findings;
 use crate::{
     ident::Ident,
     model::{
-        def::{NO_ROLE, TenancyDef, TimeoutsDef},
+        def::{NO_ROLE, SystemAccessDef, TenancyDef, TimeoutsDef},
         names,
         schema::{Expression, LogClasses, QualifiedName, Role, RoleKind},
     },
@@ -14,6 +14,13 @@ use crate::{
 
 /// The connection limit of the jobs login role; it is low because jobs usually run one at a time.
 const JOBS: u16 = 10;
+
+/// The limits of `system_access_timeout`, in seconds.
+const MIN_ACCESS_TIMEOUT: u32 = 60;
+const MAX_ACCESS_TIMEOUT: u32 = 2_147_483;
+/// The upper limit of `system_reason_length`.
+const MAX_REASON_LENGTH: u16 = 1000;
+const SECONDS_OF_A_DAY: u64 = 86_400;
 
 /// A validated tenancy.
 pub(super) struct Tenancy {
@@ -45,6 +52,7 @@ pub(super) struct Tenancy {
 
 pub(super) fn check(def: &'static TenancyDef, findings: &mut Findings) -> Option<Tenancy> {
     check_settings(def, findings);
+    check_system_access(def, findings);
     let pgaudit = def.pgaudit.map(LogClasses::parse).transpose().unwrap_or_else(|class| {
         let help = "list classes of pgaudit, separated by commas, such as `ddl, role, write`";
         findings.error("", format!("unknown pgaudit class {class:?}"), help);
@@ -112,6 +120,32 @@ fn check_settings(def: &TenancyDef, findings: &mut Findings) {
                 "use two words of lower-case letters, digits and `_`, joined by a dot, such as `app.organization_id`",
             );
         }
+    }
+}
+
+/// Reports limits of cross-tenant access with which no access would be possible, or records could be deleted too early.
+fn check_system_access(def: &TenancyDef, findings: &mut Findings) {
+    let SystemAccessDef { timeout, reason_length, retention_days } = def.system_access;
+    if !(MIN_ACCESS_TIMEOUT..=MAX_ACCESS_TIMEOUT).contains(&timeout) {
+        findings.error(
+            "",
+            format!("invalid `system_access_timeout` of {timeout} seconds"),
+            format!("write a number of seconds from {MIN_ACCESS_TIMEOUT} to {MAX_ACCESS_TIMEOUT}"),
+        );
+    }
+    if !(1..=MAX_REASON_LENGTH).contains(&reason_length) {
+        findings.error(
+            "",
+            format!("invalid `system_reason_length` of {reason_length} characters"),
+            format!("write a number from 1 to {MAX_REASON_LENGTH}"),
+        );
+    }
+    if u64::from(retention_days) * SECONDS_OF_A_DAY < u64::from(timeout) {
+        findings.error(
+            "",
+            format!("`system_log_retention` of {retention_days} days is shorter than `system_access_timeout`: records that still give access could be deleted"),
+            "increase `system_log_retention`, or decrease `system_access_timeout`",
+        );
     }
 }
 

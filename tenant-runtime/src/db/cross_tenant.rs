@@ -110,6 +110,10 @@ impl<T: Tenancy> SystemDb<T> {
     /// The record contains the reason, the login role and the time. It is committed before any other statement runs:
     /// without a record, the system role cannot read any row.
     ///
+    /// The record gives access for a limited time: 8 hours, unless `tenancy!` declares another `system_access_timeout`.
+    /// Statements that begin later fail with [`Error::AccessExpired`]. A longer job records a reason again, for example for
+    /// each tenant. The reason must have at least 10 characters, or `system_reason_length`.
+    ///
     /// ```no_run
     /// # use tenant_runtime::{*, roles::Organizations};
     /// # async fn f(jobs: SystemDb<Organizations>) -> Result<()> {
@@ -119,14 +123,15 @@ impl<T: Tenancy> SystemDb<T> {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoReason`] if the reason is blank.
+    /// - [`Error::ReasonTooShort`] if the reason has too few characters.
     /// - [`Error::RoleUnavailable`] if no table has a `system(…)` attribute, or the migrations are
     ///   not applied.
     /// - [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no transaction can
     ///   begin.
     pub async fn begin_access(&self, reason: &str) -> Result<SystemCtx<T>> {
-        if reason.trim().is_empty() {
-            return Err(Error::NoReason);
+        let min_length = T::DEF.system_access.reason_length;
+        if reason.trim().chars().count() < usize::from(min_length) {
+            return Err(Error::ReasonTooShort { min_length });
         }
         let context = SessionContext::system::<T>(None, None);
         let (mut tx, _) = begin::begin(&self.pools, &context, TxOptions::default()).await?;

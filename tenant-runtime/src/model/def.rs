@@ -24,6 +24,8 @@ pub struct TenancyDef {
     pub connection_limit: u16,
     /// The timeouts of the app's sessions.
     pub timeouts: TimeoutsDef,
+    /// The limits of cross-tenant access.
+    pub system_access: SystemAccessDef,
     /// Whether the database roles are created outside the migrations, which then only check the roles.
     pub external_roles: bool,
     /// Whether each application role has a separate login role.
@@ -47,6 +49,7 @@ impl TenancyDef {
             user_setting: "app.user_id",
             connection_limit: 50,
             timeouts: TimeoutsDef::SHIPPED,
+            system_access: SystemAccessDef::SHIPPED,
             external_roles: false,
             login_per_role: false,
             pgaudit: None,
@@ -123,6 +126,22 @@ pub struct TimeoutsDef {
 impl TimeoutsDef {
     /// The default timeouts.
     pub const SHIPPED: Self = Self { statement: 30, lock: 5, idle_in_transaction: 60 };
+}
+
+/// The limits of cross-tenant access and of its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SystemAccessDef {
+    /// The number of seconds for which a recorded reason gives access; at least 60.
+    pub timeout: u32,
+    /// The minimum number of characters of a reason; at least 1.
+    pub reason_length: u16,
+    /// The number of days for which a record cannot be deleted; not shorter than the timeout.
+    pub retention_days: u16,
+}
+
+impl SystemAccessDef {
+    /// The default limits.
+    pub const SHIPPED: Self = Self { timeout: 8 * 3600, reason_length: 10, retention_days: 90 };
 }
 
 /// The value in place of a column's role if no role has the privilege.

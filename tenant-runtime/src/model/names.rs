@@ -26,6 +26,8 @@ pub const BEGIN_SYSTEM_ACCESS: &str = "begin_system_access";
 pub const CHANGE_MEMBER: &str = "change_member";
 /// Function that creates a tenant.
 pub const CREATE_TENANT: &str = "create_tenant";
+/// Function that deletes old records of cross-tenant access.
+pub const DELETE_SYSTEM_ACCESS: &str = "delete_system_access";
 /// Function that creates an invitation.
 pub const INVITE: &str = "invite";
 /// Function that returns whether the transaction belongs to a cross-tenant job with a recorded reason.

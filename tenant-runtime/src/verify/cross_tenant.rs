@@ -17,6 +17,13 @@ use crate::{
     model::{names, schema::Command},
 };
 
+/// The time of a record of an earlier transaction. All probes are in one transaction, whose time is the same in all of
+/// them, and this time keeps the record valid however long they take.
+const EARLIER: &str = "now() + interval '1 day'";
+
+/// Reads the result of a call as the administrator.
+const AFTERWARDS: &str = "RESET ROLE; RESET SESSION AUTHORIZATION; SELECT";
+
 /// An access ID for which no record exists.
 const MADE_UP: &str = "76657269-6679-4000-8000-ffffffffffff";
 
@@ -28,7 +35,7 @@ impl Runner<'_> {
         // A record that another login has created.
         self.session.run("RESET ROLE; RESET SESSION AUTHORIZATION").await?;
         let made = format!(
-            "INSERT INTO {} (reason, db_user, at) VALUES ('verify', {}, 'epoch') RETURNING id::text",
+            "INSERT INTO {} (reason, db_user, at) VALUES ('verify', {}, {EARLIER}) RETURNING id::text",
             self.access_log(),
             literal(&self.tenancy.login(None))
         );
@@ -43,8 +50,16 @@ impl Runner<'_> {
         // A record from the same transaction is not valid, because it could be rolled back.
         self.rows_as(&principal("", &record, false)).await?;
         self.session.undo().await?;
-        let committed_before = format!("UPDATE {} SET at = 'epoch' WHERE id = {}", self.access_log(), literal(&record));
-        self.session.run(&committed_before).await?;
+        let recorded_at =
+            |at: &str| format!("UPDATE {} SET at = {at} WHERE id = {}", self.access_log(), literal(&record));
+        let (expired, valid) = (recorded_at(&self.expired()), recorded_at(EARLIER));
+        self.session.run(&expired).await?;
+        self.session.keep().await?;
+        for tenant in [""].into_iter().chain(self.principals.tenants.iter().map(String::as_str)) {
+            self.unusable_record("expired access ID", &principal(tenant, &record, false)).await?;
+        }
+        self.session.forget().await?;
+        self.session.run(&valid).await?;
         self.session.keep().await?;
         for tenant in [""].into_iter().chain(self.principals.tenants.iter().map(String::as_str)) {
             for (record, recorded) in [(record.as_str(), true), ("", false), (&others, false), (MADE_UP, false)] {
@@ -53,31 +68,36 @@ impl Runner<'_> {
                 }
             }
             for malformed in ["acme", "' OR true --", " "] {
-                self.malformed_record(&principal(tenant, malformed, false)).await?;
+                self.unusable_record("malformed access ID", &principal(tenant, malformed, false)).await?;
             }
         }
         self.members_name(&record).await?;
         self.records(&record).await?;
+        self.deletes_records(&record).await?;
         self.session.forget().await
     }
 
-    /// Records a reason as every principal; only the system role can record one, and the reason must not be blank.
+    /// Records a reason as every principal; only the system role can record one, and the reason must be long enough.
     async fn begin_system_access(&mut self, system: &Principal) -> Result<Option<String>, VerifyError> {
         let technique = "recording a reason";
         let call = format!("SELECT {}", self.function(names::BEGIN_SYSTEM_ACCESS));
+        let length = usize::from(self.tenancy.system_access.reason_length);
+        let reason = literal(&"verify ".repeat(length));
         for principal in
             self.members(0).into_iter().chain(self.outsiders()).filter(|principal| principal.role != system.role)
         {
-            let statement = format!("{call}('verify')::text");
+            let statement = format!("{call}({reason})::text");
             let expected = Expected::Is(Outcome::Denied);
             self.probe(Probe::of_database(technique, &principal, statement, expected)).await?;
         }
-        for blank in ["''", "' '", "NULL"] {
-            let statement = format!("{call}({blank})::text");
+        let short = "v".repeat(length.saturating_sub(1));
+        let padded = format!(" {short}\t\n");
+        for short in ["''", "' '", "NULL", &literal(&short), &literal(&padded)] {
+            let statement = format!("{call}({short})::text");
             self.probe(Probe::of_database(technique, system, statement, Expected::Nothing)).await?;
         }
         // The database generates the key.
-        let statement = format!("{call}('verify')::text");
+        let statement = format!("{call}({reason})::text");
         let found = self.session.attempt(&system.sql(self.tenancy), &statement).await?;
         let record = match &found {
             Outcome::Rows(rows) => rows.first().cloned(),
@@ -90,8 +110,8 @@ impl Runner<'_> {
         Ok(record)
     }
 
-    /// Sets malformed access IDs.
-    async fn malformed_record(&mut self, principal: &Principal) -> Result<(), VerifyError> {
+    /// Reads and deletes rows with an access ID that must give no access.
+    async fn unusable_record(&mut self, technique: &'static str, principal: &Principal) -> Result<(), VerifyError> {
         let mut probes = Vec::new();
         for def in &self.fixture.tables {
             let (key, table, ours) = (Self::key(def, ""), row_data::name(def.name), self.is_test_row(def));
@@ -100,7 +120,6 @@ impl Runner<'_> {
                 (Command::Delete, format!("DELETE FROM {table} WHERE {ours} RETURNING {key}")),
             ];
             probes.extend(commands.map(|(command, statement)| {
-                let technique = "malformed access ID";
                 Probe::new(technique, (def.name, command), principal, statement, Expected::Nothing)
             }));
         }
@@ -147,6 +166,43 @@ impl Runner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Deletes records as every principal: only the schema owner can, and only old ones.
+    async fn deletes_records(&mut self, record: &str) -> Result<(), VerifyError> {
+        let technique = "deletion of records of cross-tenant jobs";
+        let (function, log) = (self.function(names::DELETE_SYSTEM_ACCESS), self.access_log());
+        let old = format!("interval '{} days'", self.tenancy.system_access.retention_days);
+        let delete = format!("SELECT FROM {function}({old})");
+        let system = self.system(None).map(|system| Principal { record: Some(record.to_owned()), ..system });
+        for principal in self.members(0).into_iter().chain(self.outsiders()).chain(system).collect::<Vec<_>>() {
+            let expected = Expected::Is(Outcome::Denied);
+            self.probe(Probe::of_database(technique, &principal, delete.clone(), expected)).await?;
+        }
+        let Some(owner) = self.schema.owner().map(|role| role.name.to_string()) else { return Ok(()) };
+        let owner = Principal::without_context(owner, None);
+        let look = format!("{AFTERWARDS} 'kept' FROM {log} WHERE id = {}", literal(record));
+        let kept = || Outcome::Rows(["kept".to_owned()].into());
+        // The record is younger or older than the minimum age by a minute.
+        for (age, outcome) in [("-", kept()), ("+", Outcome::Rows(BTreeSet::new()))] {
+            let at = format!("now() - ({old} {age} interval '1 minute')");
+            self.session.undo().await?;
+            self.session.run(&format!("UPDATE {log} SET at = {at} WHERE id = {}", literal(record))).await?;
+            self.session.keep().await?;
+            let statement = format!("{delete}; {look}");
+            self.probe(Probe::of_database(technique, &owner, statement, Expected::Is(outcome))).await?;
+            for early in [format!("{old} - interval '1 second'"), "interval '0'".to_owned(), "NULL".to_owned()] {
+                let statement = format!("SELECT 'deleted' FROM {function}({early})");
+                self.probe(Probe::of_database(technique, &owner, statement, Expected::Nothing)).await?;
+            }
+            self.session.forget().await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the time of a record that no longer gives access, but would have given it a minute ago.
+    fn expired(&self) -> String {
+        format!("now() - interval '{} seconds'", self.tenancy.system_access.timeout)
     }
 
     /// Returns the quoted name of the access log.

@@ -211,6 +211,7 @@ async fn policies_match_declared_commands_and_tenant_isolation() {
     declared.extend([
         format!("system_access_log select_function_owner PERMISSIVE {{{FUNCTION_OWNER}}} SELECT USING true CHECK "),
         format!("system_access_log insert_function_owner PERMISSIVE {{{FUNCTION_OWNER}}} INSERT USING  CHECK true"),
+        format!("system_access_log delete_function_owner PERMISSIVE {{{FUNCTION_OWNER}}} DELETE USING true CHECK "),
     ]);
     assert_eq!(seen, declared);
 }
@@ -260,8 +261,8 @@ async fn grants_match_the_declarations() {
         }
     }
     declared.extend(
-        ["id SELECT", "db_user SELECT", "at SELECT", "reason INSERT"]
-            .map(|what| format!("system_access_log.{what} TO {FUNCTION_OWNER}")),
+        [".id SELECT", ".db_user SELECT", ".at SELECT", ".reason INSERT", " DELETE"]
+            .map(|what| format!("system_access_log{what} TO {FUNCTION_OWNER}")),
     );
     assert_eq!(seen, declared);
 }
@@ -280,6 +281,7 @@ async fn auth_functions_are_security_definer_with_fixed_search_path() {
         ("authorized_tenant_id()", "ss"),
         ("add_member(p_user uuid, p_role text)", "vu"),
         ("begin_system_access(p_reason text)", "vu"),
+        ("delete_system_access(p_older_than interval)", "vu"),
         ("change_member(p_user uuid, p_role text)", "vu"),
         ("create_tenant(p_name text)", "vu"),
         ("invite(p_email text, p_role text, p_token_hash bytea, p_seconds double precision)", "vu"),
@@ -318,6 +320,7 @@ async fn execute_is_granted_to_named_roles_and_not_public() {
         "is_system_context TO app_schema_owner".to_owned(),
         format!("is_system_context TO {SYSTEM}"),
         format!("begin_system_access TO {SYSTEM}"),
+        "delete_system_access TO app_schema_owner".to_owned(),
         format!("add_member TO {manager}"),
         format!("change_member TO {manager}"),
         "create_tenant TO app_no_tenant".to_owned(),

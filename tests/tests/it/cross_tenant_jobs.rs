@@ -18,7 +18,7 @@ async fn jobs(database: &Database) -> SystemDb<Organizations> {
 }
 
 async fn because(database: &Database) -> SystemCtx<Organizations> {
-    jobs(database).await.begin_access("a test").await.expect("a reason")
+    jobs(database).await.begin_access("a test of jobs").await.expect("a reason")
 }
 
 fn event(what: &str) -> NewEvent {
@@ -89,7 +89,7 @@ async fn job_connection_accepts_connect_options() {
     let options = || TenantDb::options().statement_timeout(Duration::from_millis(300)).prepared_statements(false);
     let drifted = connect(options().fingerprint("of another database")).await.err();
     let jobs = connect(options()).await.expect("connects");
-    let mut tx = jobs.begin_access("a test").await.expect("a reason").begin().await.expect("begins");
+    let mut tx = jobs.begin_access("a test of jobs").await.expect("a reason").begin().await.expect("begins");
     sqlx::query("SELECT $1").bind("x").execute(&mut tx).await.expect("runs");
     let prepared = sqlx::query_scalar("SELECT count(*) FROM pg_catalog.pg_prepared_statements");
     let prepared: i64 = prepared.fetch_one(&mut tx).await.expect("reads");
@@ -105,8 +105,9 @@ async fn job_connection_accepts_connect_options() {
 async fn begin_access_records_reason_and_login_first() {
     let database = Database::create().await;
     let jobs = jobs(&database).await;
-    for blank in ["", " \n\t"] {
-        assert!(matches!(jobs.begin_access(blank).await, Err(Error::NoReason)));
+    for short in ["", " \n\t", "a ticket!", "  a ticket!\n", "           "] {
+        let refused = jobs.begin_access(short).await.map(drop);
+        assert!(matches!(refused, Err(Error::ReasonTooShort { min_length: 10 })), "{short:?}: {refused:?}");
     }
     let system = jobs.begin_access("ticket 4711: counting").await.expect("a reason");
     let record = format!(
@@ -153,6 +154,89 @@ async fn uncommitted_access_record_grants_nothing() {
     assert_eq!((uncommitted, ask(&mut session, count).await), ("0".to_owned(), "2".to_owned()));
 }
 
+/// Changes the age of the only access record.
+async fn age(database: &Database, interval: &str) {
+    let aged = format!("UPDATE app.system_access_log SET at = now() - interval '{interval}'");
+    assert_eq!(run(&mut database.admin().await, &aged).await.expect("a superuser can"), 1);
+}
+
+#[tokio::test]
+async fn short_reason_is_refused_by_the_database() {
+    let database = Database::create().await;
+    let mut session = connect(&database.url_of("app_jobs")).await;
+    run(&mut session, "SET ROLE app_system").await.expect("the login of jobs can");
+    for short in ["''", "'x'", "'a ticket!'", "' \t a ticket!\n '", "E'\\t\\n\\x0B\\f\\r         '", "NULL"] {
+        let refused = run(&mut session, &format!("SELECT app_auth.begin_system_access({short})")).await;
+        let refused = refused.map_err(Error::from);
+        assert!(matches!(refused, Err(Error::ReasonTooShort { min_length: 10 })), "{short}: {refused:?}");
+    }
+    run(&mut session, "SELECT app_auth.begin_system_access('vv ä 345vv')").await.expect("ten characters");
+    assert_eq!(ask(&mut database.admin().await, "SELECT count(*)::text FROM app.system_access_log").await, "1");
+}
+
+#[tokio::test]
+async fn expired_access_record_gives_no_access() {
+    let database = Database::create().await;
+    let jobs = jobs(&database).await;
+    let system = jobs.begin_access("a test of jobs").await.expect("a reason");
+    age(&database, "7 hours 59 minutes").await;
+    let mut tx = system.begin().await.expect("begins");
+    let count = "SELECT count(*) FROM app.tasks";
+    assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&mut tx).await.expect("it is still valid"), 2);
+    // The record expires within the transaction.
+    age(&database, "8 hours").await;
+    let expired = sqlx::query(count).execute(&mut tx).await.map_err(Error::from);
+    assert!(matches!(expired, Err(Error::AccessExpired)), "{expired:?}");
+    assert!(expired.expect_err("expired").to_string().contains("`SystemDb::begin_access`"));
+    assert!(tx.commit().await.is_err(), "it was aborted");
+    let mut of_tenant = system.begin_for(&database.acme.id).await.expect("begins");
+    let typed = Task::count(&mut of_tenant).await;
+    assert!(matches!(typed, Err(Error::AccessExpired)), "{typed:?}");
+    let tenants = system.tenants::<Organization>().await;
+    assert!(matches!(tenants, Err(Error::AccessExpired)), "{tenants:?}");
+    for sql in
+        ["DELETE FROM app.events", "UPDATE app.tasks SET title = 'x'", "INSERT INTO app.events (what) VALUES ('x')"]
+    {
+        let mut tx = system.begin_for(&database.acme.id).await.expect("begins");
+        let refused = sqlx::query(sql).execute(&mut tx).await.map_err(Error::from);
+        assert!(matches!(refused, Err(Error::AccessExpired)), "{sql}: {refused:?}");
+    }
+    // A long job records a reason again.
+    let system = jobs.begin_access("a test of jobs").await.expect("a reason");
+    assert_eq!(system.tenants::<Organization>().await.expect("it reads").len(), 2);
+    let log = "SELECT count(*)::text FROM app.system_access_log";
+    assert_eq!(ask(&mut database.admin().await, log).await, "2");
+}
+
+#[tokio::test]
+async fn only_an_administrator_deletes_access_records_and_only_old_ones() {
+    let database = Database::create().await;
+    because(&database).await;
+    let delete = |age: &str| format!("SELECT app_auth.delete_system_access('{age}')::text");
+    let mut sessions = vec![connect(&database.url_of("app_jobs")).await, connect(&database.app_url()).await];
+    for role in ["app_viewer", "app_member", "app_admin", "app_no_tenant"] {
+        sessions.push(database.raw(role, database.acme.id, database.acme.admin).await);
+    }
+    let mut system = connect(&database.url_of("app_jobs")).await;
+    run(&mut system, "SET ROLE app_system").await.expect("allowed");
+    sessions.push(system);
+    age(&database, "91 days").await;
+    for session in &mut sessions {
+        let refused = run(session, &delete("90 days")).await.expect_err("only an administrator can");
+        assert_eq!(refusal(refused).0, "42501");
+    }
+    let mut admin = database.admin().await;
+    run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser can");
+    for young in ["89 days", "3 hours", "-1 day"] {
+        let (code, message) = refusal(run(&mut admin, &delete(young)).await.expect_err("too young"));
+        assert_eq!(code, "22023", "{young}");
+        assert!(message.contains("at least 90 days"), "{message}");
+    }
+    assert_eq!(ask(&mut admin, &delete("92 days")).await, "0");
+    assert_eq!(ask(&mut admin, &delete("90 days")).await, "1");
+    assert_eq!(ask(&mut database.admin().await, "SELECT count(*)::text FROM app.system_access_log").await, "0");
+}
+
 #[tokio::test]
 async fn access_log_cannot_be_read_or_changed_by_application_roles() {
     let database = Database::create().await;
@@ -176,13 +260,17 @@ async fn access_log_cannot_be_read_or_changed_by_application_roles() {
             assert_eq!(refusal(refused).0, "42501", "{sql}");
         }
     }
-    // The owner of the table, under FORCE, finds no row to change.
+    // The owner of the table, under FORCE, finds no row to change; the function owner is a role without members.
     let mut admin = database.admin().await;
     run(&mut admin, "SET ROLE app_schema_owner").await.expect("a superuser can");
     let changed = run(&mut admin, "DELETE FROM app.system_access_log").await.expect("allowed, without effect");
     run(&mut admin, "SET ROLE app_function_owner").await.expect("a superuser can");
-    let refused = run(&mut admin, "DELETE FROM app.system_access_log").await.expect_err("the functions only add");
-    assert_eq!((changed, refusal(refused).0.as_str()), (0, "42501"));
+    let update = "UPDATE app.system_access_log SET reason = 'forged'";
+    let refused = run(&mut admin, update).await.expect_err("the functions only add and delete");
+    let members = "SELECT count(*)::text FROM pg_auth_members WHERE roleid = 'app_function_owner'::regrole
+                   AND member <> (SELECT oid FROM pg_roles WHERE rolname = 'postgres')";
+    let members = ask(&mut database.admin().await, members).await;
+    assert_eq!((changed, refusal(refused).0.as_str(), members.as_str()), (0, "42501", "0"));
 }
 
 // Privileges ---------------------------------------------------------------------------------------------------------

@@ -2,12 +2,12 @@
 
 use tenant_runtime::{
     analyze::check,
-    model::def::{ColumnDef, LabelsDef, OnDelete, RuleDef, SqlType, TableDef, TenancyDef},
+    model::def::{ColumnDef, LabelsDef, OnDelete, RuleDef, SqlType, SystemAccessDef, TableDef, TenancyDef},
 };
 
 use super::sample_declarations::{
     AUTHOR, ID, MEMBERS, NAME, ORG, ROLE, SHIPPED, TITLE, USER, column, invitation_columns, invitations, leak, members,
-    organizations, projects, refers, remarks, tasks, users, with_select_condition,
+    of, organizations, projects, refers, remarks, tasks, users, with_select_condition,
 };
 
 /// A title and invalid declarations.
@@ -29,6 +29,19 @@ pub(super) fn expression_cases() -> Vec<Case> {
         (
             "sensitive tenant column",
             vec![TableDef { columns: &[ID, ColumnDef { sensitive: true, ..ORG }, NAME], ..projects() }],
+        ),
+    ]
+}
+
+/// Limits of cross-tenant access that cannot be met, or with which a valid record could be deleted.
+pub(super) fn system_access_cases() -> Vec<Case> {
+    let of = |system_access| of(TenancyDef { system_access, ..SHIPPED });
+    let shipped = SystemAccessDef::SHIPPED;
+    vec![
+        ("invalid limits of cross-tenant access", of(SystemAccessDef { timeout: 59, reason_length: 0, ..shipped })),
+        (
+            "records of cross-tenant access can be deleted before they expire",
+            of(SystemAccessDef { timeout: 86_401, retention_days: 1, ..shipped }),
         ),
     ]
 }

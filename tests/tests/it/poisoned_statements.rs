@@ -176,7 +176,7 @@ async fn a_job_for_the_next_tenant_runs_its_own_statements() {
     let database = attacked().await;
     let options = TenantDbOptions::default().max_connections(1);
     let jobs = SystemDb::<Organizations>::connect_with(&database.url_of("app_jobs"), options).await.expect("connects");
-    let system = jobs.begin_access("a test").await.expect("recorded");
+    let system = jobs.begin_access("a test of jobs").await.expect("recorded");
     let names = "SELECT name FROM app.organizations";
     for (poisons, reads) in [(database.acme, database.globex), (database.globex, database.acme)] {
         let mut tx = system.begin_for(&poisons.id).await.expect("begins");

@@ -176,7 +176,7 @@ async fn denied_statements_are_counted_per_role() {
     let streamed = sqlx::query("DELETE FROM tasks").fetch(&mut tx).try_next().await;
     drop(tx);
     Project::count(&db.scope(&acme.as_member())).await.expect("a member reads");
-    let mut system = jobs.begin_access("a test").await.expect("a reason").begin().await.expect("begins");
+    let mut system = jobs.begin_access("a test of jobs").await.expect("a reason").begin().await.expect("begins");
     let _ = sqlx::query("DELETE FROM projects").execute(&mut system).await;
     drop(guard);
     let denied = |pools: Vec<PoolStatus>| pools.into_iter().map(|pool| (pool.role, pool.denied)).collect::<Vec<_>>();

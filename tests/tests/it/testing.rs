@@ -31,7 +31,7 @@ async fn test_database_is_separate_and_has_two_tenants() {
 async fn test_database_runs_jobs() {
     let database = TestDatabase::create(&models![tenant_examples].only(TABLES)).await.expect("a database");
     let jobs = SystemDb::<Organizations>::connect(&database.jobs_url()).await.expect("the job connects");
-    let system = jobs.begin_access("a test").await.expect("recorded");
+    let system = jobs.begin_access("a test of jobs").await.expect("recorded");
     let counted =
         system.for_each_tenant::<Organization, _, _>(|mut tx| async move { Task::count(&mut tx).await }).await;
     let counted = counted.expect("the tenants are read");

@@ -26,4 +26,23 @@ tenant_runtime::tenancy! {
     }
 }
 
+tenant_runtime::tenancy! {
+    pub Limits {
+        key: i64,
+        system_access_timeout: 0,
+        system_reason_length: 5000,
+        system_log_retention: 0,
+        roles: { Staff },
+    }
+}
+
+tenant_runtime::tenancy! {
+    pub Forgetful {
+        key: i64,
+        system_access_timeout: 172_800,
+        system_log_retention: 1,
+        roles: { Clerk },
+    }
+}
+
 fn main() {}
