@@ -18,7 +18,8 @@ use axum::{
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use tenant_examples::{
-    Change, MemberRole, NewOrganization, NewProject, NewUser, OrgMember, Organization, Project, ProjectChanges, User,
+    Change, Invitation, MemberRole, NewOrganization, NewProject, NewUser, OrgMember, Organization, Project,
+    ProjectChanges, User,
 };
 use tenant_runtime::{
     Migrations, Result, UserCtx, UserScope,
@@ -123,7 +124,11 @@ async fn people(db: &TenantDb, secret: &str, url: &str) -> Result<String, Box<dy
     found(db, eve, "Globex").await?;
     let ann_in_acme =
         db.user_scope(&UserCtx::<Organizations>::assume_authenticated(ann)).session::<OrgMember>(acme).await?;
-    OrgMember::add_member(&db.scope(&ann_in_acme.require::<Admin>()?), bob, MemberRole::Viewer).await?;
+    // Ann invites Bob; the app would mail the token to his address.
+    let (admin, day) = (ann_in_acme.require::<Admin>()?, Duration::from_secs(86_400));
+    let token_for_bob = Invitation::invite(&db.scope(&admin), "bob@example.com", MemberRole::Viewer, day).await?;
+    let scope = db.user_scope(&UserCtx::<Organizations>::assume_authenticated(bob));
+    scope.accept::<Invitation>(&token_for_bob).await?;
     let [ann, bob, eve] = [token(ann, secret)?, token(bob, secret)?, token(eve, secret)?];
     Ok(format!(
         "  URL={url} ACME={acme}

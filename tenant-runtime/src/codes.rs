@@ -29,7 +29,7 @@ codes! {
     TA212 TA213 TA214 TA215 TA216 TA217 TA218 TA219 TA220 TA221 TA222
     TA223 TA224 TA225 TA226 TA227 TA228 TA229 TA230 TA231 TA232
     TM101 TM102 TM103 TM201 TM202 TM203 TM204 TM205 TM206 TM207 TM208 TM209 TM210 TM211 TM212
-    TT001 TT002 TT004 TT005
+    TT001 TT002 TT003 TT004 TT005
 }
 
 impl Code {
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn unknown_codes_return_the_nearest() {
         assert_eq!(codes("TA150"), ["TA105", "TA110", "TA120"]);
-        assert_eq!(codes("TT009"), ["TT001", "TT002", "TT004"]);
+        assert_eq!(codes("TT009"), ["TT001", "TT002", "TT003"]);
         assert_eq!(codes("TM2O8"), ["TM208"]);
         assert_eq!(codes("105"), ["TA105"]);
         assert_eq!(codes("E0308"), Vec::<&str>::new());

@@ -13,7 +13,7 @@ pub use self::migration::MigrationError;
 pub(crate) use self::server::{is_retryable, server_error};
 use self::{
     display::{CheckName, List, NOT_NULL, ReadOnly, RefusedBecause, RoleName},
-    forbidden::ForbiddenReason,
+    forbidden::{ForbiddenReason, InvitationTable},
     server::{DEADLOCK, SERIALIZATION_FAILURE},
 };
 use crate::model::def::TableName;
@@ -107,6 +107,16 @@ pub enum Error {
          created it can no longer invite"
     )]
     NoInvitation,
+    /// The user has not consented to become a member: an invitation table is declared, and the user is not a member of a
+    /// tenant in which the user of the context can manage members. The error does not disclose whether the user exists.
+    #[error(
+        "cannot add this user without the user's consent: the user is not a member of a tenant in which the user of the context can \
+         manage members; invite the user with `{}::invite`", InvitationTable(.table)
+    )]
+    ConsentRequired {
+        /// The membership table; empty for a custom SQL statement.
+        table: String,
+    },
     /// The operation requires a user, but the context was created without one.
     #[error("this operation on `{table}` requires a user, but the context was created without a user")]
     NoUser {
@@ -314,6 +324,8 @@ const LAST_MANAGER: &str = "TT001";
 /// The SQLSTATE that the function for accepting invitations raises if the user cannot accept an
 /// invitation with this token.
 const NO_INVITATION: &str = "TT002";
+/// The SQLSTATE that the function for adding members raises if the user has not consented.
+const CONSENT_REQUIRED: &str = "TT003";
 /// The SQLSTATE of an access by a job whose reason was recorded too long ago.
 const ACCESS_EXPIRED: &str = "TT004";
 /// The SQLSTATE of a reason that is too short; the detail is the minimum length.
@@ -330,7 +342,10 @@ impl Error {
     /// ```
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
-        matches!(self, Self::Forbidden { .. } | Self::NotAMember | Self::InsufficientRole { .. })
+        matches!(
+            self,
+            Self::Forbidden { .. } | Self::NotAMember | Self::InsufficientRole { .. } | Self::ConsentRequired { .. }
+        )
     }
 
     /// Wraps the error in an sqlx error, so that it can pass through sqlx traits; [`From`] unwraps it.
@@ -370,6 +385,9 @@ impl Error {
             REASON_TOO_SHORT => {
                 let min_length = server.detail().and_then(|detail| detail.parse().ok());
                 Self::ReasonTooShort { min_length: min_length.unwrap_or(1) }
+            }
+            CONSENT_REQUIRED => {
+                Self::ConsentRequired { table: attempt.map_or_else(String::new, |attempt| attempt.table.to_string()) }
             }
             _ => Self::Database(error),
         }

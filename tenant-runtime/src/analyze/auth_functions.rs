@@ -17,6 +17,8 @@ use crate::{
 
 /// The SQLSTATE of a change that would remove the last member who can manage members.
 const LAST_MANAGER: &str = "TT001";
+/// The SQLSTATE of an attempt to add a user who has not consented.
+const CONSENT_REQUIRED: &str = "TT003";
 
 // The messages do not say "higher", because two roles can be unrelated: neither includes the other.
 pub(super) const GRANT_TOO_HIGH: &str = "cannot grant a role that your role does not include";
@@ -224,23 +226,48 @@ DECLARE
         self.tenancy.application_roles.get(role).cloned().into_iter().collect()
     }
 
+    /// Returns the function that adds a member. If there are invitations, it requires that the user consented: a stranger
+    /// whose key is known would otherwise become visible to the tenant.
     pub(super) fn add_member(&self, manager: &str, managers: &str) -> Function {
         let Self { table, tenant, user, role, .. } = self;
+        let (consent, who) = match self.membership.invitations {
+            Some(_) => (
+                self.require_consent(managers),
+                " The user must already be a member of a tenant in which the caller can manage members.",
+            ),
+            None => (String::new(), ""),
+        };
         Function {
             comment: format!(
-                "Adds a member to the current tenant. Requires role {manager} or a role that includes it."
+                "Adds a member to the current tenant. Requires role {manager} or a role that includes it.{who}"
             ),
             arguments: self.arguments(true),
             returns: Returns::Void,
             stable: false,
             exact_floats: false,
             body: format!(
-                "{}{}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (tenant, p_user, p_role);\nEND",
+                "{}{}{consent}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (tenant, p_user, p_role);\nEND",
                 self.prologue(managers, "", false),
                 self.require_included("caller_role", "p_role", GRANT_TOO_HIGH)
             ),
             execute: self.database_role(manager),
         }
+    }
+
+    /// Returns the statements that raise an error unless the user is a member of a tenant in which the caller can manage
+    /// members. The lock makes a concurrent removal of either of them wait.
+    fn require_consent(&self, managers: &str) -> String {
+        let Self { table, tenant, user, role, .. } = self;
+        format!(
+            "    PERFORM FROM {table} AS m JOIN {table} AS own ON own.{tenant} = m.{tenant}
+        WHERE m.{user} = p_user AND own.{user} = caller AND own.{role} IN ({managers})
+        LIMIT 1
+        FOR SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'cannot add a user without the user''s consent: invite the user' USING ERRCODE = '{CONSENT_REQUIRED}';
+    END IF;
+"
+        )
     }
 
     pub(super) fn change_member(&self, manager: &str, managers: &str) -> Function {

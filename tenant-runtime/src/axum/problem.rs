@@ -101,6 +101,7 @@ impl From<Error> for Problem {
             Error::Forbidden { .. } | Error::InsufficientRole { .. } => {
                 Self::new(StatusCode::FORBIDDEN, "your role does not allow this")
             }
+            Error::ConsentRequired { .. } => Self::new(StatusCode::FORBIDDEN, "this user can only be invited"),
             Error::InvalidCursor { .. } => {
                 Self::new(StatusCode::BAD_REQUEST, "invalid cursor; start again from the first page")
             }

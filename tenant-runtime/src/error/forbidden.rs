@@ -75,6 +75,20 @@ impl ForbiddenReason<'_> {
     }
 }
 
+/// Displays the struct of the invitation table that belongs to a membership table.
+pub(super) struct InvitationTable<'e>(pub(super) &'e str);
+
+impl fmt::Display for InvitationTable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tables = || inventory::iter::<Registered>().map(|registered| registered.0);
+        let members = tables().find(|def| def.membership.is_some() && def.name.to_string() == self.0);
+        let is_of =
+            |def: &&TableDef| members.is_none_or(|members| members.tenancy.role_prefix == def.tenancy.role_prefix);
+        let invitations = tables().filter(|def| def.invitation.is_some()).find(is_of);
+        f.write_str(invitations.map_or("Invitation", |def| def.rust_name))
+    }
+}
+
 /// Returns a command's attribute, and the roles that it requires for any row and for rows that the user
 /// owns.
 fn required(def: &TableDef, command: &str) -> Option<(&'static str, Option<&'static str>, Option<&'static str>)> {

@@ -141,6 +141,10 @@ type UserIn<T> = <<T as TenantTable>::Tenancy as Tenancy>::User;
 pub trait Members: TenantTable {
     /// Adds a user as a member of the context's tenant.
     ///
+    /// If an invitation table is declared, the user must already be a member of a tenant in which the user of the context
+    /// can manage members. Other users have to accept an [invitation](super::invitations::Invitations::invite): members see
+    /// each other's data, so adding a user whose key is known would otherwise show a stranger's data.
+    ///
     /// ```
     /// # use tenant_runtime::{Result, prelude::*, roles::{Admin, Viewer}};
     /// # use uuid::Uuid;
@@ -153,6 +157,7 @@ pub trait Members: TenantTable {
     /// # async fn f(tx: &mut TenantTx<Admin>, user: Uuid) -> Result<()> {
     /// match OrgMember::add_member(&mut *tx, user, MemberRole::Member).await {
     ///     Err(Error::UniqueViolation { .. }) => println!("already a member"),
+    ///     Err(Error::ConsentRequired { .. }) => println!("invite the user"),
     ///     added => added?,
     /// }
     /// # Ok(()) }
@@ -161,7 +166,9 @@ pub trait Members: TenantTable {
     /// # Errors
     ///
     /// - [`Error::UniqueViolation`] if the user is already a member.
-    /// - [`Error::ForeignKeyViolation`] if there is no such user.
+    /// - [`Error::ConsentRequired`] if an invitation table is declared and the user is not a member of a tenant in which the
+    ///   user of the context can manage members, or does not exist.
+    /// - [`Error::ForeignKeyViolation`] if there is no such user and no invitation table.
     /// - [`Error::Forbidden`] if the user of the context is not, or no longer, a member with a role that manages
     ///   members, or that role does not include the new member's role.
     /// - [`Error::NotMigrated`], [`Error::Aborted`], [`Error::TimedOut`], [`Error::Retryable`] or [`Error::Database`] as for

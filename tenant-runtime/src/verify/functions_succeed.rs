@@ -51,6 +51,8 @@ struct Members {
     columns: MembershipDef,
     tenant: &'static str,
     manager: Principal,
+    /// The manager's role.
+    own: &'static str,
     outsider: TestUser,
     /// The lowest role that the manager can grant, and another such role if there is one.
     granted: [&'static str; 2],
@@ -151,15 +153,19 @@ impl Runner<'_> {
         let [first, second] = members.granted;
         let manager = &members.manager;
         let add = format!("SELECT FROM {}({user}, {}); ", self.function(names::ADD_MEMBER), literal(first));
+        let needs_consent = self.fixture.tables.iter().any(|def| def.invitation.is_some());
+        if needs_consent {
+            // The user can be added because the manager manages members of another tenant to which the user belongs.
+            self.insert_member(&members, 1, manager.user.as_deref(), members.own).await?;
+            self.insert_member(&members, 1, Some(&members.outsider.key), first).await?;
+            self.session.keep().await?;
+        }
         let added = self.members_call(&members, names::ADD_MEMBER, Command::Insert, manager, add, Some(first));
         self.must_succeed(added).await?;
-        let fixed = [
-            (members.tenant, manager.tenant.clone()),
-            (members.columns.user, Some(members.outsider.key.clone())),
-            (members.columns.role, Some(first.to_owned())),
-        ];
-        let spec = RowSpec { tenant: 0, fixed: fixed.into() };
-        self.row_factory.insert(&mut self.session, &self.fixture, members.def, &spec).await?;
+        if needs_consent {
+            self.session.forget().await?;
+        }
+        self.insert_member(&members, 0, Some(&members.outsider.key), first).await?;
         self.session.keep().await?;
         let change = format!("SELECT {}({user}, {}); ", self.function(names::CHANGE_MEMBER), literal(second));
         let remove = format!("SELECT {}({user}); ", self.function(names::REMOVE_MEMBER));
@@ -173,6 +179,23 @@ impl Runner<'_> {
             self.must_succeed(call).await?;
         }
         self.session.forget().await
+    }
+
+    /// Inserts a membership, as the administrator.
+    async fn insert_member(
+        &mut self,
+        members: &Members,
+        tenant: usize,
+        user: Option<&str>,
+        role: &str,
+    ) -> Result<(), VerifyError> {
+        let fixed = [
+            (members.tenant, Some(self.principals.tenants[tenant].clone())),
+            (members.columns.user, user.map(str::to_owned)),
+            (members.columns.role, Some(role.to_owned())),
+        ];
+        let spec = RowSpec { tenant, fixed: fixed.into() };
+        self.row_factory.insert(&mut self.session, &self.fixture, members.def, &spec).await.map(drop)
     }
 
     fn members_call(
@@ -311,7 +334,9 @@ impl Runner<'_> {
         let manager = [def.insert, def.update, def.delete].into_iter().flatten().next()?;
         let (columns, ScopeDef::Tenant { column: tenant }) = (def.membership?, def.scope) else { return None };
         let includes = |role: &str, needed: &str| may(self.tenancy, role, Some(needed));
-        let (person, own) = self.principals.members(0).filter(|(_, role)| includes(role, manager)).last()?;
+        // The last one, with the highest role, who is a member of this tenant only.
+        let managers = self.principals.members(0).filter(|(_, role)| includes(role, manager));
+        let (person, own) = managers.max_by_key(|(person, _)| person.roles.len() == 1)?;
         let role_type = def.columns.iter().find(|column| column.name == columns.role)?.ty;
         let is_label = |role: &str| !matches!(role_type, SqlType::Labels(labels) if !labels.labels.contains(&role));
         let mut roles = self.tenancy.roles.iter().map(|role| role.name);
@@ -322,6 +347,7 @@ impl Runner<'_> {
             columns,
             tenant,
             manager: self.as_role(own, Some(&self.principals.tenants[0]), Some(&person.key)),
+            own,
             outsider: self.outsider()?,
             granted: [first, roles.next().unwrap_or(first)],
         })

@@ -29,6 +29,8 @@ impl Runner<'_> {
         let Some(outsider) = self.principals.users.iter().find(|person| person.roles.is_empty()).cloned() else {
             return Ok(());
         };
+        // With invitations, a user whom the caller does not manage in any tenant cannot be added.
+        let needs_consent = self.fixture.tables.iter().any(|def| def.invitation.is_some());
         let mut probes: Vec<(Command, Principal, String, Expected)> = Vec::new();
         for principal in self.contexts() {
             let Some(tenant) = self.principals.tenants.iter().position(|key| Some(key) == principal.tenant.as_ref())
@@ -52,7 +54,12 @@ impl Runner<'_> {
             for role in &roles {
                 let within = |role: &str| manages.is_some_and(|(_, own)| includes(own, role));
                 let statement = format!("SELECT 'added' FROM {add}({}, {})", literal(&outsider.key), literal(role));
-                probes.push((Command::Insert, principal.clone(), statement, expect(within(role), "added")));
+                probes.push((
+                    Command::Insert,
+                    principal.clone(),
+                    statement,
+                    expect(within(role) && !needs_consent, "added"),
+                ));
                 let statement = format!("SELECT CASE WHEN {change}({user}, {}) THEN 'changed' END", literal(role));
                 probes.push((
                     Command::Update,
@@ -70,6 +77,18 @@ impl Runner<'_> {
             if let Some((stranger, _)) = others.find(|(person, _)| !is_here(&person.key)) {
                 let statement = format!("SELECT CASE WHEN {remove}({}) THEN 'removed' END", literal(&stranger.key));
                 probes.push((Command::Delete, principal.clone(), statement, Expected::Nothing));
+                // A member of another tenant, in which the caller usually is no member, or a member who cannot manage members.
+                if needs_consent {
+                    let lowest = roles.first().copied().unwrap_or_default();
+                    let manages_there = self
+                        .principals
+                        .members(1 - tenant)
+                        .any(|(person, role)| Some(&person.key) == principal.user.as_ref() && includes(role, manager));
+                    let statement =
+                        format!("SELECT 'added' FROM {add}({}, {})", literal(&stranger.key), literal(lowest));
+                    let allowed = manages_there && manages.is_some_and(|(_, own)| includes(own, lowest));
+                    probes.push((Command::Insert, principal.clone(), statement, expect(allowed, "added")));
+                }
             }
         }
         debug_assert!(matches!(def.scope, ScopeDef::Tenant { .. }), "a membership table has a tenant column");

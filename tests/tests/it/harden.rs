@@ -2,13 +2,13 @@
 
 use std::process::{Command, Output};
 
-use tenant_examples::{NewProject, OrgMember, Project, ProjectChanges};
-use tenant_runtime::{Members as _, Repository as _};
+use tenant_examples::{MemberRole, NewProject, OrgMember, Project, ProjectChanges};
+use tenant_runtime::{Members as _, Repository as _, roles::Admin};
 use tenant_tests::{Database, ask, refusal, run};
 
 use super::{
     command_line::program,
-    session::{role, session, sign_up},
+    session::{join, role, session, sign_up},
 };
 
 fn harden(url: &str, arguments: &[&str]) -> Output {
@@ -75,16 +75,17 @@ async fn app_works_after_harden() {
     assert!(harden(&database.admin_url(), &[]).status.success());
     let db = database.app().await;
     let user = sign_up(&db, "new@acme.example").await.expect("a user without an account signs up");
-    let admin = session(&db, acme.id, acme.admin).await.expect("a member").require().expect("an admin");
-    let mut tx = db.begin::<tenant_runtime::roles::Admin>(&admin).await.expect("begins");
+    let admin = session(&db, acme.id, acme.admin).await.expect("a member").require::<Admin>().expect("an admin");
+    let mut tx = db.begin(&admin).await.expect("begins");
     let new = NewProject { name: "new".into(), description: None, created_at: None };
     let project = Project::insert(&mut tx, new).await.expect("inserts");
     let changes = ProjectChanges { name: Some("newer".into()), ..ProjectChanges::default() };
     Project::update(&mut tx, project.id, changes).await.expect("updates");
     Project::delete(&mut tx, project.id).await.expect("deletes");
-    OrgMember::add_member(&mut tx, user, tenant_examples::MemberRole::Viewer).await.expect("adds");
     tx.commit().await.expect("commits");
-    assert_eq!(role(&db, acme.id, user).await, Some("viewer"));
+    join(&db, &admin, user, "new@acme.example", MemberRole::Viewer).await;
+    OrgMember::change_role(&db.scope(&admin), user, MemberRole::Member).await.expect("changes");
+    assert_eq!(role(&db, acme.id, user).await, Some("member"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

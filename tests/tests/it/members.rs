@@ -2,16 +2,17 @@
 
 use sqlx::AssertSqlSafe;
 use tenant_examples::{
-    Document, Employee, MemberRole, NewDocument, NewProject, OrgMember, Project, ProjectChanges, User,
+    Document, Employee, MemberRole, NewDocument, NewOrganization, NewProject, OrgMember, Organization, Project,
+    ProjectChanges, User,
 };
 use tenant_runtime::{
-    Error, Isolation, Members as _, Repository as _, Result, TenantCtx, TenantDb, TxOptions,
+    Error, Isolation, Members as _, Repository as _, Result, TenantCtx, TenantDb, TxOptions, UserCtx,
     roles::{Admin, Member, Viewer},
 };
 use tenant_tests::{Database, Tenant, ask, run};
 use uuid::Uuid;
 
-use super::session::{refused, role, session, sign_up};
+use super::session::{join, refused, role, session, sign_up};
 
 fn project(name: &str) -> NewProject {
     NewProject { name: name.to_owned(), description: None, created_at: None }
@@ -24,9 +25,9 @@ async fn admin_adds_changes_and_removes_members() {
     let database = Database::create().await;
     let (db, acme) = (database.app().await, database.acme);
     let user = sign_up(&db, "new@acme.example").await.expect("sign-up succeeds");
-    let admin =
-        db.scope(&session(&db, acme.id, acme.admin).await.expect("a member").require::<Admin>().expect("admin"));
-    OrgMember::add_member(&admin, user, MemberRole::Viewer).await.expect("an admin adds");
+    let ctx = session(&db, acme.id, acme.admin).await.expect("a member").require::<Admin>().expect("admin");
+    join(&db, &ctx, user, "new@acme.example", MemberRole::Viewer).await;
+    let admin = db.scope(&ctx);
     assert_eq!(role(&db, acme.id, user).await, Some("viewer"));
     OrgMember::change_role(&admin, user, MemberRole::Member).await.expect("an admin changes");
     assert_eq!(role(&db, acme.id, user).await, Some("member"));
@@ -42,13 +43,75 @@ async fn invalid_membership_changes_return_specific_errors() {
     let twice = OrgMember::add_member(&admin, acme.viewer, MemberRole::Viewer).await;
     assert!(matches!(&twice, Err(Error::UniqueViolation { table, .. }) if table == "app.org_members"), "{twice:?}");
     let unknown = OrgMember::add_member(&admin, nobody, MemberRole::Viewer).await;
-    assert!(matches!(&unknown, Err(Error::ForeignKeyViolation { .. })), "{unknown:?}");
+    assert!(matches!(&unknown, Err(Error::ConsentRequired { .. })), "{unknown:?}");
     let changed = OrgMember::change_role(&admin, nobody, MemberRole::Viewer).await;
     assert!(matches!(&changed, Err(Error::NotFound { table }) if table == "app.org_members"), "{changed:?}");
     assert!(matches!(OrgMember::remove_member(&admin, nobody).await, Err(Error::NotFound { .. })));
     // The member wrote a document, whose author must remain a member.
     let author = OrgMember::remove_member(&admin, acme.member).await;
     assert!(matches!(&author, Err(Error::ForeignKeyViolation { .. })), "{author:?}");
+}
+
+/// Creates a tenant for a user, and returns its ID and the user's context.
+async fn own_tenant(db: &TenantDb, user: Uuid, name: &str) -> TenantCtx<Admin> {
+    let scope = db.user_scope(&UserCtx::assume_authenticated(user));
+    let new = NewOrganization { name: name.to_owned() };
+    let tenant_id = scope.create_tenant::<Organization>(new).await.expect("a signed-in user creates one");
+    TenantCtx::assume_authorized(tenant_id, user)
+}
+
+#[tokio::test]
+async fn creator_of_a_tenant_cannot_add_strangers_and_see_their_data() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let eve = sign_up(&db, "eve@initech.example").await.expect("sign-up succeeds");
+    let own = own_tenant(&db, eve, "Initech").await;
+    let scope = db.scope(&own);
+    let nobody = Uuid::new_v4();
+    let mut told = Vec::new();
+    for user in [acme.admin, acme.viewer, nobody] {
+        let refused = OrgMember::add_member(&scope, user, MemberRole::Viewer).await;
+        assert!(matches!(&refused, Err(Error::ConsentRequired { table }) if table == "app.org_members"), "{refused:?}");
+        let error = refused.expect_err("refused");
+        assert!(error.is_forbidden());
+        told.push(error.to_string());
+        assert!(User::find(&scope, user).await.expect("reads").is_none());
+        assert_eq!(role(&db, *own.tenant_id(), user).await, None);
+    }
+    assert!(told[0].contains("invite the user with `Invitation::invite`"), "{}", told[0]);
+    assert_eq!((&told[0], &told[1]), (&told[2], &told[2]), "the error does not reveal whether the user exists");
+    // Too low a role is another error.
+    let forged = db.scope(&TenantCtx::<Admin>::assume_authorized(acme.id, acme.member));
+    let low = OrgMember::add_member(&forged, eve, MemberRole::Viewer).await;
+    assert!(matches!(low, Err(Error::Forbidden { .. })), "{low:?}");
+    // With the user's consent.
+    join(&db, &own, acme.viewer, "viewer@acme.example", MemberRole::Viewer).await;
+    assert!(User::find(&scope, acme.viewer).await.expect("reads").is_some());
+}
+
+#[tokio::test]
+async fn manager_of_two_tenants_adds_current_members_of_one_to_the_other() {
+    let database = Database::create().await;
+    let (db, acme) = (database.app().await, database.acme);
+    let own = own_tenant(&db, acme.admin, "Initech").await;
+    let scope = db.scope(&own);
+    OrgMember::add_member(&scope, acme.viewer, MemberRole::Member).await.expect("an admin of both tenants");
+    assert_eq!(role(&db, *own.tenant_id(), acme.viewer).await, Some("member"));
+    // A fellow member who manages no common tenant cannot.
+    let of_member = own_tenant(&db, acme.member, "Hooli").await;
+    let refused = OrgMember::add_member(&db.scope(&of_member), acme.viewer, MemberRole::Viewer).await;
+    assert!(matches!(refused, Err(Error::ConsentRequired { .. })), "{refused:?}");
+    // A former member is a stranger again, also in a transaction that still sees the membership.
+    let options = TxOptions { isolation: Some(Isolation::RepeatableRead), ..TxOptions::default() };
+    OrgMember::remove_member(&scope, acme.viewer).await.expect("removes");
+    let mut tx = db.begin_with(&own, options).await.expect("begins");
+    OrgMember::count(&mut tx).await.expect("the snapshot is taken");
+    OrgMember::leave(&db.scope(&acme.as_viewer())).await.expect("a viewer leaves");
+    let stale = OrgMember::add_member(&mut tx, acme.viewer, MemberRole::Viewer).await;
+    assert!(matches!(stale, Err(Error::Retryable { .. })), "{stale:?}");
+    drop(tx);
+    let former = OrgMember::add_member(&scope, acme.viewer, MemberRole::Viewer).await;
+    assert!(matches!(former, Err(Error::ConsentRequired { .. })), "{former:?}");
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ cases! {
     ambiguous_table_rename: Memo => Letter;
     auth_functions: Club Person ClubMember => Club Person ClubMember;
     add_membership_table: Club Person => Club Person ClubMember;
+    add_invitation_table: Person ClubMember => Person ClubMember ClubInvitation;
     system_access_limits: Page => Page;
     move_table: Offer => Offer;
     drop_membership_table: TeamMember Note => Note;

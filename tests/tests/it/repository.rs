@@ -8,6 +8,8 @@ use tenant_runtime::{Error, Members as _, Repository as _, Role, TenantCtx, Tena
 use tenant_tests::{Database, run};
 use uuid::Uuid;
 
+use super::session::join;
+
 fn project(name: &str) -> NewProject {
     NewProject { name: name.to_owned(), description: None, created_at: None }
 }
@@ -152,7 +154,7 @@ async fn tenant_row_can_be_updated_by_its_admin_only() {
 async fn membership_is_found_by_user_within_the_tenant() {
     let (database, db) = start().await;
     let scope = db.scope(&database.acme.as_admin());
-    OrgMember::add_member(&scope, database.globex.admin, MemberRole::Viewer).await.expect("an admin can");
+    join(&db, &database.acme.as_admin(), database.globex.admin, "admin@globex.example", MemberRole::Viewer).await;
     let here = OrgMember::get(&scope, database.globex.admin).await.expect("it was added");
     OrgMember::remove_member(&scope, database.globex.admin).await.expect("an admin can");
     let there = OrgMember::get(&db.scope(&database.globex.as_viewer()), database.globex.admin).await;

@@ -1,9 +1,11 @@
 //! Sessions and users without a tenant: sign-up, creating a tenant, membership lookup, and key types.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
-use tenant_examples::{MemberRole, NewOrganization, NewUser, OrgMember, Organization, Project, User};
+use tenant_examples::{Invitation, MemberRole, NewOrganization, NewUser, OrgMember, Organization, Project, User};
 use tenant_runtime::{
-    Error, Repository as _, Result, Session, TenantCtx, TenantDb, UserCtx,
+    Error, Invitations as _, Repository as _, Result, Session, TenantCtx, TenantDb, UserCtx,
     roles::{Admin, Organizations, Viewer},
 };
 use tenant_tests::{Database, TABLES, ask, connect, run};
@@ -27,6 +29,14 @@ pub(super) async fn role(db: &TenantDb, org: Uuid, user: Uuid) -> Option<&'stati
 pub(super) async fn sign_up(db: &TenantDb, email: &str) -> Result<Uuid> {
     let new = NewUser { email: email.to_owned(), full_name: None, password_hash: Some("$argon2id$".into()) };
     db.user_scope(&UserCtx::anonymous()).sign_up::<User>(new).await
+}
+
+/// Makes a user a member with an invitation, as the user's address requires.
+pub(super) async fn join(db: &TenantDb, admin: &TenantCtx<Admin>, user: Uuid, email: &str, role: MemberRole) {
+    let day = Duration::from_secs(86_400);
+    let token = Invitation::invite(&db.scope(admin), email, role, day).await.expect("an admin invites");
+    let scope = db.user_scope(&UserCtx::assume_authenticated(user));
+    scope.accept::<Invitation>(&token).await.expect("the user accepts");
 }
 
 fn new_organization(name: &str) -> NewOrganization {

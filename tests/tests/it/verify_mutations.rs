@@ -247,6 +247,20 @@ const FUNCTION_MUTATIONS: &[FunctionMutation] = &[
         "",
     ),
     ("no user can sign up", "sign_up", "\nBEGIN\n", "\nBEGIN\n    RAISE 'closed';\n"),
+    ("any user can be added", "add_member", "IF NOT FOUND THEN", "IF false THEN"),
+    (
+        "a member of any tenant can be added",
+        "add_member",
+        "ON own.organization_id = m.organization_id\n        WHERE",
+        "ON true\n        WHERE",
+    ),
+    ("a fellow member of any tenant can be added", "add_member", "AND own.role IN ('admin')", ""),
+    (
+        "no user can be added",
+        "add_member",
+        "WHERE m.user_id = p_user AND own.user_id = caller",
+        "WHERE m.user_id = p_user AND own.user_id = p_user AND own.user_id = caller",
+    ),
     ("no member can be added", "add_member", "\nBEGIN\n", "\nBEGIN\n    RAISE unique_violation;\n"),
     ("no member can leave", "remove_member", "caller IS DISTINCT FROM p_user AND ", ""),
     (
