@@ -250,8 +250,9 @@ impl<T: Tenancy> SystemCtx<T> {
         let span = tracing::info_span!("system_tx", role, %record, outcome = field::Empty);
         let (tx, batch) = begin::begin(&self.pools, &context, TxOptions::default()).instrument(span.clone()).await?;
         let state = TxState::begin(batch, self.pools.denials(role), self.pools.stale_plans(role));
-        let (prepared, allowed) = (self.pools.options().prepared, self.pools.options().allowed);
-        Ok(SystemTx { tx, context, state, span, prepared, allowed, tenancy: PhantomData })
+        let (prepared, prepared_custom) = (self.pools.options().prepared, self.pools.options().prepares_custom());
+        let allowed = self.pools.options().allowed;
+        Ok(SystemTx { tx, context, state, span, prepared, prepared_custom, allowed, tenancy: PhantomData })
     }
 
     /// Begins a transaction as the system role for one tenant: the policies limit it to that tenant's rows. Repository
@@ -311,9 +312,11 @@ pub struct SystemTx<T> {
     context: SessionContext,
     state: TxState,
     span: Span,
-    /// Whether statements stay prepared on the connection.
+    /// Whether statements of the repository remain prepared on the connection.
     prepared: bool,
     allowed: statement_filter::Allowed,
+    /// Whether custom statements remain prepared on the connection.
+    prepared_custom: bool,
     tenancy: PhantomData<fn() -> T>,
 }
 
@@ -381,7 +384,8 @@ impl<T: Tenancy> SystemTx<T> {
             self.span.in_scope(|| self.state.denials.note_statement(&keyword));
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }
-        Ok(self.vetted())
+        let prepared = self.prepared_custom;
+        Ok(VettedExecutor { prepared, ..self.vetted() })
     }
 }
 

@@ -36,6 +36,7 @@ pub struct TenantDbOptions {
     pub(super) fingerprint: Option<String>,
     pub(super) prepared: bool,
     pub(super) allowed: Allowed,
+    prepared_custom: bool,
     /// The options for single database roles.
     by_role: BTreeMap<&'static str, RoleOptions>,
     /// The login roles of single application roles.
@@ -69,6 +70,7 @@ impl Default for TenantDbOptions {
             fingerprint: None,
             prepared: true,
             allowed: Allowed::default(),
+            prepared_custom: true,
             by_role: BTreeMap::new(),
             logins: Vec::new(),
         }
@@ -187,6 +189,26 @@ impl TenantDbOptions {
     pub fn allow_explain(mut self, allow: bool) -> Self {
         self.allowed.explain = allow;
         self
+    }
+
+    /// Sets whether custom statements remain prepared on their connection, as those of the repository do. Default: `true`.
+    ///
+    /// Set it to `false` if the text of custom statements contains values that are not bound as parameters: the view
+    /// `pg_prepared_statements` shows the text to later transactions on the connection, also to SQL that is injected for
+    /// another tenant. Each custom statement is then prepared when it runs, which takes another round trip. For single
+    /// statements, call sqlx's `persistent(false)`. It has no effect on `Executor::prepare`, which names the statement.
+    ///
+    /// ```
+    /// let options = tenant_runtime::TenantDb::options().prepared_custom_statements(false);
+    /// ```
+    pub fn prepared_custom_statements(mut self, prepared: bool) -> Self {
+        self.prepared_custom = prepared;
+        self
+    }
+
+    /// Returns whether statements that the repository did not generate remain prepared.
+    pub(super) fn prepares_custom(&self) -> bool {
+        self.prepared && self.prepared_custom
     }
 
     /// Sets options for the contexts of one role.

@@ -67,8 +67,11 @@ pub struct TenantTx<R: Role> {
     raw: bool,
     read_only: bool,
     span: Span,
+    /// Whether statements of the repository remain prepared on the connection.
     prepared: bool,
     allowed: statement_filter::Allowed,
+    /// Whether custom statements remain prepared on the connection.
+    prepared_custom: bool,
 }
 
 /// Begins a transaction in a context.
@@ -91,8 +94,9 @@ pub(super) async fn begin_as<R: Role>(
     }
     let (tx, batch) = begin::begin(pools, context, options).instrument(span.clone()).await?;
     let state = TxState::begin(batch, pools.denials(context.role), pools.stale_plans(context.role));
-    let (read_only, prepared, allowed) = (options.read_only, pools.options().prepared, pools.options().allowed);
-    Ok(TenantTx { tx, ctx, state, raw: false, read_only, span, prepared, allowed })
+    let (prepared, prepared_custom) = (pools.options().prepared, pools.options().prepares_custom());
+    let (read_only, allowed) = (options.read_only, pools.options().allowed);
+    Ok(TenantTx { tx, ctx, state, raw: false, read_only, span, prepared, prepared_custom, allowed })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -204,7 +208,8 @@ impl<R: Role> TenantTx<R> {
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }
         self.raw = true;
-        Ok(self.vetted())
+        let prepared = self.prepared_custom;
+        Ok(VettedExecutor { prepared, ..self.vetted() })
     }
 }
 

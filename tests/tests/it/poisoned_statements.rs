@@ -240,6 +240,33 @@ async fn a_connection_that_nothing_was_done_to_is_kept_with_its_cached_statement
     assert_ne!(backend(&mut tx).await, backends[0]);
 }
 
+#[tokio::test]
+async fn text_of_custom_statements_does_not_reach_the_next_tenant() {
+    let database = Database::create().await;
+    let read = "SELECT coalesce(string_agg(statement, ' '), '') FROM pg_catalog.pg_prepared_statements";
+    let mut seen = Vec::new();
+    for (custom, persistent) in [(true, true), (true, false), (false, true)] {
+        let options = TenantDb::options().max_connections(1).prepared_custom_statements(custom);
+        let db = options.connect(&database.app_url()).await.expect("connects");
+        let mut tx = db.begin(&database.acme.as_member()).await.expect("begins");
+        let name = |name: &str| Project::NAME.eq(name.to_owned());
+        Project::list(&mut tx).filter(name("bound by the repository")).await.expect("reads");
+        let bound = sqlx::query("SELECT 1 WHERE $1 <> 'x'").bind("bound by the app").persistent(persistent);
+        bound.execute(&mut tx).await.expect("runs");
+        let text = AssertSqlSafe("SELECT 'written into the text'".to_owned());
+        sqlx::query(text).persistent(persistent).fetch_all(&mut tx).await.expect("runs");
+        let first = backend(&mut tx).await;
+        tx.commit().await.expect("commits");
+        let mut tx = db.begin(&database.globex.as_member()).await.expect("begins");
+        assert_eq!(backend(&mut tx).await, first, "the same connection");
+        let texts: String = sqlx::query_scalar(read).persistent(false).fetch_one(&mut tx).await.expect("reads");
+        assert!(texts.contains("FROM app.projects"), "the repository's statement remains prepared: {texts}");
+        assert!(!texts.contains("bound by"), "a bound value is not part of a text: {texts}");
+        seen.push(texts.contains("written into the text"));
+    }
+    assert_eq!(seen, [true, false, false]);
+}
+
 /// Objects that shadow the server's objects, so that an unqualified name in the clean-up would resolve to them.
 #[tokio::test]
 async fn the_clean_up_is_not_led_astray_by_a_search_path() {

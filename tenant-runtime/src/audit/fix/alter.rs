@@ -183,7 +183,11 @@ impl FixWriter<'_> {
                     .cloned()
                     .and_then(|names| serde_json::from_value(names).ok())
                     .unwrap_or_default();
-                names.iter().map(|name| format!("DROP STATISTICS IF EXISTS {};", name.quoted())).collect::<Vec<_>>().join("\n")
+                names
+                    .iter()
+                    .map(|name| format!("DROP STATISTICS IF EXISTS {};", name.quoted()))
+                    .collect::<Vec<_>>()
+                    .join("\n")
             }
             _ => {
                 let known =
