@@ -29,6 +29,7 @@ DROP POLICY select_viewer ON app.tasks;
 DROP POLICY tenant_isolation ON app.tasks;
 
 -- Policies and grants of app.system_access_log ----------------------------------------------------
+DROP POLICY delete_function_owner ON app.system_access_log;
 DROP POLICY insert_function_owner ON app.system_access_log;
 DROP POLICY select_function_owner ON app.system_access_log;
 
@@ -145,6 +146,7 @@ DROP FUNCTION app_auth.my_tenants();
 DROP FUNCTION app_auth.log_change();
 DROP FUNCTION app_auth.is_system_context();
 DROP FUNCTION app_auth.invite(text, text, bytea, double precision);
+DROP FUNCTION app_auth.delete_system_access(interval);
 DROP FUNCTION app_auth.create_tenant(text);
 DROP FUNCTION app_auth.change_member(uuid, text);
 DROP FUNCTION app_auth.begin_system_access(text);

@@ -187,7 +187,7 @@ DECLARE
 BEGIN
     SELECT i.id AS id, i.organization_id AS tenant, i.role AS member_role, i.invited_by AS inviter INTO invited
         FROM app.invitations AS i
-        JOIN app.users AS u ON u.id = caller AND lower(u.email::text) = lower(i.email::text)
+        JOIN app.users AS u ON u.id = caller AND lower(u.email::text COLLATE "C") = lower(i.email::text COLLATE "C")
         WHERE i.token_hash = sha256(p_token) AND i.expires_at > now();
     SELECT m.role INTO inviter_role FROM app.org_members AS m
         WHERE m.organization_id = invited.tenant AND m.user_id = invited.inviter AND m.role IN ('admin')
@@ -227,10 +227,17 @@ BEGIN
     IF ((caller_role, p_role) IN (VALUES ('viewer', 'viewer'), ('member', 'member'), ('member', 'viewer'), ('admin', 'admin'), ('admin', 'member'), ('admin', 'viewer'))) IS NOT TRUE THEN
         RAISE EXCEPTION 'cannot grant a role that your role does not include' USING ERRCODE = 'insufficient_privilege';
     END IF;
+    PERFORM FROM app.org_members AS m JOIN app.org_members AS own ON own.organization_id = m.organization_id
+        WHERE m.user_id = p_user AND own.user_id = caller AND own.role IN ('admin')
+        LIMIT 1
+        FOR SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'cannot add a user without the user''s consent: invite the user' USING ERRCODE = 'TT003';
+    END IF;
     INSERT INTO app.org_members (organization_id, user_id, role) VALUES (tenant, p_user, p_role);
 END
 $function$;
-COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the current tenant. Requires role admin or a role that includes it.';
+COMMENT ON FUNCTION app_auth.add_member(uuid, text) IS 'Adds a member to the current tenant. Requires role admin or a role that includes it. The user must already be a member of a tenant in which the caller can manage members.';
 GRANT EXECUTE ON FUNCTION app_auth.add_member(uuid, text) TO app_admin;
 
 CREATE FUNCTION app_auth.authorized_tenant_id() RETURNS uuid
@@ -260,11 +267,14 @@ AS $function$
 DECLARE
     access_id uuid;
 BEGIN
+    IF (char_length(btrim(p_reason, E' \t\n\x0B\f\r')) >= 10) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a reason for cross-tenant access must have at least 10 characters' USING ERRCODE = 'TT005', DETAIL = '10';
+    END IF;
     INSERT INTO app.system_access_log (reason) VALUES (p_reason) RETURNING id INTO access_id;
     RETURN access_id;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.begin_system_access(text) IS 'Records the reason for cross-tenant access and returns the ID of the new system_access_log row.';
+COMMENT ON FUNCTION app_auth.begin_system_access(text) IS 'Records the reason for cross-tenant access and returns the ID of the new system_access_log row. The reason must have at least 10 characters.';
 GRANT EXECUTE ON FUNCTION app_auth.begin_system_access(text) TO app_system;
 
 CREATE FUNCTION app_auth.change_member(p_user uuid, p_role text) RETURNS boolean
@@ -329,6 +339,24 @@ $function$;
 COMMENT ON FUNCTION app_auth.create_tenant(text) IS 'Creates a tenant and makes the signed-in user its first member, with role admin.';
 GRANT EXECUTE ON FUNCTION app_auth.create_tenant(text) TO app_no_tenant;
 
+CREATE FUNCTION app_auth.delete_system_access(p_older_than interval) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+AS $function$
+DECLARE
+    before constant timestamptz := now() - p_older_than;
+    deleted bigint;
+BEGIN
+    IF (before <= now() - interval '90 days') IS NOT TRUE THEN
+        RAISE EXCEPTION 'records of cross-tenant access are kept for at least 90 days' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    DELETE FROM app.system_access_log AS u WHERE u.at < before;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END
+$function$;
+COMMENT ON FUNCTION app_auth.delete_system_access(interval) IS 'Deletes the rows of system_access_log that are older than an interval of at least 90 days, and returns their number. For administrators, as app_schema_owner.';
+GRANT EXECUTE ON FUNCTION app_auth.delete_system_access(interval) TO app_schema_owner;
+
 CREATE FUNCTION app_auth.invite(p_email text, p_role text, p_token_hash bytea, p_seconds double precision) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
@@ -355,12 +383,19 @@ GRANT EXECUTE ON FUNCTION app_auth.invite(text, text, bytea, double precision) T
 CREATE FUNCTION app_auth.is_system_context() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
+DECLARE
+    recorded timestamptz;
 BEGIN
     -- A row of the current transaction does not count: it could be rolled back together with the access that it records.
-    RETURN EXISTS (SELECT FROM app.system_access_log AS u WHERE u.id = NULLIF(current_setting('app.system_access', true), '')::uuid AND u.db_user = session_user AND u.at <> now());
+    SELECT u.at INTO recorded FROM app.system_access_log AS u WHERE u.id = NULLIF(current_setting('app.system_access', true), '')::uuid AND u.db_user = session_user AND u.at <> now();
+    -- An error, because a job that silently saw no rows from now on would seem to have processed all of them.
+    IF recorded <= statement_timestamp() - interval '28800 seconds' THEN
+        RAISE EXCEPTION 'the reason for cross-tenant access was recorded more than 28800 seconds ago: record a new one' USING ERRCODE = 'TT004';
+    END IF;
+    RETURN recorded IS NOT NULL;
 END
 $function$;
-COMMENT ON FUNCTION app_auth.is_system_context() IS 'Returns true if the access ID in the context belongs to a row of system_access_log that the current login role inserted in an earlier transaction.';
+COMMENT ON FUNCTION app_auth.is_system_context() IS 'Returns true if the access ID in the context belongs to a row of system_access_log that the current login role inserted in an earlier transaction. Raises an error if the row is older than 28800 seconds.';
 GRANT EXECUTE ON FUNCTION app_auth.is_system_context() TO app_system, app_viewer, app_schema_owner;
 
 CREATE FUNCTION app_auth.log_change() RETURNS trigger
@@ -383,7 +418,7 @@ BEGIN
         CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END,
         TG_ARGV[0],
         COALESCE(new_row, old_row) ->> TG_ARGV[2],
-        lower(TG_OP),
+        lower(TG_OP COLLATE "C"),
         old_row - hidden,
         new_row - hidden
     );
@@ -624,7 +659,7 @@ CREATE TABLE app.system_access_log (
     CONSTRAINT system_access_log_pkey PRIMARY KEY (id),
     CONSTRAINT system_access_log_reason_check CHECK (length(btrim(reason)) > 0)
 );
-COMMENT ON TABLE app.system_access_log IS 'Log of cross-tenant access by background jobs. Only the function begin_system_access inserts rows; application roles have no privileges on it.';
+COMMENT ON TABLE app.system_access_log IS 'Log of cross-tenant access by background jobs. Only the function begin_system_access inserts rows, and only the function delete_system_access, for administrators, deletes them; application roles have no privileges on it.';
 COMMENT ON COLUMN app.system_access_log.id IS 'Access ID, which each transaction of the system role sets in its context.';
 COMMENT ON COLUMN app.system_access_log.reason IS 'Reason for the access, as free text.';
 COMMENT ON COLUMN app.system_access_log.db_user IS 'Login role that recorded the reason (session_user).';
@@ -1093,14 +1128,19 @@ GRANT DELETE ON app.projects TO app_admin;
 -- Policies and grants of app.system_access_log ----------------------------------------------------
 CREATE POLICY select_function_owner ON app.system_access_log AS PERMISSIVE FOR SELECT TO app_function_owner
     USING (true);
-COMMENT ON POLICY select_function_owner ON app.system_access_log IS 'Lets the function is_system_context look up an access ID.';
+COMMENT ON POLICY select_function_owner ON app.system_access_log IS 'Lets the functions is_system_context and delete_system_access look up rows.';
 
 CREATE POLICY insert_function_owner ON app.system_access_log AS PERMISSIVE FOR INSERT TO app_function_owner
     WITH CHECK (true);
 COMMENT ON POLICY insert_function_owner ON app.system_access_log IS 'Lets the function begin_system_access insert a row.';
 
+CREATE POLICY delete_function_owner ON app.system_access_log AS PERMISSIVE FOR DELETE TO app_function_owner
+    USING (true);
+COMMENT ON POLICY delete_function_owner ON app.system_access_log IS 'Lets the function delete_system_access delete old rows.';
+
 GRANT SELECT (id, db_user, at) ON app.system_access_log TO app_function_owner;
 GRANT INSERT (reason) ON app.system_access_log TO app_function_owner;
+GRANT DELETE ON app.system_access_log TO app_function_owner;
 
 -- Policies and grants of app.tasks ----------------------------------------------------------------
 CREATE POLICY tenant_isolation ON app.tasks AS RESTRICTIVE FOR ALL TO PUBLIC

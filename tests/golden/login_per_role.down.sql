@@ -14,6 +14,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL ROLE guild_schema_owner;
 
 -- Policies and grants of guild.system_access_log --------------------------------------------------
+DROP POLICY delete_function_owner ON guild.system_access_log;
 DROP POLICY insert_function_owner ON guild.system_access_log;
 DROP POLICY select_function_owner ON guild.system_access_log;
 
@@ -68,6 +69,7 @@ DROP FUNCTION guild_auth.remove_member(uuid);
 DROP FUNCTION guild_auth.prevent_last_manager_removal();
 DROP FUNCTION guild_auth.my_tenants();
 DROP FUNCTION guild_auth.is_system_context();
+DROP FUNCTION guild_auth.delete_system_access(interval);
 DROP FUNCTION guild_auth.create_tenant(text);
 DROP FUNCTION guild_auth.change_member(uuid, text);
 DROP FUNCTION guild_auth.begin_system_access(text);

@@ -271,11 +271,14 @@ AS $function$
 DECLARE
     access_id uuid;
 BEGIN
+    IF (char_length(btrim(p_reason, E' \t\n\x0B\f\r')) >= 10) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a reason for cross-tenant access must have at least 10 characters' USING ERRCODE = 'TT005', DETAIL = '10';
+    END IF;
     INSERT INTO guild.system_access_log (reason) VALUES (p_reason) RETURNING id INTO access_id;
     RETURN access_id;
 END
 $function$;
-COMMENT ON FUNCTION guild_auth.begin_system_access(text) IS 'Records the reason for cross-tenant access and returns the ID of the new system_access_log row.';
+COMMENT ON FUNCTION guild_auth.begin_system_access(text) IS 'Records the reason for cross-tenant access and returns the ID of the new system_access_log row. The reason must have at least 10 characters.';
 GRANT EXECUTE ON FUNCTION guild_auth.begin_system_access(text) TO guild_system;
 
 CREATE FUNCTION guild_auth.change_member(p_user uuid, p_role text) RETURNS boolean
@@ -340,15 +343,40 @@ $function$;
 COMMENT ON FUNCTION guild_auth.create_tenant(text) IS 'Creates a tenant and makes the signed-in user its first member, with role head.';
 GRANT EXECUTE ON FUNCTION guild_auth.create_tenant(text) TO guild_no_tenant;
 
+CREATE FUNCTION guild_auth.delete_system_access(p_older_than interval) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+AS $function$
+DECLARE
+    before constant timestamptz := now() - p_older_than;
+    deleted bigint;
+BEGIN
+    IF (before <= now() - interval '90 days') IS NOT TRUE THEN
+        RAISE EXCEPTION 'records of cross-tenant access are kept for at least 90 days' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    DELETE FROM guild.system_access_log AS u WHERE u.at < before;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END
+$function$;
+COMMENT ON FUNCTION guild_auth.delete_system_access(interval) IS 'Deletes the rows of system_access_log that are older than an interval of at least 90 days, and returns their number. For administrators, as guild_schema_owner.';
+GRANT EXECUTE ON FUNCTION guild_auth.delete_system_access(interval) TO guild_schema_owner;
+
 CREATE FUNCTION guild_auth.is_system_context() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
+DECLARE
+    recorded timestamptz;
 BEGIN
     -- A row of the current transaction does not count: it could be rolled back together with the access that it records.
-    RETURN EXISTS (SELECT FROM guild.system_access_log AS u WHERE u.id = NULLIF(current_setting('guild.system_access', true), '')::uuid AND u.db_user = session_user AND u.at <> now());
+    SELECT u.at INTO recorded FROM guild.system_access_log AS u WHERE u.id = NULLIF(current_setting('guild.system_access', true), '')::uuid AND u.db_user = session_user AND u.at <> now();
+    -- An error, because a job that silently saw no rows from now on would seem to have processed all of them.
+    IF recorded <= statement_timestamp() - interval '28800 seconds' THEN
+        RAISE EXCEPTION 'the reason for cross-tenant access was recorded more than 28800 seconds ago: record a new one' USING ERRCODE = 'TT004';
+    END IF;
+    RETURN recorded IS NOT NULL;
 END
 $function$;
-COMMENT ON FUNCTION guild_auth.is_system_context() IS 'Returns true if the access ID in the context belongs to a row of system_access_log that the current login role inserted in an earlier transaction.';
+COMMENT ON FUNCTION guild_auth.is_system_context() IS 'Returns true if the access ID in the context belongs to a row of system_access_log that the current login role inserted in an earlier transaction. Raises an error if the row is older than 28800 seconds.';
 GRANT EXECUTE ON FUNCTION guild_auth.is_system_context() TO guild_system, guild_apprentice, guild_schema_owner;
 
 CREATE FUNCTION guild_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_role text)
@@ -499,7 +527,7 @@ CREATE TABLE guild.system_access_log (
     CONSTRAINT system_access_log_pkey PRIMARY KEY (id),
     CONSTRAINT system_access_log_reason_check CHECK (length(btrim(reason)) > 0)
 );
-COMMENT ON TABLE guild.system_access_log IS 'Log of cross-tenant access by background jobs. Only the function begin_system_access inserts rows; application roles have no privileges on it.';
+COMMENT ON TABLE guild.system_access_log IS 'Log of cross-tenant access by background jobs. Only the function begin_system_access inserts rows, and only the function delete_system_access, for administrators, deletes them; application roles have no privileges on it.';
 COMMENT ON COLUMN guild.system_access_log.id IS 'Access ID, which each transaction of the system role sets in its context.';
 COMMENT ON COLUMN guild.system_access_log.reason IS 'Reason for the access, as free text.';
 COMMENT ON COLUMN guild.system_access_log.db_user IS 'Login role that recorded the reason (session_user).';
@@ -624,14 +652,19 @@ GRANT SELECT (id, guild_id, name) ON guild.pieces TO guild_system;
 -- Policies and grants of guild.system_access_log --------------------------------------------------
 CREATE POLICY select_function_owner ON guild.system_access_log AS PERMISSIVE FOR SELECT TO guild_function_owner
     USING (true);
-COMMENT ON POLICY select_function_owner ON guild.system_access_log IS 'Lets the function is_system_context look up an access ID.';
+COMMENT ON POLICY select_function_owner ON guild.system_access_log IS 'Lets the functions is_system_context and delete_system_access look up rows.';
 
 CREATE POLICY insert_function_owner ON guild.system_access_log AS PERMISSIVE FOR INSERT TO guild_function_owner
     WITH CHECK (true);
 COMMENT ON POLICY insert_function_owner ON guild.system_access_log IS 'Lets the function begin_system_access insert a row.';
 
+CREATE POLICY delete_function_owner ON guild.system_access_log AS PERMISSIVE FOR DELETE TO guild_function_owner
+    USING (true);
+COMMENT ON POLICY delete_function_owner ON guild.system_access_log IS 'Lets the function delete_system_access delete old rows.';
+
 GRANT SELECT (id, db_user, at) ON guild.system_access_log TO guild_function_owner;
 GRANT INSERT (reason) ON guild.system_access_log TO guild_function_owner;
+GRANT DELETE ON guild.system_access_log TO guild_function_owner;
 
 RESET ROLE;
 
