@@ -9,6 +9,7 @@ mod cancellation_stress;
 mod catalog;
 mod change_log;
 mod codes;
+mod codes_examples;
 mod column_privileges;
 mod command_line;
 mod command_line_database;
