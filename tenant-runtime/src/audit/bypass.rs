@@ -10,7 +10,7 @@ use super::{
     inspect, inventory,
 };
 use crate::{
-    db::{REACHABLE, Shipped, known_vulnerabilities},
+    db::{Inventory, REACHABLE, known_vulnerabilities},
     error::{Error, Result},
     ident::quoted,
     model::schema::Schema,
@@ -24,7 +24,7 @@ pub(super) async fn find(
     connection: &mut PgConnection,
     schema: &Schema,
     fix_writer: &FixWriter<'_>,
-    shipped: &[Shipped],
+    shipped: &Inventory,
 ) -> Result<Vec<Finding>> {
     let mut rows: Vec<String> = Vec::new();
     for query in QUERIES {

@@ -7,7 +7,10 @@ use std::sync::LazyLock;
 use sha2::{Digest as _, Sha256};
 
 use super::finding::{self, Finding};
-use crate::{db::Shipped, ident::quoted};
+use crate::{
+    db::{Inventory, Shipped},
+    ident::quoted,
+};
 
 /// The pinned inventory, one section for each set of major versions and for each version of an extension.
 ///
@@ -21,9 +24,9 @@ const SHOWN: usize = 5;
 type Section<'a> = BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>>;
 
 /// Compares what the server and its extensions ship with the inventory.
-pub(super) fn find(rows: &[Shipped], major: u32) -> Vec<Finding> {
+pub(super) fn find(inventory: &Inventory, major: u32) -> Vec<Finding> {
     let sections = &*SECTIONS;
-    let (members, shipped): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.origin.is_some());
+    let (members, shipped): (Vec<_>, Vec<_>) = inventory.objects.iter().partition(|row| row.origin.is_some());
     let mut found = match sections.get(format!("PostgreSQL {major}").as_str()) {
         Some(section) => of_server(&shipped, section, major),
         None => vec![unknown_release(major)],
@@ -48,6 +51,27 @@ pub(super) fn contains(extension: &str) -> bool {
 
 /// The inventory by the titles of its sections.
 static SECTIONS: LazyLock<BTreeMap<String, Section<'static>>> = LazyLock::new(|| sections(PINNED));
+
+/// The digests of what the major versions ship.
+static DIGESTS: LazyLock<BTreeMap<u32, String>> = LazyLock::new(|| {
+    let majors = SECTIONS.iter().filter_map(|(title, section)| {
+        let major = title.strip_prefix("PostgreSQL ")?.parse().ok()?;
+        let objects = section
+            .iter()
+            .flat_map(|((class, name), hashes)| hashes.iter().map(move |hash| format!("{class} {name} {hash}")));
+        Some((major, objects.collect::<BTreeSet<_>>()))
+    });
+    let digest = |lines: BTreeSet<String>| -> String {
+        let text = lines.into_iter().collect::<Vec<_>>().join("\n");
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    majors.map(|(major, lines)| (major, digest(lines))).collect()
+});
+
+/// Returns the digest of what a major version ships, as `inventory.sql` computes it.
+pub(super) fn digest_of(major: u32) -> Option<&'static str> {
+    DIGESTS.get(&major).map(String::as_str)
+}
 
 /// Parses the inventory. A section for several major versions is added to each of them.
 fn sections(text: &str) -> BTreeMap<String, Section<'_>> {

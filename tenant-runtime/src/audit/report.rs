@@ -10,10 +10,10 @@ use super::{
     compare::drift,
     finding::{self, Finding, Severity},
     fix::{FixWriter, comment_lines},
-    inspect,
+    inspect, inventory,
 };
 use crate::{
-    db::{fingerprint, shipped},
+    db::{Inventory, fingerprint},
     error::{Error, server_error},
     model::schema::Schema,
     sql::part::PGAUDIT,
@@ -254,7 +254,8 @@ async fn in_transaction(connection: &mut PgConnection, schema: &Schema) -> Resul
         let what = format!("pgaudit is declared to log `{classes}`, but the server does not load it");
         findings.push(Finding::new(&finding::NO_LOG, "server", what, comment_lines(LOADING)));
     }
-    let shipped = shipped(&mut *connection).await.map_err(refused)?;
+    let expected = inventory::digest_of(version / 10_000);
+    let shipped = Inventory::read(&mut *connection, expected).await.map_err(refused)?;
     findings.extend(bypass::find(&mut *connection, schema, &fix_writer, &shipped).await.map_err(refused)?);
     findings.sort();
     findings.dedup();

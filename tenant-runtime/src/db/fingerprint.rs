@@ -38,9 +38,26 @@ pub(crate) struct Shipped {
     pub(crate) added: Option<bool>,
 }
 
-/// Reads the objects that the server and its extensions ship, in a transaction that starts with [`CANONICAL_OUTPUT`].
-pub(crate) async fn shipped(transaction: &mut PgConnection) -> Result<Vec<Shipped>> {
-    Ok(sqlx::query_as(include_str!("inventory.sql")).persistent(false).fetch_all(transaction).await?)
+/// What the server and its extensions ship.
+#[derive(Debug)]
+pub(crate) struct Inventory {
+    /// A hash of all objects of the server.
+    pub(crate) digest: String,
+    /// The objects of the extensions, and those of the server if their digest is not the expected one.
+    pub(crate) objects: Vec<Shipped>,
+}
+
+impl Inventory {
+    /// Reads what the server and its extensions ship, in a transaction that starts with [`CANONICAL_OUTPUT`].
+    ///
+    /// Without an expected digest the objects of the server are left out.
+    pub(crate) async fn read(transaction: &mut PgConnection, expected: Option<&str>) -> Result<Self> {
+        let rows = sqlx::query_as(include_str!("inventory.sql")).bind(expected).persistent(false);
+        let rows: Vec<Shipped> = rows.fetch_all(transaction).await?;
+        let (digests, objects): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.class == "digest");
+        let digest = digests.into_iter().next().map(|row| row.hash).unwrap_or_default();
+        Ok(Self { digest, objects })
+    }
 }
 
 /// Computes the fingerprint of the schemas that these roles own, and of what the application roles can reach outside
@@ -51,7 +68,7 @@ pub(crate) async fn shipped(transaction: &mut PgConnection) -> Result<Vec<Shippe
 pub(crate) async fn fingerprint(
     transaction: &mut PgConnection,
     owners: &[String],
-    shipped: &[Shipped],
+    inventory: &Inventory,
 ) -> Result<String> {
     let major = transaction.server_version_num().unwrap_or_default() / 10_000;
     let product: Option<String> = sqlx::query_scalar(include_str!("fingerprint.sql"))
@@ -63,9 +80,9 @@ pub(crate) async fn fingerprint(
     let (schemas, roles): (Vec<String>, Vec<String>) = scope.fetch_one(&mut *transaction).await?;
     let reachable = sqlx::query_scalar(REACHABLE).bind(schemas).bind(roles).bind(owners).persistent(false);
     let mut lines: Vec<String> = reachable.fetch_all(&mut *transaction).await?;
-    lines.extend(
-        shipped.iter().map(|Shipped { origin, class, name, hash, .. }| format!("{origin:?} {class} {name} {hash}")),
-    );
+    let members = inventory.objects.iter().filter(|object| object.origin.is_some());
+    lines.extend(members.map(|Shipped { origin, class, name, hash, .. }| format!("{origin:?} {class} {name} {hash}")));
+    lines.push(inventory.digest.clone());
     lines.sort_unstable();
     let mut hash = Sha256::new();
     for line in product.iter().chain(&lines) {
@@ -80,8 +97,8 @@ pub(crate) async fn fingerprint(
 pub(super) async fn check(connection: &mut PgConnection, expected: &str) -> Result<()> {
     let mut transaction = connection.begin().await?;
     transaction.execute(CANONICAL_OUTPUT).await?;
-    let shipped = shipped(&mut transaction).await?;
-    let found = fingerprint(&mut transaction, &owners(), &shipped).await?;
+    let inventory = Inventory::read(&mut transaction, None).await?;
+    let found = fingerprint(&mut transaction, &owners(), &inventory).await?;
     transaction.rollback().await?;
     if found == expected { Ok(()) } else { Err(Error::FingerprintMismatch { expected: expected.to_owned(), found }) }
 }

@@ -1,7 +1,8 @@
--- The objects that the server ships and those of its extensions, each with a hash of its definition. The columns: the
--- extension with its version, NULL for an object of the server; the class; the name; the hash; and for an extension's
--- object its address, and whether it was added after the extension was installed or updated (NULL: unknown). Names and
--- definitions do not contain the schemas of extensions, which the installation chooses.
+-- A digest of the objects that the server ships, those objects if the digest is not $1, and the objects of extensions,
+-- each with a hash of its definition. The columns: the extension with its version, NULL for an object of the server; the
+-- class; the name; the hash; and for an extension's object its address, and whether it was added after the extension was
+-- installed or updated (NULL: unknown). Names and definitions do not contain the schemas of extensions, which the
+-- installation chooses.
 WITH prefix AS (
     -- The schemas of extensions, as a pattern.
     SELECT '(' || string_agg(DISTINCT CASE
@@ -119,24 +120,48 @@ definition (classid, objid, class, name, owner, state) AS (
     FROM pg_event_trigger
     UNION ALL
     -- The members of an operator family that the server ships.
-    SELECT 'pg_opfamily'::regclass, family.oid, 'operator-family', format('%s using %s', opfname, amname), opfowner, array_to_string(ARRAY[
-            (SELECT string_agg(concat_ws(' ', amopstrategy, amoppurpose, l.typname, r.typname, o.oprname), ',' ORDER BY amop.oid)
-             FROM pg_amop AS amop JOIN pg_type AS l ON l.oid = amoplefttype JOIN pg_type AS r ON r.oid = amoprighttype
-             JOIN pg_operator AS o ON o.oid = amopopr WHERE amopfamily = family.oid AND (family.oid >= 16384 OR amop.oid < 16384)),
-            (SELECT string_agg(concat_ws(' ', amprocnum, l.typname, r.typname, p.proname), ',' ORDER BY amproc.oid)
-             FROM pg_amproc AS amproc JOIN pg_type AS l ON l.oid = amproclefttype JOIN pg_type AS r ON r.oid = amprocrighttype
-             JOIN pg_proc AS p ON p.oid = amproc WHERE amprocfamily = family.oid AND (family.oid >= 16384 OR amproc.oid < 16384))
-        ], chr(31), chr(30))
-    FROM pg_opfamily AS family JOIN pg_am ON pg_am.oid = opfmethod
+    SELECT 'pg_opfamily'::regclass, family.oid, 'operator-family', format('%s using %s', opfname, amname), opfowner,
+        array_to_string(ARRAY[operators.members, functions.members], chr(31), chr(30))
+    FROM pg_opfamily AS family
+    JOIN pg_am ON pg_am.oid = opfmethod
+    LEFT JOIN (
+        SELECT amopfamily AS family, string_agg(
+            concat_ws(' ', amopstrategy, amoppurpose, l.typname, r.typname, o.oprname), ',' ORDER BY amop.oid
+        ) AS members
+        FROM pg_amop AS amop JOIN pg_type AS l ON l.oid = amoplefttype JOIN pg_type AS r ON r.oid = amoprighttype
+        JOIN pg_operator AS o ON o.oid = amopopr
+        WHERE amopfamily >= 16384 OR amop.oid < 16384
+        GROUP BY amopfamily
+    ) AS operators ON operators.family = family.oid
+    LEFT JOIN (
+        SELECT amprocfamily AS family, string_agg(
+            concat_ws(' ', amprocnum, l.typname, r.typname, p.proname), ',' ORDER BY amproc.oid
+        ) AS members
+        FROM pg_amproc AS amproc JOIN pg_type AS l ON l.oid = amproclefttype JOIN pg_type AS r ON r.oid = amprocrighttype
+        JOIN pg_proc AS p ON p.oid = amproc
+        WHERE amprocfamily >= 16384 OR amproc.oid < 16384
+        GROUP BY amprocfamily
+    ) AS functions ON functions.family = family.oid
+),
+shipped AS (
+    SELECT origin.origin, definition.class, definition.name::text, left(encode(sha256(convert_to(
+            concat(definition.owner IS NULL OR definition.owner IN (10, origin.extowner), chr(31), CASE
+                WHEN origin.origin IS NULL OR prefix.schemas IS NULL THEN definition.state
+                ELSE regexp_replace(definition.state, prefix.schemas, '@.', 'g')
+            END), 'UTF8')), 'hex'), 16) AS hash,
+        origin.address, origin.added
+    FROM definition
+    CROSS JOIN prefix
+    LEFT JOIN origin USING (classid, objid)
+    -- The first OID that initdb does not assign is 16384.
+    WHERE origin.origin IS NOT NULL OR definition.objid < 16384
+),
+server AS (
+    SELECT encode(sha256(convert_to(
+        string_agg(concat_ws(' ', class, name, hash), E'\n' ORDER BY concat_ws(' ', class, name, hash) COLLATE "C"), 'UTF8'
+    )), 'hex') AS digest
+    FROM shipped WHERE origin IS NULL
 )
-SELECT origin.origin, definition.class, definition.name::text, left(encode(sha256(convert_to(
-        concat(definition.owner IS NULL OR definition.owner IN (10, origin.extowner), chr(31), CASE
-            WHEN origin.origin IS NULL OR prefix.schemas IS NULL THEN definition.state
-            ELSE regexp_replace(definition.state, prefix.schemas, '@.', 'g')
-        END), 'UTF8')), 'hex'), 16) AS hash,
-    origin.address, origin.added
-FROM definition
-CROSS JOIN prefix
-LEFT JOIN origin USING (classid, objid)
--- The first OID that initdb does not assign is 16384.
-WHERE origin.origin IS NOT NULL OR definition.objid < 16384
+SELECT NULL AS origin, 'digest' AS class, '' AS name, digest AS hash, NULL AS address, NULL::boolean AS added FROM server
+UNION ALL
+SELECT shipped.* FROM shipped CROSS JOIN server WHERE shipped.origin IS NOT NULL OR server.digest <> $1

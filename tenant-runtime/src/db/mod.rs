@@ -38,7 +38,7 @@ pub(crate) use self::{
 #[cfg(feature = "generate")]
 pub(crate) use self::{
     begin_sql::setting,
-    fingerprint::{CANONICAL_OUTPUT, REACHABLE, Shipped, fingerprint, shipped},
+    fingerprint::{CANONICAL_OUTPUT, Inventory, REACHABLE, Shipped, fingerprint},
     login_check::known_vulnerabilities,
 };
 pub use self::{
