@@ -184,7 +184,7 @@ fn shared(
         findings.error(
             place(def),
             format!("`visible_through` on `{}` names `{through}`, which is not the membership table", def.rust_name),
-            "name the struct with `membership(…)` in `visible_through`",
+            "in `visible_through`, name the struct that has the `membership(…)` attribute",
         );
         return None;
     };

@@ -219,6 +219,9 @@ pub(super) enum Bypass {
         setting: String,
         value: String,
     },
+    PreloadedLibraries {
+        libraries: Vec<String>,
+    },
     UnreadableSetting {
         setting: String,
     },

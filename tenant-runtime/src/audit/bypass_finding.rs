@@ -7,7 +7,7 @@ use super::{
     fix::FixWriter,
     reachable_finding::{
         database_owner, language_of_caller, large_objects, outside_functions, outside_relations, outside_rule,
-        outside_trigger, predefined_role, unreadable, untracked,
+        outside_trigger, predefined_role, preloaded, unreadable, untracked,
     },
 };
 use crate::{
@@ -91,6 +91,7 @@ impl Bypass {
             }
             Self::MigrationsTable { table, grantee } => migrations_table(table, grantee),
             Self::ServerSetting { setting, value } => server_setting(setting, value),
+            Self::PreloadedLibraries { libraries } => preloaded(libraries),
             Self::UnreadableSetting { setting } => unreadable(setting),
             Self::SetConfig {} => set_config(),
         }

@@ -323,7 +323,7 @@ mod tests {
         literals.filter(|(word, _)| ["THEN", "ELSE"].contains(word)).map(|(_, kind)| (*kind).to_owned()).collect()
     }
 
-    /// Returns the kinds of objects in the queries: the keys of the JSON objects that name an object.
+    /// Returns the kinds of objects that the queries emit: the keys of the JSON objects that identify an object.
     fn object_kinds() -> BTreeSet<String> {
         let mut kinds = BTreeSet::new();
         for query in QUERIES {

@@ -235,23 +235,23 @@ rules! {
     HISTORY = "TA222" Error "Migrations table is writable by application roles":
         "A role that writes to the migrations table can make the next deployment skip a migration or run one again.";
     ALTERED = "TA223" Error "Built-in object differs from the server's release":
-        "Policies and SECURITY DEFINER functions call built-in functions, with the privileges of the owner of the function.";
+        "Policies call built-in functions, and SECURITY DEFINER functions call them with their owner's privileges.";
     FOREIGN_MEMBER = "TA224" Error "Object does not belong to its extension, or was changed":
         "The objects of an extension are not compared with the declaration, so an extension can hide an undeclared object.";
     OUTSIDE_RELATION = "TA225" Error "Undeclared table or view accessible to application roles":
-        "No declared policy protects the rows, which may be copies of tenants' rows; a view reads with the permissions of its owner.";
+        "No declared policy protects the rows: a table may hold copies of tenants' rows, and a view may read with its owner's permissions.";
     OUTSIDE_FUNCTION = "TA226" Warning "Undeclared function available to application roles":
         "Injected SQL can call the function, which may do what the declaration and `harden` deny, such as setting the context.";
     UNTRACKED_OBJECT = "TA227" Warning "Undeclared operator or other object in a product's schema":
-        "Statements resolve names and operators in the product's schemas, and statistics contain values of all tenants.";
+        "Statements can resolve names to such an object; extended statistics can contain values of all tenants.";
     VENDOR = "TA228" Warning "Built-in objects unknown to the inventory":
-        "The inventory contains what PostgreSQL ships; other built-in objects come from a hosting provider, or were added by a superuser.";
-    UNCHECKED = "TA229" Note "Objects that the inventory cannot compare":
-        "The audit cannot tell whether these objects are as they were shipped.";
+        "Built-in objects that PostgreSQL does not ship come from a hosting provider or were added by a superuser.";
+    UNCHECKED = "TA229" Note "Objects missing from the inventory":
+        "The audit cannot tell whether these objects were changed.";
     PREDEFINED = "TA230" Warning "Login role with a predefined role that covers all tenants":
-        "Such a role reads system catalogs with values of all tenants or other sessions' statements, or changes or locks all tables.";
-    DATABASE_OWNER = "TA231" Warning "Database is owned by another login role":
-        "The owner of a database can preset settings of its sessions, create schemas and allow other logins to connect.";
+        "Such a role can read values of all tenants in catalogs or other sessions' statements, or write or lock tables.";
+    DATABASE_OWNER = "TA231" Warning "Database is owned by another role":
+        "The owner of a database can preset settings for its sessions, create schemas and allow other logins to connect.";
     UNREADABLE = "TA232" Note "Setting is not visible to the audit":
-        "Some settings load libraries into each session, and only some logins can see them.";
+        "The setting loads libraries into each session, and the login that runs the audit cannot see it.";
 }

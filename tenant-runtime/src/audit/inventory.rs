@@ -112,28 +112,28 @@ fn of_server(rows: &[&Shipped], section: &Section<'_>, major: u32) -> Vec<Findin
 
 fn of_known_extension(extension: &str, members: &[&Shipped], section: &Section<'_>) -> Vec<Finding> {
     let judged = members.iter().map(|member| match section.get(&(member.class.as_str(), member.name.as_str())) {
-        None => Some(foreign_member(extension, member, "this version of the extension does not contain it")),
+        None => Some(foreign_member(extension, member, "the installed version does not contain it")),
         Some(hashes) if hashes.contains(member.hash.as_str()) => None,
         Some(_) => Some(altered_member(extension, member)),
     });
     judged.flatten().collect()
 }
 
-/// Judges the objects of an extension that the inventory does not know: what was added later is a finding, and a note
-/// names the rest.
+/// Judges the objects of an extension that the inventory does not know: what its script cannot have made is a finding,
+/// and a note counts the rest.
 fn of_unknown_extension(extension: &str, members: &[&Shipped]) -> Vec<Finding> {
-    let added = members.iter().filter(|member| member.added == Some(true));
-    let mut found: Vec<_> = added
-        .map(|member| foreign_member(extension, member, "it was added after the extension was installed or updated"))
-        .collect();
+    let reason = |member: &Shipped| match (member.added, member.of_other_owner) {
+        (Some(true), _) => Some("it was added after the extension was installed or updated"),
+        (_, Some(true)) => Some("it belongs to another owner than the extension"),
+        _ => None,
+    };
+    let foreign = members.iter().filter_map(|member| Some(foreign_member(extension, member, reason(member)?)));
+    let mut found: Vec<_> = foreign.collect();
     let rest = members.len() - found.len();
     found.push(Finding::new(
         &finding::UNCHECKED,
         format!("extension {}", name_of(extension)),
-        format!(
-            "the inventory does not contain version {}, so {rest} objects were not compared",
-            version_of(extension)
-        ),
+        format!("the inventory does not contain version {}; objects not compared: {rest}", version_of(extension)),
         String::new(),
     ));
     found
@@ -157,10 +157,10 @@ fn altered(row: &Shipped, major: u32) -> Finding {
     Finding::new(
         &finding::ALTERED,
         format!("built-in {}", described(row)),
-        format!("its definition, properties or owner differ from those in the server's release (hash {})", row.hash),
+        format!("it differs from the server's release in its definition, properties or owner (hash {})", row.hash),
         format!(
             "-- Restore the definition as a superuser: compare the object with the same object in a new cluster of\n\
-             -- PostgreSQL {major}, for a function by `SELECT pg_get_functiondef(…)`."
+             -- PostgreSQL {major} (for a function, with `pg_get_functiondef`)."
         ),
     )
 }
@@ -199,7 +199,7 @@ fn foreign_member(extension: &str, member: &Shipped, what: &str) -> Finding {
         format!("{what} (hash {})", member.hash),
         format!("ALTER EXTENSION {} DROP {address};", name_of(extension)),
     )
-    .with_caution("audit again after the fix: the object is then checked like one that belongs to no extension")
+    .with_caution("the object is then checked like any other: run the audit again after the fix")
 }
 
 fn altered_member(extension: &str, member: &Shipped) -> Finding {
@@ -207,7 +207,7 @@ fn altered_member(extension: &str, member: &Shipped) -> Finding {
         &finding::FOREIGN_MEMBER,
         format!("{} of the extension {}", described(member), name_of(extension)),
         format!(
-            "its definition, properties or owner differ from those in version {} (hash {})",
+            "it differs from version {} in its definition, properties or owner (hash {})",
             version_of(extension),
             member.hash
         ),

@@ -34,11 +34,11 @@ pub(super) fn outside_relations(
     let keyword = if what == "sequence" { "SEQUENCE" } else { "TABLE" };
     let fix: Vec<_> = names.iter().map(|name| format!("REVOKE ALL ON {keyword} {name} FROM {revoked};")).collect();
     let (object, text) = match names.as_slice() {
-        [name] => (format!("{what} {name}"), format!("it is not declared, and {to} has {privileges} on it{hash}")),
+        [name] => (format!("{what} {name}"), format!("it is not declared; privileges of {to}: {privileges}{hash}")),
         many => (
             format!("{what}s in schema {} owned by {}", quoted(schema), quoted(owner)),
             format!(
-                "{} {what}s are not declared, and {to} has {privileges} on them: {}{hash}",
+                "{} {what}s are not declared; privileges of {to}: {privileges}; the {what}s: {}{hash}",
                 many.len(),
                 shown(many)
             ),
@@ -79,7 +79,7 @@ pub(super) fn outside_trigger(table: &Name, trigger: &str, function: &str) -> Fi
     Finding::new(
         &finding::OUTSIDE_FUNCTION,
         format!("trigger {trigger} of {table}"),
-        format!("a write by an application role fires it, and its function {function} is not declared"),
+        format!("it is not declared; a write by an application role fires it and runs {function}"),
         format!("ALTER TABLE {table} DISABLE TRIGGER {trigger};"),
     )
 }
@@ -89,7 +89,7 @@ pub(super) fn outside_rule(table: &Name, rule: &str) -> Finding {
     Finding::new(
         &finding::RULE,
         format!("rule {rule} of {table}"),
-        "it rewrites statements of application roles, and the result runs with the privileges of the owner of its table",
+        "it can rewrite statements of application roles, which then access tables with the privileges of the table's owner",
         format!("DROP RULE {rule} ON {table};"),
     )
 }
@@ -117,7 +117,7 @@ pub(super) fn large_objects(objects: &[u32], grantees: &[Option<String>]) -> Fin
 
 pub(super) fn untracked(what: &str, object: &str) -> Finding {
     let keyword = match what {
-        // The audit can report it with the column, too.
+        // The fix of another finding, about the column, may drop it first.
         "statistics object" => "STATISTICS IF EXISTS".to_owned(),
         other => other.to_uppercase(),
     };
@@ -132,11 +132,11 @@ pub(super) fn untracked(what: &str, object: &str) -> Finding {
 pub(super) fn predefined_role(login: &str, role: &str, through: &str) -> Finding {
     let (login, through_sql) = (quoted(login), quoted(through));
     let power = match role {
-        "pg_read_all_data" => "reads every table without policies that deny it, and the system catalogs",
-        "pg_write_all_data" => "writes every table without policies that deny it",
-        "pg_read_all_stats" => "reads the statements of other sessions, with the values in them",
+        "pg_read_all_data" => "reads the system catalogs, and every table as far as RLS permits",
+        "pg_write_all_data" => "writes every table as far as RLS permits",
+        "pg_read_all_stats" => "reads other sessions' statements, including their values",
         "pg_maintain" => "locks and rebuilds every table",
-        "pg_create_subscription" => "writes rows of all tenants by replication",
+        "pg_create_subscription" => "can write rows by replication",
         _ => "covers all tenants",
     };
     let way = if role == through { String::new() } else { format!(" through {through_sql}") };
@@ -160,11 +160,20 @@ pub(super) fn database_owner(database: &str, owner: &str) -> Finding {
     .with_caution(not_of_administrators(&format!("{owner} is an administrator who applies the migrations")))
 }
 
+pub(super) fn preloaded(libraries: &[String]) -> Finding {
+    Finding::new(
+        &finding::UNCHECKED,
+        "setting shared_preload_libraries of the server",
+        format!("the server loads libraries that the audit does not know: {}", libraries.join(", ")),
+        String::new(),
+    )
+}
+
 pub(super) fn unreadable(setting: &str) -> Finding {
     Finding::new(
         &finding::UNREADABLE,
         format!("setting {setting} of the server"),
         "the login that runs the audit cannot read it",
-        "-- Grant pg_read_all_settings to the login, or read the setting as a superuser: `SHOW …`.".to_owned(),
+        format!("-- Grant pg_read_all_settings to the login, or run `SHOW {setting}` as a superuser."),
     )
 }

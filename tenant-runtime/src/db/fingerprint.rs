@@ -36,6 +36,9 @@ pub(crate) struct Shipped {
     /// Whether the object was added to the extension later; `None` if that is unknown.
     #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only the audit reads it"))]
     pub(crate) added: Option<bool>,
+    /// Whether an extension's object belongs to neither the extension's owner nor the first superuser.
+    #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only the audit reads it"))]
+    pub(crate) of_other_owner: Option<bool>,
 }
 
 /// What the server and its extensions ship.

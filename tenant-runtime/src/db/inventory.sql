@@ -1,8 +1,8 @@
 -- A digest of the objects that the server ships, those objects if the digest is not $1, and the objects of extensions,
 -- each with a hash of its definition. The columns: the extension with its version, NULL for an object of the server; the
--- class; the name; the hash; and for an extension's object its address, and whether it was added after the extension was
--- installed or updated (NULL: unknown). Names and definitions do not contain the schemas of extensions, which the
--- installation chooses.
+-- class; the name; the hash; and for an extension's object its address, whether it was added after the extension was
+-- installed or updated (NULL: unknown), and whether it belongs to another owner than the extension. Names and definitions
+-- do not contain the schemas of extensions, which the installation chooses.
 WITH prefix AS (
     -- The schemas of extensions, as a pattern.
     SELECT '(' || string_agg(DISTINCT CASE
@@ -14,7 +14,7 @@ WITH prefix AS (
 -- After pg_upgrade every object of an extension is newer than the extension, so that nothing follows from it.
 origin AS (
     SELECT depend.classid, depend.objid, installed.extowner, format('%s %s', installed.extname, installed.extversion) AS origin,
-        format('%s %s', upper(item.type), item.identity) AS address,
+        format('%s %s', replace(upper(item.type), '-', ' '), item.identity) AS address,
         CASE WHEN NOT bool_and(newer.than_extension) OVER (PARTITION BY installed.oid) THEN newer.than_extension END AS added
     FROM pg_extension AS installed
     JOIN pg_depend AS depend
@@ -142,6 +142,17 @@ definition (classid, objid, class, name, owner, state) AS (
         WHERE amprocfamily >= 16384 OR amproc.oid < 16384
         GROUP BY amprocfamily
     ) AS functions ON functions.family = family.oid
+    UNION ALL
+    -- Objects of extensions of other classes, such as collations, by their names only.
+    SELECT origin.classid, origin.objid, replace(item.type, ' ', '-'),
+        COALESCE(item.name, regexp_replace(item.identity, COALESCE(prefix.schemas, '$^'), '@.', 'g')), NULL, ''
+    FROM origin
+    CROSS JOIN prefix
+    CROSS JOIN LATERAL pg_identify_object(origin.classid, origin.objid, 0) AS item
+    WHERE origin.classid NOT IN (
+        'pg_am'::regclass, 'pg_cast'::regclass, 'pg_class'::regclass, 'pg_event_trigger'::regclass, 'pg_language'::regclass,
+        'pg_operator'::regclass, 'pg_opfamily'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass
+    )
 ),
 shipped AS (
     SELECT origin.origin, definition.class, definition.name::text, left(encode(sha256(convert_to(
@@ -149,7 +160,7 @@ shipped AS (
                 WHEN origin.origin IS NULL OR prefix.schemas IS NULL THEN definition.state
                 ELSE regexp_replace(definition.state, prefix.schemas, '@.', 'g')
             END), 'UTF8')), 'hex'), 16) AS hash,
-        origin.address, origin.added
+        origin.address, origin.added, definition.owner NOT IN (10, origin.extowner) AS of_other_owner
     FROM definition
     CROSS JOIN prefix
     LEFT JOIN origin USING (classid, objid)
@@ -162,6 +173,7 @@ server AS (
     )), 'hex') AS digest
     FROM shipped WHERE origin IS NULL
 )
-SELECT NULL AS origin, 'digest' AS class, '' AS name, digest AS hash, NULL AS address, NULL::boolean AS added FROM server
+SELECT NULL AS origin, 'digest' AS class, '' AS name, digest AS hash, NULL AS address, NULL::boolean AS added, NULL::boolean AS of_other_owner
+FROM server
 UNION ALL
 SELECT shipped.* FROM shipped CROSS JOIN server WHERE shipped.origin IS NOT NULL OR server.digest <> $1

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// Writes labels with their new texts for a message.
+/// Formats renames of labels for a message, as `old` to `new`.
 pub(super) fn shown(labels: &BTreeMap<String, String>) -> String {
     labels.iter().map(|(old, new)| format!("`{old}` to `{new}`")).collect::<Vec<_>>().join(", ")
 }

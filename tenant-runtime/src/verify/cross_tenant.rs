@@ -200,7 +200,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Returns the time of a record that no longer gives access, but would have given it a minute ago.
+    /// Returns the time of a record that has just expired, as SQL.
     fn expired(&self) -> String {
         format!("now() - interval '{} seconds'", self.tenancy.system_access.timeout)
     }

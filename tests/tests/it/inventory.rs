@@ -248,6 +248,46 @@ async fn inventory_matches_the_server_and_extensions_pass_the_audit() {
     assert_eq!(listed, "1");
 }
 
+/// An extension that the inventory does not contain, as a provider could ship it: its script, run after the installation.
+#[tokio::test]
+async fn unknown_extension_reports_what_its_script_cannot_have_made() {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
+    migrate(&server.admin_url()).await;
+    let mut admin = connect(&server.admin_url()).await;
+    // citext under a version that the inventory does not contain.
+    let unknown = "CREATE EXTENSION citext; UPDATE pg_extension SET extversion = '9.9' WHERE extname = 'citext'";
+    run(&mut admin, unknown).await.expect("made");
+    let schema = Folder::new(example_migrations_dir()).schema().expect("the example's snapshot");
+    let clean = audit(&mut admin, &schema).await.expect("an audit");
+    assert!(clean.is_clean() && clean.findings.iter().any(|finding| finding.code == "TA229"), "{clean}");
+    let changes = [
+        (
+            "CREATE FUNCTION public.peek() RETURNS text LANGUAGE internal AS 'pgsql_version';
+             ALTER EXTENSION citext ADD FUNCTION public.peek()",
+            "ALTER EXTENSION citext DROP FUNCTION public.peek(); DROP FUNCTION public.peek()",
+            "TA224",
+        ),
+        (
+            "ALTER FUNCTION public.citext_eq(citext, citext) OWNER TO app_schema_owner",
+            "ALTER FUNCTION public.citext_eq(citext, citext) OWNER TO postgres",
+            "TA224",
+        ),
+        (
+            "ALTER FUNCTION public.citext_eq(citext, citext) SECURITY DEFINER",
+            "ALTER FUNCTION public.citext_eq(citext, citext) SECURITY INVOKER",
+            "TA204",
+        ),
+    ];
+    for (change, undo, code) in changes {
+        run(&mut admin, change).await.expect(change);
+        let report = audit(&mut admin, &schema).await.expect("an audit");
+        let codes: Vec<_> = report.failing().map(|finding| finding.code).collect();
+        assert_eq!(codes, [code], "{change}: {report}");
+        assert_ne!(report.fingerprint, clean.fingerprint, "{change}");
+        run(&mut admin, undo).await.expect(undo);
+    }
+}
+
 #[tokio::test]
 async fn unknown_extension_is_a_note() {
     let server = tokio::task::spawn_blocking(server).await.expect("it starts");

@@ -149,7 +149,15 @@ const SHIPPED: [(&str, &str); 16] = [
 ];
 
 /// Openings of extensions, of the product's schemas, and others without a second dimension.
-const OTHERS: [(&str, &str); 21] = [
+const OTHERS: [(&str, &str); 23] = [
+    (
+        "collation of a product's schema hidden in an extension",
+        "CREATE COLLATION app.other FROM \"C\"; ALTER EXTENSION citext ADD COLLATION app.other",
+    ),
+    (
+        "foreign server hidden in an extension",
+        "CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER loop FOREIGN DATA WRAPPER nothing; ALTER EXTENSION citext ADD SERVER loop",
+    ),
     (
         "grant hidden in an extension",
         "CREATE EXTENSION pgstattuple; ALTER EXTENSION pgstattuple DROP FUNCTION pgstattuple(text);

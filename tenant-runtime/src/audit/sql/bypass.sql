@@ -206,8 +206,14 @@ found AS (
         )
       AND source NOT IN ('database', 'user', 'database user', 'client')
     UNION ALL
+    SELECT 'preloaded_libraries', jsonb_build_object('libraries', jsonb_agg(btrim(library, ' "') ORDER BY library))
+    FROM pg_settings CROSS JOIN LATERAL regexp_split_to_table(reset_val, ',') AS library
+    WHERE name = 'shared_preload_libraries'
+      AND btrim(library, ' "') NOT IN ('', 'auto_explain', 'pg_prewarm', 'pg_stat_statements', 'pgaudit')
+    HAVING count(*) > 0
+    UNION ALL
     SELECT 'unreadable_setting', jsonb_build_object('setting', wanted.name)
-    FROM (VALUES ('session_preload_libraries'), ('local_preload_libraries')) AS wanted (name)
+    FROM (VALUES ('local_preload_libraries'), ('session_preload_libraries'), ('shared_preload_libraries')) AS wanted (name)
     WHERE NOT EXISTS (SELECT FROM pg_settings WHERE pg_settings.name = wanted.name)
     UNION ALL
     SELECT 'set_config', '{}'::jsonb
