@@ -222,8 +222,8 @@ pub(super) enum Bypass {
     PreloadedLibraries {
         libraries: Vec<String>,
     },
-    UnreadableSetting {
-        setting: String,
+    UnreadableSettings {
+        settings: Vec<String>,
     },
     SetConfig {},
 }

@@ -92,7 +92,7 @@ impl Bypass {
             Self::MigrationsTable { table, grantee } => migrations_table(table, grantee),
             Self::ServerSetting { setting, value } => server_setting(setting, value),
             Self::PreloadedLibraries { libraries } => preloaded(libraries),
-            Self::UnreadableSetting { setting } => unreadable(setting),
+            Self::UnreadableSettings { settings } => unreadable(settings),
             Self::SetConfig {} => set_config(),
         }
     }

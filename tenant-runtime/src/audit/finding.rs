@@ -252,6 +252,6 @@ rules! {
         "Such a role can read values of all tenants in catalogs or other sessions' statements, or write or lock tables.";
     DATABASE_OWNER = "TA231" Warning "Database is owned by another role":
         "The owner of a database can preset settings for its sessions, create schemas and allow other logins to connect.";
-    UNREADABLE = "TA232" Note "Setting is not visible to the audit":
-        "The setting loads libraries into each session, and the login that runs the audit cannot see it.";
+    UNREADABLE = "TA232" Note "Settings are not visible to the audit":
+        "These settings load libraries into each session.";
 }

@@ -169,11 +169,12 @@ pub(super) fn preloaded(libraries: &[String]) -> Finding {
     )
 }
 
-pub(super) fn unreadable(setting: &str) -> Finding {
+pub(super) fn unreadable(settings: &[String]) -> Finding {
+    let settings = settings.join(" and ");
     Finding::new(
         &finding::UNREADABLE,
-        format!("setting {setting} of the server"),
-        "the login that runs the audit cannot read it",
-        format!("-- Grant pg_read_all_settings to the login, or run `SHOW {setting}` as a superuser."),
+        "settings of the server",
+        format!("the login that runs the audit cannot read {settings}"),
+        "-- Grant pg_read_all_settings to the login, or read the settings as a superuser with SHOW.".to_owned(),
     )
 }

@@ -212,9 +212,10 @@ found AS (
       AND btrim(library, ' "') NOT IN ('', 'auto_explain', 'pg_prewarm', 'pg_stat_statements', 'pgaudit')
     HAVING count(*) > 0
     UNION ALL
-    SELECT 'unreadable_setting', jsonb_build_object('setting', wanted.name)
+    SELECT 'unreadable_settings', jsonb_build_object('settings', jsonb_agg(wanted.name))
     FROM (VALUES ('local_preload_libraries'), ('session_preload_libraries'), ('shared_preload_libraries')) AS wanted (name)
     WHERE NOT EXISTS (SELECT FROM pg_settings WHERE pg_settings.name = wanted.name)
+    HAVING count(*) > 0
     UNION ALL
     SELECT 'set_config', '{}'::jsonb
     WHERE has_function_privilege('public', 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE')
