@@ -11,7 +11,7 @@ use tenant_runtime::{
     migrate::folder::Folder,
     server::{Server, ServerOptions},
 };
-use tenant_tests::{connect, dedicated_server, example_migrations_dir, migrate, run, server, server_options};
+use tenant_tests::{connect, dedicated_server, example_migrations_dir, migrate, run, server_options};
 
 const QUERY: &str = include_str!("../../../tenant-runtime/src/db/inventory.sql");
 
@@ -248,7 +248,7 @@ async fn inventory_matches_the_server_and_extensions_pass_the_audit() {
     assert_eq!(listed, "1");
 }
 
-/// An extension that the inventory does not contain, as a provider could ship it: its script, run after the installation.
+/// Of an extension that the inventory does not contain, a note says so, and what its script cannot have made is a finding.
 #[tokio::test]
 async fn unknown_extension_reports_what_its_script_cannot_have_made() {
     let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
@@ -286,29 +286,4 @@ async fn unknown_extension_reports_what_its_script_cannot_have_made() {
         assert_ne!(report.fingerprint, clean.fingerprint, "{change}");
         run(&mut admin, undo).await.expect(undo);
     }
-}
-
-#[tokio::test]
-async fn unknown_extension_is_a_note() {
-    let server = tokio::task::spawn_blocking(server).await.expect("it starts");
-    let mut admin = connect(&server.admin_url()).await;
-    let installable: Option<String> = sqlx::query_scalar(
-        "SELECT name FROM pg_available_extensions WHERE name NOT IN (SELECT unnest($1::text[])) ORDER BY name LIMIT 1",
-    )
-    .bind(EXTENSIONS.as_slice())
-    .fetch_optional(&mut admin)
-    .await
-    .expect("a list");
-    let Some(name) = installable else {
-        println!("skipped: every extension that the server can install is in the inventory");
-        return;
-    };
-    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("it starts");
-    migrate(&server.admin_url()).await;
-    let mut admin = connect(&server.admin_url()).await;
-    run(&mut admin, &format!("CREATE EXTENSION \"{name}\" CASCADE")).await.expect("made");
-    let schema = Folder::new(example_migrations_dir()).schema().expect("the example's snapshot");
-    let report = audit(&mut admin, &schema).await.expect("an audit");
-    assert!(report.is_clean(), "{report}");
-    assert!(report.findings.iter().any(|finding| finding.code == "TA229"), "{report}");
 }
