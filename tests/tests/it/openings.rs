@@ -175,7 +175,7 @@ const OTHERS: [(&str, &str); 23] = [
     ("large object", "SELECT lo_create(424242); GRANT SELECT ON LARGE OBJECT 424242 TO PUBLIC"),
     ("sequence", "CREATE SEQUENCE public.counter; GRANT USAGE ON SEQUENCE public.counter TO app_member"),
     ("language", "CREATE TRUSTED LANGUAGE scripts HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler"),
-    ("operator in a product's schema", "CREATE OPERATOR app.= (LEFTARG = uuid, RIGHTARG = text, FUNCTION = pg_catalog.starts_with)"),
+    ("operator in a product's schema", "CREATE OPERATOR app.= (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.starts_with)"),
     ("statistics in a product's schema", "CREATE STATISTICS app.both ON organization_id, name FROM app.projects"),
     ("collation in a product's schema", "CREATE COLLATION app.other FROM \"C\""),
     ("cast hidden in an extension", "CREATE CAST (bytea AS text) WITHOUT FUNCTION; ALTER EXTENSION citext ADD CAST (bytea AS text)"),
