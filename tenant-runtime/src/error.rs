@@ -16,7 +16,7 @@ use self::{
     forbidden::{ForbiddenReason, InvitationTable},
     server::{DEADLOCK, SERIALIZATION_FAILURE},
 };
-use crate::model::def::TableName;
+use crate::model::{def::TableName, sqlstate};
 
 /// The result type of this crate.
 ///
@@ -318,19 +318,6 @@ const UNDEFINED_COLUMN: &str = "42703";
 const UNDEFINED_FUNCTION: &str = "42883";
 const UNDEFINED_SCHEMA: &str = "3F000";
 
-/// The SQLSTATE that the membership functions raise if the tenant would be left without a member
-/// who can manage members.
-const LAST_MANAGER: &str = "TT001";
-/// The SQLSTATE that the function for accepting invitations raises if the user cannot accept an
-/// invitation with this token.
-const NO_INVITATION: &str = "TT002";
-/// The SQLSTATE that the function for adding members raises if the user has not consented.
-const CONSENT_REQUIRED: &str = "TT003";
-/// The SQLSTATE of an access by a job whose reason was recorded too long ago.
-const ACCESS_EXPIRED: &str = "TT004";
-/// The SQLSTATE of a reason that is too short; the detail is the minimum length.
-const REASON_TOO_SHORT: &str = "TT005";
-
 impl Error {
     /// Returns whether the error means that the caller lacks a permission, like HTTP status 403.
     ///
@@ -379,14 +366,14 @@ impl Error {
             "25P02" => Self::Aborted,
             "57014" | "55P03" => Self::TimedOut { source: error },
             SERIALIZATION_FAILURE | DEADLOCK => Self::Retryable { source: error },
-            LAST_MANAGER => Self::LastManager,
-            NO_INVITATION => Self::NoInvitation,
-            ACCESS_EXPIRED => Self::AccessExpired,
-            REASON_TOO_SHORT => {
+            sqlstate::LAST_MANAGER => Self::LastManager,
+            sqlstate::NO_INVITATION => Self::NoInvitation,
+            sqlstate::ACCESS_EXPIRED => Self::AccessExpired,
+            sqlstate::REASON_TOO_SHORT => {
                 let min_length = server.detail().and_then(|detail| detail.parse().ok());
                 Self::ReasonTooShort { min_length: min_length.unwrap_or(1) }
             }
-            CONSENT_REQUIRED => {
+            sqlstate::CONSENT_REQUIRED => {
                 Self::ConsentRequired { table: attempt.map_or_else(String::new, |attempt| attempt.table.to_string()) }
             }
             _ => Self::Database(error),

@@ -138,6 +138,7 @@ mod codes;
 mod cross_tenant;
 pub mod db;
 pub mod error;
+mod hex;
 #[cfg(feature = "generate")]
 pub mod matrix;
 pub mod migrate;

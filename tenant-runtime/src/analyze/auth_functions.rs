@@ -12,13 +12,9 @@ use crate::{
         def::{ColumnDef, SqlType, TableDef},
         names,
         schema::{Expression, Function, QualifiedName, Returns},
+        sqlstate::{CONSENT_REQUIRED, LAST_MANAGER},
     },
 };
-
-/// The SQLSTATE of a change that would remove the last member who can manage members.
-const LAST_MANAGER: &str = "TT001";
-/// The SQLSTATE of an attempt to add a user who has not consented.
-const CONSENT_REQUIRED: &str = "TT003";
 
 // The messages do not say "higher", because two roles can be unrelated: neither includes the other.
 pub(super) const GRANT_TOO_HIGH: &str = "cannot grant a role that your role does not include";

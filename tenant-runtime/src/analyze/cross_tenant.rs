@@ -21,6 +21,7 @@ use crate::{
             Check, Column, ColumnDefault, Command, Condition, ConditionKind, Expression, Function, Grant, Key, Policy,
             PolicyKind, QualifiedName, Returns, Scope, Table,
         },
+        sqlstate::{ACCESS_EXPIRED, REASON_TOO_SHORT},
     },
 };
 
@@ -118,11 +119,6 @@ fn is_granted(def: &TableDef, column: &ColumnDef, command: Command) -> bool {
         Command::Delete => false,
     }
 }
-
-/// The SQLSTATE of an access with an expired record.
-const ACCESS_EXPIRED: &str = "TT004";
-/// The SQLSTATE of a reason that is too short.
-const REASON_TOO_SHORT: &str = "TT005";
 
 /// Creates the functions: one records a reason, one checks that the transaction names such a record, and one deletes old
 /// records.

@@ -16,11 +16,9 @@ use crate::{
     model::{
         def::{ColumnDef, NO_ROLE, ScopeDef, SqlType, TableDef},
         schema::{Expression, Function, QualifiedName, Returns},
+        sqlstate::NO_INVITATION,
     },
 };
-
-/// The SQLSTATE of an invitation that cannot be accepted.
-const NO_INVITATION: &str = "TT002";
 
 const INVITED_TOO_HIGH: &str = "the invited role is not included in the role of the inviting member";
 

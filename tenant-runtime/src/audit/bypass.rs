@@ -50,182 +50,71 @@ pub(super) async fn find(
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Bypass {
-    View {
-        view: Name,
-        owner: String,
-    },
-    MaterializedView {
-        view: Name,
-    },
-    Rule {
-        table: Name,
-        rule: String,
-        target: String,
-    },
-    ForeignTable {
-        table: Name,
-    },
-    OutsideRelations {
-        schema: String,
-        what: String,
-        owner: String,
-        relations: Vec<String>,
-        grantees: Vec<Option<String>>,
-        privileges: String,
-        definition: Option<String>,
-    },
-    OutsideForeignTable {
-        table: Name,
-        grantees: Vec<Option<String>>,
-        server: String,
-    },
-    ForeignDataWrapper {
-        wrapper: String,
-        grantee: Option<String>,
-    },
-    ForeignServer {
-        server: String,
-        grantee: Option<String>,
-    },
-    DefinerFunction {
-        function: Routine,
-        callers: Vec<Option<String>>,
-        owner: String,
-        extension: Option<String>,
-    },
-    UntrustedFunction {
-        function: Routine,
-        callers: Vec<Option<String>>,
-    },
-    OutsideFunctions {
-        schema: String,
-        owner: String,
-        functions: Vec<Routine>,
-        callers: Vec<Option<String>>,
-        definition: String,
-    },
-    OutsideTrigger {
-        table: Name,
-        trigger: String,
-        function: String,
-    },
-    OutsideRule {
-        table: Name,
-        rule: String,
-    },
-    Language {
-        language: String,
-    },
-    LargeObjects {
-        objects: Vec<u32>,
-        grantees: Vec<Option<String>>,
-    },
-    UntrackedObject {
-        what: String,
-        object: String,
-    },
-    DefinerTrigger {
-        table: Name,
-        trigger: String,
-        owner: String,
-    },
-    EventTrigger {
-        trigger: String,
-        event: String,
-    },
-    Partition {
-        parent: Name,
-        table: Name,
-    },
-    Child {
-        parent: Name,
-        table: Name,
-    },
-    PublicationOfAllTables {
-        publication: String,
-    },
-    PublicationOfTable {
-        publication: String,
-        table: Name,
-    },
-    PublicationOfSchema {
-        publication: String,
-        schema: String,
-    },
-    Subscription {
-        subscription: String,
-    },
-    Member {
-        role: String,
-        member: String,
-        grantor: String,
-        logins: Option<String>,
-    },
-    BypassingLogin {
-        login: String,
-        role: String,
-        through: Option<String>,
-        attribute: Option<String>,
-    },
-    PredefinedRole {
-        login: String,
-        role: String,
-        through: String,
-    },
-    DatabaseOwner {
-        database: String,
-        owner: String,
-    },
-    CreateRole {
-        login: String,
-    },
-    ForeignKey {
-        table: Name,
-        constraint: String,
-        target: String,
-    },
-    LeakproofFunction {
-        function: Routine,
-    },
-    ShadowingObject {
-        what: String,
-        object: String,
-        fix: String,
-    },
-    ConnectingFunction {
-        function: Routine,
-        extension: String,
-    },
-    OwnedObject {
-        role: String,
-        object: String,
-    },
-    ParameterPrivilege {
-        parameter: String,
-        privilege: String,
-        grantee: Option<String>,
-    },
-    SystemPrivilege {
-        privilege: String,
-        keyword: String,
-        object: String,
-        grantee: Option<String>,
-    },
-    MigrationsTable {
-        table: Name,
-        grantee: Option<String>,
-    },
-    ServerSetting {
-        setting: String,
-        value: String,
-    },
-    PreloadedLibraries {
-        libraries: Vec<String>,
-    },
-    UnreadableSettings {
-        settings: Vec<String>,
-    },
+    View { view: Name, owner: String },
+    MaterializedView { view: Name },
+    Rule { table: Name, rule: String, target: String },
+    ForeignTable { table: Name },
+    OutsideRelations(OutsideRelations),
+    OutsideForeignTable { table: Name, grantees: Vec<Option<String>>, server: String },
+    ForeignDataWrapper { wrapper: String, grantee: Option<String> },
+    ForeignServer { server: String, grantee: Option<String> },
+    DefinerFunction { function: Routine, callers: Vec<Option<String>>, owner: String, extension: Option<String> },
+    UntrustedFunction { function: Routine, callers: Vec<Option<String>> },
+    OutsideFunctions(OutsideFunctions),
+    OutsideTrigger { table: Name, trigger: String, function: String },
+    OutsideRule { table: Name, rule: String },
+    Language { language: String },
+    LargeObjects { objects: Vec<u32>, grantees: Vec<Option<String>> },
+    UntrackedObject { what: String, object: String },
+    DefinerTrigger { table: Name, trigger: String, owner: String },
+    EventTrigger { trigger: String, event: String },
+    Partition { parent: Name, table: Name },
+    Child { parent: Name, table: Name },
+    PublicationOfAllTables { publication: String },
+    PublicationOfTable { publication: String, table: Name },
+    PublicationOfSchema { publication: String, schema: String },
+    Subscription { subscription: String },
+    Member { role: String, member: String, grantor: String, logins: Option<String> },
+    BypassingLogin { login: String, role: String, through: Option<String>, attribute: Option<String> },
+    PredefinedRole { login: String, role: String, through: String },
+    DatabaseOwner { database: String, owner: String },
+    CreateRole { login: String },
+    ForeignKey { table: Name, constraint: String, target: String },
+    LeakproofFunction { function: Routine },
+    ShadowingObject { what: String, object: String, fix: String },
+    ConnectingFunction { function: Routine, extension: String },
+    OwnedObject { role: String, object: String },
+    ParameterPrivilege { parameter: String, privilege: String, grantee: Option<String> },
+    SystemPrivilege { privilege: String, keyword: String, object: String, grantee: Option<String> },
+    MigrationsTable { table: Name, grantee: Option<String> },
+    ServerSetting { setting: String, value: String },
+    PreloadedLibraries { libraries: Vec<String> },
+    UnreadableSettings { settings: Vec<String> },
     SetConfig {},
+}
+
+/// Undeclared relations of one kind, owner and set of grants in a schema.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutsideRelations {
+    pub(super) schema: String,
+    pub(super) what: String,
+    pub(super) owner: String,
+    pub(super) relations: Vec<String>,
+    pub(super) grantees: Vec<Option<String>>,
+    pub(super) privileges: String,
+    pub(super) definition: Option<String>,
+}
+
+/// Undeclared functions of one owner and set of callers in a schema.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutsideFunctions {
+    pub(super) schema: String,
+    pub(super) owner: String,
+    pub(super) functions: Vec<Routine>,
+    pub(super) callers: Vec<Option<String>>,
+    pub(super) definition: String,
 }
 
 impl Bypass {

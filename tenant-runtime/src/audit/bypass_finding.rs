@@ -24,12 +24,8 @@ impl Bypass {
             Self::MaterializedView { view } => materialized_view(view),
             Self::Rule { table, rule, target } => rewrite_rule(table, rule, target),
             Self::ForeignTable { table } => foreign_table(table),
-            Self::OutsideRelations { schema, what, relations, grantees, privileges, definition, owner } => {
-                outside_relations(schema, what, relations, grantees, privileges, definition.as_deref(), owner)
-            }
-            Self::OutsideFunctions { schema, functions, callers, definition, owner } => {
-                outside_functions(schema, functions, callers, definition, owner)
-            }
+            Self::OutsideRelations(relations) => outside_relations(relations),
+            Self::OutsideFunctions(functions) => outside_functions(functions),
             Self::OutsideTrigger { table, trigger, function } => outside_trigger(table, trigger, function),
             Self::OutsideRule { table, rule } => outside_rule(table, rule),
             Self::Language { language } => language_of_caller(language),

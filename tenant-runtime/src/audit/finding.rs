@@ -59,6 +59,16 @@ impl Finding {
     }
 }
 
+/// Writes the first names of a list, and the number of the others.
+pub(super) fn first_names(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let first = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 /// Returns the caution about a fix that would take privileges from an administrator.
 pub(super) fn not_of_administrators(condition: &str) -> String {
     format!("if {condition}, do not run the fix; accept this finding in the baseline instead")

@@ -4,21 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use sha2::{Digest as _, Sha256};
-
-use super::finding::{self, Finding};
+use super::finding::{self, Finding, first_names};
 use crate::{
     db::{Inventory, Shipped},
     ident::quoted,
+    snapshot::hash,
 };
 
 /// The pinned inventory, one section for each set of major versions and for each version of an extension.
 ///
 /// `cargo test … inventory` compares it with a server; with `TENANT_UPDATE_INVENTORY=1` the test writes it.
 const PINNED: &str = include_str!("inventory.txt");
-
-/// The number of names that a finding about many objects shows.
-const SHOWN: usize = 5;
 
 /// The hashes that an object can have, by its class and name.
 type Section<'a> = BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>>;
@@ -61,11 +57,7 @@ static DIGESTS: LazyLock<BTreeMap<u32, String>> = LazyLock::new(|| {
             .flat_map(|((class, name), hashes)| hashes.iter().map(move |hash| format!("{class} {name} {hash}")));
         Some((major, objects.collect::<BTreeSet<_>>()))
     });
-    let digest = |lines: BTreeSet<String>| -> String {
-        let text = lines.into_iter().collect::<Vec<_>>().join("\n");
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-    };
-    majors.map(|(major, lines)| (major, digest(lines))).collect()
+    majors.map(|(major, lines)| (major, hash(&lines.into_iter().collect::<Vec<_>>().join("\n")))).collect()
 });
 
 /// Returns the digest of what a major version ships, as `inventory.sql` computes it.
@@ -166,16 +158,13 @@ fn altered(row: &Shipped, major: u32) -> Finding {
 }
 
 fn unknown_builtins(rows: &[&Shipped]) -> Finding {
-    let names: Vec<_> = rows.iter().map(|row| format!("{} {}", described(row), row.hash)).collect();
-    let shown = rows.iter().take(SHOWN).map(|row| described(row)).collect::<Vec<_>>().join(", ");
-    let more = match rows.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let names: Vec<_> = rows.iter().map(|row| described(row)).collect();
+    let objects: Vec<_> = rows.iter().map(|row| format!("{} {}", described(row), row.hash)).collect();
+    let (shown, digest) = (first_names(&names), digest(&objects));
     Finding::new(
         &finding::VENDOR,
         "server",
-        format!("it has built-in objects that PostgreSQL does not ship: {shown}{more} (hash {})", digest(&names)),
+        format!("it has built-in objects that PostgreSQL does not ship: {shown} (hash {digest})"),
         "-- If they come with your provider's build of the server, accept this finding in the baseline.\n\
          -- Otherwise find out who added them."
             .to_owned(),
@@ -191,11 +180,16 @@ fn unknown_release(major: u32) -> Finding {
     )
 }
 
+/// Names an object of an extension.
+fn member_of(extension: &str, member: &Shipped) -> String {
+    format!("{} of the extension {}", described(member), name_of(extension))
+}
+
 fn foreign_member(extension: &str, member: &Shipped, what: &str) -> Finding {
     let address = member.address.as_deref().unwrap_or_default();
     Finding::new(
         &finding::FOREIGN_MEMBER,
-        format!("{} of the extension {}", described(member), name_of(extension)),
+        member_of(extension, member),
         format!("{what} (hash {})", member.hash),
         format!("ALTER EXTENSION {} DROP {address};", name_of(extension)),
     )
@@ -205,7 +199,7 @@ fn foreign_member(extension: &str, member: &Shipped, what: &str) -> Finding {
 fn altered_member(extension: &str, member: &Shipped) -> Finding {
     Finding::new(
         &finding::FOREIGN_MEMBER,
-        format!("{} of the extension {}", described(member), name_of(extension)),
+        member_of(extension, member),
         format!(
             "it differs from version {} in its definition, properties or owner (hash {})",
             version_of(extension),
@@ -222,7 +216,7 @@ fn altered_member(extension: &str, member: &Shipped) -> Finding {
 
 /// Returns a short hash of names, so that an accepted finding does not accept other objects.
 fn digest(names: &[String]) -> String {
-    Sha256::digest(names.join("\n")).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    hash(&names.join("\n")).chars().take(8).collect()
 }
 
 #[cfg(test)]

@@ -1,36 +1,17 @@
 //! The findings about what application roles can reach outside the declaration.
 
 use super::{
-    bypass::Routine,
+    bypass::{OutsideFunctions, OutsideRelations, Routine},
     catalog::{Name, grantees as list},
-    finding::{self, Finding, not_of_administrators},
+    finding::{self, Finding, first_names, not_of_administrators},
 };
 use crate::ident::quoted;
 
-/// The number of names that a finding about many objects shows.
-const SHOWN: usize = 5;
-
-/// Writes the first names of a list, and the number of the others.
-fn shown(names: &[String]) -> String {
-    let first = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
-}
-
-pub(super) fn outside_relations(
-    schema: &str,
-    what: &str,
-    relations: &[String],
-    grantees: &[Option<String>],
-    privileges: &str,
-    definition: Option<&str>,
-    owner: &str,
-) -> Finding {
+pub(super) fn outside_relations(found: &OutsideRelations) -> Finding {
+    let OutsideRelations { schema, what, owner, relations, grantees, privileges, definition } = found;
     let names: Vec<_> = relations.iter().map(|name| format!("{}.{}", quoted(schema), quoted(name))).collect();
     let (to, revoked) = (list(grantees, " and "), list(grantees, ", "));
-    let hash = definition.map(|hash| format!(" (hash of the definition: {hash})")).unwrap_or_default();
+    let hash = definition.as_ref().map(|hash| format!(" (hash of the definition: {hash})")).unwrap_or_default();
     let keyword = if what == "sequence" { "SEQUENCE" } else { "TABLE" };
     let fix: Vec<_> = names.iter().map(|name| format!("REVOKE ALL ON {keyword} {name} FROM {revoked};")).collect();
     let (object, text) = match names.as_slice() {
@@ -40,20 +21,15 @@ pub(super) fn outside_relations(
             format!(
                 "{} {what}s are not declared; privileges of {to}: {privileges}; the {what}s: {}{hash}",
                 many.len(),
-                shown(many)
+                first_names(many)
             ),
         ),
     };
     Finding::new(&finding::OUTSIDE_RELATION, object, text, fix.join("\n"))
 }
 
-pub(super) fn outside_functions(
-    schema: &str,
-    functions: &[Routine],
-    callers: &[Option<String>],
-    definition: &str,
-    owner: &str,
-) -> Finding {
+pub(super) fn outside_functions(found: &OutsideFunctions) -> Finding {
+    let OutsideFunctions { schema, owner, functions, callers, definition } = found;
     let names: Vec<_> = functions.iter().map(Routine::sql).collect();
     let (by, revoked) = (list(callers, " and "), list(callers, ", "));
     let fix: Vec<_> = names.iter().map(|name| format!("REVOKE EXECUTE ON ROUTINE {name} FROM {revoked};")).collect();
@@ -67,7 +43,7 @@ pub(super) fn outside_functions(
             format!(
                 "{} functions are not declared, and {by} can call them: {} (hash of the definitions: {definition})",
                 many.len(),
-                shown(many)
+                first_names(many)
             ),
         ),
     };
@@ -110,7 +86,7 @@ pub(super) fn large_objects(objects: &[u32], grantees: &[Option<String>]) -> Fin
     Finding::new(
         &finding::OUTSIDE_RELATION,
         "large objects",
-        format!("{to} can access {} of them: {}", objects.len(), shown(&numbers)),
+        format!("{to} can access {} of them: {}", objects.len(), first_names(&numbers)),
         format!("REVOKE ALL ON LARGE OBJECT {} FROM {revoked};", numbers.join(", ")),
     )
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     begin, begin_sql, connect, fingerprint, login_check,
-    options::TenantDbOptions,
+    options::{StatementOptions, TenantDbOptions},
     pool::{PoolStatus, Pools},
     session_context::SessionContext,
     statement::{OwnedQuery, ResultStream, VettedExecutor},
@@ -99,7 +99,7 @@ impl<T: Tenancy> SystemDb<T> {
             fingerprint::check(&mut tx, expected).await?;
         }
         tx.rollback().await?;
-        let pooled = !options.prepared || connect::is_pooled(&mut connection, &connect).await?;
+        let pooled = !options.statements.prepared || connect::is_pooled(&mut connection, &connect).await?;
         let _ = connection.close().await;
         let pools = Pools::new(options, connect, BTreeMap::new(), warnings, pooled);
         Ok(Self { pools: Arc::new(pools), tenancy: PhantomData })
@@ -136,7 +136,8 @@ impl<T: Tenancy> SystemDb<T> {
         let context = SessionContext::system::<T>(None, None);
         let (mut tx, _) = begin::begin(&self.pools, &context, TxOptions::default()).await?;
         let sql = begin_sql::begin_system_access(T::DEF);
-        let query = sqlx::query_scalar(sql).bind(reason.to_owned()).persistent(self.pools.options().prepared);
+        let query =
+            sqlx::query_scalar(sql).bind(reason.to_owned()).persistent(self.pools.options().statements.prepared);
         let system_access: Uuid = query.fetch_one(&mut *tx).await?;
         tx.commit().await?;
         Ok(SystemCtx { pools: Arc::clone(&self.pools), system_access, tenancy: PhantomData })
@@ -250,9 +251,8 @@ impl<T: Tenancy> SystemCtx<T> {
         let span = tracing::info_span!("system_tx", role, %record, outcome = field::Empty);
         let (tx, batch) = begin::begin(&self.pools, &context, TxOptions::default()).instrument(span.clone()).await?;
         let state = TxState::begin(batch, self.pools.denials(role), self.pools.stale_plans(role));
-        let (prepared, prepared_custom) = (self.pools.options().prepared, self.pools.options().prepares_custom());
-        let allowed = self.pools.options().allowed;
-        Ok(SystemTx { tx, context, state, span, prepared, prepared_custom, allowed, tenancy: PhantomData })
+        let statements = self.pools.options().statements;
+        Ok(SystemTx { tx, context, state, span, statements, tenancy: PhantomData })
     }
 
     /// Begins a transaction as the system role for one tenant: the policies limit it to that tenant's rows. Repository
@@ -312,11 +312,7 @@ pub struct SystemTx<T> {
     context: SessionContext,
     state: TxState,
     span: Span,
-    /// Whether statements of the repository remain prepared on the connection.
-    prepared: bool,
-    allowed: statement_filter::Allowed,
-    /// Whether custom statements remain prepared on the connection.
-    prepared_custom: bool,
+    statements: StatementOptions,
     tenancy: PhantomData<fn() -> T>,
 }
 
@@ -376,15 +372,20 @@ impl<T: Tenancy> SystemTx<T> {
     }
 
     fn vetted(&mut self) -> VettedExecutor<'_> {
-        VettedExecutor { connection: &mut self.tx, state: &mut self.state, span: &self.span, prepared: self.prepared }
+        VettedExecutor {
+            connection: &mut self.tx,
+            state: &mut self.state,
+            span: &self.span,
+            prepared: self.statements.prepared,
+        }
     }
 
     fn admit(&mut self, sql: &str) -> sqlx::Result<VettedExecutor<'_>> {
-        if let Some(keyword) = statement_filter::refused(sql, T::DEF, self.allowed) {
+        if let Some(keyword) = statement_filter::refused(sql, T::DEF, self.statements.allowed) {
             self.span.in_scope(|| self.state.denials.note_statement(&keyword));
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }
-        let prepared = self.prepared_custom;
+        let prepared = self.statements.prepares_custom();
         Ok(VettedExecutor { prepared, ..self.vetted() })
     }
 }

@@ -7,6 +7,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::{
     error::{Error, Result},
+    hex::hex,
     model::names,
     registry::Registered,
 };
@@ -23,6 +24,7 @@ pub(crate) const REACHABLE: &str = include_str!("reachable.sql");
 
 /// An object that the server or one of its extensions ships: a row of `inventory.sql`.
 #[derive(Debug, sqlx::FromRow)]
+#[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "the last columns are for the audit"))]
 pub(crate) struct Shipped {
     /// The extension and its version; `None` for an object of the server.
     pub(crate) origin: Option<String>,
@@ -31,13 +33,10 @@ pub(crate) struct Shipped {
     /// A hash of the definition.
     pub(crate) hash: String,
     /// The object's kind and name in SQL, for an extension's object.
-    #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only the audit writes it"))]
     pub(crate) address: Option<String>,
     /// Whether the object was added to the extension later; `None` if that is unknown.
-    #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only the audit reads it"))]
     pub(crate) added: Option<bool>,
     /// Whether an extension's object belongs to neither the extension's owner nor the first superuser.
-    #[cfg_attr(not(feature = "generate"), expect(dead_code, reason = "only the audit reads it"))]
     pub(crate) of_other_owner: Option<bool>,
 }
 
@@ -92,8 +91,7 @@ pub(crate) async fn fingerprint(
         hash.update(line);
         hash.update("\n");
     }
-    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{major}-{hash}"))
+    Ok(format!("{major}-{}", hex(&hash.finalize())))
 }
 
 /// Rejects a database with a different fingerprint.

@@ -11,6 +11,24 @@ use crate::{
     tenant::{LoginPerRole, Role, Tenancy, lattice::assert_names, no_tenant_role},
 };
 
+/// What a transaction does with the statements of the app.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StatementOptions {
+    /// Whether statements of the repository remain prepared on the connection.
+    pub(super) prepared: bool,
+    /// Whether custom statements remain prepared as well.
+    prepared_custom: bool,
+    /// What the statement filter allows.
+    pub(super) allowed: Allowed,
+}
+
+impl StatementOptions {
+    /// Returns whether statements that the repository did not generate remain prepared.
+    pub(super) fn prepares_custom(self) -> bool {
+        self.prepared && self.prepared_custom
+    }
+}
+
 /// Connection options of a [`TenantDb`](crate::TenantDb).
 ///
 /// ```no_run
@@ -34,9 +52,7 @@ pub struct TenantDbOptions {
     pub(super) attempts: u32,
     pub(super) trace_tenants: bool,
     pub(super) fingerprint: Option<String>,
-    pub(super) prepared: bool,
-    pub(super) allowed: Allowed,
-    prepared_custom: bool,
+    pub(super) statements: StatementOptions,
     /// The options for single database roles.
     by_role: BTreeMap<&'static str, RoleOptions>,
     /// The login roles of single application roles.
@@ -68,9 +84,7 @@ impl Default for TenantDbOptions {
             attempts: 5,
             trace_tenants: false,
             fingerprint: None,
-            prepared: true,
-            allowed: Allowed::default(),
-            prepared_custom: true,
+            statements: StatementOptions { prepared: true, prepared_custom: true, allowed: Allowed::default() },
             by_role: BTreeMap::new(),
             logins: Vec::new(),
         }
@@ -169,7 +183,7 @@ impl TenantDbOptions {
     /// let options = tenant_runtime::TenantDb::options().prepared_statements(false);
     /// ```
     pub fn prepared_statements(mut self, prepared: bool) -> Self {
-        self.prepared = prepared;
+        self.statements.prepared = prepared;
         self
     }
 
@@ -187,7 +201,7 @@ impl TenantDbOptions {
     /// let options = tenant_runtime::TenantDb::options().allow_explain(cfg!(debug_assertions));
     /// ```
     pub fn allow_explain(mut self, allow: bool) -> Self {
-        self.allowed.explain = allow;
+        self.statements.allowed.explain = allow;
         self
     }
 
@@ -202,13 +216,8 @@ impl TenantDbOptions {
     /// let options = tenant_runtime::TenantDb::options().prepared_custom_statements(false);
     /// ```
     pub fn prepared_custom_statements(mut self, prepared: bool) -> Self {
-        self.prepared_custom = prepared;
+        self.statements.prepared_custom = prepared;
         self
-    }
-
-    /// Returns whether statements that the repository did not generate remain prepared.
-    pub(super) fn prepares_custom(&self) -> bool {
-        self.prepared && self.prepared_custom
     }
 
     /// Sets options for the contexts of one role.

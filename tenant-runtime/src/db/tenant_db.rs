@@ -146,7 +146,7 @@ impl TenantDb {
         let (mut tx, batch) = begun.map_err(Error::into_sqlx)?;
         let (denials, stale_plans) = (self.inner.denials(context.role), self.inner.stale_plans(context.role));
         let mut state = TxState::begin(batch, denials, stale_plans);
-        let prepared = self.inner.options().prepared;
+        let prepared = self.inner.options().statements.prepared;
         let vetted = VettedExecutor { connection: &mut tx, state: &mut state, span: &Span::none(), prepared };
         let rows = vetted.fetch_all(statement).await?;
         // A read has nothing to commit; the transaction ends when the connection is returned to the
@@ -236,11 +236,13 @@ impl TenantDbOptions {
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
         logins::require(&self.logins)?;
         let of_app = |login: &str| logins::of_app(login, &self.logins);
-        let (connect, warnings, mut pooled) = checked(url, of_app, self.fingerprint.as_deref(), self.prepared).await?;
+        let (connect, warnings, mut pooled) =
+            checked(url, of_app, self.fingerprint.as_deref(), self.statements.prepared).await?;
         let mut by_role = BTreeMap::new();
         for RoleLogin { meant_for, url } in &self.logins {
             if let (MeantFor { tenancy, role: Some(role) }, Some(url)) = (*meant_for, url) {
-                let (connect, _, login_pooled) = checked(url, |_| Ok(vec![*meant_for]), None, self.prepared).await?;
+                let (connect, _, login_pooled) =
+                    checked(url, |_| Ok(vec![*meant_for]), None, self.statements.prepared).await?;
                 pooled |= login_pooled;
                 by_role.insert(tenancy.database_role(role), connect);
             }

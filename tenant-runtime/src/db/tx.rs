@@ -14,6 +14,7 @@ use tracing::{Instrument as _, Span, field};
 
 use super::{
     begin,
+    options::StatementOptions,
     pool::Pools,
     session_context::SessionContext,
     statement::{OwnedQuery, ResultStream, VettedExecutor},
@@ -67,11 +68,7 @@ pub struct TenantTx<R: Role> {
     raw: bool,
     read_only: bool,
     span: Span,
-    /// Whether statements of the repository remain prepared on the connection.
-    prepared: bool,
-    allowed: statement_filter::Allowed,
-    /// Whether custom statements remain prepared on the connection.
-    prepared_custom: bool,
+    statements: StatementOptions,
 }
 
 /// Begins a transaction in a context.
@@ -94,9 +91,8 @@ pub(super) async fn begin_as<R: Role>(
     }
     let (tx, batch) = begin::begin(pools, context, options).instrument(span.clone()).await?;
     let state = TxState::begin(batch, pools.denials(context.role), pools.stale_plans(context.role));
-    let (prepared, prepared_custom) = (pools.options().prepared, pools.options().prepares_custom());
-    let (read_only, allowed) = (options.read_only, pools.options().allowed);
-    Ok(TenantTx { tx, ctx, state, raw: false, read_only, span, prepared, prepared_custom, allowed })
+    let (read_only, statements) = (options.read_only, pools.options().statements);
+    Ok(TenantTx { tx, ctx, state, raw: false, read_only, span, statements })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -198,17 +194,22 @@ impl<R: Role> TenantTx<R> {
     /// Returns the connection without the statement filter, for statements that the repository
     /// generated.
     pub(crate) fn vetted(&mut self) -> VettedExecutor<'_> {
-        VettedExecutor { connection: &mut self.tx, state: &mut self.state, span: &self.span, prepared: self.prepared }
+        VettedExecutor {
+            connection: &mut self.tx,
+            state: &mut self.state,
+            span: &self.span,
+            prepared: self.statements.prepared,
+        }
     }
 
     /// Passes a statement from the app through the filter.
     fn admit(&mut self, sql: &str) -> sqlx::Result<VettedExecutor<'_>> {
-        if let Some(keyword) = statement_filter::refused(sql, <R::Tenancy as Tenancy>::DEF, self.allowed) {
+        if let Some(keyword) = statement_filter::refused(sql, <R::Tenancy as Tenancy>::DEF, self.statements.allowed) {
             self.span.in_scope(|| self.state.denials.note_statement(&keyword));
             return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
         }
         self.raw = true;
-        let prepared = self.prepared_custom;
+        let prepared = self.statements.prepares_custom();
         Ok(VettedExecutor { prepared, ..self.vetted() })
     }
 }

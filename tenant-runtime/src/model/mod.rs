@@ -23,3 +23,4 @@ pub mod role;
 #[cfg(feature = "generate")]
 pub mod schema;
 pub mod sql_type;
+pub(crate) mod sqlstate;

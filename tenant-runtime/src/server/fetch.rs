@@ -17,6 +17,7 @@ use super::packages::{Client, PACKAGES, Package};
 use super::process;
 use super::unique_name;
 use super::watchdog::Watchdog;
+use crate::hex::hex;
 
 /// Downloads servers for the current user and the server's user.
 #[derive(Debug, Clone, Copy)]
@@ -182,7 +183,7 @@ fn check_hash(package: &Package, archive: &Path) -> io::Result<Result<(), Server
         }
         hash.update(&buffer[..read]);
     }
-    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hex(&hash.finalize());
     Ok(if found == package.sha256 {
         Ok(())
     } else {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize as _};
 use sha2::{Digest as _, Sha256};
 
 use self::{entry::SnapshotFile, layout::OneItemPerLine};
+use crate::hex::hex;
 use crate::model::schema::Schema;
 
 /// The format version that this version of the crate writes and reads.
@@ -73,7 +74,7 @@ pub fn from_text(text: &str) -> Result<Snapshot, SnapshotError> {
 /// Returns the SHA-256 hash of a string, in hexadecimal digits.
 #[must_use]
 pub fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text))
 }
 
 fn layout(file: &SnapshotFile) -> Result<String, SnapshotError> {

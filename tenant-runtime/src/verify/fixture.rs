@@ -126,6 +126,11 @@ pub(crate) fn row_id(def: &TableDef) -> Option<&'static ColumnDef> {
 
 // The effects of foreign keys, independent of the subject.
 impl Fixture {
+    /// Returns the invitation table. With it, a user joins a tenant only with consent.
+    pub(super) fn invitations(&self) -> Option<&'static TableDef> {
+        self.tables.iter().copied().find(|def| def.invitation.is_some())
+    }
+
     /// Returns the outcome of deleting a row that no policy hides, and the rows that are deleted with it.
     pub(super) fn rows_after_delete(&self, def: &TableDef, row: &Row) -> (Expected, BTreeSet<(TableName, String)>) {
         let referring = |target: &Row, action: OnDelete| {

@@ -153,7 +153,7 @@ impl Runner<'_> {
         let [first, second] = members.granted;
         let manager = &members.manager;
         let add = format!("SELECT FROM {}({user}, {}); ", self.function(names::ADD_MEMBER), literal(first));
-        let needs_consent = self.fixture.tables.iter().any(|def| def.invitation.is_some());
+        let needs_consent = self.fixture.invitations().is_some();
         if needs_consent {
             // The user can be added because the manager manages members of another tenant to which the user belongs.
             self.insert_member(&members, 1, manager.user.as_deref(), members.own).await?;
@@ -235,8 +235,9 @@ impl Runner<'_> {
 
     async fn invitations_succeed(&mut self) -> Result<(), VerifyError> {
         let Some(members) = self.managed_members() else { return Ok(()) };
-        let invitations = self.fixture.tables.iter().copied().find(|def| def.invitation.is_some());
-        let Some((def, columns)) = invitations.and_then(|def| Some((def, def.invitation?))) else { return Ok(()) };
+        let Some((def, columns)) = self.fixture.invitations().and_then(|def| Some((def, def.invitation?))) else {
+            return Ok(());
+        };
         if self.generated_function(names::INVITE).is_none() {
             return Ok(());
         }

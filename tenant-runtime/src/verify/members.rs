@@ -30,7 +30,7 @@ impl Runner<'_> {
             return Ok(());
         };
         // With invitations, a user whom the caller does not manage in any tenant cannot be added.
-        let needs_consent = self.fixture.tables.iter().any(|def| def.invitation.is_some());
+        let needs_consent = self.fixture.invitations().is_some();
         let mut probes: Vec<(Command, Principal, String, Expected)> = Vec::new();
         for principal in self.contexts() {
             let Some(tenant) = self.principals.tenants.iter().position(|key| Some(key) == principal.tenant.as_ref())
@@ -77,7 +77,7 @@ impl Runner<'_> {
             if let Some((stranger, _)) = others.find(|(person, _)| !is_here(&person.key)) {
                 let statement = format!("SELECT CASE WHEN {remove}({}) THEN 'removed' END", literal(&stranger.key));
                 probes.push((Command::Delete, principal.clone(), statement, Expected::Nothing));
-                // A member of another tenant, in which the caller usually is no member, or a member who cannot manage members.
+                // A member of another tenant, in which the caller usually cannot manage members.
                 if needs_consent {
                     let lowest = roles.first().copied().unwrap_or_default();
                     let manages_there = self

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::{fs, path::PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, Row as _};
 use tenant_runtime::{
     audit::{Severity, audit},
     migrate::folder::Folder,
     server::{Server, ServerOptions},
+    snapshot::hash,
 };
 use tenant_tests::{connect, dedicated_server, example_migrations_dir, migrate, run, server_options};
 
@@ -240,8 +240,7 @@ async fn inventory_matches_the_server_and_extensions_pass_the_audit() {
     assert!(read(&mut admin).await.0 == pinned, "run it with TENANT_UPDATE_INVENTORY=1");
 
     // With the right digest, the objects of the server are not listed.
-    let text = pinned.into_iter().collect::<Vec<_>>().join("\n");
-    let digest = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let digest = hash(&pinned.into_iter().collect::<Vec<_>>().join("\n"));
     let sql = format!("SELECT count(*)::text FROM ({QUERY}) AS rows WHERE origin IS NULL");
     let listed: String =
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(digest).fetch_one(&mut admin).await.expect("a number");

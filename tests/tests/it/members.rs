@@ -67,9 +67,9 @@ async fn creator_of_a_tenant_cannot_add_strangers_and_see_their_data() {
     let eve = sign_up(&db, "eve@initech.example").await.expect("sign-up succeeds");
     let own = own_tenant(&db, eve, "Initech").await;
     let scope = db.scope(&own);
-    let nobody = Uuid::new_v4();
+    let unknown = Uuid::new_v4();
     let mut told = Vec::new();
-    for user in [acme.admin, acme.viewer, nobody] {
+    for user in [acme.admin, acme.viewer, unknown] {
         let refused = OrgMember::add_member(&scope, user, MemberRole::Viewer).await;
         assert!(matches!(&refused, Err(Error::ConsentRequired { table }) if table == "app.org_members"), "{refused:?}");
         let error = refused.expect_err("refused");

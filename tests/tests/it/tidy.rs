@@ -11,8 +11,9 @@ use std::{
 /// The modules of tenant-runtime in the order of the data flow: each imports only from modules before it.
 ///
 /// `lib.rs` names all of them.
-const LAYERS: [&str; 26] = [
+const LAYERS: [&str; 27] = [
     "ident",
+    "hex",
     "model",
     "registry",
     "analyze",
