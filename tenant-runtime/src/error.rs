@@ -4,17 +4,21 @@ mod display;
 mod forbidden;
 mod migration;
 mod server;
+mod targets;
 
 use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
-pub use self::migration::MigrationError;
 pub(crate) use self::server::{is_retryable, server_error};
 use self::{
     display::{CheckName, List, NOT_NULL, ReadOnly, RefusedBecause, RoleName},
     forbidden::{ForbiddenReason, InvitationTable},
     server::{DEADLOCK, SERIALIZATION_FAILURE},
+};
+pub use self::{
+    migration::MigrationError,
+    targets::{DENIED, STATEMENTS},
 };
 use crate::model::{def::TableName, sqlstate};
 
@@ -283,6 +287,27 @@ pub enum Error {
         /// The time spent waiting.
         waited: Duration,
     },
+    /// The connection was lost before the answer to a commit, or to a single call that writes, arrived. The server has kept all of
+    /// its changes or none of them.
+    #[error(
+        "the connection was lost before the server confirmed the write, so it is unknown whether the write took effect; read the \
+         rows again before you repeat it"
+    )]
+    OutcomeUnknown {
+        /// The connection's error.
+        source: sqlx::Error,
+    },
+    /// A single call has written and committed, but a value that it returned is not of the declared type.
+    #[error(
+        "the write to `{table}` was committed, but a value of the returned row is not of the declared Rust type; compare the struct \
+         with the database by `gen-migrations audit`"
+    )]
+    UnreadableResult {
+        /// The table, as `schema.table`.
+        table: String,
+        /// The error of the value.
+        source: sqlx::Error,
+    },
     /// Migrations could not be read or applied.
     #[error(transparent)]
     Migration(#[from] MigrationError),
@@ -398,16 +423,6 @@ fn constraint_of(server: &PgDatabaseError) -> String {
         (None, None) => "a constraint".to_owned(),
     }
 }
-
-/// The target of the `tracing` events for denied attempts. [`PoolStatus`](crate::PoolStatus) counts
-/// them.
-///
-/// ```
-/// // For `tracing_subscriber`'s `EnvFilter`:
-/// let filter = format!("{}=warn", tenant_runtime::error::DENIED);
-/// # assert_eq!(filter, "tenant_runtime::denied=warn");
-/// ```
-pub const DENIED: &str = "tenant_runtime::denied";
 
 #[cfg(test)]
 mod tests {

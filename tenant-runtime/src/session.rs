@@ -6,11 +6,11 @@ use futures_core::future::BoxFuture;
 use sqlx::{Row as _, postgres::PgRow};
 
 use crate::{
-    db::TenantDb,
+    db::{Answer, BoundStatement, Call, TenantDb, each},
     error::{Attempt, Error, Result},
     model::{def::TableName, names},
     repo::{
-        BoundStatement, Values, call,
+        Values, call,
         derive_support::Labelled,
         invitations::{Invitation, InvitationToken},
         members::{CreateTenant, Membership, SignUp},
@@ -159,8 +159,8 @@ impl<T: Tenancy> UserScope<T> {
     {
         Box::pin(async move {
             self.require_user("listing tenants")?;
-            let rows = self.read(memberships(T::DEF, None::<&T::Key>), M::TABLE_NAME).await?;
-            rows.iter().map(|row| Ok((row.try_get(0)?, member_role::<M>(row)?))).collect()
+            let call = memberships(T::DEF, None::<&T::Key>).reads(attempt::<T>(M::TABLE_NAME, "read"));
+            self.run(call, |answer| each(answer, |row| Ok((row.try_get(0)?, member_role::<M>(row)?)))).await
         })
     }
 
@@ -187,10 +187,12 @@ impl<T: Tenancy> UserScope<T> {
     {
         Box::pin(async move {
             let user_id = self.require_user("starting a session")?.clone();
-            let rows = self.read(memberships(T::DEF, Some(&tenant_id)), M::TABLE_NAME).await?;
-            let label: &str = rows.first().ok_or(Error::NotAMember)?.try_get(1)?;
-            let role = T::DEF.roles.iter().find(|role| role.name == label).ok_or(Error::NotAMember)?;
-            Ok(Session { tenant_id, user_id, role: role.name })
+            let call = memberships(T::DEF, Some(&tenant_id)).reads(attempt::<T>(M::TABLE_NAME, "read"));
+            let role = |answer: &Answer| {
+                let label: &str = answer.rows.first().ok_or(Error::NotAMember)?.try_get(1)?;
+                T::DEF.roles.iter().find(|role| role.name == label).map(|role| role.name).ok_or(Error::NotAMember)
+            };
+            Ok(Session { role: self.run(call, role).await?, tenant_id, user_id })
         })
     }
 
@@ -222,7 +224,8 @@ impl<T: Tenancy> UserScope<T> {
             self.require_user("creating a tenant")?;
             let mut values = Values::default();
             O::create_tenant_values(new, &mut values);
-            self.key(names::CREATE_TENANT, values, attempt::<T>(O::TABLE_NAME, "create a tenant in")).await
+            let call = call(T::DEF, names::CREATE_TENANT, Some(O::TABLE), values);
+            self.key(call, attempt::<T>(O::TABLE_NAME, "create a tenant in")).await
         })
     }
 
@@ -256,10 +259,11 @@ impl<T: Tenancy> UserScope<T> {
         I: Invitation<Tenancy = T>,
     {
         let mut values = Values::default();
-        values.bind(token.bytes());
+        values.bind_secret(token.bytes());
         Box::pin(async move {
             self.require_user("accepting an invitation")?;
-            self.key(names::ACCEPT_INVITATION, values, attempt::<T>(I::TABLE_NAME, "accept an invitation from")).await
+            let call = call(T::DEF, names::ACCEPT_INVITATION, None, values);
+            self.key(call, attempt::<T>(I::TABLE_NAME, "accept an invitation from")).await
         })
     }
 
@@ -286,7 +290,8 @@ impl<T: Tenancy> UserScope<T> {
         Box::pin(async move {
             let mut values = Values::default();
             U::sign_up_values(new, &mut values);
-            self.key(names::SIGN_UP, values, attempt::<T>(U::TABLE_NAME, "sign up in")).await
+            let call = call(T::DEF, names::SIGN_UP, Some(U::TABLE), values);
+            self.key(call, attempt::<T>(U::TABLE_NAME, "sign up in")).await
         })
     }
 
@@ -294,22 +299,16 @@ impl<T: Tenancy> UserScope<T> {
         self.user_ctx.user_id().ok_or(Error::Unauthenticated { operation })
     }
 
-    async fn read(&self, statement: BoundStatement, table: TableName) -> Result<Vec<PgRow>> {
-        self.run(statement, attempt::<T>(table, "read"), false).await
-    }
-
-    /// Calls a function that inserts a row and returns its key.
-    async fn key<K>(&self, function: &str, values: Values, attempt: Attempt) -> Result<K>
+    /// Runs a function that returns a key.
+    async fn key<K>(&self, call: BoundStatement, attempt: Attempt) -> Result<K>
     where
         K: ContextKey,
     {
-        let rows = self.run(call(T::DEF, function, values), attempt, true).await?;
-        Ok(rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?)
+        self.run(call.writes(attempt), |answer| Ok(answer.one()?.try_get(0)?)).await
     }
 
-    async fn run(&self, statement: BoundStatement, attempt: Attempt, writes: bool) -> Result<Vec<PgRow>> {
-        let rows = self.db.run_without_tenant::<T>(self.user_ctx.user_id(), statement.into_query()?, writes).await;
-        rows.map_err(|error| attempt.error(error))
+    async fn run<O>(&self, call: Call, read: impl Fn(&Answer) -> Result<O>) -> Result<O> {
+        self.db.call_without_tenant::<T, O>(self.user_ctx.user_id(), &call, read).await
     }
 }
 

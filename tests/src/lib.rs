@@ -17,7 +17,7 @@ use tenant_examples::{
     Change, Comment, Document, Employee, Event, Invitation, OrgMember, Organization, Project, Task, User,
 };
 use tenant_runtime::{
-    Migrations, TenantCtx, TenantDb, TenantTable as _,
+    InlineValues, Migrations, TenantCtx, TenantDb, TenantDbOptions, TenantTable as _,
     model::def::TableDef,
     roles::{Admin, Member, Viewer},
     server::{Server, ServerOptions},
@@ -55,6 +55,17 @@ pub fn server_options() -> ServerOptions {
         settings: vec![("max_connections".into(), "300".into())],
         ..ServerOptions::default()
     }
+}
+
+/// Returns the app's options. `TENANT_TEST_INLINE_VALUES=all` writes all values of single calls into the text, `none` binds them.
+pub fn app_options() -> TenantDbOptions {
+    let values = match std::env::var("TENANT_TEST_INLINE_VALUES").as_deref() {
+        Ok("all") => InlineValues::All,
+        Ok("none") => InlineValues::None,
+        Ok(other) => panic!("TENANT_TEST_INLINE_VALUES is `all` or `none`, not `{other}`"),
+        Err(_) => InlineValues::default(),
+    };
+    TenantDb::options().inline_values(values)
 }
 
 /// Returns the server that all tests of this process share. It stops when the process exits.
@@ -305,6 +316,14 @@ impl Database {
         self.server.url(role, &self.name)
     }
 
+    /// Returns the path of the server's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        let mut files = std::fs::read_dir(self.server.socket_dir()).expect("the server's folder").flatten();
+        let is_socket = |name: &str| name.starts_with(".s.PGSQL.") && !name.ends_with(".lock");
+        files.find(|file| file.file_name().to_str().is_some_and(is_socket)).expect("a socket").path()
+    }
+
     /// Returns the URL for the superuser.
     #[must_use]
     pub fn admin_url(&self) -> String {
@@ -333,7 +352,7 @@ impl Database {
     pub async fn app(&self) -> TenantDb {
         let (options, url) = match &self.pooler {
             Some(pooler) => (pooler.options(), pooler.url(self)),
-            None => (TenantDb::options(), self.app_url()),
+            None => (app_options(), self.app_url()),
         };
         options.max_connections(2).connect(&url).await.expect("the app connects")
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use sqlx::{Connection as _, PgConnection};
-use tenant_runtime::{TenantDb, TenantDbOptions};
+use tenant_runtime::TenantDbOptions;
 
 use crate::{Database, TempDir};
 
@@ -95,7 +95,7 @@ impl PgBouncer {
 
     /// Returns the pooler option for this version; prepared statements are supported since version 1.21.
     pub fn options(&self) -> TenantDbOptions {
-        TenantDb::options().prepared_statements(self.version >= (1, 21))
+        crate::app_options().prepared_statements(self.version >= (1, 21))
     }
 
     /// Returns the URL with which the app's login connects to a database through this PgBouncer.

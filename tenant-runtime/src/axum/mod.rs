@@ -85,7 +85,7 @@ pub use self::{
     token::{TokenError, TokenVerifier},
 };
 use crate::{
-    db::{Scope, TenantDb, TenantTx},
+    db::{Answer, Call, Scope, TenantDb, TenantTx},
     error::Result,
     repo::{executor::TenantExecutor, members::Membership},
     session::{Session, UserCtx, UserScope},
@@ -332,6 +332,14 @@ where
 impl<R: Role> TenantExecutor for &Tenant<R> {
     type Role = R;
     type Opened = TenantTx<R>;
+
+    fn ctx(&self) -> &TenantCtx<R> {
+        self.scope.ctx()
+    }
+
+    async fn call<T: Send>(self, call: Call, read: impl Fn(&Answer) -> Result<T> + Send + Sync) -> Result<T> {
+        self.scope.run(&call, read).await
+    }
 
     async fn open(self) -> Result<TenantTx<R>> {
         self.begin().await

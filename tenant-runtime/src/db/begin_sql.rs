@@ -1,84 +1,151 @@
-//! The SQL that begins transactions and savepoints, and the only place where a built string becomes SQL; callers quote
-//! every name and literal.
+//! The SQL that sets a context, begins transactions and savepoints, and resets connections.
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+use sqlx::SqlStr;
 
-use super::{session_context::SessionContext, tx_options::TxOptions};
+use super::{built_sql::assert_sql_safe, message::Message, session_context::SessionContext, tx_options::TxOptions};
 use crate::{
     ident::{literal, quoted},
     model::{def::TenancyDef, names},
 };
 
-/// Asserts that the values built into SQL text are only quoted names, quoted literals and placeholders.
-pub(crate) fn assert_sql_safe(sql: String) -> SqlStr {
-    AssertSqlSafe(sql).into_sql_str()
-}
+/// Resets the session user and the settings of a connection. Both come before the context, which they would undo.
+///
+/// They are left out behind a connection pooler: `RESET ALL` would also undo the settings that the pooler keeps for its client.
+const RESET: [&str; 2] = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ALL"];
 
-/// Removes the session state that outlives a transaction, except settings and prepared statements.
-const DISCARD: &str =
-    "CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+/// Removes the session state that outlives a transaction, except settings and prepared statements. A query that releases the
+/// advisory locks belongs to it.
+const DISCARD: [&str; 4] = ["CLOSE ALL", "UNLISTEN *", "DISCARD TEMP", "DISCARD SEQUENCES"];
 
-/// Raises an error if an SQL command has prepared a statement on the connection: a later transaction could run
-/// that statement under the name of one that sqlx prepared. `from_sql` is false for all statements that sqlx
-/// prepares.
+/// Releases the advisory locks.
+const UNLOCK: &str = "SELECT pg_catalog.pg_advisory_unlock_all()";
+
+/// An expression that raises an error if an SQL command has prepared a statement on the connection: a later transaction could
+/// run that statement under the name of one that sqlx prepared. `from_sql` is false for all statements that sqlx prepares.
 ///
 /// Every name is qualified and no operator is used, so the session's search path has no effect. The error is raised by
 /// a cast that only a superuser could replace.
-const CHECK_NO_SQL_PREPARED: &str = "SELECT CAST(CASE WHEN EXISTS (\
-     SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql\
+const CHECK_NO_SQL_PREPARED: &str = "CAST(CASE WHEN EXISTS (\
+     SELECT FROM pg_catalog.pg_prepared_statement() WHERE from_sql\
      ) THEN 'SQL has prepared a statement on this connection' ELSE '0' END AS pg_catalog.int4)";
 
-/// The SQLSTATE of a failed cast. The batch that begins a transaction contains no other cast.
-pub(super) const FOREIGN_STATEMENT: &str = "22P02";
+/// The SQLSTATE of a failed cast, as in [`CHECK_NO_SQL_PREPARED`].
+pub(super) const FAILED_CAST: &str = "22P02";
 
-/// Returns the batch that begins a transaction in a context, for one round trip.
+/// The settings that the text format of values depends on, as sqlx sets them when it connects; for the transaction only, because
+/// a connection pooler or a function can have changed them.
+const TEXT_FORMAT: [&str; 5] = [
+    "SET LOCAL client_encoding = 'UTF8'",
+    "SET LOCAL DateStyle = 'ISO, MDY'",
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL bytea_output = 'hex'",
+    "SET LOCAL extra_float_digits = 2",
+];
+
+/// What a message does after it has set the context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit<'a> {
+    /// Runs one statement and commits it.
+    Call(&'a str),
+    /// Begins a transaction, and runs its first statement if there is one.
+    Begin(TxOptions, Option<&'a str>),
+    /// Begins a transaction, runs one statement and commits.
+    BeginAndCommit(TxOptions, &'a str),
+}
+
+/// Returns the message that sets a context and then does the work of `unit`, in one round trip.
 ///
-/// The settings come before `BEGIN`: they carry over into the transaction, and if setting one fails, the connection
-/// remains idle and clean. After `BEGIN`, a failure would leave an aborted transaction. All settings are written, even
-/// empty ones, so that no previous value remains.
+/// The first commands reset what an earlier call can have left on the connection. The settings of the context come before
+/// `BEGIN`: they carry over into the transaction, and if setting one fails, the connection remains idle and clean. After `BEGIN`,
+/// a failure would leave an aborted transaction. All settings are written, even empty ones, so that no previous value remains.
 ///
-/// Behind a connection pooler in transaction mode, the server connection can differ from the one that
-/// this pool cleared. The batch then also removes the state that an earlier transaction left there, and
-/// ends with the check for prepared statements. Both run after `BEGIN`: these statements need a
-/// snapshot, which must not be taken before the isolation level is set, and a failed check should leave
-/// an aborted transaction, so that this crate closes the connection and the pooler closes the server
-/// connection.
+/// The commands that need a snapshot follow `BEGIN`, which sets the isolation level. They include the query after which
+/// PostgreSQL refuses to make a read-only transaction writable; a deferrable transaction waits for its snapshot in it. A single
+/// statement needs no `BEGIN`: PostgreSQL runs a message as one transaction and commits it at its end.
 ///
-/// A read-only transaction starts with a query, because PostgreSQL refuses READ WRITE only after the first snapshot. A
-/// deferrable transaction waits for its snapshot in that query.
-pub(super) fn begin(
+/// Behind a connection pooler (`pooled`), a single statement has a `BEGIN` and a `COMMIT` too, since the pooler keeps a server
+/// connection only for a transaction that it sees.
+///
+/// A transaction can run statements that sqlx has prepared on the connection, so it begins with the check for statements
+/// that SQL has prepared. It runs after `BEGIN`: if it fails, the transaction is aborted, so this crate closes the connection,
+/// and a pooler the server connection.
+pub(super) fn message(
     context: &SessionContext,
-    options: TxOptions,
     statement_timeout: Option<Duration>,
     pooled: bool,
-) -> SqlStr {
+    unit: Unit<'_>,
+) -> Message {
+    let mut message = Message::default();
+    if !pooled {
+        message.extend(RESET);
+    }
+    set_context(&mut message, context, statement_timeout);
+    message.extend(TEXT_FORMAT);
+    let (options, statement, commit) = match unit {
+        Unit::Call(statement) => (pooled.then(TxOptions::default), Some(statement), pooled),
+        Unit::Begin(options, statement) => (Some(options), statement, false),
+        Unit::BeginAndCommit(options, statement) => (Some(options), Some(statement), true),
+    };
+    if let Some(options) = options {
+        message.push(&format!("BEGIN{}", options.sql()));
+    }
+    message.extend(DISCARD);
+    match unit {
+        Unit::Begin(..) => message.push_statement_check(&format!("{UNLOCK}, {CHECK_NO_SQL_PREPARED}")),
+        _ => message.push(UNLOCK),
+    }
+    if cfg!(debug_assertions) {
+        message.push_context_check(&read_back(context));
+    }
+    if let Some(statement) = statement {
+        message.push_statement(statement);
+    }
+    if commit {
+        message.push(COMMIT);
+    }
+    message
+}
+
+fn set_context(message: &mut Message, context: &SessionContext, statement_timeout: Option<Duration>) {
     let def = context.tenancy;
+    message.push(&format!("SET LOCAL ROLE {}", quoted(context.role)));
+    let mut set = |name: &str, value: &str| message.push(&format!("SET LOCAL {name} = {value}"));
+    if let Some(record) = &context.system_access {
+        set(&setting(&def.access_setting()), &literal(record));
+    }
+    set(&setting(def.tenant_setting), &literal(&context.tenant_id));
+    set(&setting(def.user_setting), &literal(&context.user_id));
+    set("search_path", &search_path(def));
+    set("row_security", "on");
     // In milliseconds, at least 1: 0 would disable the timeout.
-    let timeout = statement_timeout.map(|timeout| timeout.as_millis().clamp(1, i32::MAX as u128));
-    let timeout = timeout.map(|timeout| format!("SET LOCAL statement_timeout = {timeout}; ")).unwrap_or_default();
-    let system_access = context.system_access.as_ref();
-    let system_access =
-        system_access.map(|record| format!(" SET LOCAL {} = {};", setting(&def.access_setting()), literal(record)));
-    assert_sql_safe(format!(
-        "SET LOCAL ROLE {role};{system_access} SET LOCAL {tenant_setting} = {tenant_id}; \
-         SET LOCAL {user_setting} = {user_id}; SET LOCAL search_path = {search_path}; SET LOCAL row_security = on; \
-         {timeout}BEGIN{mode}{query}",
-        role = quoted(context.role),
-        system_access = system_access.unwrap_or_default(),
-        tenant_setting = setting(def.tenant_setting),
-        tenant_id = literal(&context.tenant_id),
-        user_setting = setting(def.user_setting),
-        user_id = literal(&context.user_id),
-        search_path = search_path(def),
-        mode = options.sql(),
-        query = match (pooled, options.read_only) {
-            (true, _) => format!("; {DISCARD}; {CHECK_NO_SQL_PREPARED}"),
-            (false, true) => "; SELECT".to_owned(),
-            (false, false) => String::new(),
-        },
-    ))
+    if let Some(timeout) = statement_timeout {
+        set("statement_timeout", &timeout.as_millis().clamp(1, i32::MAX as u128).to_string());
+    }
+}
+
+/// Returns a query that raises an error if the server has another role or other settings than the context.
+fn read_back(context: &SessionContext) -> String {
+    let def = context.tenancy;
+    let expected = [
+        ("current_user::pg_catalog.text".to_owned(), context.role),
+        (current_setting(def.tenant_setting), &context.tenant_id),
+        (current_setting(def.user_setting), &context.user_id),
+        (current_setting("search_path"), &search_path(def)),
+        (current_setting("row_security"), "on"),
+    ];
+    let same = expected.iter().map(|(found, value)| format!("{found} OPERATOR(pg_catalog.=) {}", literal(value)));
+    let found = expected.iter().map(|(found, _)| found.as_str());
+    format!(
+        "SELECT CAST(CASE WHEN {} THEN '0' ELSE pg_catalog.concat_ws(', ', 'the server has', {}) END AS pg_catalog.int4)",
+        same.collect::<Vec<_>>().join(" AND "),
+        found.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn current_setting(name: &str) -> String {
+    format!("pg_catalog.current_setting({})", literal(name))
 }
 
 /// Returns the batch that resets the connection state that outlives a transaction: session user, settings,
@@ -91,15 +158,35 @@ pub(super) fn begin(
 pub(super) fn clear(cached: Option<usize>) -> SqlStr {
     let none_missing = cached.filter(|&cached| cached > 0).map(|cached| {
         format!(
-            "; SELECT CAST(CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.<) {cached} \
+            "SELECT CAST(CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.<) {cached} \
              THEN 'SQL has deallocated a statement of this connection' ELSE '0' END AS pg_catalog.int4) \
              FROM pg_catalog.pg_prepared_statements"
         )
     });
-    assert_sql_safe(format!(
-        "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; {DISCARD}; {CHECK_NO_SQL_PREPARED}{}",
-        none_missing.unwrap_or_default()
-    ))
+    let mut message = Message::default();
+    message.extend(RESET);
+    message.extend(DISCARD);
+    message.push(&format!("{UNLOCK}, {CHECK_NO_SQL_PREPARED}"));
+    if let Some(none_missing) = none_missing {
+        message.push(&none_missing);
+    }
+    message.into_sql()
+}
+
+/// Returns the query that compares the role and the settings on the server with the context, and fails if they differ.
+pub(super) fn context_check(context: &SessionContext) -> SqlStr {
+    assert_sql_safe(read_back(context))
+}
+
+/// Ends a transaction.
+pub(super) const COMMIT: &str = "COMMIT";
+
+/// Returns the message that runs the last statement of a transaction and commits it.
+pub(super) fn and_commit(statement: &str) -> Message {
+    let mut message = Message::default();
+    message.push_statement(statement);
+    message.push(COMMIT);
+    message
 }
 
 /// Returns the SQL that begins a savepoint; with `replace`, it first releases the previous savepoint with the same
@@ -119,11 +206,6 @@ pub(super) fn begin_system_access(def: &TenancyDef) -> SqlStr {
     assert_sql_safe(format!("SELECT {}.{}($1)", names::auth_schema(def.schema).quoted(), names::BEGIN_SYSTEM_ACCESS))
 }
 
-/// Returns the batch that rolls back a transaction and begins it again.
-pub(super) fn begin_again(batch: &SqlStr) -> SqlStr {
-    assert_sql_safe(format!("ROLLBACK; {}", batch.as_str()))
-}
-
 /// Returns the search path. The schema of temporary tables is last: if it were not listed, it would be searched first,
 /// and a temporary table could shadow a table of the app.
 pub(super) fn search_path(def: &TenancyDef) -> String {
@@ -140,21 +222,36 @@ mod tests {
     use super::*;
     use crate::{db::Isolation, roles::Member, tenant::TenantCtx};
 
-    #[test]
-    fn begin_sends_role_and_settings_in_one_batch() {
+    const CONTEXT: &str = "SET LOCAL ROLE app_member; SET LOCAL app.organization_id = '00000000-0000-0000-0000-000000000000'; \
+         SET LOCAL app.user_id = ''; SET LOCAL search_path = pg_catalog, app, pg_temp; SET LOCAL row_security = on; \
+         SET LOCAL statement_timeout = 1500; ";
+
+    fn sql(pooled: bool, unit: Unit<'_>) -> String {
         let ctx = TenantCtx::<Member>::assume_authorized_job(uuid::Uuid::nil());
+        let context = SessionContext::of(&ctx);
+        let sql = message(&context, Some(Duration::from_millis(1500)), pooled, unit).into_sql();
+        let sql = sql.as_str().replace(&format!("{}; ", TEXT_FORMAT.join("; ")), "FORMAT; ");
+        sql.replace(&format!("; {}", read_back(&context)), "").replace(&DISCARD.join("; "), "DISCARD")
+    }
+
+    #[test]
+    fn begin_sends_role_and_settings_in_one_message() {
         let options = TxOptions { isolation: Some(Isolation::Serializable), read_only: true, deferrable: true };
-        let timeout = Some(Duration::from_millis(1500));
-        let settings = "SET LOCAL ROLE app_member; SET LOCAL app.organization_id = '00000000-0000-0000-0000-000000000000'; \
-             SET LOCAL app.user_id = ''; SET LOCAL search_path = pg_catalog, app, pg_temp; \
-             SET LOCAL row_security = on; SET LOCAL statement_timeout = 1500; ";
         let mode = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE";
-        let sql = |options, pooled| begin(&SessionContext::of(&ctx), options, timeout, pooled).as_str().to_owned();
-        assert_eq!(sql(options, false), format!("{settings}{mode}; SELECT"));
-        let end = format!("; {DISCARD}; {CHECK_NO_SQL_PREPARED}");
-        assert_eq!(sql(options, true), format!("{settings}{mode}{end}"));
-        assert_eq!(sql(TxOptions::default(), false), format!("{settings}BEGIN"));
-        assert_eq!(sql(TxOptions::default(), true), format!("{settings}BEGIN{end}"));
+        let end = format!("DISCARD; {UNLOCK}, {CHECK_NO_SQL_PREPARED}");
+        let reset = RESET.join("; ");
+        assert_eq!(sql(false, Unit::Begin(options, None)), format!("{reset}; {CONTEXT}FORMAT; {mode}; {end}"));
+        assert_eq!(sql(true, Unit::Begin(options, None)), format!("{CONTEXT}FORMAT; {mode}; {end}"));
+        let first = Unit::Begin(TxOptions::default(), Some("SELECT 1"));
+        assert_eq!(sql(true, first), format!("{CONTEXT}FORMAT; BEGIN; {end}; SELECT 1"));
+    }
+
+    #[test]
+    fn call_needs_no_transaction_block_unless_pooled() {
+        let reset = RESET.join("; ");
+        let call = Unit::Call("SELECT 1");
+        assert_eq!(sql(false, call), format!("{reset}; {CONTEXT}FORMAT; DISCARD; {UNLOCK}; SELECT 1"));
+        assert_eq!(sql(true, call), format!("{CONTEXT}FORMAT; BEGIN; DISCARD; {UNLOCK}; SELECT 1; COMMIT"));
     }
 
     #[test]
@@ -163,7 +260,7 @@ mod tests {
         assert!(counted.as_str().contains("pg_catalog.count(*) OPERATOR(pg_catalog.<) 7 "), "{}", counted.as_str());
         for cached in [None, Some(0)] {
             let sql = clear(cached);
-            assert!(sql.as_str().ends_with(&format!("; {CHECK_NO_SQL_PREPARED}")), "{}", sql.as_str());
+            assert!(sql.as_str().ends_with(CHECK_NO_SQL_PREPARED), "{}", sql.as_str());
         }
     }
 }

@@ -4,23 +4,24 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use sqlx::{
-    Connection as _, Describe, Either, Execute, Executor, Postgres, SqlStr, Transaction,
+    Connection as _, Describe, Either, Execute, Executor, Postgres, Row as _, SqlStr,
     postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
     query::Query,
 };
-use tracing::{Instrument as _, Span, field};
+use tracing::{Span, field};
 use uuid::Uuid;
 
 use super::{
-    begin, begin_sql, connect, fingerprint, login_check,
-    options::{StatementOptions, TenantDbOptions},
+    begin_sql, connect,
+    context_tx::{ContextTx, context_error},
+    fingerprint, login_check,
+    message::FailedAt,
+    options::TenantDbOptions,
     pool::{PoolStatus, Pools},
     session_context::SessionContext,
-    statement::{OwnedQuery, ResultStream, VettedExecutor},
-    statement_filter,
+    statement::{OwnedQuery, ResultStream},
     tx::{self, TenantTx},
     tx_options::TxOptions,
-    tx_state::TxState,
 };
 use crate::{
     error::{Error, Result},
@@ -134,12 +135,10 @@ impl<T: Tenancy> SystemDb<T> {
             return Err(Error::ReasonTooShort { min_length });
         }
         let context = SessionContext::system::<T>(None, None);
-        let (mut tx, _) = begin::begin(&self.pools, &context, TxOptions::default()).await?;
-        let sql = begin_sql::begin_system_access(T::DEF);
-        let query =
-            sqlx::query_scalar(sql).bind(reason.to_owned()).persistent(self.pools.options().statements.prepared);
-        let system_access: Uuid = query.fetch_one(&mut *tx).await?;
-        tx.commit().await?;
+        let mut tx = ContextTx::open(&self.pools, context, TxOptions::default(), false, Span::none()).await?;
+        let query = sqlx::query(begin_sql::begin_system_access(T::DEF)).bind(reason.to_owned());
+        let system_access: Uuid = tx.vetted().answer(query).await?.one()?.try_get(0)?;
+        tx.commit(false).await?;
         Ok(SystemCtx { pools: Arc::clone(&self.pools), system_access, tenancy: PhantomData })
     }
 
@@ -249,10 +248,8 @@ impl<T: Tenancy> SystemCtx<T> {
         let context = SessionContext::system::<T>(None, Some(self.system_access));
         let (role, record) = (context.role, self.system_access);
         let span = tracing::info_span!("system_tx", role, %record, outcome = field::Empty);
-        let (tx, batch) = begin::begin(&self.pools, &context, TxOptions::default()).instrument(span.clone()).await?;
-        let state = TxState::begin(batch, self.pools.denials(role), self.pools.stale_plans(role));
-        let statements = self.pools.options().statements;
-        Ok(SystemTx { tx, context, state, span, statements, tenancy: PhantomData })
+        let tx = ContextTx::open(&self.pools, context, TxOptions::default(), false, span).await?;
+        Ok(SystemTx { tx, tenancy: PhantomData })
     }
 
     /// Begins a transaction as the system role for one tenant: the policies limit it to that tenant's rows. Repository
@@ -276,7 +273,7 @@ impl<T: Tenancy> SystemCtx<T> {
     /// [`Error::Database`] if no transaction can begin.
     pub async fn begin_for(&self, tenant_id: &T::Key) -> Result<TenantTx<System<T>>> {
         let context = SessionContext::system::<T>(Some(tenant_id), Some(self.system_access));
-        tx::begin_as(&self.pools, &context, TenantCtx::of_jobs(tenant_id.clone()), TxOptions::default()).await
+        tx::begin_as(&self.pools, context, TenantCtx::of_jobs(tenant_id.clone()), TxOptions::default()).await
     }
 }
 
@@ -308,11 +305,7 @@ impl<T> fmt::Debug for SystemCtx<T> {
 /// ```
 #[must_use = "a transaction is rolled back when it is dropped"]
 pub struct SystemTx<T> {
-    tx: Transaction<'static, Postgres>,
-    context: SessionContext,
-    state: TxState,
-    span: Span,
-    statements: StatementOptions,
+    tx: ContextTx,
     tenancy: PhantomData<fn() -> T>,
 }
 
@@ -337,18 +330,8 @@ impl<T: Tenancy> SystemTx<T> {
     ///   manage members.
     /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
     ///   unknown.
-    pub async fn commit(mut self) -> Result<()> {
-        let span = self.span.clone();
-        async {
-            // In an aborted transaction this check fails, whereas the server answers COMMIT without an
-            // error.
-            begin::check_context(&mut self.tx, &self.context).await?;
-            self.tx.commit().await?;
-            self.span.record("outcome", "committed");
-            Ok(())
-        }
-        .instrument(span)
-        .await
+    pub async fn commit(self) -> Result<()> {
+        self.tx.commit(true).await
     }
 
     /// Rolls the transaction back. Dropping it does the same.
@@ -363,36 +346,20 @@ impl<T: Tenancy> SystemTx<T> {
     ///
     /// [`Error::Database`] if the connection is lost; the server then rolls back by itself.
     pub async fn rollback(self) -> Result<()> {
-        Ok(self.tx.rollback().instrument(self.span).await?)
+        self.tx.rollback().await
     }
 
-    /// Runs a statement that the repository generated.
+    /// Runs a statement of this crate and returns its rows.
     pub(crate) async fn fetch_all(&mut self, statement: Query<'static, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
-        self.vetted().fetch_all(statement).await.map_err(|error| begin::role_error(System::<T>::DB_ROLE, error))
-    }
-
-    fn vetted(&mut self) -> VettedExecutor<'_> {
-        VettedExecutor {
-            connection: &mut self.tx,
-            state: &mut self.state,
-            span: &self.span,
-            prepared: self.statements.prepared,
-        }
-    }
-
-    fn admit(&mut self, sql: &str) -> sqlx::Result<VettedExecutor<'_>> {
-        if let Some(keyword) = statement_filter::refused(sql, T::DEF, self.statements.allowed) {
-            self.span.in_scope(|| self.state.denials.note_statement(&keyword));
-            return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
-        }
-        let prepared = self.statements.prepares_custom();
-        Ok(VettedExecutor { prepared, ..self.vetted() })
+        let answer = self.tx.vetted().answer(statement).await;
+        let role = System::<T>::DB_ROLE;
+        Ok(answer.map_err(|error| context_error(role, FailedAt::Context, error))?.rows)
     }
 }
 
 impl<T> fmt::Debug for SystemTx<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SystemTx").field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("SystemTx").field("context", self.tx.context()).finish_non_exhaustive()
     }
 }
 
@@ -406,7 +373,7 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         E: Execute<'q, Postgres> + 'q,
     {
         let query = OwnedQuery::new(query);
-        Box::pin(match self.admit(query.sql.as_str()) {
+        Box::pin(match self.tx.admit(query.sql.as_str()) {
             Ok(vetted) => vetted.fetch_many(query),
             Err(error) => ResultStream::refused(error),
         })
@@ -419,7 +386,7 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         E: Execute<'q, Postgres> + 'q,
     {
         let query = OwnedQuery::new(query);
-        Box::pin(async move { self.admit(query.sql.as_str())?.fetch_optional(query).await })
+        Box::pin(async move { self.tx.admit(query.sql.as_str())?.fetch_optional(query).await })
     }
 
     fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
@@ -427,7 +394,7 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         'c: 'e,
     {
         Box::pin(async move {
-            let vetted = self.admit(sql.as_str())?;
+            let vetted = self.tx.admit(sql.as_str())?;
             vetted.run(async |connection| connection.prepare_with(sql, parameters).await).await
         })
     }
@@ -437,7 +404,7 @@ impl<'c, T: Tenancy> Executor<'c> for &'c mut SystemTx<T> {
         'c: 'e,
     {
         Box::pin(async move {
-            let vetted = self.admit(sql.as_str())?;
+            let vetted = self.tx.admit(sql.as_str())?;
             vetted.run(async |connection| connection.describe(sql).await).await
         })
     }

@@ -4,15 +4,20 @@
 //! to a connection.
 
 mod administration;
-mod begin;
 mod begin_sql;
+mod built_sql;
+mod call;
 mod connect;
+mod context_call;
+mod context_tx;
 mod cross_tenant;
 mod denial_counter;
 mod fingerprint;
+mod lease;
 mod lexer;
 mod login_check;
 mod logins;
+mod message;
 mod options;
 mod pool;
 mod pooler;
@@ -22,6 +27,7 @@ mod session_context;
 mod stale_plans;
 mod statement;
 mod statement_filter;
+mod statement_log;
 mod tenant_db;
 mod tx;
 mod tx_options;
@@ -31,9 +37,11 @@ mod tx_state;
 pub(crate) use self::connect::target as connection_target;
 pub(crate) use self::{
     administration::{open as open_connection, open_for_writing},
-    begin_sql::assert_sql_safe,
+    built_sql::assert_sql_safe,
+    call::{BoundStatement, Call, Inline, each},
     connect::options as connection_options,
     lexer::{Lexer, Token},
+    message::Answer,
 };
 #[cfg(feature = "generate")]
 pub(crate) use self::{
@@ -42,11 +50,12 @@ pub(crate) use self::{
     login_check::known_vulnerabilities,
 };
 pub use self::{
+    call::InlineValues,
     cross_tenant::{SystemCtx, SystemDb, SystemTx},
     options::{RoleOptions, TenantDbOptions},
     pool::PoolStatus,
     savepoint::Savepoint,
     tenant_db::{Scope, TenantDb},
-    tx::TenantTx,
+    tx::{TenantTx, ThenCommit},
     tx_options::{Isolation, TxOptions},
 };

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    call::InlineValues,
     logins::{MeantFor, RoleLogin},
     statement_filter::Allowed,
 };
@@ -52,6 +53,7 @@ pub struct TenantDbOptions {
     pub(super) attempts: u32,
     pub(super) trace_tenants: bool,
     pub(super) fingerprint: Option<String>,
+    pub(super) inline_values: InlineValues,
     pub(super) statements: StatementOptions,
     /// The options for single database roles.
     by_role: BTreeMap<&'static str, RoleOptions>,
@@ -85,6 +87,7 @@ impl Default for TenantDbOptions {
             trace_tenants: false,
             fingerprint: None,
             statements: StatementOptions { prepared: true, prepared_custom: true, allowed: Allowed::default() },
+            inline_values: InlineValues::default(),
             by_role: BTreeMap::new(),
             logins: Vec::new(),
         }
@@ -217,6 +220,25 @@ impl TenantDbOptions {
     /// ```
     pub fn prepared_custom_statements(mut self, prepared: bool) -> Self {
         self.statements.prepared_custom = prepared;
+        self
+    }
+
+    /// Sets which values may be written into the text of a statement. Default: [`InlineValues::NonText`].
+    ///
+    /// A single repository call, such as `Project::get(&db.scope(&ctx), id)`, takes one round trip if all its values may be part of
+    /// the text; otherwise two for a read and three for a write. In a transaction this applies to the first call.
+    ///
+    /// Values in the text are never interpreted as SQL: each is a typed constant. But PostgreSQL writes the text of a statement
+    /// that fails, or that takes longer than `log_min_duration_statement`, to its log, and shows the text of running statements in
+    /// `pg_stat_activity` to the same login and to roles with `pg_read_all_stats`. The value of a column with `sensitive` or with a
+    /// `select` role is never part of the text.
+    ///
+    /// ```
+    /// # use tenant_runtime::{InlineValues, TenantDb};
+    /// let options = TenantDb::options().inline_values(InlineValues::All);
+    /// ```
+    pub fn inline_values(mut self, values: InlineValues) -> Self {
+        self.inline_values = values;
         self
     }
 

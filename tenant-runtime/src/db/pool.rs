@@ -2,18 +2,26 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
-    sync::{Mutex, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use sqlx::{
-    Connection as _, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
+    ConnectOptions as _, Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{begin_sql, connect, denial_counter::DenialCounter, options::TenantDbOptions, stale_plans::StalePlans};
-use crate::error::{Error, Result, server_error};
+use super::{
+    begin_sql::{self, Unit},
+    connect,
+    denial_counter::DenialCounter,
+    lease::{Lease, RolePool},
+    message::Message,
+    options::TenantDbOptions,
+    session_context::SessionContext,
+    stale_plans::StalePlans,
+};
+use crate::error::{Error, Result};
 
 /// The pools by database role. The map's lock is never held across an await.
 pub(super) struct Pools {
@@ -25,15 +33,7 @@ pub(super) struct Pools {
     /// Whether a connection pooler might run the next transaction on a server connection that this crate has not
     /// reset.
     pooled: bool,
-    by_role: Mutex<BTreeMap<&'static str, RolePool>>,
-}
-
-/// The pool of a role.
-#[derive(Clone)]
-struct RolePool {
-    pool: PgPool,
-    denials: DenialCounter,
-    stale_plans: StalePlans,
+    by_role: Mutex<BTreeMap<&'static str, Arc<RolePool>>>,
 }
 
 /// Status of a role's connection pool. Returned by
@@ -93,32 +93,47 @@ impl Pools {
         self.options.max_connections_of(role).saturating_add(1)
     }
 
-    /// Acquires a connection from the pool of the role.
-    pub(super) async fn acquire(&self, role: &'static str) -> Result<PoolConnection<Postgres>> {
-        self.of_role(role).pool.acquire().await.map_err(|error| match error {
+    /// Acquires a connection for the role; before a write, one that has answered recently.
+    pub(super) async fn acquire(&self, role: &'static str, for_write: bool) -> Result<Lease> {
+        self.of_role(role).acquire(for_write).await.map_err(|error| self.acquire_error(role, error))
+    }
+
+    /// Replaces a connection of the role.
+    pub(super) async fn replaced(&self, role: &'static str, lease: Lease) -> Result<Lease> {
+        lease.replaced().await.map_err(|error| self.acquire_error(role, error))
+    }
+
+    fn acquire_error(&self, role: &'static str, error: sqlx::Error) -> Error {
+        match error {
             sqlx::Error::PoolTimedOut => Error::PoolTimeout { role, waited: self.options.acquire_timeout },
             sqlx::Error::PoolClosed => Error::Database(error),
             error => connect::failure(self.login(role), connect::Purpose::App, error),
-        })
+        }
+    }
+
+    /// Returns the message that sets a context and does the work of `unit`.
+    pub(super) fn message(&self, context: &SessionContext, unit: Unit<'_>) -> Message {
+        begin_sql::message(context, self.options.statement_timeout_of(context.role), self.pooled, unit)
     }
 
     /// Returns a role's counter of denied attempts.
     pub(super) fn denials(&self, role: &'static str) -> DenialCounter {
-        self.of_role(role).denials
+        self.of_role(role).denials.clone()
     }
 
     /// Returns the mark of a role's stale prepared statements.
     pub(super) fn stale_plans(&self, role: &'static str) -> StalePlans {
-        self.of_role(role).stale_plans
+        self.of_role(role).stale_plans.clone()
     }
 
-    fn of_role(&self, role: &'static str) -> RolePool {
+    fn of_role(&self, role: &'static str) -> Arc<RolePool> {
         let mut pools = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);
         let open = || {
-            let stale_plans = StalePlans::none();
-            RolePool { pool: self.open(role, stale_plans.clone()), denials: DenialCounter::of(role), stale_plans }
+            let (stale_plans, max) = (StalePlans::none(), self.options.max_connections_of(role));
+            let pool = self.open(role, stale_plans.clone());
+            RolePool::new(pool, DenialCounter::of(role), stale_plans, max, self.options.acquire_timeout)
         };
-        pools.entry(role).or_insert_with(open).clone()
+        Arc::clone(pools.entry(role).or_insert_with(open))
     }
 
     fn login(&self, role: &str) -> &PgConnectOptions {
@@ -142,28 +157,30 @@ impl Pools {
                 let keep = !also.includes(meta.age);
                 Box::pin(async move { Ok(keep && is_clean(connection, pooled).await?) })
             })
-            .connect_lazy_with(self.login(role).clone())
+            // sqlx would log the whole text of a statement, in which values can stand.
+            .connect_lazy_with(self.login(role).clone().disable_statement_logging())
     }
 
     pub(super) fn status(&self) -> Vec<PoolStatus> {
         let pools = self.opened().into_iter();
+        let count = |connections| u32::try_from(connections).unwrap_or(u32::MAX);
         pools
-            .map(|(role, RolePool { pool, denials, .. })| PoolStatus {
+            .map(|(role, pool)| PoolStatus {
                 role,
-                open: pool.size(),
-                idle: u32::try_from(pool.num_idle()).unwrap_or(u32::MAX),
+                open: pool.pool.size(),
+                idle: count(pool.pool.num_idle() + pool.kept()),
                 max: self.options.max_connections_of(role),
-                denied: denials.count(),
+                denied: pool.denials.count(),
             })
             .collect()
     }
 
-    fn opened(&self) -> BTreeMap<&'static str, RolePool> {
+    fn opened(&self) -> BTreeMap<&'static str, Arc<RolePool>> {
         self.by_role.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) async fn close(&self) {
-        for RolePool { pool, .. } in self.opened().into_values() {
+        for pool in self.opened().into_values() {
             pool.close().await;
         }
     }
@@ -196,25 +213,5 @@ async fn is_clean(connection: &mut PgConnection, pooled: bool) -> sqlx::Result<b
         Err(sqlx::Error::BeginFailed) => Ok(true),
         Ok(_open) => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-/// Returns whether an error means that the connection is lost or must be closed, so that beginning the transaction on
-/// another connection can succeed.
-pub(super) fn is_broken(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => matches!(
-            error.kind(),
-            io::ErrorKind::BrokenPipe
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::NotConnected
-                | io::ErrorKind::UnexpectedEof
-        ),
-        // Shutdown, crash, idle session timeout, and connection exceptions.
-        error => server_error(error).is_some_and(|server| {
-            matches!(server.code(), "57P01" | "57P02" | "57P05" | "25P03" | begin_sql::FOREIGN_STATEMENT)
-                || server.code().starts_with("08")
-        }),
     }
 }

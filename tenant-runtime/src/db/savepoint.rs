@@ -64,10 +64,10 @@ impl<R: Role> TenantTx<R> {
 
 impl<'a, R: Role> Savepoint<'a, R> {
     async fn begin(tx: &'a mut TenantTx<R>) -> Result<Self> {
-        tx.flush_pending_rollback().await?;
-        let (depth, batch) = tx.state.savepoints.push();
-        tx.vetted().execute(sqlx::raw_sql(batch)).await?;
-        tx.state.savepoints.confirm(depth);
+        tx.tx.flush_pending_rollback().await?;
+        let (depth, batch) = tx.tx.state.savepoints.push();
+        tx.vetted().answer(sqlx::raw_sql(batch)).await?;
+        tx.tx.state.savepoints.confirm(depth);
         Ok(Self { tx, depth, open: true })
     }
 
@@ -121,12 +121,12 @@ impl<'a, R: Role> Savepoint<'a, R> {
     /// ignored: the changes of the savepoint are then rolled back, and the transaction can
     /// continue. [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn release(mut self) -> Result<()> {
-        self.tx.flush_pending_rollback().await?;
-        self.tx.fail_if_aborted().await?;
+        self.tx.tx.flush_pending_rollback().await?;
+        self.tx.tx.fail_if_aborted().await?;
         // The server keeps the savepoint until the next one replaces it. This saves a round trip,
         // and there is no release that could be cancelled midway with an unknown result.
         self.open = false;
-        self.tx.state.savepoints.pop(self.depth);
+        self.tx.tx.state.savepoints.pop(self.depth);
         Ok(())
     }
 
@@ -149,8 +149,8 @@ impl<'a, R: Role> Savepoint<'a, R> {
     /// back the whole transaction.
     pub async fn rollback(mut self) -> Result<()> {
         self.open = false;
-        self.tx.state.savepoints.roll_back(self.depth);
-        self.tx.flush_pending_rollback().await
+        self.tx.tx.state.savepoints.roll_back(self.depth);
+        self.tx.tx.flush_pending_rollback().await
     }
 
     /// Returns the transaction, for repository methods.
@@ -162,7 +162,7 @@ impl<'a, R: Role> Savepoint<'a, R> {
 impl<R: Role> Drop for Savepoint<'_, R> {
     fn drop(&mut self) {
         if self.open {
-            self.tx.state.savepoints.roll_back(self.depth);
+            self.tx.tx.state.savepoints.roll_back(self.depth);
         }
     }
 }

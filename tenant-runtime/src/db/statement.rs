@@ -4,7 +4,6 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::atomic::Ordering,
     task::{Context, Poll},
 };
 
@@ -16,31 +15,35 @@ use sqlx::{
 };
 use tracing::{Instrument as _, Span};
 
-use super::{stale_plans::is_stale, tx_state::TxState};
+use super::{
+    context_tx::ContextTx, message::Answer, stale_plans::is_stale, statement_log::StatementTimer, tx_state::TxState,
+};
 use crate::error::Result;
 
-/// The connection, for statements that have passed the filter or that the repository generated.
+/// The transaction, for statements that have passed the filter or that the repository generated.
 pub(crate) struct VettedExecutor<'a> {
-    pub(super) connection: &'a mut PgConnection,
-    pub(super) state: &'a mut TxState,
-    pub(super) span: &'a Span,
+    pub(super) tx: &'a mut ContextTx,
     /// Whether statements stay prepared on the connection.
     pub(super) prepared: bool,
 }
 
 impl<'a> VettedExecutor<'a> {
+    /// Begins the transaction if it has not begun, and runs the pending rollback of a savepoint.
     async fn start(self) -> sqlx::Result<(&'a mut PgConnection, FailureGuard<'a>)> {
-        self.state.flush_pending_rollback(self.connection).await?;
-        Ok((self.connection, FailureGuard::start(self.state)))
+        self.tx.ensure_begun().await?;
+        let (connection, state) = self.tx.parts()?;
+        state.flush_pending_rollback(connection).await?;
+        Ok((connection, FailureGuard::start(state)))
     }
 
     pub(super) fn fetch_many<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> ResultStream<'a> {
-        let (span, query) = (self.span.clone(), self.owned(query));
+        let (span, query) = (self.tx.span().clone(), self.owned(query));
+        let timer = Some(StatementTimer::start(&query.sql));
         let start = async move {
             let (connection, guard) = self.start().await?;
             Ok((connection.fetch_many(query), guard))
         };
-        ResultStream { stage: Stage::Starting(Box::pin(start)), span }
+        ResultStream { stage: Stage::Starting(Box::pin(start)), span, timer }
     }
 
     /// Streams the rows as they arrive.
@@ -56,15 +59,20 @@ impl<'a> VettedExecutor<'a> {
         self.run_query(query, async |connection, query| connection.fetch_optional(query).await).await
     }
 
-    pub(crate) async fn fetch_all<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<Vec<PgRow>> {
+    /// Runs a statement and returns its rows.
+    pub(crate) async fn answer<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<Answer> {
         let query = self.owned(query);
-        self.run_query(query, async |connection, query| connection.fetch_all(query).await).await
-    }
-
-    pub(crate) async fn execute<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> sqlx::Result<u64> {
-        let query = self.owned(query);
-        let result = self.run_query(query, async |connection, query| connection.execute(query).await).await?;
-        Ok(result.rows_affected())
+        let collect = async |connection: &mut PgConnection, query| {
+            let (mut results, mut answer) = (connection.fetch_many(query), Answer::default());
+            while let Some(next) = poll_fn(|context| results.as_mut().poll_next(context)).await {
+                match next? {
+                    Either::Left(end) => answer.affected += end.rows_affected(),
+                    Either::Right(row) => answer.rows.push(row),
+                }
+            }
+            Ok(answer)
+        };
+        self.run_query(query, collect).await
     }
 
     fn owned<'q>(&self, query: impl Execute<'q, Postgres> + 'q) -> OwnedQuery {
@@ -72,30 +80,30 @@ impl<'a> VettedExecutor<'a> {
     }
 
     /// Runs a query. If the query is the first of the transaction, and a migration has changed the type of its result since the
-    /// connection prepared it, the transaction begins again and the query runs once more.
+    /// connection prepared it, the query runs once more in a transaction on another connection.
     async fn run_query<T>(
         self,
         query: OwnedQuery,
         work: impl AsyncFn(&mut PgConnection, OwnedQuery) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
-        let again = self.state.is_unused().then(|| query.again()).flatten();
-        let Self { connection, state, span, prepared } = self;
-        let first = VettedExecutor { connection: &mut *connection, state: &mut *state, span, prepared };
-        match (first.run(async |connection| work(connection, query).await).await, again) {
+        let timer = StatementTimer::start(&query.sql);
+        let again = self.tx.state.is_unused().then(|| query.again()).flatten();
+        let Self { tx, prepared } = self;
+        let first = VettedExecutor { tx: &mut *tx, prepared };
+        let result = first.run(async |connection| work(connection, query).await).await;
+        timer.ended(match (result, again) {
             (Err(error), Some(again)) if is_stale(&error) => {
-                state.begin_again(connection).await?;
-                state.suspect = false;
-                state.retryable.store(false, Ordering::Relaxed);
-                let second = VettedExecutor { connection, state, span, prepared };
+                tx.begin_again();
+                let second = VettedExecutor { tx, prepared };
                 second.run(async |connection| work(connection, again).await).await
             }
             (result, _) => result,
-        }
+        })
     }
 
     /// Runs an operation on the connection under a failure guard.
     pub(super) async fn run<T>(self, work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> sqlx::Result<T> {
-        let span = self.span.clone();
+        let span = self.tx.span().clone();
         async {
             let (connection, guard) = self.start().await?;
             guard.ended(work(connection).await)
@@ -132,6 +140,7 @@ impl<'a> FailureGuard<'a> {
 pub(super) struct ResultStream<'a> {
     stage: Stage<'a>,
     span: Span,
+    timer: Option<StatementTimer>,
 }
 
 type Rows<'a> = BoxStream<'a, sqlx::Result<Either<PgQueryResult, PgRow>>>;
@@ -145,7 +154,7 @@ enum Stage<'a> {
 impl ResultStream<'_> {
     /// Returns the results of a statement that was refused before it ran.
     pub(super) fn refused(error: sqlx::Error) -> Self {
-        Self { stage: Stage::Starting(Box::pin(async { Err(error) })), span: Span::none() }
+        Self { stage: Stage::Starting(Box::pin(async { Err(error) })), span: Span::none(), timer: None }
     }
 }
 
@@ -170,6 +179,9 @@ impl Stream for ResultStream<'_> {
                     if !matches!(next, Some(Ok(_)))
                         && let Stage::Running(_, guard) = std::mem::replace(&mut this.stage, Stage::Ended)
                     {
+                        if let Some(timer) = this.timer.take() {
+                            timer.log(next.is_some());
+                        }
                         return Poll::Ready(guard.ended(next.transpose()).transpose());
                     }
                     return Poll::Ready(next);

@@ -3,26 +3,23 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures_core::future::BoxFuture;
-use sqlx::{
-    Connection as _, Postgres,
-    postgres::{PgArguments, PgConnectOptions, PgRow},
-    query::Query,
-};
-use tracing::Span;
+use sqlx::{Connection as _, postgres::PgConnectOptions};
 
 use super::{
-    begin, connect, fingerprint, login_check,
+    call::Call,
+    connect,
+    context_tx::ContextTx,
+    fingerprint, login_check,
     logins::{self, MeantFor, RoleLogin},
+    message::Answer,
     options::TenantDbOptions,
     pool::{PoolStatus, Pools},
     session_context::SessionContext,
-    statement::VettedExecutor,
     tx::{self, TenantTx},
     tx_options::TxOptions,
-    tx_state::TxState,
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     tenant::{Role, Tenancy, TenantCtx},
 };
 
@@ -86,7 +83,11 @@ impl TenantDb {
         TenantDbOptions::default()
     }
 
-    /// Begins a transaction in a context, in one round trip.
+    /// Opens a transaction in a context.
+    ///
+    /// Nothing is sent to the server before the first statement; its message, or one before it, sets the context and begins the
+    /// transaction. So `now()` is the time of the first statement, and an error of the context, such as
+    /// [`Error::RoleUnavailable`], is returned by that statement.
     ///
     /// The future can be dropped at any time without leaving an open transaction behind.
     ///
@@ -101,15 +102,16 @@ impl TenantDb {
     ///
     /// # Errors
     ///
-    /// - [`Error::RoleUnavailable`] if the login cannot assume the role.
     /// - [`Error::PoolTimeout`] if all connections of the role are in use.
     /// - [`Error::Connect`] if no connection can be opened.
-    /// - [`Error::Database`] if the connection is lost.
+    /// - [`Error::Database`] if the pool was closed.
+    ///
+    /// The first statement returns [`Error::RoleUnavailable`] if the login cannot assume the role.
     pub fn begin<R: Role>(&self, ctx: &TenantCtx<R>) -> BoxFuture<'static, Result<TenantTx<R>>> {
         self.begin_with(ctx, TxOptions::default())
     }
 
-    /// Begins a transaction with an isolation level or access mode.
+    /// Opens a transaction with an isolation level or access mode.
     ///
     /// ```no_run
     /// # use tenant_runtime::{roles::Viewer, *};
@@ -130,31 +132,14 @@ impl TenantDb {
         Box::pin(async move { tx::begin(&pools, ctx, options).await })
     }
 
-    /// Runs one statement in a separate transaction, for a user without a tenant or an anonymous
-    /// user.
-    ///
-    /// The statements come from this crate: they call the functions that are granted to the role
-    /// for users without a tenant.
-    pub(crate) async fn run_without_tenant<T: Tenancy>(
+    /// Runs a single statement as the user, without a tenant, and reads its result.
+    pub(crate) async fn call_without_tenant<T: Tenancy, O>(
         &self,
         user_id: Option<&T::User>,
-        statement: Query<'static, Postgres, PgArguments>,
-        writes: bool,
-    ) -> sqlx::Result<Vec<PgRow>> {
-        let context = SessionContext::user::<T>(user_id);
-        let begun = begin::begin(&self.inner, &context, TxOptions::default()).await;
-        let (mut tx, batch) = begun.map_err(Error::into_sqlx)?;
-        let (denials, stale_plans) = (self.inner.denials(context.role), self.inner.stale_plans(context.role));
-        let mut state = TxState::begin(batch, denials, stale_plans);
-        let prepared = self.inner.options().statements.prepared;
-        let vetted = VettedExecutor { connection: &mut tx, state: &mut state, span: &Span::none(), prepared };
-        let rows = vetted.fetch_all(statement).await?;
-        // A read has nothing to commit; the transaction ends when the connection is returned to the
-        // pool, off the request path.
-        if writes {
-            tx.commit().await?;
-        }
-        Ok(rows)
+        call: &Call,
+        read: impl Fn(&Answer) -> Result<O>,
+    ) -> Result<O> {
+        ContextTx::single(&self.inner, SessionContext::user::<T>(user_id), call, read).await
     }
 
     /// Returns a handle for single repository calls, each of which runs in a separate transaction.
@@ -312,7 +297,7 @@ impl<R: Role> Scope<R> {
         &self.ctx
     }
 
-    /// Begins a transaction in the context.
+    /// Opens a transaction in the context.
     ///
     /// ```no_run
     /// # async fn f(scope: tenant_runtime::Scope<tenant_runtime::roles::Member>) -> tenant_runtime::Result<()> {
@@ -323,9 +308,13 @@ impl<R: Role> Scope<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`] or
-    /// [`Error::Database`], as with [`TenantDb::begin`].
+    /// The errors of [`TenantDb::begin`].
     pub fn begin(&self) -> BoxFuture<'static, Result<TenantTx<R>>> {
         self.db.begin(&self.ctx)
+    }
+
+    /// Runs a single statement of the repository, and reads its result.
+    pub(crate) async fn run<T>(&self, call: &Call, read: impl Fn(&Answer) -> Result<T>) -> Result<T> {
+        ContextTx::single(&self.db.inner, SessionContext::of(&self.ctx), call, read).await
     }
 }

@@ -7,24 +7,23 @@ use std::{
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use sqlx::{
-    Describe, Either, Execute, Executor, Postgres, SqlStr, Transaction,
+    Describe, Either, Execute, Executor, Postgres, SqlStr,
     postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
-use tracing::{Instrument as _, Span, field};
+use tracing::field;
 
 use super::{
-    begin,
-    options::StatementOptions,
+    call::Call,
+    context_tx::ContextTx,
+    message::Answer,
     pool::Pools,
     session_context::SessionContext,
     statement::{OwnedQuery, ResultStream, VettedExecutor},
-    statement_filter,
     tx_options::TxOptions,
-    tx_state::TxState,
 };
 use crate::{
-    error::{Error, Result},
-    tenant::{Role, Tenancy, TenantCtx},
+    error::Result,
+    tenant::{Role, TenantCtx},
 };
 
 /// A transaction in which every statement runs for one tenant and as one role. Returned by
@@ -61,38 +60,32 @@ use crate::{
 /// ```
 #[must_use = "a transaction is rolled back when it is dropped"]
 pub struct TenantTx<R: Role> {
-    tx: Transaction<'static, Postgres>,
+    pub(super) tx: ContextTx,
     ctx: TenantCtx<R>,
-    pub(super) state: TxState,
-    /// Whether statements have run that the repository did not generate.
-    raw: bool,
-    read_only: bool,
-    span: Span,
-    statements: StatementOptions,
 }
 
-/// Begins a transaction in a context.
-pub(super) async fn begin<R: Role>(pools: &Pools, ctx: TenantCtx<R>, options: TxOptions) -> Result<TenantTx<R>> {
-    let context = SessionContext::of(&ctx);
-    begin_as(pools, &context, ctx, options).await
+/// A handle for the last repository call of a transaction. Returned by [`TenantTx::then_commit`].
+#[derive(Debug)]
+#[must_use = "the transaction is rolled back if no repository method uses the handle"]
+pub struct ThenCommit<R: Role> {
+    pub(crate) tx: TenantTx<R>,
 }
 
-/// Begins a transaction with the settings of a session context that contains more than the tenant context, such as the
+/// Opens a transaction in a context.
+pub(super) async fn begin<R: Role>(pools: &Arc<Pools>, ctx: TenantCtx<R>, options: TxOptions) -> Result<TenantTx<R>> {
+    begin_as(pools, SessionContext::of(&ctx), ctx, options).await
+}
+
+/// Opens a transaction with the settings of a session context that contains more than the tenant context, such as the
 /// system access.
 pub(super) async fn begin_as<R: Role>(
-    pools: &Pools,
-    context: &SessionContext,
+    pools: &Arc<Pools>,
+    context: SessionContext,
     ctx: TenantCtx<R>,
     options: TxOptions,
 ) -> Result<TenantTx<R>> {
     let span = tracing::info_span!("tenant_tx", role = context.role, tenant = field::Empty, outcome = field::Empty);
-    if pools.options().trace_tenants {
-        span.record("tenant", &context.tenant_id);
-    }
-    let (tx, batch) = begin::begin(pools, context, options).instrument(span.clone()).await?;
-    let state = TxState::begin(batch, pools.denials(context.role), pools.stale_plans(context.role));
-    let (read_only, statements) = (options.read_only, pools.options().statements);
-    Ok(TenantTx { tx, ctx, state, raw: false, read_only, span, statements })
+    Ok(TenantTx { tx: ContextTx::open(pools, context, options, false, span).await?, ctx })
 }
 
 impl<R: Role> TenantTx<R> {
@@ -132,23 +125,34 @@ impl<R: Role> TenantTx<R> {
     ///   custom SQL changed the role or the settings.
     /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
     ///   unknown.
-    pub async fn commit(mut self) -> Result<()> {
-        let span = self.span.clone();
-        async {
-            self.flush_pending_rollback().await?;
-            self.fail_if_aborted().await?;
-            if self.read_only && self.raw {
-                begin::check_not_written(&mut self.tx).await?;
-            }
-            if cfg!(debug_assertions) && self.raw {
-                begin::check_context(&mut self.tx, &SessionContext::of(&self.ctx)).await?;
-            }
-            self.state.note(self.tx.commit().await)?;
-            self.span.record("outcome", "committed");
-            Ok(())
-        }
-        .instrument(span)
-        .await
+    pub async fn commit(self) -> Result<()> {
+        self.tx.commit(false).await
+    }
+
+    /// Returns a handle for the last repository call of the transaction, which also commits. If its values may be part of the
+    /// text ([`inline_values`](crate::TenantDbOptions::inline_values)), the call and the commit take one round trip together.
+    ///
+    /// If the call fails, the transaction is rolled back.
+    ///
+    /// ```
+    /// # use tenant_runtime::{Result, prelude::*, roles::{Member, Viewer}};
+    /// # use uuid::Uuid;
+    /// # #[derive(TenantTable)]
+    /// # #[tenant(org = "organization_id", select = "viewer", update = "member")]
+    /// # struct Project { id: Uuid, organization_id: Uuid, size: i32 }
+    /// # async fn f(db: TenantDb, ctx: TenantCtx<Member>, id: Uuid) -> Result<()> {
+    /// let mut tx = db.begin(&ctx).await?;
+    /// let project = Project::get(&mut tx, id).await?;
+    /// let changes = ProjectChanges { size: Some(project.size + 1) };
+    /// let project = Project::update(tx.then_commit(), id, changes).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The call returns its own errors and those of [`commit`](Self::commit).
+    pub fn then_commit(self) -> ThenCommit<R> {
+        ThenCommit { tx: self }
     }
 
     /// Rolls the transaction back. Dropping it does the same.
@@ -165,58 +169,37 @@ impl<R: Role> TenantTx<R> {
     ///
     /// [`Error::Database`] if the connection is lost; the server then rolls back by itself.
     pub async fn rollback(self) -> Result<()> {
-        Ok(self.tx.rollback().instrument(self.span).await?)
-    }
-
-    /// Returns an error if a statement has failed and its error was ignored.
-    ///
-    /// The server answers COMMIT in an aborted transaction without an error, and RELEASE is never sent, so only a
-    /// further statement reveals the state.
-    pub(super) async fn fail_if_aborted(&mut self) -> Result<()> {
-        if self.state.suspect {
-            self.vetted().execute(sqlx::raw_sql("SELECT")).await?;
-            self.state.suspect = false;
-        }
-        Ok(())
-    }
-
-    /// Runs the pending `ROLLBACK TO SAVEPOINT` if a savepoint was dropped without `release`.
-    pub(super) async fn flush_pending_rollback(&mut self) -> Result<()> {
-        Ok(self.state.flush_pending_rollback(&mut self.tx).await?)
+        self.tx.rollback().await
     }
 
     /// Returns the flag that is set after a failure that a retry can avoid. The flag can still be read after the
     /// transaction has ended.
     pub(super) fn retryable(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.state.retryable)
+        Arc::clone(&self.tx.state.retryable)
     }
 
-    /// Returns the connection without the statement filter, for statements that the repository
-    /// generated.
+    /// Runs a statement of the repository, and reads its result.
+    pub(crate) async fn run<T>(&mut self, call: &Call, read: impl Fn(&Answer) -> Result<T>) -> Result<T> {
+        self.tx.call(call, read).await
+    }
+
+    /// Runs a statement of the repository, commits, and reads its result.
+    pub(crate) async fn run_and_commit<T>(self, call: &Call, read: impl Fn(&Answer) -> Result<T>) -> Result<T> {
+        self.tx.call_and_commit(call, read).await
+    }
+
+    /// Returns the executor without the statement filter, for statements that the repository generated.
     pub(crate) fn vetted(&mut self) -> VettedExecutor<'_> {
-        VettedExecutor {
-            connection: &mut self.tx,
-            state: &mut self.state,
-            span: &self.span,
-            prepared: self.statements.prepared,
-        }
-    }
-
-    /// Passes a statement from the app through the filter.
-    fn admit(&mut self, sql: &str) -> sqlx::Result<VettedExecutor<'_>> {
-        if let Some(keyword) = statement_filter::refused(sql, <R::Tenancy as Tenancy>::DEF, self.statements.allowed) {
-            self.span.in_scope(|| self.state.denials.note_statement(&keyword));
-            return Err(Error::ForbiddenStatement { keyword }.into_sqlx());
-        }
-        self.raw = true;
-        let prepared = self.statements.prepares_custom();
-        Ok(VettedExecutor { prepared, ..self.vetted() })
+        self.tx.vetted()
     }
 }
 
 impl<R: Role> fmt::Debug for TenantTx<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TenantTx").field("ctx", &self.ctx).field("suspect", &self.state.suspect).finish_non_exhaustive()
+        f.debug_struct("TenantTx")
+            .field("ctx", &self.ctx)
+            .field("suspect", &self.tx.state.suspect)
+            .finish_non_exhaustive()
     }
 }
 
@@ -230,7 +213,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         E: Execute<'q, Postgres> + 'q,
     {
         let query = OwnedQuery::new(query);
-        Box::pin(match self.admit(query.sql.as_str()) {
+        Box::pin(match self.tx.admit(query.sql.as_str()) {
             Ok(vetted) => vetted.fetch_many(query),
             Err(error) => ResultStream::refused(error),
         })
@@ -243,7 +226,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         E: Execute<'q, Postgres> + 'q,
     {
         let query = OwnedQuery::new(query);
-        Box::pin(async move { self.admit(query.sql.as_str())?.fetch_optional(query).await })
+        Box::pin(async move { self.tx.admit(query.sql.as_str())?.fetch_optional(query).await })
     }
 
     fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, sqlx::Result<PgStatement>>
@@ -251,7 +234,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         'c: 'e,
     {
         Box::pin(async move {
-            let vetted = self.admit(sql.as_str())?;
+            let vetted = self.tx.admit(sql.as_str())?;
             vetted.run(async |connection| connection.prepare_with(sql, parameters).await).await
         })
     }
@@ -261,7 +244,7 @@ impl<'c, R: Role> Executor<'c> for &'c mut TenantTx<R> {
         'c: 'e,
     {
         Box::pin(async move {
-            let vetted = self.admit(sql.as_str())?;
+            let vetted = self.tx.admit(sql.as_str())?;
             vetted.run(async |connection| connection.describe(sql).await).await
         })
     }

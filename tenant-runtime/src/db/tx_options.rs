@@ -20,7 +20,7 @@ pub struct TxOptions {
     /// writes, the commit fails.
     pub read_only: bool,
     /// Whether the transaction is `DEFERRABLE`. A transaction that is also serializable and read-only then
-    /// waits, when it begins, for a snapshot with which it cannot fail and cannot cause another transaction to
+    /// waits, in its first statement, for a snapshot with which it cannot fail and cannot cause another transaction to
     /// fail.
     pub deferrable: bool,
 }
@@ -35,8 +35,7 @@ pub struct TxOptions {
 pub enum Isolation {
     /// Each statement sees the rows that were committed before it.
     ReadCommitted,
-    /// All statements see the rows that were committed before the first statement; in a read-only transaction or behind
-    /// a connection pooler, before the transaction began.
+    /// All statements see the rows that were committed before the first statement.
     RepeatableRead,
     /// The result is as if transactions ran one after the other. A transaction for which this is impossible fails with
     /// [`Error::Retryable`](crate::Error::Retryable).

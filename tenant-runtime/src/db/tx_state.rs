@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use sqlx::{Connection as _, Executor as _, PgConnection, SqlStr};
+use sqlx::{Executor as _, PgConnection, SqlStr};
 
 use super::{
     begin_sql,
@@ -24,33 +24,30 @@ pub(super) struct TxState {
     pub(super) savepoints: SavepointStack,
     pub(super) denials: DenialCounter,
     pub(super) stale_plans: StalePlans,
-    /// The batch that began the transaction, until its first statement has succeeded.
-    unused_since: Option<SqlStr>,
+    /// Whether no statement has succeeded in the transaction.
+    unused: bool,
 }
 
 impl TxState {
-    pub(super) fn begin(begun: SqlStr, denials: DenialCounter, stale_plans: StalePlans) -> Self {
+    pub(super) fn new(denials: DenialCounter, stale_plans: StalePlans) -> Self {
         let (retryable, savepoints) = (Arc::default(), SavepointStack::default());
-        Self { suspect: false, retryable, savepoints, denials, stale_plans, unused_since: Some(begun) }
+        Self { suspect: false, retryable, savepoints, denials, stale_plans, unused: true }
     }
 
     /// Returns whether no statement has succeeded in the transaction.
     pub(super) fn is_unused(&self) -> bool {
-        self.unused_since.is_some()
+        self.unused
     }
 
     /// Records that a statement has succeeded.
     pub(super) fn used(&mut self) {
-        self.unused_since = None;
+        self.unused = false;
     }
 
-    /// Begins the transaction again if no statement has succeeded in it, and discards the connection's prepared statements.
-    pub(super) async fn begin_again(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        connection.clear_cached_statements().await?;
-        if let Some(batch) = &self.unused_since {
-            connection.execute(sqlx::raw_sql(begin_sql::begin_again(batch))).await?;
-        }
-        Ok(())
+    /// Forgets a failed first statement, which will run again in a new transaction.
+    pub(super) fn forget_failure(&mut self) {
+        self.suspect = false;
+        self.retryable.store(false, Ordering::Relaxed);
     }
 
     /// Runs the pending `ROLLBACK TO SAVEPOINT` of a dropped savepoint, if any, before another statement runs.
@@ -62,8 +59,7 @@ impl TxState {
             connection.execute(rollback).await?;
             self.savepoints.rollback_done();
             // The rollback also clears an error that occurred after the savepoint.
-            self.suspect = false;
-            self.retryable.store(false, Ordering::Relaxed);
+            self.forget_failure();
         }
         Ok(())
     }

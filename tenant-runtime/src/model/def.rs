@@ -362,6 +362,8 @@ pub struct ColumnDef {
     pub index: bool,
     /// A check constraint, an SQL expression.
     pub check: Option<&'static str>,
+    /// Whether the Rust type reads the same value from PostgreSQL's text format as from the binary format.
+    pub decodes_text: bool,
     /// Whether PostgreSQL collects no planner statistics of the values, which would reveal them in query plans.
     pub sensitive: bool,
     /// The minimum role for SELECT of the column, if it differs from the table's role; or [`NO_ROLE`].
@@ -391,6 +393,7 @@ impl ColumnDef {
             unique: false,
             index: false,
             check: None,
+            decodes_text: false,
             sensitive: false,
             select: None,
             insert: None,

@@ -2,6 +2,7 @@
 
 use sqlx::{Decode, Encode, Postgres, Row as _, Type, postgres::PgRow};
 
+use super::text_format;
 use crate::{
     model::def::SqlType,
     tenant::{KeyNewtype, TextKey},
@@ -33,6 +34,12 @@ pub trait PgColumn:
     const SQL: SqlType;
     /// Whether the column is nullable.
     const NULLABLE: bool = false;
+    /// Whether `Decode` returns the same value for PostgreSQL's text format as for the binary format.
+    ///
+    /// If this is false for a column that a single call returns, the call takes two or three round trips instead of one; see
+    /// [`TenantDbOptions::inline_values`](crate::TenantDbOptions::inline_values). A newtype whose `Decode` is derived takes the value
+    /// of its content: `const DECODES_TEXT: bool = String::DECODES_TEXT;`.
+    const DECODES_TEXT: bool = false;
 }
 
 impl<T> PgColumn for Option<T>
@@ -42,6 +49,7 @@ where
 {
     const SQL: SqlType = T::SQL;
     const NULLABLE: bool = true;
+    const DECODES_TEXT: bool = T::DECODES_TEXT;
 }
 
 /// A type whose `Vec` is an array column: every column type except `u8`, because `Vec<u8>` is `bytea`.
@@ -50,7 +58,12 @@ where
     label = "there is no array of this type",
     note = "`Vec<u8>` is `bytea`; arrays of plain column types are supported"
 )]
-pub trait PgElement: PgColumn {}
+pub trait PgElement: PgColumn {
+    /// Whether `Vec<Self>` reads the same value from the text format. sqlx takes the element `NULL` for text, and
+    /// reads nested arrays as texts, if the elements are texts.
+    #[doc(hidden)]
+    const ARRAY_DECODES_TEXT: bool = false;
+}
 
 #[diagnostic::do_not_recommend]
 impl<K: KeyNewtype<Inner: PgElement> + PgColumn> PgElement for K {}
@@ -61,57 +74,63 @@ where
     Self: Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres>,
 {
     const SQL: SqlType = SqlType::Array(&T::SQL);
+    const DECODES_TEXT: bool = T::ARRAY_DECODES_TEXT;
 }
 
 impl PgColumn for Vec<u8> {
     const SQL: SqlType = SqlType::Bytea;
+    const DECODES_TEXT: bool = true;
 }
 
 macro_rules! columns {
-    ($($rust:ty => $sql:ident,)*) => {$(
+    ($($rust:ty => $sql:ident $(, $array:ident)?;)*) => {$(
         impl PgColumn for $rust {
             const SQL: SqlType = SqlType::$sql;
+            const DECODES_TEXT: bool = true;
         }
-        impl PgElement for $rust {}
+        impl PgElement for $rust {
+            $(const ARRAY_DECODES_TEXT: bool = columns!(@ $array);)?
+        }
     )*};
+    (@ arrays) => { true };
 }
 
 columns! {
-    bool => Bool,
-    i16 => Int2,
-    i32 => Int4,
-    i64 => Int8,
-    f32 => Float4,
-    f64 => Float8,
-    String => Text,
-    uuid::Uuid => Uuid,
-    TextKey => Text,
+    bool => Bool, arrays;
+    i16 => Int2, arrays;
+    i32 => Int4, arrays;
+    i64 => Int8, arrays;
+    f32 => Float4, arrays;
+    f64 => Float8, arrays;
+    String => Text;
+    uuid::Uuid => Uuid, arrays;
+    TextKey => Text;
 }
 
 #[cfg(feature = "chrono")]
 columns! {
-    sqlx::types::chrono::DateTime<sqlx::types::chrono::Utc> => Timestamptz,
-    sqlx::types::chrono::NaiveDateTime => Timestamp,
-    sqlx::types::chrono::NaiveDate => Date,
-    sqlx::types::chrono::NaiveTime => Time,
+    sqlx::types::chrono::DateTime<sqlx::types::chrono::Utc> => Timestamptz;
+    sqlx::types::chrono::NaiveDateTime => Timestamp;
+    sqlx::types::chrono::NaiveDate => Date;
+    sqlx::types::chrono::NaiveTime => Time;
 }
 
 #[cfg(feature = "time")]
 columns! {
-    sqlx::types::time::OffsetDateTime => Timestamptz,
-    sqlx::types::time::PrimitiveDateTime => Timestamp,
-    sqlx::types::time::Date => Date,
-    sqlx::types::time::Time => Time,
+    sqlx::types::time::OffsetDateTime => Timestamptz;
+    sqlx::types::time::PrimitiveDateTime => Timestamp;
+    sqlx::types::time::Date => Date;
+    sqlx::types::time::Time => Time;
 }
 
 #[cfg(feature = "rust_decimal")]
 columns! {
-    sqlx::types::Decimal => Numeric,
+    sqlx::types::Decimal => Numeric;
 }
 
 #[cfg(feature = "json")]
 columns! {
-    serde_json::Value => Jsonb,
+    serde_json::Value => Jsonb;
 }
 
 #[cfg(feature = "json")]
@@ -121,6 +140,7 @@ where
     Self: Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres>,
 {
     const SQL: SqlType = SqlType::Jsonb;
+    const DECODES_TEXT: bool = true;
 }
 
 /// Reads the columns of a row from left to right.
@@ -142,9 +162,12 @@ impl<'r> RowReader<'r> {
     }
 
     /// Reads the next column.
-    pub(super) fn read<T: Type<Postgres> + Decode<'r, Postgres>>(&mut self) -> sqlx::Result<T> {
+    pub(super) fn read<T: Type<Postgres> + Decode<'r, Postgres> + 'static>(&mut self) -> sqlx::Result<T> {
         let index = self.next;
         self.next += 1;
-        self.row.try_get(index)
+        match text_format::read(self.row, index)? {
+            Some(value) => Ok(value),
+            None => self.row.try_get(index),
+        }
     }
 }

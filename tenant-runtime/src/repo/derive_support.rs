@@ -51,7 +51,7 @@ pub trait Stored: Sized {
 
 #[diagnostic::do_not_recommend]
 impl<T: PgColumn> Stored for T {
-    const TYPE: ColumnType = ColumnType { ty: T::SQL, nullable: T::NULLABLE };
+    const TYPE: ColumnType = ColumnType { ty: T::SQL, nullable: T::NULLABLE, decodes_text: T::DECODES_TEXT };
 
     fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self> {
         row.read()
@@ -140,13 +140,14 @@ impl<T: TenantTable> StoredKey for T {}
 pub struct ColumnType {
     ty: SqlType,
     nullable: bool,
+    decodes_text: bool,
 }
 
 /// Declares a column's type from the attribute `sql_type`.
 #[doc(hidden)]
 #[must_use]
 pub const fn custom(sql: &'static str, nullable: bool) -> ColumnType {
-    ColumnType { ty: SqlType::Custom(sql), nullable }
+    ColumnType { ty: SqlType::Custom(sql), nullable, decodes_text: false }
 }
 
 /// Determines whether a type is an `Option`, without requiring that it is a column type.
@@ -257,7 +258,7 @@ pub const fn generated<T: GeneratedId>() -> bool {
 #[doc(hidden)]
 #[must_use]
 pub const fn column(name: &'static str, ty: ColumnType) -> ColumnDef {
-    ColumnDef::blank(name, ty.ty, ty.nullable)
+    ColumnDef { decodes_text: ty.decodes_text, ..ColumnDef::blank(name, ty.ty, ty.nullable) }
 }
 
 /// Declares that a field of type `F` references the table `T`.

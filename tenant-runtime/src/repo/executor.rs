@@ -1,9 +1,9 @@
 //! The handle of repository methods: an open transaction, or a scope that begins a transaction for the call.
 
 use crate::{
-    db::{Savepoint, Scope, TenantTx},
+    db::{Answer, Call, Savepoint, Scope, TenantTx, ThenCommit},
     error::Result,
-    tenant::Role,
+    tenant::{Role, TenantCtx},
 };
 
 /// A handle with a tenant context: `&mut tx` or `&db.scope(&ctx)`.
@@ -32,15 +32,29 @@ use crate::{
 pub trait TenantExecutor: Send {
     /// The role of the context.
     type Role: Role;
-    /// The transaction in which the call runs.
+    /// The transaction in which several statements run.
+    #[doc(hidden)]
     type Opened: Opened<Role = Self::Role>;
 
-    /// Opens a transaction if none is open.
+    /// Returns the context.
+    #[doc(hidden)]
+    fn ctx(&self) -> &TenantCtx<Self::Role>;
+
+    /// Runs a single statement, commits it if no transaction is open, and reads its result. The result of a statement that only
+    /// reads can be read twice.
+    #[doc(hidden)]
+    fn call<T: Send>(
+        self,
+        call: Call,
+        read: impl Fn(&Answer) -> Result<T> + Send + Sync,
+    ) -> impl Future<Output = Result<T>> + Send;
+
+    /// Opens a transaction for several statements if none is open.
     #[doc(hidden)]
     fn open(self) -> impl Future<Output = Result<Self::Opened>> + Send;
 }
 
-/// An open transaction, possibly for one call only.
+/// An open transaction, possibly for one repository call only.
 #[doc(hidden)]
 pub trait Opened: Send {
     /// The role of the context.
@@ -57,6 +71,14 @@ impl<'a, R: Role> TenantExecutor for &'a mut TenantTx<R> {
     type Role = R;
     type Opened = &'a mut TenantTx<R>;
 
+    fn ctx(&self) -> &TenantCtx<R> {
+        TenantTx::ctx(self)
+    }
+
+    async fn call<T: Send>(self, call: Call, read: impl Fn(&Answer) -> Result<T> + Send + Sync) -> Result<T> {
+        self.run(&call, read).await
+    }
+
     async fn open(self) -> Result<Self::Opened> {
         Ok(self)
     }
@@ -65,6 +87,14 @@ impl<'a, R: Role> TenantExecutor for &'a mut TenantTx<R> {
 impl<'a, R: Role> TenantExecutor for &'a mut Savepoint<'_, R> {
     type Role = R;
     type Opened = &'a mut TenantTx<R>;
+
+    fn ctx(&self) -> &TenantCtx<R> {
+        Savepoint::ctx(self)
+    }
+
+    async fn call<T: Send>(self, call: Call, read: impl Fn(&Answer) -> Result<T> + Send + Sync) -> Result<T> {
+        self.tx().run(&call, read).await
+    }
 
     async fn open(self) -> Result<Self::Opened> {
         Ok(self.tx())
@@ -87,6 +117,14 @@ impl<R: Role> TenantExecutor for &Scope<R> {
     type Role = R;
     type Opened = TenantTx<R>;
 
+    fn ctx(&self) -> &TenantCtx<R> {
+        Scope::ctx(self)
+    }
+
+    async fn call<T: Send>(self, call: Call, read: impl Fn(&Answer) -> Result<T> + Send + Sync) -> Result<T> {
+        self.run(&call, read).await
+    }
+
     async fn open(self) -> Result<TenantTx<R>> {
         self.begin().await
     }
@@ -102,5 +140,34 @@ impl<R: Role> Opened for TenantTx<R> {
     /// A read has nothing to commit, and dropping the transaction rolls it back off the request path.
     async fn finish(self, wrote: bool) -> Result<()> {
         if wrote { self.commit().await } else { Ok(()) }
+    }
+}
+
+impl<R: Role> TenantExecutor for ThenCommit<R> {
+    type Role = R;
+    type Opened = Self;
+
+    fn ctx(&self) -> &TenantCtx<R> {
+        self.tx.ctx()
+    }
+
+    async fn call<T: Send>(self, call: Call, read: impl Fn(&Answer) -> Result<T> + Send + Sync) -> Result<T> {
+        self.tx.run_and_commit(&call, read).await
+    }
+
+    async fn open(self) -> Result<Self> {
+        Ok(self)
+    }
+}
+
+impl<R: Role> Opened for ThenCommit<R> {
+    type Role = R;
+
+    fn tx(&mut self) -> &mut TenantTx<R> {
+        &mut self.tx
+    }
+
+    async fn finish(self, _wrote: bool) -> Result<()> {
+        self.tx.commit().await
     }
 }

@@ -10,7 +10,7 @@ use super::{
     cmd,
     declared::Declares,
     derive_support::Labelled,
-    executor::{Opened, TenantExecutor},
+    executor::TenantExecutor,
     statement::call,
     table::Select,
     tenant_table::TenantTable,
@@ -141,14 +141,11 @@ async fn invite<T: Invitation, H: TenantExecutor>(
     let token = InvitationToken::random()?;
     let mut values = Values::default();
     values.bind(email);
-    values.bind(role.label());
+    values.bind_label(role.label());
     values.bind(Sha256::digest(token.0).to_vec());
     values.bind(valid_for.as_secs_f64());
-    let query = call(T::TABLE.tenancy, names::INVITE, values).into_query()?;
     let attempt = Attempt { table: T::TABLE_NAME, command: "invite by", role: <H::Role as Role>::DB_ROLE };
-    let mut opened = handle.open().await?;
-    opened.tx().vetted().fetch_optional(query).await.map_err(|error| attempt.error(error))?;
-    opened.finish(true).await?;
+    handle.call(call(T::TABLE.tenancy, names::INVITE, None, values).writes(attempt), |_| Ok(())).await?;
     Ok(token)
 }
 

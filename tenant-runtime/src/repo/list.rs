@@ -4,11 +4,7 @@ use std::fmt;
 
 use async_stream::try_stream;
 use futures_core::{future::BoxFuture, stream::BoxStream};
-use sqlx::{
-    Row as _,
-    postgres::{PgArguments, PgRow},
-    query::Query,
-};
+use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
     access::{MayRead, MayUse, RoleOf},
@@ -23,6 +19,7 @@ use super::{
     view::TenantView,
 };
 use crate::{
+    db::{Answer, BoundStatement, each},
     error::{Attempt, Result},
     tenant::Role,
 };
@@ -275,8 +272,9 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
     pub fn stream(self) -> BoxStream<'h, Result<Item>> {
         Box::pin(try_stream! {
             let (limit, read) = (self.limit, self.read);
-            let (mut opened, query, attempt) = self.start(limit, &[]).await?;
-            let mut rows = opened.tx().vetted().fetch(query);
+            let (statement, attempt) = (self.statement(limit, &[])?, attempt::<V::Table, H::Role>("read"));
+            let mut opened = self.handle.open().await?;
+            let mut rows = opened.tx().vetted().fetch(statement.into_query()?);
             while let Some(row) = rows.next().await.map_err(|error| attempt.error(error))? {
                 yield read(&row)?;
             }
@@ -285,14 +283,12 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         })
     }
 
-    /// Opens the transaction and builds the statement; for a cursor, the statement also selects the ordering columns.
-    async fn start(self, limit: Option<u32>, cursor: &[OrderBy]) -> Result<(H::Opened, ReadQuery, Attempt)> {
+    /// Builds the statement; for a cursor, it also selects the ordering columns.
+    fn statement(&self, limit: Option<u32>, cursor: &[OrderBy]) -> Result<BoundStatement> {
         let rows = self.rows(limit)?;
-        let mut opened = self.handle.open().await?;
-        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id());
+        let statement = Statement::new(V::Table::TABLE, self.handle.ctx().tenant_id());
         let cursor: Vec<&str> = cursor.iter().map(|by| by.column).collect();
-        let query = statement.select(&V::columns(), self.parent.as_ref(), &cursor, &rows).into_query()?;
-        Ok((opened, query, attempt::<V::Table, H::Role>("read")))
+        Ok(statement.select(&V::columns(), self.parent.as_ref(), &cursor, &rows))
     }
 
     /// Builds the filter, the order and the limit. An invalid cursor is detected before the query runs.
@@ -319,8 +315,6 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
         self.order.iter().copied().chain(key).collect()
     }
 }
-
-type ReadQuery = Query<'static, sqlx::Postgres, PgArguments>;
 
 impl<V: TenantView, H, Item> fmt::Debug for List<'_, V, H, Item> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -351,11 +345,8 @@ where
 {
     Box::pin(async move {
         let (limit, read) = (list.limit.unwrap_or(LIMIT), list.read);
-        let (mut opened, query, attempt) = list.start(Some(limit), &[]).await?;
-        let rows = opened.tx().vetted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
-        let rows = rows.iter().map(read).collect::<Result<_>>()?;
-        opened.finish(false).await?;
-        Ok(rows)
+        let call = list.statement(Some(limit), &[])?.reads(attempt::<V::Table, H::Role>("read"));
+        list.handle.call(call, move |answer| each(answer, read)).await
     })
 }
 
@@ -369,15 +360,15 @@ where
     let (limit, read) = (list.limit.unwrap_or(LIMIT), list.read);
     let order = list.whole_order(OrderBy::new::<<V::Table as TenantTable>::Id>);
     let before = V::columns().len() + list.parent.as_ref().map_or(0, |parent| 1 + parent.columns.len());
-    let (mut opened, query, attempt) = list.start(Some(limit.saturating_add(1)), &order).await?;
-    let mut rows = opened.tx().vetted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let last = rows.last().filter(|_| more);
-    let next = last.map(|row| Cursor::of(row, before, &order)).transpose()?;
-    let rows = rows.iter().map(read).collect::<Result<_>>()?;
-    opened.finish(false).await?;
-    Ok(Page { rows, next })
+    let call = list.statement(Some(limit.saturating_add(1)), &order)?.reads(attempt::<V::Table, H::Role>("read"));
+    let page = move |answer: &Answer| {
+        let rows = answer.rows.get(..limit as usize);
+        let next = rows.and_then(<[PgRow]>::last).filter(|_| answer.rows.len() > limit as usize);
+        let next = next.map(|row| Cursor::of(row, before, &order)).transpose()?;
+        let rows = rows.unwrap_or(&answer.rows).iter().map(read).collect::<Result<_>>()?;
+        Ok(Page { rows, next })
+    };
+    list.handle.call(call, page).await
 }
 
 /// Reads a row and its parent. The parent's key precedes its columns; if the key is NULL, there is no parent.

@@ -1,20 +1,21 @@
 //! Members: adding, changing and removing them through database functions that check the caller.
 
 use futures_core::future::BoxFuture;
-use sqlx::{Row as _, postgres::PgRow};
+use sqlx::Row as _;
 
 use super::{
     access::{CanRead, May, RoleOf},
     cmd,
     declared::{CreatesTenant, Declares, SignsUp},
     derive_support::Labelled,
-    executor::{Opened, TenantExecutor},
+    executor::TenantExecutor,
     statement::call,
     table::Select,
     tenant_table::TenantTable,
     value::Values,
 };
 use crate::{
+    db::{Answer, Call},
     error::{Attempt, Error, Result},
     model::names,
     tenant::{ContextKey, Role, Tenancy},
@@ -288,9 +289,8 @@ pub trait Members: TenantTable {
 impl<T: TenantTable> Members for T {}
 
 async fn add<T: ManagedMembership, H: TenantExecutor>(handle: H, user: UserIn<T>, role: T::MemberRole) -> Result<()> {
-    let mut opened = handle.open().await?;
-    run::<T, _>(&mut opened, names::ADD_MEMBER, with_role(user, &role), "add a member to").await?;
-    opened.finish(true).await
+    let call = function::<T, H>(names::ADD_MEMBER, with_role(user, &role), "add a member to");
+    handle.call(call, |answer| answer.one().map(|_| ()).map_err(Error::from)).await
 }
 
 async fn change<T: ManagedMembership, H: TenantExecutor>(
@@ -298,15 +298,15 @@ async fn change<T: ManagedMembership, H: TenantExecutor>(
     user: UserIn<T>,
     role: T::MemberRole,
 ) -> Result<()> {
-    let mut opened = handle.open().await?;
-    found::<T>(&run::<T, _>(&mut opened, names::CHANGE_MEMBER, with_role(user, &role), "change a member in").await?)?;
-    opened.finish(true).await
+    let call = function::<T, H>(names::CHANGE_MEMBER, with_role(user, &role), "change a member in");
+    handle.call(call, found::<T>).await
 }
 
 async fn remove<T: ManagedMembership, H: TenantExecutor>(handle: H, user: UserIn<T>) -> Result<()> {
-    let mut opened = handle.open().await?;
-    take_out::<T, _>(&mut opened, user).await?;
-    opened.finish(true).await
+    let mut values = Values::default();
+    values.bind(user);
+    let call = function::<T, H>(names::REMOVE_MEMBER, values, "remove a member from");
+    handle.call(call, found::<T>).await
 }
 
 async fn leave<T, H>(handle: H) -> Result<()>
@@ -315,40 +315,23 @@ where
     H: TenantExecutor,
     H::Role: Role<Tenancy = T::Tenancy>,
 {
-    let mut opened = handle.open().await?;
-    let user =
-        opened.tx().ctx().user_id().cloned().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;
-    take_out::<T, _>(&mut opened, user).await?;
-    opened.finish(true).await
-}
-
-async fn take_out<T: ManagedMembership, O: Opened>(opened: &mut O, user: UserIn<T>) -> Result<()> {
-    let mut values = Values::default();
-    values.bind(user);
-    found::<T>(&run::<T, _>(opened, names::REMOVE_MEMBER, values, "remove a member from").await?)
+    let user = handle.ctx().user_id().cloned().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;
+    remove::<T, H>(handle, user).await
 }
 
 fn with_role<K: ContextKey, L: Labelled>(user: K, role: &L) -> Values {
     let mut values = Values::default();
     values.bind(user);
-    values.bind(role.label());
+    values.bind_label(role.label());
     values
 }
 
-/// Calls a function that returns one row.
-async fn run<T: Membership, O: Opened>(
-    opened: &mut O,
-    function: &str,
-    values: Values,
-    command: &'static str,
-) -> Result<PgRow> {
-    let query = call(T::TABLE.tenancy, function, values).into_query()?;
-    let attempt = Attempt { table: T::TABLE_NAME, command, role: O::Role::DB_ROLE };
-    let row = opened.tx().vetted().fetch_optional(query).await.map_err(|error| attempt.error(error))?;
-    Ok(row.ok_or(sqlx::Error::RowNotFound)?)
+/// Returns the call of a function that changes a member.
+fn function<T: Membership, H: TenantExecutor>(name: &str, values: Values, command: &'static str) -> Call {
+    let attempt = Attempt { table: T::TABLE_NAME, command, role: H::Role::DB_ROLE };
+    call(T::TABLE.tenancy, name, None, values).writes(attempt)
 }
 
-/// Reads the function's result, which states whether the member existed; if not, returns an error.
-fn found<T: Membership>(row: &PgRow) -> Result<()> {
-    if row.try_get(0)? { Ok(()) } else { Err(Error::NotFound { table: T::TABLE_NAME.to_string() }) }
+fn found<T: Membership>(answer: &Answer) -> Result<()> {
+    if answer.one()?.try_get(0)? { Ok(()) } else { Err(Error::NotFound { table: T::TABLE_NAME.to_string() }) }
 }

@@ -81,6 +81,7 @@ pub mod executor;
 pub mod filter;
 pub mod invitations;
 pub mod list;
+mod literal;
 pub mod members;
 pub mod methods;
 pub mod ordered;
@@ -93,14 +94,12 @@ mod statement;
 mod statement_tests;
 pub mod table;
 pub mod tenant_table;
+mod text_format;
 mod value;
 pub mod view;
 pub mod view_methods;
 pub mod writes;
 
+pub(crate) use self::statement::{call, keys, memberships};
 #[doc(hidden)]
 pub use self::value::Values;
-pub(crate) use self::{
-    sql_builder::BoundStatement,
-    statement::{call, keys, memberships},
-};

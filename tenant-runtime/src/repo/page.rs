@@ -3,10 +3,11 @@
 use std::{fmt, marker::PhantomData, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use sqlx::{Row as _, postgres::PgRow};
+use sqlx::postgres::PgRow;
 
 use super::{
     access::MayUse,
+    column_type::RowReader,
     filter::{Condition, Operator},
     ordered::OrderedColumn,
     tenant_table::TenantTable,
@@ -86,7 +87,7 @@ impl OrderBy {
             column,
             descending,
             nullable: V::NULLABLE,
-            read: |row, index| Ok(row.try_get::<V, _>(index)?.to_cursor()),
+            read: |row, index| Ok(RowReader::from(row, index).read::<V>()?.to_cursor()),
             bound: |text| V::from_cursor(text).map(Bound::new),
         }
     }

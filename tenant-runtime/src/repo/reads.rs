@@ -3,21 +3,23 @@
 use std::{fmt, marker::PhantomData};
 
 use futures_core::future::BoxFuture;
-use sqlx::{Row as _, postgres::PgRow};
+use sqlx::Row as _;
 
 use super::{
     access::MayUse,
-    executor::{Opened, TenantExecutor},
+    executor::TenantExecutor,
     filter::{Condition, Filter, Operator},
     list::{attempt, read},
-    sql_builder::BoundStatement,
     statement::{Rows, Statement, id_column},
     table::Select,
     tenant_table::TenantTable,
     value::Bound,
     view::TenantView,
 };
-use crate::error::{Attempt, Error, Result};
+use crate::{
+    db::each,
+    error::{Error, Result},
+};
 
 type IdOf<V> = <<V as TenantView>::Table as TenantTable>::Id;
 
@@ -27,14 +29,10 @@ pub(super) fn find<'h, V: TenantView, H: TenantExecutor + 'h>(
     id: IdOf<V>,
 ) -> BoxFuture<'h, Result<Option<V>>> {
     Box::pin(async move {
-        let mut opened = handle.open().await?;
         let rows = Rows { condition: by_key::<V::Table>(id), order: Vec::new(), limit: None };
-        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id());
-        let built = statement.select(&V::columns(), None, &[], &rows);
-        let row = fetch_optional(&mut opened, built, attempt::<V::Table, H::Role>("read")).await?;
-        let found = row.as_ref().map(read).transpose()?;
-        opened.finish(false).await?;
-        Ok(found)
+        let statement = Statement::new(V::Table::TABLE, handle.ctx().tenant_id());
+        let call = statement.select(&V::columns(), None, &[], &rows).reads(attempt::<V::Table, H::Role>("read"));
+        handle.call(call, |answer| answer.rows.first().map(read).transpose()).await
     })
 }
 
@@ -50,17 +48,12 @@ where
     H: TenantExecutor + 'h,
 {
     Box::pin(async move {
-        let mut opened = handle.open().await?;
         let key = id_column(V::Table::TABLE);
         let condition = Condition::In { column: key, values: Bound::array(ids) };
         let rows = Rows { condition, order: vec![(key, false)], limit: None };
-        let statement = Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id());
-        let query = statement.select(&V::columns(), None, &[], &rows).into_query()?;
-        let attempt = attempt::<V::Table, H::Role>("read");
-        let rows = opened.tx().vetted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
-        let rows = rows.iter().map(read::<V>).collect::<Result<_>>()?;
-        opened.finish(false).await?;
-        Ok(rows)
+        let statement = Statement::new(V::Table::TABLE, handle.ctx().tenant_id());
+        let call = statement.select(&V::columns(), None, &[], &rows).reads(attempt::<V::Table, H::Role>("read"));
+        handle.call(call, |answer| each(answer, read::<V>)).await
     })
 }
 
@@ -70,12 +63,9 @@ pub(super) fn exists<'h, T: Select, H: TenantExecutor + 'h>(
     condition: Condition,
 ) -> BoxFuture<'h, Result<bool>> {
     Box::pin(async move {
-        let mut opened = handle.open().await?;
-        let built = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).exists(&condition);
-        let row = fetch_one(&mut opened, built, attempt::<T, H::Role>("read")).await?;
-        let exists = row.try_get(0)?;
-        opened.finish(false).await?;
-        Ok(exists)
+        let statement = Statement::new(T::TABLE, handle.ctx().tenant_id());
+        let call = statement.exists(&condition).reads(attempt::<T, H::Role>("read"));
+        handle.call(call, |answer| Ok(answer.one()?.try_get(0)?)).await
     })
 }
 
@@ -143,31 +133,15 @@ impl<'h, T, H> IntoFuture for Count<'h, T, H> {
 
 fn count<'h, T: Select, H: TenantExecutor + 'h>(handle: H, condition: Condition) -> BoxFuture<'h, Result<u64>> {
     Box::pin(async move {
-        let mut opened = handle.open().await?;
-        let built = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).count(&condition);
-        let row = fetch_one(&mut opened, built, attempt::<T, H::Role>("read")).await?;
-        let count: i64 = row.try_get(0)?;
-        opened.finish(false).await?;
-        Ok(count.unsigned_abs())
+        let statement = Statement::new(T::TABLE, handle.ctx().tenant_id());
+        let call = statement.count(&condition).reads(attempt::<T, H::Role>("read"));
+        handle.call(call, |answer| Ok(answer.one()?.try_get::<i64, _>(0)?.unsigned_abs())).await
     })
 }
 
 /// Builds the condition that a row has the given key.
 pub(super) fn by_key<T: TenantTable>(id: T::Id) -> Condition {
     Condition::Compare { column: id_column(T::TABLE), operator: Operator::Eq, value: Bound::new(id) }
-}
-
-pub(super) async fn fetch_optional<O: Opened>(
-    opened: &mut O,
-    built: BoundStatement,
-    attempt: Attempt,
-) -> Result<Option<PgRow>> {
-    let query = built.into_query()?;
-    opened.tx().vetted().fetch_optional(query).await.map_err(|error| attempt.error(error))
-}
-
-pub(super) async fn fetch_one<O: Opened>(opened: &mut O, built: BoundStatement, attempt: Attempt) -> Result<PgRow> {
-    Ok(fetch_optional(opened, built, attempt).await?.ok_or(sqlx::Error::RowNotFound)?)
 }
 
 pub(super) fn not_found<T: TenantTable>() -> Error {

@@ -1,21 +1,61 @@
 //! A builder for SQL text and the values of its placeholders.
+//!
+//! It writes the text twice: with placeholders, and with each value as a constant.
 
-use sqlx::{Arguments as _, Encode, Postgres, SqlStr, Type, error::BoxDynError, postgres::PgArguments};
+use sqlx::{Arguments as _, Encode, Postgres, Type, error::BoxDynError, postgres::PgArguments};
 
-use super::value::Bind;
-use crate::{db::assert_sql_safe, ident::quoted, model::def::SqlType};
+use super::{
+    literal::{Constant, literal_of},
+    value::Bind,
+};
+use crate::{
+    db::{BoundStatement, Inline, InlineValues, assert_sql_safe},
+    ident::quoted,
+    model::def::{ColumnDef, SqlType},
+};
+
+/// The longest text with values. A longer constant takes the server longer to read than a bound value.
+const LONGEST_TEXT: usize = 32 * 1024;
 
 /// The SQL text built so far, and the values of its placeholders.
-#[derive(Default)]
 pub(super) struct SqlBuilder {
     sql: String,
     arguments: PgArguments,
     error: Option<BoxDynError>,
+    /// The text with values; `None` once a value must stay out of it.
+    inline: Option<Inline>,
+    /// The constants of the placeholders.
+    constants: Vec<String>,
+}
+
+/// What decides whether a value may be part of the text.
+#[derive(Clone, Copy)]
+pub(super) enum Of<'c> {
+    /// The context, which contains the value anyway, or a number of rows.
+    Context,
+    /// A label of an enum.
+    Label,
+    /// A column.
+    Column(&'c ColumnDef),
+    /// An argument of a function.
+    Argument,
+    /// A secret, such as the token of an invitation.
+    Secret,
+}
+
+impl Default for SqlBuilder {
+    fn default() -> Self {
+        let inline = Some(Inline { sql: String::new(), needs: InlineValues::None });
+        Self { sql: String::new(), arguments: PgArguments::default(), error: None, inline, constants: Vec::new() }
+    }
 }
 
 impl SqlBuilder {
     pub(super) fn push(&mut self, sql: &str) {
         self.sql.push_str(sql);
+        if let Some(inline) = &mut self.inline {
+            inline.sql.push_str(sql);
+        }
     }
 
     /// Writes columns by name, because `*` fails for a role that lacks SELECT on any column.
@@ -26,29 +66,47 @@ impl SqlBuilder {
         }
     }
 
-    /// Binds a value and writes its placeholder.
+    /// Binds a value that the context contains, or a number of rows, and writes its placeholder.
     pub(super) fn bind_next<T: Type<Postgres> + for<'q> Encode<'q, Postgres>>(&mut self, value: T) {
+        self.add_constant(Of::Context, || literal_of(&value));
         let added = self.arguments.add(value);
         self.note(added);
-        self.placeholder();
+        self.place(self.arguments.len());
     }
 
-    /// Binds a column's value and writes its placeholder.
-    pub(super) fn bind(&mut self, value: &dyn Bind, column: SqlType) {
-        self.add_bound(value, column);
-        self.placeholder();
+    /// Binds a value and writes its placeholder.
+    pub(super) fn bind(&mut self, value: &dyn Bind, of: Of<'_>) {
+        let place = self.add_bound(value, of);
+        self.place(place);
     }
 
-    /// Binds a column's value and returns the number of its placeholder, which the caller writes.
-    pub(super) fn add_bound(&mut self, value: &dyn Bind, column: SqlType) -> usize {
-        let added = value.bind(column, &mut self.arguments);
+    /// Binds a value and returns the number of its placeholder, which the caller writes with [`place`](Self::place).
+    pub(super) fn add_bound(&mut self, value: &dyn Bind, of: Of<'_>) -> usize {
+        let ty = if let Of::Column(column) = of { column.ty } else { SqlType::Text };
+        self.add_constant(of, || value.literal(ty));
+        let added = value.bind(ty, &mut self.arguments);
         self.note(added);
         self.arguments.len()
     }
 
-    fn placeholder(&mut self) {
-        let place = self.arguments.len();
-        self.push(&format!("${place}"));
+    /// Writes the placeholder of a bound value.
+    pub(super) fn place(&mut self, place: usize) {
+        self.sql.push_str(&format!("${place}"));
+        if let (Some(inline), Some(constant)) = (&mut self.inline, self.constants.get(place - 1)) {
+            inline.sql.push_str(constant);
+        }
+        self.inline.take_if(|inline| inline.sql.len() > LONGEST_TEXT);
+    }
+
+    fn add_constant(&mut self, of: Of<'_>, constant: impl FnOnce() -> Option<Constant>) {
+        let Some(inline) = &mut self.inline else { return };
+        match constant().and_then(|constant| Some((needs(of, &constant)?, constant.sql))) {
+            Some((needs, constant)) => {
+                inline.needs = inline.needs.max(needs);
+                self.constants.push(constant);
+            }
+            None => self.inline = None,
+        }
     }
 
     fn note(&mut self, added: Result<(), BoxDynError>) {
@@ -57,28 +115,26 @@ impl SqlBuilder {
         }
     }
 
+    /// Keeps the values out of the text, because a column that is read needs the binary format.
+    pub(super) fn read_in_binary(&mut self) {
+        self.inline = None;
+    }
+
     pub(super) fn built(self) -> BoundStatement {
-        BoundStatement { sql: assert_sql_safe(self.sql), arguments: self.arguments, error: self.error }
+        let Self { sql, arguments, error, inline, .. } = self;
+        BoundStatement { sql: assert_sql_safe(sql), arguments, error, inline }
     }
 }
 
-/// A statement ready to run.
-pub(crate) struct BoundStatement {
-    pub(super) sql: SqlStr,
-    arguments: PgArguments,
-    error: Option<BoxDynError>,
-}
-
-impl BoundStatement {
-    /// Converts the statement to an sqlx query.
-    ///
-    /// # Errors
-    ///
-    /// If a value could not be encoded.
-    pub(crate) fn into_query(self) -> sqlx::Result<sqlx::query::Query<'static, Postgres, PgArguments>> {
-        match self.error {
-            Some(error) => Err(sqlx::Error::Encode(error)),
-            None => Ok(sqlx::query_with(self.sql, self.arguments)),
-        }
+/// Returns the smallest setting that allows a value in the text; `None` if none does.
+fn needs(of: Of<'_>, constant: &Constant) -> Option<InlineValues> {
+    let by_type = if constant.is_text { InlineValues::All } else { InlineValues::NonText };
+    match of {
+        Of::Context => Some(InlineValues::None),
+        Of::Label => Some(InlineValues::NonText),
+        Of::Secret => None,
+        Of::Column(column) if column.sensitive || column.select.is_some() => None,
+        Of::Column(ColumnDef { ty: SqlType::Labels(_), .. }) => Some(InlineValues::NonText),
+        Of::Column(_) | Of::Argument => Some(by_type),
     }
 }

@@ -5,13 +5,14 @@
 
 use super::{
     filter::Condition,
-    sql_builder::{BoundStatement, SqlBuilder},
+    sql_builder::{Of, SqlBuilder},
     value::{Bind, Bound, Values},
 };
 use crate::{
+    db::BoundStatement,
     ident::{Ident, quoted},
     model::{
-        def::{ScopeDef, SqlType, TableDef, TenancyDef},
+        def::{ScopeDef, TableDef, TenancyDef},
         names,
     },
     tenant::ContextKey,
@@ -71,9 +72,12 @@ impl Statement {
         rows: &Rows,
     ) -> BoundStatement {
         let alias = if parent.is_some() { CHILD } else { ALONE };
+        self.reads(self.def, read);
+        self.reads(self.def, cursor);
         self.text.push("SELECT ");
         self.text.names(alias, read);
         if let Some(Parent { table, columns, .. }) = parent {
+            self.reads(table, columns);
             self.text.push(", ");
             self.text.names(PARENT, [id_column(table)].iter().chain(columns));
         }
@@ -149,17 +153,19 @@ impl Statement {
         self.text.names(ALONE, same.chain(names.iter().copied()));
         self.text.push(") SELECT ");
         if tenant.is_some() {
-            self.text.push("$1, ");
+            let place = self.tenant_place();
+            self.text.place(place);
+            self.text.push(", ");
         }
-        if let Some((name, value)) = owner {
-            self.text.bind(&*value, column_type(self.def, name));
+        if let Some((_, value)) = owner {
+            self.text.bind(&*value, Of::Context);
             self.text.push(", ");
         }
         self.text.names("r.", &names);
         self.text.push(" FROM unnest(");
         for (i, (name, array)) in arrays.iter().enumerate() {
             self.text.push(if i == 0 { "" } else { ", " });
-            self.text.bind(&**array, column_type(self.def, name));
+            self.text.bind(&**array, of(self.def, name));
         }
         self.text.push(") AS r (");
         self.text.names(ALONE, &names);
@@ -174,7 +180,7 @@ impl Statement {
         let columns = values.columns().to_vec();
         for (i, (name, value)) in columns.into_iter().zip(values.into_values()).enumerate() {
             self.text.push(&format!("{}{} = ", if i == 0 { "" } else { ", " }, quoted(name)));
-            self.text.bind(&*value, column_type(self.def, name));
+            self.text.bind(&*value, of(self.def, name));
         }
         self.filtered(ALONE, self.def, condition);
         self.returning(returned);
@@ -187,6 +193,15 @@ impl Statement {
         self.from();
         self.filtered(ALONE, self.def, condition);
         self.text.built()
+    }
+
+    /// Binds all values if a column that is read requires the binary format, since values in the text require a message that
+    /// returns the text format.
+    fn reads(&mut self, def: &TableDef, columns: &[&str]) {
+        let decodes_text = |name: &str| def.columns.iter().any(|column| column.name == name && column.decodes_text);
+        if !columns.iter().all(|name| decodes_text(name)) {
+            self.text.read_in_binary();
+        }
     }
 
     fn from(&mut self) {
@@ -205,13 +220,14 @@ impl Statement {
         self.text.push(" (");
         self.text.names(ALONE, tenant.iter().chain(&columns));
         self.text.push(") VALUES (");
-        let mut separator = if tenant.is_some() { "$1, " } else { "" };
-        if columns.is_empty() {
-            self.text.push("$1");
+        if tenant.is_some() {
+            let place = self.tenant_place();
+            self.text.place(place);
         }
+        let mut separator = if tenant.is_some() { ", " } else { "" };
         for (name, value) in columns.into_iter().zip(values.into_values()) {
             self.text.push(separator);
-            self.text.bind(&*value, column_type(self.def, name));
+            self.text.bind(&*value, of(self.def, name));
             separator = ", ";
         }
         self.text.push(")");
@@ -219,6 +235,7 @@ impl Statement {
 
     fn returning(&mut self, columns: &[&str]) {
         if !columns.is_empty() {
+            self.reads(self.def, columns);
             self.text.push(" RETURNING ");
             self.text.names(ALONE, columns);
         }
@@ -239,14 +256,16 @@ impl Statement {
 
     /// Returns the placeholder of the tenant ID, which is bound on first use.
     fn tenant_place(&mut self) -> usize {
-        *self.place.get_or_insert_with(|| self.text.add_bound(self.tenant.as_bind(), SqlType::Text))
+        *self.place.get_or_insert_with(|| self.text.add_bound(self.tenant.as_bind(), Of::Context))
     }
 
     /// If the table has a tenant column, writes the tenant predicate and the text that joins it to the next condition.
     fn of_tenant(&mut self, alias: &str, def: &TableDef, then: &str) {
         if let Some(column) = tenant_column(def) {
             let place = self.tenant_place();
-            self.text.push(&format!("{alias}{} = ${place}{then}", quoted(column)));
+            self.text.push(&format!("{alias}{} = ", quoted(column)));
+            self.text.place(place);
+            self.text.push(then);
         }
     }
 
@@ -254,11 +273,11 @@ impl Statement {
         match condition {
             Condition::Compare { column, operator, value } => {
                 self.text.push(&format!("{alias}{} {} ", quoted(column), operator.sql()));
-                self.text.bind(value.as_bind(), column_type(def, column));
+                self.text.bind(value.as_bind(), of(def, column));
             }
             Condition::In { column, values } => {
                 self.text.push(&format!("{alias}{} = ANY (", quoted(column)));
-                self.text.bind(values.as_bind(), column_type(def, column));
+                self.text.bind(values.as_bind(), of(def, column));
                 self.text.push(")");
             }
             Condition::Null { column } => self.text.push(&format!("{alias}{} IS NULL", quoted(column))),
@@ -268,7 +287,7 @@ impl Statement {
                 self.text.push(if *after { ") > (" } else { ") < (" });
                 for (i, (column, value)) in columns.iter().zip(values).enumerate() {
                     self.text.push(if i == 0 { "" } else { ", " });
-                    self.text.bind(value.as_bind(), column_type(def, column));
+                    self.text.bind(value.as_bind(), of(def, column));
                 }
                 self.text.push(")");
             }
@@ -345,20 +364,27 @@ fn table(def: &TableDef) -> String {
     format!("{}.{}", quoted(def.name.schema), quoted(def.name.table))
 }
 
-fn column_type(def: &TableDef, name: &str) -> SqlType {
-    def.columns.iter().find(|column| column.name == name).map_or(SqlType::Text, |column| column.ty)
+/// Returns what a value that is compared with or written to a column belongs to.
+fn of<'d>(def: &'d TableDef, name: &str) -> Of<'d> {
+    def.columns.iter().find(|column| column.name == name).map_or(Of::Argument, Of::Column)
 }
 
-/// Calls a function of the tenancy's auth schema with named arguments.
-pub(crate) fn call(tenancy: &TenancyDef, function: &str, values: Values) -> BoundStatement {
+/// Calls a function of the tenancy's auth schema with named arguments. `def` is the table of the columns among them.
+pub(crate) fn call(
+    tenancy: &TenancyDef,
+    function: &str,
+    def: Option<&'static TableDef>,
+    values: Values,
+) -> BoundStatement {
     let mut text = SqlBuilder::default();
     text.push(&format!("SELECT * FROM {}(", function_name(tenancy, function)));
     let parameter = |column: &&str| format!("{} => ", Ident::derived(["p", column]).quoted());
     let mut parameters = values.columns().iter().map(parameter).collect::<Vec<_>>().into_iter();
-    for (i, value) in values.into_values().into_iter().enumerate() {
+    let kinds = values.kinds(def);
+    for (i, (value, kind)) in values.into_values().into_iter().zip(kinds).enumerate() {
         text.push(if i == 0 { "" } else { ", " });
         text.push(&parameters.next().unwrap_or_default());
-        text.bind(&*value, SqlType::Text);
+        text.bind(&*value, kind);
     }
     text.push(")");
     text.built()

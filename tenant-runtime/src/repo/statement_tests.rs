@@ -5,18 +5,18 @@ use uuid::Uuid;
 use super::{
     column::Column,
     filter::{Condition, Filter},
-    sql_builder::BoundStatement,
     statement::{Parent, Rows, Statement, call},
     value::{Array, Bind, Values},
 };
 use crate::{
+    db::{BoundStatement, InlineValues},
     model::def::{ColumnDef, ScopeDef, SqlType, TableDef, TableName},
     roles::Organizations,
     tenant::{Tenancy, TextKey},
 };
 
 const fn column(name: &'static str, ty: SqlType, id: bool) -> ColumnDef {
-    ColumnDef { id, app_assigned: !id, ..ColumnDef::blank(name, ty, false) }
+    ColumnDef { id, app_assigned: !id, decodes_text: true, ..ColumnDef::blank(name, ty, false) }
 }
 
 const fn table(table: &'static str, scope: ScopeDef, columns: &'static [ColumnDef]) -> TableDef {
@@ -273,12 +273,12 @@ fn function_calls_use_positional_or_named_arguments() {
     let mut places = Values::default();
     places.bind(Uuid::nil());
     places.bind("admin");
-    assert_eq!(text(call(Organizations::DEF, "add_member", places)), "SELECT * FROM app_auth.add_member($1, $2)");
+    assert_eq!(text(call(Organizations::DEF, "add_member", None, places)), "SELECT * FROM app_auth.add_member($1, $2)");
     let mut names = Values::default();
     names.set("name", "acme");
     names.set("Plan", "x");
     assert_eq!(
-        text(call(Organizations::DEF, "create_tenant", names)),
+        text(call(Organizations::DEF, "create_tenant", None, names)),
         "SELECT * FROM app_auth.create_tenant(p_name => $1, \"p_Plan\" => $2)"
     );
 }
@@ -288,4 +288,78 @@ fn uuid_integer_and_text_keys_can_be_bound() {
     let key = TextKey::new("acme").expect("a key");
     let bound = |statement: Statement| statement.count(&all_rows()).into_query().is_ok();
     assert!(bound(on(&TASKS)) && bound(Statement::new(&TASKS, &1_i64)) && bound(Statement::new(&TASKS, &key)));
+}
+
+static SECRETS_TABLE: TableDef = table(
+    "secrets",
+    ScopeDef::Tenant { column: "organization_id" },
+    &[
+        column("id", SqlType::Uuid, true),
+        column("organization_id", SqlType::Uuid, false),
+        column("note", SqlType::Text, false),
+        ColumnDef { sensitive: true, ..column("code", SqlType::Int4, false) },
+        ColumnDef { select: Some("admin"), ..column("salary", SqlType::Int4, false) },
+        ColumnDef { decodes_text: false, ..column("tags", SqlType::Array(&SqlType::Text), false) },
+    ],
+);
+
+const ORG: Uuid = Uuid::from_u128(3);
+
+/// Returns the text with values and the setting that it requires.
+fn with_values(built: BoundStatement) -> Option<(String, InlineValues)> {
+    built.inline.map(|inline| (inline.sql, inline.needs))
+}
+
+#[test]
+fn values_are_constants_in_the_second_text() {
+    let id = Uuid::from_u128(7);
+    let condition = Column::<(), Uuid>::new("id").eq(id).into_condition();
+    let rows = Rows { condition, order: Vec::new(), limit: Some(5) };
+    let built = Statement::new(&SECRETS_TABLE, &ORG).select(&["id", "note"], None, &[], &rows);
+    let tenant = format!("'{:032x}'::pg_catalog.uuid", ORG.as_u128());
+    let expected = format!(
+        "SELECT id, note FROM app.secrets WHERE organization_id = {tenant} AND id = \
+         '00000000000000000000000000000007'::pg_catalog.uuid LIMIT '5'::pg_catalog.int8"
+    );
+    let (sql, needs) = with_values(built).expect("each value has a constant");
+    assert_eq!((sql.as_str(), needs), (expected.as_str(), InlineValues::NonText));
+}
+
+#[test]
+fn text_requires_the_setting_for_all_values() {
+    let mut values = Values::default();
+    values.set("note", "it's".to_owned());
+    let built = Statement::new(&SECRETS_TABLE, &ORG).insert(values, &["id"]);
+    let (sql, needs) = with_values(built).expect("each value has a constant");
+    assert!(sql.contains(r"E'it\u0027s'::pg_catalog.text"), "{sql}");
+    assert_eq!(needs, InlineValues::All);
+}
+
+#[test]
+fn sensitive_values_and_columns_without_text_format_are_bound() {
+    for (column, value) in [("code", 5), ("salary", 7)] {
+        let mut values = Values::default();
+        values.set(column, value);
+        assert_eq!(with_values(Statement::new(&SECRETS_TABLE, &ORG).insert(values, &["id"])), None, "{column}");
+        let condition = Column::<(), i32>::new(column).lt(value).into_condition();
+        assert_eq!(with_values(Statement::new(&SECRETS_TABLE, &ORG).count(&condition)), None, "{column}");
+    }
+    let rows = Rows { condition: Condition::All(Vec::new()), order: Vec::new(), limit: None };
+    let read = Statement::new(&SECRETS_TABLE, &ORG).select(&["id", "tags"], None, &[], &rows);
+    assert_eq!(with_values(read), None);
+    let unread = Statement::new(&SECRETS_TABLE, &ORG).select(&["id"], None, &[], &rows);
+    assert_eq!(with_values(unread).map(|(_, needs)| needs), Some(InlineValues::None));
+}
+
+#[test]
+fn secrets_among_the_arguments_of_a_function_are_bound() {
+    let label = |values: &mut Values| values.bind_label("admin");
+    let secret = |values: &mut Values| values.bind_secret(vec![1, 2, 3]);
+    let column = |values: &mut Values| values.set("salary", 7);
+    let needs = |set: &dyn Fn(&mut Values)| {
+        let mut values = Values::default();
+        set(&mut values);
+        with_values(call(Organizations::DEF, "f", Some(&SECRETS_TABLE), values)).map(|(_, needs)| needs)
+    };
+    assert_eq!((needs(&label), needs(&secret), needs(&column)), (Some(InlineValues::NonText), None, None));
 }

@@ -9,7 +9,11 @@ use sqlx::{
     postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, types::Oid},
 };
 
-use crate::model::def::SqlType;
+use super::{
+    literal::{Constant, literal_as, literal_of},
+    sql_builder::Of,
+};
+use crate::model::def::{SqlType, TableDef};
 
 /// A value that can be bound to a placeholder.
 pub(super) trait Bind: Send {
@@ -19,6 +23,9 @@ pub(super) trait Bind: Send {
     ///
     /// If the value cannot be encoded.
     fn bind(&self, column: SqlType, arguments: &mut PgArguments) -> Result<(), BoxDynError>;
+
+    /// Returns the value as a constant; `None` if it has to be bound.
+    fn literal(&self, column: SqlType) -> Option<Constant>;
 }
 
 /// A value that is written to a column.
@@ -36,6 +43,10 @@ where
 {
     fn bind(&self, _: SqlType, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         arguments.add(&self.0)
+    }
+
+    fn literal(&self, _: SqlType) -> Option<Constant> {
+        literal_of(&self.0)
     }
 }
 
@@ -61,6 +72,11 @@ where
 {
     fn bind(&self, column: SqlType, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         arguments.add(Typed { items: &self.0, ty: array_of(&T::type_info(), column) })
+    }
+
+    fn literal(&self, column: SqlType) -> Option<Constant> {
+        let ty = array_of(&T::type_info(), column);
+        literal_as(&Typed { items: &self.0, ty: ty.clone() }, &ty)
     }
 }
 
@@ -165,12 +181,16 @@ pub(super) fn is_null<T: for<'q> Encode<'q, Postgres>>(value: &T) -> bool {
 pub struct Values {
     columns: Vec<&'static str>,
     values: Vec<Box<dyn Value>>,
+    /// The positions of arguments that are labels of enums.
+    labels: Vec<usize>,
+    /// The positions of arguments that are secrets.
+    secrets: Vec<usize>,
 }
 
 impl Values {
     /// Combines columns and their values.
     pub(super) fn of(columns: Vec<&'static str>, values: Vec<Box<dyn Value>>) -> Self {
-        Self { columns, values }
+        Self { columns, values, labels: Vec::new(), secrets: Vec::new() }
     }
 
     /// Sets `column` to `value`, replacing an earlier value.
@@ -196,6 +216,32 @@ impl Values {
         if let Some(value) = value {
             self.set(column, value);
         }
+    }
+
+    /// Adds the label of an enum as a function argument.
+    pub(super) fn bind_label(&mut self, label: &'static str) {
+        self.labels.push(self.values.len());
+        self.bind(label);
+    }
+
+    /// Adds a secret as a function argument, which never becomes part of the text.
+    pub(crate) fn bind_secret(&mut self, secret: Vec<u8>) {
+        self.secrets.push(self.values.len());
+        self.bind(secret);
+    }
+
+    /// Returns what each value is, as an argument of a function. `def` is the table of the columns.
+    pub(super) fn kinds(&self, def: Option<&'static TableDef>) -> Vec<Of<'static>> {
+        let column = |index: usize| {
+            let name = *self.columns.get(index)?;
+            def?.columns.iter().find(|column| column.name == name).map(Of::Column)
+        };
+        let kind = |index| match () {
+            () if self.secrets.contains(&index) => Of::Secret,
+            () if self.labels.contains(&index) => Of::Label,
+            () => column(index).unwrap_or(Of::Argument),
+        };
+        (0..self.values.len()).map(kind).collect()
     }
 
     /// Adds a value without a column, such as a function argument.

@@ -11,7 +11,7 @@ use super::{
     executor::{Opened, TenantExecutor},
     filter::Condition,
     list::{attempt, read},
-    reads::{by_key, fetch_one, fetch_optional, not_found},
+    reads::{by_key, not_found},
     statement::{Rows, Statement},
     table::{Delete, Insert, Select, Update},
     tenant_table::TenantTable,
@@ -19,10 +19,10 @@ use super::{
     view::TenantView,
 };
 use crate::{
-    db::TenantTx,
+    db::{TenantTx, each},
     error::{Error, Result},
     model::def::{ColumnDef, ScopeDef, SqlType, TableDef},
-    tenant::{Role, UserOf},
+    tenant::{Role, TenantCtx, UserOf},
 };
 
 /// An insert that runs when it is awaited, and returns the stored row or its view. Created by
@@ -104,26 +104,32 @@ where
     V: TenantView<Table: Insert>,
     H: TenantExecutor + 'h,
 {
-    Box::pin(async move {
-        let mut opened = handle.open().await?;
-        let row = insert(&mut opened, values).await?;
-        opened.finish(true).await?;
-        Ok(row)
-    })
+    Box::pin(insert::<V, H>(handle, values))
 }
 
-async fn insert<V: TenantView<Table: Insert>, O: Opened>(opened: &mut O, values: Values) -> Result<V> {
-    let values = with_owner::<V::Table, _>(opened.tx(), values)?;
-    let built = Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id()).insert(values, &V::columns());
-    read(&fetch_one(opened, built, attempt::<V::Table, O::Role>("insert into")).await?)
+async fn insert<V: TenantView<Table: Insert>, H: TenantExecutor>(handle: H, values: Values) -> Result<V> {
+    let values = with_owner::<V::Table, _>(handle.ctx(), values)?;
+    let statement = Statement::new(V::Table::TABLE, handle.ctx().tenant_id()).insert(values, &V::columns());
+    let call = statement.writes(attempt::<V::Table, H::Role>("insert into"));
+    handle.call(call, |answer| read(answer.one()?)).await
 }
 
 /// Inserts rows, with one statement for rows that omit the same columns, and returns them in the given order.
 pub(super) async fn insert_many<T: Insert, H: TenantExecutor>(handle: H, new: Vec<T::New>) -> Result<Vec<T>> {
-    let mut opened = handle.open().await?;
     let mut rows: Vec<Option<T>> = new.iter().map(|_| None).collect();
-    for group in Group::of::<T>(new) {
-        for (place, row) in group.places.clone().into_iter().zip(insert_group::<T, _>(&mut opened, group).await?) {
+    let mut groups = Group::of::<T>(new);
+    if let [group] = &*groups
+        && group.is_one_statement(T::TABLE)
+    {
+        // The only group has the rows in the given order.
+        return match groups.pop() {
+            Some(group) => insert_arrays(handle, group).await,
+            None => Ok(Vec::new()),
+        };
+    }
+    let mut opened = handle.open().await?;
+    for group in groups {
+        for (place, row) in group.places.clone().into_iter().zip(insert_group::<T, _>(opened.tx(), group).await?) {
             rows[place] = Some(row);
         }
     }
@@ -159,22 +165,26 @@ impl Group {
         groups
     }
 
-    /// Returns whether the columns can be sent as arrays: there must be at least one column, and no
-    /// column can be an array, because PostgreSQL has no arrays of arrays.
-    fn fits_arrays(&self, def: &TableDef) -> bool {
+    /// Returns whether the rows can be inserted by one statement, with an array for each column: there must be at least one
+    /// column, and no column can be an array, because PostgreSQL has no arrays of arrays.
+    fn is_one_statement(&self, def: &TableDef) -> bool {
         let is_array = |name: &&str| matches!(named(def, name), Some(ColumnDef { ty: SqlType::Array(_), .. }));
-        !self.columns.is_empty() && !self.columns.iter().any(is_array)
+        self.rows.len() > 1 && !self.columns.is_empty() && !self.columns.iter().any(is_array)
     }
 }
 
-async fn insert_group<T: Insert, O: Opened>(opened: &mut O, group: Group) -> Result<Vec<T>> {
-    if group.rows.len() == 1 || !group.fits_arrays(T::TABLE) {
-        let mut inserted = Vec::with_capacity(group.rows.len());
-        for row in group.rows {
-            inserted.push(insert(opened, Values::of(group.columns.clone(), row)).await?);
-        }
-        return Ok(inserted);
+async fn insert_group<T: Insert, R: Role>(tx: &mut TenantTx<R>, group: Group) -> Result<Vec<T>> {
+    if group.is_one_statement(T::TABLE) {
+        return insert_arrays(tx, group).await;
     }
+    let mut inserted = Vec::with_capacity(group.rows.len());
+    for row in group.rows {
+        inserted.push(insert(&mut *tx, Values::of(group.columns.clone(), row)).await?);
+    }
+    Ok(inserted)
+}
+
+async fn insert_arrays<T: Insert, H: TenantExecutor>(handle: H, group: Group) -> Result<Vec<T>> {
     let mut columns: Vec<Vec<Box<dyn Value>>> = group.columns.iter().map(|_| Vec::new()).collect();
     for row in group.rows {
         columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
@@ -184,12 +194,10 @@ async fn insert_group<T: Insert, O: Opened>(opened: &mut O, group: Group) -> Res
         Some((name, values.pop()?.gather(rest)))
     });
     let arrays = arrays.collect();
-    let owner = owner::<T, _>(opened.tx())?.map(|(name, user)| (name, Box::new(Scalar(user)) as Box<dyn Bind>));
-    let statement = Statement::new(T::TABLE, opened.tx().ctx().tenant_id());
-    let query = statement.insert_rows(owner, arrays, &T::columns()).into_query()?;
-    let attempt = attempt::<T, O::Role>("insert into");
-    let rows = opened.tx().vetted().fetch_all(query).await.map_err(|error| attempt.error(error))?;
-    rows.iter().map(read).collect()
+    let owner = owner::<T, _>(handle.ctx())?.map(|(name, user)| (name, Box::new(Scalar(user)) as Box<dyn Bind>));
+    let statement = Statement::new(T::TABLE, handle.ctx().tenant_id()).insert_rows(owner, arrays, &T::columns());
+    let call = statement.writes(attempt::<T, H::Role>("insert into"));
+    handle.call(call, |answer| each(answer, read)).await
 }
 
 /// Inserts a row, or updates the row with the same key.
@@ -198,7 +206,6 @@ where
     T: Insert + Update,
     H: TenantExecutor,
 {
-    let mut opened = handle.open().await?;
     let mut values = Values::default();
     T::new_values(new, &mut values);
     let set: Vec<&str> = values.columns().iter().copied().filter(|name| is_changed(T::TABLE, name, key)).collect();
@@ -206,13 +213,11 @@ where
     // statement return the row.
     let set =
         if set.is_empty() { key.iter().copied().filter(|name| is_changed(T::TABLE, name, &[])).collect() } else { set };
-    let values = with_owner::<T, _>(opened.tx(), values)?;
-    let built = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).upsert(values, key, &set, &T::columns());
-    let row = fetch_optional(&mut opened, built, attempt::<T, H::Role>("upsert into")).await?;
+    let values = with_owner::<T, _>(handle.ctx(), values)?;
+    let statement = Statement::new(T::TABLE, handle.ctx().tenant_id()).upsert(values, key, &set, &T::columns());
+    let call = statement.writes(attempt::<T, H::Role>("upsert into"));
     let conflict = || Error::UniqueViolation { table: T::TABLE_NAME.to_string(), constraint: key.join(", ") };
-    let row = read(&row.ok_or_else(conflict)?)?;
-    opened.finish(true).await?;
-    Ok(row)
+    handle.call(call, |answer| read(answer.rows.first().ok_or_else(conflict)?)).await
 }
 
 /// Returns whether an upsert updates a column of the existing row: it updates neither keys nor columns with a role.
@@ -323,17 +328,14 @@ where
     H: TenantExecutor + 'h,
 {
     Box::pin(async move {
-        let mut opened = handle.open().await?;
-        let writes = !values.columns().is_empty();
-        let (statement, columns) = (Statement::new(V::Table::TABLE, opened.tx().ctx().tenant_id()), V::columns());
-        let built = match writes {
-            true => statement.update(values, &condition, &columns),
-            false => statement.select(&columns, None, &[], &Rows { condition, order: Vec::new(), limit: None }),
+        let (statement, columns) = (Statement::new(V::Table::TABLE, handle.ctx().tenant_id()), V::columns());
+        let attempt = attempt::<V::Table, H::Role>("update");
+        let call = if values.columns().is_empty() {
+            statement.select(&columns, None, &[], &Rows { condition, order: Vec::new(), limit: None }).reads(attempt)
+        } else {
+            statement.update(values, &condition, &columns).writes(attempt)
         };
-        let row = fetch_optional(&mut opened, built, attempt::<V::Table, H::Role>("update")).await?;
-        let row = read(&row.ok_or_else(not_found::<V::Table>)?)?;
-        opened.finish(writes).await?;
-        Ok(row)
+        handle.call(call, |answer| read(answer.rows.first().ok_or_else(not_found::<V::Table>)?)).await
     })
 }
 
@@ -347,24 +349,17 @@ where
         if values.columns().is_empty() {
             return Ok(0);
         }
-        let mut opened = handle.open().await?;
-        let built = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).update(values, &condition, &[]);
-        let attempt = attempt::<T, H::Role>("update");
-        let query = built.into_query()?;
-        let updated = opened.tx().vetted().execute(query).await.map_err(|error| attempt.error(error))?;
-        opened.finish(true).await?;
-        Ok(updated)
+        let statement = Statement::new(T::TABLE, handle.ctx().tenant_id()).update(values, &condition, &[]);
+        let call = statement.writes(attempt::<T, H::Role>("update"));
+        handle.call(call, |answer| Ok(answer.affected)).await
     })
 }
 
 /// Deletes the rows that match a condition and returns their number.
 pub(super) async fn delete<T: Delete, H: TenantExecutor>(handle: H, condition: Condition) -> Result<u64> {
-    let mut opened = handle.open().await?;
-    let query = Statement::new(T::TABLE, opened.tx().ctx().tenant_id()).delete(&condition).into_query()?;
-    let attempt = attempt::<T, H::Role>("delete from");
-    let deleted = opened.tx().vetted().execute(query).await.map_err(|error| attempt.error(error))?;
-    opened.finish(true).await?;
-    Ok(deleted)
+    let statement = Statement::new(T::TABLE, handle.ctx().tenant_id()).delete(&condition);
+    let call = statement.writes(attempt::<T, H::Role>("delete from"));
+    handle.call(call, |answer| Ok(answer.affected)).await
 }
 
 /// Returns the owner column, if any, with the context's user as its value.
@@ -372,14 +367,14 @@ pub(super) async fn delete<T: Delete, H: TenantExecutor>(handle: H, condition: C
 /// # Errors
 ///
 /// [`Error::NoUser`] if the context has no user.
-fn owner<T: Select, R: Role>(tx: &TenantTx<R>) -> Result<Option<(&'static str, UserOf<R>)>> {
+fn owner<T: Select, R: Role>(ctx: &TenantCtx<R>) -> Result<Option<(&'static str, UserOf<R>)>> {
     let Some(owner) = T::TABLE.owner else { return Ok(None) };
-    let user = tx.ctx().user_id().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;
+    let user = ctx.user_id().ok_or_else(|| Error::NoUser { table: T::TABLE_NAME.to_string() })?;
     Ok(Some((owner, user.clone())))
 }
 
-fn with_owner<T: Select, R: Role>(tx: &TenantTx<R>, mut values: Values) -> Result<Values> {
-    if let Some((column, user)) = owner::<T, R>(tx)? {
+fn with_owner<T: Select, R: Role>(ctx: &TenantCtx<R>, mut values: Values) -> Result<Values> {
+    if let Some((column, user)) = owner::<T, R>(ctx)? {
         values.set(column, user);
     }
     Ok(values)

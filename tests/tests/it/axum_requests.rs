@@ -272,7 +272,7 @@ async fn error_responses_do_not_reveal_the_database() {
         (422, "SELECT 'x'::integer"),
         (503, "SELECT pg_sleep(5)"),
     ];
-    let hurried = TenantDb::options().statement_timeout(std::time::Duration::from_millis(500));
+    let hurried = tenant_tests::app_options().statement_timeout(std::time::Duration::from_millis(500));
     let db = hurried.connect(&database.app_url()).await.expect("connects");
     let mut seen = Vec::new();
     for (_, sql) in statements {
@@ -306,7 +306,7 @@ async fn unavailable_database_gets_503() {
     let mut admin = connect(&server.admin_url()).await;
     seed.seed(&mut admin, "acme").await;
     drop(admin);
-    let app = app(TenantDb::connect(&url).await.expect("connects"));
+    let app = app(tenant_tests::app_options().connect(&url).await.expect("connects"));
     let path = format!("/orgs/{}/projects", seed.id);
     let up = send(&app, Method::GET, &path, seed.viewer).await.status;
     tokio::task::spawn_blocking(move || drop(server)).await.expect("it stops");

@@ -41,6 +41,7 @@ mod migration_files;
 mod migration_golden;
 mod migration_session;
 mod migrations_dir;
+mod one_message;
 mod openings;
 mod pg_facts;
 mod pgaudit;

@@ -122,7 +122,7 @@ async fn tx_span_names_the_role_and_the_tenant_only_with_trace_tenants() {
     let expected = [
         "tenant_tx role=app_member outcome=committed".to_owned(),
         format!("tenant_tx role=app_member tenant={} outcome=committed", acme.id),
-        "tenant_tx role=app_viewer".to_owned(),
+        "tenant_tx role=app_viewer outcome=committed".to_owned(),
     ];
     assert_eq!(spans, expected);
 }

@@ -152,7 +152,8 @@ async fn no_tenant_role_cannot_read_tables_or_manage_members() {
 async fn user_scope_settings_do_not_stay_on_the_connection() {
     let database = Database::create().await;
     let acme = database.acme;
-    let db = TenantDb::options().max_connections(1).connect(&database.app_url()).await.expect("the app connects");
+    let db =
+        tenant_tests::app_options().max_connections(1).connect(&database.app_url()).await.expect("the app connects");
     assert_eq!(role(&db, acme.id, acme.admin).await, Some("admin"));
     let of_nobody = db.user_scope(&UserCtx::assume_authenticated(Uuid::new_v4())).tenants::<OrgMember>().await;
     assert_eq!(of_nobody.expect("reads"), []);

@@ -159,7 +159,7 @@ fn no_unfinished_code_markers() {
 fn assert_sql_safe_is_used_in_one_file_only() {
     let files: Vec<String> =
         modules().into_iter().filter(|(_, _, code)| code.contains("AssertSqlSafe")).map(|(_, path, _)| path).collect();
-    assert_eq!(files, ["db/begin_sql.rs"]);
+    assert_eq!(files, ["db/built_sql.rs"]);
 }
 
 #[test]

@@ -285,19 +285,18 @@ async fn a_read_only_transaction_does_not_write_whatever_a_function_runs_in_it()
 }
 
 #[tokio::test]
-async fn a_deferrable_transaction_waits_at_its_begin_for_those_that_write() {
+async fn a_deferrable_transaction_waits_in_its_first_statement_for_those_that_write() {
     let database = Database::create().await;
     let (db, ctx) = (database.app().await, database.acme.as_member());
     let deferrable = TxOptions { isolation: Some(Isolation::Serializable), read_only: true, deferrable: true };
     let mut writes = db.begin_with(&ctx, SERIALIZABLE).await.expect("begins");
     project(&mut writes, "written meanwhile").await;
-    let begin = tokio::spawn(db.begin_with(&ctx, deferrable));
+    let mut tx = db.begin_with(&ctx, deferrable).await.expect("opens");
+    let reads = tokio::spawn(async move { names(&mut tx).await });
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert!(!begin.is_finished(), "it began while another one wrote");
+    assert!(!reads.is_finished(), "it began while another one wrote");
     writes.commit().await.expect("commits");
-    let mut tx = begin.await.expect("no panic").expect("begins");
-    assert_eq!(names(&mut tx).await.expect("reads").len(), 1, "its snapshot is that of its begin");
-    tx.commit().await.expect("commits");
+    assert_eq!(reads.await.expect("no panic").expect("reads").len(), 1, "its snapshot follows the commit");
 }
 
 const SERIALIZABLE: TxOptions =
@@ -347,7 +346,7 @@ async fn serialization_failures_are_retried_in_the_same_context() {
 async fn retry_handles_swallowed_errors_and_stops_at_the_attempt_limit() {
     let database = Database::create().await;
     let ctx = database.acme.as_member();
-    let db = TenantDb::options().attempts(3).connect(&database.app_url()).await.expect("connects");
+    let db = tenant_tests::app_options().attempts(3).connect(&database.app_url()).await.expect("connects");
     run(
         &mut database.admin().await,
         "CREATE FUNCTION app.collide() RETURNS void LANGUAGE plpgsql

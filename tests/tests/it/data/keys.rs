@@ -104,7 +104,7 @@ fn article(id: &str, part_of: Option<&str>, old: Option<&str>, by: i64) -> NewAr
 async fn shop() -> (tenant_tests::Database, TenantDb, TenantCtx<Keeper>) {
     let tables = [Shop::TABLE, Clerk::TABLE, Article::TABLE, Shelf::TABLE, Sale::TABLE];
     let database = database_of(tables).await;
-    let db = TenantDb::connect(&database.url_of("shop_service")).await.expect("connected");
+    let db = tenant_tests::app_options().connect(&database.url_of("shop_service")).await.expect("connected");
     let visitor = UserCtx::<Shops>::assume_authenticated(7.into());
     let shop =
         db.user_scope(&visitor).create_tenant::<Shop>(NewShop {}).await.expect("a user without a tenant creates one");

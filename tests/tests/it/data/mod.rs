@@ -142,7 +142,7 @@ pub(super) struct Lab {
 impl Lab {
     pub(super) async fn open() -> Self {
         let database = database_of([Sample::TABLE, Tray::TABLE]).await;
-        let db = TenantDb::connect(&database.url_of("lab_service")).await.expect("connected");
+        let db = tenant_tests::app_options().connect(&database.url_of("lab_service")).await.expect("connected");
         let boss = || TenantCtx::assume_authorized(Uuid::new_v4(), Uuid::new_v4());
         Self { db, boss: boss(), other: boss(), database }
     }
