@@ -44,6 +44,8 @@ pub(super) enum Stage {
     NotBegun,
     /// A message that begins the transaction was sent, and its answer is unknown.
     Beginning,
+    /// A message with a single statement was sent, which leaves no transaction open, and its answer is unknown.
+    Calling,
     Begun,
     /// The message that ends the transaction was sent, and its answer is unknown.
     Ending,
@@ -129,11 +131,12 @@ impl ContextTx {
         };
         let mut attempts = self.pools.attempts(role);
         loop {
-            if self.stage == Stage::Beginning {
+            if matches!(self.stage, Stage::Beginning | Stage::Calling) {
                 let lease = self.lease.take().ok_or(sqlx::Error::PoolClosed)?;
-                self.lease = Some(self.pools.replaced(role, lease).await.map_err(Error::into_sqlx)?);
+                let replaced = self.pools.replaced(role, lease, commits && writes);
+                self.lease = Some(replaced.await.map_err(Error::into_sqlx)?);
             }
-            self.stage = Stage::Beginning;
+            self.stage = if has_block { Stage::Beginning } else { Stage::Calling };
             let message = self.pools.message(&self.context, unit);
             let MessageError { at, error } = match message.send(self.connection()?).await {
                 Ok(answer) => {
@@ -204,9 +207,10 @@ impl Drop for ContextTx {
     fn drop(&mut self) {
         match self.stage {
             Stage::NotBegun => self.keep(),
-            Stage::Begun | Stage::Beginning => {
+            Stage::Begun | Stage::Beginning | Stage::Calling => {
+                let command = if self.stage == Stage::Calling { NOTHING } else { ROLLBACK };
                 if let (Some(lease), Ok(runtime)) = (self.lease.take(), Handle::try_current()) {
-                    runtime.spawn(roll_back(lease, !self.custom));
+                    runtime.spawn(settle(lease, command, !self.custom));
                 }
             }
             // sqlx's pool waits for the answer, and closes the connection if the transaction is still open.
@@ -217,11 +221,14 @@ impl Drop for ContextTx {
 
 const ROLLBACK: &str = "ROLLBACK";
 
-/// Rolls back a transaction that was dropped, and keeps the connection if asked to and all its answers have been received.
-async fn roll_back(mut lease: Lease, keep: bool) {
+/// A command that only waits for the answers of the commands before it.
+const NOTHING: &str = "SELECT";
+
+/// Ends a transaction or a call that was dropped, and keeps the connection if asked to and all its answers have been received.
+async fn settle(mut lease: Lease, command: &'static str, keep: bool) {
     // The first answer can be the error of a statement that was dropped; sqlx then does not send the command.
     for _ in 0..2 {
-        match lease.execute(ROLLBACK).await {
+        match lease.execute(command).await {
             Ok(_) if keep => return lease.keep(),
             Ok(_) => return,
             Err(error) if loss(&error) == Loss::None => {}

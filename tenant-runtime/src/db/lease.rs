@@ -93,8 +93,19 @@ impl RolePool {
             }
             return Ok(Lease { connection: kept.connection, acquired: kept.acquired, pool: Arc::clone(self), permit });
         }
-        let connection = self.pool.acquire().await?;
-        Ok(Lease { connection, acquired: Instant::now(), pool: Arc::clone(self), permit })
+        self.from_pool(permit, for_write).await
+    }
+
+    /// Acquires a connection from sqlx's pool.
+    async fn from_pool(self: &Arc<Self>, permit: OwnedSemaphorePermit, for_write: bool) -> sqlx::Result<Lease> {
+        loop {
+            let mut connection = self.pool.acquire().await?;
+            // A lost connection is closed when it is dropped, so the pool returns a new one in the end.
+            if for_write && connection.ping().await.is_err() {
+                continue;
+            }
+            return Ok(Lease { connection, acquired: Instant::now(), pool: Arc::clone(self), permit });
+        }
     }
 
     /// Returns the number of connections that are kept.
@@ -144,11 +155,10 @@ impl Lease {
     }
 
     /// Replaces the connection, which goes back to sqlx's pool.
-    pub(super) async fn replaced(self) -> sqlx::Result<Self> {
+    pub(super) async fn replaced(self, for_write: bool) -> sqlx::Result<Self> {
         let Self { connection, pool, permit, .. } = self;
         drop(connection);
-        let connection = pool.pool.acquire().await?;
-        Ok(Self { connection, acquired: Instant::now(), pool, permit })
+        pool.from_pool(permit, for_write).await
     }
 
     /// Gives the kept connections back to sqlx's pool, because this one was lost.

@@ -98,9 +98,9 @@ impl Pools {
         self.of_role(role).acquire(for_write).await.map_err(|error| self.acquire_error(role, error))
     }
 
-    /// Replaces a connection of the role.
-    pub(super) async fn replaced(&self, role: &'static str, lease: Lease) -> Result<Lease> {
-        lease.replaced().await.map_err(|error| self.acquire_error(role, error))
+    /// Replaces a connection of the role; before a write, by one that has answered.
+    pub(super) async fn replaced(&self, role: &'static str, lease: Lease, for_write: bool) -> Result<Lease> {
+        lease.replaced(for_write).await.map_err(|error| self.acquire_error(role, error))
     }
 
     fn acquire_error(&self, role: &'static str, error: sqlx::Error) -> Error {
