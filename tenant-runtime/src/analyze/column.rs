@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use sqlparser::ast::Expr;
+
 use super::{
     column_ident, expression_columns,
     finding::{Findings, field_place, place},
-    id_columns, ident, list, row_id, sql_expr,
+    id_columns, ident, list, row_id,
+    sql_expr::{self, Parsed},
     tenancy::Tenancy,
     unqualified_names,
 };
@@ -93,10 +96,10 @@ fn check_sensitive(def: &TableDef, column: &ColumnDef, place: &str, findings: &m
 
 fn default(def: &TableDef, column: &ColumnDef, place: &str, findings: &mut Findings) -> Option<ColumnDefault> {
     match (column.default, column.ty) {
-        (Some(text), ty) => match sql_expr::expression(text) {
-            Ok(expression) => {
-                check_default(text, &expression, ty, place, findings);
-                let unqualified = unqualified_names::in_expression(&expression);
+        (Some(text), ty) => match sql_expr::parsed(text) {
+            Ok(Parsed { expression, tree }) => {
+                check_default(text, &tree, ty, place, findings);
+                let unqualified = unqualified_names::in_expression(&tree);
                 unqualified_names::check("default", text, unqualified, place, findings);
                 Some(ColumnDefault::Expression(expression))
             }
@@ -119,7 +122,7 @@ const DEFAULT_HELP: &str =
     "write a single SQL expression, such as `now()`; put text in single quotes: `default = \"'todo'\"`";
 
 /// Reports a default that PostgreSQL would reject, either when the column is created or at the first INSERT.
-fn check_default(text: &str, default: &Expression, ty: SqlType, place: &str, findings: &mut Findings) {
+fn check_default(text: &str, default: &Expr, ty: SqlType, place: &str, findings: &mut Findings) {
     if let Some((_, column)) = expression_columns::columns(default).first() {
         let message = format!("`default = {text:?}` reads `{column}`, but a default cannot read columns");
         findings.error(place, message, DEFAULT_HELP);
@@ -133,7 +136,7 @@ fn check_default(text: &str, default: &Expression, ty: SqlType, place: &str, fin
 }
 
 /// Reports a column in a check constraint that the table does not have.
-fn check_columns(def: &TableDef, place: String, text: &str, condition: &Expression, findings: &mut Findings) {
+fn check_columns(def: &TableDef, place: String, text: &str, condition: &Expr, findings: &mut Findings) {
     let is_known = |(qualifier, name): &(Option<String>, String)| {
         qualifier.as_deref().is_none_or(|qualifier| qualifier == def.name.table)
             && def.columns.iter().any(|column| column.name == name)
@@ -184,10 +187,10 @@ pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
             });
         }
         if let Some(text) = column.check {
-            match sql_expr::expression(text) {
-                Ok(condition) => {
-                    check_columns(def, field_place(def, column), text, &condition, findings);
-                    let unqualified = unqualified_names::in_expression(&condition);
+            match sql_expr::parsed(text) {
+                Ok(Parsed { expression: condition, tree }) => {
+                    check_columns(def, field_place(def, column), text, &tree, findings);
+                    let unqualified = unqualified_names::in_expression(&tree);
                     unqualified_names::check("check", text, unqualified, &field_place(def, column), findings);
                     checks.push(Check {
                         name: Ident::derived([def.name.table, column.name, "check"]),

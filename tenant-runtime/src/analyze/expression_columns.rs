@@ -25,13 +25,10 @@ pub(super) fn is_name_without_parentheses(name: &sqlparser::ast::Ident) -> bool 
     name.quote_style.is_none() && NAMES_WITHOUT_PARENTHESES.contains(&name.value.to_lowercase().as_str())
 }
 
-/// Returns the columns that a valid expression names, as PostgreSQL reads them, each with the
+/// Returns the columns that a parsed expression names, as PostgreSQL reads them, each with the
 /// qualifier before the dot, if any. Returns no columns if the expression contains a subquery.
-pub(super) fn columns(expression: &Expression) -> Vec<(Option<String>, String)> {
-    match parse(expression.as_str()) {
-        Ok(parsed) if !has_subquery(&parsed) => columns_of(&parsed),
-        _ => Vec::new(),
-    }
+pub(super) fn columns(parsed: &Expr) -> Vec<(Option<String>, String)> {
+    if has_subquery(parsed) { Vec::new() } else { columns_of(parsed) }
 }
 
 /// Returns the columns that a parsed expression without a subquery names.
@@ -96,17 +93,17 @@ fn has_subquery(parsed: &Expr) -> bool {
     contains(parsed, |inner| matches!(inner, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. }))
 }
 
-/// Returns the text of a valid expression that is a string constant.
-pub(super) fn string_constant(expression: &Expression) -> Option<String> {
-    match parse(expression.as_str()).ok()? {
-        Expr::Value(value) => value.value.into_string(),
+/// Returns the text of a parsed expression that is a string constant.
+pub(super) fn string_constant(parsed: &Expr) -> Option<String> {
+    match parsed {
+        Expr::Value(value) => value.value.clone().into_string(),
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::sql_expr::expression, *};
+    use super::{super::sql_expr::parsed, *};
 
     #[test]
     fn columns_of_an_expression_are_only_names_that_postgresql_reads_as_columns() {
@@ -123,10 +120,10 @@ mod tests {
             "nextval('app.numbers'::regclass)",
         ];
         for text in none {
-            assert_eq!(columns(&expression(text).expect("valid")), [], "{text}");
+            assert_eq!(columns(&parsed(text).expect("valid").tree), [], "{text}");
         }
         let read =
-            |text| columns(&expression(text).expect("valid")).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+            |text| columns(&parsed(text).expect("valid").tree).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
         assert_eq!(read("extract(year FROM Made) > 1 AND \"Odd\" @> '{}'"), ["made", "Odd"]);
         assert_eq!(
             read("CASE WHEN kind = 'a' THEN notes.cents IS NOT NULL ELSE tags[1] <> '' END"),

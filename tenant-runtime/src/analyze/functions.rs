@@ -27,7 +27,7 @@ pub(super) fn functions(
     findings: &mut Findings,
 ) -> BTreeMap<QualifiedName, Function> {
     let mut functions = BTreeMap::new();
-    let has_system = known.by_name.values().any(|def| !def.system.is_empty());
+    let has_system = known.by_qualified_name.values().any(|def| !def.system.is_empty());
     let has_functions = has_system || membership.is_some() || log.is_some();
     let Some(owner) = tenancy.owner().cloned().filter(|_| has_functions) else { return functions };
     let (no_tenant, lowest, system) = (tenancy.no_tenant.clone(), tenancy.lowest(), tenancy.system.clone());

@@ -130,16 +130,16 @@ pub(super) fn membership(known: &Known, tenancy: &Tenancy, findings: &mut Findin
     }
     let target = |name: &str| {
         let reference = def.columns.iter().find(|column| column.name == name)?.references?;
-        known.by_qualified_name.iter().find(|(_, def)| def.name == reference.table)
+        known.referenced(reference)
     };
-    let users = target(user.name).map(|(name, def)| (*def, name.clone()));
+    let users = target(user.name).map(|(name, def)| (def, name.clone()));
     Some(Membership {
         def,
         table: table.clone(),
         tenant: column_ident(tenant),
         user: column_ident(user.name),
         role: column_ident(role.name),
-        tenants: target(tenant).and_then(|(name, def)| Some((*def, name.clone(), column_ident(row_id(def)?.name)))),
+        tenants: target(tenant).and_then(|(name, def)| Some((def, name.clone(), column_ident(row_id(def)?.name)))),
         users,
         invitations: None,
         manager,

@@ -83,10 +83,12 @@ fn backfill(def: &TableDef, column: &ColumnDef, findings: &mut Findings) -> Opti
         return None;
     }
     let place = field_place(def, column);
-    sql_expr::expression(text)
+    sql_expr::parsed(text)
         .inspect(|with| {
-            unqualified_names::check("backfill", text, unqualified_names::in_expression(with), &place, findings);
+            let unqualified = unqualified_names::in_expression(&with.tree);
+            unqualified_names::check("backfill", text, unqualified, &place, findings);
         })
+        .map(|with| with.expression)
         .map_err(|error| {
             findings.error(
                 field_place(def, column),

@@ -25,7 +25,7 @@ mod sql_tokens;
 mod tenancy;
 mod unqualified_names;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use self::finding::place;
 pub use self::finding::{Finding, Findings, Severity};
@@ -33,7 +33,7 @@ pub use self::finding::{Finding, Findings, Severity};
 use crate::{
     ident::{Ident, IdentError, literal},
     model::{
-        def::{ColumnDef, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
+        def::{ColumnDef, ReferenceDef, RuleDef, ScopeDef, TableDef, TableName, TenancyDef},
         migration_hints::MigrationHints,
         schema::{Expression, QualifiedName, Schema, Scope, Table},
     },
@@ -103,7 +103,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         schemas,
         context_settings: context_settings(tenancy.def, !functions.is_empty()),
         functions,
-        tables,
+        tables: tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect(),
         renames,
     };
     Ok(Checked { schema, hints, warnings: findings })
@@ -130,10 +130,30 @@ pub(crate) fn rule_for(rule: &RuleDef, user: Option<&str>, tenancy: &TenancyDef)
     Some(sql_expr::rule(rule.condition, &user, &|_| true).ok()?.expression)
 }
 
-/// All tables, by SQL name and by declared name.
+/// All tables, by SQL name, by declared name, and by their names in SQL text.
+#[derive(Default)]
 struct Known {
-    by_name: BTreeMap<TableName, &'static TableDef>,
+    by_name: BTreeMap<TableName, (QualifiedName, &'static TableDef)>,
     by_qualified_name: BTreeMap<QualifiedName, &'static TableDef>,
+    by_text: BTreeMap<String, &'static TableDef>,
+}
+
+impl Known {
+    /// Returns the table with a declared name.
+    fn table(&self, name: TableName) -> Option<&'static TableDef> {
+        self.by_name.get(&name).map(|(_, def)| *def)
+    }
+
+    /// Returns the table that a reference names, with its SQL name.
+    fn referenced(&self, reference: ReferenceDef) -> Option<(&QualifiedName, &'static TableDef)> {
+        self.by_name.get(&reference.table).map(|(name, def)| (name, *def))
+    }
+
+    /// Returns the table that a condition reads. The schema is required: without it, `search_path` of the migrating session would
+    /// decide which table is meant.
+    fn in_text(&self, name: &str) -> Option<&'static TableDef> {
+        self.by_text.get(name).copied()
+    }
 }
 
 fn empty_help(models: &Models) -> String {
@@ -168,10 +188,10 @@ fn same_tenancy(models: &Models, findings: &mut Findings) -> bool {
 }
 
 fn known_tables(models: &Models, findings: &mut Findings) -> Known {
-    let mut known = Known { by_name: BTreeMap::new(), by_qualified_name: BTreeMap::new() };
+    let mut known = Known::default();
     for def in models.tables().iter().copied() {
         let Some(name) = qualified_name(def, findings) else { continue };
-        if let Some(other) = known.by_name.insert(def.name, def) {
+        if let Some((_, other)) = known.by_name.insert(def.name, (name.clone(), def)) {
             findings.error(
                 place(def),
                 format!("two structs have the table name `{}`; the other is at {}", def.name, place(other)),
@@ -179,6 +199,11 @@ fn known_tables(models: &Models, findings: &mut Findings) -> Known {
             );
         }
         known.by_qualified_name.insert(name, def);
+    }
+    for (name, def) in &known.by_qualified_name {
+        for text in [name.to_string(), name.quoted()] {
+            known.by_text.entry(text).or_insert(def);
+        }
     }
     known
 }

@@ -18,7 +18,7 @@ use super::{
     finding::{Findings, place},
     membership::Membership,
     policies::is_by_function,
-    predicates::{known_as, shown},
+    predicates::shown,
     sql_expr,
 };
 use crate::model::{
@@ -42,11 +42,15 @@ type Step = (TableName, Read);
 /// Reports commands whose policies read their own table again, directly or through other tables.
 pub(super) fn check(known: &Known, membership: Option<&Membership>, findings: &mut Findings) {
     let select: BTreeMap<TableName, Vec<Read>> =
-        known.by_name.iter().map(|(name, def)| (*name, reads(def, Command::Select, known, membership))).collect();
+        known.by_name.iter().map(|(name, (_, def))| (*name, reads(def, Command::Select, known, membership))).collect();
     let mut reported = BTreeSet::new();
     for def in known.by_qualified_name.values() {
         for command in Command::ALL {
-            for read in reads(def, command, known, membership) {
+            let reads = match command {
+                Command::Select => select.get(&def.name).cloned().unwrap_or_default(),
+                other => reads(def, other, known, membership),
+            };
+            for read in reads {
                 // The policies of every command read the table in which the tenant is looked up, as
                 // the policies of SELECT do.
                 if command != Command::Select && !read.is_condition {
@@ -79,7 +83,7 @@ fn reads(def: &TableDef, command: Command, known: &Known, membership: Option<&Me
             column.and_then(read)
         }
         ScopeDef::Shared { through } => {
-            let members = known.by_name.get(&through);
+            let members = known.table(through);
             members.map(|members| (through, format!("`visible_through = {}`", members.rust_name)))
         }
         ScopeDef::Tenant { .. } | ScopeDef::Global => None,
@@ -89,7 +93,7 @@ fn reads(def: &TableDef, command: Command, known: &Known, membership: Option<&Me
     let conditions = rules.flat_map(|rule| {
         // An invalid condition is reported as a separate finding.
         let relations = sql_expr::rule(rule.condition, &Expression::trusted("NULL"), &|_| true).map(|it| it.relations);
-        let targets = relations.unwrap_or_default().into_iter().filter_map(|name| Some(known_as(known, &name)?.name));
+        let targets = relations.unwrap_or_default().into_iter().filter_map(|name| Some(known.in_text(&name)?.name));
         let targets: BTreeSet<_> = targets.collect();
         targets.into_iter().map(|target| Read { target, attribute: shown(rule), is_condition: true })
     });
@@ -118,7 +122,7 @@ fn path_back(start: TableName, first: Read, select: &BTreeMap<TableName, Vec<Rea
 fn report(def: &TableDef, command: Command, path: &[Step], known: &Known, findings: &mut Findings) {
     let tables = path.iter().map(|(from, _)| format!("`{from}` → ")).collect::<String>();
     let causes = path.iter().map(|(from, read)| {
-        let name = known.by_name.get(from).map_or("", |def| def.rust_name);
+        let name = known.table(*from).map_or("", |def| def.rust_name);
         format!("{} of `{name}` reads `{}`", read.attribute, read.target)
     });
     let causes = causes.collect::<Vec<_>>().join(", ");

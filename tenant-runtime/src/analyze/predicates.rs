@@ -165,7 +165,7 @@ fn of_tenant(
         ),
         ScopeDef::Shared { through } => {
             let member =
-                membership.filter(|membership| known.by_name.get(&through).is_some_and(|def| membership.is_table(def)));
+                membership.filter(|membership| known.table(through).is_some_and(|def| membership.is_table(def)));
             let sql = shared(def, through, member, tenancy, findings).unwrap_or_else(no_rows);
             Condition::new(ConditionKind::Shared, sql)
         }
@@ -211,9 +211,7 @@ fn parent(
     findings: &mut Findings,
 ) -> Option<Expression> {
     let found = def.columns.iter().find(|candidate| candidate.name == column);
-    let target = found
-        .and_then(|column| column.references)
-        .and_then(|reference| known.by_qualified_name.iter().find(|(_, target)| target.name == reference.table));
+    let target = found.and_then(|column| column.references).and_then(|reference| known.referenced(reference));
     let tenant = target.and_then(|(_, target)| match target.scope {
         ScopeDef::Tenant { column } => Some(column),
         _ => None,
@@ -317,7 +315,7 @@ fn custom(
     findings: &mut Findings,
 ) -> Vec<(Command, bool, Condition)> {
     let user = Expression::in_context(tenancy.def.user_setting, &tenancy.user_type);
-    let protected = |name: &str| known_as(known, name).is_some_and(|def| def.scope != ScopeDef::Global);
+    let protected = |name: &str| known.in_text(name).is_some_and(|def| def.scope != ScopeDef::Global);
     let mut custom = Vec::new();
     let mut conditions = Vec::new();
     for rule in def.rules {
@@ -327,7 +325,7 @@ fn custom(
         match sql_expr::rule(rule.condition, &user, &protected) {
             Ok(condition) => {
                 readable(def, rule, command, &condition, known, tenancy, findings);
-                let unqualified = unqualified_names::in_expression(&condition.expression);
+                let unqualified = unqualified_names::in_expression(&condition.tree);
                 let attribute = if rule.check { "with_check" } else { "using" };
                 unqualified_names::check(attribute, rule.condition, unqualified, &place(def), findings);
                 custom.push((command, rule.check, Condition::new(ConditionKind::Custom, condition.expression.clone())));
@@ -348,13 +346,6 @@ pub(super) fn shown(rule: &RuleDef) -> String {
     format!("`{clause}({} = {:?})`", rule.command, rule.condition)
 }
 
-/// Finds a table by its name in a condition. The schema is required: without it, `search_path` of the migrating session would
-/// decide which table is meant.
-pub(super) fn known_as<'k>(known: &'k Known, name: &str) -> Option<&'k TableDef> {
-    let mut tables = known.by_qualified_name.iter();
-    tables.find(|(known, _)| known.to_string() == name || known.quoted() == name).map(|(_, def)| *def)
-}
-
 /// Requires that a role with a command can read the columns that the condition reads: the condition runs with
 /// the privileges of that role, so without SELECT on these columns the command would always fail.
 fn readable(
@@ -372,7 +363,7 @@ fn readable(
         None => !is_own(column),
     };
     let asked: Vec<_> = condition.columns.iter().filter(of_others).map(|(_, column)| column.as_str()).collect();
-    for other in condition.relations.iter().filter_map(|name| known_as(known, name)) {
+    for other in condition.relations.iter().filter_map(|name| known.in_text(name)) {
         let columns = other.columns.iter().filter(|column| asked.contains(&column.name));
         let needed: BTreeSet<_> = other.select.into_iter().chain(columns.filter_map(|column| column.select)).collect();
         for runner in def.role(command).into_iter().chain(def.own_role(command)) {

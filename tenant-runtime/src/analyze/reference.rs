@@ -44,8 +44,7 @@ fn foreign_key(
     known: &Known,
     tenancy: &Tenancy,
 ) -> Result<ForeignKey, Invalid> {
-    let Some((target_name, target)) = known.by_qualified_name.iter().find(|(_, target)| target.name == reference.table)
-    else {
+    let Some((target_name, target)) = known.referenced(reference) else {
         return Err((
             format!("`{}` references `{}`, which is not a registered table", column.name, reference.table),
             "name the crate of its struct in `models![…]`".into(),

@@ -34,6 +34,19 @@ pub(crate) enum NewName<'a> {
     },
 }
 
+impl NewName<'_> {
+    /// Returns whether the old name can occur in SQL text; if it cannot, the text needs no parsing and stays as it is.
+    pub(crate) fn may_occur_in(self, text: &str) -> bool {
+        let name = match self {
+            Self::Table { from, .. } => from.table.as_str(),
+            Self::Column { from, .. } => from.as_str(),
+        };
+        // A quoted name can contain doubled quotes, and the case of other letters can depend on their neighbors.
+        let is_plain = name.is_ascii() && !name.contains('"');
+        !is_plain || text.to_lowercase().contains(&name.to_ascii_lowercase())
+    }
+}
+
 /// Rewrites an expression on the rows of a table for a rename.
 ///
 /// `None` if an unqualified name in a subquery can be a column of either the inner or the outer table.
@@ -199,7 +212,10 @@ mod tests {
     /// Returns an expression on `app.notes` after a table's column `title` was renamed to `name`.
     fn column(text: &str, of: &str) -> Option<String> {
         let (of, from, to) = (table(of), ident("title"), ident("name"));
-        renamed(text, &table("notes"), NewName::Column { of: &of, from: &from, to: &to }).map(|text| text.to_string())
+        let name = NewName::Column { of: &of, from: &from, to: &to };
+        let renamed = renamed(text, &table("notes"), name).map(|text| text.to_string());
+        assert!(name.may_occur_in(text) || renamed.as_deref() == Some(text), "{text}");
+        renamed
     }
 
     #[test]
@@ -288,6 +304,24 @@ mod tests {
     fn ambiguous_unqualified_column_is_not_renamed() {
         assert_eq!(column("id IN (SELECT id FROM app.other WHERE title = 'x')", "notes"), None);
         assert_eq!(column("id IN (SELECT id FROM app.other WHERE title = 'x')", "other"), None);
+    }
+
+    #[test]
+    fn text_without_the_old_name_is_recognized() {
+        let (of, to) = (table("notes"), ident("new"));
+        for (column, text, expected) in [
+            ("title", "TiTle <> ''", true),
+            ("title", "\"title\" <> ''", true),
+            ("title", "name <> ''", false),
+            // The letter in this name is the Kelvin sign, whose lower case is the letter k.
+            ("key", "\u{212a}ey > 0", true),
+            ("a\"b", "\"a\"\"b\" > 0", true),
+            ("größe", "GRÖSSE > 0", true),
+        ] {
+            let from = ident(column);
+            let found = NewName::Column { of: &of, from: &from, to: &to }.may_occur_in(text);
+            assert_eq!(found, expected, "{column}: {text}");
+        }
     }
 
     #[test]

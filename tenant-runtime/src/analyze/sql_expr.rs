@@ -15,13 +15,29 @@ use sqlparser::{
 use super::sql_tokens::tokens;
 use crate::model::schema::Expression;
 
+/// A validated expression with its parse tree, so that each check of the expression need not parse it again.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) expression: Expression,
+    pub(super) tree: Expr,
+}
+
 /// Parses text that must be exactly one expression, such as the value of `default` or `check`.
 ///
 /// # Errors
 ///
 /// Returns a predicate that describes the problem, such as "contains a `;`".
+pub(super) fn parsed(text: &str) -> Result<Parsed, String> {
+    whole(text, |parser| parser.parse_expr()).map(|(expression, tree)| Parsed { expression, tree })
+}
+
+/// Validates text that must be exactly one expression.
+///
+/// # Errors
+///
+/// Those of [`parsed`].
 pub(crate) fn expression(text: &str) -> Result<Expression, String> {
-    whole(text, |parser| parser.parse_expr().map(drop))
+    parsed(text).map(|parsed| parsed.expression)
 }
 
 /// Parses text that must be exactly one type, such as the value of `sql_type`.
@@ -30,13 +46,15 @@ pub(crate) fn expression(text: &str) -> Result<Expression, String> {
 ///
 /// Returns a predicate that describes the problem, such as "contains a `;`".
 pub(crate) fn data_type(text: &str) -> Result<Expression, String> {
-    whole(text, |parser| parser.parse_data_type().map(drop))
+    whole(text, |parser| parser.parse_data_type()).map(|(text, _)| text)
 }
 
 /// A validated condition of a policy, with the relations and columns that it reads.
 #[derive(Debug)]
 pub(super) struct Condition {
     pub(super) expression: Expression,
+    /// The parse tree of the text in the attribute, with the calls of `caller()`.
+    pub(super) tree: Expr,
     /// The tables that its subqueries read.
     pub(super) relations: Vec<String>,
     /// The columns, each with the qualifier before the dot, if any.
@@ -59,21 +77,21 @@ pub(super) fn rule(text: &str, caller: &Expression, protected: &dyn Fn(&str) -> 
     const HELP: &str = "write a single SQL condition on the row's columns; `caller()` is the ID of the signed-in user";
     let with_help = |error| (error, HELP.to_owned());
     let text = text.trim();
-    expression(text).map_err(with_help)?;
-    let parsed = parse(text).map_err(|error| with_help(format!("is not valid SQL: {error}")))?;
+    let tree = parsed(text).map_err(with_help)?.tree;
     let mut validator = ExprValidator { protected, invalid: None, relations: Vec::new(), columns: Vec::new() };
-    let _ = parsed.visit(&mut validator);
+    let _ = tree.visit(&mut validator);
     if let Some(invalid) = validator.invalid {
         return Err(invalid);
     }
     let expression = Expression::trusted(with_caller(text, caller).map_err(with_help)?);
     let mut parts = Vec::new();
-    conjuncts(&parsed, &mut parts);
-    let asks_caller = contains(&parsed, |inner| match inner {
+    conjuncts(&tree, &mut parts);
+    let asks_caller = contains(&tree, |inner| match inner {
         Expr::Function(function) => function.name.to_string().eq_ignore_ascii_case("caller"),
         _ => false,
     });
-    Ok(Condition { expression, relations: validator.relations, columns: validator.columns, parts, asks_caller })
+    let ExprValidator { relations, columns, .. } = validator;
+    Ok(Condition { expression, tree, relations, columns, parts, asks_caller })
 }
 
 /// Parses the text of an expression that [`expression`] has accepted.
@@ -278,7 +296,11 @@ fn starts_with_digit(tag: Option<&str>) -> bool {
     tag.is_some_and(|tag| tag.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserError>) -> Result<Expression, String> {
+/// Validates text that must be exactly what `parse` reads, and returns the text with its parse tree.
+fn whole<T>(
+    text: &str,
+    parse: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
+) -> Result<(Expression, T), String> {
     if text.contains('\0') {
         return Err("contains a NUL character, which PostgreSQL cannot store in text".into());
     }
@@ -301,12 +323,12 @@ fn whole(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<(), ParserErr
     }
     let tokens = tokens.into_iter().map(|(token, _)| token).collect();
     let mut parser = Parser::new(&dialect).with_tokens(tokens);
-    parse(&mut parser).map_err(|error| match error {
+    let tree = parse(&mut parser).map_err(|error| match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => format!("is not valid SQL: {text}"),
         ParserError::RecursionLimitExceeded => "is nested too deeply".into(),
     })?;
     match parser.peek_token().token {
-        Token::EOF => Ok(Expression::trusted(text.trim())),
+        Token::EOF => Ok((Expression::trusted(text.trim()), tree)),
         token => Err(format!("contains unexpected text, starting with `{token}`")),
     }
 }

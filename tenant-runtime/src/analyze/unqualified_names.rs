@@ -9,7 +9,7 @@ use sqlparser::{
     parser::Parser,
 };
 
-use super::{finding::Findings, sql_expr::parse};
+use super::finding::Findings;
 use crate::model::schema::Expression;
 
 /// The types in `pg_catalog` that the parser does not know by name.
@@ -126,10 +126,10 @@ pub(super) fn check(
     }
 }
 
-/// Returns the first unqualified name in an expression that is not PostgreSQL's own, and how to write it.
-pub(super) fn in_expression(expression: &Expression) -> Option<(String, String)> {
+/// Returns the first unqualified name in a parsed expression that is not PostgreSQL's own, and how to write it.
+pub(super) fn in_expression(parsed: &Expr) -> Option<(String, String)> {
     let mut found = None;
-    let _ = visit_expressions(&parse(expression.as_str()).ok()?, |inner| {
+    let _ = visit_expressions(parsed, |inner| {
         found = match inner {
             Expr::Function(function) => single(&function.name).and_then(|name| {
                 let extension = EXTENSION_FUNCTIONS.iter().find(|(_, names)| names.contains(&name.as_str()))?.0;
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn functions_and_casts_in_expressions_need_a_schema() {
-        let found = |text| in_expression(&sql_expr::expression(text).expect("valid")).map(|(name, _)| name);
+        let found = |text| in_expression(&sql_expr::parsed(text).expect("valid").tree).map(|(name, _)| name);
         for fine in ["now()", "gen_random_uuid()", "'a'::text", "public.uuid_generate_v4()", "x::public.citext = 'a'"] {
             assert_eq!(found(fine), None, "{fine}");
         }

@@ -1,5 +1,7 @@
 //! Flattens a schema into individual objects that can be compared.
 
+use std::sync::Arc;
+
 use super::object::{KeyKind, Membership, SchemaObject};
 use crate::{
     ident::Ident,
@@ -48,9 +50,9 @@ pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
             items.extend(users.map(usage));
         }
     }
-    let table = |(name, table): (&QualifiedName, &Table)| SchemaObject::Table {
+    let table = |(name, table): (&QualifiedName, &Arc<Table>)| SchemaObject::Table {
         name: name.clone(),
-        table: table.clone().into(),
+        table: Arc::clone(table),
     };
     items.extend(tables.iter().map(table));
     items

@@ -11,6 +11,7 @@ pub use self::object::{KeyKind, Membership, SchemaObject};
 use self::rename::Renamed;
 pub(crate) use self::{
     flatten::{memberships, of_roles, parts},
+    object::Identity,
     permutation::{in_order, resolve},
     rename::temporary_name,
 };

@@ -1,6 +1,6 @@
 //! Schema objects: a schema as individual objects, so that two schemas can be compared.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     ident::Ident,
@@ -95,7 +95,7 @@ pub enum SchemaObject {
         /// The name.
         name: QualifiedName,
         /// The table.
-        table: Box<Table>,
+        table: Arc<Table>,
     },
     /// The comment on a table.
     Comment {
@@ -192,9 +192,26 @@ pub enum KeyKind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity {
     kind: &'static str,
-    of: Vec<Ident>,
+    of: Option<QualifiedName>,
     policy: Option<PolicyKind>,
     name: Vec<Ident>,
+}
+
+impl Identity {
+    /// Returns the identity of a column.
+    pub(crate) fn of_column(table: &QualifiedName, name: &Ident) -> Self {
+        Self::new("column", Some(table), &[name])
+    }
+
+    /// Returns the identity of a role.
+    pub(crate) fn of_role(name: &Ident) -> Self {
+        Self::new("role", None, &[name])
+    }
+
+    fn new(kind: &'static str, of: Option<&QualifiedName>, name: &[&Ident]) -> Self {
+        let name = name.iter().copied().cloned().collect();
+        Self { kind, of: of.cloned(), policy: None, name }
+    }
 }
 
 impl SchemaObject {
@@ -228,9 +245,8 @@ impl SchemaObject {
     }
 
     pub(crate) fn identity(&self) -> Identity {
-        let of = self.table().map(|table| vec![table.schema.clone(), table.table.clone()]).unwrap_or_default();
         let (kind, name) = match self {
-            Self::Role { role, .. } => ("role", vec![&role.name]),
+            Self::Role { role, .. } => return Identity::of_role(&role.name),
             Self::Membership(Membership { role, member, .. }) => ("membership", vec![role, member]),
             Self::RequiredRoles { .. } => ("required roles", vec![]),
             Self::Timeouts { login, .. } => ("timeouts", vec![login]),
@@ -244,20 +260,20 @@ impl SchemaObject {
             Self::Table { .. } => ("table", vec![]),
             Self::Comment { .. } => ("comment", vec![]),
             Self::Partitions { .. } => ("partitions", vec![]),
-            Self::Column { column, .. } => ("column", vec![&column.name]),
+            Self::Column { table, column } => return Identity::of_column(table, &column.name),
             // A table has one primary key, whatever the key's name is.
             Self::Key { kind: KeyKind::Primary, .. } => ("primary key", vec![]),
             Self::Key { key, kind, .. } => (kind.word(), vec![&key.name]),
             Self::Check { check, .. } => ("check", vec![&check.name]),
             Self::ForeignKey { key, .. } => ("foreign key", vec![&key.name]),
             // A policy is identified by its kind, because its name depends on its role and both can change.
-            Self::Policy { policy, .. } => {
-                return Identity { kind: "policy", of, policy: Some(policy.kind), name: vec![] };
+            Self::Policy { table, policy } => {
+                return Identity { policy: Some(policy.kind), ..Identity::new("policy", Some(table), &[]) };
             }
             Self::Trigger { trigger, .. } => ("trigger", vec![&trigger.name]),
             Self::Grant { grant, .. } => (grant.command.keyword(), vec![&grant.role]),
         };
-        Identity { kind, of, policy: None, name: name.into_iter().cloned().collect() }
+        Identity::new(kind, self.table(), &name)
     }
 
     /// Returns whether there is nothing to change. The kinds of a policy's conditions are not in the database, so a policy with

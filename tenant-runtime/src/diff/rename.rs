@@ -1,6 +1,9 @@
 //! Applies renames to the earlier schema, so that an object that is only renamed compares as equal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     Change, SchemaObject,
@@ -11,7 +14,7 @@ use crate::{
     ident::Ident,
     model::{
         migration_hints::ColumnName,
-        schema::{ForeignKeyAction, Key, Policy, QualifiedName, Schema, Scope, Table},
+        schema::{ForeignKey, ForeignKeyAction, Key, Policy, QualifiedName, Schema, Scope, Table},
     },
 };
 
@@ -48,9 +51,7 @@ pub(super) fn rename(before: &Schema, after: &Schema) -> Renamed {
         old_names: BTreeMap::new(),
     };
     all.rename_tables(before, after);
-    for (name, table) in &after.tables {
-        all.rename_columns(name, table, after);
-    }
+    all.rename_all_columns(after);
     all.restate(before);
     all
 }
@@ -70,7 +71,7 @@ impl Renamed {
         let Ordered { steps, displaced } = in_order(&resolved.moves, &taken, &reserved, temporary);
         let item = |name: &QualifiedName, of: &QualifiedName| SchemaObject::Table {
             name: name.clone(),
-            table: before.tables[of].clone().into(),
+            table: Arc::clone(&before.tables[of]),
         };
         for (from, to) in &resolved.moves {
             self.changes.push(Change::Rename { before: item(from, from), after: item(to, from) });
@@ -87,27 +88,32 @@ impl Renamed {
 
     fn rename_table(&mut self, from: &QualifiedName, to: &QualifiedName) {
         let Some(table) = self.schema.tables.remove(from) else { return };
-        let item = |name: &QualifiedName| SchemaObject::Table { name: name.clone(), table: table.clone().into() };
+        let item = |name: &QualifiedName| SchemaObject::Table { name: name.clone(), table: Arc::clone(&table) };
         self.steps.push(Change::Rename { before: item(from), after: item(to) });
         self.schema.tables.insert(to.clone(), table);
-        let keys = self.schema.tables.values_mut().flat_map(|table| &mut table.foreign_keys);
-        keys.filter(|key| key.target == *from).for_each(|key| key.target = to.clone());
+        self.change_keys(from, |key| key.target = to.clone());
         let renames = &mut self.schema.renames;
         rekey(&mut renames.columns, from, to);
         rekey(&mut renames.labels, from, to);
         self.rename_in_text(NewName::Table { from, to });
     }
 
-    fn rename_columns(&mut self, name: &QualifiedName, after: &Table, schema: &Schema) {
+    /// Renames the columns of each table for which the later schema declares previous names.
+    fn rename_all_columns(&mut self, after: &Schema) {
+        let applied = by_table(&self.schema.renames.columns);
+        for (name, declared) in by_table(&after.renames.columns) {
+            if let Some(table) = after.tables.get(&name) {
+                self.rename_columns(&name, table, &declared, applied.get(&name).unwrap_or(&BTreeMap::new()));
+            }
+        }
+    }
+
+    fn rename_columns(&mut self, name: &QualifiedName, after: &Table, declared: &Previous, applied: &Previous) {
         let Some(table) = self.schema.tables.get(name) else { return };
-        let of_table = |renames: &BTreeMap<ColumnName, Ident>| -> BTreeMap<Ident, Ident> {
-            let own = renames.iter().filter(|((of, _), _)| of == name);
-            own.map(|((_, to), from)| (to.clone(), from.clone())).collect()
-        };
         let names =
             |table: &Table| -> BTreeSet<Ident> { table.columns.iter().map(|column| column.name.clone()).collect() };
         let taken = names(table);
-        let resolved = resolve(&taken, &of_table(&schema.renames.columns), &of_table(&self.schema.renames.columns));
+        let resolved = resolve(&taken, declared, applied);
         let text = |column: &Ident| format!("column `{name}.{column}`");
         self.conflicts.extend(resolved.conflicts.iter().map(|(a, b, from)| (text(a), text(b), from.to_string())));
         let Ordered { steps, displaced } = in_order(&resolved.moves, &taken, &names(after), temporary_name);
@@ -134,9 +140,8 @@ impl Renamed {
     }
 
     fn rename_column(&mut self, name: &QualifiedName, from: &Ident, to: &Ident) {
-        let keys = self.schema.tables.values_mut().flat_map(|table| &mut table.foreign_keys);
-        keys.filter(|key| key.target == *name).for_each(|key| replace(&mut key.target_columns, from, to));
-        let Some(table) = self.schema.tables.get_mut(name) else { return };
+        self.change_keys(name, |key| replace(&mut key.target_columns, from, to));
+        let Some(table) = self.schema.tables.get_mut(name).map(Arc::make_mut) else { return };
         let Some(column) = table.columns.iter_mut().find(|column| column.name == *from) else { return };
         let before = SchemaObject::Column { table: name.clone(), column: column.clone() };
         column.name = to.clone();
@@ -150,8 +155,21 @@ impl Renamed {
         self.rename_in_text(NewName::Column { of: name, from, to });
     }
 
+    /// Changes the foreign keys that reference a table.
+    fn change_keys(&mut self, target: &QualifiedName, change: impl Fn(&mut ForeignKey)) {
+        for table in self.schema.tables.values_mut() {
+            if table.foreign_keys.iter().any(|key| key.target == *target) {
+                let keys = Arc::make_mut(table).foreign_keys.iter_mut();
+                keys.filter(|key| key.target == *target).for_each(&change);
+            }
+        }
+    }
+
     /// Finds the policies whose subqueries PostgreSQL stores with an alias after a column is renamed: `SELECT m.new AS old`.
     fn restate(&mut self, before: &Schema) {
+        if self.steps.is_empty() {
+            return;
+        }
         let mut restated = Vec::new();
         for (name, table) in &self.schema.tables {
             let old_name = self.old_names.get(name).unwrap_or(name);
@@ -173,6 +191,12 @@ impl Renamed {
     /// expressions as parse trees, which follow a rename, but function bodies as text, which does not.
     fn rename_in_text(&mut self, to: NewName<'_>) {
         for (name, table) in &mut self.schema.tables {
+            let checks = table.checks.iter().map(|check| &check.condition);
+            let conditions = table.policies.iter().flat_map(Policy::conditions).map(|condition| &condition.sql);
+            if !checks.chain(conditions).any(|text| to.may_occur_in(text.as_str())) {
+                continue;
+            }
+            let table = Arc::make_mut(table);
             for check in &mut table.checks {
                 if let Some(text) = renamed(check.condition.as_str(), name, to) {
                     check.condition = text;
@@ -198,6 +222,18 @@ impl Renamed {
 pub(crate) fn temporary_name(name: &Ident, number: u32) -> Ident {
     let suffix = if number == 1 { "old".to_owned() } else { format!("old{number}") };
     Ident::derived([name.as_str(), &suffix])
+}
+
+/// The columns of a table, each with its previous name.
+type Previous = BTreeMap<Ident, Ident>;
+
+/// Groups the previous names of columns by table.
+fn by_table(renames: &BTreeMap<ColumnName, Ident>) -> BTreeMap<QualifiedName, Previous> {
+    let mut tables: BTreeMap<QualifiedName, Previous> = BTreeMap::new();
+    for ((table, column), previous) in renames {
+        tables.entry(table.clone()).or_default().insert(column.clone(), previous.clone());
+    }
+    tables
 }
 
 /// Replaces a table in the keys of a map.

@@ -59,7 +59,7 @@ fn find<'s>(schema: &'s Schema, name: &str) -> Result<(&'s QualifiedName, &'s Ta
     let is_it = |table: &QualifiedName| table.to_string() == name || table.table.as_str() == name;
     let found: Vec<_> = tables().filter(|(table, _)| is_it(table)).collect();
     match found[..] {
-        [table] => Ok(table),
+        [(name, table)] => Ok((name, table)),
         _ => Err(NewError::NoSuchTable {
             name: name.to_owned(),
             tables: tables().map(|(table, _)| table.to_string()).collect::<Vec<_>>().join(", "),

@@ -3,7 +3,7 @@
 //! A [`Schema`] comes only from [`analyze`](crate::analyze) or from a snapshot. It contains no Rust types and no
 //! attributes; every name in it is an [`Ident`] and every expression an [`Expression`].
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub use super::{
     command::Command,
@@ -29,7 +29,8 @@ pub struct Schema {
     /// The settings that policies and functions read, such as `app.organization_id`.
     pub(crate) context_settings: Vec<String>,
     pub(crate) functions: BTreeMap<QualifiedName, Function>,
-    pub(crate) tables: BTreeMap<QualifiedName, Table>,
+    /// The tables are shared with the changes and steps of a migration, which contain whole tables.
+    pub(crate) tables: BTreeMap<QualifiedName, Arc<Table>>,
     /// The previous names that the models declare.
     pub(crate) renames: Renames,
 }
@@ -63,7 +64,7 @@ impl Schema {
 
     /// Returns the tables by name.
     #[must_use]
-    pub fn tables(&self) -> &BTreeMap<QualifiedName, Table> {
+    pub fn tables(&self) -> &BTreeMap<QualifiedName, Arc<Table>> {
         &self.tables
     }
 

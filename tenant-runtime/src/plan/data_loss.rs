@@ -1,12 +1,16 @@
 //! Data-loss confirmation: an object with data is dropped only if its name is given, and the error
 //! suggests possible renames.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{Action, Plan, Risk};
 use crate::{
     diff::{Change, SchemaObject},
     ident::Ident,
+    model::schema::{Column, QualifiedName, Table},
 };
 
 /// Data loss that has not been confirmed, and names that confirm nothing.
@@ -36,14 +40,20 @@ impl Plan {
     ///
     /// If data loss is not confirmed or a name confirms nothing; the error lists both.
     pub fn confirm(&self, names: &BTreeSet<String>) -> Result<(), UnconfirmedDataLoss> {
-        let losses: Vec<_> = self.steps.iter().filter_map(|step| self.loss(&step.action)).collect();
-        let unknown = names.iter().filter(|name| !losses.iter().any(|loss| loss.name == **name)).cloned().collect();
-        let lost: Vec<_> = losses.into_iter().filter(|loss| !names.contains(&loss.name)).collect();
-        let unconfirmed = UnconfirmedDataLoss { lost, unknown };
-        if unconfirmed.lost.is_empty() && unconfirmed.unknown.is_empty() { Ok(()) } else { Err(unconfirmed) }
+        let losses: Vec<_> =
+            self.steps.iter().filter_map(|step| Some((&step.action, self.loss(&step.action)?))).collect();
+        let lossy: BTreeSet<_> = losses.iter().map(|(_, loss)| loss.name.clone()).collect();
+        let unknown: Vec<_> = names.difference(&lossy).cloned().collect();
+        let additions = Additions::of(&self.changes);
+        let lost: Vec<_> = losses
+            .into_iter()
+            .filter(|(_, loss)| !names.contains(&loss.name))
+            .map(|(action, loss)| DataLoss { renames: additions.like(action), ..loss })
+            .collect();
+        if lost.is_empty() && unknown.is_empty() { Ok(()) } else { Err(UnconfirmedDataLoss { lost, unknown }) }
     }
 
-    /// Returns the data loss of a step.
+    /// Returns the data loss of a step, without possible renames.
     pub(crate) fn loss(&self, action: &Action) -> Option<DataLoss> {
         let note = self.note(action).filter(|note| note.risk == Risk::Destructive)?;
         let name = match self.under_own_name(action.item()?) {
@@ -51,32 +61,59 @@ impl Plan {
             other => other.table()?.to_string(),
         };
         let text = format!("{} ({})", note.text.trim_end_matches('.'), note.code);
-        Some(DataLoss { name, text, renames: self.renames(action) })
+        Some(DataLoss { name, text, renames: Vec::new() })
+    }
+}
+
+/// The added tables and columns, which could be dropped ones under a new name.
+#[derive(Default)]
+struct Additions<'c> {
+    /// The new tables by the names of their columns.
+    tables: BTreeMap<BTreeSet<&'c Ident>, Vec<&'c QualifiedName>>,
+    /// The new columns by table.
+    columns: BTreeMap<&'c QualifiedName, Vec<&'c Column>>,
+}
+
+impl<'c> Additions<'c> {
+    fn of(changes: &'c [Change]) -> Self {
+        let mut additions = Self::default();
+        for change in changes {
+            match change {
+                Change::Add(SchemaObject::Table { name, table }) => {
+                    additions.tables.entry(column_names(table)).or_default().push(name);
+                }
+                Change::Add(SchemaObject::Column { table, column }) => {
+                    additions.columns.entry(table).or_default().push(column);
+                }
+                _ => {}
+            }
+        }
+        additions
     }
 
     /// Returns the additions that look like the dropped object: a column of the same type, or a table with the same
     /// columns.
-    fn renames(&self, action: &Action) -> Vec<(String, String)> {
-        let new = self.changes.iter().filter_map(|change| match change {
-            Change::Add(item) => Some(item),
-            _ => None,
-        });
-        let renames = new.filter_map(|new| match (action, new) {
-            (Action::Drop(SchemaObject::Column { table, column }), SchemaObject::Column { table: of, column: new }) => {
-                let alike = table == of && column.ty == new.ty;
-                alike.then(|| (new.name.to_string(), column.name.to_string()))
+    fn like(&self, action: &Action) -> Vec<(String, String)> {
+        match action {
+            Action::Drop(SchemaObject::Column { table, column }) => {
+                let new = self.columns.get(table).into_iter().flatten().filter(|new| new.ty == column.ty);
+                new.map(|new| (new.name.to_string(), column.name.to_string())).collect()
             }
-            (Action::Drop(SchemaObject::Table { name, table }), SchemaObject::Table { name: new_name, table: new }) => {
-                let columns = |table: &crate::model::schema::Table| -> BTreeSet<Ident> {
-                    table.columns.iter().map(|column| column.name.clone()).collect()
+            Action::Drop(SchemaObject::Table { name, table }) => {
+                let old = |new: &QualifiedName| match name.schema == new.schema {
+                    true => name.table.to_string(),
+                    false => name.to_string(),
                 };
-                let old = if name.schema == new_name.schema { name.table.to_string() } else { name.to_string() };
-                (columns(table) == columns(new)).then(|| (new_name.to_string(), old))
+                let new = self.tables.get(&column_names(table)).into_iter().flatten();
+                new.map(|new| (new.to_string(), old(new))).collect()
             }
-            _ => None,
-        });
-        renames.collect()
+            _ => Vec::new(),
+        }
     }
+}
+
+fn column_names(table: &Table) -> BTreeSet<&Ident> {
+    table.columns.iter().map(|column| &column.name).collect()
 }
 
 impl std::error::Error for UnconfirmedDataLoss {}

@@ -1,8 +1,10 @@
 //! Dependents: PostgreSQL refuses to alter or drop an object on which a policy, a constraint or a trigger depends.
 
+use std::collections::BTreeMap;
+
 use crate::{
     analyze::expression_columns::{mentions, mentions_column},
-    diff::{Change, KeyKind, SchemaObject, parts},
+    diff::{Change, Identity, KeyKind, SchemaObject, parts},
     ident::Ident,
     model::{
         column_property::ColumnProperty,
@@ -12,37 +14,42 @@ use crate::{
 
 /// Adds changes that drop and re-create the policies, constraints and triggers that depend on a changed object.
 pub(super) fn recreate_dependents(mut changes: Vec<Change>, before: &Schema, after: &Schema) -> Vec<Change> {
-    let original = changes.clone();
-    let changed = ChangedObjects::by(&original);
+    let changed = ChangedObjects::by(&changes);
     if changed.is_empty() {
         return changes;
     }
+    let mut recreated = Vec::new();
     for (name, table) in &before.tables {
         let Some(new) = after.tables.get(name) else { continue };
-        let new = parts(name, new);
         for item in parts(name, table).into_iter().filter(|item| changed.has_dependent(item)) {
-            let is_dropped = changes.iter().any(|change| matches!(change, Change::Drop(other) if *other == item));
-            if is_dropped {
+            if changed.dropped.get(&item.identity()).is_some_and(|dropped| **dropped == item) {
                 continue;
             }
             // The new definition has the same name, or the name that a rename gives the object.
-            let renamed = changes.iter().find_map(|change| match change {
-                Change::Rename { before, after } if *before == item => Some(after.clone()),
-                _ => None,
-            });
-            let recreated = renamed.or_else(|| new.iter().find(|other| other.identity() == item.identity()).cloned());
-            changes.retain(|change| match change {
-                Change::Alter { before, .. } | Change::Rename { before, .. } => *before != item,
-                _ => true,
-            });
-            changes.extend(recreated.map(Change::Add));
-            changes.push(Change::Drop(item));
+            let renamed = changed.renamed.get(&item.identity()).filter(|(before, _)| **before == item);
+            let new = match renamed {
+                Some((_, after)) => Some(SchemaObject::clone(after)),
+                None => parts(name, new).into_iter().find(|other| other.identity() == item.identity()),
+            };
+            recreated.push((item, new));
         }
+    }
+    let replaced: BTreeMap<_, _> = recreated.iter().map(|(item, _)| (item.identity(), item)).collect();
+    changes.retain(|change| match change {
+        Change::Alter { before, .. } | Change::Rename { before, .. } => {
+            replaced.get(&before.identity()).is_none_or(|item| *item != before)
+        }
+        _ => true,
+    });
+    for (item, new) in recreated {
+        changes.extend(new.map(Change::Add));
+        changes.push(Change::Drop(item));
     }
     changes
 }
 
 /// The objects that are dropped, the columns whose type changes, and the columns that become sensitive or cease to be.
+#[derive(Default)]
 struct ChangedObjects<'c> {
     columns: Vec<(&'c QualifiedName, &'c Ident)>,
     /// Their statistics are removed, up or down, by a change to the same type, for which PostgreSQL itself re-creates checks
@@ -51,13 +58,25 @@ struct ChangedObjects<'c> {
     tables: Vec<&'c QualifiedName>,
     functions: Vec<&'c QualifiedName>,
     keys: Vec<(&'c QualifiedName, &'c [Ident])>,
+    /// All objects that are dropped.
+    dropped: BTreeMap<Identity, &'c SchemaObject>,
+    /// All objects that are renamed, each with its new version.
+    renamed: BTreeMap<Identity, (&'c SchemaObject, &'c SchemaObject)>,
 }
 
 impl<'c> ChangedObjects<'c> {
     fn by(changes: &'c [Change]) -> Self {
-        let (columns, restated, tables) = (Vec::new(), Vec::new(), Vec::new());
-        let mut changed = Self { columns, restated, tables, functions: Vec::new(), keys: Vec::new() };
+        let mut changed = Self::default();
         for change in changes {
+            match change {
+                Change::Drop(item) => {
+                    changed.dropped.insert(item.identity(), item);
+                }
+                Change::Rename { before, after } => {
+                    changed.renamed.insert(before.identity(), (before, after));
+                }
+                _ => {}
+            }
             match change {
                 Change::Drop(SchemaObject::Table { name, .. }) => changed.tables.push(name),
                 Change::Drop(SchemaObject::Function { name, .. }) => changed.functions.push(name),

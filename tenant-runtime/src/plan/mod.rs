@@ -1,5 +1,6 @@
 //! The plan: the changes as steps, in an order in which they can run, each with its reverse and its risk.
 
+mod change_index;
 mod data_loss;
 mod dependents;
 mod describe;
@@ -11,8 +12,12 @@ mod steps;
 mod type_change;
 mod unsupported;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use self::change_index::ChangeIndex;
 pub use self::{
     data_loss::UnconfirmedDataLoss,
     risk::{Advisory, Risk},
@@ -43,6 +48,7 @@ pub struct Plan {
     /// The membership table of the later schema.
     pub(crate) membership: Option<MembershipColumns>,
     pub(crate) steps: Vec<Step>,
+    index: ChangeIndex,
 }
 
 /// One step of a plan. A step can be undone, and while it runs, no row is readable by more roles
@@ -95,7 +101,7 @@ pub enum Action {
         /// The table.
         name: QualifiedName,
         /// Its definition, with policies, triggers and grants.
-        table: Box<Table>,
+        table: Arc<Table>,
     },
     /// Drops the policies of a table that is dropped later: the policies can depend on tables and
     /// functions that are dropped before that table.
@@ -103,7 +109,7 @@ pub enum Action {
         /// The table.
         name: QualifiedName,
         /// Its definition, with policies.
-        table: Box<Table>,
+        table: Arc<Table>,
     },
     /// Re-creates the expressions of a policy after a rename, up or down, because PostgreSQL keeps
     /// the old column name in some expressions.
@@ -284,38 +290,6 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Returns whether an object is dropped and re-created so that an object on which it depends can change.
-    pub(crate) fn makes_again(&self, item: &SchemaObject) -> bool {
-        let identity = item.identity();
-        let is_same = |other: &SchemaObject| other.identity() == identity;
-        let actions = || self.steps.iter().map(|step| &step.action);
-        actions().any(|action| matches!(action, Action::Drop(other) if is_same(other)))
-            && actions()
-                .any(|action| matches!(action, Action::Add(other) | Action::AddUnchecked(other) if is_same(other)))
-    }
-
-    /// Returns whether the definition changes of an object that PostgreSQL cannot alter: a
-    /// constraint or a trigger, which is dropped and added again.
-    pub(crate) fn redefines(&self, item: &SchemaObject) -> bool {
-        let is_it = |other: &SchemaObject| other.identity() == item.identity();
-        let kind = matches!(
-            item,
-            SchemaObject::Key { .. }
-                | SchemaObject::Check { .. }
-                | SchemaObject::ForeignKey { .. }
-                | SchemaObject::Trigger { .. }
-        );
-        kind && self.changes.iter().any(|change| matches!(change, Change::Drop(other) if is_it(other)))
-            && self.changes.iter().any(|change| matches!(change, Change::Add(other) if is_it(other)))
-    }
-
-    /// Returns an object under its own name, if a migration drops it under a temporary name.
-    pub(crate) fn under_own_name<'p>(&'p self, item: &'p SchemaObject) -> &'p SchemaObject {
-        let identity = item.identity();
-        let found = self.displaced.iter().find(|(temporary, _)| temporary.identity() == identity);
-        found.map_or(item, |(_, own)| own)
-    }
-
     /// Describes the changes, one line each; dropping and adding a constraint with another definition is one change.
     #[must_use]
     pub fn describe_changes(&self) -> Vec<String> {
@@ -334,18 +308,6 @@ impl Plan {
             _ => None,
         };
         texts.chain(self.steps.iter().filter_map(relabel)).collect()
-    }
-
-    /// Returns whether a grant is on columns that the migration drops under temporary names.
-    fn is_of_displaced(&self, item: &SchemaObject) -> bool {
-        let SchemaObject::Grant { table, grant } = item else { return false };
-        let is_displaced = |name: &Ident| {
-            self.displaced.iter().any(|(temporary, _)| match temporary {
-                SchemaObject::Column { table: of, column } => of == table && column.name == *name,
-                _ => false,
-            })
-        };
-        !grant.columns.is_empty() && grant.columns.iter().all(is_displaced)
     }
 
     /// Returns the risk of a step, if it is not safe.
@@ -381,5 +343,6 @@ pub fn plan(before: &Schema, after: &Schema, hints: &MigrationHints) -> Result<P
     let existing = renamed.tables.keys().filter(|name| after.tables.contains_key(*name)).cloned().collect();
     let membership = hints.membership.clone();
     let (product, is_first) = (after.product.clone(), *before == Schema::default());
-    Ok(Plan { product, owner, is_first, existing, changes, displaced, membership, steps })
+    let index = ChangeIndex::of(&changes, &displaced, &steps);
+    Ok(Plan { product, owner, is_first, existing, changes, displaced, membership, steps, index })
 }

@@ -1,6 +1,9 @@
 //! The order of steps within a file, and of tables that reference each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Action, Stage, Step};
 use crate::{
@@ -124,20 +127,15 @@ fn phase_of_dropping(item: &SchemaObject) -> Phase {
 /// Orders new tables so that each comes after the tables that it references. Foreign keys that form
 /// a cycle, and foreign keys that reference a key that is built later, are added last.
 pub(super) fn creating_tables(
-    tables: &BTreeMap<QualifiedName, Table>,
+    tables: &BTreeMap<QualifiedName, Arc<Table>>,
     is_pending: &dyn Fn(&SchemaObject) -> bool,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut late = Vec::new();
     let mut waiting: BTreeSet<_> = tables.keys().collect();
-    // Each pass picks a table whose referenced tables exist; in a cycle, it picks the first table.
-    while let Some(first) = waiting.first().copied() {
-        let is_ready = |name: &&QualifiedName| {
-            tables[*name].foreign_keys.iter().all(|key| key.target == **name || !waiting.contains(&key.target))
-        };
-        let name = waiting.iter().copied().find(is_ready).unwrap_or(first);
+    for name in in_reference_order(tables) {
         waiting.remove(name);
-        let mut table = tables[name].clone();
+        let mut table = Arc::clone(&tables[name]);
         let item = |key: &_| SchemaObject::ForeignKey {
             table: name.clone(),
             key: Clone::clone(key),
@@ -145,18 +143,108 @@ pub(super) fn creating_tables(
         };
         let (now, later): (Vec<_>, Vec<_>) =
             table.foreign_keys.iter().partition(|key| !waiting.contains(&key.target) && !is_pending(&item(key)));
-        late.extend(later.into_iter().map(item).map(Action::Add));
-        table.foreign_keys = now.into_iter().cloned().collect();
-        actions.push(Action::Add(SchemaObject::Table { name: name.clone(), table: table.into() }));
+        if !later.is_empty() {
+            late.extend(later.into_iter().map(item).map(Action::Add));
+            let foreign_keys = now.into_iter().cloned().collect();
+            table = Arc::new(Table { foreign_keys, ..Table::clone(&table) });
+        }
+        actions.push(Action::Add(SchemaObject::Table { name: name.clone(), table }));
     }
     actions.extend(late);
     let open =
-        |(name, table): (&QualifiedName, &Table)| Action::Open { name: name.clone(), table: table.clone().into() };
+        |(name, table): (&QualifiedName, &Arc<Table>)| Action::Open { name: name.clone(), table: Arc::clone(table) };
     actions.extend(tables.iter().map(open));
     actions
+}
+
+/// Sorts tables by name, but each after the tables that it references. In a cycle, the table with the first name comes first.
+fn in_reference_order(tables: &BTreeMap<QualifiedName, Arc<Table>>) -> Vec<&QualifiedName> {
+    // The tables that are not in the order yet, each with the tables of this map that it references.
+    let mut waiting: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    let mut referencing: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (name, table) in tables {
+        let targets = table.foreign_keys.iter().map(|key| &key.target);
+        let targets: BTreeSet<_> = targets.filter(|target| *target != name && tables.contains_key(target)).collect();
+        targets.iter().for_each(|target| referencing.entry(*target).or_default().push(name));
+        waiting.insert(name, targets);
+    }
+    let mut ready: BTreeSet<_> =
+        waiting.iter().filter(|(_, targets)| targets.is_empty()).map(|(name, _)| *name).collect();
+    let mut order = Vec::new();
+    while let Some(name) = ready.pop_first().or_else(|| waiting.first_key_value().map(|(name, _)| *name)) {
+        order.push(name);
+        waiting.remove(name);
+        for other in referencing.remove(name).into_iter().flatten() {
+            if let Some(targets) = waiting.get_mut(other)
+                && targets.remove(name)
+                && targets.is_empty()
+            {
+                ready.insert(other);
+            }
+        }
+    }
+    order
 }
 
 /// Returns whether a constraint or an index is built concurrently.
 pub(super) fn is_built(item: &SchemaObject, partitions: Option<u16>) -> bool {
     matches!(item, SchemaObject::Key { kind: KeyKind::Unique | KeyKind::Index, .. }) && partitions.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ident::Ident,
+        model::schema::{ForeignKey, ForeignKeyAction, Key, Scope},
+    };
+
+    fn name(text: &str) -> QualifiedName {
+        QualifiedName { schema: Ident::derived(["app"]), table: Ident::derived([text]) }
+    }
+
+    /// Creates a table that references others.
+    fn table(targets: &str) -> Table {
+        let key = |target: &str| ForeignKey {
+            name: Ident::derived([target, "fkey"]),
+            columns: Vec::new(),
+            target: name(target),
+            target_columns: Vec::new(),
+            on_delete: ForeignKeyAction::NoAction,
+        };
+        Table {
+            comment: String::new(),
+            scope: Scope::Global,
+            columns: Vec::new(),
+            primary_key: Key { name: Ident::derived(["pkey"]), columns: Vec::new() },
+            uniques: Vec::new(),
+            checks: Vec::new(),
+            foreign_keys: targets.split_whitespace().map(key).collect(),
+            indexes: Vec::new(),
+            policies: Vec::new(),
+            grants: Vec::new(),
+            triggers: Vec::new(),
+            partitions: None,
+        }
+    }
+
+    #[test]
+    fn tables_are_sorted_by_name_and_after_the_tables_that_they_reference() {
+        for (declared, expected) in [
+            ("c; a: z; b; z: b", "b c z a"),
+            ("a: a; b: elsewhere", "a b"),
+            // No table of a cycle is ready, so the first one comes first.
+            ("a: b; b: c; c: a; d: c", "a c b d"),
+            ("d: e; e: d; a: b; b: a c; c", "c a b d e"),
+            ("a: c c; b: a; c; d: b a", "c a b d"),
+        ] {
+            let tables = declared.split("; ").map(|table_and_targets| {
+                let (own, targets) = table_and_targets.split_once(": ").unwrap_or((table_and_targets, ""));
+                (name(own), Arc::new(table(targets)))
+            });
+            let tables = tables.collect();
+            let order = in_reference_order(&tables).into_iter().map(|name| name.table.as_str());
+            assert_eq!(order.collect::<Vec<_>>().join(" "), expected, "{declared}");
+        }
+    }
 }

@@ -37,12 +37,13 @@ pub(super) fn revoke_during_change(mut changes: Vec<Change>, before: &Schema, af
         let dropped = before.tables.keys().filter(|name| !after.tables.contains_key(*name));
         changes.extend(dropped.flat_map(|name| grants(before, name)).map(Change::Drop));
     }
-    if changed_policies.values().sum::<usize>() + memberships <= 1 {
+    let kept: Vec<_> = before.tables.keys().filter(|name| after.tables.contains_key(*name)).collect();
+    if changed_policies.values().sum::<usize>() + memberships <= 1 || kept.is_empty() {
         return changes;
     }
     let uses = uses(before, after);
-    let kept = before.tables.keys().filter(|name| after.tables.contains_key(*name));
     let closed: BTreeSet<_> = kept
+        .into_iter()
         .filter(|name| {
             let changed: usize = used_by(name, &uses).into_iter().filter_map(|name| changed_policies.get(name)).sum();
             changed > 0 && changed + memberships > 1
@@ -74,29 +75,43 @@ fn uses<'s>(before: &'s Schema, after: &'s Schema) -> BTreeMap<&'s QualifiedName
     let tables = || schemas.into_iter().flat_map(|schema| &schema.tables);
     let functions = || schemas.into_iter().flat_map(|schema| &schema.functions);
     let names = tables().map(|(name, _)| name).chain(functions().map(|(name, _)| name));
-    let names: BTreeMap<String, &QualifiedName> = names.map(|name| (name.quoted(), name)).collect();
+    let names = NamesInText::of(names);
     let mut uses: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (name, table) in tables() {
         for policy in &table.policies {
             for condition in policy.conditions() {
-                uses.entry(name).or_default().extend(names_in(condition.sql.as_str(), &names));
+                uses.entry(name).or_default().extend(names.in_text(condition.sql.as_str()));
             }
         }
     }
     for (name, function) in functions() {
-        uses.entry(name).or_default().extend(names_in(&function.body, &names));
+        uses.entry(name).or_default().extend(names.in_text(&function.body));
     }
     uses
 }
 
-/// Finds the names that SQL text contains. A quoted name can contain any characters, so the text is searched for the
-/// whole name.
-fn names_in<'s>(text: &str, names: &BTreeMap<String, &'s QualifiedName>) -> BTreeSet<&'s QualifiedName> {
-    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
-    let plain = words.filter_map(|word| names.get(word)).copied();
-    let is_quoted = |quoted: &str| quoted.contains('"') && text.contains(quoted);
-    let quoted = names.iter().filter(|(quoted, _)| is_quoted(quoted)).map(|(_, name)| *name);
-    plain.chain(quoted).collect()
+/// The names of tables and functions, as SQL text contains them.
+struct NamesInText<'s> {
+    plain: BTreeMap<String, &'s QualifiedName>,
+    /// The names that contain a quoted identifier.
+    quoted: Vec<(String, &'s QualifiedName)>,
+}
+
+impl<'s> NamesInText<'s> {
+    fn of(names: impl Iterator<Item = &'s QualifiedName>) -> Self {
+        let all: BTreeMap<String, &QualifiedName> = names.map(|name| (name.quoted(), name)).collect();
+        let (quoted, plain): (Vec<_>, Vec<_>) = all.into_iter().partition(|(text, _)| text.contains('"'));
+        Self { plain: plain.into_iter().collect(), quoted }
+    }
+
+    /// Finds the names that SQL text contains. A quoted name can contain any characters, so the text is searched for the
+    /// whole name.
+    fn in_text(&self, text: &str) -> BTreeSet<&'s QualifiedName> {
+        let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
+        let plain = words.filter_map(|word| self.plain.get(word)).copied();
+        let quoted = self.quoted.iter().filter(|(quoted, _)| text.contains(quoted)).map(|(_, name)| *name);
+        plain.chain(quoted).collect()
+    }
 }
 
 /// Lists a table itself, and the tables and functions that it uses directly or indirectly.

@@ -8,7 +8,7 @@ use super::{
     type_change::{TypeChange, type_change},
 };
 use crate::{
-    diff::{Change, KeyKind, Membership, SchemaObject},
+    diff::{Change, KeyKind, SchemaObject},
     ident::{Ident, literal},
     model::{
         column_property::ColumnProperty,
@@ -72,15 +72,9 @@ pub(super) fn advisory(plan: &Plan, action: &Action) -> Option<Advisory> {
         } => {
             return column_advisory(item, before, column);
         }
-        // A rename can take several steps, some of them from temporary names.
         Action::Add(SchemaObject::Table { name, .. }) => (Risk::Warning, "TM210", plan.no_members(name)?),
         Action::Rename { before: before @ (SchemaObject::Table { .. } | SchemaObject::Column { .. }), .. } => {
-            let identity = before.identity();
-            let is_old = |change: &Change| match change {
-                Change::Rename { before, after } => [before, after].iter().any(|item| item.identity() == identity),
-                _ => false,
-            };
-            if !plan.changes.iter().any(is_old) {
+            if !plan.renames(before) {
                 return None;
             }
             (Risk::Warning, "TM205", format!("running app versions that still use {before} will fail."))
@@ -169,19 +163,19 @@ fn access_change(plan: &Plan, action: &Action) -> Option<(&'static str, String)>
     use SchemaObject::{Execute, Grant, Membership, Policy, Role};
     let (code, change) = match action {
         Action::Drop(item @ (Grant { .. } | Execute { .. } | Membership(_)))
-            if plan.drops(item) && !is_consequence(plan, item) =>
+            if plan.drops(item) && !plan.is_consequence(item) =>
         {
             ("TM206", Change::Drop(item.clone()))
         }
         Action::Drop(item @ Role { .. }) if !plan.is_first => ("TM206", Change::Drop(item.clone())),
         Action::Add(item @ (Grant { .. } | Execute { .. } | Membership(_)))
-            if !plan.is_first && plan.adds(item) && !is_consequence(plan, item) =>
+            if !plan.is_first && plan.adds(item) && !plan.is_consequence(item) =>
         {
             ("TM207", Change::Add(item.clone()))
         }
         Action::Add(item @ Policy { .. }) if plan.adds(item) => ("TM208", Change::Add(item.clone())),
         // Here the policy is dropped and re-created.
-        Action::Add(item @ Policy { .. }) if changes_to(plan, item) => {
+        Action::Add(item @ Policy { .. }) if plan.changes_to(item) => {
             ("TM208", Change::Alter { before: item.clone(), after: item.clone() })
         }
         Action::Drop(item @ Policy { .. }) if plan.drops(item) => ("TM208", Change::Drop(item.clone())),
@@ -215,11 +209,6 @@ fn restricts_differently(before: &SchemaObject, after: &SchemaObject) -> bool {
 }
 
 impl Plan {
-    /// Returns whether adding an object is one of the changes. A step can also re-create an object for another change.
-    fn adds(&self, item: &SchemaObject) -> bool {
-        self.changes.iter().any(|change| matches!(change, Change::Add(other) if other == item))
-    }
-
     /// Describes the effect of a new membership table in a database with tenants: no user is a member yet.
     fn no_members(&self, name: &QualifiedName) -> Option<String> {
         let MembershipColumns { table, tenant, user, role, .. } =
@@ -260,37 +249,6 @@ impl Plan {
             ))
         };
         self.membership.as_ref().and_then(of).unwrap_or_default()
-    }
-
-    /// Returns whether dropping an object is one of the changes.
-    fn drops(&self, item: &SchemaObject) -> bool {
-        self.changes.iter().any(|change| matches!(change, Change::Drop(other) if other == item))
-    }
-}
-
-/// Returns whether one of the changes alters an object so that the result is this object.
-fn changes_to(plan: &Plan, item: &SchemaObject) -> bool {
-    plan.changes.iter().any(|change| matches!(change, Change::Alter { after, .. } if after == item))
-}
-
-/// Returns whether a grant or a membership is added or dropped because its columns or its role are added or dropped.
-fn is_consequence(plan: &Plan, item: &SchemaObject) -> bool {
-    let is_added_or_dropped = |is: &dyn Fn(&SchemaObject) -> bool| {
-        plan.changes.iter().any(|change| matches!(change, Change::Add(item) | Change::Drop(item) if is(item)))
-    };
-    match item {
-        SchemaObject::Grant { table, grant } => {
-            let column = |name: &Ident| {
-                is_added_or_dropped(
-                    &|item| matches!(item, SchemaObject::Column { table: of, column } if of == table && column.name == *name),
-                )
-            };
-            !grant.columns.is_empty() && grant.columns.iter().all(column)
-        }
-        SchemaObject::Membership(Membership { role, member, .. }) => is_added_or_dropped(
-            &|item| matches!(item, SchemaObject::Role { role: of, .. } if [role, member].contains(&&of.name)),
-        ),
-        _ => false,
     }
 }
 

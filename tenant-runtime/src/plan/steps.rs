@@ -1,6 +1,9 @@
 //! Turns changes into steps: the actions that make each change, with their files and their order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     Action, Stage, Step,
@@ -14,7 +17,7 @@ use crate::{
     model::{
         column_property::ColumnProperty,
         migration_hints::MigrationHints,
-        schema::{Column, ColumnDefault, Expression, QualifiedName, Schema, Table},
+        schema::{Column, ColumnDefault, Expression, QualifiedName, Schema},
     },
 };
 
@@ -28,7 +31,8 @@ pub(super) fn steps(
     after: &Schema,
     hints: &MigrationHints,
 ) -> Vec<Step> {
-    let mut builder = StepBuilder { changes, labels, before, after, hints, steps: Vec::new() };
+    let index = TableChanges::of(changes, labels, after);
+    let mut builder = StepBuilder { changes, index, before, after, hints, steps: Vec::new() };
     builder.tables();
     for change in renames {
         builder.rename(change);
@@ -47,7 +51,7 @@ pub(super) fn steps(
     for (before, now) in restated {
         let stays = now.table().is_some_and(|table| after.tables.contains_key(table));
         let is_kept = stays
-            && !changes.iter().any(|change| match change {
+            && !builder.index.of_table(now.table()).any(|change| match change {
                 Change::Drop(item) | Change::Alter { before: item, .. } => *item == now,
                 _ => false,
             });
@@ -67,9 +71,59 @@ pub(super) fn steps(
     steps
 }
 
+/// The changes by table, for the questions that the steps of a table ask about its other changes.
+struct TableChanges<'a> {
+    changes: BTreeMap<&'a QualifiedName, Vec<&'a Change>>,
+    /// The unique constraints whose indexes are built concurrently, each as its table and its columns.
+    built: BTreeSet<(&'a QualifiedName, &'a [Ident])>,
+    /// The new names of constraints and indexes.
+    renamed: BTreeSet<&'a Ident>,
+    /// The enum columns whose earlier labels are all still declared.
+    growing: BTreeSet<(&'a QualifiedName, &'a Ident)>,
+}
+
+impl<'a> TableChanges<'a> {
+    fn of(changes: &'a [Change], labels: &'a [LabelChange], after: &Schema) -> Self {
+        let growing = labels.iter().filter(|labels| labels.only_adds).map(|labels| (&labels.table, &labels.column));
+        let mut index = Self {
+            changes: BTreeMap::new(),
+            built: BTreeSet::new(),
+            renamed: BTreeSet::new(),
+            growing: growing.collect(),
+        };
+        for change in changes {
+            let (Change::Add(item)
+            | Change::Drop(item)
+            | Change::Alter { after: item, .. }
+            | Change::Rename { after: item, .. }) = change;
+            if let Some(table) = item.table() {
+                index.changes.entry(table).or_default().push(change);
+            }
+            match change {
+                Change::Add(item @ SchemaObject::Key { table, key, .. })
+                    if is_built(item, partitions(after, table)) =>
+                {
+                    index.built.insert((table, &key.columns));
+                }
+                Change::Rename { after, .. } => index.renamed.extend(after.constraint()),
+                _ => {}
+            }
+        }
+        index
+    }
+
+    fn of_table(&self, table: Option<&QualifiedName>) -> impl Iterator<Item = &'a Change> {
+        table.and_then(|table| self.changes.get(table)).into_iter().flatten().copied()
+    }
+}
+
+fn partitions(schema: &Schema, table: &QualifiedName) -> Option<u16> {
+    schema.tables.get(table).and_then(|table| table.partitions)
+}
+
 struct StepBuilder<'a> {
     changes: &'a [Change],
-    labels: &'a [LabelChange],
+    index: TableChanges<'a>,
     before: &'a Schema,
     after: &'a Schema,
     hints: &'a MigrationHints,
@@ -86,8 +140,8 @@ impl StepBuilder<'_> {
         let (mut new, mut dropped) = (BTreeMap::new(), BTreeMap::new());
         for change in self.changes {
             match change {
-                Change::Add(SchemaObject::Table { name, table }) => new.insert(name.clone(), Table::clone(table)),
-                Change::Drop(SchemaObject::Table { name, table }) => dropped.insert(name.clone(), Table::clone(table)),
+                Change::Add(SchemaObject::Table { name, table }) => new.insert(name.clone(), Arc::clone(table)),
+                Change::Drop(SchemaObject::Table { name, table }) => dropped.insert(name.clone(), Arc::clone(table)),
                 _ => None,
             };
         }
@@ -108,16 +162,11 @@ impl StepBuilder<'_> {
     /// Returns whether a foreign key references a unique constraint whose index is built in a separate file.
     fn is_pending(&self, item: &SchemaObject) -> bool {
         let SchemaObject::ForeignKey { key, .. } = item else { return false };
-        self.changes.iter().any(|change| match change {
-            Change::Add(item @ SchemaObject::Key { table, key: target, .. }) => {
-                *table == key.target && target.columns == key.target_columns && is_built(item, self.partitions(table))
-            }
-            _ => false,
-        })
+        self.index.built.contains(&(&key.target, &key.target_columns[..]))
     }
 
     fn partitions(&self, table: &QualifiedName) -> Option<u16> {
-        self.after.tables.get(table).and_then(|table| table.partitions)
+        partitions(self.after, table)
     }
 
     fn change(&mut self, change: &Change) {
@@ -172,7 +221,7 @@ impl StepBuilder<'_> {
     }
 
     fn only_adds_labels(&self, table: &QualifiedName, column: &Ident) -> bool {
-        self.labels.iter().any(|labels| labels.table == *table && labels.column == *column && labels.only_adds)
+        self.index.growing.contains(&(table, column))
     }
 
     /// Returns whether a table has triggers before or after the change.
@@ -184,12 +233,12 @@ impl StepBuilder<'_> {
     /// Returns whether the backfill of another column of the table reads a column, which must then
     /// be dropped after the backfill.
     fn is_read_by_backfill(&self, table: &QualifiedName, dropped: &Ident) -> bool {
-        self.changes.iter().any(|change| match change {
-            Change::Add(SchemaObject::Column { table: of, column })
-            | Change::Alter { after: SchemaObject::Column { table: of, column }, .. }
-                if of == table && !column.nullable =>
+        self.index.of_table(Some(table)).any(|change| match change {
+            Change::Add(SchemaObject::Column { column, .. })
+            | Change::Alter { after: SchemaObject::Column { column, .. }, .. }
+                if !column.nullable =>
             {
-                let with = self.hints.backfills.get(&(of.clone(), column.name.clone()));
+                let with = self.hints.backfills.get(&(table.clone(), column.name.clone()));
                 with.is_some_and(|with| may_read(with, dropped))
             }
             _ => false,
@@ -199,18 +248,18 @@ impl StepBuilder<'_> {
     /// Returns when to drop an index: after its replacement has been built, unless it has to be dropped earlier.
     fn dropping_index(&self, table: &QualifiedName, name: &Ident, columns: &[Ident]) -> Stage {
         let mut replaced = false;
-        for change in self.changes {
+        if self.index.renamed.contains(name) {
+            return Stage::Main;
+        }
+        for change in self.index.of_table(Some(table)) {
             match change {
-                Change::Add(item @ SchemaObject::Key { table: of, key, .. }) if of == table => {
+                Change::Add(item @ SchemaObject::Key { key, .. }) => {
                     if key.name == *name {
                         return Stage::Main;
                     }
-                    replaced |= is_built(item, self.partitions(of));
+                    replaced |= is_built(item, self.partitions(table));
                 }
-                Change::Rename { after, .. } if after.constraint() == Some(name) => return Stage::Main,
-                Change::Drop(SchemaObject::Column { table: of, column })
-                    if of == table && columns.contains(&column.name) =>
-                {
+                Change::Drop(SchemaObject::Column { column, .. }) if columns.contains(&column.name) => {
                     return Stage::Main;
                 }
                 _ => {}

@@ -1,6 +1,6 @@
 //! Unsupported changes: PostgreSQL cannot make them without losing rows, or they are ambiguous.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::{
     labels::LabelChange,
@@ -149,7 +149,7 @@ fn stale_backfills(after: &Schema, changes: &[Change], hints: &MigrationHints) -
         else {
             continue;
         };
-        let is_taken = |table: &Table| table.columns.iter().any(|column| column.name == old.name);
+        let is_taken = |table: &Arc<Table>| table.columns.iter().any(|column| column.name == old.name);
         if after.tables.get(table).is_some_and(is_taken) {
             continue;
         }

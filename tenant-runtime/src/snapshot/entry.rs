@@ -3,7 +3,7 @@
 //!
 //! These types are strict: an unknown key or kind is an error, and every name and expression is validated again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -12,7 +12,7 @@ use super::{
     function::{FunctionEntry, function},
     policy::{PolicyEntry, policy},
     role::{RoleEntry, role},
-    value::{data_type, each, expression, ident, idents, texts},
+    value::{Reader, each, ident, idents, texts},
 };
 use crate::model::schema::{
     Check, Column, ColumnDefault, Command, ForeignKey, ForeignKeyAction, Grant, Key, LabelCheck, LogClasses,
@@ -22,7 +22,7 @@ use crate::model::schema::{
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SnapshotFile {
-    format: u32,
+    pub(super) format: u32,
     product: String,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     external_roles: bool,
@@ -188,10 +188,10 @@ impl TryFrom<SnapshotFile> for Snapshot {
     type Error = SnapshotError;
 
     fn try_from(file: SnapshotFile) -> Result<Self, SnapshotError> {
-        let mut renames = Renames::default();
-        let tables: Result<_, SnapshotError> =
-            file.tables.into_iter().map(|entry| table(entry, &mut renames)).collect();
-        let functions = file.functions.into_iter().map(function);
+        let mut reader = Reader::default();
+        let tables: Result<_, SnapshotError> = file.tables.into_iter().map(|entry| table(entry, &mut reader)).collect();
+        let functions: Result<_, SnapshotError> =
+            file.functions.into_iter().map(|entry| function(entry, &mut reader)).collect();
         let pgaudit = file.pgaudit.as_deref().map(LogClasses::parse).transpose();
         let schema = Schema {
             product: file.product,
@@ -200,16 +200,16 @@ impl TryFrom<SnapshotFile> for Snapshot {
             roles: each(file.roles, role)?,
             schemas: idents(file.schemas)?,
             context_settings: file.context_settings,
-            functions: functions.collect::<Result<_, _>>()?,
+            functions: functions?,
             tables: tables?,
-            renames,
+            renames: reader.renames,
         };
         Ok(Self { schema, files: file.migrations })
     }
 }
 
-impl From<((&QualifiedName, &Table), &Renames)> for TableEntry {
-    fn from(((name, table), renames): ((&QualifiedName, &Table), &Renames)) -> Self {
+impl From<((&QualifiedName, &Arc<Table>), &Renames)> for TableEntry {
+    fn from(((name, table), renames): ((&QualifiedName, &Arc<Table>), &Renames)) -> Self {
         let old_name = renames.tables.get(name);
         Self {
             schema: name.schema.to_string(),
@@ -266,10 +266,13 @@ impl From<((&QualifiedName, &Table), &Renames)> for TableEntry {
     }
 }
 
-fn table(entry: TableEntry, renames: &mut Renames) -> Result<(QualifiedName, Table), SnapshotError> {
+fn table(entry: TableEntry, reader: &mut Reader) -> Result<(QualifiedName, Arc<Table>), SnapshotError> {
     let name = QualifiedName { schema: ident(entry.schema)?, table: ident(entry.table)? };
     if let Some(old) = entry.renamed_from {
-        renames.tables.insert(name.clone(), QualifiedName { schema: ident(old.schema)?, table: ident(old.table)? });
+        reader
+            .renames
+            .tables
+            .insert(name.clone(), QualifiedName { schema: ident(old.schema)?, table: ident(old.table)? });
     }
     let table = Table {
         comment: entry.comment,
@@ -279,13 +282,13 @@ fn table(entry: TableEntry, renames: &mut Renames) -> Result<(QualifiedName, Tab
             ScopeEntry::Shared => Scope::Shared,
             ScopeEntry::Global => Scope::Global,
         },
-        columns: each(entry.columns, |entry| column(entry, &name, renames))?,
+        columns: each(entry.columns, |entry| column(entry, &name, reader))?,
         primary_key: key(entry.primary_key)?,
         uniques: each(entry.uniques, key)?,
-        checks: each(entry.checks, check)?,
+        checks: each(entry.checks, |entry| check(entry, reader))?,
         foreign_keys: each(entry.foreign_keys, foreign_key)?,
         indexes: each(entry.indexes, key)?,
-        policies: each(entry.policies, policy)?,
+        policies: each(entry.policies, |entry| policy(entry, reader))?,
         grants: each(entry.grants, |grant| {
             Ok(Grant { command: grant.command, columns: idents(grant.columns)?, role: ident(grant.role)? })
         })?,
@@ -296,10 +299,10 @@ fn table(entry: TableEntry, renames: &mut Renames) -> Result<(QualifiedName, Tab
         })?,
         partitions: entry.partitions,
     };
-    Ok((name, table))
+    Ok((name, Arc::new(table)))
 }
 
-fn check(entry: CheckEntry) -> Result<Check, SnapshotError> {
+fn check(entry: CheckEntry, reader: &mut Reader) -> Result<Check, SnapshotError> {
     let labels = match (entry.column, entry.labels) {
         (Some(column), Some(labels)) => Some(LabelCheck { column: ident(column)?, labels }),
         (None, None) => None,
@@ -308,7 +311,7 @@ fn check(entry: CheckEntry) -> Result<Check, SnapshotError> {
             return Err(SnapshotError::Content(problem));
         }
     };
-    Ok(Check { name: ident(entry.name)?, condition: expression(entry.condition)?, labels })
+    Ok(Check { name: ident(entry.name)?, condition: reader.expression(&entry.condition)?, labels })
 }
 
 impl From<(&QualifiedName, &Column, &Renames)> for ColumnEntry {
@@ -328,10 +331,10 @@ impl From<(&QualifiedName, &Column, &Renames)> for ColumnEntry {
     }
 }
 
-fn column(entry: ColumnEntry, table: &QualifiedName, renames: &mut Renames) -> Result<Column, SnapshotError> {
+fn column(entry: ColumnEntry, table: &QualifiedName, reader: &mut Reader) -> Result<Column, SnapshotError> {
     let default = match (entry.default, entry.identity) {
         (None, true) => Some(ColumnDefault::Identity),
-        (Some(text), false) => Some(ColumnDefault::Expression(expression(text)?)),
+        (Some(text), false) => Some(ColumnDefault::Expression(reader.expression(&text)?)),
         (None, false) => None,
         (Some(_), true) => {
             return Err(SnapshotError::Content(format!(
@@ -340,14 +343,14 @@ fn column(entry: ColumnEntry, table: &QualifiedName, renames: &mut Renames) -> R
             )));
         }
     };
-    let ty = data_type(&entry.ty)?;
+    let ty = reader.data_type(&entry.ty)?;
     let name = ident(entry.name)?;
     let place = || (table.clone(), name.clone());
     if let Some(old) = entry.renamed_from {
-        renames.columns.insert(place(), ident(old)?);
+        reader.renames.columns.insert(place(), ident(old)?);
     }
     if !entry.renamed_labels.is_empty() {
-        renames.labels.insert(place(), entry.renamed_labels);
+        reader.renames.labels.insert(place(), entry.renamed_labels);
     }
     let (comment, nullable, sensitive) = (entry.comment, entry.nullable, entry.sensitive);
     Ok(Column { name, comment, ty, nullable, default, sensitive })

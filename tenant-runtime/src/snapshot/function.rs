@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SnapshotError,
-    value::{data_type, each, ident, idents, texts},
+    value::{Reader, each, ident, idents, texts},
 };
 use crate::{
     ident::Ident,
@@ -64,16 +64,16 @@ impl From<(&QualifiedName, &Function)> for FunctionEntry {
     }
 }
 
-pub(super) fn function(entry: FunctionEntry) -> Result<(QualifiedName, Function), SnapshotError> {
+pub(super) fn function(entry: FunctionEntry, reader: &mut Reader) -> Result<(QualifiedName, Function), SnapshotError> {
     let name = QualifiedName { schema: ident(entry.schema)?, table: ident(entry.name)? };
     let function = Function {
         comment: entry.comment,
-        arguments: each(entry.arguments, argument)?,
+        arguments: each(entry.arguments, |entry| argument(entry, reader))?,
         returns: match entry.returns {
             ReturnsEntry::Void => Returns::Void,
             ReturnsEntry::Trigger => Returns::Trigger,
-            ReturnsEntry::Value(ty) => Returns::Value(data_type(&ty)?),
-            ReturnsEntry::Rows(columns) => Returns::Rows(each(columns, argument)?),
+            ReturnsEntry::Value(ty) => Returns::Value(reader.data_type(&ty)?),
+            ReturnsEntry::Rows(columns) => Returns::Rows(each(columns, |entry| argument(entry, reader))?),
         },
         stable: entry.stable,
         exact_floats: entry.exact_floats,
@@ -89,6 +89,6 @@ impl From<&(Ident, Expression)> for ArgumentEntry {
     }
 }
 
-fn argument(entry: ArgumentEntry) -> Result<(Ident, Expression), SnapshotError> {
-    Ok((ident(entry.name)?, data_type(&entry.ty)?))
+fn argument(entry: ArgumentEntry, reader: &mut Reader) -> Result<(Ident, Expression), SnapshotError> {
+    Ok((ident(entry.name)?, reader.data_type(&entry.ty)?))
 }

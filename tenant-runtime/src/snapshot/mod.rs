@@ -13,7 +13,10 @@ mod policy;
 mod role;
 mod value;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{BufWriter, Write},
+};
 
 use serde::{Deserialize, Serialize as _};
 use sha2::{Digest as _, Sha256};
@@ -40,9 +43,14 @@ pub struct Snapshot {
 ///
 /// The error of the JSON writer, which does not occur for a schema that [`analyze`](crate::analyze) has returned.
 pub fn to_text(snapshot: &Snapshot) -> Result<String, SnapshotError> {
-    let mut file = SnapshotFile::from(snapshot);
-    file.checksum = hash(&layout(&file)?);
-    layout(&file)
+    let mut text = Vec::new();
+    layout(&SnapshotFile::from(snapshot), &mut text)?;
+    let mut text = String::from_utf8(text).map_err(|error| SnapshotError::Content(error.to_string()))?;
+    let checksum = hash(&text);
+    // The checksum is the last value of the file, and is empty in the text that it covers.
+    let end = text.rfind('"').unwrap_or_default();
+    text.insert_str(end, &checksum);
+    Ok(text)
 }
 
 /// Reads a snapshot.
@@ -58,14 +66,21 @@ pub fn from_text(text: &str) -> Result<Snapshot, SnapshotError> {
     if text.lines().any(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ")) {
         return Err(SnapshotError::Merging);
     }
-    let Version { format } = serde_json::from_str(text)?;
+    let file = serde_json::from_str::<SnapshotFile>(text);
+    // A file of another format can have other fields, so its format is the error.
+    let format = match &file {
+        Ok(file) => file.format,
+        Err(_) => serde_json::from_str::<Version>(text)?.format,
+    };
     if format != FORMAT {
         return Err(SnapshotError::Format { format });
     }
-    let mut file: SnapshotFile = serde_json::from_str(text)?;
+    let mut file = file?;
     // The checksum covers the content, not the bytes, because other tools can change line endings and whitespace.
     let written = std::mem::take(&mut file.checksum);
-    if hash(&layout(&file)?) != written {
+    let mut hasher = Sha256::new();
+    layout(&file, &mut BufWriter::new(&mut hasher))?;
+    if hex(&hasher.finalize()) != written {
         return Err(SnapshotError::Edited);
     }
     file.try_into()
@@ -77,12 +92,10 @@ pub fn hash(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
 
-fn layout(file: &SnapshotFile) -> Result<String, SnapshotError> {
-    let mut text = Vec::new();
-    let mut writer = serde_json::Serializer::with_formatter(&mut text, OneItemPerLine::default());
-    file.serialize(&mut writer)?;
-    text.push(b'\n');
-    String::from_utf8(text).map_err(|error| SnapshotError::Content(error.to_string()))
+fn layout(file: &SnapshotFile, out: &mut impl Write) -> Result<(), SnapshotError> {
+    file.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, OneItemPerLine::default()))?;
+    // The writers above keep the bytes in memory.
+    out.write_all(b"\n").and_then(|()| out.flush()).map_err(|error| SnapshotError::Content(error.to_string()))
 }
 
 /// The reason why a snapshot cannot be read.

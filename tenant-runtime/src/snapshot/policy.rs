@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SnapshotError,
-    value::{each, expression, ident},
+    value::{Reader, each, ident},
 };
 use crate::model::schema::{Condition, ConditionKind, Policy, PolicyKind};
 
@@ -51,14 +51,14 @@ impl From<&Condition> for ConditionEntry {
 
 /// Reads a policy, which must have the clauses and the role that its kind requires: without USING,
 /// for example, the policy would apply to all rows.
-pub(super) fn policy(entry: PolicyEntry) -> Result<Policy, SnapshotError> {
+pub(super) fn policy(entry: PolicyEntry, reader: &mut Reader) -> Result<Policy, SnapshotError> {
     let policy = Policy {
         name: ident(entry.name)?,
         comment: entry.comment,
         kind: entry.kind,
         role: entry.role.map(ident).transpose()?,
-        using: each(entry.using, condition)?,
-        with_check: each(entry.with_check, condition)?,
+        using: each(entry.using, |entry| condition(entry, reader))?,
+        with_check: each(entry.with_check, |entry| condition(entry, reader))?,
     };
     let clauses = (!policy.using.is_empty(), !policy.with_check.is_empty());
     if clauses != policy.kind.clauses() || policy.role.is_none() != policy.is_restrictive() {
@@ -68,6 +68,6 @@ pub(super) fn policy(entry: PolicyEntry) -> Result<Policy, SnapshotError> {
     Ok(policy)
 }
 
-fn condition(entry: ConditionEntry) -> Result<Condition, SnapshotError> {
-    Ok(Condition { kind: entry.kind, sql: expression(entry.sql)? })
+fn condition(entry: ConditionEntry, reader: &mut Reader) -> Result<Condition, SnapshotError> {
+    Ok(Condition { kind: entry.kind, sql: reader.expression(&entry.sql)? })
 }

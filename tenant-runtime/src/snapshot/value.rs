@@ -1,10 +1,46 @@
 //! Names, types and expressions in a snapshot, which are validated again when they are read.
 
-use super::SnapshotError;
-use crate::{analyze::sql_expr, ident::Ident, model::schema::Expression};
+use std::collections::BTreeMap;
 
-pub(super) fn data_type(text: &str) -> Result<Expression, SnapshotError> {
-    sql_expr::data_type(text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
+use super::SnapshotError;
+use crate::{
+    analyze::sql_expr,
+    ident::Ident,
+    model::schema::{Expression, Renames},
+};
+
+/// What the entries of a snapshot file have in common while they are read.
+#[derive(Default)]
+pub(super) struct Reader {
+    /// The previous names that the entries declare.
+    pub(super) renames: Renames,
+    /// The types and expressions that have been parsed: most occur in many tables.
+    types: BTreeMap<String, Expression>,
+    expressions: BTreeMap<String, Expression>,
+}
+
+impl Reader {
+    pub(super) fn data_type(&mut self, text: &str) -> Result<Expression, SnapshotError> {
+        parsed_once(&mut self.types, text, sql_expr::data_type)
+    }
+
+    /// Parses text that will become SQL again, because the file could have been edited by hand or by a merge.
+    pub(super) fn expression(&mut self, text: &str) -> Result<Expression, SnapshotError> {
+        parsed_once(&mut self.expressions, text, sql_expr::expression)
+    }
+}
+
+fn parsed_once(
+    known: &mut BTreeMap<String, Expression>,
+    text: &str,
+    parse: fn(&str) -> Result<Expression, String>,
+) -> Result<Expression, SnapshotError> {
+    if let Some(expression) = known.get(text) {
+        return Ok(expression.clone());
+    }
+    let expression = parse(text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))?;
+    known.insert(text.to_owned(), expression.clone());
+    Ok(expression)
 }
 
 pub(super) fn texts(idents: &[Ident]) -> Vec<String> {
@@ -17,11 +53,6 @@ pub(super) fn idents(names: Vec<String>) -> Result<Vec<Ident>, SnapshotError> {
 
 pub(super) fn ident(name: String) -> Result<Ident, SnapshotError> {
     Ident::new(name).map_err(|error| SnapshotError::Content(error.to_string()))
-}
-
-/// Parses text that will become SQL again, because the file could have been edited by hand or by a merge.
-pub(super) fn expression(text: String) -> Result<Expression, SnapshotError> {
-    sql_expr::expression(&text).map_err(|error| SnapshotError::Content(format!("{text:?} {error}")))
 }
 
 pub(super) fn each<E, T>(

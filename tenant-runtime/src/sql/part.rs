@@ -1,5 +1,7 @@
 //! The SQL that creates a single object of a schema, for the fixes of the audit.
 
+use std::sync::Arc;
+
 use super::{
     access, column as column_sql, columns, constraint as constraints, function as functions, migrations, role,
     table as tables,
@@ -49,7 +51,7 @@ pub(crate) fn schema(whole: &Schema, name: &str) -> String {
 /// the migration in which the column becomes sensitive, which removes its statistics.
 pub(crate) fn sensitive_column(whole: &Schema, table: &QualifiedName, column: &Column) -> String {
     let mut before = whole.clone();
-    let columns = before.tables.get_mut(table).into_iter().flat_map(|table| &mut table.columns);
+    let columns = before.tables.get_mut(table).into_iter().flat_map(|table| &mut Arc::make_mut(table).columns);
     columns.filter(|other| other.name == column.name).for_each(|column| column.sensitive = false);
     migration(&before, whole)
 }

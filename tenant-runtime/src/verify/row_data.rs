@@ -60,7 +60,7 @@ impl<'a> RowFactory<'a> {
         from: u32,
     ) -> Self {
         let tables = schema.tables().iter();
-        let tables = tables.map(|(name, table)| ((name.schema.as_str(), name.table.as_str()), table)).collect();
+        let tables = tables.map(|(name, table)| ((name.schema.as_str(), name.table.as_str()), &**table)).collect();
         Self {
             tables,
             given_values,

@@ -40,7 +40,8 @@ impl FixWriter<'_> {
     }
 
     fn table(&self, name: &Name) -> Option<(&QualifiedName, &Table)> {
-        self.schema.tables().iter().find(|(own, _)| Name::from(*own) == *name)
+        let mut tables = self.schema.tables().iter().map(|(own, table)| (own, &**table));
+        tables.find(|(own, _)| Name::from(*own) == *name)
     }
 
     /// Finds the table of a declared partition, with the table's number of partitions and the
