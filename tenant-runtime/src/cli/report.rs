@@ -141,7 +141,7 @@ pub(super) fn up_to_date(schema: &Schema, out: &mut impl Write) -> io::Result<()
 
 /// Reports that the migrations match the models, what they contain, and which commands to run next.
 pub(super) fn overview(folder: &Folder, schema: &Schema, program: &str, out: &mut impl Write) -> Result<(), Failure> {
-    let migrations = folder.contents()?.migrations.len();
+    let migrations = folder.contents()?.files.migrations.len();
     up_to_date(schema, out)?;
     let tables = schema.tables().values();
     let of_tenants = tables.clone().filter(|table| matches!(table.scope, Scope::Tenant(_) | Scope::Parent(_))).count();

@@ -46,7 +46,7 @@ pub(super) fn try_migrations(generated: &Generated, folder: &Folder) -> Result<T
 
 async fn run(server: Server, generated: &Generated, folder: &Folder) -> Result<TrialResult, Failure> {
     let fail = |error: Error| Failure::Message(format!("cannot try the migrations: {}", with_causes(&error)));
-    let newest = folder.contents()?.migrations.iter().map(|names| names.version).max();
+    let newest = folder.contents()?.files.migrations.iter().map(|names| names.version).max();
     let copy = CopiedFolder::of(folder, generated)
         .map_err(|error| Failure::Message(format!("cannot copy the migrations for their trial: {error}")))?;
     let migrations = Migrations::from_dir(&copy.0).await.map_err(fail)?;

@@ -42,13 +42,21 @@ pub struct Written {
     pub files: Vec<(PathBuf, usize)>,
 }
 
+/// The files of a folder.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) migrations: Vec<Names>,
+    /// Every migration file with its text.
+    pub(crate) texts: BTreeMap<String, String>,
+    /// The text of the snapshot, if there is one.
+    snapshot: Option<String>,
+}
+
 /// The contents of a folder, compared with its snapshot.
 #[derive(Debug)]
 pub(crate) struct Contents {
     pub(crate) snapshot: Snapshot,
-    /// Every migration file with its text.
-    pub(crate) texts: BTreeMap<String, String>,
-    pub(crate) migrations: Vec<Names>,
+    pub(crate) files: Files,
     /// Hand-written files that the snapshot does not list yet.
     pub(crate) by_hand: Vec<String>,
     /// Generated files that the snapshot does not list, because a run was killed after it wrote them, or because a
@@ -95,12 +103,24 @@ impl Folder {
         let migrations = files::list(&self.path).map_err(|source| self.unlisted(source))?;
         let names = migrations.iter().flat_map(Names::all);
         let texts = names.map(|name| Ok((name.clone(), self.text(name)?))).collect::<Result<_, FolderError>>()?;
-        let snapshot = match fs::read_to_string(self.path.join(SNAPSHOT)) {
-            Ok(text) => snapshot::from_text(&text).map_err(|source| self.snapshot_error(source))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Snapshot::default(),
+        let (snapshot, text) = match fs::read_to_string(self.path.join(SNAPSHOT)) {
+            Ok(text) => (snapshot::from_text(&text).map_err(|source| self.snapshot_error(source))?, Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (Snapshot::default(), None),
             Err(source) => return Err(FolderError::Read { path: self.path.join(SNAPSHOT), source }),
         };
-        Ok(Contents::compare(snapshot, migrations, texts))
+        Ok(Contents::compare(snapshot, Files { migrations, texts, snapshot: text }))
+    }
+
+    /// Returns whether the folder still has these files.
+    fn still_has(&self, files: &Files) -> bool {
+        let is_unchanged =
+            |name: &str, text: &str| fs::read(self.path.join(name)).is_ok_and(|now| now == text.as_bytes());
+        files::list(&self.path).is_ok_and(|migrations| migrations == files.migrations)
+            && files.texts.iter().all(|(name, text)| is_unchanged(name, text))
+            && match &files.snapshot {
+                Some(text) => is_unchanged(SNAPSHOT, text),
+                None => matches!(self.path.join(SNAPSHOT).try_exists(), Ok(false)),
+            }
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<String, FolderError> {
@@ -138,13 +158,36 @@ impl Folder {
     /// - The errors of [`schema`](Self::schema).
     pub fn write(&self, migrations: &[Migration], after: &Schema) -> Result<Written, FolderError> {
         let contents = self.contents()?;
-        let new = contents.named(migrations);
-        self.check_unknown(&contents, &new)?;
-        let mut snapshot = Snapshot { schema: after.clone(), files: contents.snapshot.files };
-        let by_hand = contents.by_hand.iter().map(|name| (name, &contents.texts[name]));
+        self.write_named(&contents, &contents.named(migrations), after)
+    }
+
+    /// Writes the next migrations as [`write`](Self::write) does. If the folder still has the contents for which `files` were named,
+    /// its snapshot is not parsed again.
+    pub(crate) fn write_after(
+        &self,
+        contents: &Contents,
+        files: &[(String, String)],
+        migrations: &[Migration],
+        after: &Schema,
+    ) -> Result<Written, FolderError> {
+        match self.still_has(&contents.files) {
+            true => self.write_named(contents, files, after),
+            false => self.write(migrations, after),
+        }
+    }
+
+    fn write_named(
+        &self,
+        contents: &Contents,
+        new: &[(String, String)],
+        after: &Schema,
+    ) -> Result<Written, FolderError> {
+        self.check_unknown(contents, new)?;
+        let mut snapshot = Snapshot { schema: after.clone(), files: contents.snapshot.files.clone() };
+        let by_hand = contents.by_hand.iter().map(|name| (name, &contents.files.texts[name]));
         let all = by_hand.chain(new.iter().map(|(name, text)| (name, text)));
         snapshot.files.extend(all.map(|(name, text)| (name.clone(), snapshot::hash(text))));
-        self.commit(&new, &[], &snapshot)
+        self.commit(new, &[], &snapshot)
     }
 
     /// Records the new hashes of edited files in the snapshot, and returns the file names.
@@ -165,7 +208,7 @@ impl Folder {
         let mut contents = self.read()?;
         let mut rehashed = Vec::new();
         for name in names {
-            if !self.path.join(name).exists() && !contents.texts.keys().any(|file| files::stem(file) == name) {
+            if !self.path.join(name).exists() && !contents.files.texts.keys().any(|file| files::stem(file) == name) {
                 return Err(FolderError::NoSuchFile { name: name.clone(), path: self.path.clone() });
             }
             let edited = contents.problems.iter().filter_map(|problem| match problem {
@@ -174,7 +217,7 @@ impl Folder {
             });
             let before = rehashed.len();
             for edited in edited {
-                if let Some(problem) = Contents::problem(edited, &contents.texts[edited]) {
+                if let Some(problem) = Contents::problem(edited, &contents.files.texts[edited]) {
                     return Err(self.problem(problem));
                 }
                 rehashed.push(edited.clone());
@@ -184,7 +227,7 @@ impl Folder {
             }
         }
         for name in &rehashed {
-            contents.snapshot.files.insert(name.clone(), snapshot::hash(&contents.texts[name]));
+            contents.snapshot.files.insert(name.clone(), snapshot::hash(&contents.files.texts[name]));
         }
         self.commit(&[], &[], &contents.snapshot)?;
         Ok(rehashed)
@@ -192,7 +235,8 @@ impl Folder {
 
     /// Checks that each generated file that the snapshot does not list is about to be written again.
     pub(crate) fn check_unknown(&self, contents: &Contents, new: &[(String, String)]) -> Result<(), FolderError> {
-        let is_new = |name: &&String| !new.iter().any(|(new, text)| *name == new && *text == contents.texts[*name]);
+        let is_new =
+            |name: &&String| !new.iter().any(|(new, text)| *name == new && *text == contents.files.texts[*name]);
         let snapshot = self.path.join(SNAPSHOT);
         match contents.unknown.iter().find(is_new) {
             None => Ok(()),
@@ -272,7 +316,8 @@ impl Folder {
 }
 
 impl Contents {
-    fn compare(snapshot: Snapshot, migrations: Vec<Names>, texts: BTreeMap<String, String>) -> Self {
+    fn compare(snapshot: Snapshot, files: Files) -> Self {
+        let Files { migrations, texts, .. } = &files;
         let recorded: BTreeSet<&str> = snapshot.files.keys().map(String::as_str).collect();
         let of_files = |names: &Names| recorded.contains(names.up.as_str()).then_some(names.version);
         let newest = migrations.iter().filter_map(of_files).max().unwrap_or(0);
@@ -287,7 +332,7 @@ impl Contents {
                 Some(_) => problems.push(Problem::Edited { name: name.clone() }),
             }
         }
-        for names in &migrations {
+        for names in migrations {
             let generated = texts[&names.up].contains(sql::SIGNATURE);
             let new = [Some(&names.up), names.down.as_ref()].into_iter().flatten();
             let mut new = new.filter(|name| !recorded.contains(name.as_str())).cloned().peekable();
@@ -300,7 +345,7 @@ impl Contents {
             }
         }
         problems.extend(by_hand.iter().filter_map(|name| Self::problem(name, &texts[name])));
-        Self { snapshot, texts, migrations, by_hand, unknown, problems }
+        Self { snapshot, files, by_hand, unknown, problems }
     }
 
     /// Returns why a hand-written file cannot be recorded in the snapshot.
@@ -314,7 +359,7 @@ impl Contents {
 
     /// Describes the gaps that hand-written files leave in the numbers. Timestamps, as sqlx writes them, have gaps by nature.
     pub(crate) fn gaps(&self) -> Vec<String> {
-        let pairs = self.migrations.windows(2).filter(|pair| {
+        let pairs = self.files.migrations.windows(2).filter(|pair| {
             self.by_hand.contains(&pair[1].up) && (pair[0].version + 2..1_000_000).contains(&pair[1].version)
         });
         let gap = |pair: &[Names]| {
@@ -328,7 +373,7 @@ impl Contents {
 
     /// Names the files of the next migrations, in the order in which they are written.
     pub(crate) fn named(&self, migrations: &[Migration]) -> Vec<(String, String)> {
-        let known = self.migrations.iter().filter(|names| !self.unknown.contains(&names.up));
+        let known = self.files.migrations.iter().filter(|names| !self.unknown.contains(&names.up));
         let first = known.map(|names| names.version).max().unwrap_or(0) + 1;
         (first..).zip(migrations).flat_map(|(version, migration)| named(version, migration)).collect()
     }

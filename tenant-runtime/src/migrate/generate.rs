@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::folder::{Folder, FolderError, Written};
+use super::folder::{Contents, Folder, FolderError, Written};
 use crate::{
     analyze::{Checked, Findings, check},
     model::migration_hints::Renames,
@@ -41,6 +41,8 @@ pub struct Generated {
     pub gaps: Vec<String>,
     /// The previous names that earlier migrations have applied.
     applied: Renames,
+    /// The folder before these migrations, without its schema.
+    contents: Contents,
 }
 
 /// Generates the next migrations without writing anything.
@@ -62,14 +64,15 @@ pub struct Generated {
 /// - [`GenerateError::Refused`] if a change is unsupported or ambiguous.
 pub fn generate(models: &Models, folder: &Folder) -> Result<Generated, GenerateError> {
     let checked = check(models)?;
-    let contents = folder.contents()?;
-    let plan = plan(&contents.snapshot.schema, &checked.schema, &checked.hints)?;
+    let mut contents = folder.contents()?;
+    let before = std::mem::take(&mut contents.snapshot.schema);
+    let plan = plan(&before, &checked.schema, &checked.hints)?;
     let migrations = sql::migrations(&plan);
     let files = contents.named(&migrations);
     folder.check_unknown(&contents, &files)?;
     let gaps = contents.gaps();
-    let (by_hand, applied) = (contents.by_hand, contents.snapshot.schema.renames);
-    Ok(Generated { checked, plan, migrations, files, by_hand, gaps, applied })
+    let by_hand = contents.by_hand.clone();
+    Ok(Generated { checked, plan, migrations, files, by_hand, gaps, applied: before.renames, contents })
 }
 
 impl Generated {
@@ -138,7 +141,7 @@ impl Generated {
         if self.is_nothing() && !self.forgets_renames() {
             return Ok(None);
         }
-        Ok(Some(folder.write(&self.migrations, &self.checked.schema)?))
+        Ok(Some(folder.write_after(&self.contents, &self.files, &self.migrations, &self.checked.schema)?))
     }
 
     /// Returns the risks of all steps that are not safe.

@@ -37,14 +37,14 @@ pub fn new(folder: &Folder, name: &str, data: Option<&str>) -> Result<Written, N
         return Err(NewError::Name { name: name.to_owned() });
     }
     let contents = folder.contents()?;
-    let mut stems = contents.migrations.iter().map(|names| files::stem(&names.up));
+    let mut stems = contents.files.migrations.iter().map(|names| files::stem(&names.up));
     if let Some(taken) = stems.find(|stem| stem.split_once('_').is_some_and(|(_, words)| words == name)) {
         return Err(NewError::Taken { name: name.to_owned(), taken: taken.to_owned() });
     }
     let schema = &contents.snapshot.schema;
     let Some(owner) = schema.owner() else { return Err(NewError::NoMigration) };
     let table = data.map(|data| find(schema, data)).transpose()?;
-    let stem = format!("{:04}_{name}", contents.migrations.last().map_or(0, |names| names.version) + 1);
+    let stem = format!("{:04}_{name}", contents.files.migrations.last().map_or(0, |names| names.version) + 1);
     let frame = |direction| frame(name, direction, &owner.name.quoted().to_string(), table);
     let written =
         [(format!("{stem}.up.sql"), frame(Direction::Up)), (format!("{stem}.down.sql"), frame(Direction::Down))];

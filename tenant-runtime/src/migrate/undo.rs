@@ -64,10 +64,9 @@ pub fn undo(folder: &Folder) -> Result<Undo, UndoError> {
     let kept = |name: &String| before.as_ref().is_some_and(|before| before.files.contains_key(name));
     let files: Vec<String> = contents.snapshot.files.keys().filter(|name| !kept(name)).cloned().collect();
     for name in &files {
-        let is_generated = contents
-            .migrations
-            .iter()
-            .any(|names| names.all().any(|file| file == name) && contents.texts[&names.up].contains(sql::SIGNATURE));
+        let is_generated = contents.files.migrations.iter().any(|names| {
+            names.all().any(|file| file == name) && contents.files.texts[&names.up].contains(sql::SIGNATURE)
+        });
         if !is_generated {
             return Err(UndoError::HandWritten { name: name.clone() });
         }

@@ -94,6 +94,24 @@ fn directory_with_three_migrations() -> TempDir {
 }
 
 #[test]
+fn folder_that_changes_between_generating_and_writing_is_read_again() {
+    let folder = TempDir::new();
+    generated(&folder, &models(false)).expect("the first");
+    let handle = Folder::new(folder.path());
+    let next = generate(&models(true), &handle).expect("the next");
+    folder.write("0002_by_hand.sql", "SELECT 1;");
+    let written = next.write(&handle, &BTreeSet::new()).expect("it can be written").expect("there is a change");
+    let names: Vec<_> = written.files.iter().filter_map(|(path, _)| path.file_name()?.to_str()).collect();
+    assert_eq!(names, ["0003_add_projects.up.sql", "0003_add_projects.down.sql", "snapshot.json"]);
+    let last = generate(&models(true), &handle).expect("the folder matches its snapshot");
+    assert!(last.is_nothing(), "{:?}", last.by_hand);
+    let next = generate(&models(false), &handle).expect("the table is dropped again");
+    folder.write("0001_init.up.sql", "SELECT 1;");
+    let error = next.write(&handle, &BTreeSet::from(["app.projects".to_owned()])).expect_err("a file was edited");
+    assert!(error.to_string().contains("0001_init.up.sql"), "{error}");
+}
+
+#[test]
 fn snapshot_lists_migration_files_in_order() {
     let folder = directory_with_three_migrations();
     let snapshot = folder.files().remove("snapshot.json").expect("the snapshot");
