@@ -3,6 +3,7 @@
 #[cfg(doctest)]
 mod guide;
 pub mod pgbouncer;
+pub mod proxy;
 
 use std::{
     path::PathBuf,

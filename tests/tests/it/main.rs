@@ -50,6 +50,7 @@ mod poisoned_statements;
 mod pooler;
 mod pools;
 mod property;
+mod proxy;
 mod public_api;
 mod rebase;
 mod renames;
