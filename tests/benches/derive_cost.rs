@@ -12,8 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tenant_tests::benchmark::{full_or_quick, report::Report, requested};
+
 const STRUCTS: usize = 100;
-const RUNS: usize = 11;
 
 /// A variant: a way to declare the structs, as a crate.
 struct Variant {
@@ -79,8 +80,7 @@ struct PreparedCrate {
 }
 
 fn main() {
-    // `cargo test --benches` runs this as well and should not wait for the measurement.
-    if !env::args().any(|argument| argument == "--bench") {
+    if !requested() {
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
@@ -89,7 +89,7 @@ fn main() {
         .iter()
         .filter(|way| wanted.as_ref().is_none_or(|wanted| wanted.split(',').any(|name| name == way.name)));
     let mut costs: Vec<_> = ways.map(|way| (way.name, ready(root, way))).collect();
-    for _ in 0..RUNS {
+    for _ in 0..full_or_quick(11, 2) {
         for (_, cost) in &mut costs {
             if let Err(error) = cost.as_mut().map_or(Ok(()), PreparedCrate::run) {
                 *cost = Err(error);
@@ -100,33 +100,31 @@ fn main() {
         |wanted| costs.iter().find_map(|(name, cost)| cost.as_ref().ok().filter(|_| *name == wanted)?.median());
     let (plain, from_row) = (median_of("plain"), median_of("from_row"));
     let more = |median: Duration, plain: Duration| median.as_secs_f64() - plain.as_secs_f64();
-    println!(
-        "{:<10} {:>14} {:>10} {:>12} {:>12}",
-        STRUCTS.to_string() + " of",
-        "lines expanded",
-        "check",
-        "over plain",
-        "× FromRow"
-    );
+    let mut table = Vec::new();
     for (name, cost) in &costs {
         let (lines, median) = match cost {
             Ok(cost) => (cost.lines, cost.median().unwrap_or_default()),
             Err(error) => {
-                println!("{name:<10} {error}");
+                table.push(vec![(*name).to_owned(), error.to_string(), String::new(), String::new(), String::new()]);
                 continue;
             }
         };
         let lines = lines.map_or("?".to_owned(), |lines| lines.to_string());
         let over = plain.map(|plain| more(median, plain));
         let ratio = over.zip(plain.zip(from_row)).map(|(over, (plain, from_row))| over / more(from_row, plain));
-        let shown = |number: Option<f64>, unit| number.map_or("?".to_owned(), |number| format!("{number:.2}{unit}"));
-        println!(
-            "{name:<10} {lines:>14} {:>9.2}s {:>12} {:>12}",
-            median.as_secs_f64(),
-            shown(over, "s"),
-            shown(ratio, "")
-        );
+        let shown = |number: Option<f64>| number.map_or("?".to_owned(), |number| format!("{number:.2}"));
+        let check = format!("{:.2}", median.as_secs_f64());
+        table.push(vec![(*name).to_owned(), lines, check, shown(over), shown(ratio)]);
     }
+    let about = format!(
+        "`cargo check` of a crate with {STRUCTS} structs of ten fields, whose dependencies are built: CPU time in seconds, the \
+         median of several rounds. sea-orm is version 1."
+    );
+    let mut report = Report::new("derive_cost", "Compile time of the derives", &about);
+    let head = ["", "lines after expansion", "check, s", "more than plain structs, s", "relative to `FromRow`"];
+    report.table(&head.map(str::to_owned), &table);
+    // A run that is limited to some variants would replace the complete table.
+    if wanted.is_none() { report.finish() } else { report.print() }
 }
 
 fn ready(root: &Path, way: &Variant) -> Result<PreparedCrate, Failed> {

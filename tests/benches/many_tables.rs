@@ -1,7 +1,7 @@
 //! Benchmark of a schema with many wide tables: `cargo bench -p tenant-tests --bench many_tables`.
 //!
-//! Generates, applies, audits and verifies 50 and 200 tables of 40 columns on a temporary server of its own. The growth from 50 to
-//! 200 tables is the result to look at: 4.0 is linear.
+//! Generates, applies, audits and verifies 50 and 200 tables of 40 columns on a temporary server. The growth from 50 to 200
+//! tables is the result to look at: 4.0 is linear.
 
 use std::time::Instant;
 
@@ -15,28 +15,34 @@ use tenant_runtime::{
     tenant::Tenancy as _,
     verify::{VerifyOptions, verify},
 };
-use tenant_tests::{Database, TABLES, TempDir};
-
-/// The numbers of tables.
-const SIZES: [usize; 2] = [50, 200];
+use tenant_tests::{
+    Database, TABLES, TempDir,
+    benchmark::{full_or_quick, report::Report, requested},
+};
 
 /// The steps that are measured.
 const STEPS: [&str; 4] = ["generate", "apply", "audit", "verify"];
 
 #[tokio::main]
 async fn main() {
+    if !requested() {
+        return;
+    }
+    let sizes = full_or_quick([50, 200], [15, 30]);
     let mut seconds = Vec::new();
-    for size in SIZES {
-        let found = measure(size).await;
-        println!(
-            "{size} tables: {}",
-            STEPS.iter().zip(found).map(|(step, s)| format!("{step} {s:.2} s")).collect::<Vec<_>>().join(", ")
-        );
-        seconds.push(found);
+    for size in sizes {
+        seconds.push(measure(size).await);
     }
-    for (at, step) in STEPS.iter().enumerate() {
-        println!("{step}: growth {:.1}", seconds[1][at] / seconds[0][at]);
-    }
+    let row = |(at, step): (usize, &str)| {
+        let [few, many] = [seconds[0][at], seconds[1][at]];
+        vec![step.to_owned(), format!("{few:.2}"), format!("{many:.2}"), format!("{:.1}", many / few)]
+    };
+    let table: Vec<_> = STEPS.into_iter().enumerate().map(row).collect();
+    let about = "The commands on tables of 40 columns, in seconds.";
+    let mut report = Report::new("many_tables", "Commands on many tables", about);
+    let [few, many] = sizes.map(|size| format!("{size} tables"));
+    report.table(&[String::new(), few, many, "growth".to_owned()], &table);
+    report.finish();
 }
 
 async fn measure(size: usize) -> [f64; 4] {

@@ -1,8 +1,8 @@
 //! Benchmark of queries against the same queries written by hand with sqlx: `cargo bench -p tenant-tests --bench query_cost`.
 //!
-//! By hand means a plain sqlx pool, tables without RLS, and `organization_id = $1` wherever it is required. Both variants alternate
-//! on one server over its Unix socket. The result is the ratio of the 10th percentiles, since other load on the machine only adds
-//! time.
+//! By hand means sqlx in a transaction, tables without RLS, and `organization_id = $1` wherever it is required. Both variants
+//! alternate on one server over its Unix socket. The result is the ratio of the 10th percentiles, since other load on the machine
+//! only adds time.
 
 use std::{
     hint::black_box,
@@ -10,46 +10,67 @@ use std::{
 };
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use tenant_examples::{MemberRole, NewTask, Task, TaskChanges};
+use tenant_examples::{NewTask, Task, TaskChanges};
 use tenant_runtime::{Repository as _, TenantCtx, TenantDb, TxOptions, roles::Member};
-use tenant_tests::{Database, run};
+use tenant_tests::{
+    Database,
+    benchmark::{
+        full_or_quick,
+        measure::fastest_tenth,
+        report::Report,
+        requested,
+        rows::{self, Place, Sizes},
+    },
+    server,
+};
 use uuid::Uuid;
 
-/// The number of measurements of each variant.
-const ROUNDS: usize = 400;
+/// The schema and the login without RLS.
+const SCHEMA: &str = "by_hand";
 
-/// The number of tasks of the large tenant, and of each small tenant.
-const TASKS: (usize, usize) = (50_000, 100);
-
-const SMALL_TENANTS: usize = 500;
-
-/// A tenant with a member, a project and one of its tasks.
-#[derive(Clone, Copy)]
-struct TenantFixture {
-    org: Uuid,
-    user: Uuid,
-    project: Uuid,
-    task: Uuid,
-}
+/// The rows of the table of results.
+type Table = Vec<Vec<String>>;
 
 #[tokio::main]
 async fn main() {
-    let database = Database::create().await;
-    let (small, large) = (fill(&database, SMALL_TENANTS, TASKS.1).await, fill(&database, 1, TASKS.0).await);
-    create_plain_copy(&database).await;
-    let db = TenantDb::options().max_connections(1).connect(&database.app_url()).await.expect("the app connects");
-    let pool = PgPoolOptions::new().max_connections(1).connect(&database.url_of("by_hand")).await.expect("it connects");
-    println!("{:40} {:>10} {:>10} {:>7}", "", "by hand", "here", "ratio");
-    for (size, place) in [("small", small), ("large", large)] {
-        let ctx = TenantCtx::<Member>::assume_authorized(place.org, place.user);
-        measure(&format!("{size} tenant"), &db, &ctx, &pool, place).await;
+    if !requested() {
+        return;
     }
+    let sizes = full_or_quick(
+        Sizes { tenants: 501, tasks: 100_000, large: 50_000 },
+        Sizes { tenants: 21, tasks: 4_000, large: 2_000 },
+    );
+    let database = Database::create().await;
+    rows::fill(&database, sizes).await;
+    rows::copy(&database, SCHEMA).await;
+    rows::analyze(&database).await;
+    let db = TenantDb::options().max_connections(1).connect(&database.app_url()).await.expect("the app connects");
+    let pool = PgPoolOptions::new().max_connections(1).connect(&database.url_of(SCHEMA)).await.expect("it connects");
+    let about = "Repository calls compared with sqlx in a transaction, on tables without RLS and with `organization_id = $1` \
+        in each statement, over one connection to the Unix socket.";
+    let mut report = Report::new("query_cost", "Queries compared with sqlx in a transaction", about);
+    let small_tasks = (sizes.tasks - sizes.large) / (sizes.tenants - 1);
+    report.paragraph(&format!(
+        "PostgreSQL {}; {} tenants with {small_tasks} tasks, one with {}. The fastest tenth of the times.",
+        server().version(),
+        sizes.tenants - 1,
+        sizes.large,
+    ));
+    let mut table = Table::new();
+    for (tenant, tasks) in [(2, small_tasks), (1, sizes.large)] {
+        let place = rows::place(&mut database.admin().await, tenant).await;
+        let ctx = TenantCtx::<Member>::assume_authorized(place.org, place.user);
+        measure(&mut table, &format!("tenant with {tasks} tasks"), &db, &ctx, &pool, place).await;
+    }
+    report.table(&["", "sqlx in a transaction, µs", "tenant-runtime, µs", "ratio"].map(str::to_owned), &table);
+    report.finish();
 }
 
-async fn measure(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPool, place: TenantFixture) {
-    let TenantFixture { org, task, .. } = place;
+async fn measure(table: &mut Table, size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPool, place: Place) {
+    let Place { org, task, .. } = place;
     let scope = db.scope(ctx);
     compare(
+        table,
         &format!("a row by its key, {size}"),
         async || {
             let mut tx = pool.begin().await.expect("begun");
@@ -63,6 +84,7 @@ async fn measure(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPo
     )
     .await;
     compare(
+        table,
         &format!("fifty rows in order, {size}"),
         async || {
             let mut tx = pool.begin().await.expect("begun");
@@ -76,6 +98,7 @@ async fn measure(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPo
     )
     .await;
     compare(
+        table,
         &format!("a count of all rows, {size}"),
         async || {
             let mut tx = pool.begin().await.expect("begun");
@@ -89,6 +112,7 @@ async fn measure(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPo
     )
     .await;
     compare(
+        table,
         &format!("five rows in one transaction, {size}"),
         async || {
             let mut tx = pool.begin().await.expect("begun");
@@ -107,13 +131,14 @@ async fn measure(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPo
         },
     )
     .await;
-    writes(size, db, ctx, pool, place).await;
+    writes(table, size, db, ctx, pool, place).await;
 }
 
-async fn writes(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPool, place: TenantFixture) {
-    let TenantFixture { org, project, task, .. } = place;
+async fn writes(table: &mut Table, size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPool, place: Place) {
+    let Place { org, project, task, .. } = place;
     let scope = db.scope(ctx);
     compare(
+        table,
         &format!("an insert, {size}"),
         async || {
             let mut tx = pool.begin().await.expect("begun");
@@ -128,6 +153,7 @@ async fn writes(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPoo
     )
     .await;
     compare(
+        table,
         &format!("an update by key, {size}"),
         async || {
             let mut tx = pool.begin().await.expect("begun");
@@ -143,6 +169,7 @@ async fn writes(size: &str, db: &TenantDb, ctx: &TenantCtx<Member>, pool: &PgPoo
     )
     .await;
     compare(
+        table,
         &format!("a thousand rows inserted, {size}"),
         async || {
             let mut tx = pool.begin().await.expect("begun");
@@ -173,68 +200,23 @@ fn new(project: Uuid) -> NewTask {
     }
 }
 
-/// Runs both variants alternately and prints their durations.
-async fn compare(name: &str, mut by_hand: impl AsyncFnMut(), mut here: impl AsyncFnMut()) {
+/// Runs both variants alternately and adds a row with their durations.
+async fn compare(table: &mut Table, name: &str, mut by_hand: impl AsyncFnMut(), mut here: impl AsyncFnMut()) {
+    let rounds = full_or_quick(400, 20);
     let mut taken = [Vec::new(), Vec::new()];
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let start = Instant::now();
         by_hand().await;
         let between = Instant::now();
         here().await;
         // The first runs plan the statements and fill the caches.
-        if round >= ROUNDS / 10 {
+        if round >= rounds / 10 {
             taken[0].push(between - start);
             taken[1].push(between.elapsed());
         }
     }
     let [by_hand, here] = taken.map(fastest_tenth);
     let ratio = here.as_secs_f64() / by_hand.as_secs_f64();
-    println!("{name:40} {:>7} µs {:>7} µs {ratio:>7.2}", by_hand.as_micros(), here.as_micros());
-}
-
-fn fastest_tenth(mut taken: Vec<Duration>) -> Duration {
-    taken.sort();
-    taken[taken.len() / 10]
-}
-
-/// Fills tenants with tasks, and returns the last of them.
-async fn fill(database: &Database, tenants: usize, tasks: usize) -> TenantFixture {
-    let mut admin = database.admin().await;
-    let mut last = None;
-    for _ in 0..tenants {
-        let [org, user, project, task] = std::array::from_fn(|_| Uuid::new_v4());
-        let role = MemberRole::Member;
-        let sql = format!(
-            "INSERT INTO app.organizations (id, name) VALUES ('{org}', 'one');
-             INSERT INTO app.users (id, email) VALUES ('{user}', '{user}@example');
-             INSERT INTO app.org_members (organization_id, user_id, role) VALUES ('{org}', '{user}', '{}');
-             INSERT INTO app.projects (id, organization_id, name) VALUES ('{project}', '{org}', 'one');
-             INSERT INTO app.tasks (id, organization_id, project_id, title) VALUES ('{task}', '{org}', '{project}', 'one');
-             INSERT INTO app.tasks (organization_id, project_id, title)
-                 SELECT '{org}', '{project}', 'one' FROM generate_series(2, {tasks})",
-            format!("{role:?}").to_lowercase(),
-        );
-        run(&mut admin, &sql).await.expect("a tenant");
-        last = Some(TenantFixture { org, user, project, task });
-    }
-    last.expect("there is a tenant")
-}
-
-/// Creates copies of the tables with the same rows and keys and without RLS, for a login with all privileges on them.
-async fn create_plain_copy(database: &Database) {
-    let sql = "CREATE SCHEMA by_hand;
-         CREATE TABLE by_hand.projects (LIKE app.projects INCLUDING ALL);
-         INSERT INTO by_hand.projects SELECT * FROM app.projects;
-         CREATE TABLE by_hand.tasks (LIKE app.tasks INCLUDING ALL);
-         INSERT INTO by_hand.tasks SELECT * FROM app.tasks;
-         ALTER TABLE by_hand.tasks ADD FOREIGN KEY (organization_id) REFERENCES app.organizations (id) ON DELETE CASCADE;
-         ALTER TABLE by_hand.tasks ADD FOREIGN KEY (project_id) REFERENCES by_hand.projects (id) ON DELETE CASCADE;
-         CREATE ROLE by_hand LOGIN;
-         GRANT USAGE ON SCHEMA by_hand TO by_hand;
-         GRANT ALL ON ALL TABLES IN SCHEMA by_hand TO by_hand;
-         GRANT CONNECT ON DATABASE";
-    let mut admin = database.admin().await;
-    let name = tenant_tests::ask(&mut admin, "SELECT current_database()::text").await;
-    run(&mut admin, &format!("{sql} {name} TO by_hand")).await.expect("a copy");
-    run(&mut admin, "VACUUM ANALYZE").await.expect("analyzed");
+    let micros = |time: Duration| time.as_micros().to_string();
+    table.push(vec![name.to_owned(), micros(by_hand), micros(here), format!("{ratio:.2}")]);
 }

@@ -1,5 +1,6 @@
 //! Shared test fixtures: one temporary PostgreSQL for the test run, and a separate database for each test.
 
+pub mod benchmark;
 #[cfg(doctest)]
 mod guide;
 pub mod pgbouncer;

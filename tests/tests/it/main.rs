@@ -5,6 +5,7 @@ mod apply_options;
 mod apply_server;
 mod audit;
 mod axum_requests;
+mod benchmark_report;
 mod cancellation_stress;
 mod catalog;
 mod change_log;
