@@ -9,10 +9,10 @@ use tenant_tests::benchmark::{
 fn a_section_is_replaced_and_keeps_the_others() {
     let file =
         SECTIONS.iter().fold("# Head\n".to_owned(), |file, name| with_section(&file, name, &format!("{name} 1")));
-    let again = with_section(&file, "query_cost", "new\n\n");
-    let expected = file.replace("query_cost 1", "new");
+    let again = with_section(&file, "peers", "new\n\n");
+    let expected = file.replace("peers 1", "new");
     assert_eq!(again, expected);
-    assert_eq!(with_section(&again, "query_cost", "new"), again);
+    assert_eq!(with_section(&again, "peers", "new"), again);
 }
 
 #[test]

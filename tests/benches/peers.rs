@@ -1,0 +1,30 @@
+//! Benchmark of the requests with other libraries: `cargo bench -p tenant-tests --bench peers`.
+//!
+//! It runs the program in `tests/peers`, a separate workspace. The first run compiles the other libraries, which cargo has
+//! to download.
+
+use std::{
+    env,
+    process::{Command, ExitCode},
+};
+
+use tenant_tests::benchmark::{report::root, requested};
+
+fn main() -> ExitCode {
+    if !requested() {
+        return ExitCode::SUCCESS;
+    }
+    let root = root();
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(["run", "--release", "--locked", "--quiet", "--manifest-path"])
+        .arg(root.join("tests/peers/Cargo.toml"));
+    // Dependencies of the same version are not compiled twice.
+    command.arg("--target-dir").arg(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| root.join("target").into()));
+    let status = command.args(["--", "--bench"]).status();
+    if status.as_ref().is_ok_and(std::process::ExitStatus::success) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("not measured: the program in tests/peers could not be built or run ({status:?})");
+    ExitCode::FAILURE
+}
