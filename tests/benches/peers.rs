@@ -16,9 +16,7 @@ fn main() -> ExitCode {
     }
     let root = root();
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .args(["run", "--release", "--locked", "--quiet", "--manifest-path"])
-        .arg(root.join("tests/peers/Cargo.toml"));
+    command.args(["run", "--release", "--quiet", "--manifest-path"]).arg(root.join("tests/peers/Cargo.toml"));
     // Dependencies of the same version are not compiled twice.
     command.arg("--target-dir").arg(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| root.join("target").into()));
     let status = command.args(["--", "--bench"]).status();
