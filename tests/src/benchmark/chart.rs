@@ -24,7 +24,10 @@ const GAP: f64 = 12.0;
 const LEGEND_LINE: f64 = 20.0;
 
 /// Tones with enough contrast to white and to black. The first one is for the reference.
-const COLORS: [&str; 8] = ["#8b949e", "#57606a", "#2f81f7", "#1a7f9c", "#d9822b", "#b14fc4", "#3fa34d", "#d1495b"];
+const COLORS: [&str; 7] = ["#8b949e", "#57606a", "#d9822b", "#b14fc4", "#3fa34d", "#d1495b", "#a68a2c"];
+
+/// The tones of the series of tenant-runtime, the same in every plot.
+const OWN_COLORS: [&str; 2] = ["#2f81f7", "#1a7f9c"];
 
 impl Chart {
     /// Returns the plot as the text of an SVG file.
@@ -32,7 +35,8 @@ impl Chart {
     pub fn svg(&self) -> String {
         let values = self.groups.iter().flat_map(|(_, values)| values.iter().flatten().copied());
         let most = values.fold(f64::MIN_POSITIVE, f64::max);
-        let (legend, legend_lines) = self.legend();
+        let colors = self.colors();
+        let (legend, legend_lines) = self.legend(&colors);
         let top = 34.0 + f64::from(legend_lines) * LEGEND_LINE;
         let (mut bars, mut y) = (String::new(), top);
         for (label, values) in &self.groups {
@@ -41,7 +45,7 @@ impl Chart {
             text(&mut bars, LABELS - 10.0, middle, "end", label);
             for (n, value) in shown {
                 let width = (value / most * (WIDTH - LABELS - VALUES)).max(1.0);
-                let color = COLORS[n % COLORS.len()];
+                let color = colors[n];
                 let height = BAR - 2.0;
                 let _ = writeln!(
                     bars,
@@ -62,8 +66,15 @@ impl Chart {
         )
     }
 
+    /// Returns the color of each series.
+    fn colors(&self) -> Vec<&'static str> {
+        let (mut own, mut others) = (OWN_COLORS.into_iter().cycle(), COLORS.into_iter().cycle());
+        let color = |name: &String| if name.starts_with("tenant-runtime") { own.next() } else { others.next() };
+        self.series.iter().filter_map(color).collect()
+    }
+
     /// Returns the names of the series with their colors, and the number of lines that they fill.
-    fn legend(&self) -> (String, u32) {
+    fn legend(&self, colors: &[&str]) -> (String, u32) {
         let (mut legend, mut x, mut line) = (String::new(), 10.0, 0);
         for (n, name) in self.series.iter().enumerate() {
             let width = 34.0 + 6.6 * f64::from(u32::try_from(name.chars().count()).expect("a short name"));
@@ -71,7 +82,7 @@ impl Chart {
                 (x, line) = (10.0, line + 1);
             }
             let y = 32.0 + f64::from(line) * LEGEND_LINE;
-            let color = COLORS[n % COLORS.len()];
+            let color = colors[n];
             let _ = writeln!(
                 legend,
                 "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"12\" height=\"12\" rx=\"2\" fill=\"{color}\"/>"

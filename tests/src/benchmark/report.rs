@@ -20,7 +20,8 @@ const HEAD: &str = "# Benchmarks
 `cargo bench -p tenant-tests` runs every benchmark and writes this file; `--bench requests` runs one and replaces its section.
 With `TENANT_BENCH=quick`, the benchmarks take some seconds each and change no file of the repository.
 The variants of a benchmark alternate within one run, so that other load on the machine affects all of them alike. Compare
-numbers only within a section: each one states when and where it was measured.
+numbers only within a section: each one states when and where it was measured. The server is the temporary PostgreSQL of the
+tests, which does not wait for the disk (`fsync = off`).
 ";
 
 /// The text and the plots of a benchmark.

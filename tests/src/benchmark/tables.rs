@@ -148,7 +148,7 @@ async fn latencies(network: &Network, clients: &[SharedClient]) -> Latencies {
     // A fixed time for each network, so more rounds where a round is short.
     let rounds = match (quick(), network.round_trip.as_micros()) {
         (true, _) => 10,
-        (_, 0) => 1000,
+        (_, 0) => 3000,
         (_, ..=500) => 300,
         _ => 150,
     };

@@ -37,6 +37,24 @@ fn every_benchmark_of_the_manifest_has_a_section() {
 }
 
 #[test]
+fn bars_of_tenant_runtime_have_their_own_color_in_every_plot() {
+    let plot = |names: &[&str]| {
+        let groups = vec![("group".to_owned(), vec![Some(1.0); names.len()])];
+        let series = names.iter().map(|name| (*name).to_owned()).collect();
+        Chart { title: "plot".to_owned(), series, groups, decimals: 0 }.svg()
+    };
+    let color = |svg: &str, n: usize| {
+        let fill = svg.split(" fill=\"").nth(1 + n).expect("a color");
+        fill.split('"').next().expect("a color").to_owned()
+    };
+    let (first, second) = (plot(&["sqlx", "tenant-runtime"]), plot(&["sqlx", "other", "tenant-runtime, scope"]));
+    assert_eq!(color(&first, 1), color(&second, 2));
+    assert_eq!(color(&first, 0), color(&second, 0));
+    let colors: std::collections::BTreeSet<String> = (0..3).map(|n| color(&second, n)).collect();
+    assert_eq!(colors.len(), 3);
+}
+
+#[test]
 fn bars_are_as_long_as_their_values_and_gaps_have_none() {
     let chart = Chart {
         title: "a < b & c".to_owned(),
