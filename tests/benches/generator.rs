@@ -1,8 +1,7 @@
 //! Benchmark of the generator by number of tables, time and peak memory: `cargo bench -p tenant-tests --bench generator`.
 //!
-//! Prints a table in Markdown: generation of the first migration, a run without a change, and a run in which one table has a new
-//! column with an index. Below the table is the growth of the time per table; 1.0 is linear. Each measurement runs in a separate
-//! process, so that its peak memory is not mixed with another's, and is the best of three runs.
+//! It measures the generation of the first migration, a run without a change, and a run in which one table has a new column with
+//! an index. Each measurement runs in a separate process, so that its peak memory is not mixed with another's.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +19,10 @@ use tenant_runtime::{
     roles::Organizations,
     tenant::Tenancy as _,
 };
-use tenant_tests::TempDir;
+use tenant_tests::{
+    TempDir,
+    benchmark::{full_or_quick, report::Report, requested},
+};
 
 /// The numbers of tables.
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
@@ -56,23 +58,32 @@ fn main() {
         println!("{seconds} {memory}");
         return;
     }
-    println!("| tables | {} | peak memory |", MEASUREMENTS.join(" | "));
-    println!("|{}", "---|".repeat(MEASUREMENTS.len() + 2));
-    let costs = SIZES.map(|size| {
-        let costs = best_of_runs(size);
-        let times = costs.map(|cost| format!("{:.3} s", cost.seconds)).join(" | ");
-        let memory = costs.into_iter().map(|cost| cost.memory).max().unwrap_or_default();
-        println!("| {} | {times} | {:.0} MB |", Thousands(size), memory as f64 / 1024.0);
-        costs
+    if !requested() {
+        return;
+    }
+    let sizes = full_or_quick(&SIZES[..], &SIZES[..2]);
+    let costs: Vec<_> = sizes.iter().map(|&size| best_of_runs(size)).collect();
+    let rows = sizes.iter().zip(&costs).map(|(&size, costs)| {
+        let times = costs.map(|cost| format!("{:.3} s", cost.seconds));
+        let memory = costs.iter().map(|cost| cost.memory).max().unwrap_or_default();
+        let memory = format!("{:.0} MB", memory as f64 / 1024.0);
+        [Thousands(size).to_string()].into_iter().chain(times).chain([memory]).collect()
     });
-    println!();
-    for (sizes, costs) in SIZES.windows(2).zip(costs.windows(2)) {
+    let about = "The first migration, a run without a change, and a run in which one table has a new column with an index. Each \
+        measurement runs in a separate process and is the best of three runs.";
+    let mut report = Report::new("generator", "Generator", about);
+    let head = ["tables"].into_iter().chain(MEASUREMENTS).chain(["peak memory"]).map(str::to_owned);
+    report.table(&head.collect::<Vec<_>>(), &rows.collect::<Vec<_>>());
+    let mut lines = vec!["Growth of the time per table; 1.0 is linear:\n".to_owned()];
+    for (sizes, costs) in sizes.windows(2).zip(costs.windows(2)) {
         let per_table = |at: usize, which: usize| costs[at][which].seconds / sizes[at] as f64;
         let growth = (0..MEASUREMENTS.len())
             .map(|which| format!("{} {:.2}", MEASUREMENTS[which], per_table(1, which) / per_table(0, which)));
         let growth = growth.collect::<Vec<_>>().join(", ");
-        println!("- growth per table from {} to {}: {growth}", Thousands(sizes[0]), Thousands(sizes[1]));
+        lines.push(format!("- from {} to {} tables: {growth}", Thousands(sizes[0]), Thousands(sizes[1])));
     }
+    report.paragraph(&lines.join("\n"));
+    report.finish();
 }
 
 /// Runs every measurement with a number of tables, each run on a folder of its own.

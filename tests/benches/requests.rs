@@ -6,11 +6,10 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use tenant_runtime::TenantDb;
 use tenant_tests::{
     Database,
     benchmark::{
-        clients::{OwnScope, OwnTransaction, SqlxPool, SqlxTransaction, Statements, Tenants},
+        clients::{SqlxPool, SqlxTransaction, Statements, Tenants, own_clients},
         full_or_quick,
         measure::SharedClient,
         report::Report,
@@ -50,15 +49,13 @@ async fn main() {
 
 async fn clients(database: &Database, network: &Network, connections: u32, tenants: &Tenants) -> Vec<SharedClient> {
     let url = network.url("app_service", database);
-    let db = TenantDb::options().max_connections(connections).connect(&url).await.expect("the app connects");
     let pool = pool(&network.url(SCHEMA, database), connections).await;
     let statements = Statements::on(SCHEMA);
-    vec![
+    let by_hand: [SharedClient; 2] = [
         Arc::new(SqlxPool { pool: pool.clone(), statements: statements.clone(), tenants: tenants.clone() }),
         Arc::new(SqlxTransaction { pool, statements, tenants: tenants.clone() }),
-        Arc::new(OwnScope { db: db.clone(), tenants: tenants.clone() }),
-        Arc::new(OwnTransaction { db, tenants: tenants.clone() }),
-    ]
+    ];
+    by_hand.into_iter().chain(own_clients(&url, connections, tenants).await).collect()
 }
 
 async fn pool(url: &str, connections: u32) -> PgPool {

@@ -6,7 +6,7 @@ use sqlx::{Arguments as _, Encode, Postgres, Type, error::BoxDynError, postgres:
 
 use super::{
     literal::{Constant, literal_of},
-    value::Bind,
+    value::{Bind, Of},
 };
 use crate::{
     db::{BoundStatement, Inline, InlineValues, assert_sql_safe},
@@ -26,21 +26,6 @@ pub(super) struct SqlBuilder {
     inline: Option<Inline>,
     /// The constants of the placeholders.
     constants: Vec<String>,
-}
-
-/// What decides whether a value may be part of the text.
-#[derive(Clone, Copy)]
-pub(super) enum Of<'c> {
-    /// The context, which contains the value anyway, or a number of rows.
-    Context,
-    /// A label of an enum.
-    Label,
-    /// A column.
-    Column(&'c ColumnDef),
-    /// An argument of a function.
-    Argument,
-    /// A secret, such as the token of an invitation.
-    Secret,
 }
 
 impl Default for SqlBuilder {

@@ -5,8 +5,8 @@
 
 use super::{
     filter::Condition,
-    sql_builder::{Of, SqlBuilder},
-    value::{Bind, Bound, Values},
+    sql_builder::SqlBuilder,
+    value::{Bind, Bound, Of, Values},
 };
 use crate::{
     db::BoundStatement,

@@ -9,11 +9,23 @@ use sqlx::{
     postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, types::Oid},
 };
 
-use super::{
-    literal::{Constant, literal_as, literal_of},
-    sql_builder::Of,
-};
-use crate::model::def::{SqlType, TableDef};
+use super::literal::{Constant, literal_as, literal_of};
+use crate::model::def::{ColumnDef, SqlType, TableDef};
+
+/// What decides whether a value may be part of the text.
+#[derive(Clone, Copy)]
+pub(super) enum Of<'c> {
+    /// The context, which contains the value anyway, or a number of rows.
+    Context,
+    /// A label of an enum.
+    Label,
+    /// A column.
+    Column(&'c ColumnDef),
+    /// An argument of a function.
+    Argument,
+    /// A secret, such as the token of an invitation.
+    Secret,
+}
 
 /// A value that can be bound to a placeholder.
 pub(super) trait Bind: Send {

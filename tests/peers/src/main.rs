@@ -8,11 +8,10 @@ mod transaction;
 use std::{sync::Arc, time::Duration};
 
 use sqlx::postgres::PgPoolOptions;
-use tenant_runtime::TenantDb;
 use tenant_tests::{
     Database,
     benchmark::{
-        clients::{OwnScope, OwnTransaction, SqlxPool, Statements, Tenants},
+        clients::{SqlxPool, Statements, Tenants, own_clients},
         full_or_quick,
         measure::SharedClient,
         report::{Report, locked_version, root},
@@ -67,22 +66,20 @@ async fn main() {
 }
 
 async fn clients(database: &Database, network: &Network, connections: u32, tenants: &Tenants) -> Vec<SharedClient> {
-    let url = network.url("app_service", database);
-    let db = TenantDb::options().max_connections(connections).connect(&url).await.expect("the app connects");
+    let own = own_clients(&network.url("app_service", database), connections, tenants).await;
     let options = || PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(30));
     let plain = options().connect(&network.url(PLAIN, database)).await.expect("connects");
     let url = network.url(GUIDE, database);
     let guide = options().connect(&url).await.expect("connects");
     let statements = Statements::on(GUIDE);
     let hooks = tenaxum_pool::connect(&url, connections).await;
-    vec![
+    let others: [SharedClient; 6] = [
         Arc::new(SqlxPool { pool: plain, statements: Statements::on(PLAIN), tenants: tenants.clone() }),
         Arc::new(transaction::SetConfig { pool: guide, statements: statements.clone(), tenants: tenants.clone() }),
         Arc::new(tenaxum_pool::Hooks { pool: hooks.clone(), statements: statements.clone(), tenants: tenants.clone() }),
         Arc::new(tenaxum_pool::BeginTenant { pool: hooks, statements: statements.clone(), tenants: tenants.clone() }),
         Arc::new(sea::Sea { db: sea::connect(&url, connections).await, tenants: tenants.clone() }),
         Arc::new(pipelined::Pipelined::connect(&url, connections, &statements, tenants.clone()).await),
-        Arc::new(OwnScope { db: db.clone(), tenants: tenants.clone() }),
-        Arc::new(OwnTransaction { db, tenants: tenants.clone() }),
-    ]
+    ];
+    others.into_iter().chain(own).collect()
 }

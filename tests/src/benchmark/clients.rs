@@ -4,7 +4,10 @@ use std::{
     fmt,
     hint::black_box,
     pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use sqlx::{
@@ -12,7 +15,7 @@ use sqlx::{
     types::chrono::{DateTime, Utc},
 };
 use tenant_examples::{NewTask, Task, TaskChanges, TaskStatus};
-use tenant_runtime::{Repository as _, TenantCtx, TenantDb, roles::Member};
+use tenant_runtime::{InlineValues, Repository as _, TenantCtx, TenantDb, roles::Member};
 use uuid::Uuid;
 
 use super::rows::Place;
@@ -276,23 +279,24 @@ impl Client for SqlxTransaction {
 /// A call of tenant-runtime in its own scope.
 #[derive(Debug)]
 pub struct OwnScope {
+    /// The label in tables and plots.
+    pub label: &'static str,
     /// The database.
     pub db: TenantDb,
     /// The tenants.
     pub tenants: Tenants,
 }
 
-/// A transaction of tenant-runtime.
+/// A transaction of tenant-runtime, whose last call also commits.
 #[derive(Debug)]
 pub struct OwnTransaction {
+    /// The label in tables and plots.
+    pub label: &'static str,
     /// The database.
     pub db: TenantDb,
     /// The tenants.
     pub tenants: Tenants,
 }
-
-// A further way to call tenant-runtime, such as another connection option, is one more client here and one more entry in
-// `benches/requests.rs` and `peers/src/main.rs`.
 
 /// Sends the one statement of a request to a handle of tenant-runtime.
 macro_rules! call {
@@ -337,13 +341,32 @@ macro_rules! call {
     }};
 }
 
+/// Returns the clients of tenant-runtime: with the default options, and with all values in the text.
+///
+/// # Panics
+///
+/// If the app cannot connect.
+pub async fn own_clients(url: &str, connections: u32, tenants: &Tenants) -> Vec<super::measure::SharedClient> {
+    let options = || TenantDb::options().max_connections(connections);
+    let db = options().connect(url).await.expect("the app connects");
+    let all = options().inline_values(InlineValues::All).connect(url).await.expect("the app connects");
+    let scope = |label, db: &TenantDb| OwnScope { label, db: db.clone(), tenants: tenants.clone() };
+    let transaction = |label, db: &TenantDb| OwnTransaction { label, db: db.clone(), tenants: tenants.clone() };
+    vec![
+        Arc::new(scope("tenant-runtime, `db.scope`", &db)),
+        Arc::new(scope("tenant-runtime, `db.scope`, all values in the text", &all)),
+        Arc::new(transaction("tenant-runtime, transaction", &db)),
+        Arc::new(transaction("tenant-runtime, transaction, all values in the text", &all)),
+    ]
+}
+
 fn ctx_of(place: Place) -> TenantCtx<Member> {
     TenantCtx::assume_authorized(place.org, place.user)
 }
 
 impl Client for OwnScope {
     fn label(&self) -> &'static str {
-        "tenant-runtime, `db.scope`"
+        self.label
     }
 
     fn sends(&self, request: Request) -> bool {
@@ -361,7 +384,7 @@ impl Client for OwnScope {
 
 impl Client for OwnTransaction {
     fn label(&self) -> &'static str {
-        "tenant-runtime, transaction"
+        self.label
     }
 
     fn sends(&self, _request: Request) -> bool {
@@ -371,15 +394,13 @@ impl Client for OwnTransaction {
     fn send(&self, request: Request) -> Call<'_> {
         let place = self.tenants.next(request);
         Box::pin(async move {
-            let mut tx = self.db.begin(&ctx_of(place)).await.expect("begun");
-            // The last statement could be sent together with the commit, once a transaction offers this.
+            let mut tx = self.db.begin(&ctx_of(place)).await.expect("opened");
             if request == Request::ReadAndWrite {
                 call!(&mut tx, Request::Find, place);
-                call!(&mut tx, Request::Update, place);
+                call!(tx.then_commit(), Request::Update, place);
             } else {
-                call!(&mut tx, request, place);
+                call!(tx.then_commit(), request, place);
             }
-            tx.commit().await.expect("committed");
         })
     }
 }

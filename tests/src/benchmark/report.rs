@@ -13,7 +13,7 @@ use super::{chart::Chart, quick};
 
 /// The sections of `BENCHMARKS.md` in their order. Each benchmark replaces the text of its own section.
 pub const SECTIONS: [&str; 7] =
-    ["requests", "peers", "policies", "query_cost", "derive_cost", "thousand_tables", "many_tables"];
+    ["requests", "peers", "policies", "query_cost", "derive_cost", "generator", "many_tables"];
 
 const HEAD: &str = "# Benchmarks
 

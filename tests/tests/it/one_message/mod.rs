@@ -4,6 +4,7 @@ mod connections;
 mod outcomes;
 mod storm;
 mod text_fuzz;
+mod trips;
 mod values;
 
 use tenant_runtime::{InlineValues, TenantDb, TenantDbOptions};
