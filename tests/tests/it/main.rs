@@ -47,6 +47,7 @@ mod openings;
 mod pg_facts;
 mod pgaudit;
 mod planner_statistics;
+mod plans;
 mod poisoned_statements;
 mod pooler;
 mod pools;
