@@ -8,7 +8,10 @@ use tenant_examples::{
     Invitation, MemberRole, NewComment, NewDocument, NewEmployee, NewEvent, NewProject, NewTask, OrgMember,
     Organization, OrganizationChanges, Project, ProjectChanges, Task, TaskChanges, TaskStatus, User,
 };
-use tenant_runtime::{Invitations as _, Members as _, Repository as _, TenantDb, UserCtx, ViewRepository as _};
+use tenant_runtime::{
+    Invitations as _, Members as _, Repository as _, SystemCtx, TenantDb, UserCtx, ViewRepository as _,
+    roles::Organizations,
+};
 
 use super::{fixture::Tenant, log::Recorder};
 
@@ -202,4 +205,20 @@ async fn members(db: &TenantDb, tenant: &Tenant, log: &mut Recorder<'_>) {
     call!(log, "Invitation::invite", Invitation::invite(&scope, "new@example", role, day));
     let filter = Invitation::EMAIL.eq("new@example");
     call!(log, "Invitation::delete_where", Invitation::delete_where(&scope, filter));
+}
+
+/// Runs the calls of a cross-tenant job that is limited to a tenant.
+pub(super) async fn run_jobs(jobs: &SystemCtx<Organizations>, tenant: &Tenant, log: &mut Recorder<'_>) {
+    let mut tx = jobs.begin_for(&tenant.org).await.expect("begins");
+    let changes = TaskChanges { title: Some("job".to_owned()), ..TaskChanges::default() };
+    call!(log, "job Organization::find", Organization::find(&mut tx, tenant.org));
+    call!(log, "job Task::find", Task::find(&mut tx, tenant.tasks[0]));
+    call!(log, "job Task::list", Task::list(&mut tx).limit(20));
+    call!(log, "job Task::count", Task::count(&mut tx).filter(Task::STATUS.eq(TaskStatus::Todo)));
+    call!(log, "job Task::update_where", Task::update_where(&mut tx, Task::STATUS.eq(TaskStatus::Todo), changes));
+    call!(log, "job Comment::find", Comment::find(&mut tx, tenant.project));
+    call!(log, "job Event::count", Event::count(&mut tx));
+    let event = NewEvent { what: "new".to_owned(), id: None, at: None };
+    call!(log, "job Event::insert", Event::insert(&mut tx, event));
+    tx.commit().await.expect("commits");
 }

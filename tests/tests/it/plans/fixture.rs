@@ -1,4 +1,4 @@
-//! A server that logs the plan of each statement, with the example's tables filled for one large and many small tenants.
+//! A server that logs the plan of each statement, with the example's tables filled for a large and many small tenants.
 
 use std::{
     fs::File,
@@ -6,13 +6,19 @@ use std::{
 };
 
 use sqlx::PgConnection;
-use tenant_runtime::{InlineValues, TenantCtx, TenantDb, roles::Admin, server::Server};
+use tenant_runtime::{
+    InlineValues, SystemCtx, SystemDb, TenantCtx, TenantDb, TenantDbOptions,
+    roles::{Admin, Organizations},
+    server::Server,
+};
 use tenant_tests::{app_options, ask, connect, migrate, run, server_options};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use uuid::Uuid;
 
-/// The rows: a table `sizes` with one row for each tenant, then the rows of each table. Triggers and foreign keys are
-/// switched off while they are inserted. Before the commit is flushed, VACUUM could not mark the rows as visible to all.
+/// The rows: a table `sizes` with one row for each tenant, then the rows of each table.
+///
+/// Triggers and foreign keys are switched off meanwhile. Until a commit is flushed, VACUUM cannot mark its rows as
+/// visible to all, so it must not be asynchronous.
 const FILL: &str = "
     SET auto_explain.log_min_duration = -1;
     SET session_replication_role = replica;
@@ -43,7 +49,8 @@ const FILL: &str = "
         SELECT pg_temp.key('task ' || o || ' ' || n), pg_temp.key('user ' || o || ' 1'), 'comment ' || n
         FROM sizes, generate_series(1, CASE WHEN is_large THEN 4000 ELSE 10 END) AS n;
     INSERT INTO app.documents (organization_id, title, created_by, visibility)
-        SELECT org, 'document ' || n, pg_temp.key('user ' || o || ' 1'), CASE n % 5 WHEN 0 THEN 'private' ELSE 'team' END
+        SELECT org, 'document ' || n, pg_temp.key('user ' || o || ' 1'),
+            CASE n % 5 WHEN 0 THEN 'private' ELSE 'team' END
         FROM sizes, generate_series(1, CASE WHEN is_large THEN 4000 ELSE 10 END) AS n;
     INSERT INTO app.employees (organization_id, name, email, salary)
         SELECT org, 'employee ' || n, n || '@example', n
@@ -54,6 +61,7 @@ const FILL: &str = "
     INSERT INTO app.changes (organization_id, role, table_name, row_key, command)
         SELECT org, 'app_admin', 'app.projects', n::text, 'insert'
         FROM sizes, generate_series(1, CASE WHEN is_large THEN 4000 ELSE 10 END) AS n;
+    INSERT INTO app.system_access_log (reason) SELECT 'an earlier job ' || n FROM generate_series(1, 2000) AS n;
     SET session_replication_role = origin;
 ";
 
@@ -140,19 +148,31 @@ impl Fixture {
 
     /// Connects as the app, with one connection and additional settings.
     pub(super) async fn app(&self, form: Form, settings: &[&str]) -> TenantDb {
-        let (values, own) = match form {
-            Form::Constants => (InlineValues::All, &[][..]),
-            Form::Bound => (InlineValues::None, &["plan_cache_mode = force_custom_plan"][..]),
-            Form::Generic => (InlineValues::None, &["plan_cache_mode = force_generic_plan"][..]),
-            Form::Parallel => (InlineValues::All, &PARALLEL[..]),
+        let url = self.configured("app_service", form, settings).await;
+        options(form).connect(&url).await.expect("the app connects")
+    }
+
+    /// Connects as the login of background jobs and records a reason.
+    pub(super) async fn jobs(&self, form: Form) -> SystemCtx<Organizations> {
+        let url = self.configured("app_jobs", form, &[]).await;
+        let db = SystemDb::connect_with(&url, options(form)).await.expect("the jobs connect");
+        db.begin_access("a test of the plans").await.expect("a reason")
+    }
+
+    /// Sets the settings of a login; returns its URL.
+    async fn configured(&self, login: &str, form: Form, settings: &[&str]) -> String {
+        let own = match form {
+            Form::Constants => &[][..],
+            Form::Bound => &["plan_cache_mode = force_custom_plan"][..],
+            Form::Generic => &["plan_cache_mode = force_generic_plan"][..],
+            Form::Parallel => &PARALLEL[..],
         };
         let mut admin = self.admin().await;
-        run(&mut admin, "ALTER ROLE app_service RESET ALL").await.expect("a superuser can");
+        run(&mut admin, &format!("ALTER ROLE {login} RESET ALL")).await.expect("a superuser can");
         for setting in own.iter().chain(settings) {
-            run(&mut admin, &format!("ALTER ROLE app_service SET {setting}")).await.expect(setting);
+            run(&mut admin, &format!("ALTER ROLE {login} SET {setting}")).await.expect(setting);
         }
-        let url = self.server.url("app_service", "postgres");
-        app_options().inline_values(values).max_connections(1).connect(&url).await.expect("the app connects")
+        self.server.url(login, "postgres")
     }
 
     /// Returns the bytes of the server's log after a position.
@@ -169,6 +189,14 @@ impl Fixture {
         let mut admin = self.admin().await;
         [Tenant::read(&mut admin, LARGE).await, Tenant::read(&mut admin, 700).await]
     }
+}
+
+fn options(form: Form) -> TenantDbOptions {
+    let values = match form {
+        Form::Constants | Form::Parallel => InlineValues::All,
+        Form::Bound | Form::Generic => InlineValues::None,
+    };
+    app_options().inline_values(values).max_connections(1)
 }
 
 /// The settings under which the planner prefers a parallel plan wherever one is possible.

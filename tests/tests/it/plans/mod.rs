@@ -1,7 +1,7 @@
 //! Plans of generated statements: tenant indexes, no function calls per row, pruned partitions, parallel plans.
 //!
-//! The server logs the plan of each statement that the repository calls cause (auto_explain), also of those inside functions
-//! and triggers. Where the server lacks auto_explain, the tests print SKIPPED and pass.
+//! With auto_explain, the server logs the plan of each statement that the repository calls cause, also of those inside
+//! functions and triggers. Where the server lacks auto_explain, the tests print SKIPPED and pass.
 
 mod calls;
 mod exceptions;
@@ -32,8 +32,10 @@ async fn violations(fixture: &Fixture, form: Form, settings: &[&str], only: Opti
             found.extend(check_parallel(call, &mut superuser).await);
         }
     } else {
+        let jobs = fixture.jobs(form).await;
         for tenant in [large, small] {
             calls::run_all(&db, &tenant, &mut log).await;
+            calls::run_jobs(&jobs, &tenant, &mut log).await;
         }
         found.extend(log.calls.iter().flat_map(|call| catalog.check(call)));
     }
@@ -90,7 +92,12 @@ const MUTANTS: [Mutant; 9] = [
         ..MUTANT
     },
     // The planner uses no index.
-    Mutant { calls: "Task::count", settings: &["enable_indexscan = off", "enable_indexonlyscan = off", "enable_bitmapscan = off"], undo: "", ..MUTANT },
+    Mutant {
+        calls: "Task::count",
+        settings: &["enable_indexscan = off", "enable_indexonlyscan = off", "enable_bitmapscan = off"],
+        undo: "",
+        ..MUTANT
+    },
     // The policy calls a function without a sub-select.
     Mutant {
         rule: Rule::NoCallPerRow,
@@ -126,12 +133,19 @@ const MUTANTS: [Mutant; 9] = [
     Mutant {
         rule: Rule::OncePerUse,
         form: Form::Bound,
-        change: "ALTER POLICY tenant_isolation ON app.employees USING (organization_id = (SELECT app_auth.authorized_tenant_id())
-            AND (SELECT app_auth.authorized_tenant_id()) IS NOT NULL)",
+        change: "ALTER POLICY tenant_isolation ON app.employees
+            USING (organization_id = (SELECT app_auth.authorized_tenant_id())
+                AND (SELECT app_auth.authorized_tenant_id()) IS NOT NULL)",
         ..MUTANT
     },
     // The planner does not exclude the partitions of other tenants.
-    Mutant { rule: Rule::Pruning, calls: "Event::count", undo: "", settings: &["enable_partition_pruning = off"], ..MUTANT },
+    Mutant {
+        rule: Rule::Pruning,
+        calls: "Event::count",
+        undo: "",
+        settings: &["enable_partition_pruning = off"],
+        ..MUTANT
+    },
     // A function of the policies cannot run in a parallel worker.
     Mutant {
         rule: Rule::Parallel,

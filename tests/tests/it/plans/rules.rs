@@ -14,6 +14,9 @@ use super::{
 /// Tables with more rows than this must be read through an index.
 const LARGE_TABLE: f32 = 1000.0;
 
+/// The functions with which the policies check the context.
+const CHECKS: [&str; 2] = ["authorized_tenant_id()", "is_system_context()"];
+
 /// What a plan must meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
@@ -86,7 +89,7 @@ impl Catalog {
     /// Returns the violations of all rules but [`Rule::Parallel`] by a call's statements.
     pub(super) fn check(&self, call: &Call) -> Vec<Violation> {
         let mut found = Vec::new();
-        let mut membership_checks = 0;
+        let mut checks = 0;
         for statement in &call.statements {
             let nodes = nodes(&statement.plan);
             let mut report = |rule, what: Vec<String>| {
@@ -97,10 +100,10 @@ impl Catalog {
             report(Rule::NoCallPerRow, nodes.iter().flat_map(|node| calls_per_row(node, statement)).collect());
             report(Rule::Pruning, self.unpruned(&nodes));
             if statement.inside.is_empty() {
-                report(Rule::OncePerUse, repeated(&nodes, membership_checks));
-                membership_checks = 0;
-            } else if statement.inside.contains("authorized_tenant_id()") {
-                membership_checks += 1;
+                report(Rule::OncePerUse, repeated(&nodes, checks));
+                checks = 0;
+            } else if CHECKS.iter().any(|function| statement.inside.contains(function)) {
+                checks += 1;
             }
         }
         found
@@ -167,7 +170,7 @@ fn is_call(expression: &str) -> bool {
 }
 
 /// Describes what a statement evaluates more often than it uses tables. `checks` is the number of logged calls of
-/// `authorized_tenant_id`.
+/// the functions that check the context.
 fn repeated(nodes: &[Node<'_>], checks: usize) -> Vec<String> {
     let scans = nodes.iter().filter(|node| node.is_scan() && node.text("Schema") == "app").count();
     let new_rows = |node: &Node<'_>| match (node.text("Operation"), node.text("Conflict Resolution")) {
@@ -191,7 +194,7 @@ fn repeated(nodes: &[Node<'_>], checks: usize) -> Vec<String> {
         }
     }
     if checks > uses {
-        found.push(format!("{checks} calls of authorized_tenant_id, {uses} uses of tables"));
+        found.push(format!("{checks} checks of the context, {uses} uses of tables"));
     }
     found
 }
