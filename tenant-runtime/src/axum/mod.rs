@@ -303,9 +303,7 @@ impl<R: Role> Tenant<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::RoleUnavailable`](crate::Error::RoleUnavailable),
-    /// [`Error::PoolTimeout`](crate::Error::PoolTimeout), [`Error::Connect`](crate::Error::Connect)
-    /// or [`Error::Database`](crate::Error::Database) if no transaction can begin.
+    /// The errors of [`TenantDb::begin`].
     pub fn begin(&self) -> BoxFuture<'static, Result<TenantTx<R>>> {
         self.scope.begin()
     }

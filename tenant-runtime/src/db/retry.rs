@@ -40,8 +40,7 @@ impl TenantDb {
     ///
     /// # Errors
     ///
-    /// The closure's errors; [`Error::RoleUnavailable`], [`Error::PoolTimeout`], [`Error::Connect`]
-    /// and [`Error::Database`] if no transaction can begin.
+    /// The closure's errors; [`Error::PoolTimeout`], [`Error::Connect`] and [`Error::Database`] if there is no connection.
     ///
     /// [`TenantDbOptions::attempts`]: crate::TenantDbOptions::attempts
     pub async fn retry<R, T, E, F>(
