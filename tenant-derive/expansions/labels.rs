@@ -54,7 +54,7 @@ const _: () = {
             renamed: <Self as __rt::Labelled>::RENAMED,
             replaced: <Self as __rt::Labelled>::REPLACED,
         });
-        const DECODES_TEXT: bool = true;
+        const DECODES_TEXT: ::core::primitive::bool = true;
     }
     #[automatically_derived]
     impl __sqlx::Type<__sqlx::Postgres> for Status {

@@ -253,7 +253,7 @@ fn impls(input: &DeriveInput, attrs: &EnumAttrs, body: &TokenStream) -> TokenStr
                     renamed: <Self as __rt::Labelled>::RENAMED,
                     replaced: <Self as __rt::Labelled>::REPLACED,
                 });
-                const DECODES_TEXT: bool = true;
+                const DECODES_TEXT: ::core::primitive::bool = true;
             }
 
             #[automatically_derived]

@@ -342,7 +342,7 @@ macro_rules! tenant_key {
 
             impl $crate::PgColumn for $name {
                 const SQL: $crate::SqlType = <$inner as $crate::PgColumn>::SQL;
-                const DECODES_TEXT: bool = <$inner as $crate::PgColumn>::DECODES_TEXT;
+                const DECODES_TEXT: ::core::primitive::bool = <$inner as $crate::PgColumn>::DECODES_TEXT;
             }
 
             impl $crate::__private::KeyNewtype for $name {
