@@ -169,7 +169,8 @@ async fn login_without_application_roles_gets_role_unavailable() {
     let database = Database::create().await;
     let (name, mut admin) = login(&database, "NOINHERIT").await;
     let db = TenantDb::connect(&database.url_of(&name)).await.expect("it can do nothing, so it is safe");
-    let refused = db.begin(&TenantCtx::<Member>::assume_authorized_job(database.acme.id)).await;
+    let ctx = TenantCtx::<Member>::assume_authorized_job(database.acme.id);
+    let refused = Project::count(&db.scope(&ctx)).await;
     db.close().await;
     run(&mut admin, &format!("DROP OWNED BY {name}")).await;
     run(&mut admin, &format!("DROP ROLE {name}")).await;
