@@ -62,12 +62,12 @@ impl TenantDb {
     ///
     /// # Errors
     ///
-    /// - [`Error::Connect`] if the server is not reachable or refuses the login.
-    /// - [`Error::UnsafeLogin`] if the login bypasses RLS or can assume a role that it should not;
+    /// - [`Error::Connect`](crate::Error::Connect) if the server is not reachable or refuses the login.
+    /// - [`Error::UnsafeLogin`](crate::Error::UnsafeLogin) if the login bypasses RLS or can assume a role that it should not;
     ///   the error lists every reason.
-    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles and this is the login for
+    /// - [`Error::RoleWithoutLogin`](crate::Error::RoleWithoutLogin) if roles have separate login roles and this is the login for
     ///   users without a tenant.
-    /// - [`Error::Database`] if the connection is lost.
+    /// - [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::options().connect(url).await
     }
@@ -87,7 +87,7 @@ impl TenantDb {
     ///
     /// Nothing is sent to the server before the first statement; its message, or one before it, sets the context and begins the
     /// transaction. So `now()` is the time of the first statement, and an error of the context, such as
-    /// [`Error::RoleUnavailable`], is returned by that statement.
+    /// [`Error::RoleUnavailable`](crate::Error::RoleUnavailable), is returned by that statement.
     ///
     /// The future can be dropped at any time without leaving an open transaction behind.
     ///
@@ -102,11 +102,11 @@ impl TenantDb {
     ///
     /// # Errors
     ///
-    /// - [`Error::PoolTimeout`] if all connections of the role are in use.
-    /// - [`Error::Connect`] if no connection can be opened.
-    /// - [`Error::Database`] if the pool was closed.
+    /// - [`Error::PoolTimeout`](crate::Error::PoolTimeout) if all connections of the role are in use.
+    /// - [`Error::Connect`](crate::Error::Connect) if no connection can be opened.
+    /// - [`Error::Database`](crate::Error::Database) if the pool was closed.
     ///
-    /// The first statement returns [`Error::RoleUnavailable`] if the login cannot assume the role.
+    /// The first statement returns [`Error::RoleUnavailable`](crate::Error::RoleUnavailable) if the login cannot assume the role.
     pub fn begin<R: Role>(&self, ctx: &TenantCtx<R>) -> BoxFuture<'static, Result<TenantTx<R>>> {
         self.begin_with(ctx, TxOptions::default())
     }
@@ -210,14 +210,14 @@ impl TenantDbOptions {
     ///
     /// # Errors
     ///
-    /// - [`Error::Connect`] if the server is not reachable or refuses a login.
-    /// - [`Error::UnsafeLogin`] if a login bypasses RLS or can assume a role that it should not;
+    /// - [`Error::Connect`](crate::Error::Connect) if the server is not reachable or refuses a login.
+    /// - [`Error::UnsafeLogin`](crate::Error::UnsafeLogin) if a login bypasses RLS or can assume a role that it should not;
     ///   the error lists every reason.
-    /// - [`Error::RoleWithoutLogin`] if roles have separate login roles and a role's URL is missing
+    /// - [`Error::RoleWithoutLogin`](crate::Error::RoleWithoutLogin) if roles have separate login roles and a role's URL is missing
     ///   or belongs to another login.
-    /// - [`Error::FingerprintMismatch`] if a fingerprint is set and the database has a different
+    /// - [`Error::FingerprintMismatch`](crate::Error::FingerprintMismatch) if a fingerprint is set and the database has a different
     ///   one.
-    /// - [`Error::Database`] if the connection is lost.
+    /// - [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
         logins::require(&self.logins)?;
         let of_app = |login: &str| logins::of_app(login, &self.logins);

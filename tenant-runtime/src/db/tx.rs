@@ -43,7 +43,7 @@ use crate::{
 /// ```
 ///
 /// A statement whose text shows that it would end the transaction or change the role or the
-/// settings is refused with [`Error::ForbiddenStatement`]; so are `LOCK`, and `EXPLAIN` without
+/// settings is refused with [`Error::ForbiddenStatement`](crate::Error::ForbiddenStatement); so are `LOCK`, and `EXPLAIN` without
 /// [`allow_explain`](crate::TenantDbOptions::allow_explain). A function that a statement calls can
 /// still change the settings. Therefore, on tables with a tenant column, the SQL of repository
 /// methods also names the tenant of the context, and returns no rows instead of another tenant's
@@ -113,18 +113,17 @@ impl<R: Role> TenantTx<R> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Aborted`] if a statement failed, even if its error was ignored: the server then
+    /// - [`Error::Aborted`](crate::Error::Aborted) if a statement failed, even if its error was ignored: the server then
     ///   keeps no change.
-    /// - [`Error::Retryable`] after a serialization failure.
-    /// - [`Error::UniqueViolation`] or [`Error::ForeignKeyViolation`] for constraints that are checked at the
+    /// - [`Error::Retryable`](crate::Error::Retryable) after a serialization failure.
+    /// - [`Error::UniqueViolation`](crate::Error::UniqueViolation) or [`Error::ForeignKeyViolation`](crate::Error::ForeignKeyViolation) for constraints that are checked at the
     ///   end.
-    /// - [`Error::LastManager`] if a deletion removed, by ON DELETE CASCADE, the last member who can
+    /// - [`Error::LastManager`](crate::Error::LastManager) if a deletion removed, by ON DELETE CASCADE, the last member who can
     ///   manage members.
-    /// - [`Error::ContextLost`] if custom SQL ran, the transaction began read-only, and it has a
+    /// - [`Error::ContextLost`](crate::Error::ContextLost) if custom SQL ran, the transaction began read-only, and it has a
     ///   transaction ID, which the server assigns at the first write; with debug assertions, also if
     ///   custom SQL changed the role or the settings.
-    /// - [`Error::Database`] if the connection is lost. Whether the commit took effect is then
-    ///   unknown.
+    /// - [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown) if the connection is lost before the server's answer.
     pub async fn commit(self) -> Result<()> {
         self.tx.commit(false).await
     }
@@ -167,7 +166,7 @@ impl<R: Role> TenantTx<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Database`] if the connection is lost; the server then rolls back by itself.
+    /// [`Error::Database`](crate::Error::Database) if the connection is lost; the server then rolls back by itself.
     pub async fn rollback(self) -> Result<()> {
         self.tx.rollback().await
     }
