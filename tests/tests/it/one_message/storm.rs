@@ -225,16 +225,19 @@ async fn dropped_calls_reach_no_other_tenant_through_pgbouncer() {
 }
 
 /// Ends server processes of the app until the workers have ended.
-async fn end_processes(mut admin: PgConnection, ended: Arc<AtomicBool>) -> u64 {
+async fn end_processes(mut admin: PgConnection, ended: Arc<AtomicBool>, log: Arc<Log>) -> u64 {
     let sql = "SELECT count(pg_terminate_backend(pid)) FROM (
             SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename = 'app_service'
             ORDER BY random() LIMIT 1) AS one";
     let mut count = 0;
-    // Slower than a call takes, so that not every repetition meets an ended process too.
+    // The workers make progress between two of them, however slow the machine is, so that not every repetition fails too.
     while !ended.load(Ordering::Relaxed) {
         let found: i64 = sqlx::query_scalar(sql).fetch_one(&mut admin).await.expect("a superuser can");
         count += found.unsigned_abs();
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        let written = log.kept.lock().expect("no panic").len();
+        while !ended.load(Ordering::Relaxed) && log.kept.lock().expect("no panic").len() < written + 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
     count
 }
@@ -243,7 +246,7 @@ async fn run_while_processes_end(app: App, calls: u64) {
     run(&mut app.database.admin().await, RECORD).await.expect("a trigger");
     let (log, tenants) = (Arc::new(Log::default()), [app.database.acme, app.database.globex]);
     let ended = Arc::new(AtomicBool::new(false));
-    let killer = tokio::spawn(end_processes(app.database.admin().await, Arc::clone(&ended)));
+    let killer = tokio::spawn(end_processes(app.database.admin().await, Arc::clone(&ended), Arc::clone(&log)));
     let workers = (0..8).map(|worker| {
         let (db, log) = (app.db.clone(), Arc::clone(&log));
         tokio::spawn(async move {
