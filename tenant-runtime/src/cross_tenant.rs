@@ -40,7 +40,7 @@ impl<T: Tenancy> SystemCtx<T> {
         O: Tenants + TenantTable<Tenancy = T, Id = T::Key>,
     {
         let mut tx = self.begin().await?;
-        let rows = tx.fetch_all(keys(O::TABLE).into_query()?).await?;
+        let rows = tx.fetch_all(keys(O::TABLE).query()?).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 

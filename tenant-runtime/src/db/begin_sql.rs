@@ -15,8 +15,8 @@ use crate::{
 /// They are left out behind a connection pooler: `RESET ALL` would also undo the settings that the pooler keeps for its client.
 const RESET: [&str; 2] = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ALL"];
 
-/// Removes the session state that outlives a transaction, except settings and prepared statements. A query that releases the
-/// advisory locks belongs to it.
+/// Removes the session state that outlives a transaction, except settings, prepared statements and advisory locks, which
+/// [`UNLOCK`] releases.
 const DISCARD: [&str; 4] = ["CLOSE ALL", "UNLISTEN *", "DISCARD TEMP", "DISCARD SEQUENCES"];
 
 /// Releases the advisory locks.

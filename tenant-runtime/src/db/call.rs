@@ -42,15 +42,15 @@ pub(crate) struct Inline {
 }
 
 impl BoundStatement {
-    /// Converts the statement to an sqlx query.
+    /// Returns the query with bound values. It can run more than once.
     ///
     /// # Errors
     ///
     /// If a value could not be encoded.
-    pub(crate) fn into_query(self) -> sqlx::Result<Query<'static, Postgres, PgArguments>> {
-        match self.error {
-            Some(error) => Err(sqlx::Error::Encode(error)),
-            None => Ok(sqlx::query_with(self.sql, self.arguments)),
+    pub(crate) fn query(&self) -> sqlx::Result<Query<'static, Postgres, PgArguments>> {
+        match &self.error {
+            Some(error) => Err(sqlx::Error::Encode(error.to_string().into())),
+            None => Ok(sqlx::query_with(self.sql.clone(), self.arguments.clone())),
         }
     }
 
@@ -88,12 +88,9 @@ impl Call {
         (inline.needs <= allowed).then_some(&*inline.sql)
     }
 
-    /// Returns the query with bound values. It can run more than once.
+    /// Returns the query with bound values.
     pub(super) fn query(&self) -> sqlx::Result<Query<'static, Postgres, PgArguments>> {
-        match &self.statement.error {
-            Some(error) => Err(sqlx::Error::Encode(error.to_string().into())),
-            None => Ok(sqlx::query_with(self.statement.sql.clone(), self.statement.arguments.clone())),
-        }
+        self.statement.query()
     }
 
     /// Describes an error of the statement.

@@ -65,17 +65,9 @@ impl ContextTx {
             span.record("tenant", &context.tenant_id);
         }
         let lease = pools.acquire(context.role, for_write).instrument(span.clone()).await?;
-        let state = TxState::new(pools.denials(context.role), pools.stale_plans(context.role));
+        let state = lease.tx_state();
         let (pools, lease) = (Arc::clone(pools), Some(lease));
         Ok(Self { pools, context, options, lease, stage: Stage::NotBegun, state, custom: false, span })
-    }
-
-    pub(super) fn context(&self) -> &SessionContext {
-        &self.context
-    }
-
-    pub(super) fn span(&self) -> &Span {
-        &self.span
     }
 
     /// Begins the transaction if it has not begun.
@@ -170,10 +162,10 @@ impl ContextTx {
     }
 
     pub(super) fn connection(&mut self) -> sqlx::Result<&mut PgConnection> {
-        self.lease.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
+        self.parts().map(|(connection, _)| connection)
     }
 
-    /// Returns the connection of the transaction that has begun, and its state.
+    /// Returns the connection and the state of the transaction.
     pub(super) fn parts(&mut self) -> sqlx::Result<(&mut PgConnection, &mut TxState)> {
         let connection = self.lease.as_deref_mut().ok_or(sqlx::Error::PoolClosed)?;
         Ok((connection, &mut self.state))

@@ -242,8 +242,8 @@ impl<T: Tenancy> SystemCtx<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if there is no connection. The first statement returns
-    /// [`Error::RoleUnavailable`] if the login cannot assume the role.
+    /// [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no connection can be acquired. The first statement
+    /// returns [`Error::RoleUnavailable`] if the login cannot assume the role.
     pub async fn begin(&self) -> Result<SystemTx<T>> {
         let context = SessionContext::system::<T>(None, Some(self.system_access));
         let (role, record) = (context.role, self.system_access);
@@ -269,8 +269,8 @@ impl<T: Tenancy> SystemCtx<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if there is no connection. The first statement returns
-    /// [`Error::RoleUnavailable`] if the login cannot assume the role.
+    /// [`Error::PoolTimeout`], [`Error::Connect`] or [`Error::Database`] if no connection can be acquired. The first statement
+    /// returns [`Error::RoleUnavailable`] if the login cannot assume the role.
     pub async fn begin_for(&self, tenant_id: &T::Key) -> Result<TenantTx<System<T>>> {
         let context = SessionContext::system::<T>(Some(tenant_id), Some(self.system_access));
         tx::begin_as(&self.pools, context, TenantCtx::of_jobs(tenant_id.clone()), TxOptions::default()).await
@@ -359,7 +359,7 @@ impl<T: Tenancy> SystemTx<T> {
 
 impl<T> fmt::Debug for SystemTx<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SystemTx").field("context", self.tx.context()).finish_non_exhaustive()
+        f.debug_struct("SystemTx").field("context", &self.tx.context).finish_non_exhaustive()
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{denial_counter::DenialCounter, stale_plans::StalePlans};
+use super::{denial_counter::DenialCounter, stale_plans::StalePlans, tx_state::TxState};
 
 /// A connection that has been kept for longer goes back to sqlx's pool, which closes it at the end of its lifetime.
 const KEPT_FOR: Duration = Duration::from_secs(5 * 60);
@@ -143,6 +143,11 @@ impl RolePool {
 }
 
 impl Lease {
+    /// Returns the state of a new transaction on the connection.
+    pub(super) fn tx_state(&self) -> TxState {
+        TxState::new(self.pool.denials.clone(), self.pool.stale_plans.clone())
+    }
+
     /// Keeps the connection for the next call. Only for a connection that is idle, after statements of the repository.
     pub(super) fn keep(self) {
         let Self { connection, acquired, pool, permit } = self;

@@ -155,7 +155,7 @@ pub(super) fn loss(error: &sqlx::Error) -> Loss {
     }
     match server_error(error).map(|server| server.code()) {
         // An administrator's command or a shutdown, the idle session timeout, the timeout of an idle transaction. PostgreSQL
-        // answers with these only before the commit; if it ends the connection after it, there is no answer.
+        // sends these only before the commit; if it closes the connection after the commit, it sends no error.
         Some("57P01" | "57P05" | "25P03") => Loss::Undone,
         // A crash of another server process, or a connection exception, such as one of a connection pooler.
         Some(code) if code == "57P02" || code.starts_with("08") => Loss::Unknown,

@@ -116,16 +116,6 @@ impl Pools {
         begin_sql::message(context, self.options.statement_timeout_of(context.role), self.pooled, unit)
     }
 
-    /// Returns a role's counter of denied attempts.
-    pub(super) fn denials(&self, role: &'static str) -> DenialCounter {
-        self.of_role(role).denials.clone()
-    }
-
-    /// Returns the mark of a role's stale prepared statements.
-    pub(super) fn stale_plans(&self, role: &'static str) -> StalePlans {
-        self.of_role(role).stale_plans.clone()
-    }
-
     fn of_role(&self, role: &'static str) -> Arc<RolePool> {
         let mut pools = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);
         let open = || {

@@ -40,7 +40,8 @@ impl TenantDb {
     ///
     /// # Errors
     ///
-    /// The closure's errors; [`Error::PoolTimeout`], [`Error::Connect`] and [`Error::Database`] if there is no connection.
+    /// The closure's errors; [`Error::PoolTimeout`], [`Error::Connect`] and [`Error::Database`] if no
+    /// connection can be acquired.
     ///
     /// [`TenantDbOptions::attempts`]: crate::TenantDbOptions::attempts
     pub async fn retry<R, T, E, F>(

@@ -37,7 +37,7 @@ impl<'a> VettedExecutor<'a> {
     }
 
     pub(super) fn fetch_many<'q: 'a>(self, query: impl Execute<'q, Postgres> + 'q) -> ResultStream<'a> {
-        let (span, query) = (self.tx.span().clone(), self.owned(query));
+        let (span, query) = (self.tx.span.clone(), self.owned(query));
         let timer = Some(StatementTimer::start(&query.sql));
         let start = async move {
             let (connection, guard) = self.start().await?;
@@ -103,7 +103,7 @@ impl<'a> VettedExecutor<'a> {
 
     /// Runs an operation on the connection under a failure guard.
     pub(super) async fn run<T>(self, work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> sqlx::Result<T> {
-        let span = self.tx.span().clone();
+        let span = self.tx.span.clone();
         async {
             let (connection, guard) = self.start().await?;
             guard.ended(work(connection).await)

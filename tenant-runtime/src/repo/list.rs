@@ -274,7 +274,7 @@ impl<'h, V: TenantView, H: TenantExecutor + 'h, Item: Send + 'static> List<'h, V
             let (limit, read) = (self.limit, self.read);
             let (statement, attempt) = (self.statement(limit, &[])?, attempt::<V::Table, H::Role>("read"));
             let mut opened = self.handle.open().await?;
-            let mut rows = opened.tx().vetted().fetch(statement.into_query()?);
+            let mut rows = opened.tx().vetted().fetch(statement.query()?);
             while let Some(row) = rows.next().await.map_err(|error| attempt.error(error))? {
                 yield read(&row)?;
             }

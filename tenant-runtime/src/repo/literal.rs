@@ -11,6 +11,14 @@ use sqlx::{
     postgres::{PgArgumentBuffer, PgTypeInfo},
 };
 
+use super::{
+    calendar::date_of,
+    type_oids::{
+        ARRAYS, BOOL, BYTEA, DATE, FLOAT4, FLOAT8, INT2, INT4, INT8, INTERVAL, JSON, JSONB, NUMERIC, TEXT, TIME,
+        TIMESTAMP, TIMESTAMPTZ, UUID, VARCHAR,
+    },
+};
+
 /// A typed constant, such as `'42'::pg_catalog.int8`.
 pub(super) struct Constant {
     pub(super) sql: String,
@@ -54,45 +62,26 @@ fn constant(kind: Kind, bytes: Option<&[u8]>) -> Option<Constant> {
     Some(Constant { sql, is_text })
 }
 
-const BOOL: u32 = 16;
-const BYTEA: u32 = 17;
-const INT8: u32 = 20;
-const INT2: u32 = 21;
-const INT4: u32 = 23;
-const TEXT: u32 = 25;
-const JSON: u32 = 114;
-const FLOAT4: u32 = 700;
-const FLOAT8: u32 = 701;
-const VARCHAR: u32 = 1043;
-const DATE: u32 = 1082;
-const TIME: u32 = 1083;
-const TIMESTAMP: u32 = 1114;
-const TIMESTAMPTZ: u32 = 1184;
-const INTERVAL: u32 = 1186;
-const NUMERIC: u32 = 1700;
-const UUID: u32 = 2950;
-const JSONB: u32 = 3802;
-
-/// The supported types: the OID, the OID of its arrays, the name.
-const TYPES: [(u32, u32, &str); 18] = [
-    (BOOL, 1000, "bool"),
-    (BYTEA, 1001, "bytea"),
-    (INT8, 1016, "int8"),
-    (INT2, 1005, "int2"),
-    (INT4, 1007, "int4"),
-    (TEXT, 1009, "text"),
-    (JSON, 199, "json"),
-    (FLOAT4, 1021, "float4"),
-    (FLOAT8, 1022, "float8"),
-    (VARCHAR, 1015, "varchar"),
-    (DATE, 1182, "date"),
-    (TIME, 1183, "time"),
-    (TIMESTAMP, 1115, "timestamp"),
-    (TIMESTAMPTZ, 1185, "timestamptz"),
-    (INTERVAL, 1187, "interval"),
-    (NUMERIC, 1231, "numeric"),
-    (UUID, 2951, "uuid"),
-    (JSONB, 3807, "jsonb"),
+/// The supported types and their names.
+const TYPES: [(u32, &str); 18] = [
+    (BOOL, "bool"),
+    (BYTEA, "bytea"),
+    (INT8, "int8"),
+    (INT2, "int2"),
+    (INT4, "int4"),
+    (TEXT, "text"),
+    (JSON, "json"),
+    (FLOAT4, "float4"),
+    (FLOAT8, "float8"),
+    (VARCHAR, "varchar"),
+    (DATE, "date"),
+    (TIME, "time"),
+    (TIMESTAMP, "timestamp"),
+    (TIMESTAMPTZ, "timestamptz"),
+    (INTERVAL, "interval"),
+    (NUMERIC, "numeric"),
+    (UUID, "uuid"),
+    (JSONB, "jsonb"),
 ];
 
 /// A supported type.
@@ -105,8 +94,10 @@ struct Kind {
 
 impl Kind {
     fn of(oid: u32) -> Option<Self> {
-        let known = TYPES.iter().find(|(element, array, _)| *element == oid || *array == oid);
-        known.map(|&(element, array, name)| Self { element, name, is_array: array == oid })
+        let array = ARRAYS.iter().find(|(_, array)| *array == oid);
+        let element = array.map_or(oid, |(element, _)| *element);
+        let (_, name) = TYPES.iter().find(|(known, _)| *known == element)?;
+        Some(Self { element, name, is_array: array.is_some() })
     }
 }
 
@@ -251,23 +242,12 @@ enum Era {
     BeforeChrist,
 }
 
-/// Writes days since 2000-01-01 as a date of the Gregorian calendar.
-///
-/// The calculation counts in years that begin on 1 March, so that the leap day is the last day of a year, and in eras of 400
-/// years, which all have the same number of days.
+/// Writes days since 2000-01-01 as a date.
 fn date(days: i64, out: &mut String) -> Option<Era> {
-    const DAYS_TO_2000: i64 = 730_425;
     if !DAYS.contains(&days) {
         return None;
     }
-    let days = days + DAYS_TO_2000;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = date_of(days);
     let (year, era) = if year > 0 { (year, Era::AnnoDomini) } else { (1 - year, Era::BeforeChrist) };
     write!(out, "{year:04}-{month:02}-{day:02}").ok()?;
     Some(era)

@@ -69,6 +69,7 @@
 mod column_example;
 
 pub mod access;
+mod calendar;
 pub mod cmd;
 pub mod column;
 #[doc(hidden)]
@@ -95,6 +96,7 @@ mod statement_tests;
 pub mod table;
 pub mod tenant_table;
 mod text_format;
+mod type_oids;
 mod value;
 pub mod view;
 pub mod view_methods;

@@ -286,7 +286,7 @@ fn function_calls_use_positional_or_named_arguments() {
 #[test]
 fn uuid_integer_and_text_keys_can_be_bound() {
     let key = TextKey::new("acme").expect("a key");
-    let bound = |statement: Statement| statement.count(&all_rows()).into_query().is_ok();
+    let bound = |statement: Statement| statement.count(&all_rows()).query().is_ok();
     assert!(bound(on(&TASKS)) && bound(Statement::new(&TASKS, &1_i64)) && bound(Statement::new(&TASKS, &key)));
 }
 

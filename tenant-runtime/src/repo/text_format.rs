@@ -13,6 +13,9 @@ use {
     std::any::Any,
 };
 
+#[cfg(any(feature = "chrono", feature = "time"))]
+use super::calendar::days_of;
+
 /// Reads a column if its type is one of those that need their own reader.
 ///
 /// # Errors
@@ -127,12 +130,8 @@ fn text_timestamp(text: &str) -> Option<i64> {
 }
 
 /// Reads `[Y…]YYYY-MM-DD[ BC]`.
-///
-/// The calculation counts in years that begin on 1 March, so that the leap day is the last day of a year, and in eras of 400
-/// years, which all have the same number of days.
 #[cfg(any(feature = "chrono", feature = "time"))]
 fn text_days(text: &str) -> Option<i64> {
-    const DAYS_TO_2000: i64 = 730_425;
     let (date, before_christ) = match text.strip_suffix(" BC") {
         Some(date) => (date, true),
         None => (text, false),
@@ -142,12 +141,7 @@ fn text_days(text: &str) -> Option<i64> {
     if parts.next().is_some() || !(1..=12).contains(&month) {
         return None;
     }
-    let year = if before_christ { 1 - year } else { year };
-    let (year, month_from_march) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - DAYS_TO_2000)
+    Some(days_of(if before_christ { 1 - year } else { year }, month, day))
 }
 
 /// Reads `HH:MM:SS[.ffffff]`.

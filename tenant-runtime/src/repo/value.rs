@@ -9,7 +9,10 @@ use sqlx::{
     postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo, types::Oid},
 };
 
-use super::literal::{Constant, literal_as, literal_of};
+use super::{
+    literal::{Constant, literal_as, literal_of},
+    type_oids::ARRAYS,
+};
 use crate::model::def::{ColumnDef, SqlType, TableDef};
 
 /// What decides whether a value may be part of the text.
@@ -116,36 +119,6 @@ where
         Some(self.ty.clone())
     }
 }
-
-/// Built-in types of PostgreSQL and their arrays, whose OIDs are the same in every database.
-const ARRAYS: [(u32, u32); 26] = [
-    (16, 1000),
-    (17, 1001),
-    (19, 1003),
-    (20, 1016),
-    (21, 1005),
-    (23, 1007),
-    (25, 1009),
-    (114, 199),
-    (600, 1017),
-    (650, 651),
-    (700, 1021),
-    (701, 1022),
-    (790, 791),
-    (829, 1040),
-    (869, 1041),
-    (1042, 1014),
-    (1043, 1015),
-    (1082, 1182),
-    (1083, 1183),
-    (1114, 1115),
-    (1184, 1185),
-    (1186, 1187),
-    (1266, 1270),
-    (1700, 1231),
-    (2950, 2951),
-    (3802, 3807),
-];
 
 /// Returns the type of an array. A user-defined element type is referenced by the name that the column declares.
 fn array_of(element: &PgTypeInfo, column: SqlType) -> PgTypeInfo {
