@@ -10,11 +10,12 @@ use std::{
 };
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use tenant_examples::{NewTask, Task, TaskChanges};
+use tenant_examples::{Task, TaskChanges};
 use tenant_runtime::{Repository as _, TenantCtx, TenantDb, TxOptions, roles::Member};
 use tenant_tests::{
     Database,
     benchmark::{
+        clients::new_task,
         full_or_quick,
         measure::fastest_tenth,
         report::Report,
@@ -23,7 +24,6 @@ use tenant_tests::{
     },
     server,
 };
-use uuid::Uuid;
 
 /// The schema and the login without RLS.
 const SCHEMA: &str = "by_hand";
@@ -148,7 +148,7 @@ async fn writes(table: &mut Table, size: &str, db: &TenantDb, ctx: &TenantCtx<Me
             tx.commit().await.expect("committed");
         },
         async || {
-            black_box(Task::insert(&scope, new(project)).await.expect("inserted"));
+            black_box(Task::insert(&scope, new_task(project)).await.expect("inserted"));
         },
     )
     .await;
@@ -181,23 +181,12 @@ async fn writes(table: &mut Table, size: &str, db: &TenantDb, ctx: &TenantCtx<Me
         },
         async || {
             let mut tx = db.begin(ctx).await.expect("begun");
-            let rows = (0..1000).map(|_| new(project));
+            let rows = (0..1000).map(|_| new_task(project));
             black_box(Task::insert_many(&mut tx, rows).await.expect("inserted"));
             tx.rollback().await.expect("gone again");
         },
     )
     .await;
-}
-
-fn new(project: Uuid) -> NewTask {
-    NewTask {
-        project_id: project,
-        title: "new".into(),
-        description: None,
-        status: None,
-        assigned_to: None,
-        created_at: None,
-    }
 }
 
 /// Runs both variants alternately and adds a row with their durations.

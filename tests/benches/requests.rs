@@ -10,7 +10,6 @@ use tenant_tests::{
     Database,
     benchmark::{
         clients::{SqlxPool, SqlxTransaction, Statements, Tenants, own_clients},
-        full_or_quick,
         measure::SharedClient,
         report::Report,
         requested,
@@ -26,10 +25,7 @@ async fn main() {
     if !requested() {
         return;
     }
-    let sizes = full_or_quick(
-        Sizes { tenants: 1_000, tasks: 100_000, large: 10_000 },
-        Sizes { tenants: 40, tasks: 4_000, large: 400 },
-    );
+    let sizes = Sizes::of_requests();
     let database = Database::create().await;
     rows::fill(&database, sizes).await;
     rows::copy(&database, SCHEMA).await;

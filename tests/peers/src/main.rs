@@ -12,7 +12,6 @@ use tenant_tests::{
     Database,
     benchmark::{
         clients::{SqlxPool, Statements, Tenants, own_clients},
-        full_or_quick,
         measure::SharedClient,
         report::{Report, locked_version, root},
         requested,
@@ -35,10 +34,7 @@ async fn main() {
     if !requested() {
         return;
     }
-    let sizes = full_or_quick(
-        Sizes { tenants: 1_000, tasks: 100_000, large: 10_000 },
-        Sizes { tenants: 40, tasks: 4_000, large: 400 },
-    );
+    let sizes = Sizes::of_requests();
     let database = Database::create().await;
     rows::fill(&database, sizes).await;
     rows::copy(&database, PLAIN).await;

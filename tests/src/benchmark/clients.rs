@@ -298,6 +298,19 @@ pub struct OwnTransaction {
     pub tenants: Tenants,
 }
 
+/// Returns a new task of a project.
+#[must_use]
+pub fn new_task(project: Uuid) -> NewTask {
+    NewTask {
+        project_id: project,
+        title: "new".into(),
+        description: None,
+        status: None,
+        assigned_to: None,
+        created_at: None,
+    }
+}
+
 /// Sends the one statement of a request to a handle of tenant-runtime.
 macro_rules! call {
     ($handle:expr, $request:expr, $place:expr) => {{
@@ -322,14 +335,7 @@ macro_rules! call {
                 black_box(list.await.expect("rows"));
             }
             Request::Insert => {
-                let new = NewTask {
-                    project_id: project,
-                    title: "new".into(),
-                    description: None,
-                    status: None,
-                    assigned_to: None,
-                    created_at: None,
-                };
+                let new = new_task(project);
                 black_box(Task::insert($handle, new).await.expect("inserted"));
             }
             Request::Update => {

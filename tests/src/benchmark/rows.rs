@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::full_or_quick;
 use crate::{Database, ask, run};
 
 /// How many rows a benchmark creates.
@@ -16,12 +17,23 @@ pub struct Sizes {
     pub large: u32,
 }
 
+impl Sizes {
+    /// Returns the sizes for the requests of an app.
+    #[must_use]
+    pub fn of_requests() -> Self {
+        full_or_quick(
+            Self { tenants: 1_000, tasks: 100_000, large: 10_000 },
+            Self { tenants: 40, tasks: 4_000, large: 400 },
+        )
+    }
+}
+
 /// A tenant with a member, a project and one of its tasks.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     /// The organization.
     pub org: Uuid,
-    /// A user who is a member of the organization.
+    /// A member of the organization.
     pub user: Uuid,
     /// The project of all tasks.
     pub project: Uuid,

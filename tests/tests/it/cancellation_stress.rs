@@ -17,20 +17,13 @@ use tenant_runtime::{
 use tenant_tests::{Database, Tenant};
 use uuid::Uuid;
 
-use super::context::{cancel_after_polls, seen, wait_until_idle};
+use super::{
+    context::{cancel_after_polls, seen, wait_until_idle},
+    random::Random,
+};
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const WORKERS: u64 = 8;
-
-/// A linear congruential generator; its high bits are random enough for choices.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
 
 /// The state that the workers share.
 #[derive(Default)]
@@ -114,8 +107,8 @@ async fn read(db: &TenantDb, ctx: &TenantCtx<Viewer>, kind: u64, log: &Log) -> R
 }
 
 async fn one(db: &TenantDb, tenant: &Tenant, random: &mut Random, name: &str, log: &Log) -> Result<()> {
-    let kind = random.below(4);
-    match random.below(3) {
+    let kind = random.number(4);
+    match random.number(3) {
         0 => read(db, &tenant.as_viewer(), kind, log).await,
         1 => write::<Member>(db, &tenant.as_member(), kind, name, log).await,
         _ => write::<Admin>(db, &tenant.as_admin(), kind, name, log).await,
@@ -136,13 +129,13 @@ pub(super) async fn cancel_at_random(database: &Database, db: TenantDb, cancella
     let workers = (0..WORKERS).map(|worker| {
         let (db, log) = (db.clone(), log.clone());
         tokio::spawn(async move {
-            let mut random = Random(SEED.wrapping_add(worker));
+            let mut random = Random::new(SEED.wrapping_add(worker));
             for round in 0.. {
                 if log.cancelled.load(Ordering::Relaxed) >= cancellations {
                     break;
                 }
-                let tenant = &tenants[usize::from(random.below(2) == 0)];
-                let waits = random.below(24);
+                let tenant = &tenants[usize::from(random.number(2) == 0)];
+                let waits = random.number(24);
                 let name = format!("{worker}-{round}");
                 match cancel_after_polls(waits, one(&db, tenant, &mut random, &name, &log)).await {
                     Some(done) => done.expect("nothing fails by itself"),

@@ -54,6 +54,7 @@ mod pools;
 mod property;
 mod proxy;
 mod public_api;
+mod random;
 mod rebase;
 mod renames;
 mod repository;

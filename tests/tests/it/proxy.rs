@@ -14,7 +14,7 @@ async fn trips_of(statements: impl AsyncFnOnce(&mut sqlx::PgConnection)) -> u64 
     statements(&mut connection).await;
     let trips = proxy.trips().await;
     connection.close().await.expect("closed");
-    assert_eq!(proxy.trips().await, trips, "the end of a connection is no round trip");
+    assert_eq!(proxy.trips().await, trips, "closing a connection is not a round trip");
     trips
 }
 

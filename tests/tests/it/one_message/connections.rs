@@ -2,26 +2,22 @@
 
 use std::time::Duration;
 
-use tenant_examples::{NewProject, Project};
+use tenant_examples::Project;
 use tenant_runtime::{Error, InlineValues, Repository as _, TenantCtx, TenantDb, roles::Member};
 use tenant_tests::{ask, run};
 
-use super::{App, inline};
+use super::{App, inline, new_project};
 use crate::context::wait_until_idle;
 
 const OPEN: &str =
     "SELECT count(*)::text FROM pg_stat_activity WHERE usename = 'app_service' AND datname = current_database()";
-
-fn new(name: &str) -> NewProject {
-    NewProject { name: name.to_owned(), description: None, created_at: None }
-}
 
 #[tokio::test]
 async fn closing_closes_kept_connections() {
     let app = App::direct(3).await;
     let ctx: TenantCtx<Member> = app.database.acme.as_member();
     let scope = app.db.scope(&ctx);
-    let (one, two) = tokio::join!(Project::count(&scope), Project::insert(&scope, new("x")));
+    let (one, two) = tokio::join!(Project::count(&scope), Project::insert(&scope, new_project("x")));
     one.and(two.map(|_| 0)).expect("both run");
     let mut admin = app.database.admin().await;
     assert_ne!(ask(&mut admin, OPEN).await, "0");
@@ -97,7 +93,7 @@ async fn state_that_a_trigger_leaves_is_gone_for_the_next_call() {
         let ctx: TenantCtx<Member> = acme.as_member();
         let scope = app.db.scope(&ctx);
         for _ in 0..5 {
-            let project = Project::insert(&scope, new("x")).await.expect("inserted");
+            let project = Project::insert(&scope, new_project("x")).await.expect("inserted");
             assert_eq!(project.organization_id, acme.id);
             let rows = Project::list(&scope).await.expect("listed");
             assert!(rows.iter().all(|project| project.organization_id == acme.id), "{rows:?}");
@@ -127,7 +123,7 @@ async fn transaction_on_a_connection_with_a_statement_of_sql_uses_another_one() 
     let ctx: TenantCtx<Member> = app.database.acme.as_member();
     for db in [app.db, bound] {
         let scope = db.scope(&ctx);
-        Project::insert(&scope, new("x")).await.expect("inserted");
+        Project::insert(&scope, new_project("x")).await.expect("inserted");
         let mut tx = db.begin(&ctx).await.expect("opened");
         Project::count(&mut tx).await.expect("counted");
         let sql = "SELECT count(*)::text FROM pg_prepared_statements WHERE from_sql";
@@ -142,7 +138,7 @@ async fn dropped_transaction_is_rolled_back_and_its_connection_used_again() {
     let ctx: TenantCtx<Member> = app.database.acme.as_member();
     for round in 0..20 {
         let mut tx = app.db.begin(&ctx).await.expect("opened");
-        Project::insert(&mut tx, new("dropped")).await.expect("inserted");
+        Project::insert(&mut tx, new_project("dropped")).await.expect("inserted");
         if round % 2 == 0 {
             let _failed = sqlx::query("SELECT 1 / 0").execute(&mut tx).await;
         }

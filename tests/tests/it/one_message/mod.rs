@@ -7,8 +7,10 @@ mod text_fuzz;
 mod trips;
 mod values;
 
+use tenant_examples::{NewProject, NewTask};
 use tenant_runtime::{InlineValues, TenantDb, TenantDbOptions};
 use tenant_tests::{Database, pgbouncer::PgBouncer};
+use uuid::Uuid;
 
 /// Whether the long runs were requested.
 fn long() -> bool {
@@ -47,22 +49,17 @@ impl App {
     }
 }
 
-/// A linear congruential generator; its high bits are random enough for choices.
-struct Random(u64);
+fn new_project(name: &str) -> NewProject {
+    NewProject { name: name.to_owned(), description: None, created_at: None }
+}
 
-impl Random {
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let high = self.0 >> 32;
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        high << 32 | self.0 >> 32
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        (self.bits() >> 16) % end
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len() as u64) as usize]
+fn new_task(project: Uuid) -> NewTask {
+    NewTask {
+        project_id: project,
+        title: "t".into(),
+        description: None,
+        status: None,
+        assigned_to: None,
+        created_at: None,
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tenant_examples::{NewProject, NewTask, Project, ProjectChanges, Task, TaskChanges, TaskStatus};
+use tenant_examples::{NewProject, Project, ProjectChanges, Task, TaskChanges, TaskStatus};
 use tenant_runtime::{Error, InlineValues, Repository as _, TenantCtx, TenantDb, roles::Member};
 use tenant_tests::{Database, ask, run};
 use tokio::{
@@ -17,22 +17,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{App, inline};
-
-fn new(name: &str) -> NewProject {
-    NewProject { name: name.to_owned(), description: None, created_at: None }
-}
-
-fn new_task(project: Uuid) -> NewTask {
-    NewTask {
-        project_id: project,
-        title: "t".into(),
-        description: None,
-        status: None,
-        assigned_to: None,
-        created_at: None,
-    }
-}
+use super::{App, inline, new_project, new_task};
 
 #[tokio::test]
 async fn nothing_is_sent_before_the_first_statement_of_a_transaction() {
@@ -94,11 +79,11 @@ async fn deferred_constraint_fails_the_call_after_its_row_has_arrived() {
     .await
     .expect("a trigger");
     let ctx: TenantCtx<Member> = app.database.acme.as_member();
-    let refused = Project::insert(&app.db.scope(&ctx), new("late")).await;
+    let refused = Project::insert(&app.db.scope(&ctx), new_project("late")).await;
     assert!(matches!(refused, Err(Error::CheckViolation { .. })), "{refused:?}");
     let mut tx = app.db.begin(&ctx).await.expect("opened");
     Project::count(&mut tx).await.expect("counted");
-    let refused = Project::insert(tx.then_commit(), new("late")).await;
+    let refused = Project::insert(tx.then_commit(), new_project("late")).await;
     assert!(matches!(refused, Err(Error::CheckViolation { .. })), "{refused:?}");
     assert_eq!(ask(&mut admin, "SELECT count(*)::text FROM app.projects WHERE name = 'late'").await, "0");
     assert_eq!(Project::count(&app.db.scope(&ctx)).await.expect("counted"), 1);
@@ -110,18 +95,19 @@ async fn last_call_commits_its_transaction() {
         let ctx: TenantCtx<Member> = app.database.acme.as_member();
         for inline in [true, false] {
             let mut tx = app.db.begin(&ctx).await.expect("opened");
-            Project::insert(&mut tx, new("one")).await.expect("inserted");
+            Project::insert(&mut tx, new_project("one")).await.expect("inserted");
             if !inline {
                 // After SQL of the app, the commit is checked first.
                 sqlx::query("SELECT 1").execute(&mut tx).await.expect("a query");
             }
-            Project::insert(tx.then_commit(), new("two")).await.expect("inserted");
+            Project::insert(tx.then_commit(), new_project("two")).await.expect("inserted");
             let scope = app.db.scope(&ctx);
             assert_eq!(Project::count(&scope).await.expect("counted"), 3);
-            Project::insert(app.db.begin(&ctx).await.expect("opened").then_commit(), new("three"))
+            Project::insert(app.db.begin(&ctx).await.expect("opened").then_commit(), new_project("three"))
                 .await
                 .expect("inserted");
-            let rows = [new("four"), NewProject { description: Some("other columns".into()), ..new("five") }];
+            let rows =
+                [new_project("four"), NewProject { description: Some("other columns".into()), ..new_project("five") }];
             Project::insert_many(app.db.begin(&ctx).await.expect("opened").then_commit(), rows)
                 .await
                 .expect("inserted");
@@ -132,15 +118,15 @@ async fn last_call_commits_its_transaction() {
         }
         // A failure rolls everything back.
         let mut tx = app.db.begin(&ctx).await.expect("opened");
-        Project::insert(&mut tx, new("one")).await.expect("inserted");
+        Project::insert(&mut tx, new_project("one")).await.expect("inserted");
         let missing = Task::insert(tx.then_commit(), new_task(Uuid::new_v4())).await;
         assert!(matches!(missing, Err(Error::ForeignKeyViolation { .. })), "{missing:?}");
         // A savepoint that was dropped is rolled back before the last call.
         let mut tx = app.db.begin(&ctx).await.expect("opened");
         let mut savepoint = tx.savepoint().await.expect("begun");
-        Project::insert(&mut savepoint, new("undone")).await.expect("inserted");
+        Project::insert(&mut savepoint, new_project("undone")).await.expect("inserted");
         drop(savepoint);
-        Project::insert(tx.then_commit(), new("kept")).await.expect("inserted");
+        Project::insert(tx.then_commit(), new_project("kept")).await.expect("inserted");
         let names = Project::list(&app.db.scope(&ctx)).order(Project::NAME.asc()).await.expect("listed");
         assert_eq!(names.iter().map(|project| project.name.as_str()).collect::<Vec<_>>(), ["first", "kept"]);
     }
@@ -225,14 +211,14 @@ async fn write_on_a_lost_connection_is_not_repeated_and_a_read_is() {
     assert!(!cut.load(Ordering::Relaxed), "the connection was not cut");
 
     cut.store(true, Ordering::Relaxed);
-    let lost = Project::insert(&scope, new("once")).await;
+    let lost = Project::insert(&scope, new_project("once")).await;
     assert!(matches!(&lost, Err(Error::OutcomeUnknown { .. })), "{lost:?}");
     let mut admin = database.admin().await;
     assert_eq!(ask(&mut admin, "SELECT count(*)::text FROM app.projects WHERE name = 'once'").await, "1");
 
     // A commit whose answer is lost.
     let mut tx = db.begin(&ctx).await.expect("opened");
-    let project = Project::insert(&mut tx, new("twice")).await.expect("inserted");
+    let project = Project::insert(&mut tx, new_project("twice")).await.expect("inserted");
     Project::get(&mut tx, project.id).await.expect("found");
     cut.store(true, Ordering::Relaxed);
     let lost = tx.commit().await;
@@ -240,7 +226,7 @@ async fn write_on_a_lost_connection_is_not_repeated_and_a_read_is() {
     // The first call of a transaction is repeated, because nothing was committed.
     let mut tx = db.begin(&ctx).await.expect("opened");
     cut.store(true, Ordering::Relaxed);
-    let project = Project::insert(&mut tx, new("three")).await.expect("repeated");
+    let project = Project::insert(&mut tx, new_project("three")).await.expect("repeated");
     let changes = ProjectChanges { name: Some("four".into()), ..ProjectChanges::default() };
     cut.store(true, Ordering::Relaxed);
     let lost = Project::update(tx.then_commit(), project.id, changes).await;

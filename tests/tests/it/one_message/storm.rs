@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::PgConnection;
-use tenant_examples::{NewProject, OrgMember, Project, ProjectChanges};
+use tenant_examples::{OrgMember, Project, ProjectChanges};
 use tenant_runtime::{
     Error, Repository as _, Result, TenantCtx, TenantDb, UserCtx,
     roles::{Admin, Member, Organizations, Viewer},
@@ -18,8 +18,11 @@ use tenant_runtime::{
 use tenant_tests::{Tenant, run};
 use uuid::Uuid;
 
-use super::{App, Random, long};
-use crate::context::{cancel_after_polls, wait_until_idle};
+use super::{App, long, new_project};
+use crate::{
+    context::{cancel_after_polls, wait_until_idle},
+    random::Random,
+};
 
 /// The state that the workers share.
 #[derive(Default)]
@@ -48,10 +51,6 @@ const RECORD: &str = "CREATE FUNCTION public.record() RETURNS trigger LANGUAGE p
     END $$;
     CREATE TRIGGER record BEFORE INSERT ON app.projects FOR EACH ROW EXECUTE FUNCTION public.record()";
 
-fn new(name: &str) -> NewProject {
-    NewProject { name: name.to_owned(), description: None, created_at: None }
-}
-
 fn recorded(tenant: &Tenant) -> String {
     format!("app_member {} {}", tenant.id, tenant.member)
 }
@@ -66,17 +65,17 @@ async fn write(db: &TenantDb, tenant: &Tenant, kind: u64, name: &str, log: &Log)
         }
     };
     match kind {
-        0 => check(&Project::insert(&scope, new(name)).await?),
+        0 => check(&Project::insert(&scope, new_project(name)).await?),
         1 => {
             let names = [0, 1, 2].map(|part| format!("{name}/{part}"));
-            let rows = Project::insert_many(&scope, names.iter().map(|name| new(name))).await?;
+            let rows = Project::insert_many(&scope, names.iter().map(|name| new_project(name))).await?;
             rows.iter().for_each(check);
             log.keep(names, tenant.id);
             return Ok(());
         }
         2 => {
             let mut tx = db.begin(&ctx).await?;
-            let project = Project::insert(&mut tx, new(name)).await?;
+            let project = Project::insert(&mut tx, new_project(name)).await?;
             check(&project);
             check(&Project::get(&mut tx, project.id).await?);
             tx.commit().await?;
@@ -84,7 +83,7 @@ async fn write(db: &TenantDb, tenant: &Tenant, kind: u64, name: &str, log: &Log)
         _ => {
             let mut tx = db.begin(&ctx).await?;
             let count = Project::count(&mut tx).await?;
-            check(&Project::insert(tx.then_commit(), new(name)).await?);
+            check(&Project::insert(tx.then_commit(), new_project(name)).await?);
             if count == 0 {
                 log.wrong(format!("{} has no project", tenant.id));
             }
@@ -134,10 +133,10 @@ async fn read(db: &TenantDb, tenant: &Tenant, other: &Tenant, kind: u64, log: &L
 }
 
 async fn one(db: &TenantDb, tenants: &[Tenant; 2], random: &mut Random, name: &str, log: &Log) -> Result<()> {
-    let first = random.below(2) as usize;
+    let first = random.number(2) as usize;
     let (tenant, other) = (&tenants[first], &tenants[1 - first]);
-    let kind = random.below(4);
-    match random.below(2) {
+    let kind = random.number(4);
+    match random.number(2) {
         0 => read(db, tenant, other, kind, log).await,
         _ => write(db, tenant, kind, name, log).await,
     }
@@ -182,14 +181,14 @@ async fn drop_at_random(app: App, drops: u64) {
     let workers = (0..8).map(|worker| {
         let (db, log) = (app.db.clone(), Arc::clone(&log));
         tokio::spawn(async move {
-            let mut random = Random(0x5eed + worker);
+            let mut random = Random::new(0x5eed + worker);
             for round in 0.. {
                 if log.dropped.load(Ordering::Relaxed) >= drops {
                     break;
                 }
                 let name = format!("{worker}-{round}");
-                let (polls, micros) = (random.below(9), random.below(3000));
-                let by_polls = random.below(2) == 0;
+                let (polls, micros) = (random.number(9), random.number(3000));
+                let by_polls = random.number(2) == 0;
                 let call = one(&db, &tenants, &mut random, &name, &log);
                 let done = match by_polls {
                     true => cancel_after_polls(polls, call).await,
@@ -250,17 +249,17 @@ async fn run_while_processes_end(app: App, calls: u64) {
     let workers = (0..8).map(|worker| {
         let (db, log) = (app.db.clone(), Arc::clone(&log));
         tokio::spawn(async move {
-            let mut random = Random(0xdead + worker);
+            let mut random = Random::new(0xdead + worker);
             for round in 0..calls / 8 {
                 let name = format!("{worker}-{round}");
-                let tenant = &tenants[random.below(2) as usize];
+                let tenant = &tenants[random.number(2) as usize];
                 // Single calls only: a transaction that has begun cannot be repeated by this crate.
-                let done = match random.below(4) {
+                let done = match random.number(4) {
                     0 => {
-                        read(&db, tenant, &tenants[usize::from(tenant.id == tenants[0].id)], random.below(3), &log)
+                        read(&db, tenant, &tenants[usize::from(tenant.id == tenants[0].id)], random.number(3), &log)
                             .await
                     }
-                    _ => write(&db, tenant, random.below(2), &name, &log).await,
+                    _ => write(&db, tenant, random.number(2), &name, &log).await,
                 };
                 match done {
                     Ok(()) => {}

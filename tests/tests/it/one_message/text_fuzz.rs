@@ -5,7 +5,8 @@ use tenant_examples::{NewProject, Project};
 use tenant_runtime::Repository as _;
 use tenant_tests::{connect, run};
 
-use super::{App, Random, long};
+use super::{App, long};
+use crate::random::Random;
 
 /// Returns the constant that the app's message contains between two marks.
 fn constant(message: &str) -> &str {
@@ -26,7 +27,7 @@ async fn constants_mean_the_same_under_each_encoding_and_string_setting() {
         CREATE TRIGGER record BEFORE INSERT ON app.projects FOR EACH ROW EXECUTE FUNCTION public.record()";
     run(&mut admin, sql).await.expect("a trigger");
     let rounds = if long() { 20_000 } else { 300 };
-    let mut random = Random(99);
+    let mut random = Random::new(99);
     let mut raw = connect(&app.database.app_url()).await;
     for round in 0..rounds {
         let name = hostile(&mut random);
@@ -71,10 +72,10 @@ fn hostile(random: &mut Random) -> String {
         "\u{10ffff}",
         "\n",
     ];
-    (0..1 + random.below(8))
-        .map(|_| match random.below(3) {
-            0 => char::from_u32(1 + random.below(0x10_ffff) as u32).unwrap_or('\u{fffd}').to_string(),
-            _ => (*random.pick(&PARTS)).to_owned(),
+    (0..1 + random.number(8))
+        .map(|_| match random.number(3) {
+            0 => char::from_u32(1 + random.number(0x10_ffff) as u32).unwrap_or('\u{fffd}').to_string(),
+            _ => (random.pick(&PARTS)).to_owned(),
         })
         .collect()
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use tenant_examples::{
-    Employee, MemberRole, NewProject, NewTask, OrgMember, Project, ProjectChanges, Task, TaskChanges, TaskStatus,
-};
+use tenant_examples::{Employee, MemberRole, OrgMember, Project, ProjectChanges, Task, TaskChanges, TaskStatus};
 use tenant_runtime::{
     InlineValues, Members as _, Repository as _, Result, TenantDb, UserCtx,
     roles::{Admin, Member, Organizations, Viewer},
 };
 use tenant_tests::{Database, proxy::Proxy};
 use uuid::Uuid;
+
+use super::{new_project, new_task};
 
 /// The app behind a proxy, with one connection for each role.
 struct Counted {
@@ -38,23 +38,8 @@ impl Counted {
     }
 }
 
-fn new(name: &str) -> NewProject {
-    NewProject { name: name.to_owned(), description: None, created_at: None }
-}
-
 fn renamed(name: &str) -> ProjectChanges {
     ProjectChanges { name: Some(name.to_owned()), ..ProjectChanges::default() }
-}
-
-fn task(project: Uuid) -> NewTask {
-    NewTask {
-        project_id: project,
-        title: "t".into(),
-        description: None,
-        status: None,
-        assigned_to: None,
-        created_at: None,
-    }
 }
 
 fn status(status: TaskStatus) -> TaskChanges {
@@ -88,7 +73,7 @@ async fn reads_by_key_lists_counts_and_writes_without_text_take_one_round_trip_b
     // Texts are bound: two round trips for a read, three for a write.
     let by_name = async || Project::count(&viewer).filter(Project::NAME.eq("first")).await;
     assert_eq!(app.trips(by_name).await, 3, "the rollback of the read is one of them, off the path of the request");
-    assert_eq!(app.trips(async || Project::insert(&member, new("x")).await).await, 3);
+    assert_eq!(app.trips(async || Project::insert(&member, new_project("x")).await).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,10 +83,10 @@ async fn each_single_call_takes_one_round_trip_with_all_values_in_the_text() {
     let (viewer, member) = (app.db.scope::<Viewer>(&acme.as_viewer()), app.db.scope::<Member>(&acme.as_member()));
     let by_name = async || Project::count(&viewer).filter(Project::NAME.eq("first")).await;
     assert_eq!(app.trips(by_name).await, 1);
-    assert_eq!(app.trips(async || Project::insert(&member, new("x")).await).await, 1);
-    assert_eq!(app.trips(async || Project::insert_many(&member, [new("x"), new("y")]).await).await, 1);
+    assert_eq!(app.trips(async || Project::insert(&member, new_project("x")).await).await, 1);
+    assert_eq!(app.trips(async || Project::insert_many(&member, [new_project("x"), new_project("y")]).await).await, 1);
     assert_eq!(app.trips(async || Project::update(&member, acme.project, renamed("z")).await).await, 1);
-    assert_eq!(app.trips(async || Task::insert(&member, task(acme.project)).await).await, 1);
+    assert_eq!(app.trips(async || Task::insert(&member, new_task(acme.project)).await).await, 1);
     // The salary has a role of its own, so its value is bound.
     let admin = app.db.scope::<Admin>(&acme.as_admin());
     let paid = async || Employee::count(&admin).filter(Employee::SALARY.gt(1)).await;

@@ -11,8 +11,8 @@ use tenant_runtime::{
 use tenant_tests::{Database, run};
 use uuid::Uuid;
 
-use super::{Random, long};
-use crate::data::database_of;
+use super::long;
+use crate::{data::database_of, random::Random};
 
 tenancy! {
     /// Cabinets of values.
@@ -128,11 +128,11 @@ fn random_text(random: &mut Random) -> String {
         "\u{feff}",
         "SELECT",
     ];
-    (0..random.below(12))
-        .map(|_| match random.below(3) {
-            0 => char::from_u32(random.below(0x11_0000) as u32).filter(|c| *c != '\0').unwrap_or('x').to_string(),
-            1 => char::from(b' ' + random.below(95) as u8).to_string(),
-            _ => (*random.pick(&PARTS)).to_owned(),
+    (0..random.number(12))
+        .map(|_| match random.number(3) {
+            0 => char::from_u32(random.number(0x11_0000) as u32).filter(|c| *c != '\0').unwrap_or('x').to_string(),
+            1 => char::from(b' ' + random.number(95) as u8).to_string(),
+            _ => (random.pick(&PARTS)).to_owned(),
         })
         .collect()
 }
@@ -140,12 +140,12 @@ fn random_text(random: &mut Random) -> String {
 fn random_value(random: &mut Random) -> NewValue {
     let r = random;
     let edge = |r: &mut Random| {
-        *r.pick(&[i64::MIN, i64::MAX, 0, 1, -1, i64::from(i32::MIN), i64::from(i32::MAX), i64::from(i16::MIN)])
+        r.pick(&[i64::MIN, i64::MAX, 0, 1, -1, i64::from(i32::MIN), i64::from(i32::MAX), i64::from(i16::MIN)])
     };
-    let int = |r: &mut Random| if r.below(2) == 0 { edge(r) } else { r.bits() as i64 };
+    let int = |r: &mut Random| if r.number(2) == 0 { edge(r) } else { r.bits() as i64 };
     // From 4713 BC, where PostgreSQL's range begins, to 9999, where the range of `time` ends.
     let micros = |r: &mut Random| -210_866_803_200_000_000 + (r.bits() % 464_269_103_900_000_000) as i64;
-    let seldom = |r: &mut Random| r.below(8) == 0;
+    let seldom = |r: &mut Random| r.number(8) == 0;
     let at = |r: &mut Random| DateTime::from_timestamp_micros(micros(r)).expect("in range");
     let at_2 = |r: &mut Random| {
         let nanos = i128::from(micros(r)) * 1000;
@@ -157,26 +157,26 @@ fn random_value(random: &mut Random) -> NewValue {
         };
     }
     // Empty and longer lists.
-    let many = |r: &mut Random| r.below(5);
+    let many = |r: &mut Random| r.number(5);
     NewValue {
-        yes: some!(r.below(2) == 0),
+        yes: some!(r.number(2) == 0),
         small: some!(int(r) as i16),
         medium: some!(int(r) as i32),
         large: some!(int(r)),
         float: some!(if seldom(r) {
-            *r.pick(&[f32::NAN, f32::INFINITY, -0.0, f32::MIN_POSITIVE, f32::MAX])
+            r.pick(&[f32::NAN, f32::INFINITY, -0.0, f32::MIN_POSITIVE, f32::MAX])
         } else {
             f32::from_bits(r.bits() as u32)
         }),
         double: some!(if seldom(r) {
-            *r.pick(&[f64::NAN, f64::NEG_INFINITY, -0.0, 5e-324, f64::MAX])
+            r.pick(&[f64::NAN, f64::NEG_INFINITY, -0.0, 5e-324, f64::MAX])
         } else {
             f64::from_bits(r.bits())
         }),
         note: some!(random_text(r)),
         code: some!(Uuid::from_u64_pair(r.bits(), r.bits())),
-        key: some!(TextKey::new(["a", "acme.eu", "x@y|z", "A-1:2+3"][r.below(4) as usize]).expect("a key")),
-        shade: some!(*r.pick(&[Shade::Light, Shade::Dark])),
+        key: some!(TextKey::new(["a", "acme.eu", "x@y|z", "A-1:2+3"][r.number(4) as usize]).expect("a key")),
+        shade: some!(r.pick(&[Shade::Light, Shade::Dark])),
         at: some!(at(r)),
         local: some!(at(r).naive_utc()),
         day: some!(at(r).date_naive()),
@@ -189,8 +189,8 @@ fn random_value(random: &mut Random) -> NewValue {
         day_2: some!(at_2(r).date()),
         hour_2: some!(at_2(r).time()),
         price: some!({
-            let mantissa = (i128::from(r.bits() as i64) * i128::from(r.below(1 << 32))) % (1 << 95);
-            Decimal::from_i128_with_scale(if seldom(r) { 0 } else { mantissa }, r.below(29) as u32)
+            let mantissa = (i128::from(r.bits() as i64) * i128::from(r.number(1 << 32))) % (1 << 95);
+            Decimal::from_i128_with_scale(if seldom(r) { 0 } else { mantissa }, r.number(29) as u32)
         }),
         json: some!(serde_json::json!({ random_text(r): [random_text(r), int(r), null_or(r)] })),
         list: some!(Json((0..many(r)).map(|_| random_text(r)).collect())),
@@ -198,24 +198,24 @@ fn random_value(random: &mut Random) -> NewValue {
         numbers: some!((0..many(r)).map(|_| int(r)).collect()),
         halves: some!((0..many(r)).map(|_| int(r) as f64 / 2.0).collect()),
         codes: some!((0..many(r)).map(|_| Uuid::from_u64_pair(r.bits(), r.bits())).collect()),
-        flags: some!((0..many(r)).map(|_| r.below(2) == 0).collect()),
+        flags: some!((0..many(r)).map(|_| r.number(2) == 0).collect()),
     }
 }
 
 fn null_or(random: &mut Random) -> Option<bool> {
-    [None, Some(true)][random.below(2) as usize]
+    [None, Some(true)][random.number(2) as usize]
 }
 
 /// Replaces a value by one that the client or the server refuses.
 fn spoil(new: &mut NewValue, random: &mut Random) {
-    match random.below(5) {
+    match random.number(5) {
         0 => new.note = Some(format!("{}\0", random_text(random))),
         // Later than PostgreSQL's last date.
-        1 => new.at = DateTime::from_timestamp(9_300_000_000_000 + random.below(1000) as i64, 0).or(new.at),
+        1 => new.at = DateTime::from_timestamp(9_300_000_000_000 + random.number(1000) as i64, 0).or(new.at),
         2 => new.json = Some(serde_json::json!("\u{0}")),
         3 => new.list = Some(Json(vec!["\u{0}".to_owned()])),
         // Earlier than PostgreSQL's first date.
-        _ => new.day = NaiveDate::from_ymd_opt(-4800 - random.below(100) as i32, 3, 1),
+        _ => new.day = NaiveDate::from_ymd_opt(-4800 - random.number(100) as i32, 3, 1),
     }
 }
 
@@ -272,11 +272,11 @@ fn copy(new: &NewValue) -> NewValue {
 async fn values_in_the_text_and_bound_values_give_the_same_rows_and_errors() {
     let cabinet = Cabinet::open().await;
     let (inline, bound) = (cabinet.inline.scope(&cabinet.ctx), cabinet.bound.scope(&cabinet.ctx));
-    let first = Value::insert(&inline, random_value(&mut Random(1))).await.expect("inserted");
+    let first = Value::insert(&inline, random_value(&mut Random::new(1))).await.expect("inserted");
     Value::get(&inline, first.id).await.expect("found");
     assert_eq!(cabinet.prepared().await, 0, "values were bound");
     let rows = if long() { 100_000 / VALUES + 1 } else { 250 };
-    let mut random = Random(20_261_130);
+    let mut random = Random::new(20_261_130);
     let mut refused = 0;
     for round in 0..rows {
         let mut new = random_value(&mut random);
@@ -369,7 +369,7 @@ const EXTREMES: [&str; 26] = [
 async fn extreme_values_are_read_in_the_same_way_or_refused_with_the_same_error() {
     let cabinet = Cabinet::open().await;
     let (inline, bound) = (cabinet.inline.scope(&cabinet.ctx), cabinet.bound.scope(&cabinet.ctx));
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     let mut admin = cabinet.database.admin().await;
     for set in EXTREMES {
         let id = Value::insert(&bound, random_value(&mut random)).await.expect("inserted").id;
