@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The keys of a declaration.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "key",
     "user",
     "schema",
@@ -29,6 +29,7 @@ const KEYS: [&str; 18] = [
     "system_log_retention",
     "external_roles",
     "login_per_role",
+    "signed_context",
     "pgaudit",
     "roles",
     "crate",
@@ -73,6 +74,7 @@ struct Tenancy<'a> {
     system_access: SystemAccess,
     external_roles: bool,
     login_per_role: bool,
+    signed_context: bool,
     pgaudit: Option<String>,
     roles: &'a [RoleDecl],
     runtime: TokenStream,
@@ -82,7 +84,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
     let (mut key, mut user, mut limit, mut roles, mut runtime) = (None, None, 50, None, quote!(::tenant_runtime));
     let (mut schema, mut prefix) = ("app".to_owned(), default_prefix());
     let (mut tenant_setting, mut user_setting) = ("app.organization_id".to_owned(), "app.user_id".to_owned());
-    let (mut external_roles, mut login_per_role) = (false, false);
+    let (mut external_roles, mut login_per_role, mut signed_context) = (false, false, false);
     let mut pgaudit = None;
     let mut timeouts = TIMEOUTS.map(|(_, seconds)| seconds);
     let mut system_access = SystemAccess::default();
@@ -116,6 +118,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
             ("pgaudit", Value::Text(text)) => pgaudit = Some(pgaudit::classes(diag, text)),
             ("external_roles", Value::Bool(flag)) => external_roles = flag.value,
             ("login_per_role", Value::Bool(flag)) => login_per_role = flag.value,
+            ("signed_context", Value::Bool(flag)) => signed_context = flag.value,
             ("crate", Value::Crate(path)) => runtime = quote!(#path),
             _ => {
                 let near = name::nearest(&name.to_string(), KEYS).map(|near| format!("did you mean `{near}`? "));
@@ -157,6 +160,7 @@ fn check<'a>(diag: &Diag, declared: &'a Declared) -> Option<Tenancy<'a>> {
         system_access,
         external_roles,
         login_per_role,
+        signed_context,
         pgaudit,
         roles: roles?,
         runtime,
@@ -282,7 +286,8 @@ fn list(types: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
 impl Tenancy<'_> {
     fn tokens(&self) -> TokenStream {
         let Self { declared, key, user, schema, prefix, tenant_setting, user_setting, connection_limit, .. } = self;
-        let Self { timeouts: [statement, lock, idle], external_roles, login_per_role, roles, runtime, .. } = self;
+        let Self { timeouts: [statement, lock, idle], external_roles, login_per_role, signed_context, .. } = self;
+        let Self { roles, runtime, .. } = self;
         let system_access = self.system_access.tokens(runtime);
         let Declared { attrs, vis, ident, .. } = declared;
         let pgaudit = match &self.pgaudit {
@@ -335,6 +340,7 @@ impl Tenancy<'_> {
                     system_access: #system_access,
                     external_roles: #external_roles,
                     login_per_role: #login_per_role,
+                    signed_context: #signed_context,
                     pgaudit: #pgaudit,
                     roles: &[#(#defs),*],
                 };

@@ -73,7 +73,7 @@ impl Parse for Declared {
                 | "system_access_timeout"
                 | "system_reason_length"
                 | "system_log_retention" => Value::Number(body.parse()?),
-                "external_roles" | "login_per_role" => Value::Bool(body.parse()?),
+                "external_roles" | "login_per_role" | "signed_context" => Value::Bool(body.parse()?),
                 "crate" => Value::Crate(body.parse()?),
                 "roles" => {
                     let roles;

@@ -1,5 +1,6 @@
 //! Error types of the runtime.
 
+mod classified;
 mod display;
 mod forbidden;
 mod migration;
@@ -8,19 +9,18 @@ mod targets;
 
 use std::time::Duration;
 
-use sqlx::postgres::PgDatabaseError;
-
-pub(crate) use self::server::{is_retryable, server_error};
+pub(crate) use self::{
+    classified::Attempt,
+    server::{is_retryable, server_error},
+};
 use self::{
-    display::{CheckName, List, NOT_NULL, ReadOnly, RefusedBecause, RoleName},
+    display::{CheckName, List, ReadOnly, Reason, RefusedBecause, RoleName},
     forbidden::{ForbiddenReason, InvitationTable},
-    server::{DEADLOCK, SERIALIZATION_FAILURE},
 };
 pub use self::{
     migration::MigrationError,
     targets::{DENIED, STATEMENTS},
 };
-use crate::model::{def::TableName, sqlstate};
 
 /// The result type of this crate.
 ///
@@ -211,6 +211,30 @@ pub enum Error {
         /// The error of the server.
         source: sqlx::Error,
     },
+    /// The database did not accept the signature of a context, or a function was called without a signed context.
+    #[error(
+        "the database did not accept the signature of the context: {}; check with `gen-migrations context-key list` that the key of the \
+         app is installed in this database and valid for its login, and that all migrations are applied", Reason(.source)
+    )]
+    ContextNotSigned {
+        /// The error of the server.
+        source: sqlx::Error,
+    },
+    /// The tenancy has `signed_context: true`, and the app has no key.
+    #[error(
+        "the tenancy of schema `{schema}` has `signed_context: true`, so its contexts must be signed; set the key with \
+         `TenantDbOptions::signing_key` (`gen-migrations context-key create` makes one)"
+    )]
+    SigningKeyRequired {
+        /// The schema of the tenancy.
+        schema: &'static str,
+    },
+    /// The app has a key, but no tenancy has `signed_context: true`.
+    #[error(
+        "`TenantDbOptions::signing_key` is set, but no linked tenancy has `signed_context: true`, so the database checks no signature; \
+         add it to `tenancy!` and generate the migration, or remove the key"
+    )]
+    SigningKeyUnused,
     /// The login can bypass RLS, or assume a role that it should not.
     #[error("the login `{login}` is not safe for an app:{}", List(.findings))]
     UnsafeLogin {
@@ -316,33 +340,6 @@ pub enum Error {
     Database(sqlx::Error),
 }
 
-/// The operation of a repository statement, which its errors name.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Attempt {
-    pub(crate) table: TableName,
-    pub(crate) command: &'static str,
-    pub(crate) role: &'static str,
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::classified(error, None)
-    }
-}
-
-impl Attempt {
-    /// Classifies an error of the statement.
-    pub(crate) fn error(&self, error: sqlx::Error) -> Error {
-        Error::classified(error, Some(self))
-    }
-}
-
-// SQLSTATE codes that a repository statement returns if the database is behind the models.
-const UNDEFINED_TABLE: &str = "42P01";
-const UNDEFINED_COLUMN: &str = "42703";
-const UNDEFINED_FUNCTION: &str = "42883";
-const UNDEFINED_SCHEMA: &str = "3F000";
-
 impl Error {
     /// Returns whether the error means that the caller lacks a permission, like HTTP status 403.
     ///
@@ -366,61 +363,6 @@ impl Error {
             Self::Database(error) => error,
             error => sqlx::Error::Configuration(Box::new(error)),
         }
-    }
-
-    fn classified(error: sqlx::Error, attempt: Option<&Attempt>) -> Self {
-        if let sqlx::Error::Configuration(source) = error {
-            return match source.downcast() {
-                Ok(error) => *error,
-                Err(source) => Self::Database(sqlx::Error::Configuration(source)),
-            };
-        }
-        let Some(server) = server_error(&error) else { return Self::Database(error) };
-        let (table, constraint) = (table_of(server, attempt), constraint_of(server));
-        match server.code() {
-            "42501" => {
-                let command = attempt.map_or("use", |attempt| attempt.command);
-                Self::Forbidden { table, command, role: attempt.map(|attempt| attempt.role), source: error }
-            }
-            "23505" | "23P01" => Self::UniqueViolation { table, constraint },
-            "23503" => Self::ForeignKeyViolation { table, constraint },
-            "23514" | "23502" => Self::CheckViolation { table, constraint },
-            UNDEFINED_TABLE | UNDEFINED_COLUMN | UNDEFINED_FUNCTION | UNDEFINED_SCHEMA if attempt.is_some() => {
-                Self::NotMigrated { table, source: error }
-            }
-            "25P02" => Self::Aborted,
-            "57014" | "55P03" => Self::TimedOut { source: error },
-            SERIALIZATION_FAILURE | DEADLOCK => Self::Retryable { source: error },
-            sqlstate::LAST_MANAGER => Self::LastManager,
-            sqlstate::NO_INVITATION => Self::NoInvitation,
-            sqlstate::ACCESS_EXPIRED => Self::AccessExpired,
-            sqlstate::REASON_TOO_SHORT => {
-                let min_length = server.detail().and_then(|detail| detail.parse().ok());
-                Self::ReasonTooShort { min_length: min_length.unwrap_or(1) }
-            }
-            sqlstate::CONSENT_REQUIRED => {
-                Self::ConsentRequired { table: attempt.map_or_else(String::new, |attempt| attempt.table.to_string()) }
-            }
-            _ => Self::Database(error),
-        }
-    }
-}
-
-fn table_of(server: &PgDatabaseError, attempt: Option<&Attempt>) -> String {
-    match (attempt, server.schema(), server.table()) {
-        // The error of a foreign key names the table that has the key, which can differ from the
-        // command's table.
-        (_, Some(schema), Some(table)) => format!("{schema}.{table}"),
-        (Some(attempt), ..) => attempt.table.to_string(),
-        _ => server.message().rsplit(' ').next().unwrap_or_default().trim_matches('"').to_owned(),
-    }
-}
-
-fn constraint_of(server: &PgDatabaseError) -> String {
-    match (server.constraint(), server.column()) {
-        (Some(constraint), _) => constraint.to_owned(),
-        (None, Some(column)) => format!("{NOT_NULL} ({column})"),
-        (None, None) => "a constraint".to_owned(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     finding::{Findings, field_place, place},
     list,
     predicates::RowPredicates,
-    row_id,
+    row_id, signed_context,
     tenancy::Tenancy,
 };
 use crate::{
@@ -177,7 +177,8 @@ impl ChangeLog {
         let columns = [self.tenant.clone()].into_iter().chain(FILLED.map(column_ident));
         let columns = columns.map(|column| column.quoted().to_string()).collect::<Vec<_>>().join(", ");
         let (table, key) = (self.table.quoted(), &tenancy.key_type);
-        let user = Expression::in_context(tenancy.def.user_setting, &tenancy.user_type);
+        let user =
+            signed_context::if_signed(&Expression::in_context(tenancy.def.user_setting, &tenancy.user_type), tenancy);
         let body = format!(
             "DECLARE
     -- Trigger arguments: table, tenant column, key column, and the columns to leave out of before and after.

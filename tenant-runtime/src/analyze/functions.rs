@@ -9,6 +9,7 @@ use super::{
     cross_tenant,
     finding::{Findings, place},
     membership::Membership,
+    signed_context,
     tenancy::Tenancy,
 };
 use crate::model::{
@@ -28,7 +29,7 @@ pub(super) fn functions(
 ) -> BTreeMap<QualifiedName, Function> {
     let mut functions = BTreeMap::new();
     let has_system = known.by_qualified_name.values().any(|def| !def.system.is_empty());
-    let has_functions = has_system || membership.is_some() || log.is_some();
+    let has_functions = has_system || membership.is_some() || log.is_some() || tenancy.def.signed_context;
     let Some(owner) = tenancy.owner().cloned().filter(|_| has_functions) else { return functions };
     let (no_tenant, lowest, system) = (tenancy.no_tenant.clone(), tenancy.lowest(), tenancy.system.clone());
     let roles = Roles { owner: &owner, no_tenant: &no_tenant, lowest, system: has_system.then_some(&system) };
@@ -53,6 +54,7 @@ pub(super) fn functions(
         }
         tables.insert(name, log);
     }
+    signed_context::add(&mut functions, tables, known, membership.is_some(), tenancy, &roles, findings);
     functions
 }
 

@@ -20,6 +20,7 @@ mod predicates;
 mod reference;
 pub(crate) mod rewrite_identifiers;
 pub(crate) mod row_reference;
+mod signed_context;
 pub(crate) mod sql_expr;
 mod sql_tokens;
 mod tenancy;
@@ -85,6 +86,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
     policy_recursion::check(&known, membership.as_ref(), &mut findings);
     let functions =
         functions::functions(membership.as_ref(), log.as_ref(), &known, &mut tenancy, &mut tables, &mut findings);
+    let sequences = signed_context::sequences(&tenancy);
     key::add_tenant_keys(&mut tables);
     key::add_indexes(&mut tables);
     key::check_names(&tables, &mut findings);
@@ -103,6 +105,7 @@ pub fn check(models: &Models) -> Result<Checked, Findings> {
         schemas,
         context_settings: context_settings(tenancy.def, !functions.is_empty()),
         functions,
+        sequences,
         tables: tables.into_iter().map(|(name, table)| (name, Arc::new(table))).collect(),
         renames,
     };
@@ -115,6 +118,9 @@ fn context_settings(tenancy: &TenancyDef, has_functions: bool) -> Vec<String> {
     if has_functions {
         // The functions read the transaction's role and the record of a cross-tenant job from settings.
         settings.extend([tenancy.access_setting(), "role".to_owned()]);
+    }
+    if tenancy.signed_context {
+        settings.push(tenancy.seal_setting());
     }
     settings.iter_mut().for_each(|name| name.make_ascii_lowercase());
     settings.sort();

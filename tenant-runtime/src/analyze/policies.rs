@@ -16,7 +16,7 @@ use crate::{
     ident::Ident,
     model::{
         def::{NO_ROLE, ScopeDef, TableDef},
-        schema::{Command, Grant, Policy, PolicyKind},
+        schema::{Command, Condition, Grant, Policy, PolicyKind},
     },
 };
 
@@ -36,7 +36,10 @@ pub(super) fn access(
     findings: &mut Findings,
 ) -> Access {
     check_commands(def, tenancy, findings);
-    let mut access = Access { policies: tenant_isolation(rows).into_iter().collect(), grants: Vec::new() };
+    let mut access = Access {
+        policies: tenant_isolation(rows).into_iter().chain(signed_context(rows)).collect(),
+        grants: Vec::new(),
+    };
     let is_membership_table = membership.is_some_and(|membership| membership.is_table(def));
     for command in Command::ALL.into_iter().filter(|command| !is_by_function(def, is_membership_table, *command)) {
         let any = def.role(command).map(|role| (role, false));
@@ -76,19 +79,29 @@ pub(super) fn is_by_function(def: &TableDef, is_membership_table: bool, command:
 
 fn tenant_isolation(rows: &RowPredicates) -> Option<Policy> {
     let condition = rows.restrictive.as_ref()?;
-    let kind = PolicyKind::TenantIsolation;
     let except = match rows.exceptions.join("; ") {
         roles if roles.is_empty() => String::new(),
         roles => format!(" Exceptions: {roles}."),
     };
-    Some(Policy {
+    let comment = format!("Limits every role to rows of the current tenant, whatever other policies allow.{except}");
+    Some(restrictive(PolicyKind::TenantIsolation, comment, condition))
+}
+
+fn signed_context(rows: &RowPredicates) -> Option<Policy> {
+    let comment = "Requires a signed context, whatever other policies allow.".to_owned();
+    Some(restrictive(PolicyKind::SignedContext, comment, rows.signed.as_ref()?))
+}
+
+/// Creates a policy that limits every role and every command.
+fn restrictive(kind: PolicyKind, comment: String, condition: &Condition) -> Policy {
+    Policy {
         name: kind.policy_name(""),
-        comment: format!("Limits every role to rows of the current tenant, whatever other policies allow.{except}"),
+        comment,
         kind,
         role: None,
         using: vec![condition.clone()],
         with_check: vec![condition.clone()],
-    })
+    }
 }
 
 fn policy(command: Command, own: bool, role: &Ident, declared: &str, rows: &RowPredicates, scope: ScopeDef) -> Policy {

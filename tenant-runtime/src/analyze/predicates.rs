@@ -6,7 +6,7 @@ use super::{
     Known, column_ident, cross_tenant,
     finding::{Finding, Findings, Severity, field_place, place},
     membership::Membership,
-    row_id,
+    row_id, signed_context,
     sql_expr::{self, Condition as Rule},
     tenancy::Tenancy,
     unqualified_names,
@@ -30,6 +30,8 @@ pub(super) struct RowPredicates {
     pub(super) restrictive: Option<Condition>,
     /// The roles for which the restrictive policy has another condition.
     pub(super) exceptions: Vec<String>,
+    /// The condition that the context is signed; `None` if the restrictive policy checks it, or if contexts are not signed.
+    pub(super) signed: Option<Condition>,
     /// The condition for the rows that the user in the context sees.
     visibility: Option<Condition>,
     /// The condition for the rows that the user in the context owns.
@@ -95,6 +97,10 @@ pub(super) fn rows(
         _ => Some(of_tenant.clone()),
     };
     let exceptions = exceptions(def, &of_tenant, membership, tenancy);
+    let signed = signed_context::condition(restrictive.as_ref(), tenancy).map(|condition| {
+        let except = exceptions.iter().filter(|(role, _)| **role == tenancy.function_owner);
+        with_exceptions(condition, &except.cloned().collect::<Vec<_>>())
+    });
     let restrictive = restrictive.map(|condition| with_exceptions(condition, &exceptions));
     let describe = |role: &Ident| match *role == tenancy.function_owner {
         true => format!("{role}, whose functions check the caller"),
@@ -102,7 +108,7 @@ pub(super) fn rows(
     };
     let exceptions = exceptions.into_iter().map(|(role, _)| describe(role)).collect();
     let custom = custom(def, known, tenancy, findings);
-    RowPredicates { tenant: of_tenant, restrictive, exceptions, visibility, owner, custom }
+    RowPredicates { tenant: of_tenant, restrictive, exceptions, signed, visibility, owner, custom }
 }
 
 /// Returns the conditions for the two roles that work across tenants: the function owner, whose functions check the
@@ -279,7 +285,8 @@ fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<C
             "use the type of the tenancy's user key for the field",
         );
     }
-    let sql = Expression::is_in_context(&column_ident(name), tenancy.def.user_setting, &tenancy.user_type);
+    let sql =
+        Expression::trusted(format!("{} = (SELECT {})", column_ident(name).quoted(), signed_context::user(tenancy)));
     Some(Condition::new(ConditionKind::Owner, sql))
 }
 
@@ -314,7 +321,7 @@ fn custom(
     tenancy: &Tenancy,
     findings: &mut Findings,
 ) -> Vec<(Command, bool, Condition)> {
-    let user = Expression::in_context(tenancy.def.user_setting, &tenancy.user_type);
+    let user = signed_context::user(tenancy);
     let protected = |name: &str| known.in_text(name).is_some_and(|def| def.scope != ScopeDef::Global);
     let mut custom = Vec::new();
     let mut conditions = Vec::new();

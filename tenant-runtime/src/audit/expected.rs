@@ -15,7 +15,7 @@ use crate::{
             Schema, Table, TriggerKind,
         },
     },
-    sql::part::{PGAUDIT, timeout_settings},
+    sql::part::{PGAUDIT, SEQUENCE_CACHE, timeout_settings},
 };
 
 /// The first server version in which each membership has options.
@@ -33,6 +33,9 @@ impl Catalog {
         if let Some(classes) = &schema.pgaudit {
             let object = Object::Setting { role: None, here: true, name: PGAUDIT.to_owned() };
             facts.add(object, json!({ "value": classes.as_str() }));
+        }
+        for name in &schema.sequences {
+            facts.sequence(schema, name);
         }
         for (name, function) in schema.functions() {
             facts.function(schema, name, function);
@@ -171,6 +174,14 @@ impl Facts<'_> {
             };
             self.add(types, json!({ "grantable": false }));
         }
+    }
+
+    fn sequence(&mut self, schema: &Schema, name: &QualifiedName) {
+        let properties = json!({
+            "owner": schema.function_owner().map(|role| role.name.as_str()), "of": null, "type": "bigint", "start": 1,
+            "increment": 1, "minimum": 1, "maximum": i64::MAX, "cache": SEQUENCE_CACHE, "cycle": false, "persistence": "p",
+        });
+        self.add(Object::Sequence(name.into()), properties);
     }
 
     fn function(&mut self, schema: &Schema, name: &QualifiedName, function: &Function) {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use sqlx::SqlStr;
 
-use super::{built_sql::assert_sql_safe, message::Message, session_context::SessionContext, tx_options::TxOptions};
+use super::{
+    built_sql::assert_sql_safe, message::Message, session_context::SessionContext, signing_key::Signature,
+    tx_options::TxOptions,
+};
 use crate::{
     ident::{literal, quoted},
     model::{def::TenancyDef, names},
@@ -15,9 +18,12 @@ use crate::{
 /// They are left out behind a connection pooler: `RESET ALL` would also undo the settings that the pooler keeps for its client.
 const RESET: [&str; 2] = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ALL"];
 
-/// Removes the session state that outlives a transaction, except settings, prepared statements and advisory locks, which
-/// [`UNLOCK`] releases.
-const DISCARD: [&str; 4] = ["CLOSE ALL", "UNLISTEN *", "DISCARD TEMP", "DISCARD SEQUENCES"];
+/// Removes the session state that outlives a transaction, except settings, prepared statements, the last values of sequences, and
+/// advisory locks, which [`UNLOCK`] releases.
+const DISCARD: [&str; 3] = ["CLOSE ALL", "UNLISTEN *", "DISCARD TEMP"];
+
+/// Removes the last values of sequences. Left out where contexts are signed: each connection has taken numbers for signatures.
+const DISCARD_SEQUENCES: &str = "DISCARD SEQUENCES";
 
 /// Releases the advisory locks.
 const UNLOCK: &str = "SELECT pg_catalog.pg_advisory_unlock_all()";
@@ -68,10 +74,55 @@ pub(super) enum Unit<'a> {
 /// Behind a connection pooler (`pooled`), a single statement has a `BEGIN` and a `COMMIT` too, since the pooler keeps a server
 /// connection only for a transaction that it sees.
 ///
+/// With a `signature`, the database sets the settings of the context itself, in a function that checks the signature.
+///
 /// A transaction can run statements that sqlx has prepared on the connection, so it begins with the check for statements
 /// that SQL has prepared. It runs after `BEGIN`: if it fails, the transaction is aborted, so this crate closes the connection,
 /// and a pooler the server connection.
 pub(super) fn message(
+    context: &SessionContext,
+    statement_timeout: Option<Duration>,
+    pooled: bool,
+    unit: Unit<'_>,
+    signature: Option<&Signature>,
+) -> Message {
+    let mut message = Message::default();
+    if !pooled {
+        message.extend(RESET);
+    }
+    set_role(&mut message, context, statement_timeout);
+    let options = match unit {
+        Unit::Call(_) => pooled.then(TxOptions::default),
+        Unit::Begin(options, _) | Unit::BeginAndCommit(options, _) => Some(options),
+    };
+    match signature {
+        Some(signature) => {
+            // The function needs a snapshot, and the numbers that it takes a transaction that can write.
+            message.extend(options.and_then(TxOptions::isolation_sql).as_deref());
+            message.push_signature(&signed_context(context.tenancy, signature));
+        }
+        None => set_context(&mut message, context),
+    }
+    if let Some(options) = options {
+        let modes = if signature.is_some() { options.access_sql() } else { options.sql() };
+        message.push(&format!("BEGIN{modes}"));
+    }
+    discard(&mut message, signature.is_some(), matches!(unit, Unit::Begin(..)));
+    work(&mut message, context, unit, pooled);
+    message
+}
+
+/// Returns the message that asks for the next number of a connection.
+pub(super) fn challenge(tenancy: &TenancyDef, role: &str) -> Message {
+    let mut message = Message::default();
+    message.extend(RESET);
+    push_challenge(&mut message, tenancy, role);
+    message
+}
+
+/// Returns the message that begins a transaction and asks for what the signature of its context must include. The message
+/// [`signed`] follows.
+pub(super) fn begin_for_signature(
     context: &SessionContext,
     statement_timeout: Option<Duration>,
     pooled: bool,
@@ -81,21 +132,81 @@ pub(super) fn message(
     if !pooled {
         message.extend(RESET);
     }
-    set_context(&mut message, context, statement_timeout);
-    message.extend(TEXT_FORMAT);
-    let (options, statement, commit) = match unit {
-        Unit::Call(statement) => (pooled.then(TxOptions::default), Some(statement), pooled),
-        Unit::Begin(options, statement) => (Some(options), statement, false),
-        Unit::BeginAndCommit(options, statement) => (Some(options), Some(statement), true),
+    set_role(&mut message, context, statement_timeout);
+    let options = match unit {
+        Unit::Call(_) => TxOptions::default(),
+        Unit::Begin(options, _) | Unit::BeginAndCommit(options, _) => options,
     };
-    if let Some(options) = options {
-        message.push(&format!("BEGIN{}", options.sql()));
-    }
+    message.push(&format!("BEGIN{}", options.sql()));
+    discard(&mut message, true, true);
+    message.push_statement(&challenge_sql(context.tenancy));
+    message
+}
+
+/// Returns the message that sets a signed context in the open transaction and does the work of `unit`.
+pub(super) fn signed(context: &SessionContext, signature: &Signature, unit: Unit<'_>) -> Message {
+    let mut message = Message::default();
+    message.push_signature(&signed_context(context.tenancy, signature));
+    work(&mut message, context, unit, true);
+    message
+}
+
+/// Returns the message that begins a transaction only to check a key, which [`check_signature`] does.
+pub(super) fn begin_challenge(tenancy: &TenancyDef, role: &str) -> Message {
+    let mut message = Message::default();
+    message.push("BEGIN");
+    push_challenge(&mut message, tenancy, role);
+    message
+}
+
+/// Returns the message that sets a signed context and rolls it back.
+pub(super) fn check_signature(tenancy: &TenancyDef, signature: &Signature) -> Message {
+    let mut message = Message::default();
+    message.push_signature(&signed_context(tenancy, signature));
+    message.push("ROLLBACK");
+    message
+}
+
+fn push_challenge(message: &mut Message, tenancy: &TenancyDef, role: &str) {
+    message.push(&format!("SET LOCAL ROLE {}", quoted(role)));
+    message.push_statement(&challenge_sql(tenancy));
+}
+
+fn challenge_sql(tenancy: &TenancyDef) -> String {
+    let function = names::auth_schema(tenancy.schema).quoted().to_string();
+    format!("SELECT server, next_number, started FROM {function}.{}()", names::CONTEXT_CHALLENGE)
+}
+
+fn signed_context(tenancy: &TenancyDef, signature: &Signature) -> String {
+    let Signature { key, signature, settings, numbered } = signature;
+    format!(
+        "SELECT {}.{}({key}::pg_catalog.int2, {}, {}, {numbered})",
+        names::auth_schema(tenancy.schema).quoted(),
+        names::SET_CONTEXT,
+        literal(signature),
+        literal(settings)
+    )
+}
+
+/// Removes the session state of an earlier call; `prepared` if statements that sqlx has prepared may run in the transaction.
+fn discard(message: &mut Message, signed: bool, prepared: bool) {
     message.extend(DISCARD);
-    match unit {
-        Unit::Begin(..) => message.push_statement_check(&format!("{UNLOCK}, {CHECK_NO_SQL_PREPARED}")),
-        _ => message.push(UNLOCK),
+    if !signed {
+        message.push(DISCARD_SEQUENCES);
     }
+    match prepared {
+        true => message.push_statement_check(&format!("{UNLOCK}, {CHECK_NO_SQL_PREPARED}")),
+        false => message.push(UNLOCK),
+    }
+}
+
+/// Runs the statement of `unit`, and ends the transaction if it is the last one; `in_block` if a single call has begun one.
+fn work(message: &mut Message, context: &SessionContext, unit: Unit<'_>, in_block: bool) {
+    let (statement, commit) = match unit {
+        Unit::Call(statement) => (Some(statement), in_block),
+        Unit::Begin(_, statement) => (statement, false),
+        Unit::BeginAndCommit(_, statement) => (Some(statement), true),
+    };
     if cfg!(debug_assertions) {
         message.push_context_check(&read_back(context));
     }
@@ -105,24 +216,30 @@ pub(super) fn message(
     if commit {
         message.push(COMMIT);
     }
-    message
 }
 
-fn set_context(message: &mut Message, context: &SessionContext, statement_timeout: Option<Duration>) {
+fn set_context(message: &mut Message, context: &SessionContext) {
+    let def = context.tenancy;
+    let mut set = |name: &str, value: &str| message.push(&format!("SET LOCAL {} = {}", setting(name), literal(value)));
+    if let Some(record) = &context.system_access {
+        set(&def.access_setting(), record);
+    }
+    set(def.tenant_setting, &context.tenant_id);
+    set(def.user_setting, &context.user_id);
+}
+
+/// Sets the role and the settings that do not identify a tenant or a user.
+fn set_role(message: &mut Message, context: &SessionContext, statement_timeout: Option<Duration>) {
     let def = context.tenancy;
     message.push(&format!("SET LOCAL ROLE {}", quoted(context.role)));
     let mut set = |name: &str, value: &str| message.push(&format!("SET LOCAL {name} = {value}"));
-    if let Some(record) = &context.system_access {
-        set(&setting(&def.access_setting()), &literal(record));
-    }
-    set(&setting(def.tenant_setting), &literal(&context.tenant_id));
-    set(&setting(def.user_setting), &literal(&context.user_id));
     set("search_path", &search_path(def));
     set("row_security", "on");
     // In milliseconds, at least 1: 0 would disable the timeout.
     if let Some(timeout) = statement_timeout {
         set("statement_timeout", &timeout.as_millis().clamp(1, i32::MAX as u128).to_string());
     }
+    message.extend(TEXT_FORMAT);
 }
 
 /// Returns a query that raises an error if the server has another role or other settings than the context.
@@ -154,8 +271,8 @@ fn current_setting(name: &str) -> String {
 ///
 /// Statements that sqlx has prepared remain. If an SQL command has prepared a statement, or deallocated one of sqlx's
 /// statements, the batch fails. `cached` is the number of statements in sqlx's cache; `None` if a pooler renames
-/// statements.
-pub(super) fn clear(cached: Option<usize>) -> SqlStr {
+/// statements. `signed` if the connection has numbers for signatures.
+pub(super) fn clear(cached: Option<usize>, signed: bool) -> SqlStr {
     let none_missing = cached.filter(|&cached| cached > 0).map(|cached| {
         format!(
             "SELECT CAST(CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.<) {cached} \
@@ -165,8 +282,7 @@ pub(super) fn clear(cached: Option<usize>) -> SqlStr {
     });
     let mut message = Message::default();
     message.extend(RESET);
-    message.extend(DISCARD);
-    message.push(&format!("{UNLOCK}, {CHECK_NO_SQL_PREPARED}"));
+    discard(&mut message, signed, true);
     if let Some(none_missing) = none_missing {
         message.push(&none_missing);
     }
@@ -222,16 +338,17 @@ mod tests {
     use super::*;
     use crate::{db::Isolation, roles::Member, tenant::TenantCtx};
 
-    const CONTEXT: &str = "SET LOCAL ROLE app_member; SET LOCAL app.organization_id = '00000000-0000-0000-0000-000000000000'; \
-         SET LOCAL app.user_id = ''; SET LOCAL search_path = pg_catalog, app, pg_temp; SET LOCAL row_security = on; \
-         SET LOCAL statement_timeout = 1500; ";
+    const CONTEXT: &str = "SET LOCAL ROLE app_member; SET LOCAL search_path = pg_catalog, app, pg_temp; \
+         SET LOCAL row_security = on; SET LOCAL statement_timeout = 1500; FORMAT; \
+         SET LOCAL app.organization_id = '00000000-0000-0000-0000-000000000000'; SET LOCAL app.user_id = ''; ";
 
     fn sql(pooled: bool, unit: Unit<'_>) -> String {
         let ctx = TenantCtx::<Member>::assume_authorized_job(uuid::Uuid::nil());
         let context = SessionContext::of(&ctx);
-        let sql = message(&context, Some(Duration::from_millis(1500)), pooled, unit).into_sql();
+        let sql = message(&context, Some(Duration::from_millis(1500)), pooled, unit, None).into_sql();
         let sql = sql.as_str().replace(&format!("{}; ", TEXT_FORMAT.join("; ")), "FORMAT; ");
-        sql.replace(&format!("; {}", read_back(&context)), "").replace(&DISCARD.join("; "), "DISCARD")
+        sql.replace(&format!("; {}", read_back(&context)), "")
+            .replace(&format!("{}; {DISCARD_SEQUENCES}", DISCARD.join("; ")), "DISCARD")
     }
 
     #[test]
@@ -240,26 +357,26 @@ mod tests {
         let mode = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE";
         let end = format!("DISCARD; {UNLOCK}, {CHECK_NO_SQL_PREPARED}");
         let reset = RESET.join("; ");
-        assert_eq!(sql(false, Unit::Begin(options, None)), format!("{reset}; {CONTEXT}FORMAT; {mode}; {end}"));
-        assert_eq!(sql(true, Unit::Begin(options, None)), format!("{CONTEXT}FORMAT; {mode}; {end}"));
+        assert_eq!(sql(false, Unit::Begin(options, None)), format!("{reset}; {CONTEXT}{mode}; {end}"));
+        assert_eq!(sql(true, Unit::Begin(options, None)), format!("{CONTEXT}{mode}; {end}"));
         let first = Unit::Begin(TxOptions::default(), Some("SELECT 1"));
-        assert_eq!(sql(true, first), format!("{CONTEXT}FORMAT; BEGIN; {end}; SELECT 1"));
+        assert_eq!(sql(true, first), format!("{CONTEXT}BEGIN; {end}; SELECT 1"));
     }
 
     #[test]
     fn call_needs_no_transaction_block_unless_pooled() {
         let reset = RESET.join("; ");
         let call = Unit::Call("SELECT 1");
-        assert_eq!(sql(false, call), format!("{reset}; {CONTEXT}FORMAT; DISCARD; {UNLOCK}; SELECT 1"));
-        assert_eq!(sql(true, call), format!("{CONTEXT}FORMAT; BEGIN; DISCARD; {UNLOCK}; SELECT 1; COMMIT"));
+        assert_eq!(sql(false, call), format!("{reset}; {CONTEXT}DISCARD; {UNLOCK}; SELECT 1"));
+        assert_eq!(sql(true, call), format!("{CONTEXT}BEGIN; DISCARD; {UNLOCK}; SELECT 1; COMMIT"));
     }
 
     #[test]
     fn connection_reset_qualifies_every_name() {
-        let counted = clear(Some(7));
+        let counted = clear(Some(7), false);
         assert!(counted.as_str().contains("pg_catalog.count(*) OPERATOR(pg_catalog.<) 7 "), "{}", counted.as_str());
         for cached in [None, Some(0)] {
-            let sql = clear(cached);
+            let sql = clear(cached, false);
             assert!(sql.as_str().ends_with(CHECK_NO_SQL_PREPARED), "{}", sql.as_str());
         }
     }

@@ -129,8 +129,7 @@ impl ContextTx {
                 self.lease = Some(replaced.await.map_err(Error::into_sqlx)?);
             }
             self.stage = if has_block { Stage::Beginning } else { Stage::Calling };
-            let message = self.pools.message(&self.context, unit);
-            let MessageError { at, error } = match message.send(self.connection()?).await {
+            let MessageError { at, error } = match self.send(unit).await {
                 Ok(answer) => {
                     self.stage = if commits { Stage::Ended } else { Stage::Begun };
                     return Ok(answer);
@@ -150,8 +149,10 @@ impl ContextTx {
                 Loss::Undone | Loss::Unknown if attempts > 0 => {}
                 Loss::None if foreign && attempts > 0 => {}
                 Loss::None if at == FailedAt::Statement => {
-                    self.stage = if has_block { Stage::Begun } else { Stage::Ended };
-                    if !has_block {
+                    if self.stage == Stage::Beginning {
+                        self.stage = Stage::Begun;
+                    } else {
+                        self.stage = Stage::Ended;
                         self.keep();
                     }
                     return Err(error);
@@ -187,10 +188,12 @@ impl ContextTx {
         .await
     }
 
-    /// Keeps the connection of a transaction that has ended, unless SQL of the app ran on it.
+    /// Keeps the connection of a transaction that has ended; after SQL of the app, once it is reset and checked.
     pub(super) fn keep(&mut self) {
-        if let Some(lease) = self.lease.take().filter(|_| !self.custom) {
-            lease.keep();
+        match (self.lease.take(), Handle::try_current()) {
+            (Some(lease), _) if !self.custom => lease.keep(),
+            (Some(lease), Ok(runtime)) => drop(runtime.spawn(lease.reset_and_keep())),
+            _ => {}
         }
     }
 }
@@ -233,6 +236,7 @@ async fn settle(mut lease: Lease, command: &'static str, keep: bool) {
 pub(super) fn context_error(role: &'static str, at: FailedAt, source: sqlx::Error) -> sqlx::Error {
     let Some(server) = server_error(&source) else { return source };
     match (at, server.code()) {
+        (FailedAt::Signature, _) => Error::ContextNotSigned { source }.into_sqlx(),
         (FailedAt::Context, "42501" | "22023" | "42704") => Error::RoleUnavailable { role, source }.into_sqlx(),
         (FailedAt::ContextCheck, FAILED_CAST) => Error::ContextLost { reason: server.message().to_owned() }.into_sqlx(),
         _ => source,

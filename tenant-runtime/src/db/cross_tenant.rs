@@ -19,6 +19,7 @@ use super::{
     options::TenantDbOptions,
     pool::{PoolStatus, Pools},
     session_context::SessionContext,
+    signed_message,
     statement::{OwnedQuery, ResultStream},
     tx::{self, TenantTx},
     tx_options::TxOptions,
@@ -87,7 +88,8 @@ impl<T: Tenancy> SystemDb<T> {
     ///
     /// # Errors
     ///
-    /// The errors of [`connect`](Self::connect); [`Error::FingerprintMismatch`] if the options contain a
+    /// The errors of [`connect`](Self::connect); [`Error::SigningKeyRequired`], [`Error::SigningKeyUnused`] or
+    /// [`Error::ContextNotSigned`] as for an app; [`Error::FingerprintMismatch`] if the options contain a
     /// fingerprint and the database has a different one.
     pub async fn connect_with(url: &str, options: TenantDbOptions) -> Result<Self> {
         let connect = connect::options(url)?;
@@ -100,6 +102,12 @@ impl<T: Tenancy> SystemDb<T> {
             fingerprint::check(&mut tx, expected).await?;
         }
         tx.rollback().await?;
+        if T::DEF.signed_context {
+            let role = System::<T>::DB_ROLE;
+            signed_message::check(&mut connection, options.signing_key.as_ref(), T::DEF, role).await?;
+        } else if options.signing_key.is_some() {
+            return Err(Error::SigningKeyUnused);
+        }
         let pooled = !options.statements.prepared || connect::is_pooled(&mut connection, &connect).await?;
         let _ = connection.close().await;
         let pools = Pools::new(options, connect, BTreeMap::new(), warnings, pooled);

@@ -16,7 +16,9 @@ use tokio::{
     time::timeout,
 };
 
-use super::{denial_counter::DenialCounter, stale_plans::StalePlans, tx_state::TxState};
+use super::{
+    denial_counter::DenialCounter, reset::is_clean, signing_key::Challenge, stale_plans::StalePlans, tx_state::TxState,
+};
 
 /// A connection that has been kept for longer goes back to sqlx's pool, which closes it at the end of its lifetime.
 const KEPT_FOR: Duration = Duration::from_secs(5 * 60);
@@ -36,6 +38,8 @@ pub(super) struct RolePool {
     /// wait for the kept connections.
     permits: Arc<Semaphore>,
     acquire_timeout: Duration,
+    /// Whether a connection pooler renames the statements that sqlx prepares.
+    pooled: bool,
     /// The kept connections, the last used one last; `None` after the pool was closed. The lock is never held across an await.
     kept: Mutex<Option<Vec<Kept>>>,
 }
@@ -46,6 +50,7 @@ struct Kept {
     /// When sqlx's pool returned it.
     acquired: Instant,
     used: Instant,
+    challenge: Option<Challenge>,
 }
 
 /// A connection in use.
@@ -54,6 +59,8 @@ pub(super) struct Lease {
     acquired: Instant,
     pool: Arc<RolePool>,
     permit: OwnedSemaphorePermit,
+    /// What the signature of the next context must include, as far as known.
+    pub(super) challenge: Option<Challenge>,
 }
 
 impl RolePool {
@@ -63,10 +70,11 @@ impl RolePool {
         stale_plans: StalePlans,
         max_connections: u32,
         acquire_timeout: Duration,
+        pooled: bool,
     ) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(max_connections as usize));
         let kept = Mutex::new(Some(Vec::new()));
-        let pool = Arc::new(Self { pool, denials, stale_plans, permits, acquire_timeout, kept });
+        let pool = Arc::new(Self { pool, denials, stale_plans, permits, acquire_timeout, pooled, kept });
         tokio::spawn(return_unused(Arc::downgrade(&pool)));
         pool
     }
@@ -91,7 +99,8 @@ impl RolePool {
                 self.release_kept();
                 continue;
             }
-            return Ok(Lease { connection: kept.connection, acquired: kept.acquired, pool: Arc::clone(self), permit });
+            let Kept { connection, acquired, challenge, .. } = kept;
+            return Ok(Lease { connection, acquired, pool: Arc::clone(self), permit, challenge });
         }
         self.from_pool(permit, for_write).await
     }
@@ -104,7 +113,8 @@ impl RolePool {
             if for_write && connection.ping().await.is_err() {
                 continue;
             }
-            return Ok(Lease { connection, acquired: Instant::now(), pool: Arc::clone(self), permit });
+            let (acquired, pool) = (Instant::now(), Arc::clone(self));
+            return Ok(Lease { connection, acquired, pool, permit, challenge: None });
         }
     }
 
@@ -150,13 +160,21 @@ impl Lease {
 
     /// Keeps the connection for the next call. Only for a connection that is idle, after statements of the repository.
     pub(super) fn keep(self) {
-        let Self { connection, acquired, pool, permit } = self;
+        let Self { connection, acquired, pool, permit, challenge } = self;
         if acquired.elapsed() < KEPT_FOR
             && let Some(kept) = &mut *pool.lock()
         {
-            kept.push(Kept { connection, acquired, used: Instant::now() });
+            kept.push(Kept { connection, acquired, used: Instant::now(), challenge });
         }
         drop(permit);
+    }
+
+    /// Resets the connection and keeps it, if it is idle and can be used again.
+    pub(super) async fn reset_and_keep(mut self) {
+        let (pooled, signed) = (self.pool.pooled, self.challenge.is_some());
+        if let Ok(true) = is_clean(&mut self.connection, pooled, signed).await {
+            self.keep();
+        }
     }
 
     /// Replaces the connection, which goes back to sqlx's pool.

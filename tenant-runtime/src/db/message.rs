@@ -17,6 +17,7 @@ use crate::error::server_error;
 pub(super) struct Message {
     sql: String,
     commands: usize,
+    signature: Option<usize>,
     statement_check: Option<usize>,
     context_check: Option<usize>,
     statement: Option<usize>,
@@ -51,6 +52,8 @@ impl Answer {
 pub(super) enum FailedAt {
     /// A command that resets the connection or sets the context.
     Context,
+    /// The command that sets a signed context.
+    Signature,
     /// The check for statements that SQL has prepared.
     StatementCheck,
     /// The comparison of the server's settings with the context.
@@ -78,6 +81,12 @@ impl Message {
 
     pub(super) fn extend<'c>(&mut self, commands: impl IntoIterator<Item = &'c str>) {
         commands.into_iter().for_each(|command| self.push(command));
+    }
+
+    /// Adds the command that sets a signed context.
+    pub(super) fn push_signature(&mut self, command: &str) {
+        self.signature = Some(self.commands);
+        self.push(command);
     }
 
     /// Adds the check for statements that SQL has prepared.
@@ -128,6 +137,7 @@ impl Message {
 
     fn command(&self, index: usize) -> FailedAt {
         match Some(index) {
+            command if command == self.signature => FailedAt::Signature,
             command if command == self.statement_check => FailedAt::StatementCheck,
             command if command == self.context_check => FailedAt::ContextCheck,
             _ if self.statement.is_some_and(|statement| index >= statement) => FailedAt::Statement,

@@ -21,9 +21,12 @@ mod message;
 mod options;
 mod pool;
 mod pooler;
+mod reset;
 mod retry;
 mod savepoint;
 mod session_context;
+mod signed_message;
+mod signing_key;
 mod stale_plans;
 mod statement;
 mod statement_filter;
@@ -55,6 +58,7 @@ pub use self::{
     options::{RoleOptions, TenantDbOptions},
     pool::PoolStatus,
     savepoint::Savepoint,
+    signing_key::{InvalidSigningKey, SigningKey},
     tenant_db::{Scope, TenantDb},
     tx::{TenantTx, ThenCommit},
     tx_options::{Isolation, TxOptions},

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     call::InlineValues,
     logins::{MeantFor, RoleLogin},
+    signing_key::SigningKey,
     statement_filter::Allowed,
 };
 use crate::{
@@ -54,6 +55,7 @@ pub struct TenantDbOptions {
     pub(super) trace_tenants: bool,
     pub(super) fingerprint: Option<String>,
     pub(super) inline_values: InlineValues,
+    pub(super) signing_key: Option<SigningKey>,
     pub(super) statements: StatementOptions,
     /// The options for single database roles.
     by_role: BTreeMap<&'static str, RoleOptions>,
@@ -88,6 +90,7 @@ impl Default for TenantDbOptions {
             fingerprint: None,
             statements: StatementOptions { prepared: true, prepared_custom: true, allowed: Allowed::default() },
             inline_values: InlineValues::default(),
+            signing_key: None,
             by_role: BTreeMap::new(),
             logins: Vec::new(),
         }
@@ -239,6 +242,24 @@ impl TenantDbOptions {
     /// ```
     pub fn inline_values(mut self, values: InlineValues) -> Self {
         self.inline_values = values;
+        self
+    }
+
+    /// Sets the key that signs the contexts of tenancies with `signed_context: true`.
+    ///
+    /// The database then accepts a tenant, a user and a role only from the app, so injected SQL cannot change them. Without the
+    /// key, connecting fails with [`Error::SigningKeyRequired`](crate::Error::SigningKeyRequired); if the database does not accept
+    /// its signatures, with [`Error::ContextNotSigned`](crate::Error::ContextNotSigned).
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::TenantDb;
+    /// # async fn f(url: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let key = std::env::var("CONTEXT_KEY")?.parse()?;
+    /// let db = TenantDb::options().signing_key(key).connect(url).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn signing_key(mut self, key: SigningKey) -> Self {
+        self.signing_key = Some(key);
         self
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, PgPool,
+    ConnectOptions as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -18,10 +18,15 @@ use super::{
     lease::{Lease, RolePool},
     message::Message,
     options::TenantDbOptions,
+    reset::is_clean,
     session_context::SessionContext,
+    signing_key::{Signature, SigningKey},
     stale_plans::StalePlans,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    model::def::TenancyDef,
+};
 
 /// The pools by database role. The map's lock is never held across an await.
 pub(super) struct Pools {
@@ -112,8 +117,23 @@ impl Pools {
     }
 
     /// Returns the message that sets a context and does the work of `unit`.
-    pub(super) fn message(&self, context: &SessionContext, unit: Unit<'_>) -> Message {
-        begin_sql::message(context, self.options.statement_timeout_of(context.role), self.pooled, unit)
+    pub(super) fn message(&self, context: &SessionContext, unit: Unit<'_>, signature: Option<&Signature>) -> Message {
+        let timeout = self.options.statement_timeout_of(context.role);
+        begin_sql::message(context, timeout, self.pooled, unit, signature)
+    }
+
+    /// Returns the message that begins a transaction and asks for what the signature of its context must include.
+    pub(super) fn begin_for_signature(&self, context: &SessionContext, unit: Unit<'_>) -> Message {
+        begin_sql::begin_for_signature(context, self.options.statement_timeout_of(context.role), self.pooled, unit)
+    }
+
+    /// Returns the key for the contexts of a tenancy; `None` if they are not signed.
+    pub(super) fn signing_key(&self, tenancy: &TenancyDef) -> Result<Option<SigningKey>> {
+        match (tenancy.signed_context, &self.options.signing_key) {
+            (false, _) => Ok(None),
+            (true, Some(key)) => Ok(Some(key.clone())),
+            (true, None) => Err(Error::SigningKeyRequired { schema: tenancy.schema }),
+        }
     }
 
     fn of_role(&self, role: &'static str) -> Arc<RolePool> {
@@ -121,7 +141,8 @@ impl Pools {
         let open = || {
             let (stale_plans, max) = (StalePlans::none(), self.options.max_connections_of(role));
             let pool = self.open(role, stale_plans.clone());
-            RolePool::new(pool, DenialCounter::of(role), stale_plans, max, self.options.acquire_timeout)
+            let timeout = self.options.acquire_timeout;
+            RolePool::new(pool, DenialCounter::of(role), stale_plans, max, timeout, self.pooled)
         };
         Arc::clone(pools.entry(role).or_insert_with(open))
     }
@@ -131,7 +152,7 @@ impl Pools {
     }
 
     fn open(&self, role: &str, stale_plans: StalePlans) -> PgPool {
-        let pooled = self.pooled;
+        let (pooled, signed) = (self.pooled, self.options.signing_key.is_some());
         let also = stale_plans.clone();
         PgPoolOptions::new()
             .max_connections(self.options.max_connections_of(role))
@@ -145,7 +166,7 @@ impl Pools {
             })
             .after_release(move |connection, meta| {
                 let keep = !also.includes(meta.age);
-                Box::pin(async move { Ok(keep && is_clean(connection, pooled).await?) })
+                Box::pin(async move { Ok(keep && is_clean(connection, pooled, signed).await?) })
             })
             // sqlx would log the whole text of a statement, in which values can stand.
             .connect_lazy_with(self.login(role).clone().disable_statement_logging())
@@ -180,28 +201,5 @@ impl fmt::Debug for Pools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The connect options are omitted, because they contain the password.
         f.debug_struct("Pools").field("options", &self.options).finish_non_exhaustive()
-    }
-}
-
-/// Resets a connection that is returned to the pool, and returns whether the connection is idle. If it is not, the pool
-/// closes it, which ends an open transaction.
-///
-/// The statement filter refuses statements whose text shows that they would leave state behind. A function can leave
-/// state too, and the next transaction might be for another tenant. A prepared statement that an SQL command has left
-/// is an error, which closes the connection: sqlx runs cached statements by name, and that name might now belong to a
-/// different statement.
-///
-/// sqlx counts transactions on the client, and the count can be wrong after a future has been dropped midway.
-/// sqlx checks the server's state only when it begins a transaction, so this function asks sqlx to begin a
-/// transaction with statements that do not begin one: on an idle connection the result is `BeginFailed`, in an
-/// open transaction the call succeeds, and in an aborted one the first statement fails. `ROLLBACK` would write a
-/// warning to the server log on every release, and `BEGIN; ROLLBACK` would count as a rollback in the
-/// statistics.
-async fn is_clean(connection: &mut PgConnection, pooled: bool) -> sqlx::Result<bool> {
-    let cached = (!pooled).then(|| connection.cached_statements_size());
-    match connection.begin_with(begin_sql::clear(cached)).await {
-        Err(sqlx::Error::BeginFailed) => Ok(true),
-        Ok(_open) => Ok(false),
-        Err(error) => Err(error),
     }
 }

@@ -15,6 +15,7 @@ use super::{
     options::TenantDbOptions,
     pool::{PoolStatus, Pools},
     session_context::SessionContext,
+    signed_message,
     tx::{self, TenantTx},
     tx_options::TxOptions,
 };
@@ -215,19 +216,20 @@ impl TenantDbOptions {
     ///   the error lists every reason.
     /// - [`Error::RoleWithoutLogin`](crate::Error::RoleWithoutLogin) if roles have separate login roles and a role's URL is missing
     ///   or belongs to another login.
+    /// - [`Error::SigningKeyRequired`](crate::Error::SigningKeyRequired) if the contexts of the login must be signed and the options
+    ///   have no key; [`Error::SigningKeyUnused`](crate::Error::SigningKeyUnused) if they have one that is not needed;
+    ///   [`Error::ContextNotSigned`](crate::Error::ContextNotSigned) if the database does not accept its signatures.
     /// - [`Error::FingerprintMismatch`](crate::Error::FingerprintMismatch) if a fingerprint is set and the database has a different
     ///   one.
     /// - [`Error::Database`](crate::Error::Database) if the connection is lost.
     pub async fn connect(self, url: &str) -> Result<TenantDb> {
         logins::require(&self.logins)?;
         let of_app = |login: &str| logins::of_app(login, &self.logins);
-        let (connect, warnings, mut pooled) =
-            checked(url, of_app, self.fingerprint.as_deref(), self.statements.prepared).await?;
+        let (connect, warnings, mut pooled) = checked(url, of_app, self.fingerprint.as_deref(), &self).await?;
         let mut by_role = BTreeMap::new();
         for RoleLogin { meant_for, url } in &self.logins {
             if let (MeantFor { tenancy, role: Some(role) }, Some(url)) = (*meant_for, url) {
-                let (connect, _, login_pooled) =
-                    checked(url, |_| Ok(vec![*meant_for]), None, self.statements.prepared).await?;
+                let (connect, _, login_pooled) = checked(url, |_| Ok(vec![*meant_for]), None, &self).await?;
                 pooled |= login_pooled;
                 by_role.insert(tenancy.database_role(role), connect);
             }
@@ -242,7 +244,7 @@ async fn checked(
     url: &str,
     meant_for: impl FnOnce(&str) -> Result<Vec<MeantFor>>,
     expected: Option<&str>,
-    prepared: bool,
+    app: &TenantDbOptions,
 ) -> Result<(PgConnectOptions, Vec<String>, bool)> {
     let options = connect::options(url)?;
     let mut connection = connect::open(&options).await?;
@@ -250,16 +252,18 @@ async fn checked(
     // could run on different server connections.
     let mut tx = connection.begin().await?;
     let (login, warnings) = login_check::check(&mut tx, &login_check::system_roles()).await?;
-    for meant_for in meant_for(&login)? {
+    let meant_for = meant_for(&login)?;
+    for meant_for in &meant_for {
         meant_for.check(&login, &mut tx).await?;
     }
     if let Some(expected) = expected {
         fingerprint::check(&mut tx, expected).await?;
     }
     tx.rollback().await?;
+    signed_message::check_login(&mut connection, app.signing_key.as_ref(), &login, &meant_for).await?;
     // If prepared statements are switched off for a pooler that does not support them, the query
     // that detects a pooler is skipped, because it would use one.
-    let pooled = !prepared || connect::is_pooled(&mut connection, &options).await?;
+    let pooled = !app.statements.prepared || connect::is_pooled(&mut connection, &options).await?;
     // The pools open separate connections.
     let _ = connection.close().await;
     Ok((options, warnings, pooled))

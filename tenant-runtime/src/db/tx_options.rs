@@ -42,17 +42,32 @@ pub enum Isolation {
     Serializable,
 }
 
+impl Isolation {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => " ISOLATION LEVEL READ COMMITTED",
+            Self::RepeatableRead => " ISOLATION LEVEL REPEATABLE READ",
+            Self::Serializable => " ISOLATION LEVEL SERIALIZABLE",
+        }
+    }
+}
+
 impl TxOptions {
     /// Returns the transaction modes that follow `BEGIN`.
     pub(super) fn sql(self) -> String {
-        let isolation = match self.isolation {
-            None => "",
-            Some(Isolation::ReadCommitted) => " ISOLATION LEVEL READ COMMITTED",
-            Some(Isolation::RepeatableRead) => " ISOLATION LEVEL REPEATABLE READ",
-            Some(Isolation::Serializable) => " ISOLATION LEVEL SERIALIZABLE",
-        };
+        let isolation = self.isolation.map(Isolation::sql).unwrap_or_default();
+        format!("{isolation}{}", self.access_sql())
+    }
+
+    /// Returns the command that sets the isolation level before `BEGIN`, if it is not the default.
+    pub(super) fn isolation_sql(self) -> Option<String> {
+        self.isolation.map(|isolation| format!("SET TRANSACTION{}", isolation.sql()))
+    }
+
+    /// Returns the transaction modes without the isolation level.
+    pub(super) fn access_sql(self) -> String {
         let read_only = if self.read_only { " READ ONLY" } else { "" };
         let deferrable = if self.deferrable { " DEFERRABLE" } else { "" };
-        format!("{isolation}{read_only}{deferrable}")
+        format!("{read_only}{deferrable}")
     }
 }

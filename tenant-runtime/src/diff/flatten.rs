@@ -22,6 +22,7 @@ pub(super) fn items(schema: &Schema) -> Vec<SchemaObject> {
         schemas,
         context_settings: _,
         functions,
+        sequences: _,
         tables,
         renames: _,
     } = schema;
@@ -112,6 +113,8 @@ fn of_functions(schema: &Schema, function_owner: &Ident, home: &Ident) -> Vec<Sc
         owner: owner(),
         role: role.name.clone(),
     }));
+    let sequence = |name: &QualifiedName| SchemaObject::Sequence { name: name.clone(), owner: owner() };
+    items.extend(schema.sequences.iter().map(sequence));
     let function = |(name, function): (&QualifiedName, &Function)| SchemaObject::Function {
         name: name.clone(),
         owner: owner(),

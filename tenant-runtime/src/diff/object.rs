@@ -70,6 +70,13 @@ pub enum SchemaObject {
         /// The grantee.
         role: Ident,
     },
+    /// A sequence that the functions use.
+    Sequence {
+        /// The name.
+        name: QualifiedName,
+        /// The role that owns it.
+        owner: Ident,
+    },
     /// A function, with the EXECUTE grants that are made when it is created. Later grants are separate objects.
     Function {
         /// The name.
@@ -255,6 +262,7 @@ impl SchemaObject {
             Self::Schema { name, .. } => ("schema", vec![name]),
             Self::Defaults { creator, .. } => ("defaults", vec![creator]),
             Self::Usage { schema, role, .. } => ("usage", vec![schema, role]),
+            Self::Sequence { name, .. } => ("sequence", vec![&name.schema, &name.table]),
             Self::Function { name, .. } => ("function", vec![&name.schema, &name.table]),
             Self::Execute { name, role, .. } => ("execute", vec![&name.schema, &name.table, role]),
             Self::Table { .. } => ("table", vec![]),
@@ -325,6 +333,7 @@ impl fmt::Display for SchemaObject {
             Self::Schema { name, .. } => write!(f, "schema `{name}`"),
             Self::Defaults { creator, .. } => write!(f, "default privileges of `{creator}`"),
             Self::Usage { schema, role, .. } => write!(f, "USAGE on schema `{schema}` for `{role}`"),
+            Self::Sequence { name, .. } => write!(f, "sequence `{name}`"),
             Self::Function { name, .. } => write!(f, "function `{name}`"),
             Self::Execute { name, role, .. } => write!(f, "EXECUTE on function `{name}` for `{role}`"),
             Self::Table { name, .. } => write!(f, "table `{name}`"),

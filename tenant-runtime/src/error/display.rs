@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::server::server_error;
+
 /// The beginning of the constraint name in a NOT NULL violation, for which the server reports no name.
 pub(super) const NOT_NULL: &str = "not null";
 
@@ -58,6 +60,18 @@ impl fmt::Display for RefusedBecause<'_> {
             }
             _ => "it could run SQL that the statement filter cannot see",
         })
+    }
+}
+
+/// Displays the message of an error of the server.
+pub(super) struct Reason<'a>(pub(super) &'a sqlx::Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match server_error(self.0) {
+            Some(server) => f.write_str(server.message()),
+            None => write!(f, "{}", self.0),
+        }
     }
 }
 

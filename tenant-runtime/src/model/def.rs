@@ -30,6 +30,8 @@ pub struct TenancyDef {
     pub external_roles: bool,
     /// Whether each application role has a separate login role.
     pub login_per_role: bool,
+    /// Whether the database accepts a context only with a signature of the app.
+    pub signed_context: bool,
     /// The statement classes that pgaudit logs in the database, such as `ddl, role, write`.
     pub pgaudit: Option<&'static str>,
     /// The roles, each after the roles that it includes.
@@ -52,6 +54,7 @@ impl TenancyDef {
             system_access: SystemAccessDef::SHIPPED,
             external_roles: false,
             login_per_role: false,
+            signed_context: false,
             pgaudit: None,
             roles: &[],
         }
@@ -59,8 +62,17 @@ impl TenancyDef {
 
     /// Returns the name of the setting that holds the ID of a cross-tenant access record.
     pub(crate) fn access_setting(&self) -> String {
+        self.setting(names::SYSTEM_ACCESS_SETTING)
+    }
+
+    /// Returns the name of the setting that holds the seal of a signed context.
+    pub(crate) fn seal_setting(&self) -> String {
+        self.setting(names::SEAL_SETTING)
+    }
+
+    fn setting(&self, last: &str) -> String {
         let first = self.tenant_setting.split('.').next().unwrap_or_default();
-        format!("{first}.{}", names::SYSTEM_ACCESS_SETTING)
+        format!("{first}.{last}")
     }
 
     /// Returns whether a role includes another role or is the same role. A role includes only earlier roles, so the

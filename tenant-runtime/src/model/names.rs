@@ -47,11 +47,39 @@ pub const REMOVE_MEMBER: &str = "remove_member";
 /// Function that adds a user.
 pub const SIGN_UP: &str = "sign_up";
 
+/// Function that binds a login role to a tenant, a user and a role.
+pub const BIND_LOGIN: &str = "bind_login";
+/// Function that removes the binding of a login role.
+pub const UNBIND_LOGIN: &str = "unbind_login";
+/// Function that returns what a signature of the next context must include.
+pub const CONTEXT_CHALLENGE: &str = "context_challenge";
+/// Function that returns the user ID of a signed context, and NULL without one.
+pub const CONTEXT_USER_ID: &str = "context_user_id";
+/// Function that returns whether the context of the transaction is signed.
+pub const IS_CONTEXT_SIGNED: &str = "is_context_signed";
+/// Function that sets a signed context.
+pub const SET_CONTEXT: &str = "set_context";
+/// Function that installs or replaces a key for signatures.
+pub const SET_CONTEXT_KEY: &str = "set_context_key";
+/// Function that ends the validity of a key for signatures.
+pub const END_CONTEXT_KEY: &str = "end_context_key";
+/// Sequence whose numbers are part of signatures, each for one use.
+pub const CONTEXT_NUMBERS: &str = "context_numbers";
+/// Table with the keys for signatures.
+pub const CONTEXT_KEYS: &str = "context_keys";
+/// Table with the logins that are bound to a tenant, a user and a role.
+pub const BOUND_LOGINS: &str = "bound_logins";
+/// The restrictive policy of a table whose policy [`TENANT_ISOLATION`] does not check the signature.
+pub const SIGNED_CONTEXT: &str = "signed_context";
+
 /// Table with the reasons of cross-tenant jobs.
 pub const SYSTEM_ACCESS_LOG: &str = "system_access_log";
 
 /// Last part of the setting that names the record of a cross-tenant job: `app.system_access`.
 pub const SYSTEM_ACCESS_SETTING: &str = "system_access";
+
+/// Last part of the setting that holds the seal of a signed context: `app.context_seal`.
+pub const SEAL_SETTING: &str = "context_seal";
 
 /// Role that owns the schemas and tables. As for all roles here, the name is without the prefix.
 pub const SCHEMA_OWNER: &str = "schema_owner";

@@ -30,6 +30,9 @@ pub enum PolicyKind {
     /// The restrictive policy that limits rows to the tenant in the context; it applies to every role and every
     /// command. The function owner and the system role have separate conditions in it.
     TenantIsolation,
+    /// The restrictive policy that requires a signed context; it applies to every role and every command, except to the
+    /// function owner.
+    SignedContext,
     /// Allows a declared role to run a command.
     Command {
         /// The command.
@@ -65,6 +68,8 @@ pub enum ConditionKind {
     /// The row's tenant is the tenant in the context, and the user is a member of that tenant with
     /// a role that includes the transaction's role.
     Membership,
+    /// The context is signed.
+    Signed,
     /// All members of the tenant see the row, or the user owns the row.
     Visibility,
     /// The user owns the row.
@@ -84,7 +89,7 @@ impl PolicyKind {
     #[must_use]
     pub fn command(self) -> Option<Command> {
         match self {
-            Self::TenantIsolation => None,
+            Self::TenantIsolation | Self::SignedContext => None,
             Self::Command { command, .. } | Self::FunctionOwner(command) | Self::System(command) => Some(command),
         }
     }
@@ -92,13 +97,14 @@ impl PolicyKind {
     /// Returns whether the policy limits what other policies allow (`RESTRICTIVE`).
     #[must_use]
     pub fn is_restrictive(self) -> bool {
-        self == Self::TenantIsolation
+        matches!(self, Self::TenantIsolation | Self::SignedContext)
     }
 
     /// Returns the name of the policy of this kind, from its command and the declared name of its role.
     pub(crate) fn policy_name(self, declared: &str) -> Ident {
         match self {
             Self::TenantIsolation => Ident::derived([names::TENANT_ISOLATION]),
+            Self::SignedContext => Ident::derived([names::SIGNED_CONTEXT]),
             Self::Command { command, own } => names::command_policy(command, own, declared),
             Self::FunctionOwner(command) => names::command_policy(command, false, names::FUNCTION_OWNER),
             Self::System(command) => names::command_policy(command, false, names::SYSTEM),

@@ -3,7 +3,10 @@
 //! A [`Schema`] comes only from [`analyze`](crate::analyze) or from a snapshot. It contains no Rust types and no
 //! attributes; every name in it is an [`Ident`] and every expression an [`Expression`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub use super::{
     command::Command,
@@ -29,6 +32,8 @@ pub struct Schema {
     /// The settings that policies and functions read, such as `app.organization_id`.
     pub(crate) context_settings: Vec<String>,
     pub(crate) functions: BTreeMap<QualifiedName, Function>,
+    /// The sequences that the functions use, in the schema of the functions.
+    pub(crate) sequences: BTreeSet<QualifiedName>,
     /// The tables are shared with the changes and steps of a migration, which contain whole tables.
     pub(crate) tables: BTreeMap<QualifiedName, Arc<Table>>,
     /// The previous names that the models declare.

@@ -10,3 +10,5 @@ pub(crate) const CONSENT_REQUIRED: &str = "TT003";
 pub(crate) const ACCESS_EXPIRED: &str = "TT004";
 /// The reason for a cross-tenant access is too short; the error's detail is the minimum length.
 pub(crate) const REASON_TOO_SHORT: &str = "TT005";
+/// The context is not signed, or its signature is not valid for this use.
+pub(crate) const CONTEXT_NOT_SIGNED: &str = "TT006";

@@ -244,6 +244,7 @@ impl Action {
                     SchemaObject::Schema { owner, .. }
                     | SchemaObject::Usage { owner, .. }
                     | SchemaObject::Defaults { creator: owner, .. }
+                    | SchemaObject::Sequence { owner, .. }
                     | SchemaObject::Function { owner, .. }
                     | SchemaObject::Execute { owner, .. },
                 ) => Actor::Role(owner),

@@ -89,7 +89,7 @@ fn phase_of_creating(item: &SchemaObject) -> Phase {
         | SchemaObject::Pgaudit { .. } => Phase::MakeRoles,
         SchemaObject::Membership(_) => Phase::GrantMemberships,
         SchemaObject::Schema { .. } | SchemaObject::Defaults { .. } | SchemaObject::Usage { .. } => Phase::MakeSchemas,
-        SchemaObject::Function { .. } => Phase::MakeFunctions,
+        SchemaObject::Sequence { .. } | SchemaObject::Function { .. } => Phase::MakeFunctions,
         SchemaObject::Table { .. } => Phase::MakeTables,
         SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
             Phase::MakeColumns
@@ -110,7 +110,7 @@ fn phase_of_dropping(item: &SchemaObject) -> Phase {
         SchemaObject::Policy { .. } | SchemaObject::Trigger { .. } => Phase::ClosePolicies,
         SchemaObject::ForeignKey { .. } => Phase::DropForeignKeys,
         SchemaObject::Table { .. } => Phase::DropTables,
-        SchemaObject::Function { .. } => Phase::DropFunctions,
+        SchemaObject::Sequence { .. } | SchemaObject::Function { .. } => Phase::DropFunctions,
         SchemaObject::Key { .. } | SchemaObject::Check { .. } => Phase::DropKeys,
         SchemaObject::Comment { .. } | SchemaObject::Partitions { .. } | SchemaObject::Column { .. } => {
             Phase::DropColumns

@@ -33,6 +33,8 @@ pub(super) struct SnapshotFile {
     context_settings: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     functions: Vec<FunctionEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    sequences: Vec<TableNameEntry>,
     tables: Vec<TableEntry>,
     #[serde(serialize_with = "by_number")]
     migrations: BTreeMap<String, String>,
@@ -169,6 +171,7 @@ impl From<&Snapshot> for SnapshotFile {
             schemas: texts(&schema.schemas),
             context_settings: schema.context_settings.clone(),
             functions: schema.functions.iter().map(FunctionEntry::from).collect(),
+            sequences: schema.sequences.iter().map(TableNameEntry::from).collect(),
             tables: schema.tables.iter().map(|table| TableEntry::from((table, &schema.renames))).collect(),
             migrations: snapshot.files.clone(),
             checksum: String::new(),
@@ -201,11 +204,22 @@ impl TryFrom<SnapshotFile> for Snapshot {
             schemas: idents(file.schemas)?,
             context_settings: file.context_settings,
             functions: functions?,
+            sequences: each(file.sequences, table_name)?.into_iter().collect(),
             tables: tables?,
             renames: reader.renames,
         };
         Ok(Self { schema, files: file.migrations })
     }
+}
+
+impl From<&QualifiedName> for TableNameEntry {
+    fn from(name: &QualifiedName) -> Self {
+        Self { schema: name.schema.to_string(), table: name.table.to_string() }
+    }
+}
+
+fn table_name(entry: TableNameEntry) -> Result<QualifiedName, SnapshotError> {
+    Ok(QualifiedName { schema: ident(entry.schema)?, table: ident(entry.table)? })
 }
 
 impl From<((&QualifiedName, &Arc<Table>), &Renames)> for TableEntry {
@@ -214,8 +228,7 @@ impl From<((&QualifiedName, &Arc<Table>), &Renames)> for TableEntry {
         Self {
             schema: name.schema.to_string(),
             table: name.table.to_string(),
-            renamed_from: old_name
-                .map(|old| TableNameEntry { schema: old.schema.to_string(), table: old.table.to_string() }),
+            renamed_from: old_name.map(TableNameEntry::from),
             comment: table.comment.clone(),
             scope: match &table.scope {
                 Scope::Tenant(column) => ScopeEntry::Tenant(column.to_string()),
@@ -269,10 +282,7 @@ impl From<((&QualifiedName, &Arc<Table>), &Renames)> for TableEntry {
 fn table(entry: TableEntry, reader: &mut Reader) -> Result<(QualifiedName, Arc<Table>), SnapshotError> {
     let name = QualifiedName { schema: ident(entry.schema)?, table: ident(entry.table)? };
     if let Some(old) = entry.renamed_from {
-        reader
-            .renames
-            .tables
-            .insert(name.clone(), QualifiedName { schema: ident(old.schema)?, table: ident(old.table)? });
+        reader.renames.tables.insert(name.clone(), table_name(old)?);
     }
     let table = Table {
         comment: entry.comment,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{access, column, comment_text, constraint, external, function, heading, pgaudit, role, table};
+use super::{access, column, comment_text, constraint, external, function, heading, pgaudit, role, sequence, table};
 use crate::{
     diff::{KeyKind, SchemaObject},
     plan::{Action, Plan},
@@ -150,6 +150,7 @@ fn add(item: &SchemaObject) -> String {
         SchemaObject::Pgaudit { classes } => pgaudit::set(classes),
         SchemaObject::Schema { name, owner } => role::create_schema(owner, name),
         SchemaObject::Defaults { types, .. } => role::lock_defaults(*types),
+        SchemaObject::Sequence { name, .. } => sequence::create(name),
         SchemaObject::Function { name, function, .. } => function::create(name, function),
         SchemaObject::Execute { name, arguments, role, .. } => function::allow(name, arguments, role),
         SchemaObject::Table { name, table } => table::create(name, table),
@@ -173,6 +174,7 @@ fn drop(item: &SchemaObject) -> String {
         SchemaObject::Pgaudit { .. } => pgaudit::reset(),
         SchemaObject::Schema { name, .. } => role::drop_schema(name),
         SchemaObject::Defaults { types, .. } => role::unlock_defaults(*types),
+        SchemaObject::Sequence { name, .. } => sequence::drop(name),
         SchemaObject::Function { name, function, .. } => function::drop(name, function),
         SchemaObject::Execute { name, arguments, role, .. } => function::forbid(name, arguments, role),
         SchemaObject::Table { name, .. } => table::drop(name),

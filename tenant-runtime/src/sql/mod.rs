@@ -10,6 +10,7 @@ mod header;
 pub(crate) mod part;
 mod pgaudit;
 mod role;
+mod sequence;
 mod table;
 
 use std::fmt::Write as _;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::{
     access, column as column_sql, columns, constraint as constraints, function as functions, migrations, role,
-    table as tables,
+    sequence as sequences, table as tables,
 };
 pub(crate) use super::{
     column::clause as column_clause,
     pgaudit::SETTING as PGAUDIT,
     role::{mark as role_mark, timeout_settings},
+    sequence::{CACHE as SEQUENCE_CACHE, options as sequence_options},
     table::partition as partition_name,
 };
 use crate::{
@@ -37,6 +38,11 @@ pub(crate) fn partition(name: &QualifiedName, table: &Table, count: u16, remaind
     tables::create_partition(name, count, remainder) + &tables::collect_no_statistics(name, table)
 }
 
+/// Creates a sequence.
+pub(crate) fn sequence(name: &QualifiedName) -> String {
+    sequences::create(name).trim().to_owned()
+}
+
 /// Creates a schema with its contents: the SQL is that of the migration from the declaration
 /// without this schema to the complete declaration.
 pub(crate) fn schema(whole: &Schema, name: &str) -> String {
@@ -44,6 +50,7 @@ pub(crate) fn schema(whole: &Schema, name: &str) -> String {
     without.schemas.retain(|schema| schema.as_str() != name);
     without.tables.retain(|table, _| table.schema.as_str() != name);
     without.functions.retain(|function, _| function.schema.as_str() != name);
+    without.sequences.retain(|sequence| sequence.schema.as_str() != name);
     migration(&without, whole)
 }
 

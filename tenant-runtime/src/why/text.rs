@@ -109,6 +109,7 @@ fn meaning(kind: ConditionKind) -> &'static str {
             "the row belongs to the tenant in the context, and the user is a member of that tenant with a role that \
              includes the current role"
         }
+        ConditionKind::Signed => "the app has signed the context, or the login is bound to it",
         ConditionKind::Visibility => "all members of the tenant see the row, or the user owns it",
         ConditionKind::Owner => "the user owns the row",
         ConditionKind::Custom => "the condition in `using(…)` or `with_check(…)` is true",

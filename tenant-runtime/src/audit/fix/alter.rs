@@ -88,7 +88,14 @@ impl FixWriter<'_> {
             }
             Object::DefaultPrivilege { .. } => format!("{}\n{}", self.remove(object, live)?, self.create(object)),
             Object::Setting { .. } => self.create(object),
-            Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => String::new(),
+            // Not dropped and created: its numbers must not come again.
+            Object::Sequence(name) => {
+                let owner = self.schema.function_owner().map(|role| role.name.quoted().to_string());
+                let owner = owner.filter(|_| properties.contains(&"owner"));
+                let owner = owner.map(|role| format!("ALTER SEQUENCE {} OWNER TO {role};\n", name.quoted()));
+                format!("{}{}", owner.unwrap_or_default(), part::sequence_options(&name.quoted()))
+            }
+            Object::Database | Object::Rule(..) | Object::Type(_) => String::new(),
         })
     }
 

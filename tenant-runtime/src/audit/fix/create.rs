@@ -2,7 +2,7 @@
 
 use super::FixWriter;
 use crate::{
-    audit::catalog::{Object, grantee},
+    audit::catalog::{Name, Object, grantee},
     ident::{literal, quoted},
     model::schema::LogClasses,
     sql::part,
@@ -62,6 +62,10 @@ impl FixWriter<'_> {
                 Some((name, function)) => Self::run_as(function_owner, &part::function(name, function)),
                 None => String::new(),
             },
+            Object::Sequence(name) => {
+                let found = schema.sequences.iter().find(|own| Name::from(*own) == *name);
+                found.map(|own| Self::run_as(function_owner, &part::sequence(own))).unwrap_or_default()
+            }
             Object::Privilege { on, privilege, to } => {
                 let (columns, place) = self.place(on);
                 format!("GRANT {privilege}{columns} ON {place} TO {};", grantee(to.as_ref()))
@@ -82,7 +86,7 @@ impl FixWriter<'_> {
             // If a schema is missing, its tables are missing too.
             Object::Schema(name) => format!("{EMPTY}{}", part::schema(schema, name)),
             // A declaration never contains these objects.
-            Object::Database | Object::Rule(..) | Object::Sequence(_) | Object::Type(_) => String::new(),
+            Object::Database | Object::Rule(..) | Object::Type(_) => String::new(),
         }
     }
 

@@ -131,10 +131,14 @@ SELECT jsonb_build_object(
         JOIN relation AS owned ON owned.oid = depend.refobjid
         JOIN pg_attribute AS attribute ON attribute.attrelid = owned.oid AND attribute.attnum = depend.refobjsubid
         WHERE depend.classid = 'pg_class'::regclass AND depend.objid = relation.oid AND depend.deptype = 'i'
-    ))
+    ),
+        'type', format_type(sequence.seqtypid, NULL), 'start', sequence.seqstart, 'increment', sequence.seqincrement,
+        'minimum', sequence.seqmin, 'maximum', sequence.seqmax, 'cache', sequence.seqcache, 'cycle', sequence.seqcycle,
+        'persistence', relation.relpersistence
+    )
 )::text
 FROM relation
-WHERE relation.relkind = 'S'
+JOIN pg_sequence AS sequence ON sequence.seqrelid = relation.oid
 UNION ALL
 SELECT jsonb_build_object(
     'object', jsonb_build_object('column', jsonb_build_array(relation.name, attribute.attname)),
