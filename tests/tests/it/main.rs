@@ -66,6 +66,7 @@ mod sample_declarations;
 mod sample_sql;
 mod session;
 mod set_password;
+mod signed_context;
 mod sql_results;
 mod sqlx_interop;
 mod squawk;
