@@ -56,7 +56,7 @@ impl PgBouncer {
         let folder = TempDir::new();
         let server = database.server.socket_dir();
         let path = folder.path().display();
-        folder.write("users", "\"app_service\" \"\"\n\"postgres\" \"\"\n");
+        folder.write("users", "\"app_service\" \"\"\n\"shop_service\" \"\"\n\"postgres\" \"\"\n");
         folder.write(
             "config",
             &format!(

@@ -106,11 +106,13 @@ pub(super) async fn check_login(
     login: &str,
     meant_for: &[MeantFor],
 ) -> Result<()> {
-    let signed: Vec<_> = tenancies().into_iter().filter(|tenancy| tenancy.signed_context).collect();
-    if signed.is_empty() && key.is_some() {
+    // A login that no tenancy declares can serve any of them; its key is then checked by the first call.
+    let (own, others): (Vec<_>, Vec<_>) = tenancies().into_iter().partition(|tenancy| tenancy.has_login(login));
+    let served = if own.is_empty() { &others } else { &own };
+    if key.is_some() && !served.iter().any(|tenancy| tenancy.signed_context) {
         return Err(Error::SigningKeyUnused);
     }
-    for tenancy in signed.into_iter().filter(|tenancy| tenancy.has_login(login)) {
+    for tenancy in own.into_iter().filter(|tenancy| tenancy.signed_context) {
         let role = match meant_for.iter().find(|meant_for| meant_for.tenancy == tenancy) {
             Some(meant_for) => Some(meant_for.role.unwrap_or(names::NO_TENANT)),
             None => tenancy.roles.first().map(|role| role.name),
