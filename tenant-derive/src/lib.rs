@@ -207,6 +207,7 @@ pub fn derive_enum(input: TokenStream) -> TokenStream {
 /// | `tenant_setting`, `user_setting` | The PostgreSQL settings that carry the context. Default: `app.organization_id` and `app.user_id`. |
 /// | `connection_limit: 50` | `CONNECTION LIMIT` of each app's login role. Default: 50. |
 /// | `login_per_role: true` | A login role for each role, such as `acme_viewer_service`, which can assume that role and the roles it includes; `acme_service` then serves users without a tenant only. `TenantDbOptions::login_per_role` sets the URLs. After the migration, an app that uses one login role is refused. Default: false. |
+/// | `signed_context: true` | The database accepts a tenant, a user and a role only with a signature of the app (`TenantDbOptions::signing_key`), so injected SQL cannot change them. Default: false. |
 /// | `external_roles: true` | Another tool, such as Terraform, creates the database roles. The migrations create none and fail unless each role exists as required; the error contains the fix. Default: false. |
 /// | `pgaudit: "ddl, role, write"` | The classes of statements that pgaudit logs for every session in the database, on servers that load it. Default: not configured. |
 /// | `statement_timeout: 30` | `statement_timeout` of the app's login roles in seconds. Default: 30; 0 disables the timeout. |

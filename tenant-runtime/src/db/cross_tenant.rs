@@ -102,11 +102,11 @@ impl<T: Tenancy> SystemDb<T> {
             fingerprint::check(&mut tx, expected).await?;
         }
         tx.rollback().await?;
-        if T::DEF.signed_context {
-            let role = System::<T>::DB_ROLE;
-            signed_message::check(&mut connection, options.signing_key.as_ref(), T::DEF, role).await?;
-        } else if options.signing_key.is_some() {
-            return Err(Error::SigningKeyUnused);
+        match (T::DEF.signed_context, &options.signing_key) {
+            (true, Some(key)) => signed_message::check(&mut connection, key, T::DEF, System::<T>::DB_ROLE).await?,
+            (true, None) => return Err(Error::SigningKeyRequired { schema: T::DEF.schema }),
+            (false, Some(_)) => return Err(Error::SigningKeyUnused),
+            (false, None) => {}
         }
         let pooled = !options.statements.prepared || connect::is_pooled(&mut connection, &connect).await?;
         let _ = connection.close().await;

@@ -5,7 +5,13 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use crate::error::{DENIED, server_error};
+use crate::{
+    error::{DENIED, server_error},
+    model::sqlstate::CONTEXT_NOT_SIGNED,
+};
+
+/// The SQLSTATEs of a denied attempt: a missing privilege or a row that a policy refuses, and a context that is not signed.
+const DENIALS: [&str; 2] = ["42501", CONTEXT_NOT_SIGNED];
 
 /// Counts and logs the denied attempts of a role.
 #[derive(Debug, Clone)]
@@ -23,10 +29,10 @@ impl DenialCounter {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Counts and logs an error if the database denied permission. The server's message names a
-    /// table, but contains no value.
+    /// Counts and logs an error if the database denied permission, or if a statement has changed a signed context. The server's
+    /// message names a table, but contains no value.
     pub(super) fn note(&self, error: &sqlx::Error) {
-        if let Some(server) = server_error(error).filter(|server| server.code() == "42501") {
+        if let Some(server) = server_error(error).filter(|server| DENIALS.contains(&server.code())) {
             self.count.fetch_add(1, Ordering::Relaxed);
             let (role, reason) = (self.role, server.message());
             tracing::warn!(target: DENIED, role, reason, "permission denied by the database");

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{def::TenancyDef, names, sqlstate::CONTEXT_NOT_SIGNED},
+    model::{def::TenancyDef, sqlstate::CONTEXT_NOT_SIGNED},
 };
 
 /// The error of a statement that writes in a read-only transaction, such as taking a number on a standby server.
@@ -113,8 +113,10 @@ pub(super) async fn check_login(
         return Err(Error::SigningKeyUnused);
     }
     for tenancy in own.into_iter().filter(|tenancy| tenancy.signed_context) {
+        let Some(key) = key else { return Err(Error::SigningKeyRequired { schema: tenancy.schema }) };
         let role = match meant_for.iter().find(|meant_for| meant_for.tenancy == tenancy) {
-            Some(meant_for) => Some(meant_for.role.unwrap_or(names::NO_TENANT)),
+            // The role of users without a tenant exists only with a membership table.
+            Some(meant_for) => meant_for.role,
             None => tenancy.roles.first().map(|role| role.name),
         };
         if let Some(role) = role {
@@ -128,11 +130,10 @@ pub(super) async fn check_login(
 /// connects.
 pub(super) async fn check(
     connection: &mut PgConnection,
-    key: Option<&SigningKey>,
+    key: &SigningKey,
     tenancy: &'static TenancyDef,
     role: &str,
 ) -> Result<()> {
-    let Some(key) = key else { return Err(Error::SigningKeyRequired { schema: tenancy.schema }) };
     let refused = |failed: MessageError| match failed.at {
         FailedAt::Signature | FailedAt::Statement => Error::ContextNotSigned { source: failed.error },
         _ => failed.error.into(),

@@ -12,8 +12,8 @@ use sqlx::types::chrono::Utc;
 use super::{chart::Chart, quick};
 
 /// The sections of `BENCHMARKS.md` in their order. Each benchmark replaces the text of its own section.
-pub const SECTIONS: [&str; 7] =
-    ["requests", "peers", "policies", "query_cost", "derive_cost", "generator", "many_tables"];
+pub const SECTIONS: [&str; 8] =
+    ["requests", "signed_context", "peers", "policies", "query_cost", "derive_cost", "generator", "many_tables"];
 
 const HEAD: &str = "# Benchmarks
 

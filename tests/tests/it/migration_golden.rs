@@ -68,6 +68,7 @@ cases! {
     auth_functions: Club Person ClubMember => Club Person ClubMember;
     add_membership_table: Club Person => Club Person ClubMember;
     add_invitation_table: Person ClubMember => Person ClubMember ClubInvitation;
+    sign_contexts: Page Font => Page Font;
     system_access_limits: Page => Page;
     move_table: Offer => Offer;
     drop_membership_table: TeamMember Note => Note;

@@ -201,7 +201,8 @@ fn modules_import_only_lower_layers() {
     }
     // No file leaves its module by `super`, which would bypass the rule.
     let climbs = |path: &str, code: &str| {
-        let top = !path.contains('/') || path.ends_with("/mod.rs");
+        // `super` of a deeper mod.rs is still in the module.
+        let top = !path.contains('/') || path.ends_with("/mod.rs") && path.matches('/').count() == 1;
         code.contains("super::super::") || top && code.contains("super::")
     };
     wrong.extend(

@@ -29,7 +29,7 @@ tenancy! {
     Shops {
         key: ShopId,
         user: ClerkId,
-        role_prefix: "shop_",
+        role_prefix: "kiosk_",
         roles: {
             Seller,
             Keeper: Seller,
@@ -104,7 +104,7 @@ fn article(id: &str, part_of: Option<&str>, old: Option<&str>, by: i64) -> NewAr
 async fn shop() -> (tenant_tests::Database, TenantDb, TenantCtx<Keeper>) {
     let tables = [Shop::TABLE, Clerk::TABLE, Article::TABLE, Shelf::TABLE, Sale::TABLE];
     let database = database_of(tables).await;
-    let db = tenant_tests::app_options().connect(&database.url_of("shop_service")).await.expect("connected");
+    let db = tenant_tests::app_options().connect(&database.url_of("kiosk_service")).await.expect("connected");
     let visitor = UserCtx::<Shops>::assume_authenticated(7.into());
     let shop =
         db.user_scope(&visitor).create_tenant::<Shop>(NewShop {}).await.expect("a user without a tenant creates one");
@@ -133,7 +133,7 @@ async fn tenant_with_only_default_columns_can_be_created() {
     let body = "SELECT prosrc FROM pg_proc WHERE proname = 'create_tenant'";
     let body = ask(&mut database.admin().await, body).await;
     let granted = "SELECT string_agg(attname, ' ') FROM pg_attribute WHERE attrelid = 'app.shops'::regclass
-                   AND attacl::text LIKE '%shop_function_owner=ar/%'";
+                   AND attacl::text LIKE '%kiosk_function_owner=ar/%'";
     let granted = ask(&mut database.admin().await, granted).await;
     assert_eq!((shops, granted.as_str()), (vec![Shop { id: *owner.tenant_id(), name: "new".into() }], "id"));
     assert!(body.contains("INSERT INTO app.shops DEFAULT VALUES RETURNING id INTO new_tenant_id;"), "{body}");

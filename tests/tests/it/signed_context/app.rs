@@ -194,3 +194,20 @@ async fn dropped_calls_never_run_in_another_context() {
     }
     db.close().await;
 }
+
+#[tokio::test]
+async fn changed_context_is_an_error_that_is_counted_as_denied() {
+    let fixture = Fixture::create().await;
+    let db = fixture.app().await;
+    let function = "CREATE FUNCTION shop.become(tenant text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+            EXECUTE format('SET LOCAL shop.tenant_id = %L', tenant); END $$;
+        GRANT EXECUTE ON FUNCTION shop.become TO shop_clerk";
+    run(&mut fixture.database.admin().await, function).await.expect("a superuser can");
+    let mut tx = db.begin(&fixture.ours.context::<Clerk>()).await.expect("begins");
+    sqlx::query("SELECT shop.become($1)").bind(fixture.theirs.id.to_string()).execute(&mut tx).await.expect("it runs");
+    let refused = sqlx::query("SELECT name FROM shop.items").execute(&mut tx).await.map_err(Error::from);
+    assert!(matches!(refused, Err(Error::ContextNotSigned { .. })), "{refused:?}");
+    assert_eq!(db.pools().iter().map(|pool| pool.denied).sum::<u64>(), 1);
+    drop(tx);
+    db.close().await;
+}

@@ -16,7 +16,7 @@ use crate::golden::{
 const KEY: [u8; 32] = [7; 32];
 const KEY_SQL: &str = r"decode(repeat('07', 32), 'hex')";
 
-pub(super) fn tables() -> [&'static TableDef; 8] {
+pub(crate) fn tables() -> [&'static TableDef; 8] {
     [
         Shop::TABLE,
         Person::TABLE,
@@ -31,11 +31,11 @@ pub(super) fn tables() -> [&'static TableDef; 8] {
 
 /// A shop with an employee in each role, a visible and a private item of each, and a label.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TestShop {
-    pub(super) id: Uuid,
-    pub(super) clerk: Uuid,
-    pub(super) keeper: Uuid,
-    pub(super) owner: Uuid,
+pub(crate) struct TestShop {
+    pub(crate) id: Uuid,
+    pub(crate) clerk: Uuid,
+    pub(crate) keeper: Uuid,
+    pub(crate) owner: Uuid,
 }
 
 impl TestShop {
@@ -44,12 +44,12 @@ impl TestShop {
         Self { id, clerk, keeper, owner }
     }
 
-    pub(super) fn people(&self) -> [(Uuid, &'static str); 3] {
+    pub(crate) fn people(&self) -> [(Uuid, &'static str); 3] {
         [(self.clerk, "clerk"), (self.keeper, "keeper"), (self.owner, "owner")]
     }
 
     /// Returns the context of the employee with a role.
-    pub(super) fn context<R: Role<Tenancy = Shops>>(&self) -> TenantCtx<R> {
+    pub(crate) fn context<R: Role<Tenancy = Shops>>(&self) -> TenantCtx<R> {
         let user = self.people().into_iter().find(|(_, role)| *role == R::NAME).map(|(user, _)| user);
         TenantCtx::assume_authorized(self.id, user.expect("a role of the shops"))
     }
@@ -73,15 +73,15 @@ impl TestShop {
 }
 
 #[derive(Debug)]
-pub(super) struct Fixture {
-    pub(super) database: Database,
-    pub(super) ours: TestShop,
-    pub(super) theirs: TestShop,
+pub(crate) struct Fixture {
+    pub(crate) database: Database,
+    pub(crate) ours: TestShop,
+    pub(crate) theirs: TestShop,
 }
 
 impl Fixture {
     /// Creates the database without a key.
-    pub(super) async fn without_key() -> Self {
+    pub(crate) async fn without_key() -> Self {
         let database = Database::empty().await;
         let fixture = Self { database, ours: TestShop::new(), theirs: TestShop::new() };
         let mut admin = fixture.database.admin().await;
@@ -93,40 +93,40 @@ impl Fixture {
     }
 
     /// Creates the database and installs key 1.
-    pub(super) async fn create() -> Self {
+    pub(crate) async fn create() -> Self {
         let fixture = Self::without_key().await;
         fixture.install(1, "NULL", "NULL", "NULL").await;
         fixture
     }
 
     /// Installs the app's key with a number and limits.
-    pub(super) async fn install(&self, number: i16, login: &str, roles: &str, not_after: &str) {
+    pub(crate) async fn install(&self, number: i16, login: &str, roles: &str, not_after: &str) {
         let call = format!(
             "SET ROLE shop_schema_owner; SELECT shop_auth.set_context_key({number}::int2, {KEY_SQL}, {login}, {roles}, {not_after}); RESET ROLE"
         );
         run(&mut self.database.admin().await, &call).await.expect("an administrator can");
     }
 
-    pub(super) fn options(&self) -> TenantDbOptions {
+    pub(crate) fn options(&self) -> TenantDbOptions {
         tenant_tests::app_options().max_connections(2).signing_key(key(1))
     }
 
-    pub(super) async fn app(&self) -> TenantDb {
+    pub(crate) async fn app(&self) -> TenantDb {
         self.options().connect(&self.database.url_of("shop_service")).await.expect("connects")
     }
 
-    pub(super) async fn jobs(&self) -> SystemDb<Shops> {
+    pub(crate) async fn jobs(&self) -> SystemDb<Shops> {
         SystemDb::connect_with(&self.database.url_of("shop_jobs"), self.options()).await.expect("connects")
     }
 
     /// Opens a raw connection as a login.
-    pub(super) async fn raw(&self, login: &str) -> Raw {
+    pub(crate) async fn raw(&self, login: &str) -> Raw {
         let connection = connect(&self.database.url_of(login)).await;
         Raw { connection, admin: self.database.admin().await }
     }
 
     /// Returns a value that the superuser reads.
-    pub(super) async fn ask(&self, sql: &str) -> String {
+    pub(crate) async fn ask(&self, sql: &str) -> String {
         let mut admin = self.database.admin().await;
         let value = ask(&mut admin, sql).await;
         admin.close().await.expect("closed");
@@ -134,37 +134,37 @@ impl Fixture {
     }
 }
 
-pub(super) fn key(number: i16) -> SigningKey {
+pub(crate) fn key(number: i16) -> SigningKey {
     SigningKey::new(number, &KEY).expect("a key")
 }
 
-pub(super) fn person(id: Uuid) -> UserCtx<Shops> {
+pub(crate) fn person(id: Uuid) -> UserCtx<Shops> {
     UserCtx::assume_authenticated(id)
 }
 
 /// A raw connection of a login, as an attacker has it who can run any SQL, and the administrator who signs for it.
 #[derive(Debug)]
-pub(super) struct Raw {
-    pub(super) connection: PgConnection,
+pub(crate) struct Raw {
+    pub(crate) connection: PgConnection,
     admin: PgConnection,
 }
 
 /// What a signature is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Challenge {
-    pub(super) server: String,
-    pub(super) number: i64,
-    pub(super) started: i64,
+pub(crate) struct Challenge {
+    pub(crate) server: String,
+    pub(crate) number: i64,
+    pub(crate) started: i64,
 }
 
 impl Raw {
     /// Runs SQL; returns the error's SQLSTATE, or the number of rows.
-    pub(super) async fn run(&mut self, sql: &str) -> Result<u64, String> {
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<u64, String> {
         run(&mut self.connection, sql).await.map_err(|error| tenant_tests::refusal(error).0)
     }
 
     /// Asks for the challenge, as a role.
-    pub(super) async fn challenge(&mut self, role: &str) -> Challenge {
+    pub(crate) async fn challenge(&mut self, role: &str) -> Challenge {
         let sql =
             format!("SET LOCAL ROLE {role}; SELECT server, next_number, started FROM shop_auth.context_challenge()");
         let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut self.connection).await.expect("a challenge");
@@ -177,7 +177,7 @@ impl Raw {
     }
 
     /// Signs a context, as the app does: the settings are the tenant, the user and the access ID.
-    pub(super) async fn sign(&mut self, role: &str, settings: &str, challenge: &Challenge, numbered: bool) -> String {
+    pub(crate) async fn sign(&mut self, role: &str, settings: &str, challenge: &Challenge, numbered: bool) -> String {
         let usage = match numbered {
             true => format!("'N' || int8send({})", challenge.number),
             false => format!("'T' || int8send({})", challenge.started),
@@ -192,7 +192,7 @@ impl Raw {
     }
 
     /// Begins a transaction in a signed context.
-    pub(super) async fn begin(&mut self, role: &str, tenant: Uuid, user: Uuid) {
+    pub(crate) async fn begin(&mut self, role: &str, tenant: Uuid, user: Uuid) {
         let challenge = self.challenge(role).await;
         let settings = settings(tenant, user);
         let signature = self.sign(role, &settings, &challenge, true).await;
@@ -201,11 +201,11 @@ impl Raw {
     }
 }
 
-pub(super) fn settings(tenant: Uuid, user: Uuid) -> String {
+pub(crate) fn settings(tenant: Uuid, user: Uuid) -> String {
     format!("{{\"{tenant}\",\"{user}\"}}")
 }
 
 /// Returns the call of the function that sets the context.
-pub(super) fn set_context(signature: &str, settings: &str, numbered: bool) -> String {
+pub(crate) fn set_context(signature: &str, settings: &str, numbered: bool) -> String {
     format!("SELECT shop_auth.set_context(1::int2, '{signature}', '{settings}', {numbered})")
 }

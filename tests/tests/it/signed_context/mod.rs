@@ -2,6 +2,7 @@
 
 mod app;
 mod attacks;
-mod fixture;
+pub(super) mod fixture;
 mod fuzz;
 mod keys;
+mod login_per_role;
