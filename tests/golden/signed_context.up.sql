@@ -629,35 +629,24 @@ DECLARE
     numbers constant regclass := 'shop_auth.context_numbers';
     -- Taken even if the signature is not valid, and a rollback does not give it back: so no signature is valid twice.
     number constant bigint := CASE WHEN p_numbered THEN nextval(numbers) END;
-    server constant bytea := timestamptz_send(pg_postmaster_start_time()) || int4send(pg_backend_pid()) || int8send(numbers::oid::bigint);
-    use constant bytea := server || COALESCE('N' || int8send(number), 'T' || timestamptz_send(now()));
     acting_role constant text := current_setting('role');
-    settings text[];
-    seal text;
+    settings constant text[] := p_settings;
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM shop.context_keys AS k
-        WHERE k.id = p_key AND k.id > 0 AND k.not_after > now()
+    PERFORM set_config('shop.tenant_id', COALESCE(settings[1], ''), true), set_config('shop.user_id', COALESCE(settings[2], ''), true), set_config('shop.system_access', COALESCE(settings[3], ''), true),
+            set_config('shop.context_seal', encode(sha256(s.outer_block || sha256(s.inner_block || timestamptz_send(now()) || convert_to(concat(length(acting_role), ':', acting_role, length(COALESCE(settings[1], '')), ':', COALESCE(settings[1], ''), length(COALESCE(settings[2], '')), ':', COALESCE(settings[2], ''), length(COALESCE(settings[3], '')), ':', COALESCE(settings[3], '')), 'UTF8'))), 'hex'), true)
+        FROM shop.context_keys AS s, shop.context_keys AS k
+        WHERE s.id = 0 AND k.id = p_key AND k.id > 0 AND k.not_after > now()
           AND (k.login IS NULL OR k.login = session_user)
           AND (k.roles IS NULL OR acting_role = ANY (k.roles))
-          AND encode(sha256(k.outer_block || sha256(k.inner_block || use || convert_to(concat(length(acting_role), ':', acting_role, p_settings), 'UTF8'))), 'hex') = p_signature
-    ) THEN
+          AND cardinality(settings) <= 3
+          AND encode(sha256(k.outer_block || sha256(k.inner_block || timestamptz_send(pg_postmaster_start_time()) || int4send(pg_backend_pid()) || int8send(numbers::oid::bigint) || COALESCE('N' || int8send(number), 'T' || timestamptz_send(now())) || convert_to(concat(length(acting_role), ':', acting_role, p_settings), 'UTF8'))), 'hex') = p_signature;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'the signature of the context is not valid: the key is not installed, has ended or is for another login or role, or the signature is for another use'
-            USING ERRCODE = 'TT006', DETAIL = COALESCE((number + 1)::text, ''), HINT = encode(server, 'hex');
+            USING ERRCODE = 'TT006';
     END IF;
-    settings := p_settings::text[];
-    IF cardinality(settings) > 3 THEN
-        RAISE EXCEPTION 'the context has more settings than this database: apply the migrations' USING ERRCODE = 'TT006';
-    END IF;
-    SELECT encode(sha256(k.outer_block || sha256(k.inner_block || timestamptz_send(now()) || convert_to(concat(length(acting_role), ':', acting_role, length(COALESCE(settings[1], '')), ':', COALESCE(settings[1], ''), length(COALESCE(settings[2], '')), ':', COALESCE(settings[2], ''), length(COALESCE(settings[3], '')), ':', COALESCE(settings[3], '')), 'UTF8'))), 'hex') INTO seal
-        FROM shop.context_keys AS k WHERE k.id = 0;
-    IF seal IS NULL THEN
-        RAISE EXCEPTION 'the database has no key for seals: install a context key' USING ERRCODE = 'TT006';
-    END IF;
-    PERFORM set_config('shop.tenant_id', COALESCE(settings[1], ''), true), set_config('shop.user_id', COALESCE(settings[2], ''), true), set_config('shop.system_access', COALESCE(settings[3], ''), true), set_config('shop.context_seal', seal, true);
 END
 $function$;
-COMMENT ON FUNCTION shop_auth.set_context(smallint, text, text, boolean) IS 'Sets the context of the transaction if the app has signed it: an HMAC-SHA256 of the server connection, of its next number or the start of the transaction, of the role set by SET ROLE, and of p_settings, the array of the settings as text. If the signature is not valid, the error''s detail is the next number, and its hint the server connection.';
+COMMENT ON FUNCTION shop_auth.set_context(smallint, text, text, boolean) IS 'Sets the context of the transaction if the app has signed it: an HMAC-SHA256 of the server connection, of its next number or the start of the transaction, of the role set by SET ROLE, and of p_settings, the array of the settings as text.';
 GRANT EXECUTE ON FUNCTION shop_auth.set_context(smallint, text, text, boolean) TO shop_clerk, shop_no_tenant, shop_system;
 
 CREATE FUNCTION shop_auth.set_context_key(p_id smallint, p_key bytea, p_login text, p_roles text[], p_not_after timestamptz) RETURNS void

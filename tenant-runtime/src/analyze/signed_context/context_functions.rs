@@ -15,9 +15,9 @@ use crate::{
 const SERVER: &str =
     "timestamptz_send(pg_postmaster_start_time()) || int4send(pg_backend_pid()) || int8send(numbers::oid::bigint)";
 
-/// Returns a call of HMAC-SHA256 with the key in the row `k`.
-fn hmac(message: &str) -> String {
-    format!("sha256(k.outer_block || sha256(k.inner_block || {message}))")
+/// Returns a call of HMAC-SHA256 with the key in a row.
+fn hmac(row: &str, message: &str) -> String {
+    format!("sha256({row}.outer_block || sha256({row}.inner_block || {message}))")
 }
 
 impl SignedContext<'_> {
@@ -79,7 +79,7 @@ END"
         Function {
             comment: "Sets the context of the transaction if the app has signed it: an HMAC-SHA256 of the server connection, of its next \
                       number or the start of the transaction, of the role set by SET ROLE, and of p_settings, the array of the settings \
-                      as text. If the signature is not valid, the error's detail is the next number, and its hint the server connection."
+                      as text."
                 .into(),
             arguments: [("p_key", "smallint"), ("p_signature", "text"), ("p_settings", "text"), ("p_numbered", "boolean")]
                 .map(|(name, ty)| (Ident::derived([name]), Expression::trusted(ty)))
@@ -87,42 +87,40 @@ END"
             returns: Returns::Void,
             stable: false,
             exact_floats: false,
+            // One query: it runs for each transaction. Its result is computed only if all conditions hold.
             body: format!(
                 "DECLARE
     numbers constant regclass := {numbers};
     -- Taken even if the signature is not valid, and a rollback does not give it back: so no signature is valid twice.
     number constant bigint := CASE WHEN p_numbered THEN nextval(numbers) END;
-    server constant bytea := {SERVER};
-    use constant bytea := server || COALESCE('N' || int8send(number), 'T' || timestamptz_send(now()));
     acting_role constant text := current_setting('role');
-    settings text[];
-    seal text;
+    settings constant text[] := p_settings;
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM {keys} AS k
-        WHERE k.id = p_key AND k.id > 0 AND k.not_after > now()
+    PERFORM {set_all},
+            {set_seal}
+        FROM {keys} AS s, {keys} AS k
+        WHERE s.id = 0 AND k.id = p_key AND k.id > 0 AND k.not_after > now()
           AND (k.login IS NULL OR k.login = session_user)
           AND (k.roles IS NULL OR acting_role = ANY (k.roles))
-          AND encode({signature}, 'hex') = p_signature
-    ) THEN
+          AND cardinality(settings) <= {count}
+          AND encode({signature}, 'hex') = p_signature;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'the signature of the context is not valid: the key is not installed, has ended or is for another login or role, or the signature is for another use'
-            USING ERRCODE = '{CONTEXT_NOT_SIGNED}', DETAIL = COALESCE((number + 1)::text, ''), HINT = encode(server, 'hex');
+            USING ERRCODE = '{CONTEXT_NOT_SIGNED}';
     END IF;
-    settings := p_settings::text[];
-    IF cardinality(settings) > {count} THEN
-        RAISE EXCEPTION 'the context has more settings than this database: apply the migrations' USING ERRCODE = '{CONTEXT_NOT_SIGNED}';
-    END IF;
-    SELECT encode({sealed}, 'hex') INTO seal
-        FROM {keys} AS k WHERE k.id = 0;
-    IF seal IS NULL THEN
-        RAISE EXCEPTION 'the database has no key for seals: install a context key' USING ERRCODE = '{CONTEXT_NOT_SIGNED}';
-    END IF;
-    PERFORM {set_all}, {set_seal};
 END",
-                signature = hmac("use || convert_to(concat(length(acting_role), ':', acting_role, p_settings), 'UTF8')"),
-                sealed = hmac(&self.sealed("acting_role", &values)),
+                signature = hmac(
+                    "k",
+                    &format!(
+                        "{SERVER} || COALESCE('N' || int8send(number), 'T' || timestamptz_send(now())) \
+                         || convert_to(concat(length(acting_role), ':', acting_role, p_settings), 'UTF8')"
+                    )
+                ),
                 set_all = set_all.join(", "),
-                set_seal = set(&self.tenancy.def.seal_setting(), "seal"),
+                set_seal = set(
+                    &self.tenancy.def.seal_setting(),
+                    &format!("encode({}, 'hex')", hmac("s", &self.sealed("acting_role", &values)))
+                ),
             ),
             execute: self.app_roles(),
         }
@@ -163,7 +161,7 @@ BEGIN
     RETURN false;
 END",
                 owner = literal(self.roles.owner.as_str()),
-                sealed = hmac(&self.sealed("acting_role", &values)),
+                sealed = hmac("k", &self.sealed("acting_role", &values)),
             ),
             execute: self.policy_roles(),
         }
