@@ -20,7 +20,8 @@ use uuid::Uuid;
 /// Declares an app with organizations, members and projects.
 macro_rules! app {
     ($app:ident, $schema:literal, $prefix:literal, $signed:literal) => {
-        pub mod $app {
+        #[expect(dead_code, reason = "the requests read no fields")]
+        mod $app {
             use tenant_runtime::{Repository as _, TenantCtx, TenantDb, TenantEnum, TenantTable, tenancy};
             use uuid::Uuid;
 
@@ -68,16 +69,20 @@ macro_rules! app {
                 pub size: i64,
             }
 
-            pub const TABLES: [&tenant_runtime::model::def::TableDef; 3] =
+            pub(super) const TABLES: [&tenant_runtime::model::def::TableDef; 3] =
                 [Organization::TABLE, OrgMember::TABLE, Project::TABLE];
 
-            pub async fn send(db: &TenantDb, request: Request, organization: Uuid, user: Uuid, project: Uuid) {
+            pub(super) async fn send(db: &TenantDb, request: Request, organization: Uuid, user: Uuid, project: Uuid) {
                 let ctx: TenantCtx<Member> = TenantCtx::assume_authorized(organization, user);
                 match request {
-                    Request::Get => drop(Project::get(&db.scope(&ctx), project).await.expect("reads")),
-                    Request::List => drop(Project::list(&db.scope(&ctx)).limit(50).await.expect("lists")),
+                    Request::Get => {
+                        let _ = Project::get(&db.scope(&ctx), project).await.expect("reads");
+                    }
+                    Request::List => {
+                        let _ = Project::list(&db.scope(&ctx)).limit(50).await.expect("lists");
+                    }
                     Request::Insert => {
-                        drop(Project::insert(&db.scope(&ctx), NewProject { size: 1 }).await.expect("inserts"));
+                        let _ = Project::insert(&db.scope(&ctx), NewProject { size: 1 }).await.expect("inserts");
                     }
                     Request::Transaction => {
                         let mut tx = db.begin(&ctx).await.expect("begins");
@@ -102,7 +107,7 @@ app!(unsigned, "plain", "plain_", false);
 app!(signed, "signed", "signed_", true);
 
 #[derive(Debug, Clone, Copy)]
-pub enum Request {
+enum Request {
     Get,
     List,
     Insert,

@@ -1,8 +1,8 @@
 //! Connections that stay out of sqlx's pool between calls, so that a call needs no check of its connection.
 //!
 //! Each message begins with a reset of its connection, so a connection on which only statements of the repository have ended can
-//! be used again at once. All others go back to sqlx's pool, which resets and checks them, or closes them: connections on which
-//! SQL of the app ran, and connections whose call was dropped or lost.
+//! be used again at once, and a connection on which SQL of the app ran after a reset and a check. All others go back to sqlx's pool,
+//! which resets and checks them, or closes them: connections whose call was dropped or lost.
 
 use std::{
     ops::{Deref, DerefMut},

@@ -66,6 +66,7 @@ impl TenancyDef {
     }
 
     /// Returns the name of the setting that holds the seal of a signed context.
+    #[cfg(feature = "generate")]
     pub(crate) fn seal_setting(&self) -> String {
         self.setting(names::SEAL_SETTING)
     }
