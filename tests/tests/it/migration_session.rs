@@ -186,13 +186,13 @@ async fn read_only_databases_and_standbys_are_named() {
 }
 
 /// A copy of a server's data that runs as a standby.
-struct Standby {
+pub(super) struct Standby {
     child: Child,
     folder: TempDir,
 }
 
 impl Standby {
-    async fn start(server: &Server) -> Self {
+    pub(super) async fn start(server: &Server) -> Self {
         run(&mut connect(&server.admin_url()).await, "CHECKPOINT").await.expect("a superuser");
         let (data, folder) = (server.data_dir(), TempDir::new());
         let pid = fs::read_to_string(data.join("postmaster.pid")).expect("it runs").lines().next().map(str::to_owned);
@@ -226,7 +226,7 @@ impl Standby {
     }
 
     /// Returns the URL on this server for a URL on the other one.
-    fn url(&self, url: &str, server: &Server) -> String {
+    pub(super) fn url(&self, url: &str, server: &Server) -> String {
         let encoded = |path: &std::path::Path| path.to_string_lossy().replace('/', "%2F");
         url.replace(&encoded(server.socket_dir()), &encoded(self.folder.path()))
     }

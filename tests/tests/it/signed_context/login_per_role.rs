@@ -1,9 +1,10 @@
 //! Signed contexts together with one login for each role, and without a membership table.
 
+use sqlx::PgConnection;
 use tenant_runtime::{Error, Repository as _, SigningKey, TenantCtx, TenantDb, TenantTable as _, model::def::TableDef};
-use tenant_tests::{Database, refusal, run};
+use tenant_tests::{Database, connect, dedicated_server, refusal, run};
 
-use crate::golden;
+use crate::{golden, migration_session::Standby};
 
 mod models {
     use tenant_runtime::{TenantTable, tenancy};
@@ -43,16 +44,19 @@ fn key() -> SigningKey {
 }
 
 async fn database() -> Database {
-    let tables: [&'static TableDef; 2] = [Crate::TABLE, Port::TABLE];
     let database = Database::empty().await;
-    let mut admin = database.admin().await;
-    run(&mut admin, &golden::migration(&golden::schema(&tables)).up).await.expect("it applies");
+    fill(&mut database.admin().await).await;
+    database
+}
+
+async fn fill(admin: &mut PgConnection) {
+    let tables: [&'static TableDef; 2] = [Crate::TABLE, Port::TABLE];
+    run(admin, &golden::migration(&golden::schema(&tables)).up).await.expect("it applies");
     let rows = "INSERT INTO ship.crates (ship_id, packed_by) VALUES (1, 10), (1, 11), (2, 20);
         INSERT INTO ship.ports (name) VALUES ('Hull');
         SET ROLE ship_schema_owner;
         SELECT ship_auth.set_context_key(1::int2, decode(repeat('09', 32), 'hex'), NULL, NULL, NULL)";
-    run(&mut admin, rows).await.expect("a superuser can");
-    database
+    run(admin, rows).await.expect("a superuser can");
 }
 
 #[tokio::test]
@@ -93,4 +97,30 @@ async fn logins_without_a_signature_read_nothing_without_a_membership_table_eith
         assert_eq!(code, "TT006", "{sql}");
         run(&mut raw, "ROLLBACK").await.expect("ends");
     }
+}
+
+#[tokio::test]
+async fn standby_servers_take_a_signature_for_the_transaction() {
+    let server = tokio::task::spawn_blocking(dedicated_server).await.expect("a server");
+    let mut admin = connect(&server.admin_url()).await;
+    fill(&mut admin).await;
+    let standby = Standby::start(&server).await;
+    let url = |login: &str| standby.url(&server.url(login, "postgres"), &server);
+    let options = TenantDb::options()
+        .max_connections(2)
+        .login_per_role::<Ships>(|role| Some(url(&format!("ship_{role}_service"))));
+    let db = options.signing_key(key()).connect(&url("ship_service")).await.expect("connects");
+    for (ship, count) in [(1, 2), (2, 1), (1, 2)] {
+        let sailor = TenantCtx::<Sailor>::assume_authorized(ship, 10);
+        assert_eq!(Crate::count(&db.scope(&sailor)).await.expect("counts"), count);
+        let mut tx = db.begin(&sailor).await.expect("begins");
+        let crates: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM ship.crates").fetch_one(&mut tx).await.expect("reads");
+        assert_eq!(u64::try_from(crates), Ok(count));
+        tx.commit().await.expect("commits");
+    }
+    let refused = Crate::insert(&db.scope(&TenantCtx::<Mate>::assume_authorized(1, 10)), NewCrate {}).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(Crate::count(&db.scope(&TenantCtx::<Mate>::assume_authorized(1, 10))).await.expect("counts"), 2);
+    db.close().await;
 }
