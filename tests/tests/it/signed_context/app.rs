@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tenant_runtime::{Error, Invitations as _, Isolation, Members as _, Repository as _, TenantDb, TxOptions, UserCtx};
-use tenant_tests::{pgbouncer::PgBouncer, run};
+use tenant_tests::{pgbouncer::PgBouncer, proxy::Proxy, run};
 use uuid::Uuid;
 
 use super::fixture::{Fixture, TestShop, key, person};
@@ -209,5 +209,37 @@ async fn changed_context_is_an_error_that_is_counted_as_denied() {
     assert!(matches!(refused, Err(Error::ContextNotSigned { .. })), "{refused:?}");
     assert_eq!(db.pools().iter().map(|pool| pool.denied).sum::<u64>(), 1);
     drop(tx);
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signed_contexts_take_no_further_round_trip() {
+    let fixture = Fixture::create().await;
+    let proxy = Proxy::start(&fixture.database, Duration::ZERO);
+    let options = fixture.options().max_connections(1);
+    let db = options.connect(&proxy.url("shop_service", &fixture.database)).await.expect("connects");
+    let (clerk, owner) = (fixture.ours.context::<Clerk>(), fixture.ours.context::<Owner>());
+    // The first call of a connection asks for its next number.
+    Item::count(&db.scope(&clerk)).await.expect("counts");
+    Item::count(&db.scope(&owner)).await.expect("counts");
+    proxy.reset().await;
+    Item::count(&db.scope(&clerk)).await.expect("counts");
+    assert_eq!(proxy.trips().await, 1);
+    Item::list(&db.scope(&owner)).limit(2).await.expect("lists");
+    assert_eq!(proxy.trips().await, 2);
+    let custom = async || {
+        let mut tx = db.begin(&clerk).await.expect("begins");
+        assert_eq!(names(&mut tx).await.len(), 4);
+        tx.commit().await.expect("commits");
+    };
+    // Prepares the statement.
+    custom().await;
+    Item::count(&db.scope(&clerk)).await.expect("counts");
+    proxy.reset().await;
+    custom().await;
+    // The message that begins the transaction, the statement, the commit, and the reset, which no request waits for; builds with
+    // debug assertions also check the context.
+    Item::count(&db.scope(&clerk)).await.expect("counts");
+    assert_eq!(proxy.trips().await, 5 + u64::from(cfg!(debug_assertions)));
     db.close().await;
 }
