@@ -17,7 +17,7 @@ use crate::{
         sql_type::SqlType,
     },
     registry::Models,
-    verify::{Session, row_id},
+    verify::{Sealing, Session, row_id},
 };
 
 /// A question: can a role run a command on a table?
@@ -161,7 +161,7 @@ pub async fn why_row(models: &Models, question: &Question, row: &Row, admin_url:
     let schema = check(models)?.schema;
     let (mut why, def) = answer(models, &schema, question)?;
     let mut session = Session::begin(admin_url, "").await?;
-    let asked = ask(&mut session, &mut why, def, row).await;
+    let asked = ask(&mut session, &mut why, &schema, def, row).await;
     session.end().await?;
     asked.map(|()| why)
 }
@@ -251,7 +251,7 @@ fn parts(policy: &Policy, command: Command) -> Vec<Part> {
 ///
 /// The role might be unable to read the row, so the superuser copies the row into a temporary table
 /// in a transaction that is rolled back.
-async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) -> Result<(), WhyError> {
+async fn ask(session: &mut Session, why: &mut Why, schema: &Schema, def: &TableDef, row: &Row) -> Result<(), WhyError> {
     let id = row_id(def).map_or("", |id| id.name);
     check_keys(session, def, row).await?;
     let table = why.table.quoted();
@@ -274,9 +274,14 @@ async fn ask(session: &mut Session, why: &mut Why, def: &TableDef, row: &Row) ->
         let help = format!("`--row` requires a value of the column `{id}`");
         return Err(unknown("row", &row.key, help));
     }
-    session.keep().await?;
     let tenancy = def.tenancy;
-    let mut acting = format!("SET LOCAL ROLE {}; ", why.role.quoted());
+    let mut acting = String::new();
+    if let Some(sealing) = Sealing::new(tenancy, schema) {
+        session.run(&sealing.create_key()).await?;
+        acting += &sealing.set_context(why.role.as_str(), &[Some(&row.tenant), row.user.as_deref()]);
+    }
+    session.keep().await?;
+    acting += &format!("SET LOCAL ROLE {}; ", why.role.quoted());
     for (name, value) in [(tenancy.tenant_setting, Some(&row.tenant)), (tenancy.user_setting, row.user.as_ref())] {
         let value = value.map_or("''".to_owned(), |value| literal(value));
         acting += &format!("SET LOCAL {} = {value}; ", setting(name));

@@ -98,7 +98,7 @@ impl Runner<'_> {
         }
         // The database generates the key.
         let statement = format!("{call}({reason})::text");
-        let found = self.session.attempt(&system.sql(self.tenancy), &statement).await?;
+        let found = self.session.attempt(&self.context_sql(system), &statement).await?;
         let record = match &found {
             Outcome::Rows(rows) => rows.first().cloned(),
             _ => None,

@@ -319,7 +319,7 @@ impl Runner<'_> {
             function: names::ACCEPT_INVITATION,
             about: (members.def.name, Command::Insert),
             principal: self.without_tenant(&members.outsider.key),
-            before: format!("{}{invite}{AFTERWARDS}", members.manager.sql(self.tenancy)),
+            before: format!("{}{invite}{AFTERWARDS}", self.context_sql(&members.manager)),
             statement: accept,
             effect: self.membership_effect(members, Some(role)),
         };
@@ -369,7 +369,7 @@ impl Runner<'_> {
     }
 
     async fn run_call(&mut self, call: &Call) -> Result<Option<Violation>, VerifyError> {
-        let context = call.principal.sql(self.tenancy);
+        let context = self.context_sql(&call.principal);
         let mut statement = format!("{}{context}{}{AFTERWARDS}", call.before, call.statement);
         self.session.probes += 1;
         let found = match self.session.try_rows(&statement).await? {

@@ -32,6 +32,7 @@ mod row_data;
 mod row_factory;
 mod row_values;
 mod runner;
+mod sealing;
 mod search;
 mod session;
 mod values;
@@ -42,7 +43,7 @@ use std::{collections::BTreeMap, time::Instant};
 use futures_core::future::BoxFuture;
 
 use self::{fixture::Fixture, principals::Principals, row_data::RowFactory, runner::Runner};
-pub(crate) use self::{fixture::row_id, session::Session};
+pub(crate) use self::{fixture::row_id, sealing::Sealing, session::Session};
 pub use self::{given::TestValue, report::Report, violation::Violation};
 use crate::{
     analyze::{Findings, check},
@@ -398,6 +399,10 @@ impl Runner<'_> {
     async fn run_all(&mut self) -> Result<(), VerifyError> {
         self.session.create_batch_function().await?;
         self.read_catalog().await?;
+        if let Some(sealing) = &self.sealing {
+            self.session.run(&sealing.create_key()).await?;
+            self.session.keep().await?;
+        }
         self.row_factory.fill(&mut self.session, &mut self.fixture).await?;
         self.make_templates().await?;
         // This group runs first, because a setting that was once set in a session reads as an empty string afterwards.

@@ -32,6 +32,8 @@ pub(super) struct Context {
     pub(super) subject: Option<Subject>,
     pub(super) tenant: Option<String>,
     pub(super) user: Option<String>,
+    /// Whether the app has signed the context; otherwise it gives no access, if the tenancy has signed contexts.
+    pub(super) signed: bool,
 }
 
 /// Computes outcomes for one context.
@@ -71,9 +73,15 @@ impl Oracle<'_> {
         keys(def).all(|column| self.has_column_privilege(def, Command::Select, column))
     }
 
+    /// Returns whether the context is signed, if the tenancy requires a signature.
+    fn is_signed(&self) -> bool {
+        self.context.signed || !self.fixture.tenancy.signed_context
+    }
+
     /// Returns whether the context gives access to any row.
     pub(super) fn is_authorized(&self) -> bool {
         match self.context.subject {
+            _ if !self.is_signed() => false,
             Some(Subject::System { recorded }) => recorded,
             _ => self.is_authorized_in(self.context.tenant.as_deref()),
         }
@@ -81,13 +89,16 @@ impl Oracle<'_> {
 
     /// Returns whether the subject is the system role with a recorded reason and without a tenant.
     pub(super) fn is_cross_tenant(&self) -> bool {
-        self.context.subject == Some(Subject::System { recorded: true }) && self.context.tenant.is_none()
+        self.context.subject == Some(Subject::System { recorded: true })
+            && self.context.tenant.is_none()
+            && self.is_signed()
     }
 
     /// Returns whether a context gives access to a tenant: it names the tenant and, if there is a membership table, the
     /// user has the role in that tenant; or the system role has a recorded reason.
     fn is_authorized_in(&self, tenant: Option<&str>) -> bool {
         let subject = match self.context.subject {
+            _ if !self.is_signed() => return false,
             Some(Subject::Member(role)) => role,
             Some(Subject::System { recorded: true }) => {
                 return self.context.tenant.is_none() || self.context.tenant.as_deref() == tenant;
@@ -107,7 +118,7 @@ impl Oracle<'_> {
 
     fn is_of_tenant(&self, def: &TableDef, row: &Row) -> bool {
         match def.scope {
-            ScopeDef::Global => !self.is_system() || self.is_authorized(),
+            ScopeDef::Global => self.is_signed() && (!self.is_system() || self.is_authorized()),
             ScopeDef::Tenant { column } => self.is_authorized_in(row.value(column)),
             _ if self.is_cross_tenant() => true,
             // The visible memberships determine which rows are visible.

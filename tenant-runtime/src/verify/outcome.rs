@@ -9,6 +9,8 @@ pub(super) enum Outcome {
     Denied,
     /// RLS rejects the statement.
     Refused,
+    /// The context is not signed.
+    NotSigned,
     /// A unique or foreign key constraint rejects the statement.
     Broken,
     /// The statement returns or changes rows, identified by their keys.
@@ -30,18 +32,26 @@ pub(super) enum Expected {
     AtMostOrBroken(BTreeSet<String>),
     /// No rows and no change, with or without an error.
     Nothing,
+    /// Any error.
+    Rejected,
 }
 
 impl Expected {
     pub(super) fn is_met_by(&self, found: &Outcome) -> bool {
         match (self, found) {
+            // Where no rows are expected, a context that is not signed raises an error.
+            (Self::Is(Outcome::Rows(wanted)), Outcome::NotSigned) => wanted.is_empty(),
+            (Self::Is(Outcome::Refused), Outcome::NotSigned) => true,
             (Self::Is(wanted), found) => wanted == found,
             (Self::OneOf(outcomes), found) => outcomes.contains(found),
             (Self::AtMost(most) | Self::AtMostOrBroken(most), Outcome::Rows(rows)) => rows.is_subset(most),
             (Self::AtMostOrBroken(_), Outcome::Broken) => true,
-            (Self::AtMost(_) | Self::AtMostOrBroken(_), found) => *found == Outcome::Refused,
+            (Self::AtMost(_) | Self::AtMostOrBroken(_), found) => {
+                matches!(found, Outcome::Refused | Outcome::NotSigned)
+            }
             (Self::Nothing, Outcome::Rows(rows)) => rows.is_empty(),
-            (Self::Nothing, _) => true,
+            (Self::Rejected, Outcome::Rows(_)) => false,
+            (Self::Nothing | Self::Rejected, _) => true,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The principals: two tenants, a member with each role in each tenant, a member of both tenants,
 //! and a user without a tenant.
 
-use super::oracle::{Context, Subject};
+use super::{
+    oracle::{Context, Subject},
+    sealing::Sealing,
+};
 use crate::{
     db::setting,
     ident::{literal, quoted},
@@ -106,13 +109,31 @@ pub(super) struct Principal {
     pub(super) subject: Option<Subject>,
     /// The value of the setting that names the recorded reason; `None` if it is not set.
     pub(super) record: Option<String>,
+    /// Whether the context is sealed, if the tenancy has signed contexts, as the app's signature does it.
+    pub(super) sealed: bool,
+    /// Statements that the administrator runs first.
+    pub(super) before: String,
+    /// Statements of the principal itself, such as a change of a sealed context.
+    pub(super) after: String,
 }
 
 impl Principal {
     /// Creates a principal that sets no context and to which the declaration gives no privileges: a login, with or without
     /// SET ROLE.
     pub(super) fn without_context(session: String, role: Option<String>) -> Self {
-        Self { session, role, tenant: None, user: None, subject: None, record: None }
+        let sealed = role.is_some();
+        let [before, after] = [const { String::new() }; 2];
+        Self { session, role, tenant: None, user: None, subject: None, record: None, sealed, before, after }
+    }
+
+    /// Returns the principal in a context that is not signed.
+    pub(super) fn unsigned(&self) -> Self {
+        Self { sealed: false, ..self.clone() }
+    }
+
+    /// Returns the principal after it has run further statements in its context.
+    pub(super) fn then(&self, statements: impl Into<String>) -> Self {
+        Self { after: statements.into(), ..self.clone() }
     }
 
     /// Returns the application role in the declaration.
@@ -124,29 +145,38 @@ impl Principal {
     }
 
     /// Returns the statements that set the login, the role and the context.
-    pub(super) fn sql(&self, tenancy: &TenancyDef) -> String {
-        let mut sql = format!("SET LOCAL SESSION AUTHORIZATION {}; ", quoted(&self.session));
+    pub(super) fn sql(&self, tenancy: &TenancyDef, sealing: Option<&Sealing>) -> String {
+        let mut sql = self.before.clone();
+        let sealing = sealing.filter(|_| self.sealed);
+        if let Some(sealing) = sealing {
+            let values = [&self.tenant, &self.user, &self.record].map(Option::as_deref);
+            sql += &sealing.set_context(self.role.as_deref().unwrap_or("none"), &values);
+        }
+        sql += &format!("SET LOCAL SESSION AUTHORIZATION {}; ", quoted(&self.session));
         if let Some(role) = &self.role {
             sql += &format!("SET LOCAL ROLE {}; ", quoted(role));
         }
-        let access_setting = tenancy.access_setting();
-        let settings = [
-            (tenancy.tenant_setting, &self.tenant),
-            (tenancy.user_setting, &self.user),
-            (access_setting.as_str(), &self.record),
-        ];
-        for (name, value) in settings {
-            if let Some(value) = value {
-                sql += &format!("SET LOCAL {} = {}; ", setting(name), literal(value));
+        if sealing.is_none() {
+            let access_setting = tenancy.access_setting();
+            let settings = [
+                (tenancy.tenant_setting, &self.tenant),
+                (tenancy.user_setting, &self.user),
+                (access_setting.as_str(), &self.record),
+            ];
+            for (name, value) in settings {
+                if let Some(value) = value {
+                    sql += &format!("SET LOCAL {} = {}; ", setting(name), literal(value));
+                }
             }
         }
-        sql
+        sql + &self.after
     }
 
     /// Returns the context for the oracle.
     pub(super) fn context(&self) -> Context {
         let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-        Context { subject: self.subject, tenant: given(&self.tenant), user: given(&self.user) }
+        let signed = self.sealed;
+        Context { subject: self.subject, tenant: given(&self.tenant), user: given(&self.user), signed }
     }
 
     /// Describes the principal for reports.
@@ -159,6 +189,7 @@ impl Principal {
             (Some(Subject::System { .. }), _) => "without a recorded reason".to_owned(),
             _ => format!("for {}", principals.user_name(self.user.as_deref())),
         };
-        format!("{who} in {tenant}, {record}")
+        let signed = if self.role.is_some() && !self.sealed { ", in a context that is not signed" } else { "" };
+        format!("{who} in {tenant}, {record}{signed}")
     }
 }

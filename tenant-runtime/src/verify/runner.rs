@@ -10,6 +10,7 @@ use super::{
     principals::{NAMES, Principal, Principals},
     probe::Probe,
     row_data::{self, RowFactory, RowSpec},
+    sealing::Sealing,
     session::{Session, TIMEOUTS},
     violation::{Violation, meaning, plain},
 };
@@ -30,6 +31,8 @@ pub(super) struct Runner<'a> {
     pub(super) schema: &'a Schema,
     pub(super) tenancy: &'static TenancyDef,
     pub(super) principals: &'a Principals,
+    /// Seals the contexts, if the tenancy has signed contexts.
+    pub(super) sealing: Option<Sealing>,
     pub(super) fixture: Fixture,
     pub(super) row_factory: RowFactory<'a>,
     /// Rows that can be inserted, each with its tenant: one row per owner.
@@ -61,6 +64,7 @@ impl<'a> Runner<'a> {
             schema,
             tenancy: fixture.tenancy,
             principals: row_factory.principals,
+            sealing: Sealing::new(fixture.tenancy, schema),
             fixture,
             row_factory,
             templates: BTreeMap::new(),
@@ -89,7 +93,7 @@ impl Runner<'_> {
             let (batch, others) = rest.split_at(same);
             rest = others;
             let statements: Vec<_> = batch.iter().map(|probe| probe.statement.as_str()).collect();
-            let Some(outcomes) = self.session.attempt_all(&first.principal.sql(self.tenancy), &statements).await?
+            let Some(outcomes) = self.session.attempt_all(&self.context_sql(first.principal), &statements).await?
             else {
                 alone.extend(batch);
                 continue;
@@ -110,7 +114,7 @@ impl Runner<'_> {
     }
 
     async fn probe_alone(&mut self, probe: &Probe<'_>) -> Result<(), VerifyError> {
-        let found = self.session.attempt(&probe.principal.sql(self.tenancy), &probe.statement).await?;
+        let found = self.session.attempt(&self.context_sql(probe.principal), &probe.statement).await?;
         self.compare(probe, &found);
         if probe.has_removed_rows(&found) {
             self.compare_remaining_rows(probe).await?;
@@ -123,7 +127,7 @@ impl Runner<'_> {
             Outcome::Failed(message)
                 if TIMEOUTS.iter().any(|code| message.ends_with(&format!("(SQLSTATE {code})"))) =>
             {
-                let principal = probe.principal.sql(self.tenancy);
+                let principal = self.context_sql(probe.principal);
                 self.given_up.push(format!("{principal}{}: {message}", probe.statement));
             }
             found if !probe.expected.is_met_by(found) => self.record_violation(probe, found),
@@ -216,15 +220,19 @@ impl Runner<'_> {
         }
     }
 
+    /// Returns the statements that set a principal's login, role and context.
+    pub(super) fn context_sql(&self, principal: &Principal) -> String {
+        principal.sql(self.tenancy, self.sealing.as_ref())
+    }
+
     /// Returns the principal that has a declared role, in a context with this tenant and user.
     pub(super) fn as_role(&self, role: &'static str, tenant: Option<&str>, user: Option<&str>) -> Principal {
+        let database_role = self.tenancy.database_role(role);
         Principal {
-            session: self.tenancy.login(Some(role)),
-            role: Some(self.tenancy.database_role(role)),
             tenant: tenant.map(str::to_owned),
             user: user.map(str::to_owned),
             subject: Some(Subject::Member(role)),
-            record: None,
+            ..Principal::without_context(self.tenancy.login(Some(role)), Some(database_role))
         }
     }
 
@@ -426,6 +434,7 @@ impl Runner<'_> {
                 format!("at most {}", describe(&Outcome::Rows(rows.clone())))
             }
             Expected::Nothing => "nothing".to_owned(),
+            Expected::Rejected => "an error".to_owned(),
         };
         let found_text = describe(found);
         let own = self.principals.tenants.iter().position(|key| Some(key) == principal.tenant.as_ref());
@@ -440,7 +449,7 @@ impl Runner<'_> {
             command: probe.about.map(|(_, command)| command),
             role: principal.role.clone().unwrap_or_else(|| principal.session.clone()),
             principal: principal.describe(self.principals),
-            statement: format!("BEGIN; {}{}; ROLLBACK;", principal.sql(self.tenancy), probe.statement),
+            statement: format!("BEGIN; {}{}; ROLLBACK;", self.context_sql(principal), probe.statement),
             meaning: meaning(&probe.expected, found, crosses),
             expected,
             found: found_text,

@@ -9,6 +9,7 @@ use crate::{
     db::{assert_sql_safe, connection_options, open_for_writing},
     error::server_error,
     ident::literal,
+    model::sqlstate::CONTEXT_NOT_SIGNED,
 };
 
 /// A superuser's connection in a transaction that is rolled back.
@@ -239,6 +240,7 @@ fn classify(code: &str, message: &str) -> Outcome {
             Outcome::Denied
         }
         ("42501", message) if message.contains("row-level security") => Outcome::Refused,
+        (CONTEXT_NOT_SIGNED, _) => Outcome::NotSigned,
         ("23503" | "23505" | "23001" | "23514", _) => Outcome::Broken,
         (code, message) => Outcome::Failed(format!("{message} (SQLSTATE {code})")),
     }

@@ -94,6 +94,7 @@ pub(super) fn plain(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Denied => "permission denied".to_owned(),
         Outcome::Refused => "rejected by RLS".to_owned(),
+        Outcome::NotSigned => "rejected because the context is not signed".to_owned(),
         Outcome::Broken => "rejected by a constraint".to_owned(),
         Outcome::Rows(rows) if rows.is_empty() => "no rows".to_owned(),
         Outcome::Rows(rows) => rows.iter().take(8).cloned().collect::<Vec<_>>().join(", "),
@@ -107,6 +108,10 @@ pub(super) fn meaning(expected: &Expected, found: &Outcome, other_tenant: bool) 
     match found {
         _ if other_tenant => "rows of another tenant are accessible",
         Outcome::Rows(_) if *expected == denied => "undeclared privilege",
+        Outcome::Rows(_) if *expected == Expected::Rejected => "a statement succeeds that must be rejected",
+        Outcome::Rows(_) if *expected == Expected::Is(Outcome::NotSigned) => {
+            "a function accepts a context that is not signed"
+        }
         Outcome::Rows(rows) => match expected {
             Expected::Is(Outcome::Rows(wanted)) if rows.is_subset(wanted) => "declared rows are not accessible",
             Expected::Is(Outcome::Broken) => "a constraint accepts a statement that it must reject",
@@ -115,6 +120,10 @@ pub(super) fn meaning(expected: &Expected, found: &Outcome, other_tenant: bool) 
         },
         Outcome::Denied => "declared privilege is missing",
         _ if *expected == denied => "undeclared privilege, although a policy or constraint rejects the statement",
+        _ if *expected == Expected::Is(Outcome::NotSigned) => {
+            "a function does not check the signature of the context first"
+        }
+        Outcome::NotSigned => "a signed context is rejected",
         Outcome::Refused => "RLS rejects an allowed statement",
         Outcome::Broken => "constraint rejects an allowed statement",
         Outcome::Failed(_) => "unexpected error",

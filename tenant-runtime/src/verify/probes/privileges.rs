@@ -258,7 +258,7 @@ impl Runner<'_> {
         for principal in self.members(0).into_iter().chain(self.outsiders()) {
             for name in &others {
                 let readable = format!("SELECT has_any_column_privilege({}, 'SELECT')::text", literal(name));
-                let found = self.session.attempt(&principal.sql(self.tenancy), &readable).await?;
+                let found = self.session.attempt(&self.context_sql(&principal), &readable).await?;
                 if found != Outcome::Rows(["true".to_owned()].into()) {
                     continue;
                 }

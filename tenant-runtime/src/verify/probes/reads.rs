@@ -26,7 +26,7 @@ impl Runner<'_> {
     /// string.
     pub(in crate::verify) async fn without_settings(&mut self) -> Result<(), VerifyError> {
         let members = self.tenancy.roles.iter().map(|role| self.as_role(role.name, None, None));
-        for principal in members.chain(self.system(None)).collect::<Vec<_>>() {
+        for principal in members.chain(self.system(None)).map(|principal| principal.unsigned()).collect::<Vec<_>>() {
             let probes = self.fixture.tables.iter().map(|def| self.read(&principal, def)).collect();
             self.probe_all(probes).await?;
         }

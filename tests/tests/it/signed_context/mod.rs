@@ -6,3 +6,4 @@ pub(super) mod fixture;
 mod fuzz;
 mod keys;
 mod login_per_role;
+mod verify;
