@@ -3,7 +3,7 @@
 use super::{
     column_ident,
     membership::{Membership, inserted},
-    row_id,
+    row_id, signed_conditions,
     tenancy::Tenancy,
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     model::{
         def::{ColumnDef, SqlType, TableDef},
         names,
-        schema::{Expression, Function, QualifiedName, Returns},
+        schema::{Expression, Function, QualifiedName, Returns, Volatility},
         sqlstate::{CONSENT_REQUIRED, LAST_MANAGER},
     },
 };
@@ -92,13 +92,17 @@ impl<'a> FunctionTemplates<'a> {
             ))
         });
         let Self { table, tenant, user, org_in_context, user_in_context, .. } = self;
+        let (arguments, acting_role) = match self.tenancy.def.signed_context {
+            true => (signed_conditions::role_argument(), signed_conditions::ROLE_ARGUMENT),
+            false => (Vec::new(), "current_setting('role')"),
+        };
         Function {
             comment: "Returns the ID of the current tenant if the signed-in user is a member of it with a role that includes the role \
                       set by SET ROLE; otherwise NULL."
                 .into(),
-            arguments: Vec::new(),
+            arguments,
             returns: Returns::Value(self.tenancy.key_type.clone()),
-            stable: true,
+            volatility: Volatility::Stable,
             exact_floats: false,
             body: format!(
                 "BEGIN
@@ -107,7 +111,7 @@ impl<'a> FunctionTemplates<'a> {
         FROM {table} AS m
         WHERE m.{tenant} = {org_in_context}
           AND m.{user} = {user_in_context}
-          AND CASE current_setting('role')
+          AND CASE {acting_role}
 {}            ELSE false
           END
     );
@@ -128,7 +132,7 @@ END",
                 (Ident::derived([names::MY_TENANTS_TENANT]), self.tenancy.key_type.clone()),
                 (Ident::derived([names::MY_TENANTS_ROLE]), Expression::trusted("text")),
             ]),
-            stable: true,
+            volatility: Volatility::Stable,
             exact_floats: false,
             body: format!(
                 "BEGIN
@@ -239,7 +243,7 @@ DECLARE
             ),
             arguments: self.arguments(true),
             returns: Returns::Void,
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "{}{}{consent}    INSERT INTO {table} ({tenant}, {user}, {role}) VALUES (tenant, p_user, p_role);\nEND",
@@ -275,7 +279,7 @@ DECLARE
             ),
             arguments: self.arguments(true),
             returns: Returns::Value(Expression::trusted("boolean")),
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "{}{}{}{}    IF old_role IN ({managers}) AND p_role NOT IN ({managers}) THEN
@@ -304,7 +308,7 @@ END",
             ),
             arguments: self.arguments(false),
             returns: Returns::Value(Expression::trusted("boolean")),
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "{}{}{}    IF old_role IN ({managers}) THEN
@@ -332,7 +336,7 @@ END",
             comment: "Trigger function: raises an error if a change leaves an existing tenant without a member who can manage members.".into(),
             arguments: Vec::new(),
             returns: Returns::Trigger,
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "BEGIN
@@ -369,7 +373,7 @@ END"
             ),
             arguments: insert.arguments,
             returns: Returns::Value(self.tenancy.key_type.clone()),
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "#variable_conflict use_variable
@@ -400,7 +404,7 @@ END",
             comment: "Creates a user account that is not a member of any tenant yet.".into(),
             arguments: insert.arguments,
             returns: Returns::Value(self.user_type.clone()),
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "#variable_conflict use_variable\nDECLARE\n    new_user_id {};\nBEGIN\n    {}\n    RETURN new_user_id;\nEND",

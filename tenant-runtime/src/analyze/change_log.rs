@@ -11,7 +11,7 @@ use super::{
     finding::{Findings, field_place, place},
     list,
     predicates::RowPredicates,
-    row_id, signed_context,
+    row_id, signed_conditions,
     tenancy::Tenancy,
 };
 use crate::{
@@ -19,7 +19,9 @@ use crate::{
     model::{
         def::{ColumnDef, ScopeDef, SqlType, TableDef},
         names,
-        schema::{Command, Expression, Function, Grant, Policy, QualifiedName, Returns, Trigger, TriggerKind},
+        schema::{
+            Command, Expression, Function, Grant, Policy, QualifiedName, Returns, Trigger, TriggerKind, Volatility,
+        },
     },
 };
 
@@ -177,8 +179,10 @@ impl ChangeLog {
         let columns = [self.tenant.clone()].into_iter().chain(FILLED.map(column_ident));
         let columns = columns.map(|column| column.quoted().to_string()).collect::<Vec<_>>().join(", ");
         let (table, key) = (self.table.quoted(), &tenancy.key_type);
-        let user =
-            signed_context::if_signed(&Expression::in_context(tenancy.def.user_setting, &tenancy.user_type), tenancy);
+        let user = signed_conditions::if_signed(
+            &Expression::in_context(tenancy.def.user_setting, &tenancy.user_type),
+            tenancy,
+        );
         let body = format!(
             "DECLARE
     -- Trigger arguments: table, tenant column, key column, and the columns to leave out of before and after.
@@ -209,7 +213,7 @@ END"
                       change.".into(),
             arguments: Vec::new(),
             returns: Returns::Trigger,
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: true,
             body,
             execute: vec![roles.owner.clone()],

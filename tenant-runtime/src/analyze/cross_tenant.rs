@@ -19,7 +19,7 @@ use crate::{
         names,
         schema::{
             Check, Column, ColumnDefault, Command, Condition, ConditionKind, Expression, Function, Grant, Key, Policy,
-            PolicyKind, QualifiedName, Returns, Scope, Table,
+            PolicyKind, QualifiedName, Returns, Scope, Table, Volatility,
         },
         sqlstate::{ACCESS_EXPIRED, REASON_TOO_SHORT},
     },
@@ -140,7 +140,7 @@ fn is_system_context(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_>) 
         ),
         arguments: Vec::new(),
         returns: Returns::Value(Expression::trusted("boolean")),
-        stable: true,
+        volatility: Volatility::Stable,
         exact_floats: false,
         body: format!(
             "DECLARE
@@ -171,7 +171,7 @@ fn begin_system_access(log: &QualifiedName, tenancy: &Tenancy) -> Function {
         ),
         arguments: vec![(Ident::derived(["p_reason"]), Expression::trusted("text"))],
         returns: Returns::Value(Expression::trusted("uuid")),
-        stable: false,
+        volatility: Volatility::Volatile,
         exact_floats: false,
         body: format!(
             "DECLARE
@@ -201,7 +201,7 @@ fn delete_system_access(log: &QualifiedName, tenancy: &Tenancy, roles: &Roles<'_
         ),
         arguments: vec![(Ident::derived(["p_older_than"]), Expression::trusted("interval"))],
         returns: Returns::Value(Expression::trusted("bigint")),
-        stable: false,
+        volatility: Volatility::Volatile,
         exact_floats: false,
         body: format!(
             "DECLARE

@@ -15,7 +15,7 @@ use crate::{
     ident::Ident,
     model::{
         def::{ColumnDef, NO_ROLE, ScopeDef, SqlType, TableDef},
-        schema::{Expression, Function, QualifiedName, Returns},
+        schema::{Expression, Function, QualifiedName, Returns, Volatility},
         sqlstate::NO_INVITATION,
     },
 };
@@ -187,7 +187,7 @@ impl FunctionTemplates<'_> {
                 argument("p_seconds", "double precision"),
             ],
             returns: Returns::Void,
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "#variable_conflict use_variable
@@ -239,7 +239,7 @@ END",
                     .into(),
             arguments: vec![(Ident::derived(["p_token"]), Expression::trusted("bytea"))],
             returns: Returns::Value(self.tenancy.key_type.clone()),
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "DECLARE

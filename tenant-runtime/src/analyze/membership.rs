@@ -13,7 +13,7 @@ use super::{
     column::is_filled_by_database,
     column_ident,
     finding::{Findings, field_place, place},
-    list, row_id,
+    list, row_id, signed_conditions,
     tenancy::Tenancy,
 };
 use crate::{
@@ -289,7 +289,8 @@ impl Membership {
     /// Returns the condition for the rows of a tenant in which the membership table gives the user the required role.
     pub(super) fn condition(&self, column: &Ident, tenancy: &Tenancy) -> Condition {
         let function = tenancy.function(names::AUTHORIZED_TENANT_ID).quoted();
-        let sql = Expression::trusted(format!("{} = (SELECT {function}())", column.quoted()));
+        let role = signed_conditions::statement_role(tenancy);
+        let sql = Expression::trusted(format!("{} = (SELECT {function}({role}))", column.quoted()));
         Condition::new(ConditionKind::Membership, sql)
     }
 

@@ -20,6 +20,7 @@ mod predicates;
 mod reference;
 pub(crate) mod rewrite_identifiers;
 pub(crate) mod row_reference;
+mod signed_conditions;
 mod signed_context;
 pub(crate) mod sql_expr;
 mod sql_tokens;

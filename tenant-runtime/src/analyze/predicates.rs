@@ -6,7 +6,7 @@ use super::{
     Known, column_ident, cross_tenant,
     finding::{Finding, Findings, Severity, field_place, place},
     membership::Membership,
-    row_id, signed_context,
+    row_id, signed_conditions,
     sql_expr::{self, Condition as Rule},
     tenancy::Tenancy,
     unqualified_names,
@@ -97,7 +97,7 @@ pub(super) fn rows(
         _ => Some(of_tenant.clone()),
     };
     let exceptions = exceptions(def, &of_tenant, membership, tenancy);
-    let signed = signed_context::condition(restrictive.as_ref(), tenancy).map(|condition| {
+    let signed = signed_conditions::condition(restrictive.as_ref(), tenancy).map(|condition| {
         let except = exceptions.iter().filter(|(role, _)| **role == tenancy.function_owner);
         with_exceptions(condition, &except.cloned().collect::<Vec<_>>())
     });
@@ -161,7 +161,7 @@ fn of_tenant(
         ScopeDef::Tenant { .. } => Condition::new(
             ConditionKind::Tenant,
             tenant.map_or_else(no_rows, |column| {
-                Expression::is_in_context(&column_ident(column.name), tenancy.tenant_setting, &tenancy.key_type)
+                signed_conditions::is_of_tenant(&column_ident(column.name), membership.is_some(), tenancy)
             }),
         ),
         ScopeDef::Global => Condition::new(ConditionKind::All, Expression::trusted("true")),
@@ -286,7 +286,7 @@ fn owner(def: &TableDef, tenancy: &Tenancy, findings: &mut Findings) -> Option<C
         );
     }
     let sql =
-        Expression::trusted(format!("{} = (SELECT {})", column_ident(name).quoted(), signed_context::user(tenancy)));
+        Expression::trusted(format!("{} = (SELECT {})", column_ident(name).quoted(), signed_conditions::user(tenancy)));
     Some(Condition::new(ConditionKind::Owner, sql))
 }
 
@@ -321,7 +321,7 @@ fn custom(
     tenancy: &Tenancy,
     findings: &mut Findings,
 ) -> Vec<(Command, bool, Condition)> {
-    let user = signed_context::user(tenancy);
+    let user = signed_conditions::user(tenancy);
     let protected = |name: &str| known.in_text(name).is_some_and(|def| def.scope != ScopeDef::Global);
     let mut custom = Vec::new();
     let mut conditions = Vec::new();

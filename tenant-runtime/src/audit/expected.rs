@@ -12,7 +12,7 @@ use crate::{
         column_property::ColumnProperty,
         schema::{
             Column, ForeignKey, ForeignKeyAction, Function, Key, Policy, QualifiedName, Returns, Role, RoleKind,
-            Schema, Table, TriggerKind,
+            Schema, Table, TriggerKind, Volatility,
         },
     },
     sql::part::{PGAUDIT, SEQUENCE_CACHE, timeout_settings},
@@ -196,7 +196,11 @@ impl Facts<'_> {
         };
         let arguments: Vec<String> = function.arguments.iter().map(|(_, argument)| ty(argument)).collect();
         let names: Vec<_> = function.arguments.iter().map(|(name, _)| name.as_str()).collect();
-        let (volatility, parallel) = if function.stable { ("STABLE", "SAFE") } else { ("VOLATILE", "UNSAFE") };
+        let (volatility, parallel) = match function.volatility {
+            Volatility::Immutable => ("IMMUTABLE", "SAFE"),
+            Volatility::Stable => ("STABLE", "SAFE"),
+            Volatility::Volatile => ("VOLATILE", "UNSAFE"),
+        };
         let settings = function.settings().iter().map(|(name, value)| format!("{name}={value}"));
         let properties = json!({
             "kind": "function", "owner": schema.function_owner().map(|role| role.name.as_str()), "language": "plpgsql",

@@ -53,6 +53,10 @@ pub const BIND_LOGIN: &str = "bind_login";
 pub const UNBIND_LOGIN: &str = "unbind_login";
 /// Function that returns what a signature of the next context must include.
 pub const CONTEXT_CHALLENGE: &str = "context_challenge";
+/// Function that returns the tenant ID of a signed context, and NULL without one.
+pub const CONTEXT_TENANT_ID: &str = "context_tenant_id";
+/// Function that returns the role for which the server plans a statement.
+pub const STATEMENT_ROLE: &str = "statement_role";
 /// Function that returns the user ID of a signed context, and NULL without one.
 pub const CONTEXT_USER_ID: &str = "context_user_id";
 /// Function that returns whether the context of the transaction is signed.

@@ -143,8 +143,8 @@ pub struct Function {
     pub arguments: Vec<(Ident, Expression)>,
     /// The result.
     pub returns: Returns,
-    /// Whether the function is `STABLE`: it only reads, so a statement can call it once for all rows.
-    pub stable: bool,
+    /// Whether the function only reads, and when it is called.
+    pub volatility: Volatility,
     /// Whether the function writes all digits of floating-point numbers, even if its caller has set
     /// `extra_float_digits` to a lower value.
     pub exact_floats: bool,
@@ -163,6 +163,17 @@ impl Function {
         const POLICIES: (&str, &str) = ("row_security", "on");
         if self.exact_floats { &[NAMES, POLICIES, DIGITS] } else { &[NAMES, POLICIES] }
     }
+}
+
+/// When the server calls a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volatility {
+    /// When it plans a statement, whose plan contains the result.
+    Immutable,
+    /// Once for all rows of a statement: the function only reads.
+    Stable,
+    /// At each evaluation.
+    Volatile,
 }
 
 /// The result of a function.

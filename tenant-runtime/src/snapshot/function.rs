@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ident::Ident,
-    model::schema::{Expression, Function, QualifiedName, Returns},
+    model::schema::{Expression, Function, QualifiedName, Returns, Volatility},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub(super) struct FunctionEntry {
     arguments: Vec<ArgumentEntry>,
     returns: ReturnsEntry,
     stable: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    immutable: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     exact_floats: bool,
     body: String,
@@ -56,7 +58,8 @@ impl From<(&QualifiedName, &Function)> for FunctionEntry {
                 Returns::Value(ty) => ReturnsEntry::Value(ty.to_string()),
                 Returns::Rows(columns) => ReturnsEntry::Rows(columns.iter().map(ArgumentEntry::from).collect()),
             },
-            stable: function.stable,
+            stable: function.volatility == Volatility::Stable,
+            immutable: function.volatility == Volatility::Immutable,
             exact_floats: function.exact_floats,
             body: function.body.clone(),
             execute: texts(&function.execute),
@@ -75,7 +78,11 @@ pub(super) fn function(entry: FunctionEntry, reader: &mut Reader) -> Result<(Qua
             ReturnsEntry::Value(ty) => Returns::Value(reader.data_type(&ty)?),
             ReturnsEntry::Rows(columns) => Returns::Rows(each(columns, |entry| argument(entry, reader))?),
         },
-        stable: entry.stable,
+        volatility: match (entry.stable, entry.immutable) {
+            (_, true) => Volatility::Immutable,
+            (true, false) => Volatility::Stable,
+            (false, false) => Volatility::Volatile,
+        },
         exact_floats: entry.exact_floats,
         body: entry.body,
         execute: idents(entry.execute)?,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     ident::{Ident, literal},
-    model::schema::{Expression, Function, QualifiedName, Returns},
+    model::schema::{Expression, Function, QualifiedName, Returns, Volatility},
 };
 
 /// Creates a function. Only the listed roles get EXECUTE.
@@ -30,7 +30,11 @@ fn define(create: &str, name: &QualifiedName, function: &Function) -> String {
     };
     // A function that only reads can be evaluated once per statement and in parallel workers; a function that writes
     // cannot.
-    let volatility = if function.stable { "STABLE PARALLEL SAFE" } else { "VOLATILE" };
+    let volatility = match function.volatility {
+        Volatility::Immutable => "IMMUTABLE PARALLEL SAFE",
+        Volatility::Stable => "STABLE PARALLEL SAFE",
+        Volatility::Volatile => "VOLATILE",
+    };
     let types: Vec<_> = function.arguments.iter().map(|(_, ty)| ty.clone()).collect();
     let settings: String = function.settings().iter().map(|(name, value)| format!(" SET {name} = {value}")).collect();
     let tag = dollar_tag(&function.body);

@@ -5,7 +5,7 @@ use crate::{
     ident::{Ident, literal},
     model::{
         names,
-        schema::{Expression, Function, Returns},
+        schema::{Expression, Function, Returns, Volatility},
     },
 };
 
@@ -32,7 +32,7 @@ impl SignedContext<'_> {
             ),
             arguments: arguments.map(|(name, ty)| (Ident::derived([name]), Expression::trusted(ty))).into(),
             returns: Returns::Void,
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "DECLARE
@@ -82,7 +82,7 @@ END",
                 .map(|(name, ty)| (Ident::derived([name]), Expression::trusted(ty)))
                 .into(),
             returns: Returns::Value(Expression::trusted("boolean")),
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "BEGIN
@@ -114,7 +114,7 @@ END"
             ),
             arguments: arguments.map(|(name, ty)| (Ident::derived([name]), ty)).into(),
             returns: Returns::Void,
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "BEGIN
@@ -140,7 +140,7 @@ END",
             ),
             arguments: vec![(Ident::derived(["p_login"]), Expression::trusted("text"))],
             returns: Returns::Value(Expression::trusted("boolean")),
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "BEGIN

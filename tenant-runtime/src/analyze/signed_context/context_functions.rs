@@ -1,11 +1,12 @@
 //! The functions that check a signature and set the context, and that policies and functions call to check the context.
 
-use super::{SignedContext, if_signed};
+use super::SignedContext;
 use crate::{
+    analyze::signed_conditions::{ROLE_ARGUMENT, if_signed, is_signed, role_argument},
     ident::{Ident, literal},
     model::{
         names,
-        schema::{Expression, Function, Returns},
+        schema::{Expression, Function, Returns, Volatility},
         sqlstate::CONTEXT_NOT_SIGNED,
     },
 };
@@ -49,7 +50,7 @@ impl SignedContext<'_> {
                 (Ident::derived(["next_number"]), Expression::trusted("bigint")),
                 (Ident::derived(["started"]), Expression::trusted("bigint")),
             ]),
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
                 "DECLARE
@@ -85,7 +86,7 @@ END"
                 .map(|(name, ty)| (Ident::derived([name]), Expression::trusted(ty)))
                 .into(),
             returns: Returns::Void,
-            stable: false,
+            volatility: Volatility::Volatile,
             exact_floats: false,
             // One query: it runs for each transaction. Its result is computed only if all conditions hold.
             body: format!(
@@ -134,17 +135,16 @@ END",
         let seal = literal(&self.tenancy.def.seal_setting());
         let bound = if self.has_members { self.bound_login() } else { String::new() };
         Function {
-            comment: "Returns true if the app has signed the context of the transaction, or the login role is bound to it; otherwise raises \
-                      an error, or returns false to administrators."
+            comment: "Returns true if the app has signed the context of the transaction for a role, or the login role is bound to it; \
+                      otherwise raises an error, or returns false to administrators."
                 .into(),
-            arguments: Vec::new(),
+            arguments: role_argument(),
             returns: Returns::Value(Expression::trusted("boolean")),
-            stable: true,
+            volatility: Volatility::Stable,
             exact_floats: false,
             body: format!(
                 "DECLARE
     seal constant text := current_setting({seal}, true);
-    acting_role constant text := current_setting('role');
 BEGIN
     IF seal <> '' THEN
         IF EXISTS (
@@ -161,7 +161,7 @@ BEGIN
     RETURN false;
 END",
                 owner = literal(self.roles.owner.as_str()),
-                sealed = hmac("k", &self.sealed("acting_role", &values)),
+                sealed = hmac("k", &self.sealed(ROLE_ARGUMENT, &values)),
             ),
             execute: self.policy_roles(),
         }
@@ -173,9 +173,39 @@ END",
             comment: "Returns the ID of the user if the context is signed; otherwise NULL.".into(),
             arguments: Vec::new(),
             returns: Returns::Value(self.tenancy.user_type.clone()),
-            stable: true,
+            volatility: Volatility::Stable,
             exact_floats: false,
             body: format!("BEGIN\n    RETURN {};\nEND", if_signed(&user, self.tenancy)),
+            execute: self.policy_roles(),
+        }
+    }
+
+    pub(super) fn context_tenant_id(&self) -> Function {
+        let tenant = Expression::in_context(self.tenancy.def.tenant_setting, &self.tenancy.key_type);
+        let signed = is_signed(ROLE_ARGUMENT, self.tenancy);
+        Function {
+            comment: "Returns the ID of the tenant if the context is signed for a role; otherwise NULL.".into(),
+            arguments: role_argument(),
+            returns: Returns::Value(self.tenancy.key_type.clone()),
+            volatility: Volatility::Stable,
+            exact_floats: false,
+            body: format!("BEGIN\n    RETURN CASE WHEN {signed} THEN {tenant} END;\nEND"),
+            execute: self.policy_roles(),
+        }
+    }
+
+    /// The function is called when a statement is planned, as if its result never changed: a plan is for one role, and is made
+    /// again for another role.
+    pub(super) fn statement_role(&self) -> Function {
+        Function {
+            comment: "Returns the role for which the server plans a statement. IMMUTABLE, so the plan contains the role: a statement with \
+                      row-level security is planned again for another role. Only for policies."
+                .into(),
+            arguments: Vec::new(),
+            returns: Returns::Value(Expression::trusted("text")),
+            volatility: Volatility::Immutable,
+            exact_floats: false,
+            body: "BEGIN\n    RETURN current_setting('role');\nEND".into(),
             execute: self.policy_roles(),
         }
     }
@@ -191,7 +221,7 @@ END",
         format!(
             "    ELSIF EXISTS (
         SELECT FROM {} AS b
-        WHERE b.login = session_user AND b.role = acting_role
+        WHERE b.login = session_user AND b.role = {ROLE_ARGUMENT}
           AND b.tenant_id = {} AND b.user_id = {}
     ) THEN
         RETURN true;

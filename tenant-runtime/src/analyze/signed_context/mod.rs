@@ -15,51 +15,21 @@ mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    Known,
-    auth_functions::Roles,
-    finding::{Findings, place},
-    tenancy::Tenancy,
-};
 use crate::{
-    ident::Ident,
+    analyze::{
+        Known,
+        auth_functions::Roles,
+        finding::{Findings, place},
+        signed_conditions::{CURRENT_ROLE, ROLE_ARGUMENT, is_signed},
+        tenancy::Tenancy,
+    },
+    ident::{Ident, literal},
     model::{
         names,
-        schema::{Condition, ConditionKind, Expression, Function, QualifiedName, Table},
+        schema::{Function, QualifiedName, Table},
         sqlstate::CONTEXT_NOT_SIGNED,
     },
 };
-
-/// Returns the condition that the context is signed, for a table whose restrictive policy does not check it.
-pub(super) fn condition(restrictive: Option<&Condition>, tenancy: &Tenancy) -> Option<Condition> {
-    // The function in the condition on the membership checks the signature.
-    let is_checked = restrictive.is_some_and(|condition| condition.kind == ConditionKind::Membership);
-    let function = tenancy.function(names::IS_CONTEXT_SIGNED).quoted();
-    let condition = Condition::new(ConditionKind::Signed, Expression::trusted(format!("(SELECT {function}())")));
-    Some(condition).filter(|_| tenancy.def.signed_context && !is_checked)
-}
-
-/// Returns the ID of the user in the context, for policies.
-///
-/// With signed contexts it is a function that checks the signature. PostgreSQL evaluates a sub-select of a policy when a row needs
-/// it: a statement could change the setting after the restrictive policy was evaluated.
-pub(super) fn user(tenancy: &Tenancy) -> Expression {
-    match tenancy.def.signed_context {
-        true => Expression::trusted(format!("{}()", tenancy.function(names::CONTEXT_USER_ID).quoted())),
-        false => Expression::in_context(tenancy.def.user_setting, &tenancy.user_type),
-    }
-}
-
-/// Returns an expression that is NULL unless the context is signed.
-pub(super) fn if_signed(value: &Expression, tenancy: &Tenancy) -> Expression {
-    match tenancy.def.signed_context {
-        true => Expression::trusted(format!(
-            "CASE WHEN {}() THEN {value} END",
-            tenancy.function(names::IS_CONTEXT_SIGNED).quoted()
-        )),
-        false => value.clone(),
-    }
-}
 
 /// Returns the sequences.
 pub(super) fn sequences(tenancy: &Tenancy) -> BTreeSet<QualifiedName> {
@@ -81,7 +51,7 @@ pub(super) fn add(
         return;
     }
     for (name, function) in functions.iter_mut() {
-        if let Some(guard) = guard(name.table.as_str(), tenancy) {
+        if let Some(guard) = guard(name.table.as_str(), &function.execute, tenancy) {
             function.body = with_first_statement(&function.body, &guard);
         }
     }
@@ -99,22 +69,37 @@ pub(super) fn add(
     }
 }
 
-/// Returns the statement with which a function begins: it ends the function unless the context is signed.
-fn guard(function: &str, tenancy: &Tenancy) -> Option<String> {
-    let unless = |otherwise: &str| {
-        let signed = tenancy.function(names::IS_CONTEXT_SIGNED).quoted();
-        Some(format!("    IF NOT {signed}() THEN\n        {otherwise}\n    END IF;\n"))
+/// Returns the statement with which a function begins: it ends the function unless the context is signed for a role that can
+/// execute it. The server checks the privilege with the role at the beginning of the statement.
+fn guard(function: &str, execute: &[Ident], tenancy: &Tenancy) -> Option<String> {
+    let unless = |role: &str, or: &str, otherwise: &str| {
+        let signed = is_signed(role, tenancy);
+        Some(format!("    IF NOT {signed}{or} THEN\n        {otherwise}\n    END IF;\n"))
     };
     match function {
         // Policies call these: administrators see no rows.
-        names::AUTHORIZED_TENANT_ID => unless("RETURN NULL;"),
-        names::IS_SYSTEM_CONTEXT => unless("RETURN false;"),
+        names::AUTHORIZED_TENANT_ID => unless(ROLE_ARGUMENT, "", "RETURN NULL;"),
+        names::IS_SYSTEM_CONTEXT => unless(CURRENT_ROLE, "", "RETURN false;"),
         // Triggers, which fire for an administrator too. They do not act for the user in the context.
         names::LOG_CHANGE | names::PREVENT_LAST_MANAGER_REMOVAL => None,
         // For administrators, as the schema owner.
         names::DELETE_SYSTEM_ACCESS => None,
-        _ => unless(&format!("RAISE EXCEPTION 'the context is not signed' USING ERRCODE = '{CONTEXT_NOT_SIGNED}';")),
+        _ => {
+            let or = format!(" OR {CURRENT_ROLE} NOT IN ({})", roles_with(execute, tenancy));
+            let raise = format!("RAISE EXCEPTION 'the context is not signed' USING ERRCODE = '{CONTEXT_NOT_SIGNED}';");
+            unless(CURRENT_ROLE, &or, &raise)
+        }
     }
+}
+
+/// Returns the roles in a list and the application roles that include them, as literals.
+fn roles_with(granted: &[Ident], tenancy: &Tenancy) -> String {
+    let roles = tenancy.application_roles.iter();
+    let names: Vec<_> = roles.clone().filter(|(_, role)| granted.contains(role)).map(|(name, _)| *name).collect();
+    let including = roles.filter(|(name, _)| names.iter().any(|needed| tenancy.includes(name, needed)));
+    let others = granted.iter().filter(|role| !tenancy.application_roles.values().any(|other| other == *role));
+    let all: BTreeSet<_> = including.map(|(_, role)| role).chain(others).collect();
+    all.into_iter().map(|role| literal(role.as_str())).collect::<Vec<_>>().join(", ")
 }
 
 /// Inserts a statement after the first `BEGIN` of a body.
@@ -152,10 +137,13 @@ impl SignedContext<'_> {
             (names::SET_CONTEXT, self.set_context()),
             (names::IS_CONTEXT_SIGNED, self.is_context_signed()),
             (names::CONTEXT_USER_ID, self.context_user_id()),
+            (names::STATEMENT_ROLE, self.statement_role()),
             (names::SET_CONTEXT_KEY, self.set_context_key()),
             (names::END_CONTEXT_KEY, self.end_context_key()),
         ];
+        let of_tenant = [(names::CONTEXT_TENANT_ID, self.context_tenant_id())];
         let functions = functions.into_iter().chain(bound.into_iter().filter(|_| self.has_members));
+        let functions = functions.chain(of_tenant.into_iter().filter(|_| !self.has_members));
         functions.map(|(name, function)| (self.tenancy.function(name), function)).collect()
     }
 }

@@ -71,7 +71,7 @@ async fn changed_settings_and_roles_give_no_access() {
         "SELECT tenant_id::text FROM shop_auth.my_tenants()",
         "SELECT shop_auth.create_tenant('x')::text",
         "SELECT shop_auth.sign_up('attacker@example')::text",
-        "SELECT shop_auth.authorized_tenant_id()::text",
+        "SELECT shop_auth.authorized_tenant_id(current_setting('role'))::text",
         "UPDATE shop.items SET name = 'attacked' RETURNING name",
         "DELETE FROM shop.items RETURNING name",
         "INSERT INTO shop.suppliers (name) VALUES ('attack') RETURNING name",

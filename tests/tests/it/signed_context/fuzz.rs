@@ -148,7 +148,7 @@ impl Generator<'_> {
         let (id, other) = (self.id(), self.id());
         match self.random.below(16) {
             0 => "SELECT * FROM shop_auth.my_tenants()".to_owned(),
-            1 => "SELECT shop_auth.authorized_tenant_id()".to_owned(),
+            1 => "SELECT shop_auth.authorized_tenant_id(current_setting('role'))".to_owned(),
             2 => "SELECT shop_auth.create_tenant('attack')".to_owned(),
             3 => format!("SELECT shop_auth.sign_up('{id}@attack')"),
             4 => format!("SELECT shop_auth.add_member('{id}', 'owner')"),
@@ -162,7 +162,7 @@ impl Generator<'_> {
             7 => "SELECT shop_auth.invite('a@b', 'owner', '\\x00', 60)".to_owned(),
             8 => "SELECT shop_auth.accept_invitation('\\x00')".to_owned(),
             9 => "SELECT shop_auth.begin_system_access('an attack of a clerk')".to_owned(),
-            10 => "SELECT shop_auth.is_context_signed(), shop_auth.context_user_id()".to_owned(),
+            10 => "SELECT shop_auth.is_context_signed(current_setting('role')), shop_auth.context_user_id()".to_owned(),
             11 => "SELECT * FROM shop_auth.context_challenge()".to_owned(),
             12 => format!("SELECT shop_auth.bind_login(session_user, 'shop_owner', '{id}', '{other}')"),
             13 => "SELECT shop_auth.set_context_key(2::int2, '\\x00', NULL, NULL, NULL)".to_owned(),
@@ -354,7 +354,7 @@ async fn generated_sequences_stay_in_their_tenant_user_and_role() {
     assert!(found.rows > sequences / 2, "the sequences read only {} rows", found.rows);
     // The control: a database that accepts every context.
     let open =
-        "CREATE OR REPLACE FUNCTION shop_auth.is_context_signed() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE
+        "CREATE OR REPLACE FUNCTION shop_auth.is_context_signed(p_role text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE
         SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN true; END $$";
     run(&mut fixture.database.admin().await, open).await.expect("a superuser can");
     let before = rows(&fixture).await;
