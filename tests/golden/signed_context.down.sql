@@ -127,6 +127,7 @@ SET LOCAL ROLE shop_function_owner;
 
 -- Functions in shop_auth --------------------------------------------------------------------------
 DROP FUNCTION shop_auth.unbind_login(text);
+DROP FUNCTION shop_auth.statement_role();
 DROP FUNCTION shop_auth.sign_up(text);
 DROP FUNCTION shop_auth.set_context_key(smallint, bytea, text, text[], timestamptz);
 DROP FUNCTION shop_auth.set_context(smallint, text, text, boolean);
@@ -135,7 +136,7 @@ DROP FUNCTION shop_auth.prevent_last_manager_removal();
 DROP FUNCTION shop_auth.my_tenants();
 DROP FUNCTION shop_auth.log_change();
 DROP FUNCTION shop_auth.is_system_context();
-DROP FUNCTION shop_auth.is_context_signed();
+DROP FUNCTION shop_auth.is_context_signed(text);
 DROP FUNCTION shop_auth.invite(text, text, bytea, double precision);
 DROP FUNCTION shop_auth.end_context_key(smallint, timestamptz);
 DROP FUNCTION shop_auth.delete_system_access(interval);
@@ -145,7 +146,7 @@ DROP FUNCTION shop_auth.context_challenge();
 DROP FUNCTION shop_auth.change_member(uuid, text);
 DROP FUNCTION shop_auth.bind_login(text, text, uuid, uuid);
 DROP FUNCTION shop_auth.begin_system_access(text);
-DROP FUNCTION shop_auth.authorized_tenant_id();
+DROP FUNCTION shop_auth.authorized_tenant_id(text);
 DROP FUNCTION shop_auth.add_member(uuid, text);
 DROP FUNCTION shop_auth.accept_invitation(bytea);
 

@@ -189,7 +189,7 @@ DECLARE
     invited record;
     inviter_role text;
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(current_setting('role')) OR current_setting('role') NOT IN ('shop_no_tenant') THEN
         RAISE EXCEPTION 'the context is not signed' USING ERRCODE = 'TT006';
     END IF;
     SELECT i.id AS id, i.shop_id AS tenant, i.job AS member_role, i.invited_by AS inviter INTO invited
@@ -223,7 +223,7 @@ DECLARE
     caller constant uuid := NULLIF(current_setting('shop.user_id', true), '')::uuid;
     caller_role text;
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(current_setting('role')) OR current_setting('role') NOT IN ('shop_owner') THEN
         RAISE EXCEPTION 'the context is not signed' USING ERRCODE = 'TT006';
     END IF;
     PERFORM FROM shop.employments AS m
@@ -250,11 +250,11 @@ $function$;
 COMMENT ON FUNCTION shop_auth.add_member(uuid, text) IS 'Adds a member to the current tenant. Requires role owner or a role that includes it. The user must already be a member of a tenant in which the caller can manage members.';
 GRANT EXECUTE ON FUNCTION shop_auth.add_member(uuid, text) TO shop_owner;
 
-CREATE FUNCTION shop_auth.authorized_tenant_id() RETURNS uuid
+CREATE FUNCTION shop_auth.authorized_tenant_id(p_role text) RETURNS uuid
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(p_role) THEN
         RETURN NULL;
     END IF;
     RETURN (
@@ -262,7 +262,7 @@ BEGIN
         FROM shop.employments AS m
         WHERE m.shop_id = NULLIF(current_setting('shop.tenant_id', true), '')::uuid
           AND m.person_id = NULLIF(current_setting('shop.user_id', true), '')::uuid
-          AND CASE current_setting('role')
+          AND CASE p_role
             WHEN 'shop_clerk' THEN m.job IN ('clerk', 'keeper', 'owner')
             WHEN 'shop_keeper' THEN m.job IN ('keeper', 'owner')
             WHEN 'shop_owner' THEN m.job IN ('owner')
@@ -271,8 +271,8 @@ BEGIN
     );
 END
 $function$;
-COMMENT ON FUNCTION shop_auth.authorized_tenant_id() IS 'Returns the ID of the current tenant if the signed-in user is a member of it with a role that includes the role set by SET ROLE; otherwise NULL.';
-GRANT EXECUTE ON FUNCTION shop_auth.authorized_tenant_id() TO shop_clerk, shop_system, shop_schema_owner;
+COMMENT ON FUNCTION shop_auth.authorized_tenant_id(text) IS 'Returns the ID of the current tenant if the signed-in user is a member of it with a role that includes the role set by SET ROLE; otherwise NULL.';
+GRANT EXECUTE ON FUNCTION shop_auth.authorized_tenant_id(text) TO shop_clerk, shop_system, shop_schema_owner;
 
 CREATE FUNCTION shop_auth.begin_system_access(p_reason text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -280,7 +280,7 @@ AS $function$
 DECLARE
     access_id uuid;
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(current_setting('role')) OR current_setting('role') NOT IN ('shop_system') THEN
         RAISE EXCEPTION 'the context is not signed' USING ERRCODE = 'TT006';
     END IF;
     IF (char_length(btrim(p_reason, E' \t\n\x0B\f\r')) >= 10) IS NOT TRUE THEN
@@ -317,7 +317,7 @@ DECLARE
     caller_role text;
     old_role text;
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(current_setting('role')) OR current_setting('role') NOT IN ('shop_owner') THEN
         RAISE EXCEPTION 'the context is not signed' USING ERRCODE = 'TT006';
     END IF;
     PERFORM FROM shop.employments AS m
@@ -374,7 +374,7 @@ CREATE FUNCTION shop_auth.context_user_id() RETURNS uuid
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
-    RETURN CASE WHEN shop_auth.is_context_signed() THEN NULLIF(current_setting('shop.user_id', true), '')::uuid END;
+    RETURN CASE WHEN shop_auth.is_context_signed(current_setting('role')) THEN NULLIF(current_setting('shop.user_id', true), '')::uuid END;
 END
 $function$;
 COMMENT ON FUNCTION shop_auth.context_user_id() IS 'Returns the ID of the user if the context is signed; otherwise NULL.';
@@ -388,7 +388,7 @@ DECLARE
     new_tenant_id uuid;
     caller constant uuid := NULLIF(current_setting('shop.user_id', true), '')::uuid;
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(current_setting('role')) OR current_setting('role') NOT IN ('shop_no_tenant') THEN
         RAISE EXCEPTION 'the context is not signed' USING ERRCODE = 'TT006';
     END IF;
     IF caller IS NULL THEN
@@ -443,7 +443,7 @@ DECLARE
     caller constant uuid := NULLIF(current_setting('shop.user_id', true), '')::uuid;
     caller_role text;
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(current_setting('role')) OR current_setting('role') NOT IN ('shop_owner') THEN
         RAISE EXCEPTION 'the context is not signed' USING ERRCODE = 'TT006';
     END IF;
     SELECT m.job INTO caller_role FROM shop.employments AS m WHERE m.shop_id = tenant AND m.person_id = caller FOR SHARE;
@@ -460,23 +460,22 @@ $function$;
 COMMENT ON FUNCTION shop_auth.invite(text, text, bytea, double precision) IS 'Creates an invitation to the current tenant for an email address. Stores the hash of the token, not the token. Requires role owner or a role that includes it.';
 GRANT EXECUTE ON FUNCTION shop_auth.invite(text, text, bytea, double precision) TO shop_owner;
 
-CREATE FUNCTION shop_auth.is_context_signed() RETURNS boolean
+CREATE FUNCTION shop_auth.is_context_signed(p_role text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 DECLARE
     seal constant text := current_setting('shop.context_seal', true);
-    acting_role constant text := current_setting('role');
 BEGIN
     IF seal <> '' THEN
         IF EXISTS (
             SELECT FROM shop.context_keys AS k
-            WHERE k.id = 0 AND encode(sha256(k.outer_block || sha256(k.inner_block || timestamptz_send(now()) || convert_to(concat(length(acting_role), ':', acting_role, length(current_setting('shop.tenant_id', true)), ':', current_setting('shop.tenant_id', true), length(current_setting('shop.user_id', true)), ':', current_setting('shop.user_id', true), length(current_setting('shop.system_access', true)), ':', current_setting('shop.system_access', true)), 'UTF8'))), 'hex') = seal
+            WHERE k.id = 0 AND encode(sha256(k.outer_block || sha256(k.inner_block || timestamptz_send(now()) || convert_to(concat(length(p_role), ':', p_role, length(current_setting('shop.tenant_id', true)), ':', current_setting('shop.tenant_id', true), length(current_setting('shop.user_id', true)), ':', current_setting('shop.user_id', true), length(current_setting('shop.system_access', true)), ':', current_setting('shop.system_access', true)), 'UTF8'))), 'hex') = seal
         ) THEN
             RETURN true;
         END IF;
     ELSIF EXISTS (
         SELECT FROM shop.bound_logins AS b
-        WHERE b.login = session_user AND b.role = acting_role
+        WHERE b.login = session_user AND b.role = p_role
           AND b.tenant_id = NULLIF(current_setting('shop.tenant_id', true), '')::uuid AND b.user_id = NULLIF(current_setting('shop.user_id', true), '')::uuid
     ) THEN
         RETURN true;
@@ -488,8 +487,8 @@ BEGIN
     RETURN false;
 END
 $function$;
-COMMENT ON FUNCTION shop_auth.is_context_signed() IS 'Returns true if the app has signed the context of the transaction, or the login role is bound to it; otherwise raises an error, or returns false to administrators.';
-GRANT EXECUTE ON FUNCTION shop_auth.is_context_signed() TO shop_clerk, shop_no_tenant, shop_system, shop_schema_owner;
+COMMENT ON FUNCTION shop_auth.is_context_signed(text) IS 'Returns true if the app has signed the context of the transaction for a role, or the login role is bound to it; otherwise raises an error, or returns false to administrators.';
+GRANT EXECUTE ON FUNCTION shop_auth.is_context_signed(text) TO shop_clerk, shop_no_tenant, shop_system, shop_schema_owner;
 
 CREATE FUNCTION shop_auth.is_system_context() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -497,7 +496,7 @@ AS $function$
 DECLARE
     recorded timestamptz;
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(current_setting('role')) THEN
         RETURN false;
     END IF;
     -- A row of the current transaction does not count: it could be rolled back together with the access that it records.
@@ -528,7 +527,7 @@ BEGIN
     INSERT INTO shop.changes (shop_id, user_id, role, table_name, row_key, command, before, after)
     VALUES (
         (COALESCE(new_row, old_row) ->> TG_ARGV[1])::uuid,
-        CASE WHEN shop_auth.is_context_signed() THEN NULLIF(current_setting('shop.user_id', true), '')::uuid END,
+        CASE WHEN shop_auth.is_context_signed(current_setting('role')) THEN NULLIF(current_setting('shop.user_id', true), '')::uuid END,
         CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END,
         TG_ARGV[0],
         COALESCE(new_row, old_row) ->> TG_ARGV[2],
@@ -546,7 +545,7 @@ CREATE FUNCTION shop_auth.my_tenants() RETURNS TABLE (tenant_id uuid, member_rol
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(current_setting('role')) OR current_setting('role') NOT IN ('shop_no_tenant') THEN
         RAISE EXCEPTION 'the context is not signed' USING ERRCODE = 'TT006';
     END IF;
     RETURN QUERY
@@ -589,7 +588,7 @@ DECLARE
     caller_role text;
     old_role text;
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(current_setting('role')) OR current_setting('role') NOT IN ('shop_clerk', 'shop_keeper', 'shop_owner') THEN
         RAISE EXCEPTION 'the context is not signed' USING ERRCODE = 'TT006';
     END IF;
     PERFORM FROM shop.employments AS m
@@ -692,7 +691,7 @@ AS $function$
 DECLARE
     new_user_id uuid;
 BEGIN
-    IF NOT shop_auth.is_context_signed() THEN
+    IF NOT shop_auth.is_context_signed(current_setting('role')) OR current_setting('role') NOT IN ('shop_no_tenant') THEN
         RAISE EXCEPTION 'the context is not signed' USING ERRCODE = 'TT006';
     END IF;
     INSERT INTO shop.persons (email) VALUES (p_email) RETURNING id INTO new_user_id;
@@ -701,6 +700,16 @@ END
 $function$;
 COMMENT ON FUNCTION shop_auth.sign_up(text) IS 'Creates a user account that is not a member of any tenant yet.';
 GRANT EXECUTE ON FUNCTION shop_auth.sign_up(text) TO shop_no_tenant;
+
+CREATE FUNCTION shop_auth.statement_role() RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
+AS $function$
+BEGIN
+    RETURN current_setting('role');
+END
+$function$;
+COMMENT ON FUNCTION shop_auth.statement_role() IS 'Returns the role for which the server plans a statement. IMMUTABLE, so the plan contains the role: a statement with row-level security is planned again for another role. Only for policies.';
+GRANT EXECUTE ON FUNCTION shop_auth.statement_role() TO shop_clerk, shop_no_tenant, shop_system, shop_schema_owner;
 
 CREATE FUNCTION shop_auth.unbind_login(p_login text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
@@ -926,8 +935,8 @@ GRANT DELETE ON shop.bound_logins TO shop_function_owner;
 
 -- Policies and grants of shop.changes -------------------------------------------------------------
 CREATE POLICY tenant_isolation ON shop.changes AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id()) END);
+    USING (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END);
 COMMENT ON POLICY tenant_isolation ON shop.changes IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: shop_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_owner ON shop.changes AS PERMISSIVE FOR SELECT TO shop_owner
@@ -961,8 +970,8 @@ GRANT UPDATE (inner_block, outer_block, login, roles, not_after) ON shop.context
 
 -- Policies and grants of shop.employments ---------------------------------------------------------
 CREATE POLICY tenant_isolation ON shop.employments AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id()) END);
+    USING (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END);
 COMMENT ON POLICY tenant_isolation ON shop.employments IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: shop_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_clerk ON shop.employments AS PERMISSIVE FOR SELECT TO shop_clerk
@@ -1000,8 +1009,8 @@ GRANT DELETE ON shop.employments TO shop_function_owner;
 
 -- Policies and grants of shop.items ---------------------------------------------------------------
 CREATE POLICY tenant_isolation ON shop.items AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) ELSE shop_id = (SELECT shop_auth.authorized_tenant_id()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) ELSE shop_id = (SELECT shop_auth.authorized_tenant_id()) END);
+    USING (CASE WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) ELSE shop_id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR shop_id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) ELSE shop_id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END);
 COMMENT ON POLICY tenant_isolation ON shop.items IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: shop_system, whose jobs record a reason.';
 
 CREATE POLICY select_clerk ON shop.items AS PERMISSIVE FOR SELECT TO shop_clerk
@@ -1060,8 +1069,8 @@ CREATE POLICY tenant_isolation ON shop.labels AS RESTRICTIVE FOR ALL TO PUBLIC
 COMMENT ON POLICY tenant_isolation ON shop.labels IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: shop_system, whose jobs record a reason.';
 
 CREATE POLICY signed_context ON shop.labels AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING ((SELECT shop_auth.is_context_signed()))
-    WITH CHECK ((SELECT shop_auth.is_context_signed()));
+    USING ((SELECT shop_auth.is_context_signed(shop_auth.statement_role())))
+    WITH CHECK ((SELECT shop_auth.is_context_signed(shop_auth.statement_role())));
 COMMENT ON POLICY signed_context ON shop.labels IS 'Requires a signed context, whatever other policies allow.';
 
 CREATE POLICY select_clerk ON shop.labels AS PERMISSIVE FOR SELECT TO shop_clerk
@@ -1087,8 +1096,8 @@ GRANT SELECT (id, item_id, text) ON shop.labels TO shop_system;
 
 -- Policies and grants of shop.offers --------------------------------------------------------------
 CREATE POLICY tenant_isolation ON shop.offers AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id()) END);
+    USING (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE shop_id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END);
 COMMENT ON POLICY tenant_isolation ON shop.offers IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: shop_function_owner, whose functions check the caller.';
 
 CREATE POLICY select_owner ON shop.offers AS PERMISSIVE FOR SELECT TO shop_owner
@@ -1124,8 +1133,8 @@ CREATE POLICY tenant_isolation ON shop.persons AS RESTRICTIVE FOR ALL TO PUBLIC
 COMMENT ON POLICY tenant_isolation ON shop.persons IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: shop_function_owner, whose functions check the caller.';
 
 CREATE POLICY signed_context ON shop.persons AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE (SELECT shop_auth.is_context_signed()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE (SELECT shop_auth.is_context_signed()) END);
+    USING (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE (SELECT shop_auth.is_context_signed(shop_auth.statement_role())) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true ELSE (SELECT shop_auth.is_context_signed(shop_auth.statement_role())) END);
 COMMENT ON POLICY signed_context ON shop.persons IS 'Requires a signed context, whatever other policies allow.';
 
 CREATE POLICY select_clerk ON shop.persons AS PERMISSIVE FOR SELECT TO shop_clerk
@@ -1146,8 +1155,8 @@ GRANT INSERT (email) ON shop.persons TO shop_function_owner;
 
 -- Policies and grants of shop.shops ---------------------------------------------------------------
 CREATE POLICY tenant_isolation ON shop.shops AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) ELSE id = (SELECT shop_auth.authorized_tenant_id()) END)
-    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) ELSE id = (SELECT shop_auth.authorized_tenant_id()) END);
+    USING (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) ELSE id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END)
+    WITH CHECK (CASE WHEN (SELECT current_user = 'shop_function_owner') THEN true WHEN (SELECT current_user = 'shop_system') THEN (SELECT shop_auth.is_system_context()) AND ((SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid) IS NULL OR id = (SELECT NULLIF(current_setting('shop.tenant_id', true), '')::uuid)) ELSE id = (SELECT shop_auth.authorized_tenant_id(shop_auth.statement_role())) END);
 COMMENT ON POLICY tenant_isolation ON shop.shops IS 'Limits every role to rows of the current tenant, whatever other policies allow. Exceptions: shop_function_owner, whose functions check the caller; shop_system, whose jobs record a reason.';
 
 CREATE POLICY select_clerk ON shop.shops AS PERMISSIVE FOR SELECT TO shop_clerk
@@ -1179,8 +1188,8 @@ GRANT SELECT (id, name) ON shop.shops TO shop_system;
 
 -- Policies and grants of shop.suppliers -----------------------------------------------------------
 CREATE POLICY signed_context ON shop.suppliers AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING ((SELECT shop_auth.is_context_signed()))
-    WITH CHECK ((SELECT shop_auth.is_context_signed()));
+    USING ((SELECT shop_auth.is_context_signed(shop_auth.statement_role())))
+    WITH CHECK ((SELECT shop_auth.is_context_signed(shop_auth.statement_role())));
 COMMENT ON POLICY signed_context ON shop.suppliers IS 'Requires a signed context, whatever other policies allow.';
 
 CREATE POLICY select_keeper ON shop.suppliers AS PERMISSIVE FOR SELECT TO shop_keeper
