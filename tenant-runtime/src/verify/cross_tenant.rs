@@ -71,6 +71,9 @@ impl Runner<'_> {
                 self.unusable_record("malformed access ID", &principal(tenant, malformed, false)).await?;
             }
         }
+        for tenant in ["", &self.principals.tenants[0]] {
+            self.changes_of(&principal(tenant, &record, true)).await?;
+        }
         self.members_name(&record).await?;
         self.records(&record).await?;
         self.deletes_records(&record).await?;

@@ -15,6 +15,7 @@
 //! ```
 
 mod catalog;
+mod contexts;
 mod cross_tenant;
 mod fixture;
 mod functions_succeed;
@@ -35,6 +36,7 @@ mod runner;
 mod sealing;
 mod search;
 mod session;
+mod signing;
 mod values;
 mod violation;
 
@@ -407,7 +409,7 @@ impl Runner<'_> {
         self.make_templates().await?;
         // This group runs first, because a setting that was once set in a session reads as an empty string afterwards.
         self.without_settings().await?;
-        let groups: [Group; 16] = [
+        let groups: [Group; 21] = [
             |runner| Box::pin(runner.columns()),
             |runner| Box::pin(runner.privileges()),
             |runner| Box::pin(runner.roles()),
@@ -415,6 +417,11 @@ impl Runner<'_> {
             |runner| Box::pin(runner.members_by_function()),
             |runner| Box::pin(runner.invitations()),
             |runner| Box::pin(runner.functions_succeed()),
+            |runner| Box::pin(runner.signatures()),
+            |runner| Box::pin(runner.keys()),
+            |runner| Box::pin(runner.unsigned_functions()),
+            |runner| Box::pin(runner.bound_logins()),
+            |runner| Box::pin(runner.changed_contexts()),
             |runner| Box::pin(runner.system_role()),
             |runner| Box::pin(runner.views()),
             |runner| Box::pin(runner.owner()),

@@ -131,6 +131,11 @@ impl Principal {
         Self { sealed: false, ..self.clone() }
     }
 
+    /// Returns the login and the role without a context.
+    pub(super) fn unsigned_without_settings(&self) -> Self {
+        Self { tenant: None, user: None, record: None, ..self.unsigned() }
+    }
+
     /// Returns the principal after it has run further statements in its context.
     pub(super) fn then(&self, statements: impl Into<String>) -> Self {
         Self { after: statements.into(), ..self.clone() }

@@ -117,7 +117,7 @@ async fn golden_cases_verify_clean() {
 async fn golden_cases_with_all_system_commands_verify_clean() {
     let all: &[_] = &["select", "insert", "update", "delete"];
     let may = |def: &'static TableDef| {
-        let system = if def.membership.is_some() { &all[..1] } else { all };
+        let system = if def.membership.is_some() || def.change_log { &all[..1] } else { all };
         &*Box::leak(Box::new(TableDef { system, ..*def }))
     };
     let cases = golden::cases().into_iter();

@@ -1,5 +1,8 @@
 //! The probes of privileges, of reads and of writes.
 
+mod changed_context;
+mod keys_and_guards;
 mod privileges;
 mod reads;
+mod signatures;
 mod writes;

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use tenant_runtime::{
-    Models,
     model::def::{TableDef, TenancyDef},
-    verify::{VerifyError, VerifyOptions, verify},
+    verify::{VerifyOptions, verify},
 };
 use tenant_tests::dedicated_server;
 
