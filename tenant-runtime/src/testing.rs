@@ -18,11 +18,11 @@ use std::{
 
 use sqlx::Connection as _;
 
-use self::template::{copy, migrate, run};
+use self::template::{copy, install_key, migrate, run, signing_key};
 use crate::{
     analyze::check,
     audit::{AuditError, Severity, audit},
-    db::{TenantDb, connection_options, open_connection},
+    db::{SigningKey, TenantDb, connection_options, open_connection},
     error::Error,
     ident::quoted,
     migrate::generate::GenerateError,
@@ -209,6 +209,9 @@ impl TestDatabase {
                 let url = shared.server.url("postgres", &template);
                 let filled = async {
                     migrate(&models, &schema, &url).await?;
+                    if models.tables().first().is_some_and(|def| def.tenancy.signed_context) {
+                        install_key(&schema, &url).await?;
+                    }
                     Ok(make_tenants(&url, &models, options).await?)
                 };
                 let filled: Result<_, TestingError> = filled.await;
@@ -288,6 +291,25 @@ impl TestDatabase {
         self.server.url(&login, &self.name)
     }
 
+    /// Returns the key that signs the contexts, if the tenancy of the models has `signed_context: true`.
+    ///
+    /// [`app`](Self::app) uses it. The key is the same in every test.
+    ///
+    /// ```no_run
+    /// # use tenant_runtime::{SystemDb, TenantDb, tenancy, testing::TestDatabase};
+    /// # tenancy! { pub Clinics { key: i64, signed_context: true, roles: { Staff } } }
+    /// # async fn f(database: TestDatabase) -> Result<(), Box<dyn std::error::Error>> {
+    /// let key = database.signing_key().ok_or("contexts are not signed")?;
+    /// let options = TenantDb::options().signing_key(key);
+    /// let jobs = SystemDb::<Clinics>::connect_with(&database.jobs_url(), options).await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn signing_key(&self) -> Option<SigningKey> {
+        let signed = self.models.tables().first().is_some_and(|def| def.tenancy.signed_context);
+        signed.then(signing_key).flatten()
+    }
+
     /// Connects as the app.
     ///
     /// # Errors
@@ -299,6 +321,10 @@ impl TestDatabase {
         let options = match tenancy {
             Some(tenancy) => TenantDb::options().logins_of(tenancy, |role| Some(self.role_url(role))),
             None => TenantDb::options(),
+        };
+        let options = match self.signing_key() {
+            Some(key) => options.signing_key(key),
+            None => options,
         };
         options.connect(&self.app_url()).await
     }

@@ -4,15 +4,20 @@ use sqlx::Connection as _;
 
 use super::TestingError;
 use crate::{
-    db::{assert_sql_safe, connection_options, open_connection},
+    db::{SigningKey, assert_sql_safe, connection_options, open_connection},
     error::Error,
+    hex::hex,
     ident::{literal, quoted},
     migrate::{
         Migrations,
         folder::Folder,
         generate::{GenerateError, generate},
     },
-    model::{migration_hints::MigrationHints, schema::Schema},
+    model::{
+        migration_hints::MigrationHints,
+        names,
+        schema::{QualifiedName, Schema},
+    },
     registry::Models,
     server::Server,
 };
@@ -34,6 +39,24 @@ pub(super) async fn migrate(models: &Models, schema: &Schema, url: &str) -> Resu
     }
     Migrations::from_dir(&path).await?.apply(url, &mut |_| {}).await?;
     Ok(())
+}
+
+/// The number and the bytes of the key with which tests sign contexts.
+const KEY: (i16, [u8; 32]) = (1, *b"a key that every test may know 1");
+
+/// Returns the key with which tests sign contexts.
+pub(super) fn signing_key() -> Option<SigningKey> {
+    SigningKey::new(KEY.0, &KEY.1).ok()
+}
+
+/// Installs the key with which tests sign contexts, as the schema owner.
+pub(super) async fn install_key(schema: &Schema, url: &str) -> Result<(), TestingError> {
+    let mut functions = schema.functions().keys();
+    let function = functions.find(|name| name.table.as_str() == names::SET_CONTEXT_KEY).map(QualifiedName::quoted);
+    let (Some(function), Some(owner)) = (function, schema.owner()) else { return Ok(()) };
+    let (number, key) = (KEY.0, hex(&KEY.1));
+    let call = format!("SELECT FROM {function}({number}::smallint, decode('{key}', 'hex'), NULL, NULL, NULL)");
+    run(url, &format!("SET ROLE {}; {call}", owner.name.quoted())).await
 }
 
 /// Copies a database, with the privileges and settings that CREATE DATABASE does not copy.

@@ -6,4 +6,5 @@ pub(super) mod fixture;
 mod fuzz;
 mod keys;
 mod login_per_role;
+mod tools;
 mod verify;
