@@ -192,9 +192,11 @@ impl Runner<'_> {
     }
 
     /// Starts statements as another role, whose privileges the server checks first, and assumes the role of the signed
-    /// context before the policies are evaluated.
+    /// context before the policies are evaluated. The user could act with a higher role than that of the context.
     async fn role_within_statement(&mut self, principal: &Principal) -> Result<(), VerifyError> {
         let (Some(own), Some(role)) = (principal.member_role(), principal.role.clone()) else { return Ok(()) };
+        let highest = self.members(0).into_iter().last().and_then(|member| member.user);
+        let principal = Principal { user: highest, ..principal.clone() };
         let others = self.tenancy.roles.iter().map(|role| role.name);
         let others = others.filter(|other| !may(self.tenancy, own, Some(other)));
         let others: Vec<_> = others.filter(|other| self.tenancy.login(Some(other)) == principal.session).collect();

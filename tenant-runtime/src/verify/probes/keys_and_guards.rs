@@ -164,16 +164,22 @@ impl Runner<'_> {
     pub(in crate::verify) async fn bound_logins(&mut self) -> Result<(), VerifyError> {
         let (Some(sealing), Some(_)) = (self.sealing.clone(), self.fixture.membership()) else { return Ok(()) };
         let Some(owner) = self.schema.owner().map(|role| role.name.quoted().to_string()) else { return Ok(()) };
-        for member in self.members(0) {
-            let values = [member.session.as_str(), member.role.as_deref().unwrap_or_default()];
-            let context = [&member.tenant, &member.user].map(|value| value.as_deref().unwrap_or_default());
-            let arguments = values.iter().chain(&context).map(|value| literal(value).to_string()).collect::<Vec<_>>();
-            let before = format!(
-                "SET LOCAL ROLE {owner}; DO $bind$BEGIN PERFORM {}({}); END$bind$; RESET ROLE; ",
-                self.function(names::BIND_LOGIN),
-                arguments.join(", ")
-            );
-            let bound = Principal { before, ..member.unsigned() };
+        let bind = |login: &str, member: &Principal| {
+            let values = [Some(login), member.role.as_deref(), member.tenant.as_deref(), member.user.as_deref()];
+            let values = values.map(|value| literal(value.unwrap_or_default()).to_string()).join(", ");
+            let function = self.function(names::BIND_LOGIN);
+            format!("SET LOCAL ROLE {owner}; DO $bind$BEGIN PERFORM {function}({values}); END$bind$; RESET ROLE; ")
+        };
+        let members: Vec<_> = self
+            .members(0)
+            .into_iter()
+            .map(|member| {
+                let bound = Principal { before: bind(&member.session, &member), ..member.unsigned() };
+                let others = Principal { before: bind("verify", &member), ..member.unsigned() };
+                (member, bound, others)
+            })
+            .collect();
+        for (member, bound, others) in members {
             let mut probes = Vec::new();
             for def in self.fixture.tables.clone() {
                 let read = self.read(&member, def);
@@ -187,6 +193,7 @@ impl Runner<'_> {
                     self.everything_as(technique, &bound.then(change)).await?;
                 }
             }
+            self.everything_as("binding of another login", &others).await?;
             let other = Principal { user: None, ..bound.clone() };
             self.everything_as("bound login without its user", &other).await?;
             let sealed = set_local([(sealing.seal.as_str(), "0")]);
