@@ -4,6 +4,7 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 
 use super::{
+    bound_logins,
     catalog::Name,
     finding::{self, Finding},
     fix::FixWriter,
@@ -35,9 +36,14 @@ pub(super) async fn find(
         rows.extend(query.fetch_all(&mut *connection).await?);
     }
     let bypasses = rows.iter().map(|row| Bypass::parse(row)).collect::<Result<Vec<_>>>()?;
+    let bound = bound_logins::read(connection, schema).await?;
     // What a known version of an extension ships is compared with the inventory.
     let reported = bypasses.iter().filter(|bypass| !bypass.extension().is_some_and(inventory::contains));
+    let reported = reported.filter(|bypass| {
+        !bypass.membership().is_some_and(|(role, member)| bound.iter().any(|login| login.explains(role, member)))
+    });
     let mut findings: Vec<_> = reported.map(|bypass| bypass.finding(fix_writer)).collect();
+    findings.extend(bound.iter().filter_map(|login| login.finding(fix_writer)));
     findings.extend(inventory::find(shipped, fix_writer.version / 10_000));
     if let Some(vulnerable) = known_vulnerabilities(fix_writer.version) {
         let fix = "-- Install the newest minor release of PostgreSQL, and restart the server.".to_owned();
@@ -122,6 +128,14 @@ impl Bypass {
     fn extension(&self) -> Option<&str> {
         match self {
             Self::DefinerFunction { extension, .. } => extension.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Returns a role of the product and its member from outside.
+    fn membership(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Member { role, member, .. } => Some((role, member)),
             _ => None,
         }
     }

@@ -264,4 +264,6 @@ rules! {
         "The owner of a database can preset settings for its sessions, create schemas and allow other logins to connect.";
     UNREADABLE = "TA232" Note "Settings are not visible to the audit":
         "These settings load libraries into each session.";
+    BOUND_LOGIN = "TA233" Error "Bound login is missing or has other privileges":
+        "A bound login needs no signature for its context, so it must have the privileges of its binding and no others.";
 }

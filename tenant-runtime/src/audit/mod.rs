@@ -16,6 +16,7 @@
 //! a bypass: an undeclared object or privilege through which the policies can be bypassed. [`RULES`] lists them.
 
 mod baseline;
+mod bound_logins;
 mod bypass;
 mod bypass_finding;
 mod canonical;

@@ -20,6 +20,11 @@ fact (text, acl) AS (
         (SELECT array_agg(inhparent::regclass::text ORDER BY 1) FROM pg_inherits WHERE inhrelid = relation.oid)), relacl
     FROM relation
     UNION ALL
+    -- Signatures of contexts depend on the numbers that a connection takes at once, and on their survival of a crash.
+    SELECT format('sequence %s %s %s %s %s %s %s %s', name, format_type(seqtypid, NULL), seqincrement, seqmin, seqmax, seqcache,
+        seqcycle, relpersistence), NULL
+    FROM relation JOIN pg_sequence ON seqrelid = relation.oid
+    UNION ALL
     -- A statistics target of 0 marks a sensitive column.
     SELECT format('column %s.%I %s %s %s %s %s %s', name, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
         attgenerated, pg_get_expr(adbin, adrelid), COALESCE(attstattarget, -1) = 0), attacl
