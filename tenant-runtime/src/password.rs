@@ -50,6 +50,11 @@ impl Verifier {
             _ => Ok(Self(postgres_protocol::password::scram_sha_256(password.as_bytes()))),
         }
     }
+
+    /// Returns the verifier as a literal in SQL.
+    pub(crate) fn literal(&self) -> String {
+        literal(&self.0)
+    }
 }
 
 /// Sets a login role's password through its verifier.
@@ -73,7 +78,7 @@ async fn alter(connection: &mut PgConnection, role: &str, verifier: &Verifier) -
         Some((false, _)) => return Err(PasswordError::NotALogin { role: role.to_owned() }),
         Some((true, false)) => {}
     }
-    let sql = format!("ALTER ROLE {} PASSWORD {}", quoted(role), literal(&verifier.0));
+    let sql = format!("ALTER ROLE {} PASSWORD {}", quoted(role), verifier.literal());
     sqlx::raw_sql(assert_sql_safe(sql)).execute(connection).await.map_err(refused)?;
     Ok(())
 }

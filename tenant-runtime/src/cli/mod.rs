@@ -15,6 +15,7 @@ mod program;
 mod progress;
 mod report;
 mod runtime;
+mod signed_context;
 mod target;
 mod trial;
 mod verify;
@@ -26,6 +27,7 @@ use std::{
     process::ExitCode,
 };
 
+use self::signed_context::{bind, context_key, unbind};
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
@@ -157,15 +159,22 @@ enum Command {
     Audit(audit::Arguments),
     /// Revoke `set_config` from PUBLIC, so that injected SQL cannot change the tenant with it
     ///
-    /// Requires a superuser and applies to one database. The app sets its context with SET LOCAL and does not use set_config.
-    Harden {
-        /// Grant EXECUTE on set_config to PUBLIC again, as by default
-        #[arg(long)]
-        undo: bool,
-        /// Superuser URL: postgres://postgres:password@host/database
-        #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-        database_url: String,
-    },
+    /// Requires a superuser and applies to one database. The app sets its context with SET LOCAL or with a generated function, and
+    /// does not call set_config itself.
+    Harden(harden::Harden),
+    /// Create, install, list and end the keys with which apps sign contexts (`signed_context: true`)
+    ///
+    /// Rotation: create and install a key with the next number, deploy the app with it, then end the previous key.
+    #[command(subcommand)]
+    ContextKey(context_key::ContextKey),
+    /// Create a login that is bound to a tenant, a user and a role, for SQL that is not the app's
+    ///
+    /// Such a login, for example of a reporting tool, needs no signature and has no other context, whatever it sets. It has access
+    /// while its user is a member of the tenant. The password is read as by `set-password`. For `signed_context: true`.
+    #[command(override_usage = "gen-migrations bind-login LOGIN --tenant ID --user ID --role ROLE [OPTIONS]")]
+    BindLogin(bind::Bind),
+    /// Remove a bound login: its binding, memberships and settings, and the login role
+    UnbindLogin(unbind::Unbind),
     /// Print the declared privileges of each role on each table
     Matrix {
         /// Output format
@@ -210,9 +219,12 @@ impl Command {
             Self::Reset(arguments) => Some(&arguments.database_url),
             Self::Audit(arguments) => arguments.target.database_url.as_deref(),
             Self::Verify(arguments) => arguments.target.database_url.as_deref(),
+            Self::Harden(arguments) => Some(&arguments.database_url),
+            Self::ContextKey(command) => command.database_url(),
+            Self::BindLogin(arguments) => Some(&arguments.database.database_url),
+            Self::UnbindLogin(arguments) => Some(&arguments.database.database_url),
             Self::Status { database_url, .. }
             | Self::Revert { database_url, .. }
-            | Self::Harden { database_url, .. }
             | Self::SetPassword { database_url, .. } => Some(database_url),
             _ => None,
         }
@@ -292,7 +304,10 @@ pub fn main(models: Models) -> ExitCode {
             })
         }
         Some(Command::Audit(arguments)) => audit::run(&models, &folder, &arguments, &mut out),
-        Some(Command::Harden { undo, database_url }) => harden::harden(&database_url, undo, &mut out),
+        Some(Command::Harden(arguments)) => harden::harden(&models, &arguments, &mut out),
+        Some(Command::ContextKey(command)) => command.run(&models, &mut out),
+        Some(Command::BindLogin(arguments)) => bind::bind(&models, &arguments, &mut out),
+        Some(Command::UnbindLogin(arguments)) => unbind::unbind(&models, &arguments, &mut out),
         Some(Command::Matrix { format }) => matrix::matrix(&models, format, &mut out),
         Some(Command::Verify(arguments)) => verify::verify(&models, &folder, &arguments, &mut out),
         Some(Command::Why(arguments)) => why::why(&models, arguments, &mut out),

@@ -27,7 +27,7 @@ pub(super) fn set_password(
         return Err(Failure::Message(not_a_login(models, &role, &logins)));
     }
     announce(&format!("setting the password of `{role}` in"), url)?;
-    let password = if io::stdin().is_terminal() { prompt_twice(&role)? } else { read_line(io::stdin().lock())? };
+    let password = read_password(&role)?;
     let verifier = Verifier::of(&password).map_err(|error| failed(&error, &logins))?;
     block_on(set(url, &role, &verifier))?.map_err(|error| failed(&error, &logins))?;
     writeln!(out, "set the password of `{role}`; the server received a SCRAM-SHA-256 verifier only")?;
@@ -69,6 +69,11 @@ fn list(logins: &[String]) -> String {
         [_] => format!("the only login role of this product is {names}"),
         _ => format!("login roles of this product: {names}. Each has its own password; select one with `--role`"),
     }
+}
+
+/// Reads a new password for a login role from the terminal, or from standard input.
+pub(super) fn read_password(role: &str) -> Result<String, Failure> {
+    if io::stdin().is_terminal() { prompt_twice(role) } else { read_line(io::stdin().lock()) }
 }
 
 /// Prompts for the password twice, without echo.

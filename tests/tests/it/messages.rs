@@ -15,7 +15,15 @@ const HEAD: &str = "# Messages about databases, files and hand-written SQL\n\n\
                     Written by the tests; see `tests/it/messages.rs`.\n";
 
 /// The situations. A section of another situation is left over from a test that no longer exists.
-const SITUATIONS: [&str; 38] = [
+const SITUATIONS: [&str; 46] = [
+    "A bound login exists as another role",
+    "A context key is not in the environment variable",
+    "A context key is not in the file",
+    "A context key is installed already",
+    "A context key would be logged by the server",
+    "A context key is installed by a login without privileges",
+    "A database has no signed contexts",
+    "A tenancy has no signed contexts",
     "A file contains COMMIT",
     "A file contains COPY FROM STDIN",
     "A file contains SET ROLE",
