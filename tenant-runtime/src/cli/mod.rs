@@ -171,7 +171,7 @@ enum Command {
     ///
     /// Such a login, for example of a reporting tool, needs no signature and has no other context, whatever it sets. It has access
     /// while its user is a member of the tenant. The password is read as by `set-password`. For `signed_context: true`.
-    #[command(override_usage = "gen-migrations bind-login LOGIN --tenant ID --user ID --role ROLE [OPTIONS]")]
+    #[command(override_usage = "gen-migrations bind-login LOGIN --tenant ID --user ID --role ROLE")]
     BindLogin(bind::Bind),
     /// Remove a bound login: its binding, memberships and settings, and the login role
     UnbindLogin(unbind::Unbind),

@@ -33,7 +33,9 @@ pub(in crate::cli) enum ContextKey {
     ///
     /// The database stores the key, so leave the table `context_keys` out of dumps. The key is sent as a parameter; the command
     /// stops if the server would write it to its log.
-    #[command(override_usage = "gen-migrations context-key install [OPTIONS] <--key-file FILE|--key-env NAME>")]
+    #[command(
+        override_usage = "gen-migrations context-key install --key-file FILE [OPTIONS]\n       gen-migrations context-key install --key-env NAME [OPTIONS]"
+    )]
     Install(Install),
     /// List the keys of a database: number, login, roles and end, but not the keys
     List {

@@ -45,11 +45,12 @@ async fn start() -> (Server, PgConnection) {
 }
 
 /// Changes, each with the codes of its findings.
-const CHANGES: [(&str, &[&str]); 20] = [
+const CHANGES: [(&str, &[&str]); 21] = [
     ("ALTER SEQUENCE shop_auth.context_numbers CACHE 1", &["TA104"]),
     ("ALTER SEQUENCE shop_auth.context_numbers INCREMENT BY -1", &["TA104"]),
     ("ALTER SEQUENCE shop_auth.context_numbers CYCLE MAXVALUE 100", &["TA104"]),
     ("ALTER SEQUENCE shop_auth.context_numbers OWNER TO postgres", &["TA104"]),
+    ("ALTER SEQUENCE shop_auth.context_numbers SET UNLOGGED", &["TA104"]),
     ("DROP SEQUENCE shop_auth.context_numbers", &["TA104"]),
     ("GRANT USAGE ON SEQUENCE shop_auth.context_numbers TO shop_clerk", &["TA111"]),
     ("GRANT SELECT ON SEQUENCE shop_auth.context_numbers TO PUBLIC", &["TA111"]),

@@ -205,7 +205,14 @@ async fn only_a_new_or_bound_login_can_be_bound() {
     fails(&of("acme"), "`acme` or `7` is not an ID of the type in `tenancy!`");
     let short = ["bind-login", &new, "--tenant", "x", "--user", "x", "--role", "clerk"];
     fails(&on(&fixture, &short, "short"), "the password has 5 characters");
-    assert_eq!(fixture.ask("SELECT count(*)::text FROM shop.bound_logins").await, "0");
+    let count = "SELECT count(*)::text FROM shop.bound_logins";
+    assert_eq!(fixture.ask(count).await, "0");
+    // A login that was dropped without the command leaves its binding, which the command removes.
+    succeeds(bind(&fixture, &new, &ours, ours.clerk, "clerk"));
+    run(&mut fixture.database.admin().await, &format!("DROP OWNED BY {new}; DROP ROLE {new}")).await.expect("dropped");
+    assert_eq!(fixture.ask(count).await, "1");
+    succeeds(on(&fixture, &["unbind-login", &new], ""));
+    assert_eq!(fixture.ask(count).await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
