@@ -256,7 +256,12 @@ async fn install_on(
 /// Prevents the server from writing the parameters of the next statement to its log; an error if it would.
 async fn keep_parameters_out_of_the_log(transaction: &mut PgConnection) -> Result<(), Failure> {
     run(transaction, "SET LOCAL log_parameter_max_length_on_error = 0").await?;
-    for (setting, value) in [("log_parameter_max_length", "0"), ("pgaudit.log_parameter", "off")] {
+    let settings = [
+        ("log_parameter_max_length", "0"),
+        ("pgaudit.log_parameter", "off"),
+        ("auto_explain.log_parameter_max_length", "0"),
+    ];
+    for (setting, value) in settings {
         let sql =
             "SELECT pg_catalog.current_setting($1, true) IS NOT NULL AND pg_catalog.has_parameter_privilege($1, 'SET')";
         let can_set = sqlx::query_scalar(sql).bind(setting).fetch_one(&mut *transaction).await.map_err(database)?;
@@ -268,9 +273,10 @@ async fn keep_parameters_out_of_the_log(transaction: &mut PgConnection) -> Resul
             current_setting('log_parameter_max_length') <> '0' AND (
                 current_setting('log_statement') = 'all' OR current_setting('log_min_duration_statement') = '0'
                 OR current_setting('log_min_duration_sample') = '0' OR current_setting('log_transaction_sample_rate')::float8 > 0
-                OR current_setting('log_duration')::boolean AND current_setting('log_min_duration_statement') = '0'
             )
-        ) OR COALESCE(current_setting('pgaudit.log_parameter', true), 'off') = 'on'";
+        ) OR COALESCE(current_setting('pgaudit.log_parameter', true), 'off') = 'on'
+        OR COALESCE(current_setting('auto_explain.log_parameter_max_length', true), '0') <> '0'
+            AND COALESCE(current_setting('auto_explain.log_min_duration', true), '-1') = '0'";
     let is_logged = sqlx::query_scalar(sql).fetch_one(transaction).await.map_err(database)?;
     match is_logged {
         false => Ok(()),
