@@ -296,12 +296,22 @@ GRANT EXECUTE ON FUNCTION shop_auth.begin_system_access(text) TO shop_system;
 CREATE FUNCTION shop_auth.bind_login(p_login text, p_role text, p_tenant uuid, p_user uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = on
 AS $function$
+DECLARE
+    -- With the OID, because a login that is dropped and created again has the same name.
+    oid_of_login constant oid := (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = p_login);
 BEGIN
     IF (p_role IN ('shop_clerk', 'shop_keeper', 'shop_owner')) IS NOT TRUE THEN
         RAISE EXCEPTION 'a login is bound to a role of the tenants' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    INSERT INTO shop.bound_logins AS b (login, role, tenant_id, user_id) VALUES (p_login, p_role, p_tenant, p_user)
-    ON CONFLICT ON CONSTRAINT bound_logins_pkey DO UPDATE SET role = excluded.role, tenant_id = excluded.tenant_id, user_id = excluded.user_id;
+    IF p_login IN ('shop_service', 'shop_jobs') THEN
+        RAISE EXCEPTION 'the login % belongs to the app, which signs its contexts', p_login USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF oid_of_login IS NULL THEN
+        RAISE EXCEPTION 'there is no login %', p_login USING ERRCODE = 'undefined_object';
+    END IF;
+    INSERT INTO shop.bound_logins AS b (login, login_oid, role, tenant_id, user_id) VALUES (p_login, oid_of_login, p_role, p_tenant, p_user)
+    ON CONFLICT ON CONSTRAINT bound_logins_pkey DO UPDATE SET login_oid = excluded.login_oid, role = excluded.role,
+        tenant_id = excluded.tenant_id, user_id = excluded.user_id;
 END
 $function$;
 COMMENT ON FUNCTION shop_auth.bind_login(text, text, uuid, uuid) IS 'Binds a login role to a tenant, a user and a database role: it needs no signature for this context, and has no other. For administrators, as shop_schema_owner.';
@@ -475,7 +485,8 @@ BEGIN
         END IF;
     ELSIF EXISTS (
         SELECT FROM shop.bound_logins AS b
-        WHERE b.login = session_user AND b.role = p_role
+        WHERE b.login = session_user AND b.login_oid = (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = session_user)
+          AND b.role = p_role
           AND b.tenant_id = NULLIF(current_setting('shop.tenant_id', true), '')::uuid AND b.user_id = NULLIF(current_setting('shop.user_id', true), '')::uuid
     ) THEN
         RETURN true;
@@ -727,6 +738,7 @@ SET LOCAL ROLE shop_schema_owner;
 -- Table shop.bound_logins -------------------------------------------------------------------------
 CREATE TABLE shop.bound_logins (
     login     text NOT NULL,
+    login_oid oid  NOT NULL,
     role      text NOT NULL,
     tenant_id uuid NOT NULL,
     user_id   uuid NOT NULL,
@@ -734,6 +746,7 @@ CREATE TABLE shop.bound_logins (
 );
 COMMENT ON TABLE shop.bound_logins IS 'Login roles that are bound to a tenant, a user and a role, for SQL that is not the app''s.';
 COMMENT ON COLUMN shop.bound_logins.login IS 'Login role.';
+COMMENT ON COLUMN shop.bound_logins.login_oid IS 'OID of the login role: a role that is created later under this name is not bound.';
 COMMENT ON COLUMN shop.bound_logins.role IS 'Database role that the login assumes.';
 COMMENT ON COLUMN shop.bound_logins.tenant_id IS 'Tenant of the login.';
 COMMENT ON COLUMN shop.bound_logins.user_id IS 'User as whom the login acts.';
@@ -928,9 +941,9 @@ CREATE POLICY delete_function_owner ON shop.bound_logins AS PERMISSIVE FOR DELET
     USING (true);
 COMMENT ON POLICY delete_function_owner ON shop.bound_logins IS 'Lets the functions in shop_auth DELETE rows.';
 
-GRANT SELECT (login, role, tenant_id, user_id) ON shop.bound_logins TO shop_function_owner;
-GRANT INSERT (login, role, tenant_id, user_id) ON shop.bound_logins TO shop_function_owner;
-GRANT UPDATE (role, tenant_id, user_id) ON shop.bound_logins TO shop_function_owner;
+GRANT SELECT (login, login_oid, role, tenant_id, user_id) ON shop.bound_logins TO shop_function_owner;
+GRANT INSERT (login, login_oid, role, tenant_id, user_id) ON shop.bound_logins TO shop_function_owner;
+GRANT UPDATE (login_oid, role, tenant_id, user_id) ON shop.bound_logins TO shop_function_owner;
 GRANT DELETE ON shop.bound_logins TO shop_function_owner;
 
 -- Policies and grants of shop.changes -------------------------------------------------------------

@@ -106,6 +106,8 @@ END"
             ("p_user", user.clone()),
         ];
         let allowed = self.tenancy.application_roles.values().map(|role| literal(role.as_str())).collect::<Vec<_>>();
+        let own = self.tenancy.roles.iter().filter(|role| role.kind.login().is_some());
+        let own = own.map(|role| literal(role.name.as_str())).collect::<Vec<_>>();
         Function {
             comment: format!(
                 "Binds a login role to a tenant, a user and a database role: it needs no signature for this context, and has no other. For \
@@ -117,14 +119,25 @@ END"
             volatility: Volatility::Volatile,
             exact_floats: false,
             body: format!(
-                "BEGIN
+                "DECLARE
+    -- With the OID, because a login that is dropped and created again has the same name.
+    oid_of_login constant oid := (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = p_login);
+BEGIN
     IF (p_role IN ({allowed})) IS NOT TRUE THEN
         RAISE EXCEPTION 'a login is bound to a role of the tenants' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    INSERT INTO {bound} AS b (login, role, tenant_id, user_id) VALUES (p_login, p_role, p_tenant, p_user)
-    ON CONFLICT ON CONSTRAINT {pkey} DO UPDATE SET role = excluded.role, tenant_id = excluded.tenant_id, user_id = excluded.user_id;
+    IF p_login IN ({own}) THEN
+        RAISE EXCEPTION 'the login % belongs to the app, which signs its contexts', p_login USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF oid_of_login IS NULL THEN
+        RAISE EXCEPTION 'there is no login %', p_login USING ERRCODE = 'undefined_object';
+    END IF;
+    INSERT INTO {bound} AS b (login, login_oid, role, tenant_id, user_id) VALUES (p_login, oid_of_login, p_role, p_tenant, p_user)
+    ON CONFLICT ON CONSTRAINT {pkey} DO UPDATE SET login_oid = excluded.login_oid, role = excluded.role,
+        tenant_id = excluded.tenant_id, user_id = excluded.user_id;
 END",
                 allowed = allowed.join(", "),
+                own = own.join(", "),
                 bound = self.table(names::BOUND_LOGINS).quoted(),
                 pkey = Ident::derived([names::BOUND_LOGINS, "pkey"]).quoted(),
             ),

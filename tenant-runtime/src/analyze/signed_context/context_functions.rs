@@ -221,7 +221,8 @@ END",
         format!(
             "    ELSIF EXISTS (
         SELECT FROM {} AS b
-        WHERE b.login = session_user AND b.role = {ROLE_ARGUMENT}
+        WHERE b.login = session_user AND b.login_oid = (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = session_user)
+          AND b.role = {ROLE_ARGUMENT}
           AND b.tenant_id = {} AND b.user_id = {}
     ) THEN
         RETURN true;

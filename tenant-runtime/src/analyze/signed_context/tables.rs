@@ -58,6 +58,11 @@ impl SignedContext<'_> {
     fn bound_logins(&self) -> Table {
         let columns = vec![
             column("login", "text", "Login role."),
+            column(
+                "login_oid",
+                "oid",
+                "OID of the login role: a role that is created later under this name is not bound.",
+            ),
             column("role", "text", "Database role that the login assumes."),
             column("tenant_id", &self.tenancy.key_type.to_string(), "Tenant of the login."),
             column("user_id", &self.tenancy.user_type.to_string(), "User as whom the login acts."),

@@ -222,3 +222,62 @@ async fn keys_numbers_and_bindings_are_out_of_reach_of_every_login() {
         }
     }
 }
+
+#[tokio::test]
+async fn statements_that_begin_with_a_higher_role_give_no_access() {
+    let fixture = Fixture::create().await;
+    let mut raw = fixture.raw("shop_service").await;
+    let back = "set_config('role', 'shop_clerk', true)";
+    for sql in [
+        "DECLARE c CURSOR FOR SELECT name, cost FROM shop.items; SET LOCAL ROLE shop_clerk; FETCH ALL FROM c"
+            .to_owned(),
+        "DECLARE c CURSOR FOR SELECT name FROM shop.suppliers; SET LOCAL ROLE shop_clerk; FETCH ALL FROM c".to_owned(),
+        format!("DELETE FROM shop.items WHERE id >= (SELECT length({back}) * 0) RETURNING name"),
+        format!("UPDATE shop.items SET name = 'attacked' WHERE {back} <> '' RETURNING name"),
+        format!(
+            "WITH s AS MATERIALIZED (SELECT {back} AS r) SELECT c.after::text FROM s, shop.changes AS c WHERE s.r <> ''"
+        ),
+        format!(
+            "INSERT INTO shop.offers (shop_id, email, job, token_hash, expires_at, invited_by) SELECT '{}', 'a@b', 'owner', 'x', \
+             now(), '{}' WHERE {back} <> '' RETURNING email",
+            fixture.ours.id, fixture.ours.clerk
+        ),
+        "PREPARE p AS SELECT name, cost FROM shop.items; SET LOCAL ROLE shop_clerk; EXECUTE p".to_owned(),
+    ] {
+        let (texts, code) = attack(&mut raw, &fixture, &format!("SET LOCAL ROLE shop_owner; {sql}")).await;
+        let texts: Vec<_> = texts.into_iter().filter(|text| text != "shop_clerk").collect();
+        assert!(texts.is_empty() && code.is_some(), "{sql}: {code:?} {texts:?}");
+    }
+    assert_eq!(fixture.ask("SELECT count(*)::text FROM shop.items WHERE name <> 'attacked'").await, "12");
+}
+
+#[tokio::test]
+async fn login_of_the_app_cannot_be_bound_and_a_binding_ends_with_its_login() {
+    let fixture = Fixture::create().await;
+    let mut admin = fixture.database.admin().await;
+    let bind = |login: &str| {
+        format!(
+            "SET ROLE shop_schema_owner; SELECT shop_auth.bind_login('{login}', 'shop_clerk', '{}', '{}'); RESET ROLE",
+            fixture.ours.id, fixture.ours.clerk
+        )
+    };
+    for (login, refused) in [("shop_service", "22023"), ("shop_jobs", "22023"), ("nobody_of_the_shop", "42704")] {
+        let error = tenant_tests::run(&mut admin, &bind(login)).await.expect_err(login);
+        assert_eq!(tenant_tests::refusal(error).0, refused, "{login}");
+    }
+    let database = fixture.database.name();
+    let create = format!(
+        "CREATE ROLE shop_report LOGIN NOINHERIT; GRANT shop_clerk TO shop_report; GRANT CONNECT ON DATABASE {database} TO shop_report"
+    );
+    let read = format!(
+        "SET ROLE shop_clerk; SET shop.tenant_id = '{}'; SET shop.user_id = '{}'; SELECT name FROM shop.items",
+        fixture.ours.id, fixture.ours.clerk
+    );
+    tenant_tests::run(&mut admin, &format!("{create}; {}", bind("shop_report"))).await.expect("a superuser can");
+    assert_eq!(self::read(&mut fixture.raw("shop_report").await, &read).await.0.len(), 4);
+    let again = format!("DROP OWNED BY shop_report; DROP ROLE shop_report; {create}");
+    tenant_tests::run(&mut admin, &again).await.expect("a superuser can");
+    let (texts, code) = self::read(&mut fixture.raw("shop_report").await, &read).await;
+    tenant_tests::run(&mut admin, "DROP OWNED BY shop_report; DROP ROLE shop_report").await.expect("a superuser can");
+    assert_eq!((texts, code.as_deref()), (Vec::new(), Some("TT006")));
+}

@@ -109,9 +109,11 @@ async fn changes_of_signed_contexts_and_bound_logins_are_found_and_fixed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn binding_of_a_missing_login_or_of_the_app_is_found_and_fixed() {
     let (_server, mut admin) = start().await;
+    // The function refuses it.
     let bind = |login: &str| {
         format!(
-            "SET ROLE shop_schema_owner; SELECT shop_auth.bind_login('{login}', 'shop_clerk', '{SHOP}', '{CLERK}'); RESET ROLE"
+            "INSERT INTO shop.bound_logins (login, login_oid, role, tenant_id, user_id) VALUES ('{login}', '{login}'::regrole::oid, \
+             'shop_clerk', '{SHOP}', '{CLERK}')"
         )
     };
     for (change, what) in [

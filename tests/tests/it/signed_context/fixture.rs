@@ -62,7 +62,7 @@ impl TestShop {
                 "INSERT INTO shop.persons (id, email) VALUES ('{user}', '{role}@{name}.example');
                  INSERT INTO shop.employments (shop_id, person_id, job) VALUES ('{id}', '{user}', '{role}');
                  INSERT INTO shop.items (shop_id, placed_by, name, shelf, cost) VALUES
-                     ('{id}', '{user}', '{name} {role} team', 'team', 10), ('{id}', '{user}', '{name} {role} private', 'private', 20);"
+                     ('{id}', '{user}', '{name} {role} team', 'team', 4711000000004711), ('{id}', '{user}', '{name} {role} private', 'private', 4711000000004711);"
             );
         }
         sql += &format!(
@@ -88,7 +88,9 @@ impl Fixture {
         run(&mut admin, &golden::migration(&golden::schema(&tables())).up).await.expect("it applies");
         fixture.ours.insert(&mut admin, "ours").await;
         fixture.theirs.insert(&mut admin, "theirs").await;
-        run(&mut admin, "INSERT INTO shop.suppliers (name) VALUES ('north'), ('south')").await.expect("suppliers");
+        run(&mut admin, "INSERT INTO shop.suppliers (name) VALUES ('supplier north'), ('supplier south')")
+            .await
+            .expect("suppliers");
         fixture
     }
 

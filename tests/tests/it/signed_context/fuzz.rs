@@ -37,9 +37,10 @@ struct Generator<'a> {
     calls: Vec<String>,
 }
 
-/// Text that a clerk of ours cannot read.
+/// Text that our clerk cannot read: of the other shop, in private items of others, the cost of an item, a supplier, and the change log.
 fn is_foreign(text: &str) -> bool {
-    ["theirs", "keeper private", "owner private", "@theirs"].iter().any(|secret| text.contains(secret))
+    let secrets = ["theirs", "keeper private", "owner private", "4711000000004711", "supplier", "shop.items"];
+    secrets.iter().any(|secret| text.contains(secret))
 }
 
 impl Generator<'_> {
@@ -216,7 +217,24 @@ impl Generator<'_> {
             17 if !begun.contains("PREPARE p") => format!("PREPARE p AS {}", self.read()),
             17 | 18 => of("PREPARE p", "EXECUTE p"),
             19 if !begun.contains("DECLARE c") => format!("DECLARE c CURSOR FOR {}", self.read()),
-            19 | 20 => of("DECLARE c", "FETCH 1 FROM c; FETCH ALL FROM c"),
+            19 => of("DECLARE c", "FETCH 1 FROM c; FETCH ALL FROM c"),
+            // A statement that begins with a higher role, and continues with that of the context.
+            20 => {
+                let (higher, read) = (self.random.pick(&["shop_keeper", "shop_owner"]), self.read());
+                match self.random.below(3) {
+                    0 => format!(
+                        "SET LOCAL ROLE {higher}; DECLARE d NO SCROLL CURSOR FOR {read}; SET LOCAL ROLE shop_clerk; FETCH ALL FROM d; CLOSE d"
+                    ),
+                    1 => format!(
+                        "SET LOCAL ROLE {higher}; WITH s AS MATERIALIZED (SELECT set_config('role', 'shop_clerk', true) AS r) \
+                         SELECT q.* FROM s CROSS JOIN LATERAL ({read}) AS q WHERE s.r <> ''"
+                    ),
+                    _ => format!(
+                        "SET LOCAL ROLE {higher}; UPDATE shop.items SET name = 'attacked' WHERE id >= \
+                         (SELECT length(set_config('role', 'shop_clerk', true)) * 0) RETURNING name || cost; SET LOCAL ROLE shop_clerk"
+                    ),
+                }
+            }
             _ => "SELECT set_config('attack.seal', current_setting('shop.context_seal', true), false), \
                   set_config('shop.context_seal', current_setting('attack.seal', true), true)"
                 .to_owned(),

@@ -174,7 +174,14 @@ const FUNCTION_MUTATIONS: &[Mutation] = &[
         "is_context_signed",
         &[("IF NOT pg_has_role", "IF false AND NOT pg_has_role")],
     ),
-    ("any login is bound", "is_context_signed", &[("b.login = session_user AND ", "")]),
+    (
+        "any login is bound",
+        "is_context_signed",
+        &[(
+            "b.login = session_user AND b.login_oid = (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = session_user)",
+            "true",
+        )],
+    ),
     ("a login is bound to any role", "is_context_signed", &[(" AND b.role = p_role", "")]),
     (
         "a login is bound to any tenant",
