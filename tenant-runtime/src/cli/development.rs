@@ -148,7 +148,7 @@ pub(super) fn reset(
     Ok(())
 }
 
-/// Reads facts about the database in another database of the server.
+/// Connects to another database on the same server to read facts about this database.
 async fn read_before(options: &PgConnectOptions, name: &str) -> Result<Before, Error> {
     let sql = "SELECT (SELECT pg_catalog.pg_size_pretty(pg_catalog.pg_database_size(oid))
                    FROM pg_catalog.pg_database WHERE datname = $1) AS size,

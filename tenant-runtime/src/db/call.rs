@@ -37,7 +37,7 @@ pub(crate) struct BoundStatement {
 #[derive(Debug)]
 pub(crate) struct Inline {
     pub(crate) sql: String,
-    /// The smallest setting that allows the values in the text.
+    /// The strictest [`InlineValues`] with which all values may be inlined.
     pub(crate) needs: InlineValues,
 }
 

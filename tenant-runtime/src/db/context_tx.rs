@@ -219,7 +219,7 @@ const ROLLBACK: &str = "ROLLBACK";
 /// A command that only waits for the answers of the commands before it.
 const NOTHING: &str = "SELECT";
 
-/// Ends a transaction or a call that was dropped, and keeps the connection if asked to and all its answers have been received.
+/// Ends a dropped transaction or call. Keeps the connection only if `keep` is set and all responses of the server have been received.
 async fn settle(mut lease: Lease, command: &'static str, keep: bool) {
     // The first answer can be the error of a statement that was dropped; sqlx then does not send the command.
     for _ in 0..2 {

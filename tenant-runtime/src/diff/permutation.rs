@@ -49,7 +49,7 @@ pub(crate) fn resolve<N: Ord + Clone>(
 
 /// Renames in the order in which they can run one by one.
 pub(crate) struct Ordered<N> {
-    /// The single renames: name before and after. A cycle passes through a temporary name.
+    /// The single renames: name before and after. A temporary name breaks a cycle.
     pub(crate) steps: Vec<(N, N)>,
     /// The objects that keep no name, because another object receives theirs: temporary name and old name.
     pub(crate) displaced: BTreeMap<N, N>,

@@ -167,7 +167,7 @@ impl<N: Role> CombineRoles<N> for N {
     const SEAL: Seal = Seal;
 }
 
-/// Implemented if a role that can use one condition can also use the other.
+/// Implemented for the required role of a filter if a role that can use the filter can also use conditions that require `M`.
 #[doc = column_example!("let mut filter = Filter::all_rows().requires::<Admin>();
 filter &= Project::BUDGET.gt(1_000);
 filter &= Project::SIZE.gt(10);")]

@@ -59,7 +59,7 @@
 //! cargo sqlx prepare      # writes `.sqlx`: commit it, and builds need no database
 //! ```
 //!
-//! Without sqlx's command line, `SQLX_OFFLINE_DIR=$PWD/.sqlx cargo check` writes the same files into an existing
+//! Without `sqlx-cli`, `SQLX_OFFLINE_DIR=$PWD/.sqlx cargo check` writes the same files into an existing
 //! folder.
 //!
 //! A statement for which this role has no privileges is then a build error. No rows are read, so no tenant needs to be

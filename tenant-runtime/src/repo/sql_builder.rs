@@ -111,7 +111,7 @@ impl SqlBuilder {
     }
 }
 
-/// Returns the smallest setting that allows a value in the text; `None` if none does.
+/// Returns the strictest [`InlineValues`] with which a value may be inlined; `None` if it never may.
 fn needs(of: Of<'_>, constant: &Constant) -> Option<InlineValues> {
     let by_type = if constant.is_text { InlineValues::All } else { InlineValues::NonText };
     match of {

@@ -195,8 +195,8 @@ impl Statement {
         self.text.built()
     }
 
-    /// Binds all values if a column that is read requires the binary format, since values in the text require a message that
-    /// returns the text format.
+    /// Binds all values if a column that is read requires the binary format: a statement with inlined values is sent with the simple
+    /// query protocol, which returns only the text format.
     fn reads(&mut self, def: &TableDef, columns: &[&str]) {
         let decodes_text = |name: &str| def.columns.iter().any(|column| column.name == name && column.decodes_text);
         if !columns.iter().all(|name| decodes_text(name)) {

@@ -46,8 +46,8 @@ pub(super) fn rename(before: &SchemaObject, after: &SchemaObject) -> String {
 
 /// Validates a constraint; `owner` owns the table and runs the statement.
 ///
-/// PostgreSQL validates a foreign key by one query, which FORCE ROW LEVEL SECURITY filters, so that dangling references would not be
-/// found. If the role cannot read the referencing columns, PostgreSQL instead looks up the referenced row of each row, which no
+/// PostgreSQL validates a foreign key with a single query. FORCE ROW LEVEL SECURITY filters that query, so dangling references can
+/// go undetected. If the role cannot read the referencing columns, PostgreSQL instead looks up the referenced row of each row, which no
 /// policy filters. This needs neither NO FORCE nor its lock.
 pub(super) fn validate(item: &SchemaObject, owner: Option<&Ident>) -> String {
     let (Some(table), Some(name)) = (item.table(), item.constraint()) else { return String::new() };

@@ -1,4 +1,4 @@
-//! The generated values of a column, and the values of a row that exclude each other.
+//! The values generated for a column, and which values of a row are mutually exclusive.
 
 use std::collections::BTreeSet;
 

@@ -7,7 +7,7 @@ use crate::{
     model::{def::TenancyDef, names},
 };
 
-/// The numbers of the keys that the administrator installs.
+/// The IDs of the signing keys that the administrator installs.
 pub(super) const KEY: i16 = 32_000;
 pub(super) const OTHER_KEY: i16 = 32_001;
 /// The number of the key for seals.

@@ -41,7 +41,7 @@ pub enum WhyError {
     /// A key is not a value of its column's type.
     #[error("`{option} {value}` is not a value of type {sql_type}: {reason}\n  help: {option} is {meaning}")]
     InvalidKey {
-        /// The option of the command line: `--row`, `--tenant` or `--user`.
+        /// The command-line option: `--row`, `--tenant` or `--user`.
         option: &'static str,
         /// The given text.
         value: String,
