@@ -39,6 +39,7 @@ pub(crate) struct TableAttrs {
     pub(crate) partitions: Option<LitInt>,
     pub(crate) uniques: Vec<FieldList>,
     pub(crate) indexes: Vec<FieldList>,
+    pub(crate) checks: Vec<CheckAttr>,
     /// Every key that occurs, even with an invalid value, so that a missing key can be
     /// distinguished from an invalid value.
     pub(crate) keys: Vec<Ident>,
@@ -81,6 +82,35 @@ impl InvitationAttr {
     /// Returns the field name that a key refers to.
     pub(crate) fn field(&self, key: &str) -> Option<&LitStr> {
         self.fields.iter().find(|(name, _)| *name == key).map(|(_, field)| field)
+    }
+}
+
+/// A check constraint of the struct: `check = "…"` or `check(name = "…", condition = "…")`.
+pub(crate) struct CheckAttr {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) condition: LitStr,
+}
+
+impl CheckAttr {
+    pub(crate) fn read(item: &Item, diag: &Diag) -> Option<Self> {
+        const FORM: &str = "check(name = \"…\", condition = \"…\")";
+        let (mut name, mut condition) = (None, None);
+        if !item.is_list() {
+            set(diag, &mut condition, item, Item::text);
+            return Some(Self { name, condition: condition? });
+        }
+        let within = item.nested(diag, FORM);
+        for part in &within {
+            match part.name().as_str() {
+                "name" => set(diag, &mut name, part, Item::text),
+                "condition" => set(diag, &mut condition, part, Item::text),
+                _ => part.unknown(diag, &["name", "condition"], (&[], "")),
+            }
+        }
+        if !within.is_empty() && !within.iter().any(|part| part.name() == "condition") {
+            diag.error(&item.key, "`check` has no `condition`", format_args!("write `{FORM}`"));
+        }
+        Some(Self { name, condition: condition? })
     }
 }
 

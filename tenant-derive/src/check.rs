@@ -32,6 +32,7 @@ pub(crate) fn check<'t, 'a>(diag: &Diag, table: &'t Table<'a>) -> Option<&'t Fie
     columns(diag, table);
     constants(diag, table);
     lists(diag, table);
+    checks(diag, table);
     key(diag, table)
 }
 
@@ -213,6 +214,26 @@ fn listed(diag: &Diag, table: &Table<'_>, ident: &Ident, again: bool) {
             format_args!("`{}` has no column field `{written}`", table.ident),
             field_suggestion(table, &written, "list fields of the struct without `skip`"),
         );
+    }
+}
+
+/// Checks that no check constraint of the struct is empty, and that the given names are valid and unique.
+fn checks(diag: &Diag, table: &Table<'_>) {
+    let mut seen = BTreeSet::new();
+    for check in &table.attrs.checks {
+        if check.condition.value().trim().is_empty() {
+            diag.error(&check.condition, "`check` is empty", "write a condition, or remove `check`");
+        }
+        let Some(name) = &check.name else { continue };
+        let text = name.value();
+        if let Some(problem) = name::problem(&text) {
+            let shown = name::shown(&text);
+            let help = "set another name, or remove `name` for the default";
+            diag.error(name, format_args!("the constraint name `{shown}` {problem}"), help);
+        } else if !seen.insert(text) {
+            let help = "names are unique within a table: set another name on one of the checks";
+            diag.error(name, format_args!("duplicate constraint name `{}`", name.value()), help);
+        }
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
         let (key, lists) = (format_ident!("{key}"), lists.iter().map(|list| column_list(table, list)));
         quote!(#key: &[#(#lists),*],)
     });
+    let checks = checks(table);
     quote! {
         #[automatically_derived]
         impl __rt::TenantTable for #ident {
@@ -56,6 +57,7 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
                 #(#set,)*
                 columns: &[#(#columns),*],
                 #(#lists)*
+                #checks
                 ..__rt::TableDef::blank(#def)
             };
         }
@@ -289,6 +291,19 @@ fn column_list(table: &Table<'_>, list: &FieldList) -> TokenStream {
         .iter()
         .filter_map(|ident| table.columns().find(|field| ident.unraw() == field.name()).map(Field::column));
     quote!(&[#(#columns),*])
+}
+
+/// Writes the check constraints of the struct.
+fn checks(table: &Table<'_>) -> Option<TokenStream> {
+    let checks = table.attrs.checks.iter().map(|check| {
+        let name = match &check.name {
+            Some(name) => quote!(::core::option::Option::Some(#name)),
+            None => quote!(::core::option::Option::None),
+        };
+        let condition = &check.condition;
+        quote!(__rt::CheckDef { name: #name, condition: #condition })
+    });
+    (!table.attrs.checks.is_empty()).then(|| quote!(checks: &[#(#checks),*],))
 }
 
 /// Writes the required role and the type of each column by its index, which views use.

@@ -123,6 +123,11 @@ impl Item {
         self.key.unraw().to_string()
     }
 
+    /// Returns whether the value is a list, as in `key(list)`.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.value, Value::List(_))
+    }
+
     /// Reads a key without a value.
     pub(crate) fn flag(&self, diag: &Diag) -> Option<Ident> {
         match &self.value {

@@ -3,7 +3,7 @@
 use syn::Attribute;
 
 use crate::{
-    attr::{CHECK, FieldAttrs, InvitationAttr, MembershipAttr, TableAttrs, USING},
+    attr::{CHECK, CheckAttr, FieldAttrs, InvitationAttr, MembershipAttr, TableAttrs, USING},
     diag::Diag,
     item::{Item, items, set},
 };
@@ -222,6 +222,12 @@ pub(crate) const TABLE: &[Key<TableAttrs>] = &[
         form: "index(organization_id, name)",
         doc: "An index on several fields. Can be repeated.",
         read: |this, diag, item| this.indexes.extend(item.list(diag)),
+    },
+    Key {
+        name: "check",
+        form: "check = \"starts_at < ends_at\"",
+        doc: "A check constraint on several columns, as an SQL expression. `check(name = \"…\", condition = \"…\")` sets its name; the default contains the names of the table and the columns. Can be repeated.",
+        read: |this, diag, item| this.checks.extend(CheckAttr::read(item, diag)),
     },
     key!(
         "partition_by_hash",

@@ -1,23 +1,20 @@
-//! Checks and lowers columns: names, types, defaults, check constraints, tenant column and primary key.
+//! Checks and lowers columns: names, types, defaults, tenant column and primary key.
 
 use std::collections::BTreeSet;
 
 use sqlparser::ast::Expr;
 
 use super::{
-    column_ident, expression_columns,
+    expression_columns,
     finding::{Findings, field_place, place},
     id_columns, ident, list, row_id,
     sql_expr::{self, Parsed},
     tenancy::Tenancy,
     unqualified_names,
 };
-use crate::{
-    ident::Ident,
-    model::{
-        def::{ColumnDef, ScopeDef, SqlType, TableDef},
-        schema::{Check, Column, ColumnDefault, Expression, LabelCheck},
-    },
+use crate::model::{
+    def::{ColumnDef, ScopeDef, SqlType, TableDef},
+    schema::{Column, ColumnDefault, Expression},
 };
 
 /// The system columns of every table.
@@ -135,26 +132,6 @@ fn check_default(text: &str, default: &Expr, ty: SqlType, place: &str, findings:
     }
 }
 
-/// Reports a column in a check constraint that the table does not have.
-fn check_columns(def: &TableDef, place: String, text: &str, condition: &Expr, findings: &mut Findings) {
-    let is_known = |(qualifier, name): &(Option<String>, String)| {
-        qualifier.as_deref().is_none_or(|qualifier| qualifier == def.name.table)
-            && def.columns.iter().any(|column| column.name == name)
-    };
-    let unknown = expression_columns::columns(condition).into_iter().find(|column| !is_known(column));
-    if let Some((qualifier, name)) = unknown {
-        let name = qualifier.map_or_else(|| name.clone(), |qualifier| format!("{qualifier}.{name}"));
-        findings.error(
-            place,
-            format!("`check = {text:?}` reads `{name}`, which is not a column of `{}`", def.name),
-            format!(
-                "its columns are {}; put text in single quotes",
-                list(def.columns.iter().map(|column| column.name))
-            ),
-        );
-    }
-}
-
 /// Returns whether the database generates the column's values: the column is the whole primary key,
 /// and its values have no other source.
 fn is_generated(def: &TableDef, column: &ColumnDef) -> bool {
@@ -168,45 +145,6 @@ fn is_generated(def: &TableDef, column: &ColumnDef) -> bool {
 pub(super) fn is_filled_by_database(def: &TableDef, column: &ColumnDef) -> bool {
     let has_generator = matches!(column.ty, SqlType::Uuid | SqlType::Int2 | SqlType::Int4 | SqlType::Int8);
     column.may_be_left_out() || has_generator && is_generated(def, column)
-}
-
-/// Lowers the check constraints, including the label checks of enum columns.
-pub(super) fn checks(def: &TableDef, findings: &mut Findings) -> Vec<Check> {
-    let mut checks = Vec::new();
-    for column in def.columns {
-        let column_name = column_ident(column.name);
-        if let SqlType::Labels(labels) = column.ty {
-            let name = Ident::derived([def.name.table, column.name, "label"]);
-            checks.push(Check {
-                name,
-                condition: Expression::one_of(&column_name, labels.labels),
-                labels: Some(LabelCheck {
-                    column: column_name.clone(),
-                    labels: labels.labels.iter().map(ToString::to_string).collect(),
-                }),
-            });
-        }
-        if let Some(text) = column.check {
-            match sql_expr::parsed(text) {
-                Ok(Parsed { expression: condition, tree }) => {
-                    check_columns(def, field_place(def, column), text, &tree, findings);
-                    let unqualified = unqualified_names::in_expression(&tree);
-                    unqualified_names::check("check", text, unqualified, &field_place(def, column), findings);
-                    checks.push(Check {
-                        name: Ident::derived([def.name.table, column.name, "check"]),
-                        condition,
-                        labels: None,
-                    });
-                }
-                Err(error) => findings.error(
-                    field_place(def, column),
-                    format!("`check = {text:?}` {error}"),
-                    "write a single SQL condition on the row's columns, such as `length(name) > 0`",
-                ),
-            }
-        }
-    }
-    checks
 }
 
 /// Finds the tenant column: `Some(None)` if the table has none, `None` after an error.

@@ -161,13 +161,15 @@ pub(super) fn check_names(tables: &BTreeMap<QualifiedName, Table>, findings: &mu
         }
         let constraints = table.checks.iter().map(|check| &check.name);
         let constraints = constraints.chain(table.foreign_keys.iter().map(|key| &key.name));
-        let mut seen = BTreeSet::new();
+        let keys = [&table.primary_key].into_iter().chain(&table.uniques).map(|key| &key.name);
+        let mut seen: BTreeSet<_> = keys.chain(table.triggers.iter().map(|trigger| &trigger.name)).collect();
         for constraint in constraints {
             if !seen.insert(constraint) {
                 findings.error(
                     "",
                     format!("two constraints of `{name}` would have the same name, `{constraint}`"),
-                    "rename a column: `#[tenant(column = \"…\")]`",
+                    "set another name on a check of the struct, `#[tenant(check(name = \"…\", condition = \"…\"))]`, or rename a \
+                     column: `#[tenant(column = \"…\")]`",
                 );
             }
         }

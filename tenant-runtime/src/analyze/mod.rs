@@ -4,6 +4,7 @@
 
 mod auth_functions;
 mod change_log;
+mod check_constraints;
 mod column;
 mod cross_tenant;
 pub(crate) mod expression_columns;
@@ -271,7 +272,7 @@ fn table(
         columns,
         primary_key: key::primary_key(def),
         uniques: key::uniques(def, tenant, findings),
-        checks: column::checks(def, findings),
+        checks: check_constraints::checks(def, findings),
         foreign_keys,
         indexes: key::indexes(def, tenant, findings),
         policies: access.policies,

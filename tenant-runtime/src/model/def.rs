@@ -246,6 +246,8 @@ pub struct TableDef {
     pub uniques: &'static [&'static [&'static str]],
     /// Indexes over several columns.
     pub indexes: &'static [&'static [&'static str]],
+    /// Check constraints over several columns.
+    pub checks: &'static [CheckDef],
 }
 
 impl TableDef {
@@ -281,6 +283,7 @@ impl TableDef {
             columns: &[],
             uniques: &[],
             indexes: &[],
+            checks: &[],
         }
     }
 }
@@ -338,6 +341,15 @@ pub struct RuleDef {
     pub command: &'static str,
     /// Whether the condition applies to new rows (`WITH CHECK`) rather than to existing rows (`USING`).
     pub check: bool,
+    /// The condition, an SQL expression over the row's columns.
+    pub condition: &'static str,
+}
+
+/// A check constraint of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckDef {
+    /// The constraint's name; `None` derives the name from the table and the columns that the condition reads.
+    pub name: Option<&'static str>,
     /// The condition, an SQL expression over the row's columns.
     pub condition: &'static str,
 }

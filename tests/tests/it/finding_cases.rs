@@ -2,7 +2,7 @@
 
 use tenant_runtime::{
     analyze::check,
-    model::def::{ColumnDef, LabelsDef, OnDelete, RuleDef, SqlType, SystemAccessDef, TableDef, TenancyDef},
+    model::def::{CheckDef, ColumnDef, LabelsDef, OnDelete, RuleDef, SqlType, SystemAccessDef, TableDef, TenancyDef},
 };
 
 use super::sample_declarations::{
@@ -30,6 +30,33 @@ pub(super) fn expression_cases() -> Vec<Case> {
             "sensitive tenant column",
             vec![TableDef { columns: &[ID, ColumnDef { sensitive: true, ..ORG }, NAME], ..projects() }],
         ),
+    ]
+    .into_iter()
+    .chain(check_cases())
+    .collect()
+}
+
+/// Check constraints of a struct, and conditions that no check constraint can have.
+fn check_cases() -> Vec<Case> {
+    let with = |checks: &[(Option<&'static str>, &'static str)]| {
+        let checks = checks.iter().map(|(name, condition)| CheckDef { name: *name, condition }).collect();
+        vec![TableDef { checks: leak(checks), ..projects() }]
+    };
+    let of_field = |check| vec![projects(), tasks([ColumnDef { check: Some(check), ..TITLE }])];
+    vec![
+        ("check of a struct with a syntax error", with(&[(None, "name <")])),
+        ("check of a struct contains a semicolon", with(&[(None, "name <> ''; DROP TABLE app.projects")])),
+        ("check of a struct reads an unknown column", with(&[(None, "length(nmae) > 0 OR id IS NULL")])),
+        ("check of a struct reads no column", with(&[(Some("always"), "1 < 2")])),
+        ("check of a struct contains a subquery", with(&[(None, "id = ANY (ARRAY(SELECT id FROM app.projects))")])),
+        ("check of a struct calls caller", with(&[(None, "name <> caller()::text")])),
+        ("check of a struct calls a function without a schema", with(&[(None, "unaccent(name) <> id::text")])),
+        ("check of a struct has an invalid name", with(&[(Some(""), "name <> id::text")])),
+        ("two checks have the same derived name", with(&[(None, "name > id::text"), (None, "name < upper(id::text)")])),
+        ("two checks have the same given name", with(&[(Some("same"), "name > 'a'"), (Some("same"), "name < 'b'")])),
+        ("check has the name of the primary key", with(&[(Some("projects_pkey"), "name > 'a'")])),
+        ("check of a field contains a subquery", of_field("title IN (SELECT name FROM app.projects)")),
+        ("check of a field calls caller", of_field("title <> caller()::text")),
     ]
 }
 

@@ -42,6 +42,7 @@ cases! {
     custom_policies: Article Comment Review;
     login_per_role: Guild Craftsman GuildMember Piece;
     sensitive_columns: Patient Reading;
+    check_constraints: Booking Agreement;
     signed_context: Shop Person Employment Offer Change Item Label Supplier;
 }
 

@@ -9,6 +9,7 @@ mod benchmark_report;
 mod cancellation_stress;
 mod catalog;
 mod change_log;
+mod check_constraints;
 mod codes;
 mod codes_examples;
 mod column_privileges;

@@ -92,6 +92,7 @@ cases! {
     rename_role: Staff Page => Staff Page;
     required_with_default: Note => Note;
     uniques_and_indexes: Note => Note;
+    check_constraints: Event => Event;
     sensitive_columns: Patient Reading => Patient Reading;
 }
 

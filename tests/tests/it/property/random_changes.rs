@@ -1,7 +1,7 @@
 //! Random changes to a declaration, for the next version of a product.
 
 use tenant_runtime::model::def::{
-    ColumnDef, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef,
+    CheckDef, ColumnDef, OnDelete, ReferenceDef, RoleDef, RuleDef, ScopeDef, SqlType, TableDef, TableName, TenancyDef,
     TimeoutsDef,
 };
 
@@ -135,7 +135,14 @@ fn with_other_scope_of_rows(mut tables: Tables, random: &mut Random) -> Tables {
     ];
     let place = at(&tables, random);
     let table = tables[place];
-    tables[place] = match random.below(3) {
+    let has = |name: &str| table.columns.iter().any(|column| column.name == name);
+    const CHECKS: [&[CheckDef]; 3] = [
+        &[],
+        &[CheckDef { name: None, condition: "n < 1000 OR b IS NOT NULL" }],
+        &[CheckDef { name: Some("n and b"), condition: "(n IS NULL OR length(b) < 100)" }],
+    ];
+    tables[place] = match random.below(4) {
+        3 if is_plain(table) && has("n") && has("b") => leak(TableDef { checks: random.pick(&CHECKS), ..*table }),
         0 if is_plain(table) && table.columns.iter().any(|column| column.name == "n") => {
             leak(TableDef { rules: if table.rules.is_empty() { RULES } else { &[] }, ..*table })
         }
@@ -169,7 +176,7 @@ fn with_other_column(mut tables: Tables, random: &mut Random) -> Tables {
         let chosen = random.pick(&free);
         let column = &mut columns[chosen];
         // Columns that a condition names are not renamed.
-        let is_named = column.check.is_some() || !table.rules.is_empty();
+        let is_named = column.check.is_some() || !table.rules.is_empty() || !table.checks.is_empty();
         match random.below(9) {
             0 | 1 if is_named => {}
             0 => drop(columns.remove(chosen)),
