@@ -5,6 +5,7 @@
 #[derive(TenantTable)]
 #[tenant(crate = crate::runtime, tenancy = Shops, global, table = "places", schema = "world")]
 #[tenant(select = Guest, insert = roles::Clerk, unique(name, r#type), index(r#type, name))]
+#[tenant(check = "key <> parent_id", check(name = "named", condition = "name IS NOT NULL OR kind = 'town'"))]
 pub(crate) struct Place {
     #[tenant(id, app_assigned, default = "gen_random_uuid()")]
     pub(crate) key: Uuid,
@@ -91,6 +92,16 @@ const _: () = {
             ],
             uniques: &[&["name", "kind"]],
             indexes: &[&["kind", "name"]],
+            checks: &[
+                __rt::CheckDef {
+                    name: ::core::option::Option::None,
+                    condition: "key <> parent_id",
+                },
+                __rt::CheckDef {
+                    name: ::core::option::Option::Some("named"),
+                    condition: "name IS NOT NULL OR kind = 'town'",
+                },
+            ],
             ..__rt::TableDef::blank(
                 <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
             )
