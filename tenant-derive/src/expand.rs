@@ -115,25 +115,55 @@ pub(crate) fn changes_ident(table: &Table<'_>) -> Ident {
 fn select_impl(table: &Table<'_>, role: &Path) -> TokenStream {
     let ident = table.ident;
     let fields = table.fields.iter().map(|field| {
-        let Field { ident, ty, .. } = field;
+        let ty = field.ty;
         let is_unread = field.part == ValueSource::Skipped || field.attrs.select.as_ref().is_some_and(is_no_role);
-        let value = if is_unread {
-            quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default())
+        if is_unread {
+            FieldValue::Given(quote_spanned!(ty.span()=> <#ty as ::core::default::Default>::default()))
         } else {
             let stored = stored(field);
-            quote!(#stored::read(__row)?)
-        };
-        quote!(#ident: #value)
+            FieldValue::Read(quote!(#stored::read(__row)))
+        }
     });
+    let from_row = from_row(table.fields.iter().map(|field| field.ident).zip(fields));
     let needs = declare::row_needs(table);
     quote! {
         #[automatically_derived]
         impl __rt::Select for #ident {
             type SelectRole = #role;
             type RowNeeds = #needs;
-            fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
-                ::core::result::Result::Ok(Self { #(#fields,)* })
+            #from_row
+        }
+    }
+}
+
+/// How `from_row` obtains the value of a field.
+pub(crate) enum FieldValue {
+    /// An expression that reads the next column and is `None` if that failed.
+    Read(TokenStream),
+    /// An expression of the field's type.
+    Given(TokenStream),
+}
+
+/// Writes the function `from_row` of a table or a view. One `let … else` tests all columns, because a branch for each
+/// column makes rustc slower.
+pub(crate) fn from_row<'t>(fields: impl Iterator<Item = (&'t Ident, FieldValue)>) -> TokenStream {
+    let (mut values, mut locals, mut reads) = (Vec::new(), Vec::new(), Vec::new());
+    for (ident, value) in fields {
+        let value = match value {
+            FieldValue::Given(value) => value,
+            FieldValue::Read(read) => {
+                let local = format_ident!("__{}", locals.len());
+                reads.push(read);
+                locals.push(local.clone());
+                local.into_token_stream()
             }
+        };
+        values.push(quote!(#ident: #value));
+    }
+    quote! {
+        fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            let (#(::core::option::Option::Some(#locals),)*) = (#(#reads,)*) else { return __row.error() };
+            ::core::result::Result::Ok(Self { #(#values,)* })
         }
     }
 }

@@ -7,7 +7,7 @@ use syn::{DeriveInput, LitStr, Path, ext::IdentExt as _, spanned::Spanned as _};
 use crate::{
     ast::named_fields,
     diag::Diag,
-    expand::runtime,
+    expand::{FieldValue, from_row, runtime},
     item::{Item, items, set},
 };
 
@@ -145,8 +145,9 @@ fn expand(input: &DeriveInput, attrs: &ViewAttrs, of: &Path, fields: &[ViewField
         };
         names.push(quote!(__rt::column_name(#def, #index)));
         let shows = quote_spanned!(ty.span()=> <#ty as __rt::Shows<#column::Type>>);
-        reads.push(quote!(#name: #shows::read(__row)?));
+        reads.extend(name.as_ref().map(|name| (name, FieldValue::Read(quote!(#shows::read(__row))))));
     }
+    let from_row = from_row(reads.into_iter());
     quote! {
         #[allow(unused_qualifications, reason = "written by a derive")]
         const _: () = {
@@ -163,9 +164,7 @@ fn expand(input: &DeriveInput, attrs: &ViewAttrs, of: &Path, fields: &[ViewField
                 fn columns() -> __rt::Vec<&'static ::core::primitive::str> {
                     ::core::convert::From::from([#(#names),*])
                 }
-                fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
-                    ::core::result::Result::Ok(Self { #(#reads,)* })
-                }
+                #from_row
             }
 
             #[automatically_derived]

@@ -143,12 +143,13 @@ where
     const DECODES_TEXT: bool = true;
 }
 
-/// Reads the columns of a row from left to right.
+/// Reads the columns of a row from left to right, and keeps the error of the first column that cannot be read.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct RowReader<'r> {
     row: &'r PgRow,
     next: usize,
+    error: Option<sqlx::Error>,
 }
 
 impl<'r> RowReader<'r> {
@@ -158,7 +159,7 @@ impl<'r> RowReader<'r> {
 
     /// Creates a reader that starts at a later column.
     pub(crate) fn from(row: &'r PgRow, next: usize) -> Self {
-        Self { row, next }
+        Self { row, next, error: None }
     }
 
     /// Reads the next column.
@@ -169,5 +170,21 @@ impl<'r> RowReader<'r> {
             Some(value) => Ok(value),
             None => self.row.try_get(index),
         }
+    }
+
+    /// Reads the next column; `None` if this column or one before it cannot be read, which [`error`](Self::error) explains.
+    ///
+    /// A derive tests the columns of a row together: a `?` for each column would make rustc slower.
+    pub(super) fn read_or_keep_error<T: Type<Postgres> + Decode<'r, Postgres> + 'static>(&mut self) -> Option<T> {
+        if self.error.is_some() {
+            return None;
+        }
+        self.read().map_err(|error| self.error = Some(error)).ok()
+    }
+
+    /// Returns the error of the first column that could not be read.
+    #[cold]
+    pub fn error<T>(&mut self) -> sqlx::Result<T> {
+        Err(self.error.take().unwrap_or(sqlx::Error::RowNotFound))
     }
 }

@@ -35,12 +35,8 @@ pub trait Stored: Sized {
     /// The column's type.
     const TYPE: ColumnType;
 
-    /// Reads the next column of a row.
-    ///
-    /// # Errors
-    ///
-    /// If the value does not have the expected type.
-    fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
+    /// Reads the next column of a row; `None` if the value does not have the expected type.
+    fn read(row: &mut RowReader<'_>) -> Option<Self>;
 
     /// Writes a value into a column.
     fn set(values: &mut Values, column: &'static str, value: Self);
@@ -53,8 +49,8 @@ pub trait Stored: Sized {
 impl<T: PgColumn> Stored for T {
     const TYPE: ColumnType = ColumnType { ty: T::SQL, nullable: T::NULLABLE, decodes_text: T::DECODES_TEXT };
 
-    fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self> {
-        row.read()
+    fn read(row: &mut RowReader<'_>) -> Option<Self> {
+        row.read_or_keep_error()
     }
 
     fn set(values: &mut Values, column: &'static str, value: Self) {
@@ -74,12 +70,8 @@ impl<T: PgColumn> Stored for T {
     note = "`sql_type` sets the column type only; derive `sqlx::Type` on `{Self}`, or implement the three traits"
 )]
 pub trait ColumnCodecAs: Sized {
-    /// Reads the next column of a row.
-    ///
-    /// # Errors
-    ///
-    /// If the value does not have the expected type.
-    fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
+    /// Reads the next column of a row; `None` if the value does not have the expected type.
+    fn read(row: &mut RowReader<'_>) -> Option<Self>;
 
     /// Writes a value into a column.
     fn set(values: &mut Values, column: &'static str, value: Self);
@@ -93,8 +85,8 @@ impl<T> ColumnCodecAs for T
 where
     T: Type<Postgres> + for<'r> Decode<'r, Postgres> + for<'q> Encode<'q, Postgres> + Send + 'static,
 {
-    fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self> {
-        row.read()
+    fn read(row: &mut RowReader<'_>) -> Option<Self> {
+        row.read_or_keep_error()
     }
 
     fn set(values: &mut Values, column: &'static str, value: Self) {
@@ -112,12 +104,8 @@ pub trait StoredKey: TenantTable {
     /// The column's type.
     const TYPE: ColumnType = <Self::Id as Stored>::TYPE;
 
-    /// Reads the next column of a row.
-    ///
-    /// # Errors
-    ///
-    /// If the value does not have the expected type.
-    fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self::Id> {
+    /// Reads the next column of a row; `None` if the value does not have the expected type.
+    fn read(row: &mut RowReader<'_>) -> Option<Self::Id> {
         Stored::read(row)
     }
 

@@ -78,17 +78,13 @@ pub trait ColumnAt<const INDEX: usize>: TenantTable {
     note = "a view's field must have the type of the table's field"
 )]
 pub trait Shows<Column: ?Sized>: Sized {
-    /// Reads the next column of a row.
-    ///
-    /// # Errors
-    ///
-    /// If the value does not have the expected type.
-    fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self>;
+    /// Reads the next column of a row; `None` if the value does not have the expected type.
+    fn read(row: &mut RowReader<'_>) -> Option<Self>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: ColumnCodecAs> Shows<T> for T {
-    fn read(row: &mut RowReader<'_>) -> sqlx::Result<Self> {
+    fn read(row: &mut RowReader<'_>) -> Option<Self> {
         <T as ColumnCodecAs>::read(row)
     }
 }
@@ -99,8 +95,8 @@ pub type AnyColumn = [()];
 
 #[diagnostic::do_not_recommend]
 impl<T> Shows<AnyColumn> for T {
-    fn read(_: &mut RowReader<'_>) -> sqlx::Result<Self> {
-        Err(sqlx::Error::RowNotFound)
+    fn read(_: &mut RowReader<'_>) -> Option<Self> {
+        None
     }
 }
 
