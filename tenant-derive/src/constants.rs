@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens as _, format_ident, quote};
 use syn::{Path, ext::IdentExt as _, spanned::Spanned as _};
 
 use crate::{
     ast::{Field, InsertKind, Table, ValueSource},
     attr::is_no_role,
+    declare,
 };
 
 /// Writes the constants of a table without errors.
@@ -61,18 +62,13 @@ fn column(field: &Field<'_>, access: &TokenStream) -> TokenStream {
 
 /// Writes a column's access and referenced table if they differ from the default.
 fn access(field: &Field<'_>, index: usize) -> TokenStream {
-    let index = Literal::usize_unsuffixed(index);
     let fixed = quote!(__rt::NotSettable);
     let own = |role: &Option<Path>| match role {
         None => quote!(()),
         Some(role) if is_no_role(role) => fixed.clone(),
         Some(role) => role.to_token_stream(),
     };
-    let read = field
-        .attrs
-        .select
-        .as_ref()
-        .map_or_else(|| quote!(()), |role| quote_spanned!(role.span()=> <Self as __rt::ColumnAt<#index>>::Needs));
+    let read = field.attrs.select.as_ref().map_or_else(|| quote!(()), |role| declare::column_role(index, role.span()));
     let (insert, update) = match field.part {
         ValueSource::Plain => (own(&field.attrs.insert), own(&field.attrs.update)),
         ValueSource::AppAssignedId | ValueSource::Parent => (own(&field.attrs.insert), fixed),

@@ -206,7 +206,7 @@ fn commands(table: &Table<'_>, tenancy: &TokenStream) -> Vec<TokenStream> {
 /// Writes a `ColumnDef`: a runtime function sets the defaults, and the attributes set the rest.
 fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream {
     let Field { ty, attrs, .. } = field;
-    let (name, column, index) = (field.name(), field.column(), Literal::usize_unsuffixed(index));
+    let (name, column) = (field.name(), field.column());
     let base = match &attrs.sql_type {
         None => {
             let stored = stored(field);
@@ -262,7 +262,7 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
     }
     let somebody = |role: &&Path| !is_no_role(role);
     if let Some(role) = attrs.select.as_ref().filter(somebody) {
-        let needs = quote_spanned!(role.span()=> <Self as __rt::ColumnAt<#index>>::Needs);
+        let needs = column_role(index, role.span());
         set.push(quote_spanned!(role.span()=> select: __rt::role::<#needs, #tenancy>()));
     }
     for (key, role) in [("insert", &attrs.insert), ("update", &attrs.update)] {
@@ -306,20 +306,43 @@ fn checks(table: &Table<'_>) -> Option<TokenStream> {
     (!table.attrs.checks.is_empty()).then(|| quote!(checks: &[#(#checks),*],))
 }
 
+/// The number of columns in one impl of `ColumnsAt`, which is `GROUP` in the runtime.
+const GROUP: usize = 16;
+
 /// Writes the required role and the type of each column by its index, which views use.
 pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
     let ident = table.ident;
-    let columns = table.columns().enumerate().map(|(i, field)| {
-        let (ty, i) = (field.ty, Literal::usize_unsuffixed(i));
-        let needs = match (&field.attrs.select, &table.attrs.select) {
-            (Some(role), _) if is_no_role(role) => quote!(__rt::NoRole),
-            (Some(role), _) => role.to_token_stream(),
-            (None, Some(_)) => quote!(<Self as __rt::Select>::SelectRole),
-            (None, None) => quote!(()),
+    let default = match &table.attrs.select {
+        Some(_) => quote!(<Self as __rt::Select>::SelectRole),
+        None => quote!(()),
+    };
+    let fields: Vec<_> = table.columns().collect();
+    let groups = fields.chunks(GROUP).enumerate().map(|(i, fields)| {
+        let (types, i) = (fields.iter().map(|field| field.ty), Literal::usize_unsuffixed(i));
+        let roles = fields.iter().map(|field| match &field.attrs.select {
+            Some(role) if is_no_role(role) => quote!(__rt::NoRole),
+            Some(role) => role.to_token_stream(),
+            None => default.clone(),
+        });
+        let needs = if fields.iter().all(|field| field.attrs.select.is_none()) {
+            quote!(__rt::Each<#default>)
+        } else {
+            quote!(__rt::TypeList<#(#roles),*>)
         };
-        quote!(impl __rt::ColumnAt<#i> for #ident { type Needs = #needs; type Type = #ty; })
+        quote! {
+            impl __rt::ColumnsAt<#i> for #ident {
+                type Needs = #needs;
+                type Types = __rt::TypeList<#(#types),*>;
+            }
+        }
     });
-    columns.collect()
+    groups.collect()
+}
+
+/// Refers to the role that reads a column, so that only one place turns the string into a type.
+pub(crate) fn column_role(index: usize, span: Span) -> TokenStream {
+    let (group, index) = (Literal::usize_unsuffixed(index / GROUP), Literal::usize_unsuffixed(index % GROUP));
+    quote_spanned!(span=> <<Self as __rt::ColumnsAt<#group>>::Needs as __rt::TypeAt<#index>>::Type)
 }
 
 /// Lists the roles required to read whole rows: the table's role and the roles of its columns.
@@ -333,7 +356,7 @@ pub(crate) fn row_needs(table: &Table<'_>) -> TokenStream {
             return needs;
         }
         roles.push(text);
-        let i = Literal::usize_unsuffixed(i);
-        quote!(__rt::RoleCons<#needs, <Self as __rt::ColumnAt<#i>>::Needs>)
+        let role = column_role(i, Span::call_site());
+        quote!(__rt::RoleCons<#needs, #role>)
     })
 }

@@ -160,9 +160,13 @@ pub(crate) fn from_row<'t>(fields: impl Iterator<Item = (&'t Ident, FieldValue)>
         };
         values.push(quote!(#ident: #value));
     }
+    // Without columns, the pattern would be irrefutable.
+    let read = (!reads.is_empty()).then(
+        || quote!(let (#(::core::option::Option::Some(#locals),)*) = (#(#reads,)*) else { return __row.error() };),
+    );
     quote! {
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
-            let (#(::core::option::Option::Some(#locals),)*) = (#(#reads,)*) else { return __row.error() };
+            #read
             ::core::result::Result::Ok(Self { #(#values,)* })
         }
     }

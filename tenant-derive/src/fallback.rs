@@ -32,9 +32,9 @@ pub(crate) fn expand(table: &Table<'_>) -> TokenStream {
                     &__rt::inert(<<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF);
             }
 
-            impl __rt::ColumnAt<0> for #ident {
-                type Needs = <Self as __rt::Select>::SelectRole;
-                type Type = __rt::AnyColumn;
+            impl __rt::ColumnsAt<0> for #ident {
+                type Needs = __rt::Each<<Self as __rt::Select>::SelectRole>;
+                type Types = __rt::Each<__rt::AnyColumn>;
             }
 
             #commands

@@ -9,7 +9,7 @@ use syn::{DeriveInput, parse_macro_input};
 
 use crate::{ast::Table, diag::Diag};
 
-// Data flow: diag, name → item → attr, keys → ast → access → constants → check → declare → expand → fallback, view,
+// Data flow: diag, name → item → attr, keys → ast → access → declare → constants → check → expand → fallback, view,
 // enums. A module imports only from modules before it.
 mod access;
 mod ast;

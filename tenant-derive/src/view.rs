@@ -1,6 +1,6 @@
 //! Derives `TenantView`: a struct with some columns of a table, for roles without SELECT on every column.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{DeriveInput, LitStr, Path, ext::IdentExt as _, spanned::Spanned as _};
 
@@ -138,13 +138,17 @@ fn expand(input: &DeriveInput, attrs: &ViewAttrs, of: &Path, fields: &[ViewField
         indexes.push(
             quote_spanned!(at=> const #index: ::core::primitive::usize = __rt::#find(#def_at, #wanted, #missing);),
         );
-        let column = quote_spanned!(of.span()=> <#table as __rt::ColumnAt<#index>>);
+        let columns = quote_spanned!(of.span()=> <#table as __rt::ColumnsAt<{ #index / __rt::GROUP }>>);
+        let [role, shown_type] = ["Needs", "Types"].map(|list| {
+            let list = Ident::new(list, of.span());
+            quote_spanned!(of.span()=> <#columns::#list as __rt::TypeAt<{ #index % __rt::GROUP }>>::Type)
+        });
         needs = match i {
-            0 => quote!(__rt::OnlyRole<#column::Needs>),
-            _ => quote!(__rt::RoleCons<#needs, #column::Needs>),
+            0 => quote!(__rt::OnlyRole<#role>),
+            _ => quote!(__rt::RoleCons<#needs, #role>),
         };
         names.push(quote!(__rt::column_name(#def, #index)));
-        let shows = quote_spanned!(ty.span()=> <#ty as __rt::Shows<#column::Type>>);
+        let shows = quote_spanned!(ty.span()=> <#ty as __rt::Shows<#shown_type>>);
         reads.extend(name.as_ref().map(|name| (name, FieldValue::Read(quote!(#shows::read(__row))))));
     }
     let from_row = from_row(reads.into_iter());

@@ -1,5 +1,7 @@
 //! Views: structs with some columns of a table, for roles without SELECT on every column.
 
+use std::marker::PhantomData;
+
 use super::{
     column_type::RowReader, derive_support::ColumnCodecAs, showing::Showing, table::Select, tenant_table::TenantTable,
 };
@@ -61,13 +63,58 @@ impl<T: Select> TenantView for T {
     }
 }
 
-/// The required role and the type of a table's column, by the column's index.
+/// The required roles and the types of up to [`GROUP`] columns of a table: the columns from `INDEX * GROUP` on.
+///
+/// One impl covers several columns, because rustc checks an impl for each column more slowly than a longer one.
 #[doc(hidden)]
-pub trait ColumnAt<const INDEX: usize>: TenantTable {
-    /// The role required to read the column.
+pub trait ColumnsAt<const INDEX: usize>: TenantTable {
+    /// The role required to read each column.
     type Needs;
-    /// The field's type.
+    /// The type of each field.
+    type Types;
+}
+
+/// The number of columns in an impl of [`ColumnsAt`], and of types in a [`TypeList`].
+#[doc(hidden)]
+pub const GROUP: usize = 16;
+
+/// The same type for each column of a group.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Each<T: ?Sized>(PhantomData<fn() -> T>);
+
+/// The type of a column, by its index within the group.
+#[doc(hidden)]
+pub trait TypeAt<const INDEX: usize> {
+    /// The type.
     type Type: ?Sized;
+}
+
+impl<T: ?Sized, const INDEX: usize> TypeAt<INDEX> for Each<T> {
+    type Type = T;
+}
+
+macro_rules! type_list {
+    ($($name:ident: $index:literal,)*) => {
+        type_list!(@ [$($name)*] $($name: $index,)*);
+    };
+    (@ $names:tt $($name:ident: $index:literal,)*) => {
+        /// A type for each column of a group.
+        #[doc(hidden)]
+        #[derive(Debug)]
+        pub struct TypeList<$($name = ()),*>(PhantomData<fn() -> ($($name,)*)>);
+
+        $(type_list!(@ impl $names $name: $index);)*
+    };
+    (@ impl [$($names:ident)*] $name:ident: $index:literal) => {
+        impl<$($names),*> TypeAt<$index> for TypeList<$($names),*> {
+            type Type = $name;
+        }
+    };
+}
+
+type_list! {
+    A: 0, B: 1, C: 2, D: 3, E: 4, F: 5, G: 6, H: 7, I: 8, J: 9, K: 10, L: 11, M: 12, N: 13, O: 14, P: 15,
 }
 
 /// Implemented if a view's field has the same type as the table's field.
