@@ -41,6 +41,7 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
         quote!(#key: &[#(#lists),*],)
     });
     let checks = checks(table);
+    // The inline constants keep rustc from promoting the referenced values, for which it would copy and evaluate them once more.
     quote! {
         #[automatically_derived]
         impl __rt::TenantTable for #ident {
@@ -48,18 +49,18 @@ pub(crate) fn table_impl(table: &Table<'_>, key: &Field<'_>) -> TokenStream {
             type Declared = #declared;
             type Id = #id;
             const TABLE_NAME: __rt::TableName = __rt::TableName { schema: #schema, table: #name };
-            const TABLE: &'static __rt::TableDef = &__rt::TableDef {
+            const TABLE: &'static __rt::TableDef = &const { __rt::TableDef {
                 rust_name: #rust_name,
                 file: ::core::file!(),
                 line: ::core::line!(),
                 name: <Self as __rt::TenantTable>::TABLE_NAME,
                 doc: #doc,
                 #(#set,)*
-                columns: &[#(#columns),*],
+                columns: &const { [#(#columns),*] },
                 #(#lists)*
                 #checks
                 ..__rt::TableDef::blank(#def)
-            };
+            } };
         }
     }
 }
