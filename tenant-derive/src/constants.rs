@@ -62,27 +62,28 @@ fn column(field: &Field<'_>, access: &TokenStream) -> TokenStream {
 
 /// Writes a column's access and referenced table if they differ from the default.
 fn access(field: &Field<'_>, index: usize) -> TokenStream {
-    let fixed = quote!(__rt::NotSettable);
+    let fixed = || Some(quote!(__rt::NotSettable));
     let own = |role: &Option<Path>| match role {
-        None => quote!(()),
-        Some(role) if is_no_role(role) => fixed.clone(),
-        Some(role) => role.to_token_stream(),
+        Some(role) if is_no_role(role) => fixed(),
+        role => role.as_ref().map(|role| role.to_token_stream()),
     };
-    let read = field.attrs.select.as_ref().map_or_else(|| quote!(()), |role| declare::column_role(index, role.span()));
+    let read = field.attrs.select.as_ref().map(|role| declare::column_role(index, role.span()));
     let (insert, update) = match field.part {
         ValueSource::Plain => (own(&field.attrs.insert), own(&field.attrs.update)),
-        ValueSource::AppAssignedId | ValueSource::Parent => (own(&field.attrs.insert), fixed),
+        ValueSource::AppAssignedId | ValueSource::Parent => (own(&field.attrs.insert), fixed()),
         ValueSource::Tenant | ValueSource::Owner | ValueSource::GeneratedId | ValueSource::Skipped => {
-            (fixed.clone(), fixed)
+            (fixed(), fixed())
         }
     };
-    let open = [&read, &insert, &update].into_iter().all(|part| part.to_string() == "()");
-    let parent = field.attrs.references.as_ref();
-    match (open, parent) {
+    let roles = [read, insert, update];
+    let parent = field.attrs.references.as_ref().map(|parent| quote!(, #parent));
+    match (roles.iter().all(Option::is_none), parent) {
         (true, None) => quote!(),
-        (true, Some(parent)) => quote!(, __rt::DefaultAccess, #parent),
-        (false, None) => quote!(, __rt::Access<#read, #insert, #update>),
-        (false, Some(parent)) => quote!(, __rt::Access<#read, #insert, #update>, #parent),
+        (true, Some(parent)) => quote!(, __rt::DefaultAccess #parent),
+        (false, parent) => {
+            let [read, insert, update] = roles.map(|role| role.unwrap_or_else(|| quote!(())));
+            quote!(, __rt::Access<#read, #insert, #update> #parent)
+        }
     }
 }
 

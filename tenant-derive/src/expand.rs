@@ -77,12 +77,20 @@ pub(crate) fn rows(table: &Table<'_>) -> TokenStream {
     });
     let changes = table.is_changed().then(|| {
         let (ident, fields) = (changes_ident(table), row_fields(table.changed(), |_| true));
+        let idents = table.changed().map(|field| field.ident);
         let doc = format!("Changes of a [`{}`]. `None` leaves a column unchanged.", table.ident);
         quote! {
             #[doc = #doc]
-            #[derive(::core::fmt::Debug, ::core::default::Default)]
+            #[derive(::core::fmt::Debug)]
             #allow
             #vis struct #ident { #(#fields,)* }
+            // Derived, it would call a function for each field, with a path on which the earlier ones are dropped.
+            #[automatically_derived]
+            impl ::core::default::Default for #ident {
+                fn default() -> Self {
+                    Self { #(#idents: ::core::option::Option::None,)* }
+                }
+            }
         }
     });
     quote!(#new #changes)
