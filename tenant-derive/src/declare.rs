@@ -217,26 +217,26 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
     };
     let mut set = Vec::new();
     if column != name {
-        set.push(quote!(name: #column));
+        set.push(quote!(name = #column));
     }
     if !field.doc.is_empty() {
         let doc = &field.doc;
-        set.push(quote!(doc: #doc));
+        set.push(quote!(doc = #doc));
     }
     if field.id {
-        set.push(quote!(id: true));
+        set.push(quote!(id = true));
     }
     match field.part {
         ValueSource::GeneratedId if attrs.default.is_none() => {
-            set.push(quote_spanned!(ty.span()=> app_assigned: __rt::generated::<#ty>()));
+            set.push(quote_spanned!(ty.span()=> app_assigned = __rt::generated::<#ty>()));
         }
-        ValueSource::GeneratedId | ValueSource::Tenant | ValueSource::Owner => set.push(quote!(app_assigned: false)),
+        ValueSource::GeneratedId | ValueSource::Tenant | ValueSource::Owner => set.push(quote!(app_assigned = false)),
         ValueSource::AppAssignedId | ValueSource::Plain | ValueSource::Parent | ValueSource::Skipped => {}
     }
     if let Some(path) = &attrs.references {
         let action = Ident::new(attrs.on_delete.as_ref().map_or("NoAction", |(_, action)| action), Span::call_site());
         let reference = quote_spanned!(path.span()=> __rt::reference::<#ty, #path>(__rt::OnDelete::#action));
-        set.push(quote!(references: ::core::option::Option::Some(#reference)));
+        set.push(quote!(references = ::core::option::Option::Some(#reference)));
     }
     for (key, text) in [
         ("renamed_from", &attrs.renamed_from),
@@ -246,33 +246,37 @@ fn column(field: &Field<'_>, index: usize, tenancy: &TokenStream) -> TokenStream
     ] {
         if let Some(text) = text {
             let key = format_ident!("{key}");
-            set.push(quote!(#key: ::core::option::Option::Some(#text)));
+            set.push(quote!(#key = ::core::option::Option::Some(#text)));
         }
     }
     for (key, flag) in [("unique", &attrs.unique), ("index", &attrs.index), ("sensitive", &attrs.sensitive)] {
         if flag.is_some() {
             let key = format_ident!("{key}");
-            set.push(quote!(#key: true));
+            set.push(quote!(#key = true));
         }
     }
     for (key, role) in [("select", &attrs.select), ("insert", &attrs.insert), ("update", &attrs.update)] {
         if role.as_ref().is_some_and(is_no_role) {
             let key = format_ident!("{key}");
-            set.push(quote!(#key: ::core::option::Option::Some(__rt::NO_ROLE)));
+            set.push(quote!(#key = ::core::option::Option::Some(__rt::NO_ROLE)));
         }
     }
     let somebody = |role: &&Path| !is_no_role(role);
     if let Some(role) = attrs.select.as_ref().filter(somebody) {
         let needs = column_role(index, role.span());
-        set.push(quote_spanned!(role.span()=> select: __rt::role::<#needs, #tenancy>()));
+        set.push(quote_spanned!(role.span()=> select = __rt::role::<#needs, #tenancy>()));
     }
     for (key, role) in [("insert", &attrs.insert), ("update", &attrs.update)] {
         if let Some(role) = role.as_ref().filter(somebody) {
             let key = format_ident!("{key}");
-            set.push(quote_spanned!(role.span()=> #key: __rt::role::<#role, #tenancy>()));
+            set.push(quote_spanned!(role.span()=> #key = __rt::role::<#role, #tenancy>()));
         }
     }
-    if set.is_empty() { base } else { quote!(__rt::ColumnDef { #(#set,)* ..#base }) }
+    if set.is_empty() {
+        return base;
+    }
+    // Functional record update would move each of the other fields.
+    quote!({ let mut __column = #base; #(__column.#set;)* __column })
 }
 
 /// Refers to the trait that stores a field's type, with the type's span: if the type lacks the trait, each use causes

@@ -246,7 +246,9 @@ pub const fn generated<T: GeneratedId>() -> bool {
 #[doc(hidden)]
 #[must_use]
 pub const fn column(name: &'static str, ty: ColumnType) -> ColumnDef {
-    ColumnDef { decodes_text: ty.decodes_text, ..ColumnDef::blank(name, ty.ty, ty.nullable) }
+    let mut column = ColumnDef::blank(name, ty.ty, ty.nullable);
+    column.decodes_text = ty.decodes_text;
+    column
 }
 
 /// Declares that a field of type `F` references the table `T`.
