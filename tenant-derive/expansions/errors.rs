@@ -55,9 +55,9 @@ const _: () = {
             <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
         );
     }
-    impl __rt::ColumnAt<0> for Project {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = __rt::AnyColumn;
+    impl __rt::ColumnsAt<0> for Project {
+        type Needs = __rt::Each<<Self as __rt::Select>::SelectRole>;
+        type Types = __rt::Each<__rt::AnyColumn>;
     }
     #[automatically_derived]
     impl __rt::Select for Project {

@@ -5,7 +5,6 @@
 #[derive(TenantTable)]
 #[tenant(crate = crate::runtime, tenancy = Shops, global, table = "places", schema = "world")]
 #[tenant(select = Guest, insert = roles::Clerk, unique(name, r#type), index(r#type, name))]
-#[tenant(check = "key <> parent_id", check(name = "named", condition = "name IS NOT NULL OR kind = 'town'"))]
 pub(crate) struct Place {
     #[tenant(id, app_assigned, default = "gen_random_uuid()")]
     pub(crate) key: Uuid,
@@ -48,80 +47,82 @@ const _: () = {
             schema: "world",
             table: "places",
         };
-        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
-            rust_name: "Place",
-            file: ::core::file!(),
-            line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::TABLE_NAME,
-            doc: "What the world knows,\nin two lines.",
-            select: ::core::option::Option::Some(
-                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
-            ),
-            insert: ::core::option::Option::Some(
-                <<Self as __rt::Insert>::InsertRole as __rt::Role>::NAME,
-            ),
-            columns: &[
-                __rt::ColumnDef {
-                    id: true,
-                    default: ::core::option::Option::Some("gen_random_uuid()"),
-                    ..__rt::column("key", <Self as __rt::StoredKey>::TYPE)
+        const TABLE: &'static __rt::TableDef = &const {
+            __rt::TableDef {
+                rust_name: "Place",
+                file: ::core::file!(),
+                line: ::core::line!(),
+                name: <Self as __rt::TenantTable>::TABLE_NAME,
+                doc: "What the world knows,\nin two lines.",
+                select: ::core::option::Option::Some(
+                    <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+                ),
+                insert: ::core::option::Option::Some(
+                    <<Self as __rt::Insert>::InsertRole as __rt::Role>::NAME,
+                ),
+                columns: &const {
+                    [
+                        {
+                            let mut __column = __rt::column(
+                                "key",
+                                <Self as __rt::StoredKey>::TYPE,
+                            );
+                            __column.id = true;
+                            __column.default = ::core::option::Option::Some(
+                                "gen_random_uuid()",
+                            );
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "name",
+                                __rt::custom(
+                                    "citext",
+                                    <__rt::Nullability<Option<String>>>::NULLABLE,
+                                ),
+                            );
+                            __column.check = ::core::option::Option::Some(
+                                "length(name) > 0",
+                            );
+                            __column.unique = true;
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "type",
+                                <Kind as __rt::Stored>::TYPE,
+                            );
+                            __column.name = "kind";
+                            __column.sensitive = true;
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "parent_id",
+                                <Option<Uuid> as __rt::Stored>::TYPE,
+                            );
+                            __column.references = ::core::option::Option::Some(
+                                __rt::reference::<
+                                    Option<Uuid>,
+                                    Place,
+                                >(__rt::OnDelete::SetNull),
+                            );
+                            __column.index = true;
+                            __column
+                        },
+                    ]
                 },
-                __rt::ColumnDef {
-                    check: ::core::option::Option::Some("length(name) > 0"),
-                    unique: true,
-                    ..__rt::column(
-                        "name",
-                        __rt::custom(
-                            "citext",
-                            <__rt::Nullability<Option<String>>>::NULLABLE,
-                        ),
-                    )
-                },
-                __rt::ColumnDef {
-                    name: "kind",
-                    sensitive: true,
-                    ..__rt::column("type", <Kind as __rt::Stored>::TYPE)
-                },
-                __rt::ColumnDef {
-                    references: ::core::option::Option::Some(
-                        __rt::reference::<Option<Uuid>, Place>(__rt::OnDelete::SetNull),
-                    ),
-                    index: true,
-                    ..__rt::column("parent_id", <Option<Uuid> as __rt::Stored>::TYPE)
-                },
-            ],
-            uniques: &[&["name", "kind"]],
-            indexes: &[&["kind", "name"]],
-            checks: &[
-                __rt::CheckDef {
-                    name: ::core::option::Option::None,
-                    condition: "key <> parent_id",
-                },
-                __rt::CheckDef {
-                    name: ::core::option::Option::Some("named"),
-                    condition: "name IS NOT NULL OR kind = 'town'",
-                },
-            ],
-            ..__rt::TableDef::blank(
-                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
-            )
+                uniques: &[&["name", "kind"]],
+                indexes: &[&["kind", "name"]],
+                ..__rt::TableDef::blank(
+                    <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+                )
+            }
         };
     }
-    impl __rt::ColumnAt<0> for Place {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<1> for Place {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Option<String>;
-    }
-    impl __rt::ColumnAt<2> for Place {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Kind;
-    }
-    impl __rt::ColumnAt<3> for Place {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Option<Uuid>;
+    impl __rt::ColumnsAt<0> for Place {
+        type Needs = __rt::Each<<Self as __rt::Select>::SelectRole>;
+        type Types = __rt::TypeList<Uuid, Option<String>, Kind, Option<Uuid>>;
     }
     #[automatically_derived]
     #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
@@ -142,11 +143,22 @@ const _: () = {
         type SelectRole = Guest;
         type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            let (
+                ::core::option::Option::Some(__0),
+                ::core::option::Option::Some(__1),
+                ::core::option::Option::Some(__2),
+                ::core::option::Option::Some(__3),
+            ) = (
+                <Self as __rt::StoredKey>::read(__row),
+                <Option<String> as __rt::ColumnCodecAs>::read(__row),
+                <Kind as __rt::Stored>::read(__row),
+                <Option<Uuid> as __rt::Stored>::read(__row),
+            ) else { return __row.error() };
             ::core::result::Result::Ok(Self {
-                key: <Self as __rt::StoredKey>::read(__row)?,
-                name: <Option<String> as __rt::ColumnCodecAs>::read(__row)?,
-                r#type: <Kind as __rt::Stored>::read(__row)?,
-                parent_id: <Option<Uuid> as __rt::Stored>::read(__row)?,
+                key: __0,
+                name: __1,
+                r#type: __2,
+                parent_id: __3,
                 cache: <Cache as ::core::default::Default>::default(),
             })
         }

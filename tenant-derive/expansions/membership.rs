@@ -52,48 +52,55 @@ const _: () = {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "organizations",
         };
-        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
-            rust_name: "Organization",
-            file: ::core::file!(),
-            line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::TABLE_NAME,
-            doc: "",
-            scope: __rt::tenant_scope::<
-                Uuid,
-                <Self as __rt::TenantTable>::Tenancy,
-            >("id"),
-            creator_role: __rt::role::<Admin, <Self as __rt::TenantTable>::Tenancy>(),
-            select: ::core::option::Option::Some(
-                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
-            ),
-            columns: &[
-                __rt::ColumnDef {
-                    id: true,
-                    app_assigned: false,
-                    ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
+        const TABLE: &'static __rt::TableDef = &const {
+            __rt::TableDef {
+                rust_name: "Organization",
+                file: ::core::file!(),
+                line: ::core::line!(),
+                name: <Self as __rt::TenantTable>::TABLE_NAME,
+                doc: "",
+                scope: __rt::tenant_scope::<
+                    Uuid,
+                    <Self as __rt::TenantTable>::Tenancy,
+                >("id"),
+                creator_role: __rt::role::<
+                    Admin,
+                    <Self as __rt::TenantTable>::Tenancy,
+                >(),
+                select: ::core::option::Option::Some(
+                    <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+                ),
+                columns: &const {
+                    [
+                        {
+                            let mut __column = __rt::column(
+                                "id",
+                                <Self as __rt::StoredKey>::TYPE,
+                            );
+                            __column.id = true;
+                            __column.app_assigned = false;
+                            __column
+                        },
+                        __rt::column("name", <String as __rt::Stored>::TYPE),
+                        {
+                            let mut __column = __rt::column(
+                                "plan",
+                                <String as __rt::Stored>::TYPE,
+                            );
+                            __column.default = ::core::option::Option::Some("'free'");
+                            __column
+                        },
+                    ]
                 },
-                __rt::column("name", <String as __rt::Stored>::TYPE),
-                __rt::ColumnDef {
-                    default: ::core::option::Option::Some("'free'"),
-                    ..__rt::column("plan", <String as __rt::Stored>::TYPE)
-                },
-            ],
-            ..__rt::TableDef::blank(
-                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
-            )
+                ..__rt::TableDef::blank(
+                    <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+                )
+            }
         };
     }
-    impl __rt::ColumnAt<0> for Organization {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<1> for Organization {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = String;
-    }
-    impl __rt::ColumnAt<2> for Organization {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = String;
+    impl __rt::ColumnsAt<0> for Organization {
+        type Needs = __rt::Each<<Self as __rt::Select>::SelectRole>;
+        type Types = __rt::TypeList<Uuid, String, String>;
     }
     #[automatically_derived]
     #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
@@ -111,10 +118,19 @@ const _: () = {
         type SelectRole = Viewer;
         type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            let (
+                ::core::option::Option::Some(__0),
+                ::core::option::Option::Some(__1),
+                ::core::option::Option::Some(__2),
+            ) = (
+                <Self as __rt::StoredKey>::read(__row),
+                <String as __rt::Stored>::read(__row),
+                <String as __rt::Stored>::read(__row),
+            ) else { return __row.error() };
             ::core::result::Result::Ok(Self {
-                id: <Self as __rt::StoredKey>::read(__row)?,
-                name: <String as __rt::Stored>::read(__row)?,
-                plan: <String as __rt::Stored>::read(__row)?,
+                id: __0,
+                name: __1,
+                plan: __2,
             })
         }
     }
@@ -152,39 +168,43 @@ const _: () = {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "users",
         };
-        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
-            rust_name: "User",
-            file: ::core::file!(),
-            line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::TABLE_NAME,
-            doc: "",
-            scope: __rt::ScopeDef::Shared {
-                through: <OrgMember as __rt::TenantTable>::TABLE_NAME,
-            },
-            sign_up: true,
-            select: ::core::option::Option::Some(
-                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
-            ),
-            columns: &[
-                __rt::ColumnDef {
-                    id: true,
-                    app_assigned: __rt::generated::<Uuid>(),
-                    ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
+        const TABLE: &'static __rt::TableDef = &const {
+            __rt::TableDef {
+                rust_name: "User",
+                file: ::core::file!(),
+                line: ::core::line!(),
+                name: <Self as __rt::TenantTable>::TABLE_NAME,
+                doc: "",
+                scope: __rt::ScopeDef::Shared {
+                    through: <OrgMember as __rt::TenantTable>::TABLE_NAME,
                 },
-                __rt::column("email", <String as __rt::Stored>::TYPE),
-            ],
-            ..__rt::TableDef::blank(
-                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
-            )
+                sign_up: true,
+                select: ::core::option::Option::Some(
+                    <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+                ),
+                columns: &const {
+                    [
+                        {
+                            let mut __column = __rt::column(
+                                "id",
+                                <Self as __rt::StoredKey>::TYPE,
+                            );
+                            __column.id = true;
+                            __column.app_assigned = __rt::generated::<Uuid>();
+                            __column
+                        },
+                        __rt::column("email", <String as __rt::Stored>::TYPE),
+                    ]
+                },
+                ..__rt::TableDef::blank(
+                    <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+                )
+            }
         };
     }
-    impl __rt::ColumnAt<0> for User {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<1> for User {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = String;
+    impl __rt::ColumnsAt<0> for User {
+        type Needs = __rt::Each<<Self as __rt::Select>::SelectRole>;
+        type Types = __rt::TypeList<Uuid, String>;
     }
     #[automatically_derived]
     #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
@@ -201,10 +221,11 @@ const _: () = {
         type SelectRole = Viewer;
         type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
-            ::core::result::Result::Ok(Self {
-                id: <Self as __rt::StoredKey>::read(__row)?,
-                email: <String as __rt::Stored>::read(__row)?,
-            })
+            let (::core::option::Option::Some(__0), ::core::option::Option::Some(__1)) = (
+                <Self as __rt::StoredKey>::read(__row),
+                <String as __rt::Stored>::read(__row),
+            ) else { return __row.error() };
+            ::core::result::Result::Ok(Self { id: __0, email: __1 })
         }
     }
     #[automatically_derived]
@@ -230,66 +251,73 @@ const _: () = {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "org_members",
         };
-        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
-            rust_name: "OrgMember",
-            file: ::core::file!(),
-            line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::TABLE_NAME,
-            doc: "",
-            scope: __rt::tenant_scope::<
-                Uuid,
-                <Self as __rt::TenantTable>::Tenancy,
-            >("organization_id"),
-            membership: __rt::membership::<
-                Uuid,
-                <Self as __rt::TenantTable>::Tenancy,
-            >("user_id", "role"),
-            select: ::core::option::Option::Some(
-                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
-            ),
-            insert: ::core::option::Option::Some(
-                <<Self as __rt::ManagedMembership>::ManageRole as __rt::Role>::NAME,
-            ),
-            update: ::core::option::Option::Some(
-                <<Self as __rt::ManagedMembership>::ManageRole as __rt::Role>::NAME,
-            ),
-            delete: ::core::option::Option::Some(
-                <<Self as __rt::ManagedMembership>::ManageRole as __rt::Role>::NAME,
-            ),
-            columns: &[
-                __rt::ColumnDef {
-                    id: true,
-                    app_assigned: false,
-                    references: ::core::option::Option::Some(
-                        __rt::reference::<Uuid, Organization>(__rt::OnDelete::NoAction),
-                    ),
-                    ..__rt::column("organization_id", <Uuid as __rt::Stored>::TYPE)
+        const TABLE: &'static __rt::TableDef = &const {
+            __rt::TableDef {
+                rust_name: "OrgMember",
+                file: ::core::file!(),
+                line: ::core::line!(),
+                name: <Self as __rt::TenantTable>::TABLE_NAME,
+                doc: "",
+                scope: __rt::tenant_scope::<
+                    Uuid,
+                    <Self as __rt::TenantTable>::Tenancy,
+                >("organization_id"),
+                membership: __rt::membership::<
+                    Uuid,
+                    <Self as __rt::TenantTable>::Tenancy,
+                >("user_id", "role"),
+                select: ::core::option::Option::Some(
+                    <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+                ),
+                insert: ::core::option::Option::Some(
+                    <<Self as __rt::ManagedMembership>::ManageRole as __rt::Role>::NAME,
+                ),
+                update: ::core::option::Option::Some(
+                    <<Self as __rt::ManagedMembership>::ManageRole as __rt::Role>::NAME,
+                ),
+                delete: ::core::option::Option::Some(
+                    <<Self as __rt::ManagedMembership>::ManageRole as __rt::Role>::NAME,
+                ),
+                columns: &const {
+                    [
+                        {
+                            let mut __column = __rt::column(
+                                "organization_id",
+                                <Uuid as __rt::Stored>::TYPE,
+                            );
+                            __column.id = true;
+                            __column.app_assigned = false;
+                            __column.references = ::core::option::Option::Some(
+                                __rt::reference::<
+                                    Uuid,
+                                    Organization,
+                                >(__rt::OnDelete::NoAction),
+                            );
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "user_id",
+                                <Self as __rt::StoredKey>::TYPE,
+                            );
+                            __column.id = true;
+                            __column.references = ::core::option::Option::Some(
+                                __rt::reference::<Uuid, User>(__rt::OnDelete::NoAction),
+                            );
+                            __column
+                        },
+                        __rt::column("role", <MemberRole as __rt::Stored>::TYPE),
+                    ]
                 },
-                __rt::ColumnDef {
-                    id: true,
-                    references: ::core::option::Option::Some(
-                        __rt::reference::<Uuid, User>(__rt::OnDelete::NoAction),
-                    ),
-                    ..__rt::column("user_id", <Self as __rt::StoredKey>::TYPE)
-                },
-                __rt::column("role", <MemberRole as __rt::Stored>::TYPE),
-            ],
-            ..__rt::TableDef::blank(
-                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
-            )
+                ..__rt::TableDef::blank(
+                    <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+                )
+            }
         };
     }
-    impl __rt::ColumnAt<0> for OrgMember {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<1> for OrgMember {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<2> for OrgMember {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = MemberRole;
+    impl __rt::ColumnsAt<0> for OrgMember {
+        type Needs = __rt::Each<<Self as __rt::Select>::SelectRole>;
+        type Types = __rt::TypeList<Uuid, Uuid, MemberRole>;
     }
     #[automatically_derived]
     #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
@@ -313,10 +341,19 @@ const _: () = {
         type SelectRole = Viewer;
         type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            let (
+                ::core::option::Option::Some(__0),
+                ::core::option::Option::Some(__1),
+                ::core::option::Option::Some(__2),
+            ) = (
+                <Uuid as __rt::Stored>::read(__row),
+                <Self as __rt::StoredKey>::read(__row),
+                <MemberRole as __rt::Stored>::read(__row),
+            ) else { return __row.error() };
             ::core::result::Result::Ok(Self {
-                organization_id: <Uuid as __rt::Stored>::read(__row)?,
-                user_id: <Self as __rt::StoredKey>::read(__row)?,
-                role: <MemberRole as __rt::Stored>::read(__row)?,
+                organization_id: __0,
+                user_id: __1,
+                role: __2,
             })
         }
     }

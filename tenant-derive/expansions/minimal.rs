@@ -21,45 +21,53 @@ const _: () = {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "projects",
         };
-        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
-            rust_name: "Project",
-            file: ::core::file!(),
-            line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::TABLE_NAME,
-            doc: "",
-            scope: __rt::tenant_scope::<
-                Uuid,
-                <Self as __rt::TenantTable>::Tenancy,
-            >("organization_id"),
-            select: ::core::option::Option::Some(
-                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
-            ),
-            delete: ::core::option::Option::Some(
-                <<Self as __rt::Delete>::DeleteRole as __rt::Role>::NAME,
-            ),
-            columns: &[
-                __rt::ColumnDef {
-                    id: true,
-                    app_assigned: __rt::generated::<Uuid>(),
-                    ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
+        const TABLE: &'static __rt::TableDef = &const {
+            __rt::TableDef {
+                rust_name: "Project",
+                file: ::core::file!(),
+                line: ::core::line!(),
+                name: <Self as __rt::TenantTable>::TABLE_NAME,
+                doc: "",
+                scope: __rt::tenant_scope::<
+                    Uuid,
+                    <Self as __rt::TenantTable>::Tenancy,
+                >("organization_id"),
+                select: ::core::option::Option::Some(
+                    <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+                ),
+                delete: ::core::option::Option::Some(
+                    <<Self as __rt::Delete>::DeleteRole as __rt::Role>::NAME,
+                ),
+                columns: &const {
+                    [
+                        {
+                            let mut __column = __rt::column(
+                                "id",
+                                <Self as __rt::StoredKey>::TYPE,
+                            );
+                            __column.id = true;
+                            __column.app_assigned = __rt::generated::<Uuid>();
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "organization_id",
+                                <Uuid as __rt::Stored>::TYPE,
+                            );
+                            __column.app_assigned = false;
+                            __column
+                        },
+                    ]
                 },
-                __rt::ColumnDef {
-                    app_assigned: false,
-                    ..__rt::column("organization_id", <Uuid as __rt::Stored>::TYPE)
-                },
-            ],
-            ..__rt::TableDef::blank(
-                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
-            )
+                ..__rt::TableDef::blank(
+                    <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+                )
+            }
         };
     }
-    impl __rt::ColumnAt<0> for Project {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<1> for Project {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
+    impl __rt::ColumnsAt<0> for Project {
+        type Needs = __rt::Each<<Self as __rt::Select>::SelectRole>;
+        type Types = __rt::TypeList<Uuid, Uuid>;
     }
     #[automatically_derived]
     #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
@@ -80,9 +88,13 @@ const _: () = {
         type SelectRole = Viewer;
         type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            let (::core::option::Option::Some(__0), ::core::option::Option::Some(__1)) = (
+                <Self as __rt::StoredKey>::read(__row),
+                <Uuid as __rt::Stored>::read(__row),
+            ) else { return __row.error() };
             ::core::result::Result::Ok(Self {
-                id: <Self as __rt::StoredKey>::read(__row)?,
-                organization_id: <Uuid as __rt::Stored>::read(__row)?,
+                id: __0,
+                organization_id: __1,
             })
         }
     }

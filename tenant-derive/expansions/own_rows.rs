@@ -42,7 +42,7 @@ pub struct NewNote {
     pub remarks: Option<String>,
 }
 ///Changes of a [`Note`]. `None` leaves a column unchanged.
-#[derive(::core::fmt::Debug, ::core::default::Default)]
+#[derive(::core::fmt::Debug)]
 #[allow(
     dead_code,
     unused_qualifications,
@@ -53,6 +53,16 @@ pub struct NoteChanges {
     pub visibility: ::core::option::Option<Visibility>,
     pub text: ::core::option::Option<String>,
     pub remarks: ::core::option::Option<Option<String>>,
+}
+#[automatically_derived]
+impl ::core::default::Default for NoteChanges {
+    fn default() -> Self {
+        Self {
+            visibility: ::core::option::Option::None,
+            text: ::core::option::Option::None,
+            remarks: ::core::option::Option::None,
+        }
+    }
 }
 #[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
 const _: () = {
@@ -66,113 +76,137 @@ const _: () = {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "notes",
         };
-        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
-            rust_name: "Note",
-            file: ::core::file!(),
-            line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::TABLE_NAME,
-            doc: "",
-            scope: __rt::ScopeDef::Parent {
-                column: "project_id",
-            },
-            owner: __rt::owner::<
-                Uuid,
-                <Self as __rt::TenantTable>::Tenancy,
-            >("created_by"),
-            visibility: ::core::option::Option::Some("visibility"),
-            rules: &[
-                __rt::RuleDef {
-                    command: "select",
-                    check: false,
-                    condition: "NOT hidden",
+        const TABLE: &'static __rt::TableDef = &const {
+            __rt::TableDef {
+                rust_name: "Note",
+                file: ::core::file!(),
+                line: ::core::line!(),
+                name: <Self as __rt::TenantTable>::TABLE_NAME,
+                doc: "",
+                scope: __rt::ScopeDef::Parent {
+                    column: "project_id",
                 },
-                __rt::RuleDef {
-                    command: "insert",
-                    check: true,
-                    condition: "length(text) > 0",
+                owner: __rt::owner::<
+                    Uuid,
+                    <Self as __rt::TenantTable>::Tenancy,
+                >("created_by"),
+                visibility: ::core::option::Option::Some("visibility"),
+                rules: &[
+                    __rt::RuleDef {
+                        command: "select",
+                        check: false,
+                        condition: "NOT hidden",
+                    },
+                    __rt::RuleDef {
+                        command: "insert",
+                        check: true,
+                        condition: "length(text) > 0",
+                    },
+                ],
+                select: ::core::option::Option::Some(
+                    <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+                ),
+                insert: ::core::option::Option::Some(
+                    <<Self as __rt::Insert>::InsertRole as __rt::Role>::NAME,
+                ),
+                update_own: ::core::option::Option::Some(
+                    <<Self as __rt::Update>::UpdateRole as __rt::Role>::NAME,
+                ),
+                delete_own: ::core::option::Option::Some(
+                    <<Self as __rt::Delete>::DeleteRole as __rt::Role>::NAME,
+                ),
+                update: __rt::wider_role::<
+                    Admin,
+                    <Self as __rt::Update>::UpdateRole,
+                    <Self as __rt::TenantTable>::Tenancy,
+                >(),
+                columns: &const {
+                    [
+                        {
+                            let mut __column = __rt::column(
+                                "id",
+                                <Self as __rt::StoredKey>::TYPE,
+                            );
+                            __column.id = true;
+                            __column.app_assigned = __rt::generated::<i64>();
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "project_id",
+                                <Uuid as __rt::Stored>::TYPE,
+                            );
+                            __column.references = ::core::option::Option::Some(
+                                __rt::reference::<Uuid, Project>(__rt::OnDelete::NoAction),
+                            );
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "created_by",
+                                <Uuid as __rt::Stored>::TYPE,
+                            );
+                            __column.app_assigned = false;
+                            __column
+                        },
+                        __rt::column("visibility", <Visibility as __rt::Stored>::TYPE),
+                        __rt::column("text", <String as __rt::Stored>::TYPE),
+                        {
+                            let mut __column = __rt::column(
+                                "hidden",
+                                <bool as __rt::Stored>::TYPE,
+                            );
+                            __column.default = ::core::option::Option::Some("false");
+                            __column.insert = __rt::role::<
+                                Admin,
+                                <Self as __rt::TenantTable>::Tenancy,
+                            >();
+                            __column.update = __rt::role::<
+                                Admin,
+                                <Self as __rt::TenantTable>::Tenancy,
+                            >();
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "remarks",
+                                <Option<String> as __rt::Stored>::TYPE,
+                            );
+                            __column.select = __rt::role::<
+                                <<Self as __rt::ColumnsAt<
+                                    0,
+                                >>::Needs as __rt::TypeAt<6>>::Type,
+                                <Self as __rt::TenantTable>::Tenancy,
+                            >();
+                            __column
+                        },
+                    ]
                 },
-            ],
-            select: ::core::option::Option::Some(
-                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
-            ),
-            insert: ::core::option::Option::Some(
-                <<Self as __rt::Insert>::InsertRole as __rt::Role>::NAME,
-            ),
-            update_own: ::core::option::Option::Some(
-                <<Self as __rt::Update>::UpdateRole as __rt::Role>::NAME,
-            ),
-            delete_own: ::core::option::Option::Some(
-                <<Self as __rt::Delete>::DeleteRole as __rt::Role>::NAME,
-            ),
-            update: __rt::wider_role::<
-                Admin,
-                <Self as __rt::Update>::UpdateRole,
-                <Self as __rt::TenantTable>::Tenancy,
-            >(),
-            columns: &[
-                __rt::ColumnDef {
-                    id: true,
-                    app_assigned: __rt::generated::<i64>(),
-                    ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
-                },
-                __rt::ColumnDef {
-                    references: ::core::option::Option::Some(
-                        __rt::reference::<Uuid, Project>(__rt::OnDelete::NoAction),
-                    ),
-                    ..__rt::column("project_id", <Uuid as __rt::Stored>::TYPE)
-                },
-                __rt::ColumnDef {
-                    app_assigned: false,
-                    ..__rt::column("created_by", <Uuid as __rt::Stored>::TYPE)
-                },
-                __rt::column("visibility", <Visibility as __rt::Stored>::TYPE),
-                __rt::column("text", <String as __rt::Stored>::TYPE),
-                __rt::ColumnDef {
-                    default: ::core::option::Option::Some("false"),
-                    insert: __rt::role::<Admin, <Self as __rt::TenantTable>::Tenancy>(),
-                    update: __rt::role::<Admin, <Self as __rt::TenantTable>::Tenancy>(),
-                    ..__rt::column("hidden", <bool as __rt::Stored>::TYPE)
-                },
-                __rt::ColumnDef {
-                    select: __rt::role::<
-                        <Self as __rt::ColumnAt<6>>::Needs,
-                        <Self as __rt::TenantTable>::Tenancy,
-                    >(),
-                    ..__rt::column("remarks", <Option<String> as __rt::Stored>::TYPE)
-                },
-            ],
-            ..__rt::TableDef::blank(
-                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
-            )
+                ..__rt::TableDef::blank(
+                    <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+                )
+            }
         };
     }
-    impl __rt::ColumnAt<0> for Note {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = i64;
-    }
-    impl __rt::ColumnAt<1> for Note {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<2> for Note {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<3> for Note {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Visibility;
-    }
-    impl __rt::ColumnAt<4> for Note {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = String;
-    }
-    impl __rt::ColumnAt<5> for Note {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = bool;
-    }
-    impl __rt::ColumnAt<6> for Note {
-        type Needs = Admin;
-        type Type = Option<String>;
+    impl __rt::ColumnsAt<0> for Note {
+        type Needs = __rt::TypeList<
+            <Self as __rt::Select>::SelectRole,
+            <Self as __rt::Select>::SelectRole,
+            <Self as __rt::Select>::SelectRole,
+            <Self as __rt::Select>::SelectRole,
+            <Self as __rt::Select>::SelectRole,
+            <Self as __rt::Select>::SelectRole,
+            Admin,
+        >;
+        type Types = __rt::TypeList<
+            i64,
+            Uuid,
+            Uuid,
+            Visibility,
+            String,
+            bool,
+            Option<String>,
+        >;
     }
     #[automatically_derived]
     #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
@@ -201,7 +235,11 @@ const _: () = {
         pub const REMARKS: __rt::Column<
             Self,
             Option<String>,
-            __rt::Access<<Self as __rt::ColumnAt<6>>::Needs, (), ()>,
+            __rt::Access<
+                <<Self as __rt::ColumnsAt<0>>::Needs as __rt::TypeAt<6>>::Type,
+                (),
+                (),
+            >,
         > = __rt::named("remarks");
     }
     #[automatically_derived]
@@ -209,17 +247,34 @@ const _: () = {
         type SelectRole = Viewer;
         type RowNeeds = __rt::RoleCons<
             __rt::OnlyRole<<Self as __rt::Select>::SelectRole>,
-            <Self as __rt::ColumnAt<6>>::Needs,
+            <<Self as __rt::ColumnsAt<0>>::Needs as __rt::TypeAt<6>>::Type,
         >;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            let (
+                ::core::option::Option::Some(__0),
+                ::core::option::Option::Some(__1),
+                ::core::option::Option::Some(__2),
+                ::core::option::Option::Some(__3),
+                ::core::option::Option::Some(__4),
+                ::core::option::Option::Some(__5),
+                ::core::option::Option::Some(__6),
+            ) = (
+                <Self as __rt::StoredKey>::read(__row),
+                <Uuid as __rt::Stored>::read(__row),
+                <Uuid as __rt::Stored>::read(__row),
+                <Visibility as __rt::Stored>::read(__row),
+                <String as __rt::Stored>::read(__row),
+                <bool as __rt::Stored>::read(__row),
+                <Option<String> as __rt::Stored>::read(__row),
+            ) else { return __row.error() };
             ::core::result::Result::Ok(Self {
-                id: <Self as __rt::StoredKey>::read(__row)?,
-                project_id: <Uuid as __rt::Stored>::read(__row)?,
-                created_by: <Uuid as __rt::Stored>::read(__row)?,
-                visibility: <Visibility as __rt::Stored>::read(__row)?,
-                text: <String as __rt::Stored>::read(__row)?,
-                hidden: <bool as __rt::Stored>::read(__row)?,
-                remarks: <Option<String> as __rt::Stored>::read(__row)?,
+                id: __0,
+                project_id: __1,
+                created_by: __2,
+                visibility: __3,
+                text: __4,
+                hidden: __5,
+                remarks: __6,
             })
         }
     }
@@ -277,9 +332,13 @@ const _: () = {
         type Table = Note;
         type Needs = __rt::RoleCons<
             __rt::OnlyRole<
-                <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_0>>::Needs,
+                <<<Line as __rt::TenantView>::Table as __rt::ColumnsAt<
+                    { __AT_0 / __rt::GROUP },
+                >>::Needs as __rt::TypeAt<{ __AT_0 % __rt::GROUP }>>::Type,
             >,
-            <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_1>>::Needs,
+            <<<Line as __rt::TenantView>::Table as __rt::ColumnsAt<
+                { __AT_1 / __rt::GROUP },
+            >>::Needs as __rt::TypeAt<{ __AT_1 % __rt::GROUP }>>::Type,
         >;
         fn columns() -> __rt::Vec<&'static ::core::primitive::str> {
             ::core::convert::From::from([
@@ -294,14 +353,19 @@ const _: () = {
             ])
         }
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
-            ::core::result::Result::Ok(Self {
-                id: <i64 as __rt::Shows<
-                    <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_0>>::Type,
-                >>::read(__row)?,
-                line: <String as __rt::Shows<
-                    <<Line as __rt::TenantView>::Table as __rt::ColumnAt<__AT_1>>::Type,
-                >>::read(__row)?,
-            })
+            let (::core::option::Option::Some(__0), ::core::option::Option::Some(__1)) = (
+                <i64 as __rt::Shows<
+                    <<<Line as __rt::TenantView>::Table as __rt::ColumnsAt<
+                        { __AT_0 / __rt::GROUP },
+                    >>::Types as __rt::TypeAt<{ __AT_0 % __rt::GROUP }>>::Type,
+                >>::read(__row),
+                <String as __rt::Shows<
+                    <<<Line as __rt::TenantView>::Table as __rt::ColumnsAt<
+                        { __AT_1 / __rt::GROUP },
+                    >>::Types as __rt::TypeAt<{ __AT_1 % __rt::GROUP }>>::Type,
+                >>::read(__row),
+            ) else { return __row.error() };
+            ::core::result::Result::Ok(Self { id: __0, line: __1 })
         }
     }
     #[automatically_derived]

@@ -44,7 +44,7 @@ pub struct NewTask {
     pub created_at: ::core::option::Option<DateTime<Utc>>,
 }
 ///Changes of a [`Task`]. `None` leaves a column unchanged.
-#[derive(::core::fmt::Debug, ::core::default::Default)]
+#[derive(::core::fmt::Debug)]
 #[allow(
     dead_code,
     unused_qualifications,
@@ -62,6 +62,21 @@ pub struct TaskChanges {
     pub tags: ::core::option::Option<Vec<String>>,
     pub created_at: ::core::option::Option<DateTime<Utc>>,
 }
+#[automatically_derived]
+impl ::core::default::Default for TaskChanges {
+    fn default() -> Self {
+        Self {
+            project_id: ::core::option::Option::None,
+            title: ::core::option::Option::None,
+            description: ::core::option::Option::None,
+            status: ::core::option::Option::None,
+            due_at: ::core::option::Option::None,
+            position: ::core::option::Option::None,
+            tags: ::core::option::Option::None,
+            created_at: ::core::option::Option::None,
+        }
+    }
+}
 #[allow(unused_imports, unused_qualifications, reason = "written by a derive")]
 const _: () = {
     use ::tenant_runtime::__private as __rt;
@@ -74,114 +89,124 @@ const _: () = {
             schema: <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF.schema,
             table: "tasks",
         };
-        const TABLE: &'static __rt::TableDef = &__rt::TableDef {
-            rust_name: "Task",
-            file: ::core::file!(),
-            line: ::core::line!(),
-            name: <Self as __rt::TenantTable>::TABLE_NAME,
-            doc: "A task of a project.",
-            scope: __rt::tenant_scope::<
-                Uuid,
-                <Self as __rt::TenantTable>::Tenancy,
-            >("organization_id"),
-            select: ::core::option::Option::Some(
-                <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
-            ),
-            insert: ::core::option::Option::Some(
-                <<Self as __rt::Insert>::InsertRole as __rt::Role>::NAME,
-            ),
-            update: ::core::option::Option::Some(
-                <<Self as __rt::Update>::UpdateRole as __rt::Role>::NAME,
-            ),
-            delete: ::core::option::Option::Some(
-                <<Self as __rt::Delete>::DeleteRole as __rt::Role>::NAME,
-            ),
-            columns: &[
-                __rt::ColumnDef {
-                    id: true,
-                    app_assigned: __rt::generated::<Uuid>(),
-                    ..__rt::column("id", <Self as __rt::StoredKey>::TYPE)
+        const TABLE: &'static __rt::TableDef = &const {
+            __rt::TableDef {
+                rust_name: "Task",
+                file: ::core::file!(),
+                line: ::core::line!(),
+                name: <Self as __rt::TenantTable>::TABLE_NAME,
+                doc: "A task of a project.",
+                scope: __rt::tenant_scope::<
+                    Uuid,
+                    <Self as __rt::TenantTable>::Tenancy,
+                >("organization_id"),
+                select: ::core::option::Option::Some(
+                    <<Self as __rt::Select>::SelectRole as __rt::Role>::NAME,
+                ),
+                insert: ::core::option::Option::Some(
+                    <<Self as __rt::Insert>::InsertRole as __rt::Role>::NAME,
+                ),
+                update: ::core::option::Option::Some(
+                    <<Self as __rt::Update>::UpdateRole as __rt::Role>::NAME,
+                ),
+                delete: ::core::option::Option::Some(
+                    <<Self as __rt::Delete>::DeleteRole as __rt::Role>::NAME,
+                ),
+                columns: &const {
+                    [
+                        {
+                            let mut __column = __rt::column(
+                                "id",
+                                <Self as __rt::StoredKey>::TYPE,
+                            );
+                            __column.id = true;
+                            __column.app_assigned = __rt::generated::<Uuid>();
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "organization_id",
+                                <Uuid as __rt::Stored>::TYPE,
+                            );
+                            __column.app_assigned = false;
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "project_id",
+                                <Uuid as __rt::Stored>::TYPE,
+                            );
+                            __column.references = ::core::option::Option::Some(
+                                __rt::reference::<Uuid, Project>(__rt::OnDelete::Cascade),
+                            );
+                            __column
+                        },
+                        __rt::column("title", <String as __rt::Stored>::TYPE),
+                        {
+                            let mut __column = __rt::column(
+                                "description",
+                                <Option<String> as __rt::Stored>::TYPE,
+                            );
+                            __column.doc = "In Markdown.";
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "status",
+                                <Status as __rt::Stored>::TYPE,
+                            );
+                            __column.default = ::core::option::Option::Some("'open'");
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "due_at",
+                                <Option<DateTime<Utc>> as __rt::Stored>::TYPE,
+                            );
+                            __column.index = true;
+                            __column
+                        },
+                        {
+                            let mut __column = __rt::column(
+                                "position",
+                                <i32 as __rt::Stored>::TYPE,
+                            );
+                            __column.check = ::core::option::Option::Some(
+                                "position >= 0",
+                            );
+                            __column
+                        },
+                        __rt::column("tags", <Vec<String> as __rt::Stored>::TYPE),
+                        {
+                            let mut __column = __rt::column(
+                                "created_at",
+                                <DateTime<Utc> as __rt::Stored>::TYPE,
+                            );
+                            __column.default = ::core::option::Option::Some("now()");
+                            __column
+                        },
+                    ]
                 },
-                __rt::ColumnDef {
-                    app_assigned: false,
-                    ..__rt::column("organization_id", <Uuid as __rt::Stored>::TYPE)
-                },
-                __rt::ColumnDef {
-                    references: ::core::option::Option::Some(
-                        __rt::reference::<Uuid, Project>(__rt::OnDelete::Cascade),
-                    ),
-                    ..__rt::column("project_id", <Uuid as __rt::Stored>::TYPE)
-                },
-                __rt::column("title", <String as __rt::Stored>::TYPE),
-                __rt::ColumnDef {
-                    doc: "In Markdown.",
-                    ..__rt::column("description", <Option<String> as __rt::Stored>::TYPE)
-                },
-                __rt::ColumnDef {
-                    default: ::core::option::Option::Some("'open'"),
-                    ..__rt::column("status", <Status as __rt::Stored>::TYPE)
-                },
-                __rt::ColumnDef {
-                    index: true,
-                    ..__rt::column(
-                        "due_at",
-                        <Option<DateTime<Utc>> as __rt::Stored>::TYPE,
-                    )
-                },
-                __rt::ColumnDef {
-                    check: ::core::option::Option::Some("position >= 0"),
-                    ..__rt::column("position", <i32 as __rt::Stored>::TYPE)
-                },
-                __rt::column("tags", <Vec<String> as __rt::Stored>::TYPE),
-                __rt::ColumnDef {
-                    default: ::core::option::Option::Some("now()"),
-                    ..__rt::column("created_at", <DateTime<Utc> as __rt::Stored>::TYPE)
-                },
-            ],
-            ..__rt::TableDef::blank(
-                <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
-            )
+                ..__rt::TableDef::blank(
+                    <<Self as __rt::TenantTable>::Tenancy as __rt::Tenancy>::DEF,
+                )
+            }
         };
     }
-    impl __rt::ColumnAt<0> for Task {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<1> for Task {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<2> for Task {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Uuid;
-    }
-    impl __rt::ColumnAt<3> for Task {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = String;
-    }
-    impl __rt::ColumnAt<4> for Task {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Option<String>;
-    }
-    impl __rt::ColumnAt<5> for Task {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Status;
-    }
-    impl __rt::ColumnAt<6> for Task {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Option<DateTime<Utc>>;
-    }
-    impl __rt::ColumnAt<7> for Task {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = i32;
-    }
-    impl __rt::ColumnAt<8> for Task {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = Vec<String>;
-    }
-    impl __rt::ColumnAt<9> for Task {
-        type Needs = <Self as __rt::Select>::SelectRole;
-        type Type = DateTime<Utc>;
+    impl __rt::ColumnsAt<0> for Task {
+        type Needs = __rt::Each<<Self as __rt::Select>::SelectRole>;
+        type Types = __rt::TypeList<
+            Uuid,
+            Uuid,
+            Uuid,
+            String,
+            Option<String>,
+            Status,
+            Option<DateTime<Utc>>,
+            i32,
+            Vec<String>,
+            DateTime<Utc>,
+        >;
     }
     #[automatically_derived]
     #[allow(dead_code, missing_docs, private_interfaces, reason = "written by a derive")]
@@ -218,17 +243,40 @@ const _: () = {
         type SelectRole = Viewer;
         type RowNeeds = __rt::OnlyRole<<Self as __rt::Select>::SelectRole>;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
+            let (
+                ::core::option::Option::Some(__0),
+                ::core::option::Option::Some(__1),
+                ::core::option::Option::Some(__2),
+                ::core::option::Option::Some(__3),
+                ::core::option::Option::Some(__4),
+                ::core::option::Option::Some(__5),
+                ::core::option::Option::Some(__6),
+                ::core::option::Option::Some(__7),
+                ::core::option::Option::Some(__8),
+                ::core::option::Option::Some(__9),
+            ) = (
+                <Self as __rt::StoredKey>::read(__row),
+                <Uuid as __rt::Stored>::read(__row),
+                <Uuid as __rt::Stored>::read(__row),
+                <String as __rt::Stored>::read(__row),
+                <Option<String> as __rt::Stored>::read(__row),
+                <Status as __rt::Stored>::read(__row),
+                <Option<DateTime<Utc>> as __rt::Stored>::read(__row),
+                <i32 as __rt::Stored>::read(__row),
+                <Vec<String> as __rt::Stored>::read(__row),
+                <DateTime<Utc> as __rt::Stored>::read(__row),
+            ) else { return __row.error() };
             ::core::result::Result::Ok(Self {
-                id: <Self as __rt::StoredKey>::read(__row)?,
-                organization_id: <Uuid as __rt::Stored>::read(__row)?,
-                project_id: <Uuid as __rt::Stored>::read(__row)?,
-                title: <String as __rt::Stored>::read(__row)?,
-                description: <Option<String> as __rt::Stored>::read(__row)?,
-                status: <Status as __rt::Stored>::read(__row)?,
-                due_at: <Option<DateTime<Utc>> as __rt::Stored>::read(__row)?,
-                position: <i32 as __rt::Stored>::read(__row)?,
-                tags: <Vec<String> as __rt::Stored>::read(__row)?,
-                created_at: <DateTime<Utc> as __rt::Stored>::read(__row)?,
+                id: __0,
+                organization_id: __1,
+                project_id: __2,
+                title: __3,
+                description: __4,
+                status: __5,
+                due_at: __6,
+                position: __7,
+                tags: __8,
+                created_at: __9,
             })
         }
     }
