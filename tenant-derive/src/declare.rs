@@ -322,11 +322,18 @@ pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
         None => quote!(()),
     };
     let fields: Vec<_> = table.columns().collect();
+    // In an impl for each role, a misspelled role hides no error about the role of another column.
+    let own_roles = fields.iter().enumerate().filter_map(|(i, field)| {
+        let role = field.attrs.select.as_ref().filter(|role| !is_no_role(role))?;
+        let i = Literal::usize_unsuffixed(i);
+        Some(quote!(impl __rt::ColumnRole<#i> for #ident { type Needs = #role; }))
+    });
     let groups = fields.chunks(GROUP).enumerate().map(|(i, fields)| {
-        let (types, i) = (fields.iter().map(|field| field.ty), Literal::usize_unsuffixed(i));
-        let roles = fields.iter().map(|field| match &field.attrs.select {
+        let (types, first) = (fields.iter().map(|field| field.ty), i * GROUP);
+        let i = Literal::usize_unsuffixed(i);
+        let roles = fields.iter().enumerate().map(|(at, field)| match &field.attrs.select {
             Some(role) if is_no_role(role) => quote!(__rt::NoRole),
-            Some(role) => role.to_token_stream(),
+            Some(_) => column_role(first + at, Span::call_site()),
             None => default.clone(),
         });
         let needs = if fields.iter().all(|field| field.attrs.select.is_none()) {
@@ -341,13 +348,13 @@ pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
             }
         }
     });
-    groups.collect()
+    own_roles.chain(groups).collect()
 }
 
 /// Refers to the role that reads a column, so that only one place turns the string into a type.
 pub(crate) fn column_role(index: usize, span: Span) -> TokenStream {
-    let (group, index) = (Literal::usize_unsuffixed(index / GROUP), Literal::usize_unsuffixed(index % GROUP));
-    quote_spanned!(span=> <<Self as __rt::ColumnsAt<#group>>::Needs as __rt::TypeAt<#index>>::Type)
+    let index = Literal::usize_unsuffixed(index);
+    quote_spanned!(span=> <Self as __rt::ColumnRole<#index>>::Needs)
 }
 
 /// Lists the roles required to read whole rows: the table's role and the roles of its columns.

@@ -74,6 +74,13 @@ pub trait ColumnsAt<const INDEX: usize>: TenantTable {
     type Types;
 }
 
+/// The role of a column with a `select` role, by the column's index.
+#[doc(hidden)]
+pub trait ColumnRole<const INDEX: usize>: TenantTable {
+    /// The role required to read the column.
+    type Needs;
+}
+
 /// The number of columns in an impl of [`ColumnsAt`], and of types in a [`TypeList`].
 #[doc(hidden)]
 pub const GROUP: usize = 16;
