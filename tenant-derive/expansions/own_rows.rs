@@ -173,9 +173,7 @@ const _: () = {
                                 <Option<String> as __rt::Stored>::TYPE,
                             );
                             __column.select = __rt::role::<
-                                <<Self as __rt::ColumnsAt<
-                                    0,
-                                >>::Needs as __rt::TypeAt<6>>::Type,
+                                <Self as __rt::ColumnRole<6>>::Needs,
                                 <Self as __rt::TenantTable>::Tenancy,
                             >();
                             __column
@@ -188,6 +186,9 @@ const _: () = {
             }
         };
     }
+    impl __rt::ColumnRole<6> for Note {
+        type Needs = Admin;
+    }
     impl __rt::ColumnsAt<0> for Note {
         type Needs = __rt::TypeList<
             <Self as __rt::Select>::SelectRole,
@@ -196,7 +197,7 @@ const _: () = {
             <Self as __rt::Select>::SelectRole,
             <Self as __rt::Select>::SelectRole,
             <Self as __rt::Select>::SelectRole,
-            Admin,
+            <Self as __rt::ColumnRole<6>>::Needs,
         >;
         type Types = __rt::TypeList<
             i64,
@@ -235,11 +236,7 @@ const _: () = {
         pub const REMARKS: __rt::Column<
             Self,
             Option<String>,
-            __rt::Access<
-                <<Self as __rt::ColumnsAt<0>>::Needs as __rt::TypeAt<6>>::Type,
-                (),
-                (),
-            >,
+            __rt::Access<<Self as __rt::ColumnRole<6>>::Needs, (), ()>,
         > = __rt::named("remarks");
     }
     #[automatically_derived]
@@ -247,7 +244,7 @@ const _: () = {
         type SelectRole = Viewer;
         type RowNeeds = __rt::RoleCons<
             __rt::OnlyRole<<Self as __rt::Select>::SelectRole>,
-            <<Self as __rt::ColumnsAt<0>>::Needs as __rt::TypeAt<6>>::Type,
+            <Self as __rt::ColumnRole<6>>::Needs,
         >;
         fn from_row(__row: &mut __rt::RowReader<'_>) -> __rt::sqlx::Result<Self> {
             let (
