@@ -34,10 +34,10 @@ fn expansions_match_the_recorded_files() {
 }
 
 #[test]
-fn ten_field_expansion_stays_under_260_lines() {
+fn ten_field_expansion_stays_under_320_lines() {
     let recorded = include_str!("../expansions/ten_fields.rs");
     let expansion = recorded.split(LINE).nth(1).unwrap_or_default();
-    assert!((50..260).contains(&expansion.lines().count()), "{} lines", expansion.lines().count());
+    assert!((50..320).contains(&expansion.lines().count()), "{} lines", expansion.lines().count());
 }
 
 #[test]
