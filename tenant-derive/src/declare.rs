@@ -324,7 +324,8 @@ pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
     let fields: Vec<_> = table.columns().collect();
     // In an impl for each role, a misspelled role hides no error about the role of another column.
     let own_roles = fields.iter().enumerate().filter_map(|(i, field)| {
-        let role = field.attrs.select.as_ref().filter(|role| !is_no_role(role))?;
+        let role = field.attrs.select.as_ref()?;
+        let role = if is_no_role(role) { quote!(__rt::NoRole) } else { role.to_token_stream() };
         let i = Literal::usize_unsuffixed(i);
         Some(quote!(impl __rt::ColumnRole<#i> for #ident { type Needs = #role; }))
     });
@@ -332,7 +333,6 @@ pub(crate) fn column_impls(table: &Table<'_>) -> TokenStream {
         let (types, first) = (fields.iter().map(|field| field.ty), i * GROUP);
         let i = Literal::usize_unsuffixed(i);
         let roles = fields.iter().enumerate().map(|(at, field)| match &field.attrs.select {
-            Some(role) if is_no_role(role) => quote!(__rt::NoRole),
             Some(_) => column_role(first + at, Span::call_site()),
             None => default.clone(),
         });
