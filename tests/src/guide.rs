@@ -27,6 +27,7 @@ pages! {
     verifying "verifying.md",
     testing "testing.md",
     operations "operations.md",
+    signed_context "signed-context.md",
     threat_model "threat-model.md",
     performance "performance.md",
     comparison "comparison.md",
