@@ -1,8 +1,14 @@
 //! Hexadecimal digits.
 
+use std::fmt::Write as _;
+
 /// Writes bytes in lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Reads hexadecimal digits; `None` for other characters, or an odd number of digits.

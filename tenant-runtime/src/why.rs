@@ -6,7 +6,7 @@ mod text;
 pub use self::error::WhyError;
 use crate::{
     analyze::check,
-    db::setting,
+    db::set_local,
     error::server_error,
     ident::{Ident, literal, quoted},
     matrix::{is_by_function, may},
@@ -283,8 +283,7 @@ async fn ask(session: &mut Session, why: &mut Why, schema: &Schema, def: &TableD
     session.keep().await?;
     acting += &format!("SET LOCAL ROLE {}; ", why.role.quoted());
     for (name, value) in [(tenancy.tenant_setting, Some(&row.tenant)), (tenancy.user_setting, row.user.as_ref())] {
-        let value = value.map_or("''".to_owned(), |value| literal(value));
-        acting += &format!("SET LOCAL {} = {value}; ", setting(name));
+        acting += &format!("{}; ", set_local(name, value.map_or("", String::as_str)));
     }
     for part in why.policies.iter_mut().flat_map(|decision| &mut decision.parts) {
         // The alias is the table's name, because a condition can contain that name.

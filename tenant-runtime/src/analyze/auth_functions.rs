@@ -94,7 +94,7 @@ impl<'a> FunctionTemplates<'a> {
         let Self { table, tenant, user, org_in_context, user_in_context, .. } = self;
         let (arguments, acting_role) = match self.tenancy.def.signed_context {
             true => (signed_conditions::role_argument(), signed_conditions::ROLE_ARGUMENT),
-            false => (Vec::new(), "current_setting('role')"),
+            false => (Vec::new(), signed_conditions::CURRENT_ROLE),
         };
         Function {
             comment: "Returns the ID of the current tenant if the signed-in user is a member of it with a role that includes the role \

@@ -180,6 +180,7 @@ impl ChangeLog {
         let columns = columns.map(|column| column.quoted().to_string()).collect::<Vec<_>>().join(", ");
         let (table, key) = (self.table.quoted(), &tenancy.key_type);
         let user = signed_conditions::if_signed(
+            signed_conditions::CURRENT_ROLE,
             &Expression::in_context(tenancy.def.user_setting, &tenancy.user_type),
             tenancy,
         );

@@ -43,19 +43,31 @@ pub(super) fn functions(
         tenancy.add_system();
         let (name, log) = cross_tenant::access_log(tenancy);
         functions.extend(cross_tenant::functions(&name, tenancy, &roles));
-        if let Some(def) = known.by_qualified_name.get(&name) {
-            findings.error(
-                place(def),
-                format!(
-                    "the table name `{name}` is reserved: the generator creates this table to log cross-tenant access"
-                ),
-                "set another table name: `#[tenant(table = \"…\")]`",
-            );
-        }
-        tables.insert(name, log);
+        known.add_generated(tables, name, log, "to log cross-tenant access", findings);
     }
     signed_context::add(&mut functions, tables, known, membership.is_some(), tenancy, &roles, findings);
     functions
+}
+
+impl Known {
+    /// Adds a table that the generator creates for a purpose; no declared table can have its name.
+    pub(super) fn add_generated(
+        &self,
+        tables: &mut BTreeMap<QualifiedName, Table>,
+        name: QualifiedName,
+        table: Table,
+        purpose: &str,
+        findings: &mut Findings,
+    ) {
+        if let Some(def) = self.by_qualified_name.get(&name) {
+            findings.error(
+                place(def),
+                format!("the table name `{name}` is reserved: the generator creates this table {purpose}"),
+                "set another table name: `#[tenant(table = \"…\")]`",
+            );
+        }
+        tables.insert(name, table);
+    }
 }
 
 /// Creates the functions of a membership table.

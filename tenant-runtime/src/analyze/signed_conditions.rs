@@ -62,10 +62,10 @@ pub(super) fn statement_role(tenancy: &Tenancy) -> String {
     }
 }
 
-/// Returns an expression that is NULL unless the context is signed.
-pub(super) fn if_signed(value: &Expression, tenancy: &Tenancy) -> Expression {
+/// Returns an expression that is NULL unless the context is signed for a role.
+pub(super) fn if_signed(role: &str, value: &Expression, tenancy: &Tenancy) -> Expression {
     match tenancy.def.signed_context {
-        true => Expression::trusted(format!("CASE WHEN {} THEN {value} END", is_signed(CURRENT_ROLE, tenancy))),
+        true => Expression::trusted(format!("CASE WHEN {} THEN {value} END", is_signed(role, tenancy))),
         false => value.clone(),
     }
 }

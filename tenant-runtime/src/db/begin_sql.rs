@@ -61,6 +61,16 @@ pub(super) enum Unit<'a> {
     BeginAndCommit(TxOptions, &'a str),
 }
 
+impl Unit<'_> {
+    /// Returns the options of the transaction.
+    fn options(self) -> TxOptions {
+        match self {
+            Self::Call(_) => TxOptions::default(),
+            Self::Begin(options, _) | Self::BeginAndCommit(options, _) => options,
+        }
+    }
+}
+
 /// Returns the message that sets a context and then does the work of `unit`, in one round trip.
 ///
 /// The first commands reset what an earlier call can have left on the connection. The settings of the context come before
@@ -91,10 +101,7 @@ pub(super) fn message(
         message.extend(RESET);
     }
     set_role(&mut message, context, statement_timeout);
-    let options = match unit {
-        Unit::Call(_) => pooled.then(TxOptions::default),
-        Unit::Begin(options, _) | Unit::BeginAndCommit(options, _) => Some(options),
-    };
+    let options = (pooled || !matches!(unit, Unit::Call(_))).then(|| unit.options());
     match signature {
         Some(signature) => {
             // The function needs a snapshot, and the numbers that it takes a transaction that can write.
@@ -133,11 +140,7 @@ pub(super) fn begin_for_signature(
         message.extend(RESET);
     }
     set_role(&mut message, context, statement_timeout);
-    let options = match unit {
-        Unit::Call(_) => TxOptions::default(),
-        Unit::Begin(options, _) | Unit::BeginAndCommit(options, _) => options,
-    };
-    message.push(&format!("BEGIN{}", options.sql()));
+    message.push(&format!("BEGIN{}", unit.options().sql()));
     discard(&mut message, true, true);
     message.push_statement(&challenge_sql(context.tenancy));
     message
@@ -173,16 +176,15 @@ fn push_challenge(message: &mut Message, tenancy: &TenancyDef, role: &str) {
 }
 
 fn challenge_sql(tenancy: &TenancyDef) -> String {
-    let function = names::auth_schema(tenancy.schema).quoted().to_string();
-    format!("SELECT server, next_number, started FROM {function}.{}()", names::CONTEXT_CHALLENGE)
+    let function = names::auth_object(tenancy.schema, names::CONTEXT_CHALLENGE);
+    format!("SELECT server, next_number, started FROM {function}()")
 }
 
 fn signed_context(tenancy: &TenancyDef, signature: &Signature) -> String {
     let Signature { key, signature, settings, numbered } = signature;
     format!(
-        "SELECT {}.{}({key}::pg_catalog.int2, {}, {}, {numbered})",
-        names::auth_schema(tenancy.schema).quoted(),
-        names::SET_CONTEXT,
+        "SELECT {}({key}::pg_catalog.int2, {}, {}, {numbered})",
+        names::auth_object(tenancy.schema, names::SET_CONTEXT),
         literal(signature),
         literal(settings)
     )
@@ -220,7 +222,7 @@ fn work(message: &mut Message, context: &SessionContext, unit: Unit<'_>, in_bloc
 
 fn set_context(message: &mut Message, context: &SessionContext) {
     let def = context.tenancy;
-    let mut set = |name: &str, value: &str| message.push(&format!("SET LOCAL {} = {}", setting(name), literal(value)));
+    let mut set = |name: &str, value: &str| message.push(&set_local(name, value));
     if let Some(record) = &context.system_access {
         set(&def.access_setting(), record);
     }
@@ -319,13 +321,18 @@ pub(super) fn rollback_to(depth: u32) -> SqlStr {
 
 /// Returns the call that records the reason `$1` for cross-tenant access.
 pub(super) fn begin_system_access(def: &TenancyDef) -> SqlStr {
-    assert_sql_safe(format!("SELECT {}.{}($1)", names::auth_schema(def.schema).quoted(), names::BEGIN_SYSTEM_ACCESS))
+    assert_sql_safe(format!("SELECT {}($1)", names::auth_object(def.schema, names::BEGIN_SYSTEM_ACCESS)))
 }
 
 /// Returns the search path. The schema of temporary tables is last: if it were not listed, it would be searched first,
 /// and a temporary table could shadow a table of the app.
 pub(super) fn search_path(def: &TenancyDef) -> String {
     format!("pg_catalog, {}, pg_temp", quoted(def.schema))
+}
+
+/// Returns the command that sets a setting of a context for the transaction.
+pub(crate) fn set_local(name: &str, value: &str) -> String {
+    format!("SET LOCAL {} = {}", setting(name), literal(value))
 }
 
 /// Quotes each part of a setting's name, such as `app.organization_id`.

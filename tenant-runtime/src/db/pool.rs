@@ -128,10 +128,10 @@ impl Pools {
     }
 
     /// Returns the key for the contexts of a tenancy; `None` if they are not signed.
-    pub(super) fn signing_key(&self, tenancy: &TenancyDef) -> Result<Option<SigningKey>> {
+    pub(super) fn signing_key(&self, tenancy: &TenancyDef) -> Result<Option<&SigningKey>> {
         match (tenancy.signed_context, &self.options.signing_key) {
             (false, _) => Ok(None),
-            (true, Some(key)) => Ok(Some(key.clone())),
+            (true, Some(key)) => Ok(Some(key)),
             (true, None) => Err(Error::SigningKeyRequired { schema: tenancy.schema }),
         }
     }

@@ -1,5 +1,7 @@
 //! Sends the message that sets a context, with the signature that the database requires.
 
+use std::sync::Arc;
+
 use sqlx::PgConnection;
 
 use super::{
@@ -25,16 +27,17 @@ impl ContextTx {
     /// read-only server and for a deferrable transaction, which would wait for its snapshot too early, the signature is for the
     /// transaction itself, so each transaction takes two messages.
     pub(super) async fn send(&mut self, unit: Unit<'_>) -> Result<Answer, MessageError> {
-        let Some(key) = self.pools.signing_key(self.context.tenancy).map_err(before_sending)? else {
+        let pools = Arc::clone(&self.pools);
+        let Some(key) = pools.signing_key(self.context.tenancy).map_err(before_sending)? else {
             let message = self.pools.message(&self.context, unit, None);
             return message.send(self.connection().map_err(not_sent)?).await;
         };
         if self.pools.pooled() || self.options.deferrable {
-            return self.send_in_two(&key, unit).await;
+            return self.send_in_two(key, unit).await;
         }
         let mut is_first = true;
         loop {
-            let Some(challenge) = self.challenge().await? else { return self.send_in_two(&key, unit).await };
+            let Some(challenge) = self.challenge().await? else { return self.send_in_two(key, unit).await };
             let signature = key.sign(self.context.role, settings(&self.context), &challenge);
             let message = self.pools.message(&self.context, unit, Some(&signature));
             let result = message.send(self.connection().map_err(not_sent)?).await;

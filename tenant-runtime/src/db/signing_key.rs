@@ -7,7 +7,10 @@ use sha2::Sha256;
 use sqlx::Row as _;
 
 use super::{message::Answer, session_context::SessionContext};
-use crate::hex::{from_hex, hex};
+use crate::{
+    hex::{from_hex, hex},
+    ident::in_double_quotes,
+};
 
 /// The key with which an app signs its contexts, for a tenancy with `signed_context: true`; see
 /// [`TenantDbOptions::signing_key`](crate::TenantDbOptions::signing_key).
@@ -113,8 +116,8 @@ pub(super) const NO_SETTINGS: &str = "{}";
 /// Returns the tenant, the user and the access ID of a context as an array of PostgreSQL.
 pub(super) fn settings(context: &SessionContext) -> String {
     let values = [Some(&context.tenant_id), Some(&context.user_id), context.system_access.as_ref()];
-    let quoted = |value: &String| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
-    format!("{{{}}}", values.into_iter().flatten().map(quoted).collect::<Vec<_>>().join(","))
+    let quoted = values.into_iter().flatten().map(|value| in_double_quotes(value));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }
 
 /// What a signature is valid for.

@@ -9,7 +9,7 @@
 //! and two long names that differ only at the end stay distinct.
 
 use super::command::Command;
-use crate::ident::Ident;
+use crate::ident::{Ident, quoted};
 
 /// Suffix of the schema that contains the functions: `app_auth` for the tables in `app`.
 pub const AUTH_SCHEMA: &str = "auth";
@@ -112,6 +112,12 @@ pub const OWN: &str = "own";
 #[must_use]
 pub fn auth_schema(schema: &str) -> Ident {
     Ident::derived([schema, AUTH_SCHEMA])
+}
+
+/// Returns the qualified and quoted name of a function, or of another object in the schema of the functions.
+#[must_use]
+pub fn auth_object(schema: &str, name: &str) -> String {
+    format!("{}.{}", auth_schema(schema).quoted(), quoted(name))
 }
 
 /// Returns the name of the policy that allows a role to run a command on any row or on the user's own rows.

@@ -411,5 +411,5 @@ pub(crate) fn keys(def: &TableDef) -> BoundStatement {
 }
 
 fn function_name(tenancy: &TenancyDef, function: &str) -> String {
-    format!("{}.{}", names::auth_schema(tenancy.schema).quoted(), quoted(function))
+    names::auth_object(tenancy.schema, function)
 }

@@ -44,7 +44,7 @@ impl Runner<'_> {
         outsiders.into_iter().map(|who| Principal { tenant: tenant.clone(), user: user.clone(), ..who }).collect()
     }
 
-    /// Returns each role, with the user who has it in a tenant.
+    /// Returns the roles, each with a user who has it in a tenant.
     pub(super) fn members(&self, tenant: usize) -> Vec<Principal> {
         let roles = self.tenancy.roles.iter().map(|role| role.name);
         let member = |role| {

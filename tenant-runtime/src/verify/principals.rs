@@ -6,8 +6,8 @@ use super::{
     sealing::Sealing,
 };
 use crate::{
-    db::setting,
-    ident::{literal, quoted},
+    db::set_local,
+    ident::quoted,
     model::def::{SqlType, TenancyDef},
 };
 
@@ -170,7 +170,7 @@ impl Principal {
             ];
             for (name, value) in settings {
                 if let Some(value) = value {
-                    sql += &format!("SET LOCAL {} = {}; ", setting(name), literal(value));
+                    sql += &format!("{}; ", set_local(name, value));
                 }
             }
         }

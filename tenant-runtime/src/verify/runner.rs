@@ -227,7 +227,7 @@ impl Runner<'_> {
 
     /// Returns the quoted name of a generated function.
     pub(super) fn function(&self, name: &str) -> String {
-        format!("{}.{}", names::auth_schema(self.tenancy.schema).quoted(), quoted(name))
+        names::auth_object(self.tenancy.schema, name)
     }
 
     /// Returns whether a principal is the administrator, for whom only foreign keys apply.

@@ -4,7 +4,7 @@
 //! is noticed.
 
 use crate::{
-    db::setting,
+    db::set_local,
     ident::{literal, quoted},
     model::{
         def::TenancyDef,
@@ -59,10 +59,9 @@ impl Sealing {
 
     /// Does the same as [`set_context`](Self::set_context), with a seal for another time.
     pub(super) fn set_context_at(&self, time: &str, role: &str, values: &[Option<&str>]) -> String {
-        let value = |at: usize| literal(values.get(at).copied().flatten().unwrap_or_default());
+        let value = |at: usize| values.get(at).copied().flatten().unwrap_or_default();
         let settings = self.settings.iter().enumerate();
-        let settings: String =
-            settings.map(|(at, name)| format!("SET LOCAL {} = {}; ", setting(name), value(at))).collect();
+        let settings: String = settings.map(|(at, name)| format!("{}; ", set_local(name, value(at)))).collect();
         let values = self.settings.iter().map(|name| format!("current_setting({})", literal(name)));
         let sealed = [literal(role).to_string()].into_iter().chain(values);
         let sealed = sealed.map(|value| format!("length({value}), ':', {value}")).collect::<Vec<_>>().join(", ");

@@ -2,8 +2,8 @@
 
 use super::sealing::Sealing;
 use crate::{
-    db::setting,
-    ident::{literal, quoted},
+    db::set_local,
+    ident::{in_double_quotes, literal},
     model::{def::TenancyDef, names},
 };
 
@@ -49,7 +49,7 @@ pub(super) struct Signing {
 
 impl Signing {
     pub(super) fn new(sealing: &Sealing, tenancy: &TenancyDef) -> Self {
-        let name = |name| format!("{}.{}", names::auth_schema(tenancy.schema).quoted(), quoted(name));
+        let name = |name| names::auth_object(tenancy.schema, name);
         Self {
             keys: sealing.keys.clone(),
             numbers: literal(&name(names::CONTEXT_NUMBERS)).to_string(),
@@ -123,12 +123,11 @@ impl Signing {
 
 /// Returns the values of the settings as an array of PostgreSQL, as the app sends them.
 pub(super) fn array(values: &[Option<&str>]) -> String {
-    let value =
-        |value: &Option<&str>| format!("\"{}\"", value.unwrap_or_default().replace('\\', "\\\\").replace('"', "\\\""));
+    let value = |value: &Option<&str>| in_double_quotes(value.unwrap_or_default());
     format!("{{{}}}", values.iter().map(value).collect::<Vec<_>>().join(","))
 }
 
 /// Returns the statements that set several settings for the transaction.
-pub(super) fn set_local<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    settings.into_iter().map(|(name, value)| format!("SET LOCAL {} = {}; ", setting(name), literal(value))).collect()
+pub(super) fn set_all<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    settings.into_iter().map(|(name, value)| format!("{}; ", set_local(name, value))).collect()
 }

@@ -6,6 +6,7 @@ use super::{
     catalog::{PgType, Types},
     patterns,
 };
+use crate::ident::in_double_quotes;
 
 /// The input from which the values of a column are generated.
 #[derive(Debug, Clone)]
@@ -56,30 +57,38 @@ fn of_type(types: &Types, oid: u32, modifier: i32, seed: &Seed) -> Candidates {
             Candidates { texts: Vec::new(), unsure: candidates(types, ty.base.0, ty.base.1, &seed).all() }
         }
         ('r', _) => {
-            let range = |value: &String| [format!("[{0},{0}]", in_quotes(value)), format!("[{},)", in_quotes(value))];
+            let range = |value: &String| {
+                [format!("[{0},{0}]", in_double_quotes(value)), format!("[{},)", in_double_quotes(value))]
+            };
             let ranges = element(seed).iter().flat_map(range).collect::<Vec<_>>();
             let own = ["(,)", "empty"].map(str::to_owned).into_iter().chain(seed.constants.clone()).collect();
             Candidates { texts: Vec::new(), unsure: [ranges, own].concat() }
         }
         ('m', _) => {
-            let range = |value: &String| format!("{{[{0},{0}]}}", in_quotes(value));
+            let range = |value: &String| format!("{{[{0},{0}]}}", in_double_quotes(value));
             let ranges = element(seed).iter().map(range).collect::<Vec<_>>();
             let own = ["{}", "{(,)}"].map(str::to_owned).into_iter().chain(seed.constants.clone()).collect();
             Candidates { texts: Vec::new(), unsure: [ranges, own].concat() }
         }
         ('c', _) => {
             let value = |(ty, modifier): &(u32, i32)| {
-                candidates(types, *ty, *modifier, seed).all().first().map_or_else(String::new, |text| in_quotes(text))
+                candidates(types, *ty, *modifier, seed)
+                    .all()
+                    .first()
+                    .map_or_else(String::new, |text| in_double_quotes(text))
             };
             let values = ty.attributes.iter().map(value).collect::<Vec<_>>();
             Candidates { texts: Vec::new(), unsure: vec![format!("({})", values.join(","))] }
         }
         (_, 'A') if ty.element != 0 => {
             let elements = element(seed);
-            let mut texts: Vec<String> = elements.iter().take(1).map(|one| format!("{{{}}}", in_quotes(one))).collect();
+            let mut texts: Vec<String> =
+                elements.iter().take(1).map(|one| format!("{{{}}}", in_double_quotes(one))).collect();
             texts.push("{}".to_owned());
-            texts.extend(elements.get(..2).map(|two| format!("{{{},{}}}", in_quotes(&two[0]), in_quotes(&two[1]))));
-            texts.extend(elements.iter().skip(1).take(12).map(|one| format!("{{{}}}", in_quotes(one))));
+            texts.extend(
+                elements.get(..2).map(|two| format!("{{{},{}}}", in_double_quotes(&two[0]), in_double_quotes(&two[1]))),
+            );
+            texts.extend(elements.iter().skip(1).take(12).map(|one| format!("{{{}}}", in_double_quotes(one))));
             let is_plain =
                 matches!(types.get(&ty.element), Some(element) if element.kind == 'b' && element.checks.is_empty());
             if is_plain && !has_unsure(types, ty.element) {
@@ -182,7 +191,7 @@ fn of_base_type(ty: &PgType, modifier: i32, seed: &Seed) -> Candidates {
         "hstore" => and_constants(
             [format!("\"verify\"=>\"{mark}\"")]
                 .into_iter()
-                .chain(seed.constants.iter().map(|key| format!("{}=>\"{mark}\"", in_quotes(key))))
+                .chain(seed.constants.iter().map(|key| format!("{}=>\"{mark}\"", in_double_quotes(key))))
                 .chain([String::new()])
                 .collect(),
         ),
@@ -311,11 +320,6 @@ fn bits(number: u32, length: usize, is_fixed: bool) -> Vec<String> {
     let all = format!("{number:0>width$b}", width = if is_fixed { length } else { 1 });
     let last = all[all.len().saturating_sub(length)..].to_owned();
     if is_fixed { vec![last, "0".repeat(length), "1".repeat(length)] } else { vec![last, "1".into(), String::new()] }
-}
-
-/// Writes an element of an array, a bound of a range or an attribute of a composite value in double quotes.
-fn in_quotes(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// Returns the string and number constants of an expression.

@@ -2,7 +2,7 @@
 
 use super::SignedContext;
 use crate::{
-    analyze::signed_conditions::{ROLE_ARGUMENT, if_signed, is_signed, role_argument},
+    analyze::signed_conditions::{CURRENT_ROLE, ROLE_ARGUMENT, if_signed, role_argument},
     ident::{Ident, literal},
     model::{
         names,
@@ -175,21 +175,20 @@ END",
             returns: Returns::Value(self.tenancy.user_type.clone()),
             volatility: Volatility::Stable,
             exact_floats: false,
-            body: format!("BEGIN\n    RETURN {};\nEND", if_signed(&user, self.tenancy)),
+            body: format!("BEGIN\n    RETURN {};\nEND", if_signed(CURRENT_ROLE, &user, self.tenancy)),
             execute: self.policy_roles(),
         }
     }
 
     pub(super) fn context_tenant_id(&self) -> Function {
         let tenant = Expression::in_context(self.tenancy.def.tenant_setting, &self.tenancy.key_type);
-        let signed = is_signed(ROLE_ARGUMENT, self.tenancy);
         Function {
             comment: "Returns the ID of the tenant if the context is signed for a role; otherwise NULL.".into(),
             arguments: role_argument(),
             returns: Returns::Value(self.tenancy.key_type.clone()),
             volatility: Volatility::Stable,
             exact_floats: false,
-            body: format!("BEGIN\n    RETURN CASE WHEN {signed} THEN {tenant} END;\nEND"),
+            body: format!("BEGIN\n    RETURN {};\nEND", if_signed(ROLE_ARGUMENT, &tenant, self.tenancy)),
             execute: self.policy_roles(),
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     analyze::{
         Known,
         auth_functions::Roles,
-        finding::{Findings, place},
+        finding::Findings,
         signed_conditions::{CURRENT_ROLE, ROLE_ARGUMENT, is_signed},
         tenancy::Tenancy,
     },
@@ -58,14 +58,7 @@ pub(super) fn add(
     let context = SignedContext { tenancy, roles, has_members, has_system: roles.system.is_some() };
     functions.extend(context.functions());
     for (name, table) in context.tables() {
-        if let Some(def) = known.by_qualified_name.get(&name) {
-            findings.error(
-                place(def),
-                format!("the table name `{name}` is reserved: the generator creates this table for signed contexts"),
-                "set another table name: `#[tenant(table = \"…\")]`",
-            );
-        }
-        tables.insert(name, table);
+        known.add_generated(tables, name, table, "for signed contexts", findings);
     }
 }
 
@@ -102,13 +95,11 @@ fn roles_with(granted: &[Ident], tenancy: &Tenancy) -> String {
     all.into_iter().map(|role| literal(role.as_str())).collect::<Vec<_>>().join(", ")
 }
 
-/// Inserts a statement after the first `BEGIN` of a body.
+/// Inserts a statement after the first `BEGIN` of a body. A body without one becomes invalid: it must not run without the statement.
 fn with_first_statement(body: &str, statement: &str) -> String {
     const BEGIN: &str = "BEGIN\n";
-    match body.split_once(BEGIN) {
-        Some((declarations, statements)) => format!("{declarations}{BEGIN}{statement}{statements}"),
-        None => body.to_owned(),
-    }
+    let (declarations, statements) = body.split_once(BEGIN).unwrap_or(("", body));
+    format!("{declarations}{BEGIN}{statement}{statements}")
 }
 
 struct SignedContext<'a> {

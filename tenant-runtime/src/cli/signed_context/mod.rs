@@ -46,7 +46,7 @@ impl SignedTenancy {
 
     /// Returns a generated function or table in SQL.
     fn function(self, name: &str) -> String {
-        format!("{}.{name}", names::auth_schema(self.0.schema).quoted())
+        names::auth_object(self.0.schema, name)
     }
 
     fn table(self, name: &str) -> String {

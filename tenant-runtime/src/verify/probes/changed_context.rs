@@ -16,7 +16,7 @@ use crate::{
         row_data,
         runner::Runner,
         sealing::Sealing,
-        signing::set_local,
+        signing::set_all,
     },
 };
 
@@ -66,12 +66,12 @@ impl Runner<'_> {
         let mut changes = Vec::new();
         let (tenant, user) = (principal.tenant.as_deref(), principal.user.as_deref());
         for other in self.principals.tenants.iter().map(String::as_str).chain([""]).filter(|key| Some(*key) != tenant) {
-            changes.push((SETTING, set_local([(tenant_setting, other)])));
+            changes.push((SETTING, set_all([(tenant_setting, other)])));
         }
         let users = || self.principals.users.iter().map(|person| person.key.as_str()).chain([""]);
         // The user of a job is not part of its context.
         for other in users().filter(|key| user.is_some() && Some(*key) != user) {
-            changes.push((SETTING, set_local([(user_setting, other)])));
+            changes.push((SETTING, set_all([(user_setting, other)])));
         }
         let login = principal.session.clone();
         let no_tenant = self.schema.no_tenant().map(|role| role.name.to_string());
@@ -91,13 +91,13 @@ impl Runner<'_> {
                 (user_setting, who.user.as_deref().unwrap_or_default()),
             ];
             let role = quoted(who.role.as_deref().unwrap_or_default());
-            let text = format!("SET LOCAL ROLE {role}; {}", set_local(settings));
+            let text = format!("SET LOCAL ROLE {role}; {}", set_all(settings));
             changes.push(("change to the context of another user", text));
         }
         // Without a seal, the setting is not part of the context.
         for access in sealing.settings.iter().skip(2).filter(|_| principal.sealed) {
             let record = if principal.record.is_some() { "" } else { "76657269-6679-4000-8000-fffffffffff0" };
-            changes.push((SETTING, set_local([(access.as_str(), record)])));
+            changes.push((SETTING, set_all([(access.as_str(), record)])));
         }
         for name in sealing.settings.iter().map(String::as_str).chain([seal]) {
             if current(principal, sealing, name) != Some("") {

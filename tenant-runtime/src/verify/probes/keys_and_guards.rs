@@ -14,7 +14,7 @@ use crate::{
         principals::Principal,
         probe::Probe,
         runner::Runner,
-        signing::{KEY, Limits, Signing, set_local},
+        signing::{KEY, Limits, Signing, set_all},
     },
 };
 
@@ -92,9 +92,8 @@ impl Runner<'_> {
         };
         let mut callers = Vec::new();
         for principal in self.members(0).into_iter().chain(others) {
-            let other_user =
-                set_local([(self.tenancy.user_setting, user(&principal.user).unwrap_or_default().as_str())]);
-            let other_tenant = set_local([(self.tenancy.tenant_setting, self.principals.tenants[1].as_str())]);
+            let other_user = set_all([(self.tenancy.user_setting, user(&principal.user).unwrap_or_default().as_str())]);
+            let other_tenant = set_all([(self.tenancy.tenant_setting, self.principals.tenants[1].as_str())]);
             callers.push(("function in a context that is not signed", principal.unsigned()));
             callers.push(("function after a change of the user", principal.then(other_user)));
             callers.push(("function after a change of the tenant", principal.then(other_tenant)));
@@ -192,7 +191,7 @@ impl Runner<'_> {
             }
             self.probe_all(probes).await?;
             for (technique, change) in self.changes(&bound, &sealing) {
-                // A bound login has no seal: an empty one is no change.
+                // A bound login has no seal: setting an empty one changes nothing.
                 if !change.contains(sealing.seal.as_str()) {
                     self.everything_as(technique, &bound.then(change)).await?;
                 }
@@ -200,7 +199,7 @@ impl Runner<'_> {
             self.everything_as("binding of another login", &others).await?;
             let other = Principal { user: None, ..bound.clone() };
             self.everything_as("bound login without its user", &other).await?;
-            let sealed = set_local([(sealing.seal.as_str(), "0")]);
+            let sealed = set_all([(sealing.seal.as_str(), "0")]);
             self.everything_as("bound login with a seal", &bound.then(sealed)).await?;
         }
         Ok(())

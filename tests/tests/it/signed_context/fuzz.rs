@@ -155,7 +155,7 @@ impl Generator<'_> {
             4 => format!("SELECT shop_auth.add_member('{id}', 'owner')"),
             5 => format!("SELECT shop_auth.change_member('{id}', 'owner')"),
             6 => {
-                // Not the clerk, who may leave the shop.
+                // Not the clerk's own ID: members may leave the shop.
                 let (ours, theirs) = (self.fixture.ours, self.fixture.theirs);
                 let others = [theirs.owner, theirs.clerk, ours.owner, ours.keeper];
                 format!("SELECT shop_auth.remove_member('{}')", self.random.pick(&others))
