@@ -16,10 +16,12 @@ mod key;
 mod membership;
 mod migration_hints;
 mod policies;
+mod policy_condition;
 mod policy_recursion;
 mod predicates;
 mod reference;
 pub(crate) mod rewrite_identifiers;
+mod row_expression;
 pub(crate) mod row_reference;
 mod signed_conditions;
 mod signed_context;
@@ -135,7 +137,7 @@ fn context_settings(tenancy: &TenancyDef, has_functions: bool) -> Vec<String> {
 pub(crate) fn rule_for(rule: &RuleDef, user: Option<&str>, tenancy: &TenancyDef) -> Option<Expression> {
     let ty = tenancy.user.sql_name()?;
     let user = Expression::trusted(format!("{}::{ty}", user.map_or_else(|| "NULL".to_owned(), literal)));
-    Some(sql_expr::rule(rule.condition, &user, &|_| true).ok()?.expression)
+    Some(policy_condition::rule(rule.condition, &user, &|_| true).ok()?.expression)
 }
 
 /// All tables, by SQL name, by declared name, and by their names in SQL text.

@@ -18,8 +18,8 @@ use super::{
     finding::{Findings, place},
     membership::Membership,
     policies::is_by_function,
+    policy_condition,
     predicates::shown,
-    sql_expr,
 };
 use crate::model::{
     def::{ColumnDef, ScopeDef, TableDef, TableName},
@@ -92,7 +92,8 @@ fn reads(def: &TableDef, command: Command, known: &Known, membership: Option<&Me
     let rules = def.rules.iter().filter(|rule| rule.command == command.attribute());
     let conditions = rules.flat_map(|rule| {
         // An invalid condition is reported as a separate finding.
-        let relations = sql_expr::rule(rule.condition, &Expression::trusted("NULL"), &|_| true).map(|it| it.relations);
+        let relations =
+            policy_condition::rule(rule.condition, &Expression::trusted("NULL"), &|_| true).map(|it| it.relations);
         let targets = relations.unwrap_or_default().into_iter().filter_map(|name| Some(known.in_text(&name)?.name));
         let targets: BTreeSet<_> = targets.collect();
         targets.into_iter().map(|target| Read { target, attribute: shown(rule), is_condition: true })

@@ -6,8 +6,8 @@ use super::{
     Known, column_ident, cross_tenant,
     finding::{Finding, Findings, Severity, field_place, place},
     membership::Membership,
+    policy_condition::{self, Condition as Rule},
     row_id, signed_conditions,
-    sql_expr::{self, Condition as Rule},
     tenancy::Tenancy,
     unqualified_names,
 };
@@ -329,7 +329,7 @@ fn custom(
         let Some(command) = Command::ALL.into_iter().find(|command| command.attribute() == rule.command) else {
             continue;
         };
-        match sql_expr::rule(rule.condition, &user, &protected) {
+        match policy_condition::rule(rule.condition, &user, &protected) {
             Ok(condition) => {
                 readable(def, rule, command, &condition, known, tenancy, findings);
                 let unqualified = unqualified_names::in_expression(&condition.tree);

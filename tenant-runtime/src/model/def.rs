@@ -2,8 +2,12 @@
 //!
 //! The derive generates these values, rustc type-checks them, and `analyze` turns them into a schema or into findings.
 
-pub use super::sql_type::{LabelsDef, SqlType};
 use super::{compare::same, names};
+pub use super::{
+    def_column::{ColumnDef, NO_ROLE, OnDelete, ReferenceDef},
+    sql_type::{LabelsDef, SqlType},
+    table_name::TableName,
+};
 
 /// The declaration of a tenancy: key types, settings and roles.
 #[derive(Debug, PartialEq, Eq)]
@@ -157,9 +161,6 @@ impl SystemAccessDef {
     pub const SHIPPED: Self = Self { timeout: 8 * 3600, reason_length: 10, retention_days: 90 };
 }
 
-/// The value in place of a column's role if no role has the privilege.
-pub const NO_ROLE: &str = "none";
-
 /// The declaration of a role.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RoleDef {
@@ -169,21 +170,6 @@ pub struct RoleDef {
     pub includes: &'static [&'static str],
     /// The previous name of the role. Members who have that role keep it under its new name.
     pub renamed_from: Option<&'static str>,
-}
-
-/// The qualified name of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TableName {
-    /// The schema.
-    pub schema: &'static str,
-    /// The table.
-    pub table: &'static str,
-}
-
-impl std::fmt::Display for TableName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.schema, self.table)
-    }
 }
 
 /// The declaration of a table, from a struct.
@@ -352,98 +338,4 @@ pub struct CheckDef {
     pub name: Option<&'static str>,
     /// The condition, an SQL expression over the row's columns.
     pub condition: &'static str,
-}
-
-/// The declaration of a column.
-#[derive(Debug)]
-pub struct ColumnDef {
-    /// The field's name.
-    pub field: &'static str,
-    /// The column's name.
-    pub name: &'static str,
-    /// The field's doc comment; it becomes the column's comment.
-    pub doc: &'static str,
-    /// The column's type.
-    pub ty: SqlType,
-    /// Whether the column is nullable.
-    pub nullable: bool,
-    /// Whether the column is (part of) the primary key.
-    pub id: bool,
-    /// Whether the application sets the value on insert; setting it is optional if there is a default.
-    ///
-    /// `false` for generated primary keys and for the tenant column, which is filled from the context.
-    pub app_assigned: bool,
-    /// The previous name of the column.
-    pub renamed_from: Option<&'static str>,
-    /// The SQL expression that fills existing rows when the column becomes NOT NULL.
-    pub backfill: Option<&'static str>,
-    /// The default, an SQL expression.
-    pub default: Option<&'static str>,
-    /// The foreign key.
-    pub references: Option<ReferenceDef>,
-    /// Whether the value is unique; on tenant tables, within the tenant.
-    pub unique: bool,
-    /// Whether the column is indexed; on tenant tables, after the tenant column.
-    pub index: bool,
-    /// A check constraint, an SQL expression.
-    pub check: Option<&'static str>,
-    /// Whether the Rust type reads the same value from PostgreSQL's text format as from the binary format.
-    pub decodes_text: bool,
-    /// Whether PostgreSQL collects no planner statistics of the values, which would reveal them in query plans.
-    pub sensitive: bool,
-    /// The minimum role for SELECT of the column, if it differs from the table's role; or [`NO_ROLE`].
-    pub select: Option<&'static str>,
-    /// The minimum role for INSERT of the column, if it differs from the table's role; or [`NO_ROLE`].
-    pub insert: Option<&'static str>,
-    /// The minimum role for UPDATE of the column, if it differs from the table's role; or [`NO_ROLE`].
-    pub update: Option<&'static str>,
-}
-
-impl ColumnDef {
-    /// Returns a column with only a name and a type.
-    #[must_use]
-    pub const fn blank(name: &'static str, ty: SqlType, nullable: bool) -> Self {
-        Self {
-            field: name,
-            name,
-            doc: "",
-            ty,
-            nullable,
-            id: false,
-            app_assigned: true,
-            renamed_from: None,
-            backfill: None,
-            default: None,
-            references: None,
-            unique: false,
-            index: false,
-            check: None,
-            decodes_text: false,
-            sensitive: false,
-            select: None,
-            insert: None,
-            update: None,
-        }
-    }
-}
-
-/// The declaration of a foreign key.
-#[derive(Debug, Clone, Copy)]
-pub struct ReferenceDef {
-    /// The referenced table.
-    pub table: TableName,
-    /// The action when the referenced row is deleted.
-    pub on_delete: OnDelete,
-}
-
-/// The action of a foreign key when the referenced row is deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnDelete {
-    /// The deletion fails (`NO ACTION`).
-    #[default]
-    NoAction,
-    /// The referencing row is deleted as well (`CASCADE`).
-    Cascade,
-    /// The referencing column becomes NULL; the tenant column is kept (`SET NULL (column)`).
-    SetNull,
 }

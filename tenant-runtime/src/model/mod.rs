@@ -7,6 +7,7 @@ pub(crate) mod compare;
 pub mod def;
 #[cfg(feature = "generate")]
 mod def_access;
+mod def_column;
 #[cfg(feature = "generate")]
 pub mod expression;
 #[cfg(feature = "generate")]
@@ -24,3 +25,4 @@ pub mod role;
 pub mod schema;
 pub mod sql_type;
 pub(crate) mod sqlstate;
+mod table_name;

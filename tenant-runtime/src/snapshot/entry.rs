@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
     FORMAT, Snapshot, SnapshotError,
+    column::{ColumnEntry, column},
     function::{FunctionEntry, function},
+    key::{ForeignKeyEntry, KeyEntry, foreign_key, key},
     policy::{PolicyEntry, policy},
     role::{RoleEntry, role},
     value::{Reader, each, ident, idents, texts},
 };
 use crate::model::schema::{
-    Check, Column, ColumnDefault, Command, ForeignKey, ForeignKeyAction, Grant, Key, LabelCheck, LogClasses,
-    QualifiedName, Renames, Schema, Scope, Table, Trigger, TriggerKind,
+    Check, Command, Grant, LabelCheck, LogClasses, QualifiedName, Renames, Schema, Scope, Table, Trigger, TriggerKind,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -93,35 +94,6 @@ struct TriggerEntry {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ColumnEntry {
-    name: String,
-    /// The declared previous name, which the migrations have applied.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    renamed_from: Option<String>,
-    /// The declared previous text of each renamed label.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    renamed_labels: BTreeMap<String, String>,
-    comment: String,
-    #[serde(rename = "type")]
-    ty: String,
-    nullable: bool,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    default: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    identity: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    sensitive: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyEntry {
-    name: String,
-    columns: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct CheckEntry {
     name: String,
     condition: String,
@@ -130,25 +102,6 @@ struct CheckEntry {
     labels: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     column: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ForeignKeyEntry {
-    name: String,
-    columns: Vec<String>,
-    target_schema: String,
-    target_table: String,
-    target_columns: Vec<String>,
-    on_delete: ActionEntry,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-enum ActionEntry {
-    NoAction,
-    Cascade,
-    SetNull(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -322,87 +275,4 @@ fn check(entry: CheckEntry, reader: &mut Reader) -> Result<Check, SnapshotError>
         }
     };
     Ok(Check { name: ident(entry.name)?, condition: reader.expression(&entry.condition)?, labels })
-}
-
-impl From<(&QualifiedName, &Column, &Renames)> for ColumnEntry {
-    fn from((table, column, renames): (&QualifiedName, &Column, &Renames)) -> Self {
-        let place = (table.clone(), column.name.clone());
-        let renamed_from = renames.columns.get(&place).map(ToString::to_string);
-        let renamed_labels = renames.labels.get(&place).cloned().unwrap_or_default();
-        let (default, identity) = match &column.default {
-            Some(ColumnDefault::Identity) => (None, true),
-            Some(ColumnDefault::Expression(text)) => (Some(text.to_string()), false),
-            None => (None, false),
-        };
-        let (name, ty) = (column.name.to_string(), column.ty.to_string());
-        let (comment, nullable) = (column.comment.clone(), column.nullable);
-        let sensitive = column.sensitive;
-        Self { name, renamed_from, renamed_labels, comment, ty, nullable, default, identity, sensitive }
-    }
-}
-
-fn column(entry: ColumnEntry, table: &QualifiedName, reader: &mut Reader) -> Result<Column, SnapshotError> {
-    let default = match (entry.default, entry.identity) {
-        (None, true) => Some(ColumnDefault::Identity),
-        (Some(text), false) => Some(ColumnDefault::Expression(reader.expression(&text)?)),
-        (None, false) => None,
-        (Some(_), true) => {
-            return Err(SnapshotError::Content(format!(
-                "column {:?} has a default and is an identity column",
-                entry.name
-            )));
-        }
-    };
-    let ty = reader.data_type(&entry.ty)?;
-    let name = ident(entry.name)?;
-    let place = || (table.clone(), name.clone());
-    if let Some(old) = entry.renamed_from {
-        reader.renames.columns.insert(place(), ident(old)?);
-    }
-    if !entry.renamed_labels.is_empty() {
-        reader.renames.labels.insert(place(), entry.renamed_labels);
-    }
-    let (comment, nullable, sensitive) = (entry.comment, entry.nullable, entry.sensitive);
-    Ok(Column { name, comment, ty, nullable, default, sensitive })
-}
-
-impl From<&Key> for KeyEntry {
-    fn from(key: &Key) -> Self {
-        Self { name: key.name.to_string(), columns: texts(&key.columns) }
-    }
-}
-
-fn key(entry: KeyEntry) -> Result<Key, SnapshotError> {
-    Ok(Key { name: ident(entry.name)?, columns: idents(entry.columns)? })
-}
-
-impl From<&ForeignKey> for ForeignKeyEntry {
-    fn from(key: &ForeignKey) -> Self {
-        Self {
-            name: key.name.to_string(),
-            columns: texts(&key.columns),
-            target_schema: key.target.schema.to_string(),
-            target_table: key.target.table.to_string(),
-            target_columns: texts(&key.target_columns),
-            on_delete: match &key.on_delete {
-                ForeignKeyAction::NoAction => ActionEntry::NoAction,
-                ForeignKeyAction::Cascade => ActionEntry::Cascade,
-                ForeignKeyAction::SetNull(column) => ActionEntry::SetNull(column.to_string()),
-            },
-        }
-    }
-}
-
-fn foreign_key(entry: ForeignKeyEntry) -> Result<ForeignKey, SnapshotError> {
-    Ok(ForeignKey {
-        name: ident(entry.name)?,
-        columns: idents(entry.columns)?,
-        target: QualifiedName { schema: ident(entry.target_schema)?, table: ident(entry.target_table)? },
-        target_columns: idents(entry.target_columns)?,
-        on_delete: match entry.on_delete {
-            ActionEntry::NoAction => ForeignKeyAction::NoAction,
-            ActionEntry::Cascade => ForeignKeyAction::Cascade,
-            ActionEntry::SetNull(column) => ForeignKeyAction::SetNull(ident(column)?),
-        },
-    })
 }

@@ -6,8 +6,10 @@
 //! each add a migration change the same lines, so version control reports a conflict. A checksum detects a snapshot
 //! that was merged or edited.
 
+mod column;
 mod entry;
 mod function;
+mod key;
 mod layout;
 mod policy;
 mod role;

@@ -1,0 +1,75 @@
+//! The entry of a column.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    SnapshotError,
+    value::{Reader, ident},
+};
+use crate::model::schema::{Column, ColumnDefault, QualifiedName, Renames};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ColumnEntry {
+    name: String,
+    /// The declared previous name, which the migrations have applied.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    renamed_from: Option<String>,
+    /// The declared previous text of each renamed label.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    renamed_labels: BTreeMap<String, String>,
+    comment: String,
+    #[serde(rename = "type")]
+    ty: String,
+    nullable: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    default: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    identity: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    sensitive: bool,
+}
+
+impl From<(&QualifiedName, &Column, &Renames)> for ColumnEntry {
+    fn from((table, column, renames): (&QualifiedName, &Column, &Renames)) -> Self {
+        let place = (table.clone(), column.name.clone());
+        let renamed_from = renames.columns.get(&place).map(ToString::to_string);
+        let renamed_labels = renames.labels.get(&place).cloned().unwrap_or_default();
+        let (default, identity) = match &column.default {
+            Some(ColumnDefault::Identity) => (None, true),
+            Some(ColumnDefault::Expression(text)) => (Some(text.to_string()), false),
+            None => (None, false),
+        };
+        let (name, ty) = (column.name.to_string(), column.ty.to_string());
+        let (comment, nullable) = (column.comment.clone(), column.nullable);
+        let sensitive = column.sensitive;
+        Self { name, renamed_from, renamed_labels, comment, ty, nullable, default, identity, sensitive }
+    }
+}
+
+pub(super) fn column(entry: ColumnEntry, table: &QualifiedName, reader: &mut Reader) -> Result<Column, SnapshotError> {
+    let default = match (entry.default, entry.identity) {
+        (None, true) => Some(ColumnDefault::Identity),
+        (Some(text), false) => Some(ColumnDefault::Expression(reader.expression(&text)?)),
+        (None, false) => None,
+        (Some(_), true) => {
+            return Err(SnapshotError::Content(format!(
+                "column {:?} has a default and is an identity column",
+                entry.name
+            )));
+        }
+    };
+    let ty = reader.data_type(&entry.ty)?;
+    let name = ident(entry.name)?;
+    let place = || (table.clone(), name.clone());
+    if let Some(old) = entry.renamed_from {
+        reader.renames.columns.insert(place(), ident(old)?);
+    }
+    if !entry.renamed_labels.is_empty() {
+        reader.renames.labels.insert(place(), entry.renamed_labels);
+    }
+    let (comment, nullable, sensitive) = (entry.comment, entry.nullable, entry.sensitive);
+    Ok(Column { name, comment, ty, nullable, default, sensitive })
+}
